@@ -1,0 +1,84 @@
+"""The edit context: one document snapshot and a cursor, and the pure functions that give its futures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from tabspec.errors import PositionError
+from tabspec.suggestion import Suggestion
+from tabspec.text import Document, Edit
+
+
+@dataclass(frozen=True)
+class EditContext:
+    """What a request is about: a snapshot and the cursor's offset in it (code points).
+
+    Raises `PositionError` if the cursor lies outside the document.
+    """
+
+    document: Document
+    offset: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.offset <= len(self.document.text):
+            raise PositionError(
+                f"cursor {self.offset} lies outside a document of {len(self.document.text)} characters"
+            )
+
+    @cached_property
+    def prefix(self) -> str:
+        """Text before the cursor."""
+        return self.document.text[: self.offset]
+
+    @cached_property
+    def suffix(self) -> str:
+        """Text behind the cursor."""
+        return self.document.text[self.offset :]
+
+    @property
+    def uri(self) -> str:
+        return self.document.uri
+
+    def same_place(self, other: EditContext) -> bool:
+        """Same document, text and cursor; versions do not matter."""
+        return (
+            self.offset == other.offset and self.uri == other.uri and self.document.text == other.document.text
+        )
+
+    def edit_for(self, suggestion: Suggestion) -> Edit:
+        """The edit that accepting ``suggestion`` here makes. Raises `PositionError` if it does not fit."""
+        before, after = suggestion.replace_before, suggestion.replace_after
+        if before > self.offset or after > len(self.document.text) - self.offset:
+            raise PositionError(
+                f"a suggestion that replaces {before} characters before and {after} behind does not fit at "
+                f"{self.offset} of {len(self.document.text)}"
+            )
+        return Edit(self.offset - before, before + after, suggestion.text)
+
+    def after_accept(self, suggestion: Suggestion) -> EditContext:
+        """The future in which the user accepts ``suggestion``: cursor behind the inserted text."""
+        return self._after(self.edit_for(suggestion))
+
+    def after_accept_word(self, suggestion: Suggestion) -> EditContext:
+        """The future in which the user accepts the first word of ``suggestion``."""
+        return self.after_accept(suggestion.first_word())
+
+    def after_accept_line(self, suggestion: Suggestion) -> EditContext:
+        """The future in which the user accepts the first line of ``suggestion``."""
+        return self.after_accept(suggestion.first_line())
+
+    def after_typing(self, typed: str) -> EditContext:
+        """The future in which the user types ``typed`` at the cursor."""
+        return self._after(Edit(self.offset, 0, typed))
+
+    def _after(self, edit: Edit) -> EditContext:
+        return EditContext(self.document.edited(edit), edit.end)
+
+    def typed_since(self, earlier: EditContext) -> str | None:
+        """What was typed at the cursor since ``earlier``; None if anything else happened between the two."""
+        if self.uri != earlier.uri or self.offset < earlier.offset:
+            return None
+        if self.suffix != earlier.suffix or not self.prefix.startswith(earlier.prefix):
+            return None
+        return self.prefix[earlier.offset :]

@@ -1,0 +1,129 @@
+"""What a model is to the engine: one Protocol with one method that matters, `Model.stream`.
+
+No torch here: the language server imports this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tabspec.suggestion import Finish
+
+
+@dataclass(frozen=True, slots=True)
+class StopRule:
+    """Where a suggestion ends if the model does not end it itself. A function of the text alone.
+
+    ``max_lines`` counts lines with something on them: 1 stops at the end of the line that is being written (or,
+    where the cursor stands behind a finished line, at the end of the next one). The line end that stops a
+    suggestion is not part of it. ``max_tokens`` counts decoded tokens; ``min_logprob`` stops before a token
+    that is less likely than that (natural logarithm; None: never).
+    """
+
+    max_lines: int = 1
+    max_tokens: int = 48
+    min_logprob: float | None = None
+
+    def end(self, text: str) -> int | None:
+        """Length at which ``text`` has to be cut, or None while it may go on."""
+        lines, blank = 0, True
+        for i, char in enumerate(text):
+            if char in "\r\n":
+                if not blank:
+                    lines += 1
+                    if lines >= self.max_lines:
+                        return i
+                blank = True
+            elif not char.isspace():
+                blank = False
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedText:
+    """Text of another place that helps to complete: shown to the model before the document."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """One question to a model: what stands between ``prefix`` and ``suffix``?
+
+    Both are windows of the document (`tabspec.prompt.window`), not the whole of it. ``path`` is the file's base
+    name (a hint to the language). ``resume`` is text that an earlier generation for the same question had
+    already produced when it was interrupted: the answer goes on behind it and does not repeat it.
+    ``foreground`` tells a server with priorities that an editor is waiting.
+    """
+
+    prefix: str
+    suffix: str
+    path: str = ""
+    language: str = ""
+    related: tuple[RelatedText, ...] = ()
+    stop: StopRule = field(default_factory=StopRule)
+    resume: str = ""
+    foreground: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that a generation cost: prompt tokens computed, prompt tokens found in the KV cache, decoded ones."""
+
+    prefill: int = 0
+    reused: int = 0
+    decoded: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prefill + other.prefill, self.reused + other.reused, self.decoded + other.decoded
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a generation.
+
+    ``text`` holds whole characters (bytes of an unfinished one wait for the next chunk), never special tokens.
+    ``tokens`` and ``logprobs`` (natural logarithm) belong to the tokens decoded since the last chunk. ``usage``
+    counts since the last chunk; the prompt's share is in the first one, so that an interrupted generation
+    is counted too. ``finish`` is set on the last chunk and only there.
+    """
+
+    text: str = ""
+    tokens: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
+    usage: Usage = Usage()
+    finish: Finish | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What is known of a model: ``fingerprint`` changes whenever its answers may (weights, prompt format, dtype)."""
+
+    name: str
+    fingerprint: str
+    context_tokens: int
+    detail: str = ""
+
+
+class Model(Protocol):
+    """A model that can fill in the middle."""
+
+    @property
+    def info(self) -> ModelInfo: ...
+
+    def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        """Generate, a chunk for each decode step.
+
+        Closing the generator (`aclose`, or cancelling the task that reads it) stops the model before its next
+        decode step. Raises `ModelError` where the model fails, `ModelUnavailable` where it cannot be reached.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Free what the model holds. No stream may be open."""
+        ...

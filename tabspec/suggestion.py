@@ -1,0 +1,112 @@
+"""A suggestion, where it came from, and how the request for it ended."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+_WORD = re.compile(r"\s*(?:\w+|[^\w\s]+|$)")
+_LINE = re.compile(r"(?:\r\n|\n|\r)?[^\r\n]*(?:\r\n|\n|\r)?")
+
+
+class Finish(StrEnum):
+    """Why a generation stopped."""
+
+    END = "end"  # the model said that the middle is complete
+    STOP = "stop"  # a stop rule held (end of the line or block)
+    LENGTH = "length"  # the token budget was used up
+    CONFIDENCE = "confidence"  # the next token was too unlikely
+    CANCELLED = "cancelled"  # nobody wanted the rest
+
+
+class Source(StrEnum):
+    """How a request was answered. The values are fields of the replay result (its `sources`)."""
+
+    EXACT = "exact"  # from the completion cache, asked for earlier at this very place
+    TYPE_THROUGH = "type_through"  # from the completion cache: the rest of a suggestion being typed
+    SPECULATED = "speculated"  # from the completion cache, put there by speculation
+    JOINED = "joined"  # from a generation that was already in flight
+    MODEL = "model"  # from a generation started for this request
+    NONE = "none"  # not answered with a suggestion; `Reason` says why
+
+
+class Reason(StrEnum):
+    """Why a request was not answered with a suggestion."""
+
+    EMPTY = "empty"  # the model had nothing to say
+    WITHHELD = "withheld"  # it had, but not good enough to show
+    REJECTED = "rejected"  # the user has refused just this at this place
+    SUPERSEDED = "superseded"  # the document moved on before the answer came
+    CANCELLED = "cancelled"  # the client took the request back
+    FAILED = "failed"  # the model failed
+    UNAVAILABLE = "unavailable"  # the model is loading, down or gone
+    EXCLUDED = "excluded"  # the file is not to be read (ignore rules, too large, binary)
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """Text offered at a cursor.
+
+    Accepting it replaces ``replace_before`` code points before the cursor and ``replace_after`` behind it by
+    ``text`` and leaves the cursor behind ``text``. ``probability`` is the calibrated chance that a user would
+    accept it (None: unknown); ``logprob`` the sum of the token log-probabilities (natural logarithm).
+    """
+
+    text: str
+    replace_before: int = 0
+    replace_after: int = 0
+    finish: Finish = Finish.END
+    logprob: float | None = None
+    probability: float | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.text) or self.replace_before > 0 or self.replace_after > 0
+
+    def after_typing(self, typed: str) -> Suggestion | None:
+        """What is left of it once ``typed`` has been typed at the cursor; None if it says something else.
+
+        Only pure continuations survive typing: with ``replace_before`` the text does not start at the cursor.
+        """
+        if self.replace_before or not self.text.startswith(typed):
+            return None
+        return replace(self, text=self.text[len(typed) :])
+
+    def first_word(self) -> Suggestion:
+        """The part that "accept word" takes: white space and the word or the punctuation behind it."""
+        return self._part(_WORD)
+
+    def first_line(self) -> Suggestion:
+        """The part that "accept line" takes: up to the first line end behind some text, that line end included."""
+        return self._part(_LINE)
+
+    def _part(self, pattern: re.Pattern[str]) -> Suggestion:
+        match = pattern.match(self.text)
+        length = match.end() if match else len(self.text)
+        if length in (0, len(self.text)):
+            return self
+        # What stands behind the cursor is replaced by the whole suggestion only; a part leaves it alone.
+        return replace(self, text=self.text[:length], replace_after=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How one request ended: exactly one of these for each request.
+
+    ``waited`` is in seconds, from the request to this answer; ``reason`` is set where there is no suggestion.
+    """
+
+    source: Source
+    suggestions: tuple[Suggestion, ...] = ()
+    reason: Reason | None = None
+    waited: float = 0.0
+    detail: str = ""
+
+    @property
+    def suggestion(self) -> Suggestion | None:
+        return self.suggestions[0] if self.suggestions else None
+
+    @property
+    def instant(self) -> bool:
+        """Answered with a suggestion, without waiting for the model."""
+        return self.source in (Source.EXACT, Source.TYPE_THROUGH, Source.SPECULATED)
