@@ -42,9 +42,7 @@ class EditContext:
 
     def same_place(self, other: EditContext) -> bool:
         """Same document, text and cursor; versions do not matter."""
-        return (
-            self.offset == other.offset and self.uri == other.uri and self.document.text == other.document.text
-        )
+        return self.offset == other.offset and self.uri == other.uri and self.document.text == other.document.text
 
     def edit_for(self, suggestion: Suggestion) -> Edit:
         """The edit that accepting ``suggestion`` here makes. Raises `PositionError` if it does not fit."""

@@ -1,1 +1,1 @@
-""""""
+"""The completion cache: suggestions by prefix."""

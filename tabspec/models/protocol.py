@@ -51,15 +51,17 @@ class RelatedText:
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """One question to a model: what stands between ``prefix`` and ``suffix``?
+    """One question to a model: what stands between ``head`` + ``forced`` and ``suffix``?
 
-    Both are windows of the document (`tabspec.prompt.window`), not the whole of it. ``path`` is the file's base
-    name (a hint to the language). ``resume`` is text that an earlier generation for the same question had
-    already produced when it was interrupted: the answer goes on behind it and does not repeat it.
+    All three come from a `tabspec.prompt.window.Window`. ``head`` is tokenized as it stands; ``forced`` is decoded
+    under a constraint (docs/architecture.md), so that the answer is a function of the text alone. ``path`` is the
+    file's base name (a hint to the language). ``resume`` is text that an earlier generation for the same question
+    had already produced when it was interrupted: the answer goes on behind it and does not repeat it.
     ``foreground`` tells a server with priorities that an editor is waiting.
     """
 
-    prefix: str
+    head: str
+    forced: str
     suffix: str
     path: str = ""
     language: str = ""
@@ -67,6 +69,11 @@ class GenerationRequest:
     stop: StopRule = field(default_factory=StopRule)
     resume: str = ""
     foreground: bool = True
+
+    @property
+    def prefix(self) -> str:
+        """The text before the cursor, as far as the window shows it."""
+        return self.head + self.forced
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +85,7 @@ class Usage:
     decoded: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.prefill + other.prefill, self.reused + other.reused, self.decoded + other.decoded
-        )
+        return Usage(self.prefill + other.prefill, self.reused + other.reused, self.decoded + other.decoded)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,9 +73,7 @@ class ScriptedModel:
 
     def answer(self, request: GenerationRequest) -> tuple[str, Finish]:
         """The whole answer to ``request``, cut by its stop rule, and how it ends."""
-        text = (
-            self.script.get(request.prefix, "") if isinstance(self.script, Mapping) else self.script(request)
-        )
+        text = self.script.get(request.prefix, "") if isinstance(self.script, Mapping) else self.script(request)
         end = request.stop.end(text)
         limit = request.stop.max_tokens * self.token_chars
         if end is not None and end <= limit:

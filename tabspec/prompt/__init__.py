@@ -1,1 +1,1 @@
-""""""
+"""Prompts: which part of a document a model sees, and in which format."""

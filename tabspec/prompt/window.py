@@ -1,4 +1,7 @@
-"""Which part of a document a model gets to see."""
+"""Which part of a document a model gets to see, and where in it decoding under a constraint begins.
+
+Why both must be functions of the document alone is told in docs/architecture.md.
+"""
 
 from __future__ import annotations
 
@@ -24,23 +27,60 @@ class WindowSize:
             raise ValueError("a window needs 0 < step <= prefix_chars and suffix_chars >= 0")
 
 
-def window(context: EditContext, size: WindowSize) -> tuple[str, str]:
-    """(prefix, suffix) as the model sees them.
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What the model sees: ``head`` (tokenized as it is), ``forced`` (decoded under a constraint), ``suffix``.
+
+    ``scope`` says in which neighbourhood answers are interchangeable: only between two states with equal scopes does
+    typing what a suggestion says leave the prompt's beginning as it is.
+    """
+
+    head: str
+    forced: str
+    suffix: str
+    scope: tuple[int, int]
+
+
+def canonical_cut(text: str) -> int:
+    """Offset in ``text`` of the start of the white-space run that holds its last line end; 0 without a line end.
+
+    Line end and indentation stay together behind the cut, because tokenizers of code join them into one token.
+    """
+    line_end = max(text.rfind("\n"), text.rfind("\r"))
+    if line_end < 0:
+        return 0
+    return len(text[: line_end + 1].rstrip())
+
+
+def window(context: EditContext, size: WindowSize) -> Window:
+    """The window around a cursor.
 
     The prefix window starts at a line start, which moves in jumps of about ``size.step`` characters as the text
     before the cursor grows: in between, typing only appends to the window, so that the KV cache of its
     beginning stays valid. The suffix window is cut behind a line end where there is one in its second half.
+    A line of more than ``size.step`` characters (data, minified code) is cut every ``size.step`` characters.
     """
     text, offset = context.document.text, context.offset
-    start = 0
-    if offset > size.prefix_chars:
-        beyond = offset - size.prefix_chars
-        jump = -(-beyond // size.step) * size.step  # rounded up, so that the window never exceeds its size
-        line_start = text.find("\n", jump - 1, offset) + 1
-        # A line longer than a step (data, minified code) is cut anywhere: a jump's worth of text must stay.
-        start = line_start if 0 < line_start <= jump + size.step // 2 else min(jump, offset)
+    # Twice the window is enough to find the cut in: farther back it would be out of the window anyway.
+    seen_from = max(offset - 2 * size.prefix_chars, 0)
+    cut = seen_from + canonical_cut(text[seen_from:offset])
+    forced_cut = -1
+    if offset - cut > size.step:
+        # Multiples of step in the document, not in the line: the same for every cursor of the neighbourhood.
+        forced_cut = cut = (offset - 1) // size.step * size.step
+    start = _start(text, cut, size)
     suffix = text[offset : offset + size.suffix_chars]
-    if len(suffix) == size.suffix_chars and offset + size.suffix_chars < len(text):
+    if offset + size.suffix_chars < len(text):
         line_end = suffix.rfind("\n", len(suffix) // 2)
         suffix = suffix[: line_end + 1] if line_end >= 0 else suffix
-    return text[start:offset], suffix
+    return Window(text[start:cut], text[cut:offset], suffix, (start, forced_cut))
+
+
+def _start(text: str, cut: int, size: WindowSize) -> int:
+    """Where the prefix window starts for a cut at offset ``cut``: within ``size.prefix_chars`` before it."""
+    beyond = cut + size.step - size.prefix_chars  # the forced text may take up to a step
+    if beyond <= 0:
+        return 0
+    jump = -(-beyond // size.step) * size.step
+    line_start = text.find("\n", jump - 1, cut) + 1
+    return line_start if 0 < line_start <= jump + size.step // 2 else min(jump, cut)

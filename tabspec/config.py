@@ -1,0 +1,77 @@
+"""Settings of the engine: one dataclass, each field with its unit, default and range.
+
+The language server's options, the command line and the table in the documentation are made from these fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields, replace
+from enum import StrEnum
+from typing import Any
+
+from tabspec.errors import ConfigError
+
+
+class Policy(StrEnum):
+    """How much is asked ahead. All on the same engine, so that only the policy differs."""
+
+    NONE = "none"  # no completion cache: every request goes to the model
+    CACHE = "cache"  # completion cache with type-through, no speculation
+    DEPTH1 = "depth1"  # and one accept ahead, as llama.vim, llama.vscode and Copilot do
+    CHAIN = "chain"  # and `depth` accepts ahead
+
+
+def setting(default: Any, doc: str, low: float | None = None, high: float | None = None) -> Any:
+    """A field with its documentation and, for numbers, its range (both ends included)."""
+    return field(default=default, metadata={"doc": doc, "low": low, "high": high})
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """Settings of a `CompletionEngine`."""
+
+    policy: Policy = setting(Policy.CHAIN, "How much is asked ahead of the user.")
+    # Four Tabs at a reading time of 150 ms each are 600 ms: more is rarely pressed in a row (recorded sessions).
+    depth: int = setting(4, "How many accepts ahead the policy `chain` goes.", 1, 16)
+    max_lines: int = setting(1, "Lines that a suggestion may have.", 1, 64)
+    # A line of code of 120 columns has about 36 tokens.
+    max_tokens: int = setting(48, "Tokens that a suggestion may have.", 1, 1024)
+    cache_entries: int = setting(10_000, "Suggestions kept in the completion cache.", 1, 10_000_000)
+    cache_bytes: int = setting(16 << 20, "Bytes that the completion cache may take.", 1024, 1 << 34)
+    cache_seconds: float = setting(3600.0, "Seconds after which a cached suggestion is dropped.", 0.001, 1e9)
+    prefix_chars: int = setting(2300, "Characters before the cursor that the model sees.", 64, 1_000_000)
+    suffix_chars: int = setting(640, "Characters behind the cursor that the model sees.", 0, 1_000_000)
+    max_document_chars: int = setting(10_000_000, "Longer documents get no suggestions.", 0, 1 << 31)
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            object.__setattr__(self, item.name, _checked(item, getattr(self, item.name)))
+
+    def updated(self, values: Mapping[str, Any]) -> EngineConfig:
+        """A copy with ``values`` set. Raises `ConfigError` for unknown names and values out of range."""
+        unknown = sorted(set(values) - {item.name for item in fields(self)})
+        if unknown:
+            known = ", ".join(item.name for item in fields(self))
+            raise ConfigError(f"unknown setting {unknown[0]!r}; known are: {known}")
+        return replace(self, **values)
+
+
+def _checked(item: Field[Any], value: Any) -> Any:
+    """``value`` as the field's type. Raises `ConfigError` if it is of another type or out of range."""
+    name, default = item.name, item.default
+    if isinstance(default, StrEnum):
+        try:
+            return type(default)(value)
+        except ValueError:
+            allowed = ", ".join(type(default))
+            raise ConfigError(f"setting {name}: {value!r} is none of {allowed}") from None
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(default, float) and number:
+        value = float(value)
+    if not isinstance(value, type(default)) or (isinstance(value, bool) and not isinstance(default, bool)):
+        raise ConfigError(f"setting {name}: {value!r} is not of type {type(default).__name__}")
+    low, high = item.metadata["low"], item.metadata["high"]
+    if number and not ((low is None or low <= value) and (high is None or value <= high)):
+        raise ConfigError(f"setting {name}: {value} lies outside {low} to {high}")
+    return value
