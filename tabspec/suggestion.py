@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -87,6 +88,43 @@ class Suggestion:
             return self
         # What stands behind the cursor is replaced by the whole suggestion only; a part leaves it alone.
         return replace(self, text=self.text[:length], replace_after=0)
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedText:
+    """What a model wrote at a place, before post-processing.
+
+    ``ends[i]`` is the length of the text once token ``i`` was written (several tokens may have the same end while
+    bytes of a character are missing), ``logprobs[i]`` that token's log-probability.
+    """
+
+    text: str
+    finish: Finish
+    ends: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
+
+    def after_typing(self, typed: str) -> GeneratedText | None:
+        """What is left of it once ``typed`` has been typed; None if it says something else, or no more.
+
+        A token of which only a part was typed still counts with its whole log-probability: so it does in a
+        generation that starts behind the typed text, where that token is decoded under a constraint.
+        """
+        if not self.text.startswith(typed) or len(self.text) == len(typed):
+            return None
+        if not typed:
+            return self
+        kept = bisect_right(self.ends, len(typed))
+        return GeneratedText(
+            self.text[len(typed) :],
+            self.finish,
+            tuple(end - len(typed) for end in self.ends[kept:]),
+            self.logprobs[kept:],
+        )
+
+    @property
+    def logprob(self) -> float:
+        """Sum of the tokens' log-probabilities."""
+        return sum(self.logprobs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class PositionEncoding(StrEnum):
             return len(text.encode("utf-8", "surrogatepass"))
         return len(text) + sum(1 for _ in _BEYOND_BMP.finditer(text))
 
-    def index(self, line: str, units: int) -> int:
+    def locate(self, line: str, units: int) -> int:
         """Offset in ``line`` of the character that holds code unit ``units``.
 
         A position inside a character belongs to the start of that character; one beyond the line belongs to
@@ -170,7 +170,7 @@ class Document:
                 f"line {position.line} lies outside a document of {self.line_count} lines (counted from 0)"
             )
         start = self.line_starts[position.line]
-        return start + encoding.index(self.line(position.line), position.character)
+        return start + encoding.locate(self.line(position.line), position.character)
 
     def edited(self, edit: Edit, version: int | None = None) -> Document:
         """A new snapshot with one edit applied; the version counts up by one unless it is given."""
@@ -188,7 +188,7 @@ class Document:
         None (scan when asked) if they are not known yet, or where a ``\\r`` stands beside the edit and may
         join or part from a ``\\n``.
         """
-        known = self.__dict__.get("line_starts")
+        known: list[int] | None = self.__dict__.get("line_starts")
         stop = edit.offset + edit.delete
         around = self.text[max(edit.offset - 1, 0) : edit.offset] + self.text[stop : stop + 1]
         if known is None or "\r" in edit.insert or "\r" in around or "\r" in self.text[edit.offset : stop]:
