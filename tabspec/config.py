@@ -48,6 +48,11 @@ class EngineConfig:
         for item in fields(self):
             object.__setattr__(self, item.name, _checked(item, getattr(self, item.name)))
 
+    @property
+    def speculation_depth(self) -> int:
+        """How many accepts ahead the policy goes; 0 if it does not speculate."""
+        return {Policy.NONE: 0, Policy.CACHE: 0, Policy.DEPTH1: 1}.get(self.policy, self.depth)
+
     def updated(self, values: Mapping[str, Any]) -> EngineConfig:
         """A copy with ``values`` set. Raises `ConfigError` for unknown names and values out of range."""
         unknown = sorted(set(values) - {item.name for item in fields(self)})

@@ -1,0 +1,273 @@
+"""The completion engine: one request in, exactly one answer out.
+
+It asks, in this order: the completion cache, a generation in flight that agrees so far, the model. What is shown
+makes the speculator ask for what comes after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from tabspec.cache.completion_cache import CompletionCache, Entry
+from tabspec.config import EngineConfig, Policy
+from tabspec.context import EditContext
+from tabspec.engine.generation import Generation, Link, State
+from tabspec.engine.postprocess import PostProcess, postprocess
+from tabspec.engine.question import Question
+from tabspec.engine.rejections import Rejections
+from tabspec.engine.scheduler import Scheduler
+from tabspec.engine.speculator import Speculator
+from tabspec.engine.stats import EngineStats
+from tabspec.errors import ModelUnavailable
+from tabspec.models.protocol import Model, StopRule
+from tabspec.prompt.window import WindowSize
+from tabspec.suggestion import Answer, GeneratedText, Reason, Source, Suggestion
+
+
+class CompletionEngine:
+    """Answers completion requests for any number of documents. To be made inside a running event loop, whose clock it
+    uses: under replay and simulation that clock is virtual.
+
+    ``slots`` is how many generations the model runs at a time.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        config: EngineConfig | None = None,
+        *,
+        post: PostProcess = postprocess,
+        slots: int = 1,
+    ) -> None:
+        self.config = config = config or EngineConfig()
+        self.stats = EngineStats()
+        self._model, self._post = model, post
+        self._now = asyncio.get_running_loop().time
+        self._window = WindowSize(config.prefix_chars, config.suffix_chars, max(config.prefix_chars // 3, 1))
+        self.completion_cache = CompletionCache(
+            config.cache_entries, config.cache_bytes, config.cache_seconds, self._now
+        )
+        stop = StopRule(config.max_lines, config.max_tokens)
+        self._scheduler = Scheduler(model, stop, self._ended, slots)
+        self._speculator = Speculator(config.speculation_depth, self._known, self._speculate)
+        self._rejections = Rejections()
+        self._waiting: dict[str, _Request] = {}  # the latest request of each document
+
+    async def complete(self, context: EditContext) -> Answer:
+        """Answer one request. A newer request for the same document ends this one as superseded."""
+        request = _Request(context)
+        started = self._now()
+        answer = Answer(Source.NONE, reason=Reason.CANCELLED)
+        try:
+            answer = replace(await self._answer(request), waited=self._now() - started)
+        finally:
+            self._leave(request)
+            self.stats.count(answer)
+        return answer
+
+    def shown(self, context: EditContext, suggestion: Suggestion) -> None:
+        """The suggestion is on the user's screen."""
+        self.stats.shown += 1
+        self._speculator.shown(context, suggestion)
+
+    def accepted(self, context: EditContext, suggestion: Suggestion) -> None:
+        """The user took it (or, for a part of it, what ``suggestion`` holds)."""
+        self.stats.accepted += 1
+        self.changed(context.after_accept(suggestion))
+
+    def rejected(self, context: EditContext, suggestion: Suggestion) -> None:
+        """The user refused it: it is not offered again here, and what was asked ahead behind it stops."""
+        self.stats.rejected += 1
+        self._rejections.add(context, suggestion)
+        future = context.after_accept(suggestion)
+        for generation in self._of(context.uri):
+            if any(link.context.after_accept(link.suggestion).same_place(future) for link in generation.lineage):
+                self._scheduler.cancel(generation)
+
+    def changed(self, context: EditContext) -> None:
+        """The document or the cursor moved on: stop what cannot be reached from here."""
+        waiting = self._waiting.get(context.uri)
+        if waiting and not waiting.context.same_place(context):
+            self._supersede(waiting)
+        for generation in self._of(context.uri):
+            wanted = self._caching and generation.reachable(context)
+            if not wanted and not generation.waiters:
+                self._scheduler.cancel(generation)
+
+    def closed(self, uri: str) -> None:
+        """The document is closed: stop everything for it."""
+        request = self._waiting.get(uri)
+        if request:
+            self._supersede(request)
+        for generation in self._of(uri):
+            self._scheduler.cancel(generation)
+        self._rejections.closed(uri)
+
+    async def close(self) -> None:
+        """Stop everything. The model is the caller's to close."""
+        for request in list(self._waiting.values()):
+            self._supersede(request)
+        await self._scheduler.close()
+
+    # --- one request ------------------------------------------------------------------------------------------------
+
+    @property
+    def _caching(self) -> bool:
+        return self.config.policy is not Policy.NONE
+
+    async def _answer(self, request: _Request) -> Answer:
+        context = request.context
+        if earlier := self._waiting.get(context.uri):
+            self._supersede(earlier)
+        self._waiting[context.uri] = request
+        if len(context.document.text) > self.config.max_document_chars:
+            return Answer(Source.NONE, reason=Reason.EXCLUDED, detail="the document is too long")
+        question = self._question(context)
+        if answer := self._cached(question):
+            self.changed(context)
+            return answer
+        generation, source = self._in_flight(context), Source.JOINED
+        if generation is None:
+            generation, source = self._ask(question), Source.MODEL
+        self._attach(request, generation)
+        self.changed(context)  # after joining, so that nothing of use is stopped
+        return await self._wait(request, question, generation, source)
+
+    async def _wait(self, request: _Request, question: Question, generation: Generation, source: Source) -> Answer:
+        """Wait for a generation as long as it agrees with the request; then for one of the request's own."""
+        while True:
+            if request.superseded:
+                return Answer(Source.NONE, reason=Reason.SUPERSEDED)
+            typed = request.context.typed_since(generation.context)
+            if typed is None or not generation.agrees(typed) or (generation.ended and generation.entry is None):
+                if source is Source.MODEL:
+                    return _broken(generation)
+                generation, source = self._ask(question), Source.MODEL
+                self._attach(request, generation)
+            elif generation.entry is not None:
+                left = generation.entry.generated.after_typing(typed) if typed else generation.entry.generated
+                assert left is not None  # agrees(typed) has said so
+                return self._offer(request.context, left, generation.entry, source)
+            else:
+                await request.woken.wait()
+                request.woken.clear()
+
+    def _cached(self, question: Question) -> Answer | None:
+        hit = self.completion_cache.lookup(question.context, question.scope) if self._caching else None
+        if hit is None:
+            return None
+        first = hit.entry.speculated and not hit.entry.served
+        source = Source.SPECULATED if first else Source.EXACT if hit.exact else Source.TYPE_THROUGH
+        return self._offer(question.context, hit.generated, hit.entry, source)
+
+    def _offer(self, context: EditContext, generated: GeneratedText, entry: Entry, source: Source) -> Answer:
+        """Post-process what is left of an entry's text into the answer."""
+        suggestion = self._post(context, generated)
+        if isinstance(suggestion, Reason):
+            return Answer(Source.NONE, reason=suggestion)
+        if (context, suggestion) in self._rejections:
+            return Answer(Source.NONE, reason=Reason.REJECTED)
+        if not entry.served:
+            self.stats.speculative_used += entry.tokens
+        entry.served += 1
+        return Answer(source, (suggestion,))
+
+    def _supersede(self, request: _Request) -> None:
+        request.superseded = True
+        self._leave(request)
+        request.woken.set()
+
+    def _leave(self, request: _Request) -> None:
+        """The request waits no more."""
+        if self._waiting.get(request.context.uri) is request:
+            del self._waiting[request.context.uri]
+        self._attach(request, None)
+
+    def _attach(self, request: _Request, generation: Generation | None) -> None:
+        """Make the request wait for this generation and for no other."""
+        if left := request.generation:
+            left.listeners.remove(request.woken.set)
+            if not left.ended:
+                self._scheduler.set_foreground(left, left.waiters > 0)
+        request.generation = generation
+        if generation:
+            generation.listeners.append(request.woken.set)
+            self._scheduler.set_foreground(generation, True)
+
+    # --- generations ------------------------------------------------------------------------------------------------
+
+    def _question(self, context: EditContext) -> Question:
+        return Question.of(context, self._window, self._model.info.fingerprint)
+
+    def _of(self, uri: str) -> list[Generation]:
+        return [generation for generation in self._scheduler.generations() if generation.context.uri == uri]
+
+    def _in_flight(self, context: EditContext) -> Generation | None:
+        """The generation whose answer, as far as it goes, is one for ``context``: the one that has got farthest."""
+        if not self._caching:
+            return None
+        scope = self._question(context).scope
+        best, best_left = None, 0
+        for generation in self._of(context.uri):
+            typed = context.typed_since(generation.context)
+            if typed is None or generation.question.scope != scope or not generation.agrees(typed):
+                continue
+            left = len(generation.text) - len(typed)
+            if best is None or left > best_left:
+                best, best_left = generation, left
+        return best
+
+    def _ask(self, question: Question, lineage: tuple[Link, ...] = ()) -> Generation:
+        generation = Generation(question, lineage, foreground=not lineage)
+        self._scheduler.submit(generation)
+        return generation
+
+    def _ended(self, generation: Generation) -> None:
+        """Called by the scheduler once for each generation: keep what came of it, and think on from there."""
+        self.stats.usage += generation.usage
+        self.stats.speculative_tokens += generation.speculative_tokens
+        if generation.state is not State.DONE:
+            return
+        entry = generation.entry = Entry(
+            generation.generated(), bool(generation.lineage), generation.speculative_tokens
+        )
+        if self._caching:
+            self.completion_cache.put(generation.context, generation.question.scope, entry)
+        self._speculator.ended(generation, self._post(generation.context, entry.generated))
+
+    # --- for the speculator -----------------------------------------------------------------------------------------
+
+    def _known(self, context: EditContext) -> Suggestion | Reason | None:
+        """What would be offered at ``context`` without asking the model; None if that is not known."""
+        hit = self.completion_cache.lookup(context, self._question(context).scope)
+        return hit and self._post(context, hit.generated)
+
+    def _speculate(self, context: EditContext, lineage: tuple[Link, ...]) -> None:
+        running = self._in_flight(context)
+        if running is None:
+            self.stats.speculations += 1
+            self._ask(self._question(context), lineage)
+        elif running.context.same_place(context):
+            running.lineage = lineage  # the screen has moved on towards it
+
+
+class _Request:
+    """A request that has not been answered yet."""
+
+    __slots__ = ("context", "generation", "superseded", "woken")
+
+    def __init__(self, context: EditContext) -> None:
+        self.context = context
+        self.generation: Generation | None = None
+        self.superseded = False
+        self.woken = asyncio.Event()
+
+
+def _broken(generation: Generation) -> Answer:
+    """The answer to a request whose own generation came to nothing."""
+    if generation.error is None:
+        return Answer(Source.NONE, reason=Reason.CANCELLED)
+    gone = isinstance(generation.error, ModelUnavailable)
+    reason = Reason.UNAVAILABLE if gone else Reason.FAILED
+    return Answer(Source.NONE, reason=reason, detail=str(generation.error))

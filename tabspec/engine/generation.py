@@ -1,0 +1,120 @@
+"""One generation: a question that a model is answering, and who cares about the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from tabspec.cache.completion_cache import Entry
+from tabspec.context import EditContext
+from tabspec.engine.question import Question, uses_crlf
+from tabspec.models.protocol import Chunk, Usage
+from tabspec.suggestion import Finish, GeneratedText, Suggestion
+
+
+class State(Enum):
+    """Where a generation is. It ends in exactly one of the last three."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One accept that has to happen before a speculation's state is reached."""
+
+    context: EditContext
+    suggestion: Suggestion
+
+    def on_way(self, current: EditContext) -> bool:
+        """Whether the user, at ``current``, may still come to accept this suggestion: nothing else was typed."""
+        typed = current.typed_since(self.context)
+        return typed is not None and self.suggestion.text.startswith(typed)
+
+
+@dataclass(eq=False)
+class Generation:
+    """A question in the scheduler's hands.
+
+    ``lineage`` holds the accepts that lead from what is on the screen to the question's state: none for a
+    request of the user's, one for each step of depth of a speculation. ``listeners``, one for each
+    request that waits for it, are called whenever text comes or the state changes.
+    """
+
+    question: Question
+    lineage: tuple[Link, ...] = ()
+    foreground: bool = False
+    state: State = State.QUEUED
+    text: str = ""
+    ends: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    finish: Finish | None = None
+    error: Exception | None = None
+    usage: Usage = Usage()
+    speculative_tokens: int = 0
+    entry: Entry | None = None  # what the completion cache keeps of it, once it is done
+    listeners: list[Callable[[], None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._crlf = uses_crlf(self.context.document.text)
+
+    @property
+    def context(self) -> EditContext:
+        return self.question.context
+
+    @property
+    def depth(self) -> int:
+        """How many accepts ahead of the screen this is; 0 for a request of the user's."""
+        return len(self.lineage)
+
+    @property
+    def waiters(self) -> int:
+        """How many requests wait for it."""
+        return len(self.listeners)
+
+    @property
+    def ended(self) -> bool:
+        return self.state in (State.DONE, State.CANCELLED, State.FAILED)
+
+    def feed(self, chunk: Chunk) -> None:
+        """Take in what the model has written."""
+        self.text += chunk.text.replace("\n", "\r\n") if self._crlf else chunk.text
+        self.ends.extend([len(self.text)] * len(chunk.tokens))
+        self.logprobs.extend(chunk.logprobs)
+        self.usage += chunk.usage
+        if not self.foreground:
+            self.speculative_tokens += chunk.usage.decoded
+        self.finish = chunk.finish or self.finish
+        self._tell()
+
+    def become(self, state: State, error: Exception | None = None) -> None:
+        """Change state. An end is final."""
+        assert not self.ended, f"a generation that is {self.state.value} cannot become {state.value}"
+        self.state, self.error = state, error
+        self._tell()
+
+    def generated(self) -> GeneratedText:
+        """All that was written. Only of a generation that is done."""
+        assert self.finish is not None
+        return GeneratedText(self.text, self.finish, tuple(self.ends), tuple(self.logprobs))
+
+    def agrees(self, typed: str) -> bool:
+        """Whether what was written so far goes together with ``typed`` at the question's place."""
+        if self.text.startswith(typed):
+            return not self.ended or len(self.text) > len(typed) or not typed
+        return not self.ended and typed.startswith(self.text)
+
+    def reachable(self, current: EditContext) -> bool:
+        """Whether the user is at its state, or may come to it from ``current`` by typing on or by accepting."""
+        typed = current.typed_since(self.context)
+        if typed is not None and self.agrees(typed):
+            return True
+        return any(link.on_way(current) for link in self.lineage)
+
+    def _tell(self) -> None:
+        for listener in list(self.listeners):
+            listener()

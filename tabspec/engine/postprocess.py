@@ -1,0 +1,99 @@
+"""From what a model wrote to what is offered: pure functions, applied anew at every state.
+
+What they say depends on the state and on the text that is left there, never on how the engine came by the text: so a
+suggestion from the completion cache is post-processed exactly as a fresh one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from tabspec.context import EditContext
+from tabspec.suggestion import GeneratedText, Reason, Suggestion
+
+PostProcess = Callable[[EditContext, GeneratedText], Suggestion | Reason]
+
+_CLOSERS = {")": "(", "]": "[", "}": "{"}
+_OPENERS = frozenset(_CLOSERS.values())
+_QUOTES = frozenset("\"'`")
+
+
+def postprocess(context: EditContext, generated: GeneratedText) -> Suggestion | Reason:
+    """The suggestion to offer at ``context``, or why there is none."""
+    text = trim_end(generated.text)
+    behind = rest_of_line(context)
+    text, replace_after = fit_line_end(line_before(context), text, behind)
+    if not text.strip():
+        return Reason.EMPTY
+    if text == behind[: len(text)] and replace_after <= len(text):
+        return Reason.EMPTY  # it says what stands there already
+    return Suggestion(
+        text,
+        replace_after=replace_after,
+        finish=generated.finish,
+        logprob=generated.logprob,
+        probability=math.exp(min(generated.logprob, 0.0)),
+    )
+
+
+def trim_end(text: str) -> str:
+    """Without blank space at the end of the last line: it would only be in the way of what comes next."""
+    return text.rstrip(" \t")
+
+
+def line_before(context: EditContext) -> str:
+    """The line of the cursor, up to it."""
+    before = context.prefix[-400:]  # no bracket pair of interest spans more than that on a line
+    return before[max(before.rfind("\n"), before.rfind("\r")) + 1 :]
+
+
+def rest_of_line(context: EditContext) -> str:
+    """The line of the cursor, from it on, without its line end."""
+    behind = context.document.text[context.offset : context.offset + 400]
+    for i, char in enumerate(behind):
+        if char in "\r\n":
+            return behind[:i]
+    return behind
+
+
+def fit_line_end(before: str, text: str, behind: str) -> tuple[str, int]:
+    """Make ``text`` go together with what stands ``behind`` the cursor on its line: no second closing bracket.
+
+    (text, characters behind the cursor that it replaces). If the text ends with all that stands there, that part is
+    not said again. Otherwise, what it closes itself takes the place of the closers that stand there.
+    """
+    if not behind.strip() or "\n" in text or "\r" in text:
+        return text, 0
+    tail = behind.rstrip()
+    if text.endswith(tail):
+        return text[: -len(tail)], 0
+    return text, _closed_twice(before, text, behind)
+
+
+def _closed_twice(before: str, text: str, behind: str) -> int:
+    """How many characters of ``behind`` are closers that ``text`` brings along itself."""
+    stack: list[str] = []
+    for char in before:
+        _step(stack, char)
+    own = len(stack)
+    closed = 0
+    for char in text:
+        outer = len(stack) <= own
+        closes = (char in _CLOSERS and outer) or (char in _QUOTES and bool(stack) and stack[-1] == char and outer)
+        if closes and behind[closed : closed + 1] == char:
+            closed += 1
+        _step(stack, char)
+        own = min(own, len(stack))
+    return closed
+
+
+def _step(stack: list[str], char: str) -> None:
+    """Follow brackets and quotes: ``stack`` holds what is open."""
+    if stack and stack[-1] in _QUOTES:
+        if char == stack[-1]:
+            stack.pop()
+    elif char in _QUOTES or char in _OPENERS:
+        stack.append(char)
+    elif char in _CLOSERS and stack and stack[-1] == _CLOSERS[char]:
+        stack.pop()

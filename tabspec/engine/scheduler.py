@@ -1,0 +1,123 @@
+"""The scheduler: the one place that decides what the model does next.
+
+Foreground before speculation, then first come, first served; among speculations the shallower first. A foreground
+generation that finds no free slot interrupts a speculation, which goes back into the queue with what it has
+written and later goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from functools import partial
+from itertools import count
+
+from tabspec.engine.generation import Generation, State
+from tabspec.errors import ModelError, ModelUnavailable
+from tabspec.models.protocol import Model, StopRule
+
+
+class Scheduler:
+    """Runs generations on a model, ``slots`` at a time (one for a local model, more for a server that batches).
+
+    ``ended`` is called once for each generation, when it is done, cancelled or has failed.
+    """
+
+    def __init__(self, model: Model, stop: StopRule, ended: Callable[[Generation], None], slots: int = 1) -> None:
+        self._model, self._stop, self._ended, self._slots = model, stop, ended, slots
+        self._queued: dict[Generation, int] = {}
+        self._running: dict[Generation, asyncio.Task[Exception | None]] = {}
+        self._numbers = count()
+
+    def generations(self) -> list[Generation]:
+        """All that are queued or running."""
+        return [*self._running, *self._queued]
+
+    @property
+    def idle(self) -> bool:
+        return not self._running and not self._queued
+
+    def submit(self, generation: Generation) -> None:
+        """Queue a generation, and start it if its turn has come."""
+        self._queued[generation] = next(self._numbers)
+        self._pump()
+
+    def set_foreground(self, generation: Generation, foreground: bool) -> None:
+        """Somebody waits for it now, or nobody any more (but it may still be of use)."""
+        generation.foreground = foreground
+        self._pump()
+
+    def cancel(self, generation: Generation) -> None:
+        """Stop a generation before its next decode step."""
+        if generation.ended:
+            return
+        self._queued.pop(generation, None)
+        if generation in self._running:
+            self._running[generation].cancel()
+        self._end(generation, State.CANCELLED)
+        self._pump()
+
+    async def close(self) -> None:
+        """Cancel everything and wait until the model has stopped."""
+        for generation in self.generations():
+            self.cancel(generation)
+        while self._running:
+            await asyncio.wait(list(self._running.values()))
+            await asyncio.sleep(0)  # the done-callbacks come after the waiter
+
+    def _pump(self) -> None:
+        """Start what may start; interrupt one speculation if a foreground generation waits for a slot."""
+        while self._queued and len(self._running) < self._slots:
+            generation = min(self._queued, key=self._rank)
+            del self._queued[generation]
+            generation.become(State.RUNNING)
+            task = asyncio.create_task(self._run(generation))
+            task.add_done_callback(partial(self._left, generation))
+            self._running[generation] = task
+        if any(generation.foreground for generation in self._queued):
+            self._interrupt_one()
+
+    def _interrupt_one(self) -> None:
+        stopping = [g for g in self._running if g.state is not State.RUNNING]
+        waiting = sum(g.foreground for g in self._queued)
+        speculative = [g for g in self._running if g.state is State.RUNNING and not g.foreground]
+        # A slot that is being freed already is as good as another interruption.
+        for generation in sorted(speculative, key=lambda g: -g.depth)[: max(waiting - len(stopping), 0)]:
+            generation.become(State.QUEUED)
+            self._running[generation].cancel()
+
+    def _rank(self, generation: Generation) -> tuple[bool, int, int]:
+        return not generation.foreground, generation.depth, self._queued[generation]
+
+    async def _run(self, generation: Generation) -> Exception | None:
+        """Read the model's answer into the generation, to its end or until this task is cancelled."""
+        request = generation.question.request(self._stop, generation.text, generation.foreground)
+        try:
+            async with aclosing(self._model.stream(request)) as stream:
+                async for chunk in stream:
+                    if generation.state is State.RUNNING:
+                        generation.feed(chunk)
+        except ModelError as failure:
+            return failure
+        except Exception as failure:
+            # A fault in a model must not take the engine down with it.
+            return ModelError(f"{type(failure).__name__}: {failure}")
+        return None if generation.finish else ModelUnavailable("the model's answer broke off")
+
+    def _left(self, generation: Generation, task: asyncio.Task[Exception | None]) -> None:
+        """A generation has left its slot: give it its next state, and the slot to the next one.
+
+        A done-callback and no ``finally``: a task that is cancelled before its first step never runs at all.
+        """
+        del self._running[generation]
+        error = None if task.cancelled() else task.result()
+        if generation.state is State.QUEUED:  # interrupted
+            self._queued[generation] = next(self._numbers)
+        elif generation.state is State.RUNNING:
+            self._end(generation, State.FAILED if error or task.cancelled() else State.DONE, error)
+        self._pump()
+
+    def _end(self, generation: Generation, state: State, error: Exception | None = None) -> None:
+        generation.become(state, error)
+        self._ended(generation)

@@ -1,0 +1,49 @@
+"""What the engine counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tabspec.models.protocol import Usage
+from tabspec.suggestion import Answer, Reason, Source
+
+
+@dataclass
+class EngineStats:
+    """Counters since the engine was made. Tokens are of the model.
+
+    A token is speculative if nobody waited for its generation when it was decoded; a speculative token is used once a
+    request was answered with its suggestion, or with what was left of it.
+    """
+
+    sources: Counter[Source] = field(default_factory=Counter)
+    reasons: Counter[Reason] = field(default_factory=Counter)
+    usage: Usage = Usage()
+    speculative_tokens: int = 0
+    speculative_used: int = 0
+    speculations: int = 0
+    shown: int = 0
+    accepted: int = 0
+    rejected: int = 0
+
+    @property
+    def requests(self) -> int:
+        return self.sources.total()
+
+    @property
+    def speculative_unused(self) -> int:
+        return self.speculative_tokens - self.speculative_used
+
+    @property
+    def hit_rate(self) -> float:
+        """Of the requests answered with a suggestion, the share that did not wait for the model."""
+        answered = self.requests - self.sources[Source.NONE]
+        instant = self.sources[Source.EXACT] + self.sources[Source.TYPE_THROUGH] + self.sources[Source.SPECULATED]
+        return instant / answered if answered else 0.0
+
+    def count(self, answer: Answer) -> None:
+        """Count one ended request."""
+        self.sources[answer.source] += 1
+        if answer.reason is not None:
+            self.reasons[answer.reason] += 1
