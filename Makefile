@@ -1,0 +1,37 @@
+# Everything starts here; each target makes what it needs. `make help` lists them.
+.PHONY: help venv demo test test-fast check format nvim soak bench clean
+.DEFAULT_GOAL := help
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+OUT := build
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+venv:  ## make the virtual environment
+	@scripts/setup-venv.sh $(VENV)
+
+demo: venv  ## replay shipped sessions under four policies; table, and a report in build/demo.html
+	@scripts/demo.sh $(VENV) $(OUT)
+
+test: venv  ## all tests, with real editors
+	@mkdir -p $(OUT)
+	$(PYTHON) -m pytest
+
+test-fast: venv  ## the fast tests: under a minute
+	$(PYTHON) -m pytest -m "not slow and not editors" -x -q
+
+check: venv  ## style, types, imports between rooms, documents in step with the code
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(PYTHON) scripts/check_documents.py
+
+format: venv  ## put the source into the house style
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+clean:  ## remove what was built (not the virtual environment)
+	rm -rf $(OUT) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

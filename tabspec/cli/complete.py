@@ -1,0 +1,56 @@
+"""`tabspec complete`: one suggestion for a place in a file."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from tabspec.cli.files import read_document
+from tabspec.config import EngineConfig, Policy
+from tabspec.context import EditContext
+from tabspec.engine.engine import CompletionEngine
+from tabspec.errors import InputError, ModelError
+from tabspec.models.load import load_model
+from tabspec.suggestion import Answer, Reason
+from tabspec.text import Document, Position, PositionEncoding
+
+
+@click.command("complete")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--line", type=click.IntRange(1), required=True, help="Line of the cursor, from 1.")
+@click.option("--column", type=click.IntRange(1), required=True, help="Column of the cursor, from 1 (characters).")
+@click.option("--model", default=None, help="Name or folder of a model; the bundled one if none is named.")
+@click.option("--max-lines", type=click.IntRange(1, 64), default=1, show_default=True, help="Lines it may have.")
+def complete_command(file: Path, line: int, column: int, model: str | None, max_lines: int) -> None:
+    """Print one suggestion for a place in FILE on stdout; nothing where the model has none."""
+    config = EngineConfig(policy=Policy.NONE, max_lines=max_lines)
+    document = read_document(file, config.max_document_chars)
+    context = EditContext(document, _offset(document, line, column))
+    answer = asyncio.run(_complete(context, model, config))
+    if answer.reason in (Reason.FAILED, Reason.UNAVAILABLE):
+        raise ModelError(answer.detail)
+    if answer.suggestion:
+        click.echo(answer.suggestion.text)
+
+
+def _offset(document: Document, line: int, column: int) -> int:
+    if line > document.line_count:
+        raise InputError(f"--line {line}: the file has {document.line_count} lines")
+    length = len(document.line(line - 1))
+    if column > length + 1:
+        raise InputError(
+            f"--column {column}: line {line} has {length} characters (the place behind it is {length + 1})"
+        )
+    return document.offset(Position(line - 1, column - 1), PositionEncoding.UTF32)
+
+
+async def _complete(context: EditContext, name: str | None, config: EngineConfig) -> Answer:
+    model = load_model(name)
+    engine = CompletionEngine(model, config)
+    try:
+        return await engine.complete(context)
+    finally:
+        await engine.close()
+        await model.close()

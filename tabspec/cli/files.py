@@ -1,0 +1,46 @@
+"""Reading what the user names on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tabspec.errors import InputError
+from tabspec.text import Document
+
+LANGUAGES = {
+    ".c": "c",
+    ".cpp": "cpp",
+    ".go": "go",
+    ".java": "java",
+    ".js": "javascript",
+    ".jsx": "javascriptreact",
+    ".lua": "lua",
+    ".py": "python",
+    ".rs": "rust",
+    ".svelte": "svelte",
+    ".ts": "typescript",
+    ".tsx": "typescriptreact",
+}
+"""LSP's language identifiers by file ending, for files that no editor has opened."""
+
+
+def read_document(path: Path, max_chars: int) -> Document:
+    """A file as a document. Raises `InputError` where it is not there, too long, or no text in UTF-8."""
+    try:
+        size = path.stat().st_size
+        if size > 4 * max_chars:  # UTF-8 takes at most four bytes a character
+            raise InputError(f"{path}: {size:,} bytes are too many (the limit is {max_chars:,} characters)")
+        data = path.read_bytes()
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder; name a file") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    if b"\0" in data:
+        raise InputError(f"{path} is a binary file")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not text in UTF-8 (byte {error.start})") from None
+    if len(text) > max_chars:
+        raise InputError(f"{path}: {len(text):,} characters are too many (the limit is {max_chars:,})")
+    return Document(path.resolve().as_uri(), text, LANGUAGES.get(path.suffix.lower(), ""))

@@ -1,0 +1,91 @@
+"""The command `tabspec`: finds the subcommand, and turns errors into one line and an exit status.
+
+Exit status: 0 success, 1 something failed while running, 2 bad usage or bad input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from tabspec.errors import InputError, TabspecError
+
+# Loaded when named: `tabspec --help` imports neither torch nor the language server.
+_COMMANDS = {
+    "bench": ("tabspec.cli.bench:bench_group", "Measure decoding, KV reuse, the completion cache, the server."),
+    "complete": ("tabspec.cli.complete:complete_command", "Print one suggestion for a place in a file."),
+    "doctor": ("tabspec.cli.doctor:doctor_command", "Tell what is installed, and what would run where."),
+    "evaluate": ("tabspec.cli.evaluate:evaluate_command", "Measure a model on held-out code."),
+    "import": ("tabspec.cli.import_:import_group", "Make edit sessions from recordings or git history."),
+    "lsp": ("tabspec.cli.lsp:lsp_command", "Run the language server (same as tabspec-lsp)."),
+    "replay": ("tabspec.cli.replay:replay_command", "Replay recorded edit sessions and report hit rates."),
+    "report": ("tabspec.cli.report:report_command", "Draw replay results as a page."),
+    "train": ("tabspec.cli.train:train_command", "Train or tune a model on code."),
+}
+
+
+class _Commands(click.Group):
+    """Subcommands that are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, name = _COMMANDS[cmd_name][0].split(":")
+        command = getattr(importlib.import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in sorted(_COMMANDS.items())])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tabspec", message="tabspec %(version)s")
+def tabspec() -> None:
+    """Speculative tab-completion: the next suggestion is there before Tab is pressed."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status. Never lets a traceback out."""
+    try:
+        status = tabspec.main(args=arguments, prog_name="tabspec", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        return _fail(error.format_message(), 2)
+    except InputError as error:
+        return _fail(str(error), 2)
+    except (TabspecError, MemoryError) as error:
+        return _fail(str(error) or "out of memory", 1)
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`); python must not complain about it at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), 2)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted", 130)
+    return status if isinstance(status, int) else 0
+
+
+def _fail(message: str, status: int) -> int:
+    print(f"tabspec: {' '.join(message.split())}", file=sys.stderr)
+    return status
+
+
+def main() -> None:
+    """Entry point of the command `tabspec`."""
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()
