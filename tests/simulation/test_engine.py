@@ -1,0 +1,301 @@
+"""The engine on a virtual clock with a scripted model: who is answered how, what runs, what is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tabspec.config import EngineConfig, Policy
+from tabspec.context import EditContext
+from tabspec.engine.engine import CompletionEngine
+from tabspec.errors import ModelError, ModelUnavailable
+from tabspec.models.scripted import ScriptedModel, continuing
+from tabspec.replay.clock import run_virtual
+from tabspec.suggestion import Reason, Source, Suggestion
+from tabspec.text import Document, Edit
+
+TARGET = "def total(items):\n    result = 0\n    for item in items:\n        result += item\n    return result\n"
+URI = "file:///total.py"
+
+
+def at(length: int, uri: str = URI) -> EditContext:
+    return EditContext(Document(uri, TARGET[:length], "python"), length)
+
+
+def writer(prefill: float = 0.1, token: float = 0.01) -> ScriptedModel:
+    """A model that knows TARGET; a suggestion takes 100 ms and 10 ms a token of 4 characters."""
+    return ScriptedModel(continuing(TARGET), prefill_s=prefill, token_s=token)
+
+
+@asynccontextmanager
+async def engine_on(model: ScriptedModel, **settings: object) -> AsyncIterator[CompletionEngine]:
+    engine = CompletionEngine(model, EngineConfig().updated(settings))
+    try:
+        yield engine
+    finally:
+        await engine.close()
+        assert model.running == 0, "nothing runs on after close"
+
+
+def virtual(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+    """Run an async test on the virtual clock."""
+
+    def run() -> None:
+        run_virtual(test())
+
+    run.__name__ = test.__name__
+    run.__doc__ = test.__doc__
+    return run
+
+
+@virtual
+async def test_model_then_exact_then_type_through() -> None:
+    async with engine_on(writer(), policy="cache") as engine:
+        first = await engine.complete(at(10))
+        assert first.source is Source.MODEL and first.suggestion
+        assert first.suggestion.text == "items):"
+        assert first.waited == pytest.approx(0.12)
+        again = await engine.complete(at(10))
+        assert (again.source, again.suggestion, again.waited) == (Source.EXACT, first.suggestion, 0)
+        typed = await engine.complete(at(13))
+        assert typed.source is Source.TYPE_THROUGH and typed.suggestion and typed.suggestion.text == "ms):"
+        back = await engine.complete(at(12))
+        assert back.source is Source.TYPE_THROUGH and back.suggestion and back.suggestion.text == "ems):"
+
+
+@virtual
+async def test_policy_none_asks_the_model_each_time() -> None:
+    model = writer()
+    async with engine_on(model, policy="none") as engine:
+        for _ in range(2):
+            assert (await engine.complete(at(10))).source is Source.MODEL
+    assert len(model.requests) == 2
+
+
+@virtual
+async def test_what_follows_an_accept_is_there_when_tab_is_pressed() -> None:
+    async with engine_on(writer(), policy="depth1") as engine:
+        context = at(10)
+        for _ in range(4):
+            answer = await engine.complete(context)
+            assert answer.suggestion
+            if context.offset > 10:
+                assert (answer.source, answer.waited) == (Source.SPECULATED, 0)
+            engine.shown(context, answer.suggestion)
+            await asyncio.sleep(0.6)
+            engine.accepted(context, answer.suggestion)
+            context = context.after_accept(answer.suggestion)
+        assert engine.stats.hit_rate == 3 / 4
+
+
+@virtual
+async def test_a_chain_serves_a_burst_of_tabs_and_depth1_does_not() -> None:
+    instant = {}
+    for policy in ("depth1", "chain"):
+        async with engine_on(writer(), policy=policy, depth=4) as engine:
+            context, instant[policy] = at(10), 0
+            for i in range(5):
+                answer = await engine.complete(context)
+                assert answer.suggestion
+                instant[policy] += answer.instant
+                engine.shown(context, answer.suggestion)
+                await asyncio.sleep(1.0 if i == 0 else 0.05)
+                engine.accepted(context, answer.suggestion)
+                context = context.after_accept(answer.suggestion)
+    assert instant == {"depth1": 1, "chain": 4}
+
+
+@virtual
+async def test_a_request_joins_a_speculation_in_flight() -> None:
+    model = writer()
+    async with engine_on(model, policy="depth1") as engine:
+        context = at(10)
+        answer = await engine.complete(context)
+        assert answer.suggestion
+        engine.shown(context, answer.suggestion)
+        await asyncio.sleep(0.05)  # half of the prefill
+        after = context.after_accept(answer.suggestion)
+        joined = await engine.complete(after)
+        assert joined.source is Source.JOINED
+        assert joined.waited == pytest.approx(0.05 + 0.01 * 4)
+        assert len(model.requests) == 2 and model.cancelled == 0
+
+
+@virtual
+async def test_typing_on_in_agreement_joins_and_contradiction_starts_anew() -> None:
+    model = writer()
+    async with engine_on(model, policy="cache") as engine:
+        early = asyncio.create_task(engine.complete(at(10)))
+        await asyncio.sleep(0.05)
+        later = asyncio.create_task(engine.complete(at(12)))
+        assert (await early).reason is Reason.SUPERSEDED
+        answer = await later
+        assert answer.source is Source.JOINED and answer.suggestion and answer.suggestion.text == "ems):"
+        assert len(model.requests) == 1
+
+        wrong = at(12).after_typing("X")
+        asked = asyncio.create_task(engine.complete(at(11)))
+        await asyncio.sleep(0.01)
+        assert (await engine.complete(wrong)).source is not Source.JOINED
+        assert (await asked).reason in (Reason.SUPERSEDED, None)
+
+
+@virtual
+async def test_a_joined_generation_that_turns_out_otherwise_is_left() -> None:
+    """At first nothing is known of its text; when it contradicts what was typed, the request asks for itself."""
+    model = ScriptedModel({"a": "bcd", "aX": "yz"}, prefill_s=0.1, token_s=0.01)
+    async with engine_on(model, policy="cache") as engine:
+        first = asyncio.create_task(engine.complete(EditContext(Document(URI, "a"), 1)))
+        await asyncio.sleep(0.05)
+        answer = await engine.complete(EditContext(Document(URI, "aX"), 2))
+        assert answer.source is Source.MODEL and answer.suggestion and answer.suggestion.text == "yz"
+        assert (await first).reason is Reason.SUPERSEDED
+
+
+@virtual
+async def test_foreground_interrupts_speculation_which_goes_on_afterwards() -> None:
+    model = writer()
+    async with engine_on(model, policy="depth1") as engine:
+        context = at(10)
+        answer = await engine.complete(context)
+        assert answer.suggestion
+        engine.shown(context, answer.suggestion)
+        await asyncio.sleep(0.115)  # the speculation has decoded one token
+        other = await engine.complete(at(30, "file:///other.py"))
+        assert other.waited == pytest.approx(0.1 + 0.01 * 2, abs=0.011), "at most one decode step later than alone"
+        await asyncio.sleep(0.5)
+        after = await engine.complete(context.after_accept(answer.suggestion))
+        assert (after.source, after.waited) == (Source.SPECULATED, 0)
+        assert after.suggestion and after.suggestion.text == "\n    result = 0"
+        resumed = model.requests[-1]
+        assert resumed.resume and not resumed.foreground, "it went on with what it had written"
+
+
+@virtual
+async def test_unreachable_work_stops_and_reachable_work_does_not() -> None:
+    model = writer()
+    async with engine_on(model, policy="chain") as engine:
+        context = at(10)
+        answer = await engine.complete(context)
+        assert answer.suggestion
+        engine.shown(context, answer.suggestion)
+        await asyncio.sleep(0.01)
+        engine.changed(at(12))
+        await asyncio.sleep(0)
+        assert model.running == 1, "typing what the suggestion says leads to the speculated state"
+        engine.changed(at(12).after_typing("?"))
+        await asyncio.sleep(0.001)
+        assert model.running == 0 and model.cancelled == 1
+        await asyncio.sleep(1)
+        assert len(model.requests) == 2
+
+
+@virtual
+async def test_a_rejected_suggestion_is_not_offered_again_at_its_place() -> None:
+    model = writer()
+    async with engine_on(model, policy="chain") as engine:
+        context = at(10)
+        answer = await engine.complete(context)
+        assert answer.suggestion
+        engine.shown(context, answer.suggestion)
+        await asyncio.sleep(0.01)
+        engine.rejected(context, answer.suggestion)
+        await asyncio.sleep(0.001)
+        assert model.running == 0, "what was asked ahead behind it stops"
+        assert (await engine.complete(context)).reason is Reason.REJECTED
+        assert (await engine.complete(at(12))).reason is Reason.REJECTED, "nor is its rest while it is typed"
+        elsewhere = EditContext(context.document.edited(Edit(10, 0, "\n# later")), 10)
+        assert (await engine.complete(elsewhere)).suggestion
+
+
+@virtual
+async def test_every_request_ends_in_exactly_one_outcome() -> None:
+    async with engine_on(writer(), policy="chain") as engine:
+        tasks = [asyncio.create_task(engine.complete(at(i, f"file:///{i % 3}"))) for i in range(5, 25)]
+        await asyncio.sleep(0.03)
+        tasks[-1].cancel()
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        assert isinstance(answers[-1], asyncio.CancelledError)
+        assert engine.stats.requests == 20
+        assert engine.stats.reasons[Reason.CANCELLED] == 1
+        assert engine.stats.reasons[Reason.SUPERSEDED] == 17
+        assert engine.stats.sources.total() == 20
+
+
+@virtual
+async def test_a_failing_model_ends_requests_and_service_returns() -> None:
+    model = writer()
+    async with engine_on(model, policy="chain") as engine:
+        model.fail, model.fail_after = ModelError("out of memory"), 1
+        answer = await engine.complete(at(10))
+        assert (answer.source, answer.reason, answer.detail) == (Source.NONE, Reason.FAILED, "out of memory")
+        model.fail = ModelUnavailable("gone")
+        assert (await engine.complete(at(10))).reason is Reason.UNAVAILABLE
+        model.fail = RuntimeError("a bug in a model")
+        assert (await engine.complete(at(10))).reason is Reason.FAILED
+        model.fail = None
+        assert (await engine.complete(at(10))).source is Source.MODEL
+
+
+@virtual
+async def test_closing_a_document_ends_what_was_asked_for_it() -> None:
+    model = writer()
+    async with engine_on(model, policy="chain") as engine:
+        asked = asyncio.create_task(engine.complete(at(10)))
+        await asyncio.sleep(0.01)
+        engine.closed(URI)
+        assert (await asked).source is Source.NONE
+        assert model.running == 0
+
+
+@virtual
+async def test_a_cancelled_request_leaves_what_it_asked_for_running() -> None:
+    """Its document has not moved on: the answer will be there when the editor asks again."""
+    async with engine_on(writer(), policy="cache") as engine:
+        asked = asyncio.create_task(engine.complete(at(10)))
+        await asyncio.sleep(0.01)
+        asked.cancel()
+        await asyncio.sleep(1)
+        assert (await engine.complete(at(10))).instant
+
+
+@virtual
+async def test_tokens_are_accounted_for() -> None:
+    model = writer()
+    async with engine_on(model, policy="chain", depth=2) as engine:
+        context = at(10)
+        answer = await engine.complete(context)
+        assert answer.suggestion
+        engine.shown(context, answer.suggestion)
+        await asyncio.sleep(2)
+        stats = engine.stats
+        assert stats.usage.decoded == model.decoded
+        assert stats.speculative_tokens == model.decoded - 2 and stats.speculative_used == 0
+        after = await engine.complete(context.after_accept(answer.suggestion))
+        assert after.suggestion
+        assert stats.speculative_used == -(-len(after.suggestion.text) // 4)
+        await engine.complete(context.after_accept(answer.suggestion))
+        assert stats.speculative_used == -(-len(after.suggestion.text) // 4), "counted once"
+
+
+@virtual
+async def test_a_long_document_gets_no_suggestion() -> None:
+    async with engine_on(writer(), max_document_chars=20) as engine:
+        assert (await engine.complete(at(21))).reason is Reason.EXCLUDED
+        assert (await engine.complete(at(20))).suggestion
+
+
+@virtual
+async def test_crlf_documents_get_crlf() -> None:
+    model = ScriptedModel({"a\nb": "c\n\nd"}, token_chars=1)
+    async with engine_on(model, policy=Policy.CACHE, max_lines=2) as engine:
+        context = EditContext(Document(URI, "a\r\nb\r\n"), 4)
+        answer = await engine.complete(context)
+        assert answer.suggestion == Suggestion(
+            "c\r\n\r\nd",
+            logprob=answer.suggestion and answer.suggestion.logprob,
+            probability=answer.suggestion and answer.suggestion.probability,
+        )
