@@ -90,27 +90,27 @@ class CompletionCache(MutableMapping[Key, Entry]):
     @staticmethod
     def key(context: EditContext, scope: Hashable) -> Key:
         """The key of a document state."""
-        place = Place(scope, context.uri, digest(context.suffix))
-        return Key(place, context.offset, digest(context.prefix))
+        ((_, prefix),) = prefix_digests(context.document.text, [context.offset])
+        return Key(_place(context, scope), context.offset, prefix)
 
     def lookup(self, context: EditContext, scope: Hashable) -> Hit | None:
         """What is known for this state: exact, or the rest of what is being typed; the nearest earlier state wins.
 
         An exact entry whose text is empty is a hit, too: the model has nothing to say here.
         """
-        place = Place(scope, context.uri, digest(context.suffix))
+        place = _place(context, scope)
         known = self._index.get(place)
         if known is None:
             return None
-        offset = context.offset
+        text, offset = context.document.text, context.offset
         lengths = known.within(offset - known.longest, offset)
-        for length, prefix in reversed(prefix_digests(context.prefix, lengths)):
+        for length, prefix in reversed(prefix_digests(text, lengths)):
             entry = self._entries.get(Key(place, length, prefix))
             if entry is None:
                 continue
             if length == offset:
                 return Hit(entry, entry.generated, exact=True)
-            rest = entry.generated.after_typing(context.prefix[length:])
+            rest = entry.generated.after_typing(text[length:offset])
             if rest is not None:
                 return Hit(entry, rest, exact=False)
         return None
@@ -153,6 +153,10 @@ class CompletionCache(MutableMapping[Key, Entry]):
         lengths.remove(key.length)
         if not lengths:
             del self._index[key.place]
+
+
+def _place(context: EditContext, scope: Hashable) -> Place:
+    return Place(scope, context.uri, digest(context.document.text, context.offset))
 
 
 class _Lengths:

@@ -11,17 +11,28 @@ from collections.abc import Iterable
 
 import xxhash
 
+# Characters hashed at a time: copies of this size stay in the processor's cache and in malloc's pools, where those of
+# a whole megabyte are mapped, faulted in and unmapped each time (five times slower).
+_PIECE = 1 << 15
 
-def digest(text: str) -> int:
-    """128-bit digest of ``text``."""
-    return xxhash.xxh3_128_intdigest(text.encode("utf-8", "surrogatepass"))
+
+def digest(text: str, start: int = 0) -> int:
+    """128-bit digest of ``text[start:]``."""
+    state = xxhash.xxh3_128()
+    _update(state, text, start, len(text))
+    return state.intdigest()
 
 
 def prefix_digests(text: str, lengths: Iterable[int]) -> list[tuple[int, int]]:
     """(length, digest of ``text[:length]``) for ``lengths`` in rising order, in one pass over the text."""
     state, done, result = xxhash.xxh3_128(), 0, []
     for length in lengths:
-        state.update(text[done:length].encode("utf-8", "surrogatepass"))
+        _update(state, text, done, length)
         done = length
         result.append((length, state.intdigest()))
     return result
+
+
+def _update(state: xxhash.xxh3_128, text: str, start: int, end: int) -> None:
+    for i in range(start, end, _PIECE):
+        state.update(text[i : min(i + _PIECE, end)].encode("utf-8", "surrogatepass"))

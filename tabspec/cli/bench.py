@@ -1,0 +1,15 @@
+"""`tabspec bench`: measurements that compare side by side in one run."""
+
+from __future__ import annotations
+
+import click
+
+from tabspec.cli.bench_cache import cache_command
+
+
+@click.group("bench")
+def bench_group() -> None:
+    """Measure; quote medians and ratios of one run, for machines differ and are noisy."""
+
+
+bench_group.add_command(cache_command)
