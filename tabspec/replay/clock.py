@@ -1,0 +1,114 @@
+"""Virtual time: an asyncio event loop whose clock stands still while code runs and jumps while nothing does.
+
+The same engine runs on it as in the server, so that an hour of typing replays in seconds and gives the same bytes
+for the same seed. Packages for tests do the like (looptime, which patches loops for pytest); here the loop is part of
+the product, has to notice deadlocks, and has to wait for work outside of it (threads, pipes to another process)
+without letting virtual time run on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from tabspec.errors import TabspecError
+
+T = TypeVar("T")
+
+# Longest real wait for outside work before it is called dead. A cold prefill of a large model on a slow CPU takes a
+# minute or two; more than ten is a hang.
+OUTSIDE_LIMIT_S = 600.0
+
+
+class DeadlockError(TabspecError):
+    """Everything waits, and nothing is scheduled that could end the waiting."""
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """An event loop in virtual time: `time` starts at 0 and counts seconds.
+
+    When nothing is ready, the clock jumps to the next timer. When nothing is scheduled either, `DeadlockError` is
+    raised. While outside work is under way (`run_in_executor`, or a block under `outside_work`), the clock stands
+    still and the loop waits in real time.
+    """
+
+    def __init__(self) -> None:
+        self._virtual = 0.0
+        self._outside = 0
+        super().__init__(_JumpingSelector(self))
+
+    def time(self) -> float:
+        return self._virtual
+
+    @contextmanager
+    def outside_work(self) -> Iterator[None]:
+        """While this is open, results are on their way from outside, and time stands still."""
+        self._outside += 1
+        try:
+            yield
+        finally:
+            self._outside -= 1
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Executor | None, func: Any, *args: Any
+    ) -> asyncio.Future[Any]:
+        future = super().run_in_executor(executor, func, *args)
+        self._outside += 1
+        future.add_done_callback(self._came_back)
+        return future
+
+    async def shutdown_default_executor(self, *args: Any) -> None:
+        with self.outside_work():
+            await super().shutdown_default_executor(*args)
+
+    def _came_back(self, _: asyncio.Future[Any]) -> None:
+        self._outside -= 1
+
+    def _jump(self, seconds: float) -> None:
+        self._virtual += seconds
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    """Instead of waiting for the next timer, moves the loop's clock there."""
+
+    def __init__(self, loop: VirtualTimeLoop) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        events = super().select(0)
+        if events or (timeout is not None and timeout <= 0):
+            return events
+        if self._loop._outside:
+            events = super().select(OUTSIDE_LIMIT_S)
+            if not events:
+                raise DeadlockError(f"no answer from outside the event loop within {OUTSIDE_LIMIT_S:.0f} s")
+            return events
+        if timeout is None:
+            raise DeadlockError(f"everything waits at {self._loop.time():.3f} s, and nothing is scheduled")
+        self._loop._jump(timeout)
+        return events
+
+
+def run_virtual(main: Coroutine[Any, Any, T]) -> T:
+    """Run ``main`` to its end on a new `VirtualTimeLoop`. Raises `DeadlockError` if it can never end."""
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(main)
+
+
+@contextmanager
+def outside_work() -> Iterator[None]:
+    """Holds the running loop's clock, if it is a virtual one, while an answer is computed outside of it.
+
+    What is awaited inside must not wait for a timer of the loop: time stands still.
+    """
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, VirtualTimeLoop):
+        with loop.outside_work():
+            yield
+    else:
+        yield
