@@ -20,6 +20,8 @@ class Policy(StrEnum):
     CACHE = "cache"  # completion cache with type-through, no speculation
     DEPTH1 = "depth1"  # and one accept ahead, as llama.vim, llama.vscode and Copilot do
     CHAIN = "chain"  # and `depth` accepts ahead
+    TREE = "tree"  # and what else the user may do next: accept and press Enter, accept a line, press Enter
+    ADAPTIVE = "adaptive"  # of the tree, what is worth its cost
 
 
 def setting(default: Any, doc: str, low: float | None = None, high: float | None = None) -> Any:
@@ -31,9 +33,16 @@ def setting(default: Any, doc: str, low: float | None = None, high: float | None
 class EngineConfig:
     """Settings of a `CompletionEngine`."""
 
-    policy: Policy = setting(Policy.CHAIN, "How much is asked ahead of the user.")
+    policy: Policy = setting(Policy.ADAPTIVE, "How much is asked ahead of the user.")
     # Four Tabs at a reading time of 150 ms each are 600 ms: more is rarely pressed in a row (recorded sessions).
-    depth: int = setting(4, "How many accepts ahead the policy `chain` goes.", 1, 16)
+    depth: int = setting(4, "How many accepts ahead the policies `chain`, `tree` and `adaptive` go at most.", 1, 16)
+    # A second of waiting is worth ten of the processor's: on mains power, with the machine to oneself.
+    economy: float = setting(
+        0.1,
+        "What a second of speculation costs in seconds of waiting: 0.1 on mains, 0.5 on battery or a shared GPU.",
+        0,
+        1,
+    )
     max_lines: int = setting(1, "Lines that a suggestion may have.", 1, 64)
     # A line of code of 120 columns has about 36 tokens.
     max_tokens: int = setting(48, "Tokens that a suggestion may have.", 1, 1024)

@@ -22,9 +22,7 @@ class EditContext:
 
     def __post_init__(self) -> None:
         if not 0 <= self.offset <= len(self.document.text):
-            raise PositionError(
-                f"cursor {self.offset} lies outside a document of {len(self.document.text)} characters"
-            )
+            raise PositionError(f"cursor {self.offset} lies outside a document of {len(self.document.text)} characters")
 
     @cached_property
     def prefix(self) -> str:

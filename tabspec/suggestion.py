@@ -45,6 +45,20 @@ class Reason(StrEnum):
     EXCLUDED = "excluded"  # the file is not to be read (ignore rules, too large, binary)
 
 
+class Miss(StrEnum):
+    """Why a request had to wait for the model although the policy asks ahead."""
+
+    NOT_SPECULATED = "not_speculated"  # the policy does not ask ahead
+    NOT_PREDICTED = "not_predicted"  # what the user did was none of the futures asked for
+    NO_TIME = "no_time"  # speculation had begun, and was not done
+    MODEL_BUSY = "model_busy"  # it was queued, the model was at other work
+    CANCELLED = "cancelled"  # it was asked for, and stopped
+    FAILED = "failed"  # it was asked for, and the model failed
+    EVICTED = "evicted"  # the answer was there, and was dropped from the completion cache
+    NO_SUGGESTION = "no_suggestion"  # there was nothing to suggest at this place
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class Suggestion:
     """Text offered at a cursor.
@@ -131,7 +145,8 @@ class GeneratedText:
 class Answer:
     """How one request ended: exactly one of these for each request.
 
-    ``waited`` is in seconds, from the request to this answer; ``reason`` is set where there is no suggestion.
+    ``waited`` is in seconds, from the request to this answer; ``reason`` is set where there is no suggestion, ``miss``
+    where there is one that had to be waited for.
     """
 
     source: Source
@@ -139,6 +154,7 @@ class Answer:
     reason: Reason | None = None
     waited: float = 0.0
     detail: str = ""
+    miss: Miss | None = None
 
     @property
     def suggestion(self) -> Suggestion | None:

@@ -42,14 +42,18 @@ class Key(NamedTuple):
 class Entry:
     """What the model wrote at a state.
 
-    ``speculated`` tells that it was asked ahead, ``tokens`` how many tokens that took, ``served`` how many requests
-    it has answered.
+    ``kind`` tells as what future it was asked ahead ("" for a request's own), ``tokens`` how many tokens were decoded
+    before anybody waited for it, ``served`` how many requests it has answered.
     """
 
     generated: GeneratedText
-    speculated: bool = False
+    kind: str = ""
     tokens: int = 0
     served: int = 0
+
+    @property
+    def speculated(self) -> bool:
+        return bool(self.kind)
 
     @property
     def bytes(self) -> int:

@@ -39,9 +39,7 @@ def cache_command(rounds: int, out: Path | None) -> None:
     ]
     print_table("A look-up in the completion cache, microseconds", columns, rows)
     if out:
-        out.write_text(
-            json.dumps({"format": "tabspec-bench-cache", "version": 1, "results": results}, indent=1) + "\n"
-        )
+        out.write_text(json.dumps({"format": "tabspec-bench-cache", "version": 1, "results": results}, indent=1) + "\n")
 
 
 def measure(rounds: int, rng: random.Random) -> Iterator[dict[str, Any]]:

@@ -12,17 +12,19 @@ from dataclasses import replace
 from tabspec.cache.completion_cache import CompletionCache, Entry
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
-from tabspec.engine.generation import Generation, Link, State
+from tabspec.engine.generation import Generation, State
+from tabspec.engine.past import Past
 from tabspec.engine.postprocess import PostProcess, postprocess
+from tabspec.engine.price import Price
 from tabspec.engine.question import Question
 from tabspec.engine.rejections import Rejections
 from tabspec.engine.scheduler import Scheduler
-from tabspec.engine.speculator import Speculator
+from tabspec.engine.speculator import Speculation, Speculator
 from tabspec.engine.stats import EngineStats
 from tabspec.errors import ModelUnavailable
 from tabspec.models.protocol import Model, StopRule
 from tabspec.prompt.window import WindowSize
-from tabspec.suggestion import Answer, GeneratedText, Reason, Source, Suggestion
+from tabspec.suggestion import Answer, GeneratedText, Miss, Reason, Source, Suggestion
 
 
 class CompletionEngine:
@@ -50,7 +52,9 @@ class CompletionEngine:
         )
         stop = StopRule(config.max_lines, config.max_tokens)
         self._scheduler = Scheduler(model, stop, self._ended, slots)
-        self._speculator = Speculator(config.speculation_depth, self._known, self._speculate)
+        self._price = Price(config.economy)
+        self._speculator = Speculator(config, self._price, self._known, self._speculate)
+        self._past = Past()
         self._rejections = Rejections()
         self._waiting: dict[str, _Request] = {}  # the latest request of each document
 
@@ -61,6 +65,8 @@ class CompletionEngine:
         answer = Answer(Source.NONE, reason=Reason.CANCELLED)
         try:
             answer = replace(await self._answer(request), waited=self._now() - started)
+            if answer.source is Source.MODEL:
+                self._price.waited_for(answer.waited)
         finally:
             self._leave(request)
             self.stats.count(answer)
@@ -74,15 +80,18 @@ class CompletionEngine:
     def accepted(self, context: EditContext, suggestion: Suggestion) -> None:
         """The user took it (or, for a part of it, what ``suggestion`` holds)."""
         self.stats.accepted += 1
+        self._speculator.accepted(context, suggestion)
         self.changed(context.after_accept(suggestion))
 
     def rejected(self, context: EditContext, suggestion: Suggestion) -> None:
         """The user refused it: it is not offered again here, and what was asked ahead behind it stops."""
         self.stats.rejected += 1
         self._rejections.add(context, suggestion)
+        self._speculator.gone(context.uri, refused=True)
         future = context.after_accept(suggestion)
         for generation in self._of(context.uri):
-            if any(link.context.after_accept(link.suggestion).same_place(future) for link in generation.lineage):
+            steps = (link.context.after_accept(link.suggestion) for link in generation.lineage)
+            if any(step.typed_since(future) is not None for step in steps):
                 self._scheduler.cancel(generation)
 
     def changed(self, context: EditContext) -> None:
@@ -90,6 +99,9 @@ class CompletionEngine:
         waiting = self._waiting.get(context.uri)
         if waiting and not waiting.context.same_place(context):
             self._supersede(waiting)
+        root = self._speculator.root(context.uri)
+        if root and not root.on_way(context):
+            self._speculator.gone(context.uri, refused=True)
         for generation in self._of(context.uri):
             wanted = self._caching and generation.reachable(context)
             if not wanted and not generation.waiters:
@@ -102,6 +114,7 @@ class CompletionEngine:
             self._supersede(request)
         for generation in self._of(uri):
             self._scheduler.cancel(generation)
+        self._speculator.gone(uri)
         self._rejections.closed(uri)
 
     async def close(self) -> None:
@@ -136,6 +149,7 @@ class CompletionEngine:
 
     async def _wait(self, request: _Request, question: Question, generation: Generation, source: Source) -> Answer:
         """Wait for a generation as long as it agrees with the request; then for one of the request's own."""
+        miss = self._miss(question, generation, source)
         while True:
             if request.superseded:
                 return Answer(Source.NONE, reason=Reason.SUPERSEDED)
@@ -148,7 +162,8 @@ class CompletionEngine:
             elif generation.entry is not None:
                 left = generation.entry.generated.after_typing(typed) if typed else generation.entry.generated
                 assert left is not None  # agrees(typed) has said so
-                return self._offer(request.context, left, generation.entry, source)
+                answer = self._offer(request.context, left, generation.entry, source)
+                return replace(answer, miss=miss) if answer.suggestion else answer
             else:
                 await request.woken.wait()
                 request.woken.clear()
@@ -168,8 +183,9 @@ class CompletionEngine:
             return Answer(Source.NONE, reason=suggestion)
         if (context, suggestion) in self._rejections:
             return Answer(Source.NONE, reason=Reason.REJECTED)
-        if not entry.served:
-            self.stats.speculative_used += entry.tokens
+        if not entry.served and entry.tokens:
+            kind = self.stats.kinds[entry.kind]
+            kind.used, kind.used_tokens = kind.used + 1, kind.used_tokens + entry.tokens
         entry.served += 1
         return Answer(source, (suggestion,))
 
@@ -218,23 +234,34 @@ class CompletionEngine:
                 best, best_left = generation, left
         return best
 
-    def _ask(self, question: Question, lineage: tuple[Link, ...] = ()) -> Generation:
-        generation = Generation(question, lineage, foreground=not lineage)
+    def _ask(self, question: Question) -> Generation:
+        """Put a request's own question to the model."""
+        generation = Generation(question, foreground=True)
         self._scheduler.submit(generation)
         return generation
 
     def _ended(self, generation: Generation) -> None:
-        """Called by the scheduler once for each generation: keep what came of it, and think on from there."""
+        """Called by the scheduler once for each generation: keep what came of it, and look what to ask next."""
         self.stats.usage += generation.usage
-        self.stats.speculative_tokens += generation.speculative_tokens
+        if generation.speculative_tokens:
+            self.stats.kinds[generation.kind].tokens += generation.speculative_tokens
+        if generation.kind:
+            self._past.ended(generation)
         if generation.state is not State.DONE:
             return
-        entry = generation.entry = Entry(
-            generation.generated(), bool(generation.lineage), generation.speculative_tokens
-        )
+        self._price.measured(generation.busy)
+        generation.entry = Entry(generation.generated(), generation.kind, generation.speculative_tokens)
         if self._caching:
-            self.completion_cache.put(generation.context, generation.question.scope, entry)
-        self._speculator.ended(generation, self._post(generation.context, entry.generated))
+            self.completion_cache.put(generation.context, generation.question.scope, generation.entry)
+        self._speculator.look(generation.context.uri)
+
+    def _miss(self, question: Question, generation: Generation, source: Source) -> Miss:
+        """Why a request has to wait for this generation."""
+        if not self.config.speculation_depth:
+            return Miss.NOT_SPECULATED
+        if source is Source.JOINED:
+            return Miss.MODEL_BUSY if generation.state is State.QUEUED else Miss.NO_TIME
+        return self._past.miss(question)
 
     # --- for the speculator -----------------------------------------------------------------------------------------
 
@@ -243,13 +270,15 @@ class CompletionEngine:
         hit = self.completion_cache.lookup(context, self._question(context).scope)
         return hit and self._post(context, hit.generated)
 
-    def _speculate(self, context: EditContext, lineage: tuple[Link, ...]) -> None:
-        running = self._in_flight(context)
+    def _speculate(self, speculation: Speculation) -> None:
+        running = self._in_flight(speculation.context)
         if running is None:
-            self.stats.speculations += 1
-            self._ask(self._question(context), lineage)
-        elif running.context.same_place(context):
-            running.lineage = lineage  # the screen has moved on towards it
+            self.stats.kinds[speculation.kind].asked += 1
+            question = self._question(speculation.context)
+            running = Generation(question, speculation.lineage, speculation.kind, speculation.probability)
+            self._scheduler.submit(running)
+        elif running.context.same_place(speculation.context):  # the screen has moved on towards it
+            running.lineage, running.probability = speculation.lineage, speculation.probability
 
 
 class _Request:

@@ -25,13 +25,13 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One accept that has to happen before a speculation's state is reached."""
+    """One step that the user has to take before a speculation's state is reached: to accept (or type) this."""
 
     context: EditContext
     suggestion: Suggestion
 
     def on_way(self, current: EditContext) -> bool:
-        """Whether the user, at ``current``, may still come to accept this suggestion: nothing else was typed."""
+        """Whether the user, at ``current``, may still take this step: nothing else was typed."""
         typed = current.typed_since(self.context)
         return typed is not None and self.suggestion.text.startswith(typed)
 
@@ -40,13 +40,15 @@ class Link:
 class Generation:
     """A question in the scheduler's hands.
 
-    ``lineage`` holds the accepts that lead from what is on the screen to the question's state: none for a
-    request of the user's, one for each step of depth of a speculation. ``listeners``, one for each
-    request that waits for it, are called whenever text comes or the state changes.
+    ``lineage`` holds the steps that lead from what is on the screen to the question's state, ``kind`` what the last of
+    them is, ``probability`` that the user goes all of them: "" and 1 for a request of the user's. ``listeners``, one for
+    each request that waits for it, are called whenever text comes or the state changes.
     """
 
     question: Question
     lineage: tuple[Link, ...] = ()
+    kind: str = ""
+    probability: float = 1.0
     foreground: bool = False
     state: State = State.QUEUED
     text: str = ""
@@ -56,6 +58,7 @@ class Generation:
     error: Exception | None = None
     usage: Usage = Usage()
     speculative_tokens: int = 0
+    busy: float = 0.0  # seconds that the model spent on it
     entry: Entry | None = None  # what the completion cache keeps of it, once it is done
     listeners: list[Callable[[], None]] = field(default_factory=list)
 
@@ -65,11 +68,6 @@ class Generation:
     @property
     def context(self) -> EditContext:
         return self.question.context
-
-    @property
-    def depth(self) -> int:
-        """How many accepts ahead of the screen this is; 0 for a request of the user's."""
-        return len(self.lineage)
 
     @property
     def waiters(self) -> int:

@@ -1,6 +1,6 @@
 """The scheduler: the one place that decides what the model does next.
 
-Foreground before speculation, then first come, first served; among speculations the shallower first. A foreground
+Foreground before speculation, first come, first served; among speculations the likelier first. A foreground
 generation that finds no free slot interrupts a speculation, which goes back into the queue with what it has
 written and later goes on from there.
 """
@@ -83,16 +83,18 @@ class Scheduler:
         waiting = sum(g.foreground for g in self._queued)
         speculative = [g for g in self._running if g.state is State.RUNNING and not g.foreground]
         # A slot that is being freed already is as good as another interruption.
-        for generation in sorted(speculative, key=lambda g: -g.depth)[: max(waiting - len(stopping), 0)]:
+        for generation in sorted(speculative, key=lambda g: g.probability)[: max(waiting - len(stopping), 0)]:
             generation.become(State.QUEUED)
             self._running[generation].cancel()
 
-    def _rank(self, generation: Generation) -> tuple[bool, int, int]:
-        return not generation.foreground, generation.depth, self._queued[generation]
+    def _rank(self, generation: Generation) -> tuple[bool, float, int]:
+        likely = 1.0 if generation.foreground else generation.probability
+        return not generation.foreground, -likely, self._queued[generation]
 
     async def _run(self, generation: Generation) -> Exception | None:
         """Read the model's answer into the generation, to its end or until this task is cancelled."""
         request = generation.question.request(self._stop, generation.text, generation.foreground)
+        started = asyncio.get_running_loop().time()
         try:
             async with aclosing(self._model.stream(request)) as stream:
                 async for chunk in stream:
@@ -103,6 +105,8 @@ class Scheduler:
         except Exception as failure:
             # A fault in a model must not take the engine down with it.
             return ModelError(f"{type(failure).__name__}: {failure}")
+        finally:
+            generation.busy += asyncio.get_running_loop().time() - started
         return None if generation.finish else ModelUnavailable("the model's answer broke off")
 
     def _left(self, generation: Generation, task: asyncio.Task[Exception | None]) -> None:

@@ -1,46 +1,103 @@
 """The speculator: asks ahead, as if what is shown had been accepted.
 
-Fired by a suggestion being shown, it goes from accept to accept as far as the policy's depth: what is known already
-is stepped over, the first unknown state is queued, and when its answer is there, the next one.
+Fired by a suggestion being shown, it looks at the tree of what the user may do next, most likely first. What is known
+already is stepped over; unknown states that the policy wants are queued. Each answer, and each suggestion shown, makes
+it look again.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
 
+from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
-from tabspec.engine.generation import Generation, Link
+from tabspec.engine.acceptance import Acceptance
+from tabspec.engine.futures import Future, Kind, futures
+from tabspec.engine.generation import Link
+from tabspec.engine.price import Price
 from tabspec.suggestion import Reason, Suggestion
 
+
+@dataclass(frozen=True, slots=True)
+class Speculation:
+    """A state to ask for: the accepts that lead there, what the last step is, and the probability of all of them."""
+
+    context: EditContext
+    lineage: tuple[Link, ...]
+    kind: Kind
+    probability: float
+
+
 Known = Callable[[EditContext], Suggestion | Reason | None]
-Ask = Callable[[EditContext, tuple[Link, ...]], None]
+Ask = Callable[[Speculation], None]
 
 
 class Speculator:
-    """Asks ``depth`` accepts ahead (0: never).
+    """Asks ahead of what is shown, by document.
 
     ``known`` tells what would be offered at a state without asking the model: a suggestion, the reason why nothing,
-    or None if that is not known. ``ask`` queues a state for the model.
+    or None if that is not known. ``ask`` queues a state for the model, unless it is queued already.
     """
 
-    def __init__(self, depth: int, known: Known, ask: Ask) -> None:
-        self.depth, self._known, self._ask = depth, known, ask
+    def __init__(self, config: EngineConfig, price: Price, known: Known, ask: Ask) -> None:
+        self.config, self.price, self.acceptance = config, price, Acceptance()
+        self._known, self._ask = known, ask
+        self._roots: dict[str, Link] = {}
 
     def shown(self, context: EditContext, suggestion: Suggestion) -> None:
         """A suggestion is on the screen: make sure that what follows it is known, or asked for."""
-        self._extend((Link(context, suggestion),))
+        if self.config.speculation_depth:
+            self._roots[context.uri] = Link(context, suggestion)
+            self.look(context.uri)
 
-    def ended(self, generation: Generation, suggestion: Suggestion | Reason) -> None:
-        """A speculation is answered: go on from there, one accept deeper."""
-        if generation.lineage and isinstance(suggestion, Suggestion):
-            self._extend((*generation.lineage, Link(generation.context, suggestion)))
+    def accepted(self, context: EditContext, suggestion: Suggestion) -> None:
+        """The user took it."""
+        self.acceptance.observe(suggestion, True)
 
-    def _extend(self, lineage: tuple[Link, ...]) -> None:
-        while len(lineage) <= self.depth:
-            future = lineage[-1].context.after_accept(lineage[-1].suggestion)
-            suggestion = self._known(future)
+    def gone(self, uri: str, refused: bool = False) -> None:
+        """The suggestion of this document is on the screen no more."""
+        root = self._roots.pop(uri, None)
+        if root and refused:
+            self.acceptance.observe(root.suggestion, False)
+
+    def root(self, uri: str) -> Link | None:
+        """What is on the screen for this document."""
+        return self._roots.get(uri)
+
+    def look(self, uri: str) -> None:
+        """Go through the futures of what is shown, and ask for those that are wanted and not known."""
+        root = self._roots.get(uri)
+        if root is None:
+            return
+        order = count()  # equal probabilities: first come, first served
+        # Of the tree below the screen's suggestion: (-probability, order, accepts so far, the future's last step)
+        heap: list[tuple[float, int, tuple[Link, ...], EditContext, Future]] = [
+            (-future.probability, next(order), (), root.context, future) for future in self._futures(root, 1.0)
+        ]
+        heapq.heapify(heap)
+        while heap:
+            negative, _, before, context, future = heapq.heappop(heap)
+            lineage = (*before, Link(context, future.step))
+            state = context.after_accept(future.step)
+            suggestion = self._known(state)
             if suggestion is None:
-                self._ask(future, lineage)
-            if not isinstance(suggestion, Suggestion):
-                return
-            lineage = (*lineage, Link(future, suggestion))
+                self._ask(Speculation(state, lineage, future.kind, -negative))
+            elif isinstance(suggestion, Suggestion) and len(lineage) < self.config.speculation_depth:
+                for child in self._futures(Link(state, suggestion), -negative):
+                    heapq.heappush(heap, (-child.probability, next(order), lineage, state, child))
+
+    def _futures(self, link: Link, reached: float) -> list[Future]:
+        """The futures behind a suggestion that the policy wants, given the probability that it comes to be shown."""
+        accept = self.acceptance.probability(link.suggestion)
+        found = []
+        for future in futures(link.context, link.suggestion, accept):
+            wanted = {
+                Policy.TREE: True,
+                Policy.ADAPTIVE: self.price.worth(reached * future.probability),
+            }.get(self.config.policy, future.kind is Kind.ACCEPT)
+            if wanted:
+                found.append(Future(future.kind, future.step, reached * future.probability))
+        return found

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from tabspec.models.protocol import Usage
 from tabspec.suggestion import Answer, Reason, Source
+
+
+@dataclass
+class KindStats:
+    """What asking ahead for one kind of future cost and brought: generations, tokens, and of these those used."""
+
+    asked: int = 0
+    tokens: int = 0
+    used: int = 0
+    used_tokens: int = 0
 
 
 @dataclass
@@ -20,9 +30,7 @@ class EngineStats:
     sources: Counter[Source] = field(default_factory=Counter)
     reasons: Counter[Reason] = field(default_factory=Counter)
     usage: Usage = Usage()
-    speculative_tokens: int = 0
-    speculative_used: int = 0
-    speculations: int = 0
+    kinds: defaultdict[str, KindStats] = field(default_factory=lambda: defaultdict(KindStats))
     shown: int = 0
     accepted: int = 0
     rejected: int = 0
@@ -30,6 +38,14 @@ class EngineStats:
     @property
     def requests(self) -> int:
         return self.sources.total()
+
+    @property
+    def speculative_tokens(self) -> int:
+        return sum(kind.tokens for kind in self.kinds.values())
+
+    @property
+    def speculative_used(self) -> int:
+        return sum(kind.used_tokens for kind in self.kinds.values())
 
     @property
     def speculative_unused(self) -> int:

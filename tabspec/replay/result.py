@@ -13,13 +13,12 @@ import types
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
-from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any, TypedDict, Union, get_args, get_origin, get_type_hints
 
 from tabspec.errors import InputError
-from tabspec.suggestion import Source
+from tabspec.suggestion import Miss, Source
 
 FORMAT = "tabspec-replay"
 VERSION = 1
@@ -28,19 +27,6 @@ MS_DIGITS = 3  # microseconds: what a clock can tell apart
 RATE_DIGITS = 6  # one request in a million
 
 INSTANT = frozenset({Source.EXACT, Source.TYPE_THROUGH, Source.SPECULATED})
-
-
-class Miss(StrEnum):
-    """Why a Tab was not followed by an instant answer."""
-
-    NOT_SPECULATED = "not_speculated"  # the policy does not ask ahead
-    NO_TIME = "no_time"  # speculation had begun, and was not done when Tab was pressed
-    NOT_PREDICTED = "not_predicted"  # what the user did was none of the futures asked for
-    MODEL_BUSY = "model_busy"  # the model was at other work, speculation had not begun
-    CANCELLED = "cancelled"  # speculation was stopped, or asked for and taken back
-    EVICTED = "evicted"  # the answer had been there and was dropped from the completion cache
-    NO_SUGGESTION = "no_suggestion"  # there was nothing to suggest at this place
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,9 +279,7 @@ def _event(item: dict[str, Any], place: _Place, skipped: Counter[str], length: i
         if kind not in MARK_KINDS:
             skipped[kind] += 1
             return None
-        return MarkEvent(
-            _number(item, "t", place), kind, {key: item[key] for key in item if key not in ("t", "kind")}
-        )
+        return MarkEvent(_number(item, "t", place), kind, {key: item[key] for key in item if key not in ("t", "kind")})
     t = _number(item, "t", place)
     if not isinstance(item["edits"], list):
         place.fail("'edits' must be a list")

@@ -1,0 +1,61 @@
+"""The futures of a shown suggestion: what the user may do next, and how likely that is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from tabspec.context import EditContext
+from tabspec.engine.postprocess import line_before, rest_of_line
+from tabspec.engine.question import uses_crlf
+from tabspec.suggestion import Suggestion
+
+
+class Kind(StrEnum):
+    """What the user does in a future."""
+
+    ACCEPT = "accept"  # takes the suggestion
+    ACCEPT_ENTER = "accept_enter"  # takes it and begins a new line
+    ACCEPT_LINE = "accept_line"  # takes its first line only
+    ENTER = "enter"  # begins a new line instead
+    REST = "rest"  # stays where the cursor is: the place is asked for before anything is typed there
+
+
+# Of the suggestions taken, the share that was followed by this; of those refused, for ENTER. Counted on the development
+# sessions: docs/decisions/2026-11-23-futures.md.
+SHARES: Mapping[Kind, float] = {Kind.ACCEPT_ENTER: 0.2, Kind.ACCEPT_LINE: 0.05, Kind.ENTER: 0.05}
+
+
+@dataclass(frozen=True, slots=True)
+class Future:
+    """``step`` is the text that leads to it, as a suggestion to accept; ``probability`` that it comes."""
+
+    kind: Kind
+    step: Suggestion
+    probability: float
+
+
+def futures(context: EditContext, suggestion: Suggestion, accept: float) -> Iterator[Future]:
+    """All futures of ``suggestion`` shown at ``context``, given the probability that it is accepted."""
+    yield Future(Kind.ACCEPT, suggestion, accept)
+    line_end = "\r\n" if uses_crlf(context.document.text) else "\n"
+    if not rest_of_line(context)[suggestion.replace_after :].strip():
+        # Where something stands behind the cursor, Enter would split the line.
+        after = context.after_accept(suggestion)
+        enter = replace(suggestion, text=suggestion.text + line_end + auto_indent(after))
+        yield Future(Kind.ACCEPT_ENTER, enter, accept * SHARES[Kind.ACCEPT_ENTER])
+        if line_before(context).strip() and not suggestion.text.startswith(("\r", "\n")):
+            typed = Suggestion(line_end + auto_indent(context))
+            yield Future(Kind.ENTER, typed, (1 - accept) * SHARES[Kind.ENTER])
+    line = suggestion.first_line()
+    if line != suggestion:
+        yield Future(Kind.ACCEPT_LINE, line, accept * SHARES[Kind.ACCEPT_LINE])
+
+
+def auto_indent(context: EditContext) -> str:
+    """The white space that an editor puts after Enter: that of the line, one level more behind an opening character."""
+    line = line_before(context)
+    indent = line[: len(line) - len(line.lstrip(" \t"))]
+    opens = line.rstrip().endswith(("{", "(", "[", ":"))
+    return indent + ("\t" if indent.startswith("\t") else "    ") if opens else indent
