@@ -41,8 +41,8 @@ class Generation:
     """A question in the scheduler's hands.
 
     ``lineage`` holds the steps that lead from what is on the screen to the question's state, ``kind`` what the last of
-    them is, ``probability`` that the user goes all of them: "" and 1 for a request of the user's. ``listeners``, one for
-    each request that waits for it, are called whenever text comes or the state changes.
+    them is, ``probability`` that the user goes all of them: "" and 1 for a request of the user's. ``listeners``, one
+    for each request that waits for it, are called whenever text comes or the state changes.
     """
 
     question: Question
