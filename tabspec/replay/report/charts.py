@@ -96,7 +96,14 @@ class LogScale:
         return tuple(FLOOR_MS * 10 ** (i / BINS_PER_DECADE) for i in (index, index + 1))  # type: ignore[return-value]
 
     def ticks(self) -> list[tuple[float, str]]:
-        return [(i / self.decades, words.milliseconds(FLOOR_MS * 10**i)) for i in range(self.decades + 1)]
+        return [(i / self.decades, _decade(i - 1)) for i in range(self.decades + 1)]
+
+
+def _decade(exponent: int) -> str:
+    """``10 ** exponent`` milliseconds, without needless digits."""
+    if exponent < 0:
+        return f"≤ {FLOOR_MS:g}\u202fms"
+    return f"{10**exponent}\u202fms" if exponent < 3 else f"{words.count(10 ** (exponent - 3))}\u202fs"
 
 
 UP, DOWN = 58, 38  # px: what follows a Tab is the subject, the rest is there to compare
@@ -210,49 +217,64 @@ def memory(samples: Sequence[CacheSample], end: float, top: int) -> Markup:
 # --- what it costs ------------------------------------------------------------------------------------------------
 
 
-def trade(points: Sequence[tuple[str, float, float]], top: float) -> Markup:
-    """Policies as points: (name, unused tokens per accepted character, instant-Tab rate); up and left is better."""
-    height, low = 220, 196
+def steps(top: float) -> list[float]:
+    """Round numbers from 0 to the first that is not less than ``top``: 1, 2 or 5 times a power of ten apart."""
+    rough = max(top, 1e-6) / 4  # about four steps
+    unit = 10.0 ** math.floor(math.log10(rough))
+    step = next(unit * times for times in (1, 2, 5, 10) if unit * times >= rough * (1 - 1e-9))
+    return [step * i for i in range(math.ceil(top / step - 1e-9) + 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A policy in the picture of cost (unused tokens for each accepted character) and gain (instant-Tab rate)."""
+
+    name: str
+    cost: float
+    rate: float
+
+
+GROUND, CEILING = 196.0, 16.0  # px: where rates of 0 and 1 stand
+
+
+def trade(points: Sequence[Point]) -> Markup:
+    """Policies as points: up and left is better. Points that cannot be told apart share their label."""
+    scale = steps(max(point.cost for point in points))
     marks = []
     for level in (0, 0.25, 0.5, 0.75, 1.0):
-        y = low - level * (low - 16)
-        marks.append(tag("line", class_="grid", x1="9%", x2="100%", y1=y, y2=y))
-        marks.append(tag("text", words.percent(level), class_="tick", x="0", y=y + 4))
-    for step in range(5):
-        value = top * step / 4
-        marks.append(
-            tag(
-                "text", f"{value:.2g}", class_="tick", x=_inside(step / 4), y=height - 6, text_anchor=_anchor(step, 5)
-            )
-        )
-    for name, cost, rate in points:
-        x, y = ratio(cost, top), low - rate * (low - 16)
-        left = x > 0.7
-        marks.append(
-            tag(
-                "circle",
-                tag("title", f"{name}: {words.percent(rate)} instant, {cost:.2f} unused tokens per character"),
-                class_="policy-dot",
-                cx=_inside(x),
-                cy=y,
-                r=6,
-            )
-        )
+        y = _height(level)
+        marks.append(tag("line", class_="grid", x1="10%", x2="100%", y1=y, y2=y))
+        marks.append(tag("text", words.percent(level), x="0", y=y + 4))
+    for value in scale:
+        x = ratio(value, scale[-1])
+        marks.append(tag("text", f"{value:g}", x=_inside(x), y=GROUND + 20, text_anchor="middle" if x < 1 else "end"))
+    labels: dict[tuple[int, int], list[Point]] = {}
+    for point in points:
+        x, y = ratio(point.cost, scale[-1]), _height(point.rate)
+        title = f"{point.name}: {words.percent(point.rate)} instant, {point.cost:.2f} unused tokens a character"
+        marks.append(tag("circle", tag("title", title), class_="policy-dot", cx=_inside(x), cy=y, r=6))
+        labels.setdefault((round(x * 20), round(point.rate * 12)), []).append(point)  # 5 % of the width, 15 px
+    for near in labels.values():
+        x, y = ratio(near[0].cost, scale[-1]), _height(near[0].rate)
         marks.append(
             tag(
                 "text",
-                name,
+                ", ".join(point.name for point in near),
                 class_="dot-name",
                 x=_inside(x),
-                dx=-11 if left else 11,
-                y=y + (-9.0 if y > low - 12 else 4.0),
-                text_anchor="end" if left else "start",
+                dx=-11 if x > 0.6 else 11,
+                y=y + (-9.0 if y > GROUND - 12 else 4.0),
+                text_anchor="end" if x > 0.6 else "start",
             )
         )
-    title = "Instant-Tab rate against unused tokens per accepted character, one point a policy"
-    return tag("svg", tag("title", title), *marks, class_="trade", width="100%", height=height, role="img")
+    title = "Instant-Tab rate against unused tokens for each accepted character, one point a policy"
+    return tag("svg", tag("title", title), *marks, class_="trade", width="100%", height=224, role="img")
+
+
+def _height(rate: float) -> float:
+    return GROUND - min(max(rate, 0.0), 1.0) * (GROUND - CEILING)
 
 
 def _inside(fraction: float) -> str:
     """A place right of the vertical axis' labels."""
-    return share(0.10 + 0.88 * min(max(fraction, 0.0), 1.0))
+    return share(0.12 + 0.86 * min(max(fraction, 0.0), 1.0))

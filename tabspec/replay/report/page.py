@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -69,10 +70,12 @@ class Section:
     key: str
     group: Group
     headline: str
+    best: str  # the policy that the facts are about
     facts: tuple[tuple[str, str, str], ...]
     panels: tuple[Panel, ...]
     sources: tuple[Row, ...]
     legend: tuple[tuple[str, str, str], ...]
+    short_legend: tuple[tuple[str, str, str], ...]
     waits: tuple[Row, ...]
     wait_axis: Markup
     views: tuple[TimelineView, ...]
@@ -157,10 +160,12 @@ def _section(group: Group, key: str, columns: int, hover: dict[str, list[list[st
         key=key,
         group=group,
         headline=words.headline(runs),
+        best=words.best(runs).policy,
         facts=_facts(runs),
         panels=_panels(runs),
         sources=tuple(_source_row(run) for run in runs),
         legend=tuple(legend),
+        short_legend=tuple((style, name, "") for style, name, _ in legend),
         waits=tuple(_wait_row(run, scale) for run in runs if run.timeline),
         wait_axis=charts.wait_axis(scale),
         views=_views(group, key, columns, hover) if group.sessions == 1 else (),
@@ -175,43 +180,30 @@ def _section(group: Group, key: str, columns: int, hover: dict[str, list[list[st
 def _facts(runs: tuple[Run, ...]) -> tuple[tuple[str, str, str], ...]:
     """(what, value, beside what) of the best policy: the numbers to remember."""
     top, base = words.best(runs), words.baseline(runs)
-    beside = base if base is not None and base is not top else None
 
-    def against(value: str) -> str:
-        return f"{value} without speculation" if beside else ""
+    def beside(kind: str, value: Callable[[Run], str]) -> str:
+        against = f"{value(base)} without speculation" if base is not None and base is not top else ""
+        return "; ".join(filter(None, (kind, against)))
+
+    def fact(what: str, kind: str, value: Callable[[Run], str]) -> tuple[str, str, str]:
+        return what, value(top), beside(kind, value)
 
     facts = []
     if top.tabs:
-        facts = [
-            ("Wait after a Tab", words.milliseconds(top.tab_latency_ms.p50), _p50(beside, "median")),
-            ("Longest 1 in 100", words.milliseconds(top.tab_latency_ms.p99), _p99(beside)),
-        ]
+        facts.append(fact("Wait after a Tab", "median", lambda run: words.milliseconds(run.tab_latency_ms.p50)))
+        facts.append(fact("Longest 1 in 100", "p99", lambda run: words.milliseconds(run.tab_latency_ms.p99)))
+    facts.append(fact("Answers with no wait", "", lambda run: words.percent(run.hit_rate)))
     facts.append(
         (
-            "Answers with no wait",
-            words.percent(top.hit_rate),
-            against(words.percent(beside.hit_rate) if beside else ""),
-        )
-    )
-    facts.append(
-        (
-            "Characters that came by Tab",
+            "Keystrokes saved",
             words.percent(top.keystrokes_saved),
-            f"{words.count(top.accepted_chars)} characters",
+            f"{words.count(top.accepted_chars)} characters came by Tab",
         )
     )
     if top.accepted_chars:
         price = ratio(top.tokens.decoded_unused, top.accepted_chars)
-        facts.append(("Price", f"{price:.2f}", "unused tokens for each character taken"))
+        facts.append(("Price", f"{price:.2f}", "unused tokens for each character that came by Tab"))
     return tuple(facts)
-
-
-def _p50(run: Run | None, word: str) -> str:
-    return f"{word}; {words.milliseconds(run.tab_latency_ms.p50)} without speculation" if run else word
-
-
-def _p99(run: Run | None) -> str:
-    return f"p99; {words.milliseconds(run.tab_latency_ms.p99)} without speculation" if run else "p99"
 
 
 def _panels(runs: tuple[Run, ...]) -> tuple[Panel, ...]:
@@ -219,7 +211,7 @@ def _panels(runs: tuple[Run, ...]) -> tuple[Panel, ...]:
     return (
         Panel(
             "Instant Tabs",
-            "answered from the completion cache, of all Tabs that were followed by a request",
+            "Answered from the completion cache, of all Tabs that were followed by a request.",
             tuple(
                 _bar(
                     run,
@@ -232,12 +224,12 @@ def _panels(runs: tuple[Run, ...]) -> tuple[Panel, ...]:
         ),
         Panel(
             "Hit rate",
-            "answers that needed no wait for the model, of all requests answered with a suggestion",
+            "Answers that needed no wait for the model, of all requests answered with a suggestion.",
             tuple(_bar(run, run.hit_rate, words.percent(run.hit_rate)) for run in runs),
         ),
         Panel(
             "Median wait after a Tab",
-            "shorter is better",
+            "Shorter is better.",
             tuple(
                 _bar(
                     run,
@@ -249,7 +241,7 @@ def _panels(runs: tuple[Run, ...]) -> tuple[Panel, ...]:
         ),
         Panel(
             "Keystrokes saved",
-            "inserted characters that came by Tab",
+            "Inserted characters that came by Tab.",
             tuple(_bar(run, run.keystrokes_saved, words.percent(run.keystrokes_saved)) for run in runs),
         ),
     )
@@ -331,12 +323,11 @@ def _prompt_rows(runs: tuple[Run, ...]) -> tuple[Row, ...]:
 def _trade(runs: tuple[Run, ...]) -> Markup | None:
     """What is won against what is paid; nothing to see in a single policy."""
     points = [
-        (run.policy, ratio(run.tokens.decoded_unused, run.accepted_chars), run.instant_tab_rate)
+        charts.Point(run.policy, ratio(run.tokens.decoded_unused, run.accepted_chars), run.instant_tab_rate)
         for run in runs
         if run.tabs and run.accepted_chars
     ]
-    top = max((cost for _, cost, _ in points), default=0.0)
-    return charts.trade(points, top * 1.05) if len(points) > 1 and top > 0 else None
+    return charts.trade(points) if len(points) > 1 and any(point.cost for point in points) else None
 
 
 def _memory_rows(runs: tuple[Run, ...]) -> tuple[Row, ...]:
@@ -348,7 +339,7 @@ def _memory_rows(runs: tuple[Run, ...]) -> tuple[Row, ...]:
             run.policy,
             charts.memory(run.cache_over_time, end, top),
             words.size(max(sample.bytes for sample in run.cache_over_time)),
-            f"{words.plural(run.cache.entries, 'entry').replace('entrys', 'entries')} at the end",
+            "1 entry" if run.cache.entries == 1 else f"{words.count(run.cache.entries)} entries",
         )
         for run in kept
     )

@@ -20,14 +20,14 @@ SOURCES = {
 }
 
 MISSES = {
-    Miss.NOT_SPECULATED: "this policy does not ask ahead",
-    Miss.NO_TIME: "no time: Tab came before the answer",
-    Miss.NOT_PREDICTED: "not predicted: another future came true",
-    Miss.MODEL_BUSY: "the model was busy with other work",
-    Miss.CANCELLED: "speculation was cancelled",
-    Miss.EVICTED: "dropped from the completion cache",
-    Miss.NO_SUGGESTION: "nothing to suggest there",
-    Miss.UNKNOWN: "reason not recorded",
+    Miss.NOT_SPECULATED: "the policy does not ask ahead",
+    Miss.NO_TIME: "no time, Tab came first",
+    Miss.NOT_PREDICTED: "not predicted",
+    Miss.MODEL_BUSY: "model busy",
+    Miss.CANCELLED: "speculation cancelled",
+    Miss.EVICTED: "evicted",
+    Miss.NO_SUGGESTION: "nothing to suggest",
+    Miss.UNKNOWN: "not recorded",
 }
 
 POLICIES = {
@@ -163,6 +163,13 @@ def headline(runs: Sequence[Run]) -> str:
     if top.instant_tabs > base.instant_tabs:
         return f"{told}. Without speculation: {count(base.instant_tabs)}."
     return f"{told}. Speculation brought nothing here: without it there were {count(base.instant_tabs)}."
+
+
+def stale(runs: Sequence[Run]) -> str:
+    """What must never be: empty, or a warning."""
+    served = sum(run.stale_served for run in runs)
+    verb = "was" if served == 1 else "were"
+    return f"{plural(served, 'stale suggestion')} {verb} served: this is a bug, please report it." if served else ""
 
 
 def _answered(run: Run) -> str:
