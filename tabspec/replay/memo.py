@@ -1,0 +1,147 @@
+"""A model that remembers, so that several policies replay one session without computing its answers twice."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo, Usage
+from tabspec.text import common_prefix
+
+# Prompts whose keys and values the simulated KV cache keeps: two places of work, and their branches.
+SLOTS = 4
+
+
+class SimulatedKv:
+    """Which part of a prompt a model would find in its KV cache, by text alone.
+
+    A real KV cache serves one order of requests; a remembered answer is served in another. So the prompt's share of
+    the usage is simulated: of the last `SLOTS` prompts (with what was generated behind them) the one with the
+    longest common beginning gives its keys and values and is written over; without any in common, the one used
+    longest ago is. A token belongs to the part in common in proportion to its characters, and at least one is
+    always computed. An estimate: it knows nothing of token borders. ``suffix_first`` is the prompt's order.
+    """
+
+    def __init__(self, *, suffix_first: bool = True, slots: int = SLOTS) -> None:
+        self._suffix_first = suffix_first
+        self._slots = slots
+        self._texts: list[str] = []  # the last used one is the last
+
+    def prompt(self, request: GenerationRequest, tokens: int) -> Usage:
+        """The prompt's usage for ``request``, whose prompt has ``tokens`` tokens; it is in the KV cache now."""
+        text = self._text(request)
+        common = [common_prefix(text, kept) for kept in self._texts]
+        best = max(range(len(common)), key=lambda i: (common[i], i), default=None)
+        share = 0.0 if best is None or not text else common[best] / len(text)
+        if best is not None and (common[best] > 0 or len(self._texts) >= self._slots):
+            del self._texts[best if common[best] > 0 else 0]
+        self._texts.append(text)
+        reused = min(int(tokens * share), max(tokens - 1, 0))
+        return Usage(prefill=tokens - reused, reused=reused)
+
+    def decoded(self, request: GenerationRequest, text: str) -> None:
+        """``text`` was generated behind the prompt of ``request``."""
+        prompt = self._text(request)
+        for i, kept in enumerate(self._texts):
+            if kept.startswith(prompt):
+                self._texts[i] = max(kept, prompt + text, key=len)
+
+    def _text(self, request: GenerationRequest) -> str:
+        related = "".join(f"{each.path}\0{each.text}\0" for each in request.related)
+        parts = (request.suffix, request.prefix) if self._suffix_first else (request.prefix, request.suffix)
+        return related + "\0".join(parts) + (request.resume if self._suffix_first else "\0" + request.resume)
+
+
+@dataclass
+class _Remembered:
+    """One answer from its beginning, as far as it was ever generated, and the size of its prompt in tokens."""
+
+    chunks: list[Chunk] = field(default_factory=list)
+    prompt_tokens: int = 0
+
+    @property
+    def complete(self) -> bool:
+        return bool(self.chunks) and self.chunks[-1].finish is not None
+
+
+@dataclass
+class MemoModel:
+    """Remembers the answers of ``model``, which must be deterministic: one question, one answer.
+
+    An answer that was interrupted is remembered as far as it came, and continued when it is asked for again.
+    Whether an answer is remembered or computed cannot be seen from outside: first comes an empty chunk with the
+    prompt's share of the usage (that of a `SimulatedKv`), then what was decoded. Call `fresh_kv` before each
+    replay, so that none profits from the one before. ``computed`` counts the generations really asked of the
+    model, ``remembered`` those that it was not asked for.
+    """
+
+    model: Model
+    suffix_first: bool = True
+    computed: int = 0
+    remembered: int = 0
+    _answers: dict[GenerationRequest, _Remembered] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.fresh_kv()
+
+    def fresh_kv(self) -> None:
+        """Forget the simulated KV cache, but not the answers."""
+        self._kv = SimulatedKv(suffix_first=self.suffix_first)
+
+    @property
+    def info(self) -> ModelInfo:
+        return self.model.info
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        known = self._answers.setdefault(replace(request, resume="", foreground=True), _Remembered())
+        at, said = 0, ""
+        while at < len(known.chunks) and len(said) < len(request.resume):
+            said += known.chunks[at].text
+            at += 1
+        if not said.startswith(request.resume):  # interrupted elsewhere: what came before is not known here
+            async with aclosing(self.model.stream(request)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            return
+        first = replace(known.chunks[at - 1], text=said[len(request.resume) :]) if said != request.resume else None
+        prompt_told = bool(known.prompt_tokens)
+        if prompt_told:
+            yield self._prompt(request, known)
+        if first is not None:  # the one who asks has had a part of this chunk
+            yield first
+        while at < len(known.chunks):
+            chunk = known.chunks[at]
+            at, said = at + 1, said + chunk.text
+            self._kv.decoded(request, said[len(request.resume) :])
+            yield chunk
+        if known.complete:
+            self.remembered += 1
+            return
+        self.computed += 1
+        async with aclosing(self.model.stream(replace(request, resume=said))) as chunks:
+            async for chunk in chunks:
+                if not prompt_told:
+                    prompt_told = True
+                    known.prompt_tokens = max(chunk.usage.prefill + chunk.usage.reused, 1)
+                    yield self._prompt(request, known)
+                if chunk.text or chunk.tokens or chunk.finish:
+                    piece = replace(chunk, usage=Usage(decoded=chunk.usage.decoded))
+                    if at == len(known.chunks):  # else another one who asked the same was faster
+                        known.chunks.append(piece)
+                    at, said = at + 1, said + chunk.text
+                    self._kv.decoded(request, said[len(request.resume) :])
+                    yield piece
+
+    def _prompt(self, request: GenerationRequest, known: _Remembered) -> Chunk:
+        """The prompt's share of the usage: the prompt and, behind it, what was decoded before an interruption."""
+        resumed, tokens = 0, known.prompt_tokens
+        for chunk in known.chunks:
+            if resumed >= len(request.resume):
+                break
+            resumed += len(chunk.text)
+            tokens += chunk.usage.decoded
+        return Chunk(usage=self._kv.prompt(request, tokens))
+
+    async def close(self) -> None:
+        await self.model.close()

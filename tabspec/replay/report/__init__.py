@@ -1,0 +1,6 @@
+"""Reports of a replay: a table for the terminal and one self-contained HTML page."""
+
+from tabspec.replay.report.page import render, write
+from tabspec.replay.report.table import print_table
+
+__all__ = ["print_table", "render", "write"]

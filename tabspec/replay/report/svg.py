@@ -1,0 +1,30 @@
+"""Markup from values: every attribute and text is escaped here, and nowhere else."""
+
+from __future__ import annotations
+
+from markupsafe import Markup, escape
+
+
+def tag(name: str, *children: object, **attributes: object) -> Markup:
+    """One element. Strings are escaped, `Markup` is not; ``class_`` is class, ``stroke_width`` stroke-width.
+
+    An attribute that is None is left out; floats are written short.
+    """
+    opened = Markup("<" + name)
+    for key, value in attributes.items():
+        if value is not None:
+            text = short(value) if isinstance(value, float) else value
+            opened += Markup(' {}="{}"').format(Markup(key.rstrip("_").replace("_", "-")), text)
+    inner = Markup("").join(escape(child) for child in children if child is not None)
+    return opened + Markup(">") + inner + Markup(f"</{name}>")
+
+
+def short(number: float) -> str:
+    """At most two decimals, no trailing zeros: a hundredth of a pixel is not seen."""
+    text = f"{number:.2f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def share(fraction: float) -> str:
+    """A fraction as a percentage of the drawing's width, kept within it."""
+    return short(min(max(fraction, 0.0), 1.0) * 100) + "%"

@@ -1,0 +1,71 @@
+"""The comparison table for the terminal: one table a session, one row a policy, at most 80 columns wide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tabspec.replay.report import words
+from tabspec.replay.report.grouping import Group, groups
+from tabspec.replay.result import ReplayResult, Run
+
+_PLAIN_SPACES = str.maketrans({"\u2009": ",", "\u202f": " "})  # terminals draw the thin ones as they like
+
+
+def print_table(result: ReplayResult, console: Console | None = None) -> None:
+    """Print all sessions (and, if there are several, all together). Colours only on a terminal (`rich`)."""
+    console = console or Console(highlight=False)
+    sections = groups(result)
+    for section in sections:
+        console.print(_table(section), soft_wrap=False)
+        for note in section.notes:
+            console.print(Text(f"  {note}", style="dim"))
+        console.print()
+    if sections:
+        console.print(Text(_plain(words.headline(sections[0].runs)), style="bold"))
+    else:
+        console.print("No runs.")
+
+
+def _plain(text: str) -> str:
+    return text.translate(_PLAIN_SPACES)
+
+
+def _table(section: Group) -> Table:
+    title = Text(_plain(section.title), style="bold")
+    title.append(_plain(f"  {section.subtitle}"), style="dim")
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, padding=0)
+    table.add_column("policy", no_wrap=True)
+    for heading in ("asked", "hits", "instant\nTabs", "", "Tab\np50", "wait\np99", "by\nTab", "tokens\nused"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("tokens\nunused", justify="right", no_wrap=True)
+    table.add_column("cache", justify="right", no_wrap=True)
+    top = words.best(section.runs)
+    for run in section.runs:
+        table.add_row(*map(_plain, _row(run)), style="bold green" if run is top and len(section.runs) > 1 else None)
+    return table
+
+
+def _percent(rate: float) -> str:
+    return words.percent(rate).replace("\u202f", "")  # every column counts
+
+
+def _row(run: Run) -> Sequence[str]:
+    tabs = run.tabs > 0
+    return (
+        run.policy,
+        words.short_count(run.requests),
+        _percent(run.hit_rate),
+        f"{words.short_count(run.instant_tabs)}/{words.short_count(run.tabs)}",
+        _percent(run.instant_tab_rate) if tabs else words.DASH,
+        words.milliseconds(run.tab_latency_ms.p50) if tabs else words.DASH,
+        words.milliseconds(run.tab_latency_ms.p99) if tabs else words.DASH,
+        _percent(run.keystrokes_saved),
+        words.short_count(run.tokens.decoded_used),
+        words.short_count(run.tokens.decoded_unused),
+        words.size(run.cache.bytes),
+    )

@@ -1,0 +1,187 @@
+"""Numbers and names as a person reads them. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from tabspec.replay.result import Miss, Run
+from tabspec.suggestion import Source
+
+DASH = "–"
+
+SOURCES = {
+    Source.SPECULATED: ("Speculated", "was waiting in the completion cache, put there by asking ahead"),
+    Source.EXACT: ("Asked before", "was in the completion cache, asked for earlier at this very place"),
+    Source.TYPE_THROUGH: ("Typed through", "the rest of a suggestion that is being typed"),
+    Source.JOINED: ("Joined", "waited for a generation that was already under way"),
+    Source.MODEL: ("Model", "waited for the model from the start"),
+    Source.NONE: ("No suggestion", "nothing to offer, or the user typed on before it came"),
+}
+
+MISSES = {
+    Miss.NOT_SPECULATED: "the policy does not ask ahead",
+    Miss.NO_TIME: "no time, Tab came first",
+    Miss.NOT_PREDICTED: "not predicted",
+    Miss.MODEL_BUSY: "model busy",
+    Miss.CANCELLED: "speculation cancelled",
+    Miss.EVICTED: "evicted",
+    Miss.NO_SUGGESTION: "nothing to suggest",
+    Miss.UNKNOWN: "not recorded",
+}
+
+POLICIES = {
+    "none": "no completion cache, every request goes to the model",
+    "cache": "completion cache and type-through, nothing asked ahead",
+    "depth1": "asks one accept ahead",
+    "chain": "asks several accepts ahead, one after the other",
+    "tree": "asks several accepts ahead, and branches",
+    "adaptive": "asks ahead as deep and as wide as it pays",
+}
+
+AHEAD = frozenset(POLICIES) - {"none", "cache"}  # policies that speculate
+
+USERS = {
+    "type": "A simulated user who only types what was recorded, and never presses Tab.",
+    "tab": (
+        "A simulated user who reads each suggestion for {think}, presses Tab if it agrees with what the recording "
+        "goes on to write there, and types on if it does not."
+    ),
+    "recorded": "A simulated user who presses Tab where the recorded person did, and types what was recorded.",
+}
+
+
+def count(number: float) -> str:
+    """``12345`` as "12 345" (thin spaces): digits in threes, the same in every language."""
+    return f"{number:,.0f}".replace(",", "\u2009")
+
+
+def short_count(number: float) -> str:
+    """At most five characters: "950", "12.3k", "4.5M"."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        # 999.95 thousand would round to "1000.0k"
+        if number >= size * 0.99995:
+            return f"{number / size:.1f}{unit}" if number < size * 99.95 else f"{number / size:.0f}{unit}"
+    return f"{number:.0f}"
+
+
+def percent(rate: float) -> str:
+    """Whole percent; never "100 %" or "0 %" where that is not the whole truth."""
+    if 0.995 <= rate < 1:
+        return f"{min(rate * 100, 99.9):.1f}\u202f%"
+    if 0 < rate < 0.005:
+        return f"{max(rate * 100, 0.1):.1f}\u202f%"
+    return f"{rate * 100:.0f}\u202f%"
+
+
+def milliseconds(ms: float) -> str:
+    """ "0 ms", "0.4 ms", "38 ms", "1.24 s"."""
+    if ms >= 9_995:
+        return f"{ms / 1000:.1f}\u202fs"
+    if ms >= 999.5:
+        return f"{ms / 1000:.2f}\u202fs"
+    if ms >= 9.95 or ms == 0:
+        return f"{ms:.0f}\u202fms"
+    return f"{ms:.1f}\u202fms" if ms >= 0.05 else "<0.1\u202fms"
+
+
+def size(number: float) -> str:
+    """Bytes in binary units: "0 B", "12 KiB", "1.4 MiB"."""
+    for unit in ("B", "KiB", "MiB"):
+        if number < 1023.5:
+            return f"{number:.0f}\u202f{unit}" if unit == "B" or number >= 9.95 else f"{number:.1f}\u202f{unit}"
+        number /= 1024
+    return f"{number:.1f}\u202fGiB"
+
+
+def moment(seconds: float) -> str:
+    """A time of the session: "0:07", "12:30", "1:02:03"."""
+    whole = int(seconds)
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
+
+
+def span(seconds: float) -> str:
+    """A length of time in words: "40 seconds", "12 minutes", "2.5 hours"."""
+    if seconds < 90:
+        return plural(round(seconds), "second")
+    if seconds < 90 * 60:
+        return plural(round(seconds / 60), "minute")
+    return f"{seconds / 3600:.1f} hours"
+
+
+def plural(number: int, noun: str) -> str:
+    return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"
+
+
+def session_name(name: str) -> str:
+    """The file's name without what every session file ends with."""
+    return PurePath(name).name.removesuffix(".gz").removesuffix(".jsonl") or name
+
+
+def miss(reason: str) -> str:
+    return MISSES[Miss(reason)] if reason in set(Miss) else reason.replace("_", " ")
+
+
+def source(name: str) -> str:
+    return SOURCES[Source(name)][0]
+
+
+def best(runs: Sequence[Run]) -> Run:
+    """The run of the policy that speculation is judged by: most instant Tabs, then fewest unused tokens.
+
+    Among policies that ask ahead, if there are any.
+    """
+    return max(
+        [run for run in runs if run.policy in AHEAD] or runs,
+        key=lambda run: (run.instant_tab_rate, -run.tokens.decoded_unused),
+    )
+
+
+def baseline(runs: Sequence[Run]) -> Run | None:
+    """The best that is there without speculation: the completion cache, or nothing at all."""
+    return next((run for name in ("cache", "none") for run in runs if run.policy == name), None)
+
+
+def headline(runs: Sequence[Run]) -> str:
+    """What speculation brought, in one or two plain sentences. ``runs``: one session (or pool) a policy each."""
+    if not runs:
+        return "There is nothing to report: no run was made."
+    top, base = best(runs), baseline(runs)
+    if top.tabs == 0:
+        answered = top.requests - top.sources[Source.NONE]
+        return (
+            f"No Tab was pressed. {percent(top.hit_rate)} of {plural(answered, 'answer')} came without a wait."
+            if answered
+            else "No Tab was pressed, and no request was answered with a suggestion."
+        )
+    told = _answered(top)
+    if base is None or base is top:
+        return f"{told}." if top.policy in AHEAD else f"{told}, without speculation."
+    if base.tabs != top.tabs:
+        return f"{told}. Without speculation: {count(base.instant_tabs)} of {count(base.tabs)}."
+    if top.instant_tabs > base.instant_tabs:
+        return f"{told}. Without speculation: {count(base.instant_tabs)}."
+    return f"{told}. Speculation brought nothing here: without it there were {count(base.instant_tabs)}."
+
+
+def stale(runs: Sequence[Run]) -> str:
+    """What must never be: empty, or a warning."""
+    served = sum(run.stale_served for run in runs)
+    verb = "was" if served == 1 else "were"
+    return f"{plural(served, 'stale suggestion')} {verb} served: this is a bug, please report it." if served else ""
+
+
+def _answered(run: Run) -> str:
+    if run.tabs == 1:
+        return "The one Tab was answered instantly" if run.instant_tabs else "The one Tab had to wait"
+    if run.instant_tabs == run.tabs:
+        return f"All {count(run.tabs)} Tabs were answered instantly"
+    verb = "was" if run.instant_tabs == 1 else "were"
+    return f"{count(run.instant_tabs)} of {count(run.tabs)} Tabs {verb} answered instantly"
+
+
+def user(run: Run) -> str:
+    """Who pressed the keys."""
+    told = USERS.get(run.user, f"A simulated user of the kind “{run.user}”.")
+    return told.replace("{think}", milliseconds(run.think_ms))

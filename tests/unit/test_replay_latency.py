@@ -1,0 +1,238 @@
+"""Latency profiles, the model that takes its time, and the model that remembers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabspec.errors import InputError
+from tabspec.models import Chunk, GenerationRequest, Model, Usage
+from tabspec.models.scripted import ScriptedModel, pseudo_random
+from tabspec.replay.clock import run_virtual
+from tabspec.replay.latency import LatencyProfile, Sample, TimedModel, fit_profile, parse_latency
+from tabspec.replay.memo import MemoModel, SimulatedKv
+
+PROFILE = LatencyProfile(10, 0.5, 4, "m", "here")
+
+
+def request(prefix: str = "def f", suffix: str = "\n", resume: str = "") -> GenerationRequest:
+    return GenerationRequest("", prefix, suffix, resume=resume)
+
+
+async def chunks_of(model: Model, asked: GenerationRequest, limit: int | None = None) -> list[Chunk]:
+    taken: list[Chunk] = []
+    async with aclosing(model.stream(asked)) as chunks:
+        async for chunk in chunks:
+            taken.append(chunk)
+            if limit is not None and len(taken) >= limit:
+                break
+    return taken
+
+
+def test_a_plain_number_is_the_time_of_a_suggestion() -> None:
+    profile = parse_latency("150")
+    assert profile.seconds(Usage(prefill=900), first=True) == 0.15
+    assert profile.seconds(Usage(decoded=5), first=False) == 0.0
+
+
+def test_a_file_is_read_as_written(tmp_path: Path) -> None:
+    path = tmp_path / "latency.json"
+    path.write_text(json.dumps(PROFILE.as_object()))
+    assert parse_latency(str(path)) == PROFILE
+    assert PROFILE.seconds(Usage(100, 7, 2), first=True) == pytest.approx(0.010 + 0.050 + 0.008)
+
+
+GOOD = PROFILE.as_object()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not JSON"),
+        ("\x89PNG", "not JSON"),
+        ("[]", '"format" must be'),
+        (json.dumps(GOOD | {"version": 2}), "version 2 is not 1"),
+        (
+            json.dumps(GOOD | {"decode_ms_per_token": -1}),
+            "'decode_ms_per_token' must be a number of milliseconds from 0",
+        ),
+        (json.dumps(GOOD | {"prefill_fixed_ms": float("nan")}), "'prefill_fixed_ms' must be"),
+        (json.dumps(GOOD | {"prefill_ms_per_token": "3"}), "'prefill_ms_per_token' must be"),
+        (json.dumps({key: GOOD[key] for key in GOOD if key != "prefill_fixed_ms"}), "not None"),
+    ],
+)
+def test_bad_files(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "latency.json"
+    path.write_text(content)
+    with pytest.raises(InputError) as caught:
+        parse_latency(str(path))
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["-1", "nan", "inf", "none.json"])
+def test_bad_values(value: str) -> None:
+    with pytest.raises(InputError, match="latency"):
+        parse_latency(value)
+
+
+def test_each_chunk_takes_its_time() -> None:
+    async def main() -> list[float]:
+        loop = asyncio.get_running_loop()
+        model = TimedModel(ScriptedModel(lambda _: "abcdefgh"), PROFILE)
+        times = []
+        async for _ in model.stream(request("x" * 40)):
+            times.append(loop.time())
+        return times
+
+    prefill = 0.010 + 11 * 0.0005  # 40 characters are 11 tokens to the scripted model
+    assert run_virtual(main()) == pytest.approx([prefill, prefill + 0.004, prefill + 0.008, prefill + 0.008])
+
+
+def test_cancelling_stops_the_model() -> None:
+    scripted = ScriptedModel(lambda _: "abcdefgh" * 5)
+
+    async def main() -> None:
+        task = asyncio.create_task(chunks_of(TimedModel(scripted, PROFILE), request()))
+        await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run_virtual(main())
+    assert scripted.cancelled == 1 and scripted.running == 0 and 1 <= scripted.decoded <= 3
+
+
+def test_measured_time_is_given_back() -> None:
+    async def main() -> tuple[float, list[Sample]]:
+        model = TimedModel(ScriptedModel(lambda _: "abcdefgh"))
+        await chunks_of(model, request())
+        return asyncio.get_running_loop().time(), model.samples
+
+    took, samples = run_virtual(main())
+    assert took == pytest.approx(sum(sample.seconds for sample in samples)) and took > 0
+    assert [sample.first for sample in samples] == [True, False, False, False]
+
+
+@given(st.integers(0, 10**9))
+def test_a_fit_finds_the_profile_again_despite_outliers(seed: int) -> None:
+    rng = random.Random(seed)
+    samples = []
+    for _ in range(30):
+        usage = Usage(rng.randrange(1, 900), 0, rng.randrange(2))
+        samples.append(Sample(usage, True, PROFILE.seconds(usage, True) + 0.5 * (rng.random() < 0.1)))
+        samples += [Sample(Usage(decoded=1), False, 0.004 if rng.random() > 0.2 else 0.3) for _ in range(9)]
+    fitted = fit_profile(samples)
+    assert fitted.decode_ms_per_token == pytest.approx(4)
+    assert fitted.prefill_ms_per_token == pytest.approx(0.5, rel=0.15)
+    assert fitted.prefill_fixed_ms == pytest.approx(10, abs=30)
+
+
+def test_nothing_to_fit() -> None:
+    with pytest.raises(InputError, match="no generation"):
+        fit_profile([])
+
+
+# -- remembering
+
+
+def content(chunks: list[Chunk]) -> list[Chunk]:
+    return [chunk for chunk in chunks if chunk.text or chunk.tokens or chunk.finish]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "ab", "b("]), st.integers(1, 6)), max_size=8), st.integers(1, 4))
+def test_remembered_or_not_it_looks_the_same(asked: list[tuple[str, int]], token_chars: int) -> None:
+    def scripted() -> ScriptedModel:
+        return ScriptedModel(pseudo_random(longest=9), token_chars=token_chars)
+
+    async def main() -> None:
+        plain, memo = scripted(), MemoModel(scripted())
+        for prefix, limit in asked:
+            got = await chunks_of(memo, request(prefix), limit)
+            fresh = await chunks_of(MemoModel(scripted()), request(prefix), limit)
+            assert content(got) == content(fresh)
+            assert [c.usage.prefill + c.usage.reused for c in got] == [
+                c.usage.prefill + c.usage.reused for c in fresh
+            ]
+            expected = [Chunk(c.text, c.tokens, c.logprobs, Usage(decoded=c.usage.decoded), c.finish)
+                        for c in content(await chunks_of(plain, request(prefix)))]  # fmt: skip
+            assert [(c.text, c.usage, c.finish) for c in content(got)] == [
+                (c.text, c.usage, c.finish) for c in expected[: len(content(got))]
+            ]
+            assert "".join(c.text for c in got) == "".join(c.text for c in expected[: len(content(got))])
+
+    run_virtual(main())
+
+
+@given(st.integers(0, 12), st.integers(0, 6))
+def test_resuming(cut: int, limit: int) -> None:
+    text = "abcdefghijkl"
+
+    async def main() -> None:
+        memo = MemoModel(ScriptedModel(lambda _: text))
+        if limit:
+            await chunks_of(memo, request(), limit)
+        rest = await chunks_of(memo, request(resume=text[:cut]))
+        assert "".join(chunk.text for chunk in rest) == text[cut:]
+        assert rest[-1].finish is not None
+        whole = await chunks_of(memo, request())
+        assert "".join(chunk.text for chunk in whole) == text
+
+    run_virtual(main())
+
+
+def test_the_model_is_asked_once() -> None:
+    scripted = ScriptedModel(lambda _: "abcdefgh" * 3)
+
+    async def main() -> MemoModel:
+        memo = MemoModel(scripted)
+        await chunks_of(memo, request(), 3)  # the prompt and two tokens
+        await chunks_of(memo, request())
+        await chunks_of(memo, request())
+        return memo
+
+    memo = run_virtual(main())
+    assert scripted.decoded == 6 and memo.computed == 2 and memo.remembered == 1
+
+
+def test_two_who_ask_the_same_at_once() -> None:
+    async def main() -> None:
+        memo = MemoModel(ScriptedModel(lambda _: "abcdefgh" * 3, token_s=0.1))
+        both = await asyncio.gather(chunks_of(memo, request()), chunks_of(memo, request()))
+        third = await chunks_of(memo, request())
+        assert [content(each) for each in both] == [content(third)] * 2
+
+    run_virtual(main())
+
+
+def test_simulated_kv() -> None:
+    kv = SimulatedKv(suffix_first=False, slots=2)
+    assert kv.prompt(request("a" * 98, ""), 100) == Usage(100, 0)
+    again = kv.prompt(request("a" * 98, ""), 100)
+    assert again == Usage(1, 99)  # one is always computed
+    assert kv.prompt(request("b" * 10, ""), 10).reused <= 1
+    longer = kv.prompt(request("a" * 98 + "c" * 98, ""), 200)
+    assert 90 <= longer.reused <= 110 and longer.prefill + longer.reused == 200
+
+
+def test_simulated_kv_holds_what_was_generated() -> None:
+    kv = SimulatedKv(suffix_first=True)
+    first = request("a" * 50, "s")
+    kv.prompt(first, 51)
+    kv.decoded(first, "xyz")
+    assert kv.prompt(request("a" * 50 + "xyz", "s"), 54) == Usage(1, 53)
+    assert kv.prompt(request("a" * 50, "another"), 57).prefill > 50
+
+
+def test_simulated_kv_forgets_the_oldest() -> None:
+    kv = SimulatedKv(slots=2)
+    for letter in "abc":
+        kv.prompt(request(letter * 40, letter), 40)
+    assert kv.prompt(request("b" * 40, "b"), 40).reused == 39
+    assert kv.prompt(request("a" * 40, "a"), 40).reused == 0
