@@ -91,6 +91,17 @@ class CacheStats:
 
 
 @dataclass(frozen=True, slots=True)
+class KindResult:
+    """What asking ahead for one kind of future (accept; accept and Enter; …) cost and brought: generations asked for,
+    those used by a request, and the tokens of both."""
+
+    asked: int = 0
+    used: int = 0
+    tokens: int = 0
+    used_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class CacheSample:
     """The completion cache at one moment of the session."""
 
@@ -131,8 +142,10 @@ class Run:
     cache: CacheStats
     stale_served: int
     misses: dict[str, int] = field(default_factory=dict)
+    kinds: dict[str, KindResult] = field(default_factory=dict)
     duration_s: float = 0.0
     synthetic: bool = False
+    interrupted: bool = False
     command: str = ""
     notes: tuple[str, ...] = ()
     cache_over_time: tuple[CacheSample, ...] = ()

@@ -157,9 +157,7 @@ def test_remembered_or_not_it_looks_the_same(asked: list[tuple[str, int]], token
             got = await chunks_of(memo, request(prefix), limit)
             fresh = await chunks_of(MemoModel(scripted()), request(prefix), limit)
             assert content(got) == content(fresh)
-            assert [c.usage.prefill + c.usage.reused for c in got] == [
-                c.usage.prefill + c.usage.reused for c in fresh
-            ]
+            assert [c.usage.prefill + c.usage.reused for c in got] == [c.usage.prefill + c.usage.reused for c in fresh]
             expected = [Chunk(c.text, c.tokens, c.logprobs, Usage(decoded=c.usage.decoded), c.finish)
                         for c in content(await chunks_of(plain, request(prefix)))]  # fmt: skip
             assert [(c.text, c.usage, c.finish) for c in content(got)] == [

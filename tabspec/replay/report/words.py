@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from tabspec.replay.result import Miss, Run
-from tabspec.suggestion import Source
+from tabspec.replay.result import Run
+from tabspec.suggestion import Miss, Source
 
 DASH = "–"
 
