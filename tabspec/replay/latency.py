@@ -87,8 +87,8 @@ def read_latency(path: Path) -> LatencyProfile:
         value = item.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
             raise InputError(f"latency file {path}: {name!r} must be a number of milliseconds from 0, not {value!r}")
-    times = [float(item[name]) for name in _TIMES]
-    return LatencyProfile(*times, model=str(item.get("model", "")), machine=str(item.get("machine", "")))
+    fixed, prefill, decode = (float(item[name]) for name in _TIMES)
+    return LatencyProfile(fixed, prefill, decode, str(item.get("model", "")), str(item.get("machine", "")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ recording editor's own assistant did beside the keystrokes stands in `Side`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -22,6 +22,10 @@ VERSION = 1
 MAX_DOCUMENT_CHARS = 10_000_000
 
 MARK_KINDS = frozenset({"select", "request", "show", "accept", "partial_accept", "reject"})
+
+# VS Code records the selection within 5 ms of the change that moved the cursor, where a person takes longer
+# (vscode-ts-customized-tests: 1,042 of 1,060 first selections after a change come within 50 ms).
+SAME_MOMENT_S = 0.05
 
 ACCEPT_REASON = "inlineSuggestion.accept"
 """The reason that VS Code records for an edit that was an accepted suggestion."""
@@ -223,3 +227,18 @@ def spread_seconds(session: Session) -> Session:
         events.append(replace(event, t=event.t + seen[event.t] / total[event.t]))
         seen[event.t] += 1
     return replace(session, events=tuple(events), spread=True)
+
+
+def with_cursors(events: Iterable[EditEvent], side: Iterable[SideEvent]) -> list[EditEvent]:
+    """The events, with the cursor that the selection recorded in the same moment says, where there is one."""
+    first: dict[int, Selection] = {}
+    for each in side:
+        if isinstance(each, Selection):
+            first.setdefault(each.after, each)
+    result = []
+    for number, event in enumerate(events):
+        cursor, selection = event.cursor, first.get(number)
+        if cursor is None and selection is not None and selection.t - event.t <= SAME_MOMENT_S:
+            cursor = selection.ranges[0][1] if selection.ranges else None
+        result.append(EditEvent(event.t, event.edits, cursor))
+    return result

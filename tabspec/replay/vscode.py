@@ -9,7 +9,7 @@ after a change) say which change a fetch or a reason belongs to.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -28,6 +28,7 @@ from tabspec.replay.session import (
     Session,
     Side,
     SideEvent,
+    with_cursors,
 )
 from tabspec.text import Edit, PositionEncoding, difference
 
@@ -36,9 +37,6 @@ DOCUMENT_TYPE = "workspaceRecording@1.0"
 # Of entries about a document: these say nothing about its text.
 _SILENT = frozenset({"opened", "closed", "focused"})
 _LATER_NAMES = {"inlineCompletionAccept": ACCEPT_REASON}
-# "selectionChanged" comes within 5 ms of the change that moved the cursor, where a person takes longer
-# (vscode-ts-customized-tests: 1,040 of 1,060 within 10 ms, the rest after 50 ms and more).
-_SAME_MOMENT_S = 0.05
 
 
 def read_recording(path: str | Path, *, document: str | None = None, licence: str = "") -> Session:
@@ -126,21 +124,6 @@ class _Recorded:
             side=Side(tuple(self.side)),
             name=PurePosixPath(self.path).name,
         )
-
-
-def with_cursors(events: Iterable[EditEvent], side: Iterable[SideEvent]) -> list[EditEvent]:
-    """The events, with the cursor that the selection recorded in the same moment says, where there is one."""
-    first: dict[int, Selection] = {}
-    for each in side:
-        if isinstance(each, Selection):
-            first.setdefault(each.after, each)
-    result = []
-    for number, event in enumerate(events):
-        cursor, selection = event.cursor, first.get(number)
-        if cursor is None and selection is not None and selection.t - event.t <= _SAME_MOMENT_S:
-            cursor = selection.ranges[0][1] if selection.ranges else None
-        result.append(EditEvent(event.t, event.edits, cursor))
-    return result
 
 
 def _offset(text: str, units: int) -> int:
