@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import chain, islice
+from itertools import islice
 
 from tabspec.context import EditContext
 from tabspec.replay.session import MarkEvent, Session, with_cursors
@@ -67,7 +67,9 @@ class Agreement:
 def actions_of(session: Session) -> tuple[Action, ...]:
     """What the recording does: its edits, and the cursor's moves where they are recorded.
 
-    Moves that only follow from an edit are left out: the edit says where the cursor is.
+    Edits are reduced to what they change (editors write an accepted suggestion over the line's beginning, and a
+    completed word over the word). Moves of the cursor that only follow from an edit are left out: the edit says
+    where the cursor is then.
     """
     moves: dict[int, list[tuple[float, int]]] = {}
     number = -1
@@ -81,20 +83,27 @@ def actions_of(session: Session) -> tuple[Action, ...]:
             moves.setdefault(selection.after, []).append((selection.t, selection.ranges[0][1]))
 
     actions: list[Action] = []
-    length, cursor, last = len(session.text), -1, 0.0
+    text, cursor, last = session.text, -1, 0.0
 
     def move_after(number: int) -> None:
         nonlocal cursor, last
-        for t, target in moves.get(number, ()):
-            if target != cursor and target <= length:
+        for t, target in sorted(moves.get(number, ())):
+            if target != cursor and 0 <= target <= len(text):
                 cursor, last = target, max(t, last)
                 actions.append(Action(last, (), cursor))
 
     move_after(-1)
     for number, event in enumerate(with_cursors(session.edits, session.side.events)):
-        length += sum(len(edit.insert) - edit.delete for edit in event.edits)
-        cursor, last = min(event.likely_cursor, length), max(event.t, last)
-        actions.append(Action(last, event.edits, cursor, number in session.side.accepts))
+        edits = []
+        for edit in event.edits:
+            changed = difference(text[edit.offset : edit.offset + edit.delete], edit.insert)
+            text = edit.apply(text)
+            if changed is not None:
+                edits.append(replace(changed, offset=edit.offset + changed.offset))
+        target, last = min(event.likely_cursor, len(text)), max(event.t, last)
+        if edits or target != cursor:
+            cursor = target
+            actions.append(Action(last, tuple(edits), cursor, bool(edits) and number in session.side.accepts))
         move_after(number)
     return tuple(actions)
 
@@ -252,8 +261,10 @@ class Player:
         self._skip(1)
 
     def _coming(self) -> Iterator[Action]:
-        rest = () if self._rest is None else (self._rest,)
-        return chain(rest, islice(self._actions, self._at, None))
+        if self._rest is not None:
+            yield self._rest
+        for at in range(self._at, len(self._actions)):
+            yield self._actions[at]
 
     def _skip(self, actions: int) -> None:
         if self._rest is not None:
