@@ -279,7 +279,7 @@ def dumps(result: ReplayResult) -> str:
 def save(result: ReplayResult, path: Path) -> None:
     """Write the result file. Raises `InputError` if that is impossible."""
     try:
-        path.write_text(dumps(result), encoding="utf-8")
+        path.write_text(dumps(result), encoding="utf-8", errors="replace")  # half a surrogate pair: "?"
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from None
 

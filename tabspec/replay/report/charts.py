@@ -219,7 +219,8 @@ def memory(samples: Sequence[CacheSample], end: float, top: int) -> Markup:
 
 def steps(top: float) -> list[float]:
     """Round numbers from 0 to the first that is not less than ``top``: 1, 2 or 5 times a power of ten apart."""
-    rough = max(top, 1e-6) / 4  # about four steps
+    top = max(top, 1e-6)
+    rough = top / 4  # about four steps
     unit = 10.0 ** math.floor(math.log10(rough))
     step = next(unit * times for times in (1, 2, 5, 10) if unit * times >= rough * (1 - 1e-9))
     return [step * i for i in range(math.ceil(top / step - 1e-9) + 1)]

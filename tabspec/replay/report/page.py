@@ -1,89 +1,21 @@
-"""The HTML page: everything the template shows is prepared here. One file, no network, safe to open."""
+"""The HTML page: one file, no network, safe to open. Sections are prepared in `sections`, drawn by the template."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from tabspec.errors import InputError
-from tabspec.replay.report import charts, timeline, words
+from tabspec.replay.report import timeline, words
 from tabspec.replay.report.grouping import Group, groups
-from tabspec.replay.result import ReplayResult, RequestRecord, Run, ratio
-from tabspec.suggestion import Source
+from tabspec.replay.report.sections import section
+from tabspec.replay.result import ReplayResult, Run
 
 # Columns of all timelines of a page together, each with its hover text of about 100 bytes: a page of 2 to 3 MB.
 COLUMNS = 24_000
 COLUMNS_EACH = 16 * timeline.COLUMNS  # a screenful of rows
-WAITING_TABS = 12  # listed: enough to see a pattern
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A line of a bar chart."""
-
-    name: str
-    chart: Markup
-    value: str
-    hint: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """A small bar chart with a heading, a row a policy."""
-
-    heading: str
-    hint: str
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TimelineView:
-    """The timeline of one policy."""
-
-    key: str
-    policy: str
-    rows: tuple[tuple[str, Markup], ...]
-    each: int
-    chosen: bool
-
-
-@dataclass(frozen=True, slots=True)
-class MissList:
-    """Why Tabs were not instant under one policy."""
-
-    policy: str
-    waited: int
-    tabs: int
-    rows: tuple[Row, ...]
-    slowest: tuple[RequestRecord, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """Everything shown of one `Group`."""
-
-    key: str
-    group: Group
-    headline: str
-    best: str  # the policy that the facts are about
-    facts: tuple[tuple[str, str, str], ...]
-    panels: tuple[Panel, ...]
-    sources: tuple[Row, ...]
-    legend: tuple[tuple[str, str, str], ...]
-    short_legend: tuple[tuple[str, str, str], ...]
-    waits: tuple[Row, ...]
-    wait_axis: Markup
-    views: tuple[TimelineView, ...]
-    tokens: tuple[Row, ...]
-    prompts: tuple[Row, ...]
-    trade: Markup | None
-    memory: tuple[Row, ...]
-    misses: tuple[MissList, ...]
 
 
 def write(result: ReplayResult, path: Path) -> None:
@@ -100,13 +32,14 @@ def render(result: ReplayResult) -> str:
     views = sum(len(group.runs) for group in found if group.sessions == 1)
     columns = min(COLUMNS_EACH, COLUMNS // max(views, 1))
     hover: dict[str, list[list[str]]] = {}
-    sections = [_section(group, f"g{number}", columns, hover) for number, group in enumerate(found)]
+    sections = [section(group, f"g{number}", columns, hover) for number, group in enumerate(found)]
     first = found[0].runs if found else ()
     return (
         _environment()
         .get_template("page.html.j2")
         .render(
             title=words.headline(first),
+            stale=words.stale(result.runs),
             head=_two(words.headline(first)),
             sections=sections,
             runs=result.runs,
@@ -152,212 +85,6 @@ def _one_a_policy(runs: tuple[Run, ...]) -> list[Run]:
     return list({run.policy: run for run in reversed(runs)}.values())[::-1]
 
 
-def _section(group: Group, key: str, columns: int, hover: dict[str, list[list[str]]]) -> Section:
-    runs = group.runs
-    scale = charts.LogScale.over(run.latency_ms.max for run in runs)
-    legend = timeline.legend({source: sum(run.sources[source] for run in runs) for source in Source})
-    return Section(
-        key=key,
-        group=group,
-        headline=words.headline(runs),
-        best=words.best(runs).policy,
-        facts=_facts(runs),
-        panels=_panels(runs),
-        sources=tuple(_source_row(run) for run in runs),
-        legend=tuple(legend),
-        short_legend=tuple((style, name, "") for style, name, _ in legend),
-        waits=tuple(_wait_row(run, scale) for run in runs if run.timeline),
-        wait_axis=charts.wait_axis(scale),
-        views=_views(group, key, columns, hover) if group.sessions == 1 else (),
-        tokens=_token_rows(runs),
-        prompts=_prompt_rows(runs),
-        trade=_trade(runs),
-        memory=_memory_rows(runs),
-        misses=tuple(_misses(run) for run in runs if run.policy in words.AHEAD and run.tabs > run.instant_tabs),
-    )
-
-
-def _facts(runs: tuple[Run, ...]) -> tuple[tuple[str, str, str], ...]:
-    """(what, value, beside what) of the best policy: the numbers to remember."""
-    top, base = words.best(runs), words.baseline(runs)
-
-    def beside(kind: str, value: Callable[[Run], str]) -> str:
-        against = f"{value(base)} without speculation" if base is not None and base is not top else ""
-        return "; ".join(filter(None, (kind, against)))
-
-    def fact(what: str, kind: str, value: Callable[[Run], str]) -> tuple[str, str, str]:
-        return what, value(top), beside(kind, value)
-
-    facts = []
-    if top.tabs:
-        facts.append(fact("Wait after a Tab", "median", lambda run: words.milliseconds(run.tab_latency_ms.p50)))
-        facts.append(fact("Longest 1 in 100", "p99", lambda run: words.milliseconds(run.tab_latency_ms.p99)))
-    facts.append(fact("Answers with no wait", "", lambda run: words.percent(run.hit_rate)))
-    facts.append(
-        (
-            "Keystrokes saved",
-            words.percent(top.keystrokes_saved),
-            f"{words.count(top.accepted_chars)} characters came by Tab",
-        )
-    )
-    if top.accepted_chars:
-        price = ratio(top.tokens.decoded_unused, top.accepted_chars)
-        facts.append(("Price", f"{price:.2f}", "unused tokens for each character that came by Tab"))
-    return tuple(facts)
-
-
-def _panels(runs: tuple[Run, ...]) -> tuple[Panel, ...]:
-    slowest = max(run.tab_latency_ms.p50 for run in runs)
-    return (
-        Panel(
-            "Instant Tabs",
-            "Answered from the completion cache, of all Tabs that were followed by a request.",
-            tuple(
-                _bar(
-                    run,
-                    run.instant_tab_rate,
-                    words.percent(run.instant_tab_rate),
-                    f"{words.count(run.instant_tabs)} of {words.count(run.tabs)}",
-                )
-                for run in runs
-            ),
-        ),
-        Panel(
-            "Hit rate",
-            "Answers that needed no wait for the model, of all requests answered with a suggestion.",
-            tuple(_bar(run, run.hit_rate, words.percent(run.hit_rate)) for run in runs),
-        ),
-        Panel(
-            "Median wait after a Tab",
-            "Shorter is better.",
-            tuple(
-                _bar(
-                    run,
-                    ratio(run.tab_latency_ms.p50, slowest),
-                    words.milliseconds(run.tab_latency_ms.p50) if run.tabs else words.DASH,
-                )
-                for run in runs
-            ),
-        ),
-        Panel(
-            "Keystrokes saved",
-            "Inserted characters that came by Tab.",
-            tuple(_bar(run, run.keystrokes_saved, words.percent(run.keystrokes_saved)) for run in runs),
-        ),
-    )
-
-
-def _bar(run: Run, fraction: float, value: str, hint: str = "") -> Row:
-    style = "ahead" if run.policy in words.AHEAD else "plain"
-    return Row(run.policy, charts.bar(fraction, style, f"{run.policy}: {value} {hint}".strip()), value, hint)
-
-
-def _source_row(run: Run) -> Row:
-    parts = []
-    for source in timeline.ORDER:
-        number = run.sources[source]
-        label = f"{words.source(source)}: {words.count(number)} ({words.percent(ratio(number, run.requests))})"
-        parts.append(charts.Part(timeline.style(source), number, label))
-    title = f"{run.policy}: how {words.plural(run.requests, 'request')} were answered"
-    return Row(run.policy, charts.stacked(parts, run.requests, title), words.count(run.requests), "requests")
-
-
-def _wait_row(run: Run, scale: charts.LogScale) -> Row:
-    after_tab = [record.ms for record in run.timeline if record.tab]
-    others = [record.ms for record in run.timeline if not record.tab]
-    value = words.milliseconds(run.tab_latency_ms.p99) if after_tab else words.DASH
-    return Row(run.policy, charts.waits(after_tab, others, scale), value, "p99 after a Tab")
-
-
-def _views(group: Group, key: str, columns: int, hover: dict[str, list[list[str]]]) -> tuple[TimelineView, ...]:
-    top, views = words.best(group.runs), []
-    for number, run in enumerate(group.runs):
-        if not run.timeline:
-            continue
-        folded = timeline.fold(run.timeline, columns)
-        name = f"{key}-{number}"
-        hover[name] = timeline.details(folded)
-        before, rows = None, []
-        for cells in folded.rows:
-            rows.append((words.moment(cells[0][0].t), timeline.row(cells, before)))
-            before = cells[-1][-1].t
-        views.append(TimelineView(name, run.policy, tuple(rows), folded.each, run is top))
-    return tuple(views)
-
-
-def _token_rows(runs: tuple[Run, ...]) -> tuple[Row, ...]:
-    """Decoded tokens: asked for by the editor, ahead and used, ahead and unused."""
-    whole = max(run.tokens.decoded for run in runs)
-    rows = []
-    for run in runs:
-        tokens = run.tokens
-        unused = min(tokens.decoded_unused, tokens.decoded)
-        ahead = max(tokens.decoded_speculative - unused, 0)
-        waited = tokens.decoded - unused - ahead
-        parts = [
-            charts.Part("t-foreground", waited, f"for the editor: {words.count(waited)}"),
-            charts.Part("t-ahead", ahead, f"ahead, used: {words.count(ahead)}"),
-            charts.Part("t-unused", unused, f"unused: {words.count(unused)}"),
-        ]
-        title = f"{run.policy}: {words.count(tokens.decoded)} decoded tokens, {words.count(unused)} of them unused"
-        rows.append(Row(run.policy, charts.stacked(parts, whole, title), words.short_count(unused), "unused"))
-    return tuple(rows)
-
-
-def _prompt_rows(runs: tuple[Run, ...]) -> tuple[Row, ...]:
-    """Prompt tokens: computed, and found in the KV cache."""
-    whole = max(run.tokens.prefill + run.tokens.prefill_reused for run in runs)
-    rows = []
-    for run in runs:
-        computed, reused = run.tokens.prefill, run.tokens.prefill_reused
-        parts = [
-            charts.Part("t-foreground", computed, f"computed: {words.count(computed)}"),
-            charts.Part("t-reused", reused, f"from the KV cache: {words.count(reused)}"),
-        ]
-        title = f"{run.policy}: {words.count(computed)} prompt tokens computed, {words.count(reused)} reused"
-        value = words.percent(ratio(reused, computed + reused))
-        rows.append(Row(run.policy, charts.stacked(parts, whole, title), value, "reused"))
-    return tuple(rows)
-
-
-def _trade(runs: tuple[Run, ...]) -> Markup | None:
-    """What is won against what is paid; nothing to see in a single policy."""
-    points = [
-        charts.Point(run.policy, ratio(run.tokens.decoded_unused, run.accepted_chars), run.instant_tab_rate)
-        for run in runs
-        if run.tabs and run.accepted_chars
-    ]
-    return charts.trade(points) if len(points) > 1 and any(point.cost for point in points) else None
-
-
-def _memory_rows(runs: tuple[Run, ...]) -> tuple[Row, ...]:
-    kept = [run for run in runs if any(sample.bytes for sample in run.cache_over_time)]
-    end = max((run.cache_over_time[-1].t for run in kept), default=0.0)
-    top = max((sample.bytes for run in kept for sample in run.cache_over_time), default=0)
-    return tuple(
-        Row(
-            run.policy,
-            charts.memory(run.cache_over_time, end, top),
-            words.size(max(sample.bytes for sample in run.cache_over_time)),
-            "1 entry" if run.cache.entries == 1 else f"{words.count(run.cache.entries)} entries",
-        )
-        for run in kept
-    )
-
-
-def _misses(run: Run) -> MissList:
-    waited = run.tabs - run.instant_tabs
-    rows = tuple(
-        Row(
-            words.miss(reason),
-            charts.bar(ratio(number, waited), "miss", f"{words.miss(reason)}: {number}"),
-            words.count(number),
-        )
-        for reason, number in sorted(run.misses.items(), key=lambda item: (-item[1], item[0]))
-    )
-    return MissList(run.policy, waited, run.tabs, rows, tuple(timeline.waiting_tabs(run.timeline, WAITING_TABS)))
-
-
 def _about(runs: tuple[Run, ...]) -> list[tuple[str, str]]:
     """What was run where, each distinct value once."""
     columns = (
@@ -389,8 +116,10 @@ def _notes(found: list[Group], result: ReplayResult) -> list[str]:
             "Sessions marked synthetic were not recorded: each commit of a repository's history was typed out as a "
             "plausible series of edits."
         )
-    stale = sum(run.stale_served for run in result.runs)
-    notes.append(f"Stale suggestions served: {stale}. Every answer was checked against the document it was shown in.")
+    notes.append(
+        words.stale(result.runs)
+        or "No stale suggestion was served: every answer was checked against the document it was shown in."
+    )
     several = sum(group.sessions == 1 for group in found)
     if several > 1:
         for group in found:

@@ -25,6 +25,8 @@ def print_table(result: ReplayResult, console: Console | None = None) -> None:
         for note in section.notes:
             console.print(Text(f"  {note}", style="dim"))
         console.print()
+    if warning := words.stale(result.runs):
+        console.print(Text(warning, style="bold red"))
     if sections:
         console.print(Text(_plain(words.headline(sections[0].runs)), style="bold"))
     else:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from dataclasses import replace
 
 from tabspec.replay.result import (
     CacheSample,
@@ -125,3 +127,8 @@ def result(
             for policy in policies
         )
     )
+
+
+def run_of(timeline: Sequence[RequestRecord], **changes: object) -> Run:
+    """A run with these requests."""
+    return replace(run("chain", 0), timeline=tuple(timeline), **{**aggregates(timeline), **changes})  # type: ignore[arg-type]
