@@ -162,9 +162,7 @@ def test_remembered_or_not_it_looks_the_same(asked: list[tuple[str, int]], token
             got = await chunks_of(memo, request(prefix), limit)
             fresh = await chunks_of(MemoModel(scripted()), request(prefix), limit)
             assert seen(got) == seen(fresh)
-            assert [c.usage.prefill + c.usage.reused for c in got] == [
-                c.usage.prefill + c.usage.reused for c in fresh
-            ]
+            assert [c.usage.prefill + c.usage.reused for c in got] == [c.usage.prefill + c.usage.reused for c in fresh]
             expected = seen(content(await chunks_of(plain, request(prefix))))
             assert seen(content(got)) == expected[: len(content(got))]
 

@@ -160,9 +160,7 @@ def test_the_recorded_user_without_suggestions_types() -> None:
 
 def test_cursor_moves_are_steps_but_those_of_edits_are_not() -> None:
     side = Side((Selection(0.9, -1, ((2, 2),)), Selection(1.001, 0, ((3, 3),)), Selection(2.0, 0, ((0, 1),))))
-    session = Session(
-        "abc", (EditEvent(1.0, (Edit(2, 0, "()"),)), MarkEvent(3.0, "select", {"cursor": 5})), side=side
-    )
+    session = Session("abc", (EditEvent(1.0, (Edit(2, 0, "()"),)), MarkEvent(3.0, "select", {"cursor": 5})), side=side)
     assert actions_of(session) == (
         Action(0.9, (), 2),
         Action(1.0, (Edit(2, 0, "()"),), 3),
