@@ -25,6 +25,7 @@ MISSES = {
     Miss.NOT_PREDICTED: "not predicted",
     Miss.MODEL_BUSY: "model busy",
     Miss.CANCELLED: "speculation cancelled",
+    Miss.FAILED: "the model failed",
     Miss.EVICTED: "evicted",
     Miss.NO_SUGGESTION: "nothing to suggest",
     Miss.UNKNOWN: "not recorded",
