@@ -223,6 +223,8 @@ def _lines(place: _Place) -> Iterator[tuple[bytes, bool]]:
     last = b"".join(rest)
     if last or not whole:
         yield last, False
+    if last and not whole:  # that line may be complete by chance; what came behind it is missing all the same
+        yield b"", False
 
 
 def _blocks(place: _Place) -> Iterator[tuple[bytes, bool]]:
