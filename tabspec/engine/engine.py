@@ -12,6 +12,7 @@ from dataclasses import replace
 from tabspec.cache.completion_cache import CompletionCache, Entry
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
+from tabspec.engine.futures import SHARES, Kind
 from tabspec.engine.generation import Generation, State
 from tabspec.engine.past import Past
 from tabspec.engine.postprocess import PostProcess, postprocess
@@ -106,6 +107,13 @@ class CompletionEngine:
             wanted = self._caching and generation.reachable(context)
             if not wanted and not generation.waiters:
                 self._scheduler.cancel(generation)
+
+    def rested(self, context: EditContext) -> None:
+        """The cursor was put here, and nothing was typed yet: ask ahead, which also warms the KV cache."""
+        self.changed(context)
+        place = Speculation(context, (), Kind.REST, SHARES[Kind.REST])
+        if self.config.speculation_depth and self._speculator.wanted(place) and self._known(context) is None:
+            self._speculate(place)
 
     def closed(self, uri: str) -> None:
         """The document is closed: stop everything for it."""

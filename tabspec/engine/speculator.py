@@ -92,12 +92,14 @@ class Speculator:
     def _futures(self, link: Link, reached: float) -> list[Future]:
         """The futures behind a suggestion that the policy wants, given the probability that it comes to be shown."""
         accept = self.acceptance.probability(link.suggestion)
-        found = []
-        for future in futures(link.context, link.suggestion, accept):
-            wanted = {
-                Policy.TREE: True,
-                Policy.ADAPTIVE: self.price.worth(reached * future.probability),
-            }.get(self.config.policy, future.kind is Kind.ACCEPT)
-            if wanted:
-                found.append(Future(future.kind, future.step, reached * future.probability))
-        return found
+        found = (
+            Future(future.kind, future.step, reached * future.probability)
+            for future in futures(link.context, link.suggestion, accept)
+        )
+        return [future for future in found if self.wanted(future)]
+
+    def wanted(self, future: Future | Speculation) -> bool:
+        """Whether the policy asks for this future."""
+        if self.config.policy is Policy.ADAPTIVE:
+            return self.price.worth(future.probability)
+        return self.config.policy is Policy.TREE or future.kind is Kind.ACCEPT

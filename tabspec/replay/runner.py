@@ -144,7 +144,7 @@ class _Stage:
                 self.rejected += typed is None or not shown.suggestion.text.startswith(typed)
         self._asked = None
         if step.kind is StepKind.SELECT:
-            self.engine.changed(context)
+            self.engine.rested(context)
         else:
             self._ask(context, tab)
 

@@ -14,7 +14,7 @@ from tabspec.engine.engine import CompletionEngine
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.scripted import ScriptedModel, continuing
 from tabspec.replay.clock import run_virtual
-from tabspec.suggestion import Reason, Source, Suggestion
+from tabspec.suggestion import Miss, Reason, Source, Suggestion
 from tabspec.text import Document, Edit
 
 TARGET = "def total(items):\n    result = 0\n    for item in items:\n        result += item\n    return result\n"
@@ -299,3 +299,69 @@ async def test_crlf_documents_get_crlf() -> None:
             logprob=answer.suggestion and answer.suggestion.logprob,
             probability=answer.suggestion and answer.suggestion.probability,
         )
+
+
+@virtual
+async def test_where_a_cursor_rests_is_asked_ahead() -> None:
+    async with engine_on(writer(), policy="tree") as engine:
+        engine.rested(at(10))
+        await asyncio.sleep(1)
+        answer = await engine.complete(at(11))
+        assert (answer.source, answer.waited) == (Source.SPECULATED, 0)
+        assert engine.stats.kinds["rest"].used == 1
+    model = writer()
+    async with engine_on(model, policy="depth1") as engine:
+        engine.rested(at(10))
+        await asyncio.sleep(1)
+        assert not model.requests, "one accept ahead, and nothing else"
+
+
+@virtual
+async def test_a_tree_knows_enter_after_accept() -> None:
+    model = ScriptedModel({"a": "b = 1", "ab = 1": "", "ab = 1\n": "c"})
+    instant = {}
+    for policy in ("chain", "tree"):
+        async with engine_on(model, policy=policy) as engine:
+            context = EditContext(Document(URI, "a"), 1)
+            answer = await engine.complete(context)
+            assert answer.suggestion
+            engine.shown(context, answer.suggestion)
+            await asyncio.sleep(1)
+            engine.accepted(context, answer.suggestion)
+            after = context.after_accept(answer.suggestion)
+            await engine.complete(after)
+            instant[policy] = (await engine.complete(after.after_typing("\n"))).source
+    assert instant == {"chain": Source.MODEL, "tree": Source.SPECULATED}
+
+
+@virtual
+async def test_adaptive_asks_for_what_is_likely_only() -> None:
+    for logprob, asked in ((-0.05, True), (-4.0, False)):
+        model = ScriptedModel(continuing(TARGET), prefill_s=0.1, token_s=0.01, token_chars=100, logprob=logprob)
+        async with engine_on(model, policy="adaptive", economy=0.1) as engine:
+            answer = await engine.complete(at(10))
+            assert answer.suggestion
+            engine.shown(at(10), answer.suggestion)
+            await asyncio.sleep(0.05)
+            assert (len(model.requests) > 1) == asked
+
+
+@virtual
+async def test_a_miss_says_why() -> None:
+    async with engine_on(writer(), policy="depth1") as engine:
+        context = at(10)
+        first = await engine.complete(context)
+        assert first.suggestion and first.miss is Miss.NOT_PREDICTED
+        engine.shown(context, first.suggestion)
+        await asyncio.sleep(0.01)
+        after = context.after_accept(first.suggestion)
+        assert (await engine.complete(after)).miss is Miss.NO_TIME
+        engine.completion_cache.clear()
+        second = await engine.complete(context)
+        assert second.suggestion
+        engine.shown(context, second.suggestion)
+        await asyncio.sleep(1)
+        engine.completion_cache.clear()
+        assert (await engine.complete(after)).miss is Miss.EVICTED
+    async with engine_on(writer(), policy="cache") as engine:
+        assert (await engine.complete(at(10))).miss is Miss.NOT_SPECULATED
