@@ -102,7 +102,7 @@ class LogScale:
 def _decade(exponent: int) -> str:
     """``10 ** exponent`` milliseconds, without needless digits."""
     if exponent < 0:
-        return f"≤ {FLOOR_MS:g}\u202fms"
+        return f"≤ {FLOOR_MS:g}"
     return f"{10**exponent}\u202fms" if exponent < 3 else f"{words.count(10 ** (exponent - 3))}\u202fs"
 
 
@@ -235,7 +235,7 @@ class Point:
     rate: float
 
 
-GROUND, CEILING = 196.0, 16.0  # px: where rates of 0 and 1 stand
+GROUND, CEILING = 206.0, 26.0  # px: where rates of 0 and 1 stand
 
 
 def trade(points: Sequence[Point]) -> Markup:
@@ -249,27 +249,38 @@ def trade(points: Sequence[Point]) -> Markup:
     for value in scale:
         x = ratio(value, scale[-1])
         marks.append(tag("text", f"{value:g}", x=_inside(x), y=GROUND + 20, text_anchor="middle" if x < 1 else "end"))
-    labels: dict[tuple[int, int], list[Point]] = {}
+    placed: list[tuple[float, float]] = []
     for point in points:
         x, y = ratio(point.cost, scale[-1]), _height(point.rate)
         title = f"{point.name}: {words.percent(point.rate)} instant, {point.cost:.2f} unused tokens a character"
         marks.append(tag("circle", tag("title", title), class_="policy-dot", cx=_inside(x), cy=y, r=6))
-        labels.setdefault((round(x * 20), round(point.rate * 12)), []).append(point)  # 5 % of the width, 15 px
-    for near in labels.values():
-        x, y = ratio(near[0].cost, scale[-1]), _height(near[0].rate)
+    for name, point in _labels(points, scale[-1]):
+        x, y = ratio(point.cost, scale[-1]), _height(point.rate)
+        # A word takes about a quarter of a narrow picture's width, and 16 px: neighbours change sides of their dots.
+        below = any(abs(x - other) < 0.25 and abs(y - 12 - height) < 16 for other, height in placed)
+        placed.append((x, y + 21 if below else y - 12))
+        anchor = "start" if x < 0.1 else "end" if x > 0.9 else "middle"
         marks.append(
             tag(
                 "text",
-                ", ".join(point.name for point in near),
+                name,
                 class_="dot-name",
                 x=_inside(x),
-                dx=-11 if x > 0.6 else 11,
-                y=y + (-9.0 if y > GROUND - 12 else 4.0),
-                text_anchor="end" if x > 0.6 else "start",
+                dx=-6 if x < 0.1 else 0,
+                y=placed[-1][1],
+                text_anchor=anchor,
             )
         )
     title = "Instant-Tab rate against unused tokens for each accepted character, one point a policy"
-    return tag("svg", tag("title", title), *marks, class_="trade", width="100%", height=224, role="img")
+    return tag("svg", tag("title", title), *marks, class_="trade", width="100%", height=232, role="img")
+
+
+def _labels(points: Sequence[Point], end: float) -> list[tuple[str, Point]]:
+    """Names to be drawn, from left to right; points within 3 % of the width and 5 px share theirs."""
+    near: dict[tuple[int, int], list[Point]] = {}
+    for point in sorted(points, key=lambda point: point.cost):
+        near.setdefault((round(ratio(point.cost, end) * 33), round(point.rate * 36)), []).append(point)
+    return [(", ".join(point.name for point in same), same[0]) for same in near.values()]
 
 
 def _height(rate: float) -> float:

@@ -59,7 +59,7 @@ for (const figure of document.querySelectorAll(".timeline")) {
 
 let closed = [];
 addEventListener("beforeprint", () => {
-  closed = [...document.querySelectorAll("details:not([open])")];
+  closed = [...document.querySelectorAll("details:not([open], .numbers)")];
   for (const details of closed) details.open = true;
 });
 addEventListener("afterprint", () => {

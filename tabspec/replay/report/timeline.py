@@ -47,14 +47,15 @@ def fold(timeline: Sequence[RequestRecord], columns: int) -> Fold:
 def row(cells: Sequence[Sequence[RequestRecord]], before: float | None) -> Markup:
     """One row. ``before`` is the time of the last request of the row above (None in the first row).
 
-    A single request is as tall as its wait (logarithmic); a column of several is full, in shares.
+    A single request is as tall as its wait (logarithmic); a column of several is full, in shares, with no mark for
+    Tab: there is hardly a column without one.
     """
     paths: dict[str, list[str]] = defaultdict(list)
     for column, cell in enumerate(cells):
         if before is not None and cell[0].t - before > PAUSE:
             paths["pause"].append(f"M{column} 0V{HEIGHT - 8}")
         before = cell[-1].t
-        if any(record.tab for record in cell):
+        if len(cell) == 1 and cell[0].tab:
             paths["tab-mark"].append(f"M{short(column + 0.2)} {HEIGHT - 6}h.6v5h-.6z")
         for source, bottom, tall in _pieces(cell):
             y = HEIGHT - 8 - bottom - tall
