@@ -55,7 +55,7 @@ class EngineConfig:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            object.__setattr__(self, item.name, _checked(item, getattr(self, item.name)))
+            object.__setattr__(self, item.name, checked(item, getattr(self, item.name)))
 
     @property
     def speculation_depth(self) -> int:
@@ -71,7 +71,7 @@ class EngineConfig:
         return replace(self, **values)
 
 
-def _checked(item: Field[Any], value: Any) -> Any:
+def checked(item: Field[Any], value: Any) -> Any:
     """``value`` as the field's type. Raises `ConfigError` if it is of another type or out of range."""
     name, default = item.name, item.default
     if isinstance(default, StrEnum):

@@ -1,0 +1,96 @@
+"""From a stream of bytes to messages: LSP's base protocol (`Content-Length` headers), and the way back out of garbage.
+
+Pure: bytes in, JSON values out. After something that cannot be read, reading goes on at the next header: a raw CR LF
+behind ``Content-Length: N`` does not stand inside of a message, because JSON escapes line ends in strings.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+# A document of 10 million characters (EngineConfig.max_document_chars) takes at most 60 MB as escaped JSON.
+MAX_BODY_BYTES = 128 << 20
+# Two short lines are usual; what goes on for longer without an empty line is no header.
+_MAX_HEADER_BYTES = 4096
+# The longest beginning of a Content-Length line that may still be completed by the next read.
+_MAX_LINE_BYTES = 64
+
+_LENGTH = re.compile(rb"content-length[ \t]*:[ \t]*(\d{1,18})[ \t]*\r?\n", re.IGNORECASE)
+_END = re.compile(rb"\r?\n\r?\n")
+_OTHER_FIELDS = re.compile(rb"(?:[\w-]+:[^\r\n]*\r?\n)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """Bytes that were no message; ``problem`` says why. Anything may have been in them."""
+
+    problem: str
+
+
+class FrameParser:
+    """Feed it what was read; it gives the JSON values in it, and one `Garbage` for each stretch that is none."""
+
+    def __init__(self, max_body: int = MAX_BODY_BYTES) -> None:
+        self._max_body = max_body
+        self._buffer = bytearray()
+        self._lost = False  # inside a stretch of garbage that has been reported
+
+    def feed(self, data: bytes) -> Iterator[Any]:
+        """Take in ``data``; yield what is complete by now, in order."""
+        self._buffer += data
+        while (item := self._next()) is not None:
+            yield item.value if isinstance(item, _Value) else item
+
+    def _next(self) -> _Value | Garbage | None:
+        length = _LENGTH.search(self._buffer)
+        if length is None:
+            return self._without_header()
+        before = bytes(self._buffer[: length.start()])
+        if not _OTHER_FIELDS.fullmatch(before.lstrip()):
+            return self._skip(length.start(), "bytes that are no header") or self._next()
+        end = _END.search(self._buffer, length.end() - 2, length.end() + _MAX_HEADER_BYTES)
+        if end is None:
+            if len(self._buffer) - length.end() < _MAX_HEADER_BYTES:
+                return None
+            return self._skip(length.end(), "a header that does not end") or self._next()
+        size = int(length.group(1))
+        if size > self._max_body:
+            return self._skip(end.end(), f"a message of {size} bytes: {self._max_body} is the most") or self._next()
+        if len(self._buffer) < end.end() + size:
+            return None
+        value = _value(bytes(self._buffer[end.end() : end.end() + size]))
+        if isinstance(value, Garbage):
+            # The length may have been wrong: what it spans is searched for a header, too.
+            return self._skip(end.end(), value.problem) or self._next()
+        del self._buffer[: end.end() + size]
+        self._lost = False
+        return value
+
+    def _without_header(self) -> Garbage | None:
+        if len(self._buffer) <= _MAX_HEADER_BYTES:
+            return None
+        return self._skip(len(self._buffer) - _MAX_LINE_BYTES, "bytes that are no header")
+
+    def _skip(self, count: int, problem: str) -> Garbage | None:
+        """Drop bytes; say so if it is the first time since the last message."""
+        del self._buffer[:count]
+        if self._lost:
+            return None
+        self._lost = True
+        return Garbage(problem)
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    value: Any
+
+
+def _value(body: bytes) -> _Value | Garbage:
+    try:
+        return _Value(json.loads(body))
+    except (ValueError, RecursionError) as error:
+        return Garbage(f"a message that is not JSON ({type(error).__name__})")

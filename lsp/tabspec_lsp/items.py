@@ -1,0 +1,84 @@
+"""From suggestions to LSP's items. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from lsprotocol import types
+
+from tabspec.context import EditContext
+from tabspec.suggestion import Suggestion
+from tabspec.text import Document, Edit, PositionEncoding
+
+ACCEPTED = "tabspec.accepted"
+REJECTED = "tabspec.rejected"
+
+_WORD_BEFORE = re.compile(r"\w*\Z")
+# No identifier is longer; a line may be.
+_WORD_CHARS = 200
+
+
+def inline_item(
+    context: EditContext, suggestion: Suggestion, offer_id: str, encoding: PositionEncoding
+) -> types.InlineCompletionItem:
+    """The item for a suggestion at ``context``."""
+    edit = context.edit_for(suggestion)
+    # Editors show an item only if what it replaces before the cursor begins its filter text.
+    before = context.document.text[edit.offset : context.offset]
+    return types.InlineCompletionItem(
+        insert_text=edit.insert,
+        filter_text=before + edit.insert,
+        range=_range(context.document, edit, encoding),
+        command=_command(context.uri, offer_id),
+    )
+
+
+def inline_item_behind(
+    document: Document, selected: Edit, suggestion: Suggestion, offer_id: str, encoding: PositionEncoding
+) -> types.InlineCompletionItem:
+    """The item for a suggestion behind the completion that is selected in a menu: it brings that one along.
+
+    ``selected`` is the edit that taking that completion would make.
+    """
+    kept = selected.insert[: len(selected.insert) - suggestion.replace_before]
+    edit = Edit(selected.offset, selected.delete + suggestion.replace_after, kept + suggestion.text)
+    return types.InlineCompletionItem(
+        insert_text=edit.insert,
+        filter_text=edit.insert,
+        range=_range(document, edit, encoding),
+        command=_command(document.uri, offer_id),
+    )
+
+
+def completion_item(
+    context: EditContext, suggestion: Suggestion, offer_id: str, encoding: PositionEncoding
+) -> types.CompletionItem:
+    """The item for a completion menu: it begins with the word that is being typed, which is what menus filter by."""
+    edit = context.edit_for(suggestion)
+    if not suggestion.replace_before:
+        match = _WORD_BEFORE.search(context.prefix[-_WORD_CHARS:])
+        word = match.group() if match else ""
+        edit = Edit(edit.offset - len(word), edit.delete + len(word), word + edit.insert)
+    first, *more = edit.insert.strip().splitlines() or [edit.insert]
+    return types.CompletionItem(
+        label=first + (" …" if more else ""),
+        kind=types.CompletionItemKind.Text,
+        detail="tabspec",
+        documentation=edit.insert if more else None,
+        filter_text=edit.insert,
+        sort_text="\u0001",  # first in the menu
+        text_edit=types.TextEdit(_range(context.document, edit, encoding), edit.insert),
+        insert_text_format=types.InsertTextFormat.PlainText,
+        insert_text_mode=types.InsertTextMode.AsIs,
+        command=_command(context.uri, offer_id),
+    )
+
+
+def _range(document: Document, edit: Edit, encoding: PositionEncoding) -> types.Range:
+    start = document.position(edit.offset, encoding)
+    end = document.position(edit.offset + edit.delete, encoding) if edit.delete else start
+    return types.Range(types.Position(*start), types.Position(*end))
+
+
+def _command(uri: str, offer_id: str) -> types.Command:
+    return types.Command(title="Accepted", command=ACCEPTED, arguments=[uri, offer_id])

@@ -1,0 +1,213 @@
+"""What was offered, and what became of it: accepted, a word or a line of it accepted, typed, refused, undone.
+
+Editors tell little: LSP runs an item's command when the item was accepted, and nothing else; some do not even that.
+So it is read off the document: an accept leaves exactly the text that it was to leave.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from cachetools import LRUCache
+
+from tabspec.context import EditContext
+from tabspec.suggestion import Source, Suggestion
+from tabspec.text import Document
+
+
+@dataclass(eq=False, slots=True)
+class Offer:
+    """A suggestion that went to the client.
+
+    ``waited`` is how many seconds its request took, ``taken`` counts the characters of it that are in the document by now, typed or accepted (``taken_before``: until the
+    last change), ``counted`` those up to which accepts have been counted.
+    """
+
+    id: str
+    context: EditContext
+    suggestion: Suggestion
+    source: Source
+    waited: float = 0.0
+    shown: bool = False
+    taken: int = 0
+    taken_before: int = 0
+    counted: int = 0
+    rejected: bool = False
+
+    def rest(self, taken: int) -> tuple[EditContext, Suggestion]:
+        """Where the user is once ``taken`` characters of it are in the document, and what is left of it there."""
+        if not taken:
+            return self.context, self.suggestion
+        text = self.suggestion.text
+        return self.context.after_typing(text[:taken]), replace(self.suggestion, text=text[taken:])
+
+    def found_in(self, document: Document) -> int | None:
+        """How many of its characters are in ``document``, which must hold nothing else that is new; None if it does.
+
+        All of them only where its replaced range is gone, too.
+        """
+        base, at, own = self.context.document.text, self.context.offset, self.suggestion
+        text, new = document.text, own.text
+        start, behind = at - own.replace_before, at + own.replace_after
+        whole = len(base) + len(new) - own.replace_before - own.replace_after
+        if len(text) == whole and _is(text, base[:start], new, base[behind:]):
+            return len(new)
+        count = len(text) - len(base)
+        if own.replace_before or not 0 <= count <= len(new) or not _is(text, base[:at], new[:count], base[at:]):
+            return None
+        return count if count < len(new) or not own.replace_after else None
+
+
+def _is(text: str, *parts: str) -> bool:
+    """Whether ``text`` is these parts, the middle one looked at first: it is short and differs most often."""
+    before, middle, _ = parts
+    return text.startswith(middle, len(before)) and text == "".join(parts)
+
+
+class Outcome(Enum):
+    """What a change of the document says about an offer."""
+
+    ACCEPTED = "accept"
+    PARTLY = "partial_accept"
+    UNDONE = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An outcome: ``suggestion`` was taken (or refused) at ``context``."""
+
+    outcome: Outcome
+    offer: Offer
+    context: EditContext
+    suggestion: Suggestion
+
+
+@dataclass(slots=True)
+class _Place:
+    """One document: what it shows, and the accepts that an undo may take back, the last one first."""
+
+    showing: Offer | None = None
+    accepts: deque[Heard] = field(default_factory=lambda: deque(maxlen=8))  # more is rarely undone in a row
+
+
+class Offers:
+    """The offers that clients may still speak of."""
+
+    # Editors ask at each keystroke and speak of the last few answers only.
+    _MOST = 256
+
+    def __init__(self) -> None:
+        self._by_id: LRUCache[str, Offer] = LRUCache(self._MOST)
+        self._places: dict[str, _Place] = {}
+        self._made = 0
+
+    def add(self, context: EditContext, suggestion: Suggestion, source: Source, waited: float = 0.0) -> Offer:
+        """A suggestion that is about to be sent."""
+        self._made += 1
+        offer = Offer(str(self._made), context, suggestion, source, waited)
+        self._by_id[offer.id] = offer
+        return offer
+
+    def get(self, offer_id: object) -> Offer | None:
+        """The offer that a client names; None if it is unknown by now."""
+        return self._by_id.get(offer_id) if isinstance(offer_id, str) else None
+
+    def show(self, offer: Offer) -> None:
+        """It is on the screen."""
+        offer.shown = True
+        self._places.setdefault(offer.context.uri, _Place()).showing = offer
+
+    def showing(self, uri: str) -> Offer | None:
+        """What a document shows, as far as is known."""
+        place = self._places.get(uri)
+        return place.showing if place else None
+
+    def closed(self, uri: str) -> None:
+        """The document was closed, or its text is not known any more."""
+        self._places.pop(uri, None)
+
+    def accepted(self, offer: Offer) -> Heard | None:
+        """The client says that all of it was accepted. None if that was known."""
+        return self._take(offer, len(offer.suggestion.text), Outcome.ACCEPTED)
+
+    def partly_accepted(self, offer: Offer, length: int) -> Heard | None:
+        """The client says that its first ``length`` characters were accepted. None if that was known."""
+        whole = length >= len(offer.suggestion.text)
+        return self._take(offer, length, Outcome.ACCEPTED if whole else Outcome.PARTLY)
+
+    def rejected(self, offer: Offer) -> Heard | None:
+        """The client says that it was refused. None if that was known."""
+        if offer.rejected:
+            return None
+        offer.rejected = True
+        self._hide(offer)
+        return Heard(Outcome.UNDONE, offer, *offer.rest(offer.taken))
+
+    def changed(self, before: Document, after: Document) -> Iterator[Heard]:
+        """What a change of a document says."""
+        place = self._places.get(after.uri)
+        if place is None:
+            return
+        if place.accepts and place.accepts[-1].context.document.text == after.text:
+            undone = place.accepts.pop()
+            undone.offer.rejected = True
+            place.showing = None
+            yield replace(undone, outcome=Outcome.UNDONE, suggestion=undone.offer.rest(_at(undone))[1])
+            return
+        offer = place.showing
+        if offer is None:
+            return
+        taken = offer.found_in(after)
+        if taken is None:
+            place.showing = None
+            return
+        outcome = self._outcome(offer, taken)
+        if outcome is not None and (heard := self._take(offer, taken, outcome)):
+            yield heard
+        offer.taken_before, offer.taken = offer.taken, taken
+        if taken == len(offer.suggestion.text):
+            place.showing = None
+
+    @staticmethod
+    def _outcome(offer: Offer, taken: int) -> Outcome | None:
+        """Whether the change was an accept, or typing. One character is typing: an accept that looks the same
+        leads to the same."""
+        new = taken - offer.taken
+        if new <= 1 and not (offer.suggestion.replace_before or offer.suggestion.replace_after):
+            return None
+        if taken == len(offer.suggestion.text):
+            return Outcome.ACCEPTED
+        if new <= 1:
+            return None
+        left = offer.rest(offer.taken)[1]
+        parts = (len(left.first_word().text), len(left.first_line().text))
+        return Outcome.PARTLY if new in parts else None
+
+    def _take(self, offer: Offer, taken: int, outcome: Outcome) -> Heard | None:
+        """Count the characters up to ``taken`` as accepted, if they have not been."""
+        if offer.counted >= taken > 0:
+            return None
+        # The client may speak before the change that makes it true, or behind it.
+        start = offer.taken if offer.taken < taken else min(offer.taken_before, taken)
+        context, rest = offer.rest(start)
+        if outcome is Outcome.PARTLY:
+            rest = replace(rest, text=rest.text[: taken - start], replace_after=0)
+        else:
+            self._hide(offer)
+        offer.counted = taken
+        heard = Heard(outcome, offer, context, rest)
+        self._places.setdefault(context.uri, _Place()).accepts.append(heard)
+        return heard
+
+    def _hide(self, offer: Offer) -> None:
+        place = self._places.get(offer.context.uri)
+        if place and place.showing is offer:
+            place.showing = None
+
+
+def _at(heard: Heard) -> int:
+    """How many characters of the offer were in the document before this accept."""
+    return heard.context.offset - heard.offer.context.offset

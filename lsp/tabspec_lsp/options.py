@@ -1,0 +1,106 @@
+"""What a client can set: the engine's settings and the server's own, under one roof.
+
+A wrong value is reported and the default used: an editor must not lose its completions to a typing error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, fields, replace
+from enum import StrEnum
+from typing import Any
+
+from tabspec.config import EngineConfig, checked, setting
+from tabspec.errors import ConfigError
+
+
+class CompletionMode(StrEnum):
+    """Whether suggestions are offered in the completion menu, too."""
+
+    AUTO = "auto"  # to clients that cannot show them inline
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class ShownMode(StrEnum):
+    """When a suggestion counts as shown, which is when the next ones are asked for."""
+
+    AUTO = "auto"  # when it is returned, until the client has sent its first textDocument/didShowCompletion
+    RETURNED = "returned"
+    TOLD = "told"  # only by textDocument/didShowCompletion
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """Settings of the language server itself."""
+
+    enabled: bool = setting(True, "Whether anything is suggested.")
+    model: str = setting("", "The model, as for `--model`; empty: the one that comes with tabspec.")
+    # Loading the bundled model takes about as long; people give up on a completion sooner than they would on a page.
+    patience: float = setting(2.0, "Seconds that a request waits for a model that is still loading.", 0.0, 60.0)
+    completion: CompletionMode = setting(
+        CompletionMode.AUTO,
+        "Offer suggestions in the completion menu: `auto` where the editor has no inline ones. Read at start only.",
+    )
+    shown: ShownMode = setting(
+        ShownMode.AUTO,
+        "When a suggestion counts as shown: when `returned`, or when `told` by `textDocument/didShowCompletion`; "
+        "`auto`: returned, until the client tells for the first time.",
+    )
+    status_notifications: bool = setting(False, "Send `tabspec/statusChanged` (for status lines).")
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            object.__setattr__(self, item.name, checked(item, getattr(self, item.name)))
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """All settings."""
+
+    engine: EngineConfig = EngineConfig()
+    server: ServerOptions = ServerOptions()
+
+    def updated(self, values: object) -> tuple[Options, list[str]]:
+        """A copy with ``values`` set (an object; ``null`` is none), and a line for each value that cannot be used.
+
+        Names may be written in camelCase, too. They may stand in a section "tabspec", as clients send whole
+        configurations.
+        """
+        if values is None:
+            return self, []
+        if not isinstance(values, Mapping):
+            return self, [f"the settings must be an object, not {type(values).__name__}"]
+        if isinstance(values.get("tabspec"), Mapping):
+            values = values["tabspec"]
+        options, problems = self, []
+        for name, value in values.items():
+            try:
+                options = options._with(snake_case(str(name)), value)
+            except ConfigError as error:
+                problems.append(str(error))
+        return options, problems
+
+    def _with(self, name: str, value: object) -> Options:
+        for part in ("engine", "server"):
+            group = getattr(self, part)
+            if name in {item.name for item in fields(group)}:
+                default = next(item.default for item in fields(group) if item.name == name)
+                return replace(self, **{part: replace(group, **{name: default if value is None else value})})
+        raise ConfigError(f"unknown setting {name!r}; docs/settings.md lists all")
+
+    def all(self) -> dict[str, Any]:
+        """Every setting by name."""
+        groups = (self.server, self.engine)
+        return {item.name: getattr(group, item.name) for group in groups for item in fields(group)}
+
+
+def all_fields() -> list[Field[Any]]:
+    """The fields of all settings, the server's first."""
+    return [*fields(ServerOptions), *fields(EngineConfig)]
+
+
+def snake_case(name: str) -> str:
+    """maxLines -> max_lines."""
+    return re.sub(r"(?<=[a-z0-9])[A-Z]", lambda match: "_" + match.group(), name).lower()

@@ -1,0 +1,85 @@
+"""The progress bar while the model loads, and one message when it cannot be used."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+
+from tabspec_lsp.models import ModelHost, ModelState
+
+if TYPE_CHECKING:
+    from tabspec_lsp.server import TabspecServer
+
+log = logging.getLogger(__name__)
+
+
+class ModelProgress:
+    """Follows a `ModelHost`. ``start`` it once the client is ready for requests; until then nothing is sent."""
+
+    def __init__(self, server: TabspecServer) -> None:
+        self._server = server
+        self._host: ModelHost | None = None
+        self._started = False
+        self._made = 0
+        self._token: str | None = None  # of the progress that is shown now
+        self._complained = ""
+
+    async def start(self) -> None:
+        """The client has sent `initialized`."""
+        self._started = True
+        if self._host is not None:
+            await self._update(self._host)
+
+    def model_changed(self, host: ModelHost) -> None:
+        """The model's state has changed."""
+        self._host = host
+        if self._started:
+            self._server.soon(self._update(host))
+
+    async def _update(self, host: ModelHost) -> None:
+        if host.state is ModelState.LOADING:
+            await self._report(host)
+        else:
+            self._end(host)
+        if host.state is ModelState.UNUSABLE and host.detail != self._complained:
+            self._complained = host.detail
+            self._server.say(f"No suggestions: {host.detail}", types.MessageType.Error)
+
+    async def _report(self, host: ModelHost) -> None:
+        percent = None if host.percent is None else int(host.percent)
+        if self._token is None:
+            window = self._server.client_capabilities.window
+            if window is None or not window.work_done_progress:
+                return
+            self._made += 1
+            self._token = token = f"tabspec-model-{self._made}"
+            try:
+                await self._server.protocol.send_request_async(
+                    types.WINDOW_WORK_DONE_PROGRESS_CREATE, types.WorkDoneProgressCreateParams(token=token)
+                )
+            except JsonRpcException as error:
+                log.info("the client shows no progress: %s", error)
+                return
+            self._send(
+                token,
+                types.WorkDoneProgressBegin(title="tabspec: loading model", message=host.detail, percentage=percent),
+            )
+            if self._token is None:  # it has ended while the client was asked
+                self._send(token, types.WorkDoneProgressEnd())
+        else:
+            self._send(self._token, types.WorkDoneProgressReport(message=host.detail, percentage=percent))
+
+    def _end(self, host: ModelHost) -> None:
+        token, self._token = self._token, None
+        if token is not None:
+            self._send(token, types.WorkDoneProgressEnd(message=host.detail))
+
+    def _send(
+        self,
+        token: str,
+        value: types.WorkDoneProgressBegin | types.WorkDoneProgressReport | types.WorkDoneProgressEnd,
+    ) -> None:
+        self._server.protocol.notify(types.PROGRESS, types.ProgressParams(token=token, value=value))

@@ -1,0 +1,317 @@
+"""The language server: LSP's messages, mapped to `CompletionService`. What each means is in docs/language-server.md."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Coroutine
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pygls.lsp.server import LanguageServer
+
+from tabspec import __version__
+from tabspec.text import Position, PositionEncoding
+from tabspec_lsp import items
+from tabspec_lsp.models import ModelHost, Open, open_model
+from tabspec_lsp.options import CompletionMode, Options
+from tabspec_lsp.progress import ModelProgress
+from tabspec_lsp.protocol import TabspecProtocol, text_range
+from tabspec_lsp.recorder import Recorder
+from tabspec_lsp.service import CompletionService, Offered
+from tabspec_lsp.streams import Output, Read
+from tabspec_lsp.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+STATUS = "tabspec/status"
+STATUS_CHANGED = "tabspec/statusChanged"
+DOCUMENT_DIGEST = "tabspec/documentDigest"
+DID_SHOW = "textDocument/didShowCompletion"
+DID_PARTLY_ACCEPT = "textDocument/didPartiallyAcceptCompletion"
+
+# A status line need not change more often than it can be read.
+_STATUS_S = 0.25
+
+
+class TabspecServer(LanguageServer):
+    """One client's server. To be made inside the running loop; ``options`` are those of the command line."""
+
+    protocol: TabspecProtocol
+
+    def __init__(self, options: Options, recorder: Recorder | None = None, open_model: Open = open_model) -> None:
+        super().__init__("tabspec", __version__, protocol_cls=TabspecProtocol)
+        self.workspace_rules = Workspace()
+        self.service = CompletionService(open_model, self, self.workspace_rules.ignored, recorder)
+        self.base = options  # from the command line and the initialization options
+        self.exit_code: int | None = None
+        self._output: Output | None = None
+        self._progress = ModelProgress(self)
+        self._stopped = asyncio.Event()
+        self._status_timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._lost_told: set[str] = set()
+        self._problems: list[str] = []
+        register(self)
+
+    # --- running --------------------------------------------------------------------------------------------------
+
+    async def serve(self, read: Read, output: Output) -> int:
+        """Serve one client until it says `exit`, goes away, or dies. The process's exit code."""
+        from tabspec_lsp.frames import FrameParser
+
+        self._output = output
+        self.protocol.set_writer(output)  # type: ignore[arg-type]
+        reading = asyncio.create_task(self._read(read, output, FrameParser()))
+        stopped = asyncio.create_task(self._stopped.wait())
+        await asyncio.wait([reading, stopped], return_when=asyncio.FIRST_COMPLETED)
+        for task in (reading, stopped, *self._tasks):
+            task.cancel()
+        if self._status_timer:
+            self._status_timer.cancel()
+        await self.service.close()
+        output.close()
+        if self.exit_code is None:  # the client has gone without a word
+            self.exit_code = 0 if self.protocol._shutdown else 1
+        return self.exit_code
+
+    async def _read(self, read: Read, output: Output, parser: Any) -> None:
+        while data := await read():
+            for value in parser.feed(data):
+                self.protocol.handle_value(value)
+                if self.exit_code is not None:
+                    return
+                # Each request gets to take its snapshot before the next message can change the document.
+                await asyncio.sleep(0)
+                try:
+                    await output.drain()
+                except ConnectionError as error:
+                    log.warning("%s", error)
+                    return
+        log.info("the client has closed its end")
+
+    def stop(self, code: int) -> None:
+        """End `serve` with this exit code."""
+        if self.exit_code is None:
+            self.exit_code = code
+        self._stopped.set()
+
+    def soon(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Run this beside everything else; what it raises is logged."""
+        task = asyncio.ensure_future(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("%s", error, exc_info=error)
+
+    # --- what the client is told ----------------------------------------------------------------------------------
+
+    def say(self, text: str, kind: types.MessageType = types.MessageType.Warning) -> None:
+        """Show the user a message."""
+        log.warning("%s", text)
+        self.window_show_message(types.ShowMessageParams(kind, f"tabspec: {text}"))
+
+    def report_server_error(self, error: Exception, source: Any) -> None:
+        """Faults of the server's own are logged; a user can do nothing about them at the next keystroke."""
+        log.error("%s: %s", getattr(source, "__name__", source), error)
+
+    def model_changed(self, host: ModelHost) -> None:
+        self._progress.model_changed(host)
+
+    def status_changed(self) -> None:
+        if self.service.options.server.status_notifications and self._status_timer is None:
+            loop = asyncio.get_running_loop()
+            self._status_timer = loop.call_later(_STATUS_S, self._send_status)
+
+    def _send_status(self) -> None:
+        self._status_timer = None
+        self.protocol.notify(STATUS_CHANGED, self.service.status())
+
+    def lost_message(self, uri: str | None, problem: str) -> None:
+        """A message could not be read. If it was a change, documents would differ from the client's from here on."""
+        log.warning("lost a message: %s", problem)
+        lost = self.service.distrust(uri)
+        new = set(lost) - self._lost_told
+        self._lost_told |= new
+        if new:
+            self.say("a message from the editor could not be read; reopen the file to get suggestions in it again.")
+
+    # --- settings -------------------------------------------------------------------------------------------------
+
+    def use(self, values: object, *, at_start: bool = False) -> None:
+        """Use these settings on top of the command line's; report those that cannot be used, all in one message."""
+        options, problems = self.base.updated(values)
+        if at_start:
+            self.base, self._problems = options, problems
+        elif problems:
+            self.say("; ".join(problems) + ". The default is used.")
+        self.service.configure(options)
+
+    def tell_start_problems(self) -> None:
+        """Report what was wrong with the initialization options: not before the client is ready for messages."""
+        if self._problems:
+            self.say("; ".join(self._problems) + ". The default is used.")
+
+    async def pull_settings(self) -> None:
+        """Ask the client for its settings, if it has any to give."""
+        capabilities = self.client_capabilities.workspace
+        if not (capabilities and capabilities.configuration):
+            return
+        item = types.ConfigurationItem(section="tabspec")
+        try:
+            (values,) = await self.workspace_configuration_async(types.ConfigurationParams([item]))
+        except (JsonRpcException, TypeError, ValueError) as error:
+            log.warning("the client gives no settings: %s", error)
+            return
+        self.use(values)
+
+    async def started(self) -> None:
+        """The client has sent `initialized`."""
+        self.tell_start_problems()
+        await asyncio.gather(self._progress.start(), self.pull_settings(), self._watch())
+
+    async def _watch(self) -> None:
+        """Ask to be told when ignore rules change."""
+        workspace = self.client_capabilities.workspace
+        watched = workspace and workspace.did_change_watched_files
+        if not (watched and watched.dynamic_registration):
+            return
+        watcher = types.FileSystemWatcher(glob_pattern="**/.tabspecignore")
+        options = types.DidChangeWatchedFilesRegistrationOptions([watcher])
+        registration = types.Registration(
+            "tabspec-ignore", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options
+        )
+        try:
+            await self.client_register_capability_async(types.RegistrationParams([registration]))
+        except JsonRpcException as error:
+            log.warning("the client watches no files: %s", error)
+
+
+def register(server: TabspecServer) -> None:
+    """Give the server its features."""
+    feature, command = server.feature, server.command
+    feature(types.INITIALIZE)(initialize)
+    feature(types.INITIALIZED)(initialized)
+    feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())(inline_completion)
+    feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)(did_change_configuration)
+    feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)(did_change_watched_files)
+    feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)(did_change_workspace_folders)
+    feature(DID_SHOW)(did_show_completion)
+    feature(DID_PARTLY_ACCEPT)(did_partially_accept_completion)
+    feature(STATUS)(status)
+    command(items.ACCEPTED)(accepted)
+    command(items.REJECTED)(rejected)
+
+
+# --- the features -----------------------------------------------------------------------------------------------------
+
+
+def initialize(ls: TabspecServer, params: types.InitializeParams) -> None:
+    from pygls.capabilities import ServerCapabilitiesBuilder
+
+    capabilities = params.capabilities
+    encoding = ServerCapabilitiesBuilder.choose_position_encoding(capabilities)
+    ls.service.documents.encoding = PositionEncoding(str(getattr(encoding, "value", encoding)))
+    ls.use(params.initialization_options, at_start=True)
+    text = capabilities.text_document
+    mode = ls.service.options.server.completion
+    menu_only = mode is CompletionMode.AUTO and not (text and text.inline_completion)
+    if menu_only or mode is CompletionMode.ALWAYS:
+        ls.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions())(completion)
+    ls.workspace_rules.use(_folders(ls))
+
+
+def initialized(ls: TabspecServer, params: types.InitializedParams) -> None:
+    ls.soon(ls.started())
+
+
+async def inline_completion(ls: TabspecServer, params: types.InlineCompletionParams) -> types.InlineCompletionList:
+    info = params.context.selected_completion_info
+    selected = (text_range(info.range), info.text) if info else None
+    offered = await _complete(ls, params.text_document.uri, params.position, selected)
+    if offered is None:
+        return types.InlineCompletionList(items=[])
+    explicit = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
+    offers = offered.offers if explicit else offered.offers[:1]
+    ls.protocol.after_response(lambda: ls.service.returned(offers[0]))
+    encoding = ls.service.encoding
+    if offered.selected is None:
+        made = [items.inline_item(offered.context, each.suggestion, each.id, encoding) for each in offers]
+    else:
+        made = [
+            items.inline_item_behind(offered.document, offered.selected, each.suggestion, each.id, encoding)
+            for each in offers
+        ]
+    return types.InlineCompletionList(items=made)
+
+
+async def completion(ls: TabspecServer, params: types.CompletionParams) -> types.CompletionList:
+    offered = await _complete(ls, params.text_document.uri, params.position)
+    if offered is None:
+        return types.CompletionList(is_incomplete=True, items=[])
+    offer = offered.offers[0]
+    ls.protocol.after_response(lambda: ls.service.returned(offer))
+    item = items.completion_item(offered.context, offer.suggestion, offer.id, ls.service.encoding)
+    return types.CompletionList(is_incomplete=True, items=[item])
+
+
+async def _complete(
+    ls: TabspecServer, uri: str, position: types.Position, selected: Any = None
+) -> Offered | None:
+    return await ls.service.complete(uri, Position(position.line, position.character), selected)
+
+
+def did_show_completion(ls: TabspecServer, params: Any) -> None:
+    ls.service.told_shown(_offer_id(params))
+
+
+def did_partially_accept_completion(ls: TabspecServer, params: Any) -> None:
+    length = params.get("acceptedLength") if isinstance(params, dict) else None
+    if isinstance(length, int):
+        ls.service.told_partly_accepted(_offer_id(params), length)
+
+
+def accepted(ls: TabspecServer, *args: Any) -> None:
+    ls.service.told_accepted(args[-1] if args else None)
+
+
+def rejected(ls: TabspecServer, *args: Any) -> None:
+    ls.service.told_rejected(args[-1] if args else None)
+
+
+def did_change_configuration(ls: TabspecServer, params: types.DidChangeConfigurationParams) -> None:
+    workspace = ls.client_capabilities.workspace
+    if workspace and workspace.configuration:
+        ls.soon(ls.pull_settings())
+    else:
+        ls.use(params.settings)
+
+
+def did_change_watched_files(ls: TabspecServer, params: types.DidChangeWatchedFilesParams) -> None:
+    ls.workspace_rules.use(_folders(ls))
+
+
+def did_change_workspace_folders(ls: TabspecServer, params: types.DidChangeWorkspaceFoldersParams) -> None:
+    ls.workspace_rules.use(_folders(ls))
+
+
+def status(ls: TabspecServer, params: Any) -> dict[str, Any]:
+    return ls.service.status()
+
+
+def _folders(ls: TabspecServer) -> list[str]:
+    return list(ls.workspace.folders) or ([ls.workspace.root_uri] if ls.workspace.root_uri else [])
+
+
+def _offer_id(params: Any) -> object:
+    """The id in the item that Copilot's notifications bring back: the last argument of its command."""
+    for name in ("item", "command", "arguments"):
+        params = params.get(name) if isinstance(params, dict) else None
+    return params[-1] if isinstance(params, list) and params else None

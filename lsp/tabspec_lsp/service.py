@@ -1,0 +1,306 @@
+"""What the server does, without the protocol: documents, engine, offers, and what was heard of them.
+
+All of it runs on one event loop. Only `CompletionService.complete` and `close` wait for anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tabspec.context import EditContext
+from tabspec.engine.engine import CompletionEngine
+from tabspec.engine.stats import EngineStats
+from tabspec.errors import PositionError
+from tabspec.suggestion import Answer, Reason, Source
+from tabspec.text import Document, Edit, Position, PositionEncoding
+from tabspec_lsp.documents import Change, Changed, Documents, TextRange
+from tabspec_lsp.models import ModelHost, ModelState, Open
+from tabspec_lsp.offers import Heard, Offer, Offers, Outcome
+from tabspec_lsp.options import Options, ShownMode
+from tabspec_lsp.recorder import Recorder
+from tabspec_lsp.status import Tabs, status
+
+log = logging.getLogger(__name__)
+
+# A request follows each change that the user makes, Neovim's 200 ms later. If none does, nobody is
+# waiting for suggestions any more, and what cannot be reached from the new text is stopped.
+GRACE_S = 0.5
+
+
+class Listener(Protocol):
+    """What the service tells the client."""
+
+    def model_changed(self, host: ModelHost) -> None:
+        """The model's state, or how far loading it has come."""
+
+    def status_changed(self) -> None:
+        """`CompletionService.status` would say something new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """The answer to one request: what to offer, at which place. ``selected`` is the menu's completion that it is behind."""
+
+    context: EditContext
+    offers: tuple[Offer, ...]
+    document: Document
+    selected: Edit | None = None
+
+
+class CompletionService:
+    """The server's heart. ``ignored`` tells which URIs are left alone. To be made inside the running loop."""
+
+    def __init__(
+        self,
+        open_model: Open,
+        listener: Listener,
+        ignored: Callable[[str], bool],
+        recorder: Recorder | None = None,
+    ) -> None:
+        self.options = Options()
+        self.documents = Documents()
+        self.offers = Offers()
+        self.host = ModelHost(open_model, self._model_changed)
+        self.stats = EngineStats()
+        self.tabs = Tabs()
+        self.tells_shown = False
+        self._listener, self._ignored, self._recorder = listener, ignored, recorder
+        self._engine: CompletionEngine | None = None
+        self._grace: dict[str, asyncio.TimerHandle] = {}
+        self._background: set[asyncio.Task[None]] = set()
+
+    @property
+    def encoding(self) -> PositionEncoding:
+        return self.documents.encoding
+
+    # --- settings and model ---------------------------------------------------------------------------------------
+
+    def configure(self, options: Options) -> None:
+        """Use these settings from now on; a new model is loaded in the background."""
+        before, self.options = self.options, options
+        if self._engine is not None and before.engine != options.engine:
+            self._new_engine()
+        self._soon(self.host.load(options.server.model))
+
+    def _model_changed(self) -> None:
+        if self.host.state is ModelState.READY:
+            self._new_engine()
+        elif self._engine is not None:
+            self._drop_engine()
+        self._listener.model_changed(self.host)
+        self._listener.status_changed()
+
+    def _new_engine(self) -> None:
+        self._drop_engine()
+        if self.host.model is not None:
+            self._engine = CompletionEngine(self.host.model, self.options.engine)
+            self._engine.stats = self.stats  # counting goes on
+
+    def _drop_engine(self) -> None:
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            self._soon(engine.close())
+
+    def _soon(self, coroutine: Any) -> None:
+        task = asyncio.ensure_future(coroutine)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def close(self) -> None:
+        """Stop everything."""
+        for uri in list(self._grace):
+            self._stop_grace(uri)
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await engine.close()
+        if self._background:
+            await asyncio.wait(list(self._background))
+        await self.host.close()
+        if self._recorder:
+            self._recorder.close()
+
+    # --- documents ------------------------------------------------------------------------------------------------
+
+    def opened(self, document: Document) -> None:
+        """A document was opened."""
+        self.documents.open(document)
+        self.offers.closed(document.uri)
+        if self._recorder and not self._ignored(document.uri):
+            self._recorder.opened(document)
+
+    def changed(self, uri: str, version: int | None, changes: Iterable[Change]) -> None:
+        """A document was changed by the client."""
+        changed = self.documents.change(uri, version, changes)
+        if changed is None:
+            self._lost_track(uri)
+            return
+        heard = list(self.offers.changed(changed.before, changed.after))
+        for one in heard:
+            self._heard(one)
+        if self._recorder:
+            self._recorder.changed(changed)
+        self._start_grace(changed)
+
+    def closed(self, uri: str) -> None:
+        """A document was closed."""
+        if self.documents.close(uri):
+            self._lost_track(uri)
+
+    def distrust(self, uri: str | None = None) -> list[str]:
+        """A message was lost that may have been a change (of this document, or of any). The documents that now wait
+        for their whole text."""
+        for name in [uri] if uri is not None else self.documents.in_step:
+            self.documents.distrust(name)
+            self._lost_track(name)
+        return self.documents.out_of_step
+
+    def _lost_track(self, uri: str) -> None:
+        self._stop_grace(uri)
+        self.offers.closed(uri)
+        if self._engine:
+            self._engine.closed(uri)
+        if self._recorder:
+            self._recorder.closed(uri)
+
+    def _start_grace(self, changed: Changed) -> None:
+        """If no request says by then where the cursor is, go by the change itself."""
+        uri = changed.after.uri
+        self._stop_grace(uri)
+        offset = changed.edits[-1].end if changed.edits else 0
+
+        def over() -> None:
+            self._grace.pop(uri, None)
+            if self._engine:
+                self._engine.changed(EditContext(changed.after, offset))
+
+        self._grace[uri] = asyncio.get_running_loop().call_later(GRACE_S, over)
+
+    def _stop_grace(self, uri: str) -> None:
+        timer = self._grace.pop(uri, None)
+        if timer:
+            timer.cancel()
+
+    # --- requests ---------------------------------------------------------------------------------------------------
+
+    async def complete(
+        self, uri: str, position: Position, selected: tuple[TextRange, str] | None = None
+    ) -> Offered | None:
+        """Answer a request; None if there is nothing to offer. ``selected`` is what is selected in a completion menu.
+
+        The document is taken as it is when this coroutine is first run.
+        """
+        document = self.documents.get(uri)
+        if document is None:
+            return None
+        try:
+            context = EditContext(document, document.offset(position, self.encoding))
+            edit = self._selected(document, selected)
+        except PositionError as error:
+            log.warning("%s: a request at a wrong place: %s", uri, error)
+            return None
+        if edit is not None:
+            context = EditContext(document.edited(edit), edit.end)
+        answer = await self._answer(document, context)
+        if answer.suggestions and self.documents.get(uri) is not document:
+            return None  # the user has typed on: it would be stale
+        self._listener.status_changed()
+        offers = tuple(self.offers.add(context, each, answer.source, answer.waited) for each in answer.suggestions)
+        return Offered(context, offers, document, edit) if offers else None
+
+    def _selected(self, document: Document, selected: tuple[TextRange, str] | None) -> Edit | None:
+        if selected is None:
+            return None
+        where, text = selected
+        start, end = (document.offset(position, self.encoding) for position in (where.start, where.end))
+        return Edit(start, max(end - start, 0), text)
+
+    async def _answer(self, document: Document, context: EditContext) -> Answer:
+        if not self.options.server.enabled or self._ignored(context.uri):
+            return self._none(Reason.EXCLUDED)
+        self._stop_grace(context.uri)
+        if self._recorder:
+            self._recorder.requested(context)
+        if self._engine is None:
+            await self.host.settled(self.options.server.patience)
+            if self.documents.get(context.uri) is not document:
+                return self._none(Reason.SUPERSEDED)
+        if self._engine is None:
+            return self._none(Reason.UNAVAILABLE)
+        answer = await self._engine.complete(context)
+        self.tabs.requested(context, answer)
+        if answer.detail:
+            log.warning("%s: %s", answer.reason, answer.detail)
+        return answer
+
+    def _none(self, reason: Reason) -> Answer:
+        answer = Answer(Source.NONE, reason=reason)
+        self.stats.count(answer)
+        return answer
+
+    # --- what becomes of an offer -----------------------------------------------------------------------------------
+
+    def returned(self, offer: Offer) -> None:
+        """An offer has been sent."""
+        mode = self.options.server.shown
+        if mode is ShownMode.RETURNED or (mode is ShownMode.AUTO and not self.tells_shown):
+            self._show(offer)
+
+    def told_shown(self, offer_id: object) -> None:
+        """The client says that an offer is on the screen."""
+        self.tells_shown = True
+        offer = self.offers.get(offer_id)
+        if offer and self.options.server.shown is not ShownMode.RETURNED and not offer.shown:
+            self._show(offer)
+
+    def told_accepted(self, offer_id: object) -> None:
+        """The client says that an offer was accepted."""
+        self._told(offer_id, self.offers.accepted)
+
+    def told_partly_accepted(self, offer_id: object, units: int) -> None:
+        """The client says that so much of an offer was accepted, in code units of UTF-16."""
+        offer = self.offers.get(offer_id)
+        if offer and units > 0:
+            length = PositionEncoding.UTF16.locate(offer.suggestion.text, units)
+            self._told(offer_id, lambda offer: self.offers.partly_accepted(offer, length))
+
+    def told_rejected(self, offer_id: object) -> None:
+        """The client says that an offer was refused."""
+        self._told(offer_id, self.offers.rejected)
+
+    def _told(self, offer_id: object, what: Callable[[Offer], Heard | None]) -> None:
+        offer = self.offers.get(offer_id)
+        heard = what(offer) if offer else None
+        if heard:
+            self._heard(heard)
+
+    def _show(self, offer: Offer) -> None:
+        self.offers.show(offer)
+        if self._recorder:
+            self._recorder.shown(offer)
+        if self._engine:
+            self._engine.shown(offer.context, offer.suggestion)
+        self._listener.status_changed()
+
+    def _heard(self, heard: Heard) -> None:
+        if self._recorder:
+            self._recorder.heard(heard)
+        if heard.outcome is Outcome.UNDONE:
+            self.tabs.forget(heard.context.uri)
+            if self._engine:
+                self._engine.rejected(heard.context, heard.suggestion)
+        else:
+            self.tabs.accepted(heard.context.after_accept(heard.suggestion))
+            if self._engine:
+                self._engine.accepted(heard.context, heard.suggestion)
+        self._listener.status_changed()
+
+    # --- status -----------------------------------------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """What `tabspec/status` answers."""
+        recording = str(self._recorder.folder) if self._recorder else None
+        return status(self.options, self.host, self.stats, self._engine, self.tabs, self.documents, recording)

@@ -1,0 +1,69 @@
+"""Writes docs/settings.md from the settings in the code: ``python -m tabspec_lsp.settings_table [--check] FILE``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import Field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from tabspec_lsp.options import all_fields
+
+_HEAD = """\
+# Settings
+
+Made from the code by `python -m tabspec_lsp.settings_table`: do not edit. They are given to the language server as
+initialization options or by `workspace/configuration` in the section `tabspec`; camelCase is understood, too.
+
+| setting | default | values | what it does |
+|---|---|---|---|
+"""
+
+
+def table() -> str:
+    """The whole page."""
+    return _HEAD + "".join(_row(item) for item in all_fields())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the page; with ``--check``, say whether it is up to date (1 if not)."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    check = "--check" in given
+    names = [name for name in given if name != "--check"]
+    path = Path(names[0] if names else "docs/settings.md")
+    if not check:
+        path.write_text(table(), encoding="utf-8")
+    elif not path.is_file() or path.read_text(encoding="utf-8") != table():
+        print(f"{path} is out of date: run python -m tabspec_lsp.settings_table {path}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _row(item: Field[Any]) -> str:
+    return f"| `{item.name}` | {_literal(item.default)} | {_values(item)} | {item.metadata['doc']} |\n"
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, str):
+        return f'`"{value}"`'
+    return f"`{value}`"
+
+
+def _values(item: Field[Any]) -> str:
+    default, low, high = item.default, item.metadata["low"], item.metadata["high"]
+    if isinstance(default, StrEnum):
+        return ", ".join(f"`{value.value}`" for value in type(default))
+    if isinstance(default, bool):
+        return "`true`, `false`"
+    if isinstance(default, str):
+        return "text"
+    kind = "number" if isinstance(default, float) else "whole number"
+    return kind if low is None or high is None else f"{kind}, {low:,} to {high:,}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,88 @@
+"""What `tabspec/status` says: live figures, for status lines and reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tabspec import __version__
+from tabspec.context import EditContext
+from tabspec.engine.engine import CompletionEngine
+from tabspec.engine.stats import EngineStats
+from tabspec.suggestion import Answer, Source
+from tabspec_lsp.documents import Documents
+from tabspec_lsp.models import ModelHost
+from tabspec_lsp.options import Options
+
+
+@dataclass
+class Tabs:
+    """Counts accepts that were followed by a request at the resulting cursor (``tabs``), and those of them that were
+    answered with no wait (``instant``)."""
+
+    tabs: int = 0
+    instant: int = 0
+    _after: dict[str, EditContext] = field(default_factory=dict)
+
+    def accepted(self, after: EditContext) -> None:
+        """An accept has led to ``after``."""
+        self._after[after.uri] = after
+
+    def forget(self, uri: str) -> None:
+        """It was taken back."""
+        self._after.pop(uri, None)
+
+    def requested(self, context: EditContext, answer: Answer) -> None:
+        """A request was answered."""
+        after = self._after.pop(context.uri, None)
+        if after is not None and after.same_place(context):
+            self.tabs += 1
+            self.instant += answer.instant
+
+    @property
+    def instant_rate(self) -> float:
+        return self.instant / self.tabs if self.tabs else 0.0
+
+
+def status(
+    options: Options,
+    host: ModelHost,
+    stats: EngineStats,
+    engine: CompletionEngine | None,
+    tabs: Tabs,
+    documents: Documents,
+    recording: str | None,
+) -> dict[str, Any]:
+    """The answer to `tabspec/status`; docs/language-server.md lists the fields."""
+    cache = engine.completion_cache if engine else None
+    return {
+        "version": __version__,
+        "enabled": options.server.enabled,
+        "policy": options.engine.policy.value,
+        "model": {"name": host.spec or "", "state": host.state.value, "detail": host.detail, "percent": host.percent},
+        "documents": len(documents),
+        "out_of_step": documents.out_of_step,
+        "requests": stats.requests,
+        "sources": {source.value: stats.sources[source] for source in Source},
+        "reasons": {reason.value: count for reason, count in stats.reasons.items()},
+        "shown": stats.shown,
+        "accepted": stats.accepted,
+        "rejected": stats.rejected,
+        "hit_rate": round(stats.hit_rate, 4),
+        "tabs": tabs.tabs,
+        "instant_tabs": tabs.instant,
+        "instant_tab_rate": round(tabs.instant_rate, 4),
+        "tokens": {
+            "prefill": stats.usage.prefill,
+            "prefill_reused": stats.usage.reused,
+            "decoded": stats.usage.decoded,
+            "decoded_speculative": stats.speculative_tokens,
+            "decoded_unused": stats.speculative_unused,
+        },
+        "cache": {
+            "entries": len(cache) if cache is not None else 0,
+            "bytes": cache.bytes if cache is not None else 0,
+            "evictions": cache.evictions if cache is not None else 0,
+        },
+        "recording": recording,
+    }

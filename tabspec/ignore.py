@@ -1,0 +1,80 @@
+"""Which files are left alone: never read into a prompt, never sent, never recorded.
+
+Patterns are those of gitignore. The built-in ones name what holds secrets; a `.tabspecignore` in a workspace folder adds to
+them, or takes back (``!.env.example``), for the files in that folder.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePath, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from pathspec import GitIgnoreSpec
+
+log = logging.getLogger(__name__)
+
+FILE_NAME = ".tabspecignore"
+
+DEFAULT_PATTERNS = (
+    # environment files
+    ".env", ".env.*", "*.env", ".envrc", "!.env.example", "!.env.sample", "!.env.template",
+    # private keys and certificates
+    "*.pem", "*.key", "*.p12", "*.pfx", "*.p8", "*.jks", "*.keystore", "*.crt", "*.cer", "*.der", "*.ppk", "*.asc",
+    "*.gpg", "*.age", "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", ".ssh/", ".gnupg/", "authorized_keys", "known_hosts",
+    # credentials
+    "credentials", "credentials.*", ".credentials*", "*.kdbx", ".netrc", "_netrc", ".pgpass", ".my.cnf", ".npmrc", ".pypirc",
+    ".git-credentials", ".htpasswd", ".aws/", ".azure/", ".config/gcloud/", ".config/gh/", ".docker/config.json",
+    "secrets.*", "*.secrets", "secret.*", ".vault-token", "*.tfvars", "*.tfstate", "*.tfstate.backup",
+    "service-account*.json", "*.mobileprovision", "*.ovpn",
+    # cluster access
+    "kubeconfig", "*.kubeconfig", ".kube/",
+    # histories of shells and consoles
+    ".*_history", ".*history", "fish_history", "ConsoleHost_history.txt",
+)  # fmt: skip
+
+
+class IgnoreRules:
+    """The rules of some workspace folders. ``rules`` maps each folder to the lines of its own file."""
+
+    def __init__(self, rules: Mapping[PurePath, Iterable[str]] | None = None) -> None:
+        self._default = GitIgnoreSpec.from_lines(DEFAULT_PATTERNS)
+        self._folders = {
+            folder: GitIgnoreSpec.from_lines([*DEFAULT_PATTERNS, *lines]) for folder, lines in (rules or {}).items()
+        }
+
+    @classmethod
+    def read(cls, folders: Iterable[Path]) -> IgnoreRules:
+        """The rules of these folders, from their files. One that cannot be read is taken as empty, and logged."""
+        rules: dict[PurePath, list[str]] = {}
+        for folder in folders:
+            try:
+                rules[folder] = (folder / FILE_NAME).read_text(encoding="utf-8").splitlines()
+            except FileNotFoundError:
+                rules[folder] = []
+            except (OSError, ValueError) as error:
+                log.warning("%s cannot be read: %s", folder / FILE_NAME, error)
+                rules[folder] = []
+        return cls(rules)
+
+    def ignored(self, uri: str) -> bool:
+        """Whether the document with this URI is to be left alone.
+
+        The rules of the innermost folder that holds it decide; outside of all folders, the built-in ones.
+        """
+        path = path_of(uri)
+        inside = [folder for folder in self._folders if path.is_relative_to(folder)]
+        if not inside:
+            return self._default.match_file(str(path).lstrip("/"))
+        folder = max(inside, key=lambda folder: len(folder.parts))
+        return self._folders[folder].match_file(path.relative_to(folder).as_posix())
+
+
+def path_of(uri: str) -> PurePath:
+    """The path that a URI names; for schemes other than `file`, what stands there in its place."""
+    parts = urlsplit(uri)
+    path = unquote(parts.path)
+    if parts.scheme == "file" and Path is not PurePosixPath and path[2:3] == ":":  # file:///c:/...
+        path = path.lstrip("/")
+    return PurePath(path)

@@ -1,0 +1,59 @@
+"""A scripted model described by a file, so that plugins can be tested without a model: ``--model scripted:FILE``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tabspec.errors import ModelError, ModelNotUsable
+from tabspec.models.scripted import Script, ScriptedModel, continuing, pseudo_random
+
+SCHEME = "scripted:"
+
+_NUMBERS = {"load_s": 0.0, "prefill_s": 0.0, "token_s": 0.0, "token_chars": 4, "fail_after": 0}
+
+
+def read_script(path: Path) -> tuple[ScriptedModel, float]:
+    """The model that the JSON object in ``path`` describes, and for how many seconds it is to "load".
+
+    One of ``"target"`` (the text that the user is writing: the answer is what comes next in it), ``"answers"`` (from
+    the text before the cursor, as far as the window shows it, to the answer) and ``"any": true`` (some answer to
+    everything); and, each optional, ``load_s``, ``prefill_s`` and ``token_s`` (seconds), ``token_chars``, ``fail`` (a
+    message: the model fails with it) and ``fail_after`` (tokens). Raises `ModelNotUsable`.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelNotUsable(f"scripted model {path}: cannot be read ({error.strerror or error})") from None
+    except ValueError as error:
+        raise ModelNotUsable(f"scripted model {path}: not JSON ({error})") from None
+    if not isinstance(data, dict):
+        raise ModelNotUsable(f"scripted model {path}: must be a JSON object")
+    script = _script(data, path)
+    numbers = {name: data.pop(name, default) for name, default in _NUMBERS.items()}
+    fail = data.pop("fail", None)
+    if data:
+        raise ModelNotUsable(f"scripted model {path}: unknown field {sorted(data)[0]!r}")
+    for name, value in numbers.items():
+        kind = type(_NUMBERS[name])
+        if isinstance(value, bool) or not isinstance(value, int | kind) or value < (1 if name == "token_chars" else 0):
+            raise ModelNotUsable(f"scripted model {path}: {name} cannot be {value!r}")
+    load = float(numbers.pop("load_s"))
+    model = ScriptedModel(script, **numbers, fail=None if fail is None else ModelError(str(fail)))
+    return model, load
+
+
+def _script(data: dict[str, Any], path: Path) -> Script | Mapping[str, str]:
+    given = [name for name in ("target", "answers", "any") if name in data]
+    if len(given) != 1:
+        raise ModelNotUsable(f"scripted model {path}: give one of 'target', 'answers' and 'any'")
+    value = data.pop(given[0])
+    if given[0] == "target" and isinstance(value, str):
+        return continuing(value)
+    if given[0] == "answers" and isinstance(value, dict) and all(isinstance(text, str) for text in value.values()):
+        return value
+    if given[0] == "any" and value is True:
+        return pseudo_random()
+    raise ModelNotUsable(f"scripted model {path}: {given[0]!r} has the wrong type")
