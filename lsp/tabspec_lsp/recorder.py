@@ -137,9 +137,7 @@ class Recorder:
             return
         self._open[document.uri] = _File(os.fdopen(fd, "wb", buffering=0), 0)
         header = {"format": "tabspec-session", "version": 1, "source": "tabspec-lsp", "licence": ""}
-        self._write(
-            document.uri, header | {"language": document.language, "uri": document.uri, "text": document.text}
-        )
+        self._write(document.uri, header | {"language": document.language, "uri": document.uri, "text": document.text})
 
     def _write(self, uri: str, item: dict[str, Any]) -> None:
         found = self._open.get(uri)

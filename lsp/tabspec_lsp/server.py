@@ -185,9 +185,7 @@ class TabspecServer(LanguageServer):
             return
         watcher = types.FileSystemWatcher(glob_pattern="**/.tabspecignore")
         options = types.DidChangeWatchedFilesRegistrationOptions([watcher])
-        registration = types.Registration(
-            "tabspec-ignore", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options
-        )
+        registration = types.Registration("tabspec-ignore", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options)
         try:
             await self.client_register_capability_async(types.RegistrationParams([registration]))
         except JsonRpcException as error:
@@ -262,9 +260,7 @@ async def completion(ls: TabspecServer, params: types.CompletionParams) -> types
     return types.CompletionList(is_incomplete=True, items=[item])
 
 
-async def _complete(
-    ls: TabspecServer, uri: str, position: types.Position, selected: Any = None
-) -> Offered | None:
+async def _complete(ls: TabspecServer, uri: str, position: types.Position, selected: Any = None) -> Offered | None:
     return await ls.service.complete(uri, Position(position.line, position.character), selected)
 
 

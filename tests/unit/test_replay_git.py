@@ -127,9 +127,7 @@ def test_without_git(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # -- the typist
 
 
-line = st.sampled_from(
-    ["def f(x):", "    return x", "        pass", "\tx = 1", "x = y + 1", "", "  ", "é = '😀'", "}"]
-)
+line = st.sampled_from(["def f(x):", "    return x", "        pass", "\tx = 1", "x = y + 1", "", "  ", "é = '😀'", "}"])
 document = st.tuples(st.lists(line, max_size=9), st.sampled_from(["\n", "\r\n"]), st.booleans())
 
 
