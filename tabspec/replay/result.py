@@ -256,6 +256,8 @@ def pooled(runs: Sequence[Run]) -> Run | None:
         rejected=sum(run.rejected for run in runs),
         keystrokes_saved=keystrokes_saved(typed, taken),
         tokens=tokens,
+        kinds=_pooled_kinds(runs),
+        interrupted=any(run.interrupted for run in runs),
         cache=CacheStats(largest.entries, largest.bytes, sum(run.cache.evictions for run in runs)),
         stale_served=sum(run.stale_served for run in runs),
         duration_s=math.fsum(run.duration_s for run in runs),
@@ -265,6 +267,19 @@ def pooled(runs: Sequence[Run]) -> Run | None:
         timeline=timeline,
         **aggregates(timeline),
     )
+
+
+def _pooled_kinds(runs: Sequence[Run]) -> dict[str, KindResult]:
+    names = sorted({name for run in runs for name in run.kinds})
+    return {
+        name: KindResult(
+            *(
+                sum(getattr(run.kinds[name], item.name) for run in runs if name in run.kinds)
+                for item in fields(KindResult)
+            )
+        )
+        for name in names
+    }
 
 
 # --- writing ------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from dataclasses import replace
 from tabspec.replay.result import (
     CacheSample,
     CacheStats,
+    KindResult,
     Miss,
     ReplayResult,
     RequestRecord,
@@ -95,6 +96,7 @@ def run(policy: str, requests: int = 400, seed: int = 1, session: str = "sample.
         tokens=Tokens(requests * 60, requests * 900, requests * 8, ahead, ahead * 2 // 3),
         cache=CacheStats(size // 400, size, 12),
         stale_served=0,
+        kinds={"accept": KindResult(80, 41, ahead, ahead // 3), "enter": KindResult(9, 1, 100, 20)} if ahead else {},
         duration_s=t,
         cache_over_time=tuple(samples),
         timeline=tuple(timeline),

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tabspec.errors import InputError
 from tabspec.replay.result import (
+    KindResult,
     Miss,
     ReplayResult,
     RequestRecord,
@@ -98,6 +99,15 @@ def test_pooling_is_the_same_as_one_long_session(timelines: list[list[RequestRec
     assert pool is not None
     for name, value in aggregates(whole).items():
         assert getattr(pool, name) == value
+
+
+def test_pooling_adds_up_what_was_asked_ahead() -> None:
+    first = results.run_of([], kinds={"accept": KindResult(4, 3, 20, 10), "enter": KindResult(1, 0, 5, 0)})
+    second = results.run_of([], kinds={"accept": KindResult(1, 1, 2, 2)}, interrupted=True)
+    pool = pooled([first, second])
+    assert pool is not None
+    assert pool.kinds == {"accept": KindResult(5, 4, 22, 12), "enter": KindResult(1, 0, 5, 0)}
+    assert pool.interrupted
 
 
 def test_no_pool_without_timelines() -> None:

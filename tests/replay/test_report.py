@@ -185,6 +185,19 @@ def test_the_headline_says_what_speculation_brought(runs: list[tuple[str, int, i
     assert words.headline([outcome(*run) for run in runs]) == says
 
 
+def test_tabs_after_which_there_was_nothing_to_suggest_are_told() -> None:
+    def run(*misses: str) -> list[results.Run]:
+        hit = RequestRecord(0.0, 0.0, "exact", tab=True)
+        waited = [RequestRecord(1.0, 9.0, "none", tab=True, miss=miss) for miss in misses]
+        return [results.run_of([hit, *waited])]
+
+    assert words.nothing_to_suggest(run("no_suggestion", "no_time")) == (
+        "After 1 of the other 2 there was nothing to suggest."
+    )
+    assert words.nothing_to_suggest(run("no_suggestion")) == "After the other there was nothing to suggest."
+    assert words.nothing_to_suggest(run("no_time")) == words.nothing_to_suggest([]) == ""
+
+
 @given(st.floats(0, 1e12))
 def test_short_counts_are_short(number: float) -> None:
     assert len(words.short_count(number)) <= 6

@@ -39,6 +39,7 @@ def render(result: ReplayResult) -> str:
         .get_template("page.html.j2")
         .render(
             title=words.headline(first),
+            empty=words.nothing_to_suggest(first),
             stale=words.stale(result.runs),
             head=_two(words.headline(first)),
             sections=sections,
@@ -109,12 +110,8 @@ def _notes(found: list[Group], result: ReplayResult) -> list[str]:
     if any(run.clock == "virtual" for run in result.runs):
         notes.append(
             "Times are those of a virtual clock: how long the model takes was measured or given, and the session's "
-            "own pauses are kept, but nobody sat in front of it."
-        )
-    if any(run.synthetic for run in result.runs):
-        notes.append(
-            "Sessions marked synthetic were not recorded: each commit of a repository's history was typed out as a "
-            "plausible series of edits."
+            "own pauses are kept, but nobody sat in front of it. An answer from the completion cache takes no time on "
+            "it: its real cost is a matter of `tabspec bench cache`."
         )
     notes.append(
         words.stale(result.runs)

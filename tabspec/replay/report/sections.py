@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -46,6 +47,14 @@ class TimelineView:
 
 
 @dataclass(frozen=True, slots=True)
+class KindList:
+    """Which futures a policy asked for, and which of them came true."""
+
+    policy: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MissList:
     """Why Tabs were not instant under one policy."""
 
@@ -76,6 +85,7 @@ class Section:
     prompts: tuple[Row, ...]
     trade: Markup | None
     memory: tuple[Row, ...]
+    kinds: tuple[KindList, ...]
     misses: tuple[MissList, ...]
 
 
@@ -100,6 +110,7 @@ def section(group: Group, key: str, columns: int, hover: dict[str, list[list[str
         prompts=_prompt_rows(runs),
         trade=_trade(runs),
         memory=_memory_rows(runs),
+        kinds=tuple(_kinds(run, runs) for run in runs if any(kind.asked for kind in run.kinds.values())),
         misses=tuple(
             _misses(run, group.sessions == 1)
             for run in runs
@@ -188,9 +199,17 @@ def _source_row(run: Run) -> Row:
     for source in timeline.ORDER:
         number = run.sources[source]
         label = f"{words.source(source)}: {words.count(number)} ({words.percent(ratio(number, run.requests))})"
+        if source is Source.NONE:
+            label += _reasons(run)
         parts.append(charts.Part(timeline.style(source), number, label))
     title = f"{run.policy}: how {words.plural(run.requests, 'request')} were answered"
     return Row(run.policy, charts.stacked(parts, run.requests, title), words.count(run.requests), "requests")
+
+
+def _reasons(run: Run) -> str:
+    """Why requests ended without a suggestion, the most frequent reason first."""
+    found = Counter(record.reason for record in run.timeline if record.reason)
+    return "".join(f"; {reason.replace('_', ' ')} {words.count(number)}" for reason, number in found.most_common())
 
 
 def _wait_row(run: Run, scale: charts.LogScale) -> Row:
@@ -274,6 +293,23 @@ def _memory_rows(runs: tuple[Run, ...]) -> tuple[Row, ...]:
         )
         for run in kept
     )
+
+
+def _kinds(run: Run, runs: tuple[Run, ...]) -> KindList:
+    """Tokens of each kind of future, used and unused, on one scale for all policies."""
+    whole = max(result.tokens for other in runs for result in other.kinds.values())
+    rows = []
+    asked = [(name, result) for name, result in run.kinds.items() if result.asked]
+    for name, result in sorted(asked, key=lambda item: (-item[1].tokens, item[0])):
+        unused = max(result.tokens - result.used_tokens, 0)
+        parts = [
+            charts.Part("t-ahead", result.used_tokens, f"used: {words.count(result.used_tokens)} tokens"),
+            charts.Part("t-unused", unused, f"unused: {words.count(unused)} tokens"),
+        ]
+        title = f"{run.policy}, {words.kind(name)}: {words.count(result.used)} of {words.count(result.asked)} used"
+        hint = f"of {words.count(result.asked)} used"
+        rows.append(Row(words.kind(name), charts.stacked(parts, whole, title), words.count(result.used), hint))
+    return KindList(run.policy, tuple(rows))
 
 
 def _misses(run: Run, listed: bool) -> MissList:

@@ -21,7 +21,9 @@ def print_table(result: ReplayResult, console: Console | None = None) -> None:
     console = console or Console(highlight=False)
     sections = groups(result)
     for section in sections:
-        console.print(_table(section), soft_wrap=False)
+        title = Text(_plain(section.title), style="bold")
+        console.print(title.append(_plain(f"  {section.subtitle}"), style="not bold dim"))
+        console.print(_table(section))
         for note in section.notes:
             console.print(Text(f"  {note}", style="dim"))
         console.print()
@@ -29,6 +31,8 @@ def print_table(result: ReplayResult, console: Console | None = None) -> None:
         console.print(Text(warning, style="bold red"))
     if sections:
         console.print(Text(_plain(words.headline(sections[0].runs)), style="bold"))
+        if empty := words.nothing_to_suggest(sections[0].runs):
+            console.print(Text(_plain(empty)))
     else:
         console.print("No runs.")
 
@@ -38,9 +42,7 @@ def _plain(text: str) -> str:
 
 
 def _table(section: Group) -> Table:
-    title = Text(_plain(section.title), style="bold")
-    title.append(_plain(f"  {section.subtitle}"), style="dim")
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, padding=0)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
     table.add_column("policy", no_wrap=True)
     for heading in ("asked", "hits", "instant\nTabs", "", "Tab\np50", "wait\np99", "by\nTab", "tokens\nused"):
         table.add_column(heading, justify="right", no_wrap=True)

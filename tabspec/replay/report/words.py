@@ -40,6 +40,14 @@ POLICIES = {
     "adaptive": "asks ahead as deep and as wide as it pays",
 }
 
+KINDS = {
+    "accept": "accept it",
+    "accept_enter": "accept it, then Enter",
+    "accept_line": "accept its first line",
+    "enter": "Enter instead",
+    "rest": "rest at a place",
+}
+
 AHEAD = frozenset(POLICIES) - {"none", "cache"}  # policies that speculate
 
 USERS = {
@@ -124,6 +132,11 @@ def miss(reason: str) -> str:
     return MISSES[Miss(reason)] if reason in set(Miss) else reason.replace("_", " ")
 
 
+def kind(name: str) -> str:
+    """What the user does in a kind of future."""
+    return KINDS.get(name, name.replace("_", " "))
+
+
 def source(name: str) -> str:
     return SOURCES[Source(name)][0]
 
@@ -164,6 +177,21 @@ def headline(runs: Sequence[Run]) -> str:
     if top.instant_tabs > base.instant_tabs:
         return f"{told}. Without speculation: {count(base.instant_tabs)}."
     return f"{told}. Speculation brought nothing here: without it there were {count(base.instant_tabs)}."
+
+
+def nothing_to_suggest(runs: Sequence[Run]) -> str:
+    """How many of the Tabs that were not instant could not have been, or an empty string."""
+    if not runs:
+        return ""
+    top = best(runs)
+    others, empty = top.tabs - top.instant_tabs, top.misses.get(Miss.NO_SUGGESTION, 0)
+    if not 0 < empty <= others:
+        return ""
+    if empty == others:
+        which = "the other" if others == 1 else f"the other {count(others)}"
+    else:
+        which = f"{count(empty)} of the other {count(others)}"
+    return f"After {which if top.instant_tabs else count(empty)} there was nothing to suggest."
 
 
 def stale(runs: Sequence[Run]) -> str:
