@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tabspec import __version__
-from tabspec_lsp.streams import Output, Read, stdio, take_stdout
+from tabspec_lsp.streams import stdio, take_stdout
 
 _LEVELS = ("error", "warning", "info", "debug")
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Coroutine
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from lsprotocol import types

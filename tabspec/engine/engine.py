@@ -21,7 +21,7 @@ from tabspec.engine.question import Question
 from tabspec.engine.rejections import Rejections
 from tabspec.engine.scheduler import Scheduler
 from tabspec.engine.speculator import Speculation, Speculator
-from tabspec.engine.stats import EngineStats
+from tabspec.engine.stats import OVERTAKEN, EngineStats
 from tabspec.errors import ModelUnavailable
 from tabspec.models.protocol import Model, StopRule
 from tabspec.prompt.window import WindowSize
@@ -192,7 +192,7 @@ class CompletionEngine:
         if (context, suggestion) in self._rejections:
             return Answer(Source.NONE, reason=Reason.REJECTED)
         if not entry.served and entry.tokens:
-            kind = self.stats.kinds[entry.kind]
+            kind = self.stats.kinds[entry.kind or OVERTAKEN]
             kind.used, kind.used_tokens = kind.used + 1, kind.used_tokens + entry.tokens
         entry.served += 1
         return Answer(source, (suggestion,))
@@ -252,7 +252,7 @@ class CompletionEngine:
         """Called by the scheduler once for each generation: keep what came of it, and look what to ask next."""
         self.stats.usage += generation.usage
         if generation.speculative_tokens:
-            self.stats.kinds[generation.kind].tokens += generation.speculative_tokens
+            self.stats.kinds[generation.kind or OVERTAKEN].tokens += generation.speculative_tokens
         if generation.kind:
             self._past.ended(generation)
         if generation.state is not State.DONE:

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from tabspec.models.protocol import Usage
 from tabspec.suggestion import Answer, Reason, Source
 
+OVERTAKEN = "overtaken"
+"""The kind of tokens decoded for a request that was superseded or cancelled: its answer may still be of use."""
+
 
 @dataclass
 class KindStats:

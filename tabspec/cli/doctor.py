@@ -1,0 +1,84 @@
+"""`tabspec doctor`: what is installed, which model, what would run where, and what would leave the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from tabspec.cli.machine import git_commit, machine
+from tabspec.errors import TabspecError
+from tabspec.models.load import BUNDLED, load_model
+
+_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "pygls", "lsprotocol", "cachetools")
+_EDITORS = ("nvim", "code", "code-server", "hx", "emacs")
+
+
+@click.command("doctor")
+@click.option("--model", default=None, help="Name or folder of a model; the bundled one if none is named.")
+def doctor_command(model: str | None) -> int:
+    """Tell what is installed, which model would run where, and what would leave the machine."""
+    table = Table.grid(padding=(0, 2))
+    for name, text in [*_machine(), *_packages(), *_editors()]:
+        table.add_row(f"[bold]{name}[/]", text)
+    fault = None
+    try:
+        info = load_model(model).info
+        table.add_row(
+            "[bold]model[/]", f"{info.name}: {info.detail or info.fingerprint}, {info.context_tokens} tokens of context"
+        )
+    except TabspecError as error:
+        fault = str(error)
+        table.add_row("[bold]model[/]", f"[red]{fault}[/]")
+    table.add_row("[bold]leaves the machine[/]", _leaving(model))
+    Console(soft_wrap=True).print(table)
+    return 1 if fault else 0
+
+
+def _machine() -> list[tuple[str, str]]:
+    import tabspec  # noqa: PLC0415  (its version only)
+
+    memory = ""
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        memory = f", {os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f} GiB"
+    return [
+        ("tabspec", f"{tabspec.__version__} ({git_commit()}), {Path(tabspec.__file__).parent}"),
+        ("machine", f"{machine()}{memory}, {platform.system()} {platform.release()}"),
+        ("python", sys.executable),
+    ]
+
+
+def _packages() -> list[tuple[str, str]]:
+    found = []
+    for name in _PACKAGES:
+        try:
+            found.append((name, version(name)))
+        except PackageNotFoundError:
+            found.append((name, "[red]not installed[/]"))
+    return found
+
+
+def _editors() -> list[tuple[str, str]]:
+    found = []
+    for name in _EDITORS:
+        path = shutil.which(name)
+        if path:
+            told = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
+            found.append((name, f"{(told.splitlines() or ['?'])[0]} ({path})"))
+    return found or [("editors", "none of " + ", ".join(_EDITORS) + " on PATH")]
+
+
+def _leaving(model: str | None) -> str:
+    if model is None or Path(model).exists() or model == "bundled":
+        return f"nothing: the model runs here, from {model if model and model != 'bundled' else BUNDLED}"
+    if model.startswith(("http://", "https://")):
+        return f"text around the cursor and the file's base name, to {model}"
+    return f"the model's name, to the Hugging Face Hub, if {model} is not downloaded yet; no text of yours"
