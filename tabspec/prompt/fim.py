@@ -89,7 +89,7 @@ def _hole(form: FimFormat, asked: Question) -> list[Part]:
 
 
 def _joint(form: FimFormat, asked: Question) -> list[Part]:
-    """Suffix first, "variant 2" of the paper: the prefix follows the middle marker, so that the middle continues it."""
+    """Suffix first, the paper's "variant 2": the prefix follows the middle marker, and the middle continues it."""
     return [Special(form.prefix), Special(form.suffix), asked.suffix, Special(form.middle), asked.head]
 
 
@@ -180,7 +180,7 @@ STARCODER2 = FimFormat(
 SMOLLM = FimFormat(
     "smollm", "<fim_prefix>", "<fim_suffix>", "<fim_middle>", _qwen, file="<file_sep>", needs=("<repo_name>",)
 )
-"""SmolLM-style: its tokenizer has StarCoder2's file tokens; those tuned for code add the three markers, prefix first."""
+"""SmolLM-style: its tokenizer has StarCoder2's file tokens; tunings for code add the markers, prefix first."""
 
 STARCODER = FimFormat(
     "starcoder",
