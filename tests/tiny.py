@@ -79,7 +79,6 @@ def sentencepiece(
     vocabulary = {token: number for number, token in enumerate(tokens)}
     merges = [
         ("▁", "▁"),
-        ("▁", "d"),
         ("▁", "f"),
         ("d", "e"),
         ("de", "f"),

@@ -77,11 +77,7 @@ class Prompter:
 
 
 def _starts(head: str) -> list[int]:
-    """Where a shortened head may start, ascending: every `STEP` characters, moved on to a line start if one is near.
-
-    The last leaves at most two steps of text: with less the model would guess."""
-    starts = []
-    for place in range(STEP, max(len(head) - STEP, 0) + 1, STEP):
-        line = head.find("\n", place - 1, place + STEP // 2) + 1
-        starts.append(line or place)
-    return starts
+    """Where a shortened head may start, ascending: every `STEP` characters, moved on to a line start if one is near;
+    and its end, which leaves nothing."""
+    lines = [(head.find("\n", place - 1, place + STEP // 2) + 1, place) for place in range(STEP, len(head), STEP)]
+    return [*(line or place for line, place in lines), len(head)]

@@ -120,7 +120,7 @@ BROKEN = {
     "broken config": "config",
     "unknown architecture": "nothing-we-know",
     "no tokenizer": "tokenizer",
-    "broken tokenizer": "tokenizer",
+    "broken tokenizer": "cannot be loaded",
     "remote code": "cannot be loaded",
 }
 
