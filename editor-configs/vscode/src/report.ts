@@ -1,0 +1,2 @@
+import type { Server } from "./server";
+export async function showReport(server: Server) { await server.status(); }
