@@ -1,7 +1,6 @@
 /* The commands. */
 
 import * as vscode from "vscode";
-import type { Counters } from "./middleware";
 import type { Offers } from "./offers";
 import { showReport } from "./report";
 import type { Server } from "./server";
@@ -10,12 +9,11 @@ import { toggle } from "./settings";
 export function registerCommands(
   server: Server,
   offers: Offers,
-  counters: Counters,
   log: vscode.LogOutputChannel,
 ): vscode.Disposable[] {
   const commands: Record<string, () => unknown> = {
-    acceptWord: () => acceptNext("Word", offers, counters),
-    acceptLine: () => acceptNext("Line", offers, counters),
+    acceptWord: () => acceptNext("Word", offers),
+    acceptLine: () => acceptNext("Line", offers),
     dismiss: () => dismiss(offers),
     toggle: switchOnOrOff,
     restart: () => server.restart(),
@@ -26,21 +24,11 @@ export function registerCommands(
   return Object.entries(commands).map(([name, command]) => vscode.commands.registerCommand(`tabspec.${name}`, command));
 }
 
-/** VS Code's own command, and what it leaves out: it tells nobody, and asks for nothing after the last part. */
-async function acceptNext(part: "Word" | "Line", offers: Offers, counters: Counters): Promise<void> {
-  const acceptedBefore = counters.accepted;
+/** VS Code's own command, which does not tell the extension. */
+async function acceptNext(part: "Word" | "Line", offers: Offers): Promise<void> {
   await run(`editor.action.inlineSuggest.acceptNext${part}`);
-  if (counters.accepted === acceptedBefore) {
-    const editor = vscode.window.activeTextEditor;
-    if (editor) offers.partlyAccepted(editor);
-    return;
-  }
-  counters.followUp = true;
-  try {
-    await run("editor.action.inlineSuggest.trigger");
-  } finally {
-    counters.followUp = false;
-  }
+  const editor = vscode.window.activeTextEditor;
+  if (editor) offers.partlyAccepted(editor);
 }
 
 async function dismiss(offers: Offers): Promise<void> {

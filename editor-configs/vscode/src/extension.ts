@@ -2,7 +2,7 @@
 
 import * as vscode from "vscode";
 import { registerCommands } from "./commands";
-import { middleware, type Counters } from "./middleware";
+import { middleware } from "./middleware";
 import { Offers } from "./offers";
 import { Server } from "./server";
 import { concernsStart } from "./settings";
@@ -12,14 +12,13 @@ let server: Server | undefined;
 
 export function activate(context: vscode.ExtensionContext): void {
   const log = vscode.window.createOutputChannel("tabspec", { log: true });
-  const counters: Counters = { followUp: false, accepted: 0 };
-  const running = new Server(log, () => middleware(offers, counters));
+  const running = new Server(log, () => middleware(offers));
   const offers = new Offers(running);
   server = running;
   context.subscriptions.push(
     log,
     new StatusBar(running),
-    ...registerCommands(running, offers, counters, log),
+    ...registerCommands(running, offers, log),
     vscode.workspace.onDidChangeConfiguration((event) => concernsStart(event) && void running.restart()),
   );
   void running.restart();
