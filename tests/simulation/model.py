@@ -16,6 +16,7 @@ from zlib import crc32
 from tabspec.errors import ModelUnavailable
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, StopRule, Usage
 from tabspec.suggestion import Finish
+
 from .faults import FAILURES, Fault, Faults, Plan, raised
 
 # Few characters, so that users and suggestions often agree; with all that post-processing looks at.

@@ -185,7 +185,7 @@ class Simulation:
 
     # --- things that happen -----------------------------------------------------------------------------------------
 
-    def _act(self, action: str, editor: Editor) -> None:  # noqa: PLR0912
+    def _act(self, action: str, editor: Editor) -> None:
         random, screen = self.random, editor.screen
         on_screen = screen and screen[0].same_place(editor.context)
         match action:
