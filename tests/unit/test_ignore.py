@@ -8,8 +8,9 @@ from tabspec.ignore import FILE_NAME, IgnoreRules
 
 SECRET = [
     ".env", ".env.production", "config/.env", "prod.env", "server.key", "deep/down/cert.pem", "id_rsa",
-    "id_ed25519.pub", ".ssh/config", ".aws/credentials", "credentials.json", ".netrc", ".npmrc", "terraform.tfstate", "kubeconfig",
-    ".kube/config", ".bash_history", ".python_history", "secrets.yaml", "service-account-prod.json", "vault.kdbx",
+    "id_ed25519.pub", ".ssh/config", ".aws/credentials", "credentials.json", ".netrc", ".npmrc",
+    "terraform.tfstate", "kubeconfig", ".kube/config", ".bash_history", ".python_history", "secrets.yaml",
+    "service-account-prod.json", "vault.kdbx",
 ]  # fmt: skip
 PLAIN = [
     "main.py", "src/environment.py", ".env.example", "monkey.py", "keys.py", "credentials_test.py", "secretsanta.py",
