@@ -8,12 +8,15 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tabspec import __version__
 from tabspec_lsp.options import Options
-from tabspec_lsp.recorder import Recorder
 from tabspec_lsp.server import TabspecServer
 from tabspec_lsp.streams import READ_BYTES, stdio, take_stdout
+
+if TYPE_CHECKING:
+    from tabspec_lsp.recorder import Recorder
 
 _LEVELS = ("error", "warning", "info", "debug")
 
@@ -81,6 +84,8 @@ async def _first_connection(port: int) -> tuple[asyncio.StreamReader, asyncio.St
 def _recorder(folder: Path | None) -> Recorder | None:
     if folder is None:
         return None
+    from tabspec_lsp.recorder import Recorder
+
     try:
         return Recorder(folder)
     except OSError as error:

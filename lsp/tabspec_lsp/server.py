@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 from pygls.capabilities import ServerCapabilitiesBuilder
@@ -21,10 +21,12 @@ from tabspec_lsp.models import ModelHost, Open, open_model
 from tabspec_lsp.options import CompletionMode, Options, unknown_names
 from tabspec_lsp.progress import ModelProgress
 from tabspec_lsp.protocol import TabspecProtocol, converter, text_range
-from tabspec_lsp.recorder import Recorder
 from tabspec_lsp.service import CompletionService, Offered
 from tabspec_lsp.streams import Output, Read
 from tabspec_lsp.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tabspec_lsp.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
