@@ -142,14 +142,18 @@ class CodeServer:
 class Editor:
     """A window with one file open, and a language server that answers from a script."""
 
-    def __init__(self, server: CodeServer, folder: Path, script: dict[str, Any], text: str = "", **settings: Any) -> None:
+    def __init__(
+        self, server: CodeServer, folder: Path, script: dict[str, Any], text: str = "", **settings: Any
+    ) -> None:
         self.server, self.folder = server, folder
         self.file, self.log = folder / "example.py", folder / "messages.jsonl"
         self.file.write_text(text)
         self.log.touch()
         (folder / "script.json").write_text(json.dumps(script))
         lsp = [sys.executable, "-m", "tabspec_lsp.main", "--stdio", "--model", f"scripted:{folder / 'script.json'}"]
-        settings.setdefault("tabspec.server.command", [sys.executable, str(HERE / "vscode_driver_tee.py"), str(self.log), *lsp])
+        settings.setdefault(
+            "tabspec.server.command", [sys.executable, str(HERE / "vscode_driver_tee.py"), str(self.log), *lsp]
+        )
         settings.setdefault("tabspec.server.environment", {"PYTHONPATH": f"{ROOT}:{ROOT / 'lsp'}"})
         (folder / ".vscode").mkdir()
         (folder / ".vscode" / "settings.json").write_text(json.dumps(settings))
@@ -183,7 +187,9 @@ class Editor:
             self.server.ask("until", name=name, argument=argument, **{"is": value}, timeout=seconds * 1000)
         except Failed as error:
             self.screenshot("failed-" + self.folder.name)
-            raise Failed(f"{name} is not {value!r} but {self.look(name, argument)!r} after {seconds:g} s ({error})") from None
+            raise Failed(
+                f"{name} is not {value!r} but {self.look(name, argument)!r} after {seconds:g} s ({error})"
+            ) from None
 
     def ghost(self, text: str) -> None:
         """Wait until this, and nothing else, is shown as ghost text."""
@@ -244,7 +250,9 @@ def _until(true: Callable[[], bool], problem: str, seconds: float = SECONDS) -> 
 
 
 def _run(command: list[str], environment: Any) -> None:
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
+    )
     if done.returncode:
         raise Failed(f"{' '.join(command)} failed:\n{(done.stdout + done.stderr)[-4000:]}")
 

@@ -123,9 +123,7 @@ class Watch:
             _require(not request.moved_on, "an answer to a request that something newer had superseded")
             self._offered(request.context, answer.suggestion)
             if answer.instant:
-                _require(
-                    waited == 0 and self.config.policy is not Policy.NONE, "an instant answer that was waited for"
-                )
+                _require(waited == 0 and self.config.policy is not Policy.NONE, "an instant answer that was waited for")
         else:
             self._refused_for(request, answer)
 
@@ -214,9 +212,7 @@ class Watch:
     def wanted(self, generation: Generation) -> bool:
         """Whether a client waits for it, or its user may still come to its state: by typing on, or by accepting."""
         context = generation.context
-        if any(
-            _serves(request.context, context, generation.text) for request in self.pending if not request.moved_on
-        ):
+        if any(_serves(request.context, context, generation.text) for request in self.pending if not request.moved_on):
             return True
         current = self.current.get(context.uri)
         if current is None or self.config.policy is Policy.NONE:
