@@ -20,6 +20,10 @@ from .model import SimulatedModel, Stream
 from .oracle import Oracle, typed_between
 
 
+# Refused futures of a document that the engine must not offer again: it remembers at least as many.
+REMEMBERED = 100
+
+
 class Violation(AssertionError):
     """An invariant does not hold."""
 
@@ -47,10 +51,12 @@ class Watch:
     now: Callable[[], float]
     pending: list[Request] = field(default_factory=list)
     current: dict[str, EditContext] = field(default_factory=dict)  # documents' states, as far as the engine was told
-    refused: dict[str, list[tuple[int, str]]] = field(default_factory=dict)  # futures: cursor and text
+    refused: dict[str, list[EditContext]] = field(default_factory=dict)  # the futures that an accept led to
     sources: Counter[Source] = field(default_factory=Counter)
     reasons: Counter[Reason] = field(default_factory=Counter)
     most_generations: int = 0
+    asked: Counter[tuple[str, str]] = field(default_factory=Counter)  # questions since something was told
+    counted: int = 0  # streams that are in ``asked``
 
     def __post_init__(self) -> None:
         # The scheduler tells the engine of each generation that has ended; listen in.
@@ -68,17 +74,18 @@ class Watch:
         """A request begins."""
         self._moved(context.uri)
         self.current[context.uri] = context
+        self.asked.clear()
         request = Request(context, self.now(), len(self.model.failed))
         self.pending.append(request)
         return request
 
     def changed(self, context: EditContext) -> None:
-        """A change of the document or the cursor is about to be told. Nothing is known of documents never asked in."""
+        """A change of the document or the cursor is about to be told."""
         for request in self.pending:
             if request.context.uri == context.uri and not _same(request.context, context):
                 request.moved_on = True
-        if context.uri in self.current:
-            self.current[context.uri] = context
+        self.current[context.uri] = context
+        self.asked.clear()
 
     def accepted(self, context: EditContext, suggestion: Suggestion) -> None:
         """An accept is about to be told: news only where the engine does not know better already."""
@@ -88,8 +95,7 @@ class Watch:
 
     def rejected(self, context: EditContext, suggestion: Suggestion) -> None:
         future = context.after_accept(suggestion)
-        refused = self.refused.setdefault(context.uri, [])
-        refused.append((future.offset, future.document.text))
+        self.refused[context.uri] = [*self.refused.get(context.uri, [])[-REMEMBERED:], future]
 
     def closed(self, uri: str) -> None:
         self._moved(uri)
@@ -168,8 +174,7 @@ class Watch:
 
     def _is_refused(self, context: EditContext, suggestion: Suggestion) -> bool:
         future = context.after_accept(suggestion)
-        # The engine remembers at least as many as these.
-        return (future.offset, future.document.text) in self.refused.get(context.uri, [])[-200:]
+        return any(_same(future, refused) for refused in self.refused.get(context.uri, []))
 
     # --- how generations end ----------------------------------------------------------------------------------------
 
@@ -190,7 +195,10 @@ class Watch:
             )
 
     def _behind_refused(self, generation: Generation) -> bool:
-        return any(self._is_refused(link.context, link.suggestion) for link in generation.lineage)
+        """Whether a step that was refused, or one that begins with it, leads to this generation."""
+        steps = [link.context.after_accept(link.suggestion) for link in generation.lineage]
+        refused = self.refused.get(generation.context.uri, [])
+        return any(typed_between(future, step) is not None for step in steps for future in refused)
 
     # --- each time before the clock moves ---------------------------------------------------------------------------
 
@@ -198,6 +206,7 @@ class Watch:
         """All that could happen now has happened, and ``seconds`` are about to pass."""
         _require(not self.model.wrongs, "; ".join(self.model.wrongs))
         _require(len(self.model.open) <= self.slots, f"in {self.slots} slots: {'; '.join(map(str, self.model.open))}")
+        self._asks_once()
         _require(not any(r.moved_on for r in self.pending), "a superseded request waits on")
         if self.pending:
             self._nobody_in_the_way(seconds)
@@ -210,6 +219,14 @@ class Watch:
             )
         self.most_generations = max(self.most_generations, len(generations))
         self._bounded(len(generations))
+
+    def _asks_once(self) -> None:
+        """While nobody does anything, the same question is not asked again and again."""
+        for request in self.model.asked[self.counted :]:
+            question = request.prefix, request.suffix
+            self.asked[question] += not request.resume
+            _require(self.asked[question] <= 3, f"asks again and again: {request.prefix[-40:]!r}|{request.suffix[:40]!r}")
+        self.counted = len(self.model.asked)
 
     def wanted(self, generation: Generation) -> bool:
         """Whether a client waits for it, or its user may still come to its state: by typing on, or by accepting."""

@@ -102,7 +102,8 @@ class SimulatedModel:
         self.open: list[Stream] = []
         self.failed: list[Stream] = []
         self.wrongs: list[str] = []  # what an engine must never do to a model
-        self.streams = self.decoded = 0
+        self.asked: list[GenerationRequest] = []
+        self.decoded = 0
         self.down = False
 
     @property
@@ -126,7 +127,7 @@ class SimulatedModel:
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         stream = Stream(request, self.faults.plan())
-        self.streams += 1
+        self.asked.append(request)
         self.open.append(stream)
         try:
             async for chunk in self._chunks(stream):
