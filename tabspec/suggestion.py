@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -109,8 +109,8 @@ class Suggestion:
 class GeneratedText:
     """What a model wrote at a place, before post-processing.
 
-    ``ends[i]`` is the length of the text once token ``i`` was written (several tokens may have the same end while
-    bytes of a character are missing), ``logprobs[i]`` that token's log-probability.
+    ``ends[i]`` is the length of the text once token ``i`` was written, ``logprobs[i]`` that token's log-probability. A
+    token that ends where the one before does holds the first bytes of the character that follows.
     """
 
     text: str
@@ -128,7 +128,10 @@ class GeneratedText:
             return None
         if not typed:
             return self
-        kept = bisect_right(self.ends, len(typed))
+        kept = bisect_left(self.ends, len(typed))
+        kept += self.ends[kept : kept + 1] == (
+            len(typed),
+        )  # the token that ends here, but not the next one's first bytes
         return GeneratedText(
             self.text[len(typed) :],
             self.finish,

@@ -55,7 +55,7 @@ class Watch:
     sources: Counter[Source] = field(default_factory=Counter)
     reasons: Counter[Reason] = field(default_factory=Counter)
     most_generations: int = 0
-    asked: Counter[tuple[str, str]] = field(default_factory=Counter)  # questions since something was told
+    asked: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # questions since something was told
     counted: int = 0  # streams that are in ``asked``
 
     def __post_init__(self) -> None:
@@ -129,9 +129,7 @@ class Watch:
             _require(not request.moved_on, "an answer to a request that something newer had superseded")
             self._offered(request.context, answer.suggestion)
             if answer.instant:
-                _require(
-                    waited == 0 and self.config.policy is not Policy.NONE, "an instant answer that was waited for"
-                )
+                _require(waited == 0 and self.config.policy is not Policy.NONE, "an instant answer that was waited for")
         else:
             self._refused_for(request, answer)
 
@@ -223,17 +221,17 @@ class Watch:
     def _asks_once(self) -> None:
         """While nobody does anything, the same question is not asked again and again."""
         for request in self.model.asked[self.counted :]:
-            question = request.prefix, request.suffix
+            question = request.path, request.prefix, request.suffix
             self.asked[question] += not request.resume
-            _require(self.asked[question] <= 3, f"asks again and again: {request.prefix[-40:]!r}|{request.suffix[:40]!r}")
+            _require(
+                self.asked[question] <= 3, f"asks again and again: {request.prefix[-40:]!r}|{request.suffix[:40]!r}"
+            )
         self.counted = len(self.model.asked)
 
     def wanted(self, generation: Generation) -> bool:
         """Whether a client waits for it, or its user may still come to its state: by typing on, or by accepting."""
         context = generation.context
-        if any(
-            _serves(request.context, context, generation.text) for request in self.pending if not request.moved_on
-        ):
+        if any(_serves(request.context, context, generation.text) for request in self.pending if not request.moved_on):
             return True
         current = self.current.get(context.uri)
         if current is None or self.config.policy is Policy.NONE:

@@ -365,3 +365,11 @@ async def test_a_miss_says_why() -> None:
         assert (await engine.complete(after)).miss is Miss.EVICTED
     async with engine_on(writer(), policy="cache") as engine:
         assert (await engine.complete(at(10))).miss is Miss.NOT_SPECULATED
+
+
+# --- found by the simulator -------------------------------------------------------------------------------------
+
+
+def test_first_bytes_of_a_character_stay_with_it() -> None:
+    written = GeneratedText("aé", Finish.END, ends=(1, 1, 2), logprobs=(-1.0, -2.0, -4.0))
+    assert written.after_typing("a") == GeneratedText("é", Finish.END, (0, 1), (-2.0, -4.0))
