@@ -122,18 +122,20 @@ class GeneratedText:
         """What is left of it once ``typed`` has been typed; None if it says something else, or no more.
 
         A token of which only a part was typed still counts with its whole log-probability: so it does in a
-        generation that starts behind the typed text, where that token is decoded under a constraint.
+        generation that starts behind the typed text, where that token is decoded under a constraint. Blanks alone that
+        the stop rule has left over are no rest: asked anew, the model goes on to the next line.
         """
-        if not self.text.startswith(typed) or len(self.text) == len(typed):
-            return None
         if not typed:
-            return self
+            return self if self.text else None
+        rest = self.text[len(typed) :]
+        if not self.text.startswith(typed) or not rest or (self.finish is Finish.STOP and rest.isspace()):
+            return None
         kept = bisect_left(self.ends, len(typed))
         kept += self.ends[kept : kept + 1] == (
             len(typed),
         )  # the token that ends here, but not the next one's first bytes
         return GeneratedText(
-            self.text[len(typed) :],
+            rest,
             self.finish,
             tuple(end - len(typed) for end in self.ends[kept:]),
             self.logprobs[kept:],

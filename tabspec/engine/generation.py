@@ -102,9 +102,9 @@ class Generation:
 
     def agrees(self, typed: str) -> bool:
         """Whether what was written so far goes together with ``typed`` at the question's place."""
-        if self.text.startswith(typed):
-            return not self.ended or len(self.text) > len(typed) or not typed
-        return not self.ended and typed.startswith(self.text)
+        if self.entry is not None:
+            return not typed or self.entry.generated.after_typing(typed) is not None
+        return self.text.startswith(typed) or typed.startswith(self.text)
 
     def reachable(self, current: EditContext) -> bool:
         """Whether the user is at its state, or may come to it from ``current`` by typing on or by accepting."""

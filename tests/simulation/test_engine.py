@@ -14,7 +14,7 @@ from tabspec.engine.engine import CompletionEngine
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.scripted import ScriptedModel, continuing
 from tabspec.replay.clock import run_virtual
-from tabspec.suggestion import Miss, Reason, Source, Suggestion
+from tabspec.suggestion import Finish, GeneratedText, Miss, Reason, Source, Suggestion
 from tabspec.text import Document, Edit
 
 TARGET = "def total(items):\n    result = 0\n    for item in items:\n        result += item\n    return result\n"
@@ -373,3 +373,12 @@ async def test_a_miss_says_why() -> None:
 def test_first_bytes_of_a_character_stay_with_it() -> None:
     written = GeneratedText("aé", Finish.END, ends=(1, 1, 2), logprobs=(-1.0, -2.0, -4.0))
     assert written.after_typing("a") == GeneratedText("é", Finish.END, (0, 1), (-2.0, -4.0))
+
+
+@virtual
+async def test_blanks_before_the_line_end_are_no_rest_to_serve() -> None:
+    model = ScriptedModel({"": "a  \nb", "a": "  \nb"})
+    async with engine_on(model, policy="cache") as engine:
+        assert (await engine.complete(EditContext(Document(URI, ""), 0))).suggestion
+        answer = await engine.complete(EditContext(Document(URI, "a"), 1))
+        assert answer.source is Source.MODEL and answer.suggestion and answer.suggestion.text == "  \nb"
