@@ -95,6 +95,12 @@ class Generation:
         self.state, self.error = state, error
         self._tell()
 
+    def interrupt(self) -> None:
+        """Back into the queue with what is written; the first bytes of an unfinished character are written anew."""
+        while self.ends and self.ends[-1] == (self.ends[-2] if len(self.ends) > 1 else 0):
+            del self.ends[-1], self.logprobs[-1]
+        self.become(State.QUEUED)
+
     def generated(self) -> GeneratedText:
         """All that was written. Only of a generation that is done."""
         assert self.finish is not None

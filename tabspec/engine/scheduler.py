@@ -84,7 +84,7 @@ class Scheduler:
         speculative = [g for g in self._running if g.state is State.RUNNING and not g.foreground]
         # A slot that is being freed already is as good as another interruption.
         for generation in sorted(speculative, key=lambda g: g.probability)[: max(waiting - len(stopping), 0)]:
-            generation.become(State.QUEUED)
+            generation.interrupt()
             self._running[generation].cancel()
 
     def _rank(self, generation: Generation) -> tuple[bool, float, int]:

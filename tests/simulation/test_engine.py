@@ -11,8 +11,12 @@ import pytest
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
+from tabspec.engine.generation import Generation, State
+from tabspec.engine.question import Question
 from tabspec.errors import ModelError, ModelUnavailable
+from tabspec.models.protocol import Chunk
 from tabspec.models.scripted import ScriptedModel, continuing
+from tabspec.prompt.window import WindowSize
 from tabspec.replay.clock import run_virtual
 from tabspec.suggestion import Finish, GeneratedText, Miss, Reason, Source, Suggestion
 from tabspec.text import Document, Edit
@@ -382,3 +386,19 @@ async def test_blanks_before_the_line_end_are_no_rest_to_serve() -> None:
         assert (await engine.complete(EditContext(Document(URI, ""), 0))).suggestion
         answer = await engine.complete(EditContext(Document(URI, "a"), 1))
         assert answer.source is Source.MODEL and answer.suggestion and answer.suggestion.text == "  \nb"
+
+
+def generation_at(context: EditContext) -> Generation:
+    return Generation(Question.of(context, WindowSize(), "model"))
+
+
+def test_half_a_character_is_written_anew_after_an_interruption() -> None:
+    generation = generation_at(at(10))
+    generation.become(State.RUNNING)
+    for chunk in (Chunk("a", (1,), (-1.0,)), Chunk("", (2,), (-2.0,))):
+        generation.feed(chunk)
+    generation.interrupt()
+    generation.become(State.RUNNING)
+    for chunk in (Chunk("", (2,), (-2.0,)), Chunk("é", (3,), (-4.0,)), Chunk(finish=Finish.END)):
+        generation.feed(chunk)
+    assert generation.generated() == GeneratedText("aé", Finish.END, (1, 1, 2), (-1.0, -2.0, -4.0))
