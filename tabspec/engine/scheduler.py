@@ -115,11 +115,12 @@ class Scheduler:
         A done-callback and no ``finally``: a task that is cancelled before its first step never runs at all.
         """
         del self._running[generation]
-        error = None if task.cancelled() else task.result()
+        # Cancelled by nobody here: a library below the model gave up, as on a lost connection.
+        error = ModelUnavailable("the model's answer was cancelled") if task.cancelled() else task.result()
         if generation.state is State.QUEUED:  # interrupted
             self._queued[generation] = next(self._numbers)
         elif generation.state is State.RUNNING:
-            self._end(generation, State.FAILED if error or task.cancelled() else State.DONE, error)
+            self._end(generation, State.FAILED if error else State.DONE, error)
         self._pump()
 
     def _end(self, generation: Generation, state: State, error: Exception | None = None) -> None:

@@ -14,7 +14,7 @@ from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.generation import Generation, State
 from tabspec.engine.question import Question
 from tabspec.errors import ModelError, ModelUnavailable
-from tabspec.models.protocol import Chunk
+from tabspec.models.protocol import Chunk, GenerationRequest
 from tabspec.models.scripted import ScriptedModel, continuing
 from tabspec.prompt.window import WindowSize
 from tabspec.replay.clock import run_virtual
@@ -402,3 +402,14 @@ def test_half_a_character_is_written_anew_after_an_interruption() -> None:
     for chunk in (Chunk("", (2,), (-2.0,)), Chunk("é", (3,), (-4.0,)), Chunk(finish=Finish.END)):
         generation.feed(chunk)
     assert generation.generated() == GeneratedText("aé", Finish.END, (1, 1, 2), (-1.0, -2.0, -4.0))
+
+
+@virtual
+async def test_a_model_that_is_cancelled_from_inside_is_unavailable() -> None:
+    """The client has not taken its request back: it should hear that the model is gone."""
+
+    def gives_up(request: GenerationRequest) -> str:
+        raise asyncio.CancelledError
+
+    async with engine_on(ScriptedModel(gives_up), policy="chain") as engine:
+        assert (await engine.complete(at(10))).reason is Reason.UNAVAILABLE
