@@ -205,13 +205,18 @@ class Watch:
         _require(not self.model.wrongs, "; ".join(self.model.wrongs))
         _require(len(self.model.open) <= self.slots, f"in {self.slots} slots: {'; '.join(map(str, self.model.open))}")
         self._asks_once()
+        for stream in self.model.open:
+            if stream.cancelled:
+                stream.stopping += seconds
+                most = stream.plan.longest_step + stream.plan.cleanup
+                _require(stream.stopping <= most + 1e-6, f"a stream that was to stop goes on: {stream}")
         _require(not any(r.moved_on for r in self.pending), "a superseded request waits on")
         if self.pending:
             self._nobody_in_the_way(seconds)
         generations = self.engine._scheduler.generations()
         for generation in generations:
             _require(
-                self.wanted(generation),
+                generation.ended or self.wanted(generation),
                 f"unreachable work goes on: {_shown(generation.context)} {generation.state.value} with "
                 f"{generation.text!r}, from {_shown(self.current.get(generation.context.uri))}",
             )
