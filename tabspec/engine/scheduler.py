@@ -21,11 +21,19 @@ from tabspec.models.protocol import Model, StopRule
 class Scheduler:
     """Runs generations on a model, ``slots`` at a time (one for a local model, more for a server that batches).
 
-    ``ended`` is called once for each generation, when it is done, cancelled or has failed.
+    ``wrote`` is called for each piece of text, and may cancel the generation; ``ended`` once for each generation, when
+    it is done, cancelled or has failed.
     """
 
-    def __init__(self, model: Model, stop: StopRule, ended: Callable[[Generation], None], slots: int = 1) -> None:
-        self._model, self._stop, self._ended, self._slots = model, stop, ended, slots
+    def __init__(
+        self,
+        model: Model,
+        stop: StopRule,
+        wrote: Callable[[Generation], None],
+        ended: Callable[[Generation], None],
+        slots: int = 1,
+    ) -> None:
+        self._model, self._stop, self._wrote, self._ended, self._slots = model, stop, wrote, ended, slots
         self._queued: dict[Generation, int] = {}
         self._running: dict[Generation, asyncio.Task[Exception | None]] = {}
         self._numbers = count()
@@ -53,8 +61,7 @@ class Scheduler:
         if generation.ended:
             return
         self._queued.pop(generation, None)
-        if generation in self._running:
-            self._running[generation].cancel()
+        self._stop_task(generation)
         self._end(generation, State.CANCELLED)
         self._pump()
 
@@ -84,8 +91,16 @@ class Scheduler:
         speculative = [g for g in self._running if g.state is State.RUNNING and not g.foreground]
         # A slot that is being freed already is as good as another interruption.
         for generation in sorted(speculative, key=lambda g: g.probability)[: max(waiting - len(stopping), 0)]:
+            self._stop_task(generation)
             generation.interrupt()
-            self._running[generation].cancel()
+
+    def _stop_task(self, generation: Generation) -> None:
+        """Wake a generation's task where it waits for the model. Not twice: the model may be cleaning up by then. Not from
+        inside either: the task itself sees what has become of its generation.
+        """
+        task = self._running.get(generation)
+        if task and generation.state is State.RUNNING and task is not asyncio.current_task():
+            task.cancel()
 
     def _rank(self, generation: Generation) -> tuple[bool, float, int]:
         likely = 1.0 if generation.foreground else generation.probability
@@ -100,6 +115,9 @@ class Scheduler:
                 async for chunk in stream:
                     if generation.state is State.RUNNING:
                         generation.feed(chunk)
+                        self._wrote(generation)
+                    if generation.state is not State.RUNNING:  # also where a model did not heed the cancellation
+                        return None
         except ModelError as failure:
             return failure
         except Exception as failure:

@@ -19,7 +19,6 @@ from tabspec.suggestion import Answer, Reason, Source, Suggestion
 from .model import SimulatedModel, Stream
 from .oracle import Oracle, typed_between
 
-
 # Refused futures of a document that the engine must not offer again: it remembers at least as many.
 REMEMBERED = 100
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -413,3 +413,111 @@ async def test_a_model_that_is_cancelled_from_inside_is_unavailable() -> None:
 
     async with engine_on(ScriptedModel(gives_up), policy="chain") as engine:
         assert (await engine.complete(at(10))).reason is Reason.UNAVAILABLE
+
+
+@virtual
+async def test_notifications_that_come_late_ask_and_stop_nothing() -> None:
+    """An editor's accept command may run after it has told of the change and asked at the next place."""
+    model = writer()
+    async with engine_on(model, policy="chain") as engine:
+        context = at(10)
+        answer = await engine.complete(context)
+        assert answer.suggestion
+        beyond = context.after_accept(answer.suggestion).after_typing("\n    res")
+        asked = asyncio.create_task(engine.complete(beyond))
+        await asyncio.sleep(0.01)
+        engine.shown(context, answer.suggestion)
+        engine.accepted(context, answer.suggestion)
+        late = await asked
+        assert late.suggestion, "not superseded by the state that it has left behind"
+        engine.closed(URI)
+        engine.shown(beyond, late.suggestion)
+        await asyncio.sleep(1)
+        assert len(model.requests) == 2, "nothing is asked ahead of what is on no screen"
+
+
+@virtual
+async def test_a_generation_stops_once_it_contradicts_what_was_typed() -> None:
+    model = ScriptedModel({"a": "bcdefgh" * 3, "aX": "yz"}, prefill_s=0.1, token_s=0.1)
+    async with engine_on(model, policy="cache") as engine:
+        first = asyncio.create_task(engine.complete(EditContext(Document(URI, "a"), 1)))
+        await asyncio.sleep(0.05)
+        assert (await engine.complete(EditContext(Document(URI, "aX"), 2))).source is Source.MODEL
+        await first
+        await asyncio.sleep(2)
+        assert len(model.requests) == 2, "it is not resumed once its request has left it"
+        again = asyncio.create_task(engine.complete(EditContext(Document(URI, "a"), 1)))
+        await asyncio.sleep(0.05)
+        engine.changed(EditContext(Document(URI, "aX"), 2))
+        await asyncio.sleep(0.2)
+        assert model.cancelled == 2 and model.running == 0, "nor does it go on where nobody waits for it"
+        await again
+
+
+@virtual
+async def test_without_a_completion_cache_a_cancelled_request_stops_its_generation() -> None:
+    model = writer()
+    async with engine_on(model, policy="none") as engine:
+        asked = asyncio.create_task(engine.complete(at(10)))
+        await asyncio.sleep(0.01)
+        asked.cancel()
+        await asyncio.sleep(0.01)
+        assert model.running == 0, "nobody could ever be served with it"
+
+
+@virtual
+async def test_futures_that_what_is_typed_has_excluded_are_not_asked() -> None:
+    """Each answer makes the speculator look at the screen's futures again; the user may be past some of them."""
+    model = writer()
+    async with engine_on(model, policy="tree", depth=2) as engine:
+        context = at(10)
+        answer = await engine.complete(context)
+        assert answer.suggestion
+        engine.shown(context, answer.suggestion)
+        engine.changed(at(12))  # types on as suggested: Enter alone would have to come first
+        await asyncio.sleep(2)
+        assert not [request for request in model.requests if request.prefix.startswith(TARGET[:10] + "\n")]
+
+
+class Stubborn(ScriptedModel):
+    """Overhears a cancellation while it decodes, and takes a while to clean up after the step."""
+
+    cleaned_up = 0
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        try:
+            for _ in range(20):
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0.1)
+                self.decoded += 1
+                yield Chunk("a", (1,), (-0.1,))
+            yield Chunk(finish=Finish.END)
+        finally:
+            await asyncio.sleep(0.1)
+            self.cleaned_up += 1
+
+
+@virtual
+async def test_a_model_that_overhears_a_cancellation_is_left_at_its_next_step() -> None:
+    model = Stubborn({})
+    async with engine_on(model, policy="chain") as engine:
+        asked = asyncio.create_task(engine.complete(at(10)))
+        await asyncio.sleep(0.15)
+        engine.closed(URI)
+        await asked
+        await asyncio.sleep(1)
+        assert model.decoded == 2 and model.cleaned_up == 1
+
+
+@virtual
+async def test_a_model_that_cleans_up_is_not_cancelled_again() -> None:
+    model = Stubborn({})
+    async with engine_on(model, policy="tree") as engine:
+        engine.rested(at(10))
+        await asyncio.sleep(0.15)
+        other = asyncio.create_task(engine.complete(at(30, "file:///other.py")))  # interrupts it
+        await asyncio.sleep(0.06)  # it cleans up
+        engine.closed(URI)
+        await asyncio.sleep(0.2)
+        assert model.cleaned_up == 1
+        await other
