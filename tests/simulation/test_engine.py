@@ -521,3 +521,12 @@ async def test_a_model_that_cleans_up_is_not_cancelled_again() -> None:
         await asyncio.sleep(0.2)
         assert model.cleaned_up == 1
         await other
+
+
+@virtual
+async def test_a_document_that_changes_its_language_is_asked_for_anew() -> None:
+    model = ScriptedModel(lambda request: f"# {request.language}")
+    async with engine_on(model, policy="cache") as engine:
+        for language in ("python", "ruby"):
+            answer = await engine.complete(EditContext(Document(URI, "", language), 0))
+            assert answer.suggestion and answer.suggestion.text == f"# {language}"
