@@ -37,6 +37,7 @@ class Scheduler:
         self._queued: dict[Generation, int] = {}
         self._running: dict[Generation, asyncio.Task[Exception | None]] = {}
         self._numbers = count()
+        self._closed = False
 
     def generations(self) -> list[Generation]:
         """All that are queued or running."""
@@ -47,7 +48,10 @@ class Scheduler:
         return not self._running and not self._queued
 
     def submit(self, generation: Generation) -> None:
-        """Queue a generation, and start it if its turn has come."""
+        """Queue a generation, and start it if its turn has come. After `close` it is cancelled at once."""
+        if self._closed:
+            self._end(generation, State.CANCELLED)
+            return
         self._queued[generation] = next(self._numbers)
         self._pump()
 
@@ -66,7 +70,8 @@ class Scheduler:
         self._pump()
 
     async def close(self) -> None:
-        """Cancel everything and wait until the model has stopped."""
+        """Cancel everything, start nothing any more, and wait until the model has stopped."""
+        self._closed = True
         for generation in self.generations():
             self.cancel(generation)
         while self._running:

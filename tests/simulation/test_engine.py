@@ -530,3 +530,17 @@ async def test_a_document_that_changes_its_language_is_asked_for_anew() -> None:
         for language in ("python", "ruby"):
             answer = await engine.complete(EditContext(Document(URI, "", language), 0))
             assert answer.suggestion and answer.suggestion.text == f"# {language}"
+
+
+@virtual
+async def test_nothing_starts_after_close() -> None:
+    model = writer()
+    async with engine_on(model, policy="chain") as engine:
+        context = at(10)
+        answer = await engine.complete(context)
+        assert answer.suggestion
+        await engine.close()
+        engine.shown(context, answer.suggestion)
+        assert (await engine.complete(at(20))).reason is Reason.CANCELLED
+        await asyncio.sleep(1)
+        assert len(model.requests) == 1
