@@ -93,11 +93,12 @@ class CompletionEngine:
         """The user refused it: it is not offered again here, and what was asked ahead behind it stops."""
         self.stats.rejected += 1
         self._rejections.add(context, suggestion)
-        self._speculator.gone(context.uri, refused=True)
         future = context.after_accept(suggestion)
+        root = self._speculator.root(context.uri)
+        if root and root.context.after_accept(root.suggestion).same_place(future):
+            self._speculator.gone(context.uri, refused=True)
         for generation in self._of(context.uri):
-            steps = (link.context.after_accept(link.suggestion) for link in generation.lineage)
-            if any(step.typed_since(future) is not None for step in steps):
+            if not generation.waiters and any(link.passes(future) for link in generation.lineage):
                 self._scheduler.cancel(generation)
 
     def changed(self, context: EditContext) -> None:
@@ -293,7 +294,8 @@ class CompletionEngine:
         hit = self.completion_cache.lookup(context, self._question(context).scope)
         return hit and self._post(context, hit.generated)
 
-    def _speculate(self, speculation: Speculation) -> None:
+    def _speculate(self, speculation: Speculation) -> bool:
+        """Put a future to the model, unless that is done already; whether it was."""
         running = self._in_flight(speculation.context)
         if running is None:
             question = self._question(speculation.context)
@@ -301,8 +303,10 @@ class CompletionEngine:
             if self._reachable(ahead):
                 self.stats.kinds[speculation.kind].asked += 1
                 self._scheduler.submit(ahead)
+                return True
         elif running.context.same_place(speculation.context):  # the screen has moved on towards it
             running.lineage, running.probability = speculation.lineage, speculation.probability
+        return False
 
 
 class _Request:

@@ -35,6 +35,11 @@ class Link:
         typed = current.typed_since(self.context)
         return typed is not None and self.suggestion.text.startswith(typed)
 
+    def passes(self, state: EditContext) -> bool:
+        """Whether this step leads to ``state``, or beyond it by more of the same text."""
+        after = self.context.after_accept(self.suggestion)
+        return after.typed_since(state) is not None and self.context.typed_since(state) is None
+
 
 @dataclass(eq=False)
 class Generation:

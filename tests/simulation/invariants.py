@@ -193,9 +193,12 @@ class Watch:
 
     def _behind_refused(self, generation: Generation) -> bool:
         """Whether a step that was refused, or one that begins with it, leads to this generation."""
-        steps = [link.context.after_accept(link.suggestion) for link in generation.lineage]
-        refused = self.refused.get(generation.context.uri, [])
-        return any(typed_between(future, step) is not None for step in steps for future in refused)
+        return any(
+            typed_between(future, link.context.after_accept(link.suggestion)) is not None
+            and typed_between(future, link.context) is None
+            for link in generation.lineage
+            for future in self.refused.get(generation.context.uri, [])
+        )
 
     # --- each time before the clock moves ---------------------------------------------------------------------------
 

@@ -544,3 +544,36 @@ async def test_nothing_starts_after_close() -> None:
         assert (await engine.complete(at(20))).reason is Reason.CANCELLED
         await asyncio.sleep(1)
         assert len(model.requests) == 1
+
+
+@virtual
+async def test_each_future_of_a_screen_is_asked_for_once() -> None:
+    """Each answer drives the one before out of this completion cache, and has the speculator look again."""
+    model = writer()
+    async with engine_on(model, policy="chain", depth=2, cache_entries=1) as engine:
+        context = at(10)
+        answer = await engine.complete(context)
+        assert answer.suggestion
+        engine.shown(context, answer.suggestion)
+        await asyncio.sleep(60)
+        assert len(model.requests) == 3
+
+
+@virtual
+async def test_a_rejection_that_comes_late_leaves_alone_what_is_waited_for_and_shown() -> None:
+    model = writer()
+    async with engine_on(model, policy="depth1") as engine:
+        context = at(10)
+        answer = await engine.complete(context)
+        assert answer.suggestion
+        engine.shown(context, answer.suggestion)
+        after = context.after_accept(answer.suggestion)
+        asked = asyncio.create_task(engine.complete(after))
+        await asyncio.sleep(0.05)
+        engine.rejected(context, answer.suggestion)
+        second = await asked
+        assert second.source is Source.JOINED and second.suggestion
+        engine.shown(after, second.suggestion)
+        engine.rejected(context, answer.suggestion)
+        await asyncio.sleep(1)
+        assert (await engine.complete(after.after_accept(second.suggestion))).source is Source.SPECULATED
