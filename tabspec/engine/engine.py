@@ -143,12 +143,16 @@ class CompletionEngine:
     def _caching(self) -> bool:
         return self.config.policy is not Policy.NONE
 
+    def _too_long(self, context: EditContext) -> bool:
+        return len(context.document.text) > self.config.max_document_chars
+
     async def _answer(self, request: _Request) -> Answer:
         context = request.context
         if earlier := self._waiting.get(context.uri):
             self._supersede(earlier)
         self._waiting[context.uri] = request
-        if len(context.document.text) > self.config.max_document_chars:
+        if self._too_long(context):
+            self.changed(context)
             return Answer(Source.NONE, reason=Reason.EXCLUDED, detail="the document is too long")
         question = self._question(context)
         if answer := self._cached(question):
@@ -300,7 +304,7 @@ class CompletionEngine:
         if running is None:
             question = self._question(speculation.context)
             ahead = Generation(question, speculation.lineage, speculation.kind, speculation.probability)
-            if self._reachable(ahead):
+            if self._reachable(ahead) and not self._too_long(speculation.context):
                 self.stats.kinds[speculation.kind].asked += 1
                 self._scheduler.submit(ahead)
                 return True

@@ -73,7 +73,7 @@ class Watch:
         """A request begins."""
         self._moved(context.uri)
         self.current[context.uri] = context
-        self.asked.clear()
+        self._told()
         request = Request(context, self.now(), len(self.model.failed))
         self.pending.append(request)
         return request
@@ -84,7 +84,7 @@ class Watch:
             if request.context.uri == context.uri and not _same(request.context, context):
                 request.moved_on = True
         self.current[context.uri] = context
-        self.asked.clear()
+        self._told()
 
     def accepted(self, context: EditContext, suggestion: Suggestion) -> None:
         """An accept is about to be told: news only where the engine does not know better already."""
@@ -100,6 +100,10 @@ class Watch:
         self._moved(uri)
         self.current.pop(uri, None)
         self.refused.pop(uri, None)
+
+    def _told(self) -> None:
+        self.asked.clear()
+        self.counted = len(self.model.asked)
 
     def _moved(self, uri: str) -> None:
         for request in self.pending:

@@ -293,6 +293,24 @@ async def test_a_long_document_gets_no_suggestion() -> None:
 
 
 @virtual
+async def test_a_document_that_becomes_too_long_stops_what_was_asked_and_is_not_asked_ahead() -> None:
+    model = writer()
+    async with engine_on(model, policy="depth1", max_document_chars=20) as engine:
+        asked = asyncio.create_task(engine.complete(at(14)))
+        await asyncio.sleep(0.05)
+        assert (await engine.complete(EditContext(Document(URI, "#" * 21), 21))).reason is Reason.EXCLUDED
+        await asked
+        await asyncio.sleep(0.01)
+        assert model.running == 0
+        answer = await engine.complete(at(14))
+        assert answer.suggestion
+        engine.shown(at(14), answer.suggestion.first_word())
+        engine.shown(at(14), Suggestion("a suggestion that leads beyond"))
+        await asyncio.sleep(1)
+        assert all(len(request.prefix) <= 20 for request in model.requests)
+
+
+@virtual
 async def test_crlf_documents_get_crlf() -> None:
     model = ScriptedModel({"a\nb": "c\n\nd"}, token_chars=1)
     async with engine_on(model, policy=Policy.CACHE, max_lines=2) as engine:
