@@ -37,12 +37,18 @@ Ask = Callable[[Speculation], bool]
 
 @dataclass(frozen=True, slots=True)
 class _Screen:
-    """A shown suggestion, and which ways on from it were asked for: once, whatever became of the answer. A completion
+    """A shown suggestion, and which states behind it were asked for: once, whatever became of the answer. A completion
     cache too small for all of them would have them asked again and again.
+
+    A state is told from others behind the same suggestion by the text before its cursor and the document's length.
     """
 
     root: Link
-    asked: set[tuple[Suggestion, ...]] = field(default_factory=set)
+    asked: set[tuple[str, int]] = field(default_factory=set)
+
+    def mark(self, state: EditContext) -> tuple[str, int]:
+        text = state.document.text
+        return text[self.root.context.offset : state.offset], len(text)
 
 
 class Speculator:
@@ -97,9 +103,9 @@ class Speculator:
             state = context.after_accept(future.step)
             suggestion = self._known(state)
             if suggestion is None:
-                steps = tuple(link.suggestion for link in lineage)
-                if steps not in screen.asked and self._ask(Speculation(state, lineage, future.kind, -negative)):
-                    screen.asked.add(steps)
+                mark = screen.mark(state)
+                if mark not in screen.asked and self._ask(Speculation(state, lineage, future.kind, -negative)):
+                    screen.asked.add(mark)
             elif isinstance(suggestion, Suggestion) and len(lineage) < self.config.speculation_depth:
                 for child in self._futures(Link(state, suggestion), -negative):
                     heapq.heappush(heap, (-child.probability, next(order), lineage, state, child))

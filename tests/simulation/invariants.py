@@ -94,7 +94,7 @@ class Watch:
 
     def rejected(self, context: EditContext, suggestion: Suggestion) -> None:
         future = context.after_accept(suggestion)
-        self.refused[context.uri] = [*self.refused.get(context.uri, [])[-REMEMBERED:], future]
+        self.refused.setdefault(context.uri, []).append(future)
 
     def closed(self, uri: str) -> None:
         self._moved(uri)
@@ -141,7 +141,9 @@ class Watch:
             self.oracle.right(context, suggestion),
             f"STALE: served {suggestion} at {_shown(context)}, where the model says {self.oracle.offer(context)}",
         )
-        _require(not self._is_refused(context, suggestion), f"offered again what was rejected: {suggestion}")
+        _require(
+            not self._is_refused(context, suggestion, REMEMBERED), f"offered again what was rejected: {suggestion}"
+        )
 
     def _refused_for(self, request: Request, answer: Answer) -> None:
         reason, context = answer.reason, request.context
@@ -153,10 +155,9 @@ class Watch:
                 f"nothing served at {_shown(context)}, where the model says {self.oracle.offer(context)}",
             )
         elif reason is Reason.REJECTED:
-            offer = self.oracle.offer(context)
-            cut_short = self.oracle.fresh(context).finish.value in ("length", "stop")
-            refused = isinstance(offer, Suggestion) and self._is_refused(context, offer)
-            _require(refused or cut_short, f"withheld as rejected, and never was: {offer}")
+            offers = self.oracle.offers(context)
+            refused = any(isinstance(offer, Suggestion) and self._is_refused(context, offer) for offer in offers)
+            _require(refused, f"withheld as rejected, and never was: {self.oracle.offer(context)}")
         elif reason in (Reason.FAILED, Reason.UNAVAILABLE):
             self._truly_failed(request, reason)
         elif reason is Reason.EXCLUDED:
@@ -173,9 +174,10 @@ class Watch:
         ]
         _require(bool(own), f"{reason.value}, and the model had not failed")
 
-    def _is_refused(self, context: EditContext, suggestion: Suggestion) -> bool:
+    def _is_refused(self, context: EditContext, suggestion: Suggestion, most: int | None = None) -> bool:
+        """Whether it was refused here, among the latest ``most`` refusals."""
         future = context.after_accept(suggestion)
-        return any(_same(future, refused) for refused in self.refused.get(context.uri, []))
+        return any(_same(future, refused) for refused in self.refused.get(context.uri, [])[-(most or 0) :])
 
     # --- how generations end ----------------------------------------------------------------------------------------
 
@@ -258,24 +260,26 @@ class Watch:
         return False
 
     def _nobody_in_the_way(self, seconds: float) -> None:
-        """A request that no stream serves waits for other requests' streams, or for one that is stopping: no longer
-        than for one step."""
-        useful = [stream for stream in self.model.open if any(self._stream_serves(stream, r) for r in self.pending)]
-        stopping = [stream for stream in self.model.open if stream.cancelled and stream not in useful]
-        idle = self.slots - len(useful) - len(stopping)
+        """A request that no stream serves waits for the streams of other requests, or for one that is stopping: and for
+        that no longer than for one step.
+        """
+        running = self.model.open
+        useful = [stream for stream in running if any(self._stream_serves(stream, request) for request in self.pending)]
+        stopping = [stream for stream in running if stream.cancelled]
+        ahead = len(running) - len(useful) - len(stopping)
+        stalled = []
         for request in self.pending:
-            if any(self._stream_serves(stream, request) for stream in useful):
+            if not stopping or any(self._stream_serves(stream, request) for stream in useful):
                 request.held_up = 0.0
-                continue
+            else:
+                request.held_up += seconds
+            if not any(self._stream_serves(stream, request) for stream in useful):
+                stalled.append(request)
+        for request in stalled:
             _require(
-                idle <= 0,
-                f"a request waits at {_shown(request.context)} while {idle} of {self.slots} slots are free or busy with "
-                "speculation",
+                len(running) == self.slots and (not ahead or len(stalled) <= len(stopping)),
+                f"a request waits at {_shown(request.context)}, in {self.slots} slots: {'; '.join(map(str, running))}",
             )
-            if not stopping:
-                request.held_up = 0.0
-                continue
-            request.held_up += seconds
             most = sum(stream.plan.longest_step for stream in stopping)
             _require(
                 request.held_up <= most + 1e-6,
