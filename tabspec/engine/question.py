@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from urllib.parse import unquote, urlsplit
 
 from tabspec.context import EditContext
 from tabspec.models.protocol import GenerationRequest, StopRule
 from tabspec.prompt.window import Window, WindowSize, window
+from tabspec.uris import uri_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def uses_crlf(text: str) -> bool:
 
 def base_name(uri: str) -> str:
     """The file name at the end of a URI; models take the language from it, and no more is told them."""
-    return PurePosixPath(unquote(urlsplit(uri).path)).name
+    return PurePosixPath(uri_path(uri)).name
 
 
 def _to_model(text: str) -> str:
