@@ -313,7 +313,7 @@ def test_no_second_closing_bracket(open_nvim: Open) -> None:
 
 
 def test_a_file_with_crlf_keeps_its_line_ends(open_nvim: Open) -> None:
-    nvim = open_nvim(TARGET.replace("\n", "\r\n"), text="def area(width, height):\r\n")
+    nvim = open_nvim(text="def area(width, height):\r\n")
     nvim.keys("A")
     nvim.until_ghost("    return width * height")
     nvim.keys("Tab")

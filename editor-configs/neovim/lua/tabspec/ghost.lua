@@ -65,7 +65,8 @@ function M.show(buf, place, text, cut, hint)
     virt_text = lines[1],
     virt_text_pos = 'inline',
     virt_lines = #lines > 1 and vim.list_slice(lines, 2) or nil,
-    hl_mode = 'combine',
+    -- Where a bracket follows, "combine" would take over the colours that matchparen gives to it.
+    hl_mode = place.behind == '' and 'combine' or 'replace',
     end_row = struck and place.row or nil,
     end_col = struck and place.col + cut or nil,
     hl_group = struck and 'TabspecReplaced' or nil,
