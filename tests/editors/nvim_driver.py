@@ -114,6 +114,45 @@ def installed(version: str) -> Path:
     return prefix / "bin" / "nvim"
 
 
+Init = Callable[[list[str] | None, str, str], str]
+
+
+def plugin_init(server: list[str] | None, options: str = "", before: str = "") -> str:
+    """An init.lua with the plugin. ``options`` are Lua fields for setup(), ``before`` is Lua that runs before it."""
+    return f"""
+vim.o.termguicolors = true
+vim.o.laststatus = 2
+vim.o.statusline = "%f %{{v:lua.require'tabspec'.status()}}"
+vim.o.shiftwidth, vim.o.expandtab = 4, true
+vim.opt.runtimepath:prepend({json.dumps(str(PLUGIN))})
+{before}
+require('tabspec').setup({{ cmd = {_lua_list(server)}, highlight = {{ fg = '{GHOST}' }}, {options} }})
+"""
+
+
+def built_in_init(server: list[str] | None, options: str = "", before: str = "") -> str:
+    """An init.lua that uses Neovim 0.12's own inline completion, as its manual shows; no plugin."""
+    return f"""
+vim.o.termguicolors = true
+vim.o.shiftwidth, vim.o.expandtab = 4, true
+vim.api.nvim_set_hl(0, 'ComplHint', {{ fg = '{GHOST}' }})
+{before}
+local options = {{ {options} }}
+vim.lsp.config('tabspec', {{ cmd = {_lua_list(server)}, filetypes = {{ 'python' }}, init_options = options.settings }})
+vim.lsp.enable('tabspec')
+vim.lsp.inline_completion.enable()
+vim.keymap.set('i', '<Tab>', function()
+  if not vim.lsp.inline_completion.get() then
+    return '<Tab>'
+  end
+end, {{ expr = true }})
+"""
+
+
+def _lua_list(words: list[str] | None) -> str:
+    return "nil" if words is None else "{" + ", ".join(map(json.dumps, words)) + "}"
+
+
 @dataclass
 class Nvim:
     """A Neovim in a tmux server of its own. ``seconds`` is how long anything may take before it counts as not seen."""
@@ -124,7 +163,7 @@ class Nvim:
     options: str = ""  # Lua fields added to the table given to setup()
     before: str = ""  # Lua run before setup()
     seconds: float = 15.0
-    init: str | None = None  # a whole init.lua instead of the usual one
+    init: Init = plugin_init
     environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -134,7 +173,7 @@ class Nvim:
     def start(self, file: Path) -> Nvim:
         """Open ``file``, and wait until the server is ready for it (if there is a server)."""
         init = self.folder / "init.lua"
-        init.write_text(self.init if self.init is not None else self._init(), encoding="utf-8")
+        init.write_text(self.init(self.server, self.options, self.before), encoding="utf-8")
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
         variables = {
@@ -154,21 +193,9 @@ class Nvim:
         self.tmux("new-session", "-d", "-x", str(WIDTH), "-y", str(HEIGHT), shlex.join(command))
         self.until(self.socket.exists, "the RPC socket")
         self.until(lambda: self.lua("return vim.v.vim_did_enter == 1"), "the end of init.lua")
-        if self.server is not None and self.init is None:
+        if self.server is not None and self.init is plugin_init:
             self.until(lambda: self.lua("return require('tabspec.session').get() ~= nil"), "tabspec attached")
         return self
-
-    def _init(self) -> str:
-        command = "{" + ", ".join(map(json.dumps, self.server or [])) + "}" if self.server is not None else "nil"
-        return f"""
-vim.o.termguicolors = true
-vim.o.laststatus = 2
-vim.o.statusline = "%f %{{v:lua.require'tabspec'.status()}}"
-vim.o.shiftwidth, vim.o.expandtab = 4, true
-vim.opt.runtimepath:prepend({json.dumps(str(PLUGIN))})
-{self.before}
-require('tabspec').setup({{ cmd = {command}, highlight = {{ fg = '{GHOST}' }}, {self.options} }})
-"""
 
     def close(self) -> None:
         """End Neovim, and with it the server; then the terminal."""

@@ -3,7 +3,7 @@ local M = {}
 
 ---@class tabspec.Options
 M.defaults = {
-  -- Command of the language server, as a list. nil: it is looked for (see tabspec.server).
+  -- Command of the language server, as a list; or a function, as vim.lsp.rpc.connect() makes. nil: it is looked for.
   cmd = nil,
   -- File types that get suggestions: a list, or "*" for all. The bundled model has read Python only.
   filetypes = { 'python' },
@@ -29,7 +29,7 @@ M.defaults = {
 }
 
 local types = {
-  cmd = { 'table', 'nil' },
+  cmd = { 'table', 'function', 'nil' },
   filetypes = { 'table', 'string' },
   enabled = { 'boolean', 'function' },
   keymaps = { 'table', 'boolean' },

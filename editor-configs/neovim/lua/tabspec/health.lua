@@ -29,11 +29,11 @@ local function check_server()
     health.error(how)
     return
   end
-  if vim.fn.executable(cmd[1]) == 0 then
+  if type(cmd) == 'table' and vim.fn.executable(cmd[1]) == 0 then
     health.error(('cannot run "%s" (%s)'):format(cmd[1], how))
     return
   end
-  health.ok(('%s (%s)'):format(table.concat(cmd, ' '), how))
+  health.ok(('%s (%s)'):format(type(cmd) == 'table' and table.concat(cmd, ' ') or 'a function', how))
   local client = server.client()
   if not client then
     health.warn('not running', {

@@ -13,7 +13,7 @@ local function repository()
 end
 
 ---The command that starts the server, and how it was found. nil if there is none; then the second value says what to do.
----@return string[]? cmd, string how
+---@return string[]|function|nil cmd, string how
 function M.find()
   local own = config.options.cmd
   if own then
@@ -109,7 +109,7 @@ function M.start(buf)
   if not cmd then
     return fail(how)
   end
-  if vim.fn.executable(cmd[1]) == 0 then
+  if type(cmd) == 'table' and vim.fn.executable(cmd[1]) == 0 then
     return fail(('cannot run "%s" (%s)'):format(cmd[1], how))
   end
   M.failure = nil
