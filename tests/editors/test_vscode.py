@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .vscode_driver import ARTIFACTS, PYTHONPATH, CodeServer, Editor, Failed, code_server
+from vscode_driver import ARTIFACTS, PYTHONPATH, CodeServer, Editor, Failed, code_server
 
 # Installing takes minutes the first time.
 pytestmark = [pytest.mark.editors, pytest.mark.slow, pytest.mark.timeout(1500)]
