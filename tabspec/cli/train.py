@@ -78,7 +78,9 @@ def corpus_command(
     for name, report in (("to train on", train), ("held out", held)):
         languages = ", ".join(f"{language} {chars / 1e6:,.1f}" for language, chars in report.kept.most_common())
         click.echo(f"{name}: {len(report.projects)} projects; million characters: {languages or 0}")
-    click.echo("left out, million characters: " + ", ".join(f"{k} {v / 1e6:.1f}" for k, v in train.dropped.most_common()))
+    click.echo(
+        "left out, million characters: " + ", ".join(f"{k} {v / 1e6:.1f}" for k, v in train.dropped.most_common())
+    )
     if train.refused:
         click.echo("left out for their licences: " + ", ".join(sorted(train.refused)))
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import mmap
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -116,4 +115,4 @@ class CorpusWriter:
         (self._aside / MANIFEST).write_text(json.dumps(self.manifest, indent=1) + "\n", encoding="utf-8")
         if self._folder.is_dir() and (self._folder / DOCUMENTS).is_file():
             shutil.rmtree(self._folder)  # an earlier corpus is replaced; any other folder is not
-        os.replace(self._aside, self._folder)
+        self._aside.replace(self._folder)

@@ -56,5 +56,6 @@ def _frame(inner: str, title: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
         f'font-size="12" role="img" aria-label="{escape(title)}">\n<rect width="100%" height="100%" fill="#fff"/>\n'
         f'<text x="{MARGIN}" y="28" font-size="15">{escape(title)}</text>\n{inner}\n'
-        f'<text x="{WIDTH / 2}" y="{HEIGHT - 8}" text-anchor="middle">tokens seen; loss in nats a token</text>\n</svg>\n'
+        f'<text x="{WIDTH / 2}" y="{HEIGHT - 8}" text-anchor="middle">tokens seen; loss in nats a token</text>\n'
+        "</svg>\n"
     )

@@ -29,10 +29,10 @@ class Bits:
 
 def header(scorer: Scorer, name: str) -> list[int]:
     """The prompt of a file without a suffix, in our format; nothing for models with other special tokens."""
-    ids = [scorer.tokenizer.token_to_id(token) for token in (FILE, SUFFIX, PREFIX)]
-    if None in ids:
+    file, suffix, prefix = (scorer.tokenizer.token_to_id(token) for token in (FILE, SUFFIX, PREFIX))
+    if file is None or suffix is None or prefix is None:
         return []
-    return [ids[0], *scorer.tokenizer.encode(name, add_special_tokens=False).ids, ids[1], ids[2]]
+    return [file, *scorer.tokenizer.encode(name, add_special_tokens=False).ids, suffix, prefix]
 
 
 def text_bits(scorer: Scorer, text: str, name: str) -> Bits:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +51,7 @@ class Calibration:
         text = json.dumps({"format": FORMAT, "version": 1, **values, "snippets": self.snippets}, indent=2)
         aside = path.with_name(path.name + ".partial")
         aside.write_text(text + "\n", encoding="utf-8")
-        os.replace(aside, path)
+        aside.replace(path)
 
 
 def load_calibration(path: Path) -> Calibration:
@@ -61,8 +60,8 @@ def load_calibration(path: Path) -> Calibration:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["format"] != FORMAT or data["version"] != 1:
             raise InputError(f"{path}: is of another format or version")
-        numbers = (float(data[name]) for name in ("bias", "total", "mean", "length"))
-        return Calibration(*numbers, snippets=int(data["snippets"]))
+        bias, total, mean, length = (float(data[name]) for name in ("bias", "total", "mean", "length"))
+        return Calibration(bias, total, mean, length, int(data["snippets"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a calibration: {error!r}") from error
 

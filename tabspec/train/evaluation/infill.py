@@ -64,7 +64,7 @@ def with_model(model: Model) -> Guesser:
             stop=STOPS[snippet.kind],
         )
         begun = time.perf_counter()
-        text, logprobs = "", []
+        text, logprobs = "", list[float]()
         async with aclosing(model.stream(request)) as chunks:
             async for chunk in chunks:
                 text += chunk.text

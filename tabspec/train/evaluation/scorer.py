@@ -1,4 +1,4 @@
-"""Log-probabilities of tokens under a model: the bundled kind through our own network, any other through transformers."""
+"""Log-probabilities of tokens under a model: Llamas like ours in our own network, any other through transformers."""
 
 from __future__ import annotations
 
@@ -46,13 +46,14 @@ def load_scorer(folder: Path, dtype: torch.dtype = torch.float32) -> Scorer:
 
 
 def _through_transformers(folder: Path, dtype: torch.dtype) -> Scorer:
-    from transformers import AutoModelForCausalLM  # noqa: PLC0415  (seconds to import, seldom wanted)
+    from transformers import AutoModelForCausalLM
 
     try:
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         model: Any = AutoModelForCausalLM.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=dtype
-        ).eval()
+        )
+        model.eval()
     except Exception as error:  # whatever a folder can be instead of a model
         raise InputError(f"{folder}: cannot be loaded as a model: {str(error).splitlines()[0]}") from error
     context = int(getattr(model.config, "max_position_embeddings", 1024))
