@@ -15,7 +15,7 @@ from tabspec.context import EditContext
 from tabspec.engine.futures import SHARES, Kind
 from tabspec.engine.generation import Generation, Link, State
 from tabspec.engine.past import Past
-from tabspec.engine.postprocess import PostProcess, postprocess
+from tabspec.engine.postprocess import PostProcess, judge, postprocess
 from tabspec.engine.price import Price
 from tabspec.engine.question import Question
 from tabspec.engine.rejections import Rejections
@@ -196,7 +196,7 @@ class CompletionEngine:
 
     def _offer(self, context: EditContext, generated: GeneratedText, entry: Entry, source: Source) -> Answer:
         """Post-process what is left of an entry's text into the answer."""
-        suggestion = self._post(context, generated)
+        suggestion = self._suggest(context, generated)
         if isinstance(suggestion, Reason):
             return Answer(Source.NONE, reason=suggestion)
         if (context, suggestion) in self._rejections:
@@ -206,6 +206,11 @@ class CompletionEngine:
             kind.used, kind.used_tokens = kind.used + 1, kind.used_tokens + entry.tokens
         entry.served += 1
         return Answer(source, (suggestion,))
+
+    def _suggest(self, context: EditContext, generated: GeneratedText) -> Suggestion | Reason:
+        """What to offer of a text at ``context``, or why nothing."""
+        suggestion = self._post(context, generated)
+        return judge(suggestion, generated, self._model.info.calibration, self.config.min_probability)
 
     def _supersede(self, request: _Request) -> None:
         request.superseded = True
@@ -296,7 +301,7 @@ class CompletionEngine:
     def _known(self, context: EditContext) -> Suggestion | Reason | None:
         """What would be offered at ``context`` without asking the model; None if that is not known."""
         hit = self.completion_cache.lookup(context, self._question(context).scope)
-        return hit and self._post(context, hit.generated)
+        return hit and self._suggest(context, hit.generated)
 
     def _speculate(self, speculation: Speculation) -> bool:
         """Put a future to the model, unless that is done already; whether it was."""

@@ -100,8 +100,8 @@ class Scheduler:
             generation.interrupt()
 
     def _stop_task(self, generation: Generation) -> None:
-        """Wake a generation's task where it waits for the model. Not twice: the model may be cleaning up by then. Nor from
-        inside: the task itself sees what has become of its generation.
+        """Wake a generation's task where it waits for the model. Not twice: the model may be cleaning up by then.
+        Nor from inside: the task itself sees what has become of its generation.
         """
         task = self._running.get(generation)
         if task and generation.state is State.RUNNING and task is not asyncio.current_task():

@@ -90,7 +90,8 @@ def load_transformers(
     decoder = TransformersDecoder(model, min(positions, window, context))
     detail = f"transformers {type(model).__name__}, {at.type}, {str(numbers).removeprefix('torch.')}, {form.name}"
     fingerprint = folder.fingerprint("transformers", str(numbers), form.name, str(decoder.context))
-    return LocalModel(ModelInfo(name, fingerprint, decoder.context, detail), decoder, vocabulary, form)
+    info = ModelInfo(name, fingerprint, decoder.context, detail, folder.calibration)
+    return LocalModel(info, decoder, vocabulary, form)
 
 
 def _network(folder: ModelFolder, config: Any, dtype: torch.dtype) -> Any:

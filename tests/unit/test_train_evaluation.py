@@ -17,7 +17,8 @@ from tabspec.models.scripted import ScriptedModel, continuing
 from tabspec.train.build import build_corpus
 from tabspec.train.corpus import Corpus
 from tabspec.train.evaluation.baseline import Baseline
-from tabspec.train.evaluation.calibration import Calibration, expected_error, fit, load_calibration, reliability
+from tabspec.calibration import Calibration, load_calibration
+from tabspec.train.evaluation.calibration import expected_error, fit, reliability
 from tabspec.train.evaluation.infill import fill, score, with_model
 from tabspec.train.evaluation.ngram import NestedNgram, NgramCounts
 from tabspec.train.evaluation.similarity import edit_similarity, same
