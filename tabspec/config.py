@@ -46,6 +46,10 @@ class EngineConfig:
     max_lines: int = setting(1, "Lines that a suggestion may have.", 1, 64)
     # A line of code of 120 columns has about 36 tokens.
     max_tokens: int = setting(48, "Tokens that a suggestion may have.", 1, 1024)
+    # One in ten: a suggestion that is wrong nine times out of ten costs more reading than it saves typing.
+    min_probability: float = setting(
+        0.1, "Suggestions that are right less often are withheld (by the model's calibration, if it has one).", 0, 1
+    )
     cache_entries: int = setting(10_000, "Suggestions kept in the completion cache.", 1, 10_000_000)
     cache_bytes: int = setting(16 << 20, "Bytes that the completion cache may take.", 1024, 1 << 34)
     cache_seconds: float = setting(3600.0, "Seconds after which a cached suggestion is dropped.", 0.001, 1e9)

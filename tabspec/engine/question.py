@@ -30,7 +30,7 @@ class Question:
     def of(cls, context: EditContext, size: WindowSize, fingerprint: str) -> Question:
         """The question for ``context`` to the model with this fingerprint."""
         seen = window(context, size)
-        return cls(context, seen, (fingerprint, *seen.scope))
+        return cls(context, seen, (fingerprint, context.document.language, *seen.scope))
 
     def request(self, stop: StopRule, resume: str = "", foreground: bool = True) -> GenerationRequest:
         """The request to the model; ``resume`` is what an interrupted generation had written already."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
 
 import torch
 
 from tabspec.errors import ModelError
+from tabspec.models.drafts import Drafts, NoDrafts
 from tabspec.models.prompting import Prompter
 from tabspec.models.protocol import Chunk, GenerationRequest, Usage
 from tabspec.models.slots import Choice, Decoder, Slot, Slots
@@ -25,13 +26,6 @@ from tabspec.suggestion import Finish
 # 25M parameters on two cores, and chunks of this size cost no more per token than longer ones.
 CHUNK = 256
 
-Drafts = Callable[[Sequence[int]], Sequence[int]]
-
-
-def no_drafts(_: Sequence[int]) -> Sequence[int]:
-    """Drafts nothing: every token behind the forced text is decoded singly."""
-    return ()
-
 
 @dataclass
 class LocalDecoding:
@@ -41,7 +35,7 @@ class LocalDecoding:
     vocabulary: Vocabulary
     prompter: Prompter
     slots: Slots
-    drafts: Drafts = no_drafts
+    drafts: Drafts = field(default_factory=NoDrafts)
     chunk: int = CHUNK
 
 
@@ -184,7 +178,7 @@ def _draft(stretch: _Stretch, slot: Slot, pending: _Pending) -> list[int]:
         return []
     if not stretch.rest:
         room = max(stretch.writing.stop.max_tokens - stretch.spent - 1, 0)
-        return list(stretch.local.drafts([*slot.tokens, *(token for token, _ in pending)]))[:room]
+        return list(stretch.local.drafts.propose([*slot.tokens, *(token for token, _ in pending)]))[:room]
     try:
         return stretch.local.vocabulary.encode(stretch.rest.decode("utf-8"))
     except UnicodeDecodeError:  # the last token ended within a character
@@ -213,11 +207,14 @@ def _verify(stretch: _Stretch, slot: Slot, rows: torch.Tensor, draft: Sequence[i
     Returns the last choice, which is still to be run, and what the choices wrote.
     """
     base = len(slot.tokens) - len(draft)
+    guessed = draft and not stretch.rest  # else they are the tokenizer's own tokens for known text
     chunks: list[Chunk] = []
     for i in range(len(draft) + 1):
         choice = choose(stretch.local.vocabulary, rows[i], stretch.rest)
         chunks.append(stretch.take(choice))
         if stretch.over or i == len(draft) or draft[i] != choice.token:
+            if guessed:
+                stretch.local.drafts.verified(i, len(draft))
             if i < len(draft):
                 slot.truncate(stretch.local.decoder, base + i)
                 slot.logits = rows[i].clone()

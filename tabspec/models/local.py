@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from tabspec.models.generate import CHUNK, Drafts, LocalDecoding, generate, no_drafts
+from tabspec.models.drafts import Drafts, PromptLookup
+from tabspec.models.generate import CHUNK, LocalDecoding, generate
 from tabspec.models.prompting import Prompter
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
 from tabspec.models.slots import Decoder, Slots
@@ -16,7 +17,8 @@ from tabspec.prompt.fim import FimFormat
 class LocalModel:
     """A `Model` on a decoder in this process. Forward passes block the event loop for as long as each of them takes.
 
-    ``slots`` sequences keep their keys and values between requests; prefill runs ``chunk`` tokens at a time.
+    ``slots`` sequences keep their keys and values between requests; prefill runs ``chunk`` tokens at a time. ``drafts``
+    are by prompt lookup unless others are given.
     """
 
     def __init__(
@@ -28,9 +30,10 @@ class LocalModel:
         *,
         slots: int = 4,
         chunk: int = CHUNK,
-        drafts: Drafts = no_drafts,
+        drafts: Drafts | None = None,
     ) -> None:
         self.info = info
+        drafts = drafts or PromptLookup(vocabulary.control)
         prompter = Prompter(vocabulary, form, decoder.context)
         self.local = LocalDecoding(decoder, vocabulary, prompter, Slots(decoder, slots), drafts, chunk)
 

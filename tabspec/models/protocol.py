@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from tabspec.calibration import Calibration
 from tabspec.suggestion import Finish
 
 
@@ -107,12 +108,14 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What is known of a model: ``fingerprint`` changes whenever its answers may (weights, prompt format, dtype)."""
+    """What is known of a model: ``fingerprint`` changes whenever its answers may (weights, prompt format, dtype);
+    ``calibration`` tells how likely its suggestions are right, where that was measured."""
 
     name: str
     fingerprint: str
     context_tokens: int
     detail: str = ""
+    calibration: Calibration | None = None
 
 
 class Model(Protocol):

@@ -20,6 +20,9 @@ ROOT = HERE.parent.parent
 EXTENSION = ROOT / "editor-configs" / "vscode"
 ARTIFACTS = ROOT / "build" / "artifacts" / "vscode"
 
+# The language server is the one that the tests run with.
+PYTHONPATH = os.environ.get("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'lsp'}")
+
 # A suggestion takes milliseconds and a page some seconds; a busy machine is given much more before a test fails.
 SECONDS = 20.0
 PAGE_SECONDS = 90.0
@@ -75,14 +78,15 @@ class CodeServer:
             "PATH": f"{self.prefix / 'bin'}:{os.environ['PATH']}",
             "NODE_PATH": str(self.prefix / "app" / "node_modules"),
         }
-        _run(["make", "--silent", "-C", str(EXTENSION), "vsix"], self.environment)
-        # VS Code asks its user's shell for an environment otherwise, and the user's HOME is not ours
-        self.environment |= {"HOME": str(folder / "home"), "VSCODE_CLI": "1"}
+        self.environment |= {"npm_config_cache": str(self.prefix / "npm-cache")}
+        self.make("vsix")
+        self.environment |= {"HOME": str(folder / "home")}  # the user's is not ours
         (folder / "home").mkdir()
         (folder / "data" / "User").mkdir(parents=True)
         (folder / "data" / "User" / "settings.json").write_text(json.dumps(SETTINGS))
         entry = str(self.prefix / "app" / "node_modules" / "code-server" / "out" / "node" / "entry.js")
-        program = [str(self.prefix / "bin" / "node"), entry, "--config", str(folder / "config.yaml")]
+        node = str(self.prefix / "bin" / "node")
+        program = [node, entry, "--config", str(folder / "config.yaml")]
         program += ["--user-data-dir", str(folder / "data"), "--extensions-dir", str(folder / "extensions")]
         _run([*program, "--install-extension", str(EXTENSION / "dist" / "tabspec.vsix")], self.environment)
         with socket.socket() as free:
@@ -95,7 +99,7 @@ class CodeServer:
                 [*program, *options], env=self.environment, stdout=log, stderr=log, start_new_session=True
             )
         self.browser = subprocess.Popen(
-            [self.environment_node, str(HERE / "vscode_driver.js"), _chromium()],
+            [node, str(HERE / "vscode_driver.js"), _chromium()],
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -104,9 +108,9 @@ class CodeServer:
         )
         _until(self._listens, "code-server does not listen; see code-server.log")
 
-    @property
-    def environment_node(self) -> str:
-        return str(self.prefix / "bin" / "node")
+    def make(self, target: str) -> None:
+        """A target of the extension's Makefile. Raises `Failed` with what it says."""
+        _run(["make", "--silent", "-C", str(EXTENSION), target], self.environment)
 
     def _listens(self) -> bool:
         if self.process.poll() is not None:
@@ -117,7 +121,9 @@ class CodeServer:
     def stop(self) -> None:
         """End code-server and the browser, and what they have started."""
         for process in (self.browser, self.process):
-            if process.poll() is None:
+            if process.stdin:
+                process.stdin.close()  # the driver closes its browser, then
+            else:
                 os.killpg(process.pid, signal.SIGTERM)
             try:
                 process.wait(SECONDS)
@@ -146,15 +152,16 @@ class Editor:
         self, server: CodeServer, folder: Path, script: dict[str, Any], text: str = "", **settings: Any
     ) -> None:
         self.server, self.folder = server, folder
+        self.asked = 0
         self.file, self.log = folder / "example.py", folder / "messages.jsonl"
-        self.file.write_text(text)
+        self.file.write_bytes(text.encode())
         self.log.touch()
         (folder / "script.json").write_text(json.dumps(script))
         lsp = [sys.executable, "-m", "tabspec_lsp.main", "--stdio", "--model", f"scripted:{folder / 'script.json'}"]
         settings.setdefault(
-            "tabspec.server.command", [sys.executable, str(HERE / "vscode_driver_tee.py"), str(self.log), *lsp]
+            "tabspec.server.command", [sys.executable, str(HERE / "vscode_driver_tee.py"), str(folder), *lsp]
         )
-        settings.setdefault("tabspec.server.environment", {"PYTHONPATH": f"{ROOT}:{ROOT / 'lsp'}"})
+        settings.setdefault("tabspec.server.environment", {"PYTHONPATH": PYTHONPATH})
         (folder / ".vscode").mkdir()
         (folder / ".vscode" / "settings.json").write_text(json.dumps(settings))
         payload = json.dumps([["openFile", f"vscode-remote://127.0.0.1:{server.port}{self.file}"]])
@@ -165,10 +172,7 @@ class Editor:
     def ready(self) -> Editor:
         """Wait until the language server has opened the document and its model is there."""
         self.until_said(lambda m: m.get("method") == "textDocument/didOpen", "the document was not opened")
-        self.until_said(
-            lambda m: m.get("method") == "tabspec/statusChanged" and m["params"]["model"]["state"] == "ready",
-            "the model was not loaded",
-        )
+        self.until_status(lambda status: status["model"]["state"] == "ready")
         return self
 
     def type(self, text: str) -> None:
@@ -177,6 +181,10 @@ class Editor:
     def press(self, *keys: str) -> None:
         for key in keys:
             self.server.ask("press", key=key)
+
+    def command(self, title: str) -> None:
+        """Run a command from the palette."""
+        self.server.ask("command", title=title)
 
     def look(self, name: str, argument: Any = None) -> Any:
         return self.server.ask("look", name=name, argument=argument)
@@ -191,15 +199,15 @@ class Editor:
                 f"{name} is not {value!r} but {self.look(name, argument)!r} after {seconds:g} s ({error})"
             ) from None
 
-    def ghost(self, text: str) -> None:
+    def ghost(self, text: str, seconds: float = SECONDS) -> None:
         """Wait until this, and nothing else, is shown as ghost text."""
-        self.until("ghost", text)
+        self.until("ghost", text, seconds=seconds)
 
     def document(self) -> str:
-        """The text, saved and read from the disk."""
+        """The text, saved and read from the disk, line ends as they are."""
         self.press("Control+s")
         self.until("has", False, ".tab.dirty")
-        return self.file.read_text()
+        return self.file.read_bytes().decode()
 
     def said(self) -> list[dict[str, Any]]:
         """The messages so far between editor and server, each with ``t`` and ``from``."""
@@ -216,6 +224,40 @@ class Editor:
 
         _until(look, problem)
         return found[0]
+
+    def status(self) -> dict[str, Any]:
+        """What the language server says of itself now, asked behind the editor's back."""
+        self.asked += 1
+        request = {"jsonrpc": "2.0", "id": f"test {self.asked}", "method": "tabspec/status", "params": {}}
+        (self.folder / "questions").write_text(json.dumps(request) + "\n")
+        said = self.until_said(lambda m: m.get("id") == request["id"] and "result" in m, "no status")
+        result: dict[str, Any] = said["result"]
+        return result
+
+    def server_process(self) -> int:
+        """The language server's process id."""
+        return int((self.folder / "pid").read_text())
+
+    def until_cached(self, suggestions: int) -> None:
+        """Wait until the completion cache holds so many: what follows the one that is shown was asked ahead."""
+        _until(lambda: self.status()["cache"]["entries"] >= suggestions, f"no {suggestions} suggestions were asked for")
+
+    def offered(self) -> list[dict[str, Any]]:
+        """The items of the last answer that had some."""
+        results = [m["message"].get("result") for m in self.said() if m["from"] == "server"]
+        items: list[dict[str, Any]] = [r["items"] for r in results if isinstance(r, dict) and r.get("items")][-1]
+        return items
+
+    def until_status(self, true: Callable[[dict[str, Any]], bool]) -> None:
+        """Wait until the server says by itself that its status is as wanted."""
+        self.until_said(
+            lambda m: m.get("method") == "tabspec/statusChanged" and true(m["params"]),
+            "the status did not become as expected",
+        )
+
+    def until_frame_says(self, selector: str, true: Callable[[list[str]], bool]) -> None:
+        """Wait for the texts of elements in any frame of the page."""
+        _until(lambda: true(self.server.ask("frames", selector=selector)), f"no frame has such {selector}")
 
     def until_answered(self, after: int) -> list[str]:
         """Wait for the answer to a request for suggestions made after the first ``after`` messages: the texts offered.
