@@ -146,11 +146,15 @@ class TabspecServer(LanguageServer):
     def lost_message(self, uri: str | None, problem: str) -> None:
         """A message could not be read. If it was a change, documents would differ from the client's from here on."""
         log.warning("lost a message: %s", problem)
-        lost = self.service.distrust(uri)
-        new = set(lost) - self._lost_told
-        self._lost_told |= new
+        self.service.distrust(uri)
+        self.tell_out_of_step()
+
+    def tell_out_of_step(self) -> None:
+        """Say it if documents have become unknown since this was called last."""
+        lost = set(self.service.documents.out_of_step)
+        new, self._lost_told = lost - self._lost_told, lost
         if new:
-            self.say("a message from the editor could not be read; reopen the file to get suggestions in it again.")
+            self.say("a change from the editor could not be followed; reopen the file to get suggestions in it again.")
 
     # --- settings -------------------------------------------------------------------------------------------------
 

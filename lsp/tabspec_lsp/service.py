@@ -155,13 +155,11 @@ class CompletionService:
         if self.documents.close(uri):
             self._lost_track(uri)
 
-    def distrust(self, uri: str | None = None) -> list[str]:
-        """A message was lost that may have been a change (of this document, or of any). The documents that now wait
-        for their whole text."""
+    def distrust(self, uri: str | None = None) -> None:
+        """A message was lost that may have been a change (of this document, or of any)."""
         for name in [uri] if uri is not None else self.documents.in_step:
             self.documents.distrust(name)
             self._lost_track(name)
-        return self.documents.out_of_step
 
     def _lost_track(self, uri: str) -> None:
         self._stop_grace(uri)

@@ -107,9 +107,20 @@ def test_what_the_client_tells_of_a_word_is_not_counted_twice() -> None:
         assert [(one.outcome, one.suggestion.text) for one in rest] == [(Outcome.ACCEPTED, " two")]
 
 
+def test_offers_of_large_documents_take_no_more_memory_than_others() -> None:
+    offers = Offers()
+    made = []
+    for number in range(100):
+        text = f"{number}" + "x" * 5_000_000
+        made.append(offers.add(EditContext(Document("file:///x", text), 0), Suggestion("a"), Source.MODEL).id)
+    kept = [offer_id for offer_id in made if offers.get(offer_id)]
+    assert kept == made[-len(kept) :]
+    assert 3 <= len(kept) <= 13
+
+
 def test_old_offers_are_forgotten() -> None:
     offers, offer = shown("", "", Suggestion("first"))
-    for _ in range(1000):
+    for _ in range(1001):
         offers.add(offer.context, Suggestion("later"), Source.MODEL)
     assert offers.get(offer.id) is None
     assert offers.get(["not", "an", "id"]) is None
