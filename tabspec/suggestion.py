@@ -152,7 +152,8 @@ class Answer:
     """How one request ended: exactly one of these for each request.
 
     ``waited`` is in seconds, from the request to this answer; ``reason`` is set where there is no suggestion, ``miss``
-    where there is one that had to be waited for.
+    where there is one that had to be waited for. ``cached`` tells that the completion cache knew the answer, be it that
+    there is nothing to suggest.
     """
 
     source: Source
@@ -161,6 +162,7 @@ class Answer:
     waited: float = 0.0
     detail: str = ""
     miss: Miss | None = None
+    cached: bool = False
 
     @property
     def suggestion(self) -> Suggestion | None:

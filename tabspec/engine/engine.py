@@ -192,7 +192,7 @@ class CompletionEngine:
             return None
         first = hit.entry.speculated and not hit.entry.served
         source = Source.SPECULATED if first else Source.EXACT if hit.exact else Source.TYPE_THROUGH
-        return self._offer(question.context, hit.generated, hit.entry, source)
+        return replace(self._offer(question.context, hit.generated, hit.entry, source), cached=True)
 
     def _offer(self, context: EditContext, generated: GeneratedText, entry: Entry, source: Source) -> Answer:
         """Post-process what is left of an entry's text into the answer."""

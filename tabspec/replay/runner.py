@@ -211,9 +211,11 @@ class _Asked:
 def _record(asked: RequestRecord, answer: Answer, known: bool) -> RequestRecord:
     suggestion = answer.suggestion
     miss = answer.miss
-    if asked.tab and suggestion is None:
+    if asked.tab and suggestion is None and not answer.cached:
         nothing = answer.reason in (Reason.EMPTY, Reason.WITHHELD, Reason.REJECTED)
-        miss = Miss.UNKNOWN if not nothing else Miss.NO_SUGGESTION if known else Miss.UNRECORDED
+        miss = Miss.UNKNOWN if not nothing else Miss.NO_SUGGESTION
+    if asked.tab and suggestion is None and not known:
+        miss = Miss.UNRECORDED
     return replace(
         asked,
         ms=answer.waited * 1000,
@@ -222,6 +224,7 @@ def _record(asked: RequestRecord, answer: Answer, known: bool) -> RequestRecord:
         chars=len(suggestion.text) if suggestion else 0,
         text=suggestion.text[:TEXT_CHARS] if suggestion else "",
         miss=miss and miss.value,
+        cached=answer.cached,
     )
 
 
