@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.console import Console
+from torch import Tensor
 
 from tabspec.errors import InputError
+from tabspec.train.checkpoint import NAME as CHECKPOINT
+from tabspec.train.checkpoint import checkpoint_weights
 from tabspec.train.corpus import DOCUMENTS, Corpus
 from tabspec.train.export import TOKENIZER, export_model, load_model
 from tabspec.train.journal import read_journal
@@ -102,6 +105,17 @@ def carry_out(plan: RunPlan, console: Console) -> Path:
     export_model(trainer.network.state_dict(), shape, tokenizer, plan.out / "model", eight_bits=True)
     draw(plan.out, "Training")
     return plan.out / "model"
+
+
+def interrupted(out: Path) -> tuple[dict[str, Tensor], Shape, Path]:
+    """Weights, shape and tokenizer of the last checkpoint of a run that was stopped.
+
+    Raises `InputError` if there is none, or if its tokenizer is not in the folder (it was given from elsewhere).
+    """
+    weights, shape = checkpoint_weights(out / CHECKPOINT)
+    if not (out / TOKENIZER).is_file():
+        raise InputError(f"{out}: has no {TOKENIZER}; copy the one that the run was started with there")
+    return weights, Shape(**shape), out / TOKENIZER
 
 
 def draw(out: Path, title: str) -> Path:

@@ -62,6 +62,19 @@ def test_nested_ngrams_against_brute_force(project: list[int], file: list[int], 
         assert found[1] == pytest.approx(max(chances))
 
 
+@given(kept=TEXTS, gone=TEXTS)
+def test_forgetting_undoes_counting(kept: list[int], gone: list[int]) -> None:
+    counts, expected = NgramCounts(4), NgramCounts(4)
+    counts.add(gone)
+    counts.add(kept)
+    counts.remove(gone)
+    expected.add(kept)
+    for before in ([], [0], [1, 2], [0, 1, 2]):
+        for token in range(VOCABULARY):
+            mine, theirs = NestedNgram([counts], VOCABULARY), NestedNgram([expected], VOCABULARY)
+            assert mine.probability(before, token) == theirs.probability(before, token)
+
+
 def test_a_text_that_repeats_itself_gets_cheap() -> None:
     def bits(tokens: list[int]) -> float:
         return NestedNgram([NgramCounts(), NgramCounts()], 100).bits(tokens)

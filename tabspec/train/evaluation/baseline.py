@@ -24,30 +24,37 @@ class Baseline:
     def __init__(self, corpus: Corpus, tokenizer: Tokenizer) -> None:
         self._corpus, self._tokenizer = corpus, tokenizer
         tokenizer.encode_special_tokens = True
-        self._projects: dict[tuple[str, str], NgramCounts] = {}
+        self._held: tuple[str, str] | None = None
+        self._counts = NgramCounts()
+        self._apart: list[int] = []  # tokens of the file that is taken out of the counts at present
+        self._counted: set[int] = set()
 
     def _encode(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def project(self, project: str, language: str, apart: str) -> NgramCounts:
-        """Counts of a project's files of a language, without the file ``apart``.
+        """Counts of a project's files of a language, without the file ``apart``. Valid until the next call.
 
-        Files nearest in path first, until `PROJECT_BYTES` are counted.
+        One project is held at a time (counts take hundreds of megabytes), so ask for one after the other.
         """
-        key = (project, apart)
-        if key not in self._projects:
-            counts = NgramCounts()
-            size = 0
-            folder = apart.rpartition("/")[0]
-            chosen = [i for i, e in enumerate(self._corpus) if e.project == project and e.language == language]
-            chosen.sort(key=lambda i: not self._corpus[i].path.startswith(folder))
-            for index in chosen:
-                entry = self._corpus[index]
-                if entry.path != apart and size < PROJECT_BYTES:
-                    counts.add(self._encode(self._corpus.text(index)))
-                    size += entry.end - entry.start
-            self._projects = {key: counts}  # one at a time: counts of a project take hundreds of megabytes
-        return self._projects[key]
+        if self._held != (project, language):
+            self._held, self._counts, self._apart, size = (project, language), NgramCounts(), [], 0
+            self._counted = set()
+            for index in self._files(project, language):
+                if size < PROJECT_BYTES:
+                    self._counts.add(self._encode(self._corpus.text(index)))
+                    size += self._corpus[index].end - self._corpus[index].start
+                    self._counted.add(index)
+        self._counts.add(self._apart)
+        self._apart = []
+        for index in self._files(project, language):
+            if self._corpus[index].path == apart and index in self._counted:
+                self._apart = self._encode(self._corpus.text(index))
+                self._counts.remove(self._apart)
+        return self._counts
+
+    def _files(self, project: str, language: str) -> list[int]:
+        return [i for i, e in enumerate(self._corpus) if e.project == project and e.language == language]
 
     def bits(self, documents: Sequence[tuple[str, str, str, str]]) -> Bits:
         """What documents (project, path, language, text) cost, each with its project known and itself learned."""

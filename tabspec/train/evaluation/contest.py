@@ -83,6 +83,7 @@ def evaluate_baseline(plan: Plan, progress: Progress) -> Contestant:
     for language in plan.languages if plan.bytes else ():
         result.bits[language] = baseline.bits(sorted(plan.documents(corpus, language)))
     snippets = _snippets(plan, corpus) if plan.holes else []
+    snippets.sort(key=lambda snippet: (snippet.project, snippet.language, snippet.path))
     result.marks = asyncio.run(fill(snippets, baseline.guesser(), lambda n: progress("n-grams", n, len(snippets))))
     return result
 
