@@ -213,8 +213,10 @@ class CompletionEngine:
         return judge(suggestion, generated, self._model.info.calibration, self.config.min_probability)
 
     def _supersede(self, request: _Request) -> None:
+        """Something newer has come. Its task leaves the generation when it wakes, and not before: the newer request may
+        join it, and in between it would count as speculation and lose its slot.
+        """
         request.superseded = True
-        self._leave(request)
         request.woken.set()
 
     def _leave(self, request: _Request) -> None:

@@ -73,7 +73,7 @@ class Watch:
         """A request begins."""
         self._moved(context.uri)
         self.current[context.uri] = context
-        self._told()
+        self.told()
         request = Request(context, self.now(), len(self.model.failed))
         self.pending.append(request)
         return request
@@ -84,7 +84,7 @@ class Watch:
             if request.context.uri == context.uri and not _same(request.context, context):
                 request.moved_on = True
         self.current[context.uri] = context
-        self._told()
+        self.told()
 
     def accepted(self, context: EditContext, suggestion: Suggestion) -> None:
         """An accept is about to be told: news only where the engine does not know better already."""
@@ -101,7 +101,8 @@ class Watch:
         self.current.pop(uri, None)
         self.refused.pop(uri, None)
 
-    def _told(self) -> None:
+    def told(self) -> None:
+        """Something is about to be told to the engine: there may be new questions."""
         self.asked.clear()
         self.counted = len(self.model.asked)
 

@@ -329,8 +329,7 @@ class Simulation:
         """Tell the engine: now, or late, or twice, or never."""
         random, late = self.random, self.world.late_rate
         if random.random() >= late:
-            self._say(what, *args)
-            call(*args)
+            self._tell_engine(what, call, args)
         for _ in range(random.choice((0, 1, 1, 2)) if random.random() < late else 0):
             self._on_the_way += 1
             self._loop.call_later(random.choice((0.0, 0.02, 0.5, 20.0)), self._arrive, what, call, args)
@@ -338,7 +337,11 @@ class Simulation:
     def _arrive(self, what: str, call: Callable[..., None], args: tuple[Any, ...]) -> None:
         self._on_the_way -= 1
         self._event("late", None)
+        self._tell_engine(what, call, args)
+
+    def _tell_engine(self, what: str, call: Callable[..., None], args: tuple[Any, ...]) -> None:
         self._say(what, *args)
+        self.watch.told()
         call(*args)
 
     # --- the record -------------------------------------------------------------------------------------------------

@@ -595,3 +595,17 @@ async def test_a_rejection_that_comes_late_leaves_alone_what_is_waited_for_and_s
         engine.rejected(context, answer.suggestion)
         await asyncio.sleep(1)
         assert (await engine.complete(after.after_accept(second.suggestion))).source is Source.SPECULATED
+
+
+@virtual
+async def test_typing_on_does_not_lose_the_slot_to_another_document() -> None:
+    model = writer()
+    async with engine_on(model, policy="cache") as engine:
+        first = asyncio.create_task(engine.complete(at(10)))
+        await asyncio.sleep(0.05)
+        other = asyncio.create_task(engine.complete(at(30, "file:///other.py")))
+        await asyncio.sleep(0.01)
+        joined = await engine.complete(at(11))
+        assert joined.source is Source.JOINED and joined.waited == pytest.approx(0.1 + 0.01 * 2 - 0.06)
+        assert model.cancelled == 0
+        assert (await first).reason is Reason.SUPERSEDED and (await other).suggestion
