@@ -56,6 +56,7 @@ class Watch:
     most_generations: int = 0
     asked: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # questions since something was told
     counted: int = 0  # streams that are in ``asked``
+    just_told: int = 0  # things told at this moment, some of which may not have been acted upon yet
 
     def __post_init__(self) -> None:
         # The scheduler tells the engine of each generation that has ended; listen in.
@@ -105,6 +106,7 @@ class Watch:
         """Something is about to be told to the engine: there may be new questions."""
         self.asked.clear()
         self.counted = len(self.model.asked)
+        self.just_told += 1
 
     def _moved(self, uri: str) -> None:
         for request in self.pending:
@@ -237,10 +239,9 @@ class Watch:
         for request in self.model.asked[self.counted :]:
             question = request.path, request.prefix, request.suffix
             self.asked[question] += not request.resume
-            _require(
-                self.asked[question] <= 3, f"asks again and again: {request.prefix[-40:]!r}|{request.suffix[:40]!r}"
-            )
-        self.counted = len(self.model.asked)
+            again = self.asked[question] > 3 + self.just_told
+            _require(not again, f"asks again and again: {request.prefix[-40:]!r}|{request.suffix[:40]!r}")
+        self.counted, self.just_told = len(self.model.asked), 0
 
     def wanted(self, generation: Generation) -> bool:
         """Whether a client waits for it, or its user may still come to its state: by typing on, or by accepting."""
