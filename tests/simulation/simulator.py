@@ -6,7 +6,6 @@ Everything is drawn from one seed: a run is reproduced to the byte by its seed a
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -93,7 +92,6 @@ class Report:
     tokens: int
     evictions: int
     seconds: float  # virtual
-    digest: int  # of everything that happened
 
 
 class Simulation:
@@ -111,8 +109,6 @@ class Simulation:
         names = [f"file:///project/{name}" for name in ("a.py", "b.c", "c.py", "d")]
         self.editors = [Editor(uri, self.random) for uri in names[: world.documents]]
         self.events = 0
-        self.digest = 0
-        self.recent: deque[str] = deque(maxlen=40)
         self._tasks: set[asyncio.Task[None]] = set()
         self._on_the_way = 0
         self.trouble: BaseException | None = None
@@ -237,6 +233,9 @@ class Simulation:
             case "close":
                 self._close(editor)
                 editor.open()
+                if random.random() < 0.5:
+                    editor.replace_all()
+                self._tell(editor)
                 return
             case "worker dies":
                 self.model.die()
@@ -381,7 +380,6 @@ class Simulation:
             self.model.decoded,
             self.engine.completion_cache.evictions,
             round(self._loop.time(), 6),
-            self.digest,
         )
 
 
