@@ -183,6 +183,8 @@ class SimulatedModel:
             count += 1
         if done != resume:
             self.wrongs.append(f"was asked to resume behind {resume!r}, which is not what it wrote")
+        if resume and count == len(tokens):
+            self.wrongs.append(f"was asked to resume behind {resume!r}, which was all")
         return tokens[count:]
 
     async def _step(self, stream: Stream, seconds: float) -> None:

@@ -609,3 +609,21 @@ async def test_typing_on_does_not_lose_the_slot_to_another_document() -> None:
         assert joined.source is Source.JOINED and joined.waited == pytest.approx(0.1 + 0.01 * 2 - 0.06)
         assert model.cancelled == 0
         assert (await first).reason is Reason.SUPERSEDED and (await other).suggestion
+
+
+@virtual
+async def test_what_was_whole_when_it_was_interrupted_is_not_asked_for_again() -> None:
+    class SlowToLeave(ScriptedModel):
+        async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+            self.requests.append(request)
+            yield Chunk("a", (1,), (-0.1,))
+            yield Chunk(finish=Finish.END)
+            await asyncio.sleep(1)
+
+    model = SlowToLeave({})
+    async with engine_on(model, policy="tree") as engine:
+        engine.rested(at(10))
+        await asyncio.sleep(0.5)
+        await engine.complete(at(30, "file:///other.py"))  # interrupts it
+        assert (await engine.complete(at(10))).source is Source.SPECULATED
+        assert len(model.requests) == 2
