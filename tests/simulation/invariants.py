@@ -14,6 +14,7 @@ from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.generation import Generation, State
+from tabspec.engine.speculator import FUTURES
 from tabspec.suggestion import Answer, Reason, Source, Suggestion
 
 from .model import SimulatedModel, Stream
@@ -304,8 +305,8 @@ class Watch:
     def _bounded(self, generations: int) -> None:
         engine, config, cache = self.engine, self.config, self.engine.completion_cache
         documents = max(len(self.current), 1)
-        # One chain for each document, one request, and those typed past that still agree.
-        _require(generations <= documents * (config.max_tokens + 4), f"{generations} generations at a time")
+        # The futures of each screen, one request, one place of rest, and those typed past that still agree.
+        _require(generations <= documents * (FUTURES + config.max_tokens + 2), f"{generations} generations at a time")
         _require(len(cache) <= config.cache_entries, f"{len(cache)} entries in the completion cache")
         _require(cache.bytes <= config.cache_bytes, f"{cache.bytes} bytes in the completion cache")
         indexed = sum(sum(lengths._counts.values()) for lengths in cache._index.values())

@@ -13,6 +13,7 @@ from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.generation import Generation, State
 from tabspec.engine.question import Question
+from tabspec.engine.speculator import FUTURES
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.protocol import Chunk, GenerationRequest
 from tabspec.models.scripted import ScriptedModel, continuing
@@ -627,3 +628,15 @@ async def test_what_was_whole_when_it_was_interrupted_is_not_asked_for_again() -
         await engine.complete(at(30, "file:///other.py"))  # interrupts it
         assert (await engine.complete(at(10))).source is Source.SPECULATED
         assert len(model.requests) == 2
+
+
+@virtual
+async def test_the_tree_of_a_screen_is_bounded_while_its_user_rests() -> None:
+    model = ScriptedModel(lambda request: "word\nword")
+    async with engine_on(model, policy="tree", depth=16, max_lines=2) as engine:
+        context = EditContext(Document(URI, ""), 0)
+        answer = await engine.complete(context)
+        assert answer.suggestion
+        engine.shown(context, answer.suggestion)
+        await asyncio.sleep(3600)
+        assert len(model.requests) <= FUTURES + 1
