@@ -153,9 +153,9 @@ class Watch:
         reason, context = answer.reason, request.context
         if reason is Reason.SUPERSEDED:
             _require(request.moved_on, "superseded, and nothing newer had come")
-        elif reason is Reason.EMPTY:
+        elif reason in (Reason.EMPTY, Reason.WITHHELD):
             _require(
-                self.oracle.right(context, Reason.EMPTY),
+                self.oracle.right(context, reason),
                 f"nothing served at {_shown(context)}, where the model says {self.oracle.offer(context)}",
             )
         elif reason is Reason.REJECTED:

@@ -71,6 +71,7 @@ class World:
         self.slots = pick((1, 1, 2, 4))
         self.documents = pick((1, 2, 4))
         self.end_percent = pick((4, 10, 25))
+        self.calibrated = pick((False, True))
         self.fault_rate = pick((0.0, 0.05, 0.3))
         self.late_rate = pick((0.0, 0.1, 0.5))
         # Seconds between two things that happen: bursts (0 lets tasks run, and time stand still), reading, pauses.
@@ -102,7 +103,7 @@ class Simulation:
         self.random = Random(f"users {world.seed}")
         self._loop = asyncio.get_running_loop()
         self.faults = Faults(Random(f"faults {world.seed}"), world.fault_rate)
-        self.model = SimulatedModel(self.faults, world.end_percent)
+        self.model = SimulatedModel(self.faults, world.end_percent, world.calibrated)
         self.engine = CompletionEngine(self.model, world.config, slots=world.slots)
         self.oracle = Oracle(self.model, world.config)
         self.watch = Watch(self.engine, self.model, world.config, self.oracle, world.slots, self._loop.time)
