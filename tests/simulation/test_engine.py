@@ -13,6 +13,7 @@ from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.generation import Generation, State
 from tabspec.engine.question import Question
+from tabspec.engine.rejections import Rejections
 from tabspec.engine.speculator import FUTURES
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.protocol import Chunk, GenerationRequest
@@ -640,3 +641,29 @@ async def test_the_tree_of_a_screen_is_bounded_while_its_user_rests() -> None:
         engine.shown(context, answer.suggestion)
         await asyncio.sleep(3600)
         assert len(model.requests) <= FUTURES + 1
+
+
+@virtual
+async def test_nothing_is_asked_ahead_behind_what_was_rejected() -> None:
+    model = writer()
+    async with engine_on(model, policy="chain", depth=3) as engine:
+        context = at(10)
+        answer = await engine.complete(context)
+        assert answer.suggestion
+        after = context.after_accept(answer.suggestion)
+        second = await engine.complete(after)
+        assert second.suggestion
+        engine.rejected(after, second.suggestion)
+        engine.changed(context)
+        engine.shown(context, answer.suggestion)
+        await asyncio.sleep(1)
+        assert len(model.requests) == 2, "the one suggestion known behind the accept will not be offered"
+
+
+def test_refusals_heard_after_their_documents_were_closed_are_bounded() -> None:
+    rejections = Rejections()
+    for i in range(1000):
+        rejections.closed(f"file:///{i}")
+        rejections.add(at(10, f"file:///{i}"), Suggestion("x"))
+    assert len(rejections._futures) <= 256
+    assert (at(10, "file:///999"), Suggestion("x")) in rejections
