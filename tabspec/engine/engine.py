@@ -199,8 +199,6 @@ class CompletionEngine:
         suggestion = self._suggest(context, generated)
         if isinstance(suggestion, Reason):
             return Answer(Source.NONE, reason=suggestion)
-        if (context, suggestion) in self._rejections:
-            return Answer(Source.NONE, reason=Reason.REJECTED)
         if not entry.served and entry.tokens:
             kind = self.stats.kinds[entry.kind or OVERTAKEN]
             kind.used, kind.used_tokens = kind.used + 1, kind.used_tokens + entry.tokens
@@ -210,11 +208,15 @@ class CompletionEngine:
     def _suggest(self, context: EditContext, generated: GeneratedText) -> Suggestion | Reason:
         """What to offer of a text at ``context``, or why nothing."""
         suggestion = self._post(context, generated)
-        return judge(suggestion, generated, self._model.info.calibration, self.config.min_probability)
+        suggestion = judge(suggestion, generated, self._model.info.calibration, self.config.min_probability)
+        refused = isinstance(suggestion, Suggestion) and (context, suggestion) in self._rejections
+        return Reason.REJECTED if refused else suggestion
 
     def _supersede(self, request: _Request) -> None:
+        """Something newer has come. Its task leaves the generation when it wakes, and not before: the newer request may
+        join it, and in between it would count as speculation and lose its slot.
+        """
         request.superseded = True
-        self._leave(request)
         request.woken.set()
 
     def _leave(self, request: _Request) -> None:
