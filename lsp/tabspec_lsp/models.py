@@ -12,8 +12,6 @@ from pathlib import Path
 
 from tabspec.errors import TabspecError
 from tabspec.models.protocol import Model
-from tabspec.models.scripted_file import SCHEME, read_script
-from tabspec.models.worker import WorkerModel, WorkerState
 
 log = logging.getLogger(__name__)
 
@@ -113,12 +111,23 @@ class ModelHost:
 async def open_model(spec: str, report: Report) -> Model:
     """The model of a ``--model`` specification: a script (``scripted:FILE``), or what `tabspec.models.load` knows,
     in a process of its own."""
+    # Not at the top: `initialize` is answered without them.
+    from tabspec.models.scripted_file import SCHEME, read_script
+    from tabspec.models.worker import WorkerModel, WorkerState
+
     if spec.startswith(SCHEME):
-        return await _open_script(Path(spec.removeprefix(SCHEME)), report)
+        script, seconds = read_script(Path(spec.removeprefix(SCHEME)))
+        await _pretend_to_load(seconds, report)
+        return script
+    states = {
+        WorkerState.LOADING: ModelState.LOADING,
+        WorkerState.READY: ModelState.READY,
+        WorkerState.FAILED: ModelState.UNUSABLE,
+    }
 
     def progress(state: WorkerState, detail: str) -> None:
-        if state in _STATES:
-            report(_STATES[state], detail, None)
+        if state in states:
+            report(states[state], detail, None)
 
     worker = WorkerModel(spec or None, on_progress=progress)
     try:
@@ -129,17 +138,8 @@ async def open_model(spec: str, report: Report) -> Model:
     return worker
 
 
-_STATES = {
-    WorkerState.LOADING: ModelState.LOADING,
-    WorkerState.READY: ModelState.READY,
-    WorkerState.FAILED: ModelState.UNUSABLE,
-}
-
-
-async def _open_script(path: Path, report: Report) -> Model:
-    model, seconds = read_script(path)
+async def _pretend_to_load(seconds: float, report: Report) -> None:
     steps = 10
     for step in range(steps if seconds else 0):
         report(ModelState.LOADING, "the script", 100.0 * step / steps)
         await asyncio.sleep(seconds / steps)
-    return model

@@ -10,10 +10,9 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tabspec.context import EditContext
-from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.stats import EngineStats
 from tabspec.errors import PositionError
 from tabspec.suggestion import Answer, Reason, Source
@@ -22,8 +21,11 @@ from tabspec_lsp.documents import Change, Changed, Documents, TextRange
 from tabspec_lsp.models import ModelHost, ModelState, Open
 from tabspec_lsp.offers import Heard, Offer, Offers, Outcome
 from tabspec_lsp.options import Options, ShownMode
-from tabspec_lsp.recorder import Recorder
 from tabspec_lsp.status import Tabs, status
+
+if TYPE_CHECKING:
+    from tabspec.engine.engine import CompletionEngine
+    from tabspec_lsp.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +101,9 @@ class CompletionService:
     def _new_engine(self) -> None:
         self._drop_engine()
         if self.host.model is not None:
+            # Not at the top: `initialize` is answered without it.
+            from tabspec.engine.engine import CompletionEngine
+
             self._engine = CompletionEngine(self.host.model, self.options.engine)
             self._engine.stats = self.stats  # counting goes on
 
