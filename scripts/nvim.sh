@@ -17,7 +17,7 @@ if [ -z "$nvim" ] || [ "$("$nvim" --clean --headless +'lua io.write(vim.fn.has("
 fi
 if [ -z "$file" ]; then
     mkdir -p "$out"
-    file=$out/inventory.py
+    file=$out/point.py
     cp "$config/first-minute.py" "$file"
 fi
 TABSPEC_LSP=${TABSPEC_LSP:-$PWD/$venv/bin/tabspec-lsp}
