@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from vscode_driver import PYTHONPATH, CodeServer, Editor, Failed, code_server
+from vscode_driver import ARTIFACTS, PYTHONPATH, CodeServer, Editor, Failed, code_server
 from vscode_pictures import presses
 
 # Installing takes minutes the first time.
@@ -173,7 +173,8 @@ def test_accepting_a_line(window: Open) -> None:
     editor.type("def ")
     editor.ghost(TARGET.removeprefix("def ").rstrip("\n"))
     editor.press("Control+Shift+ArrowRight")
-    editor.until("lines", ["def add(a, b):", ""])
+    rest = TARGET.removeprefix("def add(a, b):\n").rstrip("\n")
+    editor.ghost(rest)  # is kept alive
     editor.screenshot("after-a-line")
     editor.until_said(
         lambda m: m.get("method") == "textDocument/didPartiallyAcceptCompletion", "the accepted line was not told"
@@ -204,6 +205,7 @@ def test_control_a_server_that_offers_nothing(window: Open) -> None:
     editor = window(NOTHING).ready()
     with pytest.raises(Failed, match="ghost is not"):
         three_tabs(editor, seconds=3)
+    (ARTIFACTS / f"failed-{editor.folder.name}.png").rename(ARTIFACTS / "control-nothing-offered.png")
     assert editor.until_answered(after=0) == []
 
 
