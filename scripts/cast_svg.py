@@ -90,7 +90,9 @@ class Strip:
             f"{100 * (frame.time - start) / (end - start):.3f}%{{transform:translateX({-i * self.width:.1f}px)}}"
             for i, frame in enumerate(shown)
         )
-        strip = "".join(f'<g transform="translate({i * self.width:.1f})">{self._frame(f)}</g>' for i, f in enumerate(shown))
+        strip = "".join(
+            f'<g transform="translate({i * self.width:.1f})">{self._frame(f)}</g>' for i, f in enumerate(shown)
+        )
         rows = "".join(f'<g id="{name}">{drawn}</g>' for drawn, name in self._rows.items())
         looks = "".join(f".{name}{{{css}}}" for css, name in self._looks.items())
         dots = "".join(
@@ -131,9 +133,7 @@ class Strip:
             if ground and ground != BACKGROUND:
                 drawn += f'<rect x="{x:.1f}" width="{width:.1f}" height="{CELL_H}" fill="{ground}"/>'
             if text.strip():
-                drawn += (
-                    f'<text x="{x:.1f}" y="14" textLength="{width:.1f}"{self._class(look, colour)}>{escape(text)}</text>'
-                )
+                drawn += f'<text x="{x:.1f}" y="14" textLength="{width:.1f}"{self._class(look, colour)}>{escape(text)}</text>'
         return self._rows.setdefault(drawn, f"r{len(self._rows)}")
 
     def _class(self, look: Look, colour: str) -> str:

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tabspec.calibration import Calibration, load_calibration
 from tabspec.errors import InputError
 from tabspec.models.scripted import ScriptedModel, continuing
 from tabspec.train.build import build_corpus
 from tabspec.train.corpus import Corpus
 from tabspec.train.evaluation.baseline import Baseline
-from tabspec.calibration import Calibration, load_calibration
 from tabspec.train.evaluation.calibration import expected_error, fit, reliability
 from tabspec.train.evaluation.infill import fill, score, with_model
 from tabspec.train.evaluation.ngram import NestedNgram, NgramCounts
