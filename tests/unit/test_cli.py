@@ -35,7 +35,7 @@ def test_sessions_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[st
     missing, text = tmp_path / "missing.jsonl", tmp_path / "text.jsonl"
     text.write_text("once upon a time\n")
     binary = tmp_path / "binary.jsonl"
-    binary.write_bytes(b"\x7fELF\0\1\2\3" * 100)
+    binary.write_bytes(b"\xff\xfe\0\1" * 100)
     fails(capsys, ["replay", missing], "no such file")
     fails(capsys, ["replay", text], "not JSON")
     fails(capsys, ["replay", binary], "not text")
