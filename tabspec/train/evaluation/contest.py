@@ -12,12 +12,12 @@ from random import Random
 
 import torch
 
+from tabspec.calibration import Calibration
 from tabspec.errors import InputError
 from tabspec.models.load import BUNDLED, load_model
 from tabspec.train.corpus import Corpus
 from tabspec.train.evaluation.baseline import Baseline
 from tabspec.train.evaluation.bits import corpus_bits
-from tabspec.calibration import Calibration
 from tabspec.train.evaluation.calibration import expected_error, fit, reliability
 from tabspec.train.evaluation.infill import Mark, fill, with_model
 from tabspec.train.evaluation.report import Contestant
