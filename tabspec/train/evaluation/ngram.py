@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-ORDER = 7  # seven sub-word tokens: about the four words that Hellendoorn and Devanbu found to suffice
+ORDER = 7  # seven sub-word tokens are three to four words; longer contexts are seen once and never again
 
 
 class NgramCounts:
