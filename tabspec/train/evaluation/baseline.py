@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from tokenizers import Tokenizer
 
+from tabspec.prompt.window import canonical_cut
 from tabspec.train.corpus import Corpus
 from tabspec.train.evaluation.bits import Bits
 from tabspec.train.evaluation.infill import STOPS, Guess, Guesser
@@ -70,32 +72,46 @@ class Baseline:
         return int(self._tokenizer.get_vocab_size())
 
     def guesser(self) -> Guesser:
-        """A guesser by the most likely token, again and again, until the snippet's stop."""
+        """A guesser by the most likely token, again and again, until the snippet's stop.
+
+        The line so far is decoded under a constraint, as the models do it (docs/architecture.md): a cursor in the
+        middle of a token must not spoil the context.
+        """
 
         async def guess(snippet: Snippet) -> Guess:
             outer = self.project(snippet.project, snippet.language, snippet.path)
             own = NgramCounts()
             own.add(self._encode(snippet.suffix))
             begun = time.perf_counter()
-            tokens = self._encode(snippet.prefix)
+            cut = canonical_cut(snippet.prefix)
+            tokens, forced = self._encode(snippet.prefix[:cut]), snippet.prefix[cut:]
             own.add(tokens)
             nested = NestedNgram([outer, own], self._vocabulary)
-            start, logprobs = len(tokens), []
-            stop = STOPS[snippet.kind]
-            text = ""
-            while len(tokens) - start < stop.max_tokens:
-                found = nested.best(tokens[-own.order :])
-                if found is None:
+            text, logprobs, stop = "", list[float](), STOPS[snippet.kind]
+            while len(logprobs) < stop.max_tokens and stop.end(text) is None and not _left_block(text, snippet):
+                found = nested.best(tokens[-own.order :], partial(self._agrees, forced))
+                if found is None and not forced:
                     break
-                tokens.append(found[0])
-                logprobs.append(math.log(found[1]))
-                text = self._tokenizer.decode(tokens[start:], skip_special_tokens=False)
-                if stop.end(text) is not None or _left_block(text, snippet):
-                    break
+                token, chance = found or (self._encode(forced)[0], 1.0)
+                tokens.append(token)
+                piece = self._piece(token)
+                if forced and not piece.startswith(forced):
+                    forced = forced[len(piece) :]
+                    continue
+                text += piece[len(forced) :]
+                forced = ""
+                logprobs.append(math.log(chance))
             end = stop.end(text)
             return Guess(_without_dedent(text[:end], snippet), tuple(logprobs), time.perf_counter() - begun)
 
         return guess
+
+    def _piece(self, token: int) -> str:
+        return str(self._tokenizer.decode([token], skip_special_tokens=False))
+
+    def _agrees(self, forced: str, token: int) -> bool:
+        piece = self._piece(token) if forced else ""
+        return forced.startswith(piece) or piece.startswith(forced)
 
 
 def _indentation(snippet: Snippet) -> int:

@@ -11,9 +11,9 @@ different tokens that were seen behind the longer one.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-ORDER = 7  # seven sub-word tokens: about the four words that Hellendoorn and Devanbu found to suffice
+ORDER = 7  # seven sub-word tokens are three to four words; longer contexts are seen once and never again
 
 
 class NgramCounts:
@@ -87,17 +87,25 @@ class NestedNgram:
                     chances[token] = (counts.get(token, 0) + kinds * chance) / (total + kinds)
         return chances
 
-    def best(self, tokens: Sequence[int]) -> tuple[int, float] | None:
-        """The most likely next token and its probability; None if nothing was counted at all.
+    def best(
+        self, tokens: Sequence[int], allowed: Callable[[int], bool] = lambda token: True
+    ) -> tuple[int, float] | None:
+        """The most likely next token of those ``allowed``, and its probability; None if none of them was ever seen.
 
-        Only tokens seen behind one of the three longest contexts of a level are looked at; any other is less likely.
+        Looked at are the tokens seen behind the three longest contexts of each level that were followed by an allowed
+        one; any other is less likely.
         """
         candidates: set[int] = set()
         for level in self._levels:
-            for context in level.contexts(tokens)[-3:]:
+            used = 0
+            for context in reversed(level.contexts(tokens)):
                 counts, _ = level.seen(context)
                 # of a short context thousands may follow: the most frequent ones suffice
-                candidates.update(sorted(counts, key=lambda t: -counts[t])[:20])
+                chosen = sorted(filter(allowed, counts), key=lambda t: -counts[t])[:20]
+                candidates.update(chosen)
+                used += bool(chosen)
+                if used == 3:
+                    break
         if not candidates:
             return None
         chances = self._mixed(tokens, candidates)
