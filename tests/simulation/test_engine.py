@@ -681,3 +681,9 @@ async def test_taking_a_suggestion_that_replaces_a_closer_is_no_refusal() -> Non
         engine.changed(context.after_accept(answer.suggestion))  # the editor tells of the change first
         engine.accepted(context, answer.suggestion)
         assert engine._speculator.acceptance.probability(answer.suggestion) > before
+
+
+def test_half_a_line_end_is_not_typed_through() -> None:
+    written = GeneratedText("\r\nx", Finish.END)
+    assert written.after_typing("\r") is None
+    assert written.after_typing("\r\n") == GeneratedText("x", Finish.END)
