@@ -255,8 +255,7 @@ class Watch:
         if _serves(current, context, generation.text):
             return True
         for i, link in enumerate(generation.lineage):
-            typed = typed_between(link.context, current)
-            if typed is not None and link.suggestion.text.startswith(typed):
+            if _on_way(current, link.context, link.suggestion):
                 futures = [step.context.after_accept(step.suggestion) for step in generation.lineage[i:]]
                 states = [step.context for step in generation.lineage[i + 1 :]] + [context]
                 return all(_same(a, b) for a, b in zip(futures, states, strict=True))
@@ -340,6 +339,16 @@ def _require(holds: bool, message: str) -> None:
 def _serves(current: EditContext, asked: EditContext, written: str) -> bool:
     typed = typed_between(asked, current)
     return typed is not None and _agree(written, typed)
+
+
+def _on_way(current: EditContext, context: EditContext, suggestion: Suggestion) -> bool:
+    """Whether a part of the suggestion has been typed, or taken together with what it replaces behind the cursor."""
+    after = context.after_accept(suggestion)
+    typed = typed_between(context, current)
+    replaced = suggestion.replace_after > 0 and current.offset >= context.offset
+    return (typed is not None and suggestion.text.startswith(typed)) or (
+        replaced and typed_between(current, after) is not None
+    )
 
 
 def _agree(written: str, typed: str) -> bool:

@@ -667,3 +667,23 @@ def test_refusals_heard_after_their_documents_were_closed_are_bounded() -> None:
         rejections.add(at(10, f"file:///{i}"), Suggestion("x"))
     assert len(rejections._futures) <= 256
     assert (at(10, "file:///999"), Suggestion("x")) in rejections
+
+
+@virtual
+async def test_taking_a_suggestion_that_replaces_a_closer_is_no_refusal() -> None:
+    model = ScriptedModel({"f(": "x) + g(y", "f(x) + g(y": "z"})
+    async with engine_on(model, policy="depth1") as engine:
+        context = EditContext(Document(URI, "f()"), 2)
+        answer = await engine.complete(context)
+        assert answer.suggestion and answer.suggestion.replace_after == 1
+        engine.shown(context, answer.suggestion)
+        before = engine._speculator.acceptance.probability(answer.suggestion)
+        engine.changed(context.after_accept(answer.suggestion))  # the editor tells of the change first
+        engine.accepted(context, answer.suggestion)
+        assert engine._speculator.acceptance.probability(answer.suggestion) > before
+
+
+def test_half_a_line_end_is_not_typed_through() -> None:
+    written = GeneratedText("\r\nx", Finish.END)
+    assert written.after_typing("\r") is None
+    assert written.after_typing("\r\n") == GeneratedText("x", Finish.END)
