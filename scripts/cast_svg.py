@@ -107,7 +107,8 @@ class Strip:
             f"fill:{FOREGROUND}}}{looks}@keyframes play{{{steps}}}"
             f".strip{{animation:play {end - start:.2f}s steps(1,end) infinite}}</style><defs>{rows}</defs>"
             f'<rect width="100%" height="100%" rx="9" fill="{BACKGROUND}"/>{dots}'
-            f'<text x="{self.width / 2:.1f}" y="{BAR / 2 + 5}" text-anchor="middle" opacity=".6">{escape(self.title)}</text>'
+            f'<text x="{self.width / 2:.1f}" y="{BAR / 2 + 5}" text-anchor="middle" opacity=".6">'
+            f"{escape(self.title)}</text>"
             f'<g class="strip">{strip}</g></svg>\n'
         )
 
@@ -133,7 +134,8 @@ class Strip:
             if ground and ground != BACKGROUND:
                 drawn += f'<rect x="{x:.1f}" width="{width:.1f}" height="{CELL_H}" fill="{ground}"/>'
             if text.strip():
-                drawn += f'<text x="{x:.1f}" y="14" textLength="{width:.1f}"{self._class(look, colour)}>{escape(text)}</text>'
+                place = f'x="{x:.1f}" y="14" textLength="{width:.1f}"'
+                drawn += f"<text {place}{self._class(look, colour)}>{escape(text)}</text>"
         return self._rows.setdefault(drawn, f"r{len(self._rows)}")
 
     def _class(self, look: Look, colour: str) -> str:

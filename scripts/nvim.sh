@@ -20,6 +20,7 @@ if [ -z "$file" ]; then
     file=$out/point.py
     cp "$config/first-minute.py" "$file"
 fi
-TABSPEC_LSP=${TABSPEC_LSP:-$PWD/$venv/bin/tabspec-lsp}
+case $venv in /*) ;; *) venv=$PWD/$venv ;; esac
+TABSPEC_LSP=${TABSPEC_LSP:-$venv/bin/tabspec-lsp}
 export TABSPEC_LSP
 exec "$nvim" --clean -n -u "$config/first-minute.lua" "$file"

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tests" / "editors"), str(ROOT / "scripts")]
+sys.path.insert(0, str(ROOT / "tests" / "editors"))
 
 from cast_svg import cast_to_svg, screen_event
 from nvim_driver import PLUGIN, Nvim, installed
@@ -135,6 +135,7 @@ def record(model: str, version: str) -> str:
             nvim.until(lambda: nvim.lua(STATE) in ("ready", "unusable"), "the model")
             if nvim.lua(STATE) != "ready":
                 sys.exit("record-demo: the model is not usable: " + nvim.lua(DETAIL))
+            nvim.until(lambda: offered(nvim, 0.0), "the first suggestion")
             recorder = Recorder(nvim)
             try:
                 time.sleep(0.8)
