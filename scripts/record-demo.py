@@ -18,8 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "editors"))
 
-from cast_svg import cast_to_svg, screen_event
-from nvim_driver import PLUGIN, Nvim, installed
+from cast_svg import cast_to_svg, screen_event  # noqa: E402  (found by the line above)
+from nvim_driver import PLUGIN, Nvim, installed  # noqa: E402
 
 COLUMNS, LINES = 84, 24
 KEY_S = 0.085  # 140 words a minute would be 0.086

@@ -47,8 +47,8 @@ class EngineConfig:
     max_lines: int = setting(1, "Lines that a suggestion may have.", 1, 64)
     # A line of code of 120 columns has about 36 tokens.
     max_tokens: int = setting(48, "Tokens that a suggestion may have.", 1, 1024)
-    # A suggestion ends where the model is in doubt: what it says up to there is right more often, and can be taken. More
-    # likely than not: docs/decisions/2026-11-23-doubt.md has what other values did.
+    # A suggestion ends where the model is in doubt: what it says up to there is right more often, and can be taken.
+    # One half is "more likely than not": docs/decisions/2026-11-23-doubt.md has what other values did.
     min_token_probability: float = setting(
         0.5, "A suggestion stops before a token that the model finds less likely than this.", 0, 1
     )
