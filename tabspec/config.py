@@ -5,6 +5,7 @@ The language server's options, the command line and the table in the documentati
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from enum import StrEnum
@@ -46,6 +47,11 @@ class EngineConfig:
     max_lines: int = setting(1, "Lines that a suggestion may have.", 1, 64)
     # A line of code of 120 columns has about 36 tokens.
     max_tokens: int = setting(48, "Tokens that a suggestion may have.", 1, 1024)
+    # A suggestion ends where the model is in doubt: what it says up to there is right more often, and can be taken.
+    # One half is "more likely than not": docs/decisions/2026-11-23-doubt.md has what other values did.
+    min_token_probability: float = setting(
+        0.5, "A suggestion stops before a token that the model finds less likely than this.", 0, 1
+    )
     # One in ten: a suggestion that is wrong nine times out of ten costs more reading than it saves typing.
     min_probability: float = setting(
         0.1, "Suggestions that are right less often are withheld (by the model's calibration, if it has one).", 0, 1
@@ -60,6 +66,11 @@ class EngineConfig:
     def __post_init__(self) -> None:
         for item in fields(self):
             object.__setattr__(self, item.name, checked(item, getattr(self, item.name)))
+
+    @property
+    def doubt(self) -> float | None:
+        """`min_token_probability` as a log-probability; None if it is 0."""
+        return math.log(self.min_token_probability) if self.min_token_probability else None
 
     @property
     def speculation_depth(self) -> int:

@@ -186,7 +186,8 @@ async def _play(jobs: Jobs, model_for: Callable[[Session], Awaitable[Model]]) ->
     """Run the jobs one after another, with a progress bar; an interrupted one is the last."""
     runs: list[Run] = []
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task("", total=len(jobs))
         for number, (session, setting) in enumerate(jobs):
             bars.update(task, description=f"{session.name} {setting.config.policy}")

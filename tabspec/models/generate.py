@@ -226,15 +226,19 @@ def _verify(stretch: _Stretch, slot: Slot, rows: torch.Tensor, draft: Sequence[i
 def choose(vocabulary: Vocabulary, logits: torch.Tensor, rest: bytes) -> Choice:
     """The most likely token that agrees with ``rest`` (any token if it is empty); the lowest id among equals.
 
+    Its log-probability is that among the tokens which agree: what was typed is certain, however unlikely it was. More
+    of it typed leaves fewer tokens, so that a token that is likely enough stays so (`StopRule.min_logprob`).
     ``logits`` has shape (vocabulary,). Raises `ModelError` if they are not numbers.
     """
     logits = logits[: vocabulary.size]
     if rest:
-        allowed = vocabulary.agreeing(rest)
-        token = allowed[int(logits[torch.tensor(allowed)].argmax())]
+        allowed = torch.tensor(vocabulary.agreeing(rest))
+        among = logits[allowed]
+        best = int(among.argmax())
+        token, logprob = int(allowed[best]), float(among[best] - among.logsumexp(0))
     else:
         token = int(logits.argmax())
-    logprob = float(logits[token] - logits.logsumexp(0))
+        logprob = float(logits[token] - logits.logsumexp(0))
     if math.isnan(logprob):
         raise ModelError("the model's output is not a number; try another dtype (--dtype float32)")
     return Choice(token, rest, logprob)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+import torch
+
 from tabspec.models.drafts import Drafts, PromptLookup
 from tabspec.models.generate import CHUNK, LocalDecoding, generate
 from tabspec.models.prompting import Prompter
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
 from tabspec.models.slots import Decoder, Slots
+from tabspec.models.threads import threads_to_use
 from tabspec.models.vocabulary import Vocabulary
 from tabspec.prompt.fim import FimFormat
 
@@ -33,11 +36,15 @@ class LocalModel:
         drafts: Drafts | None = None,
     ) -> None:
         self.info = info
+        self._most_threads = 0  # as many as torch is set to at the first request
         drafts = drafts or PromptLookup(vocabulary.control)
         prompter = Prompter(vocabulary, form, decoder.context)
         self.local = LocalDecoding(decoder, vocabulary, prompter, Slots(decoder, slots), drafts, chunk)
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        self._most_threads = self._most_threads or torch.get_num_threads()
+        if (threads := threads_to_use(self._most_threads)) != torch.get_num_threads():
+            torch.set_num_threads(threads)
         async with aclosing(generate(self.local, request)) as chunks:
             async for chunk in chunks:
                 yield chunk

@@ -28,7 +28,6 @@ PLUGIN = REPOSITORY / "editor-configs" / "neovim"
 
 # The colour that the tests give to the suggestion: one that no colour scheme uses.
 GHOST = "#12ab34"
-WIDTH, HEIGHT = 100, 24
 
 
 class NotSeen(AssertionError):
@@ -95,6 +94,7 @@ class Nvim:
     before: str = ""  # Lua run before setup()
     seconds: float = 15.0
     init: Init = plugin_init
+    size: tuple[int, int] = (100, 24)  # columns, lines
     environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -121,7 +121,7 @@ class Nvim:
         }
         command = ["env", *(f"{name}={value}" for name, value in variables.items())]
         command += [str(self.binary), "--clean", "-n", "-u", str(init), "--listen", str(self.socket), str(file)]
-        self.tmux("new-session", "-d", "-x", str(WIDTH), "-y", str(HEIGHT), shlex.join(command))
+        self.tmux("new-session", "-d", "-x", str(self.size[0]), "-y", str(self.size[1]), shlex.join(command))
         self.until(self.socket.exists, "the RPC socket")
         self.until(lambda: self.lua("return vim.v.vim_did_enter == 1"), "the end of init.lua")
         if self.server is not None and self.init is plugin_init:
@@ -156,11 +156,15 @@ class Nvim:
         """Type text, as one burst."""
         self.tmux("send-keys", "-l", text)
 
-    def screen(self) -> Screen:
+    def capture(self) -> tuple[str, tuple[int, int]]:
+        """The terminal's rows with their escape sequences, and the cursor's row and column."""
         captured = self.tmux("display-message", "-p", "#{cursor_y},#{cursor_x}", ";", "capture-pane", "-ep")
         cursor, _, rows = captured.partition("\n")
         row, column = map(int, cursor.split(","))
-        return parse_screen(rows.rstrip("\n"), (row, column))
+        return rows.rstrip("\n"), (row, column)
+
+    def screen(self) -> Screen:
+        return parse_screen(*self.capture())
 
     def lua(self, code: str) -> Any:
         """Run Lua in Neovim and give its result back, by way of JSON."""
