@@ -15,13 +15,12 @@ import threading
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "editors"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "editors"))
 
-from cast_svg import cast_to_svg, screen_event  # noqa: E402  (found by the line above)
-from nvim_driver import PLUGIN, Nvim, installed  # noqa: E402
+from cast_svg import cast_to_svg, screen_event
+from nvim_driver import PLUGIN, REPOSITORY, Nvim, installed
 
-COLUMNS, LINES = 84, 24
+COLUMNS, LINES = 92, 24
 KEY_S = 0.085  # 140 words a minute would be 0.086
 READ_S = 0.5  # a glance at a suggestion
 WAIT_S = 0.3  # how long the user looks whether something comes, after Tab and between words
@@ -41,8 +40,8 @@ WRITTEN = """
     def __truediv__(self, other):
         return Point(self.x / other.x, self.y / other.y)
 
-    def __len__(self):
-        return 2"""
+    def __eq__(self, other):
+        return isinstance(other, Point) and self.x == other.x and self.y == other.y"""
 
 
 class Recorder:
@@ -152,8 +151,8 @@ def record(model: str, version: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0].split(":")[0])
-    parser.add_argument("--cast", type=Path, default=ROOT / "build" / "demo.cast", help="(build/demo.cast)")
-    parser.add_argument("--svg", type=Path, default=ROOT / "docs" / "demo.svg", help="(docs/demo.svg)")
+    parser.add_argument("--cast", type=Path, default=REPOSITORY / "build" / "demo.cast", help="(build/demo.cast)")
+    parser.add_argument("--svg", type=Path, default=REPOSITORY / "docs" / "demo.svg", help="(docs/demo.svg)")
     parser.add_argument("--model", default="", help="as for tabspec-lsp; the bundled one by default")
     parser.add_argument("--neovim", default="0.12", choices=("0.12", "0.11"), help="(0.12)")
     options = parser.parse_args()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import socket
 import subprocess
 import time
 import uuid
@@ -122,11 +123,20 @@ class Nvim:
         command = ["env", *(f"{name}={value}" for name, value in variables.items())]
         command += [str(self.binary), "--clean", "-n", "-u", str(init), "--listen", str(self.socket), str(file)]
         self.tmux("new-session", "-d", "-x", str(self.size[0]), "-y", str(self.size[1]), shlex.join(command))
-        self.until(self.socket.exists, "the RPC socket")
+        self.until(self._listens, "the RPC socket")
         self.until(lambda: self.lua("return vim.v.vim_did_enter == 1"), "the end of init.lua")
         if self.server is not None and self.init is plugin_init:
             self.until(lambda: self.lua("return require('tabspec.session').get() ~= nil"), "tabspec attached")
         return self
+
+    def _listens(self) -> bool:
+        """Whether the RPC socket takes connections: for a moment it is there and refuses them."""
+        try:
+            with socket.socket(socket.AF_UNIX) as attempt:
+                attempt.connect(str(self.socket))
+        except OSError:
+            return False
+        return True
 
     def close(self) -> None:
         """End Neovim, and with it the server; then the terminal."""
