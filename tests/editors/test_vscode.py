@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from vscode_driver import ARTIFACTS, PYTHONPATH, CodeServer, Editor, Failed, code_server
+from vscode_driver import ARTIFACTS, PYTHONPATH, RUNNING, CodeServer, Editor, Failed, code_server
 from vscode_pictures import presses
 
 # Installing takes minutes the first time.
@@ -23,8 +23,6 @@ CHAIN = ["add(a, b):", "\n    return a + b", "\n\n\ndef sub(a, b):", "\n    retu
 SCRIPT = {"target": TARGET, "prefill_s": 0.05, "token_s": 0.01}
 NOTHING = {"target": ""}
 
-# The bolt in the status bar: the server runs and has its model.
-RUNNING = '.statusbar-item[id^="tabspec.tabspec"] .codicon-zap'
 OFF = '.statusbar-item[id^="tabspec.tabspec"] .codicon-circle-slash'
 
 Open = Callable[..., Editor]
