@@ -52,6 +52,10 @@ class EngineConfig:
     min_token_probability: float = setting(
         0.5, "A suggestion stops before a token that the model finds less likely than this.", 0, 1
     )
+    # A beginning may be less sure than what follows it: where the last suggestion ended in doubt, there would be none.
+    min_first_probability: float = setting(
+        0.2, "No suggestion is made whose first token the model finds less likely than this.", 0, 1
+    )
     # One in ten: a suggestion that is wrong nine times out of ten costs more reading than it saves typing.
     min_probability: float = setting(
         0.1, "Suggestions that are right less often are withheld (by the model's calibration, if it has one).", 0, 1
@@ -68,9 +72,10 @@ class EngineConfig:
             object.__setattr__(self, item.name, checked(item, getattr(self, item.name)))
 
     @property
-    def doubt(self) -> float | None:
-        """`min_token_probability` as a log-probability; None if it is 0."""
-        return math.log(self.min_token_probability) if self.min_token_probability else None
+    def doubt(self) -> tuple[float | None, float | None]:
+        """`min_token_probability` and `min_first_probability` as log-probabilities; None for 0."""
+        least, first = (math.log(p) if p else None for p in (self.min_token_probability, self.min_first_probability))
+        return least, first
 
     @property
     def speculation_depth(self) -> int:

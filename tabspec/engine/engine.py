@@ -51,7 +51,7 @@ class CompletionEngine:
         self.completion_cache = CompletionCache(
             config.cache_entries, config.cache_bytes, config.cache_seconds, self._now
         )
-        stop = StopRule(config.max_lines, config.max_tokens, config.doubt)
+        stop = StopRule(config.max_lines, config.max_tokens, *config.doubt)
         self._scheduler = Scheduler(model, stop, self._review, self._ended, slots)
         self._price = Price(config.economy)
         self._speculator = Speculator(config, self._price, self._known, self._speculate)

@@ -77,7 +77,8 @@ class _Stretch:
             self.finish = Finish.END
             return Chunk()
         fresh, self.rest = data[len(self.rest) :], self.rest[len(data) :]
-        if fresh and stop.min_logprob is not None and choice.logprob < stop.min_logprob:
+        least = stop.min_logprob if self.writing.suggestion else stop.min_first_logprob
+        if fresh and least is not None and choice.logprob < least:
             self.finish = Finish.CONFIDENCE
             return Chunk()
         self.spent += len(data) > self.ahead

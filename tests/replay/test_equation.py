@@ -55,7 +55,7 @@ def test_every_suggestion_served_is_what_the_model_says_now(
         nonlocal checked, wrong
         size = WindowSize(config.prefix_chars, config.suffix_chars, config.prefix_chars // 3)
         await asked.close()  # empties its KV cache
-        stop = StopRule(config.max_lines, config.max_tokens, config.doubt)
+        stop = StopRule(config.max_lines, config.max_tokens, *config.doubt)
         text, finish = "", Finish.END
         async with aclosing(asked.stream(Question.of(context, size, "").request(stop))) as chunks:
             async for chunk in chunks:

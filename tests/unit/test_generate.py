@@ -314,7 +314,9 @@ def test_token_budget(local: LocalDecoding, limit: int) -> None:
 
 
 def test_confidence(local: LocalDecoding) -> None:
-    text, finish, _ = answer(fresh(local), ask(tiny.CODE, 200, StopRule(9, 9, min_logprob=-1e-9)))
+    text, finish, _ = answer(
+        fresh(local), ask(tiny.CODE, 200, StopRule(9, 9, min_logprob=-1e-9, min_first_logprob=-1e-9))
+    )
     assert (text, finish) == ("", Finish.CONFIDENCE)
 
 
