@@ -1,0 +1,243 @@
+"""Canonical generation: greedy decoding under a constraint, so that an answer is a function of the text alone.
+
+The rules, and why typing what a suggestion says cannot change it, are told in docs/architecture.md. All local
+decoders share this file; it knows them as `Decoder` only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from tabspec.errors import ModelError
+from tabspec.models.prompting import Prompter
+from tabspec.models.protocol import Chunk, GenerationRequest, Usage
+from tabspec.models.slots import Choice, Decoder, Slot, Slots
+from tabspec.models.vocabulary import Vocabulary
+from tabspec.models.writing import Event, Writing, writable
+from tabspec.suggestion import Finish
+
+# Tokens run at a time in prefill. A cancel takes effect between two chunks: 256 tokens are 20 to 40 ms for a model of
+# 25M parameters on two cores, and chunks of this size cost no more per token than longer ones.
+CHUNK = 256
+
+Drafts = Callable[[Sequence[int]], Sequence[int]]
+
+
+def no_drafts(_: Sequence[int]) -> Sequence[int]:
+    """Drafts nothing: every token behind the forced text is decoded singly."""
+    return ()
+
+
+@dataclass
+class LocalDecoding:
+    """What generations on one decoder share."""
+
+    decoder: Decoder
+    vocabulary: Vocabulary
+    prompter: Prompter
+    slots: Slots
+    drafts: Drafts = no_drafts
+    chunk: int = CHUNK
+
+
+@dataclass
+class _Stretch:
+    """The part of a generation between two canonical cuts: one prompt, and the tokens chosen behind it.
+
+    ``rest`` is what is left of the known text, ``ahead`` how many of its bytes lie before the cursor, ``spent`` how
+    many tokens the suggestion has taken. It is over when ``finish`` or ``cut`` is set.
+    """
+
+    local: LocalDecoding
+    writing: Writing
+    rest: bytes
+    ahead: int
+    spent: int
+    finish: Finish | None = None
+    cut: bool = False
+
+    @classmethod
+    def start(cls, local: LocalDecoding, writing: Writing) -> _Stretch:
+        """Suggestion text before the cut costs what the tokenizer's own tokens for it cost."""
+        known = writing.known.encode("utf-8")
+        ahead = len(writing.text[len(writing.head) : writing.cursor].encode("utf-8"))
+        spent = len(local.vocabulary.encode(writing.head[writing.cursor :]))
+        over = Finish.STOP if writing.stopped() else Finish.LENGTH if spent >= writing.stop.max_tokens else None
+        return cls(local, writing, known, ahead, spent, over)
+
+    @property
+    def over(self) -> bool:
+        return self.cut or self.finish is not None
+
+    def take(self, choice: Choice, reused: bool = False) -> Chunk:
+        """Write a chosen token; ``reused``: it is in the KV cache already. One that only repeats known text counts as
+        a part of the prompt."""
+        local, stop = self.local, self.writing.stop
+        data = local.vocabulary.bytes_of[choice.token] if choice.token not in local.vocabulary.control else b""
+        if not data:  # any control token ends the middle
+            self.finish = Finish.END
+            return Chunk()
+        fresh, self.rest = data[len(self.rest) :], self.rest[len(data) :]
+        if fresh and stop.min_logprob is not None and choice.logprob < stop.min_logprob:
+            self.finish = Finish.CONFIDENCE
+            return Chunk()
+        self.spent += len(data) > self.ahead
+        self.ahead = max(self.ahead - len(data), 0)
+        text, event = self.writing.write(fresh) if fresh else ("", Event.GOES_ON)
+        if event is Event.CUT:
+            self.cut = True
+        elif event is not Event.GOES_ON:
+            self.finish = Finish.STOP if event is Event.STOP else Finish.END
+        elif not self.rest and self.spent >= stop.max_tokens:
+            self.finish = Finish.LENGTH
+        if not fresh:
+            return Chunk(usage=Usage(reused=1) if reused else Usage(prefill=1))
+        return Chunk(text, (choice.token,), (choice.logprob,), Usage(reused=1) if reused else Usage(decoded=1))
+
+
+async def generate(local: LocalDecoding, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+    """Answer ``request``. Raises `ModelError` where the model gives no numbers, or its context is too short."""
+    head, forced, resume = writable(request.head), writable(request.forced), writable(request.resume)
+    writing = Writing.start(head, forced, resume, request.stop)
+    while True:
+        stretch = _Stretch.start(local, writing)
+        if not stretch.over:
+            prompt = local.prompter.prompt(writing.head, request)
+            with local.slots.hold(prompt) as slot:
+                async for chunk in _decode(stretch, slot, prompt):
+                    yield chunk
+        if stretch.finish:
+            yield Chunk(finish=stretch.finish)
+            return
+        writing.move_cut()
+
+
+async def _decode(stretch: _Stretch, slot: Slot, prompt: list[int]) -> AsyncGenerator[Chunk, None]:
+    """Decode behind ``prompt`` until the stretch is over, with what is right of ``slot``."""
+    local = stretch.local
+    pending, chunks = _reuse(stretch, slot, prompt)
+    uncounted = len(pending)  # prompt tokens; those that are chosen below are counted when they are
+    for chunk in chunks:
+        yield chunk
+    while not stretch.over:
+        while len(pending) > local.chunk:
+            await asyncio.sleep(0)
+            _run(local, slot, pending[: local.chunk], 0)
+            yield Chunk(usage=Usage(prefill=local.chunk))
+            uncounted -= local.chunk
+            del pending[: local.chunk]
+        draft = _draft(stretch, slot, pending)
+        if len(slot.tokens) + len(pending) + len(draft) > local.decoder.context:
+            stretch.finish = Finish.LENGTH
+            return
+        await asyncio.sleep(0)
+        rows = _run(local, slot, [*pending, *((token, None) for token in draft)], len(draft) + 1)
+        if uncounted:
+            yield Chunk(usage=Usage(prefill=uncounted))
+            uncounted = 0
+        pending, chunks = _verify(stretch, slot, rows, draft)
+        for chunk in chunks:
+            yield chunk
+
+
+_Pending = list[tuple[int, Choice | None]]
+
+
+def _reuse(stretch: _Stretch, slot: Slot, prompt: list[int]) -> tuple[_Pending, list[Chunk]]:
+    """Keep of ``slot`` what is right; return the tokens still to be run, and what the kept choices wrote.
+
+    A choice made while less text was forced holds if it agrees with what is forced now: it was the best of more
+    tokens than are allowed now.
+    """
+    local = stretch.local
+    kept = slot.shared(prompt)
+    chunks = []
+    length = kept
+    if kept == len(prompt):
+        for choice in slot.choices[kept:]:
+            if choice is None or not stretch.rest.startswith(choice.rest):
+                break
+            data = local.vocabulary.bytes_of[choice.token]
+            if not (stretch.rest.startswith(data) or data.startswith(stretch.rest)):
+                break
+            chunks.append(stretch.take(choice, reused=True))
+            length += 1
+            if stretch.over:
+                return [], [Chunk(usage=Usage(reused=kept)), *chunks]
+    slot.truncate(local.decoder, length)
+    pending: _Pending = [(token, None) for token in prompt[kept:]]
+    again = not pending and slot.logits is None
+    if again:  # the logits behind the last token are lost: run it again
+        pending = [(slot.tokens[-1], slot.choices[-1])]
+        slot.truncate(local.decoder, length - 1)
+    return pending, [Chunk(usage=Usage(reused=kept - again)), *chunks]
+
+
+def _draft(stretch: _Stretch, slot: Slot, pending: _Pending) -> list[int]:
+    """Draft tokens to run behind ``pending``: the tokenizer's own for the known text, or a guess at what follows."""
+    if not pending:  # the logits are there already: nothing to be run
+        return []
+    if not stretch.rest:
+        room = max(stretch.writing.stop.max_tokens - stretch.spent - 1, 0)
+        return list(stretch.local.drafts([*slot.tokens, *(token for token, _ in pending)]))[:room]
+    try:
+        return stretch.local.vocabulary.encode(stretch.rest.decode("utf-8"))
+    except UnicodeDecodeError:  # the last token ended within a character
+        return []
+
+
+def _run(local: LocalDecoding, slot: Slot, tokens: Sequence[tuple[int, Choice | None]], want: int) -> torch.Tensor:
+    """Run tokens in a slot; logits behind the last ``want`` of them (all known ones if there is nothing to run)."""
+    if not tokens:
+        assert slot.logits is not None
+        return slot.logits[None]
+    try:
+        rows = local.decoder.forward(slot.kv, [token for token, _ in tokens], want)
+    except RuntimeError as error:  # out of memory, a lost device; the slot may hold half of the tokens
+        slot.truncate(local.decoder, 0)
+        raise ModelError(f"the model failed: {str(error).splitlines()[0]}") from error
+    slot.tokens += [token for token, _ in tokens]
+    slot.choices += [choice for _, choice in tokens]
+    slot.logits = rows[-1].clone() if want else None
+    return rows
+
+
+def _verify(stretch: _Stretch, slot: Slot, rows: torch.Tensor, draft: Sequence[int]) -> tuple[_Pending, list[Chunk]]:
+    """Choose behind each draft token as long as the drafts are what is chosen; drop the others from the slot.
+
+    Returns the last choice, which is still to be run, and what the choices wrote.
+    """
+    base = len(slot.tokens) - len(draft)
+    chunks: list[Chunk] = []
+    for i in range(len(draft) + 1):
+        choice = choose(stretch.local.vocabulary, rows[i], stretch.rest)
+        chunks.append(stretch.take(choice))
+        if stretch.over or i == len(draft) or draft[i] != choice.token:
+            if i < len(draft):
+                slot.truncate(stretch.local.decoder, base + i)
+                slot.logits = rows[i].clone()
+            return ([] if stretch.over else [(choice.token, choice)]), chunks
+        slot.choices[base + i] = choice
+    raise AssertionError("the loop returns at its last turn")
+
+
+def choose(vocabulary: Vocabulary, logits: torch.Tensor, rest: bytes) -> Choice:
+    """The most likely token that agrees with ``rest`` (any token if it is empty); the lowest id among equals.
+
+    ``logits`` has shape (vocabulary,). Raises `ModelError` if they are not numbers.
+    """
+    logits = logits[: vocabulary.size]
+    if rest:
+        allowed = vocabulary.agreeing(rest)
+        token = allowed[int(logits[torch.tensor(allowed)].argmax())]
+    else:
+        token = int(logits.argmax())
+    logprob = float(logits[token] - logits.logsumexp(0))
+    if math.isnan(logprob):
+        raise ModelError("the model's output is not a number; try another dtype (--dtype float32)")
+    return Choice(token, rest, logprob)

@@ -1,0 +1,44 @@
+"""From a model's name to a model. torch is imported when a model is loaded, not before."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from tabspec.errors import ModelNotUsable
+from tabspec.models.protocol import Model
+
+BUNDLED = Path(__file__).parent / "bundled"
+"""The folder of the model that ships in the package."""
+
+_SCHEMES = ("http://", "https://")
+
+
+def load_model(
+    name: str | None = None,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    format: str = "",
+    decoder: str = "auto",
+) -> Model:
+    """The model called ``name``, in this process: None or "bundled" for the bundled one, else a folder or a name on
+    the Hugging Face Hub.
+
+    ``device`` is "auto" or torch's name of one; ``dtype`` "auto", "float32", "bfloat16" or "float16"; ``format`` the
+    FIM format's name where it cannot be told from the tokenizer; ``decoder`` "own" (Llama family), "transformers", or
+    "auto" (own where it can).
+
+    Raises `ModelNotUsable` if it is not there, cannot fill in the middle, or torch is missing.
+    """
+    if name and name.startswith(_SCHEMES):
+        raise ModelNotUsable(f"{name} is a server's address; a folder or a model's name is wanted here")
+    if decoder not in ("auto", "own", "transformers"):
+        raise ModelNotUsable(f"unknown decoder {decoder!r}; known are: auto, own, transformers")
+    for library in ("torch", "tokenizers", "safetensors"):
+        if find_spec(library) is None:
+            raise ModelNotUsable(f"{library} is not installed; run: pip install tabspec")
+    from tabspec.models.transformers_model import load_transformers  # noqa: PLC0415  (imports torch)
+
+    path = str(BUNDLED) if name in (None, "bundled") else str(name)
+    return load_transformers(path, device=device, dtype=dtype, format=format)

@@ -1,0 +1,83 @@
+"""From a request to prompt tokens that fit into the model's context: a function of the text around the hole.
+
+It does not depend on the forced text or on the tokens still to be written, so that a prompt stays as it is while a
+line is typed.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from functools import lru_cache
+
+from tabspec.errors import ModelError
+from tabspec.models.protocol import GenerationRequest
+from tabspec.models.vocabulary import Vocabulary
+from tabspec.models.writing import writable
+from tabspec.prompt.fim import FimFormat, Question, Special
+
+# Positions kept free for the line in progress and the suggestion: a line of `WindowSize.step` characters has about
+# 220 tokens. A quarter, where the whole context is shorter than 1,024.
+RESERVE = 256
+# A head that is too long loses its beginning in steps of this many characters: the prompt's start moves rarely.
+STEP = 512
+
+
+class Prompter:
+    """Makes the prompts of one model: ``context`` positions, of which a reserve is kept for what is written."""
+
+    def __init__(self, vocabulary: Vocabulary, form: FimFormat, context: int) -> None:
+        self._vocabulary, self._format = vocabulary, form
+        self.budget = context - min(RESERVE, context // 4)
+        # Suffix and related texts come again and again while a line is typed.
+        self._encode = lru_cache(maxsize=64)(vocabulary.encode)
+
+    def prompt(self, head: str, request: GenerationRequest) -> list[int]:
+        """Tokens up to the end of ``head``. Raises `ModelError` if the context is too short for any prompt.
+
+        What does not fit is dropped: first the beginning of the head (at a line start), then related texts, then the
+        end of the suffix.
+        """
+        related = tuple((text.path, writable(text.text)) for text in request.related)
+        suffix = writable(request.suffix)
+        for asked in (
+            Question(head, suffix, request.path, related),
+            Question(head, suffix, request.path),
+            Question(head, suffix[: self.budget // 4], request.path),
+            Question(head, "", ""),
+        ):
+            tokens = self._fit(asked)
+            if tokens is not None:
+                return tokens
+        raise ModelError(f"the model's context is too short for a prompt ({self.budget} tokens)")
+
+    def _fit(self, asked: Question) -> list[int] | None:
+        """The prompt with as much of the head as fits; None if not even a short head does."""
+        tokens = self._tokens(asked)
+        if len(tokens) <= self.budget:
+            return tokens
+        starts = _starts(asked.head)
+
+        def fits(start: int) -> bool:
+            shorter = Question(asked.head[start:], asked.suffix, asked.path, asked.related)
+            return len(self._tokens(shorter)) <= self.budget
+
+        first = bisect_left(starts, True, key=fits)
+        if first == len(starts):
+            return None
+        return self._tokens(Question(asked.head[starts[first] :], asked.suffix, asked.path, asked.related))
+
+    def _tokens(self, asked: Question) -> list[int]:
+        tokens: list[int] = []
+        for part in self._format.render(asked):
+            if isinstance(part, Special):
+                tokens.append(self._vocabulary.ids[part.token])
+            else:
+                tokens += self._encode(part)
+        return tokens
+
+
+def _starts(head: str) -> list[int]:
+    """Where a shortened head may start, ascending: every `STEP` characters, moved on to a line start if one is near;
+    and its end, which leaves nothing."""
+    lines = [(head.find("\n", place - 1, place + STEP // 2) + 1, place) for place in range(STEP, len(head), STEP)]
+    return [*(line or place for line, place in lines), len(head)]

@@ -1,0 +1,142 @@
+"""KV slots: which token prefixes a decoder still holds keys and values for.
+
+A foreground request and the chain of speculations behind it take turns, each with its own prompt; a slot keeps one
+sequence. A new prompt goes to the slot that shares most with it, or to the one unused for longest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+
+
+class Decoder(Protocol):
+    """What canonical generation needs of a causal language model. ``KV`` is the implementation's own."""
+
+    @property
+    def context(self) -> int:
+        """Positions that a sequence may have."""
+        ...
+
+    def new_kv(self) -> Any:
+        """An empty KV cache."""
+        ...
+
+    def forward(self, kv: Any, tokens: Sequence[int], want: int) -> torch.Tensor:
+        """Run ``tokens`` behind what ``kv`` holds; return the logits behind the last ``want`` of them.
+
+        Shape (want, vocabulary), on the CPU; entry [i] is for the token that follows tokens[len(tokens) - want + i].
+        """
+        ...
+
+    def truncate(self, kv: Any, length: int) -> None:
+        """Forget all positions from ``length`` on."""
+        ...
+
+    def copy(self, source: Any, target: Any, length: int) -> None:
+        """Make ``target`` hold the first ``length`` positions of ``source`` and no others."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A token that was chosen: while ``rest`` of the forced text was left (empty: freely), with its log-probability
+    (natural logarithm) among all tokens."""
+
+    token: int
+    rest: bytes
+    logprob: float
+
+
+@dataclass(eq=False)
+class Slot:
+    """A sequence whose keys and values are kept. ``choices[i]`` tells how token i came to be chosen (None: it was
+    part of a prompt). ``logits`` are those behind the last token, if they are known."""
+
+    kv: Any
+    tokens: list[int] = field(default_factory=list)
+    choices: list[Choice | None] = field(default_factory=list)
+    logits: torch.Tensor | None = None
+    used: int = 0
+    busy: bool = False
+
+    def shared(self, tokens: Sequence[int]) -> int:
+        """Length of the longest common prefix with ``tokens``."""
+        limit = min(len(self.tokens), len(tokens))
+        for i in range(limit):
+            if self.tokens[i] != tokens[i]:
+                return i
+        return limit
+
+    def truncate(self, decoder: Decoder, length: int) -> None:
+        """Forget what stands from position ``length`` on."""
+        if length < len(self.tokens):
+            decoder.truncate(self.kv, length)
+            del self.tokens[length:], self.choices[length:]
+            self.logits = None
+
+
+class Slots:
+    """At least one and at most ``count`` slots at rest; while more streams run at a time, there are more."""
+
+    def __init__(self, decoder: Decoder, count: int = 4) -> None:
+        self._decoder, self._count, self._clock = decoder, count, 0
+        self._slots: list[Slot] = []
+
+    @contextmanager
+    def hold(self, prompt: Sequence[int]) -> Iterator[Slot]:
+        """A slot for ``prompt``, not used by anyone else meanwhile; it holds the longest prefix there is, or more."""
+        slot = self._choose(prompt)
+        slot.busy = True
+        try:
+            yield slot
+        finally:
+            slot.busy = False
+            self._clock += 1
+            slot.used = self._clock
+            self._trim()
+
+    def all(self) -> tuple[Slot, ...]:
+        """The slots there are."""
+        return tuple(self._slots)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._slots.clear()
+
+    def _choose(self, prompt: Sequence[int]) -> Slot:
+        shared = {slot: slot.shared(prompt) for slot in self._slots}
+        source = max(self._slots, key=lambda slot: (shared[slot], slot.used), default=None)
+        # To go on in a slot whose prompt is another one throws away what it holds behind the shared part.
+        if source and not source.busy and _goes_on(shared[source], len(source.tokens), len(prompt)):
+            return source
+        free = [slot for slot in self._slots if not slot.busy]
+        if len(self._slots) < self._count or not free:
+            target = Slot(self._decoder.new_kv())
+            self._slots.append(target)
+        else:
+            target = min(free, key=lambda slot: slot.used)
+        if source and source is not target and shared[source] > shared.get(target, 0):
+            length = len(source.tokens) if shared[source] == len(prompt) else shared[source]
+            self._decoder.copy(source.kv, target.kv, length)
+            target.tokens, target.choices, target.logits = source.tokens[:length], source.choices[:length], None
+        return target
+
+    def _trim(self) -> None:
+        free = sorted((slot for slot in self._slots if not slot.busy), key=lambda slot: slot.used)
+        for slot in free[: max(len(self._slots) - self._count, 0)]:
+            self._slots.remove(slot)
+
+
+# Running eight tokens costs less than moving a whole prefix of keys and values.
+_CHEAP = 8
+
+
+def _goes_on(shared: int, held: int, prompt: int) -> bool:
+    """Whether a prompt with ``shared`` of its tokens in a slot that holds ``held`` is better served there than in a
+    copy: it is the slot's own prompt, or little of what is held gets lost."""
+    return shared == prompt or held - shared <= _CHEAP

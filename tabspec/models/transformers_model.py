@@ -1,0 +1,125 @@
+"""Any Hugging Face causal LM with fill-in-the-middle, run by transformers: on CPU, CUDA or MPS.
+
+Weights are read from safetensors only, and no code of the model's is ever run (``trust_remote_code``).
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, DynamicCache
+from transformers.utils import logging as transformers_logging
+
+from tabspec.errors import ModelNotUsable
+from tabspec.models.devices import pick_device, pick_dtype
+from tabspec.models.folder import ModelFolder, speak
+from tabspec.models.local import LocalModel
+from tabspec.models.protocol import ModelInfo
+
+# Longer prompts than a window of text gives are never built; keys and values for more would only take memory.
+MOST_CONTEXT = 4096
+
+
+class TransformersDecoder:
+    """A `Decoder` on a transformers model. Its KV cache is a `DynamicCache`."""
+
+    def __init__(self, model: Any, context: int) -> None:
+        self._model = model
+        self.context = context
+        # With it, only the logits that are asked for are computed; a vocabulary of 150,000 makes that worth while.
+        self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
+
+    def new_kv(self) -> DynamicCache:
+        return DynamicCache(config=self._model.config)
+
+    @torch.inference_mode()
+    def forward(self, kv: DynamicCache, tokens: Sequence[int], want: int) -> torch.Tensor:
+        ids = torch.tensor([list(tokens)], device=self._model.device)
+        options = {"logits_to_keep": max(want, 1)} if self._keeps else {}
+        logits: torch.Tensor = self._model(input_ids=ids, past_key_values=kv, use_cache=True, **options).logits[0]
+        return logits[len(logits) - want :].float().cpu()
+
+    def truncate(self, kv: DynamicCache, length: int) -> None:
+        # crop() takes how many to remove, as a negative number (transformers 5); 0 would leave all of them.
+        if extra := kv.get_seq_length() - length:
+            kv.crop(-extra)
+
+    def copy(self, source: DynamicCache, target: DynamicCache, length: int) -> None:
+        twin = copy.deepcopy(source)
+        target.layers = twin.layers
+        self.truncate(target, length)
+
+
+def load_transformers(
+    name: str, *, device: str = "auto", dtype: str = "auto", format: str = "", context: int = MOST_CONTEXT
+) -> LocalModel:
+    """The model in a folder, or of that name on the Hugging Face Hub (its files in the local store if offline).
+
+    Raises `ModelNotUsable` with one line that says what is wrong with it.
+    """
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    at, numbers = pick_device(device), pick_dtype(dtype, pick_device(device))
+    folder = ModelFolder(_folder(name))
+    _ = folder.config, folder.weights  # they say what is wrong before transformers does
+    try:
+        config = AutoConfig.from_pretrained(folder.path, local_files_only=True, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(folder.path, local_files_only=True, trust_remote_code=False)
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+    except Exception as error:  # whatever a configuration can do wrong in there
+        raise _unusable(name, error) from error
+    if backend is None:
+        raise ModelNotUsable(f"{name}: has no tokenizer that the library tokenizers can run")
+    vocabulary, form = speak(backend.to_str(), folder.model_type, name, format)
+    try:
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            folder.path,
+            config=config,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=numbers,
+        )
+        model = model.to(at).eval()
+    except Exception as error:
+        raise _unusable(name, error) from error
+    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or context
+    window = getattr(config, "sliding_window", None) or context
+    if model.get_output_embeddings().weight.shape[0] < vocabulary.size:
+        raise ModelNotUsable(f"{name}: its tokenizer has more tokens than the model")
+    # Within its window a sliding layer is an ordinary one, and can be cropped.
+    decoder = TransformersDecoder(model, min(positions, window, context))
+    detail = f"transformers {type(model).__name__}, {at.type}, {str(numbers).removeprefix('torch.')}, {form.name}"
+    fingerprint = folder.fingerprint("transformers", str(numbers), form.name, str(decoder.context))
+    return LocalModel(ModelInfo(name, fingerprint, decoder.context, detail), decoder, vocabulary, form)
+
+
+def _folder(name: str) -> Path:
+    """The folder of a model: ``name`` itself, or where the Hub's files of that name lie (fetched where allowed)."""
+    path = Path(name).expanduser()
+    if path.exists() or path.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
+        return path
+    from huggingface_hub import snapshot_download  # noqa: PLC0415  (only for names on the Hub)
+
+    patterns = ["*.json", "*.safetensors", "tokenizer.model", "*.txt"]
+    offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
+    try:
+        return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=offline))
+    except Exception as error:
+        raise ModelNotUsable(
+            f"{name}: no such folder, and the Hugging Face Hub does not give it: {_line(error)}"
+        ) from error
+
+
+def _unusable(name: str, error: Exception) -> ModelNotUsable:
+    return ModelNotUsable(f"{name}: cannot be loaded: {_line(error)}")
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
