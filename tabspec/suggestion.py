@@ -56,6 +56,7 @@ class Miss(StrEnum):
     FAILED = "failed"  # it was asked for, and the model failed
     EVICTED = "evicted"  # the answer was there, and was dropped from the completion cache
     NO_SUGGESTION = "no_suggestion"  # there was nothing to suggest at this place
+    UNRECORDED = "unrecorded"  # a recorded assistant was never asked at this place: nobody knows what it would say
     UNKNOWN = "unknown"
 
 

@@ -44,7 +44,7 @@ def doctor_command(model: str | None) -> int:
 
 
 def _machine() -> list[tuple[str, str]]:
-    import tabspec  # noqa: PLC0415  (its version only)
+    import tabspec
 
     memory = ""
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:

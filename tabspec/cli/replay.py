@@ -21,6 +21,7 @@ from tabspec.models.protocol import Model
 from tabspec.replay.clock import run_virtual
 from tabspec.replay.latency import TimedModel, parse_latency
 from tabspec.replay.memo import MemoModel
+from tabspec.replay.recorded import RecordedModel
 from tabspec.replay.report import print_table, write
 from tabspec.replay.result import ReplayResult, Run, save
 from tabspec.replay.runner import Setting, replay
@@ -104,11 +105,25 @@ def replay_command(
         for session in map(read_session, sessions)
         for policy in policies or (Policy.ADAPTIVE.value,)
     ]
-    if clock == "wall":
-        runs = asyncio.run(_play(jobs, load_worker(model)))
+    if model == "recorded":
+        if latency == "measured":
+            raise InputError("--latency measured: a recorded assistant computes nothing; give milliseconds, or nothing")
+        # A recorded answer is one piece: of a profile, only the time of a whole suggestion applies.
+        seconds = None if profile is None else profile.prefill_fixed_ms / 1000
+        runs = (run_virtual if clock == "virtual" else asyncio.run)(
+            _play(jobs, lambda session: RecordedModel(session, seconds))
+        )
+    elif clock == "wall":
+        worker = load_worker(model)
+        runs = asyncio.run(_play(jobs, lambda _: worker))
     else:
         memo = MemoModel(load_model(model))
-        runs = run_virtual(_play(jobs, TimedModel(memo, profile), memo.fresh_kv))
+
+        def fresh(_: Session) -> Model:
+            memo.fresh_kv()
+            return TimedModel(memo, profile)
+
+        runs = run_virtual(_play(jobs, fresh))
     result = ReplayResult(tuple(runs))
     print_table(result)
     if json_out:
@@ -119,9 +134,7 @@ def replay_command(
     return 0 if len(runs) == len(jobs) and not runs[-1].interrupted else 130
 
 
-async def _play(
-    jobs: Sequence[tuple[Session, Setting]], model: Model, before_each: Callable[[], None] = lambda: None
-) -> list[Run]:
+async def _play(jobs: Sequence[tuple[Session, Setting]], model_for: Callable[[Session], Model]) -> list[Run]:
     """Run the jobs one after another, with a progress bar; an interrupted one is the last."""
     runs: list[Run] = []
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
@@ -129,13 +142,14 @@ async def _play(
         task = bars.add_task("", total=len(jobs))
         for number, (session, setting) in enumerate(jobs):
             bars.update(task, description=f"{session.name} {setting.config.policy}")
-            before_each()
+            model = model_for(session)
 
             def progress(part: float, done: int = number) -> None:
                 bars.update(task, completed=done + part)
 
-            runs.append(await replay(session, model, setting, progress))
+            knows = model.knows if isinstance(model, RecordedModel) else None
+            runs.append(await replay(session, model, setting, progress, knows=knows))
             if runs[-1].interrupted:
                 break
-    await model.close()
+            await model.close()
     return runs

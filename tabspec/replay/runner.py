@@ -29,6 +29,7 @@ from tabspec.suggestion import Answer, Miss, Reason, Source, Suggestion
 _CACHE_SAMPLES = 400
 
 Check = Callable[[EditContext, Suggestion], bool]
+Knows = Callable[[EditContext], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +54,19 @@ async def replay(
     setting: Setting,
     progress: Callable[[float], None] = lambda part: None,
     check: Check | None = None,
+    knows: Knows | None = None,
 ) -> Run:
     """Play ``session`` against an engine on ``model``, on the running loop's clock.
 
     ``progress`` is told the part that is done (0 to 1). ``check`` is asked of every suggestion that was served
-    whether it is what the model says of that state now; those that are not count as stale. Cancelling ends the
-    replay early: the run then says so, and holds what was done.
+    whether it is what the model says of that state now; those that are not count as stale. ``knows`` tells of a
+    recorded assistant whether it was asked at a state. Cancelling ends the replay early: the run then says so, and
+    holds what was done.
     """
     session = first_edits(session, setting.limit)
     player = Player(session, setting.user, setting.think_ms / 1000)
     engine = CompletionEngine(model, setting.config, slots=setting.slots)
-    stage = _Stage(player, engine, check)
+    stage = _Stage(player, engine, check, knows)
     interrupted = False
     try:
         while await stage.step():
@@ -90,8 +93,8 @@ def first_edits(session: Session, limit: int | None) -> Session:
 class _Stage:
     """The editor's part: performs the user's steps, asks the engine after each, shows the answers."""
 
-    def __init__(self, player: Player, engine: CompletionEngine, check: Check | None) -> None:
-        self.player, self.engine, self._check = player, engine, check
+    def __init__(self, player: Player, engine: CompletionEngine, check: Check | None, knows: Knows | None) -> None:
+        self.player, self.engine, self._check, self._knows = player, engine, check, knows
         self.records: list[RequestRecord] = []
         self.samples: list[CacheSample] = []
         self.stale = 0
@@ -161,7 +164,8 @@ class _Stage:
     async def _answer(self, asked: _Asked) -> None:
         answer = await self.engine.complete(asked.context)
         asked.suggestion = answer.suggestion
-        self.records[asked.number] = _record(self.records[asked.number], answer)
+        known = self._knows is None or self._knows(asked.context)
+        self.records[asked.number] = _record(self.records[asked.number], answer, known)
         self._sample()
 
     def _show(self, asked: _Asked) -> None:
@@ -200,12 +204,12 @@ class _Asked:
         self.suggestion: Suggestion | None = None
 
 
-def _record(asked: RequestRecord, answer: Answer) -> RequestRecord:
+def _record(asked: RequestRecord, answer: Answer, known: bool) -> RequestRecord:
     suggestion = answer.suggestion
     miss = answer.miss
     if asked.tab and suggestion is None:
         nothing = answer.reason in (Reason.EMPTY, Reason.WITHHELD, Reason.REJECTED)
-        miss = Miss.NO_SUGGESTION if nothing else Miss.UNKNOWN
+        miss = Miss.UNKNOWN if not nothing else Miss.NO_SUGGESTION if known else Miss.UNRECORDED
     return replace(
         asked,
         ms=answer.waited * 1000,

@@ -28,6 +28,7 @@ MISSES = {
     Miss.FAILED: "the model failed",
     Miss.EVICTED: "evicted",
     Miss.NO_SUGGESTION: "nothing to suggest",
+    Miss.UNRECORDED: "not in the recording",
     Miss.UNKNOWN: "not recorded",
 }
 

@@ -1,0 +1,27 @@
+/* The extension: a language server, what is told to it, and what is shown of it. */
+
+import * as vscode from "vscode";
+import { registerCommands } from "./commands";
+import { middleware } from "./middleware";
+import { Offers } from "./offers";
+import { Server } from "./server";
+import { concernsStart } from "./settings";
+import { StatusBar } from "./status-bar";
+
+let server: Server | undefined;
+
+export function activate(context: vscode.ExtensionContext): void {
+  const log = vscode.window.createOutputChannel("tabspec", { log: true });
+  const running = new Server(log, () => middleware(offers));
+  const offers = new Offers(running);
+  server = running;
+  context.subscriptions.push(
+    log,
+    new StatusBar(running),
+    ...registerCommands(running, offers, log),
+    vscode.workspace.onDidChangeConfiguration((event) => concernsStart(event) && void running.restart()),
+  );
+  void running.restart();
+}
+
+export const deactivate = () => server?.stop();

@@ -1,0 +1,54 @@
+/* The settings of this extension, and those passed on to the language server. */
+
+import * as vscode from "vscode";
+// Written by tools/settings.py from the server's own settings.
+import engineNames from "./engine-settings.json";
+import type { ServerSettings } from "./find-server";
+
+const tabspec = (scope?: vscode.ConfigurationScope) => vscode.workspace.getConfiguration("tabspec", scope);
+
+/** What says how the server is started. */
+export function serverSettings(): ServerSettings {
+  const settings = tabspec();
+  return {
+    command: settings.get<string[]>("server.command", []),
+    python: settings.get("server.python", "").trim(),
+    args: settings.get<string[]>("server.arguments", []),
+  };
+}
+
+export const serverEnvironment = () => ({ ...tabspec().get<Record<string, string>>("server.environment", {}) });
+
+/** Whether a change means that the server must be started anew. */
+export const concernsStart = (event: vscode.ConfigurationChangeEvent) => event.affectsConfiguration("tabspec.server");
+
+/**
+ * The server's own settings. Only those that someone has set: for the others the server, which may be of another version
+ * than this extension, has its defaults.
+ */
+export function engineSettings(): Record<string, unknown> {
+  const settings = tabspec();
+  const set: Record<string, unknown> = { statusNotifications: statusBarWanted() };
+  for (const name of engineNames) {
+    const value = settings.get(name);
+    if (value !== settings.inspect(name)?.defaultValue) set[name] = value;
+  }
+  return set;
+}
+
+/** Whether suggestions are wanted in this document. */
+export function wanted(document: vscode.TextDocument): boolean {
+  const settings = tabspec(document);
+  return settings.get("enabled", true) && !settings.get<string[]>("disabledLanguages", []).includes(document.languageId);
+}
+
+/** Turns suggestions on or off: where that has been said for the workspace already there, else for the user. */
+export async function toggle(): Promise<boolean> {
+  const settings = tabspec();
+  const on = !settings.get("enabled", true);
+  const inWorkspace = settings.inspect("enabled")?.workspaceValue !== undefined;
+  await settings.update("enabled", on, inWorkspace ? vscode.ConfigurationTarget.Workspace : vscode.ConfigurationTarget.Global);
+  return on;
+}
+
+export const statusBarWanted = () => tabspec().get("statusBar", true);

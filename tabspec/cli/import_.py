@@ -1,0 +1,97 @@
+"""`tabspec import`: edit sessions from what others have recorded, and from a repository's history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tabspec.errors import InputError
+from tabspec.replay.git import import_git
+from tabspec.replay.session import Session
+from tabspec.replay.session_file import write_session
+from tabspec.replay.vscode import read_recording
+
+_ENDINGS = (".jsonl", ".jsonl.gz")
+
+_output = click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Session file to write: NAME.jsonl or NAME.jsonl.gz.",
+)
+_licence = click.option("--licence", default=None, help="Licence of the text, to be kept in the session's header.")
+
+
+@click.group("import")
+def import_group() -> None:
+    """Make edit sessions from recordings or git history."""
+
+
+@import_group.command("vscode-recording")
+@click.argument("file", type=click.Path(path_type=Path))
+@_output
+@click.option(
+    "--document", default=None, help="The document to take, by the end of its path; default: the most edited."
+)
+@_licence
+def vscode_command(file: Path, output: Path, document: str | None, licence: str | None) -> None:
+    """Import a workspaceRecording@1.0 that VS Code has written (FILE: *.recording.w.json, or its JSON lines).
+
+    One session holds one document. What the editor's own assistant did goes into a side file beside it.
+    """
+    session = read_recording(file, document=document, licence=licence or "")
+    _write([session], output)
+
+
+@import_group.command("git")
+@click.argument("repository", type=click.Path(path_type=Path))
+@click.argument("path")
+@_output
+@click.option("--commits", default="HEAD", show_default=True, help="Commit or range, as for git log.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed types the same.")
+@click.option("--max-commits", type=click.IntRange(1), default=None, help="Take only the first N commits of a file.")
+@click.option("--max-events", type=click.IntRange(1), default=None, help="Begin no commit behind N edits.")
+@_licence
+def git_command(
+    repository: Path,
+    path: str,
+    output: Path,
+    commits: str,
+    seed: int,
+    max_commits: int | None,
+    max_events: int | None,
+    licence: str | None,
+) -> None:
+    """Make a session from the history of PATH in a local git REPOSITORY: each commit typed out.
+
+    The texts are real, the keystrokes are made up, and the session says so. PATH may be a pattern (src/*.py); if
+    several files fit it, OUTPUT is a folder.
+    """
+    sessions = import_git(
+        repository,
+        path,
+        commits=commits,
+        seed=seed,
+        licence=licence,
+        max_commits=max_commits,
+        max_events=max_events,
+    )
+    _write(sessions, output)
+
+
+def _write(sessions: list[Session], output: Path) -> None:
+    """Write the sessions and say so: one to a file, or several into a folder."""
+    single = output.name.endswith(_ENDINGS)
+    if single and len(sessions) > 1:
+        raise InputError(f"{len(sessions)} files fit, but {output} is one file: give a folder to -o, or a single path")
+    if not single and (len(sessions) == 1 or output.is_file()):
+        raise InputError(f"{output}: a session file's name ends with .jsonl or .jsonl.gz")
+    for session in sessions:
+        flat = session.uri.removeprefix("file:///session/").replace("/", "-")
+        path = output if single else output / f"{flat}.jsonl.gz"
+        write_session(session, path)
+        click.echo(f"{path}: {session.summary()}")
+        for warning in session.warnings:
+            click.echo(f"warning: {warning}", err=True)

@@ -1,0 +1,253 @@
+"""VS Code (code-server) in headless Chromium: installed by the project's script, driven by vscode_driver.js."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+EXTENSION = ROOT / "editor-configs" / "vscode"
+ARTIFACTS = ROOT / "build" / "artifacts" / "vscode"
+
+# A suggestion takes milliseconds and a page some seconds; a busy machine is given much more before a test fails.
+SECONDS = 20.0
+PAGE_SECONDS = 90.0
+INSTALL_SECONDS = 1200.0
+
+SETTINGS = {
+    # nothing that pops up, and nothing that asks a network
+    "security.workspace.trust.enabled": False,
+    "workbench.startupEditor": "none",
+    "workbench.tips.enabled": False,
+    "workbench.welcomePage.walkthroughs.openOnInstall": False,
+    "workbench.secondarySideBar.defaultVisibility": "hidden",
+    "chat.disableAIFeatures": True,
+    "telemetry.telemetryLevel": "off",
+    "update.mode": "none",
+    "extensions.autoCheckUpdates": False,
+    "extensions.autoUpdate": False,
+    # text as it is typed
+    "editor.minimap.enabled": False,
+    "editor.quickSuggestions": {"other": "off", "comments": "off", "strings": "off"},
+    "editor.wordBasedSuggestions": "off",
+    "editor.autoClosingBrackets": "never",
+    "editor.autoClosingQuotes": "never",
+    "editor.autoIndent": "none",
+    "editor.acceptSuggestionOnEnter": "off",
+    "files.autoSave": "off",
+    "window.title": "${rootName}",
+}
+
+
+class Failed(AssertionError):
+    """The editor did not do what it should have done in time."""
+
+
+@contextmanager
+def code_server(folder: Path) -> Iterator[CodeServer]:
+    """A running code-server with the packaged extension; all that it writes lies in ``folder``."""
+    server = CodeServer(folder)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+class CodeServer:
+    """code-server on a free port of the loopback interface, the .vsix installed in it as a user would."""
+
+    def __init__(self, folder: Path) -> None:
+        self.prefix = Path(os.environ.get("TABSPEC_CODE_SERVER", ROOT / ".tools" / "code-server"))
+        self.folder = folder
+        _run(["bash", str(ROOT / "scripts" / "install-code-server.sh"), str(self.prefix)], os.environ)
+        self.environment = os.environ | {
+            "PATH": f"{self.prefix / 'bin'}:{os.environ['PATH']}",
+            "NODE_PATH": str(self.prefix / "app" / "node_modules"),
+        }
+        _run(["make", "--silent", "-C", str(EXTENSION), "vsix"], self.environment)
+        # VS Code asks its user's shell for an environment otherwise, and the user's HOME is not ours
+        self.environment |= {"HOME": str(folder / "home"), "VSCODE_CLI": "1"}
+        (folder / "home").mkdir()
+        (folder / "data" / "User").mkdir(parents=True)
+        (folder / "data" / "User" / "settings.json").write_text(json.dumps(SETTINGS))
+        entry = str(self.prefix / "app" / "node_modules" / "code-server" / "out" / "node" / "entry.js")
+        program = [str(self.prefix / "bin" / "node"), entry, "--config", str(folder / "config.yaml")]
+        program += ["--user-data-dir", str(folder / "data"), "--extensions-dir", str(folder / "extensions")]
+        _run([*program, "--install-extension", str(EXTENSION / "dist" / "tabspec.vsix")], self.environment)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        options = ["--auth", "none", "--bind-addr", f"127.0.0.1:{self.port}", "--disable-workspace-trust"]
+        options += ["--disable-telemetry", "--disable-update-check", "--disable-getting-started-override"]
+        with (folder / "code-server.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [*program, *options], env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
+        self.browser = subprocess.Popen(
+            [self.environment_node, str(HERE / "vscode_driver.js"), _chromium()],
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        _until(self._listens, "code-server does not listen; see code-server.log")
+
+    @property
+    def environment_node(self) -> str:
+        return str(self.prefix / "bin" / "node")
+
+    def _listens(self) -> bool:
+        if self.process.poll() is not None:
+            raise Failed(f"code-server ended:\n{(self.folder / 'code-server.log').read_text()[-2000:]}")
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def stop(self) -> None:
+        """End code-server and the browser, and what they have started."""
+        for process in (self.browser, self.process):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def ask(self, do: str, **arguments: Any) -> Any:
+        """Have the browser do something (see vscode_driver.js). Raises `Failed` with what it says."""
+        assert self.browser.stdin and self.browser.stdout
+        self.browser.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
+        self.browser.stdin.flush()
+        line = self.browser.stdout.readline()
+        if not line:
+            raise Failed("the browser's driver has ended")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise Failed(answer["error"])
+        return answer["result"]
+
+
+class Editor:
+    """A window with one file open, and a language server that answers from a script."""
+
+    def __init__(self, server: CodeServer, folder: Path, script: dict[str, Any], text: str = "", **settings: Any) -> None:
+        self.server, self.folder = server, folder
+        self.file, self.log = folder / "example.py", folder / "messages.jsonl"
+        self.file.write_text(text)
+        self.log.touch()
+        (folder / "script.json").write_text(json.dumps(script))
+        lsp = [sys.executable, "-m", "tabspec_lsp.main", "--stdio", "--model", f"scripted:{folder / 'script.json'}"]
+        settings.setdefault("tabspec.server.command", [sys.executable, str(HERE / "vscode_driver_tee.py"), str(self.log), *lsp])
+        settings.setdefault("tabspec.server.environment", {"PYTHONPATH": f"{ROOT}:{ROOT / 'lsp'}"})
+        (folder / ".vscode").mkdir()
+        (folder / ".vscode" / "settings.json").write_text(json.dumps(settings))
+        payload = json.dumps([["openFile", f"vscode-remote://127.0.0.1:{server.port}{self.file}"]])
+        server.ask("open", url=f"http://127.0.0.1:{server.port}/?folder={quote(str(folder))}&payload={quote(payload)}")
+        self.until("has", True, ".editor-instance .monaco-editor .view-lines", seconds=PAGE_SECONDS)
+        server.ask("click", selector=".editor-instance .view-lines")
+
+    def ready(self) -> Editor:
+        """Wait until the language server has opened the document and its model is there."""
+        self.until_said(lambda m: m.get("method") == "textDocument/didOpen", "the document was not opened")
+        self.until_said(
+            lambda m: m.get("method") == "tabspec/statusChanged" and m["params"]["model"]["state"] == "ready",
+            "the model was not loaded",
+        )
+        return self
+
+    def type(self, text: str) -> None:
+        self.server.ask("type", text=text, delay=30)  # ms: a fast typist
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.server.ask("press", key=key)
+
+    def look(self, name: str, argument: Any = None) -> Any:
+        return self.server.ask("look", name=name, argument=argument)
+
+    def until(self, name: str, value: Any, argument: Any = None, seconds: float = SECONDS) -> None:
+        """Wait until a look is ``value``."""
+        try:
+            self.server.ask("until", name=name, argument=argument, **{"is": value}, timeout=seconds * 1000)
+        except Failed as error:
+            self.screenshot("failed-" + self.folder.name)
+            raise Failed(f"{name} is not {value!r} but {self.look(name, argument)!r} after {seconds:g} s ({error})") from None
+
+    def ghost(self, text: str) -> None:
+        """Wait until this, and nothing else, is shown as ghost text."""
+        self.until("ghost", text)
+
+    def document(self) -> str:
+        """The text, saved and read from the disk."""
+        self.press("Control+s")
+        self.until("has", False, ".tab.dirty")
+        return self.file.read_text()
+
+    def said(self) -> list[dict[str, Any]]:
+        """The messages so far between editor and server, each with ``t`` and ``from``."""
+        lines = self.log.read_text().split("\n")[:-1]
+        return [json.loads(line) for line in lines]
+
+    def until_said(self, wanted: Callable[[dict[str, Any]], bool], problem: str, after: int = 0) -> dict[str, Any]:
+        """Wait for a message later than the first ``after`` of them."""
+        found: list[dict[str, Any]] = []
+
+        def look() -> bool:
+            found.extend(entry["message"] for entry in self.said()[after:] if wanted(entry["message"]))
+            return bool(found)
+
+        _until(look, problem)
+        return found[0]
+
+    def until_answered(self, after: int) -> list[str]:
+        """Wait for the answer to a request for suggestions made after the first ``after`` messages: the texts offered.
+
+        The last request made counts, as those before it may have been cancelled.
+        """
+        answers: list[list[str]] = []
+
+        def look() -> bool:
+            entries = [entry["message"] for entry in self.said()[after:]]
+            asked = [m["id"] for m in entries if m.get("method") == "textDocument/inlineCompletion"]
+            got = {m.get("id"): m["result"] for m in entries if "result" in m}
+            if asked and asked[-1] in got:
+                result = got[asked[-1]] or {"items": []}
+                answers.append([item["insertText"] for item in result["items"]])
+            return bool(answers)
+
+        _until(look, "a request for suggestions was not answered")
+        return answers[0]
+
+    def screenshot(self, name: str) -> None:
+        ARTIFACTS.mkdir(parents=True, exist_ok=True)
+        self.server.ask("screenshot", path=str(ARTIFACTS / f"{name}.png"))
+
+
+def _until(true: Callable[[], bool], problem: str, seconds: float = SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            raise Failed(f"{problem} (waited {seconds:g} s)")
+        time.sleep(0.01)
+
+
+def _run(command: list[str], environment: Any) -> None:
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
+    if done.returncode:
+        raise Failed(f"{' '.join(command)} failed:\n{(done.stdout + done.stderr)[-4000:]}")
+
+
+def _chromium() -> str:
+    return os.environ.get("CHROMIUM", "/usr/bin/chromium")

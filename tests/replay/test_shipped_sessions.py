@@ -1,0 +1,86 @@
+"""The shipped sessions: they read without a warning, replay to their ends, and say whose they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tabspec.engine.postprocess import postprocess
+from tabspec.replay.recorded import Kind, RecordedModel, recorded_answers
+from tabspec.replay.session import Session
+from tabspec.replay.session_file import read_session
+from tabspec.replay.sessions import FOLDER, shipped
+from tabspec.replay.user import Player, User, actions_of
+from tabspec.suggestion import Finish, GeneratedText, Suggestion
+from tabspec.text import apply_edits
+
+RECORDED = "vscode-ts-customized-tests.test.ts"
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_it_reads_and_replays(name: str) -> None:
+    session = read_session(shipped()[name])
+    assert session.warnings == () and session.cut_off is None and session.name == name
+    assert session.source and session.language and len(session.edits) > 50
+    assert session.spread == name.startswith("josephg") and session.synthetic == name.startswith("python")
+    for user in User:
+        player = Player(session, user)
+        while not player.done:
+            player.perform()
+        assert player.document.text == session.final_text()
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_the_readme_names_it_and_its_owner(name: str) -> None:
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    row = next(line for line in readme.splitlines() if f"`{name}`" in line)
+    licence, owner = read_session(shipped()[name]).licence.rstrip(")").split(" (")
+    assert licence.replace("-", " ") in row and owner in row
+
+
+def states(session: Session) -> Iterator[str]:
+    text = session.text
+    yield text
+    for event in session.edits:
+        text = apply_edits(text, event.edits)
+        yield text
+
+
+def test_what_the_recorded_assistant_said_leads_to_what_was_accepted() -> None:
+    """The meaning of a side file, held against the document: 25 of the person's 31 accepts can be said at the cursor
+    (5 of the others were edits elsewhere, 1 replaces more than closers), and of 22 the next answer is known."""
+    session = read_session(shipped()[RECORDED])
+    texts = list(states(session))
+    accepts = session.side.accepts
+    assert len(accepts) == 31 == sum(action.accept for action in actions_of(session))
+    model = RecordedModel(session)
+    said, next_known = set(), set()
+    for answer in recorded_answers(session):
+        suggestion = postprocess(answer.context, GeneratedText(answer.text, Finish.END))
+        if answer.kind is not Kind.SAID or not isinstance(suggestion, Suggestion):
+            continue
+        after = answer.context.after_accept(suggestion)
+        for event in accepts:
+            if (answer.context.document.text, after.document.text) == (texts[event], texts[event + 1]):
+                said.add(event)
+                if model.knows(after):
+                    next_known.add(event)
+    assert (len(said), len(next_known)) == (25, 22)
+
+
+def test_the_recorded_person_offered_the_recorded_answers_presses_tab() -> None:
+    session = read_session(shipped()[RECORDED])
+    answers = {(a.context.document.text, a.context.offset): a for a in recorded_answers(session) if a.text}
+    player = Player(session, User.RECORDED)
+    while not player.done:
+        answer = answers.get((player.document.text, player.cursor))
+        step = player.next_event()
+        if answer is not None and step is not None:
+            suggestion = postprocess(answer.context, GeneratedText(answer.text, Finish.END))
+            if isinstance(suggestion, Suggestion):
+                player.offer(suggestion, step.time - 0.001)
+        player.perform()
+    assert player.document.text == session.final_text()
+    assert player.tabs + player.missed_tabs == 31
+    assert player.tabs == 25

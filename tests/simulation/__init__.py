@@ -1,0 +1,1 @@
+"""The engine under a deterministic, seeded simulator. docs/simulation.md tells what is simulated and checked."""

@@ -1,0 +1,323 @@
+"""What must hold at every moment, judged from outside: by what the clients asked and the model was made to do.
+
+Where the engine's own books are read, it is as a witness: a generation's lineage says why somebody may still want it,
+and that reason is checked here anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tabspec.config import EngineConfig, Policy
+from tabspec.context import EditContext
+from tabspec.engine.engine import CompletionEngine
+from tabspec.engine.generation import Generation, State
+from tabspec.suggestion import Answer, Reason, Source, Suggestion
+
+from .model import SimulatedModel, Stream
+from .oracle import Oracle, typed_between
+
+
+class Violation(AssertionError):
+    """An invariant does not hold."""
+
+
+@dataclass(eq=False)
+class Request:
+    """A request of a client that has begun and not ended."""
+
+    context: EditContext
+    began: float
+    failures: int  # how many streams had failed when it began
+    moved_on: bool = False  # something has happened that supersedes it
+    held_up: float = 0.0  # seconds for which it waited for a stream to stop, without a break
+
+
+@dataclass
+class Watch:
+    """Watches one engine. The simulator tells what it does; `quiet` is called each time before the clock moves."""
+
+    engine: CompletionEngine
+    model: SimulatedModel
+    config: EngineConfig
+    oracle: Oracle
+    slots: int
+    now: Callable[[], float]
+    pending: list[Request] = field(default_factory=list)
+    current: dict[str, EditContext] = field(default_factory=dict)  # documents' states, as far as the engine was told
+    refused: dict[str, list[tuple[int, str]]] = field(default_factory=dict)  # futures: cursor and text
+    sources: Counter[Source] = field(default_factory=Counter)
+    reasons: Counter[Reason] = field(default_factory=Counter)
+    most_generations: int = 0
+
+    def __post_init__(self) -> None:
+        # The scheduler tells the engine of each generation that has ended; listen in.
+        tell_engine = self.engine._scheduler._ended
+
+        def ended(generation: Generation) -> None:
+            self._ended(generation)
+            tell_engine(generation)
+
+        self.engine._scheduler._ended = ended
+
+    # --- what the simulator tells -----------------------------------------------------------------------------------
+
+    def begins(self, context: EditContext) -> Request:
+        """A request begins."""
+        self._moved(context.uri)
+        self.current[context.uri] = context
+        request = Request(context, self.now(), len(self.model.failed))
+        self.pending.append(request)
+        return request
+
+    def changed(self, context: EditContext) -> None:
+        """A change of the document or the cursor is about to be told. Nothing is known of documents never asked in."""
+        for request in self.pending:
+            if request.context.uri == context.uri and not _same(request.context, context):
+                request.moved_on = True
+        if context.uri in self.current:
+            self.current[context.uri] = context
+
+    def accepted(self, context: EditContext, suggestion: Suggestion) -> None:
+        """An accept is about to be told: news only where the engine does not know better already."""
+        current = self.current.get(context.uri)
+        if current and _same(current, context):
+            self.changed(context.after_accept(suggestion))
+
+    def rejected(self, context: EditContext, suggestion: Suggestion) -> None:
+        future = context.after_accept(suggestion)
+        refused = self.refused.setdefault(context.uri, [])
+        refused.append((future.offset, future.document.text))
+
+    def closed(self, uri: str) -> None:
+        self._moved(uri)
+        self.current.pop(uri, None)
+        self.refused.pop(uri, None)
+
+    def _moved(self, uri: str) -> None:
+        for request in self.pending:
+            if request.context.uri == uri:
+                request.moved_on = True
+
+    # --- how requests end -------------------------------------------------------------------------------------------
+
+    def cancelled(self, request: Request) -> None:
+        """A request's task was cancelled, and it has ended so."""
+        self.pending.remove(request)
+        self.sources[Source.NONE] += 1
+        self.reasons[Reason.CANCELLED] += 1
+
+    def answered(self, request: Request, answer: Answer) -> None:
+        """A request has its answer: is it one, the right one, and for a true reason?"""
+        self.pending.remove(request)
+        self.sources[answer.source] += 1
+        if answer.reason:
+            self.reasons[answer.reason] += 1
+        _require((answer.suggestion is None) == (answer.source is Source.NONE), "a source without a suggestion")
+        _require((answer.suggestion is None) == (answer.reason is not None), "a suggestion and a reason for none")
+        waited = self.now() - request.began
+        _require(abs(answer.waited - waited) < 1e-6, f"waited {answer.waited}, and says {waited}")
+        if answer.suggestion:
+            _require(not request.moved_on, "an answer to a request that something newer had superseded")
+            self._offered(request.context, answer.suggestion)
+            if answer.instant:
+                _require(
+                    waited == 0 and self.config.policy is not Policy.NONE, "an instant answer that was waited for"
+                )
+        else:
+            self._refused_for(request, answer)
+
+    def _offered(self, context: EditContext, suggestion: Suggestion) -> None:
+        _require(
+            self.oracle.right(context, suggestion),
+            f"STALE: served {suggestion} at {_shown(context)}, where the model says {self.oracle.offer(context)}",
+        )
+        _require(not self._is_refused(context, suggestion), f"offered again what was rejected: {suggestion}")
+
+    def _refused_for(self, request: Request, answer: Answer) -> None:
+        reason, context = answer.reason, request.context
+        if reason is Reason.SUPERSEDED:
+            _require(request.moved_on, "superseded, and nothing newer had come")
+        elif reason is Reason.EMPTY:
+            _require(
+                self.oracle.right(context, Reason.EMPTY),
+                f"nothing served at {_shown(context)}, where the model says {self.oracle.offer(context)}",
+            )
+        elif reason is Reason.REJECTED:
+            offer = self.oracle.offer(context)
+            cut_short = self.oracle.fresh(context).finish.value in ("length", "stop")
+            refused = isinstance(offer, Suggestion) and self._is_refused(context, offer)
+            _require(refused or cut_short, f"withheld as rejected, and never was: {offer}")
+        elif reason in (Reason.FAILED, Reason.UNAVAILABLE):
+            self._truly_failed(request, reason)
+        elif reason is Reason.EXCLUDED:
+            _require(len(context.document.text) > self.config.max_document_chars, "excluded, and not too long")
+        else:
+            raise Violation(f"an answer with the reason {reason}, for which there was no cause")
+
+    def _truly_failed(self, request: Request, reason: Reason) -> None:
+        asked, _ = self.oracle.question(request.context)
+        own = [
+            stream.failure
+            for stream in self.model.failed[request.failures :]
+            if (stream.request.prefix, stream.request.suffix) == (asked.prefix, asked.suffix)
+        ]
+        _require(bool(own), f"{reason.value}, and the model had not failed")
+
+    def _is_refused(self, context: EditContext, suggestion: Suggestion) -> bool:
+        future = context.after_accept(suggestion)
+        # The engine remembers at least as many as these.
+        return (future.offset, future.document.text) in self.refused.get(context.uri, [])[-200:]
+
+    # --- how generations end ----------------------------------------------------------------------------------------
+
+    def _ended(self, generation: Generation) -> None:
+        if generation.state is State.DONE:
+            fresh = self.oracle.fresh(generation.context)
+            written = generation.generated()
+            _require(
+                written == fresh,
+                f"kept {written} for {_shown(generation.context)}, where the model writes {fresh}",
+            )
+        elif generation.state is State.CANCELLED:
+            uri = generation.context.uri
+            wanted = self.config.policy is not Policy.NONE and self.wanted(generation)
+            _require(
+                uri not in self.current or not wanted or self._behind_refused(generation),
+                f"cancelled, and could still be reached: {_shown(generation.context)}",
+            )
+
+    def _behind_refused(self, generation: Generation) -> bool:
+        return any(self._is_refused(link.context, link.suggestion) for link in generation.lineage)
+
+    # --- each time before the clock moves ---------------------------------------------------------------------------
+
+    def quiet(self, seconds: float) -> None:
+        """All that could happen now has happened, and ``seconds`` are about to pass."""
+        _require(not self.model.wrongs, "; ".join(self.model.wrongs))
+        _require(len(self.model.open) <= self.slots, f"in {self.slots} slots: {'; '.join(map(str, self.model.open))}")
+        _require(not any(r.moved_on for r in self.pending), "a superseded request waits on")
+        if self.pending:
+            self._nobody_in_the_way(seconds)
+        generations = self.engine._scheduler.generations()
+        for generation in generations:
+            _require(
+                self.wanted(generation),
+                f"unreachable work goes on: {_shown(generation.context)} {generation.state.value} with "
+                f"{generation.text!r}, from {_shown(self.current.get(generation.context.uri))}",
+            )
+        self.most_generations = max(self.most_generations, len(generations))
+        self._bounded(len(generations))
+
+    def wanted(self, generation: Generation) -> bool:
+        """Whether a client waits for it, or its user may still come to its state: by typing on, or by accepting."""
+        context = generation.context
+        if any(
+            _serves(request.context, context, generation.text) for request in self.pending if not request.moved_on
+        ):
+            return True
+        current = self.current.get(context.uri)
+        if current is None or self.config.policy is Policy.NONE:
+            return False
+        if _serves(current, context, generation.text):
+            return True
+        for i, link in enumerate(generation.lineage):
+            typed = typed_between(link.context, current)
+            if typed is not None and link.suggestion.text.startswith(typed):
+                futures = [step.context.after_accept(step.suggestion) for step in generation.lineage[i:]]
+                states = [step.context for step in generation.lineage[i + 1 :]] + [context]
+                return all(_same(a, b) for a, b in zip(futures, states, strict=True))
+        return False
+
+    def _nobody_in_the_way(self, seconds: float) -> None:
+        """A request that no stream serves waits for other requests' streams, or for one that is stopping: no longer
+        than for one step."""
+        useful = [stream for stream in self.model.open if any(self._stream_serves(stream, r) for r in self.pending)]
+        stopping = [stream for stream in self.model.open if stream.cancelled and stream not in useful]
+        idle = self.slots - len(useful) - len(stopping)
+        for request in self.pending:
+            if any(self._stream_serves(stream, request) for stream in useful):
+                request.held_up = 0.0
+                continue
+            _require(
+                idle <= 0,
+                f"a request waits at {_shown(request.context)} while {idle} of {self.slots} slots are free or busy with "
+                "speculation",
+            )
+            if not stopping:
+                request.held_up = 0.0
+                continue
+            request.held_up += seconds
+            most = sum(stream.plan.longest_step for stream in stopping)
+            _require(
+                request.held_up <= most + 1e-6,
+                f"a request waits {request.held_up:.3f} s for speculative work that should stop within {most:.3f} s",
+            )
+
+    def _stream_serves(self, stream: Stream, request: Request) -> bool:
+        """Whether what this stream writes may, as far as is known, become the answer to the request."""
+        if stream.cancelled:
+            return False
+        asked, _ = self.oracle.question(request.context)
+        theirs = stream.request
+        if (asked.suffix, asked.path, asked.language) != (theirs.suffix, theirs.path, theirs.language):
+            return False
+        if not asked.prefix.startswith(theirs.prefix):
+            return False
+        typed = asked.prefix[len(theirs.prefix) :]
+        return _agree(stream.text, typed)
+
+    def _bounded(self, generations: int) -> None:
+        engine, config, cache = self.engine, self.config, self.engine.completion_cache
+        documents = max(len(self.current), 1)
+        # One chain for each document, one request, and those typed past that still agree.
+        _require(generations <= documents * (config.max_tokens + 4), f"{generations} generations at a time")
+        _require(len(cache) <= config.cache_entries, f"{len(cache)} entries in the completion cache")
+        _require(cache.bytes <= config.cache_bytes, f"{cache.bytes} bytes in the completion cache")
+        indexed = sum(sum(lengths._counts.values()) for lengths in cache._index.values())
+        _require(indexed == len(cache), f"the index counts {indexed} entries of {len(cache)}")
+        _require(len(cache._index) <= len(cache), "the index keeps places without entries")
+        waiting = {id(request.context) for request in self.pending}
+        _require(
+            all(id(request.context) in waiting for request in engine._waiting.values()),
+            "the engine keeps a request that has ended",
+        )
+
+    # --- at rest ----------------------------------------------------------------------------------------------------
+
+    def books(self) -> None:
+        """Every request that began has ended, once, and is counted; tokens add up."""
+        stats = self.engine.stats
+        _require(not self.pending, f"{len(self.pending)} requests never ended")
+        _require(stats.sources == self.sources, f"counted {stats.sources}, seen {self.sources}")
+        _require(stats.reasons == self.reasons, f"counted {stats.reasons}, seen {self.reasons}")
+        _require(
+            0 <= stats.speculative_used <= stats.speculative_tokens <= stats.usage.decoded <= self.model.decoded,
+            f"tokens do not add up: {stats}, {self.model.decoded} decoded by the model",
+        )
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise Violation(message)
+
+
+def _serves(current: EditContext, asked: EditContext, written: str) -> bool:
+    typed = typed_between(asked, current)
+    return typed is not None and _agree(written, typed)
+
+
+def _agree(written: str, typed: str) -> bool:
+    return written.startswith(typed) or typed.startswith(written)
+
+
+def _same(a: EditContext, b: EditContext) -> bool:
+    return (a.uri, a.document.text, a.offset) == (b.uri, b.document.text, b.offset)
+
+
+def _shown(context: EditContext | None) -> str:
+    if context is None:
+        return "nowhere"
+    return f"{context.uri} {context.prefix[-40:]!r}|{context.suffix[:40]!r}"

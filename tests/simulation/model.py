@@ -1,0 +1,222 @@
+"""A model that answers any question at random, but always the same; and that fails as it is told to.
+
+Its answers are a function of everything it is shown: the whole prefix window, the suffix window, the file's name and
+language. They are consistent as greedy decoding is: having typed a part of an answer, one is answered with the rest,
+token boundaries and log-probabilities included.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from functools import lru_cache
+from zlib import crc32
+
+from tabspec.errors import ModelUnavailable
+from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, StopRule, Usage
+from tabspec.suggestion import Finish
+
+from .faults import FAILURES, Fault, Faults, Plan, raised
+
+# Few characters, so that users and suggestions often agree; with all that post-processing looks at.
+ALPHABET = "aab .()[]\"'\n\n  xé😀"
+_BYTES = [char.encode() for char in ALPHABET]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """``text`` is empty for a token that holds but the first bytes of a character."""
+
+    text: str
+    logprob: float
+
+
+@lru_cache(maxsize=4096)
+def write(prefix: str, suffix: str, salt: str, stop: StopRule, end_percent: int) -> tuple[tuple[Token, ...], Finish]:
+    """The whole answer, a token at a time, and how it ends.
+
+    The next character, whether a token ends behind it, and whether the answer does, depend on a checksum of the text so
+    far, and on nothing else; so the answer from behind a part of it is its rest.
+    """
+    state, other = crc32(prefix.encode("utf-8", "surrogatepass")), crc32((suffix + "\0" + salt).encode())
+    tokens: list[Token] = []
+    pending, lines, blank = "", 0, True
+    while True:
+        dice = _mix(state ^ other)
+        char = ALPHABET[(dice >> 8) % len(ALPHABET)]
+        ends = (dice >> 20) % 100 < end_percent
+        stops = char == "\n" and not blank and lines + 1 >= stop.max_lines
+        token_ends = (dice >> 16) % 5 < 2 or not char.isascii() or ends or stops
+        if pending and token_ends:
+            tokens.append(Token(pending, _logprob(dice)))
+            pending = ""
+        if len(tokens) >= stop.max_tokens:
+            return tuple(tokens[: stop.max_tokens]), Finish.LENGTH
+        if ends or stops:
+            return tuple(tokens), Finish.END if ends else Finish.STOP
+        if not char.isascii():
+            tokens.append(Token("", _logprob(dice + 1)))
+        pending += char
+        if char == "\n":
+            lines, blank = lines + (not blank), True
+        elif not char.isspace():
+            blank = False
+        state = crc32(_BYTES[(dice >> 8) % len(ALPHABET)], state)
+
+
+def _mix(x: int) -> int:
+    """A permutation of 32-bit numbers in which every bit depends on every other (murmur3's finalizer)."""
+    x = (x ^ (x >> 16)) * 0x85EBCA6B & 0xFFFFFFFF
+    x = (x ^ (x >> 13)) * 0xC2B2AE35 & 0xFFFFFFFF
+    return x ^ (x >> 16)
+
+
+def _logprob(dice: int) -> float:
+    return -(dice % 997) / 500
+
+
+class Stream:
+    """One stream of the model, as its log keeps it."""
+
+    __slots__ = ("cancelled", "decoded", "failure", "plan", "request", "text", "woken")
+
+    def __init__(self, request: GenerationRequest, plan: Plan) -> None:
+        self.request, self.plan = request, plan
+        self.text = request.resume  # written so far
+        self.decoded = 0
+        self.cancelled = False  # asked to stop, and not yet gone
+        self.failure: BaseException | None = None
+        self.woken: asyncio.Future[None] | None = None
+
+    def __str__(self) -> str:
+        fault = self.plan.fault.name if self.plan.fault else "-"
+        return f"{self.request.prefix[-20:]!r} {self.text!r} {fault}{' stopping' * self.cancelled}"
+
+
+class SimulatedModel:
+    """Streams what `write` says, with faults. ``open`` holds the streams that run now."""
+
+    def __init__(self, faults: Faults, end_percent: int) -> None:
+        self.faults, self.end_percent = faults, end_percent
+        self.open: list[Stream] = []
+        self.failed: list[Stream] = []
+        self.wrongs: list[str] = []  # what an engine must never do to a model
+        self.streams = self.decoded = 0
+        self.down = False
+
+    @property
+    def info(self) -> ModelInfo:
+        return ModelInfo("simulated", "simulated", 1 << 20)
+
+    def write(self, request: GenerationRequest) -> tuple[tuple[Token, ...], Finish]:
+        """The whole answer to ``request``, whatever it resumes."""
+        salt = f"{request.path}\0{request.language}"
+        return write(request.prefix, request.suffix, salt, request.stop, self.end_percent)
+
+    def die(self) -> None:
+        """The worker dies, and all of its streams with it."""
+        self.down = True
+        for stream in self.open:
+            if stream.woken and not stream.woken.done():
+                stream.woken.set_exception(ModelUnavailable("the worker died"))
+
+    def revive(self) -> None:
+        self.down = False
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        stream = Stream(request, self.faults.plan())
+        self.streams += 1
+        self.open.append(stream)
+        try:
+            async for chunk in self._chunks(stream):
+                stream.text += chunk.text
+                stream.decoded += chunk.usage.decoded
+                self.decoded += chunk.usage.decoded
+                yield chunk
+        except GeneratorExit:
+            stream.cancelled = True
+            raise
+        except BaseException as failure:
+            if not stream.cancelled:
+                stream.failure = failure
+                self.failed.append(stream)
+            raise
+        finally:
+            try:
+                await self._clean_up(stream)
+            finally:
+                self.open.remove(stream)
+
+    async def close(self) -> None:
+        return None
+
+    async def _chunks(self, stream: Stream) -> AsyncGenerator[Chunk, None]:
+        plan, request = stream.plan, stream.request
+        tokens, finish = self.write(request)
+        tokens = self._behind(tokens, request.resume)
+        fails_at = min(plan.at, len(tokens)) if plan.fault in FAILURES else -1
+        for i, token in enumerate((Token("", 0.0), *tokens)):
+            if self.down:
+                raise ModelUnavailable("the worker is down")
+            if i == fails_at:
+                assert plan.fault
+                if failure := raised(plan.fault):
+                    raise failure
+                stream.failure = ModelUnavailable("broken off")
+                self.failed.append(stream)
+                return
+            await self._step(stream, plan.step if i else plan.prefill)
+            if i:
+                yield Chunk(token.text, (i,), (token.logprob,), Usage(decoded=1))
+            else:
+                yield Chunk(usage=Usage(prefill=1))
+        yield Chunk(finish=finish)
+
+    def _behind(self, tokens: tuple[Token, ...], resume: str) -> tuple[Token, ...]:
+        """The tokens that are left behind ``resume``, which must be where a token ends."""
+        done, count = "", 0
+        while done != resume and count < len(tokens):
+            done += tokens[count].text
+            count += 1
+        if done != resume:
+            self.wrongs.append(f"was asked to resume behind {resume!r}, which is not what it wrote")
+        return tokens[count:]
+
+    async def _step(self, stream: Stream, seconds: float) -> None:
+        """Prefill or one decode step."""
+        try:
+            await self._pass(stream, seconds)
+        except asyncio.CancelledError:
+            stream.cancelled = True
+            if stream.plan.fault is Fault.LATE:
+                await self._pass(stream, seconds)
+            elif stream.plan.fault is Fault.DEAF:
+                await self._pass(stream, seconds)
+                return
+            raise
+
+    async def _clean_up(self, stream: Stream) -> None:
+        try:
+            if stream.plan.cleanup:
+                await self._pass(stream, stream.plan.cleanup)
+        except asyncio.CancelledError:
+            if stream.cancelled:
+                self.wrongs.append("was cancelled a second time while it cleaned up")
+            raise
+
+    @staticmethod
+    async def _pass(stream: Stream, seconds: float) -> None:
+        """Let time pass; the worker's death ends it early."""
+        loop = asyncio.get_running_loop()
+        stream.woken = loop.create_future()
+        timer = loop.call_later(seconds, _wake, stream.woken)
+        try:
+            await stream.woken
+        finally:
+            timer.cancel()
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
