@@ -57,9 +57,7 @@ class Vocabulary:
             )
 
     @staticmethod
-    def _bytes(
-        ids: dict[str, int], added: Collection[str], control: Collection[str], byte_level: bool
-    ) -> list[bytes]:
+    def _bytes(ids: dict[str, int], added: Collection[str], control: Collection[str], byte_level: bool) -> list[bytes]:
         table = [b""] * (max(ids.values()) + 1)
         for token, number in ids.items():
             if token in control:
