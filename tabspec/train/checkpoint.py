@@ -1,0 +1,72 @@
+"""Checkpoints: one safetensors file with weights, optimizer state and position, replaced in one step."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from tabspec.errors import InputError
+
+NAME = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a run stands: steps done, tokens seen, seconds spent, and where in the data it is."""
+
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    chunk: int = 0
+    skip: int = 0
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file aside and rename it. Raises `InputError` if there is no room for it."""
+    aside = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, aside, dict(metadata))
+        os.replace(aside, path)
+    except (OSError, SafetensorError) as error:
+        aside.unlink(missing_ok=True)
+        raise InputError(f"{path}: cannot be written: {error}") from error
+
+
+def save_checkpoint(
+    path: Path, weights: Mapping[str, Tensor], optimizer: Mapping[str, Tensor], at: Position, run: Mapping[str, object]
+) -> None:
+    """Write a checkpoint. ``run`` is what a run that continues it must agree with (architecture, seed, ...)."""
+    tensors = {f"weights/{name}": tensor for name, tensor in weights.items()}
+    tensors |= {f"optimizer/{name}": tensor for name, tensor in optimizer.items()}
+    save_tensors(tensors, path, {"position": json.dumps(asdict(at)), "run": json.dumps(dict(run))})
+
+
+def load_checkpoint(path: Path, run: Mapping[str, object]) -> tuple[dict[str, Tensor], dict[str, Tensor], Position]:
+    """Weights, optimizer state and position. Raises `InputError` if it is no checkpoint, or one of another run."""
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            stored = json.loads(metadata["run"])
+            at = Position(**json.loads(metadata["position"]))
+            for key, value in json.loads(json.dumps(dict(run))).items():
+                if stored.get(key) != value:
+                    raise InputError(
+                        f"{path} was made with {key} = {stored.get(key)}, this run has {value}: "
+                        "use the same settings, or another output folder"
+                    )
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: not a checkpoint of 'tabspec train run': {error}") from error
+    return _under(tensors, "weights/"), _under(tensors, "optimizer/"), at
+
+
+def _under(tensors: Mapping[str, Tensor], start: str) -> dict[str, Tensor]:
+    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}

@@ -1,0 +1,119 @@
+"""A corpus on disk: all texts in one file that is mapped into memory, and a line about each document.
+
+    DIR/text.bin          the documents' UTF-8, one behind the other
+    DIR/documents.jsonl   {"project", "path", "language", "start", "end"} for each, in that order (offsets in bytes)
+    DIR/manifest.json     the projects with versions and licences, what was left out and why
+
+One flat file, so that many processes share the pages and a document is a slice.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tabspec.errors import InputError
+
+TEXT, DOCUMENTS, MANIFEST = "text.bin", "documents.jsonl", "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a document lies in the corpus, and what it is. Offsets in bytes."""
+
+    project: str
+    path: str
+    language: str
+    start: int
+    end: int
+
+    @property
+    def name(self) -> str:
+        """The file's base name."""
+        return self.path.rsplit("/", 1)[-1]
+
+
+class Corpus(Sequence[Entry]):
+    """A corpus that was written by `CorpusWriter`, opened for reading. Raises `InputError` if it is not one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            with (folder / DOCUMENTS).open(encoding="utf-8") as lines:
+                self._entries = [Entry(**json.loads(line)) for line in lines]
+            size = (folder / TEXT).stat().st_size
+            if not self._entries or not size:
+                raise InputError(f"{folder}: the corpus is empty; give it more sources")
+            with (folder / TEXT).open("rb") as file:
+                self._text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError, TypeError) as error:
+            raise InputError(f"{folder}: not a corpus made by 'tabspec train corpus': {error}") from error
+        if self._entries[-1].end != size:
+            raise InputError(f"{folder}: {TEXT} has {size} bytes, {DOCUMENTS} speaks of {self._entries[-1].end}")
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._entries[index]
+
+    def text(self, index: int) -> str:
+        """The text of document ``index``."""
+        entry = self._entries[index]
+        return self._text[entry.start : entry.end].decode("utf-8")
+
+    @property
+    def size(self) -> int:
+        """Bytes of all documents together."""
+        return self._entries[-1].end
+
+    def texts(self) -> Iterator[str]:
+        """All texts in order."""
+        for index in range(len(self)):
+            yield self.text(index)
+
+
+class CorpusWriter:
+    """Writes a corpus: aside first, and under its name only once it is whole.
+
+    Used as a context manager; leaving it with an exception removes what was written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._aside = folder.with_name(folder.name + ".partial")
+        self._end = 0
+        self.manifest: dict[str, Any] = {}
+
+    def __enter__(self) -> CorpusWriter:
+        shutil.rmtree(self._aside, ignore_errors=True)
+        self._aside.mkdir(parents=True)
+        self._text = (self._aside / TEXT).open("wb")
+        self._documents = (self._aside / DOCUMENTS).open("w", encoding="utf-8")
+        return self
+
+    def add(self, project: str, path: str, language: str, text: str) -> None:
+        """Append a document."""
+        data = text.encode("utf-8")
+        entry = Entry(project, path, language, self._end, self._end + len(data))
+        self._text.write(data)
+        self._documents.write(json.dumps(asdict(entry)) + "\n")
+        self._end = entry.end
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._text.close()
+        self._documents.close()
+        if kind is not None:
+            shutil.rmtree(self._aside, ignore_errors=True)
+            return
+        (self._aside / MANIFEST).write_text(json.dumps(self.manifest, indent=1) + "\n", encoding="utf-8")
+        if self._folder.is_dir() and (self._folder / DOCUMENTS).is_file():
+            shutil.rmtree(self._folder)  # an earlier corpus is replaced; any other folder is not
+        os.replace(self._aside, self._folder)

@@ -1,0 +1,147 @@
+"""Where a document is cut for a fill-in-the-middle example: the places where people ask for a completion.
+
+Each kind of cut says which characters are the middle. What a person wants there is known: the middle ends where
+a person would stop (the line, the block, the closing bracket), and that is what the end-of-middle token learns.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from random import Random
+
+Span = tuple[int, int]
+
+LONGEST_BLOCK = 900  # characters: about 250 tokens, a quarter of the context
+LONGEST_SPAN = 500
+LONGEST_BRACKET = 300
+MOST_LINES = 6
+
+_OPENER = re.compile(r"[(\[{]")
+_CLOSER = {"(": ")", "[": "]", "{": "}"}
+
+
+def rest_of_line(text: str, at: int, rng: Random) -> Span:
+    """From any character of a line to the line's end."""
+    return at, _line_end(text, at)
+
+
+def whole_line(text: str, at: int, rng: Random) -> Span:
+    """A line, from its first word, from its start, or from the end of the line before it."""
+    return _open_line(text, _line_start(text, at), rng), _line_end(text, at)
+
+
+def lines(text: str, at: int, rng: Random) -> Span:
+    """Several lines."""
+    end = _line_end(text, at)
+    for _ in range(rng.randint(1, MOST_LINES - 1)):
+        end = _line_end(text, min(end + 1, len(text)))
+    return _open_line(text, _line_start(text, at), rng), end
+
+
+def characters(text: str, at: int, rng: Random) -> Span:
+    """From any character to any other, short ones more often (the length's logarithm is uniform)."""
+    return at, min(at + round(math.exp(rng.uniform(0, math.log(LONGEST_SPAN)))), len(text))
+
+
+def nothing(text: str, at: int, rng: Random) -> Span:
+    """Nothing is missing at the end of the line: silence is the answer."""
+    end = _line_end(text, at)
+    return end, end
+
+
+def brackets(text: str, at: int, rng: Random) -> Span:
+    """What stands between two brackets, or the rest of it: editors write the closing one at once."""
+    opener = _OPENER.search(text, at, at + LONGEST_BRACKET)
+    if opener is None:
+        return rest_of_line(text, at, rng)
+    inside = opener.end()
+    end = _closing(text, inside, opener.group())
+    if end is None:
+        return rest_of_line(text, inside, rng)
+    return (inside if rng.random() < 0.6 else rng.randint(inside, end)), end
+
+
+def block(text: str, at: int, rng: Random) -> Span:
+    """The indented block behind a line that opens one; other lines if there is none nearby or it is too long."""
+    start = _line_start(text, at)
+    for _ in range(12):  # lines looked at for one that opens a block: most are within a dozen
+        end = _line_end(text, start)
+        body_end = _block_end(text, start, end)
+        if body_end is not None and body_end - end <= LONGEST_BLOCK:
+            return _open_line(text, end + 1, rng), body_end
+        if end >= len(text):
+            break
+        start = end + 1
+    return lines(text, at, rng)
+
+
+# Shares: by what editors ask for. Most requests stand somewhere in a line, many in front of brackets just opened.
+KINDS: tuple[tuple[Callable[[str, int, Random], Span], float], ...] = (
+    (rest_of_line, 0.27),
+    (whole_line, 0.16),
+    (characters, 0.18),
+    (block, 0.14),
+    (lines, 0.10),
+    (brackets, 0.12),
+    (nothing, 0.03),
+)
+
+
+def choose_middle(text: str, start: int, end: int, rng: Random) -> Span:
+    """A middle that begins in or near ``text[start:end]``: offsets of its first character and behind its last."""
+    (kind,) = rng.choices([k for k, _ in KINDS], [share for _, share in KINDS])
+    first, last = kind(text, rng.randrange(start, max(end, start + 1)), rng)
+    return first, max(first, last)
+
+
+def _line_start(text: str, at: int) -> int:
+    return text.rfind("\n", 0, at) + 1
+
+
+def _line_end(text: str, at: int) -> int:
+    end = text.find("\n", at)
+    return end if end >= 0 else len(text)
+
+
+def _indentation(text: str, start: int) -> int:
+    at = start
+    while at < len(text) and text[at] in " \t":
+        at += 1
+    return at - start
+
+
+def _open_line(text: str, start: int, rng: Random) -> int:
+    """Where the cursor stands when a line is begun: behind its indentation (the editor's), at its start, or before."""
+    place = rng.random()
+    if place < 0.55:
+        return min(start, len(text)) + _indentation(text, start)
+    return min(start, len(text)) if place < 0.7 else max(start - 1, 0)
+
+
+def _closing(text: str, inside: int, opener: str) -> int | None:
+    closer, depth = _CLOSER[opener], 1
+    for at in range(inside, min(inside + LONGEST_BRACKET, len(text))):
+        if text[at] == opener:
+            depth += 1
+        elif text[at] == closer:
+            depth -= 1
+            if depth == 0:
+                return at
+    return None
+
+
+def _block_end(text: str, start: int, end: int) -> int | None:
+    """End of the lines behind ``text[start:end]`` that are indented deeper than it; None if there are none."""
+    if start == end:
+        return None
+    outer, at, last = _indentation(text, start), end + 1, None
+    while at < len(text) and at - end <= 2 * LONGEST_BLOCK:
+        stop = _line_end(text, at)
+        if text[at:stop].strip():
+            if _indentation(text, at) <= outer:
+                break
+            last = stop
+        at = stop + 1
+    return last

@@ -1,0 +1,80 @@
+"""A trained model as a folder: what tabspec loads, and what transformers and converters to GGUF load."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from tabspec.errors import InputError
+from tabspec.models.quantized import load_llama_state_dict, save_quantized
+from tabspec.train.checkpoint import save_tensors
+from tabspec.train.network import Network, Shape
+from tabspec.train.tokenizer import EOM, PAD, load_tokenizer
+
+CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
+
+
+def export_model(weights: Mapping[str, Tensor], shape: Shape, tokenizer: Path, out: Path, eight_bits: bool) -> None:
+    """Write the model folder ``out``: config.json, tokenizer.json, model.safetensors.
+
+    With ``eight_bits`` the weights are int8 (tabspec reads them); otherwise bf16, which transformers reads too.
+    Written aside and renamed; a folder that is already there is replaced if it holds a model, and kept if not.
+    Raises `InputError` if weights are missing, not numbers, or cannot be written.
+    """
+    _check(weights, shape)
+    if out.exists() and any(out.iterdir()) and not (out / CONFIG).is_file():
+        raise InputError(f"{out}: is not empty and not a model; give another folder")
+    aside = out.with_name(out.name + ".partial")
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        aside.mkdir(parents=True)
+        tokens = load_tokenizer(tokenizer)
+        special = {"eom": int(tokens.token_to_id(EOM)), "pad": int(tokens.token_to_id(PAD))}
+        (aside / CONFIG).write_text(json.dumps(shape.as_llama_config(special), indent=2) + "\n", encoding="utf-8")
+        shutil.copyfile(tokenizer, aside / TOKENIZER)
+        if eight_bits:
+            save_quantized(weights, aside / WEIGHTS)
+        else:
+            half = {name: weight.to(torch.bfloat16) for name, weight in weights.items()}
+            save_tensors(half, aside / WEIGHTS, {"format": "pt"})
+        if out.exists():
+            for extra in out.iterdir():  # model card, calibration: what a person or a later step put there
+                if extra.is_file() and not (aside / extra.name).exists():
+                    shutil.copyfile(extra, aside / extra.name)
+            shutil.rmtree(out)
+        os.replace(aside, out)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written: {error}") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def load_model(folder: Path) -> tuple[dict[str, Tensor], Shape, Tokenizer]:
+    """Weights (float32), shape and tokenizer of a model folder. Raises `InputError` if it is none or does not fit."""
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: not a model folder: {error}") from error
+    shape = Shape.from_llama_config(config)
+    tokenizer = load_tokenizer(folder / TOKENIZER)
+    weights = load_llama_state_dict(folder / WEIGHTS, torch.float32)
+    _check(weights, shape)
+    return weights, shape, tokenizer
+
+
+def _check(weights: Mapping[str, Tensor], shape: Shape) -> None:
+    with torch.device("meta"):
+        expected = {name: tuple(weight.shape) for name, weight in Network(shape).state_dict().items()}
+    for name, size in expected.items():
+        if name not in weights or tuple(weights[name].shape) != size:
+            found = tuple(weights[name].shape) if name in weights else "nothing"
+            raise InputError(f"the weights are of another architecture: {name} should be {size}, is {found}")
+        if not bool(torch.isfinite(weights[name]).all()):
+            raise InputError(f"the weights are broken: {name} holds values that are not numbers")

@@ -1,0 +1,73 @@
+"""What a run tells while it goes: a progress bar for people, a line of JSON for plots."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line of the log. ``loss`` in nats a token, ``validation`` likewise (None: not measured here)."""
+
+    step: int
+    tokens: int
+    seconds: float
+    loss: float
+    rate: float
+    tokens_per_second: float
+    validation: float | None = None
+
+
+class Journal:
+    """Appends records to ``path`` and shows the newest on ``console``."""
+
+    def __init__(self, path: Path, console: Console) -> None:
+        self._file = path.open("a", encoding="utf-8")
+        self._progress = Progress(
+            TextColumn("training"),
+            BarColumn(),
+            TextColumn("{task.percentage:5.1f} %"),
+            TextColumn("{task.fields[detail]}"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._task = self._progress.add_task("training", total=1.0, detail="starting")
+
+    def __enter__(self) -> Journal:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._progress.stop()
+        self._file.close()
+
+    def write(self, record: Record, progress: float) -> None:
+        """Add a record; ``progress`` is the share of the run that is over."""
+        self._file.write(json.dumps(asdict(record)) + "\n")
+        self._file.flush()
+        left = record.seconds * (1 - progress) / progress if progress > 0 else 0.0
+        detail = (
+            f"step {record.step}  loss {record.loss:.3f}"
+            + (f"  held out {record.validation:.3f}" if record.validation is not None else "")
+            + f"  {record.tokens_per_second:,.0f} tokens/s  {left / 60:.0f} min left"
+        )
+        self._progress.update(self._task, completed=progress, detail=detail)
+        if not self._progress.console.is_terminal:
+            self._progress.console.print(detail, highlight=False)
+
+
+def read_journal(path: Path) -> list[Record]:
+    """The records of a log; a line cut off by a kill is left out."""
+    records = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            records.append(Record(**json.loads(line)))
+        except (ValueError, TypeError):
+            continue
+    return records

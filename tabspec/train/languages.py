@@ -1,0 +1,27 @@
+"""Languages of the corpus, by file name."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+# The languages that the bundled model is trained on. Type declarations (.d.ts) are left out by the filters:
+# they are mostly made by the compiler from the sources that are already there.
+LANGUAGES: dict[str, str] = {
+    ".py": "python",
+    ".pyi": "python",
+    ".js": "javascript",
+    ".mjs": "javascript",
+    ".cjs": "javascript",
+    ".jsx": "javascript",
+    ".ts": "typescript",
+    ".mts": "typescript",
+    ".tsx": "typescript",
+    ".svelte": "svelte",
+    ".vue": "vue",
+    ".rs": "rust",
+}
+
+
+def language_of(path: str) -> str | None:
+    """The language of a file by its ending, or None if it is none of the corpus's."""
+    return LANGUAGES.get(PurePosixPath(path).suffix.lower())

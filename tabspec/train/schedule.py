@@ -1,0 +1,36 @@
+"""The learning rate over a run: warm up, stay, decay to zero; the run's length in steps or in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tabspec.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How long to train: ``steps``, or ``seconds`` of wall clock (all parts of a resumed run together)."""
+
+    steps: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.seconds is None) or (self.steps or self.seconds or 0) <= 0:
+            raise ConfigError("say either how many steps or how many minutes to train")
+
+    def progress(self, step: int, seconds: float) -> float:
+        """Share of the run that is over, 0 to 1."""
+        part = step / self.steps if self.steps else seconds / (self.seconds or 1.0)
+        return min(part, 1.0)
+
+
+def rate(progress: float, step: int, warmup: int, decay: float) -> float:
+    """The factor of the learning rate, 0 to 1.
+
+    ``warmup``: steps of linear rise. ``decay``: share of the run, at its end, in which the rate falls linearly to
+    zero. Staying high and then falling trains as well as a cosine, and the length can be changed while it runs
+    (Hägele et al. 2024, "Scaling laws and compute-optimal training beyond fixed training durations").
+    """
+    rise = min(1.0, (step + 1) / warmup) if warmup else 1.0
+    fall = min(1.0, (1.0 - progress) / decay) if decay else 1.0
+    return rise * max(fall, 0.0)

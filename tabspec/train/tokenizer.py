@@ -1,0 +1,92 @@
+"""The tokenizer: byte-level BPE that keeps a line end and the indentation behind it together.
+
+A suggestion is computed from a cut in front of the white space that holds the last line end (docs/architecture.md).
+So that such a cut never changes the tokens before it, a run of white space with a line end in it is a piece of its
+own: nothing is merged across its start.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from tabspec.errors import InputError
+
+# 8,192 entries: 3.6 bytes a token on Python; 16,384 give 3.9, but the doubled embedding costs more time per token
+# than the longer tokens save on a model of this size (docs/decisions/2026-11-23-bundled-model.md).
+VOCABULARY = 8_192
+
+PAD, EOM, FILE, PREFIX, SUFFIX, MIDDLE, RELATED = (
+    "<|pad|>",
+    "<|eom|>",
+    "<|file|>",
+    "<|pre|>",
+    "<|suf|>",
+    "<|mid|>",
+    "<|rel|>",
+)
+# In this order they are tokens 0, 1, 2, ...; the reserved ones let a later format be trained without a new vocabulary.
+SPECIAL = (PAD, EOM, FILE, PREFIX, SUFFIX, MIDDLE, RELATED, *(f"<|reserved{n}|>" for n in range(9)))
+
+# The pieces, tried in this order:
+PIECES = "|".join(
+    (
+        r"\s*[\r\n]+[ \t]*",  # white space with line ends, and the indentation of the next line
+        r"[^\s\p{L}\p{N}]?\p{L}+",  # a word with one sign before it: ".append", "(self", "_name"
+        r" \p{L}+",  # a word and the space before it
+        r"\p{N}",  # digits one by one: numbers look alike wherever they stand
+        r" ?[^\s\p{L}\p{N}]+",  # signs
+        r"\s+(?!\S)",  # spaces, but for the one that belongs to the word behind
+        r"\s+",
+    )
+)
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int = VOCABULARY) -> Tokenizer:
+    """A tokenizer learned from ``texts``. Raises `InputError` if they hold too little for ``vocabulary`` entries."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PIECES), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+        max_token_length=32,  # longer ones are licence texts and rules of dashes
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    if tokenizer.get_vocab_size() < vocabulary:
+        raise InputError(
+            f"the texts hold only {tokenizer.get_vocab_size()} different tokens, {vocabulary} are wanted: "
+            "give more text, a smaller --vocabulary, or tune the bundled model and keep its tokenizer"
+        )
+    return tokenizer
+
+
+def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
+    """Write ``tokenizer.json``, aside first."""
+    aside = path.with_name(path.name + ".partial")
+    tokenizer.save(str(aside))
+    os.replace(aside, path)
+
+
+def load_tokenizer(path: Path) -> Tokenizer:
+    """Read a ``tokenizer.json``. Raises `InputError` if it isn't one or lacks the special tokens."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such tokenizer")
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the Rust library raises plain Exception
+        raise InputError(f"{path}: not a tokenizer: {error}") from error
+    missing = [token for token in SPECIAL[:7] if tokenizer.token_to_id(token) is None]
+    if missing:
+        raise InputError(f"{path}: has no token {missing[0]}, which training needs")
+    return tokenizer

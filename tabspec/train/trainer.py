@@ -1,0 +1,187 @@
+"""The training loop: rows in, weights out; resumes where it was killed."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from tabspec.errors import TabspecError
+from tabspec.train import checkpoint
+from tabspec.train.checkpoint import Position
+from tabspec.train.journal import Journal, Record
+from tabspec.train.network import IGNORED, Network, Shape
+from tabspec.train.optimizers import Optimizers
+from tabspec.train.rows import Batches, Rows
+from tabspec.train.schedule import Budget, rate
+from tabspec.train.stream import DataConfig, RowStream
+
+LOG_NAME = "log.jsonl"
+
+
+class TrainingDiverged(TabspecError):
+    """The loss is not a number any more. The last checkpoint is from before."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """Settings of a run.
+
+    ``rows`` a step (each of ``shape.context`` tokens), computed ``micro_rows`` at a time. ``learning_rate`` at its
+    highest, reached after ``warmup`` steps, decayed to 0 over the last ``decay`` of the run. ``device`` is torch's
+    name. ``workers``: processes that make rows (0: in this one). ``compile``: with torch.compile, worth its minute
+    for runs of more than a few. ``log_every`` steps, ``validate_every`` steps (0: never), ``save_every`` seconds.
+    """
+
+    shape: Shape
+    budget: Budget
+    rows: int = 192
+    micro_rows: int = 64
+    learning_rate: float = 3e-3
+    warmup: int = 200
+    decay: float = 0.4
+    device: str = "cpu"
+    workers: int = 0
+    compile: bool = False
+    log_every: int = 20
+    validate_every: int = 200
+    save_every: float = 120.0
+
+    def must_agree(self, data: DataConfig) -> dict[str, object]:
+        """What has to be the same when a run is continued."""
+        return {"shape": asdict(self.shape), "rows": self.rows, "seed": data.seed}
+
+
+class Trainer:
+    """One run in the folder ``out``: ``log.jsonl`` and ``checkpoint.safetensors`` lie there.
+
+    If the folder holds a checkpoint, the run goes on from it. ``start`` gives first weights (tuning).
+    """
+
+    def __init__(self, config: RunConfig, data: DataConfig, out: Path, start: dict[str, Tensor] | None = None) -> None:
+        self.config, self.data, self.out = config, data, out
+        torch.manual_seed(data.seed)
+        self.network = Network(config.shape)
+        self.at = Position()
+        path = out / checkpoint.NAME
+        weights, optimizer = start, None
+        if path.is_file():
+            weights, optimizer, self.at = checkpoint.load_checkpoint(path, config.must_agree(data))
+        if weights is not None:
+            self.network.load_state_dict(weights)
+        self.network.to(config.device)
+        self._optimizers = Optimizers(self.network, config.learning_rate)
+        if optimizer:
+            self._optimizers.load(optimizer)
+        if config.device.startswith("cuda"):
+            torch.set_float32_matmul_precision("high")  # what autocast leaves in fp32 may use tf32
+        loss: Callable[[Tensor, Tensor], Tensor] = self.network.loss
+        self._loss = torch.compile(loss, dynamic=False) if config.compile else loss
+
+    def train(self, validation: Rows | None = None, console: Console | None = None) -> None:
+        """Train until the budget is spent. Raises `TrainingDiverged`; a kill or Ctrl-C loses the last minutes only.
+
+        ``validation`` holds rows (of held-out projects) on which the loss is measured now and then.
+        """
+        config = self.config
+        self.out.mkdir(parents=True, exist_ok=True)
+        with (
+            RowStream(self.data, self.at.chunk, config.workers) as stream,
+            Journal(self.out / LOG_NAME, console or Console(stderr=True)) as journal,
+        ):
+            batches = Batches(iter(stream), config.rows, self.at.chunk, self.at.skip)
+            self._loop(batches, journal, validation)
+        self.save()
+
+    def _loop(self, batches: Batches, journal: Journal, validation: Rows | None) -> None:
+        config, budget = self.config, self.config.budget
+        begun = saved = logged = time.monotonic()
+        before = self.at.seconds
+        total = torch.zeros((), device=config.device)
+        counted, steps_counted = 0, 0
+        while budget.progress(self.at.step, self.at.seconds) < 1:
+            factor = rate(budget.progress(self.at.step, self.at.seconds), self.at.step, config.warmup, config.decay)
+            loss, tokens = self._step(batches.take(), factor)
+            total += loss
+            counted, steps_counted = counted + tokens, steps_counted + 1
+            now = time.monotonic()
+            chunk, skip = batches.position
+            self.at = Position(self.at.step + 1, self.at.tokens + tokens, before + now - begun, chunk, skip)
+            progress = budget.progress(self.at.step, self.at.seconds)
+            if self.at.step % config.log_every and progress < 1:
+                continue
+            # The only place where the host waits for the accelerator.
+            mean = total.item() / max(steps_counted, 1)
+            if not math.isfinite(mean):
+                raise TrainingDiverged(
+                    f"the loss is not a number at step {self.at.step}: start again with a lower learning rate "
+                    f"(it is {config.learning_rate:g}); the last checkpoint is kept"
+                )
+            now = time.monotonic()
+            checked = None
+            if validation is not None and config.validate_every:
+                due = self.at.step % config.validate_every < config.log_every or progress >= 1
+                checked = self.validate(validation) if due else None
+            speed = counted / max(now - logged, 1e-9)
+            record = Record(self.at.step, self.at.tokens, round(self.at.seconds, 1), mean, factor, speed, checked)
+            journal.write(record, progress)
+            total.zero_()
+            counted, steps_counted, logged = 0, 0, time.monotonic()
+            if now - saved > config.save_every and progress < 1:
+                self.save()
+                saved = time.monotonic()
+
+    def _step(self, rows: Rows, factor: float) -> tuple[Tensor, int]:
+        """One step on a batch: the mean loss (nats a token, still on the device) and the tokens in it."""
+        ids, targets = self._on_device(rows)
+        counted = int((rows[:, 1:] != 0).sum())
+        total = torch.zeros((), device=self.config.device)
+        for part in range(0, len(rows), self.config.micro_rows):
+            chosen = slice(part, part + self.config.micro_rows)
+            with self._autocast():
+                loss = self._loss(ids[chosen], targets[chosen]) / max(counted, 1)
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self._optimizers.step(factor)
+        return total, counted
+
+    def _on_device(self, rows: Rows) -> tuple[Tensor, Tensor]:
+        tokens = torch.from_numpy(rows.astype("int32"))
+        if self.config.device.startswith("cuda"):
+            tokens = tokens.pin_memory().to(self.config.device, non_blocking=True)
+        tokens = tokens.long()
+        targets = tokens[:, 1:].masked_fill(tokens[:, 1:] == 0, IGNORED)  # 0 is the pad token
+        return tokens[:, :-1].contiguous(), targets.contiguous()
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        kind = torch.device(self.config.device).type
+        return torch.autocast(kind, torch.bfloat16) if kind in {"cuda", "cpu"} else nullcontext()
+
+    @torch.no_grad()
+    def validate(self, rows: Rows) -> float:
+        """Mean loss on rows, nats a token."""
+        ids, targets = self._on_device(rows)
+        total = torch.zeros((), device=self.config.device)
+        for part in range(0, len(rows), self.config.micro_rows):
+            chosen = slice(part, part + self.config.micro_rows)
+            with self._autocast():
+                total += self.network.loss(ids[chosen], targets[chosen])
+        return float(total.item()) / max(int((targets != IGNORED).sum()), 1)
+
+    def save(self) -> None:
+        """Write a checkpoint, replacing the last one."""
+        checkpoint.save_checkpoint(
+            self.out / checkpoint.NAME,
+            self.network.state_dict(),
+            self._optimizers.state(),
+            self.at,
+            self.config.must_agree(self.data),
+        )
