@@ -1,14 +1,15 @@
 """Which files are left alone: never read into a prompt, never sent, never recorded.
 
-Patterns are those of gitignore. The built-in ones name what holds secrets; a `.tabspecignore` in a workspace folder adds to
-them, or takes back (``!.env.example``), for the files in that folder.
+Patterns are those of gitignore. The built-in ones name what holds secrets; a `.tabspecignore` in a workspace folder
+adds to them, or takes back (``!.env.development``), for the files in that folder.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePath
 from urllib.parse import unquote, urlsplit
 
 from pathspec import GitIgnoreSpec
@@ -17,22 +18,19 @@ log = logging.getLogger(__name__)
 
 FILE_NAME = ".tabspecignore"
 
-DEFAULT_PATTERNS = (
-    # environment files
-    ".env", ".env.*", "*.env", ".envrc", "!.env.example", "!.env.sample", "!.env.template",
-    # private keys and certificates
-    "*.pem", "*.key", "*.p12", "*.pfx", "*.p8", "*.jks", "*.keystore", "*.crt", "*.cer", "*.der", "*.ppk", "*.asc",
-    "*.gpg", "*.age", "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", ".ssh/", ".gnupg/", "authorized_keys", "known_hosts",
-    # credentials
-    "credentials", "credentials.*", ".credentials*", "*.kdbx", ".netrc", "_netrc", ".pgpass", ".my.cnf", ".npmrc", ".pypirc",
-    ".git-credentials", ".htpasswd", ".aws/", ".azure/", ".config/gcloud/", ".config/gh/", ".docker/config.json",
-    "secrets.*", "*.secrets", "secret.*", ".vault-token", "*.tfvars", "*.tfstate", "*.tfstate.backup",
-    "service-account*.json", "*.mobileprovision", "*.ovpn",
-    # cluster access
-    "kubeconfig", "*.kubeconfig", ".kube/",
-    # histories of shells and consoles
-    ".*_history", ".*history", "fish_history", "ConsoleHost_history.txt",
-)  # fmt: skip
+# Gitignore lines by what they are about.
+_SECRETS = {
+    "environment": ".env .env.* *.env .envrc !.env.example !.env.sample !.env.template",
+    "keys and certificates": "*.pem *.key *.p8 *.p12 *.pfx *.ppk *.jks *.keystore *.crt *.cer *.der *.asc *.gpg *.age"
+    " id_rsa* id_dsa* id_ecdsa* id_ed25519* .ssh/ .gnupg/ authorized_keys known_hosts *.ovpn *.mobileprovision",
+    "credentials": "credentials credentials.* .credentials* .git-credentials .netrc _netrc .pgpass .my.cnf .npmrc"
+    " .pypirc .htpasswd *.kdbx .vault-token secret.* secrets.* *.secrets service-account*.json *.tfvars *.tfstate"
+    " *.tfstate.backup .aws/ .azure/ .config/gcloud/ .config/gh/ .docker/config.json",
+    "clusters": "kubeconfig *.kubeconfig .kube/",
+    "histories of shells and consoles": ".*_history .*history fish_history ConsoleHost_history.txt",
+}
+
+DEFAULT_PATTERNS = tuple(pattern for patterns in _SECRETS.values() for pattern in patterns.split())
 
 
 class IgnoreRules:
@@ -75,6 +73,6 @@ def path_of(uri: str) -> PurePath:
     """The path that a URI names; for schemes other than `file`, what stands there in its place."""
     parts = urlsplit(uri)
     path = unquote(parts.path)
-    if parts.scheme == "file" and Path is not PurePosixPath and path[2:3] == ":":  # file:///c:/...
+    if os.name == "nt" and path[2:3] == ":":  # file:///c:/...
         path = path.lstrip("/")
     return PurePath(path)

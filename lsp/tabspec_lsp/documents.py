@@ -1,7 +1,8 @@
 """The open documents, as immutable snapshots that the client's changes turn into each other.
 
 A document whose text can no longer be known for sure (a change outside of it, versions out of order, a message that
-could not be read) is *out of step*: it has no snapshot, so nothing is suggested for it, until its whole text comes again.
+could not be read) is *out of step*: it has no snapshot, so nothing is suggested for it, until its whole text comes
+again.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What a didChange came to: the snapshots around it, and its edits, each applied to the result of the one before."""
+    """What a didChange came to: the snapshots around it; its edits, each applied to the result of the one before."""
 
     before: Document
     after: Document
@@ -126,10 +127,8 @@ class Documents:
         An end behind the document is its end: clients say so for "to the end".
         """
         start = document.offset(where.start, self.encoding)
-        if where.end.line >= document.line_count:
-            end = len(document.text)
-        else:
-            end = document.offset(where.end, self.encoding)
+        beyond = where.end.line >= document.line_count
+        end = len(document.text) if beyond else document.offset(where.end, self.encoding)
         if end < start:
             raise PositionError(f"a range that ends before it starts: {where.start} to {where.end}")
         return Edit(start, end - start, text)

@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tabspec import __version__
-from tabspec_lsp.streams import stdio, take_stdout
+from tabspec_lsp.options import Options
+from tabspec_lsp.recorder import Recorder
+from tabspec_lsp.server import TabspecServer
+from tabspec_lsp.streams import READ_BYTES, stdio, take_stdout
 
 _LEVELS = ("error", "warning", "info", "debug")
 
@@ -41,40 +44,43 @@ def parser() -> argparse.ArgumentParser:
 
 
 async def _run(options: argparse.Namespace, stdout: int) -> int:
-    from tabspec_lsp.options import Options
-    from tabspec_lsp.server import TabspecServer
-
+    """Serve one client; the exit code."""
     settings, problems = Options().updated({"model": options.model})
     assert not problems, "any string names a model, if only one that does not exist"
     recorder = _recorder(options.record)
     if options.tcp is None:
         return await TabspecServer(settings, recorder).serve(*await stdio(stdout))
-    result = asyncio.get_running_loop().create_future()
+    connection = await _first_connection(options.tcp)
+    if connection is None:
+        return 2
+    reader, writer = connection
+    return await TabspecServer(settings, recorder).serve(lambda: reader.read(READ_BYTES), writer)
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        listening.close()
-        result.set_result(await _serve_connection(TabspecServer(settings, recorder), reader, writer))
+
+async def _first_connection(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+    """Wait for one client, on this machine only. None if the port cannot be used (and says so)."""
+    connected = asyncio.get_running_loop().create_future()
+
+    def first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if connected.done():
+            writer.close()
+        else:
+            connected.set_result((reader, writer))
 
     try:
-        listening = await asyncio.start_server(connected, "127.0.0.1", options.tcp)
-    except OSError as error:
-        print(f"tabspec-lsp: port {options.tcp} cannot be used ({error.strerror})", file=sys.stderr)
-        return 2
+        listening = await asyncio.start_server(first, "127.0.0.1", port)
+    except (OSError, OverflowError) as error:
+        print(f"tabspec-lsp: port {port} cannot be used ({error})", file=sys.stderr)
+        return None
     print(f"listening on 127.0.0.1:{listening.sockets[0].getsockname()[1]}", file=sys.stderr, flush=True)
-    return await result
+    connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] = await connected
+    listening.close()
+    return connection
 
 
-async def _serve_connection(server, reader, writer) -> int:  # type: ignore[no-untyped-def]
-    from tabspec_lsp.streams import READ_BYTES
-
-    return await server.serve(lambda: reader.read(READ_BYTES), writer)
-
-
-def _recorder(folder: Path | None):  # type: ignore[no-untyped-def]
+def _recorder(folder: Path | None) -> Recorder | None:
     if folder is None:
         return None
-    from tabspec_lsp.recorder import Recorder
-
     try:
         return Recorder(folder)
     except OSError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tabspec.errors import ModelNotUsable, TabspecError
 from tabspec.models.protocol import Model
+from tabspec.models.scripted_file import SCHEME, read_script
 
 log = logging.getLogger(__name__)
 
@@ -97,10 +98,8 @@ class ModelHost:
 
 async def open_model(spec: str, report: Report) -> Model:
     """The model of a ``--model`` specification."""
-    from tabspec.models import scripted_file  # not needed where a real model is used
-
-    if spec.startswith(scripted_file.SCHEME):
-        model, seconds = scripted_file.read_script(Path(spec.removeprefix(scripted_file.SCHEME)))
+    if spec.startswith(SCHEME):
+        model, seconds = read_script(Path(spec.removeprefix(SCHEME)))
         steps = 10
         for step in range(steps if seconds else 0):
             report("the script", 100.0 * step / steps)

@@ -20,10 +20,10 @@ from tabspec.text import Document
 
 @dataclass(eq=False, slots=True)
 class Offer:
-    """A suggestion that went to the client.
+    """A suggestion that went to the client; ``waited`` is how many seconds its request took.
 
-    ``waited`` is how many seconds its request took, ``taken`` counts the characters of it that are in the document by now, typed or accepted (``taken_before``: until the
-    last change), ``counted`` those up to which accepts have been counted.
+    ``taken`` counts the characters of it that are in the document by now, typed or accepted (``taken_before``: until
+    the last change), ``counted`` those up to which accepts have been counted.
     """
 
     id: str

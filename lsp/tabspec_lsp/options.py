@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
@@ -59,8 +59,8 @@ class ServerOptions:
 class Options:
     """All settings."""
 
-    engine: EngineConfig = EngineConfig()
-    server: ServerOptions = ServerOptions()
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    server: ServerOptions = field(default_factory=ServerOptions)
 
     def updated(self, values: object) -> tuple[Options, list[str]]:
         """A copy with ``values`` set (an object; ``null`` is none), and a line for each value that cannot be used.
@@ -68,14 +68,12 @@ class Options:
         Names may be written in camelCase, too. They may stand in a section "tabspec", as clients send whole
         configurations.
         """
-        if values is None:
-            return self, []
-        if not isinstance(values, Mapping):
-            return self, [f"the settings must be an object, not {type(values).__name__}"]
-        if isinstance(values.get("tabspec"), Mapping):
+        if isinstance(values, Mapping) and isinstance(values.get("tabspec"), Mapping):
             values = values["tabspec"]
+        if values is not None and not isinstance(values, Mapping):
+            return self, [f"the settings must be an object, not {type(values).__name__}"]
         options, problems = self, []
-        for name, value in values.items():
+        for name, value in (values or {}).items():
             try:
                 options = options._with(snake_case(str(name)), value)
             except ConfigError as error:

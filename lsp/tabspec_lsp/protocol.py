@@ -12,9 +12,16 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from lsprotocol import types
+import attrs
+from cattrs import Converter
+from lsprotocol import converters, types
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
-from pygls.protocol import LanguageServerProtocol
+from pygls.protocol import (
+    JsonRPCNotification,
+    JsonRPCRequestMessage,
+    JsonRPCResponseMessage,
+    LanguageServerProtocol,
+)
 from pygls.protocol.language_server import lsp_method
 
 from tabspec.text import Document, Position
@@ -27,6 +34,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _CHANGES = (types.TEXT_DOCUMENT_DID_OPEN, types.TEXT_DOCUMENT_DID_CHANGE, types.TEXT_DOCUMENT_DID_CLOSE)
+
+
+def converter() -> Converter:
+    """lsprotocol's converter; what it does not know stays plain JSON (pygls would make a class for each object)."""
+    made = converters.get_converter()
+    for fallback in (JsonRPCRequestMessage, JsonRPCNotification, JsonRPCResponseMessage):
+        # Fields may be left out: JSON-RPC's params are optional.
+        made.register_structure_hook(
+            fallback, lambda value, cls: cls(**{item.name: value.get(item.name) for item in attrs.fields(cls)})
+        )
+    return made
 
 
 class TabspecProtocol(LanguageServerProtocol):
@@ -126,7 +144,7 @@ class TabspecProtocol(LanguageServerProtocol):
         self._server.service.closed(params.text_document.uri)
 
     @lsp_method(types.EXIT)
-    def lsp_exit(self, *args: Any) -> None:
+    def lsp_exit(self, *args: Any) -> None:  # type: ignore[override]
         self._server.stop(0 if self._shutdown else 1)
 
 

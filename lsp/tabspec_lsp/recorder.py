@@ -12,8 +12,9 @@ import logging
 import os
 import re
 import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,9 +32,15 @@ FOLDER_BYTES = 512 << 20
 
 
 @dataclass(slots=True)
-class _File:
-    file: BinaryIO
-    size: int
+class _Open:
+    """One document. Until its first edit there is no file, and what happened last is kept in ``before``."""
+
+    file: BinaryIO | None = None
+    size: int = 0
+    cursor: int | None = None  # where a reader of the file would take it to be
+    before: deque[dict[str, Any]] = field(
+        default_factory=lambda: deque(maxlen=16)
+    )  # a few requests and what came of them
 
 
 class Recorder:
@@ -58,19 +65,19 @@ class Recorder:
         self._file_bytes = file_bytes
         self._left = folder_bytes - sum(path.stat().st_size for path in folder.glob("*.jsonl*"))
         self._start = clock()
-        self._open: dict[str, _File | None] = {}  # None: nothing was edited yet
+        self._open: dict[str, _Open] = {}
         self._stamp = time.strftime("%Y%m%d-%H%M%S")
         self._made = 0
 
     def opened(self, document: Document) -> None:
         """Record this document from its first edit on."""
         self.closed(document.uri)
-        self._open[document.uri] = None
+        self._open[document.uri] = _Open()
 
     def closed(self, uri: str) -> None:
         """Record it no more."""
         found = self._open.pop(uri, None)
-        if found:
+        if found and found.file:
             found.file.close()
 
     def close(self) -> None:
@@ -80,17 +87,22 @@ class Recorder:
 
     def changed(self, changed: Changed) -> None:
         """The edits of one didChange."""
-        uri = changed.after.uri
-        if uri not in self._open or not changed.edits:
+        found = self._open.get(changed.after.uri)
+        if found is None or not changed.edits:
             return
-        found = self._open[uri]
-        if found is None or found.size > self._file_bytes:
-            self._begin(changed.before)
-        edits = [{"offset": each.offset, "delete": each.delete, "insert": each.insert} for each in changed.edits]
-        self._write(uri, {"t": self._now(), "edits": edits})
+        if found.file is None or found.size > self._file_bytes:
+            found = self._begin(found, changed.before)
+        if found is not None:
+            edits = [{"offset": each.offset, "delete": each.delete, "insert": each.insert} for each in changed.edits]
+            found.cursor = changed.edits[-1].end
+            self._write(found, {"t": self._now(), "edits": edits})
 
     def requested(self, context: EditContext) -> None:
-        """A request for a suggestion."""
+        """A request for a suggestion. It shows where the cursor is: edits alone do not always."""
+        found = self._open.get(context.uri)
+        if found is not None and found.cursor != context.offset:
+            found.cursor = context.offset
+            self._mark(context.uri, "select", cursor=context.offset)
         self._mark(context.uri, "request", cursor=context.offset)
 
     def shown(self, offer: Offer) -> None:
@@ -108,7 +120,8 @@ class Recorder:
         )
 
     def heard(self, heard: Heard) -> None:
-        """A suggestion, or a part of it, was accepted or refused. The edit that it made follows."""
+        """A suggestion, or a part of it, was accepted or refused. The edit that did it comes next, if it is known by
+        its edit; if the client has told, it may have come before."""
         self._mark(
             heard.context.uri,
             heard.outcome.value,
@@ -118,15 +131,17 @@ class Recorder:
         )
 
     def _mark(self, uri: str, kind: str, **data: Any) -> None:
-        # Nothing is written of a document that was only looked at.
-        if self._open.get(uri):
-            self._write(uri, {"t": self._now(), "kind": kind, **data})
+        found = self._open.get(uri)
+        if found is not None:
+            self._write(found, {"t": self._now(), "kind": kind, **data})
 
     def _now(self) -> float:
         return round(self._clock() - self._start, 4)
 
-    def _begin(self, document: Document) -> None:
-        self.opened(document)
+    def _begin(self, found: _Open, document: Document) -> _Open | None:
+        """Start a file for ``document`` as it is; None if that fails, which ends the recording."""
+        if found.file is not None:
+            found.file.close()
         self._made += 1
         name = re.sub(r"[^\w.-]+", "_", base_name(document.uri))[:60] or "untitled"
         path = self.folder / f"{self._stamp}-{os.getpid()}-{self._made:03d}-{name}.jsonl"
@@ -134,14 +149,17 @@ class Recorder:
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
             self._stop(f"{path} cannot be written ({error.strerror})")
-            return
-        self._open[document.uri] = _File(os.fdopen(fd, "wb", buffering=0), 0)
+            return None
+        begun = self._open[document.uri] = _Open(os.fdopen(fd, "wb", buffering=0), cursor=found.cursor)
         header = {"format": "tabspec-session", "version": 1, "source": "tabspec-lsp", "licence": ""}
-        self._write(document.uri, header | {"language": document.language, "uri": document.uri, "text": document.text})
+        about = {"language": document.language, "uri": document.uri, "text": document.text}
+        for item in (header | about, *found.before):
+            self._write(begun, item)
+        return begun
 
-    def _write(self, uri: str, item: dict[str, Any]) -> None:
-        found = self._open.get(uri)
-        if found is None:
+    def _write(self, found: _Open, item: dict[str, Any]) -> None:
+        if found.file is None:
+            found.before.append(item)
             return
         line = (json.dumps(item) + "\n").encode("ascii")
         if len(line) > self._left:
@@ -149,12 +167,13 @@ class Recorder:
             return
         try:
             found.file.write(line)
-        except OSError as error:
-            self._stop(f"{self.folder} cannot be written ({error.strerror})")
+        except (OSError, ValueError) as error:  # ValueError: ended by the line before
+            self._stop(f"{self.folder} cannot be written ({error})")
             return
         found.size += len(line)
         self._left -= len(line)
 
     def _stop(self, problem: str) -> None:
-        self.close()
-        self._full(f"Recording has ended: {problem}.")
+        if self._open:
+            self.close()
+            self._full(f"Recording has ended: {problem}.")

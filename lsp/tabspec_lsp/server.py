@@ -8,16 +8,18 @@ from collections.abc import Coroutine
 from typing import Any
 
 from lsprotocol import types
+from pygls.capabilities import ServerCapabilitiesBuilder
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from tabspec import __version__
 from tabspec.text import Position, PositionEncoding
 from tabspec_lsp import items
+from tabspec_lsp.frames import FrameParser
 from tabspec_lsp.models import ModelHost, Open, open_model
 from tabspec_lsp.options import CompletionMode, Options
 from tabspec_lsp.progress import ModelProgress
-from tabspec_lsp.protocol import TabspecProtocol, text_range
+from tabspec_lsp.protocol import TabspecProtocol, converter, text_range
 from tabspec_lsp.recorder import Recorder
 from tabspec_lsp.service import CompletionService, Offered
 from tabspec_lsp.streams import Output, Read
@@ -26,8 +28,8 @@ from tabspec_lsp.workspace import Workspace
 log = logging.getLogger(__name__)
 
 STATUS = "tabspec/status"
+DOCUMENT = "tabspec/document"
 STATUS_CHANGED = "tabspec/statusChanged"
-DOCUMENT_DIGEST = "tabspec/documentDigest"
 DID_SHOW = "textDocument/didShowCompletion"
 DID_PARTLY_ACCEPT = "textDocument/didPartiallyAcceptCompletion"
 
@@ -41,7 +43,7 @@ class TabspecServer(LanguageServer):
     protocol: TabspecProtocol
 
     def __init__(self, options: Options, recorder: Recorder | None = None, open_model: Open = open_model) -> None:
-        super().__init__("tabspec", __version__, protocol_cls=TabspecProtocol)
+        super().__init__("tabspec", __version__, protocol_cls=TabspecProtocol, converter_factory=converter)
         self.workspace_rules = Workspace()
         self.service = CompletionService(open_model, self, self.workspace_rules.ignored, recorder)
         self.base = options  # from the command line and the initialization options
@@ -59,11 +61,9 @@ class TabspecServer(LanguageServer):
 
     async def serve(self, read: Read, output: Output) -> int:
         """Serve one client until it says `exit`, goes away, or dies. The process's exit code."""
-        from tabspec_lsp.frames import FrameParser
-
         self._output = output
-        self.protocol.set_writer(output)  # type: ignore[arg-type]
-        reading = asyncio.create_task(self._read(read, output, FrameParser()))
+        self.protocol.set_writer(output)
+        reading = asyncio.create_task(self._read(read, output))
         stopped = asyncio.create_task(self._stopped.wait())
         await asyncio.wait([reading, stopped], return_when=asyncio.FIRST_COMPLETED)
         for task in (reading, stopped, *self._tasks):
@@ -76,7 +76,8 @@ class TabspecServer(LanguageServer):
             self.exit_code = 0 if self.protocol._shutdown else 1
         return self.exit_code
 
-    async def _read(self, read: Read, output: Output, parser: Any) -> None:
+    async def _read(self, read: Read, output: Output) -> None:
+        parser = FrameParser()
         while data := await read():
             for value in parser.feed(data):
                 self.protocol.handle_value(value)
@@ -201,6 +202,7 @@ def register(server: TabspecServer) -> None:
     feature(DID_SHOW)(did_show_completion)
     feature(DID_PARTLY_ACCEPT)(did_partially_accept_completion)
     feature(STATUS)(status)
+    feature(DOCUMENT)(document)
     command(items.ACCEPTED)(accepted)
     command(items.REJECTED)(rejected)
 
@@ -209,8 +211,6 @@ def register(server: TabspecServer) -> None:
 
 
 def initialize(ls: TabspecServer, params: types.InitializeParams) -> None:
-    from pygls.capabilities import ServerCapabilitiesBuilder
-
     capabilities = params.capabilities
     encoding = ServerCapabilitiesBuilder.choose_position_encoding(capabilities)
     ls.service.documents.encoding = PositionEncoding(str(getattr(encoding, "value", encoding)))
@@ -297,6 +297,11 @@ def did_change_workspace_folders(ls: TabspecServer, params: types.DidChangeWorks
 
 def status(ls: TabspecServer, params: Any) -> dict[str, Any]:
     return ls.service.status()
+
+
+def document(ls: TabspecServer, params: Any) -> dict[str, Any] | None:
+    uri = params.get("uri") if isinstance(params, dict) else None
+    return ls.service.described(uri) if isinstance(uri, str) else None
 
 
 def _folders(ls: TabspecServer) -> list[str]:

@@ -6,6 +6,7 @@ All of it runs on one event loop. Only `CompletionService.complete` and `close` 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """The answer to one request: what to offer, at which place. ``selected`` is the menu's completion that it is behind."""
+    """The answer to one request: what to offer, and where. ``selected``: the menu's completion that it goes behind."""
 
     context: EditContext
     offers: tuple[Offer, ...]
@@ -183,6 +184,14 @@ class CompletionService:
         timer = self._grace.pop(uri, None)
         if timer:
             timer.cancel()
+
+    def described(self, uri: str) -> dict[str, Any] | None:
+        """What is known of an open document, for tests of clients: whether its text here is what they have."""
+        document = self.documents.get(uri)
+        if document is None:
+            return None
+        digest = hashlib.sha256(document.text.encode("utf-8", "surrogatepass")).hexdigest()
+        return {"version": document.version, "characters": len(document.text), "sha256": digest}
 
     # --- requests ---------------------------------------------------------------------------------------------------
 

@@ -16,10 +16,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from tabspec.cli.machine import git_commit, machine
 from tabspec.config import EngineConfig, Policy
 from tabspec.errors import InputError
-from tabspec.models.load import bundled_latency, load_model, load_worker
+from tabspec.models.load import BUNDLED, load_model
 from tabspec.models.protocol import Model
 from tabspec.replay.clock import run_virtual
-from tabspec.replay.latency import TimedModel, parse_latency
+from tabspec.replay.latency import TimedModel, parse_latency, read_latency
 from tabspec.replay.memo import MemoModel
 from tabspec.replay.recorded import RecordedModel
 from tabspec.replay.report import print_table, write
@@ -88,7 +88,7 @@ def replay_command(
         raise InputError("--latency belongs to the virtual clock; with --clock wall the model takes the time it takes")
     profile = parse_latency(latency) if latency not in (None, "measured") else None
     if latency is None and model is None:
-        profile = bundled_latency()
+        profile = read_latency(BUNDLED / "latency.json")
     given = {name: value for name, value in (("depth", depth), ("economy", economy)) if value is not None}
     base = Setting(
         user=User(user),
@@ -114,7 +114,7 @@ def replay_command(
             _play(jobs, lambda session: RecordedModel(session, seconds))
         )
     elif clock == "wall":
-        worker = load_worker(model)
+        worker = load_model(model)
         runs = asyncio.run(_play(jobs, lambda _: worker))
     else:
         memo = MemoModel(load_model(model))

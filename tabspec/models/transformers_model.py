@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -57,16 +55,18 @@ class TransformersDecoder:
 
 
 def load_transformers(
-    name: str, *, device: str = "auto", dtype: str = "auto", format: str = "", context: int = MOST_CONTEXT
+    folder: ModelFolder,
+    name: str,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    format: str = "",
+    context: int = MOST_CONTEXT,
 ) -> LocalModel:
-    """The model in a folder, or of that name on the Hugging Face Hub (its files in the local store if offline).
-
-    Raises `ModelNotUsable` with one line that says what is wrong with it.
-    """
+    """The model in ``folder``, called ``name``. Raises `ModelNotUsable` with one line that says what is wrong."""
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     at, numbers = pick_device(device), pick_dtype(dtype, pick_device(device))
-    folder = ModelFolder(_folder(name))
     _ = folder.config, folder.weights  # they say what is wrong before transformers does
     try:
         config = AutoConfig.from_pretrained(folder.path, local_files_only=True, trust_remote_code=False)
@@ -98,23 +98,6 @@ def load_transformers(
     detail = f"transformers {type(model).__name__}, {at.type}, {str(numbers).removeprefix('torch.')}, {form.name}"
     fingerprint = folder.fingerprint("transformers", str(numbers), form.name, str(decoder.context))
     return LocalModel(ModelInfo(name, fingerprint, decoder.context, detail), decoder, vocabulary, form)
-
-
-def _folder(name: str) -> Path:
-    """The folder of a model: ``name`` itself, or where the Hub's files of that name lie (fetched where allowed)."""
-    path = Path(name).expanduser()
-    if path.exists() or path.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
-        return path
-    from huggingface_hub import snapshot_download  # noqa: PLC0415  (only for names on the Hub)
-
-    patterns = ["*.json", "*.safetensors", "tokenizer.model", "*.txt"]
-    offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
-    try:
-        return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=offline))
-    except Exception as error:
-        raise ModelNotUsable(
-            f"{name}: no such folder, and the Hugging Face Hub does not give it: {_line(error)}"
-        ) from error
 
 
 def _unusable(name: str, error: Exception) -> ModelNotUsable:

@@ -1,7 +1,7 @@
 """Virtual time: an asyncio event loop whose clock stands still while code runs and jumps while nothing does.
 
 The same engine runs on it as in the server, so that an hour of typing replays in seconds and gives the same bytes
-for the same seed. Packages for tests do the like (looptime, which patches loops for pytest); here the loop is part of
+for the same seed. Packages for tests do the like (looptime, a plugin of pytest); here the loop is part of
 the product, has to notice deadlocks, and has to wait for work outside of it (threads, pipes to another process)
 without letting virtual time run on.
 """

@@ -145,6 +145,14 @@ class RecordedModel:
         """Whether the assistant was asked at just this state and cursor, and had an answer."""
         return self._find(context.prefix, context.suffix) is not None
 
+    @property
+    def note(self) -> str:
+        """One line for a report: how much of what was asked the recording could not know."""
+        return (
+            f"of {self.asked} states asked for, the recorded assistant was never asked at {self.unknown}, and answered "
+            f"{self.elsewhere} with an edit that is no continuation at the cursor: nothing is offered there"
+        )
+
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         found = self._find(request.prefix, request.suffix)
         self.asked += 1

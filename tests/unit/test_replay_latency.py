@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,12 @@ from hypothesis import strategies as st
 from tabspec.errors import InputError
 from tabspec.models import Chunk, GenerationRequest, Model, Usage
 from tabspec.models.scripted import ScriptedModel, pseudo_random
+from tabspec.replay.calibrate import PLACES, calibrate
 from tabspec.replay.clock import run_virtual
 from tabspec.replay.latency import LatencyProfile, Sample, TimedModel, fit_profile, parse_latency
 from tabspec.replay.memo import MemoModel, SimulatedKv
+from tabspec.replay.session import EditEvent, Session
+from tabspec.text import Edit
 
 PROFILE = LatencyProfile(10, 0.5, 4, "m", "here")
 
@@ -235,3 +240,45 @@ def test_simulated_kv_forgets_the_oldest() -> None:
         kv.prompt(request(letter * 40, letter), 40)
     assert kv.prompt(request("b" * 40, "b"), 40).reused == 39
     assert kv.prompt(request("a" * 40, "a"), 40).reused == 0
+
+
+# -- measuring before a replay
+
+
+async def test_calibrating_finds_the_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+
+    class Slow(ScriptedModel):
+        """Takes the profile's time, by a clock of its own, for prompts of which the last one's part is reused."""
+
+        async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+            nonlocal now
+            first = True
+            async for chunk in super().stream(request):
+                usage = Usage(chunk.usage.prefill // (1 + len(self.requests) % 2 * 50), 0, chunk.usage.decoded)
+                now += PROFILE.seconds(usage, first) + (9.0 if len(self.requests) == 1 else 0.0)  # cold at first
+                first = False
+                yield replace(chunk, usage=usage)
+
+    async def at_once(_: float) -> None:
+        return None
+
+    monkeypatch.setattr("tabspec.replay.latency.time.perf_counter", lambda: now)
+    monkeypatch.setattr("tabspec.replay.latency.asyncio.sleep", at_once)
+    text = "".join(f"value_{i} = {i}\n" for i in range(60))
+    session = Session("", tuple(EditEvent(float(i), (Edit(i, 0, char),)) for i, char in enumerate(text)))
+    model = Slow(lambda _: "x" * 90)
+    profile = await calibrate(model, session, "here")
+    assert profile.decode_ms_per_token == pytest.approx(4)
+    assert profile.prefill_ms_per_token == pytest.approx(0.5, rel=0.01)
+    assert profile.prefill_fixed_ms == pytest.approx(10, rel=0.01)
+    assert (profile.model, profile.machine) == ("scripted", "here")
+    assert len(model.requests) == 2 * PLACES
+    # spread over the session, in pairs one keystroke apart
+    lengths = [len(request.prefix) for request in model.requests]
+    assert lengths[1] == lengths[0] + 1 and lengths[-1] > 0.9 * len(text)
+
+
+async def test_nothing_to_calibrate_on() -> None:
+    with pytest.raises(InputError, match="no edits to measure"):
+        await calibrate(ScriptedModel(lambda _: "x"), Session("abc"))

@@ -58,6 +58,7 @@ def test_the_line_is_cut_at_the_cursor_and_the_state_found_by_its_window() -> No
     for text, offset in [(AFTER_X, AT), (TEXT, AT), (AFTER_X + "!", AT + 1), ("b" + AFTER_X, AT + 2)]:
         assert ask(model, request(text, offset)) == ("", 0.25)  # as long as the others take
     assert (model.asked, model.unknown, model.elsewhere) == (6, 4, 0)
+    assert model.note.startswith("of 6 states asked for, the recorded assistant was never asked at 4,")
 
 
 def test_a_given_latency() -> None:

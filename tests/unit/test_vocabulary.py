@@ -120,7 +120,7 @@ BROKEN = {
     "broken config": "config",
     "unknown architecture": "nothing-we-know",
     "no tokenizer": "tokenizer",
-    "broken tokenizer": "cannot be loaded",
+    "broken tokenizer": "cannot be (loaded|read)",
     "remote code": "cannot be loaded",
 }
 

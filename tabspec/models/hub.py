@@ -1,0 +1,30 @@
+"""Where a model that is named lies: a folder, or the files that the Hugging Face Hub has under that name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tabspec.errors import ModelNotUsable
+
+# What is needed, and no pickled weights.
+_FILES = ("*.json", "*.safetensors", "tokenizer.model", "*.txt")
+
+
+def find_folder(name: str) -> Path:
+    """The folder called ``name``, or the Hub's files of that name: those in the local store if ``HF_HUB_OFFLINE`` is
+    set, else fetched. Raises `ModelNotUsable` where the Hub does not give them; a path is not looked at.
+    """
+    path = Path(name).expanduser()
+    if path.exists() or path.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
+        return path
+    from huggingface_hub import snapshot_download  # noqa: PLC0415  (only for names on the Hub)
+
+    offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(_FILES), local_files_only=offline))
+    except Exception as error:  # whatever the network can do wrong
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelNotUsable(
+            f"{name}: no such folder, and the Hugging Face Hub does not give it: {reason}"
+        ) from error

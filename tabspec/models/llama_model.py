@@ -1,0 +1,65 @@
+"""A Llama-family model in a folder, on our own decoder. transformers is not imported: loading takes a second less."""
+
+from __future__ import annotations
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from tabspec.errors import ModelNotUsable
+from tabspec.models.devices import pick_device, pick_dtype
+from tabspec.models.folder import ModelFolder, speak
+from tabspec.models.llama import LlamaConfig, LlamaDecoder
+from tabspec.models.local import LocalModel
+from tabspec.models.protocol import ModelInfo
+
+# Longer prompts than a window of text gives are never built; keys and values for more would only take memory.
+MOST_CONTEXT = 4096
+
+
+def load_llama(
+    folder: ModelFolder,
+    name: str,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    format: str = "",
+    context: int = MOST_CONTEXT,
+) -> LocalModel:
+    """The model in ``folder``, called ``name``. Raises `ModelNotUsable`, also for architectures it does not know."""
+    shape = llama_shape(folder)
+    if shape is None:
+        raise ModelNotUsable(f"{name}: our own decoder does not know {folder.model_type!r}; use transformers")
+    at = pick_device(device)
+    numbers = pick_dtype(dtype, at)
+    vocabulary, form = speak(folder.tokenizer_json(), folder.model_type, name, format)
+    if shape.vocabulary < vocabulary.size:
+        raise ModelNotUsable(f"{name}: its tokenizer has more tokens than the model")
+    # With one query token, int8 weights halve the bytes that are read, which is what a step on a CPU waits for.
+    int8 = at.type == "cpu" and numbers is torch.bfloat16
+    try:
+        weights = _weights(folder)
+        decoder = LlamaDecoder(shape, weights, context=context, device=at, dtype=numbers, int8=int8)
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise ModelNotUsable(f"{name}: cannot be loaded: {str(error).splitlines()[0]}") from error
+    except KeyError as error:
+        raise ModelNotUsable(f"{name}: cannot be loaded: its weights lack {error}") from None
+    kind = f"{str(numbers).removeprefix('torch.')}{' and int8' if int8 else ''}"
+    detail = f"own decoder, {folder.model_type}, {at.type}, {kind}, {form.name}"
+    info = ModelInfo(name, folder.fingerprint("own", kind, form.name, str(decoder.context)), decoder.context, detail)
+    return LocalModel(info, decoder, vocabulary, form)
+
+
+def llama_shape(folder: ModelFolder) -> LlamaConfig | None:
+    """The shape of the model in ``folder``; None if this decoder cannot run it. Raises `ModelNotUsable`."""
+    try:
+        return LlamaConfig.of(folder.config)
+    except (KeyError, TypeError, ZeroDivisionError) as error:
+        raise ModelNotUsable(f"{folder.path / 'config.json'} is not complete: {error}") from None
+
+
+def _weights(folder: ModelFolder) -> dict[str, torch.Tensor]:
+    weights: dict[str, torch.Tensor] = {}
+    for file in folder.weights:
+        weights |= load_file(file)
+    return weights

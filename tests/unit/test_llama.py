@@ -1,0 +1,128 @@
+"""Our decoder against transformers: the same logits in float32, for each architecture and way of calling it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from tabspec.models.llama import LlamaConfig, LlamaDecoder
+from tests import tiny
+
+CPU = torch.device("cpu")
+SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama, tied": ("llama", {"tie_word_embeddings": True}),
+    "llama, one kv head": (
+        "llama",
+        {"num_key_value_heads": 1, "rope_parameters": {"rope_type": "default", "rope_theta": 5e5}},
+    ),
+    "llama, no groups": ("llama", {"num_key_value_heads": 4, "head_dim": 16}),
+    "qwen2": ("qwen2", {"rms_norm_eps": 1e-5}),
+    "qwen2, tied": ("qwen2", {"tie_word_embeddings": True}),
+    "mistral": ("mistral", {"head_dim": 12, "sliding_window": None}),
+}
+
+
+@pytest.fixture(scope="module", params=list(SHAPES))
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    model_type, changes = SHAPES[request.param]
+    return tiny.save_model(tmp_path_factory.mktemp("model"), tiny.byte_level(tiny.OURS), model_type, **changes)
+
+
+def own(folder: Path, dtype: torch.dtype = torch.float32, int8: bool = False) -> LlamaDecoder:
+    config = LlamaConfig.of(AutoConfig.from_pretrained(folder).to_dict())
+    assert config
+    return LlamaDecoder(
+        config, load_file(folder / "model.safetensors"), context=512, device=CPU, dtype=dtype, int8=int8
+    )
+
+
+def theirs(folder: Path, tokens: list[int]) -> torch.Tensor:
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    with torch.inference_mode():
+        logits: torch.Tensor = model(torch.tensor([tokens])).logits[0]
+    return logits
+
+
+TOKENS = torch.randint(0, 400, (600,), generator=torch.Generator().manual_seed(1)).tolist()
+
+
+def close(one: torch.Tensor, two: torch.Tensor) -> bool:
+    # float32 sums in another order: logits of about 10 differ in the last two of seven digits
+    return torch.allclose(one, two, rtol=1e-4, atol=1e-4)
+
+
+def test_prefill(folder: Path) -> None:
+    decoder = own(folder)
+    assert close(decoder.forward(decoder.new_kv(), TOKENS[:300], 300), theirs(folder, TOKENS[:300]))
+
+
+def test_steps_chunks_and_growth(folder: Path) -> None:
+    decoder, expected = own(folder), theirs(folder, TOKENS[:512])
+    kv, at = decoder.new_kv(), 0
+    for count in (1, 5, 1, 1, 100, 4, 150, 1, 249):  # beyond one step of the keys' and values' growth
+        rows = decoder.forward(kv, TOKENS[at : at + count], min(count, 3))
+        at += count
+        assert close(rows, expected[at - min(count, 3) : at])
+
+
+def test_truncate_and_copy(folder: Path) -> None:
+    decoder, expected = own(folder), theirs(folder, TOKENS[:60])
+    kv, twin = decoder.new_kv(), decoder.new_kv()
+    decoder.forward(kv, [*TOKENS[:50], 3, 3, 3], 0)
+    decoder.truncate(kv, 50)
+    decoder.copy(kv, twin, 40)
+    assert close(decoder.forward(kv, TOKENS[50:60], 10), expected[50:])
+    decoder.forward(kv, [7], 1)  # what the source does now is nothing to the copy
+    assert close(decoder.forward(twin, TOKENS[40:60], 20), expected[40:])
+
+
+def test_greedy_tokens(folder: Path) -> None:
+    decoder = own(folder)
+    kv, tokens = decoder.new_kv(), TOKENS[:20]
+    row = decoder.forward(kv, tokens, 1)[0]
+    for _ in range(24):
+        tokens = [*tokens, int(row.argmax())]
+        row = decoder.forward(kv, tokens[-1:], 1)[0]
+    expected = theirs(folder, tokens).argmax(-1).tolist()
+    assert tokens[20:] == expected[19:-1]
+
+
+def test_int8_is_near(folder: Path) -> None:
+    """bfloat16 with int8 weights: the same tokens win where one is clearly ahead, one row or many."""
+    exact = theirs(folder, TOKENS[:40])
+    decoder = own(folder, torch.bfloat16, int8=True)
+    kv = decoder.new_kv()
+    single = torch.cat([decoder.forward(kv, [token], 1) for token in TOKENS[:40]])
+    whole = decoder.forward(decoder.new_kv(), TOKENS[:40], 40)
+    for rows in (single, whole):
+        distance = (rows - exact).abs().mean() / exact.std()
+        assert distance < 0.1  # bfloat16 itself is off by about 0.02 in these wide random models
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model_type": "gemma"},
+        {"hidden_act": "gelu"},
+        {"rope_scaling": {"rope_type": "llama3", "factor": 8.0}},
+        {"attention_bias": True},
+        {"quantization_config": {"bits": 4}},
+    ],
+)
+def test_what_it_does_not_know(changes: dict[str, Any]) -> None:
+    config = {"model_type": "llama", "vocab_size": 9, "hidden_size": 8, "num_hidden_layers": 1}
+    config |= {"num_attention_heads": 2, "intermediate_size": 8}
+    assert LlamaConfig.of(config)
+    assert LlamaConfig.of(config | changes) is None
+
+
+def test_a_sliding_window_bounds_the_context() -> None:
+    config = AutoConfig.for_model("mistral", sliding_window=128).to_dict()
+    shape = LlamaConfig.of(config)
+    assert shape
+    assert shape.positions == 128
