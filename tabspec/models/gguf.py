@@ -15,8 +15,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import safe_open
-
 from tabspec.errors import InputError, ModelNotUsable
 from tabspec.models.folder import ModelFolder, speak
 from tabspec.prompt.fim import FimFormat
@@ -173,20 +171,29 @@ def _tensors(folder: ModelFolder) -> Iterator[tuple[str, Array]]:
     config = folder.config
     heads = int(config["num_attention_heads"])
     kv_heads = int(config.get("num_key_value_heads") or heads)
+    for name, values in _weights(folder):
+        place, _, part = name.rpartition(".")
+        layer = re.fullmatch(r"model\.layers\.(\d+)\.(.+)", place)
+        known = _LAYER_TENSORS.get(layer[2]) if layer else _TENSORS.get(place)
+        if known is None or part != "weight":
+            raise ModelNotUsable(f"{folder.path}: unknown tensor {name}; llama.cpp's own converter may know it")
+        if known in ("attn_q", "attn_k"):
+            values = _paired(values, heads if known == "attn_q" else kv_heads)
+        yield (f"blk.{layer[1]}.{known}.weight" if layer else f"{known}.weight"), values
+
+
+def _weights(folder: ModelFolder) -> Iterator[tuple[str, Array]]:
+    """Name and values of each tensor of the folder; output weights only where they are not the embedding."""
+    import torch
+    from safetensors.torch import load_file
+
+    from tabspec.models.quantized import is_quantized, load_llama_state_dict
+
+    tied = folder.config.get("tie_word_embeddings")
     for file in folder.weights:
-        with safe_open(file, framework="pt") as tensors:
-            for name in tensors.keys():  # noqa: SIM118  (no mapping)
-                place, _, part = name.rpartition(".")
-                layer = re.fullmatch(r"model\.layers\.(\d+)\.(.+)", place)
-                known = _LAYER_TENSORS.get(layer[2]) if layer else _TENSORS.get(place)
-                if known is None or part != "weight":
-                    raise ModelNotUsable(f"{folder.path}: unknown tensor {name}; llama.cpp's own converter may know it")
-                if known == "output" and config.get("tie_word_embeddings"):
-                    continue
-                values = tensors.get_tensor(name).float().numpy()
-                if known in ("attn_q", "attn_k"):
-                    values = _paired(values, heads if known == "attn_q" else kv_heads)
-                yield (f"blk.{layer[1]}.{known}.weight" if layer else f"{known}.weight"), values
+        read = load_llama_state_dict(file, torch.float32) if tied or is_quantized(file) else load_file(file)
+        for name, values in read.items():
+            yield name, values.float().numpy()
 
 
 def _paired(values: Array, heads: int) -> Array:
