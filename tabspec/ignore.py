@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
-from urllib.parse import unquote, urlsplit
 
 from pathspec import GitIgnoreSpec
+
+from tabspec.uris import uri_path
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +39,8 @@ class IgnoreRules:
     """The rules of some workspace folders. ``rules`` maps each folder to the lines of its own file."""
 
     def __init__(self, rules: Mapping[PurePath, Iterable[str]] | None = None) -> None:
-        self._default = GitIgnoreSpec.from_lines(DEFAULT_PATTERNS)
-        self._folders = {
-            folder: GitIgnoreSpec.from_lines([*DEFAULT_PATTERNS, *lines]) for folder, lines in (rules or {}).items()
-        }
+        self._default = _spec(DEFAULT_PATTERNS)
+        self._folders = {folder: _spec([*DEFAULT_PATTERNS, *lines]) for folder, lines in (rules or {}).items()}
 
     @classmethod
     def read(cls, folders: Iterable[Path]) -> IgnoreRules:
@@ -69,10 +69,22 @@ class IgnoreRules:
         return self._folders[folder].match_file(path.relative_to(folder).as_posix())
 
 
+def _spec(lines: Iterable[str]) -> GitIgnoreSpec:
+    """Patterns from lines; one that cannot be understood is left out, and logged."""
+    good = []
+    for line in lines:
+        try:
+            GitIgnoreSpec.from_lines([line])
+        except (ValueError, re.error) as error:
+            log.warning("%s: %r: %s", FILE_NAME, line, error)
+        else:
+            good.append(line)
+    return GitIgnoreSpec.from_lines(good)
+
+
 def path_of(uri: str) -> PurePath:
     """The path that a URI names; for schemes other than `file`, what stands there in its place."""
-    parts = urlsplit(uri)
-    path = unquote(parts.path)
+    path = uri_path(uri)
     if os.name == "nt" and path[2:3] == ":":  # file:///c:/...
         path = path.lstrip("/")
     return PurePath(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -109,8 +109,8 @@ class Suggestion:
 class GeneratedText:
     """What a model wrote at a place, before post-processing.
 
-    ``ends[i]`` is the length of the text once token ``i`` was written (several tokens may have the same end while
-    bytes of a character are missing), ``logprobs[i]`` that token's log-probability.
+    ``ends[i]`` is the length of the text once token ``i`` was written, ``logprobs[i]`` that token's log-probability. A
+    token that ends where the one before does holds the first bytes of the character that follows.
     """
 
     text: str
@@ -122,15 +122,20 @@ class GeneratedText:
         """What is left of it once ``typed`` has been typed; None if it says something else, or no more.
 
         A token of which only a part was typed still counts with its whole log-probability: so it does in a
-        generation that starts behind the typed text, where that token is decoded under a constraint.
+        generation that starts behind the typed text, where that token is decoded under a constraint. Blanks alone that
+        the stop rule has left over are no rest: asked anew, the model goes on to the next line.
         """
-        if not self.text.startswith(typed) or len(self.text) == len(typed):
-            return None
         if not typed:
-            return self
-        kept = bisect_right(self.ends, len(typed))
+            return self if self.text else None
+        rest = self.text[len(typed) :]
+        if not self.text.startswith(typed) or not rest or (self.finish is Finish.STOP and rest.isspace()):
+            return None
+        kept = bisect_left(self.ends, len(typed))
+        kept += self.ends[kept : kept + 1] == (
+            len(typed),
+        )  # the token that ends here, but not the next one's first bytes
         return GeneratedText(
-            self.text[len(typed) :],
+            rest,
             self.finish,
             tuple(end - len(typed) for end in self.ends[kept:]),
             self.logprobs[kept:],

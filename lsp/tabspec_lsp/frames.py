@@ -37,6 +37,7 @@ class FrameParser:
     def __init__(self, max_body: int = MAX_BODY_BYTES) -> None:
         self._max_body = max_body
         self._buffer = bytearray()
+        self._searched = 0  # how far an unfinished body has been looked through
         self._lost = False  # inside a stretch of garbage that has been reported
 
     def feed(self, data: bytes) -> Iterator[Any]:
@@ -61,14 +62,22 @@ class FrameParser:
         if size > self._max_body:
             return self._skip(end.end(), f"a message of {size} bytes: {self._max_body} is the most") or self._next()
         if len(self._buffer) < end.end() + size:
-            return None
+            return self._header_inside(end.end())
         value = _value(bytes(self._buffer[end.end() : end.end() + size]))
         if isinstance(value, Garbage):
             # The length may have been wrong: what it spans is searched for a header, too.
             return self._skip(end.end(), value.problem) or self._next()
         del self._buffer[: end.end() + size]
-        self._lost = False
+        self._lost, self._searched = False, 0
         return value
+
+    def _header_inside(self, start: int) -> Garbage | _Value | None:
+        """A header inside of a body that has not come to its end: its length was wrong. Waiting would take the rest."""
+        found = _LENGTH.search(self._buffer, max(start, self._searched - _MAX_LINE_BYTES))
+        self._searched = len(self._buffer)
+        if found is None:
+            return None
+        return self._skip(found.start(), "a message that is shorter than its header says") or self._next()
 
     def _without_header(self) -> Garbage | None:
         if len(self._buffer) <= _MAX_HEADER_BYTES:
@@ -78,6 +87,7 @@ class FrameParser:
     def _skip(self, count: int, problem: str) -> Garbage | None:
         """Drop bytes; say so if it is the first time since the last message."""
         del self._buffer[:count]
+        self._searched = 0
         if self._lost:
             return None
         self._lost = True

@@ -18,18 +18,18 @@ from tabspec_lsp.streams import READ_BYTES, stdio, take_stdout
 _LEVELS = ("error", "warning", "info", "debug")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None, prog: str = "tabspec-lsp") -> None:
     """Run the server and exit with its code."""
-    options = parser().parse_args(arguments)
+    options = parser(prog).parse_args(arguments)
     stdout = take_stdout()
     _log_to(options.log_file, options.log_level)
     raise SystemExit(asyncio.run(_run(options, stdout)))
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(prog: str = "tabspec-lsp") -> argparse.ArgumentParser:
     """The command line."""
     new = argparse.ArgumentParser(
-        prog="tabspec-lsp",
+        prog=prog,
         description="The language server of tabspec: inline completions, the next one ready before Tab is pressed.",
     )
     how = new.add_mutually_exclusive_group()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
@@ -31,49 +32,56 @@ class ModelState(StrEnum):
 
 
 class ModelHost:
-    """Holds at most one model. ``changed`` is called whenever the state or what loading says has changed."""
+    """Holds at most one model.
 
-    def __init__(self, open_model: Open, changed: Callable[[], None]) -> None:
+    ``changed`` is called whenever the state or what loading says has changed; ``released`` is awaited before a
+    model is closed, so that nothing uses it any more.
+    """
+
+    def __init__(self, open_model: Open, changed: Callable[[], None], released: Callable[[], Awaitable[None]]) -> None:
         self.spec: str | None = None
         self.state = ModelState.NONE
         self.detail = ""
         self.percent: float | None = None
         self.model: Model | None = None
-        self._open, self._changed = open_model, changed
+        self._open, self._changed, self._released = open_model, changed, released
         self._settled = asyncio.Event()
         self._loading: asyncio.Task[None] | None = None
 
-    async def load(self, spec: str) -> None:
-        """Make this the model, closing the one before; returns at once, `settled` tells when it is there."""
+    def load(self, spec: str) -> None:
+        """Make this the model, in place of the one before. Returns at once; `settled` tells when it is there."""
         if spec == self.spec:
             return
-        await self.close()
+        before, self.model = (self._loading, self.model), None
         self.spec = spec
-        self._loading = asyncio.create_task(self._load(spec))
+        self._settled.clear()
         self._become(ModelState.LOADING)
+        self._loading = asyncio.create_task(self._load(spec, *before))
 
     async def settled(self, patience: float) -> bool:
         """Wait until loading has come to an end, at most ``patience`` seconds. Whether there is a model then."""
         if not self._settled.is_set() and patience > 0:
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience):
                     await self._settled.wait()
-            except TimeoutError:
-                pass
         return self.model is not None
 
     async def close(self) -> None:
         """Stop loading and close the model."""
-        if self._loading is not None:
-            self._loading.cancel()
-            await asyncio.wait([self._loading])
-            self._loading = None
         model, self.model, self.spec = self.model, None, None
-        self._settled.clear()
+        self.state = ModelState.NONE
+        await self._end(self._loading, model)
+
+    async def _end(self, loading: asyncio.Task[None] | None, model: Model | None) -> None:
+        if loading is not None:
+            loading.cancel()
+            await asyncio.wait([loading])
+        await self._released()
         if model is not None:
             await model.close()
 
-    async def _load(self, spec: str) -> None:
+    async def _load(self, spec: str, loading: asyncio.Task[None] | None, model: Model | None) -> None:
+        await self._end(loading, model)
         try:
             self.model = await self._open(spec, self._report)
         except TabspecError as error:

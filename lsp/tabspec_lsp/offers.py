@@ -77,12 +77,13 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """An outcome: ``suggestion`` was taken (or refused) at ``context``."""
+    """An outcome: ``suggestion`` was taken (or refused) at ``context``. ``late``: the document had it already."""
 
     outcome: Outcome
     offer: Offer
     context: EditContext
     suggestion: Suggestion
+    late: bool = False
 
 
 @dataclass(slots=True)
@@ -191,14 +192,15 @@ class Offers:
         if offer.counted >= taken > 0:
             return None
         # The client may speak before the change that makes it true, or behind it.
-        start = offer.taken if offer.taken < taken else min(offer.taken_before, taken)
+        late = offer.taken >= taken
+        start = min(offer.taken_before, taken) if late else offer.taken
         context, rest = offer.rest(start)
         if outcome is Outcome.PARTLY:
             rest = replace(rest, text=rest.text[: taken - start], replace_after=0)
         else:
             self._hide(offer)
         offer.counted = taken
-        heard = Heard(outcome, offer, context, rest)
+        heard = Heard(outcome, offer, context, rest, late)
         self._places.setdefault(context.uri, _Place()).accepts.append(heard)
         return heard
 

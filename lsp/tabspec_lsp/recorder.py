@@ -120,14 +120,15 @@ class Recorder:
         )
 
     def heard(self, heard: Heard) -> None:
-        """A suggestion, or a part of it, was accepted or refused. The edit that did it comes next, if it is known by
-        its edit; if the client has told, it may have come before."""
+        """A suggestion, or a part of it, was accepted or refused. The edit of an accept comes next, unless the client
+        told of it late: then it stands before, and the mark says so."""
         self._mark(
             heard.context.uri,
             heard.outcome.value,
             cursor=heard.context.offset,
             id=heard.offer.id,
             text=heard.suggestion.text,
+            **({"late": True} if heard.late else {}),
         )
 
     def _mark(self, uri: str, kind: str, **data: Any) -> None:

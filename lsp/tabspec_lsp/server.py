@@ -16,6 +16,7 @@ from tabspec import __version__
 from tabspec.text import Position, PositionEncoding
 from tabspec_lsp import items
 from tabspec_lsp.frames import FrameParser
+from tabspec_lsp.liveness import ProcessWatch
 from tabspec_lsp.models import ModelHost, Open, open_model
 from tabspec_lsp.options import CompletionMode, Options
 from tabspec_lsp.progress import ModelProgress
@@ -51,6 +52,7 @@ class TabspecServer(LanguageServer):
         self._output: Output | None = None
         self._progress = ModelProgress(self)
         self._stopped = asyncio.Event()
+        self._watch_client: ProcessWatch | None = None
         self._status_timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._lost_told: set[str] = set()
@@ -70,6 +72,8 @@ class TabspecServer(LanguageServer):
             task.cancel()
         if self._status_timer:
             self._status_timer.cancel()
+        if self._watch_client:
+            self._watch_client.close()
         await self.service.close()
         output.close()
         if self.exit_code is None:  # the client has gone without a word
@@ -91,6 +95,11 @@ class TabspecServer(LanguageServer):
                     log.warning("%s", error)
                     return
         log.info("the client has closed its end")
+
+    def watch_client(self, pid: int | None) -> None:
+        """End `serve` when this process ends."""
+        if pid is not None:
+            self._watch_client = ProcessWatch(pid, lambda: self.stop(1))
 
     def stop(self, code: int) -> None:
         """End `serve` with this exit code."""
@@ -214,6 +223,7 @@ def initialize(ls: TabspecServer, params: types.InitializeParams) -> None:
     capabilities = params.capabilities
     encoding = ServerCapabilitiesBuilder.choose_position_encoding(capabilities)
     ls.service.documents.encoding = PositionEncoding(str(getattr(encoding, "value", encoding)))
+    ls.watch_client(params.process_id)
     ls.use(params.initialization_options, at_start=True)
     text = capabilities.text_document
     mode = ls.service.options.server.completion

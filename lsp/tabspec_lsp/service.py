@@ -65,14 +65,14 @@ class CompletionService:
         self.options = Options()
         self.documents = Documents()
         self.offers = Offers()
-        self.host = ModelHost(open_model, self._model_changed)
+        self.host = ModelHost(open_model, self._model_changed, self._released)
         self.stats = EngineStats()
         self.tabs = Tabs()
         self.tells_shown = False
         self._listener, self._ignored, self._recorder = listener, ignored, recorder
         self._engine: CompletionEngine | None = None
         self._grace: dict[str, asyncio.TimerHandle] = {}
-        self._background: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def encoding(self) -> PositionEncoding:
@@ -85,7 +85,7 @@ class CompletionService:
         before, self.options = self.options, options
         if self._engine is not None and before.engine != options.engine:
             self._new_engine()
-        self._soon(self.host.load(options.server.model))
+        self.host.load(options.server.model)
 
     def _model_changed(self) -> None:
         if self.host.state is ModelState.READY:
@@ -104,22 +104,20 @@ class CompletionService:
     def _drop_engine(self) -> None:
         engine, self._engine = self._engine, None
         if engine is not None:
-            self._soon(engine.close())
+            task = asyncio.ensure_future(engine.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
-    def _soon(self, coroutine: Any) -> None:
-        task = asyncio.ensure_future(coroutine)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+    async def _released(self) -> None:
+        """Wait until no engine uses the model that is to be closed."""
+        if self._closing:
+            await asyncio.wait(list(self._closing))
 
     async def close(self) -> None:
         """Stop everything."""
         for uri in list(self._grace):
             self._stop_grace(uri)
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            await engine.close()
-        if self._background:
-            await asyncio.wait(list(self._background))
+        self._drop_engine()
         await self.host.close()
         if self._recorder:
             self._recorder.close()

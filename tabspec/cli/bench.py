@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from tabspec.cli.bench_cache import cache_command
+from tabspec.cli.bench_lsp import lsp_bench_command
 
 
 @click.group("bench")
@@ -13,3 +14,4 @@ def bench_group() -> None:
 
 
 bench_group.add_command(cache_command)
+bench_group.add_command(lsp_bench_command)

@@ -13,7 +13,7 @@ from tabspec.cache.completion_cache import CompletionCache, Entry
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.futures import SHARES, Kind
-from tabspec.engine.generation import Generation, State
+from tabspec.engine.generation import Generation, Link, State
 from tabspec.engine.past import Past
 from tabspec.engine.postprocess import PostProcess, postprocess
 from tabspec.engine.price import Price
@@ -52,12 +52,13 @@ class CompletionEngine:
             config.cache_entries, config.cache_bytes, config.cache_seconds, self._now
         )
         stop = StopRule(config.max_lines, config.max_tokens)
-        self._scheduler = Scheduler(model, stop, self._ended, slots)
+        self._scheduler = Scheduler(model, stop, self._review, self._ended, slots)
         self._price = Price(config.economy)
         self._speculator = Speculator(config, self._price, self._known, self._speculate)
         self._past = Past()
         self._rejections = Rejections()
         self._waiting: dict[str, _Request] = {}  # the latest request of each document
+        self._current: dict[str, EditContext] = {}  # where each document's user is, as far as we were told
 
     async def complete(self, context: EditContext) -> Answer:
         """Answer one request. A newer request for the same document ends this one as superseded."""
@@ -74,25 +75,30 @@ class CompletionEngine:
         return answer
 
     def shown(self, context: EditContext, suggestion: Suggestion) -> None:
-        """The suggestion is on the user's screen."""
+        """The suggestion is on the user's screen. Heard too late, when something else was typed, it is but counted."""
         self.stats.shown += 1
-        self._speculator.shown(context, suggestion)
+        current = self._current.get(context.uri)
+        if current and Link(context, suggestion).on_way(current):
+            self._speculator.shown(context, suggestion)
 
     def accepted(self, context: EditContext, suggestion: Suggestion) -> None:
-        """The user took it (or, for a part of it, what ``suggestion`` holds)."""
+        """The user took it (or, for a part of it, what ``suggestion`` holds). Editors may tell of the change first."""
         self.stats.accepted += 1
         self._speculator.accepted(context, suggestion)
-        self.changed(context.after_accept(suggestion))
+        current = self._current.get(context.uri)
+        if current and current.same_place(context):
+            self.changed(context.after_accept(suggestion))
 
     def rejected(self, context: EditContext, suggestion: Suggestion) -> None:
         """The user refused it: it is not offered again here, and what was asked ahead behind it stops."""
         self.stats.rejected += 1
         self._rejections.add(context, suggestion)
-        self._speculator.gone(context.uri, refused=True)
         future = context.after_accept(suggestion)
+        root = self._speculator.root(context.uri)
+        if root and root.context.after_accept(root.suggestion).same_place(future):
+            self._speculator.gone(context.uri, refused=True)
         for generation in self._of(context.uri):
-            steps = (link.context.after_accept(link.suggestion) for link in generation.lineage)
-            if any(step.typed_since(future) is not None for step in steps):
+            if not generation.waiters and any(link.passes(future) for link in generation.lineage):
                 self._scheduler.cancel(generation)
 
     def changed(self, context: EditContext) -> None:
@@ -103,10 +109,9 @@ class CompletionEngine:
         root = self._speculator.root(context.uri)
         if root and not root.on_way(context):
             self._speculator.gone(context.uri, refused=True)
+        self._current[context.uri] = context
         for generation in self._of(context.uri):
-            wanted = self._caching and generation.reachable(context)
-            if not wanted and not generation.waiters:
-                self._scheduler.cancel(generation)
+            self._review(generation)
 
     def rested(self, context: EditContext) -> None:
         """The cursor was put here, and nothing was typed yet: ask ahead, which also warms the KV cache."""
@@ -120,6 +125,7 @@ class CompletionEngine:
         request = self._waiting.get(uri)
         if request:
             self._supersede(request)
+        self._current.pop(uri, None)
         for generation in self._of(uri):
             self._scheduler.cancel(generation)
         self._speculator.gone(uri)
@@ -137,12 +143,16 @@ class CompletionEngine:
     def _caching(self) -> bool:
         return self.config.policy is not Policy.NONE
 
+    def _too_long(self, context: EditContext) -> bool:
+        return len(context.document.text) > self.config.max_document_chars
+
     async def _answer(self, request: _Request) -> Answer:
         context = request.context
         if earlier := self._waiting.get(context.uri):
             self._supersede(earlier)
         self._waiting[context.uri] = request
-        if len(context.document.text) > self.config.max_document_chars:
+        if self._too_long(context):
+            self.changed(context)
             return Answer(Source.NONE, reason=Reason.EXCLUDED, detail="the document is too long")
         question = self._question(context)
         if answer := self._cached(question):
@@ -212,8 +222,8 @@ class CompletionEngine:
         """Make the request wait for this generation and for no other."""
         if left := request.generation:
             left.listeners.remove(request.woken.set)
-            if not left.ended:
-                self._scheduler.set_foreground(left, left.waiters > 0)
+            self._scheduler.set_foreground(left, left.waiters > 0)
+            self._review(left)
         request.generation = generation
         if generation:
             generation.listeners.append(request.woken.set)
@@ -248,6 +258,16 @@ class CompletionEngine:
         self._scheduler.submit(generation)
         return generation
 
+    def _review(self, generation: Generation) -> None:
+        """Stop a generation that nobody waits for, once its user cannot come to its state any more."""
+        if not generation.waiters and not generation.ended and not self._reachable(generation):
+            self._scheduler.cancel(generation)
+
+    def _reachable(self, generation: Generation) -> bool:
+        """Whether its answer may still be served: from the completion cache, to a request that comes later."""
+        current = self._current.get(generation.context.uri)
+        return self._caching and current is not None and generation.reachable(current)
+
     def _ended(self, generation: Generation) -> None:
         """Called by the scheduler once for each generation: keep what came of it, and look what to ask next."""
         self.stats.usage += generation.usage
@@ -278,15 +298,19 @@ class CompletionEngine:
         hit = self.completion_cache.lookup(context, self._question(context).scope)
         return hit and self._post(context, hit.generated)
 
-    def _speculate(self, speculation: Speculation) -> None:
+    def _speculate(self, speculation: Speculation) -> bool:
+        """Put a future to the model, unless that is done already; whether it was."""
         running = self._in_flight(speculation.context)
         if running is None:
-            self.stats.kinds[speculation.kind].asked += 1
             question = self._question(speculation.context)
-            running = Generation(question, speculation.lineage, speculation.kind, speculation.probability)
-            self._scheduler.submit(running)
+            ahead = Generation(question, speculation.lineage, speculation.kind, speculation.probability)
+            if self._reachable(ahead) and not self._too_long(speculation.context):
+                self.stats.kinds[speculation.kind].asked += 1
+                self._scheduler.submit(ahead)
+                return True
         elif running.context.same_place(speculation.context):  # the screen has moved on towards it
             running.lineage, running.probability = speculation.lineage, speculation.probability
+        return False
 
 
 class _Request:

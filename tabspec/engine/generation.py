@@ -35,6 +35,11 @@ class Link:
         typed = current.typed_since(self.context)
         return typed is not None and self.suggestion.text.startswith(typed)
 
+    def passes(self, state: EditContext) -> bool:
+        """Whether this step leads to ``state``, or beyond it by more of the same text."""
+        after = self.context.after_accept(self.suggestion)
+        return after.typed_since(state) is not None and self.context.typed_since(state) is None
+
 
 @dataclass(eq=False)
 class Generation:
@@ -95,6 +100,12 @@ class Generation:
         self.state, self.error = state, error
         self._tell()
 
+    def interrupt(self) -> None:
+        """Back into the queue with what is written; the first bytes of an unfinished character are written anew."""
+        while self.ends and self.ends[-1] == (self.ends[-2] if len(self.ends) > 1 else 0):
+            del self.ends[-1], self.logprobs[-1]
+        self.become(State.QUEUED)
+
     def generated(self) -> GeneratedText:
         """All that was written. Only of a generation that is done."""
         assert self.finish is not None
@@ -102,9 +113,9 @@ class Generation:
 
     def agrees(self, typed: str) -> bool:
         """Whether what was written so far goes together with ``typed`` at the question's place."""
-        if self.text.startswith(typed):
-            return not self.ended or len(self.text) > len(typed) or not typed
-        return not self.ended and typed.startswith(self.text)
+        if self.entry is not None:
+            return not typed or self.entry.generated.after_typing(typed) is not None
+        return self.text.startswith(typed) or typed.startswith(self.text)
 
     def reachable(self, current: EditContext) -> bool:
         """Whether the user is at its state, or may come to it from ``current`` by typing on or by accepting."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from urllib.parse import unquote, urlsplit
 
 from tabspec.context import EditContext
 from tabspec.models.protocol import GenerationRequest, StopRule
 from tabspec.prompt.window import Window, WindowSize, window
+from tabspec.uris import uri_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Question:
     def of(cls, context: EditContext, size: WindowSize, fingerprint: str) -> Question:
         """The question for ``context`` to the model with this fingerprint."""
         seen = window(context, size)
-        return cls(context, seen, (fingerprint, *seen.scope))
+        return cls(context, seen, (fingerprint, context.document.language, *seen.scope))
 
     def request(self, stop: StopRule, resume: str = "", foreground: bool = True) -> GenerationRequest:
         """The request to the model; ``resume`` is what an interrupted generation had written already."""
@@ -54,7 +54,7 @@ def uses_crlf(text: str) -> bool:
 
 def base_name(uri: str) -> str:
     """The file name at the end of a URI; models take the language from it, and no more is told them."""
-    return PurePosixPath(unquote(urlsplit(uri).path)).name
+    return PurePosixPath(uri_path(uri)).name
 
 
 def _to_model(text: str) -> str:

@@ -21,14 +21,23 @@ from tabspec.models.protocol import Model, StopRule
 class Scheduler:
     """Runs generations on a model, ``slots`` at a time (one for a local model, more for a server that batches).
 
-    ``ended`` is called once for each generation, when it is done, cancelled or has failed.
+    ``wrote`` is called for each piece of text, and may cancel the generation; ``ended`` once for each generation, when
+    it is done, cancelled or has failed.
     """
 
-    def __init__(self, model: Model, stop: StopRule, ended: Callable[[Generation], None], slots: int = 1) -> None:
-        self._model, self._stop, self._ended, self._slots = model, stop, ended, slots
+    def __init__(
+        self,
+        model: Model,
+        stop: StopRule,
+        wrote: Callable[[Generation], None],
+        ended: Callable[[Generation], None],
+        slots: int = 1,
+    ) -> None:
+        self._model, self._stop, self._wrote, self._ended, self._slots = model, stop, wrote, ended, slots
         self._queued: dict[Generation, int] = {}
         self._running: dict[Generation, asyncio.Task[Exception | None]] = {}
         self._numbers = count()
+        self._closed = False
 
     def generations(self) -> list[Generation]:
         """All that are queued or running."""
@@ -39,7 +48,10 @@ class Scheduler:
         return not self._running and not self._queued
 
     def submit(self, generation: Generation) -> None:
-        """Queue a generation, and start it if its turn has come."""
+        """Queue a generation, and start it if its turn has come. After `close` it is cancelled at once."""
+        if self._closed:
+            self._end(generation, State.CANCELLED)
+            return
         self._queued[generation] = next(self._numbers)
         self._pump()
 
@@ -53,13 +65,13 @@ class Scheduler:
         if generation.ended:
             return
         self._queued.pop(generation, None)
-        if generation in self._running:
-            self._running[generation].cancel()
+        self._stop_task(generation)
         self._end(generation, State.CANCELLED)
         self._pump()
 
     async def close(self) -> None:
-        """Cancel everything and wait until the model has stopped."""
+        """Cancel everything, start nothing any more, and wait until the model has stopped."""
+        self._closed = True
         for generation in self.generations():
             self.cancel(generation)
         while self._running:
@@ -84,8 +96,16 @@ class Scheduler:
         speculative = [g for g in self._running if g.state is State.RUNNING and not g.foreground]
         # A slot that is being freed already is as good as another interruption.
         for generation in sorted(speculative, key=lambda g: g.probability)[: max(waiting - len(stopping), 0)]:
-            generation.become(State.QUEUED)
-            self._running[generation].cancel()
+            self._stop_task(generation)
+            generation.interrupt()
+
+    def _stop_task(self, generation: Generation) -> None:
+        """Wake a generation's task where it waits for the model. Not twice: the model may be cleaning up by then. Nor from
+        inside: the task itself sees what has become of its generation.
+        """
+        task = self._running.get(generation)
+        if task and generation.state is State.RUNNING and task is not asyncio.current_task():
+            task.cancel()
 
     def _rank(self, generation: Generation) -> tuple[bool, float, int]:
         likely = 1.0 if generation.foreground else generation.probability
@@ -100,6 +120,9 @@ class Scheduler:
                 async for chunk in stream:
                     if generation.state is State.RUNNING:
                         generation.feed(chunk)
+                        self._wrote(generation)
+                    if generation.state is not State.RUNNING:  # also where a model did not heed the cancellation
+                        return None
         except ModelError as failure:
             return failure
         except Exception as failure:
@@ -115,11 +138,12 @@ class Scheduler:
         A done-callback and no ``finally``: a task that is cancelled before its first step never runs at all.
         """
         del self._running[generation]
-        error = None if task.cancelled() else task.result()
+        # Cancelled by nobody here: a library below the model gave up, as on a lost connection.
+        error = ModelUnavailable("the model's answer was cancelled") if task.cancelled() else task.result()
         if generation.state is State.QUEUED:  # interrupted
             self._queued[generation] = next(self._numbers)
         elif generation.state is State.RUNNING:
-            self._end(generation, State.FAILED if error or task.cancelled() else State.DONE, error)
+            self._end(generation, State.FAILED if error else State.DONE, error)
         self._pump()
 
     def _end(self, generation: Generation, state: State, error: Exception | None = None) -> None:

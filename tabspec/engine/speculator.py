@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 
 from tabspec.config import EngineConfig, Policy
@@ -32,25 +32,42 @@ class Speculation:
 
 
 Known = Callable[[EditContext], Suggestion | Reason | None]
-Ask = Callable[[Speculation], None]
+Ask = Callable[[Speculation], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Screen:
+    """A shown suggestion, and which states behind it were asked for: once, whatever became of the answer. A completion
+    cache too small for all of them would have them asked again and again.
+
+    A state is told from others behind the same suggestion by the text before its cursor and the document's length.
+    """
+
+    root: Link
+    asked: set[tuple[str, int]] = field(default_factory=set)
+
+    def mark(self, state: EditContext) -> tuple[str, int]:
+        text = state.document.text
+        return text[self.root.context.offset : state.offset], len(text)
 
 
 class Speculator:
     """Asks ahead of what is shown, by document.
 
     ``known`` tells what would be offered at a state without asking the model: a suggestion, the reason why nothing,
-    or None if that is not known. ``ask`` queues a state for the model, unless it is queued already.
+    or None if that is not known. ``ask`` queues a state for the model, unless it is queued already or out of reach, and
+    tells whether it did.
     """
 
     def __init__(self, config: EngineConfig, price: Price, known: Known, ask: Ask) -> None:
         self.config, self.price, self.acceptance = config, price, Acceptance()
         self._known, self._ask = known, ask
-        self._roots: dict[str, Link] = {}
+        self._screens: dict[str, _Screen] = {}
 
     def shown(self, context: EditContext, suggestion: Suggestion) -> None:
         """A suggestion is on the screen: make sure that what follows it is known, or asked for."""
         if self.config.speculation_depth:
-            self._roots[context.uri] = Link(context, suggestion)
+            self._screens[context.uri] = _Screen(Link(context, suggestion))
             self.look(context.uri)
 
     def accepted(self, context: EditContext, suggestion: Suggestion) -> None:
@@ -59,19 +76,21 @@ class Speculator:
 
     def gone(self, uri: str, refused: bool = False) -> None:
         """The suggestion of this document is on the screen no more."""
-        root = self._roots.pop(uri, None)
-        if root and refused:
-            self.acceptance.observe(root.suggestion, False)
+        screen = self._screens.pop(uri, None)
+        if screen and refused:
+            self.acceptance.observe(screen.root.suggestion, False)
 
     def root(self, uri: str) -> Link | None:
         """What is on the screen for this document."""
-        return self._roots.get(uri)
+        screen = self._screens.get(uri)
+        return screen.root if screen else None
 
     def look(self, uri: str) -> None:
         """Go through the futures of what is shown, and ask for those that are wanted and not known."""
-        root = self._roots.get(uri)
-        if root is None:
+        screen = self._screens.get(uri)
+        if screen is None:
             return
+        root = screen.root
         order = count()  # equal probabilities: first come, first served
         # Of the tree below the screen's suggestion: (-probability, order, accepts so far, the future's last step)
         heap: list[tuple[float, int, tuple[Link, ...], EditContext, Future]] = [
@@ -84,7 +103,9 @@ class Speculator:
             state = context.after_accept(future.step)
             suggestion = self._known(state)
             if suggestion is None:
-                self._ask(Speculation(state, lineage, future.kind, -negative))
+                mark = screen.mark(state)
+                if mark not in screen.asked and self._ask(Speculation(state, lineage, future.kind, -negative)):
+                    screen.asked.add(mark)
             elif isinstance(suggestion, Suggestion) and len(lineage) < self.config.speculation_depth:
                 for child in self._futures(Link(state, suggestion), -negative):
                     heapq.heappush(heap, (-child.probability, next(order), lineage, state, child))

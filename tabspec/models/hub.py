@@ -18,13 +18,11 @@ def find_folder(name: str) -> Path:
     path = Path(name).expanduser()
     if path.exists() or path.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
         return path
-    from huggingface_hub import snapshot_download  # noqa: PLC0415  (only for names on the Hub)
+    from huggingface_hub import snapshot_download
 
     offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
     try:
         return Path(snapshot_download(name, allow_patterns=list(_FILES), local_files_only=offline))
     except Exception as error:  # whatever the network can do wrong
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelNotUsable(
-            f"{name}: no such folder, and the Hugging Face Hub does not give it: {reason}"
-        ) from error
+        raise ModelNotUsable(f"{name}: no such folder, and the Hugging Face Hub does not give it: {reason}") from error

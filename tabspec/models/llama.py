@@ -80,16 +80,17 @@ class Matrix:
     them a token was computed with.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, int8: bool) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype, int8: bool) -> None:
         self.bias = bias
         self.int8: Tensor | None = None
         if int8:
+            # Rows that were quantized in this way before (the bundled model's) come back as the same integers.
             rows = weight.float()
-            self.scale = (rows.abs().amax(1).clamp_min(1e-12) / 127).to(weight.dtype)
+            self.scale = (rows.abs().amax(1).clamp_min(1e-12) / 127).to(dtype)
             scale = self.scale.float()[:, None]  # as the kernel will read it
             self.int8 = (rows / scale).round().clamp(-127, 127).to(torch.int8)
-            weight = (self.int8.float() * scale).to(weight.dtype)
-        self.weight = weight.contiguous()
+            weight = self.int8.float() * scale
+        self.weight = weight.to(dtype).contiguous()
 
     def __call__(self, x: Tensor) -> Tensor:
         """(rows, in) to (rows, out)."""
@@ -156,7 +157,8 @@ class LlamaDecoder:
 
         def matrix(*names: str, bias: bool = False) -> Matrix:
             biases = torch.cat([get(f"{name}.bias") for name in names]) if bias else None
-            return Matrix(torch.cat([get(f"{name}.weight") for name in names]), biases, int8)
+            rows = torch.cat([weights[f"{name}.weight"].to(device) for name in names])
+            return Matrix(rows, biases, dtype, int8)
 
         def layer(at: str) -> Layer:
             attention, mlp = f"{at}.self_attn", f"{at}.mlp"

@@ -12,6 +12,7 @@ from tabspec.models.folder import ModelFolder, speak
 from tabspec.models.llama import LlamaConfig, LlamaDecoder
 from tabspec.models.local import LocalModel
 from tabspec.models.protocol import ModelInfo
+from tabspec.models.quantized import is_quantized, load_llama_state_dict
 
 # Longer prompts than a window of text gives are never built; keys and values for more would only take memory.
 MOST_CONTEXT = 4096
@@ -59,6 +60,9 @@ def llama_shape(folder: ModelFolder) -> LlamaConfig | None:
 
 
 def _weights(folder: ModelFolder) -> dict[str, torch.Tensor]:
+    """All weights by transformers' names, as they lie in the files; quantized ones in float32."""
+    if is_quantized(folder.weights[0]):
+        return load_llama_state_dict(folder.weights[0], torch.float32)
     weights: dict[str, torch.Tensor] = {}
     for file in folder.weights:
         weights |= load_file(file)

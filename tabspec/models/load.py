@@ -38,16 +38,16 @@ def load_model(
     for library in ("torch", "tokenizers", "safetensors"):
         if find_spec(library) is None:
             raise ModelNotUsable(f"{library} is not installed; run: pip install tabspec")
-    from tabspec.models.folder import ModelFolder  # noqa: PLC0415  (imports tokenizers; what follows imports torch)
-    from tabspec.models.hub import find_folder  # noqa: PLC0415
+    from tabspec.models.folder import ModelFolder
+    from tabspec.models.hub import find_folder
 
     shown = name or "bundled"
     folder = ModelFolder(BUNDLED if shown == "bundled" else find_folder(shown))
     if decoder != "transformers":
-        from tabspec.models.llama_model import llama_shape, load_llama  # noqa: PLC0415
+        from tabspec.models.llama_model import llama_shape, load_llama
 
         if decoder == "own" or llama_shape(folder):
             return load_llama(folder, shown, device=device, dtype=dtype, format=format)
-    from tabspec.models.transformers_model import load_transformers  # noqa: PLC0415
+    from tabspec.models.transformers_model import load_transformers
 
     return load_transformers(folder, shown, device=device, dtype=dtype, format=format)

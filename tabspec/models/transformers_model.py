@@ -19,6 +19,7 @@ from tabspec.models.devices import pick_device, pick_dtype
 from tabspec.models.folder import ModelFolder, speak
 from tabspec.models.local import LocalModel
 from tabspec.models.protocol import ModelInfo
+from tabspec.models.quantized import is_quantized, load_llama_state_dict
 
 # Longer prompts than a window of text gives are never built; keys and values for more would only take memory.
 MOST_CONTEXT = 4096
@@ -78,15 +79,7 @@ def load_transformers(
         raise ModelNotUsable(f"{name}: has no tokenizer that the library tokenizers can run")
     vocabulary, form = speak(backend.to_str(), folder.model_type, name, format)
     try:
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            folder.path,
-            config=config,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=numbers,
-        )
-        model = model.to(at).eval()
+        model = _network(folder, config, numbers).to(at).eval()
     except Exception as error:
         raise _unusable(name, error) from error
     positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or context
@@ -98,6 +91,21 @@ def load_transformers(
     detail = f"transformers {type(model).__name__}, {at.type}, {str(numbers).removeprefix('torch.')}, {form.name}"
     fingerprint = folder.fingerprint("transformers", str(numbers), form.name, str(decoder.context))
     return LocalModel(ModelInfo(name, fingerprint, decoder.context, detail), decoder, vocabulary, form)
+
+
+def _network(folder: ModelFolder, config: Any, dtype: torch.dtype) -> Any:
+    if is_quantized(folder.weights[0]):
+        model: Any = AutoModelForCausalLM.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
+        model.load_state_dict(load_llama_state_dict(folder.weights[0], dtype), strict=False)
+        return model
+    return AutoModelForCausalLM.from_pretrained(
+        folder.path,
+        config=config,
+        local_files_only=True,
+        trust_remote_code=False,
+        use_safetensors=True,
+        dtype=dtype,
+    )
 
 
 def _unusable(name: str, error: Exception) -> ModelNotUsable:

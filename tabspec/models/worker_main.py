@@ -57,7 +57,7 @@ def _load(asked: Message, out: BinaryIO) -> Model | None:
         out.write(to_line("loading", detail=f"loading {asked['model'] or 'the bundled model'}"))
         model = load_model(asked["model"], **asked["options"])
         if asked.get("threads"):
-            import torch  # noqa: PLC0415  (loading has imported it, after a look at whether there is a model at all)
+            import torch
 
             torch.set_num_threads(int(asked["threads"]))
     except (TabspecError, ImportError, MemoryError) as error:

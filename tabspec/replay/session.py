@@ -181,6 +181,20 @@ class Session:
         """The edit events; the numbers in a side file count these."""
         return tuple(event for event in self.events if isinstance(event, EditEvent))
 
+    @cached_property
+    def accepts(self) -> frozenset[int]:
+        """Numbers of the edit events that were accepted suggestions: as the side file says, and as accept marks do.
+
+        The edit comes next after its mark; before it, if the mark is ``late`` (the editor told afterwards).
+        """
+        marked, number = set[int](), 0
+        for event in self.events:
+            if isinstance(event, EditEvent):
+                number += 1
+            elif event.kind == "accept":
+                marked.add(number - 1 if event.data.get("late") else number)
+        return self.side.accepts | frozenset(marked)
+
     @property
     def seconds(self) -> float:
         """Recorded time from the first event to the last."""

@@ -103,7 +103,7 @@ def actions_of(session: Session) -> tuple[Action, ...]:
         target, last = min(event.likely_cursor, len(text)), max(event.t, last)
         if edits or target != cursor:
             cursor = target
-            actions.append(Action(last, tuple(edits), cursor, bool(edits) and number in session.side.accepts))
+            actions.append(Action(last, tuple(edits), cursor, bool(edits) and number in session.accepts))
         move_after(number)
     return tuple(actions)
 

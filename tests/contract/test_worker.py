@@ -127,7 +127,8 @@ async def test_noise_does_not_disturb(folder: str) -> None:
         "import tabspec.models.worker_main as w\n"
         "load = w._load\n"
         "def loud(*a):\n"
-        "    print('a library says hello'); os.write(1, b'straight to the file {\\n'); os.write(2, b'\\xff' * 200000)\n"
+        "    print('a library says hello'); os.write(1, b'straight to the file {\\n')\n"
+        "    os.write(2, b'\\xff' * 200000)\n"
         "    return load(*a)\n"
         "w._load = loud\n"
         "w.main()\n"
@@ -158,8 +159,8 @@ def test_it_ends_with_its_parent(folder: str) -> None:
 
 def test_the_front_never_imports_torch() -> None:
     code = (
-        "import sys, tabspec, tabspec.models.worker, tabspec.models.load, tabspec.models.serving, tabspec.prompt.fim\n"
-        "import tabspec.models.worker_main\n"
+        "import sys, tabspec, tabspec.models.worker, tabspec.models.load, tabspec.models.worker_main\n"
+        "import tabspec.models.serving, tabspec.prompt.fim\n"
         "print(sorted({'torch', 'transformers', 'tokenizers', 'numpy'} & set(sys.modules)))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

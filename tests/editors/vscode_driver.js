@@ -10,6 +10,8 @@
  *   {"do": "click", "selector": …}
  *   {"do": "look", "name": …, "argument": …} what a function of LOOKS below returns
  *   {"do": "until", "name": …, "argument": …, "is": value, "timeout": ms}   waits, frame by frame, until it returns that
+ *   {"do": "command", "title": …}            a command from the palette
+ *   {"do": "frames", "selector": …}          the texts of the elements, in any frame of the page
  *   {"do": "screenshot", "path": …}
  *
  * The answer is {"result": …} or {"error": "…"}.
@@ -46,22 +48,32 @@ function looks() {
     },
     /** What the extension's item in the status bar says. */
     status: () => shown('.statusbar-item[id^="tabspec.tabspec"]').map(text).join("").trim(),
-    notifications: () => shown(".notification-list-item-message").map(text),
+    notified: (/** @type {string} */ words) => shown(".notification-list-item-message").some((item) => text(item).includes(words)),
     has: (/** @type {string} */ selector) => document.querySelector(selector) !== null,
-    /** The frames seen since `watch`: what the ghost text was, and when (ms), at each change of it and at each key. */
+    tab: (/** @type {string} */ label) => shown(".tabs-container .tab").some((tab) => text(tab).includes(label)),
+    /** The ghost text of the last picture noted. */
+    painted: () => globalThis.tabspecWatched.findLast((note) => "ghost" in note)?.ghost,
+    /** What was noted since `watch`: the keys pressed, and each picture that differed from the one before; `at` in ms. */
     watched: () => globalThis.tabspecWatched,
-    /** Begin to note, frame by frame, what the ghost text is. */
+    /** Begin to note, frame by frame, the document and the ghost text. */
     watch() {
+      const { ghost, lines } = globalThis.tabspecLooks;
       const notes = (globalThis.tabspecWatched = /** @type {object[]} */ ([]));
-      addEventListener("keydown", ({ key, timeStamp }) => notes.push({ at: timeStamp, key }), { capture: true });
       let last = "";
+      const look = () => {
+        const picture = { ghost: ghost(), lines: lines() };
+        if (JSON.stringify(picture) === last) return;
+        last = JSON.stringify(picture);
+        notes.push({ at: performance.now(), ...picture });
+      };
+      // A message posted by a frame arrives once that frame, with all that was drawn for it, has been painted.
+      const painted = new MessageChannel();
+      painted.port1.onmessage = look;
       const frame = () => {
-        const ghost = globalThis.tabspecLooks.ghost();
-        // The frame after the one that sees it is when it is on the screen for sure.
-        if (ghost !== last) requestAnimationFrame((at) => notes.push({ at, ghost }));
-        last = ghost;
+        painted.port2.postMessage(null);
         requestAnimationFrame(frame);
       };
+      addEventListener("keydown", ({ key, timeStamp }) => notes.push({ at: timeStamp, key }), { capture: true });
       requestAnimationFrame(frame);
     },
   };
@@ -82,13 +94,23 @@ async function main(executablePath) {
   const actions = {
     async open({ url }) {
       await page?.close();
-      page = await browser.newPage({ viewport: { width: 1000, height: 500 } });
+      page = await browser.newPage({ viewport: { width: 1000, height: 700 } });
       await page.addInitScript(`globalThis.tabspecLooks = (${looks})();`);
       await page.goto(url);
     },
     type: ({ text, delay }) => page.keyboard.type(text, { delay }),
     press: ({ key }) => page.keyboard.press(key),
     click: ({ selector }) => page.click(selector),
+    async command({ title }) {
+      await page.keyboard.press("F1");
+      await page.locator(".quick-input-widget input").fill(`>${title}`);
+      await page.locator(".quick-input-list .monaco-list-row.focused", { hasText: title }).waitFor();
+      await page.keyboard.press("Enter");
+    },
+    frames: async ({ selector }) => {
+      const texts = await Promise.all(page.frames().map((frame) => frame.locator(selector).allTextContents().catch(() => [])));
+      return texts.flat();
+    },
     look: ({ name, argument }) => page.evaluate(([name, argument]) => globalThis.tabspecLooks[name](argument), [name, argument]),
     async until({ name, argument, is, timeout }) {
       await page.waitForFunction(

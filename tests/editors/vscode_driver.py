@@ -20,6 +20,9 @@ ROOT = HERE.parent.parent
 EXTENSION = ROOT / "editor-configs" / "vscode"
 ARTIFACTS = ROOT / "build" / "artifacts" / "vscode"
 
+# The language server is the one that the tests run with.
+PYTHONPATH = os.environ.get("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'lsp'}")
+
 # A suggestion takes milliseconds and a page some seconds; a busy machine is given much more before a test fails.
 SECONDS = 20.0
 PAGE_SECONDS = 90.0
@@ -117,7 +120,9 @@ class CodeServer:
     def stop(self) -> None:
         """End code-server and the browser, and what they have started."""
         for process in (self.browser, self.process):
-            if process.poll() is None:
+            if process.stdin:
+                process.stdin.close()  # the driver closes its browser, then
+            else:
                 os.killpg(process.pid, signal.SIGTERM)
             try:
                 process.wait(SECONDS)
@@ -144,13 +149,14 @@ class Editor:
 
     def __init__(self, server: CodeServer, folder: Path, script: dict[str, Any], text: str = "", **settings: Any) -> None:
         self.server, self.folder = server, folder
+        self.asked = 0
         self.file, self.log = folder / "example.py", folder / "messages.jsonl"
         self.file.write_text(text)
         self.log.touch()
         (folder / "script.json").write_text(json.dumps(script))
         lsp = [sys.executable, "-m", "tabspec_lsp.main", "--stdio", "--model", f"scripted:{folder / 'script.json'}"]
-        settings.setdefault("tabspec.server.command", [sys.executable, str(HERE / "vscode_driver_tee.py"), str(self.log), *lsp])
-        settings.setdefault("tabspec.server.environment", {"PYTHONPATH": f"{ROOT}:{ROOT / 'lsp'}"})
+        settings.setdefault("tabspec.server.command", [sys.executable, str(HERE / "vscode_driver_tee.py"), str(folder), *lsp])
+        settings.setdefault("tabspec.server.environment", {"PYTHONPATH": PYTHONPATH})
         (folder / ".vscode").mkdir()
         (folder / ".vscode" / "settings.json").write_text(json.dumps(settings))
         payload = json.dumps([["openFile", f"vscode-remote://127.0.0.1:{server.port}{self.file}"]])
@@ -161,10 +167,7 @@ class Editor:
     def ready(self) -> Editor:
         """Wait until the language server has opened the document and its model is there."""
         self.until_said(lambda m: m.get("method") == "textDocument/didOpen", "the document was not opened")
-        self.until_said(
-            lambda m: m.get("method") == "tabspec/statusChanged" and m["params"]["model"]["state"] == "ready",
-            "the model was not loaded",
-        )
+        self.until_status(lambda status: status["model"]["state"] == "ready")
         return self
 
     def type(self, text: str) -> None:
@@ -173,6 +176,10 @@ class Editor:
     def press(self, *keys: str) -> None:
         for key in keys:
             self.server.ask("press", key=key)
+
+    def command(self, title: str) -> None:
+        """Run a command from the palette."""
+        self.server.ask("command", title=title)
 
     def look(self, name: str, argument: Any = None) -> Any:
         return self.server.ask("look", name=name, argument=argument)
@@ -185,9 +192,9 @@ class Editor:
             self.screenshot("failed-" + self.folder.name)
             raise Failed(f"{name} is not {value!r} but {self.look(name, argument)!r} after {seconds:g} s ({error})") from None
 
-    def ghost(self, text: str) -> None:
+    def ghost(self, text: str, seconds: float = SECONDS) -> None:
         """Wait until this, and nothing else, is shown as ghost text."""
-        self.until("ghost", text)
+        self.until("ghost", text, seconds=seconds)
 
     def document(self) -> str:
         """The text, saved and read from the disk."""
@@ -210,6 +217,32 @@ class Editor:
 
         _until(look, problem)
         return found[0]
+
+    def status(self) -> dict[str, Any]:
+        """What the language server says of itself now, asked behind the editor's back."""
+        self.asked += 1
+        request = {"jsonrpc": "2.0", "id": f"test {self.asked}", "method": "tabspec/status", "params": {}}
+        (self.folder / "questions").write_text(json.dumps(request) + "\n")
+        return self.until_said(lambda m: m.get("id") == request["id"] and "result" in m, "no status")["result"]
+
+    def until_cached(self, suggestions: int) -> None:
+        """Wait until the completion cache holds so many: what follows the one that is shown was asked ahead."""
+        _until(lambda: self.status()["cache"]["entries"] >= suggestions, f"no {suggestions} suggestions were asked for")
+
+    def offered(self) -> list[dict[str, Any]]:
+        """The items of the last answer that had some."""
+        results = [m["message"].get("result") for m in self.said() if m["from"] == "server"]
+        return [r["items"] for r in results if isinstance(r, dict) and r.get("items")][-1]
+
+    def until_status(self, true: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait until what the server says of itself is as wanted."""
+        return self.until_said(
+            lambda m: m.get("method") == "tabspec/statusChanged" and true(m["params"]), "the status did not become as expected"
+        )["params"]
+
+    def until_frame_says(self, selector: str, true: Callable[[list[str]], bool]) -> None:
+        """Wait for the texts of elements in any frame of the page."""
+        _until(lambda: true(self.server.ask("frames", selector=selector)), f"no frame has such {selector}")
 
     def until_answered(self, after: int) -> list[str]:
         """Wait for the answer to a request for suggestions made after the first ``after`` messages: the texts offered.

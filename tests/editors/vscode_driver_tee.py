@@ -1,58 +1,73 @@
-"""Stands between an editor and its language server and notes what they say: a JSON line a message.
+"""Stands between an editor and its language server, notes what they say, and asks the server things of its own.
 
-    python vscode_driver_tee.py LOG PROGRAM ARGUMENT...
+    python vscode_driver_tee.py FOLDER PROGRAM ARGUMENT...
 
-A line is ``{"t": seconds, "from": "client" | "server", "message": …}``; the clock is `time.monotonic`.
+FOLDER/messages.jsonl gets a line a message: ``{"t": seconds, "from": "client" | "server", "message": …}``; the clock is
+`time.monotonic`. What is written to the pipe FOLDER/questions, a JSON request a line, goes to the server, too; the editor
+does not hear of it, as long as the id begins with "test".
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import BinaryIO
 
 
-def main(log_path: str, *command: str) -> int:
+def main(folder: Path, *command: str) -> int:
     lock = threading.Lock()
+    questions = folder / "questions"
+    if not questions.exists():
+        os.mkfifo(questions)
     with (
-        open(log_path, "a", encoding="utf-8") as log,  # noqa: PTH123
+        (folder / "messages.jsonl").open("a", encoding="utf-8") as log,
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server,
     ):
-        assert server.stdin and server.stdout
+        to_server, from_server = server.stdin, server.stdout
+        assert to_server and from_server
 
-        def copy(source: BinaryIO, sink: BinaryIO, sender: str) -> None:
-            while (frame := _frame(source)) is not None:
-                head, body = frame
-                entry = {"t": time.monotonic(), "from": sender, "message": json.loads(body)}
-                sink.write(head + body)
-                sink.flush()
-                with lock:
-                    log.write(json.dumps(entry) + "\n")
-                    log.flush()
-            sink.close()
+        def send(sink: BinaryIO, body: bytes, sender: str, *, forward: bool = True) -> None:
+            entry = {"t": time.monotonic(), "from": sender, "message": json.loads(body)}
+            with lock:
+                if forward:
+                    sink.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+                    sink.flush()
+                log.write(json.dumps(entry) + "\n")
+                log.flush()
 
-        threading.Thread(target=copy, args=(sys.stdin.buffer, server.stdin, "client"), daemon=True).start()
-        copy(server.stdout, sys.stdout.buffer, "server")
+        def from_client() -> None:
+            while (body := _body(sys.stdin.buffer)) is not None:
+                send(to_server, body, "client")
+            to_server.close()
+
+        def from_test() -> None:
+            while True:  # a pipe ends whenever its writer closes it
+                for line in questions.read_bytes().splitlines():
+                    send(to_server, line, "test")
+
+        for thread in (from_client, from_test):
+            threading.Thread(target=thread, daemon=True).start()
+        while (body := _body(from_server)) is not None:
+            ours = str(json.loads(body).get("id", "")).startswith("test")
+            send(sys.stdout.buffer, body, "server", forward=not ours)
         return server.wait()
 
 
-def _frame(source: BinaryIO) -> tuple[bytes, bytes] | None:
-    """One message: its head and its body. None at the end."""
-    head = b""
+def _body(source: BinaryIO) -> bytes | None:
+    """The next message. None at the end."""
     length = 0
-    while True:
-        line = source.readline()
-        if not line:
-            return None
-        head += line
+    while line := source.readline():
         if line.lower().startswith(b"content-length:"):
             length = int(line.split(b":")[1])
         if line == b"\r\n":
-            return head, source.read(length)
+            return source.read(length)
+    return None
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:]))

@@ -50,6 +50,14 @@ def test_a_wrong_length_is_survived(wrong: int, sizes: list[int]) -> None:
     assert [one for one in found if not isinstance(one, Garbage)] == after
 
 
+def test_a_message_is_not_held_back_by_a_wrong_length_before_it() -> None:
+    parser = FrameParser()
+    assert list(parser.feed(b"Content-Length: 5000\r\n\r\n{}")) == []
+    garbage, value = parser.feed(frame({"next": 1}))
+    assert isinstance(garbage, Garbage)
+    assert value == {"next": 1}
+
+
 def test_a_header_may_hold_more_and_be_written_otherwise() -> None:
     data = b"Content-Type: application/vscode-jsonrpc; charset=utf-8\r\ncontent-length:2\r\n\r\n{}"
     assert list(FrameParser().feed(data)) == [{}]

@@ -19,6 +19,9 @@ from tabspec.suggestion import Answer, Reason, Source, Suggestion
 from .model import SimulatedModel, Stream
 from .oracle import Oracle, typed_between
 
+# Refused futures of a document that the engine must not offer again: it remembers at least as many.
+REMEMBERED = 100
+
 
 class Violation(AssertionError):
     """An invariant does not hold."""
@@ -47,10 +50,12 @@ class Watch:
     now: Callable[[], float]
     pending: list[Request] = field(default_factory=list)
     current: dict[str, EditContext] = field(default_factory=dict)  # documents' states, as far as the engine was told
-    refused: dict[str, list[tuple[int, str]]] = field(default_factory=dict)  # futures: cursor and text
+    refused: dict[str, list[EditContext]] = field(default_factory=dict)  # the futures that an accept led to
     sources: Counter[Source] = field(default_factory=Counter)
     reasons: Counter[Reason] = field(default_factory=Counter)
     most_generations: int = 0
+    asked: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # questions since something was told
+    counted: int = 0  # streams that are in ``asked``
 
     def __post_init__(self) -> None:
         # The scheduler tells the engine of each generation that has ended; listen in.
@@ -68,17 +73,18 @@ class Watch:
         """A request begins."""
         self._moved(context.uri)
         self.current[context.uri] = context
+        self._told()
         request = Request(context, self.now(), len(self.model.failed))
         self.pending.append(request)
         return request
 
     def changed(self, context: EditContext) -> None:
-        """A change of the document or the cursor is about to be told. Nothing is known of documents never asked in."""
+        """A change of the document or the cursor is about to be told."""
         for request in self.pending:
             if request.context.uri == context.uri and not _same(request.context, context):
                 request.moved_on = True
-        if context.uri in self.current:
-            self.current[context.uri] = context
+        self.current[context.uri] = context
+        self._told()
 
     def accepted(self, context: EditContext, suggestion: Suggestion) -> None:
         """An accept is about to be told: news only where the engine does not know better already."""
@@ -88,13 +94,16 @@ class Watch:
 
     def rejected(self, context: EditContext, suggestion: Suggestion) -> None:
         future = context.after_accept(suggestion)
-        refused = self.refused.setdefault(context.uri, [])
-        refused.append((future.offset, future.document.text))
+        self.refused.setdefault(context.uri, []).append(future)
 
     def closed(self, uri: str) -> None:
         self._moved(uri)
         self.current.pop(uri, None)
         self.refused.pop(uri, None)
+
+    def _told(self) -> None:
+        self.asked.clear()
+        self.counted = len(self.model.asked)
 
     def _moved(self, uri: str) -> None:
         for request in self.pending:
@@ -123,9 +132,7 @@ class Watch:
             _require(not request.moved_on, "an answer to a request that something newer had superseded")
             self._offered(request.context, answer.suggestion)
             if answer.instant:
-                _require(
-                    waited == 0 and self.config.policy is not Policy.NONE, "an instant answer that was waited for"
-                )
+                _require(waited == 0 and self.config.policy is not Policy.NONE, "an instant answer that was waited for")
         else:
             self._refused_for(request, answer)
 
@@ -134,7 +141,9 @@ class Watch:
             self.oracle.right(context, suggestion),
             f"STALE: served {suggestion} at {_shown(context)}, where the model says {self.oracle.offer(context)}",
         )
-        _require(not self._is_refused(context, suggestion), f"offered again what was rejected: {suggestion}")
+        _require(
+            not self._is_refused(context, suggestion, REMEMBERED), f"offered again what was rejected: {suggestion}"
+        )
 
     def _refused_for(self, request: Request, answer: Answer) -> None:
         reason, context = answer.reason, request.context
@@ -146,10 +155,9 @@ class Watch:
                 f"nothing served at {_shown(context)}, where the model says {self.oracle.offer(context)}",
             )
         elif reason is Reason.REJECTED:
-            offer = self.oracle.offer(context)
-            cut_short = self.oracle.fresh(context).finish.value in ("length", "stop")
-            refused = isinstance(offer, Suggestion) and self._is_refused(context, offer)
-            _require(refused or cut_short, f"withheld as rejected, and never was: {offer}")
+            offers = self.oracle.offers(context)
+            refused = any(isinstance(offer, Suggestion) and self._is_refused(context, offer) for offer in offers)
+            _require(refused, f"withheld as rejected, and never was: {self.oracle.offer(context)}")
         elif reason in (Reason.FAILED, Reason.UNAVAILABLE):
             self._truly_failed(request, reason)
         elif reason is Reason.EXCLUDED:
@@ -166,10 +174,10 @@ class Watch:
         ]
         _require(bool(own), f"{reason.value}, and the model had not failed")
 
-    def _is_refused(self, context: EditContext, suggestion: Suggestion) -> bool:
+    def _is_refused(self, context: EditContext, suggestion: Suggestion, most: int | None = None) -> bool:
+        """Whether it was refused here, among the latest ``most`` refusals."""
         future = context.after_accept(suggestion)
-        # The engine remembers at least as many as these.
-        return (future.offset, future.document.text) in self.refused.get(context.uri, [])[-200:]
+        return any(_same(future, refused) for refused in self.refused.get(context.uri, [])[-(most or 0) :])
 
     # --- how generations end ----------------------------------------------------------------------------------------
 
@@ -190,7 +198,13 @@ class Watch:
             )
 
     def _behind_refused(self, generation: Generation) -> bool:
-        return any(self._is_refused(link.context, link.suggestion) for link in generation.lineage)
+        """Whether a step that was refused, or one that begins with it, leads to this generation."""
+        return any(
+            typed_between(future, link.context.after_accept(link.suggestion)) is not None
+            and typed_between(future, link.context) is None
+            for link in generation.lineage
+            for future in self.refused.get(generation.context.uri, [])
+        )
 
     # --- each time before the clock moves ---------------------------------------------------------------------------
 
@@ -198,25 +212,39 @@ class Watch:
         """All that could happen now has happened, and ``seconds`` are about to pass."""
         _require(not self.model.wrongs, "; ".join(self.model.wrongs))
         _require(len(self.model.open) <= self.slots, f"in {self.slots} slots: {'; '.join(map(str, self.model.open))}")
+        self._asks_once()
+        for stream in self.model.open:
+            if stream.cancelled:
+                stream.stopping += seconds
+                most = stream.plan.longest_step + stream.plan.cleanup
+                _require(stream.stopping <= most + 1e-6, f"a stream that was to stop goes on: {stream}")
         _require(not any(r.moved_on for r in self.pending), "a superseded request waits on")
         if self.pending:
             self._nobody_in_the_way(seconds)
         generations = self.engine._scheduler.generations()
         for generation in generations:
             _require(
-                self.wanted(generation),
+                generation.ended or self.wanted(generation),
                 f"unreachable work goes on: {_shown(generation.context)} {generation.state.value} with "
                 f"{generation.text!r}, from {_shown(self.current.get(generation.context.uri))}",
             )
         self.most_generations = max(self.most_generations, len(generations))
         self._bounded(len(generations))
 
+    def _asks_once(self) -> None:
+        """While nobody does anything, the same question is not asked again and again."""
+        for request in self.model.asked[self.counted :]:
+            question = request.path, request.prefix, request.suffix
+            self.asked[question] += not request.resume
+            _require(
+                self.asked[question] <= 3, f"asks again and again: {request.prefix[-40:]!r}|{request.suffix[:40]!r}"
+            )
+        self.counted = len(self.model.asked)
+
     def wanted(self, generation: Generation) -> bool:
         """Whether a client waits for it, or its user may still come to its state: by typing on, or by accepting."""
         context = generation.context
-        if any(
-            _serves(request.context, context, generation.text) for request in self.pending if not request.moved_on
-        ):
+        if any(_serves(request.context, context, generation.text) for request in self.pending if not request.moved_on):
             return True
         current = self.current.get(context.uri)
         if current is None or self.config.policy is Policy.NONE:
@@ -232,24 +260,26 @@ class Watch:
         return False
 
     def _nobody_in_the_way(self, seconds: float) -> None:
-        """A request that no stream serves waits for other requests' streams, or for one that is stopping: no longer
-        than for one step."""
-        useful = [stream for stream in self.model.open if any(self._stream_serves(stream, r) for r in self.pending)]
-        stopping = [stream for stream in self.model.open if stream.cancelled and stream not in useful]
-        idle = self.slots - len(useful) - len(stopping)
+        """A request that no stream serves waits for the streams of other requests, or for one that is stopping: and for
+        that no longer than for one step.
+        """
+        running = self.model.open
+        useful = [stream for stream in running if any(self._stream_serves(stream, request) for request in self.pending)]
+        stopping = [stream for stream in running if stream.cancelled]
+        ahead = len(running) - len(useful) - len(stopping)
+        stalled = []
         for request in self.pending:
-            if any(self._stream_serves(stream, request) for stream in useful):
+            if not stopping or any(self._stream_serves(stream, request) for stream in useful):
                 request.held_up = 0.0
-                continue
+            else:
+                request.held_up += seconds
+            if not any(self._stream_serves(stream, request) for stream in useful):
+                stalled.append(request)
+        for request in stalled:
             _require(
-                idle <= 0,
-                f"a request waits at {_shown(request.context)} while {idle} of {self.slots} slots are free or busy with "
-                "speculation",
+                len(running) == self.slots and (not ahead or len(stalled) <= len(stopping)),
+                f"a request waits at {_shown(request.context)}, in {self.slots} slots: {'; '.join(map(str, running))}",
             )
-            if not stopping:
-                request.held_up = 0.0
-                continue
-            request.held_up += seconds
             most = sum(stream.plan.longest_step for stream in stopping)
             _require(
                 request.held_up <= most + 1e-6,

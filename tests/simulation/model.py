@@ -79,13 +79,14 @@ def _logprob(dice: int) -> float:
 class Stream:
     """One stream of the model, as its log keeps it."""
 
-    __slots__ = ("cancelled", "decoded", "failure", "plan", "request", "text", "woken")
+    __slots__ = ("cancelled", "decoded", "failure", "plan", "request", "stopping", "text", "woken")
 
     def __init__(self, request: GenerationRequest, plan: Plan) -> None:
         self.request, self.plan = request, plan
         self.text = request.resume  # written so far
         self.decoded = 0
         self.cancelled = False  # asked to stop, and not yet gone
+        self.stopping = 0.0  # for so many seconds
         self.failure: BaseException | None = None
         self.woken: asyncio.Future[None] | None = None
 
@@ -102,7 +103,8 @@ class SimulatedModel:
         self.open: list[Stream] = []
         self.failed: list[Stream] = []
         self.wrongs: list[str] = []  # what an engine must never do to a model
-        self.streams = self.decoded = 0
+        self.asked: list[GenerationRequest] = []
+        self.decoded = 0
         self.down = False
 
     @property
@@ -126,7 +128,7 @@ class SimulatedModel:
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         stream = Stream(request, self.faults.plan())
-        self.streams += 1
+        self.asked.append(request)
         self.open.append(stream)
         try:
             async for chunk in self._chunks(stream):

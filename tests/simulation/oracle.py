@@ -66,14 +66,15 @@ class Oracle:
 
     def right(self, context: EditContext, offered: Offer) -> bool:
         """Whether ``offered`` is what the model would now answer for this exact document."""
-        return same(offered, self.offer(context)) or any(same(offered, rest) for rest in self._cut_short(context))
+        return any(same(offered, offer) for offer in self.offers(context))
 
-    def _cut_short(self, context: EditContext) -> Iterator[Offer]:
-        """Rests of answers that their budget had cut when the user was still some characters back.
+    def offers(self, context: EditContext) -> Iterator[Offer]:
+        """What the model would now answer; and the rests of answers that a budget had cut some characters back.
 
         The one place where typing on changes an answer: a generation that begins later may go farther, because
         ``max_tokens`` and (beyond one) ``max_lines`` count from where it begins.
         """
+        yield self.offer(context)
         text, offset = context.document.text, context.offset
         scope = self.question(context)[1]
         for back in range(1, min(LONGEST, offset) + 1):

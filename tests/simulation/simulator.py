@@ -57,8 +57,9 @@ class World:
         pick = random.choice
         self.seed = seed
         self.config = EngineConfig(
-            policy=pick((Policy.NONE, Policy.CACHE, Policy.DEPTH1, Policy.CHAIN, Policy.CHAIN, Policy.CHAIN)),
-            depth=pick((1, 2, 4, 6)),
+            policy=pick(tuple(Policy)),
+            depth=pick((1, 2, 4)),
+            economy=pick((0.0, 0.1, 1.0)),
             max_lines=pick((1, 1, 2)),
             max_tokens=pick((3, 48, 48)),
             cache_entries=pick((1, 5, 40, 10_000)),
@@ -161,7 +162,7 @@ class Simulation:
             for editor in self.editors:
                 self._close(editor)
             await self._pass(0)
-            if self.engine._scheduler.generations() or self.engine._waiting or self.engine._rejections._futures:
+            if self.engine._scheduler.generations() or self.engine._waiting:
                 raise Violation("something is kept for documents that are closed")
         asked = self.editors[0]
         asked.type("a")
@@ -205,6 +206,9 @@ class Simulation:
                 editor.redo()
             case "move":
                 editor.move()
+                if random.random() < 0.5:
+                    self._rested(editor)
+                    return
             case "paste":
                 editor.type(editor.words(random.choice((3, 10, 40, 150))))
             case "edit elsewhere":
@@ -302,6 +306,12 @@ class Simulation:
         self.watch.changed(context)
         self.engine.changed(context)
 
+    def _rested(self, editor: Editor) -> None:
+        editor.screen = None
+        self._say("rested", editor.context)
+        self.watch.changed(editor.context)
+        self.engine.rested(editor.context)
+
     def _accepted(self, context: EditContext, suggestion: Suggestion) -> None:
         self.watch.accepted(context, suggestion)
         self.engine.accepted(context, suggestion)
@@ -363,7 +373,7 @@ class Simulation:
             stats.requests,
             {str(key): n for key, n in sorted(stats.sources.items())},
             {str(key): n for key, n in sorted(stats.reasons.items())},
-            self.model.streams,
+            len(self.model.asked),
             len(self.model.failed),
             self.model.decoded,
             self.engine.completion_cache.evictions,

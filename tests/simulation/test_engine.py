@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
+from tabspec.engine.generation import Generation, State
+from tabspec.engine.question import Question
 from tabspec.errors import ModelError, ModelUnavailable
+from tabspec.models.protocol import Chunk, GenerationRequest
 from tabspec.models.scripted import ScriptedModel, continuing
+from tabspec.prompt.window import WindowSize
 from tabspec.replay.clock import run_virtual
-from tabspec.suggestion import Miss, Reason, Source, Suggestion
+from tabspec.suggestion import Finish, GeneratedText, Miss, Reason, Source, Suggestion
 from tabspec.text import Document, Edit
 
 TARGET = "def total(items):\n    result = 0\n    for item in items:\n        result += item\n    return result\n"
@@ -289,6 +293,24 @@ async def test_a_long_document_gets_no_suggestion() -> None:
 
 
 @virtual
+async def test_a_document_that_becomes_too_long_stops_what_was_asked_and_is_not_asked_ahead() -> None:
+    model = writer()
+    async with engine_on(model, policy="depth1", max_document_chars=20) as engine:
+        asked = asyncio.create_task(engine.complete(at(14)))
+        await asyncio.sleep(0.05)
+        assert (await engine.complete(EditContext(Document(URI, "#" * 21), 21))).reason is Reason.EXCLUDED
+        await asked
+        await asyncio.sleep(0.01)
+        assert model.running == 0
+        answer = await engine.complete(at(14))
+        assert answer.suggestion
+        engine.shown(at(14), answer.suggestion.first_word())
+        engine.shown(at(14), Suggestion("a suggestion that leads beyond"))
+        await asyncio.sleep(1)
+        assert all(len(request.prefix) <= 20 for request in model.requests)
+
+
+@virtual
 async def test_crlf_documents_get_crlf() -> None:
     model = ScriptedModel({"a\nb": "c\n\nd"}, token_chars=1)
     async with engine_on(model, policy=Policy.CACHE, max_lines=2) as engine:
@@ -365,3 +387,211 @@ async def test_a_miss_says_why() -> None:
         assert (await engine.complete(after)).miss is Miss.EVICTED
     async with engine_on(writer(), policy="cache") as engine:
         assert (await engine.complete(at(10))).miss is Miss.NOT_SPECULATED
+
+
+# --- found by the simulator -------------------------------------------------------------------------------------
+
+
+def test_first_bytes_of_a_character_stay_with_it() -> None:
+    written = GeneratedText("aé", Finish.END, ends=(1, 1, 2), logprobs=(-1.0, -2.0, -4.0))
+    assert written.after_typing("a") == GeneratedText("é", Finish.END, (0, 1), (-2.0, -4.0))
+
+
+@virtual
+async def test_blanks_before_the_line_end_are_no_rest_to_serve() -> None:
+    model = ScriptedModel({"": "a  \nb", "a": "  \nb"})
+    async with engine_on(model, policy="cache") as engine:
+        assert (await engine.complete(EditContext(Document(URI, ""), 0))).suggestion
+        answer = await engine.complete(EditContext(Document(URI, "a"), 1))
+        assert answer.source is Source.MODEL and answer.suggestion and answer.suggestion.text == "  \nb"
+
+
+def generation_at(context: EditContext) -> Generation:
+    return Generation(Question.of(context, WindowSize(), "model"))
+
+
+def test_half_a_character_is_written_anew_after_an_interruption() -> None:
+    generation = generation_at(at(10))
+    generation.become(State.RUNNING)
+    for chunk in (Chunk("a", (1,), (-1.0,)), Chunk("", (2,), (-2.0,))):
+        generation.feed(chunk)
+    generation.interrupt()
+    generation.become(State.RUNNING)
+    for chunk in (Chunk("", (2,), (-2.0,)), Chunk("é", (3,), (-4.0,)), Chunk(finish=Finish.END)):
+        generation.feed(chunk)
+    assert generation.generated() == GeneratedText("aé", Finish.END, (1, 1, 2), (-1.0, -2.0, -4.0))
+
+
+@virtual
+async def test_a_model_that_is_cancelled_from_inside_is_unavailable() -> None:
+    """The client has not taken its request back: it should hear that the model is gone."""
+
+    def gives_up(request: GenerationRequest) -> str:
+        raise asyncio.CancelledError
+
+    async with engine_on(ScriptedModel(gives_up), policy="chain") as engine:
+        assert (await engine.complete(at(10))).reason is Reason.UNAVAILABLE
+
+
+@virtual
+async def test_notifications_that_come_late_ask_and_stop_nothing() -> None:
+    """An editor's accept command may run after it has told of the change and asked at the next place."""
+    model = writer()
+    async with engine_on(model, policy="chain") as engine:
+        context = at(10)
+        answer = await engine.complete(context)
+        assert answer.suggestion
+        beyond = context.after_accept(answer.suggestion).after_typing("\n    res")
+        asked = asyncio.create_task(engine.complete(beyond))
+        await asyncio.sleep(0.01)
+        engine.shown(context, answer.suggestion)
+        engine.accepted(context, answer.suggestion)
+        late = await asked
+        assert late.suggestion, "not superseded by the state that it has left behind"
+        engine.closed(URI)
+        engine.shown(beyond, late.suggestion)
+        await asyncio.sleep(1)
+        assert len(model.requests) == 2, "nothing is asked ahead of what is on no screen"
+
+
+@virtual
+async def test_a_generation_stops_once_it_contradicts_what_was_typed() -> None:
+    model = ScriptedModel({"a": "bcdefgh" * 3, "aX": "yz"}, prefill_s=0.1, token_s=0.1)
+    async with engine_on(model, policy="cache") as engine:
+        first = asyncio.create_task(engine.complete(EditContext(Document(URI, "a"), 1)))
+        await asyncio.sleep(0.05)
+        assert (await engine.complete(EditContext(Document(URI, "aX"), 2))).source is Source.MODEL
+        await first
+        await asyncio.sleep(2)
+        assert len(model.requests) == 2, "it is not resumed once its request has left it"
+        again = asyncio.create_task(engine.complete(EditContext(Document(URI, "a"), 1)))
+        await asyncio.sleep(0.05)
+        engine.changed(EditContext(Document(URI, "aX"), 2))
+        await asyncio.sleep(0.2)
+        assert model.cancelled == 2 and model.running == 0, "nor does it go on where nobody waits for it"
+        await again
+
+
+@virtual
+async def test_without_a_completion_cache_a_cancelled_request_stops_its_generation() -> None:
+    model = writer()
+    async with engine_on(model, policy="none") as engine:
+        asked = asyncio.create_task(engine.complete(at(10)))
+        await asyncio.sleep(0.01)
+        asked.cancel()
+        await asyncio.sleep(0.01)
+        assert model.running == 0, "nobody could ever be served with it"
+
+
+@virtual
+async def test_futures_that_what_is_typed_has_excluded_are_not_asked() -> None:
+    """Each answer makes the speculator look at the screen's futures again; the user may be past some of them."""
+    model = writer()
+    async with engine_on(model, policy="tree", depth=2) as engine:
+        context = at(10)
+        answer = await engine.complete(context)
+        assert answer.suggestion
+        engine.shown(context, answer.suggestion)
+        engine.changed(at(12))  # types on as suggested: Enter alone would have to come first
+        await asyncio.sleep(2)
+        assert not [request for request in model.requests if request.prefix.startswith(TARGET[:10] + "\n")]
+
+
+class Stubborn(ScriptedModel):
+    """Overhears a cancellation while it decodes, and takes a while to clean up after the step."""
+
+    cleaned_up = 0
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        try:
+            for _ in range(20):
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0.1)
+                self.decoded += 1
+                yield Chunk("a", (1,), (-0.1,))
+            yield Chunk(finish=Finish.END)
+        finally:
+            await asyncio.sleep(0.1)
+            self.cleaned_up += 1
+
+
+@virtual
+async def test_a_model_that_overhears_a_cancellation_is_left_at_its_next_step() -> None:
+    model = Stubborn({})
+    async with engine_on(model, policy="chain") as engine:
+        asked = asyncio.create_task(engine.complete(at(10)))
+        await asyncio.sleep(0.15)
+        engine.closed(URI)
+        await asked
+        await asyncio.sleep(1)
+        assert model.decoded == 2 and model.cleaned_up == 1
+
+
+@virtual
+async def test_a_model_that_cleans_up_is_not_cancelled_again() -> None:
+    model = Stubborn({})
+    async with engine_on(model, policy="tree") as engine:
+        engine.rested(at(10))
+        await asyncio.sleep(0.15)
+        other = asyncio.create_task(engine.complete(at(30, "file:///other.py")))  # interrupts it
+        await asyncio.sleep(0.06)  # it cleans up
+        engine.closed(URI)
+        await asyncio.sleep(0.2)
+        assert model.cleaned_up == 1
+        await other
+
+
+@virtual
+async def test_a_document_that_changes_its_language_is_asked_for_anew() -> None:
+    model = ScriptedModel(lambda request: f"# {request.language}")
+    async with engine_on(model, policy="cache") as engine:
+        for language in ("python", "ruby"):
+            answer = await engine.complete(EditContext(Document(URI, "", language), 0))
+            assert answer.suggestion and answer.suggestion.text == f"# {language}"
+
+
+@virtual
+async def test_nothing_starts_after_close() -> None:
+    model = writer()
+    async with engine_on(model, policy="chain") as engine:
+        context = at(10)
+        answer = await engine.complete(context)
+        assert answer.suggestion
+        await engine.close()
+        engine.shown(context, answer.suggestion)
+        assert (await engine.complete(at(20))).reason is Reason.CANCELLED
+        await asyncio.sleep(1)
+        assert len(model.requests) == 1
+
+
+@virtual
+async def test_each_future_of_a_screen_is_asked_for_once() -> None:
+    """Each answer drives the one before out of this completion cache, and has the speculator look again."""
+    model = writer()
+    async with engine_on(model, policy="chain", depth=2, cache_entries=1) as engine:
+        context = at(10)
+        answer = await engine.complete(context)
+        assert answer.suggestion
+        engine.shown(context, answer.suggestion)
+        await asyncio.sleep(60)
+        assert len(model.requests) == 3
+
+
+@virtual
+async def test_a_rejection_that_comes_late_leaves_alone_what_is_waited_for_and_shown() -> None:
+    model = writer()
+    async with engine_on(model, policy="depth1") as engine:
+        context = at(10)
+        answer = await engine.complete(context)
+        assert answer.suggestion
+        engine.shown(context, answer.suggestion)
+        after = context.after_accept(answer.suggestion)
+        asked = asyncio.create_task(engine.complete(after))
+        await asyncio.sleep(0.05)
+        engine.rejected(context, answer.suggestion)
+        second = await asked
+        assert second.source is Source.JOINED and second.suggestion
+        engine.shown(after, second.suggestion)
+        engine.rejected(context, answer.suggestion)
+        await asyncio.sleep(1)
+        assert (await engine.complete(after.after_accept(second.suggestion))).source is Source.SPECULATED

@@ -96,9 +96,7 @@ class Editor:
 
     def move(self) -> None:
         far = self._random.random() < 0.3
-        self.move_to(
-            self._random.randrange(len(self.text) + 1) if far else self.cursor + self._random.choice((-1, 1))
-        )
+        self.move_to(self._random.randrange(len(self.text) + 1) if far else self.cursor + self._random.choice((-1, 1)))
 
     def move_to(self, cursor: int) -> None:
         self._become(self.text, cursor)

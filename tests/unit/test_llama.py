@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from tabspec.models.llama import LlamaConfig, LlamaDecoder
+from tabspec.models.load import BUNDLED
+from tabspec.models.quantized import QuantizedMatrix, load_llama_state_dict, load_quantized
 from tests import tiny
 
 CPU = torch.device("cpu")
@@ -126,3 +129,15 @@ def test_a_sliding_window_bounds_the_context() -> None:
     shape = LlamaConfig.of(config)
     assert shape
     assert shape.positions == 128
+
+
+def test_the_bundled_model_is_read_as_it_is() -> None:
+    """Its int8 rows come back as the same integers, and in float32 it is what transformers would run."""
+    stored = load_quantized(BUNDLED / "model.safetensors")
+    shape = LlamaConfig.of(json.loads((BUNDLED / "config.json").read_text()))
+    assert shape
+    weights = load_llama_state_dict(BUNDLED / "model.safetensors", torch.float32)
+    decoder = LlamaDecoder(shape, weights, context=64, device=CPU, dtype=torch.bfloat16, int8=True)
+    down = stored["model.layers.0.mlp.down_proj.weight"]
+    assert isinstance(down, QuantizedMatrix)
+    assert torch.equal(decoder.layers[0].down.int8, down.values)  # type: ignore[arg-type]

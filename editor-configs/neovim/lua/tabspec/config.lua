@@ -1,0 +1,107 @@
+-- The options of setup(): their defaults, and what is wrong with the ones given.
+local M = {}
+
+---@class tabspec.Options
+M.defaults = {
+  -- Command of the language server, as a list; or a function, as vim.lsp.rpc.connect() makes. nil: it is looked for.
+  cmd = nil,
+  -- File types that get suggestions: a list, or "*" for all. The bundled model has read Python only.
+  filetypes = { 'python' },
+  -- Suggest from the start: a boolean, or a function that is given the buffer and says so.
+  enabled = true,
+  -- Keys in Insert mode, false for none. Each does what it did before while no suggestion is shown.
+  keymaps = {
+    accept = '<Tab>',
+    accept_word = '<M-Right>',
+    accept_line = '<M-Down>',
+    next = '<M-n>',
+    prev = '<M-p>',
+    dismiss = '<C-]>',
+  },
+  -- Milliseconds of silence before the server is asked. 0: at every key, since the server joins and cancels.
+  debounce_ms = 0,
+  -- Attributes of the suggestion, as for nvim_set_hl(). nil: a grey, or what the colour scheme says.
+  highlight = nil,
+  -- Settings of the server, sent as initialization options: see its table of settings.
+  settings = {},
+  -- A file or folder of these names marks the workspace folder.
+  root_markers = { '.git', 'pyproject.toml', 'setup.cfg', 'Makefile' },
+}
+
+local types = {
+  cmd = { 'table', 'function', 'nil' },
+  filetypes = { 'table', 'string' },
+  enabled = { 'boolean', 'function' },
+  keymaps = { 'table', 'boolean' },
+  debounce_ms = { 'number' },
+  highlight = { 'table', 'nil' },
+  settings = { 'table' },
+  root_markers = { 'table' },
+}
+
+M.options = vim.deepcopy(M.defaults)
+M.problems = {} ---@type string[]
+
+---@param names table<string, any>
+local function listed(names)
+  local keys = vim.tbl_keys(names)
+  table.sort(keys)
+  return table.concat(keys, ', ')
+end
+
+---Takes over the options that are right, and says about each of the others what is wrong with it.
+---@param given? table
+---@return tabspec.Options options, string[] problems
+function M.check(given)
+  local good, problems = {}, {}
+  for name, value in pairs(given or {}) do
+    if not types[name] then
+      table.insert(problems, ('unknown option "%s"; known are: %s'):format(name, listed(types)))
+    elseif not vim.tbl_contains(types[name], type(value)) then
+      local wanted = table.concat(types[name], ' or ')
+      table.insert(problems, ('option "%s" is a %s, not a %s'):format(name, wanted, type(value)))
+    else
+      good[name] = value
+    end
+  end
+  if good.keymaps == true then
+    good.keymaps = nil
+  elseif good.keymaps == false then
+    good.keymaps = vim.tbl_map(function()
+      return false
+    end, M.defaults.keymaps)
+  end
+  for name, key in pairs(good.keymaps or {}) do
+    if M.defaults.keymaps[name] == nil then
+      table.insert(problems, ('unknown key "%s"; known are: %s'):format(name, listed(M.defaults.keymaps)))
+      good.keymaps = vim.tbl_extend('force', {}, good.keymaps)
+      good.keymaps[name] = nil
+    elseif type(key) ~= 'string' and key ~= false then
+      table.insert(problems, ('the key for "%s" is a string or false, not a %s'):format(name, type(key)))
+      good.keymaps = vim.tbl_extend('force', good.keymaps, { [name] = M.defaults.keymaps[name] })
+    end
+  end
+  table.sort(problems)
+  return vim.tbl_deep_extend('force', vim.deepcopy(M.defaults), good), problems
+end
+
+---@param given? table
+function M.set(given)
+  M.options, M.problems = M.check(given)
+  for _, problem in ipairs(M.problems) do
+    -- short, so that it fits on one line and nobody has to press Enter: the report tells the rest
+    vim.notify('tabspec: ' .. problem:match('^[^;]*') .. ' (see :checkhealth tabspec)', vim.log.levels.WARN)
+  end
+end
+
+---Whether a buffer is one that gets suggestions at all.
+---@param buf integer
+function M.wants(buf)
+  if not vim.api.nvim_buf_is_loaded(buf) or vim.bo[buf].buftype ~= '' then
+    return false
+  end
+  local wanted, filetype = M.options.filetypes, vim.bo[buf].filetype
+  return wanted == '*' or (type(wanted) == 'table' and vim.tbl_contains(wanted, filetype)) or wanted == filetype
+end
+
+return M

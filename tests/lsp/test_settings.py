@@ -1,0 +1,143 @@
+"""Settings from three places, and what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Start
+from hypothesis import given
+from hypothesis import strategies as st
+from lsp_client import ROOT, Client
+from tabspec_lsp.options import Options, ServerOptions, all_fields, snake_case
+from tabspec_lsp.settings_table import main as settings_table
+
+from tabspec.config import EngineConfig, Policy
+
+CONFIGURABLE = {"textDocument": {"inlineCompletion": {}}, "workspace": {"configuration": True}}
+
+
+def test_good_values_are_taken_and_bad_ones_are_told_one_by_one() -> None:
+    options, problems = Options().updated(
+        {"max_lines": 3, "maxTokens": 7, "policy": "chain", "patience": "long", "depth": 99, "colour": "red"}
+    )
+    assert options.engine == EngineConfig(max_lines=3, max_tokens=7, policy=Policy.CHAIN)
+    assert options.server == ServerOptions()
+    assert [problem.split(":")[0] for problem in problems] == [
+        "setting patience",
+        "setting depth",
+        "unknown setting 'colour'; docs/settings.md lists all",
+    ]
+
+
+@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda x: st.dictionaries(st.text(), x)))
+def test_nothing_that_a_client_may_send_raises(values: Any) -> None:
+    Options().updated(values)
+    options, _ = Options().updated({item.name: values for item in all_fields()})
+    assert isinstance(options, Options)
+
+
+def test_a_null_is_the_default_and_a_section_may_be_around_it() -> None:
+    changed, _ = Options().updated({"tabspec": {"maxLines": 3}})
+    assert changed.engine.max_lines == 3
+    assert changed.updated({"max_lines": None}) == (Options(), [])
+    assert changed.updated(None) == (changed, [])
+
+
+def test_names_in_camel_case() -> None:
+    assert [snake_case(name) for name in ("maxLines", "max_lines", "statusNotifications")] == [
+        "max_lines",
+        "max_lines",
+        "status_notifications",
+    ]
+
+
+def test_the_table_in_the_documentation_is_that_of_the_code(tmp_path: Path) -> None:
+    assert settings_table(["--check", str(ROOT / "docs" / "settings.md")]) == 0
+    page = tmp_path / "settings.md"
+    assert settings_table(["--check", str(page)]) == 1
+    assert settings_table([str(page)]) == 0
+    assert settings_table(["--check", str(page)]) == 0
+    page.write_text(page.read_text().replace("`depth`", "`deepness`"))
+    assert settings_table(["--check", str(page)]) == 1
+
+
+async def lines_of(client: Client) -> int:
+    """How many lines a suggestion has: what `max_lines` is about."""
+    (item,) = await client.inline(0, 1)
+    return item["insertText"].count("\n") + 1
+
+
+MODEL = {"target": "abc\ndef\nghi\njkl\n"}
+
+
+async def test_from_the_initialization_options(start: Start) -> None:
+    client = await start(model=MODEL, initialize={"options": {"maxLines": 2}})
+    client.open("a")
+    assert await lines_of(client) == 2
+
+
+async def test_wrong_ones_are_reported_in_one_message_and_the_default_used(start: Start) -> None:
+    client = await start(model=MODEL, initialize={"options": {"maxLines": 0, "depth": "deep", "policy": "chain"}})
+    message = (await client.notified("window/showMessage"))["message"]
+    assert "max_lines" in message
+    assert "depth" in message
+    client.open("a")
+    assert await lines_of(client) == 1
+    status = await client.status()
+    assert status["policy"] == "chain"
+    assert len(client.received("window/showMessage")) == 1
+
+
+async def test_from_the_workspace_at_start_and_when_they_change(start: Start) -> None:
+    client = await start(model=MODEL, initialize=False)
+    settings: dict[str, Any] = {"maxLines": 2}
+    client.answers["workspace/configuration"] = lambda params: [settings]
+    await client.initialize(CONFIGURABLE)
+    await client.until(lambda message: message.get("method") == "workspace/configuration")
+    await client.status()
+    client.open("a")
+    assert await lines_of(client) == 2
+    settings["maxLines"] = 3
+    client.notify("workspace/didChangeConfiguration", {"settings": None})
+    await client.until(lambda _: len(client.received("workspace/configuration")) == 2)
+    await client.status()
+    assert await lines_of(client) == 3
+    assert client.received("workspace/configuration")[0] == {"items": [{"section": "tabspec"}]}
+
+
+@pytest.mark.parametrize("answer", [None, [], [None], "text", [7], [{}, {}]])
+async def test_a_client_with_a_strange_configuration(start: Start, answer: Any) -> None:
+    client = await start(model=MODEL, initialize=False)
+    client.answers["workspace/configuration"] = lambda params: answer
+    await client.initialize(CONFIGURABLE)
+    client.open("a")
+    assert await lines_of(client) == 1
+    assert await client.stop() == 0
+
+
+async def test_counting_goes_on_over_a_change_and_disabling_stops_suggestions(start: Start) -> None:
+    client = await start(model=MODEL)
+    client.open("a")
+    assert await lines_of(client) == 1
+    client.notify("workspace/didChangeConfiguration", {"settings": {"maxLines": 2}})
+    assert await lines_of(client) == 2
+    client.notify("workspace/didChangeConfiguration", {"settings": {"enabled": False}})
+    assert await client.inline(0, 1) == []
+    status = await client.status()
+    assert (status["requests"], status["enabled"]) == (3, False)
+
+
+async def test_status_notifications_come_when_asked_for_and_no_faster_than_readable(start: Start) -> None:
+    quiet = await start(model=MODEL)
+    client = await start(model=MODEL, initialize={"options": {"status_notifications": True}})
+    for one in (quiet, client):
+        one.open("abc\nd")
+        for character in range(4):
+            await one.inline(0, character)
+    shown = await client.notified("tabspec/statusChanged", requests=4)
+    assert shown["sources"].keys() == (await client.status())["sources"].keys()
+    assert len(client.received("tabspec/statusChanged")) <= 3
+    await quiet.status()
+    assert quiet.received("tabspec/statusChanged") == []

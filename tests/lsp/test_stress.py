@@ -1,0 +1,220 @@
+"""Clients that misbehave, and clients that ask for a lot. The server stays up, and no document is ever wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Start
+from lsp_client import URI, Client
+from test_documents import text_agrees, wire
+
+
+def memory(client: Client) -> int:
+    """Resident bytes of the server's process."""
+    status = Path(f"/proc/{client.process.pid}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) * 1024
+
+
+def framed(body: bytes, length: int | None = None) -> bytes:
+    return b"Content-Length: %d\r\n\r\n" % (len(body) if length is None else length) + body
+
+
+def notification(method: str, params: Any) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "method": method, "params": params}).encode()
+
+
+GARBAGE = {
+    "bytes": random.Random(1).randbytes(3000),
+    "lines": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "no json": framed(b"{this is no json"),
+    "cut off json": framed(b'{"jsonrpc": "2.0", "method": "textDocument/did'),
+    "not utf-8": framed(b'{"jsonrpc": "2.0", "method": "\xff\xfe"}'),
+    "too short": framed(notification("$/x", {"text": "x" * 50}), 20),
+    "too long": framed(notification("$/x", {}), 4000),
+    "huge": b"Content-Length: 999999999999\r\n\r\n{}",
+    "negative": b"Content-Length: -5\r\n\r\n{}",
+    "deep": framed(b"[" * 100_000),
+}
+NONSENSE = {
+    "array": [],
+    "number": 7,
+    "no version": {"id": 1, "method": "shutdown"},
+    "odd id": {"jsonrpc": "2.0", "id": {"a": 1}, "method": "shutdown"},
+    "odd method": {"jsonrpc": "2.0", "id": 900, "method": ["shutdown"]},
+    "answer to nothing": {"jsonrpc": "2.0", "id": "none", "result": {}},
+    "error to nothing": {"jsonrpc": "2.0", "id": 77, "error": {"code": 1, "message": "?"}},
+    "odd error": {"jsonrpc": "2.0", "id": 77, "error": 3},
+    "no params": {"jsonrpc": "2.0", "method": "textDocument/didOpen"},
+    "odd params": {"jsonrpc": "2.0", "method": "textDocument/didClose", "params": [1, 2]},
+    "odd cancel": {"jsonrpc": "2.0", "method": "$/cancelRequest", "params": {"id": None}},
+    "odd trace": {"jsonrpc": "2.0", "method": "$/setTrace", "params": {"value": "everything"}},
+    "bad uri": {
+        "jsonrpc": "2.0",
+        "method": "textDocument/didOpen",
+        "params": {"textDocument": {"uri": "http://[broken", "languageId": "x", "version": 1, "text": "abc"}},
+    },
+}
+
+
+@pytest.mark.parametrize("name", GARBAGE)
+async def test_garbage_costs_no_message_and_no_document(start: Start, name: str) -> None:
+    client = await start(model={"any": True})
+    client.open("abc")
+    client.raw(GARBAGE[name])
+    assert (await client.status())["out_of_step"] in ([URI], [])
+    await client.notified("window/showMessage")
+    # What was lost may have been a change: nothing is suggested until the text is known again.
+    assert await client.inline(0, 1) == []
+    client.change(2, {"text": "known again"})
+    assert await text_agrees(client, "known again")
+    assert await client.inline(0, 1)
+    assert len(client.received("window/showMessage")) == 1
+    assert await client.stop() == 0
+
+
+@pytest.mark.parametrize("name", NONSENSE)
+async def test_nonsense_is_an_error_at_most(start: Start, name: str) -> None:
+    client = await start(model={"any": True})
+    client.open("abc", "file:///project/other.py")
+    client.send(NONSENSE[name])
+    assert await client.inline(0, 1, "file:///project/other.py") or name in ("no params", "odd params")
+    await client.inline(0, 1, "http://[broken")
+    assert await client.stop() == 0
+
+
+async def test_half_a_message_and_the_end(start: Start) -> None:
+    client = await start()
+    client.raw(framed(notification("$/x", {"text": "x" * 50}))[:-20])
+    assert client.process.stdin
+    client.process.stdin.close()
+    assert await client.ended() == 1
+
+
+async def test_a_message_in_small_pieces(start: Start) -> None:
+    client = await start(model={"any": True})
+    client.open("abc")
+    params = {"textDocument": {"uri": URI}, "position": {"line": 0, "character": 1}, "context": {"triggerKind": 2}}
+    data = framed(
+        json.dumps({"jsonrpc": "2.0", "id": 999, "method": "textDocument/inlineCompletion", "params": params}).encode()
+    )
+    assert client.process.stdin
+    for i in range(len(data)):
+        client.raw(data[i : i + 1])
+        await client.process.stdin.drain()
+        await asyncio.sleep(0)
+    answer = await client.until(lambda message: message.get("id") == 999)
+    assert answer["result"]["items"]
+
+
+async def test_a_change_that_cannot_be_understood_makes_just_that_document_unknown(start: Start) -> None:
+    client = await start(model={"any": True})
+    client.open("abc")
+    client.open("abc", "file:///project/other.py")
+    place = {"line": -1, "character": 0}
+    client.change(2, {"range": {"start": place, "end": place}, "text": "x"})
+    assert await client.inline(0, 1) == []
+    assert await client.inline(0, 1, "file:///project/other.py")
+    assert (await client.status())["out_of_step"] == [URI]
+
+
+async def test_a_file_of_ten_megabytes(start: Start) -> None:
+    line = "value = compute(index, other)  # a line of code, é 😀\r\n"
+    text = line * (10_000_000 // len(line) - 10)  # just under the setting max_document_chars
+    client = await start(model={"any": True})
+    client.open(text)
+    lines = text.count("\n")
+    version = 1
+    for where in (0, lines // 2, lines - 1):
+        at = len(line) * where + version - 1  # an x for each change before
+        version += 1
+        client.change(version, wire((where, 0), (where, 0), "x"))
+        text = text[:at] + "x" + text[at:]
+        await client.inline(where, 1)
+    assert await text_agrees(client, text)
+    status = await client.status()
+    assert status["reasons"].get("excluded", 0) == 0
+    assert status["requests"] == 3
+    assert await client.stop() == 0
+
+
+async def test_a_file_that_is_too_long_gets_nothing(start: Start) -> None:
+    client = await start(model={"any": True}, initialize={"options": {"max_document_chars": 1000}})
+    client.open("x" * 1001)
+    assert await client.inline(0, 5) == []
+    assert (await client.status())["reasons"] == {"excluded": 1}
+
+
+async def test_a_client_that_never_reads_is_not_waited_for_with_ever_more_memory(start: Start) -> None:
+    client = await start(model={"any": True}, read=False, initialize=False)
+    params = {"processId": None, "rootUri": None, "capabilities": {}}
+    client.begin("initialize", params)
+    client.open("abc\n" * 200)
+    # More answers than any buffer of the system holds: at some point the server reads no more, and so we cannot write.
+    assert client.process.stdin
+    with pytest.raises(TimeoutError):
+        for _ in range(1_000_000):
+            client.begin_inline(3, 0)
+            await asyncio.wait_for(client.process.stdin.drain(), 1)
+    before = memory(client)
+    assert before < 150 << 20
+    # Once it reads, everything is there: nothing was dropped.
+    client.listen()
+    answered = await client.until(lambda message: message.get("id") == 200)
+    assert "items" in answered["result"]
+    await client.status()
+    assert memory(client) < 150 << 20
+    assert await client.stop() == 0
+
+
+async def test_a_client_that_never_reads_and_dies(start: Start) -> None:
+    client = await start(model={"any": True}, read=False, initialize=False)
+    client.begin("initialize", {"processId": None, "rootUri": None, "capabilities": {}})
+    client.open("abc")
+    for _ in range(3000):
+        client.begin_inline(0, 1)
+    transport = client.process._transport  # type: ignore[attr-defined]
+    for fd in (0, 1):
+        transport.get_pipe_transport(fd).abort() if fd == 0 else transport.get_pipe_transport(fd).close()
+    assert await client.ended() in (0, 1)
+
+
+@pytest.mark.slow
+async def test_a_thousand_requests_a_second_for_ten_seconds(start: Start) -> None:
+    rng = random.Random(3)
+    client = await start(model={"any": True, "prefill_s": 0.02, "token_s": 0.005})
+    text, version = "start\n", 1
+    client.open(text)
+    loop = asyncio.get_running_loop()
+    begin = loop.time()
+    answers = []
+    high = 0
+    for second in range(10):
+        for part in range(100):
+            for _ in range(10):
+                if rng.random() < 0.3:
+                    version += 1
+                    letter = rng.choice("ab(\n")
+                    lines = text.split("\n")
+                    place = (len(lines) - 1, len(lines[-1]))
+                    client.change(version, wire(place, place, letter))
+                    text += letter
+                lines = text.split("\n")
+                answers.append(client.begin_inline(len(lines) - 1, len(lines[-1]))[1])
+            await asyncio.sleep(max(0.0, begin + second + (part + 1) / 100 - loop.time()))
+        high = max(high, memory(client))
+    results = await asyncio.wait_for(asyncio.gather(*answers), 30)
+    assert len(results) == 10_000
+    assert all(isinstance(result["items"], list) for result in results)
+    assert any(result["items"] for result in results)
+    status = await client.status()
+    assert status["requests"] == 10_000
+    assert sum(status["sources"].values()) == 10_000
+    assert await text_agrees(client, text)
+    assert high < 120 << 20
+    assert await client.stop() == 0
