@@ -7,19 +7,15 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
-from tabspec.errors import ModelNotUsable, TabspecError
+from tabspec.errors import TabspecError
 from tabspec.models.protocol import Model
 from tabspec.models.scripted_file import SCHEME, read_script
+from tabspec.models.worker import WorkerModel, WorkerState
 
 log = logging.getLogger(__name__)
-
-Report = Callable[[str, float | None], None]
-"""Told what loading is at: a few words, and percent where that is known."""
-
-Open = Callable[[str, Report], Awaitable[Model]]
-"""Opens the model of a specification. Raises `TabspecError` where that cannot be done."""
 
 
 class ModelState(StrEnum):
@@ -29,6 +25,13 @@ class ModelState(StrEnum):
     LOADING = "loading"
     READY = "ready"
     UNUSABLE = "unusable"  # `ModelHost.detail` says why
+
+
+Report = Callable[[ModelState, str, float | None], None]
+"""Told of a model's state, also after it was opened: what it is at in a few words, and percent where that is known."""
+
+Open = Callable[[str, Report], Awaitable[Model]]
+"""Opens the model of a specification. Raises `TabspecError` where that cannot be done."""
 
 
 class ModelHost:
@@ -47,6 +50,7 @@ class ModelHost:
         self._open, self._changed, self._released = open_model, changed, released
         self._settled = asyncio.Event()
         self._loading: asyncio.Task[None] | None = None
+        self._number = 0  # of the model that was opened last
 
     def load(self, spec: str) -> None:
         """Make this the model, in place of the one before. Returns at once; `settled` tells when it is there."""
@@ -54,22 +58,21 @@ class ModelHost:
             return
         before, self.model = (self._loading, self.model), None
         self.spec = spec
-        self._settled.clear()
         self._become(ModelState.LOADING)
         self._loading = asyncio.create_task(self._load(spec, *before))
 
     async def settled(self, patience: float) -> bool:
-        """Wait until loading has come to an end, at most ``patience`` seconds. Whether there is a model then."""
+        """Wait until loading has come to an end, at most ``patience`` seconds. Whether the model can be used."""
         if not self._settled.is_set() and patience > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience):
                     await self._settled.wait()
-        return self.model is not None
+        return self.state is ModelState.READY
 
     async def close(self) -> None:
         """Stop loading and close the model."""
         model, self.model, self.spec = self.model, None, None
-        self.state = ModelState.NONE
+        self.state, self._number = ModelState.NONE, -1
         await self._end(self._loading, model)
 
     async def _end(self, loading: asyncio.Task[None] | None, model: Model | None) -> None:
@@ -82,35 +85,61 @@ class ModelHost:
 
     async def _load(self, spec: str, loading: asyncio.Task[None] | None, model: Model | None) -> None:
         await self._end(loading, model)
+        self._number += 1
         try:
-            self.model = await self._open(spec, self._report)
+            self.model = await self._open(spec, partial(self._report, self._number))
         except TabspecError as error:
             self._become(ModelState.UNUSABLE, str(error))
         except Exception as error:
             log.exception("loading the model failed")
             self._become(ModelState.UNUSABLE, f"loading the model failed: {type(error).__name__}: {error}")
         else:
-            self._become(ModelState.READY, self.model.info.name)
+            self._become(ModelState.READY, self.model.info.detail or self.model.info.name)
 
-    def _report(self, detail: str, percent: float | None = None) -> None:
-        self.percent = percent
-        self._become(ModelState.LOADING, detail)
+    def _report(self, number: int, state: ModelState, detail: str, percent: float | None = None) -> None:
+        # Not of a model that has been replaced; and whether one that is being opened can be used, `_load` says.
+        if number == self._number and (self.model is not None or state is ModelState.LOADING):
+            self._become(state, detail, percent)
 
-    def _become(self, state: ModelState, detail: str = "") -> None:
-        self.state, self.detail = state, detail
-        if state is not ModelState.LOADING:
-            self.percent = None
+    def _become(self, state: ModelState, detail: str = "", percent: float | None = None) -> None:
+        self.state, self.detail, self.percent = state, detail, percent
+        if state is ModelState.LOADING:
+            self._settled.clear()
+        else:
             self._settled.set()
         self._changed()
 
 
 async def open_model(spec: str, report: Report) -> Model:
-    """The model of a ``--model`` specification."""
+    """The model of a ``--model`` specification: a script (``scripted:FILE``), or what `tabspec.models.load` knows,
+    in a process of its own."""
     if spec.startswith(SCHEME):
-        model, seconds = read_script(Path(spec.removeprefix(SCHEME)))
-        steps = 10
-        for step in range(steps if seconds else 0):
-            report("the script", 100.0 * step / steps)
-            await asyncio.sleep(seconds / steps)
-        return model
-    raise ModelNotUsable(f"model {spec!r}: only scripted models (scripted:FILE) can be used yet")
+        return await _open_script(Path(spec.removeprefix(SCHEME)), report)
+
+    def progress(state: WorkerState, detail: str) -> None:
+        if state in _STATES:
+            report(_STATES[state], detail, None)
+
+    worker = WorkerModel(spec or None, on_progress=progress)
+    try:
+        await worker.start()
+    except BaseException:  # also if another model is wanted by now
+        await worker.close()
+        raise
+    return worker
+
+
+_STATES = {
+    WorkerState.LOADING: ModelState.LOADING,
+    WorkerState.READY: ModelState.READY,
+    WorkerState.FAILED: ModelState.UNUSABLE,
+}
+
+
+async def _open_script(path: Path, report: Report) -> Model:
+    model, seconds = read_script(path)
+    steps = 10
+    for step in range(steps if seconds else 0):
+        report(ModelState.LOADING, "the script", 100.0 * step / steps)
+        await asyncio.sleep(seconds / steps)
+    return model

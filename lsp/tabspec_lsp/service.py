@@ -88,9 +88,10 @@ class CompletionService:
         self.host.load(options.server.model)
 
     def _model_changed(self) -> None:
-        if self.host.state is ModelState.READY:
+        usable = self.host.model is not None and self.host.state is not ModelState.UNUSABLE
+        if usable and self._engine is None:
             self._new_engine()
-        elif self._engine is not None:
+        elif not usable:  # a worker that is only being started again keeps its engine, and the completion cache
             self._drop_engine()
         self._listener.model_changed(self.host)
         self._listener.status_changed()
@@ -231,13 +232,19 @@ class CompletionService:
         self._stop_grace(context.uri)
         if self._recorder:
             self._recorder.requested(context)
+        patience = self.options.server.patience
         if self._engine is None:
-            await self.host.settled(self.options.server.patience)
+            await self.host.settled(patience)
             if self.documents.get(context.uri) is not document:
                 return self._none(Reason.SUPERSEDED)
         if self._engine is None:
             return self._none(Reason.UNAVAILABLE)
-        answer = await self._engine.complete(context)
+        try:
+            # While the model is being started again, what is known already is served, and the rest waits.
+            async with asyncio.timeout(None if self.host.state is ModelState.READY else patience):
+                answer = await self._engine.complete(context)
+        except TimeoutError:
+            return Answer(Source.NONE, reason=Reason.UNAVAILABLE)  # the engine has counted it, as cancelled
         self.tabs.requested(context, answer)
         if answer.detail:
             log.warning("%s: %s", answer.reason, answer.detail)

@@ -59,7 +59,13 @@ def status(
         "version": __version__,
         "enabled": options.server.enabled,
         "policy": options.engine.policy.value,
-        "model": {"name": host.spec or "", "state": host.state.value, "detail": host.detail, "percent": host.percent},
+        "model": {
+            "name": host.model.info.name if host.model else host.spec or "bundled",
+            "state": host.state.value,
+            "detail": host.detail,
+            "percent": host.percent,
+            "pid": getattr(host.model, "pid", None),  # of the model's own process
+        },
         "documents": len(documents),
         "out_of_step": documents.out_of_step,
         "requests": stats.requests,

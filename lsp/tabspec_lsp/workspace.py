@@ -28,7 +28,7 @@ class Workspace:
         """Whether a document is to be left alone."""
         if uri not in self._known:
             # Not at the top: `initialize` is answered without pathspec, whose import takes 30 ms.
-            from tabspec.ignore import IgnoreRules, path_of  # noqa: PLC0415
+            from tabspec.ignore import IgnoreRules, path_of
 
             if self._rules is None:
                 self._rules = IgnoreRules.read([Path(path_of(folder)) for folder in self._folders])

@@ -11,7 +11,6 @@ figure), halves the file, and doubles decoding speed where the integers are used
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +65,7 @@ def save_quantized(weights: Mapping[str, Tensor], path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(tensors, aside, {"format": FORMAT, "version": "1"})
-        os.replace(aside, path)
+        aside.replace(path)
     except (OSError, SafetensorError) as error:
         aside.unlink(missing_ok=True)
         raise InputError(f"{path}: cannot be written: {error}") from error

@@ -93,9 +93,9 @@ def build_corpus(
                     apart = item.file.project.name in held_out
                     _take(item, test if apart else train, reports[apart], seen, limits)
                 progress(done)
+            if not reports[False].kept:
+                raise InputError("nothing is left to train on: no source files, or all of them were filtered out")
             test.manifest = reports[True].as_json()
-        if not reports[False].kept:
-            raise InputError("nothing is left to train on: no source files, or all of them were filtered out")
         train.manifest = reports[False].as_json()
     return reports[False], reports[True]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,7 +33,7 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[st
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, aside, dict(metadata))
-        os.replace(aside, path)
+        aside.replace(path)
     except (OSError, SafetensorError) as error:
         aside.unlink(missing_ok=True)
         raise InputError(f"{path}: cannot be written: {error}") from error

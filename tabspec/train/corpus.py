@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import mmap
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -83,7 +82,7 @@ class Corpus(Sequence[Entry]):
 class CorpusWriter:
     """Writes a corpus: aside first, and under its name only once it is whole.
 
-    Used as a context manager; leaving it with an exception removes what was written.
+    Used as a context manager; leaving it with an exception, or without a document, leaves nothing behind.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -110,10 +109,10 @@ class CorpusWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._text.close()
         self._documents.close()
-        if kind is not None:
+        if kind is not None or not self._end:
             shutil.rmtree(self._aside, ignore_errors=True)
             return
         (self._aside / MANIFEST).write_text(json.dumps(self.manifest, indent=1) + "\n", encoding="utf-8")
         if self._folder.is_dir() and (self._folder / DOCUMENTS).is_file():
             shutil.rmtree(self._folder)  # an earlier corpus is replaced; any other folder is not
-        os.replace(self._aside, self._folder)
+        self._aside.replace(self._folder)

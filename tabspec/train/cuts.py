@@ -92,6 +92,7 @@ KINDS: tuple[tuple[Callable[[str, int, Random], Span], float], ...] = (
 def choose_middle(text: str, start: int, end: int, rng: Random) -> Span:
     """A middle that begins in or near ``text[start:end]``: offsets of its first character and behind its last."""
     (kind,) = rng.choices([k for k, _ in KINDS], [share for _, share in KINDS])
+    start, end = min(start, len(text)), min(end, len(text))
     first, last = kind(text, rng.randrange(start, max(end, start + 1)), rng)
     return first, max(first, last)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import xxhash
-from datasketch import MinHash, MinHashLSH
+from datasketch import MinHash, MinHashLSH  # type: ignore[import-untyped]
 
 # 64 permutations estimate a Jaccard similarity of 0.7 with a standard error of 0.06: enough to sort out copies.
 PERMUTATIONS = 64

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from tabspec.errors import InputError
 from tabspec.models.quantized import load_llama_state_dict, save_quantized
 from tabspec.train.checkpoint import save_tensors
 from tabspec.train.network import Network, Shape
-from tabspec.train.tokenizer import EOM, PAD, load_tokenizer
+from tabspec.train.tokenizer import EOM, PAD, load_tokenizer, special_id
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 
@@ -36,7 +35,7 @@ def export_model(weights: Mapping[str, Tensor], shape: Shape, tokenizer: Path, o
     try:
         aside.mkdir(parents=True)
         tokens = load_tokenizer(tokenizer)
-        special = {"eom": int(tokens.token_to_id(EOM)), "pad": int(tokens.token_to_id(PAD))}
+        special = {"eom": special_id(tokens, EOM), "pad": special_id(tokens, PAD)}
         (aside / CONFIG).write_text(json.dumps(shape.as_llama_config(special), indent=2) + "\n", encoding="utf-8")
         shutil.copyfile(tokenizer, aside / TOKENIZER)
         if eight_bits:
@@ -49,7 +48,7 @@ def export_model(weights: Mapping[str, Tensor], shape: Shape, tokenizer: Path, o
                 if extra.is_file() and not (aside / extra.name).exists():
                     shutil.copyfile(extra, aside / extra.name)
             shutil.rmtree(out)
-        os.replace(aside, out)
+        aside.replace(out)
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error}") from error
     finally:

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 
 from tabspec.prompt.window import WindowSize
 from tabspec.train.cuts import choose_middle
-from tabspec.train.tokenizer import EOM, FILE, MIDDLE, PREFIX, RELATED, SUFFIX
+from tabspec.train.tokenizer import EOM, FILE, MIDDLE, PREFIX, RELATED, SUFFIX, special_id
 
 SERVED = WindowSize()
 
@@ -110,7 +110,7 @@ class Encoder:
         # A file that speaks of "<|eom|>" holds seven characters, not the token.
         tokenizer.encode_special_tokens = True
         self._tokenizer = tokenizer
-        self.ids = {name: tokenizer.token_to_id(name) for name in (EOM, FILE, PREFIX, SUFFIX, MIDDLE, RELATED)}
+        self.ids = {name: special_id(tokenizer, name) for name in (EOM, FILE, PREFIX, SUFFIX, MIDDLE, RELATED)}
 
     def encode(self, examples: Sequence[Example], limit: int) -> list[list[int]]:
         """The ids of each example, at most ``limit`` of them: the prefix is shortened from the left to fit.

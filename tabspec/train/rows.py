@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 
 from tabspec.train.corpus import Corpus
 from tabspec.train.fim import RELATED_CHARS, Encoder, Example, Order, make_example
-from tabspec.train.tokenizer import PAD
+from tabspec.train.tokenizer import PAD, special_id
 
 Rows = NDArray[np.uint16]
 
@@ -31,7 +31,7 @@ class RowMaker:
     def __init__(self, corpus: Corpus, tokenizer: Tokenizer, context: int, seed: int) -> None:
         self._corpus, self._length, self._seed = corpus, context + 1, seed
         self._encoder = Encoder(tokenizer)
-        self._pad = int(tokenizer.token_to_id(PAD))
+        self._pad = special_id(tokenizer, PAD)
         counts = [max(1, -(-(entry.end - entry.start) // SPAN_BYTES)) for entry in corpus]
         self._documents = np.repeat(np.arange(len(corpus)), counts)
         self._numbers = np.concatenate([np.arange(count) for count in counts])
@@ -96,7 +96,7 @@ def pack(whole: list[list[int]], divisible: list[list[int]], length: int, pad: i
     fillers = iter(sorted((s for s in divisible if s), key=len))
     for row in rows:
         if length - len(row) >= MIN_PIECE and (filler := next(fillers, None)):
-            row += filler[: length - len(row)]
+            row.extend(filler[: length - len(row)])
     _first_fit(rows, list(fillers), length)
     packed = np.full((len(rows), length), pad, dtype=np.uint16)
     for place, row in enumerate(rows):
@@ -108,7 +108,7 @@ def _first_fit(rows: list[list[int]], sequences: list[list[int]], length: int) -
     for sequence in sorted((s for s in sequences if s), key=len, reverse=True):
         for row in rows:
             if len(row) + len(sequence) <= length:
-                row += sequence
+                row.extend(sequence)
                 break
         else:
             rows.append(list(sequence))

@@ -7,7 +7,6 @@ own: nothing is merged across its start.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -75,7 +74,15 @@ def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
     """Write ``tokenizer.json``, aside first."""
     aside = path.with_name(path.name + ".partial")
     tokenizer.save(str(aside))
-    os.replace(aside, path)
+    aside.replace(path)
+
+
+def special_id(tokenizer: Tokenizer, token: str) -> int:
+    """The id of a special token. Raises `InputError` if the tokenizer has none of that name."""
+    found = tokenizer.token_to_id(token)
+    if found is None:
+        raise InputError(f"the tokenizer has no token {token}, which training needs")
+    return int(found)
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
@@ -86,7 +93,6 @@ def load_tokenizer(path: Path) -> Tokenizer:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the Rust library raises plain Exception
         raise InputError(f"{path}: not a tokenizer: {error}") from error
-    missing = [token for token in SPECIAL[:7] if tokenizer.token_to_id(token) is None]
-    if missing:
-        raise InputError(f"{path}: has no token {missing[0]}, which training needs")
+    for token in (PAD, EOM, FILE, PREFIX, SUFFIX, MIDDLE, RELATED):
+        special_id(tokenizer, token)
     return tokenizer

@@ -78,7 +78,9 @@ class Terminal:
         while wanted not in self.out:
             left = deadline - time.perf_counter()
             if left <= 0:
-                raise TimeoutError(f"{text!r} was not drawn within {seconds} s; the last output was {self.out[-300:]!r}")
+                raise TimeoutError(
+                    f"{text!r} was not drawn within {seconds} s; the last output was {self.out[-300:]!r}"
+                )
             if select.select([self.fd], [], [], left)[0]:
                 self.out += os.read(self.fd, 1 << 16)
         now = time.perf_counter()
@@ -155,7 +157,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             row = summary(case, measure(case, Path(folder)))
         rows.append(row)
-        print(f"{case.name:32}{row['p50_ms']:8}{row['p90_ms']:8}{row['max_ms']:8}   {row['within_30_ms']} of {row['tabs']}")
+        figures = "".join(f"{row[name]:8}" for name in ("p50_ms", "p90_ms", "max_ms"))
+        print(f"{case.name:32}{figures}   {row['within_30_ms']} of {row['tabs']}")
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import subprocess
 import time
@@ -19,89 +18,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from terminal_screen import Screen, parse_screen
+
 T = TypeVar("T")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 VERSIONS = ("0.12", "0.11")
 PLUGIN = REPOSITORY / "editor-configs" / "neovim"
 
-# The colours that the tests give to the suggestion and to what it strikes out: such as no colour scheme uses.
+# The colour that the tests give to the suggestion: one that no colour scheme uses.
 GHOST = "#12ab34"
 WIDTH, HEIGHT = 100, 24
 
 
 class NotSeen(AssertionError):
     """What was waited for did not come."""
-
-
-@dataclass(frozen=True)
-class Screen:
-    """One capture of a terminal: its characters, and the foreground colour of each ("" where it is the default)."""
-
-    rows: tuple[str, ...]
-    colours: tuple[tuple[str, ...], ...]
-    cursor: tuple[int, int]  # row, column from 0
-
-    @property
-    def text(self) -> str:
-        return "\n".join(row.rstrip() for row in self.rows)
-
-    def coloured(self, colour: str = GHOST) -> list[tuple[int, int, str]]:
-        """Runs of cells in ``colour``: (row, column, text)."""
-        runs = []
-        for number, (row, colours) in enumerate(zip(self.rows, self.colours, strict=True)):
-            start = None
-            for column, value in enumerate((*colours, "")):
-                if value == colour and start is None:
-                    start = column
-                elif value != colour and start is not None:
-                    runs.append((number, start, row[start:column]))
-                    start = None
-        return runs
-
-    @property
-    def ghost(self) -> str:
-        """The suggestion on the screen, its lines joined; "" if there is none."""
-        return "\n".join(text for _, _, text in self.coloured()).rstrip()
-
-
-_SGR = re.compile(r"\x1b\[([\d;]*)m|\x1b[()].|\x1b\[[\d;?]*[A-Za-z]|[\x0e\x0f]")
-
-
-def parse_screen(captured: str, cursor: tuple[int, int]) -> Screen:
-    """Read what `tmux capture-pane -e` prints. Only 24-bit foreground colours are told apart."""
-    rows, colours, colour = [], [], ""
-    for line in captured.split("\n"):
-        row, marks, at = "", [], 0
-        for match in [*_SGR.finditer(line), None]:
-            plain = line[at : match.start() if match else None]
-            row += plain
-            marks += [colour] * len(plain)
-            if match:
-                at = match.end()
-                colour = _foreground(match[1], colour) if match[1] is not None else colour
-        rows.append(row)
-        colours.append(tuple(marks))
-    return Screen(tuple(rows), tuple(colours), cursor)
-
-
-def _foreground(codes: str, colour: str) -> str:
-    numbers = [int(code or 0) for code in codes.split(";")]
-    at = 0
-    while at < len(numbers):
-        code = numbers[at]
-        if code in (38, 48) and numbers[at + 1 : at + 2] == [2]:
-            if code == 38:
-                colour = "#" + "".join(f"{part:02x}" for part in numbers[at + 2 : at + 5])
-            at += 5
-            continue
-        if code in (38, 48):
-            at += 3
-            continue
-        if code in (0, 39):
-            colour = ""
-        at += 1
-    return colour
 
 
 @cache
@@ -199,7 +130,9 @@ class Nvim:
 
     def close(self) -> None:
         """End Neovim, and with it the server; then the terminal."""
-        subprocess.run([*self._tmux, "send-keys", "Escape", "Escape", ":qa!", "Enter"], check=False, capture_output=True)
+        subprocess.run(
+            [*self._tmux, "send-keys", "Escape", "Escape", ":qa!", "Enter"], check=False, capture_output=True
+        )
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline and self._alive():
             time.sleep(0.02)
@@ -254,6 +187,11 @@ class Nvim:
     def text(self) -> str:
         return "\n".join(self.lines)
 
+    @property
+    def ghost(self) -> str:
+        """The suggestion on the screen now; "" if there is none."""
+        return self.screen().coloured_text(GHOST)
+
     def until(self, condition: Callable[[], T], what: str) -> T:
         """The first true value of ``condition``. Raises `NotSeen` with the screen once the time is over."""
         deadline = time.monotonic() + self.seconds
@@ -267,10 +205,10 @@ class Nvim:
 
     def until_ghost(self, text: str) -> Screen:
         """Wait until exactly this suggestion is on the screen, in its colour."""
-        return self._until_screen(lambda screen: screen.ghost == text, f"the suggestion {text!r}")
+        return self._until_screen(lambda screen: screen.coloured_text(GHOST) == text, f"the suggestion {text!r}")
 
     def until_no_ghost(self) -> Screen:
-        return self._until_screen(lambda screen: not screen.ghost, "a screen without a suggestion")
+        return self._until_screen(lambda screen: not screen.coloured(GHOST), "a screen without a suggestion")
 
     def until_text(self, text: str) -> None:
         """Wait until the buffer holds exactly ``text``."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from nvim_driver import VERSIONS, NotSeen, Nvim, installed
+from nvim_driver import GHOST, VERSIONS, NotSeen, Nvim, built_in_init, installed
 
 pytestmark = pytest.mark.editors
 
@@ -62,19 +62,19 @@ def tab_through(nvim: Nvim) -> None:
     nvim.keys("i")
     nvim.type("def ar")
     screen = nvim.until_ghost("ea(width, height):")
-    assert screen.coloured()[0][:2] == (0, 6)
+    assert screen.coloured(GHOST)[0][:2] == (0, 6)
     assert screen.cursor == (0, 6)
     assert nvim.text == "def ar"
 
     nvim.keys("Tab")
     screen = nvim.until_ghost("    return width * height")
-    assert screen.coloured()[0][:2] == (1, 0)
+    assert screen.coloured(GHOST)[0][:2] == (1, 0)
     assert screen.cursor == (0, 24)
     assert nvim.text == "def area(width, height):"
 
     nvim.keys("Tab")
     screen = nvim.until_ghost("def perimeter(width, height):")
-    assert screen.coloured()[0][:2] == (4, 0)
+    assert screen.coloured(GHOST)[0][:2] == (4, 0)
     assert screen.cursor == (1, 25)
     assert nvim.text == "def area(width, height):\n    return width * height"
 
@@ -152,7 +152,7 @@ def test_a_dismissed_suggestion_does_not_come_back(open_nvim: Open) -> None:
     nvim.until_no_ghost()
     nvim.keys("Escape", "a")
     until_answered(nvim)
-    assert nvim.screen().ghost == ""
+    assert nvim.ghost == ""
     assert nvim.text == "def ar"
     nvim.keys("Tab")
     nvim.until_text("def ar  ")
@@ -169,7 +169,7 @@ def test_an_undone_suggestion_does_not_come_back(open_nvim: Open) -> None:
     nvim.until_text("def ar")  # one undo takes back the accept, not what was typed before it
     nvim.keys("A")
     until_answered(nvim)
-    assert nvim.screen().ghost == ""
+    assert nvim.ghost == ""
 
 
 def test_each_accept_is_one_undo(open_nvim: Open) -> None:
@@ -343,7 +343,7 @@ def test_toggle(open_nvim: Open) -> None:
     nvim.until_ghost("ea(width, height):")
     nvim.keys("Escape", ":Tabspec toggle", "Enter", "a")
     nvim.until(lambda: "tabspec: off" in nvim.screen().text, "the status line")
-    assert nvim.screen().ghost == ""
+    assert nvim.ghost == ""
     nvim.lua("require('tabspec').toggle()")
     nvim.until_ghost("ea(width, height):")
 
@@ -389,6 +389,22 @@ def test_health(open_nvim: Open) -> None:
     assert "running" in report
     assert "<Tab>" in report
     assert "ERROR" not in report
+
+
+# --- without the plugin -----------------------------------------------------------------------------------------------
+
+
+def test_the_server_serves_neovims_own_inline_completion(tmp_path: Path) -> None:
+    """README.md, "Without the plugin": 0.12's `vim.lsp.inline_completion` on the same server."""
+    nvim = Nvim(installed("0.12"), tmp_path, server_command(TARGET, tmp_path), init=built_in_init)
+    file = tmp_path / "example.py"
+    file.write_text("")
+    try:
+        nvim.start(file)
+        nvim.until(lambda: nvim.lua("return (vim.lsp.get_clients()[1] or {}).initialized == true"), "the server")
+        tab_through(nvim)
+    finally:
+        nvim.close()
 
 
 # --- controls: the assertions above must be able to fail --------------------------------------------------------------

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import statistics
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from vscode_driver import ARTIFACTS, PYTHONPATH, CodeServer, Editor, Failed, code_server
+from vscode_driver import PYTHONPATH, CodeServer, Editor, Failed, code_server
+from vscode_pictures import presses
 
 # Installing takes minutes the first time.
 pytestmark = [pytest.mark.editors, pytest.mark.slow, pytest.mark.timeout(1500)]
@@ -42,6 +42,11 @@ def window(server: CodeServer, tmp_path: Path) -> Open:
         return Editor(server, tmp_path, script, text, **settings)
 
     return open_window
+
+
+def test_pure_parts(server: CodeServer) -> None:
+    """Where the server is looked for, what the status bar and the report say: the extension's own tests."""
+    server.make("test")
 
 
 def three_tabs(editor: Editor, **deadline: float) -> None:
@@ -84,17 +89,12 @@ def test_next_suggestion_comes_without_flicker(window: Open) -> None:
         editor.until_cached(taken + 1)
         editor.press("Tab")
         editor.until("painted", suggestion)
-    watched = editor.look("watched")
-    keys = [i for i, note in enumerate(watched) if "key" in note]
-    latencies = []
-    for start, end in zip(keys, [*keys[1:], len(watched)], strict=True):
-        before, key, pictures = watched[start - 1], watched[start], watched[start + 1 : end]
-        accepted = "\n".join(before["lines"]) + before["ghost"]
-        assert ["\n".join(picture["lines"]) for picture in pictures] == [accepted] * len(pictures)
-        assert [picture["ghost"] for picture in pictures[:-1]] in ([], [""])
-        latencies.append(pictures[-1]["at"] - key["at"])
-    figures = {"what": "Tab to next ghost text on the screen", "unit": "ms", "median": statistics.median(latencies)}
-    write_artifact("tab-latency.json", figures | {"all": latencies})
+    pressed = presses(editor.look("watched"))
+    assert len(pressed) == len(chain)
+    for press in pressed:
+        accepted = "\n".join(press.before["lines"]) + press.before["ghost"]
+        assert ["\n".join(picture["lines"]) for picture in press.pictures] == [accepted] * len(press.pictures)
+        assert [picture["ghost"] for picture in press.pictures[:-1]] in ([], [""])
 
 
 def test_typing_through_asks_no_model(window: Open) -> None:
@@ -153,7 +153,11 @@ def test_accepting_word_by_word(window: Open) -> None:
     editor.press("Control+ArrowRight", "Control+ArrowRight")
     editor.ghost(" a + b")
     editor.screenshot("after-two-words")
-    parts = [m["message"]["params"] for m in editor.said() if m["message"].get("method") == "textDocument/didPartiallyAcceptCompletion"]
+    parts = [
+        m["message"]["params"]
+        for m in editor.said()
+        if m["message"].get("method") == "textDocument/didPartiallyAcceptCompletion"
+    ]
     lengths = [part["acceptedLength"] for part in parts]
     assert lengths and lengths[-1] <= len(CHAIN[1]), lengths
     for rest in ("a + b", " + b", "+ b", "b"):  # VS Code's words
@@ -171,8 +175,19 @@ def test_accepting_a_line(window: Open) -> None:
     editor.press("Control+Shift+ArrowRight")
     editor.until("lines", ["def add(a, b):", ""])
     editor.screenshot("after-a-line")
-    editor.until_said(lambda m: m.get("method") == "textDocument/didPartiallyAcceptCompletion", "the accepted line was not told")
+    editor.until_said(
+        lambda m: m.get("method") == "textDocument/didPartiallyAcceptCompletion", "the accepted line was not told"
+    )
     assert editor.document() == "def add(a, b):\n"
+
+
+def test_windows_line_ends_and_wide_characters(window: Open) -> None:
+    before = "s = '🐍 é'\n"
+    editor = window({**SCRIPT, "target": before + TARGET}, before.replace("\n", "\r\n")).ready()
+    editor.press("Control+End")
+    three_tabs(editor)
+    assert editor.document() == (before + "def " + "".join(CHAIN[:3])).replace("\n", "\r\n")
+    assert editor.status()["accepted"] == 3
 
 
 def test_tab_is_the_users_where_nothing_is_shown(window: Open) -> None:
@@ -211,6 +226,21 @@ def test_server_of_a_configured_python(window: Open, tmp_path: Path) -> None:
     editor.ghost(CHAIN[0])
 
 
+def test_a_server_that_dies_comes_back(window: Open) -> None:
+    editor = window().ready()
+    editor.type("de")
+    editor.ghost("f add(a, b):")
+    so_far = len(editor.said())
+    os.kill(editor.server_process(), signal.SIGKILL)
+    editor.until_said(lambda m: m.get("method") == "initialize", "it was not started again", after=so_far)
+    editor.until_said(_says_ready, "it did not load its model", after=so_far)
+    editor.type("f ")
+    editor.ghost(CHAIN[0])
+    editor.until_cached(2)
+    editor.press("Tab")
+    editor.ghost(CHAIN[1])
+
+
 def test_commands(window: Open) -> None:
     editor = window().ready()
     three_tabs(editor)
@@ -238,12 +268,11 @@ def test_commands(window: Open) -> None:
     editor.until("status", "tabspec")  # and no figures yet
 
 
+def _says_ready(message: dict[str, Any]) -> bool:
+    return message.get("method") == "tabspec/statusChanged" and message["params"]["model"]["state"] == "ready"
+
+
 def _typed(message: dict[str, Any]) -> str | None:
     """What a change put into the document."""
     changes = message["params"]["contentChanges"] if message.get("method") == "textDocument/didChange" else []
     return changes[0]["text"] if changes else None
-
-
-def write_artifact(name: str, figures: dict[str, Any]) -> None:
-    ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    (ARTIFACTS / name).write_text(json.dumps(figures, indent=1))

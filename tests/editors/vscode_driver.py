@@ -78,14 +78,15 @@ class CodeServer:
             "PATH": f"{self.prefix / 'bin'}:{os.environ['PATH']}",
             "NODE_PATH": str(self.prefix / "app" / "node_modules"),
         }
-        _run(["make", "--silent", "-C", str(EXTENSION), "vsix"], self.environment)
-        # VS Code asks its user's shell for an environment otherwise, and the user's HOME is not ours
-        self.environment |= {"HOME": str(folder / "home"), "VSCODE_CLI": "1"}
+        self.environment |= {"npm_config_cache": str(self.prefix / "npm-cache")}
+        self.make("vsix")
+        self.environment |= {"HOME": str(folder / "home")}  # the user's is not ours
         (folder / "home").mkdir()
         (folder / "data" / "User").mkdir(parents=True)
         (folder / "data" / "User" / "settings.json").write_text(json.dumps(SETTINGS))
         entry = str(self.prefix / "app" / "node_modules" / "code-server" / "out" / "node" / "entry.js")
-        program = [str(self.prefix / "bin" / "node"), entry, "--config", str(folder / "config.yaml")]
+        node = str(self.prefix / "bin" / "node")
+        program = [node, entry, "--config", str(folder / "config.yaml")]
         program += ["--user-data-dir", str(folder / "data"), "--extensions-dir", str(folder / "extensions")]
         _run([*program, "--install-extension", str(EXTENSION / "dist" / "tabspec.vsix")], self.environment)
         with socket.socket() as free:
@@ -98,7 +99,7 @@ class CodeServer:
                 [*program, *options], env=self.environment, stdout=log, stderr=log, start_new_session=True
             )
         self.browser = subprocess.Popen(
-            [self.environment_node, str(HERE / "vscode_driver.js"), _chromium()],
+            [node, str(HERE / "vscode_driver.js"), _chromium()],
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -107,9 +108,9 @@ class CodeServer:
         )
         _until(self._listens, "code-server does not listen; see code-server.log")
 
-    @property
-    def environment_node(self) -> str:
-        return str(self.prefix / "bin" / "node")
+    def make(self, target: str) -> None:
+        """A target of the extension's Makefile. Raises `Failed` with what it says."""
+        _run(["make", "--silent", "-C", str(EXTENSION), target], self.environment)
 
     def _listens(self) -> bool:
         if self.process.poll() is not None:
@@ -147,15 +148,19 @@ class CodeServer:
 class Editor:
     """A window with one file open, and a language server that answers from a script."""
 
-    def __init__(self, server: CodeServer, folder: Path, script: dict[str, Any], text: str = "", **settings: Any) -> None:
+    def __init__(
+        self, server: CodeServer, folder: Path, script: dict[str, Any], text: str = "", **settings: Any
+    ) -> None:
         self.server, self.folder = server, folder
         self.asked = 0
         self.file, self.log = folder / "example.py", folder / "messages.jsonl"
-        self.file.write_text(text)
+        self.file.write_bytes(text.encode())
         self.log.touch()
         (folder / "script.json").write_text(json.dumps(script))
         lsp = [sys.executable, "-m", "tabspec_lsp.main", "--stdio", "--model", f"scripted:{folder / 'script.json'}"]
-        settings.setdefault("tabspec.server.command", [sys.executable, str(HERE / "vscode_driver_tee.py"), str(folder), *lsp])
+        settings.setdefault(
+            "tabspec.server.command", [sys.executable, str(HERE / "vscode_driver_tee.py"), str(folder), *lsp]
+        )
         settings.setdefault("tabspec.server.environment", {"PYTHONPATH": PYTHONPATH})
         (folder / ".vscode").mkdir()
         (folder / ".vscode" / "settings.json").write_text(json.dumps(settings))
@@ -190,17 +195,19 @@ class Editor:
             self.server.ask("until", name=name, argument=argument, **{"is": value}, timeout=seconds * 1000)
         except Failed as error:
             self.screenshot("failed-" + self.folder.name)
-            raise Failed(f"{name} is not {value!r} but {self.look(name, argument)!r} after {seconds:g} s ({error})") from None
+            raise Failed(
+                f"{name} is not {value!r} but {self.look(name, argument)!r} after {seconds:g} s ({error})"
+            ) from None
 
     def ghost(self, text: str, seconds: float = SECONDS) -> None:
         """Wait until this, and nothing else, is shown as ghost text."""
         self.until("ghost", text, seconds=seconds)
 
     def document(self) -> str:
-        """The text, saved and read from the disk."""
+        """The text, saved and read from the disk, line ends as they are."""
         self.press("Control+s")
         self.until("has", False, ".tab.dirty")
-        return self.file.read_text()
+        return self.file.read_bytes().decode()
 
     def said(self) -> list[dict[str, Any]]:
         """The messages so far between editor and server, each with ``t`` and ``from``."""
@@ -223,7 +230,13 @@ class Editor:
         self.asked += 1
         request = {"jsonrpc": "2.0", "id": f"test {self.asked}", "method": "tabspec/status", "params": {}}
         (self.folder / "questions").write_text(json.dumps(request) + "\n")
-        return self.until_said(lambda m: m.get("id") == request["id"] and "result" in m, "no status")["result"]
+        said = self.until_said(lambda m: m.get("id") == request["id"] and "result" in m, "no status")
+        result: dict[str, Any] = said["result"]
+        return result
+
+    def server_process(self) -> int:
+        """The language server's process id."""
+        return int((self.folder / "pid").read_text())
 
     def until_cached(self, suggestions: int) -> None:
         """Wait until the completion cache holds so many: what follows the one that is shown was asked ahead."""
@@ -232,13 +245,15 @@ class Editor:
     def offered(self) -> list[dict[str, Any]]:
         """The items of the last answer that had some."""
         results = [m["message"].get("result") for m in self.said() if m["from"] == "server"]
-        return [r["items"] for r in results if isinstance(r, dict) and r.get("items")][-1]
+        items: list[dict[str, Any]] = [r["items"] for r in results if isinstance(r, dict) and r.get("items")][-1]
+        return items
 
-    def until_status(self, true: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Wait until what the server says of itself is as wanted."""
-        return self.until_said(
-            lambda m: m.get("method") == "tabspec/statusChanged" and true(m["params"]), "the status did not become as expected"
-        )["params"]
+    def until_status(self, true: Callable[[dict[str, Any]], bool]) -> None:
+        """Wait until the server says by itself that its status is as wanted."""
+        self.until_said(
+            lambda m: m.get("method") == "tabspec/statusChanged" and true(m["params"]),
+            "the status did not become as expected",
+        )
 
     def until_frame_says(self, selector: str, true: Callable[[list[str]], bool]) -> None:
         """Wait for the texts of elements in any frame of the page."""
@@ -277,7 +292,9 @@ def _until(true: Callable[[], bool], problem: str, seconds: float = SECONDS) -> 
 
 
 def _run(command: list[str], environment: Any) -> None:
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
+    )
     if done.returncode:
         raise Failed(f"{' '.join(command)} failed:\n{(done.stdout + done.stderr)[-4000:]}")
 

@@ -2,9 +2,9 @@
 
     python vscode_driver_tee.py FOLDER PROGRAM ARGUMENT...
 
-FOLDER/messages.jsonl gets a line a message: ``{"t": seconds, "from": "client" | "server", "message": …}``; the clock is
-`time.monotonic`. What is written to the pipe FOLDER/questions, a JSON request a line, goes to the server, too; the editor
-does not hear of it, as long as the id begins with "test".
+FOLDER/messages.jsonl gets a line a message: ``{"t": seconds, "from": "client" | "server", "message": …}``; the clock
+is `time.monotonic`. What is written to the pipe FOLDER/questions, a JSON request a line, goes to the server, too; the
+editor does not hear of it, as long as the id begins with "test". FOLDER/pid says which process the server is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 
 def main(folder: Path, *command: str) -> int:
@@ -30,8 +30,9 @@ def main(folder: Path, *command: str) -> int:
     ):
         to_server, from_server = server.stdin, server.stdout
         assert to_server and from_server
+        (folder / "pid").write_text(str(server.pid))
 
-        def send(sink: BinaryIO, body: bytes, sender: str, *, forward: bool = True) -> None:
+        def send(sink: IO[bytes], body: bytes, sender: str, *, forward: bool = True) -> None:
             entry = {"t": time.monotonic(), "from": sender, "message": json.loads(body)}
             with lock:
                 if forward:
@@ -58,7 +59,7 @@ def main(folder: Path, *command: str) -> int:
         return server.wait()
 
 
-def _body(source: BinaryIO) -> bytes | None:
+def _body(source: IO[bytes]) -> bytes | None:
     """The next message. None at the end."""
     length = 0
     while line := source.readline():
@@ -70,4 +71,5 @@ def _body(source: BinaryIO) -> bytes | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:]))
+    # not sys.exit: the threads wait for pipes that may never be closed
+    os._exit(main(Path(sys.argv[1]), *sys.argv[2:]))

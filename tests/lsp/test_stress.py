@@ -5,20 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Start
-from lsp_client import URI, Client
+from lsp_client import URI
 from test_documents import text_agrees, wire
-
-
-def memory(client: Client) -> int:
-    """Resident bytes of the server's process."""
-    status = Path(f"/proc/{client.process.pid}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
-    return int(line.split()[1]) * 1024
 
 
 def framed(body: bytes, length: int | None = None) -> bytes:
@@ -161,14 +153,14 @@ async def test_a_client_that_never_reads_is_not_waited_for_with_ever_more_memory
         for _ in range(1_000_000):
             client.begin_inline(3, 0)
             await asyncio.wait_for(client.process.stdin.drain(), 1)
-    before = memory(client)
+    before = client.memory()
     assert before < 150 << 20
     # Once it reads, everything is there: nothing was dropped.
     client.listen()
     answered = await client.until(lambda message: message.get("id") == 200)
     assert "items" in answered["result"]
     await client.status()
-    assert memory(client) < 150 << 20
+    assert client.memory() < 150 << 20
     assert await client.stop() == 0
 
 
@@ -207,7 +199,7 @@ async def test_a_thousand_requests_a_second_for_ten_seconds(start: Start) -> Non
                 lines = text.split("\n")
                 answers.append(client.begin_inline(len(lines) - 1, len(lines[-1]))[1])
             await asyncio.sleep(max(0.0, begin + second + (part + 1) / 100 - loop.time()))
-        high = max(high, memory(client))
+        high = max(high, client.memory())
     results = await asyncio.wait_for(asyncio.gather(*answers), 30)
     assert len(results) == 10_000
     assert all(isinstance(result["items"], list) for result in results)

@@ -82,9 +82,9 @@ export class Offers {
   }
 }
 
-/** What stands in the document from where a suggestion begins to the cursor, with the line ends that suggestions have. */
+/** What stands in the document from where a suggestion begins to the cursor. (The server uses the document's line ends.) */
 const taken = (document: vscode.TextDocument, range: vscode.Range, cursor: vscode.Position) =>
-  document.getText(range.with({ end: cursor })).replaceAll("\r\n", "\n");
+  document.getText(range.with({ end: cursor }));
 
 /** As the protocol has it. The server knows it again by its command. */
 function protocolItem({ text, range, command }: Offer): object {

@@ -20,7 +20,7 @@ from tabspec_lsp.options import all_fields
 
 HERE = Path(__file__).resolve().parent.parent
 TITLE = "tabspec: suggestions"
-# What the extension does itself: it asks or does not ask, wants notifications if it shows them, and shows suggestions inline.
+# What the extension does itself: it asks or does not, wants notifications if it shows them, tells what it has shown.
 OWN = {"enabled", "status_notifications", "completion", "shown"}
 # A model may be a program or an address that text is sent to: not for an untrusted workspace to say.
 RESTRICTED = {"model"}
@@ -70,12 +70,17 @@ def written() -> dict[Path, str]:
     generated = {f"tabspec.{camel_case(item.name)}": schema(item, order) for order, item in enumerate(engine)}
     own = next(part for part in package["contributes"]["configuration"] if part["title"] != TITLE)
     package["contributes"]["configuration"] = [own, {"title": TITLE, "properties": generated}]
-    restricted = [name for name, entry in (own["properties"] | generated).items() if entry["scope"] == "machine-overridable"]
+    restricted = [
+        name for name, entry in (own["properties"] | generated).items() if entry["scope"] == "machine-overridable"
+    ]
     package["capabilities"]["untrustedWorkspaces"]["restrictedConfigurations"] = restricted
     rows = [row(name, entry) for name, entry in (own["properties"] | generated).items()]
     table = "\n".join(["| setting | default | allowed | what it is |", "|---|---|---|---|", *rows])
     readme = re.sub(
-        r"(?<=<!-- settings -->\n).*?(?=\n<!-- /settings -->)", lambda _: table, readme_file.read_text("utf-8"), flags=re.S
+        r"(?<=<!-- settings -->\n).*?(?=\n<!-- /settings -->)",
+        lambda _: table,
+        readme_file.read_text("utf-8"),
+        flags=re.S,
     )
     names = [camel_case(item.name) for item in engine]
     return {

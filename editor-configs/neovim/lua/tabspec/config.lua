@@ -88,9 +88,9 @@ end
 ---@param given? table
 function M.set(given)
   M.options, M.problems = M.check(given)
-  for _, problem in ipairs(M.problems) do
-    -- short, so that it fits on one line and nobody has to press Enter: the report tells the rest
-    vim.notify('tabspec: ' .. problem:match('^[^;]*') .. ' (see :checkhealth tabspec)', vim.log.levels.WARN)
+  if #M.problems > 0 then
+    -- short, so that nobody has to press Enter: the report tells the rest
+    vim.notify(('tabspec: %d wrong in setup(), see :checkhealth tabspec'):format(#M.problems), vim.log.levels.WARN)
   end
 end
 

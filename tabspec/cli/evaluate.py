@@ -1,0 +1,74 @@
+"""`tabspec evaluate`: how good a model is on code that it has not seen."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from tabspec.cli.machine import git_commit, machine
+
+_path = click.Path(path_type=Path)
+
+
+@click.command("evaluate")
+@click.option("--corpus", required=True, type=_path, help="Held-out corpus: OUT/held_out of `tabspec train corpus`.")
+@click.option(
+    "--model", "models", multiple=True, help="Model folder or `bundled`; may be repeated  [default: bundled]."
+)
+@click.option("--language", "languages", multiple=True, help="May be repeated  [default: python].")
+@click.option("--holes", type=click.IntRange(0), default=100, show_default=True, help="Holes of each kind to fill.")
+@click.option("--bytes", "size", type=click.IntRange(0), default=200_000, show_default=True, help="Text to score.")
+@click.option("--baseline/--no-baseline", default=True, show_default=True, help="The nested n-gram cache too.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed takes the same holes.")
+@click.option("--calibration", type=_path, help="Write the first model's calibration.json here.")
+@click.option("--json", "output", type=_path, help="Write the result as JSON.")
+def evaluate_command(
+    corpus: Path,
+    models: tuple[str, ...],
+    languages: tuple[str, ...],
+    holes: int,
+    size: int,
+    baseline: bool,
+    seed: int,
+    calibration: Path | None,
+    output: Path | None,
+) -> None:
+    """Measure models on held-out projects, side by side.
+
+    Bits per byte; filling in the rest of a line, a line, a block (exact, edit similarity, share that parses in
+    place); calibration. To have the corpus: `tabspec train fetch`, then `tabspec train corpus --packages`.
+    """
+    from tabspec.train.evaluation.contest import Plan, calibrate, evaluate_baseline, evaluate_model
+    from tabspec.train.evaluation.report import as_json, tables
+
+    plan = Plan(corpus, languages or ("python",), holes, size, seed)
+    found = []
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def show(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+
+        for name in models or ("bundled",):
+            found.append(evaluate_model(plan, name, show))
+        if baseline:
+            found.append(evaluate_baseline(plan, show))
+    console = Console()
+    for table in tables(found):
+        console.print(table)
+    about = {
+        "git_commit": git_commit(),
+        "machine": machine(),
+        "date": datetime.now(UTC).date().isoformat(),
+        "corpus": corpus.name,
+        "seed": seed,
+    }
+    if output:
+        output.write_text(json.dumps(as_json(found, about), indent=1) + "\n", encoding="utf-8")
+    if calibration:
+        calibrate(found[0].marks).save(calibration)

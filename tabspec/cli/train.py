@@ -1,0 +1,192 @@
+"""`tabspec train`: from code to a model folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from tabspec.errors import InputError
+
+_path = click.Path(path_type=Path)
+
+
+@click.group("train")
+def train_command() -> None:
+    """Train or tune a model on code.
+
+    In one go, on your own code: `tabspec train run --code DIR --out DIR --start bundled --minutes 30`. The other
+    commands are its parts, for larger corpora.
+    """
+
+
+@train_command.command("fetch")
+@click.option("-o", "--out", required=True, type=_path, help="Folder to put the packages into.")
+@click.option("--sources", type=_path, help="List of packages (TOML)  [default: the bundled model's].")
+def fetch_command(out: Path, sources: Path | None) -> None:
+    """Fetch named packages with pip, npm and apt-get, to build a corpus from. Nothing of them is installed or run."""
+    from tabspec.train.fetch import BUNDLED_LIST, fetch, read_list
+
+    listed = read_list(sources or BUNDLED_LIST)
+    total = len(listed.python) + len(listed.npm) + len(listed.debian)
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("fetching", total=total)
+
+        def show(name: str) -> None:
+            bar.update(task, advance=1, description=name)
+
+        failed = fetch(listed, out, show)
+    click.echo(f"{total - len(failed)} packages in {out}")
+    if failed:
+        click.echo("could not be had: " + ", ".join(failed), err=True)
+
+
+@train_command.command("corpus")
+@click.argument("origins", nargs=-1, type=_path)
+@click.option("-o", "--out", required=True, type=_path, help="Folder to write: OUT/train, and OUT/held_out.")
+@click.option("--packages", type=_path, help="Folder that `tabspec train fetch` has filled.")
+@click.option("--hold-out", multiple=True, help="Project to hold out for evaluation, by name. May be repeated.")
+@click.option("--any-licence", is_flag=True, help="Keep packages without a permissive licence.")
+@click.option("--processes", type=click.IntRange(1), default=1, show_default=True, help="Processes that read files.")
+def corpus_command(
+    origins: tuple[Path, ...],
+    out: Path,
+    packages: Path | None,
+    hold_out: tuple[str, ...],
+    any_licence: bool,
+    processes: int,
+) -> None:
+    """Build a corpus from folders and packages (ORIGINS: folders, .whl, .tgz).
+
+    Generated, minified and data files and duplicates are left out; the manifest says what went in, under which
+    licences.
+    """
+    from tabspec.train.build import Limits, build_corpus
+    from tabspec.train.fetch import origins as fetched
+    from tabspec.train.fetch import read_list
+
+    found = [*origins, *(fetched(packages) if packages else [])]
+    if not found:
+        raise click.UsageError("name folders or packages, or --packages")
+    apart = hold_out or (read_list().held_out if packages else ())
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("reading", total=len(found))
+        limits = Limits(permissive_only=not any_licence)
+        train, held = build_corpus(found, out, apart, limits, processes, lambda n: bar.update(task, completed=n))
+    for name, report in (("to train on", train), ("held out", held)):
+        languages = ", ".join(f"{language} {chars / 1e6:,.1f}" for language, chars in report.kept.most_common())
+        click.echo(f"{name}: {len(report.projects)} projects; million characters: {languages or 0}")
+    click.echo(
+        "left out, million characters: " + ", ".join(f"{k} {v / 1e6:.1f}" for k, v in train.dropped.most_common())
+    )
+    if train.refused:
+        click.echo("left out for their licences: " + ", ".join(sorted(train.refused)))
+
+
+@train_command.command("tokenizer")
+@click.option("--corpus", required=True, type=_path, help="Corpus folder (OUT/train of `tabspec train corpus`).")
+@click.option("-o", "--out", required=True, type=_path, help="tokenizer.json to write.")
+@click.option("--vocabulary", type=click.IntRange(300, 65_535), default=8192, show_default=True, help="Entries.")
+def tokenizer_command(corpus: Path, out: Path, vocabulary: int) -> None:
+    """Learn a tokenizer. A row of token ids is kept in 16 bits, hence the largest vocabulary."""
+    from tabspec.train.runs import learn_tokenizer
+
+    learn_tokenizer(corpus, out, vocabulary)
+    click.echo(f"wrote {out}")
+
+
+@train_command.command("run")
+@click.option("--code", multiple=True, type=_path, help="Folder with source code to learn from. May be repeated.")
+@click.option("--corpus", type=_path, help="Corpus folder, instead of --code.")
+@click.option("--held-out", type=_path, help="Corpus folder on which the loss is watched.")
+@click.option("--out", required=True, type=_path, help="Folder of the run; started again, it goes on where it was.")
+@click.option("--start", help="Model to tune: `bundled` or a folder  [default: a new model].")
+@click.option("--size", type=click.Choice(["bundled", "small", "tiny"]), default="bundled", show_default=True)
+@click.option("--tokenizer", type=_path, help="tokenizer.json for a new model  [default: learned from the corpus].")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="How long to train.")
+@click.option("--steps", type=click.IntRange(1), help="How many steps to train, instead of --minutes.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+@click.option("--workers", type=click.IntRange(0), help="Processes that prepare data  [default: 8 with a GPU, else 0].")
+@click.option("--rows", type=click.IntRange(1), help="Sequences a step  [default: 192 with a GPU, else 16].")
+@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="[default: 0.003; tuning 0.0003]")
+@click.option("--compile/--no-compile", default=None, help="With torch.compile  [default: with a GPU].")
+@click.option("--seed", type=int, default=0, show_default=True)
+def run_command(
+    code: tuple[Path, ...],
+    corpus: Path | None,
+    held_out: Path | None,
+    out: Path,
+    start: str | None,
+    size: str,
+    tokenizer: Path | None,
+    minutes: float | None,
+    steps: int | None,
+    device: str,
+    workers: int | None,
+    rows: int | None,
+    learning_rate: float | None,
+    compile: bool | None,
+    seed: int,
+) -> None:
+    """Train a model: a new one, or (--start) one that is there, on your code.
+
+    Writes OUT/model (for `--model OUT/model` elsewhere), OUT/loss.svg, OUT/log.jsonl, and a checkpoint every two
+    minutes. Stopped or killed, the same command goes on from the last one.
+    """
+    from tabspec.models.load import BUNDLED
+    from tabspec.train.runs import RunPlan, carry_out
+    from tabspec.train.schedule import Budget
+
+    if bool(code) == bool(corpus):
+        raise click.UsageError("say what to learn from: --code (folders) or --corpus")
+    console = Console(stderr=True)
+    budget = Budget(steps=steps, seconds=minutes * 60 if minutes else None)
+    plan = RunPlan(
+        corpus=corpus or _corpus_of(code, out),
+        out=out,
+        budget=budget,
+        start=BUNDLED if start == "bundled" else Path(start) if start else None,
+        size=size,
+        held_out=held_out,
+        tokenizer=tokenizer,
+        device=device,
+        workers=workers,
+        rows=rows,
+        learning_rate=learning_rate,
+        compile=compile,
+        seed=seed,
+    )
+    click.echo(f"the model is in {carry_out(plan, console)}")
+
+
+def _corpus_of(code: tuple[Path, ...], out: Path) -> Path:
+    """The corpus of some folders, built once: a run that goes on must see the same."""
+    from tabspec.train.build import build_corpus
+    from tabspec.train.corpus import DOCUMENTS
+
+    corpus = out / "corpus" / "train"
+    if not (corpus / DOCUMENTS).is_file():
+        for folder in code:
+            if not folder.exists():
+                raise InputError(f"{folder}: no such folder")
+        build_corpus(code, out / "corpus")
+    return corpus
+
+
+@train_command.command("export")
+@click.argument("run", type=_path)
+@click.option("-o", "--out", required=True, type=_path, help="Model folder to write.")
+@click.option("--bits", type=click.Choice(["8", "16"]), default="8", show_default=True, help="16: for transformers.")
+def export_command(run: Path, out: Path, bits: str) -> None:
+    """Write a model folder from a RUN's last checkpoint, or from another model folder.
+
+    With --bits 16 it loads in transformers, and converts to GGUF.
+    """
+    from tabspec.train.export import CONFIG, TOKENIZER, export_model, load_model
+
+    folder = run / "model" if not (run / CONFIG).is_file() else run
+    weights, shape, _ = load_model(folder)
+    export_model(weights, shape, folder / TOKENIZER, out, eight_bits=bits == "8")
+    click.echo(f"wrote {out}")

@@ -1,0 +1,103 @@
+"""The baseline without a neural network: nested n-gram caches over project and open file.
+
+After Hellendoorn and Devanbu (2017), "Are deep neural networks the best choice for modeling source code?": a model of
+the project's other files, and inside it one of the open file, each interpolating its n-gram orders, the inner one
+trusted the more, the more often it has seen the context. Tokens are the tokenizer's, so that the figures compare.
+
+Smoothing is Witten and Bell's at every order: the share left to the shorter context grows with the number of
+different tokens that were seen behind the longer one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+ORDER = 8  # 8 sub-word tokens are about 3 words; longer contexts changed nothing on held-out Python
+
+
+class NgramCounts:
+    """What followed each context of up to ``order - 1`` tokens, counted. Grows as texts are added."""
+
+    def __init__(self, order: int = ORDER) -> None:
+        self.order = order
+        self._next: dict[tuple[int, ...], dict[int, int]] = {}
+        self._totals: dict[tuple[int, ...], int] = {}
+
+    def add(self, tokens: Sequence[int]) -> None:
+        """Count a text."""
+        for end in range(len(tokens)):
+            self.add_one(tokens, end)
+
+    def add_one(self, tokens: Sequence[int], end: int) -> None:
+        """Count ``tokens[end]`` behind each of the contexts before it."""
+        token = tokens[end]
+        for length in range(min(self.order - 1, end) + 1):
+            context = tuple(tokens[end - length : end])
+            counts = self._next.setdefault(context, {})
+            counts[token] = counts.get(token, 0) + 1
+            self._totals[context] = self._totals.get(context, 0) + 1
+
+    def seen(self, context: tuple[int, ...]) -> tuple[dict[int, int], int]:
+        """Counts of what followed ``context``, and their sum."""
+        return self._next.get(context, {}), self._totals.get(context, 0)
+
+    def contexts(self, tokens: Sequence[int]) -> list[tuple[int, ...]]:
+        """The contexts at the end of ``tokens``, shortest first, up to the longest that was seen."""
+        found = []
+        for length in range(min(self.order - 1, len(tokens)) + 1):
+            context = tuple(tokens[len(tokens) - length :])
+            if context not in self._totals:
+                break
+            found.append(context)
+        return found
+
+
+class NestedNgram:
+    """Counts inside counts: the outermost first (the project), the innermost last (the open file)."""
+
+    def __init__(self, levels: Sequence[NgramCounts], vocabulary: int) -> None:
+        self._levels, self._vocabulary = levels, vocabulary
+
+    def probability(self, tokens: Sequence[int], token: int) -> float:
+        """Probability that ``token`` follows ``tokens``. Positive for every token, and they sum to 1."""
+        return self._mixed(tokens, {token})[token]
+
+    def _mixed(self, tokens: Sequence[int], wanted: Iterable[int]) -> dict[int, float]:
+        """Probabilities of the tokens ``wanted``: from uniform through each level and order to the longest context."""
+        chances = dict.fromkeys(wanted, 1.0 / self._vocabulary)
+        for level in self._levels:
+            for context in level.contexts(tokens):
+                counts, total = level.seen(context)
+                kinds = len(counts)
+                for token, chance in chances.items():
+                    chances[token] = (counts.get(token, 0) + kinds * chance) / (total + kinds)
+        return chances
+
+    def best(self, tokens: Sequence[int]) -> tuple[int, float] | None:
+        """The most likely next token and its probability; None if nothing was counted at all.
+
+        Only tokens seen behind one of the three longest contexts of a level are looked at; any other is less likely.
+        """
+        candidates: set[int] = set()
+        for level in self._levels:
+            for context in level.contexts(tokens)[-3:]:
+                counts, _ = level.seen(context)
+                # of a short context thousands may follow: the most frequent ones suffice
+                candidates.update(sorted(counts, key=lambda t: -counts[t])[:20])
+        if not candidates:
+            return None
+        chances = self._mixed(tokens, candidates)
+        token = max(sorted(chances), key=lambda t: chances[t])
+        return token, chances[token]
+
+    def bits(self, tokens: Sequence[int], grow: bool = True) -> float:
+        """Bits that a text costs from left to right. With ``grow`` the innermost level learns it on the way."""
+        total = 0.0
+        innermost = self._levels[-1]
+        for end, token in enumerate(tokens):
+            before = tokens[max(0, end - innermost.order + 1) : end]
+            total -= math.log2(self.probability(before, token))
+            if grow:
+                innermost.add_one(tokens, end)
+        return total

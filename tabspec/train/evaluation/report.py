@@ -1,0 +1,120 @@
+"""The evaluation of one or more contestants, as a table and as JSON.
+
+JSON: ``{"format": "tabspec-evaluation", "version": 1, "git_commit", "machine", "date", "corpus", "seed", "contestants":
+[...]}``; a contestant has ``name``, ``bits_per_byte`` by language, ``infill`` by language and kind (the fields of
+`Score`), and ``calibration`` (``expected_error`` before and after fitting, ``bins``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from rich.table import Table
+
+from tabspec.train.evaluation.bits import Bits
+from tabspec.train.evaluation.calibration import Bin
+from tabspec.train.evaluation.infill import Mark, Score, score
+from tabspec.train.evaluation.snippets import Kind
+
+FORMAT = "tabspec-evaluation"
+
+
+@dataclass
+class Contestant:
+    """What was measured of a model or a baseline."""
+
+    name: str
+    bits: dict[str, Bits] = field(default_factory=dict)
+    marks: list[Mark] = field(default_factory=list)
+    bins: list[Bin] = field(default_factory=list)
+    calibration_error: float = math.nan
+    raw_calibration_error: float = math.nan
+
+    def scores(self) -> dict[tuple[str, Kind], Score]:
+        """Scores by language and kind."""
+        keys = dict.fromkeys((mark.language, mark.kind) for mark in self.marks)
+        return {key: score([m for m in self.marks if (m.language, m.kind) == key]) for key in keys}
+
+    def as_json(self) -> dict[str, Any]:
+        """The contestant's part of the file."""
+        return {
+            "name": self.name,
+            "bits_per_byte": {
+                language: {"bits_per_byte": _number(b.per_byte), "bytes": b.bytes, "tokens": b.tokens}
+                for language, b in self.bits.items()
+            },
+            "infill": [
+                {"language": language, "kind": kind.value, **{k: _number(v) for k, v in asdict(found).items()}}
+                for (language, kind), found in self.scores().items()
+            ],
+            "calibration": {
+                "expected_error": _number(self.calibration_error),
+                "expected_error_unfitted": _number(self.raw_calibration_error),
+                "bins": [asdict(b) for b in self.bins],
+            },
+        }
+
+
+def _number(value: float) -> float | None:
+    """JSON knows no NaN."""
+    return None if isinstance(value, float) and math.isnan(value) else round(value, 5)
+
+
+def as_json(contestants: Sequence[Contestant], about: Mapping[str, Any]) -> dict[str, Any]:
+    """The whole file."""
+    found = [contestant.as_json() for contestant in contestants]
+    return {"format": FORMAT, "version": 1, **about, "contestants": found}
+
+
+def tables(contestants: Sequence[Contestant]) -> list[Table]:
+    """Tables for a terminal: bits per byte, infilling, calibration."""
+    return [_bits_table(contestants), _infill_table(contestants), _calibration_table(contestants)]
+
+
+def _bits_table(contestants: Sequence[Contestant]) -> Table:
+    languages = list(dict.fromkeys(language for c in contestants for language in c.bits))
+    table = Table(title="Bits per byte of held-out code (less is better)", title_justify="left")
+    table.add_column("")
+    for language in languages:
+        table.add_column(language, justify="right")
+    for c in contestants:
+        table.add_row(c.name, *(_shown(c.bits[x].per_byte, 3) if x in c.bits else "" for x in languages))
+    return table
+
+
+def _infill_table(contestants: Sequence[Contestant]) -> Table:
+    table = Table(title="Filling in the middle", title_justify="left")
+    for name in ("language", "what", ""):
+        table.add_column(name)
+    for name in ("holes", "exact", "similarity", "parses", "silent", "median ms"):
+        table.add_column(name, justify="right")
+    keys = list(dict.fromkeys(key for c in contestants for key in c.scores()))
+    for language, kind in keys:
+        for c in contestants:
+            found = c.scores().get((language, kind))
+            if found:
+                shares = (found.exact, found.similarity, found.parses, found.silent)
+                shown = [f"{100 * share:.0f} %" if not math.isnan(share) else "" for share in shares]
+                row = (language, kind.value, c.name, str(found.count), *shown, f"{found.median_ms:.0f}")
+                table.add_row(*row)
+    return table
+
+
+def _calibration_table(contestants: Sequence[Contestant]) -> Table:
+    table = Table(title="Is it right as often as it says? (said / right, holes)", title_justify="left")
+    table.add_column("")
+    table.add_column("error", justify="right")
+    table.add_column("error unfitted", justify="right")
+    table.add_column("bins")
+    for c in contestants:
+        if c.bins:
+            bins = "  ".join(f"{100 * b.said:.0f}/{100 * b.right:.0f} ({b.count})" for b in c.bins)
+            table.add_row(c.name, _shown(c.calibration_error, 3), _shown(c.raw_calibration_error, 3), bins)
+    return table
+
+
+def _shown(value: float, digits: int) -> str:
+    return "" if math.isnan(value) else f"{value:.{digits}f}"

@@ -1,0 +1,138 @@
+"""A whole run, as `tabspec train run` makes it: corpus, tokenizer, training, the model folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from tabspec.errors import InputError
+from tabspec.train.corpus import DOCUMENTS, Corpus
+from tabspec.train.export import TOKENIZER, export_model, load_model
+from tabspec.train.journal import read_journal
+from tabspec.train.network import Shape
+from tabspec.train.plot import loss_curve
+from tabspec.train.rows import Rows
+from tabspec.train.schedule import Budget
+from tabspec.train.stream import DataConfig
+from tabspec.train.tokenizer import VOCABULARY, load_tokenizer, save_tokenizer, train_tokenizer
+from tabspec.train.trainer import LOG_NAME, RunConfig, Trainer
+
+# Sizes for `--size`: the bundled model's, and two that two CPU cores train in an hour and in minutes.
+SIZES = {
+    "bundled": Shape(),
+    "small": Shape(hidden=320, layers=6, heads=5, kv_heads=1, mlp=896),
+    "tiny": Shape(hidden=192, layers=4, heads=3, kv_heads=1, mlp=512, context=512),
+}
+# Half the highest stable rates of short trials; a model that is already good must not be thrown far off.
+SCRATCH_RATE, TUNING_RATE = 3e-3, 3e-4
+VALIDATION_ROWS = 96
+_TOKENIZER_SAMPLE = 120_000_000  # bytes; more text changes the 8,192 most useful pieces no more
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """What to train and how. ``start``: a model folder to tune, or None for a new model of ``size``.
+
+    ``held_out`` is a corpus folder on which the loss is watched. ``device`` "auto" takes a GPU if there is one.
+    """
+
+    corpus: Path
+    out: Path
+    budget: Budget
+    start: Path | None = None
+    size: str = "bundled"
+    held_out: Path | None = None
+    tokenizer: Path | None = None
+    device: str = "auto"
+    workers: int | None = None
+    rows: int | None = None
+    learning_rate: float | None = None
+    compile: bool | None = None
+    seed: int = 0
+
+
+def pick_device(name: str) -> str:
+    """``name``, or for "auto" the best there is. Raises `InputError` if the one named is not there."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError("there is no CUDA GPU here that torch can use; leave --device out, or say --device cpu")
+    return name
+
+
+def carry_out(plan: RunPlan, console: Console) -> Path:
+    """Do it, or go on with it where it was stopped; the folder of the finished model.
+
+    Raises `InputError` for input that cannot be used, `TrainingDiverged` if the loss explodes.
+    """
+    device = pick_device(plan.device)
+    weights, shape = None, SIZES[plan.size]
+    tokenizer = plan.tokenizer or plan.out / TOKENIZER
+    plan.out.mkdir(parents=True, exist_ok=True)
+    if plan.start is not None:
+        weights, shape, _ = load_model(plan.start)
+        tokenizer = plan.start / TOKENIZER
+    elif not tokenizer.is_file():
+        console.print("learning the tokenizer", highlight=False)
+        learn_tokenizer(plan.corpus, tokenizer)
+    shape = replace(shape, vocabulary=load_tokenizer(tokenizer).get_vocab_size())
+    gpu = device.startswith("cuda")
+    rows = plan.rows or (192 if gpu else 16)  # 196,608 tokens a step: measured on one H100; on a CPU what is patient
+    tuned = SCRATCH_RATE if plan.start is None else TUNING_RATE
+    config = RunConfig(
+        shape=shape,
+        budget=plan.budget,
+        rows=rows,
+        micro_rows=min(rows, 96 if gpu else 8),  # 17 GB of GPU memory; 2 GB on a CPU
+        learning_rate=plan.learning_rate or tuned,
+        warmup=200 if gpu else 50,
+        device=device,
+        workers=(8 if gpu else 0) if plan.workers is None else plan.workers,
+        compile=gpu if plan.compile is None else plan.compile,
+        log_every=20 if gpu else 5,
+        validate_every=500 if gpu else 100,
+    )
+    data = DataConfig(plan.corpus, tokenizer, shape.context, plan.seed)
+    trainer = Trainer(config, data, plan.out, weights)
+    trainer.train(validation_rows(plan.held_out, tokenizer, shape.context), console)
+    export_model(trainer.network.state_dict(), shape, tokenizer, plan.out / "model", eight_bits=True)
+    draw(plan.out, "Training")
+    return plan.out / "model"
+
+
+def draw(out: Path, title: str) -> Path:
+    """Draw the loss curve of the run in ``out``; the picture's path."""
+    picture = out / "loss.svg"
+    picture.write_text(loss_curve(read_journal(out / LOG_NAME), title), encoding="utf-8")
+    return picture
+
+
+def learn_tokenizer(corpus: Path, path: Path, vocabulary: int = VOCABULARY) -> None:
+    """Learn a tokenizer from (a sample of) a corpus and write it."""
+    opened = Corpus(corpus)
+    order = np.random.default_rng(0).permutation(len(opened))
+    chosen, size = [], 0
+    for index in order:
+        entry = opened[int(index)]
+        if size > _TOKENIZER_SAMPLE:
+            break
+        chosen.append(int(index))
+        size += entry.end - entry.start
+    save_tokenizer(train_tokenizer((opened.text(index) for index in chosen), vocabulary), path)
+
+
+def validation_rows(corpus: Path | None, tokenizer: Path, context: int) -> Rows | None:
+    """Rows of a held-out corpus, always the same ones; None without one."""
+    if corpus is None or not (corpus / DOCUMENTS).is_file() or not (corpus / DOCUMENTS).stat().st_size:
+        return None
+    maker = DataConfig(corpus, tokenizer, context, seed=7).maker()
+    parts: list[Rows] = []
+    for number in range(maker.chunks_per_epoch):
+        parts.append(maker.chunk(number))
+        if sum(map(len, parts)) >= VALIDATION_ROWS:
+            break
+    return np.concatenate(parts)[:VALIDATION_ROWS]

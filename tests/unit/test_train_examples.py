@@ -1,0 +1,148 @@
+"""Fill-in-the-middle examples: they reassemble to the document, their markers stand in order, rows are packed whole."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tabspec.train.build import build_corpus
+from tabspec.train.corpus import Corpus
+from tabspec.train.cuts import KINDS, choose_middle
+from tabspec.train.fim import Encoder, Example, Order, make_example
+from tabspec.train.rows import Batches, RowMaker, pack
+from tabspec.train.stream import DataConfig, RowStream
+from tabspec.train.tokenizer import EOM, FILE, MIDDLE, PAD, PREFIX, RELATED, SUFFIX, load_tokenizer
+
+BUNDLED = Path(__file__).parents[2] / "tabspec" / "models" / "bundled" / "tokenizer.json"
+HERE = Path(__file__).read_text(encoding="utf-8")
+TOKENIZER = load_tokenizer(BUNDLED)
+ID = {name: TOKENIZER.token_to_id(name) for name in (PAD, EOM, FILE, MIDDLE, PREFIX, RELATED, SUFFIX)}
+
+
+@settings(max_examples=300, deadline=None)
+@given(seed=st.integers(), start=st.integers(0, len(HERE) - 1))
+def test_every_example_is_a_piece_of_the_document(seed: int, start: int) -> None:
+    example = make_example(HERE, "a.py", start, start + 100, Random(seed), ("b.py", "x = 1\n"))
+    assert example.prefix + example.middle + example.suffix in HERE
+    if example.order is Order.LEFT_TO_RIGHT:
+        assert example.finished == HERE.endswith(example.prefix)
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=st.text(alphabet="ab (){}[]:\n\t", max_size=200), seed=st.integers())
+def test_cuts_lie_within_any_text(text: str, seed: int) -> None:
+    for start in range(0, len(text) + 1, 20):
+        first, last = choose_middle(text, start, start + 20, Random(seed))
+        assert 0 <= first <= last <= len(text)
+
+
+@pytest.mark.parametrize("kind", [kind for kind, _ in KINDS])
+def test_each_kind_of_cut_finds_middles_in_code(kind: object) -> None:
+    assert callable(kind)
+    found = [kind(HERE, at, Random(at)) for at in range(0, len(HERE), 97)]
+    assert all(0 <= first <= last <= len(HERE) for first, last in found)
+
+
+def split(tokens: list[int]) -> list[tuple[int, list[int]]]:
+    """(marker, tokens behind it) of an encoded example."""
+    parts: list[tuple[int, list[int]]] = []
+    for token in tokens:
+        if token in ID.values():
+            parts.append((token, []))
+        else:
+            parts[-1][1].append(token)
+    return parts
+
+
+def text_of(tokens: list[int]) -> str:
+    return str(TOKENIZER.decode(tokens, skip_special_tokens=False))
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(), start=st.integers(0, len(HERE) - 1))
+def test_an_encoded_example_says_what_it_was_made_of(seed: int, start: int) -> None:
+    example = make_example(HERE, "a.py", start, start + 100, Random(seed), ("b.py", "x = 1\n"))
+    (tokens,) = Encoder(TOKENIZER).encode([example], 10_000)
+    parts = split(tokens)
+    order = {
+        Order.SUFFIX_FIRST: [FILE, SUFFIX, PREFIX, EOM],
+        Order.PREFIX_FIRST: [FILE, PREFIX, SUFFIX, MIDDLE, EOM],
+        Order.LEFT_TO_RIGHT: [FILE, *([] if example.bare else [SUFFIX]), PREFIX, *([EOM] if example.finished else [])],
+    }[example.order]
+    if example.related:
+        order.insert(1, RELATED)
+    assert [marker for marker, _ in parts] == [ID[name] for name in order]
+    said = {marker: text_of(inside) for marker, inside in parts}
+    assert said[ID[FILE]] == example.name
+    if example.order is Order.PREFIX_FIRST:
+        assert (said[ID[PREFIX]], said[ID[MIDDLE]]) == (example.prefix, example.middle)
+    else:
+        assert said[ID[PREFIX]] == example.prefix + example.middle
+    assert said.get(ID[SUFFIX], "") == example.suffix
+
+
+def test_a_long_prefix_is_shortened_from_the_left() -> None:
+    example = Example(Order.SUFFIX_FIRST, "a.py", "p = 1\n" * 500, "middle", "suffix")
+    (tokens,) = Encoder(TOKENIZER).encode([example], 100)
+    assert len(tokens) == 100
+    assert text_of(tokens).endswith("middle" + EOM)
+
+
+def test_what_cannot_fit_is_left_out() -> None:
+    example = Example(Order.SUFFIX_FIRST, "a.py", "p", "m", "suffix + " * 200)
+    assert Encoder(TOKENIZER).encode([example], 100) == [[]]
+
+
+@given(
+    whole=st.lists(st.lists(st.integers(1, 99), max_size=50), max_size=30),
+    divisible=st.lists(st.lists(st.integers(1, 99), max_size=50), max_size=10),
+)
+def test_rows_hold_each_whole_sequence(whole: list[list[int]], divisible: list[list[int]]) -> None:
+    rows = pack(whole, divisible, 50, 0)
+    joined = [" ".join(map(str, row)) for row in rows.tolist()]
+    for sequence in whole:
+        assert not sequence or any(" ".join(map(str, sequence)) in row for row in joined)
+    assert sum(map(len, whole)) <= int((rows != 0).sum()) <= sum(map(len, whole + divisible))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> DataConfig:
+    folder = tmp_path_factory.mktemp("corpus")
+    build_corpus([Path(__file__).parents[2] / "tabspec" / "train"], folder)
+    return DataConfig(folder / "train", BUNDLED, 128, seed=3)
+
+
+def test_a_chunk_is_a_function_of_seed_and_number(data: DataConfig) -> None:
+    first, second = data.maker(), data.maker()
+    second.chunk(5)
+    assert np.array_equal(first.chunk(2), second.chunk(2))
+    other = RowMaker(Corpus(data.corpus), TOKENIZER, data.context, seed=4)
+    assert not np.array_equal(first.chunk(2)[:3], other.chunk(2)[:3])
+
+
+def test_batches_go_on_where_they_stopped(data: DataConfig) -> None:
+    maker = data.maker()
+
+    def chunks(start: int) -> Batches:
+        return Batches((maker.chunk(n) for n in range(start, 99)), 7, start)
+
+    whole = chunks(0)
+    expected = [whole.take() for _ in range(8)]
+    begun = chunks(0)
+    for _ in range(3):
+        begun.take()
+    number, skip = begun.position
+    resumed = Batches((maker.chunk(n) for n in range(number, 99)), 7, number, skip)
+    assert all(np.array_equal(resumed.take(), batch) for batch in expected[3:])
+
+
+def test_workers_make_the_same_rows(data: DataConfig) -> None:
+    with RowStream(data, 0, workers=0) as alone, RowStream(data, 0, workers=2) as shared:
+        for one, other in islice(zip(alone, shared, strict=False), 4):
+            assert np.array_equal(one, other)

@@ -1,0 +1,32 @@
+"""The VS Code extension's settings are the language server's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tabspec_lsp.options import Options
+
+EXTENSION = Path(__file__).resolve().parents[2] / "editor-configs" / "vscode"
+
+
+def test_generated_settings_are_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, str(EXTENSION / "tools" / "settings.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_server_takes_every_setting_by_the_name_the_extension_sends() -> None:
+    names = json.loads((EXTENSION / "src" / "engine-settings.json").read_text("utf-8"))
+    package = json.loads((EXTENSION / "package.json").read_text("utf-8"))
+    declared = {k: v for part in package["contributes"]["configuration"] for k, v in part["properties"].items()}
+    values = {name: declared[f"tabspec.{name}"]["default"] for name in names} | {"statusNotifications": True}
+    options, problems = Options().updated(values)
+    assert problems == []
+    assert options.server.status_notifications
