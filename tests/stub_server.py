@@ -78,6 +78,10 @@ class Stub:
     url: str = ""
     port: int = 0
     open: set[asyncio.StreamWriter] = field(default_factory=set)
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.idle.set()
 
     def asked(self, path: str) -> list[Request]:
         return [request for request in self.seen if request.path == path]
@@ -92,6 +96,7 @@ class Stub:
         self.connections += 1
         number = self.connections
         self.open.add(writer)
+        self.idle.clear()
         try:
             while request := await _read(reader, number):
                 self.seen.append(request)
@@ -111,6 +116,8 @@ class Stub:
             pass
         finally:
             self.open.discard(writer)
+            if not self.open:
+                self.idle.set()
             writer.close()
 
 
@@ -147,8 +154,7 @@ async def running(stub: Stub, port: int = 0) -> AsyncIterator[Stub]:
         server.close()
         for writer in list(stub.open):
             writer.transport.abort()
-        while stub.open:
-            await asyncio.sleep(0)
+        await asyncio.wait_for(stub.idle.wait(), 5)
 
 
 def llama_cpp(stub: Stub, model: str = "qwen2.5-coder-1.5b-q8_0.gguf", slots: int = 1) -> Stub:

@@ -177,9 +177,9 @@ def _tensors(folder: ModelFolder) -> Iterator[tuple[str, Array]]:
         known = _LAYER_TENSORS.get(layer[2]) if layer else _TENSORS.get(place)
         if known is None or part != "weight":
             raise ModelNotUsable(f"{folder.path}: unknown tensor {name}; llama.cpp's own converter may know it")
-        if known in ("attn_q", "attn_k"):
-            values = _paired(values, heads if known == "attn_q" else kv_heads)
-        yield (f"blk.{layer[1]}.{known}.weight" if layer else f"{known}.weight"), values
+        turning = {"attn_q": heads, "attn_k": kv_heads}.get(known)
+        stored = _paired(values, turning) if turning else values
+        yield (f"blk.{layer[1]}.{known}.weight" if layer else f"{known}.weight"), stored
 
 
 def _weights(folder: ModelFolder) -> Iterator[tuple[str, Array]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tabspec.models.http.address import Address
+from tabspec.models.address import Address
 from tabspec.models.http.detect import Kind, Server
 from tabspec.models.http.wire import FIRST_EVENT_S
 from tabspec.models.protocol import GenerationRequest, RelatedText

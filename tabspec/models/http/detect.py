@@ -7,9 +7,12 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any
 
-from tabspec.errors import ModelError, ModelUnavailable
-from tabspec.models.http.address import Address
+from tabspec.errors import ModelError, ModelNotUsable, ModelUnavailable
+from tabspec.models.address import Address
+from tabspec.models.http.forms import format_of
 from tabspec.models.http.wire import Wire
+from tabspec.prompt.fim import FORMATS, FimFormat
+from tabspec.prompt.fim import detect as detect_format
 
 # Where a server does not tell how many requests it runs at a time: one that an editor waits for, and one ahead.
 USUAL_SLOTS = 2
@@ -30,7 +33,7 @@ class Kind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Server:
     """What is known of a server: ``context`` in tokens, ``slots`` requests at a time, ``vocabulary`` tokens (0:
-    unknown), ``build`` its version, ``infill`` whether its /infill may work."""
+    unknown), ``build`` its version, ``format`` the name of the FIM format whose marks its model has ("": not known)."""
 
     kind: Kind
     model: str
@@ -38,6 +41,7 @@ class Server:
     slots: int = USUAL_SLOTS
     vocabulary: int = 0
     build: str = ""
+    format: str = ""
 
 
 async def detect(wire: Wire, address: Address) -> Server:
@@ -48,6 +52,10 @@ async def detect(wire: Wire, address: Address) -> Server:
             raise ModelError(f"{wire.base} does not name its model; name it: {wire.base}#MODEL")
         server = Server(Kind.OTHER, address.model)
     server = replace(server, model=address.model or server.model)
+    form = format_of(address.format or server.model)
+    if form is None and server.kind is Kind.LLAMA_CPP:
+        form = await _by_marks(wire)
+    server = replace(server, format=form.name if form else "")
     return replace(server, slots=address.slots) if address.slots > 0 else server
 
 
@@ -68,6 +76,19 @@ async def _llama_cpp(wire: Wire) -> Server | None:
         vocabulary,
         str(props.get("build_info", "")),
     )
+
+
+async def _by_marks(wire: Wire) -> FimFormat | None:
+    """The format whose marks are tokens of the model: llama.cpp tells by which tokens it takes a text."""
+    marks = sorted({mark for form in FORMATS for mark in form.markers})
+    asked = {"content": "\n".join(marks), "parse_special": True, "with_pieces": True}
+    status, found = await wire.post("/tokenize", asked)
+    listed = found.get("tokens") if status == 200 and isinstance(found, dict) else None
+    pieces = [item.get("piece") for item in listed or () if isinstance(item, dict)]
+    try:
+        return detect_format({piece for piece in pieces if isinstance(piece, str)})
+    except ModelNotUsable:
+        return None
 
 
 async def _by_models(wire: Wire, address: Address) -> Server | None:

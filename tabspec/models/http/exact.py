@@ -2,7 +2,7 @@
 
 The prompt ends at the canonical cut; what stands between it and the cursor is forced by a grammar, token by token,
 which is rule 4 of docs/architecture.md. When the answer itself passes a cut (rule 5), it is asked again from there
-on, unless the tokens so far are known to be the tokenizer's own.
+on.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from tabspec.errors import ModelUnavailable
-from tabspec.models.http.address import Address
+from tabspec.errors import ModelError, ModelUnavailable
+from tabspec.models.address import Address
 from tabspec.models.http.apis import Ask, Piece, completions, grammar_for
 from tabspec.models.http.detect import Server
-from tabspec.models.http.forms import TokenPrompts, neutral, text_prompt
-from tabspec.models.http.reading import CHARS_PER_TOKEN, Pieces
+from tabspec.models.http.forms import TokenPrompts, text_prompt
+from tabspec.models.http.reading import CHARS_PER_TOKEN, Pieces, drain
 from tabspec.models.protocol import Chunk, GenerationRequest, Usage
 from tabspec.models.writing import Event, Writing, writable
 from tabspec.prompt.fim import FimFormat
@@ -42,6 +42,8 @@ async def exact(
         async with aclosing(pieces(ask)) as answer:
             async for piece in answer:
                 chunk = stretch.take(piece)
+                if chunk.finish and piece.finish:
+                    await drain(answer)
                 yield chunk
                 if chunk.finish:
                     return
@@ -85,38 +87,29 @@ class _Stretch:
 
     def take(self, piece: Piece) -> Chunk:
         """Write what a piece says."""
+        if not (piece.text.startswith(self.rest) or self.rest.startswith(piece.text)):
+            raise ModelError(
+                "the server does not decode under the grammar it was given; put ?exact=off into its address"
+            )
         fresh = piece.text[len(self.rest) :]
         forced = bool(piece.text) and not fresh
         self.rest = self.rest[len(piece.text) :]
         usage = self._usage(piece, forced)
         if forced:
-            return Chunk(usage=usage)
+            return Chunk(usage=usage, finish=piece.finish)
         floor = self.writing.stop.min_logprob
         if floor is not None and any(logprob < floor for logprob in piece.logprobs):
             return Chunk(usage=usage, finish=Finish.CONFIDENCE)
         self.spent += bool(piece.text)
+        text, event = self.writing.write(fresh.encode()) if fresh else ("", Event.GOES_ON)
         finish = piece.finish
-        said = ""
-        while fresh:
-            text, event = self.writing.write(fresh.encode())
-            said, fresh = said + text, fresh[len(text) :]
-            if event is Event.CUT:
-                # The tokens behind the old cut stay, if they are what the tokenizer makes of their text: a token
-                # that begins at the cut, and head tokens that no merge reaches over.
-                self.again = True
-                break
-            if event is not Event.GOES_ON:
-                finish = Finish.STOP if event is Event.STOP else Finish.END
-                break
-        if finish is None and self.spent >= self.left and not self.again:
+        if event is Event.CUT:
+            self.again, finish = True, None
+        elif event is not Event.GOES_ON:
+            finish = Finish.STOP if event is Event.STOP else Finish.END
+        elif finish is None and self.spent >= self.left:
             finish = Finish.LENGTH
-        return Chunk(
-            said,
-            piece.tokens if said or not finish else (),
-            piece.logprobs if said or not finish else (),
-            usage,
-            finish,
-        )
+        return Chunk(text, piece.tokens, piece.logprobs, usage, finish)
 
     def _usage(self, piece: Piece, forced: bool) -> Usage:
         usage = Usage(prefill=int(forced), decoded=int(bool(piece.text) and not forced))

@@ -46,7 +46,7 @@ def format_of(name: str) -> FimFormat | None:
 
 
 def text_prompt(form: FimFormat, request: GenerationRequest) -> str:
-    """The prompt up to the end of the head. The token that a prompt begins with is left to the server, which adds it."""
+    """The prompt up to the end of the head, without the token that a prompt begins with: the server adds that."""
     asked = Question(
         neutral(request.head, form),
         neutral(request.suffix, form),

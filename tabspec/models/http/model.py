@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from tabspec.errors import ModelError, ModelNotUsable, ModelUnavailable
-from tabspec.models.http.address import Address, Api, Switch, parse_address
+from tabspec.models.address import Address, Api, Switch, parse_address
 from tabspec.models.http.apis import Ask, Piece, completions, infill, read
 from tabspec.models.http.detect import USUAL_CONTEXT, USUAL_SLOTS, Kind, Server, detect
 from tabspec.models.http.exact import exact
@@ -53,7 +53,9 @@ class HttpModel:
     def info(self) -> ModelInfo:
         """Before the server was seen: what the address says."""
         server = self._told
-        told = repr((server and (server.kind, server.model, server.build, server.vocabulary), self.address))
+        told = repr(
+            (server and (server.kind, server.model, server.build, server.vocabulary, server.format), self.address)
+        )
         fingerprint = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
         if server is None:
             return ModelInfo(self.address.model or self.address.base, fingerprint, USUAL_CONTEXT, self.address.base)
@@ -88,6 +90,8 @@ class HttpModel:
                     yield chunk
         except (Refused, TooLong):
             raise  # the question was at fault
+        except ModelNotUsable as error:  # the server is there, and another one than the address means
+            raise ModelError(str(error)) from None
         except ModelError as error:
             self._pace.failed(str(error), error.after if isinstance(error, Busy) else None)
             if isinstance(error, ModelUnavailable) and not isinstance(error, Busy):
@@ -105,12 +109,12 @@ class HttpModel:
         of a rendered prompt."""
         if self.address.api is not Api.AUTO:
             return self.address.api
-        if self._tokens or (self._format(server) and (server.kind is not Kind.OLLAMA or self.address.format)):
+        if self._tokens or (server.format and (server.kind is not Kind.OLLAMA or self.address.format)):
             return Api.COMPLETIONS
         return Api.INFILL if server.kind is Kind.LLAMA_CPP else Api.SUFFIX
 
     def _format(self, server: Server) -> FimFormat | None:
-        return format_of(self.address.format or server.model)
+        return format_of(server.format) if server.format else None
 
     def _exact(self, server: Server) -> bool:
         able = server.kind is Kind.LLAMA_CPP and self._api(server) is Api.COMPLETIONS
@@ -124,8 +128,8 @@ class HttpModel:
         tokens = TokenPrompts.read(Path(self.address.tokenizer), server.context, self.address.format)
         if server.vocabulary and server.vocabulary != tokens.vocabulary.size:
             raise ModelNotUsable(
-                f"{self.address.tokenizer} has {tokens.vocabulary.size} tokens, the server's model {server.vocabulary}: "
-                "it is the tokenizer of another model"
+                f"{self.address.tokenizer} has {tokens.vocabulary.size} tokens, and the server's model "
+                f"{server.vocabulary}: it is the tokenizer of another model"
             )
         return tokens
 

@@ -49,6 +49,14 @@ class Counting:
         return Usage(max(piece.prompt, 0), piece.reused or 0, decoded)
 
 
+async def drain(answer: AsyncGenerator[Piece, None], counting: Counting | None = None) -> Usage:
+    """What a server sends behind the finish: its counts. Read to the end, a connection can be used again."""
+    usage, counting = Usage(), counting or Counting()
+    async for piece in answer:
+        usage += counting.take(piece)
+    return usage
+
+
 async def read_on(pieces: Pieces, ask: Callable[[], Ask], request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
     """The answer to one request whose whole text is the suggestion. The stream is closed when the stop rule holds."""
     text, stop, counting = writable(request.resume), request.stop, Counting()
@@ -68,6 +76,8 @@ async def read_on(pieces: Pieces, ask: Callable[[], Ask], request: GenerationReq
             finish = Finish.STOP if end is not None or (piece.finish is Finish.END and stops) else piece.finish
             if finish is None and counting.decoded > stop.max_tokens:  # a server that knows no limit
                 finish = Finish.LENGTH
+            if piece.finish:
+                usage += await drain(answer, counting)
             if fresh or piece.tokens or usage != Usage() or finish:
                 yield Chunk(fresh, piece.tokens, piece.logprobs, usage, finish)
             if finish:

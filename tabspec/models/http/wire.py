@@ -7,6 +7,7 @@ below are waited on the running loop's clock.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -24,6 +25,8 @@ CONNECT_S = 2.0
 FIRST_EVENT_S = 10.0
 # A token takes a few hundred milliseconds on the slowest set-up that is still of use; a busy batch holds it up.
 BETWEEN_EVENTS_S = 5.0
+# The end of a stream follows at once; whoever keeps it open loses the connection.
+END_S = 0.1
 # What a server says of itself comes from memory.
 DOCUMENT_S = 3.0
 # An event holds a token and its probabilities: some hundred bytes. One of a MiB is no event.
@@ -132,6 +135,10 @@ class Wire:
                 continue  # comments (keep-alives), names of events, empty lines
             patience = BETWEEN_EVENTS_S
             if value == b"[DONE]":
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(END_S):
+                        await anext(lines, None)  # the end of the stream, with which the connection can be used again
+                        await anext(lines, None)
                 return
             event = _json(value)
             if not isinstance(event, dict):
