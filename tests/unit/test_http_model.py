@@ -145,7 +145,7 @@ async def test_an_answer_that_passes_a_cut_is_asked_again_from_there(stub: Stub)
     model = HttpModel(stub.url)
     question = GenerationRequest("a", "\nif x:", "", stop=StopRule(max_lines=2))
     assert said(await ask(model, question)) == (" pass\n    y", Finish.STOP)
-    first, second = (request.body for request in stub.asked(PATH))
+    _, second = (request.body for request in stub.asked(PATH))
     assert second["prompt"].startswith("<|fim_prefix|>a\nif x: pass<") and second["grammar"].startswith(
         'root ::= "\\x0A"'
     )

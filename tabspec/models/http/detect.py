@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import PurePosixPath
@@ -32,8 +33,12 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What is known of a server: ``context`` in tokens, ``slots`` requests at a time, ``vocabulary`` tokens (0:
-    unknown), ``build`` its version, ``format`` the name of the FIM format whose marks its model has ("": not known)."""
+    """What is known of a server.
+
+    ``context`` in tokens, ``slots`` requests at a time, ``vocabulary`` tokens (0: unknown), ``build`` its version,
+    ``format`` the name of its model's FIM format ("": not known), ``marks`` the ids of FIM marks where the server tells
+    them: such a token ends an answer.
+    """
 
     kind: Kind
     model: str
@@ -42,6 +47,7 @@ class Server:
     vocabulary: int = 0
     build: str = ""
     format: str = ""
+    marks: frozenset[int] = frozenset()
 
 
 async def detect(wire: Wire, address: Address) -> Server:
@@ -53,8 +59,10 @@ async def detect(wire: Wire, address: Address) -> Server:
         server = Server(Kind.OTHER, address.model)
     server = replace(server, model=address.model or server.model)
     form = format_of(address.format or server.model)
-    if form is None and server.kind is Kind.LLAMA_CPP:
-        form = await _by_marks(wire)
+    if server.kind is Kind.LLAMA_CPP:
+        marks = await _marks(wire)
+        form = form or _by_marks(marks)
+        server = replace(server, marks=frozenset(marks.values()))
     server = replace(server, format=form.name if form else "")
     return replace(server, slots=address.slots) if address.slots > 0 else server
 
@@ -78,15 +86,23 @@ async def _llama_cpp(wire: Wire) -> Server | None:
     )
 
 
-async def _by_marks(wire: Wire) -> FimFormat | None:
-    """The format whose marks are tokens of the model: llama.cpp tells by which tokens it takes a text."""
+async def _marks(wire: Wire) -> dict[str, int]:
+    """The FIM marks that are tokens of llama.cpp's model, with their ids: it tells as which tokens it takes a text."""
     marks = sorted({mark for form in FORMATS for mark in form.markers})
     asked = {"content": "\n".join(marks), "parse_special": True, "with_pieces": True}
     status, found = await wire.post("/tokenize", asked)
     listed = found.get("tokens") if status == 200 and isinstance(found, dict) else None
-    pieces = [item.get("piece") for item in listed or () if isinstance(item, dict)]
+    items = [item for item in listed or () if isinstance(item, dict)]
+    return {
+        item["piece"]: item["id"]
+        for item in items
+        if isinstance(item.get("piece"), str) and item["piece"] in marks and isinstance(item.get("id"), int)
+    }
+
+
+def _by_marks(marks: Mapping[str, int]) -> FimFormat | None:
     try:
-        return detect_format({piece for piece in pieces if isinstance(piece, str)})
+        return detect_format(marks)
     except ModelNotUsable:
         return None
 

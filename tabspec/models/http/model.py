@@ -25,6 +25,7 @@ from tabspec.models.http.wire import Busy, Refused, TooLong, Wire
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
 from tabspec.models.writing import writable
 from tabspec.prompt.fim import FimFormat
+from tabspec.suggestion import Finish
 
 log = logging.getLogger(__name__)
 
@@ -197,7 +198,14 @@ class HttpModel:
             stop=stop,
         )
 
+    @property
+    def _marks(self) -> frozenset[int]:
+        return self._tokens.vocabulary.control if self._tokens else self._told.marks if self._told else frozenset()
+
     async def _pieces(self, ask: Ask) -> AsyncGenerator[Piece, None]:
         async with aclosing(self._wire.events(ask.path, ask.body)) as events:
             async for event in events:
-                yield read(event)
+                piece = read(event)
+                if not piece.text and not self._marks.isdisjoint(piece.tokens):
+                    piece = replace(piece, finish=Finish.END)  # the model begins another part: the middle is complete
+                yield piece
