@@ -21,6 +21,7 @@ from tabspec.models.http.forms import TokenPrompts, format_of, neutral, text_pro
 from tabspec.models.http.key import api_key
 from tabspec.models.http.pace import Pace
 from tabspec.models.http.reading import budget, read_on
+from tabspec.models.http.secrets import secret_in, stays_here
 from tabspec.models.http.wire import Busy, Refused, TooLong, Wire
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
 from tabspec.models.writing import writable
@@ -81,6 +82,8 @@ class HttpModel:
             return self._server
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        if not stays_here(self.address.base) and (secret := secret_in(_texts(request))):
+            raise ModelError(f"not sent to {self.address.base}: the text around the cursor holds a secret ({secret})")
         if self._pace.left():
             raise ModelUnavailable(self._pace.why)
         try:
@@ -209,3 +212,8 @@ class HttpModel:
                 if not piece.text and not self._marks.isdisjoint(piece.tokens):
                     piece = replace(piece, finish=Finish.END)  # the model begins another part: the middle is complete
                 yield piece
+
+
+def _texts(request: GenerationRequest) -> list[str]:
+    """All of the user's text that a request holds."""
+    return [request.prefix + request.resume, request.suffix, *(text.text for text in request.related)]
