@@ -10,7 +10,8 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-from tabspec.errors import TabspecError
+from tabspec.errors import ModelUnavailable, TabspecError
+from tabspec.models.address import is_address
 from tabspec.models.protocol import Model
 
 log = logging.getLogger(__name__)
@@ -109,12 +110,14 @@ class ModelHost:
 
 
 async def open_model(spec: str, report: Report) -> Model:
-    """The model of a ``--model`` specification: a script (``scripted:FILE``), or what `tabspec.models.load` knows,
-    in a process of its own."""
+    """The model of a ``--model`` specification: a script (``scripted:FILE``), a server's (``http://…``), or what
+    `tabspec.models.load` knows otherwise, in a process of its own."""
     # Not at the top: `initialize` is answered without them.
     from tabspec.models.scripted_file import SCHEME, read_script
     from tabspec.models.worker import WorkerModel, WorkerState
 
+    if is_address(spec):
+        return await _open_server(spec)
     if spec.startswith(SCHEME):
         script, seconds = read_script(Path(spec.removeprefix(SCHEME)))
         await _pretend_to_load(seconds, report)
@@ -136,6 +139,21 @@ async def open_model(spec: str, report: Report) -> Model:
         await worker.close()
         raise
     return worker
+
+
+async def _open_server(url: str) -> Model:
+    """A server that is not there yet is no fault: it is asked again with each request."""
+    from tabspec.models.http import HttpModel  # imports httpx
+
+    model = HttpModel(url)
+    try:
+        await model.connect()
+    except ModelUnavailable as error:
+        log.warning("%s", error)
+    except BaseException:
+        await model.close()
+        raise
+    return model
 
 
 async def _pretend_to_load(seconds: float, report: Report) -> None:

@@ -134,6 +134,9 @@ class TabspecServer(LanguageServer):
     def model_changed(self, host: ModelHost) -> None:
         self._progress.model_changed(host)
 
+    def troubled(self, detail: str) -> None:
+        self.say(f"no suggestions: {detail}")
+
     def status_changed(self) -> None:
         if self.service.options.server.status_notifications and self._status_timer is None:
             loop = asyncio.get_running_loop()

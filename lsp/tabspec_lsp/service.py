@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tabspec.context import EditContext
 from tabspec.engine.stats import EngineStats
 from tabspec.errors import PositionError
+from tabspec.models.protocol import slots_of
 from tabspec.suggestion import Answer, Reason, Source
 from tabspec.text import Document, Edit, Position, PositionEncoding
 from tabspec_lsp.documents import Change, Changed, Documents, TextRange
@@ -43,6 +44,9 @@ class Listener(Protocol):
     def status_changed(self) -> None:
         """`CompletionService.status` would say something new."""
 
+    def troubled(self, detail: str) -> None:
+        """The model cannot answer; ``detail`` is a line that says why. Called once for each trouble."""
+
 
 @dataclass(frozen=True, slots=True)
 class Offered:
@@ -70,6 +74,7 @@ class CompletionService:
         self.host = ModelHost(open_model, self._model_changed, self._released)
         self.stats = EngineStats()
         self.tabs = Tabs()
+        self._trouble = ""  # what the user was told last that the model cannot do
         self.tells_shown = False
         self._listener, self._ignored, self._recorder = listener, ignored, recorder
         self._engine: CompletionEngine | None = None
@@ -104,7 +109,7 @@ class CompletionService:
             # Not at the top: `initialize` is answered without it.
             from tabspec.engine.engine import CompletionEngine
 
-            self._engine = CompletionEngine(self.host.model, self.options.engine)
+            self._engine = CompletionEngine(self.host.model, self.options.engine, slots=slots_of(self.host.model))
             self._engine.stats = self.stats  # counting goes on
 
     def _drop_engine(self) -> None:
@@ -249,8 +254,10 @@ class CompletionService:
         except TimeoutError:
             return Answer(Source.NONE, reason=Reason.UNAVAILABLE)  # the engine has counted it, as cancelled
         self.tabs.requested(context, answer)
-        if answer.detail:
-            log.warning("%s: %s", answer.reason, answer.detail)
+        if answer.detail and answer.detail != self._trouble:
+            self._listener.troubled(answer.detail)
+        if answer.detail or answer.suggestion:  # said once, and again only if it was well in between
+            self._trouble = answer.detail
         return answer
 
     def _none(self, reason: Reason) -> Answer:

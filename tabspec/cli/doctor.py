@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import shutil
@@ -16,7 +17,12 @@ from rich.table import Table
 
 from tabspec.cli.machine import git_commit, machine
 from tabspec.errors import TabspecError
+from tabspec.models.address import is_address, parse_address
+from tabspec.models.http import HttpModel
+from tabspec.models.http.secrets import stays_here
 from tabspec.models.load import BUNDLED, load_model
+from tabspec.models.protocol import ModelInfo
+from tabspec.prompt.window import WindowSize
 
 _PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "pygls", "lsprotocol", "cachetools")
 _EDITORS = ("nvim", "code", "code-server", "hx", "emacs")
@@ -31,7 +37,7 @@ def doctor_command(model: str | None) -> int:
         table.add_row(f"[bold]{name}[/]", text)
     fault = None
     try:
-        info = load_model(model).info
+        info = _info(model)
         table.add_row(
             "[bold]model[/]", f"{info.name}: {info.detail or info.fingerprint}, {info.context_tokens} tokens of context"
         )
@@ -41,6 +47,21 @@ def doctor_command(model: str | None) -> int:
     table.add_row("[bold]leaves the machine[/]", _leaving(model))
     Console(soft_wrap=True).print(table)
     return 1 if fault else 0
+
+
+def _info(model: str | None) -> ModelInfo:
+    """What the model says of itself; a server is asked."""
+    found = load_model(model)
+
+    async def ask() -> ModelInfo:
+        try:
+            if isinstance(found, HttpModel):
+                await found.connect()
+            return found.info
+        finally:
+            await found.close()
+
+    return asyncio.run(ask())
 
 
 def _machine() -> list[tuple[str, str]]:
@@ -79,6 +100,17 @@ def _editors() -> list[tuple[str, str]]:
 def _leaving(model: str | None) -> str:
     if model is None or Path(model).exists() or model == "bundled":
         return f"nothing: the model runs here, from {model if model and model != 'bundled' else BUNDLED}"
-    if model.startswith(("http://", "https://")):
-        return f"text around the cursor and the file's base name, to {model}"
+    if is_address(model):
+        try:
+            base = parse_address(model).base
+        except TabspecError:
+            return "nothing: the address cannot be used"
+        if stays_here(base):
+            return f"nothing: {base} is this machine (what that server does with it is its own)"
+        window = WindowSize()
+        return (
+            f"to {base}, with each request: up to {window.prefix_chars} characters before the cursor and "
+            f"{window.suffix_chars} behind it, and the file's base name; your key, if there is one; not the text of "
+            "files that ignore rules name, and nothing where that text holds what looks like a secret"
+        )
     return f"the model's name, to the Hugging Face Hub, if {model} is not downloaded yet; no text of yours"

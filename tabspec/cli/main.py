@@ -20,6 +20,7 @@ _COMMANDS = {
     "complete": ("tabspec.cli.complete:complete_command", "Print one suggestion for a place in a file."),
     "doctor": ("tabspec.cli.doctor:doctor_command", "Tell what is installed, and what would run where."),
     "evaluate": ("tabspec.cli.evaluate:evaluate_command", "Measure a model on held-out code."),
+    "export": ("tabspec.cli.export:export_group", "Write a model as GGUF, for llama.cpp and Ollama."),
     "import": ("tabspec.cli.import_:import_group", "Make edit sessions from recordings or git history."),
     "lsp": ("tabspec.cli.lsp:lsp_command", "Run the language server (same as tabspec-lsp)."),
     "replay": ("tabspec.cli.replay:replay_command", "Replay recorded edit sessions and report hit rates."),

@@ -6,12 +6,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tabspec.errors import ModelNotUsable
+from tabspec.models.address import is_address
 from tabspec.models.protocol import Model
 
 BUNDLED = Path(__file__).parent / "bundled"
 """The folder of the model that ships in the package."""
-
-_SCHEMES = ("http://", "https://")
 
 
 def load_model(
@@ -23,7 +22,8 @@ def load_model(
     decoder: str = "auto",
 ) -> Model:
     """The model called ``name``, in this process: None or "bundled" for the bundled one, else a folder or a name on
-    the Hugging Face Hub.
+    the Hugging Face Hub; or, if it is an address (``http://…``), the model of the server there, which is asked what it
+    is before its first request (`tabspec.models.http`; the options below are not for it).
 
     ``device`` is "auto" or torch's name of one; ``dtype`` "auto", "float32", "bfloat16" or "float16"; ``format`` the
     FIM format's name where it cannot be told from the tokenizer; ``decoder`` "own" (Llama family), "transformers", or
@@ -31,8 +31,10 @@ def load_model(
 
     Raises `ModelNotUsable` if it is not there, cannot fill in the middle, or torch is missing.
     """
-    if name and name.startswith(_SCHEMES):
-        raise ModelNotUsable(f"{name} is a server's address; a folder or a model's name is wanted here")
+    if name and is_address(name):
+        from tabspec.models.http import HttpModel  # imports httpx, and no torch
+
+        return HttpModel(name)
     if decoder not in ("auto", "own", "transformers"):
         raise ModelNotUsable(f"unknown decoder {decoder!r}; known are: auto, own, transformers")
     for library in ("torch", "tokenizers", "safetensors"):

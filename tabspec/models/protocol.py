@@ -136,3 +136,8 @@ class Model(Protocol):
     async def close(self) -> None:
         """Free what the model holds. No stream may be open."""
         ...
+
+
+def slots_of(model: Model) -> int:
+    """How many generations a model runs at a time: its ``slots``, if it has any to tell of, else one."""
+    return int(getattr(model, "slots", 1))

@@ -1,0 +1,33 @@
+"""`tabspec export`: a model in a form that other programs read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.group("export")
+def export_group() -> None:
+    """Write a model in a form that other programs read."""
+
+
+@export_group.command("gguf")
+@click.argument("model")
+@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--weights",
+    type=click.Choice(["f32", "f16", "bf16", "q8_0"]),
+    default="q8_0",
+    show_default=True,
+    help="How weights are stored.",
+)
+@click.option("--name", default="", help="What servers call it.  [default: tabspec-MODEL]")
+def gguf_command(model: str, out: Path, weights: str, name: str) -> None:
+    """Write MODEL (a folder, or `bundled`) as the GGUF file OUT, for llama.cpp, Ollama and the like."""
+    from tabspec.models.gguf import Weights, export_gguf
+    from tabspec.models.load import BUNDLED
+
+    folder = BUNDLED if model == "bundled" else Path(model)
+    export_gguf(folder, out, Weights(weights), name)
+    click.echo(f"{out}: {out.stat().st_size / 2**20:.1f} MiB, weights as {weights}")

@@ -1,0 +1,184 @@
+"""How each API is asked, and how its events are read. Pure functions on JSON objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tabspec.models.address import Address
+from tabspec.models.http.detect import Kind, Server
+from tabspec.models.http.wire import FIRST_EVENT_S
+from tabspec.models.protocol import GenerationRequest, RelatedText
+from tabspec.models.writing import writable
+from tabspec.suggestion import Finish
+
+Json = dict[str, Any]
+
+UNKNOWN_TOKEN = -1
+"""Stands for a token whose id the server does not tell, where it tells its probability."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What an event says. ``prompt`` (tokens computed), ``reused`` (found in the KV cache) and ``decoded`` are totals
+    of the whole answer so far, None where the event does not tell."""
+
+    text: str = ""
+    tokens: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
+    prompt: int | None = None
+    reused: int | None = None
+    decoded: int | None = None
+    finish: Finish | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One HTTP request: where to, and with what."""
+
+    path: str
+    body: Json
+
+
+def completions(
+    server: Server,
+    address: Address,
+    prompt: str | Sequence[int],
+    *,
+    max_tokens: int,
+    foreground: bool,
+    suffix: str | None = None,
+    stop: Sequence[str] = (),
+    grammar: str = "",
+) -> Ask:
+    """For OpenAI's /v1/completions. ``grammar`` (GBNF) is for llama.cpp."""
+    body: Json = {
+        "model": server.model,
+        "prompt": prompt if isinstance(prompt, str) else list(prompt),
+        "max_tokens": max_tokens,
+        "temperature": 0,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if suffix is not None:
+        body["suffix"] = suffix
+    if stop:
+        body["stop"] = list(stop)
+    if server.kind is Kind.LLAMA_CPP:
+        body |= _llama_cpp(address)
+        body["logprobs"] = 1
+        if grammar:
+            body["grammar"] = grammar
+    elif server.kind is Kind.VLLM:
+        # of the tokens' texts and their ids only one comes, and ids are what keeps tokens apart
+        body |= {"logprobs": 1, "return_tokens_as_token_ids": True}
+        body["stream_options"]["continuous_usage_stats"] = True
+        if not foreground and address.priority != "off":
+            body["priority"] = 1  # lower numbers are served first, and 0 is what others have
+    if address.priority == "on" and not foreground:
+        body["priority"] = 1
+    return Ask("/v1/completions", body)
+
+
+def infill(address: Address, request: GenerationRequest, *, max_tokens: int, stop: Sequence[str] = ()) -> Ask:
+    """For llama.cpp's /infill, which knows its model's format. What stands behind the head is its ``prompt``."""
+    body = _llama_cpp(address) | {
+        "input_prefix": writable(request.head),
+        "input_suffix": writable(request.suffix),
+        "input_extra": [_extra(text) for text in request.related],
+        "prompt": writable(request.forced + request.resume),
+        "n_predict": max_tokens,
+        "n_probs": 1,
+        "temperature": 0,
+        "stream": True,
+    }
+    if stop:
+        body["stop"] = list(stop)
+    return Ask("/infill", body)
+
+
+def _extra(text: RelatedText) -> Json:
+    return {"filename": writable(text.path), "text": writable(text.text)}
+
+
+def _llama_cpp(address: Address) -> Json:
+    body: Json = {
+        "cache_prompt": True,
+        "timings_per_token": True,
+        # behind a line end it stops when this is over: for a client that has gone without a word
+        "t_max_predict_ms": int(FIRST_EVENT_S * 1000),
+    }
+    if address.slot >= 0:
+        body["id_slot"] = address.slot
+    return body
+
+
+def read(event: Json) -> Piece:
+    """Read an event of either API. What is missing or of another type counts as not told."""
+    choices = event.get("choices")
+    if isinstance(choices, list):
+        choice = choices[0] if choices and isinstance(choices[0], dict) else {}
+        text, probabilities = choice.get("text"), choice.get("logprobs")
+        finish = _finish(choice.get("finish_reason"))
+    else:
+        text, probabilities = event.get("content"), event.get("completion_probabilities")
+        finish = _finish(event.get("stop_type") or "stop") if event.get("stop") is True else None
+    tokens, logprobs = _logprobs(probabilities)
+    prompt, reused, decoded = _counts(event)
+    return Piece(text if isinstance(text, str) else "", tokens, logprobs, prompt, reused, decoded, finish)
+
+
+def _finish(reason: Any) -> Finish | None:
+    """OpenAI's, llama.cpp's and TGI's words."""
+    if not reason:
+        return None
+    return Finish.LENGTH if reason in ("length", "limit") else Finish.END
+
+
+def _logprobs(told: Any) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """OpenAI's completion object (parallel lists), or llama.cpp's list of objects."""
+    if isinstance(told, dict) and isinstance(told.get("content"), list):
+        told = told["content"]
+    if isinstance(told, list):
+        pairs = [(item.get("id"), item.get("logprob")) for item in told if isinstance(item, dict)]
+    elif isinstance(told, dict):
+        pairs = list(zip(told.get("tokens") or (), told.get("token_logprobs") or (), strict=False))
+    else:
+        return (), ()
+    good = [(_token(token), float(logprob)) for token, logprob in pairs if isinstance(logprob, int | float)]
+    return tuple(token for token, _ in good), tuple(logprob for _, logprob in good)
+
+
+def _token(told: Any) -> int:
+    if isinstance(told, int):
+        return told
+    number = told.removeprefix("token_id:") if isinstance(told, str) else ""
+    return int(number) if number.isdecimal() and number != told else UNKNOWN_TOKEN
+
+
+def _counts(event: Json) -> tuple[int | None, int | None, int | None]:
+    """Prompt tokens computed and reused, and tokens decoded: of llama.cpp's timings, or of OpenAI's usage."""
+    timings = event.get("timings")
+    if isinstance(timings, dict) and isinstance(timings.get("prompt_n"), int):
+        return timings["prompt_n"], int(timings.get("cache_n") or 0), int(timings.get("predicted_n") or 0)
+    usage = event.get("usage")
+    if not isinstance(usage, dict) or not isinstance(usage.get("prompt_tokens"), int):
+        return None, None, None
+    details = usage.get("prompt_tokens_details")
+    reused = int(details.get("cached_tokens") or 0) if isinstance(details, dict) else 0
+    return usage["prompt_tokens"] - reused, reused, int(usage.get("completion_tokens") or 0)
+
+
+def grammar_for(known: str) -> str:
+    """The GBNF grammar of all texts that begin with ``known``."""
+    return f'root ::= "{"".join(map(_escaped, known))}" .*\n' if known else ""
+
+
+def _escaped(char: str) -> str:
+    if char in '"\\':
+        return "\\" + char
+    code = ord(char)
+    if 0x20 <= code < 0x7F:
+        return char
+    return f"\\x{code:02X}" if code < 0x80 else f"\\u{code:04X}" if code < 0x10000 else f"\\U{code:08X}"

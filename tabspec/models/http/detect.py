@@ -1,0 +1,152 @@
+"""Which server answers at an address, and what it says of itself and its model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import Any
+
+from tabspec.errors import ModelError, ModelNotUsable, ModelUnavailable
+from tabspec.models.address import Address
+from tabspec.models.http.forms import format_of
+from tabspec.models.http.wire import Wire
+from tabspec.prompt.fim import FORMATS, FimFormat
+from tabspec.prompt.fim import detect as detect_format
+
+# Where a server does not tell how many requests it runs at a time: one that an editor waits for, and one ahead.
+USUAL_SLOTS = 2
+# Where a server does not tell its model's context. Ollama's default (OLLAMA_CONTEXT_LENGTH), the shortest around.
+USUAL_CONTEXT = 4096
+
+
+class Kind(StrEnum):
+    """What answers."""
+
+    LLAMA_CPP = "llama.cpp"
+    VLLM = "vLLM"
+    OLLAMA = "Ollama"
+    TGI = "TGI"
+    OTHER = "OpenAI-compatible"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What is known of a server.
+
+    ``context`` in tokens, ``slots`` requests at a time, ``vocabulary`` tokens (0: unknown), ``build`` its version,
+    ``format`` the name of its model's FIM format ("": not known), ``marks`` the ids of FIM marks where the server tells
+    them: such a token ends an answer.
+    """
+
+    kind: Kind
+    model: str
+    context: int = USUAL_CONTEXT
+    slots: int = USUAL_SLOTS
+    vocabulary: int = 0
+    build: str = ""
+    format: str = ""
+    marks: frozenset[int] = frozenset()
+
+
+async def detect(wire: Wire, address: Address) -> Server:
+    """Ask the server what it is. Raises `ModelUnavailable` while it cannot say, `ModelError` if it refuses the key."""
+    server = await _llama_cpp(wire) or await _by_models(wire, address) or await _tgi(wire)
+    if server is None:
+        if not address.model:
+            raise ModelError(f"{wire.base} does not name its model; name it: {wire.base}#MODEL")
+        server = Server(Kind.OTHER, address.model)
+    server = replace(server, model=address.model or server.model)
+    form = format_of(address.format or server.model)
+    if server.kind is Kind.LLAMA_CPP:
+        marks = await _marks(wire)
+        form = form or _by_marks(marks)
+        server = replace(server, marks=frozenset(marks.values()))
+    server = replace(server, format=form.name if form else "")
+    return replace(server, slots=address.slots) if address.slots > 0 else server
+
+
+async def _llama_cpp(wire: Wire) -> Server | None:
+    props = await _asked(wire, "/props")
+    settings = props.get("default_generation_settings")
+    if not isinstance(settings, dict):
+        return None
+    # model_alias is recent; the path is told by all
+    name = str(props.get("model_alias") or PurePosixPath(str(props.get("model_path", ""))).name)
+    meta = _first(await _asked(wire, "/v1/models")).get("meta")
+    vocabulary = _number(meta.get("n_vocab")) if isinstance(meta, dict) else 0
+    return Server(
+        Kind.LLAMA_CPP,
+        name or "llama.cpp",
+        _number(settings.get("n_ctx")) or USUAL_CONTEXT,
+        _number(props.get("total_slots")) or 1,
+        vocabulary,
+        str(props.get("build_info", "")),
+    )
+
+
+async def _marks(wire: Wire) -> dict[str, int]:
+    """The FIM marks that are tokens of llama.cpp's model, with their ids: it tells as which tokens it takes a text."""
+    marks = sorted({mark for form in FORMATS for mark in form.markers})
+    asked = {"content": "\n".join(marks), "parse_special": True, "with_pieces": True}
+    status, found = await wire.post("/tokenize", asked)
+    listed = found.get("tokens") if status == 200 and isinstance(found, dict) else None
+    items = [item for item in listed or () if isinstance(item, dict)]
+    return {
+        item["piece"]: item["id"]
+        for item in items
+        if isinstance(item.get("piece"), str) and item["piece"] in marks and isinstance(item.get("id"), int)
+    }
+
+
+def _by_marks(marks: Mapping[str, int]) -> FimFormat | None:
+    try:
+        return detect_format(marks)
+    except ModelNotUsable:
+        return None
+
+
+async def _by_models(wire: Wire, address: Address) -> Server | None:
+    """vLLM and Ollama tell themselves by ``owned_by``."""
+    listed = await _asked(wire, "/v1/models")
+    entry = _first(listed, address.model)
+    if not entry:
+        return None
+    owner, name = str(entry.get("owned_by", "")), str(entry.get("id", ""))
+    if owner == "vllm":
+        # It batches as many as fit: what bounds it is what we want to load it with.
+        return Server(Kind.VLLM, name, _number(entry.get("max_model_len")) or USUAL_CONTEXT, slots=4)
+    if owner == "library" or "version" in await _asked(wire, "/api/version"):
+        return Server(Kind.OLLAMA, name)
+    return await _tgi(wire) or (Server(Kind.OTHER, name) if name else None)
+
+
+async def _tgi(wire: Wire) -> Server | None:
+    info = await _asked(wire, "/info")
+    if "max_total_tokens" not in info or "model_id" not in info:
+        return None
+    context = _number(info.get("max_total_tokens")) or USUAL_CONTEXT
+    return Server(Kind.TGI, str(info["model_id"]), context, slots=4, build=str(info.get("version", "")))
+
+
+async def _asked(wire: Wire, path: str) -> dict[str, Any]:
+    """The object at ``path``; an empty one where there is none."""
+    status, found = await wire.document(path)
+    if status in (401, 403):
+        raise ModelError(f"{wire.base} refuses the key (status {status}): set TABSPEC_API_KEY")
+    if status == 503:
+        raise ModelUnavailable(f"{wire.base} is starting or busy (status 503)")
+    return found if status == 200 and isinstance(found, dict) else {}
+
+
+def _first(listed: dict[str, Any], wanted: str = "") -> dict[str, Any]:
+    """The entry of /v1/models for ``wanted``, else the first."""
+    data = listed.get("data")
+    entries = [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
+    named = [item for item in entries if item.get("id") == wanted]
+    return (named or entries or [{}])[0]
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) and value > 0 else 0

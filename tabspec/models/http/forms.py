@@ -1,0 +1,86 @@
+"""The prompt for a server that wants it in the model's own FIM format: as text, or as tokens.
+
+As text the server's tokenizer takes it, and the format's marks are written out; a document that holds such a mark
+would change the prompt, so a space is put into it. As tokens nothing can be mistaken, and head and line in progress are
+cut into tokens as they are in a model of this process; that needs the model's ``tokenizer.json`` here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabspec.models.folder import ModelFolder, speak
+from tabspec.models.prompting import Prompter
+from tabspec.models.protocol import GenerationRequest
+from tabspec.models.vocabulary import Vocabulary
+from tabspec.models.writing import writable
+from tabspec.prompt.fim import FORMATS, FimFormat, Question, Special
+
+# By what people call the files and repositories of each family; the first that is found counts.
+_NAMES = (
+    (r"tabspec", "tabspec"),
+    (r"qwen.*cod|codeqwen", "qwen2.5-coder"),
+    (r"code-?gemma", "codegemma"),
+    (r"starcoder-?2", "starcoder2"),
+    (r"starcoder", "starcoder"),
+    (r"santacoder", "santacoder"),
+    (r"smollm", "smollm"),
+    (r"granite.*code", "granite-code"),
+    (r"mellum", "mellum"),
+    (r"stable-?code|refact", "fim-tokens"),
+    (r"deepseek-?coder", "deepseek-coder"),
+    (r"code-?llama", "codellama"),
+    (r"codestral", "codestral"),
+)
+
+
+def format_of(name: str) -> FimFormat | None:
+    """The format called ``name``, or that of the model family in a model's name; None for unknown ones."""
+    exact = next((form for form in FORMATS if form.name == name), None)
+    if exact:
+        return exact
+    found = next((form for pattern, form in _NAMES if re.search(pattern, name.lower())), None)
+    return next((form for form in FORMATS if form.name == found), None)
+
+
+def text_prompt(form: FimFormat, request: GenerationRequest) -> str:
+    """The prompt up to the end of the head, without the token that a prompt begins with: the server adds that."""
+    asked = Question(
+        neutral(request.head, form),
+        neutral(request.suffix, form),
+        neutral(request.path, form),
+        tuple((neutral(text.path, form), neutral(text.text, form)) for text in request.related),
+    )
+    parts = form.render(asked)
+    parts = parts[1:] if form.begin else parts
+    return "".join(part.token if isinstance(part, Special) else part for part in parts)
+
+
+def neutral(text: str, form: FimFormat) -> str:
+    """``text`` with a space in each of the format's marks, behind its first character."""
+    text = writable(text)
+    for mark in form.markers:
+        if len(mark) > 1 and mark in text:
+            text = text.replace(mark, f"{mark[0]} {mark[1:]}")
+    return text
+
+
+@dataclass(frozen=True)
+class TokenPrompts:
+    """Prompts as tokens, made as for a model of this process."""
+
+    vocabulary: Vocabulary
+    prompter: Prompter
+
+    @classmethod
+    def read(cls, folder: Path, context: int, format_name: str = "") -> TokenPrompts:
+        """For the tokenizer in ``folder``. Raises `ModelNotUsable` if it has none or knows no FIM format."""
+        found = ModelFolder(folder)
+        vocabulary, form = speak(found.tokenizer_json(), found.model_type, str(folder), format_name)
+        return cls(vocabulary, Prompter(vocabulary, form, context))
+
+    def tokens(self, request: GenerationRequest, head: str, behind: str) -> list[int]:
+        """The prompt up to the end of ``head``, and the tokenizer's own tokens for what stands ``behind`` it."""
+        return self.prompter.prompt(writable(head), request) + self.vocabulary.encode(writable(behind))

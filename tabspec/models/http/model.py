@@ -1,0 +1,219 @@
+"""`HttpModel`: a model behind a server, as the engine wants it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+
+from tabspec.errors import ModelError, ModelNotUsable, ModelUnavailable
+from tabspec.models.address import Address, Api, Switch, parse_address
+from tabspec.models.http.apis import Ask, Piece, completions, infill, read
+from tabspec.models.http.detect import USUAL_CONTEXT, USUAL_SLOTS, Kind, Server, detect
+from tabspec.models.http.exact import exact
+from tabspec.models.http.forms import TokenPrompts, format_of, neutral, text_prompt
+from tabspec.models.http.key import api_key
+from tabspec.models.http.pace import Pace
+from tabspec.models.http.reading import budget, read_on
+from tabspec.models.http.secrets import secret_in, stays_here
+from tabspec.models.http.wire import Busy, Refused, TooLong, Wire
+from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
+from tabspec.models.writing import writable
+from tabspec.prompt.fim import FimFormat
+from tabspec.suggestion import Finish
+
+log = logging.getLogger(__name__)
+
+
+class HttpModel:
+    """A `Model` behind the server at ``address`` (a URL or an `Address`).
+
+    The server is asked what it is before the first request, and again once it was gone: what it says then may be
+    another model. ``key`` overrules environment and keyring; ``transport`` is for tests.
+    """
+
+    def __init__(
+        self, address: str | Address, *, key: str | None = None, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self.address = parse_address(address) if isinstance(address, str) else address
+        self._wire = Wire(self.address.base, api_key(self.address.base) if key is None else key, transport)
+        self._server: Server | None = None
+        self._told: Server | None = None  # what it said when it was last there
+        self._tokens: TokenPrompts | None = None
+        self._detecting = asyncio.Lock()
+        self._room = asyncio.Semaphore(self.address.slots or USUAL_SLOTS)
+        self._pace = Pace()
+        self._priority = self.address.priority
+
+    @property
+    def info(self) -> ModelInfo:
+        """Before the server was seen: what the address says."""
+        server = self._told
+        told = repr(
+            (server and (server.kind, server.model, server.build, server.vocabulary, server.format), self.address)
+        )
+        fingerprint = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
+        if server is None:
+            return ModelInfo(self.address.model or self.address.base, fingerprint, USUAL_CONTEXT, self.address.base)
+        detail = f"{server.kind} at {self.address.base}, asked by {self._api(server)}"
+        return ModelInfo(server.model, fingerprint, server.context, detail)
+
+    @property
+    def slots(self) -> int:
+        """How many requests the server is to run at a time."""
+        return self._told.slots if self._told else self.address.slots or USUAL_SLOTS
+
+    async def connect(self) -> Server:
+        """Find out what the server is, if that is not known. Raises `ModelError`."""
+        async with self._detecting:
+            if self._server is None:
+                server = await detect(self._wire, self.address)
+                if server != self._told:
+                    self._room = asyncio.Semaphore(server.slots)
+                    self._tokens = self._read_tokenizer(server)
+                self._server = self._told = server
+                log.info("model %s on %s, asked by %s", server.model, server.kind, self._api(server))
+            return self._server
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        if not stays_here(self.address.base) and (secret := secret_in(_texts(request))):
+            raise ModelError(f"not sent to {self.address.base}: the text around the cursor holds a secret ({secret})")
+        if self._pace.left():
+            raise ModelUnavailable(self._pace.why)
+        try:
+            server = await self.connect()
+            async with self._room, aclosing(self._answer(server, request)) as chunks:
+                async for chunk in chunks:
+                    self._pace.succeeded()
+                    yield chunk
+        except (Refused, TooLong):
+            raise  # the question was at fault
+        except ModelNotUsable as error:  # the server is there, and another one than the address means
+            raise ModelError(str(error)) from None
+        except ModelError as error:
+            self._pace.failed(str(error), error.after if isinstance(error, Busy) else None)
+            if isinstance(error, ModelUnavailable) and not isinstance(error, Busy):
+                self._server = None
+            raise
+
+    async def close(self) -> None:
+        await self._wire.close()
+
+    # --- how it is asked --------------------------------------------------------------------------------------------
+
+    def _api(self, server: Server) -> Api:
+        """llama.cpp's /infill puts the line in progress before the suffix, where each key would undo the KV behind it:
+        so it is for models whose format is not known here. Ollama's templates know the suffix, and get in the way
+        of a rendered prompt."""
+        if self.address.api is not Api.AUTO:
+            return self.address.api
+        if self._tokens or (server.format and (server.kind is not Kind.OLLAMA or self.address.format)):
+            return Api.COMPLETIONS
+        return Api.INFILL if server.kind is Kind.LLAMA_CPP else Api.SUFFIX
+
+    def _format(self, server: Server) -> FimFormat | None:
+        return format_of(server.format) if server.format else None
+
+    def _exact(self, server: Server) -> bool:
+        able = server.kind is Kind.LLAMA_CPP and self._api(server) is Api.COMPLETIONS
+        if self.address.exact is Switch.ON and not able:
+            raise ModelNotUsable(f"{self.address.base}: exact=on needs llama.cpp, and a format that is known here")
+        return able and self.address.exact is not Switch.OFF
+
+    def _read_tokenizer(self, server: Server) -> TokenPrompts | None:
+        if not self.address.tokenizer:
+            return None
+        tokens = TokenPrompts.read(Path(self.address.tokenizer), server.context, self.address.format)
+        if server.vocabulary and server.vocabulary != tokens.vocabulary.size:
+            raise ModelNotUsable(
+                f"{self.address.tokenizer} has {tokens.vocabulary.size} tokens, and the server's model "
+                f"{server.vocabulary}: it is the tokenizer of another model"
+            )
+        return tokens
+
+    async def _answer(self, server: Server, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        """Answer; once more with what the server can take, if it says that something was too much for it."""
+        for _ in range(3):
+            try:
+                async with aclosing(self._ask(server, request)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+                return
+            except TooLong:
+                if len(request.head) < 64:
+                    raise
+                # The nearer half, from a line start on; other files are the first that can be done without.
+                half = len(request.head) // 2
+                start = request.head.find("\n", half) + 1 or half
+                request = replace(request, head=request.head[start:], related=())
+            except Refused as error:
+                if self._priority == "off" or request.foreground or "priority" not in error.said.lower():
+                    raise
+                self._priority = Switch.OFF
+        raise ModelError(f"{self.address.base}: the prompt is too long for the model, however short")
+
+    async def _ask(self, server: Server, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        if self._exact(server):
+            form = self._format(server)
+            prompts = self._tokens or form
+            assert prompts is not None  # else the API were another one
+            chunks = exact(self._pieces, server, self.address, prompts, request)
+        else:
+            chunks = read_on(self._pieces, lambda: self._plain(server, request), request)
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
+
+    def _plain(self, server: Server, request: GenerationRequest) -> Ask:
+        """The whole question in one: the line in progress goes behind the head, or behind the middle marker, so that
+        the prompt of the next request begins as this one's did."""
+        address, api = replace(self.address, priority=self._priority), self._api(server)
+        max_tokens, stop = budget(request)
+        if api is Api.INFILL:
+            return infill(address, request, max_tokens=max_tokens, stop=stop)
+        behind = request.forced + request.resume
+        suffix = None
+        form = self._format(server)
+        prompt: str | list[int]
+        if api is Api.SUFFIX:
+            prompt, suffix = writable(request.head + behind), writable(request.suffix)
+        elif self._tokens:
+            prompt = self._tokens.tokens(request, request.head, behind)
+        elif form:
+            prompt = text_prompt(form, request) + neutral(behind, form)
+        else:
+            raise ModelNotUsable(
+                f"{address.base}: the FIM format of {server.model} is not known; name it: {address.base}?format=NAME"
+            )
+        return completions(
+            server,
+            address,
+            prompt,
+            max_tokens=max_tokens,
+            foreground=request.foreground,
+            suffix=suffix,
+            stop=stop,
+        )
+
+    @property
+    def _marks(self) -> frozenset[int]:
+        return self._tokens.vocabulary.control if self._tokens else self._told.marks if self._told else frozenset()
+
+    async def _pieces(self, ask: Ask) -> AsyncGenerator[Piece, None]:
+        async with aclosing(self._wire.events(ask.path, ask.body)) as events:
+            async for event in events:
+                piece = read(event)
+                if not piece.text and not self._marks.isdisjoint(piece.tokens):
+                    piece = replace(piece, finish=Finish.END)  # the model begins another part: the middle is complete
+                yield piece
+
+
+def _texts(request: GenerationRequest) -> list[str]:
+    """All of the user's text that a request holds."""
+    return [request.prefix + request.resume, request.suffix, *(text.text for text in request.related)]

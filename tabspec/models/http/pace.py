@@ -1,0 +1,46 @@
+"""Back-off: how long a server that failed, or that asked for patience, is left alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+# The first pause is shorter than the gap between two requests of someone who types, so that a single hiccup costs
+# one suggestion; the longest is what one waits at most for suggestions once a server has come back.
+FIRST_S, LONGEST_S = 0.25, 5.0
+# A server may ask for more patience than that, but not for more than a minute: it may have been set up wrongly.
+LONGEST_ASKED_S = 60.0
+
+
+class Pace:
+    """Pauses that double from failure to failure, and end with the first success. The clock is the running loop's."""
+
+    def __init__(self) -> None:
+        self._pause = 0.0
+        self._until = 0.0
+        self.why = ""
+
+    def left(self) -> float:
+        """Seconds for which nothing should be asked."""
+        return max(self._until - asyncio.get_running_loop().time(), 0.0) if self._until else 0.0
+
+    def failed(self, why: str, asked: float | None = None) -> None:
+        """A request failed; the server asked to wait ``asked`` seconds."""
+        self._pause = min(max(2 * self._pause, FIRST_S), LONGEST_S)
+        pause = self._pause if asked is None else min(asked, LONGEST_ASKED_S)
+        self._until = asyncio.get_running_loop().time() + pause
+        self.why = why
+
+    def succeeded(self) -> None:
+        """A request was answered."""
+        self._pause = self._until = 0.0
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a response's Retry-After asks for; None where it doesn't (a date counts as not given)."""
+    value = headers.get("retry-after", "").strip()
+    try:
+        seconds = float(value)
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < float("inf") else None

@@ -1,0 +1,75 @@
+"""What SECURITY.md promises of a server that is not on this machine."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tabspec.errors import ModelError
+from tabspec.models.http import HttpModel
+from tabspec.models.http.secrets import secret_in, stays_here
+from tabspec.models.protocol import GenerationRequest, RelatedText
+
+SECRETS = [
+    'aws_key = "AKIAIOSFODNN7EXAMPLE"',
+    'password = "correct-horse-battery"',
+    "-----BEGIN RSA PRIVATE KEY-----",
+    'token = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"',
+    'url = "postgres://user:s3cr3tpw@db.internal/x"',
+    "x = 1; " * 600 + 'k = "AKIAIOSFODNN7EXAMPLE"',
+]
+
+
+@pytest.mark.parametrize("line", SECRETS)
+def test_secrets_are_seen(line: str) -> None:
+    assert secret_in([f"import os\n{line}\n"])
+
+
+def test_ordinary_code_holds_none() -> None:
+    sources = sorted((Path(__file__).parents[2] / "tabspec" / "engine").glob("*.py"))
+    assert sources and not [source.name for source in sources if secret_in([source.read_text("utf-8")])]
+    assert not secret_in(["self.password = password", 'key = os.environ["API_KEY"]', 'digest = "da39a3ee5e6b4b0d3255"'])
+
+
+@pytest.mark.parametrize(
+    "base", ["http://localhost:1", "http://127.0.0.1:8080", "http://[::1]:8080", "http://127.9.9.9"]
+)
+def test_loopback_is_this_machine(base: str) -> None:
+    assert stays_here(base)
+
+
+@pytest.mark.parametrize("base", ["http://10.0.0.5", "https://llm.example.com", "http://localhost.example.com"])
+def test_all_else_is_not(base: str) -> None:
+    assert not stays_here(base)
+
+
+class Recorder(httpx.AsyncBaseTransport):
+    """Answers nothing, and keeps what was to be sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[httpx.Request] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.sent.append(request)
+        raise httpx.ConnectError("no network in tests")
+
+
+@pytest.mark.parametrize("where", ["head", "forced", "suffix", "resume", "related"])
+async def test_a_secret_is_not_sent_off_the_machine(where: str) -> None:
+    secret = '\nkey = "AKIAIOSFODNN7EXAMPLE"'
+    texts = {name: secret if name == where else "" for name in ("head", "forced", "suffix", "resume")}
+    related = (RelatedText("b.py", secret),) if where == "related" else ()
+    recorder = Recorder()
+    model = HttpModel("https://llm.example.com#qwen2.5-coder", key="", transport=recorder)
+    with pytest.raises(ModelError, match="not sent"):
+        async with aclosing(model.stream(GenerationRequest(**texts, related=related))) as chunks:
+            await anext(chunks)
+    assert not recorder.sent
+    with pytest.raises(ModelError, match="no server answers"):
+        async with aclosing(model.stream(GenerationRequest("x = 1", "\ny", ""))) as chunks:
+            await anext(chunks)
+    assert recorder.sent, "what holds no secret is asked, and no pause was begun"
+    await model.close()
