@@ -145,9 +145,9 @@ class Strip:
         return f' class="{self._looks.setdefault(css, f"c{len(self._looks)}")}"' if css else ""
 
     def _key(self, key: str) -> str:
-        """A key's cap, in the lower right corner above the status line."""
+        """A key's cap, in the upper right corner, where lines of code rarely reach."""
         width, height = 84, 34
-        x, y = self.width - PAD - width - 6, BAR + (self.lines - 2) * CELL_H - height - 8
+        x, y = self.width - PAD - width, BAR + 4
         return (
             f'<g transform="translate({x:.1f} {y:.1f})"><rect width="{width}" height="{height}" rx="6" fill="#2d313b"'
             f' stroke="#98c379"/><text x="{width / 2}" y="22" text-anchor="middle">{SHOWN_KEYS[key]}</text></g>'
