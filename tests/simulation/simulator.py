@@ -238,7 +238,8 @@ class Simulation:
                 editor.open()
                 if random.random() < 0.5:
                     editor.replace_all()
-                self._tell(editor)
+                if random.random() < 0.5:
+                    self._tell(editor)
                 return
             case "worker dies":
                 self.model.die()
