@@ -114,7 +114,8 @@ class Scheduler:
     async def _run(self, generation: Generation) -> Exception | None:
         """Read the model's answer into the generation, to its end or until this task is cancelled."""
         request = generation.question.request(self._stop, generation.text, generation.foreground)
-        started = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time
+        started = now()
         try:
             async with aclosing(self._model.stream(request)) as stream:
                 async for chunk in stream:
@@ -129,7 +130,7 @@ class Scheduler:
             # A fault in a model must not take the engine down with it.
             return ModelError(f"{type(failure).__name__}: {failure}")
         finally:
-            generation.busy += asyncio.get_running_loop().time() - started
+            generation.busy += now() - started
         return None if generation.finish else ModelUnavailable("the model's answer broke off")
 
     def _left(self, generation: Generation, task: asyncio.Task[Exception | None]) -> None:

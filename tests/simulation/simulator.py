@@ -101,7 +101,9 @@ class Simulation:
     def __init__(self, world: World, note: Callable[[str], None] | None = None) -> None:
         self.world, self._note = world, note
         self.random = Random(f"users {world.seed}")
-        self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, _WatchedLoop)
+        self._loop, self._main = loop, asyncio.current_task()
         self.faults = Faults(Random(f"faults {world.seed}"), world.fault_rate)
         self.model = SimulatedModel(self.faults, world.end_percent, world.calibrated)
         self.engine = CompletionEngine(self.model, world.config, slots=world.slots)
@@ -236,7 +238,8 @@ class Simulation:
                 editor.open()
                 if random.random() < 0.5:
                     editor.replace_all()
-                self._tell(editor)
+                if random.random() < 0.5:
+                    self._tell(editor)
                 return
             case "worker dies":
                 self.model.die()
@@ -348,6 +351,7 @@ class Simulation:
 
     def _event(self, action: str, editor: Editor | None) -> None:
         self.events += 1
+        self._loop.turns = 0
         self._say(f"--- {self.events}", action, editor and editor.uri)
 
     def _say(self, *what: object) -> None:
@@ -368,6 +372,12 @@ class Simulation:
             except Violation as violation:
                 self._fail(violation)
 
+    def stuck(self) -> None:
+        """Called when the clock does not come to move."""
+        self._fail(Violation("everybody is busy, and no time passes"))
+        if self._main:
+            self._main.cancel()
+
     def report(self) -> Report:
         stats = self.engine.stats
         return Report(
@@ -384,33 +394,46 @@ class Simulation:
         )
 
 
+# Turns of the event loop between two events or moves of the clock. A model that takes no time, asked for all futures
+# of a screen at one moment, takes some ten thousand.
+MOST_TURNS = 100_000
+
+
 class _WatchedLoop(VirtualTimeLoop):
-    """A virtual clock that lets somebody look each time before it moves."""
+    """A virtual clock that lets somebody look each time before it moves, and notices when it never does."""
 
     def __init__(self) -> None:
         super().__init__()
         self.simulation: Simulation | None = None
+        self.turns = 0
 
     def _jump(self, seconds: float) -> None:
         if self.simulation and seconds > 0:
+            self.turns = 0
             self.simulation.quiet(seconds)
         super()._jump(seconds)
+
+    def _run_once(self) -> None:
+        self.turns += 1
+        if self.simulation and self.turns > MOST_TURNS:
+            self.simulation.stuck()
+        super()._run_once()  # type: ignore[misc]
 
 
 def simulate(seed: int, events: int = 2000, note: Callable[[str], None] | None = None) -> Report:
     """Run one seed. Raises `Violation` where an invariant does not hold."""
 
     async def main() -> Report:
-        simulation = Simulation(World(seed), note)
-        loop.simulation = simulation
+        simulation = loop.simulation = Simulation(World(seed), note)
         try:
             await simulation.run(events)
         except BaseException as error:
+            loop.simulation = None
+            error = simulation.trouble or error
             command = f"python -m tests.simulation.run --seed {seed} --events {simulation.events}"
             error.add_note(f"event {simulation.events}; to reproduce: {command}")
-            raise
-        finally:
-            loop.simulation = None
+            raise error from None
+        loop.simulation = None
         return simulation.report()
 
     loop = _WatchedLoop()
