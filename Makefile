@@ -1,5 +1,5 @@
 # Everything starts here; each target makes what it needs. `make help` lists them.
-.PHONY: help venv demo test test-fast check format nvim soak bench clean
+.PHONY: help venv demo test test-fast check format nvim vsix soak clean
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -32,6 +32,15 @@ check: venv  ## style, types, imports between rooms, documents in step with the 
 format: venv  ## put the source into the house style
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
+
+nvim: venv  ## open Neovim with the plugin and the bundled model on an example file
+	@scripts/nvim.sh $(VENV) $(OUT)
+
+vsix: venv  ## package the VS Code extension
+	$(MAKE) -C editor-configs/vscode vsix
+
+soak: venv  ## ten million events of the simulator (hours)
+	@scripts/soak.sh $(PYTHON)
 
 clean:  ## remove what was built (not the virtual environment)
 	rm -rf $(OUT) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

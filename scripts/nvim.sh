@@ -17,9 +17,10 @@ if [ -z "$nvim" ] || [ "$("$nvim" --clean --headless +'lua io.write(vim.fn.has("
 fi
 if [ -z "$file" ]; then
     mkdir -p "$out"
-    file=$out/inventory.py
+    file=$out/point.py
     cp "$config/first-minute.py" "$file"
 fi
-TABSPEC_LSP=${TABSPEC_LSP:-$PWD/$venv/bin/tabspec-lsp}
+case $venv in /*) ;; *) venv=$PWD/$venv ;; esac
+TABSPEC_LSP=${TABSPEC_LSP:-$venv/bin/tabspec-lsp}
 export TABSPEC_LSP
 exec "$nvim" --clean -n -u "$config/first-minute.lua" "$file"

@@ -5,6 +5,7 @@ The language server's options, the command line and the table in the documentati
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from enum import StrEnum
@@ -46,6 +47,19 @@ class EngineConfig:
     max_lines: int = setting(1, "Lines that a suggestion may have.", 1, 64)
     # A line of code of 120 columns has about 36 tokens.
     max_tokens: int = setting(48, "Tokens that a suggestion may have.", 1, 1024)
+    # A suggestion ends where the model is in doubt: what it says up to there is right more often, and can be taken.
+    # One half is "more likely than not": docs/decisions/2026-11-23-doubt.md has what other values did.
+    min_token_probability: float = setting(
+        0.5, "A suggestion stops before a token that the model finds less likely than this.", 0, 1
+    )
+    # A beginning may be less sure than what follows it: where the last suggestion ended in doubt, there would be none.
+    min_first_probability: float = setting(
+        0.2, "No suggestion is made whose first token the model finds less likely than this.", 0, 1
+    )
+    # One in ten: a suggestion that is wrong nine times out of ten costs more reading than it saves typing.
+    min_probability: float = setting(
+        0.1, "Suggestions that are right less often are withheld (by the model's calibration, if it has one).", 0, 1
+    )
     cache_entries: int = setting(10_000, "Suggestions kept in the completion cache.", 1, 10_000_000)
     cache_bytes: int = setting(16 << 20, "Bytes that the completion cache may take.", 1024, 1 << 34)
     cache_seconds: float = setting(3600.0, "Seconds after which a cached suggestion is dropped.", 0.001, 1e9)
@@ -56,6 +70,12 @@ class EngineConfig:
     def __post_init__(self) -> None:
         for item in fields(self):
             object.__setattr__(self, item.name, checked(item, getattr(self, item.name)))
+
+    @property
+    def doubt(self) -> tuple[float | None, float | None]:
+        """`min_token_probability` and `min_first_probability` as log-probabilities; None for 0."""
+        least, first = (math.log(p) if p else None for p in (self.min_token_probability, self.min_first_probability))
+        return least, first
 
     @property
     def speculation_depth(self) -> int:

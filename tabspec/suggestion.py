@@ -123,12 +123,15 @@ class GeneratedText:
 
         A token of which only a part was typed still counts with its whole log-probability: so it does in a
         generation that starts behind the typed text, where that token is decoded under a constraint. Blanks alone that
-        the stop rule has left over are no rest: asked anew, the model goes on to the next line.
+        the stop rule has left over are no rest: asked anew, the model goes on to the next line. Nor is the second half
+        of a line end: behind the first one, the model sees a line end of another kind.
         """
         if not typed:
             return self if self.text else None
         rest = self.text[len(typed) :]
         if not self.text.startswith(typed) or not rest or (self.finish is Finish.STOP and rest.isspace()):
+            return None
+        if typed.endswith("\r") and rest.startswith("\n"):
             return None
         kept = bisect_left(self.ends, len(typed))
         kept += self.ends[kept : kept + 1] == (
@@ -152,7 +155,8 @@ class Answer:
     """How one request ended: exactly one of these for each request.
 
     ``waited`` is in seconds, from the request to this answer; ``reason`` is set where there is no suggestion, ``miss``
-    where there is one that had to be waited for.
+    where there is one that had to be waited for. ``cached`` tells that the completion cache knew the answer, be it that
+    there is nothing to suggest.
     """
 
     source: Source
@@ -161,6 +165,7 @@ class Answer:
     waited: float = 0.0
     detail: str = ""
     miss: Miss | None = None
+    cached: bool = False
 
     @property
     def suggestion(self) -> Suggestion | None:

@@ -10,6 +10,9 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForCausalLM
 
+# A model of two layers of 32 numbers gains nothing by threads, and loses much where other tests run beside it.
+torch.set_num_threads(1)
+
 CODE = '''
 def greet(name: str) -> str:
     """Say hello — grüß dich, 你好 🎉."""

@@ -6,7 +6,7 @@ vim.o.termguicolors = true
 vim.o.number = true
 vim.o.shiftwidth, vim.o.expandtab = 4, true
 vim.o.laststatus = 2
-vim.o.statusline = " %t   Tab: accept   Alt-Right: a word   Ctrl-]: refuse   :q! leaves%=%{v:lua.require'tabspec'.status()} "
+vim.o.statusline = " %t%<  Tab: accept  Ctrl-]: refuse  :q! leaves %=%{v:lua.require'tabspec'.status()} "
 
 require('tabspec').setup()
 

@@ -7,13 +7,17 @@ import asyncio
 import logging
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tabspec import __version__
 from tabspec_lsp.options import Options
-from tabspec_lsp.recorder import Recorder
 from tabspec_lsp.server import TabspecServer
 from tabspec_lsp.streams import READ_BYTES, stdio, take_stdout
+
+if TYPE_CHECKING:
+    from tabspec_lsp.recorder import Recorder
 
 _LEVELS = ("error", "warning", "info", "debug")
 
@@ -30,12 +34,18 @@ def parser(prog: str = "tabspec-lsp") -> argparse.ArgumentParser:
     """The command line."""
     new = argparse.ArgumentParser(
         prog=prog,
+        formatter_class=partial(argparse.HelpFormatter, width=100),  # the same everywhere: it is in the documentation
         description="The language server of tabspec: inline completions, the next one ready before Tab is pressed.",
     )
     how = new.add_mutually_exclusive_group()
     how.add_argument("--stdio", action="store_true", help="talk over standard input and output (the default)")
     how.add_argument("--tcp", type=int, metavar="PORT", help="wait for one client on this port of 127.0.0.1 (0: any)")
-    new.add_argument("--model", default="", metavar="MODEL", help="the model; scripted:FILE.json answers from a script")
+    new.add_argument(
+        "--model",
+        default="",
+        metavar="MODEL",
+        help="a folder, or a name on the Hugging Face Hub; scripted:FILE.json answers from a script (the bundled one)",
+    )
     new.add_argument("--record", type=Path, metavar="DIR", help="record editing sessions into this folder")
     new.add_argument("--log-file", type=Path, metavar="FILE", help="log to this file instead of standard error")
     new.add_argument("--log-level", choices=_LEVELS, default="warning", help="how much is logged (warning)")
@@ -81,6 +91,8 @@ async def _first_connection(port: int) -> tuple[asyncio.StreamReader, asyncio.St
 def _recorder(folder: Path | None) -> Recorder | None:
     if folder is None:
         return None
+    from tabspec_lsp.recorder import Recorder
+
     try:
         return Recorder(folder)
     except OSError as error:

@@ -11,10 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from tabspec.errors import ModelUnavailable, TabspecError
-from tabspec.models.address import is_address
 from tabspec.models.protocol import Model
-from tabspec.models.scripted_file import SCHEME, read_script
-from tabspec.models.worker import WorkerModel, WorkerState
 
 log = logging.getLogger(__name__)
 
@@ -114,14 +111,25 @@ class ModelHost:
 async def open_model(spec: str, report: Report) -> Model:
     """The model of a ``--model`` specification: a script (``scripted:FILE``), a server's (``http://…``), or what
     `tabspec.models.load` knows otherwise, in a process of its own."""
-    if is_address(spec):
+    if spec.startswith(("http://", "https://")):
         return await _open_server(spec)
+    # Not at the top: `initialize` is answered without them.
+    from tabspec.models.scripted_file import SCHEME, read_script
+    from tabspec.models.worker import WorkerModel, WorkerState
+
     if spec.startswith(SCHEME):
-        return await _open_script(Path(spec.removeprefix(SCHEME)), report)
+        script, seconds = read_script(Path(spec.removeprefix(SCHEME)))
+        await _pretend_to_load(seconds, report)
+        return script
+    states = {
+        WorkerState.LOADING: ModelState.LOADING,
+        WorkerState.READY: ModelState.READY,
+        WorkerState.FAILED: ModelState.UNUSABLE,
+    }
 
     def progress(state: WorkerState, detail: str) -> None:
-        if state in _STATES:
-            report(_STATES[state], detail, None)
+        if state in states:
+            report(states[state], detail, None)
 
     worker = WorkerModel(spec or None, on_progress=progress)
     try:
@@ -130,13 +138,6 @@ async def open_model(spec: str, report: Report) -> Model:
         await worker.close()
         raise
     return worker
-
-
-_STATES = {
-    WorkerState.LOADING: ModelState.LOADING,
-    WorkerState.READY: ModelState.READY,
-    WorkerState.FAILED: ModelState.UNUSABLE,
-}
 
 
 async def _open_server(url: str) -> Model:
@@ -154,10 +155,8 @@ async def _open_server(url: str) -> Model:
     return model
 
 
-async def _open_script(path: Path, report: Report) -> Model:
-    model, seconds = read_script(path)
+async def _pretend_to_load(seconds: float, report: Report) -> None:
     steps = 10
     for step in range(steps if seconds else 0):
         report(ModelState.LOADING, "the script", 100.0 * step / steps)
         await asyncio.sleep(seconds / steps)
-    return model

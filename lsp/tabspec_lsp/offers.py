@@ -6,6 +6,7 @@ So it is read off the document: an accept leaves exactly the text that it was to
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -97,11 +98,12 @@ class _Place:
 class Offers:
     """The offers that clients may still speak of."""
 
-    # Editors ask at each keystroke and speak of the last few answers only.
-    _MOST = 256
+    # Editors ask at each keystroke and speak of the last few answers only. Each holds a snapshot of its document: of a
+    # file of 100 kB some hundred are kept, of one of 10 MB the last few.
+    _MOST_BYTES = 64 << 20
 
     def __init__(self) -> None:
-        self._by_id: LRUCache[str, Offer] = LRUCache(self._MOST)
+        self._by_id: LRUCache[str, Offer] = LRUCache(self._MOST_BYTES, getsizeof=self._bytes)
         self._places: dict[str, _Place] = {}
         self._made = 0
 
@@ -111,6 +113,12 @@ class Offers:
         offer = Offer(str(self._made), context, suggestion, source, waited)
         self._by_id[offer.id] = offer
         return offer
+
+    @classmethod
+    def _bytes(cls, offer: Offer) -> int:
+        # A tenth at most, so that a few are kept of any document; and at least so much that there are 1,000 at most.
+        size = sys.getsizeof(offer.context.document.text)
+        return min(max(size, cls._MOST_BYTES // 1000), cls._MOST_BYTES // 10)
 
     def get(self, offer_id: object) -> Offer | None:
         """The offer that a client names; None if it is unknown by now."""

@@ -66,14 +66,12 @@ class Options:
         """A copy with ``values`` set (an object; ``null`` is none), and a line for each value that cannot be used.
 
         Names may be written in camelCase, too. They may stand in a section "tabspec", as clients send whole
-        configurations.
+        configurations. Names that are not known are left out: `unknown_names` lists them.
         """
-        if isinstance(values, Mapping) and isinstance(values.get("tabspec"), Mapping):
-            values = values["tabspec"]
         if values is not None and not isinstance(values, Mapping):
             return self, [f"the settings must be an object, not {type(values).__name__}"]
         options, problems = self, []
-        for name, value in (values or {}).items():
+        for name, value in _section(values).items():
             try:
                 options = options._with(snake_case(str(name)), value)
             except ConfigError as error:
@@ -86,17 +84,26 @@ class Options:
             if name in {item.name for item in fields(group)}:
                 default = next(item.default for item in fields(group) if item.name == name)
                 return replace(self, **{part: replace(group, **{name: default if value is None else value})})
-        raise ConfigError(f"unknown setting {name!r}; docs/settings.md lists all")
-
-    def all(self) -> dict[str, Any]:
-        """Every setting by name."""
-        groups = (self.server, self.engine)
-        return {item.name: getattr(group, item.name) for group in groups for item in fields(group)}
+        return self
 
 
 def all_fields() -> list[Field[Any]]:
     """The fields of all settings, the server's first."""
     return [*fields(ServerOptions), *fields(EngineConfig)]
+
+
+def unknown_names(values: object) -> list[str]:
+    """The names in ``values`` that are those of no setting."""
+    known = {item.name for item in all_fields()}
+    return [str(name) for name in _section(values) if snake_case(str(name)) not in known]
+
+
+def _section(values: object) -> Mapping[Any, Any]:
+    """The section "tabspec" of ``values`` if there is one, else all of it, if it is an object."""
+    if not isinstance(values, Mapping):
+        return {}
+    inner = values.get("tabspec")
+    return inner if isinstance(inner, Mapping) else values
 
 
 def snake_case(name: str) -> str:

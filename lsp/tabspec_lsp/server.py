@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 from pygls.capabilities import ServerCapabilitiesBuilder
@@ -18,13 +18,15 @@ from tabspec_lsp import items
 from tabspec_lsp.frames import FrameParser
 from tabspec_lsp.liveness import ProcessWatch
 from tabspec_lsp.models import ModelHost, Open, open_model
-from tabspec_lsp.options import CompletionMode, Options
+from tabspec_lsp.options import CompletionMode, Options, unknown_names
 from tabspec_lsp.progress import ModelProgress
 from tabspec_lsp.protocol import TabspecProtocol, converter, text_range
-from tabspec_lsp.recorder import Recorder
 from tabspec_lsp.service import CompletionService, Offered
 from tabspec_lsp.streams import Output, Read
 from tabspec_lsp.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tabspec_lsp.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
@@ -147,27 +149,37 @@ class TabspecServer(LanguageServer):
     def lost_message(self, uri: str | None, problem: str) -> None:
         """A message could not be read. If it was a change, documents would differ from the client's from here on."""
         log.warning("lost a message: %s", problem)
-        lost = self.service.distrust(uri)
-        new = set(lost) - self._lost_told
-        self._lost_told |= new
+        self.service.distrust(uri)
+        self.tell_out_of_step()
+
+    def tell_out_of_step(self) -> None:
+        """Say it if documents have become unknown since this was called last."""
+        lost = set(self.service.documents.out_of_step)
+        new, self._lost_told = lost - self._lost_told, lost
         if new:
-            self.say("a message from the editor could not be read; reopen the file to get suggestions in it again.")
+            self.say("a change from the editor could not be followed; reopen the file to get suggestions in it again.")
 
     # --- settings -------------------------------------------------------------------------------------------------
 
-    def use(self, values: object, *, at_start: bool = False) -> None:
-        """Use these settings on top of the command line's; report those that cannot be used, all in one message."""
+    def use_at_start(self, values: object) -> None:
+        """Use these initialization options, on top of the command line's."""
+        self.base, self._problems = self.base.updated(values)
+        self._problems += [f"unknown setting {name!r}; docs/settings.md lists all" for name in unknown_names(values)]
+        self.service.configure(self.base)
+
+    def use(self, values: object) -> None:
+        """Use these settings of the client's configuration, on top of those at start.
+
+        Unknown ones are no mistake: the section may hold the editor plugin's own, too.
+        """
         options, problems = self.base.updated(values)
-        if at_start:
-            self.base, self._problems = options, problems
-        elif problems:
-            self.say("; ".join(problems) + ". The default is used.")
+        self._tell(problems)
         self.service.configure(options)
 
-    def tell_start_problems(self) -> None:
-        """Report what was wrong with the initialization options: not before the client is ready for messages."""
-        if self._problems:
-            self.say("; ".join(self._problems) + ". The default is used.")
+    def _tell(self, problems: list[str]) -> None:
+        """Report settings that cannot be used, all in one message."""
+        if problems:
+            self.say("; ".join(problems) + ". The default is used.")
 
     async def pull_settings(self) -> None:
         """Ask the client for its settings, if it has any to give."""
@@ -184,22 +196,27 @@ class TabspecServer(LanguageServer):
 
     async def started(self) -> None:
         """The client has sent `initialized`."""
-        self.tell_start_problems()
+        self._tell(self._problems)  # not before the client is ready for messages
         await asyncio.gather(self._progress.start(), self.pull_settings(), self._watch())
 
     async def _watch(self) -> None:
-        """Ask to be told when ignore rules change."""
+        """Ask to be told when ignore rules or settings change, if the client wants to be asked."""
         workspace = self.client_capabilities.workspace
-        watched = workspace and workspace.did_change_watched_files
-        if not (watched and watched.dynamic_registration):
-            return
-        watcher = types.FileSystemWatcher(glob_pattern="**/.tabspecignore")
-        options = types.DidChangeWatchedFilesRegistrationOptions([watcher])
-        registration = types.Registration("tabspec-ignore", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options)
+        files = workspace and workspace.did_change_watched_files
+        settings = workspace and workspace.did_change_configuration
+        wanted = []
+        if files and files.dynamic_registration:
+            watcher = types.FileSystemWatcher(glob_pattern="**/.tabspecignore")
+            options = types.DidChangeWatchedFilesRegistrationOptions([watcher])
+            wanted.append(types.Registration("tabspec-ignore", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options))
+        if settings and settings.dynamic_registration:
+            section = types.DidChangeConfigurationRegistrationOptions(section="tabspec")
+            wanted.append(types.Registration("tabspec-settings", types.WORKSPACE_DID_CHANGE_CONFIGURATION, section))
         try:
-            await self.client_register_capability_async(types.RegistrationParams([registration]))
+            if wanted:
+                await self.client_register_capability_async(types.RegistrationParams(wanted))
         except JsonRpcException as error:
-            log.warning("the client watches no files: %s", error)
+            log.warning("the client does not tell of changes: %s", error)
 
 
 def register(server: TabspecServer) -> None:
@@ -227,7 +244,7 @@ def initialize(ls: TabspecServer, params: types.InitializeParams) -> None:
     encoding = ServerCapabilitiesBuilder.choose_position_encoding(capabilities)
     ls.service.documents.encoding = PositionEncoding(str(getattr(encoding, "value", encoding)))
     ls.watch_client(params.process_id)
-    ls.use(params.initialization_options, at_start=True)
+    ls.use_at_start(params.initialization_options)
     text = capabilities.text_document
     mode = ls.service.options.server.completion
     menu_only = mode is CompletionMode.AUTO and not (text and text.inline_completion)

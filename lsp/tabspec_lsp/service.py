@@ -10,10 +10,9 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tabspec.context import EditContext
-from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.stats import EngineStats
 from tabspec.errors import PositionError
 from tabspec.models.protocol import slots_of
@@ -23,8 +22,11 @@ from tabspec_lsp.documents import Change, Changed, Documents, TextRange
 from tabspec_lsp.models import ModelHost, ModelState, Open
 from tabspec_lsp.offers import Heard, Offer, Offers, Outcome
 from tabspec_lsp.options import Options, ShownMode
-from tabspec_lsp.recorder import Recorder
 from tabspec_lsp.status import Tabs, status
+
+if TYPE_CHECKING:
+    from tabspec.engine.engine import CompletionEngine
+    from tabspec_lsp.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +106,11 @@ class CompletionService:
     def _new_engine(self) -> None:
         self._drop_engine()
         if self.host.model is not None:
-            self._engine = CompletionEngine(self.host.model, self.options.engine, slots=slots_of(self.host.model))
+            # Not at the top: `initialize` is answered without it.
+            from tabspec.engine.engine import CompletionEngine
+
+            model = self.host.model
+            self._engine = CompletionEngine(model, self.options.engine, slots=slots_of(model))
             self._engine.stats = self.stats  # counting goes on
 
     def _drop_engine(self) -> None:
@@ -155,13 +161,11 @@ class CompletionService:
         if self.documents.close(uri):
             self._lost_track(uri)
 
-    def distrust(self, uri: str | None = None) -> list[str]:
-        """A message was lost that may have been a change (of this document, or of any). The documents that now wait
-        for their whole text."""
+    def distrust(self, uri: str | None = None) -> None:
+        """A message was lost that may have been a change (of this document, or of any)."""
         for name in [uri] if uri is not None else self.documents.in_step:
             self.documents.distrust(name)
             self._lost_track(name)
-        return self.documents.out_of_step
 
     def _lost_track(self, uri: str) -> None:
         self._stop_grace(uri)

@@ -1,12 +1,10 @@
-"""Writes docs/settings.md from the settings in the code: ``python -m tabspec_lsp.settings_table [--check] FILE``."""
+"""Makes docs/settings.md from the settings in the code: ``python -m tabspec_lsp.settings_table > docs/settings.md``."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import Field
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from tabspec_lsp.options import all_fields
@@ -25,20 +23,6 @@ initialization options or by `workspace/configuration` in the section `tabspec`;
 def table() -> str:
     """The whole page."""
     return _HEAD + "".join(_row(item) for item in all_fields())
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the page; with ``--check``, say whether it is up to date (1 if not)."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    check = "--check" in given
-    names = [name for name in given if name != "--check"]
-    path = Path(names[0] if names else "docs/settings.md")
-    if not check:
-        path.write_text(table(), encoding="utf-8")
-    elif not path.is_file() or path.read_text(encoding="utf-8") != table():
-        print(f"{path} is out of date: run python -m tabspec_lsp.settings_table {path}", file=sys.stderr)
-        return 1
-    return 0
 
 
 def _row(item: Field[Any]) -> str:
@@ -66,4 +50,4 @@ def _values(item: Field[Any]) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.stdout.write(table())

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tabspec import __version__
 from tabspec.context import EditContext
-from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.stats import EngineStats
 from tabspec.suggestion import Answer, Source
 from tabspec_lsp.documents import Documents
 from tabspec_lsp.models import ModelHost
 from tabspec_lsp.options import Options
+
+if TYPE_CHECKING:
+    from tabspec.engine.engine import CompletionEngine
 
 
 @dataclass

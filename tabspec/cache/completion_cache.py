@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Hashable, Iterator, MutableMapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cachetools import TTLCache
 
@@ -134,12 +134,13 @@ class CompletionCache(MutableMapping[Key, Entry]):
     def __setitem__(self, key: Key, entry: Entry) -> None:
         if entry.bytes > self._entries.maxsize:
             return
-        if key in self._entries:
-            del self[key]  # so that the index counts each key once
-        while len(self._entries) >= self.max_entries:
-            self._entries.popitem()
-        self._entries[key] = entry
-        self._index.setdefault(key.place, _Lengths()).add(key.length, len(entry.generated.text))
+        with self._entries.timer:  # time stands still: what is there does not expire in between
+            if key in self._entries:
+                del self[key]  # so that the index counts each key once
+            while len(self._entries) >= self.max_entries:
+                self._entries.popitem()
+            self._entries[key] = entry
+            self._index.setdefault(key.place, _Lengths()).add(key.length, len(entry.generated.text))
 
     def __delitem__(self, key: Key) -> None:
         del self._entries[key]
@@ -197,6 +198,10 @@ class _Store(TTLCache[Key, Entry]):
     def __init__(self, max_bytes: int, ttl: float, timer: Callable[[], float], gone: Callable[[Key], None]) -> None:
         super().__init__(max_bytes, ttl, timer, getsizeof=lambda entry: entry.bytes)
         self._gone = gone
+
+    def get(self, key: Key, default: Any = None) -> Any:
+        with self.timer:  # Cache.get asks whether it is there, and then for it
+            return super().get(key, default)
 
     def __delitem__(self, key: Key) -> None:
         with self.timer:  # time stands still: TTLCache removes an entry that has just expired, and then raises

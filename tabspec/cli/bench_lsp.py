@@ -22,6 +22,15 @@ from tabspec.errors import TabspecError
 _URI = "file:///bench/example.py"
 _BARE = "tabspec_lsp.bare"
 _SERVER = "tabspec_lsp.main"
+# Something for a real model to go on from. A scripted one writes what comes behind it.
+_SEED = '''"""Statistics of a series of values."""
+
+
+def mean(values):
+    return sum(values) / len(values)
+
+
+'''
 # What a small model takes on two processor cores: a prompt of a few tokens behind what it knows, and a token.
 _SCRIPT = {"prefill_s": 0.02, "token_s": 0.004}
 
@@ -71,18 +80,17 @@ def measure_start(starts: int, model: str) -> dict[str, Any]:
 
 def _session(server: Server, rounds: int) -> dict[str, Any]:
     """Write a text by Tab, Tab, Tab, typing three characters in between. Which answers were hits, the server says."""
-    text, version = "", 1
+    text, version = _SEED, 1
     tabs: list[float] = []
     typed: list[float] = []
     server.open(text)
-    taken, items = server.timed_inline(0, 0)
-    first = taken
+    first, items = server.timed_inline(*_end(text))
     for number in range(rounds):
         if not items:
             # The model has come to an end: begin anew, a little differently.
-            text = f"# part {number}\n"
+            text = f"# {number}\n{_SEED}"
             version = server.change(version, text)
-            taken, items = server.timed_inline(1, 0)
+            _, items = server.timed_inline(*_end(text))
             continue
         said = items[0]["insertText"]
         time.sleep(0.15)  # as long as it takes to read a suggestion
@@ -193,8 +201,8 @@ def running(module: str, *arguments: str, **options: Any) -> Iterator[Server]:
     )
     server = Server(process)
     try:
-        capabilities = {"textDocument": {"inlineCompletion": {}}}
-        params = {"processId": None, "rootUri": None, "capabilities": capabilities}
+        capabilities: dict[str, Any] = {"textDocument": {"inlineCompletion": {}}}
+        params: dict[str, Any] = {"processId": None, "rootUri": None, "capabilities": capabilities}
         server.request("initialize", params | {"initializationOptions": options | {"patience": 60}})
         yield server
     finally:
@@ -206,7 +214,7 @@ def _script(folder: Path) -> str:
     """A scripted model that writes a program without end."""
     lines = "".join(f"value_{i} = compute(value_{i - 1}, factor={i})\n" for i in range(1, 1000))
     path = folder / "script.json"
-    path.write_text(json.dumps({"target": lines} | _SCRIPT))
+    path.write_text(json.dumps({"target": _SEED + lines} | _SCRIPT))
     return f"scripted:{path}"
 
 

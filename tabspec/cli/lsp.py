@@ -1,15 +1,21 @@
-"""`tabspec lsp`: the same as the command `tabspec-lsp`."""
+"""`tabspec lsp`: the command `tabspec-lsp` under another name."""
 
 from __future__ import annotations
 
-import importlib
-
 import click
+from tabspec_lsp.main import main, parser
 
 
-@click.command("lsp", add_help_option=False, context_settings={"ignore_unknown_options": True})
+class _Lsp(click.Command):
+    """Leaves its arguments, and its help, to `tabspec-lsp`."""
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write(parser(ctx.command_path).format_help())
+
+
+@click.command("lsp", cls=_Lsp, add_help_option=False, context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def lsp_command(arguments: tuple[str, ...]) -> None:
+@click.pass_context
+def lsp_command(ctx: click.Context, arguments: tuple[str, ...]) -> None:
     """Run the language server."""
-    # By name: the server stands above the command line, and is not imported from it.
-    importlib.import_module("tabspec_lsp.main").main(list(arguments), prog="tabspec lsp")
+    main(list(arguments), prog=ctx.command_path)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -18,8 +19,10 @@ from tabspec.config import EngineConfig, Policy
 from tabspec.errors import InputError
 from tabspec.models.load import BUNDLED, load_model
 from tabspec.models.protocol import Model
+from tabspec.models.worker import WorkerModel
+from tabspec.replay.calibrate import calibrate
 from tabspec.replay.clock import run_virtual
-from tabspec.replay.latency import TimedModel, parse_latency, read_latency
+from tabspec.replay.latency import LatencyProfile, TimedModel, parse_latency, read_latency
 from tabspec.replay.memo import MemoModel
 from tabspec.replay.recorded import RecordedModel
 from tabspec.replay.report import print_table, write
@@ -86,10 +89,13 @@ def replay_command(
     """
     if clock == "wall" and latency is not None:
         raise InputError("--latency belongs to the virtual clock; with --clock wall the model takes the time it takes")
-    profile = parse_latency(latency) if latency not in (None, "measured") else None
-    if latency is None and model is None:
-        profile = read_latency(BUNDLED / "latency.json")
-    given = {name: value for name, value in (("depth", depth), ("economy", economy)) if value is not None}
+    recorded = model == "recorded"
+    if recorded and latency == "measured":
+        raise InputError("--latency measured: a recorded assistant computes nothing; give milliseconds, or nothing")
+    given: dict[str, Any] = {"depth": depth, "economy": economy}
+    # A recorded assistant ended its suggestions itself: no rule of ours cuts them.
+    limits = {"max_lines": 64, "max_tokens": 1024} if recorded else {}
+    chosen = limits | {name: value for name, value in given.items() if value is not None}
     base = Setting(
         user=User(user),
         think_ms=think_ms,
@@ -101,29 +107,18 @@ def replay_command(
         command=shlex.join(["tabspec", *sys.argv[1:]]),
     )
     jobs = [
-        (session, replace(base, config=EngineConfig(policy=Policy(policy)).updated(given)))
+        (session, replace(base, config=EngineConfig(policy=Policy(policy)).updated(chosen)))
         for session in map(read_session, sessions)
         for policy in policies or (Policy.ADAPTIVE.value,)
     ]
-    if model == "recorded":
-        if latency == "measured":
-            raise InputError("--latency measured: a recorded assistant computes nothing; give milliseconds, or nothing")
-        # A recorded answer is one piece: of a profile, only the time of a whole suggestion applies.
-        seconds = None if profile is None else profile.prefill_fixed_ms / 1000
-        runs = (run_virtual if clock == "virtual" else asyncio.run)(
-            _play(jobs, lambda session: RecordedModel(session, seconds))
-        )
-    elif clock == "wall":
-        worker = load_model(model)
-        runs = asyncio.run(_play(jobs, lambda _: worker))
-    else:
-        memo = MemoModel(load_model(model))
-
-        def fresh(_: Session) -> Model:
-            memo.fresh_kv()
-            return TimedModel(memo, profile)
-
-        runs = run_virtual(_play(jobs, fresh))
+    playing = (
+        _recorded(jobs, latency)
+        if recorded
+        else _wall(jobs, model)
+        if clock == "wall"
+        else _timed(jobs, model, latency)
+    )
+    runs = asyncio.run(playing) if clock == "wall" else run_virtual(playing)
     result = ReplayResult(tuple(runs))
     print_table(result)
     if json_out:
@@ -134,22 +129,78 @@ def replay_command(
     return 0 if len(runs) == len(jobs) and not runs[-1].interrupted else 130
 
 
-async def _play(jobs: Sequence[tuple[Session, Setting]], model_for: Callable[[Session], Model]) -> list[Run]:
+Jobs = Sequence[tuple[Session, Setting]]
+
+
+async def _recorded(jobs: Jobs, latency: str | None) -> list[Run]:
+    """With each session's own recorded assistant, at its recorded times or at those given."""
+    # A recorded answer is one piece: of a profile, only the time of a whole suggestion applies.
+    seconds = None if latency is None else parse_latency(latency).prefill_fixed_ms / 1000
+
+    async def model_for(session: Session) -> Model:
+        return RecordedModel(session, seconds)
+
+    return await _play(jobs, model_for)
+
+
+async def _wall(jobs: Jobs, name: str | None) -> list[Run]:
+    """In real time, with the model in its own process as in the language server."""
+    worker = WorkerModel(name)
+    await worker.start()
+    try:
+        return await _play(jobs, _always(worker))
+    finally:
+        await worker.close()
+
+
+async def _timed(jobs: Jobs, name: str | None, latency: str | None) -> list[Run]:
+    """On the virtual clock: answers are computed once for all policies, and take the time of a latency profile."""
+    model = load_model(name)
+    memo = MemoModel(model)
+    given = None if latency in (None, "measured") else parse_latency(str(latency))
+    if latency is None and name in (None, "bundled"):
+        given = read_latency(BUNDLED / "latency.json")
+    measured: dict[str, LatencyProfile] = {}
+
+    async def model_for(session: Session) -> Model:
+        memo.fresh_kv()
+        profile = given or measured.get(session.name)
+        if profile is None:
+            profile = measured[session.name] = await calibrate(model, session, machine())
+        return TimedModel(memo, profile)
+
+    try:
+        return await _play(jobs, model_for)
+    finally:
+        await model.close()
+
+
+def _always(model: Model) -> Callable[[Session], Awaitable[Model]]:
+    async def model_for(_: Session) -> Model:
+        return model
+
+    return model_for
+
+
+async def _play(jobs: Jobs, model_for: Callable[[Session], Awaitable[Model]]) -> list[Run]:
     """Run the jobs one after another, with a progress bar; an interrupted one is the last."""
     runs: list[Run] = []
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task("", total=len(jobs))
         for number, (session, setting) in enumerate(jobs):
             bars.update(task, description=f"{session.name} {setting.config.policy}")
-            model = model_for(session)
+            model = await model_for(session)
 
             def progress(part: float, done: int = number) -> None:
                 bars.update(task, completed=done + part)
 
             knows = model.knows if isinstance(model, RecordedModel) else None
-            runs.append(await replay(session, model, setting, progress, knows=knows))
-            if runs[-1].interrupted:
+            run = await replay(session, model, setting, progress, knows=knows)
+            if isinstance(model, RecordedModel):
+                run = replace(run, notes=(*run.notes, model.note))
+            runs.append(run)
+            if run.interrupted:
                 break
-            await model.close()
     return runs

@@ -180,13 +180,21 @@ def _corpus_of(code: tuple[Path, ...], out: Path) -> Path:
 @click.option("-o", "--out", required=True, type=_path, help="Model folder to write.")
 @click.option("--bits", type=click.Choice(["8", "16"]), default="8", show_default=True, help="16: for transformers.")
 def export_command(run: Path, out: Path, bits: str) -> None:
-    """Write a model folder from a RUN's last checkpoint, or from another model folder.
+    """Write a model folder from another one, or from a RUN: its model, or its last checkpoint if it was stopped.
 
     With --bits 16 it loads in transformers, and converts to GGUF.
     """
+    from tabspec.train.checkpoint import NAME
     from tabspec.train.export import CONFIG, TOKENIZER, export_model, load_model
+    from tabspec.train.runs import interrupted
 
-    folder = run / "model" if not (run / CONFIG).is_file() else run
-    weights, shape, _ = load_model(folder)
-    export_model(weights, shape, folder / TOKENIZER, out, eight_bits=bits == "8")
+    if (run / CONFIG).is_file() or (run / "model" / CONFIG).is_file():
+        folder = run if (run / CONFIG).is_file() else run / "model"
+        weights, shape, _ = load_model(folder)
+        tokenizer = folder / TOKENIZER
+    elif (run / NAME).is_file():
+        weights, shape, tokenizer = interrupted(run)
+    else:
+        raise InputError(f"{run}: neither a model folder nor a run of `tabspec train run`")
+    export_model(weights, shape, tokenizer, out, eight_bits=bits == "8")
     click.echo(f"wrote {out}")

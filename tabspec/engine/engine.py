@@ -15,7 +15,7 @@ from tabspec.context import EditContext
 from tabspec.engine.futures import SHARES, Kind
 from tabspec.engine.generation import Generation, Link, State
 from tabspec.engine.past import Past
-from tabspec.engine.postprocess import PostProcess, postprocess
+from tabspec.engine.postprocess import PostProcess, judge, postprocess
 from tabspec.engine.price import Price
 from tabspec.engine.question import Question
 from tabspec.engine.rejections import Rejections
@@ -51,7 +51,7 @@ class CompletionEngine:
         self.completion_cache = CompletionCache(
             config.cache_entries, config.cache_bytes, config.cache_seconds, self._now
         )
-        stop = StopRule(config.max_lines, config.max_tokens)
+        stop = StopRule(config.max_lines, config.max_tokens, *config.doubt)
         self._scheduler = Scheduler(model, stop, self._review, self._ended, slots)
         self._price = Price(config.economy)
         self._speculator = Speculator(config, self._price, self._known, self._speculate)
@@ -192,24 +192,31 @@ class CompletionEngine:
             return None
         first = hit.entry.speculated and not hit.entry.served
         source = Source.SPECULATED if first else Source.EXACT if hit.exact else Source.TYPE_THROUGH
-        return self._offer(question.context, hit.generated, hit.entry, source)
+        return replace(self._offer(question.context, hit.generated, hit.entry, source), cached=True)
 
     def _offer(self, context: EditContext, generated: GeneratedText, entry: Entry, source: Source) -> Answer:
         """Post-process what is left of an entry's text into the answer."""
-        suggestion = self._post(context, generated)
+        suggestion = self._suggest(context, generated)
         if isinstance(suggestion, Reason):
             return Answer(Source.NONE, reason=suggestion)
-        if (context, suggestion) in self._rejections:
-            return Answer(Source.NONE, reason=Reason.REJECTED)
         if not entry.served and entry.tokens:
             kind = self.stats.kinds[entry.kind or OVERTAKEN]
             kind.used, kind.used_tokens = kind.used + 1, kind.used_tokens + entry.tokens
         entry.served += 1
         return Answer(source, (suggestion,))
 
+    def _suggest(self, context: EditContext, generated: GeneratedText) -> Suggestion | Reason:
+        """What to offer of a text at ``context``, or why nothing."""
+        suggestion = self._post(context, generated)
+        suggestion = judge(suggestion, generated, self._model.info.calibration, self.config.min_probability)
+        refused = isinstance(suggestion, Suggestion) and (context, suggestion) in self._rejections
+        return Reason.REJECTED if refused else suggestion
+
     def _supersede(self, request: _Request) -> None:
+        """Something newer has come. Its task leaves the generation when it wakes, and not before: the newer request may
+        join it, and in between it would count as speculation and lose its slot.
+        """
         request.superseded = True
-        self._leave(request)
         request.woken.set()
 
     def _leave(self, request: _Request) -> None:
@@ -296,7 +303,7 @@ class CompletionEngine:
     def _known(self, context: EditContext) -> Suggestion | Reason | None:
         """What would be offered at ``context`` without asking the model; None if that is not known."""
         hit = self.completion_cache.lookup(context, self._question(context).scope)
-        return hit and self._post(context, hit.generated)
+        return hit and self._suggest(context, hit.generated)
 
     def _speculate(self, speculation: Speculation) -> bool:
         """Put a future to the model, unless that is done already; whether it was."""

@@ -33,7 +33,12 @@ class Link:
     def on_way(self, current: EditContext) -> bool:
         """Whether the user, at ``current``, may still take this step: nothing else was typed."""
         typed = current.typed_since(self.context)
-        return typed is not None and self.suggestion.text.startswith(typed)
+        if typed is not None:
+            return self.suggestion.text.startswith(typed)
+        if not self.suggestion.replace_after or current.offset < self.context.offset:
+            return False
+        # What stood behind the cursor may be replaced already: then the rest of the text leads there.
+        return self.context.after_accept(self.suggestion).typed_since(current) is not None
 
     def passes(self, state: EditContext) -> bool:
         """Whether this step leads to ``state``, or beyond it by more of the same text."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
+from tabspec.calibration import Calibration
 from tabspec.context import EditContext
 from tabspec.suggestion import GeneratedText, Reason, Suggestion
 
@@ -33,8 +35,23 @@ def postprocess(context: EditContext, generated: GeneratedText) -> Suggestion | 
         replace_after=replace_after,
         finish=generated.finish,
         logprob=generated.logprob,
-        probability=math.exp(min(generated.logprob, 0.0)),
     )
+
+
+def judge(
+    suggestion: Suggestion | Reason, generated: GeneratedText, calibration: Calibration | None, least: float
+) -> Suggestion | Reason:
+    """Give a suggestion its probability of being right, and withhold it if that is less than ``least``.
+
+    Without a calibration it is the model's own probability of the whole text; nothing is withheld for that, which
+    is far too low for long texts.
+    """
+    if isinstance(suggestion, Reason):
+        return suggestion
+    if calibration is None:
+        return replace(suggestion, probability=math.exp(min(generated.logprob, 0.0)))
+    probability = calibration.probability(generated.logprob, len(generated.logprobs))
+    return replace(suggestion, probability=probability) if probability >= least else Reason.WITHHELD
 
 
 def trim_end(text: str) -> str:

@@ -16,11 +16,13 @@ class Rejections:
     after a change elsewhere in the document, are not affected.
     """
 
-    # A refusal matters for minutes; 256 of them a document are hours of work.
+    # A refusal matters for minutes; 256 of them a document are hours of work. More documents than these are not worked
+    # on at a time; a bound, because a refusal may be heard after its document was closed.
     _MOST = 256
+    _DOCUMENTS = 256
 
     def __init__(self) -> None:
-        self._futures: dict[str, LRUCache[tuple[int, int], bool]] = {}
+        self._futures: LRUCache[str, LRUCache[tuple[int, int], bool]] = LRUCache(self._DOCUMENTS)
 
     def add(self, context: EditContext, suggestion: Suggestion) -> None:
         """The user refused this here."""

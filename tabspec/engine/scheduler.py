@@ -100,8 +100,8 @@ class Scheduler:
             generation.interrupt()
 
     def _stop_task(self, generation: Generation) -> None:
-        """Wake a generation's task where it waits for the model. Not twice: the model may be cleaning up by then. Nor from
-        inside: the task itself sees what has become of its generation.
+        """Wake a generation's task where it waits for the model. Not twice: the model may be cleaning up by then.
+        Nor from inside: the task itself sees what has become of its generation.
         """
         task = self._running.get(generation)
         if task and generation.state is State.RUNNING and task is not asyncio.current_task():
@@ -140,9 +140,11 @@ class Scheduler:
         del self._running[generation]
         # Cancelled by nobody here: a library below the model gave up, as on a lost connection.
         error = ModelUnavailable("the model's answer was cancelled") if task.cancelled() else task.result()
-        if generation.state is State.QUEUED:  # interrupted
+        if generation.finish is not None:  # whole, even if it was interrupted or failed after its last token
+            error = None
+        if generation.state is State.QUEUED and generation.finish is None:
             self._queued[generation] = next(self._numbers)
-        elif generation.state is State.RUNNING:
+        elif not generation.ended:
             self._end(generation, State.FAILED if error else State.DONE, error)
         self._pump()
 

@@ -31,6 +31,10 @@ class Speculation:
     probability: float
 
 
+# How many futures of a screen are looked at, the likeliest first. A person takes one of them; while nobody does
+# anything, the tree would grow by a power of its depth, and with it the queue, the work at rest, and each look.
+FUTURES = 64
+
 Known = Callable[[EditContext], Suggestion | Reason | None]
 Ask = Callable[[Speculation], bool]
 
@@ -97,7 +101,9 @@ class Speculator:
             (-future.probability, next(order), (), root.context, future) for future in self._futures(root, 1.0)
         ]
         heapq.heapify(heap)
-        while heap:
+        for _ in range(FUTURES):
+            if not heap:
+                return
             negative, _, before, context, future = heapq.heappop(heap)
             lineage = (*before, Link(context, future.step))
             state = context.after_accept(future.step)

@@ -13,6 +13,7 @@ from typing import Any
 
 import xxhash
 
+from tabspec.calibration import Calibration, load_calibration
 from tabspec.errors import ModelNotUsable
 from tabspec.models.vocabulary import Vocabulary
 from tabspec.prompt.fim import FORMATS, FimFormat, by_name, detect
@@ -31,6 +32,12 @@ class ModelFolder:
             raise ModelNotUsable(f"{self.path} is no folder; name the folder that holds config.json and the weights")
         if not (self.path / "config.json").is_file():
             raise ModelNotUsable(f"{self.path} is no model folder: it has no config.json")
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """How likely the model's suggestions are right; None where nobody has measured it (`tabspec evaluate`)."""
+        file = self.path / "calibration.json"
+        return load_calibration(file) if file.exists() else None
 
     @cached_property
     def config(self) -> dict[str, Any]:

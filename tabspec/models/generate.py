@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
 
 import torch
 
 from tabspec.errors import ModelError
+from tabspec.models.drafts import Drafts, NoDrafts
 from tabspec.models.prompting import Prompter
 from tabspec.models.protocol import Chunk, GenerationRequest, Usage
 from tabspec.models.slots import Choice, Decoder, Slot, Slots
@@ -25,13 +26,6 @@ from tabspec.suggestion import Finish
 # 25M parameters on two cores, and chunks of this size cost no more per token than longer ones.
 CHUNK = 256
 
-Drafts = Callable[[Sequence[int]], Sequence[int]]
-
-
-def no_drafts(_: Sequence[int]) -> Sequence[int]:
-    """Drafts nothing: every token behind the forced text is decoded singly."""
-    return ()
-
 
 @dataclass
 class LocalDecoding:
@@ -41,7 +35,7 @@ class LocalDecoding:
     vocabulary: Vocabulary
     prompter: Prompter
     slots: Slots
-    drafts: Drafts = no_drafts
+    drafts: Drafts = field(default_factory=NoDrafts)
     chunk: int = CHUNK
 
 
@@ -83,7 +77,8 @@ class _Stretch:
             self.finish = Finish.END
             return Chunk()
         fresh, self.rest = data[len(self.rest) :], self.rest[len(data) :]
-        if fresh and stop.min_logprob is not None and choice.logprob < stop.min_logprob:
+        least = stop.min_logprob if self.writing.suggestion else stop.min_first_logprob
+        if fresh and least is not None and choice.logprob < least:
             self.finish = Finish.CONFIDENCE
             return Chunk()
         self.spent += len(data) > self.ahead
@@ -184,7 +179,7 @@ def _draft(stretch: _Stretch, slot: Slot, pending: _Pending) -> list[int]:
         return []
     if not stretch.rest:
         room = max(stretch.writing.stop.max_tokens - stretch.spent - 1, 0)
-        return list(stretch.local.drafts([*slot.tokens, *(token for token, _ in pending)]))[:room]
+        return list(stretch.local.drafts.propose([*slot.tokens, *(token for token, _ in pending)]))[:room]
     try:
         return stretch.local.vocabulary.encode(stretch.rest.decode("utf-8"))
     except UnicodeDecodeError:  # the last token ended within a character
@@ -213,11 +208,14 @@ def _verify(stretch: _Stretch, slot: Slot, rows: torch.Tensor, draft: Sequence[i
     Returns the last choice, which is still to be run, and what the choices wrote.
     """
     base = len(slot.tokens) - len(draft)
+    guessed = draft and not stretch.rest  # else they are the tokenizer's own tokens for known text
     chunks: list[Chunk] = []
     for i in range(len(draft) + 1):
         choice = choose(stretch.local.vocabulary, rows[i], stretch.rest)
         chunks.append(stretch.take(choice))
         if stretch.over or i == len(draft) or draft[i] != choice.token:
+            if guessed:
+                stretch.local.drafts.verified(i, len(draft))
             if i < len(draft):
                 slot.truncate(stretch.local.decoder, base + i)
                 slot.logits = rows[i].clone()
@@ -229,15 +227,19 @@ def _verify(stretch: _Stretch, slot: Slot, rows: torch.Tensor, draft: Sequence[i
 def choose(vocabulary: Vocabulary, logits: torch.Tensor, rest: bytes) -> Choice:
     """The most likely token that agrees with ``rest`` (any token if it is empty); the lowest id among equals.
 
+    Its log-probability is that among the tokens which agree: what was typed is certain, however unlikely it was. More
+    of it typed leaves fewer tokens, so that a token that is likely enough stays so (`StopRule.min_logprob`).
     ``logits`` has shape (vocabulary,). Raises `ModelError` if they are not numbers.
     """
     logits = logits[: vocabulary.size]
     if rest:
-        allowed = vocabulary.agreeing(rest)
-        token = allowed[int(logits[torch.tensor(allowed)].argmax())]
+        allowed = torch.tensor(vocabulary.agreeing(rest))
+        among = logits[allowed]
+        best = int(among.argmax())
+        token, logprob = int(allowed[best]), float(among[best] - among.logsumexp(0))
     else:
         token = int(logits.argmax())
-    logprob = float(logits[token] - logits.logsumexp(0))
+        logprob = float(logits[token] - logits.logsumexp(0))
     if math.isnan(logprob):
         raise ModelError("the model's output is not a number; try another dtype (--dtype float32)")
     return Choice(token, rest, logprob)

@@ -183,6 +183,7 @@ class LlamaDecoder:
     def truncate(self, kv: LlamaKV, length: int) -> None:
         kv.length = min(kv.length, length)
 
+    @torch.inference_mode()  # what `forward` has grown is an inference tensor, which nothing else may write to
     def copy(self, source: LlamaKV, target: LlamaKV, length: int) -> None:
         if target.data.shape[3] < length:
             target.data = self._room(length)

@@ -47,7 +47,8 @@ def load_llama(
         raise ModelNotUsable(f"{name}: cannot be loaded: its weights lack {error}") from None
     kind = f"{str(numbers).removeprefix('torch.')}{' and int8' if int8 else ''}"
     detail = f"own decoder, {folder.model_type}, {at.type}, {kind}, {form.name}"
-    info = ModelInfo(name, folder.fingerprint("own", kind, form.name, str(decoder.context)), decoder.context, detail)
+    fingerprint = folder.fingerprint("own", kind, form.name, str(decoder.context))
+    info = ModelInfo(name, fingerprint, decoder.context, detail, folder.calibration)
     return LocalModel(info, decoder, vocabulary, form)
 
 

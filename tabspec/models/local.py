@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from tabspec.models.generate import CHUNK, Drafts, LocalDecoding, generate, no_drafts
+import torch
+
+from tabspec.models.drafts import Drafts, PromptLookup
+from tabspec.models.generate import CHUNK, LocalDecoding, generate
 from tabspec.models.prompting import Prompter
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
 from tabspec.models.slots import Decoder, Slots
+from tabspec.models.threads import threads_to_use
 from tabspec.models.vocabulary import Vocabulary
 from tabspec.prompt.fim import FimFormat
 
@@ -16,7 +20,8 @@ from tabspec.prompt.fim import FimFormat
 class LocalModel:
     """A `Model` on a decoder in this process. Forward passes block the event loop for as long as each of them takes.
 
-    ``slots`` sequences keep their keys and values between requests; prefill runs ``chunk`` tokens at a time.
+    ``slots`` sequences keep their keys and values between requests; prefill runs ``chunk`` tokens at a time. ``drafts``
+    are by prompt lookup unless others are given.
     """
 
     def __init__(
@@ -28,13 +33,18 @@ class LocalModel:
         *,
         slots: int = 4,
         chunk: int = CHUNK,
-        drafts: Drafts = no_drafts,
+        drafts: Drafts | None = None,
     ) -> None:
         self.info = info
+        self._most_threads = 0  # as many as torch is set to at the first request
+        drafts = drafts or PromptLookup(vocabulary.control)
         prompter = Prompter(vocabulary, form, decoder.context)
         self.local = LocalDecoding(decoder, vocabulary, prompter, Slots(decoder, slots), drafts, chunk)
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        self._most_threads = self._most_threads or torch.get_num_threads()
+        if (threads := threads_to_use(self._most_threads)) != torch.get_num_threads():
+            torch.set_num_threads(threads)
         async with aclosing(generate(self.local, request)) as chunks:
             async for chunk in chunks:
                 yield chunk

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from tabspec.calibration import Calibration
 from tabspec.suggestion import Finish
 
 
@@ -19,12 +20,13 @@ class StopRule:
     ``max_lines`` counts lines with something on them: 1 stops at the end of the line that is being written (or,
     where the cursor stands behind a finished line, at the end of the next one). The line end that stops a
     suggestion is not part of it. ``max_tokens`` counts decoded tokens; ``min_logprob`` stops before a token
-    that is less likely than that (natural logarithm; None: never).
+    that is less likely than that (natural logarithm; None: never), ``min_first_logprob`` before the very first one.
     """
 
     max_lines: int = 1
     max_tokens: int = 48
     min_logprob: float | None = None
+    min_first_logprob: float | None = None
 
     def end(self, text: str) -> int | None:
         """Length at which ``text`` has to be cut, or None while it may go on."""
@@ -107,12 +109,14 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What is known of a model: ``fingerprint`` changes whenever its answers may (weights, prompt format, dtype)."""
+    """What is known of a model: ``fingerprint`` changes whenever its answers may (weights, prompt format, dtype);
+    ``calibration`` tells how likely its suggestions are right, where that was measured."""
 
     name: str
     fingerprint: str
     context_tokens: int
     detail: str = ""
+    calibration: Calibration | None = None
 
 
 class Model(Protocol):

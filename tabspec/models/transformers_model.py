@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from transformers.utils import logging as transformers_logging
 from tabspec.errors import ModelNotUsable
 from tabspec.models.devices import pick_device, pick_dtype
 from tabspec.models.folder import ModelFolder, speak
+from tabspec.models.llama import LlamaConfig
 from tabspec.models.local import LocalModel
 from tabspec.models.protocol import ModelInfo
 from tabspec.models.quantized import is_quantized, load_llama_state_dict
@@ -90,7 +91,30 @@ def load_transformers(
     decoder = TransformersDecoder(model, min(positions, window, context))
     detail = f"transformers {type(model).__name__}, {at.type}, {str(numbers).removeprefix('torch.')}, {form.name}"
     fingerprint = folder.fingerprint("transformers", str(numbers), form.name, str(decoder.context))
-    return LocalModel(ModelInfo(name, fingerprint, decoder.context, detail), decoder, vocabulary, form)
+    info = ModelInfo(name, fingerprint, decoder.context, detail, folder.calibration)
+    return LocalModel(info, decoder, vocabulary, form)
+
+
+def from_weights(
+    shape: LlamaConfig, weights: Mapping[str, torch.Tensor], device: torch.device, dtype: torch.dtype
+) -> TransformersDecoder:
+    """A Llama of this shape on transformers, with given weights (for comparisons)."""
+    config = AutoConfig.for_model(
+        "llama",
+        vocab_size=shape.vocabulary,
+        hidden_size=shape.hidden,
+        intermediate_size=shape.mlp,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.kv_heads,
+        head_dim=shape.head_dim,
+        max_position_embeddings=shape.positions,
+        rms_norm_eps=shape.norm_eps,
+        tie_word_embeddings=shape.tied,
+    )
+    model: Any = AutoModelForCausalLM.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
+    model.load_state_dict({name: weight.to(dtype) for name, weight in weights.items()}, strict=False)
+    return TransformersDecoder(model.to(device).eval(), shape.positions)
 
 
 def _network(folder: ModelFolder, config: Any, dtype: torch.dtype) -> Any:

@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from tabspec.calibration import Calibration
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, RelatedText, StopRule, Usage
 from tabspec.suggestion import Finish
@@ -66,7 +67,8 @@ def info_fields(info: ModelInfo) -> Message:
 
 
 def read_info(fields: Message) -> ModelInfo:
-    return ModelInfo(**fields)
+    curve = fields.get("calibration")
+    return ModelInfo(**{**fields, "calibration": Calibration(**curve) if curve else None})
 
 
 def error_fields(error: Exception) -> Message:

@@ -44,11 +44,18 @@ class RequestRecord:
     text: str = ""  # its first `TEXT_CHARS` characters
     line: int = 0  # of the cursor, from 1
     miss: str | None = None  # a value of `Miss`, for a Tab that had to wait
+    cached: bool = False  # the completion cache knew the answer, be it that there is nothing to suggest
 
     @property
     def instant(self) -> bool:
-        """Answered from the completion cache, with no wait for the model."""
+        """Answered with a suggestion from the completion cache, with no wait for the model."""
         return self.source in INSTANT
+
+    @property
+    def instant_tab(self) -> bool:
+        """Asked after an accept, and answered from the completion cache with no wait: with a suggestion, or with the
+        knowledge that there is none (which a recording that was never asked there does not have)."""
+        return self.tab and (self.instant or self.cached) and self.miss != Miss.UNRECORDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +149,7 @@ class Run:
     cache: CacheStats
     stale_served: int
     misses: dict[str, int] = field(default_factory=dict)
+    silent_tabs: int = 0  # Tabs after which there was nothing to suggest
     kinds: dict[str, KindResult] = field(default_factory=dict)
     duration_s: float = 0.0
     synthetic: bool = False
@@ -176,6 +184,7 @@ class Aggregates(TypedDict):
     tabs: int
     instant_tabs: int
     instant_tab_rate: float
+    silent_tabs: int
     latency_ms: Latency
     tab_latency_ms: Latency
     misses: dict[str, int]
@@ -186,8 +195,8 @@ def aggregates(timeline: Iterable[RequestRecord]) -> Aggregates:
     records = list(timeline)
     found = Counter(str(record.source) for record in records)
     tabs = [record for record in records if record.tab]
-    instant_tabs = sum(record.instant for record in tabs)
-    misses = Counter(str(record.miss or Miss.UNKNOWN) for record in tabs if not record.instant)
+    instant_tabs = sum(record.instant_tab for record in tabs)
+    misses = Counter(str(record.miss or Miss.UNKNOWN) for record in tabs if not record.instant_tab)
     return Aggregates(
         requests=len(records),
         shown=sum(record.shown for record in records),
@@ -197,6 +206,7 @@ def aggregates(timeline: Iterable[RequestRecord]) -> Aggregates:
         tabs=len(tabs),
         instant_tabs=instant_tabs,
         instant_tab_rate=ratio(instant_tabs, len(tabs)),
+        silent_tabs=sum(record.source == Source.NONE for record in tabs),
         latency_ms=latency(record.ms for record in records),
         tab_latency_ms=latency(record.ms for record in tabs),
         misses=dict(sorted(misses.items())),

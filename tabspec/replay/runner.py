@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from tabspec.config import EngineConfig
@@ -28,7 +29,7 @@ from tabspec.suggestion import Answer, Miss, Reason, Source, Suggestion
 # Points of the completion cache's size over time that a run keeps: more than a picture has pixels for.
 _CACHE_SAMPLES = 400
 
-Check = Callable[[EditContext, Suggestion], bool]
+Check = Callable[[EditContext, Suggestion], Awaitable[bool]]
 Knows = Callable[[EditContext], bool]
 
 
@@ -98,6 +99,7 @@ class _Stage:
         self.records: list[RequestRecord] = []
         self.samples: list[CacheSample] = []
         self.stale = 0
+        self.failures: Counter[str] = Counter()  # what models that failed said
         self.rejected = 0
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
@@ -116,7 +118,7 @@ class _Stage:
             wait = None if coming is None else max(coming.time - self.now, 0)
             await asyncio.wait({self._asked.task}, timeout=wait)
             if self._asked.task.done():
-                self._show(self._asked)
+                await self._show(self._asked)
                 return True
         if coming is None:
             return False
@@ -164,11 +166,13 @@ class _Stage:
     async def _answer(self, asked: _Asked) -> None:
         answer = await self.engine.complete(asked.context)
         asked.suggestion = answer.suggestion
+        if answer.reason in (Reason.FAILED, Reason.UNAVAILABLE):
+            self.failures[answer.detail] += 1
         known = self._knows is None or self._knows(asked.context)
         self.records[asked.number] = _record(self.records[asked.number], answer, known)
         self._sample()
 
-    def _show(self, asked: _Asked) -> None:
+    async def _show(self, asked: _Asked) -> None:
         """The latest request is answered: put the suggestion on the screen, and let the user see it."""
         asked.task.result()
         self._asked = None
@@ -177,7 +181,7 @@ class _Stage:
             self.player.withdraw()
             return
         fresh = asked.context.same_place(self.player.context)
-        if not fresh or (self._check is not None and not self._check(asked.context, suggestion)):
+        if not fresh or (self._check is not None and not await self._check(asked.context, suggestion)):
             self.stale += 1
         if fresh:
             self._shown = asked
@@ -207,9 +211,11 @@ class _Asked:
 def _record(asked: RequestRecord, answer: Answer, known: bool) -> RequestRecord:
     suggestion = answer.suggestion
     miss = answer.miss
-    if asked.tab and suggestion is None:
+    if asked.tab and suggestion is None and not answer.cached:
         nothing = answer.reason in (Reason.EMPTY, Reason.WITHHELD, Reason.REJECTED)
-        miss = Miss.UNKNOWN if not nothing else Miss.NO_SUGGESTION if known else Miss.UNRECORDED
+        miss = Miss.UNKNOWN if not nothing else Miss.NO_SUGGESTION
+    if asked.tab and suggestion is None and not known:
+        miss = Miss.UNRECORDED
     return replace(
         asked,
         ms=answer.waited * 1000,
@@ -218,6 +224,7 @@ def _record(asked: RequestRecord, answer: Answer, known: bool) -> RequestRecord:
         chars=len(suggestion.text) if suggestion else 0,
         text=suggestion.text[:TEXT_CHARS] if suggestion else "",
         miss=miss and miss.value,
+        cached=answer.cached,
     )
 
 
@@ -232,6 +239,7 @@ def _run(session: Session, model: Model, setting: Setting, stage: _Stage, interr
         notes.append(f"the recording is cut off at {session.cut_off}")
     if setting.limit is not None:
         notes.append(f"the first {setting.limit} recorded edits only")
+    notes += [f"{count} requests failed: {detail}" for detail, count in stage.failures.items()]
     if interrupted:
         notes.append(f"interrupted after {player.progress:.0%} of the recording")
     speculative = stats.speculative_tokens

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -65,6 +66,17 @@ def load_checkpoint(path: Path, run: Mapping[str, object]) -> tuple[dict[str, Te
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"{path}: not a checkpoint of 'tabspec train run': {error}") from error
     return _under(tensors, "weights/"), _under(tensors, "optimizer/"), at
+
+
+def checkpoint_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The weights alone, and the shape (the fields of `Shape`). Raises `InputError` if it is no checkpoint."""
+    try:
+        with safe_open(path, "pt") as file:
+            shape = json.loads((file.metadata() or {})["run"])["shape"]
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: not a checkpoint of 'tabspec train run': {error}") from error
+    return _under(tensors, "weights/"), shape
 
 
 def _under(tensors: Mapping[str, Tensor], start: str) -> dict[str, Tensor]:

@@ -44,8 +44,8 @@ def export_model(weights: Mapping[str, Tensor], shape: Shape, tokenizer: Path, o
             half = {name: weight.to(torch.bfloat16) for name, weight in weights.items()}
             save_tensors(half, aside / WEIGHTS, {"format": "pt"})
         if out.exists():
-            for extra in out.iterdir():  # model card, calibration: what a person or a later step put there
-                if extra.is_file() and not (aside / extra.name).exists():
+            for extra in out.glob("*.md"):  # a model card is a person's work; a calibration belongs to other weights
+                if not (aside / extra.name).exists():
                     shutil.copyfile(extra, aside / extra.name)
             shutil.rmtree(out)
         aside.replace(out)

@@ -27,10 +27,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "editors"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "editors"))
 
-from nvim_driver import built_in_init, installed, plugin_init  # noqa: E402
+from nvim_driver import built_in_init, installed, plugin_init
 
 READY = "vim.api.nvim_create_autocmd('LspAttach', { callback = function() vim.o.tabline = 'SERVER READY' end })"
 READY += " vim.o.showtabline = 2"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import socket
 import subprocess
 import time
 import uuid
@@ -28,7 +29,6 @@ PLUGIN = REPOSITORY / "editor-configs" / "neovim"
 
 # The colour that the tests give to the suggestion: one that no colour scheme uses.
 GHOST = "#12ab34"
-WIDTH, HEIGHT = 100, 24
 
 
 class NotSeen(AssertionError):
@@ -95,6 +95,7 @@ class Nvim:
     before: str = ""  # Lua run before setup()
     seconds: float = 15.0
     init: Init = plugin_init
+    size: tuple[int, int] = (100, 24)  # columns, lines
     environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -121,12 +122,21 @@ class Nvim:
         }
         command = ["env", *(f"{name}={value}" for name, value in variables.items())]
         command += [str(self.binary), "--clean", "-n", "-u", str(init), "--listen", str(self.socket), str(file)]
-        self.tmux("new-session", "-d", "-x", str(WIDTH), "-y", str(HEIGHT), shlex.join(command))
-        self.until(self.socket.exists, "the RPC socket")
+        self.tmux("new-session", "-d", "-x", str(self.size[0]), "-y", str(self.size[1]), shlex.join(command))
+        self.until(self._listens, "the RPC socket")
         self.until(lambda: self.lua("return vim.v.vim_did_enter == 1"), "the end of init.lua")
         if self.server is not None and self.init is plugin_init:
             self.until(lambda: self.lua("return require('tabspec.session').get() ~= nil"), "tabspec attached")
         return self
+
+    def _listens(self) -> bool:
+        """Whether the RPC socket takes connections: for a moment it is there and refuses them."""
+        try:
+            with socket.socket(socket.AF_UNIX) as attempt:
+                attempt.connect(str(self.socket))
+        except OSError:
+            return False
+        return True
 
     def close(self) -> None:
         """End Neovim, and with it the server; then the terminal."""
@@ -156,11 +166,15 @@ class Nvim:
         """Type text, as one burst."""
         self.tmux("send-keys", "-l", text)
 
-    def screen(self) -> Screen:
+    def capture(self) -> tuple[str, tuple[int, int]]:
+        """The terminal's rows with their escape sequences, and the cursor's row and column."""
         captured = self.tmux("display-message", "-p", "#{cursor_y},#{cursor_x}", ";", "capture-pane", "-ep")
         cursor, _, rows = captured.partition("\n")
         row, column = map(int, cursor.split(","))
-        return parse_screen(rows.rstrip("\n"), (row, column))
+        return rows.rstrip("\n"), (row, column)
+
+    def screen(self) -> Screen:
+        return parse_screen(*self.capture())
 
     def lua(self, code: str) -> Any:
         """Run Lua in Neovim and give its result back, by way of JSON."""

@@ -348,6 +348,15 @@ def test_toggle(open_nvim: Open) -> None:
     nvim.until_ghost("ea(width, height):")
 
 
+def test_a_suggestion_comes_as_soon_as_the_model_is_loaded(open_nvim: Open) -> None:
+    """The request that was made while it was loading has been answered with nothing by then."""
+    nvim = open_nvim(options="settings = { patience = 0 }", load_s=5.0)
+    nvim.keys("i")
+    nvim.type("def ar")
+    nvim.until(lambda: "tabspec: loading" in nvim.screen().text, "the status line")
+    nvim.until_ghost("ea(width, height):")
+
+
 def test_restart(open_nvim: Open) -> None:
     nvim = open_nvim()
     before = server_pid(nvim)

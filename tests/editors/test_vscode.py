@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from vscode_driver import PYTHONPATH, CodeServer, Editor, Failed, code_server
+from vscode_driver import ARTIFACTS, PYTHONPATH, RUNNING, CodeServer, Editor, Failed, code_server
 from vscode_pictures import presses
 
 # Installing takes minutes the first time.
@@ -23,8 +23,6 @@ CHAIN = ["add(a, b):", "\n    return a + b", "\n\n\ndef sub(a, b):", "\n    retu
 SCRIPT = {"target": TARGET, "prefill_s": 0.05, "token_s": 0.01}
 NOTHING = {"target": ""}
 
-# The bolt in the status bar: the server runs and has its model.
-RUNNING = '.statusbar-item[id^="tabspec.tabspec"] .codicon-zap'
 OFF = '.statusbar-item[id^="tabspec.tabspec"] .codicon-circle-slash'
 
 Open = Callable[..., Editor]
@@ -169,16 +167,28 @@ def test_accepting_word_by_word(window: Open) -> None:
 
 
 def test_accepting_a_line(window: Open) -> None:
-    editor = window(**{"tabspec.maxLines": 8}).ready()
+    """The rest is kept alive: it stays on the screen, also when the server has answered anew."""
+    target = TARGET.rstrip("\n")
+    first, rest = "add(a, b):", target.removeprefix("def add(a, b):\n")
+    editor = window({**SCRIPT, "target": target}, **{"tabspec.maxLines": 8}).ready()
     editor.type("def ")
-    editor.ghost(TARGET.removeprefix("def ").rstrip("\n"))
+    editor.ghost(f"{first}\n{rest}")
+    editor.look("watch")
+    editor.until("painted", f"{first}\n{rest}")
+    so_far = len(editor.said())
     editor.press("Control+Shift+ArrowRight")
-    editor.until("lines", ["def add(a, b):", ""])
-    editor.screenshot("after-a-line")
-    editor.until_said(
+    partly = editor.until_said(
         lambda m: m.get("method") == "textDocument/didPartiallyAcceptCompletion", "the accepted line was not told"
     )
+    assert partly["params"]["acceptedLength"] == len(f"{first}\n")
+    assert editor.until_answered(after=so_far) == [rest]
+    editor.until_said(lambda m: m.get("method") == "textDocument/didShowCompletion", "it was not shown", after=so_far)
+    editor.until("painted", rest)
+    editor.screenshot("after-a-line")
+    pictures = presses(editor.look("watched"))[-1].pictures  # of the last of the three keys
+    assert [(picture["lines"], picture["ghost"]) for picture in pictures] == [(["def add(a, b):", ""], rest)]
     assert editor.document() == "def add(a, b):\n"
+    assert editor.look("ghost") == rest
 
 
 def test_windows_line_ends_and_wide_characters(window: Open) -> None:
@@ -204,6 +214,7 @@ def test_control_a_server_that_offers_nothing(window: Open) -> None:
     editor = window(NOTHING).ready()
     with pytest.raises(Failed, match="ghost is not"):
         three_tabs(editor, seconds=3)
+    (ARTIFACTS / f"failed-{editor.folder.name}.png").rename(ARTIFACTS / "control-nothing-offered.png")
     assert editor.until_answered(after=0) == []
 
 

@@ -28,6 +28,9 @@ SECONDS = 20.0
 PAGE_SECONDS = 90.0
 INSTALL_SECONDS = 1200.0
 
+# The bolt in the status bar: the server runs, and VS Code knows whom to ask for suggestions.
+RUNNING = '.statusbar-item[id^="tabspec.tabspec"] .codicon-zap'
+
 SETTINGS = {
     # nothing that pops up, and nothing that asks a network
     "security.workspace.trust.enabled": False,
@@ -170,9 +173,10 @@ class Editor:
         server.ask("click", selector=".editor-instance .view-lines")
 
     def ready(self) -> Editor:
-        """Wait until the language server has opened the document and its model is there."""
+        """Wait until the language server has the document and its model, and VS Code the server."""
         self.until_said(lambda m: m.get("method") == "textDocument/didOpen", "the document was not opened")
-        self.until_status(lambda status: status["model"]["state"] == "ready")
+        self.until_status(lambda status: bool(status["model"]["state"] == "ready"))
+        self.until("has", True, RUNNING)
         return self
 
     def type(self, text: str) -> None:

@@ -173,7 +173,7 @@ class Client:
         assert self.process.stdin
         self.process.stdin.close()
 
-    # --- the process ---------------------------------------------------------------------------------------------------
+    # --- the process ------------------------------------------------------------------------------------------------
 
     def memory(self) -> int:
         """Resident bytes of the server's process."""

@@ -105,6 +105,29 @@ async def test_a_cancelled_request_is_answered_so_and_stops_the_model(start: Sta
     assert await client.stop() == 0  # a model that still ran would hold it up for an hour
 
 
+async def test_work_that_nobody_can_reach_any_more_stops_by_itself(start: Start) -> None:
+    client = await start(model={"answers": {"ab": "c"}, "prefill_s": 3600})
+    client.open("ab")
+    _, older = client.begin_inline(0, 2)
+    client.change(2, {"text": "something else"})  # and no request behind it: the user has left insert mode, say
+    assert (await older)["items"] == []
+    status = await client.status()
+    assert status["reasons"] == {"superseded": 1}
+
+
+async def test_work_that_can_still_be_reached_goes_on(start: Start) -> None:
+    client = await start(model={"target": "abcdef", "prefill_s": 1.0})
+    client.open("ab")
+    _, older = client.begin_inline(0, 2)
+    here = {"line": 0, "character": 2}
+    client.change(2, {"range": {"start": here, "end": here}, "text": "c"})
+    (item,) = await client.inline(0, 3)
+    assert item["insertText"] == "def"
+    assert (await older)["items"] == []
+    status = await client.status()
+    assert (status["sources"]["joined"], status["sources"]["model"]) == (1, 0)  # one generation answered
+
+
 async def test_cancelling_what_is_over_changes_nothing(start: Start) -> None:
     client = await start(model=MODEL)
     client.open("def a")

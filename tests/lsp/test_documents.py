@@ -167,10 +167,12 @@ async def test_over_the_wire_too(start: Start) -> None:
     client.change(2, wire((9, 0), (9, 0), "x"))
     assert await client.inline(0, 1) == []
     assert (await client.status())["out_of_step"] == [URI]
+    assert len(client.received("window/showMessage")) == 1
     client.change(3, {"text": "one"})
     assert await client.inline(0, 1)
     client.change(2, wire((0, 0), (0, 0), "late"))
     assert await client.inline(0, 1) == []
+    assert len(client.received("window/showMessage")) == 2
     client.change(1, wire((0, 0), (0, 0), "x"), uri="file:///never/opened")
     client.open("anew")
     assert await text_agrees(client, "anew")

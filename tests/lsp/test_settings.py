@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,30 +9,34 @@ from conftest import Start
 from hypothesis import given
 from hypothesis import strategies as st
 from lsp_client import ROOT, Client
-from tabspec_lsp.options import Options, ServerOptions, all_fields, snake_case
-from tabspec_lsp.settings_table import main as settings_table
+from tabspec_lsp.options import Options, ServerOptions, all_fields, snake_case, unknown_names
+from tabspec_lsp.settings_table import table
 
 from tabspec.config import EngineConfig, Policy
 
-CONFIGURABLE = {"textDocument": {"inlineCompletion": {}}, "workspace": {"configuration": True}}
+CONFIGURABLE = {
+    "textDocument": {"inlineCompletion": {}},
+    "workspace": {"configuration": True, "didChangeConfiguration": {"dynamicRegistration": True}},
+}
 
 
 def test_good_values_are_taken_and_bad_ones_are_told_one_by_one() -> None:
     options, problems = Options().updated(
         {"max_lines": 3, "maxTokens": 7, "policy": "chain", "patience": "long", "depth": 99, "colour": "red"}
     )
+    assert unknown_names({"tabspec": {"maxLines": 3, "colour": "red"}}) == ["colour"]
     assert options.engine == EngineConfig(max_lines=3, max_tokens=7, policy=Policy.CHAIN)
     assert options.server == ServerOptions()
     assert [problem.split(":")[0] for problem in problems] == [
         "setting patience",
         "setting depth",
-        "unknown setting 'colour'; docs/settings.md lists all",
     ]
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda x: st.dictionaries(st.text(), x)))
 def test_nothing_that_a_client_may_send_raises(values: Any) -> None:
     Options().updated(values)
+    unknown_names(values)
     options, _ = Options().updated({item.name: values for item in all_fields()})
     assert isinstance(options, Options)
 
@@ -53,14 +56,11 @@ def test_names_in_camel_case() -> None:
     ]
 
 
-def test_the_table_in_the_documentation_is_that_of_the_code(tmp_path: Path) -> None:
-    assert settings_table(["--check", str(ROOT / "docs" / "settings.md")]) == 0
-    page = tmp_path / "settings.md"
-    assert settings_table(["--check", str(page)]) == 1
-    assert settings_table([str(page)]) == 0
-    assert settings_table(["--check", str(page)]) == 0
-    page.write_text(page.read_text().replace("`depth`", "`deepness`"))
-    assert settings_table(["--check", str(page)]) == 1
+def test_the_table_in_the_documentation_is_that_of_the_code() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text()
+    assert page == table()
+    for item in all_fields():
+        assert f"| `{item.name}` |" in page
 
 
 async def lines_of(client: Client) -> int:
@@ -79,10 +79,13 @@ async def test_from_the_initialization_options(start: Start) -> None:
 
 
 async def test_wrong_ones_are_reported_in_one_message_and_the_default_used(start: Start) -> None:
-    client = await start(model=MODEL, initialize={"options": {"maxLines": 0, "depth": "deep", "policy": "chain"}})
+    client = await start(
+        model=MODEL, initialize={"options": {"maxLines": 0, "depth": "deep", "policy": "chain", "hue": 1}}
+    )
     message = (await client.notified("window/showMessage"))["message"]
     assert "max_lines" in message
     assert "depth" in message
+    assert "'hue'" in message
     client.open("a")
     assert await lines_of(client) == 1
     status = await client.status()
@@ -92,7 +95,7 @@ async def test_wrong_ones_are_reported_in_one_message_and_the_default_used(start
 
 async def test_from_the_workspace_at_start_and_when_they_change(start: Start) -> None:
     client = await start(model=MODEL, initialize=False)
-    settings: dict[str, Any] = {"maxLines": 2}
+    settings: dict[str, Any] = {"maxLines": 2, "statusBarColour": "the plugin's own"}
     client.answers["workspace/configuration"] = lambda params: [settings]
     await client.initialize(CONFIGURABLE)
     await client.until(lambda message: message.get("method") == "workspace/configuration")
@@ -105,6 +108,13 @@ async def test_from_the_workspace_at_start_and_when_they_change(start: Start) ->
     await client.status()
     assert await lines_of(client) == 3
     assert client.received("workspace/configuration")[0] == {"items": [{"section": "tabspec"}]}
+    (registration,) = client.received("client/registerCapability")[0]["registrations"]
+    assert registration["method"] == "workspace/didChangeConfiguration"
+    assert registration["registerOptions"] == {"section": "tabspec"}
+    assert client.received("window/showMessage") == []
+    settings["maxLines"] = 0
+    client.notify("workspace/didChangeConfiguration", {"settings": None})
+    assert "max_lines" in (await client.notified("window/showMessage"))["message"]
 
 
 @pytest.mark.parametrize("answer", [None, [], [None], "text", [7], [{}, {}]])

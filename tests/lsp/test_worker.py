@@ -94,8 +94,8 @@ async def test_the_worker_is_killed_in_the_middle_of_a_suggestion(client: Client
     first = await client.inline(5, 0)
     assert first
     os.kill(worker, signal.SIGSTOP)  # so that it is in the middle for sure
-    client.change(2, {"text": TEXT + "    return a"})
-    _, waiting = client.begin_inline(5, 12)
+    client.change(2, {"text": TEXT + "    unheard_of = "})
+    _, waiting = client.begin_inline(5, 17)
     await client.status()
     assert not waiting.done()
     os.kill(worker, signal.SIGKILL)

@@ -71,7 +71,8 @@ def test_aggregates_against_counting_one_by_one(timeline: list[RequestRecord]) -
         hits += no_wait
         if record.tab:
             tabs += 1
-            if no_wait:
+            known_to_be_nothing = record.cached and record.miss != "unrecorded"
+            if (no_wait and record.miss != "unrecorded") or known_to_be_nothing:
                 instant_tabs += 1
             else:
                 misses[record.miss or "unknown"] = misses.get(record.miss or "unknown", 0) + 1
@@ -82,6 +83,7 @@ def test_aggregates_against_counting_one_by_one(timeline: list[RequestRecord]) -
     assert (found["tabs"], found["instant_tabs"]) == (tabs, instant_tabs)
     assert found["instant_tab_rate"] == (instant_tabs / tabs if tabs else 0.0)
     assert found["misses"] == misses
+    assert found["silent_tabs"] == sum(record.tab and record.source == "none" for record in timeline)
     assert sum(misses.values()) == tabs - instant_tabs
     assert found["tab_latency_ms"].max == max((record.ms for record in timeline if record.tab), default=0.0)
 

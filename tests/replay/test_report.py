@@ -186,16 +186,11 @@ def test_the_headline_says_what_speculation_brought(runs: list[tuple[str, int, i
 
 
 def test_tabs_after_which_there_was_nothing_to_suggest_are_told() -> None:
-    def run(*misses: str) -> list[results.Run]:
-        hit = RequestRecord(0.0, 0.0, "exact", tab=True)
-        waited = [RequestRecord(1.0, 9.0, "none", tab=True, miss=miss) for miss in misses]
-        return [results.run_of([hit, *waited])]
-
-    assert words.nothing_to_suggest(run("no_suggestion", "no_time")) == (
-        "After 1 of the other 2 there was nothing to suggest."
-    )
-    assert words.nothing_to_suggest(run("no_suggestion")) == "After the other there was nothing to suggest."
-    assert words.nothing_to_suggest(run("no_time")) == words.nothing_to_suggest([]) == ""
+    hit = RequestRecord(0.0, 0.0, "exact", tab=True)
+    silent = RequestRecord(1.0, 0.0, "none", tab=True, cached=True)
+    told = words.nothing_to_suggest([results.run_of([hit, silent, silent])])
+    assert told == "After 2 of them there was nothing to suggest."
+    assert words.nothing_to_suggest([results.run_of([hit])]) == words.nothing_to_suggest([]) == ""
 
 
 @given(st.floats(0, 1e12))

@@ -70,7 +70,7 @@ class Faults:
         fault = random.choice(tuple(Fault))
         if fault is Fault.SLOW:
             prefill, step = prefill * 50, step * 50
-        cleanup = random.choice((0.0, 0.02)) if fault is Fault.CLEANUP else 0.0
+        cleanup = random.choice((0.02, 1.0)) if fault is Fault.CLEANUP else 0.0
         return Plan(prefill, step, cleanup, fault, random.randrange(6))
 
     def stop(self) -> None:

@@ -14,6 +14,7 @@ from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.generation import Generation, State
+from tabspec.engine.speculator import FUTURES
 from tabspec.suggestion import Answer, Reason, Source, Suggestion
 
 from .model import SimulatedModel, Stream
@@ -56,6 +57,7 @@ class Watch:
     most_generations: int = 0
     asked: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # questions since something was told
     counted: int = 0  # streams that are in ``asked``
+    just_told: int = 0  # things told at this moment, some of which may not have been acted upon yet
 
     def __post_init__(self) -> None:
         # The scheduler tells the engine of each generation that has ended; listen in.
@@ -73,7 +75,7 @@ class Watch:
         """A request begins."""
         self._moved(context.uri)
         self.current[context.uri] = context
-        self._told()
+        self.told()
         request = Request(context, self.now(), len(self.model.failed))
         self.pending.append(request)
         return request
@@ -84,7 +86,7 @@ class Watch:
             if request.context.uri == context.uri and not _same(request.context, context):
                 request.moved_on = True
         self.current[context.uri] = context
-        self._told()
+        self.told()
 
     def accepted(self, context: EditContext, suggestion: Suggestion) -> None:
         """An accept is about to be told: news only where the engine does not know better already."""
@@ -101,9 +103,11 @@ class Watch:
         self.current.pop(uri, None)
         self.refused.pop(uri, None)
 
-    def _told(self) -> None:
+    def told(self) -> None:
+        """Something is about to be told to the engine: there may be new questions."""
         self.asked.clear()
         self.counted = len(self.model.asked)
+        self.just_told += 1
 
     def _moved(self, uri: str) -> None:
         for request in self.pending:
@@ -149,9 +153,9 @@ class Watch:
         reason, context = answer.reason, request.context
         if reason is Reason.SUPERSEDED:
             _require(request.moved_on, "superseded, and nothing newer had come")
-        elif reason is Reason.EMPTY:
+        elif reason in (Reason.EMPTY, Reason.WITHHELD):
             _require(
-                self.oracle.right(context, Reason.EMPTY),
+                self.oracle.right(context, reason),
                 f"nothing served at {_shown(context)}, where the model says {self.oracle.offer(context)}",
             )
         elif reason is Reason.REJECTED:
@@ -236,10 +240,9 @@ class Watch:
         for request in self.model.asked[self.counted :]:
             question = request.path, request.prefix, request.suffix
             self.asked[question] += not request.resume
-            _require(
-                self.asked[question] <= 3, f"asks again and again: {request.prefix[-40:]!r}|{request.suffix[:40]!r}"
-            )
-        self.counted = len(self.model.asked)
+            again = self.asked[question] > 3 + self.just_told
+            _require(not again, f"asks again and again: {request.prefix[-40:]!r}|{request.suffix[:40]!r}")
+        self.counted, self.just_told = len(self.model.asked), 0
 
     def wanted(self, generation: Generation) -> bool:
         """Whether a client waits for it, or its user may still come to its state: by typing on, or by accepting."""
@@ -252,8 +255,7 @@ class Watch:
         if _serves(current, context, generation.text):
             return True
         for i, link in enumerate(generation.lineage):
-            typed = typed_between(link.context, current)
-            if typed is not None and link.suggestion.text.startswith(typed):
+            if _on_way(current, link.context, link.suggestion):
                 futures = [step.context.after_accept(step.suggestion) for step in generation.lineage[i:]]
                 states = [step.context for step in generation.lineage[i + 1 :]] + [context]
                 return all(_same(a, b) for a, b in zip(futures, states, strict=True))
@@ -302,8 +304,8 @@ class Watch:
     def _bounded(self, generations: int) -> None:
         engine, config, cache = self.engine, self.config, self.engine.completion_cache
         documents = max(len(self.current), 1)
-        # One chain for each document, one request, and those typed past that still agree.
-        _require(generations <= documents * (config.max_tokens + 4), f"{generations} generations at a time")
+        # The futures of each screen, one request, one place of rest, and those typed past that still agree.
+        _require(generations <= documents * (FUTURES + config.max_tokens + 2), f"{generations} generations at a time")
         _require(len(cache) <= config.cache_entries, f"{len(cache)} entries in the completion cache")
         _require(cache.bytes <= config.cache_bytes, f"{cache.bytes} bytes in the completion cache")
         indexed = sum(sum(lengths._counts.values()) for lengths in cache._index.values())
@@ -337,6 +339,16 @@ def _require(holds: bool, message: str) -> None:
 def _serves(current: EditContext, asked: EditContext, written: str) -> bool:
     typed = typed_between(asked, current)
     return typed is not None and _agree(written, typed)
+
+
+def _on_way(current: EditContext, context: EditContext, suggestion: Suggestion) -> bool:
+    """Whether a part of the suggestion has been typed, or taken together with what it replaces behind the cursor."""
+    after = context.after_accept(suggestion)
+    typed = typed_between(context, current)
+    replaced = suggestion.replace_after > 0 and current.offset >= context.offset
+    return (typed is not None and suggestion.text.startswith(typed)) or (
+        replaced and typed_between(current, after) is not None
+    )
 
 
 def _agree(written: str, typed: str) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from zlib import crc32
 
+from tabspec.calibration import Calibration
 from tabspec.errors import ModelUnavailable
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, StopRule, Usage
 from tabspec.suggestion import Finish
@@ -98,18 +99,16 @@ class Stream:
 class SimulatedModel:
     """Streams what `write` says, with faults. ``open`` holds the streams that run now."""
 
-    def __init__(self, faults: Faults, end_percent: int) -> None:
+    def __init__(self, faults: Faults, end_percent: int, calibrated: bool) -> None:
         self.faults, self.end_percent = faults, end_percent
+        calibration = Calibration(bias=3.0, total=0.5, mean=1.0, length=0.1) if calibrated else None
+        self.info = ModelInfo("simulated", "simulated", 1 << 20, calibration=calibration)
         self.open: list[Stream] = []
         self.failed: list[Stream] = []
         self.wrongs: list[str] = []  # what an engine must never do to a model
         self.asked: list[GenerationRequest] = []
         self.decoded = 0
         self.down = False
-
-    @property
-    def info(self) -> ModelInfo:
-        return ModelInfo("simulated", "simulated", 1 << 20)
 
     def write(self, request: GenerationRequest) -> tuple[tuple[Token, ...], Finish]:
         """The whole answer to ``request``, whatever it resumes."""
@@ -183,6 +182,8 @@ class SimulatedModel:
             count += 1
         if done != resume:
             self.wrongs.append(f"was asked to resume behind {resume!r}, which is not what it wrote")
+        if resume and count == len(tokens):
+            self.wrongs.append(f"was asked to resume behind {resume!r}, which was all")
         return tokens[count:]
 
     async def _step(self, stream: Stream, seconds: float) -> None:

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from tabspec.config import EngineConfig
 from tabspec.context import EditContext
-from tabspec.engine.postprocess import postprocess
+from tabspec.engine.postprocess import judge, postprocess
 from tabspec.models.protocol import GenerationRequest, StopRule
 from tabspec.prompt.window import WindowSize, window
 from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion
@@ -31,7 +31,7 @@ class Oracle:
         self._model = model
         self._size = WindowSize(config.prefix_chars, config.suffix_chars, max(config.prefix_chars // 3, 1))
         self._stop = StopRule(config.max_lines, config.max_tokens)
-        self._lines = config.max_lines
+        self._lines, self._least = config.max_lines, config.min_probability
         # Kept for a while: the same state is asked about many times while it lasts.
         self.question = lru_cache(1024)(self._question)
         self.fresh = lru_cache(1024)(self._fresh)
@@ -62,7 +62,10 @@ class Oracle:
 
     def offer(self, context: EditContext) -> Offer:
         """What should be offered at ``context``."""
-        return postprocess(context, self.fresh(context))
+        return self._suggested(context, self.fresh(context))
+
+    def _suggested(self, context: EditContext, written: GeneratedText) -> Offer:
+        return judge(postprocess(context, written), written, self._model.info.calibration, self._least)
 
     def right(self, context: EditContext, offered: Offer) -> bool:
         """Whether ``offered`` is what the model would now answer for this exact document."""
@@ -91,7 +94,7 @@ class Oracle:
                     kept and kept < len(written.ends) and written.ends[kept - 1] == back == _before(written, kept - 1)
                 ):
                     kept -= 1  # begins a character that has not been typed
-                yield postprocess(
+                yield self._suggested(
                     context,
                     GeneratedText(
                         written.text[back:],
@@ -121,6 +124,9 @@ def same(a: Offer, b: Offer) -> bool:
         and a.logprob is not None
         and b.logprob is not None
         and abs(a.logprob - b.logprob) < 1e-9
+        and a.probability is not None
+        and b.probability is not None
+        and abs(a.probability - b.probability) < 1e-9
     )
 
 

@@ -6,7 +6,6 @@ Everything is drawn from one seed: a run is reproduced to the byte by its seed a
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -72,6 +71,7 @@ class World:
         self.slots = pick((1, 1, 2, 4))
         self.documents = pick((1, 2, 4))
         self.end_percent = pick((4, 10, 25))
+        self.calibrated = pick((False, True))
         self.fault_rate = pick((0.0, 0.05, 0.3))
         self.late_rate = pick((0.0, 0.1, 0.5))
         # Seconds between two things that happen: bursts (0 lets tasks run, and time stand still), reading, pauses.
@@ -93,7 +93,6 @@ class Report:
     tokens: int
     evictions: int
     seconds: float  # virtual
-    digest: int  # of everything that happened
 
 
 class Simulation:
@@ -104,15 +103,13 @@ class Simulation:
         self.random = Random(f"users {world.seed}")
         self._loop = asyncio.get_running_loop()
         self.faults = Faults(Random(f"faults {world.seed}"), world.fault_rate)
-        self.model = SimulatedModel(self.faults, world.end_percent)
+        self.model = SimulatedModel(self.faults, world.end_percent, world.calibrated)
         self.engine = CompletionEngine(self.model, world.config, slots=world.slots)
         self.oracle = Oracle(self.model, world.config)
         self.watch = Watch(self.engine, self.model, world.config, self.oracle, world.slots, self._loop.time)
         names = [f"file:///project/{name}" for name in ("a.py", "b.c", "c.py", "d")]
         self.editors = [Editor(uri, self.random) for uri in names[: world.documents]]
         self.events = 0
-        self.digest = 0
-        self.recent: deque[str] = deque(maxlen=40)
         self._tasks: set[asyncio.Task[None]] = set()
         self._on_the_way = 0
         self.trouble: BaseException | None = None
@@ -237,6 +234,9 @@ class Simulation:
             case "close":
                 self._close(editor)
                 editor.open()
+                if random.random() < 0.5:
+                    editor.replace_all()
+                self._tell(editor)
                 return
             case "worker dies":
                 self.model.die()
@@ -329,8 +329,7 @@ class Simulation:
         """Tell the engine: now, or late, or twice, or never."""
         random, late = self.random, self.world.late_rate
         if random.random() >= late:
-            self._say(what, *args)
-            call(*args)
+            self._tell_engine(what, call, args)
         for _ in range(random.choice((0, 1, 1, 2)) if random.random() < late else 0):
             self._on_the_way += 1
             self._loop.call_later(random.choice((0.0, 0.02, 0.5, 20.0)), self._arrive, what, call, args)
@@ -338,7 +337,11 @@ class Simulation:
     def _arrive(self, what: str, call: Callable[..., None], args: tuple[Any, ...]) -> None:
         self._on_the_way -= 1
         self._event("late", None)
+        self._tell_engine(what, call, args)
+
+    def _tell_engine(self, what: str, call: Callable[..., None], args: tuple[Any, ...]) -> None:
         self._say(what, *args)
+        self.watch.told()
         call(*args)
 
     # --- the record -------------------------------------------------------------------------------------------------
@@ -378,7 +381,6 @@ class Simulation:
             self.model.decoded,
             self.engine.completion_cache.evictions,
             round(self._loop.time(), 6),
-            self.digest,
         )
 
 

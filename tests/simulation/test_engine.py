@@ -13,6 +13,8 @@ from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.generation import Generation, State
 from tabspec.engine.question import Question
+from tabspec.engine.rejections import Rejections
+from tabspec.engine.speculator import FUTURES
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.protocol import Chunk, GenerationRequest
 from tabspec.models.scripted import ScriptedModel, continuing
@@ -595,3 +597,93 @@ async def test_a_rejection_that_comes_late_leaves_alone_what_is_waited_for_and_s
         engine.rejected(context, answer.suggestion)
         await asyncio.sleep(1)
         assert (await engine.complete(after.after_accept(second.suggestion))).source is Source.SPECULATED
+
+
+@virtual
+async def test_typing_on_does_not_lose_the_slot_to_another_document() -> None:
+    model = writer()
+    async with engine_on(model, policy="cache") as engine:
+        first = asyncio.create_task(engine.complete(at(10)))
+        await asyncio.sleep(0.05)
+        other = asyncio.create_task(engine.complete(at(30, "file:///other.py")))
+        await asyncio.sleep(0.01)
+        joined = await engine.complete(at(11))
+        assert joined.source is Source.JOINED and joined.waited == pytest.approx(0.1 + 0.01 * 2 - 0.06)
+        assert model.cancelled == 0
+        assert (await first).reason is Reason.SUPERSEDED and (await other).suggestion
+
+
+@virtual
+async def test_what_was_whole_when_it_was_interrupted_is_not_asked_for_again() -> None:
+    class SlowToLeave(ScriptedModel):
+        async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+            self.requests.append(request)
+            yield Chunk("a", (1,), (-0.1,))
+            yield Chunk(finish=Finish.END)
+            await asyncio.sleep(1)
+
+    model = SlowToLeave({})
+    async with engine_on(model, policy="tree") as engine:
+        engine.rested(at(10))
+        await asyncio.sleep(0.5)
+        await engine.complete(at(30, "file:///other.py"))  # interrupts it
+        assert (await engine.complete(at(10))).source is Source.SPECULATED
+        assert len(model.requests) == 2
+
+
+@virtual
+async def test_the_tree_of_a_screen_is_bounded_while_its_user_rests() -> None:
+    model = ScriptedModel(lambda request: "word\nword")
+    async with engine_on(model, policy="tree", depth=16, max_lines=2) as engine:
+        context = EditContext(Document(URI, ""), 0)
+        answer = await engine.complete(context)
+        assert answer.suggestion
+        engine.shown(context, answer.suggestion)
+        await asyncio.sleep(3600)
+        assert len(model.requests) <= FUTURES + 1
+
+
+@virtual
+async def test_nothing_is_asked_ahead_behind_what_was_rejected() -> None:
+    model = writer()
+    async with engine_on(model, policy="chain", depth=3) as engine:
+        context = at(10)
+        answer = await engine.complete(context)
+        assert answer.suggestion
+        after = context.after_accept(answer.suggestion)
+        second = await engine.complete(after)
+        assert second.suggestion
+        engine.rejected(after, second.suggestion)
+        engine.changed(context)
+        engine.shown(context, answer.suggestion)
+        await asyncio.sleep(1)
+        assert len(model.requests) == 2, "the one suggestion known behind the accept will not be offered"
+
+
+def test_refusals_heard_after_their_documents_were_closed_are_bounded() -> None:
+    rejections = Rejections()
+    for i in range(1000):
+        rejections.closed(f"file:///{i}")
+        rejections.add(at(10, f"file:///{i}"), Suggestion("x"))
+    assert len(rejections._futures) <= 256
+    assert (at(10, "file:///999"), Suggestion("x")) in rejections
+
+
+@virtual
+async def test_taking_a_suggestion_that_replaces_a_closer_is_no_refusal() -> None:
+    model = ScriptedModel({"f(": "x) + g(y", "f(x) + g(y": "z"})
+    async with engine_on(model, policy="depth1") as engine:
+        context = EditContext(Document(URI, "f()"), 2)
+        answer = await engine.complete(context)
+        assert answer.suggestion and answer.suggestion.replace_after == 1
+        engine.shown(context, answer.suggestion)
+        before = engine._speculator.acceptance.probability(answer.suggestion)
+        engine.changed(context.after_accept(answer.suggestion))  # the editor tells of the change first
+        engine.accepted(context, answer.suggestion)
+        assert engine._speculator.acceptance.probability(answer.suggestion) > before
+
+
+def test_half_a_line_end_is_not_typed_through() -> None:
+    written = GeneratedText("\r\nx", Finish.END)
+    assert written.after_typing("\r") is None
+    assert written.after_typing("\r\n") == GeneratedText("x", Finish.END)

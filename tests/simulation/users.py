@@ -20,16 +20,15 @@ class Editor:
 
     def __init__(self, uri: str, random: Random) -> None:
         self.uri, self._random = uri, random
-        self.version = 0
+        self.version = self.cursor = 0
+        self.line_end = random.choice(("\n", "\n", "\r\n"))
+        self.text = self.words(random.choice((0, 3, 30, 200)))
+        self.move_to(random.randrange(len(self.text) + 1))
         self.open()
 
     def open(self) -> None:
-        """A new document under the same name."""
-        random = self._random
-        self.line_end = random.choice(("\n", "\n", "\r\n"))
-        self.language = random.choice(("python", "c"))
-        self.text, self.cursor = self.words(random.choice((0, 3, 30, 200))), 0
-        self.move_to(random.randrange(len(self.text) + 1))
+        """Open the document, as what its language may be, without what is past."""
+        self.language = self._random.choice(("python", "c"))
         self.screen: tuple[EditContext, Suggestion] | None = None
         self._past: list[tuple[str, int]] = []
         self._future: list[tuple[str, int]] = []

@@ -89,6 +89,26 @@ def test_entries_bytes_and_seconds_are_bounded() -> None:
     assert len(small) == 2
 
 
+def test_an_entry_that_expires_while_it_is_replaced() -> None:
+    class Running(Timer):
+        def __call__(self) -> float:
+            self.now += 0.1
+            return self.now
+
+    timer = Running()
+    for most in (1, 10):
+        cache = CompletionCache(max_entries=most, ttl=10.0, timer=timer)
+        for i in range(200):
+            timer.now = 100.0 * i
+            cache.put(at("x"), "m", wrote("a"))
+            timer.now += 10.0 - 0.1 * (i % 20)
+            if i % 2:
+                cache.lookup(at("x"), "m")
+            else:
+                cache.put(at("x" if i % 4 else "y"), "m", wrote("b"))
+                assert sum(sum(lengths._counts.values()) for lengths in cache._index.values()) == len(cache._entries)
+
+
 def test_is_a_mutable_mapping() -> None:
     cache = CompletionCache()
     key = CompletionCache.key(at("x"), "m")

@@ -141,3 +141,17 @@ def test_the_bundled_model_is_read_as_it_is() -> None:
     down = stored["model.layers.0.mlp.down_proj.weight"]
     assert isinstance(down, QuantizedMatrix)
     assert torch.equal(decoder.layers[0].down.int8, down.values)  # type: ignore[arg-type]
+
+
+def test_a_kv_cache_that_has_grown_can_be_copied_into(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Grown in a pass, its memory is an inference tensor; a slot that is used anew is written to outside of one."""
+    monkeypatch.setattr("tabspec.models.llama.KV_STEP", 8)
+    decoder = own(folder)
+    source, target = decoder.new_kv(), decoder.new_kv()
+    tokens = list(range(20))
+    decoder.forward(source, tokens, 1)
+    decoder.forward(target, tokens[::-1], 1)
+    decoder.copy(source, target, len(tokens) - 1)
+    again = decoder.forward(target, tokens[-1:], 1)
+    decoder.truncate(source, len(tokens) - 1)
+    assert close(again, decoder.forward(source, tokens[-1:], 1))

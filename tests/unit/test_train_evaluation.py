@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tabspec.calibration import Calibration, load_calibration
 from tabspec.errors import InputError
 from tabspec.models.scripted import ScriptedModel, continuing
 from tabspec.train.build import build_corpus
 from tabspec.train.corpus import Corpus
 from tabspec.train.evaluation.baseline import Baseline
-from tabspec.train.evaluation.calibration import Calibration, expected_error, fit, load_calibration, reliability
+from tabspec.train.evaluation.calibration import expected_error, fit, reliability
 from tabspec.train.evaluation.infill import fill, score, with_model
 from tabspec.train.evaluation.ngram import NestedNgram, NgramCounts
 from tabspec.train.evaluation.similarity import edit_similarity, same
@@ -59,6 +60,19 @@ def test_nested_ngrams_against_brute_force(project: list[int], file: list[int], 
     if found:
         assert found[1] == pytest.approx(chances[found[0]])
         assert found[1] == pytest.approx(max(chances))
+
+
+@given(kept=TEXTS, gone=TEXTS)
+def test_forgetting_undoes_counting(kept: list[int], gone: list[int]) -> None:
+    counts, expected = NgramCounts(4), NgramCounts(4)
+    counts.add(gone)
+    counts.add(kept)
+    counts.remove(gone)
+    expected.add(kept)
+    for before in ([], [0], [1, 2], [0, 1, 2]):
+        for token in range(VOCABULARY):
+            mine, theirs = NestedNgram([counts], VOCABULARY), NestedNgram([expected], VOCABULARY)
+            assert mine.probability(before, token) == theirs.probability(before, token)
 
 
 def test_a_text_that_repeats_itself_gets_cheap() -> None:

@@ -116,7 +116,7 @@ BROKEN = {
     "no fim": "no fill-in-the-middle tokens",
     "pickle": "pickle",
     "no weights": "has no weights",
-    "broken weights": "cannot be loaded",
+    "broken weights": "cannot be (loaded|read)",
     "broken config": "config",
     "unknown architecture": "nothing-we-know",
     "no tokenizer": "tokenizer",

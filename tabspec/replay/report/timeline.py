@@ -112,7 +112,7 @@ def _request(record: RequestRecord) -> str:
     lines = [f"{words.moment(record.t)}  line {record.line}" + ("  after Tab" if record.tab else "")]
     ending = f" ({record.reason.replace('_', ' ')})" if record.reason else ""
     lines.append(f"{words.source(record.source)}{ending}, {words.milliseconds(record.ms)}")
-    if record.tab and not record.instant:
+    if record.tab and not record.instant_tab:
         lines.append(f"Why not instant: {words.miss(record.miss or 'unknown')}")
     if record.text:
         lines.append(record.text + ("  ⇥ taken" if record.accepted else ""))
@@ -136,7 +136,7 @@ def embedded(data: object) -> Markup:
 
 def waiting_tabs(timeline: Sequence[RequestRecord], number: int) -> list[RequestRecord]:
     """The Tabs that waited longest."""
-    found = [record for record in timeline if record.tab and not record.instant]
+    found = [record for record in timeline if record.tab and not record.instant_tab]
     return sorted(found, key=lambda record: -record.ms)[:number]
 
 

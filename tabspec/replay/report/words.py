@@ -181,18 +181,10 @@ def headline(runs: Sequence[Run]) -> str:
 
 
 def nothing_to_suggest(runs: Sequence[Run]) -> str:
-    """How many of the Tabs that were not instant could not have been, or an empty string."""
-    if not runs:
+    """After how many of the Tabs there was nothing to suggest, or an empty string."""
+    if not runs or not (silent := best(runs).silent_tabs):
         return ""
-    top = best(runs)
-    others, empty = top.tabs - top.instant_tabs, top.misses.get(Miss.NO_SUGGESTION, 0)
-    if not 0 < empty <= others:
-        return ""
-    if empty == others:
-        which = "the other" if others == 1 else f"the other {count(others)}"
-    else:
-        which = f"{count(empty)} of the other {count(others)}"
-    return f"After {which if top.instant_tabs else count(empty)} there was nothing to suggest."
+    return f"After {count(silent)} of them there was nothing to suggest."
 
 
 def stale(runs: Sequence[Run]) -> str:

@@ -12,12 +12,13 @@ from random import Random
 
 import torch
 
+from tabspec.calibration import Calibration
 from tabspec.errors import InputError
 from tabspec.models.load import BUNDLED, load_model
 from tabspec.train.corpus import Corpus
 from tabspec.train.evaluation.baseline import Baseline
 from tabspec.train.evaluation.bits import corpus_bits
-from tabspec.train.evaluation.calibration import Calibration, expected_error, fit, reliability
+from tabspec.train.evaluation.calibration import expected_error, fit, reliability
 from tabspec.train.evaluation.infill import Mark, fill, with_model
 from tabspec.train.evaluation.report import Contestant
 from tabspec.train.evaluation.scorer import load_scorer
@@ -82,6 +83,7 @@ def evaluate_baseline(plan: Plan, progress: Progress) -> Contestant:
     for language in plan.languages if plan.bytes else ():
         result.bits[language] = baseline.bits(sorted(plan.documents(corpus, language)))
     snippets = _snippets(plan, corpus) if plan.holes else []
+    snippets.sort(key=lambda snippet: (snippet.project, snippet.language, snippet.path))
     result.marks = asyncio.run(fill(snippets, baseline.guesser(), lambda n: progress("n-grams", n, len(snippets))))
     return result
 

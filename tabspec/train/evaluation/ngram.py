@@ -11,9 +11,9 @@ different tokens that were seen behind the longer one.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-ORDER = 8  # 8 sub-word tokens are about 3 words; longer contexts changed nothing on held-out Python
+ORDER = 7  # seven sub-word tokens are three to four words; longer contexts are seen once and never again
 
 
 class NgramCounts:
@@ -28,6 +28,19 @@ class NgramCounts:
         """Count a text."""
         for end in range(len(tokens)):
             self.add_one(tokens, end)
+
+    def remove(self, tokens: Sequence[int]) -> None:
+        """Forget a text that was counted with `add`."""
+        for end, token in enumerate(tokens):
+            for length in range(min(self.order - 1, end) + 1):
+                context = tuple(tokens[end - length : end])
+                counts = self._next[context]
+                counts[token] -= 1
+                self._totals[context] -= 1
+                if not counts[token]:
+                    del counts[token]
+                if not counts:
+                    del self._next[context], self._totals[context]
 
     def add_one(self, tokens: Sequence[int], end: int) -> None:
         """Count ``tokens[end]`` behind each of the contexts before it."""
@@ -74,17 +87,25 @@ class NestedNgram:
                     chances[token] = (counts.get(token, 0) + kinds * chance) / (total + kinds)
         return chances
 
-    def best(self, tokens: Sequence[int]) -> tuple[int, float] | None:
-        """The most likely next token and its probability; None if nothing was counted at all.
+    def best(
+        self, tokens: Sequence[int], allowed: Callable[[int], bool] = lambda token: True
+    ) -> tuple[int, float] | None:
+        """The most likely next token of those ``allowed``, and its probability; None if none of them was ever seen.
 
-        Only tokens seen behind one of the three longest contexts of a level are looked at; any other is less likely.
+        Looked at are the tokens seen behind the three longest contexts of each level that were followed by an allowed
+        one; any other is less likely.
         """
         candidates: set[int] = set()
         for level in self._levels:
-            for context in level.contexts(tokens)[-3:]:
+            used = 0
+            for context in reversed(level.contexts(tokens)):
                 counts, _ = level.seen(context)
                 # of a short context thousands may follow: the most frequent ones suffice
-                candidates.update(sorted(counts, key=lambda t: -counts[t])[:20])
+                chosen = sorted(filter(allowed, counts), key=lambda t: -counts[t])[:20]
+                candidates.update(chosen)
+                used += bool(chosen)
+                if used == 3:
+                    break
         if not candidates:
             return None
         chances = self._mixed(tokens, candidates)

@@ -47,9 +47,20 @@ local function fail(why)
   vim.cmd.redrawstatus()
 end
 
+local function ready(status)
+  return status ~= nil and status.model ~= nil and status.model.state == 'ready'
+end
+
 local function heard(status)
   if type(status) == 'table' then
+    local before = M.status
     M.status = status
+    if ready(status) and not ready(before) then
+      -- what was asked while the model was loading has been answered with nothing
+      require('tabspec.session').each(function(_, session)
+        session:again()
+      end)
+    end
     vim.api.nvim_exec_autocmds('User', { pattern = 'TabspecStatus', modeline = false })
     vim.cmd.redrawstatus()
   end

@@ -140,6 +140,14 @@ function Session:follow(entering)
   end))
 end
 
+---Asks once more for the same place, if nothing is shown there.
+function Session:again()
+  if not self.answer and self:active() then
+    self.asked = nil
+    self:follow()
+  end
+end
+
 ---@param kind integer
 ---@param then_do? fun(session: tabspec.Session) called once the answer is there
 function Session:ask(kind, then_do)

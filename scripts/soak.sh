@@ -1,0 +1,6 @@
+#!/bin/sh
+# Ten million events in the simulator (docs/simulation.md). Stops at the first failing seed, and prints it.
+# Usage: scripts/soak.sh PYTHON [FIRST_SEED]
+set -eu
+cd "$(dirname "$0")/.."
+exec "${1:-.venv/bin/python}" -m tests.simulation.run --seed "${2:-0}" --seeds 5000 --events 2000 --jobs "$(nproc)"

@@ -1,0 +1,189 @@
+"""Measuring decoders side by side: the same weights, threads and tokens, in turns, medians.
+
+Turns, because machines are noisy: every contender meets the same noise. Random weights do, as time does not depend on
+what they are.
+"""
+
+from __future__ import annotations
+
+import importlib
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from tabspec.models.devices import pick_device, pick_dtype
+from tabspec.models.llama import LlamaConfig, LlamaDecoder
+from tabspec.models.slots import Decoder
+
+# Shapes of small code models: grouped-query attention 4:1, tied embeddings, 8,192 tokens. "25m" is the bundled one's
+# but for a layer.
+SHAPES: Mapping[str, LlamaConfig] = {
+    name: LlamaConfig(8192, hidden, layers, heads, heads // 4, 64, mlp, 2048, 10_000.0, 1e-5, True, False)
+    for name, hidden, layers, heads, mlp in (
+        ("8m", 256, 6, 4, 704),
+        ("25m", 512, 8, 8, 1408),
+        ("100m", 768, 12, 12, 2560),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One contender's medians: milliseconds a decoded token, prefill in tokens a second, and the least that the memory
+    allows: reading weights and keys and values once for each token (0: not told)."""
+
+    name: str
+    decode_ms: float
+    prefill_per_s: float
+    floor_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class KvMeasured:
+    """What continuing costs against beginning anew, milliseconds (medians)."""
+
+    fresh: float
+    more_1: float
+    more_8: float
+    more_64: float
+    copy: float
+    draft_3: float
+
+
+def random_weights(shape: LlamaConfig, seed: int = 0) -> dict[str, Tensor]:
+    """Weights of this shape with transformers' names, float32."""
+    random = torch.Generator().manual_seed(seed)
+
+    def matrix(rows: int, columns: int) -> Tensor:
+        return torch.randn(rows, columns, generator=random).mul_(columns**-0.5)
+
+    wide, narrow = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+    weights = {"model.embed_tokens.weight": matrix(shape.vocabulary, shape.hidden)}
+    weights["model.norm.weight"] = torch.ones(shape.hidden)
+    for at in (f"model.layers.{i}" for i in range(shape.layers)):
+        for name, rows in (("q", wide), ("k", narrow), ("v", narrow)):
+            weights[f"{at}.self_attn.{name}_proj.weight"] = matrix(rows, shape.hidden)
+        weights[f"{at}.self_attn.o_proj.weight"] = matrix(shape.hidden, wide)
+        for name in ("gate", "up"):
+            weights[f"{at}.mlp.{name}_proj.weight"] = matrix(shape.mlp, shape.hidden)
+        weights[f"{at}.mlp.down_proj.weight"] = matrix(shape.hidden, shape.mlp)
+        for name in ("input_layernorm", "post_attention_layernorm"):
+            weights[f"{at}.{name}.weight"] = torch.ones(shape.hidden)
+    return weights
+
+
+def contenders(shape: LlamaConfig, device: str = "cpu") -> dict[str, Decoder]:
+    """Decoders with the same random weights, by name; transformers where it is installed."""
+    at, weights = pick_device(device), random_weights(shape)
+    numbers = pick_dtype("auto", at)
+    name = str(numbers).removeprefix("torch.")
+    found: dict[str, Decoder] = {}
+    if at.type == "cpu" and numbers is torch.bfloat16:
+        found["own, int8"] = LlamaDecoder(shape, weights, context=2048, device=at, dtype=numbers, int8=True)
+    found[f"own, {name}"] = LlamaDecoder(shape, weights, context=2048, device=at, dtype=numbers)
+    theirs = importlib.import_module("tabspec.models.transformers_model")
+    found[f"transformers, {name}"] = theirs.from_weights(shape, weights, at, numbers)
+    return found
+
+
+def measure_decode(
+    decoders: Mapping[str, Decoder], prompt: int, steps: int, rounds: int, floors: Mapping[str, float]
+) -> list[Measured]:
+    """Decode ``steps`` tokens behind ``prompt`` tokens, in ``rounds`` turns; prefill once a turn."""
+    tokens = _tokens(prompt)
+    step_ms: dict[str, list[float]] = {name: [] for name in decoders}
+    prefill_s: dict[str, list[float]] = {name: [] for name in decoders}
+    for turn in range(rounds + 1):
+        for name, decoder in decoders.items():
+            kv = decoder.new_kv()
+            seconds = _timed(lambda d=decoder, k=kv: _prefill(d, k, tokens))  # type: ignore[misc]
+            each = [_timed(lambda d=decoder, k=kv, t=t: d.forward(k, [t], 1)) for t in tokens[:steps]]  # type: ignore[misc]
+            if turn:  # the first one warms up
+                prefill_s[name].append(seconds)
+                step_ms[name].append(1000 * statistics.median(each))
+    return [
+        Measured(
+            name, statistics.median(step_ms[name]), prompt / statistics.median(prefill_s[name]), floors.get(name, 0)
+        )
+        for name in decoders
+    ]
+
+
+def measure_kv(decoder: Decoder, prompt: int, rounds: int) -> KvMeasured:
+    """What is saved by keys and values that are there already."""
+    tokens = _tokens(prompt)
+    kv, twin = decoder.new_kv(), decoder.new_kv()
+
+    def more(count: int) -> Callable[[], object]:
+        return lambda: decoder.forward(kv, tokens[:count], 1)
+
+    def verified() -> object:
+        return decoder.forward(kv, tokens[:4], 4)
+
+    ways: dict[str, Callable[[], object]] = {
+        "fresh": lambda: _prefill(decoder, decoder.new_kv(), tokens),
+        "more_1": more(1),
+        "more_8": more(8),
+        "more_64": more(64),
+        "copy": lambda: decoder.copy(kv, twin, prompt),
+        "draft_3": verified,
+    }
+    _prefill(decoder, kv, tokens)
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(rounds + 1):
+        for name, way in ways.items():
+            seconds = _timed(way)
+            decoder.truncate(kv, prompt)
+            if turn:
+                times[name].append(1000 * seconds)
+    return KvMeasured(**{name: statistics.median(values) for name, values in times.items()})
+
+
+def bandwidth() -> float:
+    """Bytes a second that this machine's threads copy, read and written bytes both counted."""
+    source = torch.ones(1 << 26, dtype=torch.float32)  # 256 MiB: more than any processor's cache
+    target = torch.empty_like(source)
+    seconds = [_timed(lambda: target.copy_(source)) for _ in range(5)]
+    return 2 * source.nbytes / min(seconds)
+
+
+def floors(decoders: Mapping[str, Decoder], shape: LlamaConfig, prompt: int) -> dict[str, float]:
+    """Milliseconds in which the memory can hand over what one token needs: our decoders' weights, keys and values."""
+    speed = bandwidth()
+    found = {}
+    for name, decoder in decoders.items():
+        if isinstance(decoder, LlamaDecoder):
+            matrices = [m for x in decoder.layers for m in (x.qkv, x.out, x.gate_up, x.down)] + [decoder.logits]
+            read = sum((m.weight if m.int8 is None else m.int8).nbytes for m in matrices)
+            kept = 2 * shape.layers * shape.kv_heads * shape.head_dim * prompt * decoder.embedding.element_size()
+            found[name] = 1000 * (read + kept) / speed
+    return found
+
+
+def as_fields(results: Sequence[Measured | KvMeasured]) -> list[dict[str, object]]:
+    """For JSON."""
+    return [asdict(result) for result in results]
+
+
+def set_threads(count: int) -> None:
+    """torch's threads in this process."""
+    torch.set_num_threads(count)
+
+
+def _tokens(count: int) -> list[int]:
+    return [(7919 * i) % 8000 for i in range(count)]
+
+
+def _prefill(decoder: Decoder, kv: object, tokens: Sequence[int]) -> None:
+    for at in range(0, len(tokens), 256):  # in chunks, as `generate` does
+        decoder.forward(kv, tokens[at : at + 256], 1)
+
+
+def _timed(way: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    way()
+    return time.perf_counter() - start

@@ -1,0 +1,126 @@
+"""What a change of the document says of an offer: pure, so tried on everything."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from tabspec_lsp.offers import Heard, Offer, Offers, Outcome
+
+from tabspec.context import EditContext
+from tabspec.suggestion import Source, Suggestion
+from tabspec.text import Document
+
+pieces = st.text(alphabet="ab( \n😀", max_size=8)
+suggestions = st.builds(
+    Suggestion, pieces.filter(bool), replace_before=st.integers(0, 2), replace_after=st.integers(0, 2)
+)
+
+
+def shown(before: str, behind: str, suggestion: Suggestion) -> tuple[Offers, Offer]:
+    offers = Offers()
+    context = EditContext(Document("file:///x", before + behind), len(before))
+    offer = offers.add(context, suggestion, Source.MODEL)
+    offers.show(offer)
+    return offers, offer
+
+
+def become(offers: Offers, *texts: str) -> list[Heard]:
+    """What is heard when the document takes on these texts, one after another."""
+    documents = [Document("file:///x", text) for text in texts]
+    return [heard for before, after in pairwise(documents) for heard in offers.changed(before, after)]
+
+
+@given(pieces, pieces, suggestions)
+def test_the_whole_of_it_is_an_accept_once_and_its_undo_a_refusal(before: str, behind: str, own: Suggestion) -> None:
+    assume(own.replace_before <= len(before) and own.replace_after <= len(behind))
+    offers, offer = shown(before, behind, own)
+    after = offer.context.after_accept(own).document.text
+    assume(after != before + behind)
+    heard = become(offers, before + behind, after)
+    if len(own.text) == 1 and not (own.replace_before or own.replace_after):
+        assert heard == []  # one character: may be typed; the command would say
+        told = offers.accepted(offer)
+        assert told
+        heard = [told]
+    assert [(one.outcome, one.context.document.text) for one in heard] == [(Outcome.ACCEPTED, before + behind)]
+    assert heard[0].context.after_accept(heard[0].suggestion).document.text == after
+    assert offers.accepted(offer) is None
+    assert offers.partly_accepted(offer, 1) is None
+    undone = become(offers, after, before + behind)
+    assert [(one.outcome, one.context.document.text) for one in undone] == [(Outcome.UNDONE, before + behind)]
+    assert undone[0].context.after_accept(undone[0].suggestion).document.text == after
+    assert become(offers, before + behind, after, before + behind) == []
+
+
+@given(pieces, pieces, pieces.filter(lambda text: len(text) > 1), st.data())
+def test_typing_it_is_no_accept_and_the_rest_can_be_accepted(
+    before: str, behind: str, text: str, data: st.DataObject
+) -> None:
+    offers, _ = shown(before, behind, Suggestion(text))
+    count = data.draw(st.integers(0, len(text) - 2))
+    typed = [before + text[:i] + behind for i in range(count + 1)]
+    assert become(offers, *typed) == []
+    heard = become(offers, typed[-1], before + text + behind)
+    assert [(one.outcome, one.suggestion.text, one.context.document.text) for one in heard] == [
+        (Outcome.ACCEPTED, text[count:], typed[-1])
+    ]
+
+
+@given(pieces, pieces, pieces, pieces)
+def test_nothing_is_heard_unless_the_text_is_that_of_an_accept(before: str, behind: str, text: str, other: str) -> None:
+    assume(text)
+    offers, offer = shown(before, behind, Suggestion(text))
+    parts = {before + text[:i] + behind for i in range(len(text) + 1)}
+    after = before + other + behind
+    assume(after not in parts)
+    assert become(offers, before + behind, after) == []
+    assert offers.showing("file:///x") is None
+    told = offers.accepted(offer)  # the client's own word still counts
+    assert told
+    assert told.suggestion.text == text
+
+
+def test_words_one_after_another() -> None:
+    offers, offer = shown("", "", Suggestion("one two(three)"))
+    texts = ["", "one", "one two", "one two(", "one two(three", "one two(three)"]
+    heard = become(offers, *texts)
+    # A single character is taken for typing; the last word takes all that is left.
+    assert [(one.outcome, one.suggestion.text) for one in heard] == [
+        (Outcome.PARTLY, "one"),
+        (Outcome.PARTLY, " two"),
+        (Outcome.PARTLY, "three"),
+    ]
+    assert offer.taken == len("one two(three)")
+
+
+def test_what_the_client_tells_of_a_word_is_not_counted_twice() -> None:
+    for told_first in (True, False):
+        offers, offer = shown("", "", Suggestion("one two"))
+        told = [offers.partly_accepted(offer, 3)] if told_first else []
+        heard = become(offers, "", "one")
+        told += [] if told_first else [offers.partly_accepted(offer, 3)]
+        assert len([one for one in (*told, *heard) if one]) == 1
+        assert offers.showing("file:///x") is offer
+        rest = become(offers, "one", "one two")
+        assert [(one.outcome, one.suggestion.text) for one in rest] == [(Outcome.ACCEPTED, " two")]
+
+
+def test_offers_of_large_documents_take_no_more_memory_than_others() -> None:
+    offers = Offers()
+    made = []
+    for number in range(100):
+        text = f"{number}" + "x" * 5_000_000
+        made.append(offers.add(EditContext(Document("file:///x", text), 0), Suggestion("a"), Source.MODEL).id)
+    kept = [offer_id for offer_id in made if offers.get(offer_id)]
+    assert kept == made[-len(kept) :]
+    assert 3 <= len(kept) <= 13
+
+
+def test_old_offers_are_forgotten() -> None:
+    offers, offer = shown("", "", Suggestion("first"))
+    for _ in range(1001):
+        offers.add(offer.context, Suggestion("later"), Source.MODEL)
+    assert offers.get(offer.id) is None
+    assert offers.get(["not", "an", "id"]) is None

@@ -1,0 +1,257 @@
+"""Bugs to plant in the engine, and how: each replaces one piece of one function's source by another.
+
+The simulator has to find every one of them. A piece that is no longer in the source raises an error: then the bug has
+to be planted anew, at the place where it could be made today.
+"""
+
+from __future__ import annotations
+import __future__
+
+import importlib
+import inspect
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """``old`` becomes ``new`` in the function ``target`` ("module:Class.function") of tabspec."""
+
+    name: str
+    target: str
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    @contextmanager
+    def planted(self) -> Iterator[None]:
+        """While this is open, the bug is there."""
+        module_name, _, path = self.target.partition(":")
+        module = importlib.import_module(f"tabspec.{module_name}")
+        owner: Any = module
+        *outer, name = path.split(".")
+        for part in outer:
+            owner = getattr(owner, part)
+        original = inspect.getattr_static(owner, name)
+        setattr(owner, name, self._mutated(original, module))
+        try:
+            yield
+        finally:
+            setattr(owner, name, original)
+
+    def _mutated(self, original: Any, module: Any) -> Any:
+        wrapper = type(original) if isinstance(original, staticmethod | classmethod) else None
+        function = original.__func__ if wrapper else original
+        source = textwrap.dedent(inspect.getsource(function))
+        if source.count(self.old) != 1:
+            raise LookupError(
+                f"mutant {self.name!r}: {self.old!r} stands {source.count(self.old)} times in {self.target}"
+            )
+        code = compile(
+            source.replace(self.old, self.new),
+            inspect.getsourcefile(function) or self.target,
+            "exec",
+            __future__.annotations.compiler_flag,
+        )
+        made: dict[str, Any] = {}
+        exec(code, vars(module), made)
+        return made[function.__name__]
+
+
+_ENGINE = "engine.engine:CompletionEngine."
+_SCHEDULER = "engine.scheduler:Scheduler."
+_CACHE = "cache.completion_cache:"
+
+MUTANTS = (
+    Mutant(
+        "the completion cache's key without the suffix",
+        _CACHE + "_place",
+        "digest(context.document.text, context.offset)",
+        "0",
+    ),
+    Mutant(
+        "the completion cache's key without the window",
+        "engine.question:Question.of",
+        "*seen.scope",
+        "",
+    ),
+    Mutant(
+        "the completion cache's key without the document's language",
+        "engine.question:Question.of",
+        "context.document.language, ",
+        "",
+    ),
+    Mutant(
+        "the completion cache's key with the end of the prefix only",
+        _CACHE + "CompletionCache.lookup",
+        "prefix_digests(text, lengths)",
+        "[(n, next((k.prefix for k in self if k.place == place and k.length == n), 0)) for n in lengths]",
+    ),
+    Mutant(
+        "type-through by length, whatever was typed",
+        "suggestion:GeneratedText.after_typing",
+        "not self.text.startswith(typed) or ",
+        "",
+    ),
+    Mutant(
+        "joined on a wrong offset",
+        _ENGINE + "_wait",
+        "generation.entry.generated.after_typing(typed) if typed else",
+        "generation.entry.generated.after_typing(typed[:-1]) if typed[1:] else",
+    ),
+    Mutant(
+        "joined across a jump of the window",
+        _ENGINE + "_in_flight",
+        "generation.question.scope != scope",
+        "False",
+    ),
+    Mutant(
+        "joined, and held to when it contradicts",
+        "engine.generation:Generation.agrees",
+        "return self.text.startswith(typed) or typed.startswith(self.text)",
+        "return True",
+    ),
+    Mutant(
+        "a lost cancel",
+        _SCHEDULER + "_stop_task",
+        "task.cancel()",
+        "pass",
+    ),
+    Mutant(
+        "a change of the document stops nothing",
+        _ENGINE + "_review",
+        "not self._reachable(generation)",
+        "False",
+    ),
+    Mutant(
+        "a change of the document stops what is still wanted",
+        "engine.generation:Link.on_way",
+        "self.suggestion.text.startswith(typed)",
+        "not typed",
+    ),
+    Mutant(
+        "a chain goes on although something else was typed",
+        "engine.generation:Generation.reachable",
+        "any(link.on_way(current) for link in self.lineage)",
+        "bool(self.lineage)",
+    ),
+    Mutant(
+        "an interrupted generation goes on without its text",
+        _SCHEDULER + "_run",
+        "self._stop, generation.text,",
+        'self._stop, "",',
+    ),
+    Mutant(
+        "a generation that broke off counts as done",
+        _SCHEDULER + "_run",
+        'return None if generation.finish else ModelUnavailable("the model\'s answer broke off")',
+        "return None",
+    ),
+    Mutant(
+        "speculation is not interrupted for a request",
+        _SCHEDULER + "_interrupt_one",
+        "if g.state is State.RUNNING and not g.foreground",
+        "if False",
+    ),
+    Mutant(
+        "a request is queued behind speculation",
+        _SCHEDULER + "_rank",
+        "return not generation.foreground, -likely",
+        "return generation.foreground, -likely",
+    ),
+    Mutant(
+        "one slot too many",
+        _SCHEDULER + "_pump",
+        "len(self._running) < self._slots",
+        "len(self._running) <= self._slots",
+    ),
+    Mutant(
+        "a slot is never given back after a failure",
+        _SCHEDULER + "_left",
+        "del self._running[generation]",
+        "if task.cancelled() or not task.result(): del self._running[generation]",
+    ),
+    Mutant(
+        "a superseded request is not woken",
+        _ENGINE + "_supersede",
+        "request.woken.set()",
+        "pass",
+    ),
+    Mutant(
+        "a newer request does not supersede",
+        _ENGINE + "_answer",
+        "self._supersede(earlier)",
+        "pass",
+    ),
+    Mutant(
+        "requests are not counted when they are cancelled",
+        _ENGINE + "complete",
+        "self.stats.count(answer)",
+        "answer.reason is Reason.CANCELLED or self.stats.count(answer)",
+    ),
+    Mutant(
+        "an ended request stays in the books",
+        _ENGINE + "_leave",
+        "del self._waiting[request.context.uri]",
+        "pass",
+    ),
+    Mutant(
+        "what was rejected is offered again",
+        "engine.rejections:Rejections.__contains__",
+        "_future(context, suggestion) in refused",
+        "False",
+    ),
+    Mutant(
+        "a rejection counts at every place",
+        "engine.rejections:_future",
+        "digest(after.document.text)",
+        "0",
+    ),
+    Mutant(
+        "the index outlives its entries",
+        _CACHE + "CompletionCache._forget",
+        "lengths.remove(key.length)",
+        "pass",
+    ),
+    Mutant(
+        "the completion cache grows without bound",
+        _CACHE + "CompletionCache.__setitem__",
+        "self._entries.popitem()",
+        "break",
+    ),
+    Mutant(
+        "a late notification counts as the latest",
+        _ENGINE + "accepted",
+        "current and current.same_place(context)",
+        "True",
+    ),
+    Mutant(
+        "a closed document's work goes on",
+        _ENGINE + "closed",
+        "self._scheduler.cancel(generation)",
+        "pass",
+    ),
+    Mutant(
+        "work starts after close()",
+        _SCHEDULER + "close",
+        "self._closed = True",
+        "pass",
+    ),
+    Mutant(
+        "asked again and again",
+        "engine.speculator:Speculator.look",
+        "mark not in screen.asked and",
+        "",
+    ),
+    Mutant(
+        "CRLF documents get LF",
+        "engine.generation:Generation.feed",
+        "if self._crlf else chunk.text",
+        "if False else chunk.text",
+    ),
+)

@@ -1,0 +1,28 @@
+"""The simulator finds planted bugs: a simulator that finds nothing might be looking nowhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from .mutants import MUTANTS, Mutant
+from .simulator import simulate
+
+# Every bug must be found within this many seeds (of so many events): the seeds that the fast test runs without one.
+SEEDS, EVENTS = 60, 500
+
+
+def found(mutant: Mutant) -> tuple[int, BaseException] | None:
+    """The first seed that finds it, and what it says."""
+    with mutant.planted():
+        for seed in range(SEEDS):
+            try:
+                simulate(seed, EVENTS)
+            except Exception as violation:
+                return seed, violation
+    return None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", MUTANTS, ids=str)
+def test_a_planted_bug_is_found(mutant: Mutant) -> None:
+    assert found(mutant), f"not found in {SEEDS} seeds of {EVENTS} events: {mutant}"

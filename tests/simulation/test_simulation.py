@@ -1,0 +1,61 @@
+"""The engine in the simulator: no invariant is violated, and there was something to violate."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tabspec.suggestion import Reason, Source
+
+from .faults import FAILURES
+from .simulator import World, simulate
+from .test_mutants import EVENTS
+
+# 100 seeds of 2,000 events: what continuous integration runs. `scripts/soak.sh` runs fifty times as many.
+SEEDS = [range(first, first + 10) for first in range(0, 100, 10)]
+
+
+def test_a_few_seeds() -> None:
+    """Everything that can come about does within a few seeds: each source, each reason, failures, evictions."""
+    sources, reasons, totals = Counter[str](), Counter[str](), Counter[str]()
+    for seed in range(16):
+        report = simulate(seed, EVENTS)
+        sources.update(report.sources)
+        reasons.update(report.reasons)
+        totals.update(failures=report.failures, evictions=report.evictions, events=report.events)
+    assert {source for source, n in sources.items() if n} == set(Source)
+    assert {reason for reason, n in reasons.items() if n} == set(Reason)
+    assert totals["failures"] > 20 * len(FAILURES) and totals["evictions"] > 100
+
+
+def test_a_seed_is_reproduced_to_the_byte() -> None:
+    for seed in (1, 5, 11):
+        runs: list[list[str]] = [[], []]
+        first, second = (simulate(seed, 300, run.append) for run in runs)
+        assert runs[0] == runs[1] and first == second
+        longer: list[str] = []
+        simulate(seed, 400, longer.append)
+        last = next(i for i, line in enumerate(runs[0]) if "--- 300 " in line)
+        assert longer[:last] == runs[0][:last], "more events change nothing in those before"
+
+
+def test_worlds_differ() -> None:
+    worlds = [World(seed) for seed in range(100)]
+    assert len({repr(world.config) for world in worlds}) > 90
+    assert {world.slots for world in worlds} == {1, 2, 4}
+    assert len({world.config.policy for world in worlds}) == len(type(worlds[0].config.policy))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", SEEDS, ids=lambda seeds: f"{seeds.start}-{seeds.stop - 1}")
+def test_two_hundred_thousand_events(seeds: range) -> None:
+    assert sum(simulate(seed, 2000).events for seed in seeds) >= 20_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [range(0, 30), range(30, 60)], ids=["0-29", "30-59"])
+def test_nothing_is_found_where_no_bug_was_planted(seeds: range) -> None:
+    """The seeds and events in which `test_mutants` finds each planted bug."""
+    for seed in seeds:
+        simulate(seed, EVENTS)
