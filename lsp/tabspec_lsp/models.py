@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 from tabspec.errors import ModelUnavailable, TabspecError
-from tabspec.models.address import is_address
 from tabspec.models.protocol import Model
 
 log = logging.getLogger(__name__)
@@ -112,12 +111,20 @@ class ModelHost:
 async def open_model(spec: str, report: Report) -> Model:
     """The model of a ``--model`` specification: a script (``scripted:FILE``), a server's (``http://…``), or what
     `tabspec.models.load` knows otherwise, in a process of its own."""
+<<<<<<< HEAD
+=======
+    if spec.startswith(("http://", "https://")):
+        return await _open_server(spec)
+>>>>>>> http
     # Not at the top: `initialize` is answered without them.
     from tabspec.models.scripted_file import SCHEME, read_script
     from tabspec.models.worker import WorkerModel, WorkerState
 
+<<<<<<< HEAD
     if is_address(spec):
         return await _open_server(spec)
+=======
+>>>>>>> http
     if spec.startswith(SCHEME):
         script, seconds = read_script(Path(spec.removeprefix(SCHEME)))
         await _pretend_to_load(seconds, report)

@@ -214,6 +214,34 @@ async def test_vllm_is_told_which_requests_can_wait(stub: Stub) -> None:
     await model.close()
 
 
+@pytest.mark.parametrize(
+    ("rule", "text", "finish"),
+    [
+        (StopRule(min_first_logprob=-1.0), "", Finish.CONFIDENCE),
+        (StopRule(min_logprob=-1.0), "urn", Finish.CONFIDENCE),
+        (StopRule(min_first_logprob=-3.0, min_logprob=-5.0), "urn x", Finish.STOP),
+    ],
+)
+@pytest.mark.parametrize("exact", ["on", "off"])
+async def test_an_unlikely_token_ends_an_answer(
+    stub: Stub, rule: StopRule, text: str, finish: Finish, exact: str
+) -> None:
+    llama_cpp(stub)
+    forced = ["\n    ret"] if exact == "on" else []
+    events = openai_events(*forced, "urn", " x", "\n")
+    for event, logprob in zip(events[len(forced) :], (-2.0, -4.0, 0.0), strict=True):
+        event["choices"][0]["logprobs"] = {"content": [{"id": 9, "token": "", "logprob": logprob}]}
+
+    async def answer(_: Request, reply: Reply) -> None:
+        await reply.events(*events)
+
+    stub.routes[PATH] = answer
+    model = HttpModel(f"{stub.url}?exact={exact}")
+    question = GenerationRequest("def f(x):", "\n    ret", "", stop=rule)
+    assert said(await ask(model, question)) == (text, finish)
+    await model.close()
+
+
 async def test_vllm_without_priority_scheduling_is_asked_without(stub: Stub) -> None:
     vllm(stub)
 

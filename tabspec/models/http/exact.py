@@ -16,7 +16,7 @@ from tabspec.models.address import Address
 from tabspec.models.http.apis import Ask, Piece, completions, grammar_for
 from tabspec.models.http.detect import Server
 from tabspec.models.http.forms import TokenPrompts, text_prompt
-from tabspec.models.http.reading import CHARS_PER_TOKEN, Pieces, drain
+from tabspec.models.http.reading import CHARS_PER_TOKEN, Pieces, drain, unsure
 from tabspec.models.protocol import Chunk, GenerationRequest, Usage
 from tabspec.models.writing import Event, Writing, writable
 from tabspec.prompt.fim import FimFormat
@@ -97,8 +97,7 @@ class _Stretch:
         usage = self._usage(piece, forced)
         if forced:
             return Chunk(usage=usage, finish=piece.finish)
-        floor = self.writing.stop.min_logprob
-        if floor is not None and any(logprob < floor for logprob in piece.logprobs):
+        if unsure(self.writing.stop, piece, first=not self.writing.suggestion):
             return Chunk(usage=usage, finish=Finish.CONFIDENCE)
         self.spent += bool(piece.text)
         text, event = self.writing.write(fresh.encode()) if fresh else ("", Event.GOES_ON)

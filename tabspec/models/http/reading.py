@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tabspec.errors import ModelUnavailable
 from tabspec.models.http.apis import Ask, Piece
-from tabspec.models.protocol import Chunk, GenerationRequest, Usage
+from tabspec.models.protocol import Chunk, GenerationRequest, StopRule, Usage
 from tabspec.models.writing import writable
 from tabspec.suggestion import Finish
 
@@ -49,6 +49,12 @@ class Counting:
         return Usage(max(piece.prompt, 0), piece.reused or 0, decoded)
 
 
+def unsure(stop: StopRule, piece: Piece, first: bool) -> bool:
+    """Whether the rule stops before this piece, because a token of it is too unlikely."""
+    least = stop.min_first_logprob if first else stop.min_logprob
+    return least is not None and any(logprob < least for logprob in piece.logprobs)
+
+
 async def drain(answer: AsyncGenerator[Piece, None], counting: Counting | None = None) -> Usage:
     """What a server sends behind the finish: its counts. Read to the end, a connection can be used again."""
     usage, counting = Usage(), counting or Counting()
@@ -67,7 +73,7 @@ async def read_on(pieces: Pieces, ask: Callable[[], Ask], request: GenerationReq
     async with aclosing(pieces(ask())) as answer:
         async for piece in answer:
             usage = counting.take(piece)
-            if stop.min_logprob is not None and any(logprob < stop.min_logprob for logprob in piece.logprobs):
+            if unsure(stop, piece, first=not text):
                 yield Chunk(usage=usage, finish=Finish.CONFIDENCE)
                 return
             end = stop.end(text + piece.text)
