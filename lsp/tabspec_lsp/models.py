@@ -111,20 +111,12 @@ class ModelHost:
 async def open_model(spec: str, report: Report) -> Model:
     """The model of a ``--model`` specification: a script (``scripted:FILE``), a server's (``http://…``), or what
     `tabspec.models.load` knows otherwise, in a process of its own."""
-<<<<<<< HEAD
-=======
     if spec.startswith(("http://", "https://")):
         return await _open_server(spec)
->>>>>>> http
     # Not at the top: `initialize` is answered without them.
     from tabspec.models.scripted_file import SCHEME, read_script
     from tabspec.models.worker import WorkerModel, WorkerState
 
-<<<<<<< HEAD
-    if is_address(spec):
-        return await _open_server(spec)
-=======
->>>>>>> http
     if spec.startswith(SCHEME):
         script, seconds = read_script(Path(spec.removeprefix(SCHEME)))
         await _pretend_to_load(seconds, report)

@@ -109,12 +109,8 @@ class CompletionService:
             # Not at the top: `initialize` is answered without it.
             from tabspec.engine.engine import CompletionEngine
 
-<<<<<<< HEAD
-            self._engine = CompletionEngine(self.host.model, self.options.engine, slots=slots_of(self.host.model))
-=======
             model = self.host.model
             self._engine = CompletionEngine(model, self.options.engine, slots=slots_of(model))
->>>>>>> http
             self._engine.stats = self.stats  # counting goes on
 
     def _drop_engine(self) -> None:
