@@ -26,6 +26,6 @@ if [ ! -x "$venv/bin/python" ]; then
 fi
 echo "installing tabspec and its dependencies into $venv (a few minutes the first time)..."
 # constraints.txt holds the versions that were tested; torch is named first so that its CPU build is found where pip has one.
-"$venv/bin/python" -m pip install --quiet --constraint constraints.txt torch
-"$venv/bin/python" -m pip install --quiet --constraint constraints.txt --editable '.[train,dev]'
+"$venv/bin/python" -m pip install -qq --constraint constraints.txt torch
+"$venv/bin/python" -m pip install -qq --constraint constraints.txt --editable '.[train,dev]'
 echo "$want" > "$stamp"

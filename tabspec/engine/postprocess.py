@@ -55,8 +55,9 @@ def judge(
 
 
 def trim_end(text: str) -> str:
-    """Without blank space at the end of the last line: it would only be in the way of what comes next."""
-    return text.rstrip(" \t")
+    """Without white space at the end: blanks would be in the way of what comes next, and editors do not show a suggestion
+    that ends with an empty line."""
+    return text.rstrip()
 
 
 def line_before(context: EditContext) -> str:

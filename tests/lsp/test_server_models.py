@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tabspec.models.http import HttpModel
 from tabspec_lsp.models import open_model
+
+from tabspec.models.http import HttpModel
 from tests.stub_server import Stub, llama_cpp, running
 
 
