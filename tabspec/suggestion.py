@@ -123,15 +123,12 @@ class GeneratedText:
 
         A token of which only a part was typed still counts with its whole log-probability: so it does in a
         generation that starts behind the typed text, where that token is decoded under a constraint. Blanks alone that
-        the stop rule has left over are no rest: asked anew, the model goes on to the next line. Nor is the second half
-        of a line end: behind the first one, the model sees a line end of another kind.
+        the stop rule has left over are no rest: asked anew, the model goes on to the next line.
         """
         if not typed:
             return self if self.text else None
         rest = self.text[len(typed) :]
         if not self.text.startswith(typed) or not rest or (self.finish is Finish.STOP and rest.isspace()):
-            return None
-        if typed.endswith("\r") and rest.startswith("\n"):
             return None
         kept = bisect_left(self.ends, len(typed))
         kept += self.ends[kept : kept + 1] == (

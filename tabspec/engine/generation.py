@@ -107,7 +107,8 @@ class Generation:
 
     def interrupt(self) -> None:
         """Back into the queue with what is written; the first bytes of an unfinished character are written anew."""
-        while self.ends and self.ends[-1] == (self.ends[-2] if len(self.ends) > 1 else 0):
+        # (Not of one that is whole: it is only cleaning up.)
+        while self.finish is None and self.ends and self.ends[-1] == (self.ends[-2] if len(self.ends) > 1 else 0):
             del self.ends[-1], self.logprobs[-1]
         self.become(State.QUEUED)
 

@@ -30,7 +30,9 @@ class Question:
     def of(cls, context: EditContext, size: WindowSize, fingerprint: str) -> Question:
         """The question for ``context`` to the model with this fingerprint."""
         seen = window(context, size)
-        return cls(context, seen, (fingerprint, context.document.language, *seen.scope))
+        # Behind a CR the model sees another line end than behind the CRLF that it may become.
+        half = context.document.text[context.offset - 1 : context.offset] == "\r"
+        return cls(context, seen, (fingerprint, context.document.language, half, *seen.scope))
 
     def request(self, stop: StopRule, resume: str = "", foreground: bool = True) -> GenerationRequest:
         """The request to the model; ``resume`` is what an interrupted generation had written already."""

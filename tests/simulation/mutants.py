@@ -83,8 +83,8 @@ MUTANTS = (
     Mutant(
         "the completion cache's key without the document's language",
         "engine.question:Question.of",
-        "context.document.language, ",
-        "",
+        "context.document.language, half, ",
+        "half, ",
     ),
     Mutant(
         "the completion cache's key with the end of the prefix only",

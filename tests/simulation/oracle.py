@@ -84,7 +84,7 @@ class Oracle:
             typed = text[offset - back : offset]
             document = Document(context.uri, text[: offset - back] + text[offset:], context.document.language)
             earlier = EditContext(document, offset - back)
-            if self.question(earlier)[1] != scope:
+            if self.question(earlier)[1] != scope or earlier.prefix.endswith("\r"):
                 continue
             written = self.fresh(earlier)
             budget = written.finish is Finish.LENGTH or (written.finish is Finish.STOP and self._lines > 1)

@@ -684,6 +684,17 @@ async def test_taking_a_suggestion_that_replaces_a_closer_is_no_refusal() -> Non
 
 
 def test_half_a_line_end_is_not_typed_through() -> None:
-    written = GeneratedText("\r\nx", Finish.END)
-    assert written.after_typing("\r") is None
-    assert written.after_typing("\r\n") == GeneratedText("x", Finish.END)
+    whole, half, after = (
+        Question.of(EditContext(Document(URI, text), len(text)), WindowSize(), "model").scope
+        for text in ("x", "x\r", "x\r\n")
+    )
+    assert whole == after != half
+
+
+def test_a_whole_answer_loses_nothing_when_it_is_interrupted() -> None:
+    generation = generation_at(at(10))
+    generation.become(State.RUNNING)
+    for chunk in (Chunk("a", (1,), (-1.0,)), Chunk("", (2,), (-2.0,)), Chunk(finish=Finish.LENGTH)):
+        generation.feed(chunk)
+    generation.interrupt()
+    assert generation.generated().ends == (1, 1)
