@@ -1,9 +1,10 @@
-"""The language server on a model server: no worker process, one message for each trouble, and back by itself."""
+"""The language server on a model server: no worker process, and a server that is down is waited for."""
 
 from __future__ import annotations
 
-from tabspec.models.http import HttpModel
 from tabspec_lsp.models import open_model
+
+from tabspec.models.http import HttpModel
 from tests.stub_server import Stub, llama_cpp, running
 
 
