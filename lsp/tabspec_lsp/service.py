@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 GRACE_S = 0.5
 
 
+_SERVERS = ("http://", "https://")  # tabspec.models.address; not imported here, for a quick start
+
+
 class Listener(Protocol):
     """What the service tells the client."""
 
@@ -255,11 +258,18 @@ class CompletionService:
         except TimeoutError:
             return Answer(Source.NONE, reason=Reason.UNAVAILABLE)  # the engine has counted it, as cancelled
         self.tabs.requested(context, answer)
-        if answer.detail and answer.detail != self._trouble:
-            self._listener.troubled(answer.detail)
-        if answer.detail or answer.suggestion:  # said once, and again only if it was well in between
-            self._trouble = answer.detail
+        if answer.detail:
+            log.warning("%s: %s", answer.reason, answer.detail)
+        self._tell(answer)
         return answer
+
+    def _tell(self, answer: Answer) -> None:
+        """Tell the user what is wrong with a server: once, and again only if it was well in between. What goes wrong in
+        a model of our own is told by its state."""
+        if answer.detail and answer.detail != self._trouble and self.options.server.model.startswith(_SERVERS):
+            self._listener.troubled(answer.detail)
+        if answer.detail or answer.suggestion:
+            self._trouble = answer.detail
 
     def _none(self, reason: Reason) -> Answer:
         answer = Answer(Source.NONE, reason=reason)

@@ -1,4 +1,4 @@
-"""The language server on a model server: no worker process, one message for each trouble, and back by itself."""
+"""The language server on a model server: no worker process, and a server that is down is waited for."""
 
 from __future__ import annotations
 
