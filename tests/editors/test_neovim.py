@@ -437,7 +437,7 @@ def test_control_text_of_the_buffer_is_no_suggestion(open_nvim: Open) -> None:
         nvim.until_ghost("ea(width, height):")
 
 
-# --- helpers ----------------------------------------------------------------------------------------------------------
+# --- common to them ---------------------------------------------------------------------------------------------------
 
 
 def server_pid(nvim: Nvim) -> int:
