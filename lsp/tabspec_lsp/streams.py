@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import stat
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Protocol, cast
@@ -111,11 +112,12 @@ async def stdio(stdout: int) -> tuple[Read, Output]:
 
 
 async def _reader(loop: asyncio.AbstractEventLoop) -> Read:
-    stream = asyncio.StreamReader()
-    try:
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), sys.stdin)
-    except ValueError:  # a file: `tabspec-lsp < recorded-messages`
+    mode = os.fstat(0).st_mode
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(0)):
+        # A file (`tabspec-lsp < recorded-messages`) or /dev/null: nothing that an event loop can wait for.
         return lambda: loop.run_in_executor(None, os.read, 0, READ_BYTES)
+    stream = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), sys.stdin)
     return lambda: stream.read(READ_BYTES)
 
 

@@ -237,3 +237,12 @@ async def test_a_process_of_its_own_prints_where_it_does_no_harm(start: Start, t
         assert all(word in printed for word in ("printed", "written", "echoed"))
     finally:
         await client.kill()
+
+
+def test_an_input_that_no_event_loop_can_wait_for_is_at_its_end() -> None:
+    """/dev/null: the client is gone before it has said anything."""
+    command = [sys.executable, "-m", "tabspec_lsp.main", "--stdio"]
+    ended = subprocess.run(
+        command, env=environment(), capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "")
