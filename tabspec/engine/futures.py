@@ -25,7 +25,7 @@ class Kind(StrEnum):
 # Of the suggestions taken, the share that was followed by this; of those refused, for ENTER; of the places where a
 # cursor was put, for REST, those where typing went on as suggested. Counted on the development sessions:
 # docs/decisions/2026-11-23-futures.md.
-SHARES: Mapping[Kind, float] = {Kind.ACCEPT_ENTER: 0.2, Kind.ACCEPT_LINE: 0.05, Kind.ENTER: 0.05, Kind.REST: 0.2}
+SHARES: Mapping[Kind, float] = {Kind.ACCEPT_ENTER: 0.02, Kind.ACCEPT_LINE: 0.02, Kind.ENTER: 0.02, Kind.REST: 0.02}
 
 
 @dataclass(frozen=True, slots=True)
