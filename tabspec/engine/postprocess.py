@@ -55,8 +55,8 @@ def judge(
 
 
 def trim_end(text: str) -> str:
-    """Without white space at the end: blanks would be in the way of what comes next, and editors do not show a suggestion
-    that ends with an empty line."""
+    """Without white space at the end: blanks would be in the way of what comes next, and editors do not show a
+    suggestion that ends with an empty line."""
     return text.rstrip()
 
 
