@@ -84,26 +84,32 @@ def fit_line_end(before: str, text: str, behind: str) -> tuple[str, int]:
     if not behind.strip() or "\n" in text or "\r" in text:
         return text, 0
     tail = behind.rstrip()
-    if text.endswith(tail):
+    outer = _outer_closers(before, text)
+    own = {i for i, char in enumerate(text) if char in _CLOSERS} - set(outer)
+    if text.endswith(tail) and not any(i >= len(text) - len(tail) for i in own):
         return text[: -len(tail)], 0
-    return text, _closed_twice(before, text, behind)
+    closed = 0  # characters of `behind` that the text brings along itself
+    for i in outer:
+        if behind[closed : closed + 1] == text[i]:
+            closed += 1
+    return text, closed
 
 
-def _closed_twice(before: str, text: str, behind: str) -> int:
-    """How many characters of ``behind`` are closers that ``text`` brings along itself."""
+def _outer_closers(before: str, text: str) -> list[int]:
+    """Where in ``text`` brackets and quotes are closed that were opened before it."""
     stack: list[str] = []
     for char in before:
         _step(stack, char)
-    own = len(stack)
-    closed = 0
-    for char in text:
-        outer = len(stack) <= own
-        closes = (char in _CLOSERS and outer) or (char in _QUOTES and bool(stack) and stack[-1] == char and outer)
-        if closes and behind[closed : closed + 1] == char:
-            closed += 1
+    opened = len(stack)  # how many of those that are open were so before the text
+    found = []
+    for i, char in enumerate(text):
+        ends_string = bool(stack) and stack[-1] in _QUOTES and char == stack[-1]
+        closes = ends_string or (char in _CLOSERS and not (stack and stack[-1] in _QUOTES))
+        if closes and len(stack) <= opened:
+            found.append(i)
         _step(stack, char)
-        own = min(own, len(stack))
-    return closed
+        opened = min(opened, len(stack))
+    return found
 
 
 def _step(stack: list[str], char: str) -> None:

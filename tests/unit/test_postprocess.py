@@ -1,0 +1,81 @@
+"""What is offered of what a model wrote: no second closing bracket, no blank ends, nothing that stands there."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabspec.calibration import Calibration
+from tabspec.context import EditContext
+from tabspec.engine.postprocess import fit_line_end, judge, postprocess
+from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion
+from tabspec.text import Document
+
+
+def offered(before: str, text: str, behind: str = "") -> Suggestion | Reason:
+    context = EditContext(Document("file:///a.py", before + behind), len(before))
+    return postprocess(context, GeneratedText(text, Finish.END))
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "behind", "result"),
+    [
+        ("f(", "a, b)", ")", "f(a, b)"),
+        ("f(", "a, b", ")", "f(a, b)"),
+        ("def f(", "a, b) -> int:", ")", "def f(a, b) -> int:"),
+        ("def f(", "a, b):", "):", "def f(a, b):"),
+        ("f(", "g(x)", ")", "f(g(x))"),
+        ("f(", "g(x))", ")", "f(g(x))"),
+        ("f(g(", "x))", "))", "f(g(x))"),
+        ("x = [", "1, 2]", "]", "x = [1, 2]"),
+        ("x = {", '"a": [1]}', "}", 'x = {"a": [1]}'),
+        ('print("', 'hello")', '")', 'print("hello")'),
+        ('print("', "hello (world)", '")', 'print("hello (world)")'),
+        ('x = "', 'a" + b', '"', 'x = "a" + b'),
+        ("if x", " == 1:", ":", "if x == 1:"),
+        ("f(", "a)", ")  # why", "f(a)  # why"),
+        ("return ", "a + b", "", "return a + b"),
+    ],
+)
+def test_the_line_reads_right_after_an_accept(before: str, text: str, behind: str, result: str) -> None:
+    suggestion = offered(before, text, behind)
+    assert isinstance(suggestion, Suggestion)
+    context = EditContext(Document("file:///a.py", before + behind), len(before))
+    assert context.after_accept(suggestion).document.text == result
+
+
+brackets = st.text(alphabet="ab()[]\"' ", max_size=10)
+
+
+@given(brackets, brackets, brackets)
+def test_what_is_replaced_stands_there_and_is_said(before: str, text: str, behind: str) -> None:
+    kept, replaced = fit_line_end(before, text, behind)
+    assert text.startswith(kept) and 0 <= replaced <= len(behind)
+    assert kept == text or text == kept + behind.rstrip(), "only what stands there is not said again"
+    assert all(char in ")]}\"'`" for char in behind[:replaced])
+    remaining = iter(kept)
+    assert all(char in remaining for char in behind[:replaced]), "what it replaces it says itself, in order"
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "behind"), [("a", "", ""), ("a", "  ", ""), ("a", "\n\n", ""), ("f(", ")", ")"), ("x", "y", "y")]
+)
+def test_nothing_is_no_suggestion(before: str, text: str, behind: str) -> None:
+    assert offered(before, text, behind) is Reason.EMPTY
+
+
+def test_white_space_at_the_end_goes() -> None:
+    suggestion = offered("x = ", "1  \n\n   ")
+    assert isinstance(suggestion, Suggestion) and suggestion.text == "1"
+
+
+def test_unlikely_suggestions_are_withheld_if_it_is_known_how_likely_they_are() -> None:
+    generated = GeneratedText("ab", Finish.END, (1, 2), (-1.0, -2.0))
+    suggestion = Suggestion("ab", logprob=-3.0)
+    curve = Calibration(bias=0.0, total=1.0, mean=0.0, length=0.0)
+    assert judge(suggestion, generated, curve, 0.1) is Reason.WITHHELD
+    kept = judge(suggestion, generated, curve, 0.01)
+    assert isinstance(kept, Suggestion) and kept.probability == pytest.approx(0.0474, abs=1e-4)
+    assert isinstance(judge(suggestion, generated, None, 0.9), Suggestion)
+    assert judge(Reason.EMPTY, generated, curve, 0.0) is Reason.EMPTY
