@@ -380,7 +380,9 @@ def test_a_server_that_dies_says_so_and_leaves_the_keys_alone(open_nvim: Open) -
 
 def test_no_server_at_all(open_nvim: Open) -> None:
     # Neither on PATH nor in a virtual environment beside the plugin, where a checkout that is tested has one.
-    hidden = "local real = vim.fn.executable; vim.fn.executable = function(p) return p:find('venv') and 0 or real(p) end"
+    hidden = (
+        "local real = vim.fn.executable; vim.fn.executable = function(p) return p:find('venv') and 0 or real(p) end"
+    )
     nvim = open_nvim(None, before=f"vim.env.PATH = '/usr/bin:/bin'; {hidden}")
     nvim.until(lambda: "tabspec: no server" in nvim.screen().text, "the status line")
     nvim.keys("i")
