@@ -54,7 +54,7 @@ class CompletionEngine:
         stop = StopRule(config.max_lines, config.max_tokens, *config.doubt)
         self._scheduler = Scheduler(model, stop, self._review, self._ended, slots)
         self._price = Price(config.economy)
-        self._speculator = Speculator(config, self._price, self._known, self._speculate)
+        self._speculator = Speculator(config, self._price, self._now, self._known, self._speculate)
         self._past = Past()
         self._rejections = Rejections()
         self._waiting: dict[str, _Request] = {}  # the latest request of each document

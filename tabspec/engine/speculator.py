@@ -48,6 +48,7 @@ class _Screen:
     """
 
     root: Link
+    since: float
     asked: set[tuple[str, int]] = field(default_factory=set)
 
     def mark(self, state: EditContext) -> tuple[str, int]:
@@ -63,20 +64,22 @@ class Speculator:
     tells whether it did.
     """
 
-    def __init__(self, config: EngineConfig, price: Price, known: Known, ask: Ask) -> None:
+    def __init__(self, config: EngineConfig, price: Price, now: Callable[[], float], known: Known, ask: Ask) -> None:
         self.config, self.price, self.acceptance = config, price, Acceptance()
-        self._known, self._ask = known, ask
+        self._now, self._known, self._ask = now, known, ask
         self._screens: dict[str, _Screen] = {}
 
     def shown(self, context: EditContext, suggestion: Suggestion) -> None:
         """A suggestion is on the screen: make sure that what follows it is known, or asked for."""
         if self.config.speculation_depth:
-            self._screens[context.uri] = _Screen(Link(context, suggestion))
+            self._screens[context.uri] = _Screen(Link(context, suggestion), self._now())
             self.look(context.uri)
 
     def accepted(self, context: EditContext, suggestion: Suggestion) -> None:
         """The user took it."""
         self.acceptance.observe(suggestion, True)
+        if screen := self._screens.get(context.uri):
+            self.price.paced(self._now() - screen.since)
 
     def gone(self, uri: str, refused: bool = False) -> None:
         """The suggestion of this document is on the screen no more."""
@@ -98,7 +101,7 @@ class Speculator:
         order = count()  # equal probabilities: first come, first served
         # Of the tree below the screen's suggestion: (-probability, order, accepts so far, the future's last step)
         heap: list[tuple[float, int, tuple[Link, ...], EditContext, Future]] = [
-            (-future.probability, next(order), (), root.context, future) for future in self._futures(root, 1.0)
+            (-future.probability, next(order), (), root.context, future) for future in self._futures(root, 1.0, 1)
         ]
         heapq.heapify(heap)
         for _ in range(FUTURES):
@@ -113,20 +116,21 @@ class Speculator:
                 if mark not in screen.asked and self._ask(Speculation(state, lineage, future.kind, -negative)):
                     screen.asked.add(mark)
             elif isinstance(suggestion, Suggestion) and len(lineage) < self.config.speculation_depth:
-                for child in self._futures(Link(state, suggestion), -negative):
+                for child in self._futures(Link(state, suggestion), -negative, len(lineage) + 1):
                     heapq.heappush(heap, (-child.probability, next(order), lineage, state, child))
 
-    def _futures(self, link: Link, reached: float) -> list[Future]:
-        """The futures behind a suggestion that the policy wants, given the probability that it comes to be shown."""
+    def _futures(self, link: Link, reached: float, ahead: int) -> list[Future]:
+        """The futures behind a suggestion that the policy wants, given the probability that it comes to be shown; they
+        lie ``ahead`` accepts from the screen."""
         accept = self.acceptance.probability(link.suggestion)
         found = (
             Future(future.kind, future.step, reached * future.probability)
             for future in futures(link.context, link.suggestion, accept)
         )
-        return [future for future in found if self.wanted(future)]
+        return [future for future in found if self.wanted(future, ahead)]
 
-    def wanted(self, future: Future | Speculation) -> bool:
-        """Whether the policy asks for this future."""
+    def wanted(self, future: Future | Speculation, ahead: int = 1) -> bool:
+        """Whether the policy asks for this future, so many accepts ahead of the screen."""
         if self.config.policy is Policy.ADAPTIVE:
-            return self.price.worth(future.probability)
+            return self.price.worth(future.probability, ahead)
         return self.config.policy is Policy.TREE or future.kind is Kind.ACCEPT

@@ -698,3 +698,17 @@ def test_a_whole_answer_loses_nothing_when_it_is_interrupted() -> None:
         generation.feed(chunk)
     generation.interrupt()
     assert generation.generated().ends == (1, 1)
+
+
+@virtual
+async def test_adaptive_goes_deep_for_who_is_faster_than_the_model_and_not_for_others() -> None:
+    for pace, deep in ((0.05, True), (3.0, False)):
+        model = ScriptedModel(continuing(TARGET), prefill_s=0.3, token_s=0.01, token_chars=100, logprob=-0.05)
+        async with engine_on(model, policy="adaptive", economy=0.1) as engine:
+            for _ in range(40):
+                engine._price.paced(pace)
+            answer = await engine.complete(at(10))
+            assert answer.suggestion
+            engine.shown(at(10), answer.suggestion)
+            await asyncio.sleep(2)
+            assert (len(model.requests) > 2) == deep
