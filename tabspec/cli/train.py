@@ -198,3 +198,26 @@ def export_command(run: Path, out: Path, bits: str) -> None:
         raise InputError(f"{run}: neither a model folder nor a run of `tabspec train run`")
     export_model(weights, shape, tokenizer, out, eight_bits=bits == "8")
     click.echo(f"wrote {out}")
+
+
+@train_command.command("stop")
+@click.argument("model", type=_path)
+@click.option("--corpus", required=True, type=_path, help="Corpus folder that the model was trained on.")
+@click.option("--examples", type=click.IntRange(20), default=400, show_default=True, help="Middles to learn from.")
+@click.option("-o", "--out", required=True, type=_path, help="Model folder to write (8 bits).")
+@click.option("--seed", type=int, default=0, show_default=True)
+def stop_command(model: Path, corpus: Path, examples: int, out: Path, seed: int) -> None:
+    """Teach a trained MODEL when to stop: fit the output row of its end-of-middle token.
+
+    A matter of minutes on a CPU; nothing else that the model says changes. Best done last, before `tabspec evaluate`.
+    """
+    from tabspec.train.export import TOKENIZER, export_model
+    from tabspec.train.runs import with_fitted_stop
+
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("reading on", total=examples)
+        weights, shape, before, after = with_fitted_stop(
+            model, corpus, examples, seed, lambda n: bar.update(task, completed=n)
+        )
+    export_model(weights, shape, model / TOKENIZER, out, eight_bits=True)
+    click.echo(f"stopping or going on cost {before:.3f} nats a token, now {after:.3f}; wrote {out}")

@@ -65,8 +65,8 @@ def make_example(text: str, name: str, start: int, end: int, rng: Random, relate
         stop = begin + LEFT_TO_RIGHT_CHARS
         return Example(order, name, text[begin:stop], "", finished=stop >= len(text), bare=rng.random() < 0.5)
     first, last = choose_middle(text, start, end, rng)
-    begin = _prefix_start(text, first, rng)
-    stop = _suffix_end(text, last, rng)
+    begin = prefix_start(text, first, rng)
+    stop = suffix_end(text, last, rng)
     if rng.random() >= RELATED_SHARE or related is None:
         related = None
     else:
@@ -79,7 +79,7 @@ def _log_uniform(low: float, high: float, rng: Random) -> int:
     return round(math.exp(rng.uniform(math.log(low), math.log(high))))
 
 
-def _prefix_start(text: str, first: int, rng: Random) -> int:
+def prefix_start(text: str, first: int, rng: Random) -> int:
     """Where the prefix window starts: mostly as served (full, moved in steps), else any length; at a line start."""
     if rng.random() < 0.65:
         wanted = SERVED.prefix_chars - rng.randrange(SERVED.step)
@@ -91,7 +91,7 @@ def _prefix_start(text: str, first: int, rng: Random) -> int:
     return line if line > 0 else first - wanted
 
 
-def _suffix_end(text: str, last: int, rng: Random) -> int:
+def suffix_end(text: str, last: int, rng: Random) -> int:
     """Where the suffix window ends: mostly as served (a line end in its second half), else any length or none."""
     place = rng.random()
     if place < 0.04:

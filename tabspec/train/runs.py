@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,12 +17,13 @@ from tabspec.train.checkpoint import checkpoint_weights
 from tabspec.train.corpus import DOCUMENTS, Corpus
 from tabspec.train.export import TOKENIZER, export_model, load_model
 from tabspec.train.journal import read_journal
-from tabspec.train.network import Shape
+from tabspec.train.network import Network, Shape
 from tabspec.train.plot import loss_curve
 from tabspec.train.rows import Rows
 from tabspec.train.schedule import Budget
+from tabspec.train.stopping import collect, fit_row
 from tabspec.train.stream import DataConfig
-from tabspec.train.tokenizer import VOCABULARY, load_tokenizer, save_tokenizer, train_tokenizer
+from tabspec.train.tokenizer import EOM, VOCABULARY, load_tokenizer, save_tokenizer, special_id, train_tokenizer
 from tabspec.train.trainer import LOG_NAME, RunConfig, Trainer
 
 # Sizes for `--size`: the bundled model's, and two that two CPU cores train in an hour and in minutes.
@@ -117,6 +119,23 @@ def interrupted(out: Path) -> tuple[dict[str, Tensor], Shape, Path]:
     if not (out / TOKENIZER).is_file():
         raise InputError(f"{out}: has no {TOKENIZER}; copy the one that the run was started with there")
     return weights, Shape(**shape), out / TOKENIZER
+
+
+def with_fitted_stop(
+    model: Path, corpus: Path, examples: int, seed: int, progress: Callable[[int], None]
+) -> tuple[dict[str, Tensor], Shape, float, float]:
+    """Weights of ``model`` with the end-of-middle token's row fitted, its shape, and the loss before and after
+    (nats a place, on the examples fitted)."""
+    weights, shape, tokenizer = load_model(model)
+    network = Network(shape)
+    network.load_state_dict(weights)
+    network.to(torch.bfloat16).eval()
+    endings = collect(network, tokenizer, Corpus(corpus), examples, seed, progress)
+    eom = special_id(tokenizer, EOM)
+    table = weights["model.embed_tokens.weight"].clone()
+    before = float(endings.loss(table[eom]))
+    table[eom] = fit_row(table[eom], endings)
+    return {**weights, "model.embed_tokens.weight": table}, shape, before, float(endings.loss(table[eom]))
 
 
 def draw(out: Path, title: str) -> Path:

@@ -20,12 +20,15 @@ from tabspec.models.quantized import is_quantized, load_llama_state_dict, load_q
 from tabspec.train import checkpoint
 from tabspec.train.build import build_corpus
 from tabspec.train.checkpoint import save_tensors
+from tabspec.train.corpus import Corpus
 from tabspec.train.export import export_model, load_model
 from tabspec.train.journal import read_journal
 from tabspec.train.network import Network, Shape
 from tabspec.train.plot import loss_curve
 from tabspec.train.schedule import Budget, rate
+from tabspec.train.stopping import collect, fit_row
 from tabspec.train.stream import DataConfig
+from tabspec.train.tokenizer import load_tokenizer
 from tabspec.train.trainer import LOG_NAME, RunConfig, Trainer, TrainingDiverged
 
 ROOT = Path(__file__).parents[2]
@@ -240,3 +243,15 @@ def test_bad_input_is_one_line(tmp_path: Path, arguments: str, message: str) -> 
     said = result.output if isinstance(result.exception, SystemExit) else str(result.exception)
     assert message in said
     assert not (tmp_path / "run" / "model").exists()
+
+
+def test_the_end_token_learns_where_middles_end(data: DataConfig) -> None:
+    torch.manual_seed(0)
+    network = Network(SHAPE)
+    endings = collect(network, load_tokenizer(TOKENIZER), Corpus(data.corpus), examples=12)
+    assert int(endings.ends.sum()) == 12
+    row = network.model.embed_tokens.weight[1].detach()
+    fitted = fit_row(row, endings)
+    assert endings.loss(fitted) < endings.loss(row)
+    said = torch.sigmoid(endings.hidden @ fitted - endings.others)
+    assert float(said.mean()) == pytest.approx(float(endings.ends.mean()), abs=0.05)  # what the bias is for

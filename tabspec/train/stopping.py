@@ -1,0 +1,132 @@
+"""Teaching a trained model when to stop: the output row of ``<|eom|>``, fitted anew on what is asked when serving.
+
+In suffix-first training nothing says where the prefix ends and the middle begins, so ``<|eom|>`` could stand behind
+any of some 700 tokens, and the model learns to expect it that seldom. When serving, the cursor's place is known and
+the middle is a dozen tokens long: the odds are off by about ln(700 / 15) = 3.8 (a fit of the bias alone gives 4.0).
+The row of the tied embedding that belongs to ``<|eom|>`` is only ever read as an output when serving, so it alone can
+be fitted, on the hidden states behind the tokens of middles, without touching anything else that the model says: a
+logistic regression with the other logits as an offset, which is convex and has one answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from tabspec.errors import InputError
+from tabspec.train import cuts
+from tabspec.train.corpus import Corpus
+from tabspec.train.fim import prefix_start, suffix_end
+from tabspec.train.network import Network
+from tabspec.train.tokenizer import EOM, FILE, PREFIX, SUFFIX, special_id
+
+# Middles that end where a person would stop; shares as in training, without the ones that end anywhere.
+KINDS = tuple((kind, share) for kind, share in cuts.KINDS if kind is not cuts.characters)
+LONGEST = 200  # tokens of a middle: longer ones would weigh more than all lines together
+# Strength of the pull towards the trained row, in the mean loss. Of 1e-1 ... 3e-4 the best on held-out projects with
+# 171 examples (docs/decisions/2026-11-23-bundled-model.md); the bias is free.
+PULL = 1e-2
+
+
+@dataclass(frozen=True, slots=True)
+class Endings:
+    """Places behind each token of some middles: hidden states (places, hidden), the logsumexp of all other tokens'
+    logits (places,), and 1 where the middle ends, else 0 (places,)."""
+
+    hidden: Tensor
+    others: Tensor
+    ends: Tensor
+
+    def loss(self, row: Tensor) -> Tensor:
+        """Mean negative log-likelihood (nats a place) of going on or stopping, if ``row`` is the token's."""
+        return F.binary_cross_entropy_with_logits(self.hidden @ row - self.others, self.ends)
+
+
+@torch.no_grad()
+def collect(
+    network: Network,
+    tokenizer: Tokenizer,
+    corpus: Corpus,
+    examples: int,
+    seed: int = 0,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Endings:
+    """What the network thinks behind the tokens of ``examples`` middles, prompts as served.
+
+    Documents are drawn by size. Raises `InputError` if the corpus has no text that a middle can be cut from.
+    """
+    tokenizer.encode_special_tokens = True
+    rng = Random(f"{seed}/endings")
+    sizes = np.array([entry.end - entry.start for entry in corpus], dtype=np.float64)
+    drawn = np.random.default_rng(seed).choice(len(corpus), size=20 * examples + 100, p=sizes / sizes.sum())
+    output, eom = network.model.embed_tokens.weight, special_id(tokenizer, EOM)
+    hidden, others, ends = [], [], []
+    for index in drawn:
+        made = _prompt(corpus.text(int(index)), corpus[int(index)].name, tokenizer, rng, network.shape.context)
+        if made is None:
+            continue
+        ids, first = made
+        states = network.hidden(torch.tensor([ids]))[0, first:]
+        logits = F.linear(states, output).float()
+        logits[:, eom] = -torch.inf
+        hidden.append(states.float())
+        others.append(logits.logsumexp(-1))
+        ends.append(F.one_hot(torch.tensor(len(states) - 1), len(states)).float())
+        progress(len(hidden))
+        if len(hidden) == examples:
+            return Endings(torch.cat(hidden), torch.cat(others), torch.cat(ends))
+    raise InputError("the corpus holds too little text to learn from where completions end")
+
+
+def _prompt(text: str, name: str, tokenizer: Tokenizer, rng: Random, context: int) -> tuple[list[int], int] | None:
+    """Tokens up to the middle's end, and the first place that is not before the middle; None if it does not fit."""
+    at = rng.randrange(max(len(text), 1))
+    (kind,) = rng.choices([kind for kind, _ in KINDS], [share for _, share in KINDS])
+    start, end = kind(text, at, rng)
+    before = text[prefix_start(text, start, rng) : start]
+    suffix = text[end : suffix_end(text, end, rng)]
+    parts = tokenizer.encode_batch([name, suffix, before, before + text[start:end]], add_special_tokens=False)
+    named, behind, prefix, whole = (part.ids for part in parts)
+    common = 0
+    while common < min(len(prefix), len(whole)) and prefix[common] == whole[common]:
+        common += 1
+    head = [
+        special_id(tokenizer, FILE),
+        *named,
+        special_id(tokenizer, SUFFIX),
+        *behind,
+        special_id(tokenizer, PREFIX),
+    ]
+    if len(head) + len(whole) > context or len(whole) - common > LONGEST:
+        return None
+    return [*head, *whole], len(head) + common - 1
+
+
+def fit_row(row: Tensor, endings: Endings, pull: float = PULL) -> Tensor:
+    """The row that makes ``endings`` most likely, near ``row`` (hidden,) but for a bias.
+
+    The bias is a direction in which all hidden states lie equally far out; it exists because they are normalised.
+    """
+    states = endings.hidden
+    ridge = torch.eye(states.shape[1]) * (0.1 * len(states) / states.shape[1])
+    level = torch.linalg.solve(states.T @ states + ridge, states.sum(0))
+    change = torch.zeros_like(row, requires_grad=True)
+    bias = torch.zeros(1, requires_grad=True)
+    solver = torch.optim.LBFGS([change, bias], max_iter=500, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        solver.zero_grad()
+        loss = endings.loss(row + change + bias * level) + pull * change.square().sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    solver.step(closure)  # type: ignore[no-untyped-call]
+    fitted: Tensor = (row + change + bias * level).detach()
+    return fitted
