@@ -37,10 +37,10 @@ class EngineConfig:
     policy: Policy = setting(Policy.ADAPTIVE, "How much is asked ahead of the user.")
     # Four Tabs at a reading time of 150 ms each are 600 ms: more is rarely pressed in a row (recorded sessions).
     depth: int = setting(4, "How many accepts ahead the policies `chain`, `tree` and `adaptive` go at most.", 1, 16)
-    # A second of waiting is worth ten of the processor's: on mains power, with the machine to oneself.
+    # A second of waiting is worth twenty of the processor's: on mains power, with the machine to oneself.
     economy: float = setting(
-        0.1,
-        "What a second of speculation costs in seconds of waiting: 0.1 on mains, 0.5 on battery or a shared GPU.",
+        0.05,
+        "What a second of speculation costs in seconds of waiting: 0.05 on mains, 0.3 on battery or a shared GPU.",
         0,
         1,
     )
@@ -56,9 +56,10 @@ class EngineConfig:
     min_first_probability: float = setting(
         0.2, "No suggestion is made whose first token the model finds less likely than this.", 0, 1
     )
-    # One in ten: a suggestion that is wrong nine times out of ten costs more reading than it saves typing.
+    # None by default: where suggestions end in doubt already, withholding more cost a tenth of the keystrokes saved
+    # (docs/decisions/2026-11-23-doubt.md).
     min_probability: float = setting(
-        0.1, "Suggestions that are right less often are withheld (by the model's calibration, if it has one).", 0, 1
+        0.0, "Suggestions that are right less often are withheld (by the model's calibration, if it has one).", 0, 1
     )
     cache_entries: int = setting(10_000, "Suggestions kept in the completion cache.", 1, 10_000_000)
     cache_bytes: int = setting(16 << 20, "Bytes that the completion cache may take.", 1024, 1 << 34)
