@@ -41,8 +41,8 @@ def test_sessions_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[st
     fails(capsys, ["replay", binary], "not text")
     fails(capsys, ["replay", session(tmp_path, HEADER | {"version": 99})], "version")
     out_of_bounds = {"t": 0, "edits": [{"offset": 9, "delete": 0, "insert": "x"}]}
-    fails(capsys, ["replay", session(tmp_path, HEADER, out_of_bounds)], "outside")
-    fails(capsys, ["replay", session(tmp_path, HEADER | {"text": "x" * 50_000_000}, EDIT)], "large")
+    fails(capsys, ["replay", session(tmp_path, HEADER, out_of_bounds)], "out of bounds")
+    fails(capsys, ["replay", session(tmp_path, HEADER | {"text": "x" * 50_000_000}, EDIT)], "too l")
     fails(capsys, ["replay", tmp_path], "")
 
 

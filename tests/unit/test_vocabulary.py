@@ -145,11 +145,6 @@ def test_options_that_cannot_be(tmp_path: Path, options: dict[str, str]) -> None
         load_model(str(tmp_path), **options)
 
 
-def test_a_server_is_no_folder() -> None:
-    with pytest.raises(ModelNotUsable, match="server"):
-        load_model("http://127.0.0.1:8080/v1")
-
-
 def test_the_fingerprint_changes_with_weights_and_dtype(tmp_path: Path) -> None:
     tokenizer = tiny.byte_level(tiny.OURS)
     one, two = (str(tiny.save_model(tmp_path / str(seed), tokenizer, seed=seed)) for seed in (1, 2))
