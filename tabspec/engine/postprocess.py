@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from tabspec.calibration import Calibration
 from tabspec.context import EditContext
-from tabspec.suggestion import GeneratedText, Reason, Suggestion
+from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion
 
 PostProcess = Callable[[EditContext, GeneratedText], Suggestion | Reason]
 
@@ -43,12 +43,12 @@ def judge(
 ) -> Suggestion | Reason:
     """Give a suggestion its probability of being right, and withhold it if that is less than ``least``.
 
-    Without a calibration it is the model's own probability of the whole text; nothing is withheld for that, which
-    is far too low for long texts.
+    Calibrations are fitted on whole rests of lines. Without one, and for a text that ends in doubt, it is the model's
+    own probability of the text; nothing is withheld for that.
     """
     if isinstance(suggestion, Reason):
         return suggestion
-    if calibration is None:
+    if calibration is None or generated.finish is Finish.CONFIDENCE:
         return replace(suggestion, probability=math.exp(min(generated.logprob, 0.0)))
     probability = calibration.probability(generated.logprob, len(generated.logprobs))
     return replace(suggestion, probability=probability) if probability >= least else Reason.WITHHELD
