@@ -25,8 +25,9 @@ async def client() -> Any:
 
 
 async def ready(client: Client, **options: Any) -> dict[str, Any]:
-    """Initialize, and wait until the model is there; the status."""
-    await client.initialize(PROGRESS, options={"patience": 60, "status_notifications": True} | options)
+    """Initialize, and wait until the model is there; the status. Unlikely suggestions are shown too."""
+    always = {"patience": 60, "status_notifications": True, "min_probability": 0.0}
+    await client.initialize(PROGRESS, options=always | options)
     return await until_model(client, "ready")
 
 
