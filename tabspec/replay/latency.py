@@ -107,12 +107,13 @@ def fit_profile(samples: Iterable[Sample], model: str = "", machine: str = "") -
     count. Raises `InputError` if no generation was measured to fit to.
     """
     samples = list(samples)
-    first = [sample for sample in samples if sample.first]
-    later = [sample for sample in samples if not sample.first]
-    if not first:
+    if not any(sample.first for sample in samples):
         raise InputError("no generation was measured, so no latency profile can be made")
-    decode = median([s.seconds / s.usage.decoded for s in later if s.usage.decoded] or [0.0])
-    points = [(s.usage.prefill, s.seconds - s.usage.decoded * decode) for s in first]
+    steps = [s for s in samples if s.usage.decoded and not s.usage.prefill and not s.first]
+    decode = median([s.seconds / s.usage.decoded for s in steps] or [0.0])
+    # Models that prefill in pieces tell of each; what they find in their KV cache comes first, and costs nothing.
+    prefills = [s for s in samples if s.usage.prefill] or [s for s in samples if s.first]
+    points = [(s.usage.prefill, s.seconds - s.usage.decoded * decode) for s in prefills]
     # pairs of 100 points are 5,000, which is plenty
     slopes = [(y2 - y1) / (x2 - x1) for (x1, y1), (x2, y2) in combinations(points[:100], 2) if x1 != x2]
     slope = max(median(slopes), 0.0) if slopes else 0.0
