@@ -67,6 +67,7 @@ class World:
             prefix_chars=pick((64, 100, 2300)),
             suffix_chars=pick((0, 20, 640)),
             max_document_chars=pick((150, 10_000, 10_000, 10_000)),
+            min_probability=pick((0.0, 0.1)),
         )
         self.slots = pick((1, 1, 2, 4))
         self.documents = pick((1, 2, 4))
