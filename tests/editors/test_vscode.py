@@ -186,7 +186,9 @@ def test_accepting_a_line(window: Open) -> None:
     editor.until("painted", rest)
     editor.screenshot("after-a-line")
     pictures = presses(editor.look("watched"))[-1].pictures  # of the last of the three keys
-    assert [(picture["lines"], picture["ghost"]) for picture in pictures] == [(["def add(a, b):", ""], rest)]
+    # A frame may have been painted between the key and what it did.
+    after = [picture for picture in pictures if picture["lines"] != ["def "]]
+    assert [(picture["lines"], picture["ghost"]) for picture in after] == [(["def add(a, b):", ""], rest)]
     assert editor.document() == "def add(a, b):\n"
     assert editor.look("ghost") == rest
 
