@@ -12,7 +12,7 @@ help:  ## list the targets
 venv:  ## make the virtual environment
 	@scripts/setup-venv.sh $(VENV)
 
-demo: venv  ## replay shipped sessions under four policies; table, and a report in build/demo.html
+demo: venv  ## replay shipped sessions under five policies; table, and a report in build/demo.html
 	@scripts/demo.sh $(VENV) $(OUT)
 
 test: venv  ## all tests, with real editors

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Replay two shipped sessions under four policies with the bundled model; print the table, write the report.
+# Replay two shipped sessions under five policies with the bundled model; print the table, write the report.
 # Usage: scripts/demo.sh VENV OUT
 set -eu
 cd "$(dirname "$0")/.."
