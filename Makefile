@@ -19,8 +19,8 @@ test: venv  ## all tests, with real editors
 	@mkdir -p $(OUT)
 	$(PYTHON) -m pytest
 
-test-fast: venv  ## the fast tests: under a minute
-	$(PYTHON) -m pytest -m "not slow and not editors" -x -q
+test-fast: venv  ## the fast tests: about a minute on two cores
+	$(PYTHON) -m pytest -n 2 -m "not slow and not editors" -x -q
 
 check: venv  ## style, types, imports between rooms, documents in step with the code
 	$(VENV)/bin/ruff format --check .
