@@ -99,7 +99,6 @@ def test_white_space_at_the_ends_is_no_difference() -> None:
 
 
 def test_parsing_in_place() -> None:
-    pytest.importorskip("tree_sitter_python")
     assert errors("def f(:\n", "python")
     assert parses_in_place("f(", "x", ")\n", "y", "python")
     assert not parses_in_place("f(", "x)", ")\n", "y", "python")
