@@ -42,6 +42,8 @@ class Question:
             suffix=_to_model(self.window.suffix),
             path=base_name(self.context.uri),
             language=self.context.document.language,
+            before=_to_model(self.window.before),
+            after=_to_model(self.window.after),
             stop=stop,
             resume=_to_model(resume),
             foreground=foreground,

@@ -17,6 +17,7 @@ from tabspec.errors import ModelError
 from tabspec.models.drafts import Drafts, NoDrafts
 from tabspec.models.prompting import Prompter
 from tabspec.models.protocol import Chunk, GenerationRequest, Usage
+from tabspec.models.recall import LONGEST, Recall, Recalled, Recaller
 from tabspec.models.slots import Choice, Decoder, Slot, Slots
 from tabspec.models.vocabulary import Vocabulary
 from tabspec.models.writing import Event, Writing, writable
@@ -37,6 +38,7 @@ class LocalDecoding:
     slots: Slots
     drafts: Drafts = field(default_factory=NoDrafts)
     chunk: int = CHUNK
+    recaller: Recaller | None = None
 
 
 @dataclass
@@ -54,6 +56,7 @@ class _Stretch:
     spent: int
     finish: Finish | None = None
     cut: bool = False
+    recall: Recall | None = None
 
     @classmethod
     def start(cls, local: LocalDecoding, writing: Writing) -> _Stretch:
@@ -63,6 +66,10 @@ class _Stretch:
         spent = len(local.vocabulary.encode(writing.head[writing.cursor :]))
         over = Finish.STOP if writing.stopped() else Finish.LENGTH if spent >= writing.stop.max_tokens else None
         return cls(local, writing, known, ahead, spent, over)
+
+    @property
+    def recall_key(self) -> int:
+        return self.recall.key if self.recall else 0
 
     @property
     def over(self) -> bool:
@@ -103,6 +110,7 @@ async def generate(local: LocalDecoding, request: GenerationRequest) -> AsyncGen
         stretch = _Stretch.start(local, writing)
         if not stretch.over:
             prompt = local.prompter.prompt(writing.head, request)
+            stretch.recall = local.recaller.of(request, writing.head) if local.recaller else None
             with local.slots.hold(prompt) as slot:
                 async for chunk in _decode(stretch, slot, prompt):
                     yield chunk
@@ -155,7 +163,7 @@ def _reuse(stretch: _Stretch, slot: Slot, prompt: list[int]) -> tuple[_Pending, 
     length = kept
     if kept == len(prompt):
         for choice in slot.choices[kept:]:
-            if choice is None or not stretch.rest.startswith(choice.rest):
+            if choice is None or not stretch.rest.startswith(choice.rest) or choice.recall != stretch.recall_key:
                 break
             data = local.vocabulary.bytes_of[choice.token]
             if not (stretch.rest.startswith(data) or data.startswith(stretch.rest)):
@@ -211,7 +219,8 @@ def _verify(stretch: _Stretch, slot: Slot, rows: torch.Tensor, draft: Sequence[i
     guessed = draft and not stretch.rest  # else they are the tokenizer's own tokens for known text
     chunks: list[Chunk] = []
     for i in range(len(draft) + 1):
-        choice = choose(stretch.local.vocabulary, rows[i], stretch.rest)
+        recalled = stretch.recall.after(slot.tokens[max(base + i - LONGEST, 0) : base + i]) if stretch.recall else None
+        choice = choose(stretch.local.vocabulary, rows[i], stretch.rest, recalled, stretch.recall_key)
         chunks.append(stretch.take(choice))
         if stretch.over or i == len(draft) or draft[i] != choice.token:
             if guessed:
@@ -224,14 +233,18 @@ def _verify(stretch: _Stretch, slot: Slot, rows: torch.Tensor, draft: Sequence[i
     raise AssertionError("the loop returns at its last turn")
 
 
-def choose(vocabulary: Vocabulary, logits: torch.Tensor, rest: bytes) -> Choice:
+def choose(
+    vocabulary: Vocabulary, logits: torch.Tensor, rest: bytes, recalled: Recalled | None = None, recall_key: int = 0
+) -> Choice:
     """The most likely token that agrees with ``rest`` (any token if it is empty); the lowest id among equals.
 
     Its log-probability is that among the tokens which agree: what was typed is certain, however unlikely it was. More
     of it typed leaves fewer tokens, so that a token that is likely enough stays so (`StopRule.min_logprob`).
-    ``logits`` has shape (vocabulary,). Raises `ModelError` if they are not numbers.
+    ``logits`` has shape (vocabulary,); what was ``recalled`` is mixed into them. Raises `ModelError` if they are not numbers.
     """
     logits = logits[: vocabulary.size]
+    if recalled:
+        logits = recalled.mixed(logits)
     if rest:
         allowed = torch.tensor(vocabulary.agreeing(rest))
         among = logits[allowed]
@@ -242,4 +255,4 @@ def choose(vocabulary: Vocabulary, logits: torch.Tensor, rest: bytes) -> Choice:
         logprob = float(logits[token] - logits.logsumexp(0))
     if math.isnan(logprob):
         raise ModelError("the model's output is not a number; try another dtype (--dtype float32)")
-    return Choice(token, rest, logprob)
+    return Choice(token, rest, logprob, recall_key)

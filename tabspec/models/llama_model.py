@@ -13,6 +13,8 @@ from tabspec.models.llama import LlamaConfig, LlamaDecoder
 from tabspec.models.local import LocalModel
 from tabspec.models.protocol import ModelInfo
 from tabspec.models.quantized import is_quantized, load_llama_state_dict
+from tabspec.models.recall import RECALL
+from tabspec.prompt.fim import OURS
 
 # Longer prompts than a window of text gives are never built; keys and values for more would only take memory.
 MOST_CONTEXT = 4096
@@ -47,9 +49,10 @@ def load_llama(
         raise ModelNotUsable(f"{name}: cannot be loaded: its weights lack {error}") from None
     kind = f"{str(numbers).removeprefix('torch.')}{' and int8' if int8 else ''}"
     detail = f"own decoder, {folder.model_type}, {at.type}, {kind}, {form.name}"
-    fingerprint = folder.fingerprint("own", kind, form.name, str(decoder.context))
+    recall = form is OURS  # its weights were fitted on models of our own; others see more of a file
+    fingerprint = folder.fingerprint("own", kind, form.name, str(decoder.context), *((RECALL,) if recall else ()))
     info = ModelInfo(name, fingerprint, decoder.context, detail, folder.calibration)
-    return LocalModel(info, decoder, vocabulary, form)
+    return LocalModel(info, decoder, vocabulary, form, recall=recall)
 
 
 def llama_shape(folder: ModelFolder) -> LlamaConfig | None:

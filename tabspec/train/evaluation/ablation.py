@@ -117,7 +117,9 @@ class Unhealed(Remembering):
                 yield chunk
 
 
-async def outcomes(model: Model, places: Sequence[Place], off: Part | None, done: Callable[[int], None]) -> list[Outcome]:
+async def outcomes(
+    model: Model, places: Sequence[Place], off: Part | None, done: Callable[[int], None]
+) -> list[Outcome]:
     """All places with everything on but ``off``. ``model`` remembers."""
     steps = frozenset(Step) - {_STEPS[off]} if off in _STEPS else frozenset(Step)
     post: PostProcess = partial(postprocess, steps=steps)
@@ -215,18 +217,19 @@ class Row:
     saved: float
 
 
-def ablate(
-    model: Model, snippets: Sequence[Snippet], progress: Callable[[str, int, int], None]
-) -> list[Row]:
+def ablate(model: Model, snippets: Sequence[Snippet], progress: Callable[[str, int, int], None]) -> list[Row]:
     """The table: everything on, then each part off, for each kind of place."""
     places = [Place.of(snippet) for snippet in snippets]
     healed, unhealed = Remembering(model), Unhealed(model)
     rows = []
     for off in (None, *Part):
-        what = f"without {off}" if off else "everything on"
-        used = unhealed if off is Part.HEALING else healed
-        found = asyncio.run(outcomes(used, places, off, lambda n, what=what: progress(what, n, len(places))))
-        rows += [_row(off, kind, [o for o in found if o.kind is kind]) for kind in dict.fromkeys(p.kind for p in places)]
+
+        def done(count: int, what: str = f"without {off}" if off else "everything on") -> None:
+            progress(what, count, len(places))
+
+        found = asyncio.run(outcomes(unhealed if off is Part.HEALING else healed, places, off, done))
+        kinds = dict.fromkeys(place.kind for place in places)
+        rows += [_row(off, kind, [each for each in found if each.kind is kind]) for kind in kinds]
     return rows
 
 

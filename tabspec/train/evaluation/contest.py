@@ -16,6 +16,7 @@ from tabspec.calibration import Calibration
 from tabspec.errors import InputError
 from tabspec.models.load import BUNDLED, load_model
 from tabspec.train.corpus import Corpus
+from tabspec.train.evaluation.ablation import Row, ablate
 from tabspec.train.evaluation.baseline import Baseline
 from tabspec.train.evaluation.bits import corpus_bits
 from tabspec.train.evaluation.calibration import expected_error, fit, reliability
@@ -86,6 +87,15 @@ def evaluate_baseline(plan: Plan, progress: Progress) -> Contestant:
     snippets.sort(key=lambda snippet: (snippet.project, snippet.language, snippet.path))
     result.marks = asyncio.run(fill(snippets, baseline.guesser(), lambda n: progress("n-grams", n, len(snippets))))
     return result
+
+
+def ablate_model(plan: Plan, model: str, progress: Progress) -> list[Row]:
+    """What each step between a model's words and the screen is worth, on the plan's holes."""
+    loaded = load_model(model)
+    try:
+        return ablate(loaded, _snippets(plan, Corpus(plan.corpus)), progress)
+    finally:
+        asyncio.run(loaded.close())
 
 
 def _tell(progress: Progress, what: str, total: int, done: int) -> None:

@@ -61,6 +61,8 @@ def with_model(model: Model) -> Guesser:
             suffix=seen.suffix,
             path=snippet.name,
             language=snippet.language,
+            before=seen.before,
+            after=seen.after,
             stop=STOPS[snippet.kind],
         )
         begun = time.perf_counter()
