@@ -4,18 +4,18 @@ from __future__ import annotations
 
 
 def end_with_block(before: str, text: str) -> str:
-    """``text`` up to the first of its lines that stands further out than the line of the cursor, which begins with
-    ``before``: what comes there belongs to another block, and a line of it is there already or is not wanted yet.
+    """``text`` up to the first of its lines that stands further out than the first one with something on it: what
+    comes there belongs to another block, whose place is the author's to choose.
 
-    A closing bracket may stand further out: it ends what was begun within the block.
+    ``before`` is the cursor's line up to it. A closing bracket may stand further out: it ends what was begun within.
     """
-    own = _depth(before + text.split("\n", 1)[0])
-    at = text.find("\n")
-    while at >= 0:
-        line = text[at + 1 :].split("\n", 1)[0]
+    lines = (before + text).split("\n")
+    first = next((i for i, line in enumerate(text.split("\n")) if line.strip()), 0)
+    own, end = _depth(lines[first]), sum(len(line) + 1 for line in lines[: first + 1])
+    for line in lines[first + 1 :]:
         if line.strip() and _depth(line) < own and line.lstrip()[0] not in ")]}":
-            return text[:at]
-        at = text.find("\n", at + 1)
+            return text[: end - 1 - len(before)]
+        end += len(line) + 1
     return text
 
 

@@ -240,7 +240,8 @@ def choose(
 
     Its log-probability is that among the tokens which agree: what was typed is certain, however unlikely it was. More
     of it typed leaves fewer tokens, so that a token that is likely enough stays so (`StopRule.min_logprob`).
-    ``logits`` has shape (vocabulary,); what was ``recalled`` is mixed into them. Raises `ModelError` if they are not numbers.
+    ``logits`` has shape (vocabulary,); what was ``recalled`` is mixed into them. Raises `ModelError` if they are not
+    numbers.
     """
     logits = logits[: vocabulary.size]
     if recalled:
