@@ -30,6 +30,13 @@ _path = click.Path(path_type=Path)
 @click.option("--holes", type=click.IntRange(0), default=100, show_default=True, help="Holes of each kind to fill.")
 @click.option("--bytes", "size", type=click.IntRange(0), default=200_000, show_default=True, help="Text to score.")
 @click.option("--baseline/--no-baseline", default=True, show_default=True, help="The nested n-gram cache too.")
+@click.option(
+    "--related-chars",
+    type=click.IntRange(0, 100_000),
+    default=0,
+    show_default=True,
+    help="Characters of related code to show models, from the files that a hole's document imports.",
+)
 @click.option("--ablate", is_flag=True, help="Instead: what each step of post-processing is worth to the first model.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed takes the same holes.")
 @click.option("--calibration", type=_path, help="Write the first model's calibration.json here.")
@@ -41,6 +48,7 @@ def evaluate_command(
     holes: int,
     size: int,
     baseline: bool,
+    related_chars: int,
     ablate: bool,
     seed: int,
     calibration: Path | None,
@@ -58,7 +66,7 @@ def evaluate_command(
 
     if ablate and (calibration or not holes):
         raise InputError("--ablate fills holes, and fits no calibration")
-    plan = Plan(corpus, languages or ("python",), holes, size, seed)
+    plan = Plan(corpus, languages or ("python",), holes, size, seed, related_chars)
     found: list[Contestant] = []
     rows: list[Row] = []
     with Progress(console=Console(stderr=True)) as bar:
@@ -82,6 +90,7 @@ def evaluate_command(
         "date": datetime.now(UTC).date().isoformat(),
         "corpus": corpus.name,
         "seed": seed,
+        "related_chars": related_chars,
     }
     if output:
         output.write_text(json.dumps(as_json(found, about, rows), indent=1) + "\n", encoding="utf-8")

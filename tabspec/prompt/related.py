@@ -21,7 +21,7 @@ LONGEST_PIECE = 900
 MOST_PIECES = 2
 # Room that is too small for a piece that says anything.
 LEAST_ROOM = 150
-# Characters by which the canonical place moves: about seven lines.
+# Characters by which the canonical place moves: about seven lines. In shorter heads it moves when they have doubled.
 STEP = 256
 # Characters before it whose names are looked for.
 ASKED_CHARS = 1500
@@ -32,7 +32,8 @@ def asked_with(window: Window) -> tuple[str, str]:
 
     Between two states of one scope of the window they are equal, as long as no `STEP` is passed.
     """
-    place = len(window.head) // STEP * STEP
+    length = len(window.head)
+    place = length // STEP * STEP if length >= STEP else 1 << length.bit_length() >> 1
     place = window.head.rfind("\n", 0, place) + 1
     return window.head[max(place - ASKED_CHARS, 0) : place], window.suffix
 
