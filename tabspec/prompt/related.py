@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from tabspec.prompt.pieces import Piece, names
-from tabspec.prompt.window import Window
+from tabspec.prompt.window import Window, WindowSize
 
 # Characters of the longest piece: a definition of 25 lines. Longer texts leave too little room for the window.
 LONGEST_PIECE = 900
@@ -21,8 +21,9 @@ LONGEST_PIECE = 900
 MOST_PIECES = 2
 # Room that is too small for a piece that says anything.
 LEAST_ROOM = 150
-# Characters by which the canonical place moves: about seven lines. In shorter heads it moves when they have doubled.
-STEP = 256
+# Characters by which the canonical place moves: those by which a window of the usual size does, so that the prompt is
+# not new twice (at 256 the choice changed every ten lines). In shorter heads it moves when they have doubled.
+STEP = WindowSize().step
 # Characters before it whose names are looked for.
 ASKED_CHARS = 1500
 
