@@ -58,10 +58,10 @@ class Recalled:
 
     def mixed(self, logits: torch.Tensor) -> torch.Tensor:
         """Log-probabilities of the mixture. ``logits`` has shape (vocabulary,)."""
-        result = logits - logits.logsumexp(0) + math.log1p(-self.weight)
-        tokens = torch.tensor(list(self.counts))
-        shares = torch.tensor(list(self.counts.values()), dtype=result.dtype) * (self.weight / self.counts.total())
-        result[tokens] = result[tokens].logaddexp(shares.log())
+        result = logits - (logits.logsumexp(0) - math.log1p(-self.weight))
+        share = self.weight / self.counts.total()
+        for token, count in self.counts.items():  # mostly one: cheaper than tensors of them
+            result[token] = math.log(math.exp(float(result[token])) + share * count)
         return result
 
 
