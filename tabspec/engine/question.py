@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from tabspec.cache.digests import digest
@@ -52,8 +53,8 @@ class Question:
             path=base_name(self.context.uri),
             language=self.context.document.language,
             related=tuple(RelatedText(text.path, _to_model(text.text)) for text in self.related),
-            before=_to_model(self.window.before),
-            after=_to_model(self.window.after),
+            before=_around(self.window.before),
+            after=_around(self.window.after),
             stop=stop,
             resume=_to_model(resume),
             foreground=foreground,
@@ -73,6 +74,13 @@ def base_name(uri: str) -> str:
 
 def _digest(related: tuple[RelatedText, ...]) -> int:
     return digest("\0".join(part for text in related for part in (text.path, text.text))) if related else 0
+
+
+@lru_cache(maxsize=16)
+def _around(text: str) -> str:
+    """As `_to_model`; equal texts are one object, since thousands of requests carry the same for as long as they are
+    remembered (in a replay)."""
+    return _to_model(text)
 
 
 def _to_model(text: str) -> str:
