@@ -1,0 +1,29 @@
+// What the levels with AVX512 share.
+
+#define MOST_ROWS 8
+#define ONE_ROW_PACKS 4
+#define PV_HEADS 4
+
+typedef __m512i Dots;
+typedef __m512i Weights;
+
+// The weights' 128 too much, times the sum of what they meet.
+static inline Dots start(int32_t sum) { return _mm512_set1_epi32(-128 * sum); }
+
+static inline Weights load(const uint8_t *at) { return _mm512_loadu_si512(at); }
+
+static inline void dot(Dots &dots, Weights w, const int8_t *x) {
+    int32_t together;
+    __builtin_memcpy(&together, x, 4);
+    dots = _mm512_dpbusd_epi32(dots, w, _mm512_set1_epi32(together));
+}
+
+static inline V16i finish(Dots dots) { return (V16i)dots; }
+
+static inline V16 fma(V16 a, V16 b, V16 c) { return (V16)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
+
+static inline bool has_avx512() {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vnni");
+}

@@ -1,0 +1,94 @@
+// x86-64 with AMX (Intel's servers since 2023): as AVX512, and many rows at a time by tiles. The sums of a block are
+// integers either way, so that not a bit differs.
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+#include "kernels.h"
+#include "vectors.h"
+
+namespace {
+
+#define MULTIPLY multiply_tiled
+#include "avx512.inl"
+
+void multiply_tiled(
+    const Matrix &matrix, int64_t first, int64_t packs, const Quantized &x, int64_t rows, float *out, int64_t stride,
+    bool add);
+
+#include "kernels.inl"
+
+struct alignas(64) TileShapes {
+    uint8_t palette = 1, start_row = 0, reserved[14] = {};
+    uint16_t bytes[16] = {64, 64, 64, 64};  // 0: activations; 1: weights; 2 and 3: sums in turn
+    uint8_t rows[16] = {16, 16, 16, 16};
+};
+
+// One pack times TILE rows. Rows of `x` come in multiples of TILE in memory, so that those behind `rows` may be read.
+inline void tile(
+    const Matrix &matrix, int64_t pack, const Quantized &x, int64_t row, int64_t rows, float *out, int64_t stride,
+    bool add) {
+    const int64_t blocks = matrix.columns / BLOCK;
+    const uint8_t *weights = matrix.packed + pack * matrix.columns * PACK;
+    const int8_t *values = x.values + row * x.columns;
+    const float *scale = x.scale + row * blocks;
+    const int32_t *sum = x.sum + row * blocks;
+    alignas(64) int32_t dots[2][TILE][16];
+    V16 sums[TILE] = {};
+    for (int64_t b = 0; b < blocks; b++) {
+        _tile_loadd(0, values + b * BLOCK, x.columns);
+        _tile_loadd(1, weights + b * BLOCK * PACK, 64);
+        if (b % 2) {
+            _tile_zero(3);
+            _tile_dpbsud(3, 0, 1);
+            _tile_stored(3, dots[1], 64);
+        } else {
+            _tile_zero(2);
+            _tile_dpbsud(2, 0, 1);
+            _tile_stored(2, dots[0], 64);
+        }
+#pragma GCC unroll 16
+        for (int r = 0; r < TILE; r++) {
+            V16i exact;
+            __builtin_memcpy(&exact, dots[b % 2][r], 64);
+            exact += -128 * sum[r * blocks + b];
+            sums[r] = fma(__builtin_convertvector(exact, V16), splat(scale[r * blocks + b]), sums[r]);
+        }
+    }
+    for (int r = 0; r < rows; r++)
+        store(sums[r], matrix, pack, out + (row + r) * stride, add);
+}
+
+// Measured: from nine rows on, a tile that is half empty is faster than two turns of VNNI.
+void multiply_tiled(
+    const Matrix &matrix, int64_t first, int64_t packs, const Quantized &x, int64_t rows, float *out, int64_t stride,
+    bool add) {
+    if (rows <= MOST_ROWS) return multiply(matrix, first, packs, x, rows, out, stride, add);
+    const TileShapes shapes;
+    _tile_loadconfig(&shapes);
+    for (int64_t row = 0; row < rows; row += TILE)
+        for (int64_t p = 0; p < packs; p++)
+            tile(matrix, first + p, x, row, rows - row < TILE ? rows - row : TILE, out + p * PACK, stride, add);
+    _tile_release();
+}
+
+// The processor has AMX-INT8, and the system lets this process use the tiles (Linux: Documentation/arch/x86/xstate.rst).
+bool here() {
+#if defined(__linux__)
+    unsigned a = 0, b = 0, c = 0, d = 0;  // leaf 7, EDX bits 24 and 25: tiles, int8
+    if (!has_avx512() || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d >> 24 & 3) != 3) return false;
+    const int request_permission = 0x1023, tile_data = 18;
+    return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+    return false;
+#endif
+}
+
+}  // namespace
+
+const Kernels kernels_amx = {"amx", here, norm, quantize, multiply_tiled, swiglu, attend};
+#endif
