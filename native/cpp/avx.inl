@@ -18,19 +18,11 @@ static inline __m256i four(const int8_t *x) {
 }
 
 static inline V16i finish(Dots dots) {
-    V16i all;
-    __builtin_memcpy(&all, &dots.low, 32);
-    __builtin_memcpy((char *)&all + 32, &dots.high, 32);
-    return all;
+    return {{(I)dots.low, (I)dots.high}};
 }
 
 static inline V16 fma(V16 a, V16 b, V16 c) {
-    __m256 x[2], y[2], z[2];
-    __builtin_memcpy(x, &a, 64);
-    __builtin_memcpy(y, &b, 64);
-    __builtin_memcpy(z, &c, 64);
-    z[0] = _mm256_fmadd_ps(x[0], y[0], z[0]);
-    z[1] = _mm256_fmadd_ps(x[1], y[1], z[1]);
-    __builtin_memcpy(&c, z, 64);
+    for (int p = 0; p < PARTS; p++)
+        c.part[p] = (F)_mm256_fmadd_ps((__m256)a.part[p], (__m256)b.part[p], (__m256)c.part[p]);
     return c;
 }

@@ -18,9 +18,11 @@ static inline void dot(Dots &dots, Weights w, const int8_t *x) {
     dots = _mm512_dpbusd_epi32(dots, w, _mm512_set1_epi32(together));
 }
 
-static inline V16i finish(Dots dots) { return (V16i)dots; }
+static inline V16i finish(Dots dots) { return {{(I)dots}}; }
 
-static inline V16 fma(V16 a, V16 b, V16 c) { return (V16)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
+static inline V16 fma(V16 a, V16 b, V16 c) {
+    return {{(F)_mm512_fmadd_ps((__m512)a.part[0], (__m512)b.part[0], (__m512)c.part[0])}};
+}
 
 static inline bool has_avx512() {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

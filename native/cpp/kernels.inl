@@ -4,48 +4,17 @@
 //     Dots start(int32_t sum)                     sixteen sums; `sum` of the block's activations
 //     Weights load(const uint8_t *)               four columns of sixteen rows
 //     void dot(Dots &, Weights, const int8_t *)   adds four products to each sum
-//     V16i finish(Dots)
+//     V16i finish(Dots)                           the sums
 //     V16 fma(V16 a, V16 b, V16 c)                a * b + c
 //     MOST_ROWS, ONE_ROW_PACKS, PV_HEADS          what fits into the registers
 //
 // No header of the C++ library may be included here: its inline functions would be compiled for this instruction set
 // and might be taken by the linker for all the others.
 
-static inline float lowest() { return -__builtin_huge_valf(); }
-
-static inline V16 splat(float x) { return V16{} + x; }
-
-static inline V16 read(const float *from) {
-    V16 x;
-    __builtin_memcpy(&x, from, sizeof x);
-    return x;
-}
-
-static inline void write(float *to, V16 x) { __builtin_memcpy(to, &x, sizeof x); }
-
-static inline V16 read_bfloat16(const uint16_t *from) {
-    V16u16 x;
-    __builtin_memcpy(&x, from, sizeof x);
-    return (V16)(__builtin_convertvector(x, V16u) << 16);
-}
-
-static inline V16 larger(V16 a, V16 b) { return a > b ? a : b; }
-
-// Both reductions in one order for all instruction sets.
-static inline float total(V16 x) {
-    for (int half = 8; half; half /= 2)
-        for (int i = 0; i < half; i++) x[i] += x[i + half];
-    return x[0];
-}
-
-static inline float largest(V16 x) {
-    for (int half = 8; half; half /= 2)
-        for (int i = 0; i < half; i++) x[i] = x[i] > x[i + half] ? x[i] : x[i + half];
-    return x[0];
-}
+INLINE float lowest() { return -__builtin_huge_valf(); }
 
 // e to the x, for x <= 88: relative error below 2e-7. x = n ln 2 + r with |r| <= ln 2 / 2, Taylor's series in r.
-static inline V16 exponential(V16 x) {
+INLINE V16 exponential(V16 x) {
     x = larger(x, splat(-87.0f));  // e^-87 is the least normal number
     const V16 magic = splat(12582912.0f);  // 1.5 * 2^23: what is added to it is rounded to an integer
     V16 shifted = fma(x, splat(1.44269504f), magic);
@@ -59,7 +28,7 @@ static inline V16 exponential(V16 x) {
     y = fma(y, r, splat(0.5f));
     y = fma(y, r, splat(1.0f));
     y = fma(y, r, splat(1.0f));
-    return (V16)((V16i)y + (((V16i)shifted - 0x4B400000) << 23));
+    return floats(bits(y) + shift_left(bits(shifted) + splat(-0x4B400000), 23));
 }
 
 static void norm(const float *x, const float *gain, int64_t columns, float eps, float *out) {
@@ -69,27 +38,28 @@ static void norm(const float *x, const float *gain, int64_t columns, float eps, 
     float sum = total(sums);
     for (int64_t j = i; j < columns; j++) sum += x[j] * x[j];
     const float factor = 1.0f / __builtin_sqrtf(sum / (float)columns + eps);
-    for (i = 0; i + 16 <= columns; i += 16) write(out + i, read(x + i) * factor * read(gain + i));
+    for (i = 0; i + 16 <= columns; i += 16) write(out + i, read(x + i) * splat(factor) * read(gain + i));
     for (; i < columns; i++) out[i] = x[i] * factor * gain[i];
 }
 
-static inline void quantize_block(const float *x, int8_t *values, float *scale, int32_t *sum) {
+INLINE void quantize_block(const float *x, int8_t *values, float *scale, int32_t *sum) {
     V16 most = {}, bad = {};
     for (int i = 0; i < BLOCK; i += 16) {
         V16 part = read(x + i);
-        most = larger(most, larger(part, -part));
-        bad += part * 0.0f;  // a part that is no number makes the scale no number
+        most = larger(most, larger(part, V16{} - part));
+        bad = bad + part * V16{};  // a part that is no number makes the scale no number
     }
     const float size = largest(most), inverse = size > 0 ? 127.0f / size : 0.0f;
     V16i all = {};
     for (int i = 0; i < BLOCK; i += 16) {
-        V16i near = (V16i)(read(x + i) * inverse + 12582912.0f) - 0x4B400000;
-        V16i8 small = __builtin_convertvector(near, V16i8);
-        __builtin_memcpy(values + i, &small, sizeof small);
-        all += near;
+        const V16i near = bits(read(x + i) * splat(inverse) + splat(12582912.0f)) + splat(-0x4B400000);
+        int32_t each[16];
+        __builtin_memcpy(each, &near, sizeof each);
+        for (int j = 0; j < 16; j++) values[i + j] = (int8_t)each[j];
+        all = all + near;
     }
     int32_t summed = 0;
-    for (int i = 0; i < 16; i++) summed += all[i];
+    for (int i = 0; i < 16; i++) summed += all.part[i / LANES][i % LANES];
     *scale = size / 127.0f + total(bad);
     *sum = summed;
 }
@@ -108,15 +78,15 @@ static void quantize(const float *x, int64_t columns, const Quantized &out, int6
     }
 }
 
-static inline void store(V16 y, const Matrix &matrix, int64_t pack, float *to, bool add) {
-    y *= read(matrix.scale + pack * PACK);
-    if (matrix.bias) y += read(matrix.bias + pack * PACK);
+INLINE void store(V16 y, const Matrix &matrix, int64_t pack, float *to, bool add) {
+    y = y * read(matrix.scale + pack * PACK);
+    if (matrix.bias) y = y + read(matrix.bias + pack * PACK);
     write(to, add ? read(to) + y : y);
 }
 
 // R rows of activations times P neighbouring packs.
 template <int R, int P>
-static inline void multiply_some(
+INLINE void multiply_some(
     const Matrix &matrix, int64_t pack, const Quantized &x, int64_t row, float *out, int64_t stride, bool add) {
     const int64_t blocks = matrix.columns / BLOCK, pack_bytes = matrix.columns * PACK;
     const uint8_t *weights = matrix.packed + pack * pack_bytes;
@@ -135,8 +105,7 @@ static inline void multiply_some(
         for (int r = 0; r < R; r++)
             for (int p = 0; p < P; p++)
                 sums[r][p] = fma(
-                    __builtin_convertvector(finish(dots[r][p]), V16), splat(x.scale[(row + r) * blocks + b]),
-                    sums[r][p]);
+                    to_float(finish(dots[r][p])), splat(x.scale[(row + r) * blocks + b]), sums[r][p]);
     }
     for (int r = 0; r < R; r++)
         for (int p = 0; p < P; p++)
@@ -144,7 +113,7 @@ static inline void multiply_some(
 }
 
 template <int R, int P>
-static inline void multiply_rows(
+INLINE void multiply_rows(
     const Matrix &matrix, int64_t first, int64_t packs, const Quantized &x, int64_t row, float *out, int64_t stride,
     bool add) {
     int64_t p = 0;
@@ -191,7 +160,7 @@ static void swiglu(const Matrix &gate_up, int64_t block, const Quantized &x, int
             float made[BLOCK];
             for (int i = 0; i < BLOCK; i += 16) {
                 const V16 gate = read(both[r] + i);
-                write(made + i, gate / (exponential(-gate) + 1.0f) * read(both[r] + BLOCK + i));
+                write(made + i, gate / (exponential(V16{} - gate) + splat(1.0f)) * read(both[r] + BLOCK + i));
             }
             quantize_block(
                 made, out.values + (row + r) * out.columns + block * BLOCK, out.scale + (row + r) * out_blocks + block,
@@ -202,7 +171,7 @@ static void swiglu(const Matrix &gate_up, int64_t block, const Quantized &x, int
 
 // Scores of Q queries for B blocks of 16 positions.
 template <int Q, int B>
-static inline void score(
+INLINE void score(
     const float *const *queries, const uint16_t *keys, int64_t width, float *const *scores, int64_t block) {
     V16 sums[Q][B] = {};
     for (int64_t d = 0; d < width; d++)
@@ -215,7 +184,7 @@ static inline void score(
 }
 
 template <int Q>
-static inline void score_all(
+INLINE void score_all(
     const float *const *queries, const uint16_t *keys, int64_t width, float *const *scores, int64_t blocks) {
     enum { B = 8 / Q };  // eight sums at a time hide the latency of the multiplication
     int64_t block = 0;
@@ -224,20 +193,19 @@ static inline void score_all(
 }
 
 // Scores of `visible` positions to weights; returns their sum. What lies behind in the last block becomes 0.
-static inline float soften(float *scores, int64_t visible) {
+INLINE float soften(float *scores, int64_t visible) {
     const int64_t blocks = (visible + 15) / 16;
-    const V16i lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     const int left = (int)(visible - (blocks - 1) * 16);
     float *end = scores + (blocks - 1) * 16;
-    write(end, lane < left ? read(end) : splat(lowest()));  // memory behind the sequence may hold anything
+    write(end, first(left, read(end), splat(lowest())));  // memory behind the sequence may hold anything
     V16 most = splat(lowest());
     for (int64_t b = 0; b < blocks; b++) most = larger(most, read(scores + b * 16));
     const float top = largest(most);
     V16 sums = {};
     for (int64_t b = 0; b < blocks; b++) {
-        V16 weight = exponential(read(scores + b * 16) - top);
-        if (b == blocks - 1) weight = lane < left ? weight : V16{};
-        sums += weight;
+        V16 weight = exponential(read(scores + b * 16) - splat(top));
+        if (b == blocks - 1) weight = first(left, weight, V16{});
+        sums = sums + weight;
         write(scores + b * 16, weight);
     }
     return total(sums);
@@ -245,7 +213,7 @@ static inline float soften(float *scores, int64_t visible) {
 
 // Columns from `d` on (C times 16) of the weighted values, for Q heads of one token.
 template <int Q, int C>
-static inline void gather(
+INLINE void gather(
     float *const *weights, const uint16_t *values, int64_t width, int64_t visible, int64_t d, float *out) {
     V16 sums[Q][C] = {};
     for (int64_t at = 0; at < visible; at++)
@@ -258,7 +226,7 @@ static inline void gather(
 }
 
 template <int Q>
-static inline void gather_all(float *const *weights, const uint16_t *values, int64_t width, int64_t visible, float *out) {
+INLINE void gather_all(float *const *weights, const uint16_t *values, int64_t width, int64_t visible, float *out) {
     int64_t d = 0;
     for (; d + 64 <= width; d += 64) gather<Q, 4>(weights, values, width, visible, d, out);
     for (; d < width; d += 16) gather<Q, 1>(weights, values, width, visible, d, out);

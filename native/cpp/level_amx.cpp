@@ -9,9 +9,11 @@
 #endif
 
 #include "kernels.h"
-#include "vectors.h"
 
 namespace {
+
+#define REGISTER 64
+#include "vectors.inl"
 
 #define MULTIPLY multiply_tiled
 #include "avx512.inl"
@@ -55,8 +57,8 @@ inline void tile(
         for (int r = 0; r < TILE; r++) {
             V16i exact;
             __builtin_memcpy(&exact, dots[b % 2][r], 64);
-            exact += -128 * sum[r * blocks + b];
-            sums[r] = fma(__builtin_convertvector(exact, V16), splat(scale[r * blocks + b]), sums[r]);
+            exact = exact + splat(-128 * sum[r * blocks + b]);
+            sums[r] = fma(to_float(exact), splat(scale[r * blocks + b]), sums[r]);
         }
     }
     for (int r = 0; r < rows; r++)

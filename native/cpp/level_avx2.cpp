@@ -3,9 +3,11 @@
 #include <immintrin.h>
 
 #include "kernels.h"
-#include "vectors.h"
 
 namespace {
+
+#define REGISTER 32
+#include "vectors.inl"
 
 #define MOST_ROWS 4
 #define ONE_ROW_PACKS 2

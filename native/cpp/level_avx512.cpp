@@ -3,9 +3,11 @@
 #include <immintrin.h>
 
 #include "kernels.h"
-#include "vectors.h"
 
 namespace {
+
+#define REGISTER 64
+#include "vectors.inl"
 
 #define MULTIPLY multiply
 #include "avx512.inl"
