@@ -7,8 +7,7 @@
 typedef __m512i Dots;
 typedef __m512i Weights;
 
-// The weights' 128 too much, times the sum of what they meet.
-static inline Dots start(int32_t sum) { return _mm512_set1_epi32(-128 * sum); }
+static inline Dots start(int32_t excess) { return _mm512_set1_epi32(excess); }
 
 static inline Weights load(const uint8_t *at) { return _mm512_loadu_si512(at); }
 

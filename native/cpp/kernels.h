@@ -10,11 +10,12 @@ enum { TILE = 16 };
 // Queries of so many neighbouring tokens share the keys that are loaded.
 enum { TOKENS_AT_ONCE = 4 };
 
-// Rows of activations in eight bits. `scale` and `sum` (of the values): (rows, columns / BLOCK).
+// Rows of activations in eight bits. `scale` and `excess`: (rows, columns / BLOCK). Weights are stored with 128 added,
+// as the instructions want one factor unsigned; `excess`, -128 times the sum of a block's values, takes it away again.
 struct Quantized {
     int8_t *values;
     float *scale;
-    int32_t *sum;
+    int32_t *excess;
     int64_t columns;
 };
 

@@ -1,7 +1,7 @@
 // The kernels, written once for vectors of 16 floats; the compiler splits those where registers are shorter. A file
 // for each instruction set includes this with its target set, and says how 64 bytes of weights meet 4 of activations:
 //
-//     Dots start(int32_t sum)                     sixteen sums; `sum` of the block's activations
+//     Dots start(int32_t excess)                  sixteen sums; see `Quantized`
 //     Weights load(const uint8_t *)               four columns of sixteen rows
 //     void dot(Dots &, Weights, const int8_t *)   adds four products to each sum
 //     V16i finish(Dots)                           the sums
@@ -42,14 +42,13 @@ static void norm(const float *x, const float *gain, int64_t columns, float eps, 
     for (; i < columns; i++) out[i] = x[i] * factor * gain[i];
 }
 
-INLINE void quantize_block(const float *x, int8_t *values, float *scale, int32_t *sum) {
-    V16 most = {}, bad = {};
-    for (int i = 0; i < BLOCK; i += 16) {
-        V16 part = read(x + i);
-        most = larger(most, larger(part, V16{} - part));
-        bad = bad + part * V16{};  // a part that is no number makes the scale no number
-    }
-    const float size = largest(most), inverse = size > 0 ? 127.0f / size : 0.0f;
+INLINE void quantize_block(const float *x, int8_t *values, float *scale, int32_t *excess) {
+    V16i most = {};
+    for (int i = 0; i < BLOCK; i += 16) most = larger(most, sizes(read(x + i)));
+    const int32_t size_bits = largest(most);
+    float size;
+    __builtin_memcpy(&size, &size_bits, 4);
+    const float inverse = size > 0 ? 127.0f / size : 0.0f;
     V16i all = {};
     for (int i = 0; i < BLOCK; i += 16) {
         const V16i near = bits(read(x + i) * splat(inverse) + splat(12582912.0f)) + splat(-0x4B400000);
@@ -58,10 +57,8 @@ INLINE void quantize_block(const float *x, int8_t *values, float *scale, int32_t
         for (int j = 0; j < 16; j++) values[i + j] = (int8_t)each[j];
         all = all + near;
     }
-    int32_t summed = 0;
-    for (int i = 0; i < 16; i++) summed += all.part[i / LANES][i % LANES];
-    *scale = size / 127.0f + total(bad);
-    *sum = summed;
+    *scale = size / 127.0f;  // no number where one of x is none, and so is all that is computed with it
+    *excess = -128 * total(all);
 }
 
 static void quantize(const float *x, int64_t columns, const Quantized &out, int64_t row) {
@@ -74,7 +71,7 @@ static void quantize(const float *x, int64_t columns, const Quantized &out, int6
             from = padded;
         }
         quantize_block(
-            from, out.values + row * out.columns + b * BLOCK, out.scale + row * blocks + b, out.sum + row * blocks + b);
+            from, out.values + row * out.columns + b * BLOCK, out.scale + row * blocks + b, out.excess + row * blocks + b);
     }
 }
 
@@ -95,7 +92,7 @@ INLINE void multiply_some(
     for (int64_t b = 0; b < blocks; b++) {
         Dots dots[R][P];
         for (int r = 0; r < R; r++)
-            for (int p = 0; p < P; p++) dots[r][p] = start(x.sum[(row + r) * blocks + b]);
+            for (int p = 0; p < P; p++) dots[r][p] = start(x.excess[(row + r) * blocks + b]);
 #pragma GCC unroll 16
         for (int k = 0; k < BLOCK / 4; k++)
             for (int p = 0; p < P; p++) {
@@ -154,7 +151,7 @@ static void swiglu(const Matrix &gate_up, int64_t block, const Quantized &x, int
         const int64_t some = rows - row < TILE ? rows - row : TILE;
         float both[TILE][2 * BLOCK];
         const Quantized part = {
-            x.values + row * x.columns, x.scale + row * blocks, x.sum + row * blocks, x.columns};
+            x.values + row * x.columns, x.scale + row * blocks, x.excess + row * blocks, x.columns};
         MULTIPLY(gate_up, block * PACKS, PACKS, part, some, both[0], 2 * BLOCK, false);
         for (int64_t r = 0; r < some; r++) {
             float made[BLOCK];
@@ -164,7 +161,7 @@ static void swiglu(const Matrix &gate_up, int64_t block, const Quantized &x, int
             }
             quantize_block(
                 made, out.values + (row + r) * out.columns + block * BLOCK, out.scale + (row + r) * out_blocks + block,
-                out.sum + (row + r) * out_blocks + block);
+                out.excess + (row + r) * out_blocks + block);
         }
     }
 }

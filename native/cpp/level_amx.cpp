@@ -30,6 +30,12 @@ struct alignas(64) TileShapes {
     uint8_t rows[16] = {16, 16, 16, 16};
 };
 
+// The sums of a block for TILE rows, through memory: there is no other way out of a tile.
+#define BLOCK_TO(TILE_NUMBER, TO)             \
+    _tile_zero(TILE_NUMBER);                  \
+    _tile_dpbsud(TILE_NUMBER, 0, 1);          \
+    _tile_stored(TILE_NUMBER, TO, 64)
+
 // One pack times TILE rows. Rows of `x` come in multiples of TILE in memory, so that those behind `rows` may be read.
 inline void tile(
     const Matrix &matrix, int64_t pack, const Quantized &x, int64_t row, int64_t rows, float *out, int64_t stride,
@@ -37,32 +43,30 @@ inline void tile(
     const int64_t blocks = matrix.columns / BLOCK;
     const uint8_t *weights = matrix.packed + pack * matrix.columns * PACK;
     const int8_t *values = x.values + row * x.columns;
-    const float *scale = x.scale + row * blocks;
-    const int32_t *sum = x.sum + row * blocks;
     alignas(64) int32_t dots[2][TILE][16];
-    V16 sums[TILE] = {};
+    V16 sums[TILE];
+#pragma GCC unroll 16
+    for (int r = 0; r < TILE; r++) sums[r] = V16{};
     for (int64_t b = 0; b < blocks; b++) {
         _tile_loadd(0, values + b * BLOCK, x.columns);
         _tile_loadd(1, weights + b * BLOCK * PACK, 64);
-        if (b % 2) {
-            _tile_zero(3);
-            _tile_dpbsud(3, 0, 1);
-            _tile_stored(3, dots[1], 64);
+        if (b % 2) {  // in turn, so that the next block need not wait until this one is read
+            BLOCK_TO(3, dots[1]);
         } else {
-            _tile_zero(2);
-            _tile_dpbsud(2, 0, 1);
-            _tile_stored(2, dots[0], 64);
+            BLOCK_TO(2, dots[0]);
         }
+        const int32_t(*exact)[16] = dots[b % 2];
+        const float *scale = x.scale + row * blocks + b;
+        const int32_t *excess = x.excess + row * blocks + b;
 #pragma GCC unroll 16
         for (int r = 0; r < TILE; r++) {
-            V16i exact;
-            __builtin_memcpy(&exact, dots[b % 2][r], 64);
-            exact = exact + splat(-128 * sum[r * blocks + b]);
-            sums[r] = fma(to_float(exact), splat(scale[r * blocks + b]), sums[r]);
+            const __m512i whole = _mm512_add_epi32(_mm512_load_si512(exact[r]), _mm512_set1_epi32(excess[r * blocks]));
+            sums[r] = fma({{(F)_mm512_cvtepi32_ps(whole)}}, splat(scale[r * blocks]), sums[r]);
         }
     }
-    for (int r = 0; r < rows; r++)
-        store(sums[r], matrix, pack, out + (row + r) * stride, add);
+#pragma GCC unroll 16
+    for (int r = 0; r < TILE; r++)
+        if (r < rows) store(sums[r], matrix, pack, out + (row + r) * stride, add);
 }
 
 // Measured: from nine rows on, a tile that is half empty is faster than two turns of VNNI.

@@ -17,8 +17,7 @@ namespace {
 
 #include "avx.inl"
 
-// The weights' 128 too much, times the sum of what they meet.
-inline Dots start(int32_t sum) { return {_mm256_set1_epi32(-128 * sum), _mm256_set1_epi32(-128 * sum)}; }
+inline Dots start(int32_t excess) { return {_mm256_set1_epi32(excess), _mm256_set1_epi32(excess)}; }
 
 inline void dot(Dots &dots, Weights w, const int8_t *x) {
     const __m256i values = four(x);

@@ -50,10 +50,10 @@ private:
 };
 
 struct QuantizedRoom {
-    Room values, scale, sum;
+    Room values, scale, excess;
     Quantized get(int64_t rows, int64_t columns) {
         const int64_t all = filled(rows, TILE), blocks = columns / BLOCK;
-        return {values.get<int8_t>(all * columns), scale.get<float>(all * blocks), sum.get<int32_t>(all * blocks), columns};
+        return {values.get<int8_t>(all * columns), scale.get<float>(all * blocks), excess.get<int32_t>(all * blocks), columns};
     }
 };
 

@@ -31,7 +31,7 @@ BINARY(V16i, +)
 
 INLINE V16 splat(float x) {
     V16 all;
-    EACH all.part[p] = F{} + x;
+    EACH all.part[p] = x - F{};  // (x + 0 would be computed, for the sake of -0)
     return all;
 }
 
@@ -51,15 +51,24 @@ INLINE void write(float *to, V16 x) { __builtin_memcpy(to, &x, sizeof x); }
 
 INLINE V16 read_bfloat16(const uint16_t *from) {
     V16 x;
+#if REGISTER == 64
+    x.part[0] = (F)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from)), 16);
+#else
     EACH {
-        Half bits;
-        __builtin_memcpy(&bits, from + p * LANES, sizeof bits);
-        x.part[p] = (F)(__builtin_convertvector(bits, U) << 16);
+        Half half;
+        __builtin_memcpy(&half, from + p * LANES, sizeof half);
+        x.part[p] = (F)(__builtin_convertvector(half, U) << 16);
     }
+#endif
     return x;
 }
 
 INLINE V16 larger(V16 a, V16 b) {
+    EACH a.part[p] = a.part[p] > b.part[p] ? a.part[p] : b.part[p];
+    return a;
+}
+
+INLINE V16i larger(V16i a, V16i b) {
     EACH a.part[p] = a.part[p] > b.part[p] ? a.part[p] : b.part[p];
     return a;
 }
@@ -83,6 +92,13 @@ INLINE V16 floats(V16i x) {
     return y;
 }
 
+// The bits of the numbers without their signs: in the order of their sizes, infinity and what is no number above all.
+INLINE V16i sizes(V16 x) {
+    V16i y = bits(x);
+    EACH y.part[p] &= 0x7FFFFFFF;
+    return y;
+}
+
 INLINE V16i shift_left(V16i x, int by) {
     EACH x.part[p] = x.part[p] << by;
     return x;
@@ -96,21 +112,34 @@ INLINE V16 first(int count, V16 x, V16 y) {
     return x;
 }
 
-// Both reductions in one order for all instruction sets.
+// Reductions, in one order for all instruction sets.
+template <class T, class V, class Op>
+INLINE T reduced(V x, Op op) {
+    T all[16];
+    __builtin_memcpy(all, &x, sizeof all);
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) all[i] = op(all[i], all[i + 8]);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) all[i] = op(all[i], all[i + 4]);
+    all[0] = op(all[0], all[2]);
+    all[1] = op(all[1], all[3]);
+    return op(all[0], all[1]);
+}
+
 INLINE float total(V16 x) {
-    float all[16];
-    write(all, x);
-    for (int half = 8; half; half /= 2)
-        for (int i = 0; i < half; i++) all[i] += all[i + half];
-    return all[0];
+    return reduced<float>(x, [](float a, float b) { return a + b; });
+}
+
+INLINE int32_t total(V16i x) {
+    return reduced<int32_t>(x, [](int32_t a, int32_t b) { return a + b; });
 }
 
 INLINE float largest(V16 x) {
-    float all[16];
-    write(all, x);
-    for (int half = 8; half; half /= 2)
-        for (int i = 0; i < half; i++) all[i] = all[i] > all[i + half] ? all[i] : all[i + half];
-    return all[0];
+    return reduced<float>(x, [](float a, float b) { return a > b ? a : b; });
+}
+
+INLINE int32_t largest(V16i x) {
+    return reduced<int32_t>(x, [](int32_t a, int32_t b) { return a > b ? a : b; });
 }
 
 #undef EACH
