@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -39,7 +41,7 @@ def load_llama(
     if shape.vocabulary < vocabulary.size:
         raise ModelNotUsable(f"{name}: its tokenizer has more tokens than the model")
     try:
-        weights = _weights(folder)
+        weights = load_weights(folder)
         native = (
             compiled_decoder(shape, weights, context) if at.type == "cpu" and dtype in ("auto", "bfloat16") else None
         )
@@ -69,7 +71,7 @@ def llama_shape(folder: ModelFolder) -> LlamaConfig | None:
         raise ModelNotUsable(f"{folder.path / 'config.json'} is not complete: {error}") from None
 
 
-def compiled_decoder(shape: LlamaConfig, weights: dict[str, torch.Tensor], context: int) -> NativeDecoder | None:
+def compiled_decoder(shape: LlamaConfig, weights: Mapping[str, torch.Tensor], context: int) -> NativeDecoder | None:
     """A decoder on the library tabspec-native; None where that is not installed, or cannot run this model."""
     try:
         library, level = installed()
@@ -78,7 +80,7 @@ def compiled_decoder(shape: LlamaConfig, weights: dict[str, torch.Tensor], conte
         return None
 
 
-def _weights(folder: ModelFolder) -> dict[str, torch.Tensor]:
+def load_weights(folder: ModelFolder) -> dict[str, torch.Tensor]:
     """All weights by transformers' names, as they lie in the files; quantized ones in float32."""
     if is_quantized(folder.weights[0]):
         return load_llama_state_dict(folder.weights[0], torch.float32)

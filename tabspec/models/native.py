@@ -110,7 +110,8 @@ class NativeDecoder:
             raise RuntimeError("not enough memory for a pass")
         for kv, tokens in batch:
             kv.length += len(tokens)
-        return list(logits[:, : self.config.vocabulary].split(want)) if want else [logits[:, : self.config.vocabulary]]
+        rows = logits[:, : self.config.vocabulary]
+        return [rows[i * want : (i + 1) * want] for i in range(len(batch))]
 
     def _grow(self, kv: LlamaKV, length: int) -> None:
         if kv.data.shape[3] < length:
