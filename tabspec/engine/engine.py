@@ -124,9 +124,9 @@ class CompletionEngine:
     def rested(self, context: EditContext) -> None:
         """The cursor was put here, and nothing was typed yet: ask ahead, which also warms the KV cache."""
         self.changed(context)
-        place = Speculation(context, (), Kind.REST, SHARES[Kind.REST])
-        if self.config.speculation_depth and self._speculator.wanted(place) and self._known(context) is None:
-            self._speculate(place)
+        wanted = self._speculator.wanted(Kind.REST, SHARES[Kind.REST])
+        if self.config.speculation_depth and wanted and self._known(context) is None:
+            self._speculate(Speculation(context, (), Kind.REST, SHARES[Kind.REST]))
 
     def closed(self, uri: str) -> None:
         """The document is closed: stop everything for it."""
