@@ -145,6 +145,12 @@ class CompletionEngine:
             self._supersede(request)
         await self._scheduler.close()
 
+    @property
+    def in_flight(self) -> tuple[int, int]:
+        """Generations that are queued or running: those that somebody waits for, and those asked ahead."""
+        waiting = [generation.foreground for generation in self._scheduler.generations()]
+        return sum(waiting), len(waiting) - sum(waiting)
+
     # --- one request ------------------------------------------------------------------------------------------------
 
     @property
