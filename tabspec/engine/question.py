@@ -44,7 +44,9 @@ class Question:
         scope = (fingerprint, context.document.language, half, _digest(shown), *seen.scope)
         return cls(context, seen, scope, shown)
 
-    def request(self, stop: StopRule, resume: str = "", foreground: bool = True) -> GenerationRequest:
+    def request(
+        self, stop: StopRule, resume: str = "", foreground: bool = True, beginnings: int = 0
+    ) -> GenerationRequest:
         """The request to the model; ``resume`` is what an interrupted generation had written already."""
         return GenerationRequest(
             head=_to_model(self.window.head),
@@ -58,6 +60,7 @@ class Question:
             stop=stop,
             resume=_to_model(resume),
             foreground=foreground,
+            beginnings=beginnings,
         )
 
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 import torch
 
 from tabspec.errors import ModelError
+from tabspec.models.beginnings import beginnings
 from tabspec.models.drafts import Drafts, NoDrafts
 from tabspec.models.prompting import Prompter
 from tabspec.models.protocol import Chunk, GenerationRequest, Usage
-from tabspec.models.recall import LONGEST, Recall, Recalled, Recaller
+from tabspec.models.recall import LONGEST, Recall, Recaller
 from tabspec.models.slots import Choice, Decoder, Slot, Slots
 from tabspec.models.vocabulary import Vocabulary
 from tabspec.models.writing import Event, Writing, writable
@@ -46,7 +47,8 @@ class _Stretch:
     """The part of a generation between two canonical cuts: one prompt, and the tokens chosen behind it.
 
     ``rest`` is what is left of the known text, ``ahead`` how many of its bytes lie before the cursor, ``spent`` how
-    many tokens the suggestion has taken. It is over when ``finish`` or ``cut`` is set.
+    many tokens the suggestion has taken. It is over when ``finish`` or ``cut`` is set. If ``beginnings`` is not 0, it
+    ends where the suggestion would begin, with so many ways to begin it.
     """
 
     local: LocalDecoding
@@ -57,15 +59,16 @@ class _Stretch:
     finish: Finish | None = None
     cut: bool = False
     recall: Recall | None = None
+    beginnings: int = 0
 
     @classmethod
-    def start(cls, local: LocalDecoding, writing: Writing) -> _Stretch:
+    def start(cls, local: LocalDecoding, writing: Writing, beginnings: int = 0) -> _Stretch:
         """Suggestion text before the cut costs what the tokenizer's own tokens for it cost."""
         known = writing.known.encode("utf-8")
         ahead = len(writing.text[len(writing.head) : writing.cursor].encode("utf-8"))
         spent = len(local.vocabulary.encode(writing.head[writing.cursor :]))
         over = Finish.STOP if writing.stopped() else Finish.LENGTH if spent >= writing.stop.max_tokens else None
-        return cls(local, writing, known, ahead, spent, over)
+        return cls(local, writing, known, ahead, spent, over, beginnings=beginnings)
 
     @property
     def recall_key(self) -> int:
@@ -74,6 +77,16 @@ class _Stretch:
     @property
     def over(self) -> bool:
         return self.cut or self.finish is not None
+
+    def begins(self, choice: Choice) -> bool:
+        """Whether this token is where the suggestion begins, and only the ways to begin are asked for."""
+        beyond = not self.rest or len(self.local.vocabulary.bytes_of[choice.token]) > len(self.rest)
+        return bool(self.beginnings) and beyond
+
+    def begin(self, logits: torch.Tensor) -> Chunk:
+        """The ways to begin, of the logits that the first choice was made of."""
+        self.finish = Finish.LENGTH
+        return Chunk(beginnings=beginnings(self.local.vocabulary, logits, self.rest, self.beginnings))
 
     def take(self, choice: Choice, reused: bool = False) -> Chunk:
         """Write a chosen token; ``reused``: it is in the KV cache already. One that only repeats known text counts as
@@ -107,7 +120,7 @@ async def generate(local: LocalDecoding, request: GenerationRequest) -> AsyncGen
     head, forced, resume = writable(request.head), writable(request.forced), writable(request.resume)
     writing = Writing.start(head, forced, resume, request.stop)
     while True:
-        stretch = _Stretch.start(local, writing)
+        stretch = _Stretch.start(local, writing, request.beginnings)
         if not stretch.over:
             prompt = local.prompter.prompt(writing.head, request)
             stretch.recall = local.recaller.of(request, writing.head) if local.recaller else None
@@ -165,6 +178,8 @@ def _reuse(stretch: _Stretch, slot: Slot, prompt: list[int]) -> tuple[_Pending, 
         for choice in slot.choices[kept:]:
             if choice is None or not stretch.rest.startswith(choice.rest) or choice.recall != stretch.recall_key:
                 break
+            if stretch.begins(choice):
+                break
             data = local.vocabulary.bytes_of[choice.token]
             if not (stretch.rest.startswith(data) or data.startswith(stretch.rest)):
                 break
@@ -184,6 +199,8 @@ def _reuse(stretch: _Stretch, slot: Slot, prompt: list[int]) -> tuple[_Pending, 
 def _draft(stretch: _Stretch, slot: Slot, pending: _Pending) -> list[int]:
     """Draft tokens to run behind ``pending``: the tokenizer's own for the known text, or a guess at what follows."""
     if not pending:  # the logits are there already: nothing to be run
+        return []
+    if not stretch.rest and stretch.beginnings:
         return []
     if not stretch.rest:
         room = max(stretch.writing.stop.max_tokens - stretch.spent - 1, 0)
@@ -220,8 +237,10 @@ def _verify(stretch: _Stretch, slot: Slot, rows: torch.Tensor, draft: Sequence[i
     chunks: list[Chunk] = []
     for i in range(len(draft) + 1):
         recalled = stretch.recall.after(slot.tokens[max(base + i - LONGEST, 0) : base + i]) if stretch.recall else None
-        choice = choose(stretch.local.vocabulary, rows[i], stretch.rest, recalled, stretch.recall_key)
-        chunks.append(stretch.take(choice))
+        logits = rows[i][: stretch.local.vocabulary.size]
+        logits = recalled.mixed(logits) if recalled else logits
+        choice = choose(stretch.local.vocabulary, logits, stretch.rest, stretch.recall_key)
+        chunks.append(stretch.begin(logits) if stretch.begins(choice) else stretch.take(choice))
         if stretch.over or i == len(draft) or draft[i] != choice.token:
             if guessed:
                 stretch.local.drafts.verified(i, len(draft))
@@ -233,19 +252,15 @@ def _verify(stretch: _Stretch, slot: Slot, rows: torch.Tensor, draft: Sequence[i
     raise AssertionError("the loop returns at its last turn")
 
 
-def choose(
-    vocabulary: Vocabulary, logits: torch.Tensor, rest: bytes, recalled: Recalled | None = None, recall_key: int = 0
-) -> Choice:
+def choose(vocabulary: Vocabulary, logits: torch.Tensor, rest: bytes, recall_key: int = 0) -> Choice:
     """The most likely token that agrees with ``rest`` (any token if it is empty); the lowest id among equals.
 
     Its log-probability is that among the tokens which agree: what was typed is certain, however unlikely it was. More
     of it typed leaves fewer tokens, so that a token that is likely enough stays so (`StopRule.min_logprob`).
-    ``logits`` has shape (vocabulary,); what was ``recalled`` is mixed into them. Raises `ModelError` if they are not
-    numbers.
+    ``logits`` has shape (vocabulary,); what was recalled is mixed into them already. Raises `ModelError` if they are
+    not numbers.
     """
     logits = logits[: vocabulary.size]
-    if recalled:
-        logits = recalled.mixed(logits)
     if rest:
         allowed = torch.tensor(vocabulary.agreeing(rest))
         among = logits[allowed]
