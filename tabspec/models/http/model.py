@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 
@@ -19,6 +20,7 @@ from tabspec.models.http.detect import USUAL_CONTEXT, USUAL_SLOTS, Kind, Server,
 from tabspec.models.http.exact import exact
 from tabspec.models.http.forms import TokenPrompts, format_of, neutral, text_prompt
 from tabspec.models.http.key import api_key
+from tabspec.models.http.ours import answer
 from tabspec.models.http.pace import Pace
 from tabspec.models.http.reading import budget, read_on
 from tabspec.models.http.secrets import secret_in, stays_here
@@ -50,6 +52,7 @@ class HttpModel:
         self._room = asyncio.Semaphore(self.address.slots or USUAL_SLOTS)
         self._pace = Pace()
         self._priority = self.address.priority
+        self._name = uuid4().hex  # by which a cluster keeps us where our KV is; it says nothing of the user
 
     @property
     def info(self) -> ModelInfo:
@@ -61,6 +64,8 @@ class HttpModel:
         fingerprint = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
         if server is None:
             return ModelInfo(self.address.model or self.address.base, fingerprint, USUAL_CONTEXT, self.address.base)
+        if server.info is not None:  # the very model that it would be in this process
+            return replace(server.info, detail=f"{server.kind} at {self.address.base}")
         detail = f"{server.kind} at {self.address.base}, asked by {self._api(server)}"
         return ModelInfo(server.model, fingerprint, server.context, detail)
 
@@ -159,7 +164,9 @@ class HttpModel:
         raise ModelError(f"{self.address.base}: the prompt is too long for the model, however short")
 
     async def _ask(self, server: Server, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-        if self._exact(server):
+        if server.kind is Kind.TABSPEC:
+            chunks = answer(self._wire, server, self._name, request)
+        elif self._exact(server):
             form = self._format(server)
             prompts = self._tokens or form
             assert prompts is not None  # else the API were another one
