@@ -74,6 +74,11 @@ class HttpModel:
         """How many requests the server is to run at a time."""
         return self._told.slots if self._told else self.address.slots or USUAL_SLOTS
 
+    @property
+    def schedules(self) -> bool:
+        """Our own server lets speculations stand behind everybody's foreground, between any two tokens."""
+        return self._told is not None and self._told.kind is Kind.TABSPEC
+
     async def connect(self) -> Server:
         """Find out what the server is, if that is not known. Raises `ModelError`."""
         async with self._detecting:
