@@ -15,9 +15,11 @@ from typing import Any
 # Before Ray is imported, which reads them then. Nothing is reported to anybody; and a node's death is noticed within
 # a few seconds (health checks of 1 s, three of which may fail), where the default is half a minute.
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-os.environ["RAY_health_check_period_ms"] = "1000"
-os.environ["RAY_health_check_timeout_ms"] = "1000"
-os.environ["RAY_health_check_failure_threshold"] = "3"
+os.environ |= {
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "1000",
+    "RAY_health_check_failure_threshold": "3",
+}
 
 OBJECT_STORE = 100 << 20  # bytes; the least that Ray takes is 75 MiB
 

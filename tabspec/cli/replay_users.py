@@ -22,7 +22,7 @@ from tabspec.replay.clock import run_virtual
 from tabspec.replay.fleet.answers import Answers
 from tabspec.replay.fleet.play import on_model, on_service, sized
 from tabspec.replay.fleet.population import Part
-from tabspec.replay.fleet.profile import ServiceProfile, read_service
+from tabspec.replay.fleet.profile import read_service
 from tabspec.replay.fleet.service import USER_SLOTS
 from tabspec.replay.recorded import RecordedModel
 from tabspec.replay.result import Run
@@ -137,7 +137,7 @@ async def _virtual(
 async def _real(
     sessions: Sequence[Session], settings: Sequence[Setting], name: str | None, crowd: dict[str, Any]
 ) -> list[Run]:
-    """In real time: against a server, each user with a client of its own; else all with one model beside this process."""
+    """In real time: against a server, each user with a client of its own; else all with one worker process."""
     remote = bool(name and name.startswith(("http://", "https://")))
     shared = None if remote else WorkerModel(name)
     if shared:

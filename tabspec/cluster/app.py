@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ray import serve
@@ -46,7 +46,7 @@ class ClusterOptions:
     refused with status 503. ``ingresses`` speak HTTP: one a node is enough.
     """
 
-    model: ModelOptions = ModelOptions()
+    model: ModelOptions = field(default_factory=ModelOptions)
     replicas: int = 1
     max_replicas: int = 0
     # With more than a few under way each waits for the others: a suggestion takes some hundred milliseconds alone.
@@ -164,7 +164,7 @@ def read_options(arguments: Mapping[str, str]) -> ClusterOptions:
         item = layout.get(name) or model.get(name)
         if item is None:
             raise ConfigError(f"unknown option {name!r}; known are: {', '.join([*model, *layout])}")
-        kind = type(item.default) if item.default is not None else str
+        kind: type[int | float | str] = str if item.default is None else type(item.default)  # type: ignore[arg-type]
         try:
             found["layout" if name in layout else "model"][item.name] = kind(value)
         except ValueError:

@@ -36,9 +36,9 @@ class BadRequest(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request. With ``prompt`` (text or token ids) the model goes on behind it as it stands, and of ``request`` only
-    the stop rule and the urgency count; without, it fills in the middle. ``ours``: the client is tabspec, and wants the
-    model's own chunks. ``editor`` is whoever asks ("": not told)."""
+    """One request. With ``prompt`` (text or token ids) the model goes on behind it as it stands, and of ``request``
+    only the stop rule and the urgency count; without, it fills in the middle. ``ours``: the client is tabspec, and
+    wants the model's own chunks. ``editor`` is whoever asks ("": not told)."""
 
     request: GenerationRequest
     prompt: str | tuple[int, ...] | None = None
@@ -115,10 +115,19 @@ def _question(fields: Any) -> GenerationRequest:
     related = fields.get("related", [])
     if not isinstance(related, list) or not all(isinstance(item, dict) for item in related):
         raise BadRequest("tabspec.related: must be a list of objects")
-    names = ("head", "forced", "suffix", "path", "language", "resume")
+    head, forced, suffix, path, language, resume = (
+        _text(fields, name, "tabspec.") for name in ("head", "forced", "suffix", "path", "language", "resume")
+    )
     return GenerationRequest(
-        **{name: _text(fields, name, "tabspec.") for name in names},
-        related=tuple(RelatedText(_text(item, "path", "related."), _text(item, "text", "related.")) for item in related),
+        head,
+        forced,
+        suffix,
+        path,
+        language,
+        resume=resume,
+        related=tuple(
+            RelatedText(_text(item, "path", "related."), _text(item, "text", "related.")) for item in related
+        ),
         stop=_rule(fields.get("stop", {})),
     )
 

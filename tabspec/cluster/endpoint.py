@@ -1,4 +1,4 @@
-"""The endpoint over HTTP: /v1/models, /v1/completions, /health. It knows where answers come from as a `Backend` only."""
+"""The endpoint over HTTP: /v1/models, /v1/completions, /health. Where answers come from is a `Backend`."""
 
 from __future__ import annotations
 
@@ -130,4 +130,3 @@ async def _json(request: Request) -> Any:
         return json.loads(data)
     except (ValueError, RecursionError):
         raise BadRequest("the body is not JSON") from None
-

@@ -11,7 +11,7 @@ from tabspec.cluster.asking import Asked
 from tabspec.cluster.turns import TurnTaking
 from tabspec.errors import ModelError, ModelUnavailable, PromptRefused
 from tabspec.models.load import load_model
-from tabspec.models.protocol import Chunk, Model, ModelInfo, slots_of
+from tabspec.models.protocol import Chunk, Model, ModelInfo
 from tabspec.models.scripted_file import SCHEME, read_script
 
 # One that an editor waits for and one ahead: the second waits in the replica, where it is taken up without a way back.

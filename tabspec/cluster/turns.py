@@ -67,9 +67,7 @@ class TurnTaking:
                         return
                     yield chunk
 
-    def _stream(
-        self, request: GenerationRequest, prompt: str | Sequence[int] | None
-    ) -> AsyncGenerator[Chunk, None]:
+    def _stream(self, request: GenerationRequest, prompt: str | Sequence[int] | None) -> AsyncGenerator[Chunk, None]:
         if prompt is None:
             return self._model.stream(request)
         from tabspec.models.continuing import go_on  # imports torch

@@ -54,7 +54,8 @@ class Prompter:
 
     def written_out(self, prompt: str | Sequence[int]) -> list[int]:
         """The tokens of a prompt that somebody else has written out: control tokens named in a text are meant, and a
-        text gets the token that prompts begin with. Raises `PromptRefused` if it does not fit, or has an unknown token."""
+        text gets the token that prompts begin with. Raises `PromptRefused` if it does not fit, or names an unknown
+        token."""
         vocabulary = self._vocabulary
         if isinstance(prompt, str):
             names = sorted((name for name, number in vocabulary.ids.items() if number in vocabulary.control), key=len)

@@ -1,4 +1,4 @@
-"""The cluster's endpoint without Ray: what it asks of a model, what it says, and that our own client sees no difference."""
+"""The cluster's endpoint without Ray: what it asks of a model, what it says, and what our own client makes of it."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_model(tmp_path_factory.mktemp("model"), byte_level(QWEN))
 
 
-# --- our own client ----------------------------------------------------------------------------------------------------
+# --- our own client ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("decoder", ["own", "transformers"])
@@ -124,9 +124,7 @@ async def test_an_answer_that_broke_off_is_taken_up_where_it_broke() -> None:
     model = ScriptedModel(pseudo_random(longest=40), token_chars=2)
     here = Here(model)
     remote = HttpModel("http://x", transport=transport(here))
-    question = next(
-        q for n in range(99) if len(model.answer(q := GenerationRequest(f"x{n}", "", ""))[0]) > 6
-    )
+    question = next(q for n in range(99) if len(model.answer(q := GenerationRequest(f"x{n}", "", ""))[0]) > 6)
     here.fail = [ModelUnavailable("a node has gone")]
     chunks = await ask(remote, question)
     assert "".join(chunk.text for chunk in chunks) == model.answer(question)[0]
@@ -139,7 +137,7 @@ async def test_an_answer_that_broke_off_is_taken_up_where_it_broke() -> None:
         await ask(remote, question)
 
 
-# --- OpenAI's clients --------------------------------------------------------------------------------------------------
+# --- OpenAI's clients -------------------------------------------------------------------------------------------------
 
 
 async def test_a_prompt_is_gone_on_with_as_text_and_as_tokens(folder: Path) -> None:
@@ -182,8 +180,11 @@ async def test_counts_tell_what_was_reused(folder: Path) -> None:
     assert first["choices"][0]["text"] == second["choices"][0]["text"]
     assert first["usage"]["prompt_tokens_details"]["cached_tokens"] == 0
     cached = second["usage"]["prompt_tokens_details"]["cached_tokens"]
-    assert 0 < second["usage"]["prompt_tokens"] - 3 < cached <= sum(
-        (second["usage"]["prompt_tokens"], second["usage"]["completion_tokens"], 1)
+    assert (
+        0
+        < second["usage"]["prompt_tokens"] - 3
+        < cached
+        <= sum((second["usage"]["prompt_tokens"], second["usage"]["completion_tokens"], 1))
     )
     assert streamed[-1]["choices"] == [] and streamed[-1]["usage"]["prompt_tokens_details"]["cached_tokens"] > 0
     assert "".join(event["choices"][0]["text"] for event in streamed[:-1]) == first["choices"][0]["text"]
@@ -264,7 +265,7 @@ def test_urgency_and_editor_stand_in_the_body_or_in_headers() -> None:
         read_body(plain | {"priority": "high"}, {})
 
 
-# --- stop texts --------------------------------------------------------------------------------------------------------
+# --- stop texts -------------------------------------------------------------------------------------------------------
 
 few = st.text("ab\n", max_size=12)
 
@@ -292,7 +293,7 @@ async def test_a_stop_text_ends_the_answer_and_the_model() -> None:
     assert model.decoded < 9 and model.running == 0 and model.cancelled == 1
 
 
-# --- turns -------------------------------------------------------------------------------------------------------------
+# --- turns ------------------------------------------------------------------------------------------------------------
 
 
 def test_speculation_yields_to_the_foreground_between_two_decode_steps() -> None:
@@ -310,7 +311,8 @@ def test_speculation_yields_to_the_foreground_between_two_decode_steps() -> None
         await asyncio.sleep(2.5)
         assert turns.turns.waiting == (0, 1)
         await asyncio.gather(read("f", "b", True), read("g", "b", True))
-        assert [name for t, name in log if 3.5 < t] == ["f", "fy", "fy", "f", "g", "gy", "gy", "g"]
+        # one decode step of the speculation was under way, and ended at 3
+        assert [name for t, name in log if t > 2.1] == ["f", "sx", "fy", "fy", "f", "g", "gy", "gy", "g"]
         await ahead
 
     run_virtual(play())
@@ -337,7 +339,7 @@ def test_a_stream_that_is_closed_while_it_waits_leaves_the_line() -> None:
     run_virtual(play())
 
 
-# --- the replica -------------------------------------------------------------------------------------------------------
+# --- the replica ------------------------------------------------------------------------------------------------------
 
 
 async def test_a_replica_tells_failures_as_values(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 
 from tabspec.replay.session import EditEvent, Session, Side
 from tabspec.text import apply_edits
@@ -35,7 +35,7 @@ def population(
     users of a larger population are those of a smaller one.
     """
 
-    @lru_cache(maxsize=None)
+    @cache
     def part(number: int, place: int) -> Session:
         session = sessions[number]
         return excerpt(session, place * len(session.edits) // PLACES, seconds, limit)
@@ -53,8 +53,8 @@ def excerpt(session: Session, first: int, seconds: float, limit: int | None = No
     What stands in the side file is left out: cursors and answers of another stretch would not fit.
     """
     text = session.text
-    for event in session.edits[:first]:
-        text = apply_edits(text, event.edits)
+    for earlier in session.edits[:first]:
+        text = apply_edits(text, earlier.edits)
     chosen = session.edits[first:][:limit]
     chosen = tuple(event for event in chosen if event.t <= chosen[0].t + seconds) if chosen else ()
     begin = chosen[0].t if chosen else 0.0

@@ -120,7 +120,7 @@ def _is_table(told: Any) -> bool:
 
 def _number(item: dict[str, Any], field: str, name: str, usual: float | None = None) -> float:
     value = item.get(field, usual)
-    if not _is_time(value):
+    if value is None or not _is_time(value):
         raise InputError(f"service {name}: {field!r} must be a number from 0, not {value!r}")
     return float(value)
 

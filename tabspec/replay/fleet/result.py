@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tabspec.replay.fleet.waits import Waits
 
@@ -24,8 +24,8 @@ class Shared:
     service: str
     economy: float
     bound_ms: float
-    wait_ms: Waits = Waits()
-    queue_ms: Waits = Waits()
+    wait_ms: Waits = field(default_factory=Waits)
+    queue_ms: Waits = field(default_factory=Waits)
     foreground: int = 0
     ahead: int = 0
     closed: int = 0

@@ -7,7 +7,7 @@ prompts of whom it served last, as far as its memory goes.
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import random
 from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -40,9 +40,14 @@ class Served:
 
 
 def server_of(user: int, servers: int) -> int:
-    """Which of ``servers`` a user is on: the one with the highest digest of both, so that most users stay where they
-    are when their number changes (rendezvous hashing)."""
-    return max(range(servers), key=lambda server: hashlib.blake2b(b"%d|%d" % (user, server), digest_size=8).digest())
+    """Which of ``servers`` a user is on. When their number changes, only those move who have to (jump consistent
+    hashing, Lamping and Veach 2014: a generator seeded with the user says at which numbers of servers it moves)."""
+    draw = random.Random(user)
+    place, jump = 0, 0
+    while jump < servers:
+        place = jump
+        jump = int((place + 1) / (1 - draw.random()))
+    return place
 
 
 class KvMemory:
