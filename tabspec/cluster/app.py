@@ -164,7 +164,7 @@ def read_options(arguments: Mapping[str, str]) -> ClusterOptions:
         item = layout.get(name) or model.get(name)
         if item is None:
             raise ConfigError(f"unknown option {name!r}; known are: {', '.join([*model, *layout])}")
-        kind: type[int | float | str] = str if item.default is None else type(item.default)  # type: ignore[arg-type]
+        kind: Any = str if item.default is None else type(item.default)
         try:
             found["layout" if name in layout else "model"][item.name] = kind(value)
         except ValueError:
