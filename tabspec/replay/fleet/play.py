@@ -97,7 +97,8 @@ async def on_service(
     busy, steps, tokens, prompts = (b - a for a, b in zip(before, after, strict=True))
     span = max(stop - start, 1e-9)
     trace = service.trace
-    needed = servers_needed(trace, profile, bound_ms / 1000, users)
+    # a hash puts two users on one server while others are idle: up to two servers a user are tried
+    needed = servers_needed(trace, profile, bound_ms / 1000, 2 * users)
     shared = replace(
         told_by(trace, users, setting, bound_ms),
         servers=servers,
