@@ -129,6 +129,7 @@ def _question(fields: Any) -> GenerationRequest:
             RelatedText(_text(item, "path", "related."), _text(item, "text", "related.")) for item in related
         ),
         stop=_rule(fields.get("stop", {})),
+        beginnings=_number(fields, "beginnings", 0, low=0),
     )
 
 

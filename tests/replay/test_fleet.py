@@ -205,8 +205,8 @@ asked = st.lists(
 @settings(max_examples=60)
 @given(asked)
 def test_the_search_plays_what_the_service_played(told: list[tuple[int, bool, int, int, int]]) -> None:
-    """On the number of servers on which a trace was taken, playing it again gives the same waits: of jobs that are closed
-    before they are done, too."""
+    """On the number of servers on which a trace was taken, playing it again gives the same waits: of jobs that are
+    closed before they are done, too."""
 
     class Fixed(Answers):
         """Answers of given sizes."""

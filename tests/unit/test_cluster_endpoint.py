@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,8 @@ async def test_our_client_gets_what_the_model_in_this_process_says(folder: Path,
         assert sum((c.logprobs for c in theirs), ()) == pytest.approx(sum((c.logprobs for c in mine), ()), abs=1e-4)
         assert sum(c.usage.decoded for c in theirs) == sum(c.usage.decoded for c in mine)
         assert here.asked[-1].request.foreground is question.foreground
+    ways = replace(QUESTION, beginnings=3)
+    assert [c.beginnings for c in await ask(remote, ways)] == [c.beginnings for c in await ask(local, ways)]
     assert len({asked.editor for asked in here.asked}) == 1 and here.asked[0].editor
 
 
