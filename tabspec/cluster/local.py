@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Sequence
 
 import click
 
@@ -33,6 +34,7 @@ def serve_until_interrupted(
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except ConnectionError as error:
         raise InputError(f"no Ray cluster at {address}: {error}") from None
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     try:
@@ -41,7 +43,8 @@ def serve_until_interrupted(
         try:
             serve.run(application(options), route_prefix="/")
         except RuntimeError as error:
-            raise InputError(f"the model does not start: {_last_line(error)}") from None
+            told = [item.message for app in serve.status().applications.values() for item in app.deployments.values()]
+            raise InputError(f"the model does not start: {_what_was_wrong([*told, str(error)])}") from None
         click.echo(f"serving {options.model.name or 'the bundled model'} at http://{host}:{port}; Ctrl-C ends it")
         with contextlib.suppress(KeyboardInterrupt):
             stopped.wait()
@@ -51,8 +54,8 @@ def serve_until_interrupted(
         ray.shutdown()
 
 
-def _last_line(error: Exception) -> str:
-    """The line of a replica's traceback that says what was wrong."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = [line.partition(": ")[2] for line in lines if line.startswith("tabspec.errors.")]
-    return said[-1] if said else lines[-1] if lines else type(error).__name__
+def _what_was_wrong(told: Sequence[str]) -> str:
+    """The line of a replica's traceback that says it; else the last line there is."""
+    lines = [line.strip() for text in told for line in text.splitlines() if line.strip()]
+    ours = [line.partition("tabspec.errors.")[2].partition(": ")[2] for line in lines if "tabspec.errors." in line]
+    return (ours or lines)[-1]
