@@ -19,6 +19,7 @@ os.environ |= {
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_timeout_ms": "1000",
     "RAY_health_check_failure_threshold": "3",
+    "RAY_raylet_start_wait_time_s": "120",  # on a machine that has other things to do
 }
 
 OBJECT_STORE = 100 << 20  # bytes; the least that Ray takes is 75 MiB
@@ -68,15 +69,24 @@ def two_nodes(cpus: int, port: int) -> Iterator[TwoNodes]:
     folder = tempfile.mkdtemp(prefix="ts-ray-", dir="/tmp")
     each = {"num_cpus": cpus, "num_gpus": 0, "object_store_memory": OBJECT_STORE, "include_dashboard": False}
     each |= {"node_ip_address": "127.0.0.2"}
-    cluster = Cluster(initialize_head=True, head_node_args=each | {"temp_dir": folder})
+    cluster = Cluster()
     try:
+        cluster.add_node(**each, temp_dir=folder)
         other = cluster.add_node(**each)
         ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
         serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
         yield TwoNodes(cluster, other, port)
     finally:
-        with suppress(Exception):
-            serve.shutdown()
-        ray.shutdown()
-        cluster.shutdown()
+        for end in (serve.shutdown, ray.shutdown, cluster.shutdown):
+            with suppress(Exception):
+                end()
+        _sweep(folder)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(folder: str) -> None:
+    """End what a start that failed has left: Ray's processes name their folder. Workers end with their raylet."""
+    for process in Path("/proc").iterdir():
+        with suppress(OSError, ValueError):
+            if int(process.name) != os.getpid() and folder.encode() in (process / "cmdline").read_bytes():
+                os.kill(int(process.name), signal.SIGKILL)
