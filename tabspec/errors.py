@@ -7,6 +7,7 @@
     │   └── ModelNotUsable     a model that is not there, has no FIM tokens, does not fit
     ├── PositionError          a position or edit outside its document
     └── ModelError             the model failed while it was generating
+        ├── PromptRefused      the prompt itself cannot be taken: too long, of unknown tokens
         └── ModelUnavailable   it is gone for now (worker died, server down); service may return
 
 A message is one line that says what is wrong and, where something can be done, what to do.
@@ -39,6 +40,10 @@ class PositionError(TabspecError):
 
 class ModelError(TabspecError):
     """The model failed while it was generating."""
+
+
+class PromptRefused(ModelError):
+    """The model cannot take this prompt; asking again is of no use."""
 
 
 class ModelUnavailable(ModelError):

@@ -17,6 +17,7 @@ from tabspec.errors import InputError, TabspecError
 # Loaded when named: `tabspec --help` imports neither torch nor the language server.
 _COMMANDS = {
     "bench": ("tabspec.cli.bench:bench_group", "Measure decoding, KV reuse, the completion cache, the server."),
+    "cluster": ("tabspec.cli.cluster:cluster_group", "Serve a model to a team, on Ray Serve (tabspec[cluster])."),
     "complete": ("tabspec.cli.complete:complete_command", "Print one suggestion for a place in a file."),
     "doctor": ("tabspec.cli.doctor:doctor_command", "Tell what is installed, and what would run where."),
     "evaluate": ("tabspec.cli.evaluate:evaluate_command", "Measure a model on held-out code."),

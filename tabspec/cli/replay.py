@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tabspec.cli.machine import git_commit, machine
+from tabspec.cli.replay_users import USUAL_POLICIES, check_users, play_crowds, with_users
 from tabspec.config import EngineConfig, Policy
 from tabspec.errors import InputError
 from tabspec.models.load import BUNDLED, load_model
@@ -66,6 +67,7 @@ from tabspec.replay.user import User
 @click.option("--economy", type=click.FloatRange(0, 1), default=None, help="What speculation costs (`adaptive`).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of whatever is random.")
 @click.option("--limit", type=click.IntRange(1), default=None, help="Replay the first N recorded edits only.")
+@with_users
 @click.option("--json", "json_out", type=click.Path(path_type=Path), help="Write the result here.")
 @click.option("--html", "html_out", type=click.Path(path_type=Path), help="Write a report page here.")
 def replay_command(
@@ -82,11 +84,16 @@ def replay_command(
     limit: int | None,
     json_out: Path | None,
     html_out: Path | None,
+    **crowd: Any,
 ) -> int:
     """Replay recorded edit SESSIONS through the engine, and report what speculation brought.
 
+    With --users, so many users play at once, each a part of one of the sessions, against one service: the servers of
+    --service on the virtual clock, or a real one (--clock wall).
+
     Interrupting (Ctrl-C) ends with the report of what was done.
     """
+    check_users(crowd, latency)
     if clock == "wall" and latency is not None:
         raise InputError("--latency belongs to the virtual clock; with --clock wall the model takes the time it takes")
     recorded = model == "recorded"
@@ -106,6 +113,14 @@ def replay_command(
         machine=machine(),
         command=shlex.join(["tabspec", *sys.argv[1:]]),
     )
+    if crowd["users"]:
+        settings = [
+            replace(base, config=EngineConfig(policy=Policy(policy)).updated(chosen))
+            for policy in policies or USUAL_POLICIES
+        ]
+        result = ReplayResult(tuple(play_crowds([*map(read_session, sessions)], settings, model, crowd)))
+        _told(result, json_out, html_out)
+        return 0
     jobs = [
         (session, replace(base, config=EngineConfig(policy=Policy(policy)).updated(chosen)))
         for session in map(read_session, sessions)
@@ -119,14 +134,17 @@ def replay_command(
         else _timed(jobs, model, latency)
     )
     runs = asyncio.run(playing) if clock == "wall" else run_virtual(playing)
-    result = ReplayResult(tuple(runs))
+    _told(ReplayResult(tuple(runs)), json_out, html_out)
+    return 0 if len(runs) == len(jobs) and not runs[-1].interrupted else 130
+
+
+def _told(result: ReplayResult, json_out: Path | None, html_out: Path | None) -> None:
     print_table(result)
     if json_out:
         save(result, json_out)
     if html_out:
         write(result, html_out)
         click.echo(f"report written to {html_out}")
-    return 0 if len(runs) == len(jobs) and not runs[-1].interrupted else 130
 
 
 Jobs = Sequence[tuple[Session, Setting]]

@@ -15,7 +15,7 @@ from itertools import count
 
 from tabspec.engine.generation import Generation, State
 from tabspec.errors import ModelError, ModelUnavailable
-from tabspec.models.protocol import Model, StopRule
+from tabspec.models.protocol import Model, StopRule, schedules
 
 
 class Scheduler:
@@ -36,6 +36,7 @@ class Scheduler:
         self._model, self._stop, self._wrote, self._ended, self._slots = model, stop, wrote, ended, slots
         self._queued: dict[Generation, int] = {}
         self._running: dict[Generation, asyncio.Task[Exception | None]] = {}
+        self._ahead: set[Generation] = set()  # running as speculations on a model that serves by urgency
         self._numbers = count()
         self._closed = False
 
@@ -58,6 +59,10 @@ class Scheduler:
     def set_foreground(self, generation: Generation, foreground: bool) -> None:
         """Somebody waits for it now, or nobody any more (but it may still be of use)."""
         generation.foreground = foreground
+        if foreground and generation in self._ahead and generation.state is State.RUNNING:
+            # It was asked as a speculation, and a server that others wait for, too, would let it stand behind them.
+            self._stop_task(generation)
+            generation.interrupt()
         self._pump()
 
     def cancel(self, generation: Generation) -> None:
@@ -114,6 +119,8 @@ class Scheduler:
     async def _run(self, generation: Generation) -> Exception | None:
         """Read the model's answer into the generation, to its end or until this task is cancelled."""
         request = generation.question.request(self._stop, generation.text, generation.foreground, generation.wanted)
+        if schedules(self._model) and not request.foreground:
+            self._ahead.add(generation)
         now = asyncio.get_running_loop().time
         started = now()
         try:
@@ -130,6 +137,7 @@ class Scheduler:
             # A fault in a model must not take the engine down with it.
             return ModelError(f"{type(failure).__name__}: {failure}")
         finally:
+            self._ahead.discard(generation)
             generation.busy += now() - started
         return None if generation.finish else ModelUnavailable("the model's answer broke off")
 

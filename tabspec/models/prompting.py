@@ -6,10 +6,12 @@ line is typed.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
+from collections.abc import Sequence
 from functools import lru_cache
 
-from tabspec.errors import ModelError
+from tabspec.errors import ModelError, PromptRefused
 from tabspec.models.protocol import GenerationRequest
 from tabspec.models.vocabulary import Vocabulary
 from tabspec.models.writing import writable
@@ -49,6 +51,28 @@ class Prompter:
             if tokens is not None:
                 return tokens
         raise ModelError(f"the model's context is too short for a prompt ({self.budget} tokens)")
+
+    def written_out(self, prompt: str | Sequence[int]) -> list[int]:
+        """The tokens of a prompt that somebody else has written out: control tokens named in a text are meant, and a
+        text gets the token that prompts begin with. Raises `PromptRefused` if it does not fit, or names an unknown
+        token."""
+        vocabulary = self._vocabulary
+        if isinstance(prompt, str):
+            names = sorted((name for name, number in vocabulary.ids.items() if number in vocabulary.control), key=len)
+            marks = "|".join(map(re.escape, reversed(names)))
+            parts = re.split(f"({marks})", writable(prompt)) if marks else [writable(prompt)]
+            tokens = [vocabulary.ids[self._format.begin]] if self._format.begin else []
+            for number, part in enumerate(parts):
+                tokens += [vocabulary.ids[part]] if number % 2 else self._encode(part)
+        else:
+            tokens = list(prompt)
+            if unknown := [token for token in tokens if not 0 <= token < vocabulary.size]:
+                raise PromptRefused(f"the model has no token {unknown[0]}")
+        if not tokens:
+            raise PromptRefused("the prompt is empty")
+        if len(tokens) > self.budget:
+            raise PromptRefused(f"the prompt has {len(tokens)} tokens, and the model's context takes {self.budget}")
+        return tokens
 
     def _fit(self, asked: Question) -> list[int] | None:
         """The prompt with as much of the head as fits; None if not even a short head does."""

@@ -157,3 +157,9 @@ class Model(Protocol):
 def slots_of(model: Model) -> int:
     """How many generations a model runs at a time: its ``slots``, if it has any to tell of, else one."""
     return int(getattr(model, "slots", 1))
+
+
+def schedules(model: Model) -> bool:
+    """Whether a model serves several clients by urgency (its ``schedules``): then it has to be told when somebody comes
+    to wait for what was asked ahead."""
+    return bool(getattr(model, "schedules", False))

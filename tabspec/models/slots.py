@@ -101,6 +101,11 @@ class Slots:
             slot.used = self._clock
             self._trim()
 
+    def keep(self, count: int) -> None:
+        """From now on, keep so many at rest."""
+        self._count = count
+        self._trim()
+
     def all(self) -> tuple[Slot, ...]:
         """The slots there are."""
         return tuple(self._slots)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypedDict, Union, get_args, get_origin, get_type_hints
 
 from tabspec.errors import InputError
+from tabspec.replay.fleet.result import Shared
 from tabspec.suggestion import Miss, Source
 
 FORMAT = "tabspec-replay"
@@ -158,6 +159,7 @@ class Run:
     notes: tuple[str, ...] = ()
     cache_over_time: tuple[CacheSample, ...] = ()
     timeline: tuple[RequestRecord, ...] = ()
+    shared: Shared | None = None  # of `tabspec replay --users`: many users on one service
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from tabspec.errors import ModelError, ModelNotUsable, ModelUnavailable
 from tabspec.models.address import Address
 from tabspec.models.http.forms import format_of
 from tabspec.models.http.wire import Wire
+from tabspec.models.protocol import ModelInfo
+from tabspec.models.wire import read_info
 from tabspec.prompt.fim import FORMATS, FimFormat
 from tabspec.prompt.fim import detect as detect_format
 
@@ -28,6 +30,7 @@ class Kind(StrEnum):
     VLLM = "vLLM"
     OLLAMA = "Ollama"
     TGI = "TGI"
+    TABSPEC = "tabspec cluster"
     OTHER = "OpenAI-compatible"
 
 
@@ -37,7 +40,8 @@ class Server:
 
     ``context`` in tokens, ``slots`` requests at a time, ``vocabulary`` tokens (0: unknown), ``build`` its version,
     ``format`` the name of its model's FIM format ("": not known), ``marks`` the ids of FIM marks where the server tells
-    them: such a token ends an answer.
+    them: such a token ends an answer. ``info`` is what tabspec's own server tells of its model: all that is known of
+    it there.
     """
 
     kind: Kind
@@ -48,6 +52,7 @@ class Server:
     build: str = ""
     format: str = ""
     marks: frozenset[int] = frozenset()
+    info: ModelInfo | None = None
 
 
 async def detect(wire: Wire, address: Address) -> Server:
@@ -114,12 +119,25 @@ async def _by_models(wire: Wire, address: Address) -> Server | None:
     if not entry:
         return None
     owner, name = str(entry.get("owned_by", "")), str(entry.get("id", ""))
+    if owner == "tabspec":
+        return _ours(entry, name)
     if owner == "vllm":
         # It batches as many as fit: what bounds it is what we want to load it with.
         return Server(Kind.VLLM, name, _number(entry.get("max_model_len")) or USUAL_CONTEXT, slots=4)
     if owner == "library" or "version" in await _asked(wire, "/api/version"):
         return Server(Kind.OLLAMA, name)
     return await _tgi(wire) or (Server(Kind.OTHER, name) if name else None)
+
+
+def _ours(entry: dict[str, Any], name: str) -> Server:
+    """Our own server (`tabspec.cluster`): a question goes to it as it is, and chunks come back."""
+    told = entry.get("tabspec")
+    try:
+        info = read_info(told["info"])  # type: ignore[index]
+        slots = int(told["slots"])  # type: ignore[index]
+    except (KeyError, TypeError, ValueError):
+        raise ModelError("the server says that it is tabspec, but not which model it has: is it a newer one?") from None
+    return Server(Kind.TABSPEC, name, info.context_tokens, max(slots, 1), build=info.fingerprint, info=info)
 
 
 async def _tgi(wire: Wire) -> Server | None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 
@@ -20,6 +21,7 @@ from tabspec.models.http.detect import USUAL_CONTEXT, USUAL_SLOTS, Kind, Server,
 from tabspec.models.http.exact import exact
 from tabspec.models.http.forms import TokenPrompts, format_of, neutral, text_prompt
 from tabspec.models.http.key import api_key
+from tabspec.models.http.ours import answer
 from tabspec.models.http.pace import Pace
 from tabspec.models.http.reading import budget, read_on
 from tabspec.models.http.secrets import secret_in, stays_here
@@ -51,6 +53,7 @@ class HttpModel:
         self._room = asyncio.Semaphore(self.address.slots or USUAL_SLOTS)
         self._pace = Pace()
         self._priority = self.address.priority
+        self._name = uuid4().hex  # by which a cluster keeps us where our KV is; it says nothing of the user
 
     @property
     def info(self) -> ModelInfo:
@@ -62,6 +65,8 @@ class HttpModel:
         fingerprint = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
         if server is None:
             return ModelInfo(self.address.model or self.address.base, fingerprint, USUAL_CONTEXT, self.address.base)
+        if server.info is not None:  # the very model that it would be in this process
+            return replace(server.info, detail=f"{server.kind} at {self.address.base}")
         detail = f"{server.kind} at {self.address.base}, asked by {self._api(server)}"
         return ModelInfo(server.model, fingerprint, server.context, detail)
 
@@ -69,6 +74,11 @@ class HttpModel:
     def slots(self) -> int:
         """How many requests the server is to run at a time."""
         return self._told.slots if self._told else self.address.slots or USUAL_SLOTS
+
+    @property
+    def schedules(self) -> bool:
+        """Our own server lets speculations stand behind everybody's foreground, between any two tokens."""
+        return self._told is not None and self._told.kind is Kind.TABSPEC
 
     async def connect(self) -> Server:
         """Find out what the server is, if that is not known. Raises `ModelError`."""
@@ -160,7 +170,9 @@ class HttpModel:
         raise ModelError(f"{self.address.base}: the prompt is too long for the model, however short")
 
     async def _ask(self, server: Server, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-        if request.beginnings:
+        if server.kind is Kind.TABSPEC:
+            chunks = answer(self._wire, server, self._name, request)
+        elif request.beginnings:
             chunks = self._begin(server, request)
         elif self._exact(server):
             form = self._format(server)

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tabspec.errors import InputError
 from tabspec.replay.report import timeline, words
+from tabspec.replay.report.crowds import crowds
 from tabspec.replay.report.grouping import Group, groups
 from tabspec.replay.report.sections import section
 from tabspec.replay.result import ReplayResult, Run
@@ -41,6 +42,7 @@ def render(result: ReplayResult) -> str:
             title=words.headline(first),
             empty=words.nothing_to_suggest(first),
             stale=words.stale(result.runs),
+            crowds=crowds(result.runs),
             head=_two(words.headline(first)),
             sections=sections,
             runs=result.runs,
@@ -65,6 +67,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "count": words.count,
+        "wait": words.wait,
         "percent": words.percent,
         "ms": words.milliseconds,
         "size": words.size,

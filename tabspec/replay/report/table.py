@@ -27,6 +27,9 @@ def print_table(result: ReplayResult, console: Console | None = None) -> None:
         for note in section.notes:
             console.print(Text(f"  {note}", style="dim"))
         console.print()
+    if crowds := [run for run in result.runs if run.shared is not None]:
+        console.print(_crowds(crowds))
+        console.print()
     if warning := words.stale(result.runs):
         console.print(Text(warning, style="bold red"))
     if sections:
@@ -51,6 +54,37 @@ def _table(section: Group) -> Table:
     top = words.best(section.runs)
     for run in section.runs:
         table.add_row(*map(_plain, _row(run)), style="bold green" if run is top and len(section.runs) > 1 else None)
+    return table
+
+
+def _crowds(runs: Sequence[Run]) -> Table:
+    """Many users on one service: what they cost each other."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("users", "policy"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("instant", "wait\np50", "\np90", "queue\np90", "tokens\n/ s", "busy", "servers", "needed"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for run in runs:
+        shared = run.shared
+        assert shared is not None
+        known = shared.servers > 0
+        table.add_row(
+            *map(
+                _plain,
+                (
+                    words.count(shared.users),
+                    run.policy,
+                    _percent(run.instant_tab_rate),
+                    words.wait(shared.wait_ms.p50),
+                    words.wait(shared.wait_ms.p90),
+                    words.wait(shared.queue_ms.p90),
+                    words.count(round(shared.tokens_per_s)),
+                    _percent(shared.busy_rate) if known else words.DASH,
+                    words.count(shared.servers) if known else words.DASH,
+                    (words.count(shared.servers_needed) if shared.servers_needed else "none") if known else words.DASH,
+                ),
+            )
+        )
     return table
 
 

@@ -95,6 +95,11 @@ def milliseconds(ms: float) -> str:
     return f"{ms:.1f}\u202fms" if ms >= 0.05 else "<0.1\u202fms"
 
 
+def wait(ms: float | None) -> str:
+    """A percentile of waits; where so many were never answered that there is none, it says so."""
+    return "never" if ms is None else milliseconds(ms)
+
+
 def size(number: float) -> str:
     """Bytes in binary units: "0 B", "12 KiB", "1.4 MiB"."""
     for unit in ("B", "KiB", "MiB"):

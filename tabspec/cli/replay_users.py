@@ -1,0 +1,206 @@
+"""The part of `tabspec replay` that plays many users at once (`--users`)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tabspec.config import Policy
+from tabspec.errors import InputError
+from tabspec.models.load import load_model
+from tabspec.models.protocol import Model, slots_of
+from tabspec.models.scripted_file import SCHEME, read_script
+from tabspec.models.worker import WorkerModel
+from tabspec.replay.clock import run_virtual
+from tabspec.replay.fleet.answers import Answers
+from tabspec.replay.fleet.play import on_model, on_service, sized
+from tabspec.replay.fleet.population import Part
+from tabspec.replay.fleet.profile import read_service
+from tabspec.replay.fleet.service import USER_SLOTS
+from tabspec.replay.recorded import RecordedModel
+from tabspec.replay.result import Run
+from tabspec.replay.runner import Setting
+from tabspec.replay.session import Session
+
+USUAL_POLICIES = (Policy.NONE, Policy.DEPTH1, Policy.CHAIN, Policy.ADAPTIVE)
+"""What speculation costs the others: none, one step, deep without a price, and with one."""
+# The most that can be played at once in the memory of a common machine: a user takes about half a megabyte.
+MOST_USERS = 20_000
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def with_users(command: F) -> F:
+    """The options of many users."""
+    options = (
+        click.option(
+            "--users",
+            multiple=True,
+            type=click.IntRange(1, MOST_USERS),
+            metavar="N",
+            help="Play N users at once; may be given several times.",
+        ),
+        click.option(
+            "--service",
+            default="bundled-2-cores",
+            show_default=True,
+            metavar="NAME|FILE",
+            help="With --users: what a server can do, measured (docs/cluster.md).",
+        ),
+        click.option(
+            "--servers",
+            default="auto",
+            show_default=True,
+            metavar="N|auto",
+            help="With --users: so many servers, or as few as keep the bound.",
+        ),
+        click.option(
+            "--bound-ms",
+            type=click.FloatRange(1),
+            # The median gap between two keys of the shipped recordings is 150 to 200 ms: an answer that takes longer
+            # than that and a little is no help to somebody who types.
+            default=250,
+            show_default=True,
+            help="With --users: what 90 % of the foreground's waits must stay below.",
+        ),
+        click.option(
+            "--seconds",
+            type=click.FloatRange(1),
+            default=60,
+            show_default=True,
+            help="With --users: how long a part of its session each user plays.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def check_users(crowd: dict[str, Any], latency: str | None) -> None:
+    """Raises `InputError` for options that do not go together."""
+    servers = crowd["servers"]
+    if servers != "auto" and not (servers.isdecimal() and 1 <= int(servers) <= MOST_USERS):
+        raise InputError(f"--servers {servers}: give a number from 1 to {MOST_USERS}, or auto")
+    if crowd["users"] and latency is not None:
+        raise InputError("--latency is for one user; what servers can do is told by --service")
+
+
+def play_crowds(
+    sessions: Sequence[Session], settings: Sequence[Setting], model: str | None, crowd: dict[str, Any]
+) -> list[Run]:
+    """A run for each number of users and each setting, the smallest crowds first."""
+    sessions = [session for session in sessions if session.edits]
+    if not sessions:
+        raise InputError("the sessions have no edits")
+    if settings[0].clock == "wall":
+        return asyncio.run(_real(sessions, settings, model, crowd))
+    if model and model.startswith(("http://", "https://")):
+        raise InputError("a server takes the time it takes: add --clock wall")
+    return run_virtual(_virtual(sessions, settings, model, crowd))
+
+
+async def _virtual(
+    sessions: Sequence[Session], settings: Sequence[Setting], name: str | None, crowd: dict[str, Any]
+) -> list[Run]:
+    profile = read_service(crowd["service"])
+    answers_for, close = _answers(sessions, name)
+    guesses: dict[int, float] = {}  # servers a user, by the setting's number: from the last, smaller crowd
+
+    async def job(users: int, number: int, progress: Callable[[float], None]) -> Run:
+        setting = replace(settings[number], slots=USER_SLOTS)
+
+        async def play(servers: int) -> Run:
+            return await on_service(
+                sessions, users, crowd["seconds"], answers_for, profile, servers, setting, crowd["bound_ms"], progress
+            )
+
+        if crowd["servers"] != "auto":
+            return await play(int(crowd["servers"]))
+        run = await sized(play, round(guesses.get(number, 0) * users))
+        if run.shared and run.shared.servers_needed:
+            guesses[number] = run.shared.servers_needed / users
+        return run
+
+    try:
+        return await _all(settings, crowd, job)
+    finally:
+        await close()
+
+
+async def _real(
+    sessions: Sequence[Session], settings: Sequence[Setting], name: str | None, crowd: dict[str, Any]
+) -> list[Run]:
+    """In real time: against a server, each user with a client of its own; else all with one worker process."""
+    remote = bool(name and name.startswith(("http://", "https://")))
+    shared = None if remote else WorkerModel(name)
+    if shared:
+        await shared.start()
+    models: list[Model] = []
+
+    async def model_for(_: Part) -> Model:
+        if shared:
+            return shared
+        models.append(load_model(name))
+        return models[-1]
+
+    async def job(users: int, number: int, progress: Callable[[float], None]) -> Run:
+        setting = replace(settings[number], slots=slots_of(shared) if shared else USER_SLOTS)
+        where = name or "bundled"
+        try:
+            return await on_model(
+                sessions, users, crowd["seconds"], model_for, where, setting, crowd["bound_ms"], progress
+            )
+        finally:
+            while models:
+                await models.pop().close()
+
+    try:
+        return await _all(settings, crowd, job)
+    finally:
+        if shared:
+            await shared.close()
+
+
+async def _all(
+    settings: Sequence[Setting],
+    crowd: dict[str, Any],
+    job: Callable[[int, int, Callable[[float], None]], Awaitable[Run]],
+) -> list[Run]:
+    """All jobs, one after another, with a progress bar."""
+    runs: list[Run] = []
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        for users in sorted(set(crowd["users"])):
+            for number, setting in enumerate(settings):
+                task = bars.add_task(f"{users} users, {setting.config.policy}", total=1.0)
+                runs.append(await job(users, number, lambda part, task=task: bars.update(task, completed=part)))  # type: ignore[misc]
+                bars.remove_task(task)
+    return runs
+
+
+def _answers(
+    sessions: Sequence[Session], name: str | None
+) -> tuple[Callable[[Part], Answers], Callable[[], Awaitable[None]]]:
+    """Where the users' answers come from, and how to close that."""
+    if name == "recorded":
+        by_name = {session.name: Answers(RecordedModel(session, 0.0)) for session in sessions}
+
+        async def nothing() -> None:
+            return None
+
+        return lambda part: by_name[part.session.name], nothing
+    if name and name.startswith(SCHEME):
+        scripted, _ = read_script(Path(name.removeprefix(SCHEME)))
+        model: Model = replace(scripted, prefill_s=0.0, token_s=0.0)  # the service's times count
+    else:
+        model = load_model(name)
+    answers = Answers(model)
+    return lambda part: answers, model.close

@@ -1,0 +1,175 @@
+"""What a body of /v1/completions asks for: OpenAI's fields, and our own question under "tabspec". Pure functions.
+
+Decoding is greedy here. What would need anything else (a temperature, several choices) is refused, and not ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tabspec.models.protocol import GenerationRequest, RelatedText, StopRule
+from tabspec.prompt.window import canonical_cut
+
+# OpenAI's default, for clients that count on it.
+USUAL_MAX_TOKENS = 16
+# OpenAI allows four, vLLM any number; each is looked for in every piece of text.
+MOST_STOPS = 16
+# No rule about lines: the clients of /v1/completions end answers by tokens and stop texts.
+ANY_LINES = 1 << 30
+# Of an editor's name: it is hashed for each request, and a digest or a UUID has no more.
+LONGEST_EDITOR = 256
+
+EDITOR_HEADER = "x-session-id"
+"""Ray Serve's own name for the header that keeps a client on a replica."""
+SPECULATIVE_HEADER = "x-tabspec-speculative"
+
+
+class BadRequest(Exception):
+    """The request cannot be answered; the message says why, ``status`` is HTTP's."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request. With ``prompt`` (text or token ids) the model goes on behind it as it stands, and of ``request``
+    only the stop rule and the urgency count; without, it fills in the middle. ``ours``: the client is tabspec, and
+    wants the model's own chunks. ``editor`` is whoever asks ("": not told)."""
+
+    request: GenerationRequest
+    prompt: str | tuple[int, ...] | None = None
+    stops: tuple[str, ...] = ()
+    model: str = ""
+    editor: str = ""
+    stream: bool = False
+    usage: bool = False
+    logprobs: bool = False
+    ours: bool = False
+
+
+def read_body(body: Any, headers: Mapping[str, str]) -> Asked:
+    """Read a request. ``headers`` have names in lower case. Raises `BadRequest`."""
+    if not isinstance(body, dict):
+        raise BadRequest("the body must be a JSON object")
+    _only_greedy(body)
+    foreground = _number(body, "priority", 0, low=None) <= 0 and headers.get(SPECULATIVE_HEADER, "0") in ("", "0")
+    ours = "tabspec" in body
+    if ours:
+        asked = Asked(_question(body["tabspec"]), ours=True)
+    else:
+        stop = StopRule(ANY_LINES, _number(body, "max_tokens", USUAL_MAX_TOKENS, low=1))
+        asked = _openai(body, stop)
+    options = body.get("stream_options") or {}
+    return replace(
+        asked,
+        request=replace(asked.request, foreground=foreground),
+        stops=_stops(body.get("stop")),
+        model=_text(body, "model"),
+        editor=(_text(body, "user") or headers.get(EDITOR_HEADER, ""))[:LONGEST_EDITOR],
+        stream=bool(body.get("stream")),
+        usage=isinstance(options, dict) and bool(options.get("include_usage")),
+        logprobs=body.get("logprobs") not in (None, False),
+    )
+
+
+def _only_greedy(body: Mapping[str, Any]) -> None:
+    if body.get("temperature") not in (None, 0):
+        raise BadRequest("temperature: decoding is greedy here; leave it out, or set it to 0")
+    for name in ("n", "best_of"):
+        if body.get(name) not in (None, 1):
+            raise BadRequest(f"{name}: there is one choice only; leave it out, or set it to 1")
+    if body.get("echo"):
+        raise BadRequest("echo: the prompt is not repeated here")
+    logprobs = body.get("logprobs")
+    if isinstance(logprobs, int) and not isinstance(logprobs, bool) and not 0 <= logprobs <= 1:
+        raise BadRequest("logprobs: only the chosen token's are told; set it to 1")
+
+
+def _openai(body: Mapping[str, Any], stop: StopRule) -> Asked:
+    prompt = body.get("prompt")
+    if isinstance(prompt, list) and len(prompt) == 1 and isinstance(prompt[0], str | list):
+        prompt = prompt[0]
+    if isinstance(prompt, list):
+        if not prompt or not all(isinstance(token, int) and not isinstance(token, bool) for token in prompt):
+            raise BadRequest("prompt: one text, or one list of token ids")
+        prompt = tuple(prompt)
+    elif not isinstance(prompt, str):
+        raise BadRequest("prompt: a text, or a list of token ids")
+    suffix = body.get("suffix")
+    if suffix is None:
+        return Asked(GenerationRequest("", "", "", stop=stop), prompt=prompt)
+    if not isinstance(suffix, str) or not isinstance(prompt, str):
+        raise BadRequest("suffix: a text, with a prompt that is a text")
+    cut = canonical_cut(prompt)
+    return Asked(GenerationRequest(prompt[:cut], prompt[cut:], suffix, stop=stop))
+
+
+def _question(fields: Any) -> GenerationRequest:
+    """The question as tabspec's client puts it: the fields of `GenerationRequest`."""
+    if not isinstance(fields, dict):
+        raise BadRequest("tabspec: must be an object")
+    related = fields.get("related", [])
+    if not isinstance(related, list) or not all(isinstance(item, dict) for item in related):
+        raise BadRequest("tabspec.related: must be a list of objects")
+    head, forced, suffix, path, language, resume = (
+        _text(fields, name, "tabspec.") for name in ("head", "forced", "suffix", "path", "language", "resume")
+    )
+    return GenerationRequest(
+        head,
+        forced,
+        suffix,
+        path,
+        language,
+        resume=resume,
+        related=tuple(
+            RelatedText(_text(item, "path", "related."), _text(item, "text", "related.")) for item in related
+        ),
+        stop=_rule(fields.get("stop", {})),
+        beginnings=_number(fields, "beginnings", 0, low=0),
+    )
+
+
+def _rule(fields: Any) -> StopRule:
+    if not isinstance(fields, dict):
+        raise BadRequest("tabspec.stop: must be an object")
+    usual = StopRule()
+    return StopRule(
+        _number(fields, "max_lines", usual.max_lines, low=1),
+        _number(fields, "max_tokens", usual.max_tokens, low=1),
+        _logprob(fields, "min_logprob"),
+        _logprob(fields, "min_first_logprob"),
+    )
+
+
+def _stops(told: Any) -> tuple[str, ...]:
+    stops = [told] if isinstance(told, str) else told or []
+    if not isinstance(stops, list) or not all(isinstance(text, str) for text in stops) or len(stops) > MOST_STOPS:
+        raise BadRequest(f"stop: a text, or at most {MOST_STOPS} of them")
+    return tuple(text for text in stops if text)
+
+
+def _text(fields: Mapping[str, Any], name: str, where: str = "") -> str:
+    value = fields.get(name)
+    if value is not None and not isinstance(value, str):
+        raise BadRequest(f"{where}{name}: must be a text")
+    return value or ""
+
+
+def _number(fields: Mapping[str, Any], name: str, usual: int, low: int | None) -> int:
+    value = fields.get(name)
+    if value is None:
+        return usual
+    if not isinstance(value, int) or isinstance(value, bool) or (low is not None and value < low):
+        raise BadRequest(f"{name}: must be a whole number" + ("" if low is None else f" from {low}"))
+    return value
+
+
+def _logprob(fields: Mapping[str, Any], name: str) -> float | None:
+    value = fields.get(name)
+    if value is not None and (not isinstance(value, int | float) or isinstance(value, bool)):
+        raise BadRequest(f"tabspec.stop.{name}: must be a number")
+    return value

@@ -1,0 +1,132 @@
+"""The endpoint over HTTP: /v1/models, /v1/completions, /health. Where answers come from is a `Backend`."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any, Protocol
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Send
+
+from tabspec.cluster.asking import Asked, BadRequest, read_body
+from tabspec.cluster.telling import Telling, error, model_list
+from tabspec.errors import ModelError, ModelUnavailable, PromptRefused
+from tabspec.models.protocol import Chunk, ModelInfo
+
+# A question holds two windows of a few kilobytes and related text of at most some hundred.
+LONGEST_BODY = 1 << 24
+
+
+class Backend(Protocol):
+    """Where answers come from."""
+
+    async def told(self) -> tuple[ModelInfo, int]:
+        """The model, and how many requests one client should have under way. Raises `ModelUnavailable`."""
+        ...
+
+    def answer(self, asked: Asked) -> AsyncGenerator[Chunk, None]:
+        """The model's chunks. Closing it stops the model. Raises `ModelError`."""
+        ...
+
+
+class Endpoint:
+    """Answers HTTP requests from a backend."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    async def __call__(self, request: Request) -> Response:
+        path, method = request.url.path.rstrip("/"), request.method
+        try:
+            if path.endswith("/v1/completions") and method == "POST":
+                return await self._completions(request)
+            if path.endswith("/v1/models") and method == "GET":
+                return JSONResponse(model_list(*await self._backend.told()))
+            if path.endswith("/health") and method == "GET":
+                await self._backend.told()
+                return Response()
+        except BadRequest as bad:
+            return JSONResponse(error(str(bad)), bad.status)
+        except ModelUnavailable as gone:
+            return JSONResponse(error(str(gone), "unavailable"), 503, headers={"Retry-After": "1"})
+        except PromptRefused as refused:
+            return JSONResponse(error(str(refused)), 400)
+        except ModelError as failed:
+            return JSONResponse(error(str(failed), "model_error"), 500)
+        return JSONResponse(error("there are /v1/models and /v1/completions here"), 404)
+
+    async def _completions(self, request: Request) -> Response:
+        asked = read_body(await _json(request), request.headers)
+        info, _ = await self._backend.told()
+        if asked.model not in ("", info.name):
+            raise BadRequest(f"there is no model {asked.model!r} here; there is {info.name!r}", 404)
+        telling = Telling(asked, f"cmpl-{uuid.uuid4().hex}", int(time.time()), info.name)
+        chunks = self._backend.answer(asked)
+        if asked.stream:
+            first = await anext(chunks, None)  # before the status goes out: it may be a failure
+            return _Stream(_events(telling, first, chunks))
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                telling.take(chunk)
+                if telling.over:
+                    break
+        return JSONResponse(telling.whole())
+
+
+class _Stream(StreamingResponse):
+    """Closes its source when the client has gone, and does not leave it to the garbage collector."""
+
+    def __init__(self, source: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(source, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        self._source = source
+
+    async def stream_response(self, send: Send) -> None:
+        async with aclosing(self._source):
+            await super().stream_response(send)
+
+
+async def _events(
+    telling: Telling, first: Chunk | None, chunks: AsyncGenerator[Chunk, None]
+) -> AsyncGenerator[bytes, None]:
+    """The lines of the stream of events."""
+    async with aclosing(chunks):
+        try:
+            async for chunk in _chain(first, chunks):
+                if events := telling.take(chunk):
+                    yield b"".join(map(_line, events))
+                if telling.over:
+                    break
+        except ModelError as failed:
+            yield _line(error(str(failed), "model_error"))
+            return
+    for event in telling.end():
+        yield _line(event)
+    yield b"data: [DONE]\n\n"
+
+
+async def _chain(first: Chunk | None, rest: AsyncIterator[Chunk]) -> AsyncIterator[Chunk]:
+    if first is not None:
+        yield first
+        async for chunk in rest:
+            yield chunk
+
+
+def _line(event: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(event, separators=(",", ":")).encode("ascii") + b"\n\n"
+
+
+async def _json(request: Request) -> Any:
+    data = b""
+    async for piece in request.stream():
+        data += piece
+        if len(data) > LONGEST_BODY:
+            raise BadRequest("the body is too long", 413)
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        raise BadRequest("the body is not JSON") from None

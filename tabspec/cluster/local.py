@@ -1,0 +1,61 @@
+"""Starting and stopping the application from the command line, on a Ray cluster that runs or on one of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+from collections.abc import Sequence
+
+import click
+
+from tabspec.cluster.app import ClusterOptions, application
+from tabspec.errors import InputError
+
+
+def serve_until_interrupted(
+    options: ClusterOptions, host: str, port: int, address: str | None, object_store: int
+) -> None:
+    """Serve until Ctrl-C or SIGTERM, and take down what was started. ``object_store`` is the size in bytes of Ray's, if
+    a cluster has to be started. Raises `InputError` if there is no cluster at ``address``, or the model does not load.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
+    import ray
+    from ray import serve
+
+    own = {} if address else {"include_dashboard": False, "object_store_memory": object_store}
+    if address is None:  # a cluster of its own may place what it is told to, whatever the machine has
+        own["num_cpus"] = max(
+            os.cpu_count() or 1, round(options.cpus * max(options.replicas, options.max_replicas) + 1)
+        )
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
+    except ConnectionError as error:
+        raise InputError(f"no Ray cluster at {address}: {error}") from None
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    try:
+        # EveryNode: a node with an ingress or a replica listens, so that what stands before them has a choice
+        serve.start(proxy_location="EveryNode", http_options={"host": host, "port": port})
+        try:
+            serve.run(application(options), route_prefix="/")
+        except RuntimeError as error:
+            told = [item.message for app in serve.status().applications.values() for item in app.deployments.values()]
+            raise InputError(f"the model does not start: {_what_was_wrong([*told, str(error)])}") from None
+        click.echo(f"serving {options.model.name or 'the bundled model'} at http://{host}:{port}; Ctrl-C ends it")
+        with contextlib.suppress(KeyboardInterrupt):
+            stopped.wait()
+    finally:
+        with contextlib.suppress(Exception):
+            serve.shutdown()
+        ray.shutdown()
+
+
+def _what_was_wrong(told: Sequence[str]) -> str:
+    """The line of a replica's traceback that says it; else the last line there is."""
+    lines = [line.strip() for text in told for line in text.splitlines() if line.strip()]
+    ours = [line.partition("tabspec.errors.")[2].partition(": ")[2] for line in lines if "tabspec.errors." in line]
+    return (ours or lines)[-1]

@@ -1,0 +1,87 @@
+"""What runs in a replica: the model, and whose turn it is. No Ray here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabspec.cluster.asking import Asked
+from tabspec.cluster.turns import TurnTaking
+from tabspec.errors import ModelError, ModelUnavailable, PromptRefused
+from tabspec.models.load import load_model
+from tabspec.models.protocol import Chunk, Model, ModelInfo
+from tabspec.models.scripted_file import SCHEME, read_script
+
+# One that an editor waits for and one ahead: the second waits in the replica, where it is taken up without a way back.
+LEAST_SLOTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """Which model, and how: the options of `tabspec.models.load.load_model`, and how many sequences' keys and values a
+    replica keeps between requests (an editor at work has one or two)."""
+
+    name: str | None = None
+    device: str = "auto"
+    dtype: str = "auto"
+    format: str = ""
+    decoder: str = "auto"
+    sequences: int = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """How a stream ended that failed: sent like a chunk, so that no traceback travels."""
+
+    message: str
+    unavailable: bool = False
+    refused: bool = False
+
+    @classmethod
+    def of(cls, error: Exception) -> Failed:
+        message = str(error) if isinstance(error, ModelError) else f"{type(error).__name__}: {error}"
+        return cls(message, isinstance(error, ModelUnavailable), isinstance(error, PromptRefused))
+
+    def error(self) -> ModelError:
+        """The error again."""
+        kind = ModelUnavailable if self.unavailable else PromptRefused if self.refused else ModelError
+        return kind(self.message)
+
+
+class Replica:
+    """One copy of the model. Its methods are called from other processes."""
+
+    def __init__(self, options: ModelOptions) -> None:
+        self._model = TurnTaking(_load(options))
+
+    async def told(self) -> tuple[ModelInfo, int]:
+        """The model, and how many requests one client should have under way."""
+        return self._model.info, max(self._model.slots, LEAST_SLOTS)
+
+    async def waiting(self) -> tuple[int, int]:
+        """How many streams are under way: foreground, speculation."""
+        return self._model.turns.waiting
+
+    async def answer(self, asked: Asked) -> AsyncGenerator[Chunk | Failed, None]:
+        """The model's chunks. The task that reads them being cancelled stops the model before its next step."""
+        try:
+            async with aclosing(self._model.answer(asked.request, asked.prompt)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except Exception as error:
+            yield Failed.of(error)
+
+
+def _load(options: ModelOptions) -> Model:
+    if options.name and options.name.startswith(SCHEME):
+        return read_script(Path(options.name.removeprefix(SCHEME)))[0]
+    model = load_model(
+        options.name, device=options.device, dtype=options.dtype, format=options.format, decoder=options.decoder
+    )
+    if not (options.name and options.name.startswith(("http://", "https://"))):
+        from tabspec.models.continuing import keep_sequences  # imports torch
+
+        keep_sequences(model, options.sequences)
+    return model

@@ -1,0 +1,143 @@
+"""From a model's chunks to the events of a completions answer, as OpenAI's clients read them. Pure.
+
+Each event of a question that tabspec's own client put carries the chunk itself under "tabspec", so that nothing is lost
+on the way: log-probabilities, counts, and why it ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tabspec.cluster.asking import Asked
+from tabspec.models.protocol import Chunk, ModelInfo, Usage
+from tabspec.models.wire import chunk_fields, info_fields
+from tabspec.suggestion import Finish
+
+Json = dict[str, Any]
+
+OWNER = "tabspec"
+"""What ``owned_by`` says of our models: by it our client knows the server."""
+
+
+def model_list(info: ModelInfo, slots: int) -> Json:
+    """What /v1/models says: the model, and for our client what it would know of a model in its own process. ``slots``:
+    how many requests one client should have under way at a time."""
+    ours = {"info": info_fields(info), "slots": slots}
+    entry = {"id": info.name, "object": "model", "owned_by": OWNER, "max_model_len": info.context_tokens}
+    return {"object": "list", "data": [entry | {OWNER: ours}]}
+
+
+def error(message: str, kind: str = "invalid_request_error") -> Json:
+    """An error object as OpenAI writes it."""
+    return {"error": {"message": message, "type": kind}}
+
+
+@dataclass
+class StopTexts:
+    """Ends a text before the first of ``stops`` in it. What may be the beginning of one is held back."""
+
+    stops: Sequence[str]
+    held: str = ""
+    hit: bool = False
+
+    def take(self, text: str) -> str:
+        """More text has come: what of it can be said by now."""
+        self.held += text
+        found = [at for stop in self.stops if (at := self.held.find(stop)) >= 0]
+        if found:
+            said, self.held, self.hit = self.held[: min(found)], "", True
+            return said
+        keep = max((_overlap(self.held, stop) for stop in self.stops), default=0)
+        said, self.held = self.held[: len(self.held) - keep], self.held[len(self.held) - keep :]
+        return said
+
+    def rest(self) -> str:
+        """No more text comes: what was held back."""
+        said, self.held = self.held, ""
+        return said
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Length of the longest end of ``text`` that ``stop`` begins with."""
+    return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)
+
+
+@dataclass
+class Telling:
+    """One answer on its way out. ``number`` is the answer's id, ``created`` a Unix time, ``model`` the model's name."""
+
+    asked: Asked
+    number: str
+    created: int
+    model: str
+    usage: Usage = Usage()
+    over: bool = False
+    _stops: StopTexts = field(init=False)
+    _texts: list[str] = field(default_factory=list)
+    _tokens: list[str] = field(default_factory=list)
+    _logprobs: list[float] = field(default_factory=list)
+    _finish: str | None = None
+
+    def __post_init__(self) -> None:
+        self._stops = StopTexts(self.asked.stops)
+
+    def take(self, chunk: Chunk) -> list[Json]:
+        """The events that a chunk makes. ``over`` is set when nothing more is to be asked of the model."""
+        self.usage += chunk.usage
+        text = self._stops.take(chunk.text)
+        if chunk.finish and not self._stops.hit:
+            text += self._stops.rest()
+        if self._stops.hit:
+            chunk = replace(chunk, finish=Finish.STOP)
+        chunk = replace(chunk, text=text)
+        self._finish = None if chunk.finish is None else "length" if chunk.finish is Finish.LENGTH else "stop"
+        self.over = chunk.finish is not None
+        tokens, logprobs = _token_names(chunk), list(chunk.logprobs)
+        self._texts.append(text)
+        self._tokens += tokens
+        self._logprobs += logprobs
+        if not (text or tokens or self.over or self.asked.ours):
+            return []  # the prompt's share of the counts: nothing that OpenAI's clients are told
+        event = self._event(text, tokens, logprobs)
+        return [event | {OWNER: chunk_fields(chunk)}] if self.asked.ours else [event]
+
+    def end(self) -> list[Json]:
+        """What follows the last chunk."""
+        if not self.asked.usage:
+            return []
+        return [self._object([]) | {"usage": self._counts()}]
+
+    def whole(self) -> Json:
+        """The whole answer, for a client that does not stream."""
+        event = self._event("".join(self._texts), self._tokens, self._logprobs)
+        return event | {"usage": self._counts()}
+
+    def _event(self, text: str, tokens: list[str], logprobs: list[float]) -> Json:
+        told = {"tokens": tokens, "token_logprobs": logprobs} if self.asked.logprobs else None
+        return self._object([{"index": 0, "text": text, "logprobs": told, "finish_reason": self._finish}])
+
+    def _object(self, choices: list[Json]) -> Json:
+        return {
+            "id": self.number,
+            "object": "text_completion",
+            "created": self.created,
+            "model": self.model,
+            "choices": choices,
+        }
+
+    def _counts(self) -> Json:
+        prompt, decoded = self.usage.prefill + self.usage.reused, self.usage.decoded
+        return {
+            "prompt_tokens": prompt,
+            "completion_tokens": decoded,
+            "total_tokens": prompt + decoded,
+            "prompt_tokens_details": {"cached_tokens": self.usage.reused},
+        }
+
+
+def _token_names(chunk: Chunk) -> list[str]:
+    """Tokens by their ids, as vLLM writes them with ``return_tokens_as_token_ids``: a token's text may be half a
+    character."""
+    return [f"token_id:{token}" for token in chunk.tokens]

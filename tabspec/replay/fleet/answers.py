@@ -1,0 +1,67 @@
+"""Each question's whole answer, computed once for all users and policies: decoding is greedy, so there is one."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo, Usage
+from tabspec.replay.clock import outside_work
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """An answer: the size of its prompt in tokens, and the chunks that hold text, tokens or the end."""
+
+    prompt_tokens: int
+    chunks: tuple[Chunk, ...]
+
+    def behind(self, resume: str) -> tuple[int, tuple[Chunk, ...]]:
+        """How many tokens ``resume`` had, and what follows it. Where it ends within a chunk, the rest of that comes
+        first, and costs its tokens again."""
+        said, tokens = "", 0
+        for number, chunk in enumerate(self.chunks):
+            if len(said) >= len(resume):
+                return tokens, self.chunks[number:]
+            said += chunk.text
+            if len(said) > len(resume):
+                rest = replace(chunk, text=said[len(resume) :])
+                return tokens, (rest, *self.chunks[number + 1 :])
+            tokens += chunk.usage.decoded
+        return tokens, self.chunks[-1:]
+
+
+class Answers:
+    """Remembers the answers of ``model``, which must be deterministic. ``computed`` counts those really asked for."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._known: dict[GenerationRequest, Whole] = {}
+        self._asking = asyncio.Lock()  # one at a time: nobody computes what another is computing
+        self.computed = 0
+
+    @property
+    def info(self) -> ModelInfo:
+        return self._model.info
+
+    async def of(self, request: GenerationRequest) -> Whole:
+        """The whole answer to ``request``, whatever it resumes. The clock stands still meanwhile."""
+        question = replace(request, resume="", foreground=True)
+        if (known := self._known.get(question)) is not None:
+            return known
+        with outside_work():
+            async with self._asking:
+                if (known := self._known.get(question)) is None:
+                    known = self._known[question] = await self._compute(question)
+        return known
+
+    async def _compute(self, question: GenerationRequest) -> Whole:
+        self.computed += 1
+        prompt, chunks = Usage(), []
+        async with aclosing(self._model.stream(question)) as stream:
+            async for chunk in stream:
+                prompt += replace(chunk.usage, decoded=0)
+                if chunk.text or chunk.tokens or chunk.finish:
+                    chunks.append(replace(chunk, usage=Usage(decoded=chunk.usage.decoded)))
+        return Whole(max(prompt.prefill + prompt.reused, 1), tuple(chunks))

@@ -1,0 +1,89 @@
+"""Many users on one service: how many servers they need, how instant their Tabs are, and how long they wait."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tabspec.replay.fleet.result import Shared
+from tabspec.replay.report import charts, words
+from tabspec.replay.report.sections import Panel, Row
+from tabspec.replay.result import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Crowds:
+    """What the page shows of runs with many users."""
+
+    about: str
+    panels: tuple[Panel, ...]
+    runs: tuple[Run, ...]
+
+
+def crowds(runs: Sequence[Run]) -> Crowds | None:
+    """None if no run has many users."""
+    pairs = [(run, run.shared) for run in runs if run.shared is not None]
+    if not pairs:
+        return None
+    bounds = ", ".join(dict.fromkeys(words.milliseconds(shared.bound_ms) for _, shared in pairs))
+    services = "; ".join(dict.fromkeys(shared.service for _, shared in pairs))
+    most = max((shared.servers_needed or 0 for _, shared in pairs), default=0)
+    longest = max((shared.wait_ms.p90 or 0.0 for _, shared in pairs), default=0.0)
+    panels = [
+        _panel(
+            "Instant Tabs",
+            "Of the Tabs, those whose next suggestion was there.",
+            pairs,
+            lambda run, _: (run.instant_tab_rate, words.percent(run.instant_tab_rate), ""),
+        ),
+        _panel(
+            "How long the foreground waits",
+            "90 % of the generations that an editor waited for took no longer.",
+            pairs,
+            lambda _, shared: (
+                1.0 if shared.wait_ms.p90 is None else shared.wait_ms.p90 / (longest or 1.0),
+                words.wait(shared.wait_ms.p90),
+                "",
+            ),
+        ),
+    ]
+    if most:
+        panels.insert(
+            0,
+            _panel(
+                "Servers needed",
+                f"As few as keep 90 % of the foreground's waits below {bounds}. The scale is logarithmic.",
+                pairs,
+                lambda _, shared: (
+                    _log(shared.servers_needed or 0, most),
+                    words.count(shared.servers_needed) if shared.servers_needed else "none is enough",
+                    f"{_digits(shared.users_a_server)} users each" if shared.users_a_server else "",
+                ),
+            ),
+        )
+    about = f"Each user has an engine of its own and plays a part of a recording; all share the service: {services}."
+    return Crowds(about, tuple(panels), tuple(run for run, _ in pairs))
+
+
+def _panel(
+    heading: str,
+    hint: str,
+    pairs: Sequence[tuple[Run, Shared]],
+    value: Callable[[Run, Shared], tuple[float, str, str]],
+) -> Panel:
+    rows = []
+    for run, shared in pairs:
+        share, text, beside = value(run, shared)
+        name = f"{words.count(shared.users)} · {run.policy}"
+        rows.append(Row(name, charts.bar(share, "t-ahead", f"{name}: {text}"), text, beside))
+    return Panel(heading, hint, tuple(rows))
+
+
+def _log(number: int, most: int) -> float:
+    """Place on a logarithmic scale, on which 1 is still seen."""
+    return math.log10(number + 1) / math.log10(most + 1) if number else 0.0
+
+
+def _digits(number: float) -> str:
+    return words.count(round(number)) if number >= 10 else f"{number:.1f}"

@@ -1,0 +1,218 @@
+"""The cluster for real: two nodes on loopback, Ray Serve, our own HTTP client, and deaths in the middle of the work."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("ray", reason="tabspec[cluster] is not installed")
+
+from tabspec.config import EngineConfig
+from tabspec.models.http import HttpModel
+from tabspec.models.load import load_model
+from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo, StopRule
+from tabspec.models.scripted import ScriptedModel, pseudo_random
+from tabspec.replay.fleet.play import play_users
+from tabspec.replay.fleet.population import Part, population
+from tabspec.replay.runner import Setting
+from tabspec.replay.session import EditEvent, Session
+from tabspec.text import Edit
+from tests.ray_cluster import TwoNodes, two_nodes
+
+# Ray's own use of pydantic and of processes' resources
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+CPUS = 2  # each node claims so many, and a replica takes one: four replicas fill both
+EDITORS = 16
+SECONDS = 24.0
+KILL_REPLICA, KILL_NODE = 5.0, 11.0
+QUESTIONS = [
+    GenerationRequest(f"def area{n}(width, height):", "\n    ret", "\n\n\nprint(1)\n", "a.py", "python")
+    for n in range(6)
+]
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[TwoNodes]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with two_nodes(CPUS, port) as started:
+        yield started
+
+
+def serve_model(nodes: TwoNodes, name: str | None, route: str, replicas: int, cpus: float = 1.0) -> str:
+    """Deploy an application, and give its address."""
+    from ray import serve
+
+    from tabspec.cluster.app import ClusterOptions, application
+    from tabspec.cluster.replica import ModelOptions
+
+    options = ClusterOptions(ModelOptions(name), replicas=replicas, cpus=cpus, ingresses=2)
+    serve.run(application(options), name=route, route_prefix=f"/{route}")
+    return f"{nodes.url}/{route}"
+
+
+async def ask(model: Model, question: GenerationRequest) -> list[Chunk]:
+    async with aclosing(model.stream(question)) as chunks:
+        return [chunk async for chunk in chunks]
+
+
+def text(chunks: list[Chunk]) -> str:
+    return "".join(chunk.text for chunk in chunks)
+
+
+def test_the_bundled_model_says_the_same_there_and_each_editor_stays_with_its_kv(nodes: TwoNodes) -> None:
+    """Suggestions equal those of the model in this process. An editor that asks again finds its prompt's keys and
+    values on three replicas, which it would by chance in one of 3^6 runs."""
+    url = serve_model(nodes, None, "bundled", replicas=3, cpus=0.5)
+
+    async def compare() -> None:
+        local = load_model()
+        for question in QUESTIONS:
+            editor = HttpModel(url)
+            first = await ask(editor, question)
+            assert editor.info.fingerprint == local.info.fingerprint
+            assert text(first) == text(await ask(local, question))
+            again = await ask(editor, question)
+            assert text(again) == text(first)
+            prompt = sum(chunk.usage.prefill + chunk.usage.reused for chunk in first)
+            assert sum(chunk.usage.reused for chunk in again) >= prompt - 1
+            await editor.close()
+
+    asyncio.run(compare())
+    from ray import serve
+
+    serve.delete("bundled")
+
+
+def test_a_closed_stream_stops_the_decoding(nodes: TwoNodes, tmp_path: Path) -> None:
+    script = tmp_path / "slow.json"
+    # a minute of decoding: it would not be over by itself
+    script.write_text(json.dumps({"answers": {"x": "y" * 600}, "token_s": 0.1, "token_chars": 1}))
+    url = serve_model(nodes, f"scripted:{script}", "slow", replicas=1)
+    from ray import serve
+
+    handle = serve.get_deployment_handle("model", "slow")
+
+    async def waiting() -> tuple[int, int]:
+        return await handle.waiting.remote()
+
+    async def until(wanted: tuple[int, int]) -> None:
+        async with asyncio.timeout(20):
+            while await waiting() != wanted:  # noqa: ASYNC110 (it is in another process)
+                await asyncio.sleep(0.02)
+
+    async def close_one() -> None:
+        editor = HttpModel(url)
+        stop = StopRule(9, 999)
+        ahead = editor.stream(GenerationRequest("x", "", "", stop=stop, foreground=False))
+        stream = editor.stream(GenerationRequest("x", "", "", stop=stop))
+        await anext(ahead)
+        await anext(stream)
+        await until((1, 1))
+        await stream.aclose()
+        await until((0, 1))
+        await ahead.aclose()
+        await until((0, 0))
+        await editor.close()
+
+    asyncio.run(close_one())
+    serve.delete("slow")
+
+
+def typing(seconds: float) -> Session:
+    """Somebody types a word every two seconds, at eight keys a second."""
+    events, at, now = [], 0, 0.0
+    while now < seconds:
+        for char in "word = ":
+            events.append(EditEvent(now, (Edit(at, 0, char),), at + 1))
+            at, now = at + 1, now + 0.125
+        now += 1.125
+    return Session("", tuple(events), name="typing", uri="file:///a.py")
+
+
+def test_a_replica_and_then_a_node_die_and_no_editor_sees_an_error(nodes: TwoNodes, tmp_path: Path) -> None:
+    """Editors at work all the time, while a replica and later the other node are killed. Every answer is the script's,
+    to the letter, also of those that were taken up by another replica in the middle; nothing failed; and at the end
+    requests are answered as they were at the beginning."""
+    script = tmp_path / "any.json"
+    script.write_text(json.dumps({"any": True, "prefill_s": 0.01, "token_s": 0.005, "token_chars": 1}))
+    url = serve_model(nodes, f"scripted:{script}", "load", replicas=2 * CPUS)
+    reference = ScriptedModel(pseudo_random(), token_chars=1)
+    assert nodes.replicas(nodes.cluster.head_node) and nodes.replicas(nodes.other)
+    wrong: list[tuple[GenerationRequest, str]] = []
+    asked: list[tuple[float, bool]] = []  # when a generation was done, or failed
+
+    class Checked:
+        """The client, and whether what it says is what the script says."""
+
+        schedules = True
+
+        def __init__(self) -> None:
+            self.model = HttpModel(url)
+
+        @property
+        def info(self) -> ModelInfo:
+            return self.model.info
+
+        async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+            said = ""
+            try:
+                async with aclosing(self.model.stream(request)) as chunks:
+                    async for chunk in chunks:
+                        said += chunk.text
+                        if chunk.finish:
+                            asked.append((time.monotonic(), True))
+                            if request.resume + said != reference.answer(request)[0]:
+                                wrong.append((request, said))
+                        yield chunk
+            except Exception:
+                asked.append((time.monotonic(), False))
+                raise
+
+        async def close(self) -> None:
+            await self.model.close()
+
+    async def model_for(_: Part) -> Model:
+        return Checked()
+
+    async def load() -> tuple[float, list[str]]:
+        began = time.monotonic()
+        loop = asyncio.get_running_loop()
+        killers = [
+            loop.create_task(later(KILL_REPLICA, nodes.kill_replica)),
+            loop.create_task(later(KILL_NODE, nodes.kill_other_node)),
+        ]
+        parts = list(population([typing(SECONDS)], EDITORS, SECONDS))
+        parts = [Part(part.user, typing(SECONDS), part.offset) for part in parts]
+        setting = Setting(config=EngineConfig(max_lines=9), slots=2, clock="wall")
+        runs = await play_users(parts, model_for, setting, lambda share: None)
+        for killer in killers:
+            await killer
+        failures = [note for run in runs for note in run.notes if "failed" in note]
+        return began, failures
+
+    async def later(after: float, kill: Callable[[], None]) -> None:
+        await asyncio.sleep(after)
+        await asyncio.to_thread(kill)
+
+    began, failures = asyncio.run(load())
+    assert failures == []
+    assert wrong == []
+    assert len(asked) > 10 * EDITORS  # there was a load
+    assert all(done for _, done in asked)
+
+    def rate(start: float, stop: float) -> float:
+        return sum(start <= at - began < stop for at, _ in asked) / (stop - start)
+
+    print(f"{len(asked)} answers; a second:", *(f"{rate(at, at + 1):.0f}" for at in range(int(SECONDS) + 4)))
+    before, after = rate(KILL_REPLICA - 4, KILL_REPLICA), rate(SECONDS - 5, SECONDS - 1)
+    assert after > before / 2, (before, after)

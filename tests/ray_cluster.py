@@ -1,0 +1,92 @@
+"""A Ray cluster of two nodes on this machine's loopback, for tests: made, broken, and always taken down again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# Before Ray is imported, which reads them then. Nothing is reported to anybody; and a node's death is noticed within
+# a few seconds (health checks of 1 s, three of which may fail), where the default is half a minute.
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ |= {
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "1000",
+    "RAY_health_check_failure_threshold": "3",
+    "RAY_raylet_start_wait_time_s": "120",  # on a machine that has other things to do
+}
+
+OBJECT_STORE = 100 << 20  # bytes; the least that Ray takes is 75 MiB
+
+
+@dataclass
+class TwoNodes:
+    """Both nodes claim ``cpus`` processors, whatever the machine has."""
+
+    cluster: Any
+    other: Any
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def replicas(self, node: Any, deployment: str = "model") -> list[int]:
+        """Process ids of a deployment's replicas on a node: children of its raylet."""
+        (raylet,) = (info.process.pid for info in node.all_processes["raylet"])
+        found = []
+        for folder in Path("/proc").iterdir():
+            with suppress(OSError, ValueError):
+                title = (folder / "cmdline").read_bytes().split(b"\0")[0].decode()
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                if parent == raylet and title.startswith("ray::ServeReplica") and f":{deployment}" in title:
+                    found.append(int(folder.name))
+        return sorted(found)
+
+    def kill_replica(self) -> None:
+        """As the kernel does when memory runs out."""
+        os.kill(self.replicas(self.cluster.head_node)[0], signal.SIGKILL)
+
+    def kill_other_node(self) -> None:
+        """All of its processes, without a word to the others."""
+        self.cluster.remove_node(self.other, allow_graceful=False)
+
+
+@contextmanager
+def two_nodes(cpus: int, port: int) -> Iterator[TwoNodes]:
+    """Start two nodes and Serve with its proxy on the first."""
+    import ray
+    from ray import serve
+    from ray.cluster_utils import Cluster
+
+    # Ray's sockets lie there, and a socket's path has 107 characters at most
+    folder = tempfile.mkdtemp(prefix="ts-ray-", dir="/tmp")
+    each = {"num_cpus": cpus, "num_gpus": 0, "object_store_memory": OBJECT_STORE, "include_dashboard": False}
+    each |= {"node_ip_address": "127.0.0.2"}
+    cluster = Cluster()
+    try:
+        cluster.add_node(**each, temp_dir=folder)
+        other = cluster.add_node(**each)
+        ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+        serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
+        yield TwoNodes(cluster, other, port)
+    finally:
+        for end in (serve.shutdown, ray.shutdown, cluster.shutdown):
+            with suppress(Exception):
+                end()
+        _sweep(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(folder: str) -> None:
+    """End what a start that failed has left: Ray's processes name their folder. Workers end with their raylet."""
+    for process in Path("/proc").iterdir():
+        with suppress(OSError, ValueError):
+            if int(process.name) != os.getpid() and folder.encode() in (process / "cmdline").read_bytes():
+                os.kill(int(process.name), signal.SIGKILL)
