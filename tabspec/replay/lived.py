@@ -18,9 +18,9 @@ class Lived:
     """Counts of one session, or of several (`total`).
 
     ``sources`` tells how the suggestions shown had come; ``waits`` are milliseconds from request to answer,
-    ``tab_waits`` those after an accept. ``tabs`` counts accepts that were followed by a request; after ``silent_tabs`` of
-    them nothing was shown. ``inserted`` counts the characters that came into the document, ``accepted_chars`` those by
-    an accept.
+    ``tab_waits`` those after an accept. ``tabs`` counts accepts that were followed by a request; after ``silent_tabs``
+    of them nothing was shown. ``inserted`` counts the characters that came into the document, ``accepted_chars`` those
+    by an accept.
     """
 
     name: str
