@@ -255,12 +255,15 @@ def test_weights_that_are_no_numbers_show_in_the_answer(level: str) -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_tokens_that_the_model_does_not_have(level: str) -> None:
+def test_tokens_and_positions_that_the_model_does_not_have(level: str) -> None:
     shape = LlamaConfig(64, 32, 1, 2, 1, 16, 32, 512, 10_000.0, 1e-5, True, False)
     decoder = make(level, shape, random_weights(shape))
     for token in (-1, 64):
         with pytest.raises(IndexError):
             decoder.forward(decoder.new_kv(), [1, token], 1)
+    short = make(level, shape, random_weights(shape), context=8)
+    with pytest.raises(IndexError):
+        short.forward(short.new_kv(), list(range(9)), 1)
 
 
 TEXT = Path(json.__file__).read_text("utf-8")
