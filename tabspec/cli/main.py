@@ -18,6 +18,7 @@ from tabspec.errors import InputError, TabspecError
 _COMMANDS = {
     "bench": ("tabspec.cli.bench:bench_group", "Measure decoding, KV reuse, the completion cache, the server."),
     "complete": ("tabspec.cli.complete:complete_command", "Print one suggestion for a place in a file."),
+    "daemon": ("tabspec.cli.daemon:daemon_command", "Keep one model in memory for all editors."),
     "doctor": ("tabspec.cli.doctor:doctor_command", "Tell what is installed, and what would run where."),
     "evaluate": ("tabspec.cli.evaluate:evaluate_command", "Measure a model on held-out code."),
     "export": ("tabspec.cli.export:export_group", "Write a model as GGUF, for llama.cpp and Ollama."),
