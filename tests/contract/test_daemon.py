@@ -11,7 +11,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from tabspec.models.daemon.place import Place, find, identity
 from tabspec.models.daemon.shared import SharedModel
 from tabspec.models.load import load_model
 from tabspec.models.protocol import GenerationRequest, StopRule
-from tabspec.models.wire import from_line, to_line
+from tabspec.models.wire import answer_line, from_line, info_fields, to_line
 from tabspec.models.worker import WorkerState
 from tabspec.prompt.window import canonical_cut
 from tests import tiny
@@ -92,10 +92,12 @@ async def text(model: Any, asked: GenerationRequest) -> str:
     return "".join([chunk.text async for chunk in model.stream(asked)])
 
 
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.02)  # what other processes do is polled
+async def until(condition: Callable[[], bool]) -> None:
+    for _ in range(round(PATIENCE / 0.02)):
+        if condition():
+            return
+        await asyncio.sleep(0.02)  # what other processes do is polled
+    raise AssertionError("it did not come about")
 
 
 async def test_clients_share_one_process_and_get_the_models_answers(place: Place, folder: str) -> None:
@@ -155,34 +157,56 @@ async def test_tcp_wants_the_token(place: Place, folder: str, monkeypatch: pytes
 
 
 async def test_killed_in_the_middle_of_a_suggestion(place: Place, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The suggestion is finished by a worker of the client's own; a new daemon gets the client back."""
+    """The suggestion comes from a worker of the client's own; a new daemon gets the client back."""
     monkeypatch.setattr(shared, "LOOK_S", 0.05)
     states: list[WorkerState] = []
-    local = load_model(folder)
-    answers = {at: await text(local, question(at, 400)) for at in range(20, 300, 20)}
-    asked = question(max(answers, key=lambda at: len(answers[at])), 400)
+    asked = question(200)
     async with client(folder, on_progress=lambda state, _: states.append(state)) as model:
         async with daemon(place, "--model", folder) as process:
             whole = await text(model, asked)
-            assert model.shared and len(whole) > 20
-            stream = model.stream(asked)
-            begun = (await anext(stream)).text
-            while not begun:
-                begun += (await anext(stream)).text
+            assert model.shared and whole
+            process.send_signal(signal.SIGSTOP)  # so that it is in the middle for sure
+            answer = asyncio.create_task(text(model, asked))
+            await asyncio.sleep(0)
             process.kill()
-            await process.wait()
-            rest = "".join([chunk.text async for chunk in stream])
-            assert begun != whole, "it was in the middle"
-            assert begun + rest == whole
+            assert await answer == whole
             assert not model.shared and model.pid
             own = model.pid
         assert place.mark() is not None, "a killed daemon leaves its socket"
-        assert await text(model, question(200)), "which is no hindrance"
+        assert await text(model, asked) == whole, "which is no hindrance"
         async with daemon(place, "--model", folder):
             await until(lambda: model.shared and model.pid not in (None, own))
             assert await text(model, asked) == whole
             await until(lambda: not Path(f"/proc/{own}").exists())
             assert states[-1] is WorkerState.READY
+
+
+async def test_what_was_written_when_it_went_is_not_written_again(place: Place, folder: str) -> None:
+    local = load_model(folder)
+    answers = {at: await text(local, question(at, 400)) for at in range(20, 300, 20)}
+    asked = question(max(answers, key=lambda at: len(answers[at])), 400)
+    chunks = [chunk async for chunk in local.stream(asked)]
+    whole = "".join(chunk.text for chunk in chunks)
+    assert sum(bool(chunk.text) for chunk in chunks) > 1
+
+    async def dying(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(to_line("ready", info=info_fields(local.info), pid=1))
+        number = from_line(await reader.readline())["id"]
+        for chunk in chunks:
+            writer.write(answer_line(number, chunk))
+            if chunk.text:
+                break
+        await writer.drain()
+        writer.close()
+        server.close()
+
+    server = await asyncio.start_unix_server(dying, place.socket)
+    async with client(folder) as model:
+        got = [chunk async for chunk in model.stream(asked)]
+        assert "".join(chunk.text for chunk in got) == whole
+        assert got[-1].finish is chunks[-1].finish
+        assert not model.shared and model.pid
 
 
 async def test_who_asks_nothing_starts_no_worker_when_the_daemon_goes(place: Place, folder: str) -> None:
@@ -233,8 +257,13 @@ async def test_another_model_another_version_a_changed_file(
 
 async def test_the_second_daemon_says_so_and_leaves_the_first_alone(place: Place, folder: str) -> None:
     async with daemon(place, "--model", folder):
-        done = subprocess.run(
-            [sys.executable, "-m", "tabspec", "daemon"], capture_output=True, text=True, timeout=PATIENCE, check=False
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", "tabspec", "daemon"],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
         )
         assert done.returncode == 2
         assert done.stderr.count("\n") == 1 and "a daemon is running" in done.stderr
@@ -243,8 +272,8 @@ async def test_the_second_daemon_says_so_and_leaves_the_first_alone(place: Place
 
 async def test_status_and_stop(place: Place, folder: str) -> None:
     def run(*arguments: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "tabspec", "daemon", *arguments],
+        done = await asyncio.to_thread(
+            subprocess.run, [sys.executable, "-m", "tabspec", "daemon", *arguments],
             capture_output=True, text=True, timeout=PATIENCE, check=False,
         )  # fmt: skip
         return done.returncode, done.stdout + done.stderr
