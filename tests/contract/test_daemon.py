@@ -272,8 +272,8 @@ async def test_the_second_daemon_says_so_and_leaves_the_first_alone(place: Place
 
 async def test_status_and_stop(place: Place, folder: str) -> None:
     def run(*arguments: str) -> tuple[int, str]:
-        done = await asyncio.to_thread(
-            subprocess.run, [sys.executable, "-m", "tabspec", "daemon", *arguments],
+        done = subprocess.run(
+            [sys.executable, "-m", "tabspec", "daemon", *arguments],
             capture_output=True, text=True, timeout=PATIENCE, check=False,
         )  # fmt: skip
         return done.returncode, done.stdout + done.stderr

@@ -42,7 +42,7 @@ class HttpModel:
         self, address: str | Address, *, key: str | None = None, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
         self.address = parse_address(address) if isinstance(address, str) else address
-        self._wire = Wire(self.address.base, api_key(self.address.base) if key is None else key, transport)
+        self.wire = Wire(self.address.base, api_key(self.address.base) if key is None else key, transport)
         self._server: Server | None = None
         self._told: Server | None = None  # what it said when it was last there
         self._tokens: TokenPrompts | None = None
@@ -50,6 +50,8 @@ class HttpModel:
         self._room = asyncio.Semaphore(self.address.slots or USUAL_SLOTS)
         self._pace = Pace()
         self._priority = self.address.priority
+        self.server_ms: float | None = None
+        """Milliseconds that the server says it computed for what it answered last; None where it does not say."""
 
     @property
     def info(self) -> ModelInfo:
@@ -73,7 +75,7 @@ class HttpModel:
         """Find out what the server is, if that is not known. Raises `ModelError`."""
         async with self._detecting:
             if self._server is None:
-                server = await detect(self._wire, self.address)
+                server = await detect(self.wire, self.address)
                 if server != self._told:
                     self._room = asyncio.Semaphore(server.slots)
                     self._tokens = self._read_tokenizer(server)
@@ -103,7 +105,7 @@ class HttpModel:
             raise
 
     async def close(self) -> None:
-        await self._wire.close()
+        await self.wire.close()
 
     # --- how it is asked --------------------------------------------------------------------------------------------
 
@@ -206,9 +208,10 @@ class HttpModel:
         return self._tokens.vocabulary.control if self._tokens else self._told.marks if self._told else frozenset()
 
     async def _pieces(self, ask: Ask) -> AsyncGenerator[Piece, None]:
-        async with aclosing(self._wire.events(ask.path, ask.body)) as events:
+        async with aclosing(self.wire.events(ask.path, ask.body)) as events:
             async for event in events:
                 piece = read(event)
+                self.server_ms = piece.server_ms if piece.server_ms is not None else self.server_ms
                 if not piece.text and not self._marks.isdisjoint(piece.tokens):
                     piece = replace(piece, finish=Finish.END)  # the model begins another part: the middle is complete
                 yield piece

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -63,6 +63,8 @@ class Wire:
         self.base = base
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         timeout = httpx.Timeout(None, connect=CONNECT_S)
+        self.sending: Callable[[str, bytes], None] = lambda _path, _body: None
+        """Told of the path and body of each streamed request before it is sent."""
         self._client = httpx.AsyncClient(headers=headers, timeout=timeout, transport=transport)
 
     async def document(self, path: str) -> tuple[int, Any]:
@@ -85,7 +87,9 @@ class Wire:
 
     async def events(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Json, None]:
         """The events of a streamed answer. Closing the generator closes the connection, which stops the server."""
-        request = self._client.build_request("POST", self.base + path, content=_bytes(body), headers=_JSON)
+        data = _bytes(body)
+        self.sending(path, data)
+        request = self._client.build_request("POST", self.base + path, content=data, headers=_JSON)
         response = await self._send(request)
         try:
             if response.status_code != 200:
