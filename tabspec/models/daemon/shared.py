@@ -85,6 +85,11 @@ class SharedModel:
                 continue
             return self._info
 
+    async def connect(self) -> bool:
+        """Connect to a daemon that has this model, if one runs; a worker is not started for it."""
+        async with self._changing:
+            return self.shared or await self._connect()
+
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         written = ""
         for _ in range(MOST_LOST):
@@ -218,6 +223,17 @@ class SharedModel:
         # While it loads, a worker that is there already goes on.
         if self._worker is None or state is WorkerState.READY:
             self._on_progress(state, detail)
+
+
+async def connect_if_running(name: str | None) -> SharedModel | None:
+    """A model that the daemon runs; None where no daemon runs that has it."""
+    model = SharedModel(name)
+    if await model.connect():
+        with contextlib.suppress(ModelUnavailable, ModelNotUsable):
+            await model.start()
+            return model
+    await model.close()
+    return None
 
 
 def _place(mode: DaemonMode) -> Place | None:

@@ -7,8 +7,9 @@ import hashlib
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -16,7 +17,7 @@ from tabspec.errors import ModelError, ModelNotUsable, ModelUnavailable
 from tabspec.models.address import Address, Api, Switch, parse_address
 from tabspec.models.http.apis import Ask, Piece, completions, infill, read
 from tabspec.models.http.detect import USUAL_CONTEXT, USUAL_SLOTS, Kind, Server, detect
-from tabspec.models.http.exact import exact
+from tabspec.models.http.exact import exact, first_ask
 from tabspec.models.http.forms import TokenPrompts, format_of, neutral, text_prompt
 from tabspec.models.http.key import api_key
 from tabspec.models.http.pace import Pace
@@ -29,6 +30,23 @@ from tabspec.prompt.fim import FimFormat
 from tabspec.suggestion import Finish
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would be sent: where to, and the body; whether a key goes with it, whether the server is on this machine
+    (``here``), and the kind of secret in the text ("": none is seen), for which nothing would be sent elsewhere."""
+
+    url: str
+    body: dict[str, Any]
+    key: bool
+    here: bool
+    secret: str
+
+    @property
+    def sent(self) -> bool:
+        """Whether it would be sent."""
+        return self.here or not self.secret
 
 
 class HttpModel:
@@ -103,6 +121,21 @@ class HttpModel:
             if isinstance(error, ModelUnavailable) and not isinstance(error, Busy):
                 self._server = None
             raise
+
+    def preview(self, request: GenerationRequest) -> Preview:
+        """What `stream` would send first for this request, and whether it would. Nothing is sent.
+
+        Of a server that was not seen yet, what the address says is taken for true.
+        """
+        server = self._told or Server(Kind.OTHER, self.address.model, format=_format_name(self.address))
+        here = stays_here(self.address.base)
+        if self._exact(server):
+            prompts = self._tokens or self._format(server)
+            assert prompts is not None  # else the API were another one
+            ask = first_ask(server, self.address, prompts, request)
+        else:
+            ask = self._plain(server, request)
+        return Preview(self.address.base + ask.path, ask.body, self.wire.has_key, here, secret_in(_texts(request)))
 
     async def close(self) -> None:
         await self.wire.close()
@@ -215,6 +248,11 @@ class HttpModel:
                 if not piece.text and not self._marks.isdisjoint(piece.tokens):
                     piece = replace(piece, finish=Finish.END)  # the model begins another part: the middle is complete
                 yield piece
+
+
+def _format_name(address: Address) -> str:
+    form = format_of(address.format or address.model)
+    return form.name if form else ""
 
 
 def _texts(request: GenerationRequest) -> list[str]:

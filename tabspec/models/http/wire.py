@@ -60,7 +60,7 @@ class Wire:
     environment (httpx's defaults)."""
 
     def __init__(self, base: str, key: str = "", transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self.base = base
+        self.base, self.has_key = base, bool(key)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         timeout = httpx.Timeout(None, connect=CONNECT_S)
         self.sending: Callable[[str, bytes], None] = lambda _path, _body: None
