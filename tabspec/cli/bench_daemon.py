@@ -22,7 +22,7 @@ from tabspec.cli.tables import print_table
 from tabspec.config import EngineConfig
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
-from tabspec.errors import ModelUnavailable
+from tabspec.errors import ModelUnavailable, TabspecError
 from tabspec.models.daemon.client import Connection, ask
 from tabspec.models.daemon.place import Place, find
 from tabspec.suggestion import Source
@@ -37,7 +37,7 @@ def mean(values):
 
 '''
 # For a daemon that comes up and loads its model, on a machine that does other things.
-_START_S = 60.0
+_START_S = 120.0
 
 
 @click.command("daemon")
@@ -76,10 +76,18 @@ async def measure(editors: int, seconds: float, pause: float, model: str | None)
             return await _measure(find(make=True), model, editors, seconds, pause)
         finally:
             process.terminate()
-            await asyncio.wait_for(process.wait(), 10)
+            await _ended(process)
             os.environ.pop("XDG_RUNTIME_DIR")
             if before is not None:
                 os.environ["XDG_RUNTIME_DIR"] = before
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    try:
+        await asyncio.wait_for(process.wait(), 30)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
 
 
 async def _measure(place: Place, model: str | None, editors: int, seconds: float, pause: float) -> dict[str, Any]:
@@ -117,14 +125,15 @@ async def _measure(place: Place, model: str | None, editors: int, seconds: float
 
 
 async def _connected(place: Place, model: str | None) -> Connection:
-    async with asyncio.timeout(_START_S):
-        while True:
-            try:
-                connection = await Connection.open(place, model, lambda *_: None)
-                await connection.ready()
-                return connection
-            except (OSError, ModelUnavailable):
-                await asyncio.sleep(0.05)  # it has not come up yet
+    until = time.monotonic() + _START_S
+    while time.monotonic() < until:
+        try:
+            connection = await Connection.open(place, model, lambda *_: None)
+            await connection.ready()
+            return connection
+        except (OSError, ModelUnavailable):
+            await asyncio.sleep(0.05)  # it has not come up yet
+    raise TabspecError(f"no daemon came up within {_START_S:g} s")
 
 
 class _Editor:
@@ -179,7 +188,8 @@ class _Connected:
 
 async def _memory(place: Place) -> dict[str, float]:
     told = await ask(place, "status")
-    assert told
+    if told is None:
+        raise TabspecError("the daemon does not answer")
     return {"daemon": _resident(told["pid"]), "model": _resident(told["worker"])}
 
 

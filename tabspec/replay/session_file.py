@@ -78,7 +78,7 @@ def read_session(path: str | Path, *, spread: bool = True) -> Session:
             cut_off = item
         elif header is None:
             header = _header(item, place)
-            IgnoreRules().refuse(header["uri"], path)
+            IgnoreRules().refuse(header.get("uri", ""), path)
             length = len(header["text"])
         else:
             event = _event(item, place, skipped, length)
