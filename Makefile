@@ -39,7 +39,7 @@ nvim: venv  ## open Neovim with the plugin and the bundled model on an example f
 vsix: venv  ## package the VS Code extension
 	$(MAKE) -C editor-configs/vscode vsix
 
-soak: venv  ## ten million events of the simulator (hours)
+soak: venv  ## ten million events of the simulator (about 70 minutes of one core, divided by the cores)
 	@scripts/soak.sh $(PYTHON)
 
 clean:  ## remove what was built (not the virtual environment)

@@ -3,4 +3,5 @@
 # Usage: scripts/soak.sh PYTHON [FIRST_SEED]
 set -eu
 cd "$(dirname "$0")/.."
-exec "${1:-.venv/bin/python}" -m tests.simulation.run --seed "${2:-0}" --seeds 5000 --events 2000 --jobs "$(nproc)"
+first="${2:-0}"
+exec "${1:-.venv/bin/python}" -m tests.simulation.run --seeds "$first..$((first + 4999))" --events 2000 --processes 0

@@ -69,6 +69,8 @@ class EngineConfig:
     min_probability: float = setting(
         0.0, "Suggestions that are right less often are withheld (by the model's calibration, if it has one).", 0, 1
     )
+    # As many as are seen at a glance. Each takes as long as a suggestion that is not there yet.
+    alternatives: int = setting(3, "Suggestions that are given when the user asks to choose.", 1, 10)
     cache_entries: int = setting(10_000, "Suggestions kept in the completion cache.", 1, 10_000_000)
     cache_bytes: int = setting(16 << 20, "Bytes that the completion cache may take.", 1024, 1 << 34)
     cache_seconds: float = setting(3600.0, "Seconds after which a cached suggestion is dropped.", 0.001, 1e9)

@@ -15,7 +15,7 @@ from enum import Enum
 from cachetools import LRUCache
 
 from tabspec.context import EditContext
-from tabspec.suggestion import Source, Suggestion
+from tabspec.suggestion import Answer, Source, Suggestion
 from tabspec.text import Document
 
 
@@ -23,8 +23,9 @@ from tabspec.text import Document
 class Offer:
     """A suggestion that went to the client; ``waited`` is how many seconds its request took.
 
-    ``taken`` counts the characters of it that are in the document by now, typed or accepted (``taken_before``: until
-    the last change), ``counted`` those up to which accepts have been counted.
+    ``others`` are those that went with it, to choose from. ``taken`` counts the characters of it that are in the
+    document by now, typed or accepted (``taken_before``: until the last change), ``counted`` those up to which accepts
+    have been counted.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Offer:
     taken_before: int = 0
     counted: int = 0
     rejected: bool = False
+    others: tuple[Offer, ...] = ()
 
     def rest(self, taken: int) -> tuple[EditContext, Suggestion]:
         """Where the user is once ``taken`` characters of it are in the document, and what is left of it there."""
@@ -107,12 +109,16 @@ class Offers:
         self._places: dict[str, _Place] = {}
         self._made = 0
 
-    def add(self, context: EditContext, suggestion: Suggestion, source: Source, waited: float = 0.0) -> Offer:
-        """A suggestion that is about to be sent."""
-        self._made += 1
-        offer = Offer(str(self._made), context, suggestion, source, waited)
-        self._by_id[offer.id] = offer
-        return offer
+    def add(self, context: EditContext, answer: Answer) -> tuple[Offer, ...]:
+        """Suggestions that are about to be sent, the first of them to be shown first."""
+        offers = []
+        for suggestion in answer.suggestions:
+            self._made += 1
+            offers.append(Offer(str(self._made), context, suggestion, answer.source, answer.waited))
+        for offer in offers:
+            offer.others = tuple(other for other in offers if other is not offer)
+            self._by_id[offer.id] = offer
+        return tuple(offers)
 
     @classmethod
     def _bytes(cls, offer: Offer) -> int:
@@ -170,7 +176,11 @@ class Offers:
         if offer is None:
             return
         taken = offer.found_in(after)
-        if taken is None:
+        if taken is None and not offer.taken:
+            # The user may have gone on to another one: editors do not tell that.
+            place.showing = offer = next((other for other in offer.others if other.found_in(after)), None)
+            taken = offer.found_in(after) if offer else None
+        if offer is None or taken is None:
             place.showing = None
             return
         outcome = self._outcome(offer, taken)

@@ -260,11 +260,11 @@ def initialized(ls: TabspecServer, params: types.InitializedParams) -> None:
 async def inline_completion(ls: TabspecServer, params: types.InlineCompletionParams) -> types.InlineCompletionList:
     info = params.context.selected_completion_info
     selected = (text_range(info.range), info.text) if info else None
-    offered = await _complete(ls, params.text_document.uri, params.position, selected)
+    explicit = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
+    offered = await _complete(ls, params.text_document.uri, params.position, selected, explicit=explicit)
     if offered is None:
         return types.InlineCompletionList(items=[])
-    explicit = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
-    offers = offered.offers if explicit else offered.offers[:1]
+    offers = offered.offers
     ls.protocol.after_response(lambda: ls.service.returned(offers[0]))
     encoding = ls.service.encoding
     if offered.selected is None:
@@ -287,8 +287,10 @@ async def completion(ls: TabspecServer, params: types.CompletionParams) -> types
     return types.CompletionList(is_incomplete=True, items=[item])
 
 
-async def _complete(ls: TabspecServer, uri: str, position: types.Position, selected: Any = None) -> Offered | None:
-    return await ls.service.complete(uri, Position(position.line, position.character), selected)
+async def _complete(
+    ls: TabspecServer, uri: str, position: types.Position, selected: Any = None, *, explicit: bool = False
+) -> Offered | None:
+    return await ls.service.complete(uri, Position(position.line, position.character), selected, explicit=explicit)
 
 
 def did_show_completion(ls: TabspecServer, params: Any) -> None:

@@ -207,9 +207,10 @@ class CompletionService:
     # --- requests ---------------------------------------------------------------------------------------------------
 
     async def complete(
-        self, uri: str, position: Position, selected: tuple[TextRange, str] | None = None
+        self, uri: str, position: Position, selected: tuple[TextRange, str] | None = None, *, explicit: bool = False
     ) -> Offered | None:
         """Answer a request; None if there is nothing to offer. ``selected`` is what is selected in a completion menu.
+        A user who has asked for it (``explicit``) gets several to choose from.
 
         The document is taken as it is when this coroutine is first run.
         """
@@ -224,11 +225,11 @@ class CompletionService:
             return None
         if edit is not None:
             context = EditContext(document.edited(edit), edit.end)
-        answer = await self._answer(document, context)
+        answer = await self._answer(document, context, self.options.engine.alternatives if explicit else 1)
         if answer.suggestions and self.documents.get(uri) is not document:
             return None  # the user has typed on: it would be stale
         self._listener.status_changed()
-        offers = tuple(self.offers.add(context, each, answer.source, answer.waited) for each in answer.suggestions)
+        offers = self.offers.add(context, answer)
         return Offered(context, offers, document, edit) if offers else None
 
     def _selected(self, document: Document, selected: tuple[TextRange, str] | None) -> Edit | None:
@@ -238,7 +239,7 @@ class CompletionService:
         start, end = (document.offset(position, self.encoding) for position in (where.start, where.end))
         return Edit(start, max(end - start, 0), text)
 
-    async def _answer(self, document: Document, context: EditContext) -> Answer:
+    async def _answer(self, document: Document, context: EditContext, most: int) -> Answer:
         if not self.options.server.enabled or self._ignored(context.uri):
             return self._none(Reason.EXCLUDED)
         self._stop_grace(context.uri)
@@ -254,7 +255,7 @@ class CompletionService:
         try:
             # While the model is being started again, what is known already is served, and the rest waits.
             async with asyncio.timeout(None if self.host.state is ModelState.READY else patience):
-                answer = await self._engine.complete(context)
+                answer = await self._engine.complete(context, most)
         except TimeoutError:
             return Answer(Source.NONE, reason=Reason.UNAVAILABLE)  # the engine has counted it, as cancelled
         self.tabs.requested(context, answer)

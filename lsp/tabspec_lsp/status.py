@@ -57,6 +57,7 @@ def status(
 ) -> dict[str, Any]:
     """The answer to `tabspec/status`; docs/language-server.md lists the fields."""
     cache = engine.completion_cache if engine else None
+    foreground, speculative = engine.in_flight if engine else (0, 0)
     return {
         "version": __version__,
         "enabled": options.server.enabled,
@@ -73,6 +74,7 @@ def status(
         "requests": stats.requests,
         "sources": {source.value: stats.sources[source] for source in Source},
         "reasons": {reason.value: count for reason, count in stats.reasons.items()},
+        "in_flight": {"foreground": foreground, "speculative": speculative},
         "shown": stats.shown,
         "accepted": stats.accepted,
         "rejected": stats.rejected,

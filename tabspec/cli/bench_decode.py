@@ -1,15 +1,19 @@
-"""`tabspec bench decode` and `tabspec bench kv`: our decoder and transformers on the same weights, in turns."""
+"""`tabspec bench decode` and `tabspec bench kv`: decoders on the same weights, in turns."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from tabspec.cli.machine import git_commit, machine
 from tabspec.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from tabspec.models.slots import Decoder
 
 _SHAPES = ("8m", "25m", "100m")
 
@@ -21,9 +25,8 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--prompt", type=click.IntRange(16, 1900), default=1000, show_default=True, help="Tokens."),
         click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="Threads of torch."),
         click.option("--device", default="cpu", show_default=True, help="torch's name of a device."),
-        click.option(
-            "--shape", type=click.Choice(_SHAPES), default="25m", show_default=True, help="Size of the model."
-        ),
+        click.option("--shape", type=click.Choice(_SHAPES), default=None, help="Random weights of this size instead."),
+        click.option("--model", default="bundled", show_default=True, help="Folder of a Llama-family model."),
     ):
         command = option(command)
     return command
@@ -33,42 +36,54 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_options
 @click.option("--steps", type=click.IntRange(1, 200), default=24, show_default=True, help="Tokens a turn.")
 def decode_command(
-    shape: str, device: str, threads: int, prompt: int, rounds: int, steps: int, out: Path | None
+    model: str, shape: str | None, device: str, threads: int, prompt: int, rounds: int, steps: int, out: Path | None
 ) -> None:
-    """Time a decode step and prefill on random weights: our decoder (int8, bfloat16) and transformers."""
+    """Time a decode step and prefill: our decoder (compiled where that is installed, in torch with int8 weights and
+    with bfloat16), transformers (step by step, and its generate), and llama.cpp where llama-cpp-python is installed."""
     from tabspec.models import benchmarks as bench  # imports torch
+    from tabspec.models import opponents
 
     bench.set_threads(threads)
-    size = bench.SHAPES[shape]
-    decoders = bench.contenders(size, device)
-    floors = bench.floors(decoders, size, prompt) if device == "cpu" else {}
-    results = bench.measure_decode(decoders, prompt, steps, rounds, floors)
-    slowest = results[-1]
+    with opponents.subject(model, shape) as (folder, size, weights):
+        decoders = bench.contenders(size, device, weights)
+        *ours, theirs = decoders.items()
+        floors = bench.floors(decoders, size, prompt) if device == "cpu" else {}
+        with opponents.llama_cpp(folder, threads if device == "cpu" else 0) as llama_cpp:
+            turns: dict[str, Decoder] = {**dict(ours), **llama_cpp, theirs[0]: theirs[1]}
+            results = bench.measure_decode(turns, prompt, steps, rounds, floors)
+        results.append(opponents.measure_generate(theirs[1], bench.tokens(prompt), steps, min(rounds, 3)))
+    first = results[0]
     rows = [
         [
             r.name,
             f"{r.decode_ms:.2f}",
-            f"{slowest.decode_ms / r.decode_ms:.1f}",
+            f"{r.decode_ms / first.decode_ms:.2f}",
             f"{r.decode_ms / r.floor_ms:.1f}" if r.floor_ms else "",
             f"{r.prefill_per_s:,.0f}",
-            f"{r.prefill_per_s / slowest.prefill_per_s:.1f}",
+            f"{first.prefill_per_s / r.prefill_per_s:.2f}",
         ]
         for r in results
     ]
-    columns = ["decoder", "ms a token", "times as fast", "times the floor", "prefill, tokens/s", "times as fast"]
-    print_table(f"{shape}, behind {prompt} tokens, {threads} threads on {device}", columns, rows)
+    columns = ["decoder", "ms a token", "times ours", "times the floor", "prefill, tokens/s", "ours is faster by"]
+    name = shape or model
+    print_table(f"{name}, behind {prompt} tokens, {threads} threads on {device}", columns, rows)
     if out:
-        _save(out, "decode", shape=shape, threads=threads, prompt=prompt, results=bench.as_fields(results))
+        about = {"model": name, "threads": threads, "prompt": prompt, "device": device}
+        _save(out, "decode", **about, results=bench.as_fields(results))
 
 
 @click.command("kv")
 @_options
-def kv_command(shape: str, device: str, threads: int, prompt: int, rounds: int, out: Path | None) -> None:
+def kv_command(
+    model: str, shape: str | None, device: str, threads: int, prompt: int, rounds: int, out: Path | None
+) -> None:
     """Time continuing on kept keys and values against beginning anew."""
     from tabspec.models import benchmarks as bench  # imports torch
+    from tabspec.models import opponents
 
     bench.set_threads(threads)
-    name, decoder = next(iter(bench.contenders(bench.SHAPES[shape], device).items()))
+    with opponents.subject(model, shape) as (_, size, weights):
+        name, decoder = next(iter(bench.contenders(size, device, weights).items()))
     result = bench.measure_kv(decoder, prompt, rounds)
     told = {
         f"a fresh prompt of {prompt} tokens": result.fresh,
@@ -79,10 +94,11 @@ def kv_command(shape: str, device: str, threads: int, prompt: int, rounds: int, 
         "copying the keys and values": result.copy,
     }
     rows = [[what, f"{ms:.2f}", f"{100 * ms / result.fresh:.1f} %"] for what, ms in told.items()]
-    print_table(f"{name}, {shape}, {threads} threads on {device}", ["what", "ms", "of a fresh prompt"], rows)
+    print_table(f"{name}, {shape or model}, {threads} threads on {device}", ["what", "ms", "of a fresh prompt"], rows)
     if out:
-        _save(out, "kv", shape=shape, threads=threads, prompt=prompt, results=bench.as_fields([result]))
+        _save(out, "kv", model=shape or model, threads=threads, prompt=prompt, results=bench.as_fields([result]))
 
 
 def _save(path: Path, what: str, **fields: Any) -> None:
-    path.write_text(json.dumps({"format": f"tabspec-bench-{what}", "version": 1, **fields}, indent=1) + "\n")
+    about = {"format": f"tabspec-bench-{what}", "version": 1, "machine": machine(), "git_commit": git_commit()}
+    path.write_text(json.dumps({**about, **fields}, indent=1) + "\n")

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,91 +34,145 @@ def mean(values):
 '''
 # What a small model takes on two processor cores: a prompt of a few tokens behind what it knows, and a token.
 _SCRIPT = {"prefill_s": 0.02, "token_s": 0.004}
+# As long as it takes to read a suggestion. By then the processor's caches are cold, which is how a Tab meets them.
+_READ_S = 0.15
+_TYPED = 3  # characters in a row, at once: what follows a suggestion that has just been shown, while speculation runs
+_HITS = ("exact", "type_through", "speculated")
+_POLICIES = {"speculation": "adaptive", "no_speculation": "cache"}
 
 
 @click.command("lsp")
-@click.option("--rounds", type=click.IntRange(10), default=300, show_default=True, help="Requests for each figure.")
+@click.option("--rounds", type=click.IntRange(10), default=300, show_default=True, help="Tabs for each figure.")
 @click.option("--starts", type=click.IntRange(1), default=9, show_default=True, help="Starts for each figure.")
-@click.option("--model", default=None, help="The model; a scripted one with 20 ms + 4 ms a token if none is named.")
+@click.option(
+    "--model", "models", multiple=True, help="Models; a script with 20 ms + 4 ms a token, and the bundled one."
+)
 @click.option("--json", "out", type=click.Path(path_type=Path), help="Write the figures here.")
-def lsp_bench_command(rounds: int, starts: int, model: str | None, out: Path | None) -> None:
-    """Time `initialize`, replies and Tab over stdio, with and without speculation; and the server's memory."""
+def lsp_bench_command(rounds: int, starts: int, models: tuple[str, ...], out: Path | None) -> None:
+    """Time `initialize`, replies and Tab over stdio, with and without speculation; and memory."""
     with tempfile.TemporaryDirectory() as folder:
-        result = measure(rounds, starts, model or _script(Path(folder)))
+        result = measure(rounds, starts, models or (_script(Path(folder)), ""))
     _print(result)
     if out:
-        head = {"format": "tabspec-bench-lsp", "version": 1, "git_commit": git_commit(), "machine": machine()}
+        head = {"format": "tabspec-bench-lsp", "version": 2, "git_commit": git_commit(), "machine": machine()}
         out.write_text(json.dumps(head | result, indent=1) + "\n")
 
 
-def measure(rounds: int, starts: int, model: str) -> dict[str, Any]:
+def measure(rounds: int, starts: int, models: Sequence[str]) -> dict[str, Any]:
     """All figures; times in milliseconds, from the last byte written to the last byte read; memory in MiB."""
-    initialize = measure_start(starts, model)
-    with running(_BARE) as bare:
-        bare.open("")
-        reply = _percentiles([bare.timed_inline(0, 0)[0] for _ in range(rounds)])
-    result: dict[str, Any] = {"model": "" if model.startswith("scripted:") else model, "initialize": initialize}
-    result["bare_reply"] = reply
-    for name, policy in (("speculation", "adaptive"), ("no_speculation", "cache")):
-        with running(_SERVER, "--model", model, policy=policy) as server:
-            result[name] = _session(server, rounds) | {"memory": server.memory()}
-    return result
+    return {
+        "initialize": measure_start(starts),
+        "bare_reply": measure_bare(rounds),
+        "models": {_name(model): measure_model(rounds, model) for model in models},
+    }
 
 
-def measure_start(starts: int, model: str) -> dict[str, Any]:
+def _name(model: str) -> str:
+    return "scripted" if model.startswith("scripted:") else model or "bundled"
+
+
+def measure_start(starts: int) -> dict[str, Any]:
     """From starting the process to the answer to `initialize`, in turns with a bare server, so that both see the same
     machine."""
     times: dict[str, list[float]] = {_BARE: [], _SERVER: []}
     for number in range(starts + 1):
-        for module, arguments in ((_BARE, ()), (_SERVER, ("--model", model))):
+        for module, taken in times.items():
             begin = time.perf_counter()
-            with running(module, *arguments):
+            with running(module):
                 if number:  # the first start fills the system's file cache
-                    times[module].append((time.perf_counter() - begin) * 1000)
-    bare, ours = (statistics.median(times[module]) for module in (_BARE, _SERVER))
+                    taken.append((time.perf_counter() - begin) * 1000)
+    bare, ours = (statistics.median(found) for found in times.values())
     return {"bare": bare, "tabspec": ours, "ratio": ours / bare}
 
 
-def _session(server: Server, rounds: int) -> dict[str, Any]:
-    """Write a text by Tab, Tab, Tab, typing three characters in between. Which answers were hits, the server says."""
-    text, version = _SEED, 1
-    tabs: list[float] = []
-    typed: list[float] = []
-    server.open(text)
-    first, items = server.timed_inline(*_end(text))
+def measure_bare(rounds: int) -> dict[str, Any]:
+    """A bare server under the same traffic: a change and a request after a pause, then some at once."""
+    paused: list[float] = []
+    at_once: list[float] = []
+    with running(_BARE) as bare:
+        bare.open("")
+        for _ in range(rounds):
+            time.sleep(_READ_S)
+            for number in range(1 + _TYPED):
+                bare.insert("x")
+                (at_once if number else paused).append(bare.timed_inline()[0])
+    return {"after_a_pause": _percentiles(paused), "at_once": _percentiles(at_once)}
+
+
+def measure_model(rounds: int, model: str) -> dict[str, Any]:
+    """A session with speculation, and the same one without."""
+    result: dict[str, Any] = {}
+    for name, policy in _POLICIES.items():
+        begin = time.perf_counter()
+        with running(_SERVER, "--model", model, policy=policy) as server:
+            server.open(_SEED)
+            _, items = server.timed_inline()
+            cold = (time.perf_counter() - begin) * 1000  # its process, the model's, and the first suggestion
+            warm = _first_suggestions(server)
+            result[name] = {"first_cold": cold, "first_warm": warm} | _session(server, rounds, items)
+            result[name] |= {"memory": server.memory(), "model_memory": server.model_memory()}
+    return result
+
+
+def _first_suggestions(server: Server) -> float:
+    """The median time of a first suggestion in a document that is new to the model, which is loaded."""
+    times = []
+    for number in range(5):
+        server.replace(f"# {number}\n{_SEED}")
+        times.append(server.timed_inline()[0])
+    server.replace(_SEED)
+    return statistics.median(times)
+
+
+@dataclass(frozen=True)
+class _Reply:
+    """One request. ``decoding``: the model was asked for something ahead both before and after it."""
+
+    kind: str
+    taken: float
+    source: str
+    decoding: bool
+
+
+def _session(server: Server, rounds: int, items: list[dict[str, Any]]) -> dict[str, Any]:
+    """Write a text by Tab; every other suggestion is typed on in a little first. Which answers were hits, and what the
+    model did meanwhile, the server says."""
+    replies: list[_Reply] = []
+    before = server.request("tabspec/status", {})
+
+    def ask(kind: str, text: str) -> None:
+        nonlocal before, items
+        server.insert(text)
+        taken, items = server.timed_inline()
+        after = server.request("tabspec/status", {})
+        source = next(name for name, count in after["sources"].items() if count != before["sources"][name])
+        ahead = [status["in_flight"]["speculative"] > 0 for status in (before, after)]
+        replies.append(_Reply(kind, taken, source, all(ahead)))
+        before = after
+
     for number in range(rounds):
         if not items:
             # The model has come to an end: begin anew, a little differently.
-            text = f"# {number}\n{_SEED}"
-            version = server.change(version, text)
-            _, items = server.timed_inline(*_end(text))
-            continue
-        said = items[0]["insertText"]
-        time.sleep(0.15)  # as long as it takes to read a suggestion
-        if number % 2 and len(said) > 4:
-            for char in said[:3]:
-                text += char
-                version = server.change(version, text)
-                taken, items = server.timed_inline(*_end(text))
-                typed.append(taken)
-        else:
-            text += said
-            version = server.change(version, text)
-            taken, items = server.timed_inline(*_end(text))
-            tabs.append(taken)
-    status = server.request("tabspec/status", {})
+            server.replace(f"# {number}\n{_SEED}")
+            _, items = server.timed_inline()
+            before = server.request("tabspec/status", {})
+        if items and number % 2:
+            for char in items[0]["insertText"][:_TYPED]:
+                if items:
+                    ask("type", char)
+        time.sleep(_READ_S)
+        before = server.request("tabspec/status", {})
+        if items:
+            ask("tab", items[0]["insertText"])
+    hits = [reply for reply in replies if reply.source in _HITS]
     return {
-        "first": first,
-        "tab": _percentiles(tabs),
-        "type_through": _percentiles(typed),
-        "instant_tab_rate": status["instant_tab_rate"],
-        "hit_rate": status["hit_rate"],
-        "sources": status["sources"],
+        "tab": _percentiles([reply.taken for reply in replies if reply.kind == "tab"]),
+        "hit": _percentiles([reply.taken for reply in hits]),
+        "hit_while_decoding": _percentiles([reply.taken for reply in hits if reply.decoding]),
+        "instant_tab_rate": before["instant_tab_rate"],
+        "hit_rate": before["hit_rate"],
+        "sources": before["sources"],
     }
-
-
-def _end(text: str) -> tuple[int, int]:
-    return text.count("\n"), len(text) - text.rfind("\n") - 1
 
 
 class Server:
@@ -126,21 +181,36 @@ class Server:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
         self._next = 0
+        self._text, self._version = "", 1
 
     def open(self, text: str) -> None:
         item = {"uri": _URI, "languageId": "python", "version": 1, "text": text}
         self.notify("textDocument/didOpen", {"textDocument": item})
+        self._text = text
 
-    def change(self, version: int, text: str) -> int:
-        """Replace the text; the new version."""
-        document = {"uri": _URI, "version": version + 1}
-        self.notify("textDocument/didChange", {"textDocument": document, "contentChanges": [{"text": text}]})
-        return version + 1
+    def insert(self, text: str) -> None:
+        """Type or accept this at the end of the document: a change as editors send it."""
+        end = self._end()
+        self._change({"range": {"start": end, "end": end}, "text": text})
+        self._text += text
 
-    def timed_inline(self, line: int, character: int) -> tuple[float, list[dict[str, Any]]]:
-        """Milliseconds from the request written to the response read, and its items."""
-        params = {"textDocument": {"uri": _URI}, "position": {"line": line, "character": character}}
-        data = self._data("textDocument/inlineCompletion", params | {"context": {"triggerKind": 2}})
+    def replace(self, text: str) -> None:
+        """Put another text in the document's place."""
+        self._change({"text": text})
+        self._text = text
+
+    def _change(self, change: dict[str, Any]) -> None:
+        self._version += 1
+        document = {"uri": _URI, "version": self._version}
+        self.notify("textDocument/didChange", {"textDocument": document, "contentChanges": [change]})
+
+    def _end(self) -> dict[str, int]:
+        return {"line": self._text.count("\n"), "character": len(self._text) - self._text.rfind("\n") - 1}
+
+    def timed_inline(self) -> tuple[float, list[dict[str, Any]]]:
+        """Milliseconds from the request at the end of the document written to the response read, and its items."""
+        params = {"textDocument": {"uri": _URI}, "position": self._end(), "context": {"triggerKind": 2}}
+        data = self._data("textDocument/inlineCompletion", params)
         self._write(data)
         begin = time.perf_counter()
         body = self._body()
@@ -155,12 +225,13 @@ class Server:
         self._write(_framed({"jsonrpc": "2.0", "method": method, "params": params}))
 
     def memory(self) -> float:
-        """Resident MiB of the process (not of a model's process); 0 where the system does not say."""
-        try:
-            lines = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii").splitlines()
-        except OSError:
-            return 0.0
-        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+        """Resident MiB of the server's process."""
+        return _resident(self._process.pid)
+
+    def model_memory(self) -> float:
+        """Resident MiB of the model's own process; 0 if it has none."""
+        pid = self.request("tabspec/status", {})["model"]["pid"]
+        return _resident(pid) if pid else 0.0
 
     def _data(self, method: str, params: Any) -> bytes:
         self._next += 1
@@ -210,6 +281,15 @@ def running(module: str, *arguments: str, **options: Any) -> Iterator[Server]:
         process.communicate()
 
 
+def _resident(pid: int) -> float:
+    """0 where the system does not say."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0.0
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+
+
 def _script(folder: Path) -> str:
     """A scripted model that writes a program without end."""
     lines = "".join(f"value_{i} = compute(value_{i - 1}, factor={i})\n" for i in range(1, 1000))
@@ -231,23 +311,32 @@ def _percentiles(times: Sequence[float]) -> dict[str, float]:
 
 
 def _print(result: dict[str, Any]) -> None:
-    start = result["initialize"]
+    start, bare = result["initialize"], result["bare_reply"]
     rows = [
-        ["initialize, bare pygls server", f"{start['bare']:.0f}", ""],
-        [f"initialize, tabspec-lsp ({start['ratio']:.2f} times that)", f"{start['tabspec']:.0f}", ""],
-        ["reply of a bare pygls server", *_row(result["bare_reply"])],
+        ["initialize, bare pygls server", f"{start['bare']:.0f}", "", ""],
+        [f"initialize, tabspec-lsp ({start['ratio']:.2f} times that)", f"{start['tabspec']:.0f}", "", ""],
+        ["reply of a bare pygls server, after a pause", *_row(bare["after_a_pause"])],
+        ["the same, to requests in a row", *_row(bare["at_once"])],
     ]
-    for name, words in (("speculation", "with speculation"), ("no_speculation", "without")):
-        figures = result[name]
-        rows += [
-            [f"{words}: first suggestion", f"{figures['first']:.2f}", ""],
-            [f"{words}: next suggestion after Tab", *_row(figures["tab"])],
-            [f"{words}: while typing what it says", *_row(figures["type_through"])],
-            [f"{words}: Tabs answered with no wait", f"{figures['instant_tab_rate']:.0%}", ""],
-            [f"{words}: memory of the server, MiB", f"{figures['memory']:.0f}", ""],
-        ]
-    print_table("The language server over stdio, milliseconds", ["", "p50", "p99"], rows)
+    for model, sessions in result["models"].items():
+        for name in _POLICIES:
+            words, figures = f"{model}, {name.replace('_', ' ')}", sessions[name]
+            rows += [
+                [f"{words}: first suggestion, cold", f"{figures['first_cold']:.0f}", "", ""],
+                [f"{words}: first suggestion, warm", f"{figures['first_warm']:.1f}", "", ""],
+                [f"{words}: next suggestion after Tab", *_row(figures["tab"])],
+                [f"{words}: hits", *_row(figures["hit"])],
+                [f"{words}: hits while the model decodes", *_row(figures["hit_while_decoding"])],
+                [f"{words}: Tabs answered with no wait", f"{figures['instant_tab_rate']:.0%}", "", ""],
+                [
+                    f"{words}: memory of server and model, MiB",
+                    f"{figures['memory']:.0f} and {figures['model_memory']:.0f}",
+                    "",
+                    "",
+                ],
+            ]
+    print_table("The language server over stdio, milliseconds", ["", "p50", "p99", "of"], rows)
 
 
 def _row(figures: dict[str, float]) -> list[str]:
-    return [f"{figures['p50']:.2f}", f"{figures['p99']:.2f}"]
+    return [f"{figures['p50']:.2f}", f"{figures['p99']:.2f}", f"{figures['count']:.0f}"]

@@ -17,7 +17,7 @@ def export_group() -> None:
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--weights",
-    type=click.Choice(["f32", "f16", "bf16", "q8_0"]),
+    type=click.Choice(["f32", "f16", "bf16", "q8_0", "q4_0"]),
     default="q8_0",
     show_default=True,
     help="How weights are stored.",

@@ -1,19 +1,25 @@
-"""`tabspec report`: a comparison table and an HTML page from the results of earlier replays."""
+"""`tabspec report`: a comparison table and an HTML page from the results of earlier replays; or what happened in real
+use, from recorded sessions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from operator import add
 from pathlib import Path
 
 import click
 
+from tabspec.cli.tables import print_table as print_rows
+from tabspec.errors import InputError
+from tabspec.replay.lived import COLUMNS, lived, row, total
 from tabspec.replay.report import print_table, write
 from tabspec.replay.result import load
+from tabspec.replay.session_file import read_session
 
 
 @click.command("report")
-@click.argument("results", metavar="RESULT.json...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("results", metavar="RESULT.json|SESSION...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--html",
     metavar="OUT",
@@ -25,9 +31,41 @@ def report_command(results: tuple[Path, ...], html: Path | None) -> None:
 
     RESULT.json is what `tabspec replay --json` has written; with several, their sessions are shown together. The
     page needs no network and no other file.
+
+    SESSION is what `tabspec-lsp --record DIR` has written (a file, or DIR): then it is told what happened in real use.
     """
+    sessions = [path for path in results if path.is_dir() or _is_session(path)]
+    if sessions and (len(sessions) < len(results) or html):
+        raise click.UsageError("recorded sessions give a table of their own: name them without results and --html")
+    if sessions:
+        _real_use(sessions)
+        return
     found = reduce(add, map(load, results))
     print_table(found)
     if html is not None:
         write(found, html)
         click.echo(f"report written to {html}")
+
+
+def _is_session(path: Path) -> bool:
+    return path.name.endswith((".jsonl", ".jsonl.gz"))
+
+
+def _sessions_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if _is_session(path) and ".side." not in path.name)
+
+
+def _real_use(paths: Sequence[Path]) -> None:
+    files: list[Path] = []
+    for path in paths:
+        inside = _sessions_in(path) if path.is_dir() else [path]
+        if not inside:
+            raise InputError(f"{path}: no recorded session (*.jsonl) is in it")
+        files += inside
+    found = [lived(read_session(path)) for path in files]
+    if not sum(each.requests + each.shown for each in found):
+        raise InputError(
+            f"{paths[0]}: nothing was asked or shown in it; only sessions of `tabspec-lsp --record` tell of real use"
+        )
+    rows = [row(each) for each in (*found, *([total(found)] if len(found) > 1 else []))]
+    print_rows("Real use", COLUMNS, rows)

@@ -7,11 +7,13 @@ makes the speculator ask for what comes after it.
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from dataclasses import replace
 
 from tabspec.cache.completion_cache import CompletionCache, Entry
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
+from tabspec.engine.alternatives import Alternatives, is_new
 from tabspec.engine.futures import SHARES, Kind
 from tabspec.engine.generation import Generation, Link, State
 from tabspec.engine.past import Past
@@ -55,20 +57,26 @@ class CompletionEngine:
         self._scheduler = Scheduler(model, stop, self._review, self._ended, slots)
         self._price = Price(config.economy)
         self._speculator = Speculator(config, self._price, self._now, self._known, self._speculate)
+        self._alternatives = Alternatives(stop, self._question, self._has)
         self._past = Past()
         self._rejections = Rejections()
         self._waiting: dict[str, _Request] = {}  # the latest request of each document
         self._current: dict[str, EditContext] = {}  # where each document's user is, as far as we were told
 
-    async def complete(self, context: EditContext) -> Answer:
-        """Answer one request. A newer request for the same document ends this one as superseded."""
+    async def complete(self, context: EditContext, most: int = 1) -> Answer:
+        """Answer one request. A newer request for the same document ends this one as superseded.
+
+        With ``most`` above 1, the answer has other suggestions behind the first, up to so many in all, which are only
+        looked for now; ``waited`` is for the first.
+        """
         request = _Request(context)
         started = self._now()
         answer = Answer(Source.NONE, reason=Reason.CANCELLED)
         try:
-            answer = replace(await self._answer(request), waited=self._now() - started)
-            if answer.source is Source.MODEL:
-                self._price.waited_for(answer.waited)
+            first = replace(await self._answer(request), waited=self._now() - started)
+            if first.source is Source.MODEL:
+                self._price.waited_for(first.waited)
+            answer = first if most <= 1 else await self._more(request, first, most)
         finally:
             self._leave(request)
             self.stats.count(answer)
@@ -116,9 +124,9 @@ class CompletionEngine:
     def rested(self, context: EditContext) -> None:
         """The cursor was put here, and nothing was typed yet: ask ahead, which also warms the KV cache."""
         self.changed(context)
-        place = Speculation(context, (), Kind.REST, SHARES[Kind.REST])
-        if self.config.speculation_depth and self._speculator.wanted(place) and self._known(context) is None:
-            self._speculate(place)
+        wanted = self._speculator.wanted(Kind.REST, SHARES[Kind.REST])
+        if self.config.speculation_depth and wanted and self._known(context) is None:
+            self._speculate(Speculation(context, (), Kind.REST, SHARES[Kind.REST]))
 
     def closed(self, uri: str) -> None:
         """The document is closed: stop everything for it."""
@@ -136,6 +144,12 @@ class CompletionEngine:
         for request in list(self._waiting.values()):
             self._supersede(request)
         await self._scheduler.close()
+
+    @property
+    def in_flight(self) -> tuple[int, int]:
+        """Generations that are queued or running: those that somebody waits for, and those asked ahead."""
+        waiting = [generation.foreground for generation in self._scheduler.generations()]
+        return sum(waiting), len(waiting) - sum(waiting)
 
     # --- one request ------------------------------------------------------------------------------------------------
 
@@ -212,6 +226,53 @@ class CompletionEngine:
         refused = isinstance(suggestion, Suggestion) and (context, suggestion) in self._rejections
         return Reason.REJECTED if refused else suggestion
 
+    # --- more than one suggestion -----------------------------------------------------------------------------------
+
+    async def _more(self, request: _Request, first: Answer, most: int) -> Answer:
+        """An answer with other suggestions behind it, the likeliest first. Also where the first was nothing, because
+        the model is in doubt or the user has refused it."""
+        if first.reason not in (None, Reason.EMPTY, Reason.WITHHELD, Reason.REJECTED):
+            return first
+        others: list[Suggestion] = []
+        said = [each.text for each in first.suggestions]
+        texts = self._alternatives.texts(request.context, said, lambda generation: self._done(request, generation))
+        async with aclosing(texts):
+            async for generated in texts:
+                suggestion = self._suggest(request.context, generated)
+                if isinstance(suggestion, Suggestion) and is_new(suggestion, (*first.suggestions, *others)):
+                    others.append(suggestion)
+                if len(first.suggestions) + len(others) >= most:
+                    break
+        if request.superseded:
+            return Answer(Source.NONE, reason=Reason.SUPERSEDED)
+        others.sort(key=lambda suggestion: suggestion.probability or 0.0, reverse=True)
+        if not first.suggestions and others:
+            return Answer(Source.MODEL, tuple(others), waited=first.waited)
+        return replace(first, suggestions=(*first.suggestions, *others))
+
+    async def _done(self, request: _Request, generation: Generation) -> bool:
+        """Wait until a generation has ended, on behalf of a request; False if that is superseded first."""
+        if generation.state is State.QUEUED and generation not in self._scheduler.generations():
+            self._scheduler.submit(generation)
+        self._attach(request, generation)
+        while not (generation.ended or request.superseded):
+            await request.woken.wait()
+            request.woken.clear()
+        self._attach(request, None)
+        return not request.superseded
+
+    def _has(self, question: Question) -> GeneratedText | Generation | None:
+        """What there is of an answer to this very question."""
+        if not self._caching:
+            return None
+        hit = self.completion_cache.lookup(question.context, question.scope)
+        running = (each for each in self._of(question.context.uri) if not each.wanted)
+        return (
+            hit.generated
+            if hit
+            else next((each for each in running if each.context.same_place(question.context)), None)
+        )
+
     def _supersede(self, request: _Request) -> None:
         """Something newer has come. Its task leaves the generation when it wakes, and not before: the newer request may
         join it, and in between it would count as speculation and lose its slot.
@@ -252,7 +313,7 @@ class CompletionEngine:
         best, best_left = None, 0
         for generation in self._of(context.uri):
             typed = context.typed_since(generation.context)
-            if typed is None or generation.question.scope != scope or not generation.agrees(typed):
+            if generation.wanted or typed is None or generation.question.scope != scope or not generation.agrees(typed):
                 continue
             left = len(generation.text) - len(typed)
             if best is None or left > best_left:
@@ -273,7 +334,7 @@ class CompletionEngine:
     def _reachable(self, generation: Generation) -> bool:
         """Whether its answer may still be served: from the completion cache, to a request that comes later."""
         current = self._current.get(generation.context.uri)
-        return self._caching and current is not None and generation.reachable(current)
+        return self._caching and current is not None and not generation.wanted and generation.reachable(current)
 
     def _ended(self, generation: Generation) -> None:
         """Called by the scheduler once for each generation: keep what came of it, and look what to ask next."""
@@ -282,7 +343,7 @@ class CompletionEngine:
             self.stats.kinds[generation.kind or OVERTAKEN].tokens += generation.speculative_tokens
         if generation.kind:
             self._past.ended(generation)
-        if generation.state is not State.DONE:
+        if generation.state is not State.DONE or generation.wanted:
             return
         self._price.measured(generation.busy)
         generation.entry = Entry(generation.generated(), generation.kind, generation.speculative_tokens)

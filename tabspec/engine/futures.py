@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -37,21 +37,33 @@ class Future:
     probability: float
 
 
-def futures(context: EditContext, suggestion: Suggestion, accept: float) -> Iterator[Future]:
-    """All futures of ``suggestion`` shown at ``context``, given the probability that it is accepted."""
-    yield Future(Kind.ACCEPT, suggestion, accept)
-    line_end = "\r\n" if uses_crlf(context.document.text) else "\n"
-    if not rest_of_line(context)[suggestion.replace_after :].strip():
+Wanted = Callable[[Kind, float], bool]
+"""Whether a future of this kind and probability is of interest."""
+
+
+def futures(
+    context: EditContext, suggestion: Suggestion, accept: float, wanted: Wanted = lambda _kind, _probability: True
+) -> Iterator[Future]:
+    """The futures of ``suggestion`` at ``context`` that are ``wanted``, given the probability that it is accepted.
+
+    What an unwanted one would be is not found out: for the indentation behind an accept, that copies the document.
+    """
+    if wanted(Kind.ACCEPT, accept):
+        yield Future(Kind.ACCEPT, suggestion, accept)
+    accept_enter, accept_line = accept * SHARES[Kind.ACCEPT_ENTER], accept * SHARES[Kind.ACCEPT_LINE]
+    typed_enter = (1 - accept) * SHARES[Kind.ENTER]
+    enters = wanted(Kind.ACCEPT_ENTER, accept_enter), wanted(Kind.ENTER, typed_enter)
+    if any(enters) and not rest_of_line(context)[suggestion.replace_after :].strip():
         # Where something stands behind the cursor, Enter would split the line.
-        after = context.after_accept(suggestion)
-        enter = replace(suggestion, text=suggestion.text + line_end + auto_indent(after))
-        yield Future(Kind.ACCEPT_ENTER, enter, accept * SHARES[Kind.ACCEPT_ENTER])
-        if line_before(context).strip() and not suggestion.text.startswith(("\r", "\n")):
-            typed = Suggestion(line_end + auto_indent(context))
-            yield Future(Kind.ENTER, typed, (1 - accept) * SHARES[Kind.ENTER])
-    line = suggestion.first_line()
-    if line != suggestion:
-        yield Future(Kind.ACCEPT_LINE, line, accept * SHARES[Kind.ACCEPT_LINE])
+        line_end = "\r\n" if uses_crlf(context.document.text) else "\n"
+        if enters[0]:
+            after = context.after_accept(suggestion)
+            enter = replace(suggestion, text=suggestion.text + line_end + auto_indent(after))
+            yield Future(Kind.ACCEPT_ENTER, enter, accept_enter)
+        if enters[1] and line_before(context).strip() and not suggestion.text.startswith(("\r", "\n")):
+            yield Future(Kind.ENTER, Suggestion(line_end + auto_indent(context)), typed_enter)
+    if wanted(Kind.ACCEPT_LINE, accept_line) and (line := suggestion.first_line()) != suggestion:
+        yield Future(Kind.ACCEPT_LINE, line, accept_line)
 
 
 def auto_indent(context: EditContext) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from tabspec.cache.completion_cache import Entry
 from tabspec.context import EditContext
 from tabspec.engine.question import Question, uses_crlf
-from tabspec.models.protocol import Chunk, Usage
+from tabspec.models.protocol import Beginning, Chunk, Usage
 from tabspec.suggestion import Finish, GeneratedText, Suggestion
 
 
@@ -52,7 +52,8 @@ class Generation:
 
     ``lineage`` holds the steps that lead from what is on the screen to the question's state, ``kind`` what the last of
     them is, ``probability`` that the user goes all of them: "" and 1 for a request of the user's. ``listeners``, one
-    for each request that waits for it, are called whenever text comes or the state changes.
+    for each request that waits for it, are called whenever text comes or the state changes. With ``wanted``, it asks
+    for so many ways to begin in place of text; ``beginnings`` are those that came.
     """
 
     question: Question
@@ -71,6 +72,8 @@ class Generation:
     busy: float = 0.0  # seconds that the model spent on it
     entry: Entry | None = None  # what the completion cache keeps of it, once it is done
     listeners: list[Callable[[], None]] = field(default_factory=list)
+    wanted: int = 0
+    beginnings: tuple[Beginning, ...] = ()
 
     def __post_init__(self) -> None:
         self._crlf = uses_crlf(self.context.document.text)
@@ -90,7 +93,8 @@ class Generation:
 
     def feed(self, chunk: Chunk) -> None:
         """Take in what the model has written."""
-        self.text += chunk.text.replace("\n", "\r\n") if self._crlf else chunk.text
+        self.text += self._own(chunk.text)
+        self.beginnings += tuple(replace(each, text=self._own(each.text)) for each in chunk.beginnings)
         self.ends.extend([len(self.text)] * len(chunk.tokens))
         self.logprobs.extend(chunk.logprobs)
         self.usage += chunk.usage
@@ -98,6 +102,10 @@ class Generation:
             self.speculative_tokens += chunk.usage.decoded
         self.finish = chunk.finish or self.finish
         self._tell()
+
+    def _own(self, text: str) -> str:
+        """A model's text with the document's line ends."""
+        return text.replace("\n", "\r\n") if self._crlf else text
 
     def become(self, state: State, error: Exception | None = None) -> None:
         """Change state. An end is final."""

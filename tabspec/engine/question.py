@@ -34,7 +34,9 @@ class Question:
         half = context.document.text[context.offset - 1 : context.offset] == "\r"
         return cls(context, seen, (fingerprint, context.document.language, half, *seen.scope))
 
-    def request(self, stop: StopRule, resume: str = "", foreground: bool = True) -> GenerationRequest:
+    def request(
+        self, stop: StopRule, resume: str = "", foreground: bool = True, beginnings: int = 0
+    ) -> GenerationRequest:
         """The request to the model; ``resume`` is what an interrupted generation had written already."""
         return GenerationRequest(
             head=_to_model(self.window.head),
@@ -45,6 +47,7 @@ class Question:
             stop=stop,
             resume=_to_model(resume),
             foreground=foreground,
+            beginnings=beginnings,
         )
 
 

@@ -113,7 +113,7 @@ class Scheduler:
 
     async def _run(self, generation: Generation) -> Exception | None:
         """Read the model's answer into the generation, to its end or until this task is cancelled."""
-        request = generation.question.request(self._stop, generation.text, generation.foreground)
+        request = generation.question.request(self._stop, generation.text, generation.foreground, generation.wanted)
         now = asyncio.get_running_loop().time
         started = now()
         try:

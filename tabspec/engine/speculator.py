@@ -45,15 +45,33 @@ class _Screen:
     cache too small for all of them would have them asked again and again.
 
     A state is told from others behind the same suggestion by the text before its cursor and the document's length.
+    What was found out of a state is kept: the tree is gone through at each answer, and to make a state copies the
+    document, to look it up digests it.
     """
 
     root: Link
     since: float
     asked: set[tuple[str, int]] = field(default_factory=set)
+    _states: dict[tuple[int, Suggestion], EditContext] = field(default_factory=dict)
+    _known: dict[int, Suggestion | Reason] = field(default_factory=dict)
 
     def mark(self, state: EditContext) -> tuple[str, int]:
         text = state.document.text
         return text[self.root.context.offset : state.offset], len(text)
+
+    def after(self, context: EditContext, step: Suggestion) -> EditContext:
+        """Where a step leads to from ``context``, which is the root's or one that this has given."""
+        state = self._states.get((id(context), step))
+        if state is None:
+            state = self._states[id(context), step] = context.after_accept(step)
+        return state
+
+    def known(self, state: EditContext, known: Known) -> Suggestion | Reason | None:
+        """What ``known`` says of a state that `after` has given; once it says something, it is not asked again."""
+        found = self._known.get(id(state))
+        if found is None and (found := known(state)) is not None:
+            self._known[id(state)] = found
+        return found
 
 
 class Speculator:
@@ -109,8 +127,8 @@ class Speculator:
                 return
             negative, _, before, context, future = heapq.heappop(heap)
             lineage = (*before, Link(context, future.step))
-            state = context.after_accept(future.step)
-            suggestion = self._known(state)
+            state = screen.after(context, future.step)
+            suggestion = screen.known(state, self._known)
             if suggestion is None:
                 mark = screen.mark(state)
                 if mark not in screen.asked and self._ask(Speculation(state, lineage, future.kind, -negative)):
@@ -123,14 +141,11 @@ class Speculator:
         """The futures behind a suggestion that the policy wants, given the probability that it comes to be shown; they
         lie ``ahead`` accepts from the screen."""
         accept = self.acceptance.probability(link.suggestion)
-        found = (
-            Future(future.kind, future.step, reached * future.probability)
-            for future in futures(link.context, link.suggestion, accept)
-        )
-        return [future for future in found if self.wanted(future, ahead)]
+        found = futures(link.context, link.suggestion, accept, lambda kind, p: self.wanted(kind, reached * p, ahead))
+        return [Future(future.kind, future.step, reached * future.probability) for future in found]
 
-    def wanted(self, future: Future | Speculation, ahead: int = 1) -> bool:
-        """Whether the policy asks for this future, so many accepts ahead of the screen."""
+    def wanted(self, kind: Kind, probability: float, ahead: int = 1) -> bool:
+        """Whether the policy asks for a future of this kind, so many accepts ahead of the screen."""
         if self.config.policy is Policy.ADAPTIVE:
-            return self.price.worth(future.probability, ahead)
-        return self.config.policy is Policy.TREE or future.kind is Kind.ACCEPT
+            return self.price.worth(probability, ahead)
+        return self.config.policy is Policy.TREE or kind is Kind.ACCEPT

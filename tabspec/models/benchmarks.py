@@ -1,7 +1,7 @@
 """Measuring decoders side by side: the same weights, threads and tokens, in turns, medians.
 
-Turns, because machines are noisy: every contender meets the same noise. Random weights do, as time does not depend on
-what they are.
+Turns, because machines are noisy: every contender meets the same noise. Random weights do for sizes that we have no
+model of, as time does not depend on what they are.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ import torch
 from torch import Tensor
 
 from tabspec.models.devices import pick_device, pick_dtype
+from tabspec.models.generate import CHUNK
 from tabspec.models.llama import LlamaConfig, LlamaDecoder
+from tabspec.models.llama_model import compiled_decoder
+from tabspec.models.native import NativeDecoder
 from tabspec.models.slots import Decoder
 
 # Shapes of small code models: grouped-query attention 4:1, tied embeddings, 8,192 tokens. "25m" is the bundled one's
@@ -76,12 +79,16 @@ def random_weights(shape: LlamaConfig, seed: int = 0) -> dict[str, Tensor]:
     return weights
 
 
-def contenders(shape: LlamaConfig, device: str = "cpu") -> dict[str, Decoder]:
-    """Decoders with the same random weights, by name; transformers where it is installed."""
-    at, weights = pick_device(device), random_weights(shape)
+def contenders(
+    shape: LlamaConfig, device: str = "cpu", weights: Mapping[str, Tensor] | None = None
+) -> dict[str, Decoder]:
+    """Decoders with the same weights (random ones unless they are given), by name, transformers the last."""
+    at, weights = pick_device(device), weights or random_weights(shape)
     numbers = pick_dtype("auto", at)
     name = str(numbers).removeprefix("torch.")
     found: dict[str, Decoder] = {}
+    if at.type == "cpu" and (native := compiled_decoder(shape, weights, 2048)):
+        found[f"own, compiled ({native.level})"] = native
     if at.type == "cpu" and numbers is torch.bfloat16:
         found["own, int8"] = LlamaDecoder(shape, weights, context=2048, device=at, dtype=numbers, int8=True)
     found[f"own, {name}"] = LlamaDecoder(shape, weights, context=2048, device=at, dtype=numbers)
@@ -94,14 +101,14 @@ def measure_decode(
     decoders: Mapping[str, Decoder], prompt: int, steps: int, rounds: int, floors: Mapping[str, float]
 ) -> list[Measured]:
     """Decode ``steps`` tokens behind ``prompt`` tokens, in ``rounds`` turns; prefill once a turn."""
-    tokens = _tokens(prompt)
+    asked = tokens(prompt)
     step_ms: dict[str, list[float]] = {name: [] for name in decoders}
     prefill_s: dict[str, list[float]] = {name: [] for name in decoders}
     for turn in range(rounds + 1):
         for name, decoder in decoders.items():
             kv = decoder.new_kv()
-            seconds = _timed(lambda d=decoder, k=kv: _prefill(d, k, tokens))  # type: ignore[misc]
-            each = [_timed(lambda d=decoder, k=kv, t=t: d.forward(k, [t], 1)) for t in tokens[:steps]]  # type: ignore[misc]
+            seconds = _timed(lambda d=decoder, k=kv: _prefill(d, k, asked))  # type: ignore[misc]
+            each = [_timed(lambda d=decoder, k=kv, t=t: d.forward(k, [t], 1)) for t in asked[:steps]]  # type: ignore[misc]
             if turn:  # the first one warms up
                 prefill_s[name].append(seconds)
                 step_ms[name].append(1000 * statistics.median(each))
@@ -115,24 +122,24 @@ def measure_decode(
 
 def measure_kv(decoder: Decoder, prompt: int, rounds: int) -> KvMeasured:
     """What is saved by keys and values that are there already."""
-    tokens = _tokens(prompt)
+    asked = tokens(prompt)
     kv, twin = decoder.new_kv(), decoder.new_kv()
 
     def more(count: int) -> Callable[[], object]:
-        return lambda: decoder.forward(kv, tokens[:count], 1)
+        return lambda: decoder.forward(kv, asked[:count], 1)
 
     def verified() -> object:
-        return decoder.forward(kv, tokens[:4], 4)
+        return decoder.forward(kv, asked[:4], 4)
 
     ways: dict[str, Callable[[], object]] = {
-        "fresh": lambda: _prefill(decoder, decoder.new_kv(), tokens),
+        "fresh": lambda: _prefill(decoder, decoder.new_kv(), asked),
         "more_1": more(1),
         "more_8": more(8),
         "more_64": more(64),
         "copy": lambda: decoder.copy(kv, twin, prompt),
         "draft_3": verified,
     }
-    _prefill(decoder, kv, tokens)
+    _prefill(decoder, kv, asked)
     times: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(rounds + 1):
         for name, way in ways.items():
@@ -161,6 +168,9 @@ def floors(decoders: Mapping[str, Decoder], shape: LlamaConfig, prompt: int) -> 
             read = sum((m.weight if m.int8 is None else m.int8).nbytes for m in matrices)
             kept = 2 * shape.layers * shape.kv_heads * shape.head_dim * prompt * decoder.embedding.element_size()
             found[name] = 1000 * (read + kept) / speed
+        elif isinstance(decoder, NativeDecoder):
+            kept = 2 * shape.layers * shape.kv_heads * shape.head_dim * prompt * 2  # bfloat16
+            found[name] = 1000 * (decoder.nbytes + kept) / speed
     return found
 
 
@@ -174,13 +184,15 @@ def set_threads(count: int) -> None:
     torch.set_num_threads(count)
 
 
-def _tokens(count: int) -> list[int]:
+def tokens(count: int) -> list[int]:
+    """A prompt: any tokens do."""
     return [(7919 * i) % 8000 for i in range(count)]
 
 
 def _prefill(decoder: Decoder, kv: object, tokens: Sequence[int]) -> None:
-    for at in range(0, len(tokens), 256):  # in chunks, as `generate` does
-        decoder.forward(kv, tokens[at : at + 256], 1)
+    chunk = getattr(decoder, "prefill_chunk", CHUNK)  # llama.cpp has a favourite of its own
+    for at in range(0, len(tokens), chunk):
+        decoder.forward(kv, tokens[at : at + chunk], 1)
 
 
 def _timed(way: Callable[[], object]) -> float:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import torch
 
 from tabspec.errors import ModelError
+from tabspec.models.beginnings import beginnings
 from tabspec.models.drafts import Drafts, NoDrafts
 from tabspec.models.prompting import Prompter
 from tabspec.models.protocol import Chunk, GenerationRequest, Usage
@@ -44,7 +45,8 @@ class _Stretch:
     """The part of a generation between two canonical cuts: one prompt, and the tokens chosen behind it.
 
     ``rest`` is what is left of the known text, ``ahead`` how many of its bytes lie before the cursor, ``spent`` how
-    many tokens the suggestion has taken. It is over when ``finish`` or ``cut`` is set.
+    many tokens the suggestion has taken. It is over when ``finish`` or ``cut`` is set. If ``beginnings`` is not 0, it
+    ends where the suggestion would begin, with so many ways to begin it.
     """
 
     local: LocalDecoding
@@ -54,19 +56,30 @@ class _Stretch:
     spent: int
     finish: Finish | None = None
     cut: bool = False
+    beginnings: int = 0
 
     @classmethod
-    def start(cls, local: LocalDecoding, writing: Writing) -> _Stretch:
+    def start(cls, local: LocalDecoding, writing: Writing, beginnings: int = 0) -> _Stretch:
         """Suggestion text before the cut costs what the tokenizer's own tokens for it cost."""
         known = writing.known.encode("utf-8")
         ahead = len(writing.text[len(writing.head) : writing.cursor].encode("utf-8"))
         spent = len(local.vocabulary.encode(writing.head[writing.cursor :]))
         over = Finish.STOP if writing.stopped() else Finish.LENGTH if spent >= writing.stop.max_tokens else None
-        return cls(local, writing, known, ahead, spent, over)
+        return cls(local, writing, known, ahead, spent, over, beginnings=beginnings)
 
     @property
     def over(self) -> bool:
         return self.cut or self.finish is not None
+
+    def begins(self, choice: Choice) -> bool:
+        """Whether this token is where the suggestion begins, and only the ways to begin are asked for."""
+        beyond = not self.rest or len(self.local.vocabulary.bytes_of[choice.token]) > len(self.rest)
+        return bool(self.beginnings) and beyond
+
+    def begin(self, logits: torch.Tensor) -> Chunk:
+        """The ways to begin, of the logits that the first choice was made of."""
+        self.finish = Finish.LENGTH
+        return Chunk(beginnings=beginnings(self.local.vocabulary, logits, self.rest, self.beginnings))
 
     def take(self, choice: Choice, reused: bool = False) -> Chunk:
         """Write a chosen token; ``reused``: it is in the KV cache already. One that only repeats known text counts as
@@ -100,7 +113,7 @@ async def generate(local: LocalDecoding, request: GenerationRequest) -> AsyncGen
     head, forced, resume = writable(request.head), writable(request.forced), writable(request.resume)
     writing = Writing.start(head, forced, resume, request.stop)
     while True:
-        stretch = _Stretch.start(local, writing)
+        stretch = _Stretch.start(local, writing, request.beginnings)
         if not stretch.over:
             prompt = local.prompter.prompt(writing.head, request)
             with local.slots.hold(prompt) as slot:
@@ -155,7 +168,7 @@ def _reuse(stretch: _Stretch, slot: Slot, prompt: list[int]) -> tuple[_Pending, 
     length = kept
     if kept == len(prompt):
         for choice in slot.choices[kept:]:
-            if choice is None or not stretch.rest.startswith(choice.rest):
+            if choice is None or not stretch.rest.startswith(choice.rest) or stretch.begins(choice):
                 break
             data = local.vocabulary.bytes_of[choice.token]
             if not (stretch.rest.startswith(data) or data.startswith(stretch.rest)):
@@ -176,6 +189,8 @@ def _reuse(stretch: _Stretch, slot: Slot, prompt: list[int]) -> tuple[_Pending, 
 def _draft(stretch: _Stretch, slot: Slot, pending: _Pending) -> list[int]:
     """Draft tokens to run behind ``pending``: the tokenizer's own for the known text, or a guess at what follows."""
     if not pending:  # the logits are there already: nothing to be run
+        return []
+    if not stretch.rest and stretch.beginnings:
         return []
     if not stretch.rest:
         room = max(stretch.writing.stop.max_tokens - stretch.spent - 1, 0)
@@ -212,7 +227,7 @@ def _verify(stretch: _Stretch, slot: Slot, rows: torch.Tensor, draft: Sequence[i
     chunks: list[Chunk] = []
     for i in range(len(draft) + 1):
         choice = choose(stretch.local.vocabulary, rows[i], stretch.rest)
-        chunks.append(stretch.take(choice))
+        chunks.append(stretch.begin(rows[i]) if stretch.begins(choice) else stretch.take(choice))
         if stretch.over or i == len(draft) or draft[i] != choice.token:
             if guessed:
                 stretch.local.drafts.verified(i, len(draft))

@@ -34,6 +34,7 @@ class Weights(StrEnum):
     F16 = "f16"
     BF16 = "bf16"
     Q8_0 = "q8_0"  # blocks of 32 int8 with a scale each: the nearest to our own int8
+    Q4_0 = "q4_0"  # the same in four bits, round to nearest
 
 
 # llama.cpp knows pre-tokenizers by name only, and none that keeps a line end and the indentation behind it together,
@@ -81,7 +82,8 @@ def export_gguf(source: Path, target: Path, weights: Weights = Weights.Q8_0, nam
     kind = gguf.GGMLQuantizationType[weights.name]
     for tensor, values in _tensors(folder):
         stored = kind if values.ndim > 1 else gguf.GGMLQuantizationType.F32
-        if stored is gguf.GGMLQuantizationType.Q8_0 and values.shape[-1] % 32:  # a row is stored in blocks of 32
+        blocks = (gguf.GGMLQuantizationType.Q8_0, gguf.GGMLQuantizationType.Q4_0)
+        if stored in blocks and values.shape[-1] % 32:  # a row is stored in blocks of 32
             stored = gguf.GGMLQuantizationType.F16
         writer.add_tensor(tensor, gguf.quants.quantize(values, stored), raw_dtype=stored)
     writer.write_header_to_file()

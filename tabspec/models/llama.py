@@ -175,7 +175,7 @@ class LlamaDecoder:
         self.norm = get("model.norm.weight")
         self.logits = matrix("model.embed_tokens" if config.tied else "lm_head")
         self.embedding = self.logits.weight if config.tied else get("model.embed_tokens.weight")
-        self.cos, self.sin = _rope(config, self.context, device, dtype)
+        self.cos, self.sin = rope(config, self.context, device, dtype)
 
     def new_kv(self) -> LlamaKV:
         return LlamaKV(self._room(0))
@@ -246,7 +246,7 @@ class LlamaDecoder:
         )
 
 
-def _rope(config: LlamaConfig, positions: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def rope(config: LlamaConfig, positions: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Cosines and sines of the rotary embedding (arXiv 2104.09864, in halves), each (positions, head_dim)."""
     exponents = torch.arange(0, config.head_dim, 2, dtype=torch.int64).float() / config.head_dim
     angles = torch.outer(torch.arange(positions).float(), 1.0 / config.rope_theta**exponents)

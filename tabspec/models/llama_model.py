@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -11,6 +13,8 @@ from tabspec.models.devices import pick_device, pick_dtype
 from tabspec.models.folder import ModelFolder, speak
 from tabspec.models.llama import LlamaConfig, LlamaDecoder
 from tabspec.models.local import LocalModel
+from tabspec.models.native import NativeDecoder
+from tabspec.models.native_library import NativeMissing, installed
 from tabspec.models.protocol import ModelInfo
 from tabspec.models.quantized import is_quantized, load_llama_state_dict
 
@@ -36,17 +40,24 @@ def load_llama(
     vocabulary, form = speak(folder.tokenizer_json(), folder.model_type, name, format)
     if shape.vocabulary < vocabulary.size:
         raise ModelNotUsable(f"{name}: its tokenizer has more tokens than the model")
-    # With one query token, int8 weights halve the bytes that are read, which is what a step on a CPU waits for.
-    int8 = at.type == "cpu" and numbers is torch.bfloat16
     try:
-        weights = _weights(folder)
-        decoder = LlamaDecoder(shape, weights, context=context, device=at, dtype=numbers, int8=int8)
+        weights = load_weights(folder)
+        native = (
+            compiled_decoder(shape, weights, context) if at.type == "cpu" and dtype in ("auto", "bfloat16") else None
+        )
+        # With one query token, int8 weights halve the bytes that are read, which is what a step on a CPU waits for.
+        int8 = at.type == "cpu" and numbers is torch.bfloat16
+        decoder = native or LlamaDecoder(shape, weights, context=context, device=at, dtype=numbers, int8=int8)
     except (SafetensorError, OSError, RuntimeError) as error:
         raise ModelNotUsable(f"{name}: cannot be loaded: {str(error).splitlines()[0]}") from error
     except KeyError as error:
         raise ModelNotUsable(f"{name}: cannot be loaded: its weights lack {error}") from None
     kind = f"{str(numbers).removeprefix('torch.')}{' and int8' if int8 else ''}"
-    detail = f"own decoder, {folder.model_type}, {at.type}, {kind}, {form.name}"
+    if native:  # answers differ with the arithmetic (near ties fall otherwise), not with the instruction set
+        kind = f"compiled, int8, {native.library.arithmetic(native.level)}"
+    detail = (
+        f"own decoder, {folder.model_type}, {at.type}, {f'{kind}, {native.level}' if native else kind}, {form.name}"
+    )
     fingerprint = folder.fingerprint("own", kind, form.name, str(decoder.context))
     info = ModelInfo(name, fingerprint, decoder.context, detail, folder.calibration)
     return LocalModel(info, decoder, vocabulary, form)
@@ -60,7 +71,16 @@ def llama_shape(folder: ModelFolder) -> LlamaConfig | None:
         raise ModelNotUsable(f"{folder.path / 'config.json'} is not complete: {error}") from None
 
 
-def _weights(folder: ModelFolder) -> dict[str, torch.Tensor]:
+def compiled_decoder(shape: LlamaConfig, weights: Mapping[str, torch.Tensor], context: int) -> NativeDecoder | None:
+    """A decoder on the library tabspec-native; None where that is not installed, or cannot run this model."""
+    try:
+        library, level = installed()
+        return NativeDecoder(shape, weights, context=context, library=library, level=level)
+    except (NativeMissing, ModelNotUsable):
+        return None
+
+
+def load_weights(folder: ModelFolder) -> dict[str, torch.Tensor]:
     """All weights by transformers' names, as they lie in the files; quantized ones in float32."""
     if is_quantized(folder.weights[0]):
         return load_llama_state_dict(folder.weights[0], torch.float32)

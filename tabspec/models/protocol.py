@@ -52,6 +52,14 @@ class RelatedText:
 
 
 @dataclass(frozen=True, slots=True)
+class Beginning:
+    """One way in which an answer may begin: what a first token says, and its log-probability (natural logarithm)."""
+
+    text: str
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
 class GenerationRequest:
     """One question to a model: what stands between ``head`` + ``forced`` and ``suffix``?
 
@@ -59,7 +67,8 @@ class GenerationRequest:
     under a constraint (docs/architecture.md), so that the answer is a function of the text alone. ``path`` is the
     file's base name (a hint to the language). ``resume`` is text that an earlier generation for the same question
     had already produced when it was interrupted: the answer goes on behind it and does not repeat it.
-    ``foreground`` tells a server with priorities that an editor is waiting.
+    ``foreground`` tells a server with priorities that an editor is waiting. If ``beginnings`` is not 0, the question is
+    not for text but for how it may begin: up to so many ways, in `Chunk.beginnings`. Models that cannot tell give none.
     """
 
     head: str
@@ -71,6 +80,7 @@ class GenerationRequest:
     stop: StopRule = field(default_factory=StopRule)
     resume: str = ""
     foreground: bool = True
+    beginnings: int = 0
 
     @property
     def prefix(self) -> str:
@@ -97,7 +107,8 @@ class Chunk:
     ``text`` holds whole characters (bytes of an unfinished one wait for the next chunk), never special tokens.
     ``tokens`` and ``logprobs`` (natural logarithm) belong to the tokens decoded since the last chunk. ``usage``
     counts since the last chunk; the prompt's share is in the first one, so that an interrupted generation
-    is counted too. ``finish`` is set on the last chunk and only there.
+    is counted too. ``finish`` is set on the last chunk and only there. ``beginnings`` (the most likely first, no two of
+    the same text) are there if the request asked for them.
     """
 
     text: str = ""
@@ -105,6 +116,7 @@ class Chunk:
     logprobs: tuple[float, ...] = ()
     usage: Usage = Usage()
     finish: Finish | None = None
+    beginnings: tuple[Beginning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, Usage
+from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, ModelInfo, Usage
 from tabspec.suggestion import Finish
 
 Script = Callable[[GenerationRequest], str]
@@ -22,6 +22,35 @@ def continuing(target: str) -> Script:
         return target[at:] if target.startswith(whole) or whole[-40:] in target else ""
 
     return answer
+
+
+@dataclass
+class WithOthers:
+    """A script that knows other answers, too: ``others`` maps a text before the cursor to what else may come there.
+
+    It is consistent: once a beginning of one of them is typed (``token_chars`` characters or more), the answer is the
+    rest of it; where two begin alike, of the one that is named first.
+    """
+
+    script: Script
+    others: Mapping[str, Sequence[str]]
+    token_chars: int = 4
+
+    def __call__(self, request: GenerationRequest) -> str:
+        for before, texts in self.others.items():
+            typed = request.prefix.removeprefix(before) if request.prefix.startswith(before) else ""
+            for text in texts:
+                if self.token_chars <= len(typed) < len(text) and text.startswith(typed):
+                    return text[len(typed) :]
+        return self.script(request)
+
+    def beginnings(self, request: GenerationRequest) -> Sequence[str]:
+        return [text[: self.token_chars] for text in self.others.get(request.prefix, ())]
+
+
+def letters(alphabet: str = "ab(\n") -> Callable[[GenerationRequest], Sequence[str]]:
+    """Beginnings for `pseudo_random`: any answer may begin with any letter."""
+    return lambda request: list(dict.fromkeys(alphabet))
 
 
 def pseudo_random(alphabet: str = "ab(\n", longest: int = 12) -> Script:
@@ -51,7 +80,8 @@ class ScriptedModel:
 
     A token is ``token_chars`` characters. ``prefill_s`` and ``token_s`` are seconds, waited on the running loop's
     clock, which may be virtual. ``logprob`` is that of each token. ``fail`` is raised, if set, once
-    ``fail_after`` tokens are out. The counters tell what was asked of it.
+    ``fail_after`` tokens are out. ``beginnings`` are the ways in which its answers may begin, each of them ``logprob``
+    less likely than the one before. The counters tell what was asked of it.
     """
 
     script: Script | Mapping[str, str]
@@ -62,6 +92,7 @@ class ScriptedModel:
     fail: Exception | None = None
     fail_after: int = 0
     name: str = "scripted"
+    beginnings: Callable[[GenerationRequest], Sequence[str]] | None = None
     requests: list[GenerationRequest] = field(default_factory=list)
     decoded: int = 0
     running: int = 0
@@ -91,6 +122,9 @@ class ScriptedModel:
         try:
             await asyncio.sleep(self.prefill_s)
             yield Chunk(usage=Usage(prefill=prompt))
+            if request.beginnings:
+                yield Chunk(beginnings=self._begin(request))
+                pieces = []
             for i, piece in enumerate(pieces):
                 if self.fail is not None and i >= self.fail_after:
                     raise self.fail
@@ -104,6 +138,11 @@ class ScriptedModel:
         finally:
             self.running -= 1
             self.cancelled += not done
+
+    def _begin(self, request: GenerationRequest) -> tuple[Beginning, ...]:
+        told = self.beginnings(request) if self.beginnings else ()
+        ranked = enumerate(dict.fromkeys(told), 1)
+        return tuple(Beginning(text, rank * self.logprob) for rank, text in ranked)[: request.beginnings]
 
     async def close(self) -> None:
         return None

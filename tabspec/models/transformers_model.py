@@ -30,19 +30,19 @@ class TransformersDecoder:
     """A `Decoder` on a transformers model. Its KV cache is a `DynamicCache`."""
 
     def __init__(self, model: Any, context: int) -> None:
-        self._model = model
+        self.model = model
         self.context = context
         # With it, only the logits that are asked for are computed; a vocabulary of 150,000 makes that worth while.
         self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
 
     def new_kv(self) -> DynamicCache:
-        return DynamicCache(config=self._model.config)
+        return DynamicCache(config=self.model.config)
 
     @torch.inference_mode()
     def forward(self, kv: DynamicCache, tokens: Sequence[int], want: int) -> torch.Tensor:
-        ids = torch.tensor([list(tokens)], device=self._model.device)
+        ids = torch.tensor([list(tokens)], device=self.model.device)
         options = {"logits_to_keep": max(want, 1)} if self._keeps else {}
-        logits: torch.Tensor = self._model(input_ids=ids, past_key_values=kv, use_cache=True, **options).logits[0]
+        logits: torch.Tensor = self.model(input_ids=ids, past_key_values=kv, use_cache=True, **options).logits[0]
         return logits[len(logits) - want :].float().cpu()
 
     def truncate(self, kv: DynamicCache, length: int) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from tabspec.calibration import Calibration
 from tabspec.errors import ModelError, ModelUnavailable
-from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, RelatedText, StopRule, Usage
+from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, ModelInfo, RelatedText, StopRule, Usage
 from tabspec.suggestion import Finish
 
 Message = dict[str, Any]
@@ -51,6 +51,8 @@ def chunk_fields(chunk: Chunk) -> Message:
     fields: Message = {"text": chunk.text, "usage": [chunk.usage.prefill, chunk.usage.reused, chunk.usage.decoded]}
     if chunk.tokens:
         fields |= {"tokens": chunk.tokens, "logprobs": chunk.logprobs}
+    if chunk.beginnings:
+        fields["beginnings"] = [[each.text, each.logprob] for each in chunk.beginnings]
     return fields | ({"finish": chunk.finish} if chunk.finish else {})
 
 
@@ -62,6 +64,7 @@ def read_chunk(fields: Message) -> Chunk:
         tuple(fields.get("logprobs", ())),
         Usage(*fields["usage"]),
         Finish(finish) if finish else None,
+        tuple(Beginning(*each) for each in fields.get("beginnings", ())),
     )
 
 

@@ -125,7 +125,7 @@ class MemoModel:
                     prompt_told = True
                     known.prompt_tokens = max(chunk.usage.prefill + chunk.usage.reused, 1)
                     yield self._prompt(request, known)
-                if chunk.text or chunk.tokens or chunk.finish:
+                if chunk.text or chunk.tokens or chunk.finish or chunk.beginnings:
                     piece = replace(chunk, usage=Usage(decoded=chunk.usage.decoded))
                     if at == len(known.chunks):  # else another one who asked the same was faster
                         known.chunks.append(piece)

@@ -17,7 +17,7 @@ from statistics import median
 
 from tabspec.context import EditContext
 from tabspec.errors import ModelNotUsable, PositionError
-from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, Usage
+from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, ModelInfo, Usage
 from tabspec.replay.session import Fetch, Fetched, FetchedItem, Selection, Session, with_cursors
 from tabspec.suggestion import Finish
 from tabspec.text import Document, Position
@@ -45,12 +45,14 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class RecordedAnswer:
-    """What the assistant answered at ``context``, and how long it took; ``ms`` is None if it had it in its cache."""
+    """What the assistant answered at ``context``, and how long it took; ``ms`` is None if it had it in its cache.
+    ``others`` are what else it offered there."""
 
     context: EditContext
     kind: Kind
     text: str = ""
     ms: float | None = None
+    others: tuple[str, ...] = ()
 
 
 def recorded_answers(session: Session) -> Iterator[RecordedAnswer]:
@@ -77,10 +79,11 @@ def _answer(context: EditContext, fetched: Fetched) -> RecordedAnswer:
     ms = None if fetched.ms <= CACHED_MS else fetched.ms
     if not fetched.items:
         return RecordedAnswer(context, Kind.EMPTY, ms=ms)
-    said = next((text for item in fetched.items if (text := _continuation(context, item))), None)
+    said, *others = dict.fromkeys(text for item in fetched.items if (text := _continuation(context, item))) or [None]
     if said is None:
         return RecordedAnswer(context, Kind.ELSEWHERE, ms=ms)
-    return RecordedAnswer(context, Kind.SAID if fetched.error is None else Kind.CANCELLED, said, ms)
+    kind = Kind.SAID if fetched.error is None else Kind.CANCELLED
+    return RecordedAnswer(context, kind, said, ms, tuple(filter(None, others)))
 
 
 def _continuation(context: EditContext, item: FetchedItem) -> str | None:
@@ -160,6 +163,11 @@ class RecordedModel:
         self.elsewhere += found is not None and found.kind is Kind.ELSEWHERE
         ms = self.median_ms if found is None or found.ms is None else found.ms
         await asyncio.sleep(ms / 1000 if self.latency_s is None else self.latency_s)
+        if request.beginnings:  # whole texts; how likely they were, the recording does not tell
+            others = found.others if found is not None else ()
+            yield Chunk(beginnings=tuple(Beginning(_plain(other), 0.0) for other in others)[: request.beginnings])
+            yield Chunk(finish=Finish.END)
+            return
         text = _plain(found.text).removeprefix(request.resume) if found is not None else ""
         prompt = (len(request.prefix) + len(request.suffix)) // CHARS_PER_TOKEN
         yield Chunk(text, usage=Usage(prompt, 0, -(-len(text) // CHARS_PER_TOKEN)))

@@ -6,6 +6,7 @@ script that takes 50 ms for the prompt and 4 ms for a token of four characters, 
 two cores; between two Tabs 150 ms are spent reading. Side by side in one run:
 
 - the plugin on 0.12 and 0.11, with and without speculation (policies `chain` and `cache`);
+- the plugin with `backend = "builtin"`, where `vim.lsp.inline_completion` draws;
 - Neovim 0.12's own `vim.lsp.inline_completion`, with no plugin, on the same server.
 """
 
@@ -46,11 +47,13 @@ class Case:
     version: str
     policy: str = "chain"
     plugin: bool = True
+    backend: str = "own"
 
 
 CASES = (
     Case("plugin, 0.12", "0.12"),
     Case("plugin, 0.11", "0.11"),
+    Case('plugin, 0.12, backend "builtin"', "0.12", backend="builtin"),
     Case("built-in, 0.12", "0.12", plugin=False),
     Case("plugin, 0.12, no speculation", "0.12", "cache"),
     Case("built-in, 0.12, no speculation", "0.12", "cache", plugin=False),
@@ -112,7 +115,8 @@ def measure(case: Case, folder: Path) -> list[float]:
     server = [sys.executable, "-m", "tabspec_lsp.main", "--stdio", "--model", f"scripted:{script}"]
     init = folder / "init.lua"
     make = plugin_init if case.plugin else built_in_init
-    init.write_text(make(server, f"settings = {{ policy = '{case.policy}' }}", READY))
+    options = f"settings = {{ policy = '{case.policy}' }}, backend = '{case.backend}'"
+    init.write_text(make(server, options, READY))
     file = folder / "example.py"
     file.write_text("")
     command = [str(installed(case.version)), "--clean", "-n", "-u", str(init), str(file)]

@@ -15,15 +15,21 @@ def test_bench_lsp(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypat
     root = Path(__file__).parents[2]
     monkeypatch.setenv("PYTHONPATH", f"{root}:{root / 'lsp'}")
     out = tmp_path / "lsp.json"
-    assert run(["bench", "lsp", "--rounds", "12", "--starts", "1", "--json", str(out)]) == 0
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps({"any": True, "prefill_s": 0.01, "token_s": 0.002}))
+    model = f"scripted:{script}"
+    assert run(["bench", "lsp", "--rounds", "12", "--starts", "1", "--model", model, "--json", str(out)]) == 0
     result = json.loads(out.read_text())
     assert result["format"] == "tabspec-bench-lsp"
     assert result["initialize"]["bare"] > 0
-    asked, not_asked = result["speculation"], result["no_speculation"]
-    # The same session, so that only asking ahead differs: without it no Tab is answered at once.
-    assert asked["tab"]["count"] == not_asked["tab"]["count"] > 3
-    assert not_asked["instant_tab_rate"] == 0
+    assert result["bare_reply"]["after_a_pause"]["count"] == 12
+    asked, not_asked = (result["models"]["scripted"][name] for name in ("speculation", "no_speculation"))
+    # Without asking ahead no Tab is answered at once, and nothing is decoded that nobody waits for.
+    assert asked["tab"]["count"] > 3 and not_asked["tab"]["count"] > 3
+    assert not_asked["instant_tab_rate"] == 0 and not_asked["hit_while_decoding"]["count"] == 0
     assert asked["instant_tab_rate"] > 0
     assert not_asked["sources"]["speculated"] == 0
     assert not_asked["sources"]["type_through"] > 0
+    assert asked["memory"] > 20
+    assert asked["first_cold"] > asked["first_warm"] > 10
     assert "bare pygls server" in capsys.readouterr().out

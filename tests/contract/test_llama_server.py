@@ -139,6 +139,23 @@ async def test_what_is_typed_cannot_change_an_exact_answer(url: str) -> None:
     assert checked > 20
 
 
+async def test_it_tells_how_an_answer_may_begin_as_the_model_in_this_process_does(url: str, tiny: Path) -> None:
+    """Of a question whose line in progress is empty, so that both are asked behind the same tokens."""
+    local = load_model(str(tiny), dtype="float32", device="cpu")
+    model = HttpModel(f"{url}?tokenizer={tiny}")
+    head, told = CODE[: CODE.index("def add")], 0
+    for cut in range(20, len(head), 20):
+        question = GenerationRequest(head[:cut], "", "\n", "a.py", beginnings=8)
+        there, here = await ask(model, question), await ask(local, question)
+        likely = {each.text: each.logprob for chunk in here for each in chunk.beginnings}
+        # Of a first token that ends the answer (one of the format's marks) the server tells nothing.
+        found = [each for chunk in there for each in chunk.beginnings][:4]
+        assert [each.logprob for each in found] == pytest.approx([likely[each.text] for each in found], abs=0.05)
+        told += len(found) == 4
+    assert told >= 5
+    await model.close()
+
+
 async def test_the_prompt_is_reused_from_one_request_to_the_next(url: str) -> None:
     model = HttpModel(url)
     question = questions(CODE, 1, seed=3)[0]

@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nvim_driver import GHOST, VERSIONS, NotSeen, Nvim, built_in_init, installed
@@ -30,10 +31,10 @@ def perimeter(width, height):
 Open = Callable[..., Nvim]
 
 
-def server_command(target: str, folder: Path, **delays: float) -> list[str]:
+def server_command(target: str, folder: Path, **more: Any) -> list[str]:
     """The language server with a model that knows the text that the user is going to write."""
     script = folder / "script.json"
-    script.write_text(json.dumps({"target": target, **delays}), encoding="utf-8")
+    script.write_text(json.dumps({"target": target, **more}), encoding="utf-8")
     return [sys.executable, "-m", "tabspec_lsp.main", "--stdio", "--model", f"scripted:{script}"]
 
 
@@ -43,11 +44,11 @@ def open_nvim(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     running = []
 
     def open_one(
-        target: str | None = TARGET, text: str = "", *, options: str = "", before: str = "", **delays: float
+        target: str | None = TARGET, text: str = "", *, options: str = "", before: str = "", **more: Any
     ) -> Nvim:
         file = tmp_path / "example.py"
         file.write_bytes(text.encode())
-        command = server_command(target, tmp_path, **delays) if target is not None else None
+        command = server_command(target, tmp_path, **more) if target is not None else None
         nvim = Nvim(installed(request.param), tmp_path, command, options, before)
         running.append(nvim)
         return nvim.start(file)
@@ -225,6 +226,45 @@ def test_accept_line_by_line(open_nvim: Open) -> None:
     assert screen.cursor == (1, 0)
     nvim.keys("M-Down")
     nvim.until_text("def area(width, height):\n    return width * height\n")
+
+
+# --- several suggestions ----------------------------------------------------------------------------------------------
+
+OTHERS = {"def ar": ["ctic(pole):", "ray(size):"]}
+
+
+def test_choosing_another_one(open_nvim: Open) -> None:
+    """With the real server: the others come when they are asked for, and what follows the chosen one is there."""
+    target = TARGET + "\ndef array(size):\n    return [0] * size\n"
+    nvim = open_nvim(target, others=OTHERS, token_s=0.001)
+    nvim.keys("i")
+    nvim.type("def ar")
+    nvim.until_ghost("ea(width, height):")
+    nvim.keys("M-n")
+    nvim.until_ghost("ray(size): (2/3)")  # the shorter is the likelier one
+    nvim.keys("M-n")
+    nvim.until_ghost("ctic(pole): (3/3)")
+    nvim.keys("M-p")
+    nvim.until_ghost("ray(size): (2/3)")
+    nvim.keys("M-Right")
+    nvim.until_ghost("(size):")
+    assert nvim.text == "def array"
+    nvim.keys("Tab")
+    nvim.until_ghost("    return [0] * size")
+    assert nvim.text == "def array(size):"
+    status = until_status(nvim, "tabs", 1)
+    assert status["accepted"] == 2  # a word of it, and the rest
+
+
+def test_a_refused_suggestion_gives_its_place_to_another(open_nvim: Open) -> None:
+    nvim = open_nvim(others=OTHERS)
+    nvim.keys("i")
+    nvim.type("def ar")
+    nvim.until_ghost("ea(width, height):")
+    nvim.keys("C-]")
+    nvim.until_no_ghost()
+    nvim.lua("require('tabspec').next()")
+    nvim.until_ghost("ray(size): (1/2)")
 
 
 # --- the user's own Tab -----------------------------------------------------------------------------------------------
@@ -464,6 +504,19 @@ class silent_server:
 
     def __exit__(self, *error: object) -> None:
         os.kill(self.pid, signal.SIGCONT)
+
+
+def until_status(nvim: Nvim, field: str, value: int) -> dict[str, Any]:
+    """Wait until the server says this of itself; all that it says."""
+
+    def look() -> dict[str, Any] | None:
+        nvim.lua("require('tabspec.server').ask_status()")
+        status = nvim.lua("return require('tabspec.server').status") or {}
+        return status if status.get(field) == value else None
+
+    found = nvim.until(look, f"{field} = {value}")
+    assert found is not None
+    return found
 
 
 def until_answered(nvim: Nvim) -> None:

@@ -193,6 +193,29 @@ def test_accepting_a_line(window: Open) -> None:
     assert editor.look("ghost") == rest
 
 
+def test_choosing_another_one(window: Open) -> None:
+    """VS Code's own keys for it ask explicitly; what is accepted is told by the item's own id."""
+    editor = window({**SCRIPT, "others": {"def ": ["array(size):", "zero():"]}}).ready()
+    editor.type("def ")
+    editor.ghost(CHAIN[0])
+    editor.press("Alt+BracketRight")
+    editor.ghost("zero():")  # the shorter is the likelier one
+    texts = [item["insertText"] for item in editor.offered()]
+    assert texts == [CHAIN[0], "zero():", "array(size):"]
+    chosen = editor.offered()[2]["command"]["arguments"]
+    editor.press("Alt+BracketRight")
+    editor.ghost("array(size):")
+    editor.screenshot("choosing")
+    so_far = len(editor.said())
+    editor.press("Tab")
+    told = editor.until_said(
+        lambda m: m.get("method") == "workspace/executeCommand", "the accept was not told", after=so_far
+    )
+    assert told["params"] == {"command": "tabspec.accepted", "arguments": chosen}
+    assert editor.document() == "def array(size):"
+    assert editor.status()["accepted"] == 1
+
+
 def test_windows_line_ends_and_wide_characters(window: Open) -> None:
     before = "s = '🐍 é'\n"
     editor = window({**SCRIPT, "target": before + TARGET}, before.replace("\n", "\r\n")).ready()

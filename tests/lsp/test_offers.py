@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tabspec_lsp.offers import Heard, Offer, Offers, Outcome
 
 from tabspec.context import EditContext
-from tabspec.suggestion import Source, Suggestion
+from tabspec.suggestion import Answer, Source, Suggestion
 from tabspec.text import Document
 
 pieces = st.text(alphabet="ab( \n😀", max_size=8)
@@ -21,7 +21,7 @@ suggestions = st.builds(
 def shown(before: str, behind: str, suggestion: Suggestion) -> tuple[Offers, Offer]:
     offers = Offers()
     context = EditContext(Document("file:///x", before + behind), len(before))
-    offer = offers.add(context, suggestion, Source.MODEL)
+    (offer,) = offers.add(context, Answer(Source.MODEL, (suggestion,)))
     offers.show(offer)
     return offers, offer
 
@@ -112,7 +112,8 @@ def test_offers_of_large_documents_take_no_more_memory_than_others() -> None:
     made = []
     for number in range(100):
         text = f"{number}" + "x" * 5_000_000
-        made.append(offers.add(EditContext(Document("file:///x", text), 0), Suggestion("a"), Source.MODEL).id)
+        context = EditContext(Document("file:///x", text), 0)
+        made += [offer.id for offer in offers.add(context, Answer(Source.MODEL, (Suggestion("a"),)))]
     kept = [offer_id for offer_id in made if offers.get(offer_id)]
     assert kept == made[-len(kept) :]
     assert 3 <= len(kept) <= 13
@@ -121,6 +122,32 @@ def test_offers_of_large_documents_take_no_more_memory_than_others() -> None:
 def test_old_offers_are_forgotten() -> None:
     offers, offer = shown("", "", Suggestion("first"))
     for _ in range(1001):
-        offers.add(offer.context, Suggestion("later"), Source.MODEL)
+        offers.add(offer.context, Answer(Source.MODEL, (Suggestion("later"),)))
     assert offers.get(offer.id) is None
     assert offers.get(["not", "an", "id"]) is None
+
+
+@given(pieces, pieces, st.lists(pieces.filter(lambda text: len(text) > 1), min_size=2, max_size=4, unique=True))
+def test_another_one_of_several_is_heard_though_the_first_is_taken_to_be_shown(
+    before: str, behind: str, texts: list[str]
+) -> None:
+    context = EditContext(Document("file:///x", before + behind), len(before))
+    for chosen in range(len(texts)):
+        offers = Offers()
+        made = offers.add(context, Answer(Source.MODEL, tuple(map(Suggestion, texts))))
+        offers.show(made[0])
+        after = context.after_accept(made[chosen].suggestion).document.text
+        heard = become(offers, before + behind, after)
+        # (Another one may begin alike, and what is accepted be taken for a word or a line of it.)
+        assert all(one.offer.suggestion.text.startswith(texts[chosen]) for one in heard)
+        if not any(text.startswith(texts[chosen]) for text in texts if text != texts[chosen]):
+            assert [one.outcome for one in heard] == [Outcome.ACCEPTED]
+            assert heard[0].offer is made[chosen]
+
+
+def test_once_the_first_was_begun_no_other_is_meant() -> None:
+    context = EditContext(Document("file:///x", "a"), 1)
+    offers = Offers()
+    first, _ = offers.add(context, Answer(Source.MODEL, (Suggestion(" = b"), Suggestion(" = c()"))))
+    offers.show(first)
+    assert become(offers, "a", "a ", "a =", "a = ", "a = c()") == []

@@ -20,7 +20,7 @@ from texts import random_change
 from tabspec.context import EditContext
 from tabspec.replay.session import MarkEvent
 from tabspec.replay.session_file import read_session
-from tabspec.suggestion import Source, Suggestion
+from tabspec.suggestion import Answer, Source, Suggestion
 from tabspec.text import Document, Edit
 
 
@@ -122,7 +122,7 @@ def test_times_are_those_of_the_clock_and_never_go_back(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path, clock=lambda: now)
     document = Document(URI, "x = ")
     recorder.opened(document)
-    offer = Offers().add(EditContext(document, 4), Suggestion("1"), Source.MODEL, 0.25)
+    (offer,) = Offers().add(EditContext(document, 4), Answer(Source.MODEL, (Suggestion("1"),), waited=0.25))
     now = 101.0
     recorder.shown(offer)
     now = 102.5

@@ -197,7 +197,8 @@ async def test_a_thousand_requests_a_second_for_ten_seconds(start: Start) -> Non
                     client.change(version, wire(place, place, letter))
                     text += letter
                 lines = text.split("\n")
-                answers.append(client.begin_inline(len(lines) - 1, len(lines[-1]))[1])
+                kind = 1 if rng.random() < 0.1 else 2  # some ask to choose
+                answers.append(client.begin_inline(len(lines) - 1, len(lines[-1]), triggerKind=kind)[1])
             await asyncio.sleep(max(0.0, begin + second + (part + 1) / 100 - loop.time()))
         high = max(high, client.memory())
     results = await asyncio.wait_for(asyncio.gather(*answers), 30)

@@ -141,10 +141,9 @@ class Watch:
             self._refused_for(request, answer)
 
     def _offered(self, context: EditContext, suggestion: Suggestion) -> None:
-        _require(
-            self.oracle.right(context, suggestion),
-            f"STALE: served {suggestion} at {_shown(context)}, where the model says {self.oracle.offer(context)}",
-        )
+        if not self.oracle.right(context, suggestion):
+            says = self.oracle.offer(context)
+            raise Violation(f"STALE: served {suggestion} at {_shown(context)}, where the model says {says}")
         _require(
             not self._is_refused(context, suggestion, REMEMBERED), f"offered again what was rejected: {suggestion}"
         )
@@ -215,7 +214,8 @@ class Watch:
     def quiet(self, seconds: float) -> None:
         """All that could happen now has happened, and ``seconds`` are about to pass."""
         _require(not self.model.wrongs, "; ".join(self.model.wrongs))
-        _require(len(self.model.open) <= self.slots, f"in {self.slots} slots: {'; '.join(map(str, self.model.open))}")
+        if len(self.model.open) > self.slots:
+            raise Violation(f"in {self.slots} slots: {'; '.join(map(str, self.model.open))}")
         self._asks_once()
         for stream in self.model.open:
             if stream.cancelled:
@@ -227,11 +227,11 @@ class Watch:
             self._nobody_in_the_way(seconds)
         generations = self.engine._scheduler.generations()
         for generation in generations:
-            _require(
-                generation.ended or self.wanted(generation),
-                f"unreachable work goes on: {_shown(generation.context)} {generation.state.value} with "
-                f"{generation.text!r}, from {_shown(self.current.get(generation.context.uri))}",
-            )
+            if not (generation.ended or self.wanted(generation)):
+                raise Violation(
+                    f"unreachable work goes on: {_shown(generation.context)} {generation.state.value} with "
+                    f"{generation.text!r}, from {_shown(self.current.get(generation.context.uri))}"
+                )
         self.most_generations = max(self.most_generations, len(generations))
         self._bounded(len(generations))
 
@@ -240,8 +240,8 @@ class Watch:
         for request in self.model.asked[self.counted :]:
             question = request.path, request.prefix, request.suffix
             self.asked[question] += not request.resume
-            again = self.asked[question] > 3 + self.just_told
-            _require(not again, f"asks again and again: {request.prefix[-40:]!r}|{request.suffix[:40]!r}")
+            if self.asked[question] > 3 + self.just_told:
+                raise Violation(f"asks again and again: {request.prefix[-40:]!r}|{request.suffix[:40]!r}")
         self.counted, self.just_told = len(self.model.asked), 0
 
     def wanted(self, generation: Generation) -> bool:
@@ -306,11 +306,12 @@ class Watch:
         documents = max(len(self.current), 1)
         # The futures of each screen, one request, one place of rest, and those typed past that still agree.
         _require(generations <= documents * (FUTURES + config.max_tokens + 2), f"{generations} generations at a time")
-        _require(len(cache) <= config.cache_entries, f"{len(cache)} entries in the completion cache")
+        entries = len(cache)
+        _require(entries <= config.cache_entries, f"{entries} entries in the completion cache")
         _require(cache.bytes <= config.cache_bytes, f"{cache.bytes} bytes in the completion cache")
         indexed = sum(sum(lengths._counts.values()) for lengths in cache._index.values())
-        _require(indexed == len(cache), f"the index counts {indexed} entries of {len(cache)}")
-        _require(len(cache._index) <= len(cache), "the index keeps places without entries")
+        _require(indexed == entries, f"the index counts {indexed} entries of {entries}")
+        _require(len(cache._index) <= entries, "the index keeps places without entries")
         waiting = {id(request.context) for request in self.pending}
         _require(
             all(id(request.context) in waiting for request in engine._waiting.values()),

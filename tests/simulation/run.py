@@ -1,53 +1,93 @@
-"""Run seeds of the simulator from the command line: `python -m tests.simulation.run --help`."""
+"""Run seeds of the simulator from the command line: `python -m tests.simulation.run --help`.
+
+Needs nothing but what the engine itself imports, so that it runs on any machine with Python and many cores.
+"""
 
 from __future__ import annotations
 
+import argparse
+import os
+import platform
 import sys
 import time
 import traceback
-from concurrent.futures import ProcessPoolExecutor
-
-import click
+from collections.abc import Iterator, Sequence
+from functools import partial
+from multiprocessing import Pool
 
 from .simulator import Report, simulate
 
-
-@click.command()
-@click.option("--seed", default=0, show_default=True, help="The first seed.")
-@click.option("--seeds", default=1, show_default=True, help="How many seeds.")
-@click.option("--events", default=2000, show_default=True, help="Events of each seed.")
-@click.option("--trace", is_flag=True, help="Print everything that happens.")
-@click.option("--jobs", default=1, show_default=True, help="Processes, each with seeds of its own.")
-def main(seed: int, seeds: int, events: int, trace: bool, jobs: int) -> None:
-    """Simulate, and stop at the first seed at which an invariant does not hold."""
-    began, done, requests = time.monotonic(), 0, 0
-    chosen = range(seed, seed + seeds)
-    with ProcessPoolExecutor(jobs) as pool:
-        if jobs == 1:
-            results = (attempt(number, events, trace) for number in chosen)
-        else:
-            results = pool.map(attempt, chosen, [events] * seeds, [trace] * seeds, chunksize=10)
-        for number, result in zip(chosen, results, strict=True):
-            if isinstance(result, str):
-                pool.shutdown(cancel_futures=True)
-                print(f"{result}\nseed {number} fails", file=sys.stderr)
-                sys.exit(1)
-            done, requests = done + result.events, requests + result.requests
-            if seeds == 1:
-                print(result)
-            elif (number - seed) % 100 == 99:
-                rate = done / (time.monotonic() - began)
-                print(f"{done:12,} events, up to seed {number}; {rate:,.0f} a second", flush=True)
-    print(f"{done:,} events, {requests:,} requests, no violation, {time.monotonic() - began:.0f} s")
+Outcome = tuple[int, Report | str]  # a seed, and its report or how it failed
 
 
-def attempt(seed: int, events: int, trace: bool) -> Report | str:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Simulate, and stop at the first seed at which an invariant does not hold: 1 then, else 0."""
+    options = _options(arguments)
+    first, last = options.seeds or (options.seed, options.seed)
+    began, done, requests, seeds = time.monotonic(), 0, 0, last - first + 1
+    told = began
+    for number, (seed, result) in enumerate(_outcomes(range(first, last + 1), options), 1):
+        if isinstance(result, str):
+            print(f"{result}\nseed {seed} fails; {done:,} events before it held", file=sys.stderr)
+            return 1
+        done, requests = done + result.events, requests + result.requests
+        if seeds == 1:
+            print(result)
+        elif time.monotonic() > told + 10:
+            told = time.monotonic()
+            print(f"{done:12,} events, {number} of {seeds} seeds; {done / (told - began):,.0f} a second", flush=True)
+    took = time.monotonic() - began
+    print(
+        f"{done:,} events, {requests:,} requests, seeds {first}..{last}, no violation; {took:.0f} s, "
+        f"{done / took:,.0f} events a second, {options.processes} processes, Python {platform.python_version()}"
+    )
+    return 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.run", description=main.__doc__)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--seed", type=int, default=0, help="one seed (default: 0)")
+    which.add_argument("--seeds", type=_seeds, metavar="A..B", help="the seeds from A to B, both included")
+    parser.add_argument("--events", type=int, default=2000, help="events of each seed (default: 2000)")
+    parser.add_argument("--processes", type=_processes, default=1, metavar="N", help="processes; 0: one a core")
+    parser.add_argument("--trace", action="store_true", help="print everything that happens (one process)")
+    options = parser.parse_args(arguments)
+    if options.trace and options.processes > 1:
+        parser.error("--trace: the processes would write over each other; use one")
+    return options
+
+
+def _seeds(text: str) -> tuple[int, int]:
+    first, dots, last = text.partition("..")
+    if not (dots and first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form A..B with A <= B")
+    return int(first), int(last)
+
+
+def _processes(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes")
+    return int(text) or os.cpu_count() or 1
+
+
+def _outcomes(seeds: range, options: argparse.Namespace) -> Iterator[Outcome]:
+    """Each seed's outcome: in order with one process, else as they come."""
+    run = partial(attempt, events=options.events, trace=options.trace)
+    if options.processes == 1:
+        yield from map(run, seeds)
+        return
+    with Pool(options.processes) as pool:  # leaving it ends the processes
+        yield from pool.imap_unordered(run, seeds)
+
+
+def attempt(seed: int, events: int, trace: bool) -> Outcome:
     """One seed's report, or how it failed."""
     try:
-        return simulate(seed, events, print if trace else None)
+        return seed, simulate(seed, events, print if trace else None)
     except Exception as error:
-        return "".join(traceback.format_exception(error))
+        return seed, "".join(traceback.format_exception(error))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -8,8 +8,10 @@ import pytest
 
 from tabspec.suggestion import Reason, Source
 
+from . import run
 from .faults import FAILURES
-from .simulator import World, simulate
+from .invariants import Violation
+from .simulator import Report, World, simulate
 from .test_mutants import EVENTS
 
 # 100 seeds of 2,000 events: what continuous integration runs. `scripts/soak.sh` runs fifty times as many.
@@ -45,6 +47,27 @@ def test_worlds_differ() -> None:
     assert len({repr(world.config) for world in worlds}) > 90
     assert {world.slots for world in worlds} == {1, 2, 4}
     assert len({world.config.policy for world in worlds}) == len(type(worlds[0].config.policy))
+
+
+def test_the_runner_tells_in_one_line_what_held(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.main(["--seeds", "0..3", "--events", "50", "--processes", "2"]) == 0
+    [line] = capsys.readouterr().out.splitlines()
+    assert "seeds 0..3, no violation" in line and int(line.partition(" ")[0]) >= 200
+
+
+def test_the_runner_fails_at_a_violation(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def broken(seed: int, events: int, note: object) -> Report:
+        if seed == 2:
+            raise Violation("planted")
+        return simulate(seed, events)
+
+    monkeypatch.setattr(run, "simulate", broken)
+    assert run.main(["--seeds", "0..3", "--events", "50"]) == 1
+    assert "planted" in capsys.readouterr().err
+    for wrong in (["--seeds", "3..1"], ["--seeds", "3"], ["--processes", "x"], ["--trace", "--processes", "2"]):
+        with pytest.raises(SystemExit) as ended:
+            run.main(wrong)
+        assert ended.value.code == 2
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 import contextlib
+import math
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from tabspec.models.drafts import NoDrafts, PromptLookup
 from tabspec.models.generate import LocalDecoding, generate
 from tabspec.models.load import load_model
 from tabspec.models.local import LocalModel
-from tabspec.models.protocol import Chunk, GenerationRequest, StopRule, Usage
+from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, StopRule, Usage
 from tabspec.models.slots import Slots
 from tabspec.prompt.window import canonical_cut
 from tabspec.suggestion import Finish
@@ -127,6 +128,55 @@ def oracle(local: LocalDecoding, request: GenerationRequest) -> str:
                 break
             if broken or spent >= stop.max_tokens:
                 return text[cursor:]
+
+
+def begin(local: LocalDecoding, request: GenerationRequest, count: int = 8) -> tuple[list[Beginning], Usage]:
+    """The ways to begin an answer to ``request``."""
+
+    async def run() -> tuple[list[Beginning], Usage]:
+        found: list[Beginning] = []
+        usage, last = Usage(), Chunk()
+        async for last in generate(local, replace(request, beginnings=count)):
+            assert last.text == "" and not last.tokens
+            found += last.beginnings
+            usage += last.usage
+        assert last.finish is not None
+        return found, usage
+
+    return asyncio.run(run())
+
+
+def begin_oracle(local: LocalDecoding, request: GenerationRequest) -> dict[str, float]:
+    """The same as plainly as it can be written: along the tokens that are chosen while nothing is said, and then every
+    token of the vocabulary at the place where something is."""
+    vocabulary, cut = local.vocabulary, canonical_cut(request.head + request.forced)
+    text = request.head + request.forced
+    tokens, rest = local.prompter.prompt(text[:cut], request), text[cut:].encode()
+    while True:
+        logits = local.decoder.forward(local.decoder.new_kv(), tokens, 1)[0].tolist()
+        agree = [
+            token
+            for token in range(vocabulary.size)
+            if not rest
+            or (
+                (data := vocabulary.bytes_of[token])
+                and token not in vocabulary.control
+                and (data.startswith(rest) or rest.startswith(data))
+            )
+        ]
+        total = math.log(sum(math.exp(logits[token]) for token in agree))
+        agree.sort(key=lambda token: (-logits[token], token))
+        best = vocabulary.bytes_of[agree[0]]
+        if not rest or len(best) > len(rest):
+            break
+        tokens, rest = [*tokens, agree[0]], rest[len(best) :]
+    found: dict[str, float] = {}
+    for token in agree:
+        with contextlib.suppress(UnicodeDecodeError):
+            said = "" if token in vocabulary.control else vocabulary.bytes_of[token][len(rest) :].decode()
+            if said:
+                found.setdefault(said, logits[token] - total)
+    return found
 
 
 PIECES = st.sampled_from(
@@ -238,6 +288,33 @@ def test_drafts_change_nothing(local: LocalDecoding, place: tuple[str, int], dat
 
     assert answer(replace(fresh(local), drafts=Guesses()), request)[:2] == (text, finish)
     assert answer(replace(fresh(local), drafts=PromptLookup(pays=-1)), request)[:2] == (text, finish)
+
+
+@settings(max_examples=15, deadline=None)
+@given(walk=st.lists(places(), min_size=1, max_size=3))
+def test_beginnings_are_the_likeliest_that_say_something(local: LocalDecoding, walk: list[tuple[str, int]]) -> None:
+    """Whatever is in the KV slots; and asking for them changes no answer."""
+    warm = fresh(local)
+    for place in walk:
+        request = ask(*place)
+        before = answer(warm, request)[:2]
+        found, usage = begin(warm, request)
+        likely = begin_oracle(local, request)
+        assert [each.logprob for each in found] == pytest.approx(list(likely.values())[:8], abs=1e-3)
+        assert {each.text: each.logprob for each in found} == pytest.approx(
+            {each.text: likely[each.text] for each in found}, abs=1e-3
+        )
+        assert usage.decoded == 0
+        assert answer(warm, request)[:2] == before == answer(fresh(local), request)[:2]
+
+
+def test_beginnings_are_asked_of_a_warm_slot_at_the_price_of_a_step(local: LocalDecoding) -> None:
+    document, warm = tiny.CODE, fresh(local)
+    request = ask(document, document.index("ello {name}"), StopRule(1, 6))
+    answer(warm, request)
+    _, usage = begin(warm, request)
+    assert usage.prefill <= 2
+    assert begin(warm, request)[0] == begin(fresh(local), request)[0]
 
 
 def test_reuse_is_counted(local: LocalDecoding) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -611,3 +612,60 @@ def test_pauses_double_up_to_a_bound_and_end_with_a_success() -> None:
     pauses = run_virtual(play())
     assert pauses[0] == pauses[-1] == FIRST_S and max(pauses) == LONGEST_S
     assert pauses[:3] == [FIRST_S, 2 * FIRST_S, 4 * FIRST_S]
+
+
+# --- how an answer may begin ------------------------------------------------------------------------------------------
+
+
+def completion(logprobs: Any) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "text": "urn", "logprobs": logprobs, "finish_reason": "length"}]}
+
+
+# OpenAI's API reference and vLLM's protocol.py (`CompletionLogProbs`); llama.cpp's tools/server/README.md.
+BY_TEXT = completion({"tokens": ["urn"], "top_logprobs": [{"urn": -0.2, " self": -2.5, "</s>": -3, "\ufffd": -4}]})
+LISTED = [
+    {"id": 5, "token": "urn", "logprob": -0.2},
+    {"id": 7, "token": " self", "logprob": -2.5},
+    {"id": 1, "token": "<|endoftext|>", "logprob": -3.0},
+    {"id": 9, "token": "", "logprob": -4.0},
+]
+BY_LIST = completion({"content": [{"id": 5, "token": "urn", "logprob": -0.2, "top_logprobs": LISTED}]})
+OF_INFILL = {"content": "urn", "stop": True, "completion_probabilities": [{"id": 5, "top_logprobs": LISTED}]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "event"),
+    [
+        (vllm, PATH, BY_TEXT),
+        (tgi, PATH, BY_TEXT),
+        (llama_cpp, PATH, BY_LIST),
+        (lambda stub: llama_cpp(stub, "strange.gguf"), "/infill", OF_INFILL),
+    ],
+)
+async def test_servers_tell_how_an_answer_may_begin(stub: Stub, kind: Any, path: str, event: dict[str, Any]) -> None:
+    async def answer(_: Request, reply: Reply) -> None:
+        await reply.events(event)
+
+    kind(stub).routes[path] = answer
+    model = HttpModel(stub.url)
+    chunks = await ask(model, replace(QUESTION, beginnings=8))
+    assert [(each.text, each.logprob) for each in chunks[-1].beginnings] == [("urn", -0.2), (" self", -2.5)]
+    assert said(chunks) == ("", Finish.LENGTH)
+    (request,) = stub.asked(path)
+    assert request.body.get("max_tokens", request.body.get("n_predict")) == 1
+    assert request.body.get("logprobs", request.body.get("n_probs")) >= 5
+    await model.close()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [*openai_events("urn"), completion({"top_logprobs": [None]}), completion([7]), completion({"content": []}), {}],
+)
+async def test_servers_that_tell_nothing_give_none(stub: Stub, event: dict[str, Any]) -> None:
+    async def answer(_: Request, reply: Reply) -> None:
+        await reply.events(event)
+
+    ollama(stub).routes[PATH] = answer
+    model = HttpModel(stub.url)
+    assert (await ask(model, replace(QUESTION, beginnings=8)))[-1].beginnings == ()
+    await model.close()

@@ -5,6 +5,7 @@ forms    the prompt in the model's FIM format: as text, or as tokens where the t
 apis     how each API is asked, and how its events are read
 wire     one streamed request: events in, or one clear line of what is wrong
 reading  from what is read to chunks; the stop rule
+begin    how an answer may begin, for more than one suggestion
 exact    the same under a grammar, so that the answer is a function of the text alone
 pace     back-off while a server is busy or down
 key      the key, which is never shown

@@ -16,6 +16,7 @@ import httpx
 from tabspec.errors import ModelError, ModelNotUsable, ModelUnavailable
 from tabspec.models.address import Address, Api, Switch, parse_address
 from tabspec.models.http.apis import Ask, Piece, completions, infill, read
+from tabspec.models.http.begin import first_tokens, ranked, read_beginnings
 from tabspec.models.http.detect import USUAL_CONTEXT, USUAL_SLOTS, Kind, Server, detect
 from tabspec.models.http.exact import exact, first_ask
 from tabspec.models.http.forms import TokenPrompts, format_of, neutral, text_prompt
@@ -24,7 +25,7 @@ from tabspec.models.http.pace import Pace
 from tabspec.models.http.reading import budget, read_on
 from tabspec.models.http.secrets import secret_in, stays_here
 from tabspec.models.http.wire import Busy, Refused, TooLong, Wire
-from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
+from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, ModelInfo
 from tabspec.models.writing import writable
 from tabspec.prompt.fim import FimFormat
 from tabspec.suggestion import Finish
@@ -194,7 +195,9 @@ class HttpModel:
         raise ModelError(f"{self.address.base}: the prompt is too long for the model, however short")
 
     async def _ask(self, server: Server, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-        if self._exact(server):
+        if request.beginnings:
+            chunks = self._begin(server, request)
+        elif self._exact(server):
             form = self._format(server)
             prompts = self._tokens or form
             assert prompts is not None  # else the API were another one
@@ -204,6 +207,15 @@ class HttpModel:
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
+
+    async def _begin(self, server: Server, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        """How the answer may begin. The line in progress stands in the prompt: so the first token says something."""
+        ask = first_tokens(self._plain(server, request), server, request.beginnings)
+        found: list[Beginning] = []
+        async with aclosing(self._wire.events(ask.path, ask.body)) as events:
+            async for event in events:
+                found = found or read_beginnings(event, self._marks)
+        yield Chunk(beginnings=ranked(found, request.beginnings), finish=Finish.LENGTH)
 
     def _plain(self, server: Server, request: GenerationRequest) -> Ask:
         """The whole question in one: the line in progress goes behind the head, or behind the middle marker, so that

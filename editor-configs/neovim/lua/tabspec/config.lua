@@ -5,6 +5,8 @@ local M = {}
 M.defaults = {
   -- Command of the language server, as a list; or a function, as vim.lsp.rpc.connect() makes. nil: it is looked for.
   cmd = nil,
+  -- Who asks and draws: "own", or "builtin" for Neovim 0.12's vim.lsp.inline_completion (on 0.11 it is "own").
+  backend = 'own',
   -- File types that get suggestions: a list, or "*" for all. The bundled model has read Python only.
   filetypes = { 'python' },
   -- Suggest from the start: a boolean, or a function that is given the buffer and says so.
@@ -30,6 +32,7 @@ M.defaults = {
 
 local types = {
   cmd = { 'table', 'function', 'nil' },
+  backend = { 'string' },
   filetypes = { 'table', 'string' },
   enabled = { 'boolean', 'function' },
   keymaps = { 'table', 'boolean' },
@@ -63,6 +66,10 @@ function M.check(given)
     else
       good[name] = value
     end
+  end
+  if good.backend and good.backend ~= 'own' and good.backend ~= 'builtin' then
+    table.insert(problems, ('option "backend" is "own" or "builtin", not "%s"'):format(good.backend))
+    good.backend = nil
   end
   if good.keymaps == true then
     good.keymaps = nil

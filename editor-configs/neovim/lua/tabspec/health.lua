@@ -19,6 +19,13 @@ local function check_editor()
   if #config.problems == 0 then
     health.ok('the options are right')
   end
+  if config.options.backend == 'builtin' then
+    if require('tabspec.builtin').available() then
+      health.ok('vim.lsp.inline_completion asks and draws (backend)')
+    else
+      health.warn('this Neovim has no vim.lsp.inline_completion: the plugin draws', 'Use Neovim 0.12 or newer')
+    end
+  end
 end
 
 local function check_server()

@@ -20,7 +20,8 @@ local function attach(buf)
 end
 
 local function on_attach(buf, client)
-  if vim.lsp.inline_completion then
+  local builtin = config.options.backend == 'builtin' and require('tabspec.builtin').available()
+  if vim.lsp.inline_completion and not builtin then
     -- Neovim's own ghost text, if it is on for all servers, would be drawn on top of this one.
     vim.lsp.inline_completion.enable(false, { client_id = client.id })
   end
@@ -28,7 +29,7 @@ local function on_attach(buf, client)
     vim.notify('tabspec: the server offers no inline completion', vim.log.levels.ERROR)
     return
   end
-  local session = require('tabspec.session').attach(buf, client)
+  local session = require(builtin and 'tabspec.builtin' or 'tabspec.session').attach(buf, client)
   require('tabspec.keys').map(buf)
   require('tabspec.server').ask_status()
   if buf == api.nvim_get_current_buf() then
@@ -112,7 +113,7 @@ function M.accept_line()
   return here ~= nil and here:accept(require('tabspec.offer').first_line)
 end
 
----Shows the next suggestion for this place.
+---Shows the next suggestion for this place; where none is shown, asks for those that there may be.
 function M.next()
   local here = session()
   return here ~= nil and here:cycle(1)
@@ -134,10 +135,7 @@ end
 function M.toggle()
   enabled = not enabled
   require('tabspec.session').each(function(buf, here)
-    here:forget()
-    if buf == api.nvim_get_current_buf() then
-      here:follow()
-    end
+    here:switch(M.is_enabled(buf))
   end)
   vim.cmd.redrawstatus()
 end

@@ -22,7 +22,7 @@ Session.__index = Session
 ---@type table<integer, tabspec.Session>
 local sessions = {}
 
-local M = {}
+local M = { Session = Session }
 
 ---@param buf? integer
 ---@return tabspec.Session?
@@ -32,9 +32,10 @@ end
 
 ---@param buf integer
 ---@param client vim.lsp.Client
-function M.attach(buf, client)
+---@param kind? table the class of the session, if it is another one
+function M.attach(buf, client, kind)
   M.detach(buf)
-  local self = setmetatable({ buf = buf, client = client }, Session)
+  local self = setmetatable({ buf = buf, client = client }, kind or Session)
   sessions[buf] = self
   local group = api.nvim_create_augroup('tabspec.session.' .. buf, {})
   local function on(events, callback)
@@ -201,6 +202,15 @@ function Session:take(here, err, result, invoked)
   self:shown()
 end
 
+---Suggestions were turned on or off for this buffer.
+---@param on boolean
+function Session:switch(on)
+  self:forget()
+  if on and self.buf == api.nvim_get_current_buf() then
+    self:follow()
+  end
+end
+
 ---Nothing is offered any more, and nothing is waited for.
 function Session:forget()
   if self.timer then
@@ -254,8 +264,9 @@ end
 
 ---Takes the whole suggestion, or the part of it that `part` cuts out. False if nothing is shown.
 ---@param part? fun(text: string): string
+---@param go_on? fun() in place of drawing the rest and asking for what comes next
 ---@return boolean
-function Session:accept(part)
+function Session:accept(part, go_on)
   local here = places.here(self.buf)
   local text, offer = nil, nil
   if self:active() then
@@ -271,14 +282,17 @@ function Session:accept(part)
       item = offer.item,
       acceptedLength = offers.units(offer, #text - #taken),
     })
-    self:draw(places.here(self.buf))
   else
     self:insert(here, text, offer.cut)
     self.answer = nil
-    ghost.hide(self.buf)
     self:command(offer.item)
   end
-  self:ask(AUTOMATIC)
+  if go_on then
+    go_on()
+  else
+    self:draw(places.here(self.buf))
+    self:ask(AUTOMATIC)
+  end
   return true
 end
 
@@ -301,8 +315,12 @@ end
 ---@return boolean
 function Session:cycle(step)
   local here = places.here(self.buf)
-  if not self:active() or not self:rest(here) then
+  if not self:active() then
     return false
+  end
+  if not self:rest(here) then
+    self:ask(INVOKED) -- where an automatic request gave nothing, there may be something to choose from
+    return true
   end
   local function turn()
     local answer = self.answer

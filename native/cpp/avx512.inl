@@ -1,0 +1,30 @@
+// What the levels with AVX512 share.
+
+#define MOST_ROWS 8
+#define ONE_ROW_PACKS 4
+#define PV_HEADS 4
+
+typedef __m512i Dots;
+typedef __m512i Weights;
+
+static inline Dots start(int32_t excess) { return _mm512_set1_epi32(excess); }
+
+static inline Weights load(const uint8_t *at) { return _mm512_loadu_si512(at); }
+
+static inline void dot(Dots &dots, Weights w, const int8_t *x) {
+    int32_t together;
+    __builtin_memcpy(&together, x, 4);
+    dots = _mm512_dpbusd_epi32(dots, w, _mm512_set1_epi32(together));
+}
+
+static inline V16i finish(Dots dots) { return {{(I)dots}}; }
+
+static inline V16 fma(V16 a, V16 b, V16 c) {
+    return {{(F)_mm512_fmadd_ps((__m512)a.part[0], (__m512)b.part[0], (__m512)c.part[0])}};
+}
+
+static inline bool has_avx512() {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vnni");
+}

@@ -1,0 +1,280 @@
+// The kernels, written once for vectors of 16 floats; the compiler splits those where registers are shorter. A file
+// for each instruction set includes this with its target set, and says how 64 bytes of weights meet 4 of activations:
+//
+//     Dots start(int32_t excess)                  sixteen sums; see `Quantized`
+//     Weights load(const uint8_t *)               four columns of sixteen rows
+//     void dot(Dots &, Weights, const int8_t *)   adds four products to each sum
+//     V16i finish(Dots)                           the sums
+//     V16 fma(V16 a, V16 b, V16 c)                a * b + c
+//     MOST_ROWS, ONE_ROW_PACKS, PV_HEADS          what fits into the registers
+//
+// No header of the C++ library may be included here: its inline functions would be compiled for this instruction set
+// and might be taken by the linker for all the others.
+
+INLINE float lowest() { return -__builtin_huge_valf(); }
+
+// e to the x, for x <= 88: relative error below 2e-7. x = n ln 2 + r with |r| <= ln 2 / 2, Taylor's series in r.
+INLINE V16 exponential(V16 x) {
+    x = larger(x, splat(-87.0f));  // e^-87 is the least normal number
+    const V16 magic = splat(12582912.0f);  // 1.5 * 2^23: what is added to it is rounded to an integer
+    V16 shifted = fma(x, splat(1.44269504f), magic);
+    V16 n = shifted - magic;
+    V16 r = fma(n, splat(-0.693359375f), x);  // ln 2 in two parts, the first with few digits
+    r = fma(n, splat(2.12194440e-4f), r);
+    V16 y = splat(1.0f / 720);
+    y = fma(y, r, splat(1.0f / 120));
+    y = fma(y, r, splat(1.0f / 24));
+    y = fma(y, r, splat(1.0f / 6));
+    y = fma(y, r, splat(0.5f));
+    y = fma(y, r, splat(1.0f));
+    y = fma(y, r, splat(1.0f));
+    return floats(bits(y) + shift_left(bits(shifted) + splat(-0x4B400000), 23));
+}
+
+static void norm(const float *x, const float *gain, int64_t columns, float eps, float *out) {
+    V16 sums = {};
+    int64_t i = 0;
+    for (; i + 16 <= columns; i += 16) sums = fma(read(x + i), read(x + i), sums);
+    float sum = total(sums);
+    for (int64_t j = i; j < columns; j++) sum += x[j] * x[j];
+    const float factor = 1.0f / __builtin_sqrtf(sum / (float)columns + eps);
+    for (i = 0; i + 16 <= columns; i += 16) write(out + i, read(x + i) * splat(factor) * read(gain + i));
+    for (; i < columns; i++) out[i] = x[i] * factor * gain[i];
+}
+
+INLINE void quantize_block(const float *x, int8_t *values, float *scale, int32_t *excess) {
+    V16i most = {};
+    for (int i = 0; i < BLOCK; i += 16) most = larger(most, sizes(read(x + i)));
+    const int32_t size_bits = largest(most);
+    float size;
+    __builtin_memcpy(&size, &size_bits, 4);
+    const float inverse = size > 0 ? 127.0f / size : 0.0f;
+    V16i all = {};
+    for (int i = 0; i < BLOCK; i += 16) {
+        const V16i near = bits(read(x + i) * splat(inverse) + splat(12582912.0f)) + splat(-0x4B400000);
+        int32_t each[16];
+        __builtin_memcpy(each, &near, sizeof each);
+        for (int j = 0; j < 16; j++) values[i + j] = (int8_t)each[j];
+        all = all + near;
+    }
+    *scale = size / 127.0f;  // no number where one of x is none, and so is all that is computed with it
+    *excess = -128 * total(all);
+}
+
+static void quantize(const float *x, int64_t columns, const Quantized &out, int64_t row) {
+    const int64_t blocks = out.columns / BLOCK;
+    for (int64_t b = 0; b < blocks; b++) {
+        float padded[BLOCK] = {};
+        const float *from = x + b * BLOCK;
+        if (columns - b * BLOCK < BLOCK) {
+            for (int64_t i = 0; i < columns - b * BLOCK; i++) padded[i] = from[i];
+            from = padded;
+        }
+        quantize_block(
+            from, out.values + row * out.columns + b * BLOCK, out.scale + row * blocks + b, out.excess + row * blocks + b);
+    }
+}
+
+INLINE void store(V16 y, const Matrix &matrix, int64_t pack, float *to, bool add) {
+    y = y * read(matrix.scale + pack * PACK);
+    if (matrix.bias) y = y + read(matrix.bias + pack * PACK);
+    write(to, add ? read(to) + y : y);
+}
+
+// R rows of activations times P neighbouring packs.
+template <int R, int P>
+INLINE void multiply_some(
+    const Matrix &matrix, int64_t pack, const Quantized &x, int64_t row, float *out, int64_t stride, bool add) {
+    const int64_t blocks = matrix.columns / BLOCK, pack_bytes = matrix.columns * PACK;
+    const uint8_t *weights = matrix.packed + pack * pack_bytes;
+    const int8_t *values = x.values + row * x.columns;
+    V16 sums[R][P] = {};
+    for (int64_t b = 0; b < blocks; b++) {
+        Dots dots[R][P];
+        for (int r = 0; r < R; r++)
+            for (int p = 0; p < P; p++) dots[r][p] = start(x.excess[(row + r) * blocks + b]);
+#pragma GCC unroll 16
+        for (int k = 0; k < BLOCK / 4; k++)
+            for (int p = 0; p < P; p++) {
+                const Weights w = load(weights + p * pack_bytes + (b * (BLOCK / 4) + k) * 64);
+                for (int r = 0; r < R; r++) dot(dots[r][p], w, values + r * x.columns + b * BLOCK + 4 * k);
+            }
+        for (int r = 0; r < R; r++)
+            for (int p = 0; p < P; p++)
+                sums[r][p] = fma(
+                    to_float(finish(dots[r][p])), splat(x.scale[(row + r) * blocks + b]), sums[r][p]);
+    }
+    for (int r = 0; r < R; r++)
+        for (int p = 0; p < P; p++)
+            store(sums[r][p], matrix, pack + p, out + (row + r) * stride + p * PACK, add);
+}
+
+template <int R, int P>
+INLINE void multiply_rows(
+    const Matrix &matrix, int64_t first, int64_t packs, const Quantized &x, int64_t row, float *out, int64_t stride,
+    bool add) {
+    int64_t p = 0;
+    for (; p + P <= packs; p += P) multiply_some<R, P>(matrix, first + p, x, row, out + p * PACK, stride, add);
+    for (; p < packs; p++) multiply_some<R, 1>(matrix, first + p, x, row, out + p * PACK, stride, add);
+}
+
+// Rows in groups of up to MOST_ROWS.
+static void multiply(
+    const Matrix &matrix, int64_t first, int64_t packs, const Quantized &x, int64_t rows, float *out, int64_t stride,
+    bool add) {
+    for (int64_t row = 0; row < rows;) {
+        const int64_t left = rows - row;
+        const int some = left < MOST_ROWS ? (int)left : MOST_ROWS;
+#define CASE(R, P) \
+    case R: multiply_rows<R, P>(matrix, first, packs, x, row, out, stride, add); break;
+        switch (some) {
+            CASE(1, ONE_ROW_PACKS)
+            CASE(2, (ONE_ROW_PACKS + 1) / 2)
+            CASE(3, (ONE_ROW_PACKS + 3) / 4)
+            CASE(4, (ONE_ROW_PACKS + 3) / 4)
+#if MOST_ROWS > 4
+            CASE(5, 1)
+            CASE(6, 1)
+            CASE(7, 1)
+            CASE(8, 1)
+#endif
+        }
+#undef CASE
+        row += some;
+    }
+}
+
+static void swiglu(const Matrix &gate_up, int64_t block, const Quantized &x, int64_t rows, const Quantized &out) {
+    enum { PACKS = 2 * BLOCK / PACK };
+    const int64_t blocks = x.columns / BLOCK, out_blocks = out.columns / BLOCK;
+    for (int64_t row = 0; row < rows; row += TILE) {
+        const int64_t some = rows - row < TILE ? rows - row : TILE;
+        float both[TILE][2 * BLOCK];
+        const Quantized part = {
+            x.values + row * x.columns, x.scale + row * blocks, x.excess + row * blocks, x.columns};
+        MULTIPLY(gate_up, block * PACKS, PACKS, part, some, both[0], 2 * BLOCK, false);
+        for (int64_t r = 0; r < some; r++) {
+            float made[BLOCK];
+            for (int i = 0; i < BLOCK; i += 16) {
+                const V16 gate = read(both[r] + i);
+                write(made + i, gate / (exponential(V16{} - gate) + splat(1.0f)) * read(both[r] + BLOCK + i));
+            }
+            quantize_block(
+                made, out.values + (row + r) * out.columns + block * BLOCK, out.scale + (row + r) * out_blocks + block,
+                out.excess + (row + r) * out_blocks + block);
+        }
+    }
+}
+
+// Scores of Q queries for B blocks of 16 positions.
+template <int Q, int B>
+INLINE void score(
+    const float *const *queries, const uint16_t *keys, int64_t width, float *const *scores, int64_t block) {
+    V16 sums[Q][B] = {};
+    for (int64_t d = 0; d < width; d++)
+        for (int b = 0; b < B; b++) {
+            const V16 key = read_bfloat16(keys + (block + b) * width * 16 + d * 16);
+            for (int q = 0; q < Q; q++) sums[q][b] = fma(key, splat(queries[q][d]), sums[q][b]);
+        }
+    for (int q = 0; q < Q; q++)
+        for (int b = 0; b < B; b++) write(scores[q] + (block + b) * 16, sums[q][b]);
+}
+
+template <int Q>
+INLINE void score_all(
+    const float *const *queries, const uint16_t *keys, int64_t width, float *const *scores, int64_t blocks) {
+    enum { B = 8 / Q };  // eight sums at a time hide the latency of the multiplication
+    int64_t block = 0;
+    for (; block + B <= blocks; block += B) score<Q, B>(queries, keys, width, scores, block);
+    for (; block < blocks; block++) score<Q, 1>(queries, keys, width, scores, block);
+}
+
+// Scores of `visible` positions to weights; returns their sum. What lies behind in the last block becomes 0.
+INLINE float soften(float *scores, int64_t visible) {
+    const int64_t blocks = (visible + 15) / 16;
+    const int left = (int)(visible - (blocks - 1) * 16);
+    float *end = scores + (blocks - 1) * 16;
+    write(end, first(left, read(end), splat(lowest())));  // memory behind the sequence may hold anything
+    V16 most = splat(lowest());
+    for (int64_t b = 0; b < blocks; b++) most = larger(most, read(scores + b * 16));
+    const float top = largest(most);
+    V16 sums = {};
+    for (int64_t b = 0; b < blocks; b++) {
+        V16 weight = exponential(read(scores + b * 16) - splat(top));
+        if (b == blocks - 1) weight = first(left, weight, V16{});
+        sums = sums + weight;
+        write(scores + b * 16, weight);
+    }
+    return total(sums);
+}
+
+// Columns from `d` on (C times 16) of the weighted values, for Q heads of one token.
+template <int Q, int C>
+INLINE void gather(
+    float *const *weights, const uint16_t *values, int64_t width, int64_t visible, int64_t d, float *out) {
+    V16 sums[Q][C] = {};
+    for (int64_t at = 0; at < visible; at++)
+        for (int c = 0; c < C; c++) {
+            const V16 value = read_bfloat16(values + at * width + d + c * 16);
+            for (int q = 0; q < Q; q++) sums[q][c] = fma(value, splat(weights[q][at]), sums[q][c]);
+        }
+    for (int q = 0; q < Q; q++)
+        for (int c = 0; c < C; c++) write(out + q * width + d + c * 16, sums[q][c]);
+}
+
+template <int Q>
+INLINE void gather_all(float *const *weights, const uint16_t *values, int64_t width, int64_t visible, float *out) {
+    int64_t d = 0;
+    for (; d + 64 <= width; d += 64) gather<Q, 4>(weights, values, width, visible, d, out);
+    for (; d < width; d += 16) gather<Q, 1>(weights, values, width, visible, d, out);
+}
+
+static void attend(const Attention &a) {
+    enum { AT_ONCE = 8 };
+    const int64_t queries = a.tokens * a.group, blocks = (a.visible + a.tokens - 1 + 15) / 16;
+    for (int64_t first = 0; first < queries;) {
+        const float *asked[AT_ONCE];
+        float *scores[AT_ONCE];
+        const int64_t some = queries - first < AT_ONCE ? queries - first : AT_ONCE;
+        for (int64_t q = 0; q < some; q++) {
+            const int64_t token = (first + q) / a.group, head = (first + q) % a.group;
+            asked[q] = a.queries + token * a.query_stride + head * a.width;
+            scores[q] = a.scores + (first + q) * a.score_stride;
+        }
+        if (some >= 8) {
+            score_all<8>(asked, a.keys, a.width, scores, blocks);
+            first += 8;
+        } else if (some >= 4) {
+            score_all<4>(asked, a.keys, a.width, scores, blocks);
+            first += 4;
+        } else if (some >= 2) {
+            score_all<2>(asked, a.keys, a.width, scores, blocks);
+            first += 2;
+        } else {
+            score_all<1>(asked, a.keys, a.width, scores, blocks);
+            first += 1;
+        }
+    }
+    for (int64_t token = 0; token < a.tokens; token++) {
+        const int64_t visible = a.visible + token;
+        for (int64_t head = 0; head < a.group;) {
+            const int64_t left = a.group - head;
+            const int some = left >= PV_HEADS ? PV_HEADS : 1;
+            float *weights[PV_HEADS], sums[PV_HEADS], made[PV_HEADS * 512];
+            for (int q = 0; q < some; q++) {
+                weights[q] = a.scores + (token * a.group + head + q) * a.score_stride;
+                sums[q] = soften(weights[q], visible);
+            }
+            if (some == PV_HEADS)
+                gather_all<PV_HEADS>(weights, a.values, a.width, visible, made);
+            else
+                gather_all<1>(weights, a.values, a.width, visible, made);
+            for (int q = 0; q < some; q++) {
+                const float factor = 1.0f / sums[q];
+                float *out = a.out + token * a.out_stride + (head + q) * a.head_dim;
+                for (int64_t d = 0; d < a.head_dim; d++) out[d] = made[q * a.width + d] * factor;
+            }
+            head += some;
+        }
+    }
+}

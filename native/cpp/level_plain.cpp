@@ -1,0 +1,52 @@
+// Any processor that GCC or Clang knows.
+#include "kernels.h"
+
+namespace {
+
+#define REGISTER 16
+#include "vectors.inl"
+
+#define MOST_ROWS 4
+#define ONE_ROW_PACKS 1
+#define PV_HEADS 1
+#define MULTIPLY multiply
+
+struct Dots {
+    int32_t sum[PACK];
+};
+struct Weights {
+    const uint8_t *at;
+};
+
+inline Dots start(int32_t) { return {}; }
+
+inline Weights load(const uint8_t *at) { return {at}; }
+
+inline void dot(Dots &dots, Weights w, const int8_t *x) {
+    for (int row = 0; row < PACK; row++)
+        for (int k = 0; k < 4; k++) dots.sum[row] += ((int)w.at[4 * row + k] - 128) * x[k];
+}
+
+inline V16i finish(Dots dots) {
+    V16i all;
+    __builtin_memcpy(&all, &dots, sizeof all);
+    return all;
+}
+
+inline V16 fma(V16 a, V16 b, V16 c) {
+#if defined(__aarch64__)
+    for (int p = 0; p < PARTS; p++)
+        for (int i = 0; i < LANES; i++) c.part[p][i] = __builtin_fmaf(a.part[p][i], b.part[p][i], c.part[p][i]);
+    return c;
+#else
+    return a * b + c;  // two roundings: without the instruction, a fused one is a call for each number
+#endif
+}
+
+#include "kernels.inl"
+
+bool here() { return true; }
+
+}  // namespace
+
+const Kernels kernels_plain = {"plain", here, norm, quantize, multiply, swiglu, attend};

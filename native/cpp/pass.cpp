@@ -1,0 +1,275 @@
+// A pass of new tokens through all layers.
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <new>
+
+#include "abi.h"
+#include "kernels.h"
+#include "pool.h"
+
+namespace {
+
+const Kernels *const ALL[] = {
+#if defined(__x86_64__)
+    &kernels_amx, &kernels_avx512, &kernels_avxvnni, &kernels_avx2,
+#endif
+    &kernels_plain,
+};
+constexpr int LEVELS = sizeof ALL / sizeof *ALL;
+
+// A piece of a matrix: 64 rows are 32 KiB where hidden is 512, which stays in the first cache for all tokens.
+constexpr int64_t PACKS_A_PIECE = 4;
+// Work on single tokens is shared in pieces of this many; less is done by the caller, without waking anybody.
+constexpr int64_t TOKENS_A_PIECE = 8;
+
+int64_t filled(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
+
+// Memory that only grows; 64 bytes are a register, and a line of the cache.
+class Room {
+public:
+    template <class T>
+    T *get(int64_t count) {
+        const size_t wanted = (size_t)filled(count * (int64_t)sizeof(T), 64);
+        if (wanted > size_) {
+            std::free(memory_);
+            memory_ = std::aligned_alloc(64, wanted);
+            size_ = memory_ ? wanted : 0;
+            if (!memory_) throw std::bad_alloc();
+            std::memset(memory_, 0, wanted);  // rows that fill up a tile are read, whatever they hold
+        }
+        return static_cast<T *>(memory_);
+    }
+
+private:
+    void *memory_ = nullptr;
+    size_t size_ = 0;
+};
+
+struct QuantizedRoom {
+    Room values, scale, excess;
+    Quantized get(int64_t rows, int64_t columns) {
+        const int64_t all = filled(rows, TILE), blocks = columns / BLOCK;
+        return {values.get<int8_t>(all * columns), scale.get<float>(all * blocks), excess.get<int32_t>(all * blocks), columns};
+    }
+};
+
+struct Rooms {
+    Room token, run, x, normed, qkv, queries, seen, scores;
+    QuantizedRoom hidden, heads, mlp;
+};
+
+struct Token {
+    int32_t id;
+    const Sequence *sequence;
+    int64_t position;
+};
+
+// Neighbouring tokens of one sequence, which share the keys that are loaded.
+struct Run {
+    int64_t first, tokens;
+};
+
+class Pass {
+public:
+    Pass(const Model &model, const Kernels &kernels, int threads, Rooms &rooms)
+        : m(model), k(kernels), threads_(threads), rooms(rooms), width(filled(model.head_dim, 16)) {}
+
+    void run(const Sequence *sequences, int64_t count, const int32_t *ids, float *logits) {
+        rows = 0;
+        int64_t wanted = 0;
+        for (int64_t s = 0; s < count; s++) rows += sequences[s].count, wanted += sequences[s].want;
+        tokens = rooms.token.get<Token>(rows);
+        for (int64_t s = 0, row = 0; s < count; s++)
+            for (int64_t i = 0; i < sequences[s].count; i++, row++)
+                tokens[row] = {ids[row], &sequences[s], sequences[s].start + i};
+        find_runs();
+        x = rooms.x.get<float>(rows * m.hidden);
+        normed = rooms.normed.get<float>(rows * m.hidden);
+        qkv_stride = m.layer[0].qkv.rows;
+        qkv = rooms.qkv.get<float>(rows * qkv_stride);
+        queries = rooms.queries.get<float>(rows * m.heads * width);
+        seen = rooms.seen.get<float>(rows * m.heads * m.head_dim);
+        hidden_q = rooms.hidden.get(rows, m.layer[0].qkv.columns);
+        heads_q = rooms.heads.get(rows, m.layer[0].out.columns);
+        mlp_q = rooms.mlp.get(rows, m.layer[0].down.columns);
+
+        each_row([&](int64_t row) { embed(tokens[row].id, x + row * m.hidden); });
+        for (int64_t l = 0; l < m.layers; l++) layer(m.layer[l], l);
+
+        int64_t to = 0, row = 0;
+        for (int64_t s = 0; s < count; s++) {
+            row += sequences[s].count - sequences[s].want;
+            for (int64_t i = 0; i < sequences[s].want; i++, row++, to++) {
+                k.norm(x + row * m.hidden, m.norm, m.hidden, (float)m.eps, normed);
+                k.quantize(normed, m.hidden, hidden_q, to);
+            }
+        }
+        multiply(m.logits, hidden_q, wanted, logits, m.logits.rows, false);
+    }
+
+private:
+    const Model &m;
+    const Kernels &k;
+    const int threads_;
+    Rooms &rooms;
+    const int64_t width;
+    int64_t rows = 0, run_count = 0, qkv_stride = 0;
+    Token *tokens = nullptr;
+    Run *runs = nullptr;
+    float *x = nullptr, *normed = nullptr, *qkv = nullptr, *queries = nullptr, *seen = nullptr;
+    Quantized hidden_q{}, heads_q{}, mlp_q{};
+
+    template <class Work>
+    void each_row(Work &&work) {
+        const int64_t pieces = rows <= TOKENS_A_PIECE ? 1 : (rows + TOKENS_A_PIECE - 1) / TOKENS_A_PIECE;
+        Pool::shared().run(pieces, threads_, [&](int64_t piece, int) {
+            const int64_t first = piece * TOKENS_A_PIECE;
+            for (int64_t row = first; row < rows && row < first + TOKENS_A_PIECE; row++) work(row);
+        });
+    }
+
+    void multiply(const Matrix &matrix, const Quantized &by, int64_t count, float *out, int64_t stride, bool add) {
+        const int64_t packs = matrix.rows / PACK;
+        Pool::shared().run((packs + PACKS_A_PIECE - 1) / PACKS_A_PIECE, threads_, [&](int64_t piece, int) {
+            const int64_t first = piece * PACKS_A_PIECE;
+            const int64_t some = packs - first < PACKS_A_PIECE ? packs - first : PACKS_A_PIECE;
+            k.multiply(matrix, first, some, by, count, out + first * PACK, stride, add);
+        });
+    }
+
+    void embed(int32_t id, float *to) const {
+        if (m.embedding) {
+            for (int64_t i = 0; i < m.hidden; i++) {
+                const uint32_t bits = (uint32_t)m.embedding[id * m.hidden + i] << 16;
+                std::memcpy(to + i, &bits, 4);
+            }
+            return;
+        }
+        const uint8_t *pack = m.logits.packed + id / PACK * PACK * m.logits.columns + id % PACK * 4;
+        const float scale = m.logits.scale[id];
+        for (int64_t i = 0; i < m.hidden; i++) to[i] = (float)((int)pack[i / 4 * 64 + i % 4] - 128) * scale;
+    }
+
+    void layer(const Layer &layer, int64_t number) {
+        each_row([&](int64_t row) {
+            k.norm(x + row * m.hidden, layer.norm, m.hidden, (float)m.eps, normed + row * m.hidden);
+            k.quantize(normed + row * m.hidden, m.hidden, hidden_q, row);
+        });
+        multiply(layer.qkv, hidden_q, rows, qkv, qkv_stride, false);
+        each_row([&](int64_t row) { place(row, number); });
+        attention(number);
+        each_row([&](int64_t row) { k.quantize(seen + row * m.heads * m.head_dim, m.heads * m.head_dim, heads_q, row); });
+        multiply(layer.out, heads_q, rows, x, m.hidden, true);
+        each_row([&](int64_t row) {
+            k.norm(x + row * m.hidden, layer.mlp_norm, m.hidden, (float)m.eps, normed + row * m.hidden);
+            k.quantize(normed + row * m.hidden, m.hidden, hidden_q, row);
+        });
+        Pool::shared().run(layer.gate_up.rows / (2 * BLOCK), threads_, [&](int64_t block, int) {
+            k.swiglu(layer.gate_up, block, hidden_q, rows, mlp_q);
+        });
+        multiply(layer.down, mlp_q, rows, x, m.hidden, true);
+    }
+
+    uint16_t *kept(const Sequence &sequence, int64_t layer, int which, int64_t head) const {
+        return sequence.kv + ((layer * 2 + which) * m.kv_heads + head) * sequence.capacity * width;
+    }
+
+    // Turn a token's queries and key by its position; keys and values go to where they are kept.
+    void place(int64_t row, int64_t layer) const {
+        const Token &token = tokens[row];
+        const int64_t half = m.head_dim / 2, at = token.position;
+        const float *cosines = m.cosines + at * half, *sines = m.sines + at * half;
+        const float *from = qkv + row * qkv_stride;
+        const float root = 1.0f / std::sqrt((float)m.head_dim);
+        for (int64_t head = 0; head < m.heads; head++, from += m.head_dim) {
+            float *to = queries + (row * m.heads + head) * width;
+            for (int64_t i = 0; i < half; i++) {
+                to[i] = (from[i] * cosines[i] - from[i + half] * sines[i]) * root;
+                to[i + half] = (from[i + half] * cosines[i] + from[i] * sines[i]) * root;
+            }
+            for (int64_t i = m.head_dim; i < width; i++) to[i] = 0;
+        }
+        for (int64_t head = 0; head < m.kv_heads; head++, from += m.head_dim) {
+            uint16_t *to = kept(*token.sequence, layer, 0, head) + at / 16 * 16 * width + at % 16;
+            for (int64_t i = 0; i < half; i++) {
+                to[i * 16] = bfloat16(from[i] * cosines[i] - from[i + half] * sines[i]);
+                to[(i + half) * 16] = bfloat16(from[i + half] * cosines[i] + from[i] * sines[i]);
+            }
+            for (int64_t i = m.head_dim; i < width; i++) to[i * 16] = 0;
+        }
+        for (int64_t head = 0; head < m.kv_heads; head++, from += m.head_dim) {
+            uint16_t *to = kept(*token.sequence, layer, 1, head) + at * width;
+            for (int64_t i = 0; i < m.head_dim; i++) to[i] = bfloat16(from[i]);
+            for (int64_t i = m.head_dim; i < width; i++) to[i] = 0;
+        }
+    }
+
+    static uint16_t bfloat16(float value) {  // to the nearest, even among equals
+        uint32_t bits;
+        std::memcpy(&bits, &value, 4);
+        if ((bits & 0x7FFFFFFF) > 0x7F800000) return 0x7FC0;  // not a number
+        return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+    }
+
+    void find_runs() {
+        runs = rooms.run.get<Run>(rows);
+        run_count = 0;
+        for (int64_t row = 0; row < rows; row++) {
+            Run *last = run_count ? &runs[run_count - 1] : nullptr;
+            if (last && last->tokens < TOKENS_AT_ONCE && tokens[last->first].sequence == tokens[row].sequence)
+                last->tokens++;
+            else
+                runs[run_count++] = {row, 1};
+        }
+    }
+
+    void attention(int64_t layer) {
+        const int64_t group = m.heads / m.kv_heads;
+        int64_t most = 0;
+        for (int64_t row = 0; row < rows; row++) most = std::max(most, tokens[row].position + 1);
+        const int64_t stride = filled(most, 16), room = TOKENS_AT_ONCE * group * stride;
+        float *scores = rooms.scores.get<float>(room * threads_);
+        Pool::shared().run(run_count * m.kv_heads, threads_, [&](int64_t piece, int thread) {
+            // The last tokens first: they see the most, and the pieces at the end should be small.
+            const Run run = runs[run_count - 1 - piece / m.kv_heads];
+            const int64_t head = piece % m.kv_heads;
+            const Token &token = tokens[run.first];
+            k.attend({
+                queries + (run.first * m.heads + head * group) * width, m.heads * width,
+                seen + (run.first * m.heads + head * group) * m.head_dim, m.heads * m.head_dim,
+                kept(*token.sequence, layer, 0, head), kept(*token.sequence, layer, 1, head),
+                width, m.head_dim, group, run.tokens, token.position + 1, scores + thread * room, stride,
+            });
+        });
+    }
+};
+
+}  // namespace
+
+int tabspec_abi(void) { return ABI_VERSION; }
+
+const char *tabspec_level(int index) {
+    for (const Kernels *kernels : ALL)
+        if (kernels->here() && index-- == 0) return kernels->name;
+    return nullptr;
+}
+
+int tabspec_forward(
+    const Model *model, const Sequence *sequences, int64_t count, const int32_t *tokens, float *logits,
+    const char *level, int threads) {
+    static std::mutex one_at_a_time;
+    static Rooms *rooms = new Rooms;  // as the pool: for as long as the process lives
+    const std::lock_guard lock(one_at_a_time);
+    for (const Kernels *kernels : ALL)
+        if (!std::strcmp(kernels->name, level)) try {
+                Pass(*model, *kernels, std::max(threads, 1), *rooms).run(sequences, count, tokens, logits);
+                return 0;
+            } catch (const std::exception &) {  // no memory, or no more threads
+                return 1;
+            }
+    return 2;
+}

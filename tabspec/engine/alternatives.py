@@ -1,0 +1,99 @@
+"""Other suggestions for the same place, for a user who asks to see more than the first.
+
+An alternative is a beginning that the model finds likely, and what it says once that has been typed: so it is a
+function of the document as the first suggestion is, what is typed or taken of it is a state of its own in the
+completion cache, and any model can give it that can tell how its answers may begin.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+
+from cachetools import LRUCache
+
+from tabspec.cache.completion_cache import CompletionCache, Key
+from tabspec.context import EditContext
+from tabspec.engine.generation import Generation, Link
+from tabspec.engine.question import Question
+from tabspec.models.protocol import Beginning, StopRule
+from tabspec.suggestion import Finish, GeneratedText, Suggestion
+
+# Beginnings that are looked at: several may lead to the same text ("s", "se", "self"), and ten suggestions are the most
+# that the setting allows.
+BEGINNINGS = 16
+# What the model itself finds less likely than one in a hundred is noise, and takes as long to continue as the others.
+LEAST_LOGPROB = math.log(0.01)
+
+Ask = Callable[[Generation], Awaitable[bool]]
+"""Puts a generation to the model and waits for its end; False if nobody wants it any more."""
+
+
+class Alternatives:
+    """Finds other texts. ``question`` makes the question for a state; ``known`` gives what the completion cache or a
+    generation in flight has for it; ``stop`` is the rule that each text is held to."""
+
+    # Beginnings are asked for by hand: those of the last places suffice.
+    _PLACES = 256
+
+    def __init__(
+        self,
+        stop: StopRule,
+        question: Callable[[EditContext], Question],
+        known: Callable[[Question], GeneratedText | Generation | None],
+    ) -> None:
+        self._stop, self._question, self._known = stop, question, known
+        self._beginnings: LRUCache[Key, tuple[Beginning, ...]] = LRUCache(self._PLACES)
+
+    async def texts(self, context: EditContext, said: Iterable[str], ask: Ask) -> AsyncGenerator[GeneratedText, None]:
+        """Texts for ``context`` that begin otherwise than those ``said`` and those before them; the likeliest
+        beginning first. It ends early if ``ask`` does."""
+        texts = list(said)
+        for beginning in await self._begin(self._question(context), ask):
+            # A text that begins so is what comes out again (docs/architecture.md): there is no need to ask.
+            if beginning.logprob < LEAST_LOGPROB or any(text.startswith(beginning.text) for text in texts):
+                continue
+            rest = await self._go_on(context, beginning.text, ask)
+            if rest is None:
+                return
+            text = joined(beginning, rest, self._stop)
+            texts.append(text.text)
+            yield text
+
+    async def _begin(self, question: Question, ask: Ask) -> tuple[Beginning, ...]:
+        key = CompletionCache.key(question.context, question.scope)
+        if key not in self._beginnings:
+            generation = Generation(question, foreground=True, wanted=BEGINNINGS)
+            if not await ask(generation) or generation.finish is None:
+                return ()
+            self._beginnings[key] = generation.beginnings
+        return self._beginnings[key]
+
+    async def _go_on(self, context: EditContext, begun: str, ask: Ask) -> GeneratedText | None:
+        """What the model says behind ``begun``; None if it does not get to say it."""
+        if self._stop.end(begun) is not None:
+            return GeneratedText("", Finish.STOP)
+        question = self._question(context.after_typing(begun))
+        known = self._known(question)
+        if isinstance(known, GeneratedText):
+            return known
+        generation = known or Generation(question, (Link(context, Suggestion(begun)),), foreground=True)
+        return generation.generated() if await ask(generation) and generation.finish else None
+
+
+def joined(beginning: Beginning, rest: GeneratedText, stop: StopRule) -> GeneratedText:
+    """A beginning and what comes behind it, as one text; cut where ``stop`` holds."""
+    size = len(beginning.text)
+    text = beginning.text + rest.text
+    end = stop.end(text)
+    ends, logprobs = (size, *(size + at for at in rest.ends)), (beginning.logprob, *rest.logprobs)
+    if end is None or end >= len(text):
+        return GeneratedText(text, rest.finish, ends, logprobs)
+    kept = sum(at <= end for at in ends) or 1
+    return GeneratedText(text[:end], Finish.STOP, tuple(min(at, end) for at in ends[:kept]), logprobs[:kept])
+
+
+def is_new(suggestion: Suggestion, others: Iterable[Suggestion]) -> bool:
+    """Whether it says something else than ``others``; blanks do not count."""
+    words = suggestion.text.split()
+    return all(words != other.text.split() for other in others)

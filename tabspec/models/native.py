@@ -1,0 +1,250 @@
+"""Our decoder for Llama-family models on CPUs, compiled: a whole pass is one call of the library tabspec-native.
+
+Weights are int8 with a scale a row, as in `tabspec.models.llama`; activations are rounded to int8 in blocks of 64, so
+that their products are integer sums. What a row of a pass gives depends on no other row, on no thread, and on no
+instruction set with fused multiply-adds: however tokens are grouped into passes, keys, values and logits come out
+the same to the bit. So what is continued from kept keys and values equals what is computed afresh.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from tabspec.errors import ModelNotUsable
+from tabspec.models import native_library as c
+from tabspec.models.llama import KV_STEP, LlamaConfig, LlamaKV, rope
+from tabspec.models.quantized import quantize
+
+# A pass of more tokens is run in pieces: the memory for what is computed on the way stays at a few MiB.
+MOST_ROWS = 256
+
+
+class NativeDecoder:
+    """A `Decoder` for Llama-family weights on the CPU, with the library's ``level``.
+
+    ``weights`` have transformers' names. Keys and values are bfloat16, and laid out in the library's own way. torch's
+    number of threads is used. Raises `ModelNotUsable` for shapes that the library cannot run.
+    """
+
+    def __init__(
+        self,
+        config: LlamaConfig,
+        weights: Mapping[str, Tensor],
+        *,
+        context: int,
+        library: c.NativeLibrary,
+        level: str,
+    ) -> None:
+        if config.head_dim % 2 or config.head_dim > c.WIDEST_HEAD:
+            raise ModelNotUsable(f"tabspec-native cannot run heads of {config.head_dim}")
+        self.config, self.library, self.level = config, library, level
+        self.context = min(context, config.positions)
+        self._level = level.encode()
+        self._width = _filled(config.head_dim, c.PACK)
+        self._weights = _Weights(config, weights, self.context)
+        self._model = self._weights.model
+        self._columns = self._model.logits.rows
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the matrices: what a decode step reads."""
+        return self._weights.matrices.used
+
+    def new_kv(self) -> LlamaKV:
+        return LlamaKV(self._room(0))
+
+    def truncate(self, kv: LlamaKV, length: int) -> None:
+        kv.length = min(kv.length, length)
+
+    def copy(self, source: LlamaKV, target: LlamaKV, length: int) -> None:
+        if target.data.shape[3] < length:
+            target.data = self._room(length)
+        whole = _filled(length, c.PACK)  # keys lie in blocks
+        target.data[:, :, :, :whole] = source.data[:, :, :, :whole]
+        target.length = length
+
+    def forward(self, kv: LlamaKV, tokens: Sequence[int], want: int) -> Tensor:
+        return self.forward_batch([(kv, tokens)], want)[0]
+
+    def forward_batch(self, batch: Sequence[tuple[LlamaKV, Sequence[int]]], want: int) -> list[Tensor]:
+        """As `forward`, for several sequences in one pass: the weights are read once."""
+        longest = max(len(tokens) for _, tokens in batch)
+        if sum(len(tokens) for _, tokens in batch) > MOST_ROWS and longest > 1:
+            return [self._in_pieces(kv, tokens, want) for kv, tokens in batch]
+        return self._pass(batch, want)
+
+    def _in_pieces(self, kv: LlamaKV, tokens: Sequence[int], want: int) -> Tensor:
+        rows = []
+        for at in range(0, len(tokens), MOST_ROWS):
+            piece = tokens[at : at + MOST_ROWS]
+            left = len(tokens) - at - len(piece)  # behind this piece
+            rows += self._pass([(kv, piece)], min(max(want - left, 0), len(piece)))
+        return torch.cat(rows)
+
+    def _pass(self, batch: Sequence[tuple[LlamaKV, Sequence[int]]], want: int) -> list[Tensor]:
+        asked = (c.Sequence * len(batch))()
+        flat: list[int] = []
+        for one, (kv, tokens) in zip(asked, batch, strict=True):
+            self._grow(kv, kv.length + len(tokens))
+            one.kv = ctypes.cast(kv.data.data_ptr(), ctypes.POINTER(ctypes.c_uint16))
+            one.capacity, one.start, one.count, one.want = kv.data.shape[3], kv.length, len(tokens), want
+            flat += tokens
+        if flat and not 0 <= min(flat) <= max(flat) < self.config.vocabulary:
+            raise IndexError("a token that the model does not have")
+        logits = torch.empty(len(batch) * want, self._columns)
+        failed = self.library.forward(
+            self._model,
+            asked,
+            len(batch),
+            (ctypes.c_int32 * len(flat))(*flat),
+            logits.data_ptr(),
+            self._level,
+            torch.get_num_threads(),
+        )
+        if failed:
+            raise RuntimeError("not enough memory for a pass")
+        for kv, tokens in batch:
+            kv.length += len(tokens)
+        rows = logits[:, : self.config.vocabulary]
+        return [rows[i * want : (i + 1) * want] for i in range(len(batch))]
+
+    def _grow(self, kv: LlamaKV, length: int) -> None:
+        if kv.data.shape[3] < length:
+            grown, kept = self._room(length), _filled(kv.length, c.PACK)
+            grown[:, :, :, :kept] = kv.data[:, :, :, :kept]
+            kv.data = grown
+
+    def _room(self, length: int) -> Tensor:
+        """Memory for the keys and values of at least ``length`` positions."""
+        shape = self.config
+        capacity = _filled(max(length, 1), KV_STEP)
+        return torch.empty(shape.layers, 2, shape.kv_heads, capacity, self._width, dtype=torch.bfloat16)
+
+
+class _Weights:
+    """A model's weights as the library reads them; what is pointed to lives as long as this."""
+
+    def __init__(self, shape: LlamaConfig, weights: Mapping[str, Tensor], context: int) -> None:
+        self._held: list[Tensor | ctypes.Array[c.Layer]] = []
+
+        def rows(*names: str) -> Tensor:
+            return torch.cat([weights[f"{name}.weight"].float() for name in names])
+
+        def vector(name: str) -> Tensor:
+            return self._hold(weights[name].float().contiguous())
+
+        wide, narrow = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+        mlp = _filled(shape.mlp, c.BLOCK)
+        sizes = [
+            *[
+                (wide + 2 * narrow, shape.hidden),
+                (shape.hidden, wide),
+                (2 * mlp, shape.hidden),
+                (shape.hidden, shape.mlp),
+            ]
+            * shape.layers,
+            (shape.vocabulary, shape.hidden),
+        ]
+        self.matrices = _Arena(sum(_filled(r, c.PACK) * _filled(k, c.BLOCK) for r, k in sizes))
+
+        def layer(at: str) -> c.Layer:
+            attention, ends = f"{at}.self_attn", [f"{at}.mlp.gate_proj", f"{at}.mlp.up_proj"]
+            qkv = [f"{attention}.{name}_proj" for name in "qkv"]
+            bias = torch.cat([weights[f"{name}.bias"].float() for name in qkv]) if shape.qkv_bias else None
+            return c.Layer(
+                self._matrix(rows(*qkv), bias),
+                self._matrix(rows(f"{attention}.o_proj")),
+                self._matrix(_woven(*(weights[f"{name}.weight"].float() for name in ends))),
+                self._matrix(rows(f"{at}.mlp.down_proj")),
+                _floats(vector(f"{at}.input_layernorm.weight")),
+                _floats(vector(f"{at}.post_attention_layernorm.weight")),
+            )
+
+        layers = (c.Layer * shape.layers)(*(layer(f"model.layers.{i}") for i in range(shape.layers)))
+        self._held.append(layers)
+        cosines, sines = (
+            self._hold(table[:, : shape.head_dim // 2].contiguous())
+            for table in rope(shape, context, torch.device("cpu"), torch.float32)
+        )
+        embedding = None
+        if not shape.tied:
+            table = self._hold(weights["model.embed_tokens.weight"].to(torch.bfloat16).contiguous())
+            embedding = ctypes.cast(table.data_ptr(), ctypes.POINTER(ctypes.c_uint16))
+        self.model = c.Model(
+            shape.vocabulary,
+            shape.hidden,
+            shape.layers,
+            shape.heads,
+            shape.kv_heads,
+            shape.head_dim,
+            shape.mlp,
+            shape.norm_eps,
+            _floats(cosines),
+            _floats(sines),
+            layers,
+            _floats(vector("model.norm.weight")),
+            self._matrix(rows("model.embed_tokens" if shape.tied else "lm_head")),
+            embedding,
+        )
+
+    def _matrix(self, weight: Tensor, bias: Tensor | None = None) -> c.Matrix:
+        exact = quantize(weight)
+        count, columns = weight.shape
+        rows, width = _filled(count, c.PACK), _filled(columns, c.BLOCK)
+        values = torch.full((rows, width), 128, dtype=torch.uint8)
+        values[:count, :columns] = (exact.values.short() + 128).to(torch.uint8)
+        packed = self.matrices.take(rows * width)
+        packed.view(rows // c.PACK, width // 4, c.PACK, 4).copy_(
+            values.view(rows // c.PACK, c.PACK, width // 4, 4).transpose(1, 2)
+        )
+        scale, offset = (torch.zeros(rows) for _ in range(2))
+        scale[:count] = exact.scale
+        if bias is not None:
+            offset[:count] = bias
+        return c.Matrix(
+            ctypes.cast(packed.data_ptr(), ctypes.POINTER(ctypes.c_uint8)),
+            _floats(self._hold(scale)),
+            _floats(self._hold(offset)) if bias is not None else None,
+            rows,
+            width,
+        )
+
+    def _hold(self, tensor: Tensor) -> Tensor:
+        self._held.append(tensor)
+        return tensor
+
+
+class _Arena:
+    """Memory for all matrices in one piece, in large pages where the system has them: with pages of 4 KiB, a step
+    touches more of them than the processor remembers."""
+
+    def __init__(self, size: int) -> None:
+        self._memory = mmap.mmap(-1, max(size, 1))
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            self._memory.madvise(mmap.MADV_HUGEPAGE)
+        self._bytes = torch.frombuffer(self._memory, dtype=torch.uint8)
+        self.used = 0
+
+    def take(self, size: int) -> Tensor:
+        self.used += size
+        return self._bytes[self.used - size : self.used]
+
+
+def _woven(gate: Tensor, up: Tensor) -> Tensor:
+    """Rows of two matrices in turns of `BLOCK`, filled up with zeros."""
+    fill = _filled(len(gate), c.BLOCK) - len(gate)
+    both = [torch.nn.functional.pad(rows, (0, 0, 0, fill)).view(-1, c.BLOCK, rows.shape[1]) for rows in (gate, up)]
+    return torch.stack(both, 1).flatten(0, 2)
+
+
+def _floats(tensor: Tensor) -> ctypes._Pointer[ctypes.c_float]:
+    return ctypes.cast(tensor.data_ptr(), ctypes.POINTER(ctypes.c_float))
+
+
+def _filled(number: int, step: int) -> int:
+    return -(-number // step) * step

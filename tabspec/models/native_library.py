@@ -1,0 +1,120 @@
+"""The compiled library tabspec-native, if it is installed: found, checked, and called through its C interface.
+
+It is optional: everything works without it, more slowly. `native/cpp/abi.h` has the same structures.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from ctypes import c_char_p, c_double, c_float, c_int, c_int32, c_int64, c_uint8, c_uint16
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+ABI = 1
+PACK, BLOCK = 16, 64  # rows and columns of a matrix are filled up to multiples of these
+WIDEST_HEAD = 512  # the library's own limit
+SWITCH = "TABSPEC_NATIVE"
+"""Environment variable: "off", or the level to use instead of the best."""
+
+
+class Matrix(ctypes.Structure):
+    _fields_ = (
+        ("packed", ctypes.POINTER(c_uint8)),
+        ("scale", ctypes.POINTER(c_float)),
+        ("bias", ctypes.POINTER(c_float)),
+        ("rows", c_int64),
+        ("columns", c_int64),
+    )
+
+
+class Layer(ctypes.Structure):
+    _fields_ = (
+        *((name, Matrix) for name in ("qkv", "out", "gate_up", "down")),
+        ("norm", ctypes.POINTER(c_float)),
+        ("mlp_norm", ctypes.POINTER(c_float)),
+    )
+
+
+class Model(ctypes.Structure):
+    _fields_ = (
+        *((name, c_int64) for name in ("vocabulary", "hidden", "layers", "heads", "kv_heads", "head_dim", "mlp")),
+        ("eps", c_double),
+        ("cosines", ctypes.POINTER(c_float)),
+        ("sines", ctypes.POINTER(c_float)),
+        ("layer", ctypes.POINTER(Layer)),
+        ("norm", ctypes.POINTER(c_float)),
+        ("logits", Matrix),
+        ("embedding", ctypes.POINTER(c_uint16)),
+    )
+
+
+class Sequence(ctypes.Structure):
+    _fields_ = (
+        ("kv", ctypes.POINTER(c_uint16)),
+        ("capacity", c_int64),
+        ("start", c_int64),
+        ("count", c_int64),
+        ("want", c_int64),
+    )
+
+
+@dataclass(frozen=True)
+class NativeLibrary:
+    """The library, and the levels (names of instruction sets) that this processor runs, the best first."""
+
+    path: Path
+    levels: tuple[str, ...]
+    forward: Any  # tabspec_forward
+
+    def arithmetic(self, level: str) -> str:
+        """What tells levels with different answers apart: those with fused multiply-adds agree to the bit."""
+        return "plain" if level == "plain" else "fused"
+
+
+class NativeMissing(Exception):
+    """Why the library is not in use, in one line."""
+
+
+@cache
+def open_library(path: Path) -> NativeLibrary:
+    """Load the library at ``path``. Raises `NativeMissing`."""
+    try:
+        library = ctypes.CDLL(str(path))
+        abi, level, forward = library.tabspec_abi, library.tabspec_level, library.tabspec_forward
+    except (OSError, AttributeError) as error:
+        raise NativeMissing(f"tabspec-native cannot be loaded: {str(error).splitlines()[0]}") from None
+    if abi() != ABI:
+        raise NativeMissing(f"tabspec-native is of another version (interface {abi()}, not {ABI}); install it anew")
+    level.restype, level.argtypes = c_char_p, (c_int,)
+    forward.restype = c_int
+    forward.argtypes = (
+        ctypes.POINTER(Model),
+        ctypes.POINTER(Sequence),
+        c_int64,
+        ctypes.POINTER(c_int32),
+        ctypes.c_void_p,
+        c_char_p,
+        c_int,
+    )
+    levels: list[str] = []
+    while name := level(len(levels)):
+        levels.append(name.decode())
+    return NativeLibrary(path, tuple(levels), forward)
+
+
+def installed() -> tuple[NativeLibrary, str]:
+    """The library of the package tabspec-native, and the level to use. Raises `NativeMissing`."""
+    wanted = os.environ.get(SWITCH, "")
+    if wanted.lower() in ("off", "0", "no"):
+        raise NativeMissing(f"switched off ({SWITCH}={wanted})")
+    if find_spec("tabspec_native") is None:
+        raise NativeMissing("not installed (optional; pip install 'tabspec[native]' needs a C++ compiler)")
+    library = open_library(import_module("tabspec_native").LIBRARY)
+    if wanted and wanted not in library.levels:
+        raise NativeMissing(f"{SWITCH}={wanted}: this processor has {', '.join(library.levels)}")
+    return library, wanted or library.levels[0]
