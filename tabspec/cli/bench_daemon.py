@@ -36,6 +36,8 @@ def mean(values):
 
 
 '''
+# What is typed in one go, and the seconds between two keys of it (80 words a minute).
+_BURST, _KEY_S = 10, 0.15
 # For a daemon that comes up and loads its model, on a machine that does other things.
 _START_S = 120.0
 
@@ -48,7 +50,7 @@ _START_S = 120.0
     type=click.FloatRange(0.01),
     default=20,
     show_default=True,
-    help="Mean seconds between two keys of one editor: most windows stand open, and one is typed in.",
+    help="Mean seconds between two bursts of typing in one editor: most windows stand open, and one is typed in.",
 )
 @click.option("--model", default=None, help="Name or folder of a model; the bundled one if none is named.")
 @click.option("--json", "out", type=click.Path(path_type=Path), help="Write the figures here.")
@@ -155,7 +157,9 @@ class _Editor:
             await asyncio.sleep(max(min(wait, end - now()), 0))
             if now() >= end:
                 return
-            await self.key()
+            for _ in range(_BURST):
+                await self.key()
+                await asyncio.sleep(_KEY_S)
 
     async def key(self) -> None:
         """Press a key, and wait for what is offered then."""
@@ -222,5 +226,5 @@ def _print(result: dict[str, Any]) -> None:
         [f"model asked ({misses['count']}), p50 and p99, ms", f"{misses['p50']:.0f}, {misses['p99']:.0f}"],
         ["requests to the daemon", str(result["requests_to_the_daemon"])],
     ]
-    title = f"{result['editors']} editors, a key every {result['pause']:g} s each, for {result['seconds']:g} s"
+    title = f"{result['editors']} editors, {_BURST} keys every {result['pause']:g} s each, for {result['seconds']:g} s"
     print_table(title, ["", ""], rows)

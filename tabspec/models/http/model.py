@@ -212,7 +212,7 @@ class HttpModel:
         """How the answer may begin. The line in progress stands in the prompt: so the first token says something."""
         ask = first_tokens(self._plain(server, request), server, request.beginnings)
         found: list[Beginning] = []
-        async with aclosing(self._wire.events(ask.path, ask.body)) as events:
+        async with aclosing(self.wire.events(ask.path, ask.body)) as events:
             async for event in events:
                 found = found or read_beginnings(event, self._marks)
         yield Chunk(beginnings=ranked(found, request.beginnings), finish=Finish.LENGTH)
