@@ -83,8 +83,9 @@ class Wire:
                 async with asyncio.timeout(DOCUMENT_S):
                     response = await self._client.send(request)
                 return response.status_code, _json(response.content)
-            except httpx.RemoteProtocolError as error:
-                # As uvicorn does behind a request that failed: it closes the connection, which looked good still.
+            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
+                # Behind a request that failed uvicorn closes the connection, which looks good still: transformers serve
+                # fails at /v1/models. A document can be asked for again without harm.
                 if not again:
                     raise self._gone(error) from None
             except (httpx.HTTPError, TimeoutError) as error:
