@@ -25,6 +25,14 @@ class Policy(StrEnum):
     ADAPTIVE = "adaptive"  # of the tree, what is worth its cost
 
 
+class DaemonMode(StrEnum):
+    """How the daemon (`tabspec daemon`) is used by those that run a model in a process of their own otherwise."""
+
+    AUTO = "auto"  # where one runs
+    START = "start"  # and one is started where none does
+    OFF = "off"
+
+
 def setting(default: Any, doc: str, low: float | None = None, high: float | None = None) -> Any:
     """A field with its documentation and, for numbers, its range (both ends included)."""
     return field(default=default, metadata={"doc": doc, "low": low, "high": high})

@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 
 from pathspec import GitIgnoreSpec
 
+from tabspec.errors import InputError
 from tabspec.uris import uri_path
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,16 @@ class IgnoreRules:
                 log.warning("%s cannot be read: %s", folder / FILE_NAME, error)
                 rules[folder] = []
         return cls(rules)
+
+    @classmethod
+    def around(cls, path: Path) -> IgnoreRules:
+        """The rules for a file that no workspace is known of: those of all folders above it that have a rules file."""
+        return cls.read([folder for folder in path.resolve().parents if (folder / FILE_NAME).is_file()])
+
+    def refuse(self, uri: str, shown: object) -> None:
+        """Raise `InputError`, with the name that the user knows it by, if the document is to be left alone."""
+        if self.ignored(uri):
+            raise InputError(f"{shown}: ignore rules name it (built-in ones, or {FILE_NAME}), so it is left alone")
 
     def ignored(self, uri: str) -> bool:
         """Whether the document with this URI is to be left alone.

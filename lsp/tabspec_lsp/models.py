@@ -10,6 +10,7 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
+from tabspec.config import DaemonMode
 from tabspec.errors import ModelUnavailable, TabspecError
 from tabspec.models.protocol import Model
 
@@ -28,8 +29,8 @@ class ModelState(StrEnum):
 Report = Callable[[ModelState, str, float | None], None]
 """Told of a model's state, also after it was opened: what it is at in a few words, and percent where that is known."""
 
-Open = Callable[[str, Report], Awaitable[Model]]
-"""Opens the model of a specification. Raises `TabspecError` where that cannot be done."""
+Open = Callable[[str, Report, DaemonMode], Awaitable[Model]]
+"""Opens the model of a specification, in the daemon if it is to be. Raises `TabspecError` where that cannot be done."""
 
 
 class ModelHost:
@@ -41,6 +42,7 @@ class ModelHost:
 
     def __init__(self, open_model: Open, changed: Callable[[], None], released: Callable[[], Awaitable[None]]) -> None:
         self.spec: str | None = None
+        self._daemon = DaemonMode.AUTO
         self.state = ModelState.NONE
         self.detail = ""
         self.percent: float | None = None
@@ -50,12 +52,12 @@ class ModelHost:
         self._loading: asyncio.Task[None] | None = None
         self._number = 0  # of the model that was opened last
 
-    def load(self, spec: str) -> None:
+    def load(self, spec: str, daemon: DaemonMode = DaemonMode.AUTO) -> None:
         """Make this the model, in place of the one before. Returns at once; `settled` tells when it is there."""
-        if spec == self.spec:
+        if (spec, daemon) == (self.spec, self._daemon):
             return
         before, self.model = (self._loading, self.model), None
-        self.spec = spec
+        self.spec, self._daemon = spec, daemon
         self._become(ModelState.LOADING)
         self._loading = asyncio.create_task(self._load(spec, *before))
 
@@ -85,7 +87,7 @@ class ModelHost:
         await self._end(loading, model)
         self._number += 1
         try:
-            self.model = await self._open(spec, partial(self._report, self._number))
+            self.model = await self._open(spec, partial(self._report, self._number), self._daemon)
         except TabspecError as error:
             self._become(ModelState.UNUSABLE, str(error))
         except Exception as error:
@@ -108,14 +110,15 @@ class ModelHost:
         self._changed()
 
 
-async def open_model(spec: str, report: Report) -> Model:
+async def open_model(spec: str, report: Report, daemon: DaemonMode = DaemonMode.AUTO) -> Model:
     """The model of a ``--model`` specification: a script (``scripted:FILE``), a server's (``http://…``), or what
-    `tabspec.models.load` knows otherwise, in a process of its own."""
+    `tabspec.models.load` knows otherwise: the daemon's, or in a process of its own."""
     if spec.startswith(("http://", "https://")):
         return await _open_server(spec)
     # Not at the top: `initialize` is answered without them.
+    from tabspec.models.daemon.shared import SharedModel
     from tabspec.models.scripted_file import SCHEME, read_script
-    from tabspec.models.worker import WorkerModel, WorkerState
+    from tabspec.models.worker import WorkerState
 
     if spec.startswith(SCHEME):
         script, seconds = read_script(Path(spec.removeprefix(SCHEME)))
@@ -131,13 +134,13 @@ async def open_model(spec: str, report: Report) -> Model:
         if state in states:
             report(states[state], detail, None)
 
-    worker = WorkerModel(spec or None, on_progress=progress)
+    model = SharedModel(spec or None, mode=daemon, on_progress=progress)
     try:
-        await worker.start()
+        await model.start()
     except BaseException:  # also if another model is wanted by now
-        await worker.close()
+        await model.close()
         raise
-    return worker
+    return model
 
 
 async def _open_server(url: str) -> Model:

@@ -11,7 +11,7 @@ from dataclasses import Field, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
-from tabspec.config import EngineConfig, checked, setting
+from tabspec.config import DaemonMode, EngineConfig, checked, setting
 from tabspec.errors import ConfigError
 
 
@@ -37,6 +37,11 @@ class ServerOptions:
 
     enabled: bool = setting(True, "Whether anything is suggested.")
     model: str = setting("", "The model, as for `--model`; empty: the one that comes with tabspec.")
+    daemon: DaemonMode = setting(
+        DaemonMode.AUTO,
+        "One model for all editors: the daemon's where `tabspec daemon` runs (`auto`), and it is started where it does "
+        "not (`start`); `off`: a process of this editor's own.",
+    )
     # Loading the bundled model takes about as long; people give up on a completion sooner than they would on a page.
     patience: float = setting(2.0, "Seconds that a request waits for a model that is still loading.", 0.0, 60.0)
     completion: CompletionMode = setting(

@@ -108,7 +108,7 @@ class CompletionService:
                     self._imports.opened(document)
         if self._engine is not None and before.engine != options.engine:
             self._new_engine()
-        self.host.load(options.server.model)
+        self.host.load(options.server.model, options.server.daemon)
 
     def _model_changed(self) -> None:
         usable = self.host.model is not None and self.host.state is not ModelState.UNUSABLE

@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 
 from tabspec.cli.bench_cache import cache_command
+from tabspec.cli.bench_daemon import daemon_bench_command
 from tabspec.cli.bench_decode import decode_command, kv_command
+from tabspec.cli.bench_http import http_bench_command
 from tabspec.cli.bench_lsp import lsp_bench_command
 from tabspec.cli.bench_suggestions import suggestions_command
 
@@ -16,7 +18,9 @@ def bench_group() -> None:
 
 
 bench_group.add_command(cache_command)
+bench_group.add_command(daemon_bench_command)
 bench_group.add_command(decode_command)
+bench_group.add_command(http_bench_command)
 bench_group.add_command(kv_command)
 bench_group.add_command(lsp_bench_command)
 bench_group.add_command(suggestions_command)

@@ -14,7 +14,10 @@ from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.imported import read_imported
 from tabspec.errors import InputError, ModelError
 from tabspec.ignore import IgnoreRules, path_of
+from tabspec.models.address import is_address
+from tabspec.models.daemon.shared import connect_if_running
 from tabspec.models.load import load_model
+from tabspec.models.protocol import Model
 from tabspec.suggestion import Answer, Reason
 from tabspec.text import Document, Position, PositionEncoding
 
@@ -36,7 +39,7 @@ def complete_command(file: Path, line: int, column: int, model: str | None, rela
     """Print one suggestion for a place in FILE on stdout; nothing where the model has none."""
     config = EngineConfig(policy=Policy.NONE, max_lines=max_lines, related_chars=related_chars)
     document = read_document(file, config.max_document_chars)
-    context = EditContext(document, _offset(document, line, column))
+    context = EditContext(document, offset_of(document, line, column))
     answer = asyncio.run(_complete(context, model, config))
     if answer.reason in (Reason.FAILED, Reason.UNAVAILABLE):
         raise ModelError(answer.detail)
@@ -44,7 +47,8 @@ def complete_command(file: Path, line: int, column: int, model: str | None, rela
         click.echo(answer.suggestion.text)
 
 
-def _offset(document: Document, line: int, column: int) -> int:
+def offset_of(document: Document, line: int, column: int) -> int:
+    """The place that ``--line`` and ``--column`` name. Raises `InputError` if there is none."""
     if line > document.line_count:
         raise InputError(f"--line {line}: the file has {document.line_count} lines")
     length = len(document.line(line - 1))
@@ -61,8 +65,14 @@ def _folder(file: Path) -> Path:
     return here if file.is_relative_to(here) else file.parent
 
 
+async def _shared(name: str | None) -> Model:
+    """The daemon's model if it runs and has this one: there is nothing to load then. Else one in this process."""
+    model = await connect_if_running(name)
+    return load_model(name) if model is None else model
+
+
 async def _complete(context: EditContext, name: str | None, config: EngineConfig) -> Answer:
-    model = load_model(name)
+    model = load_model(name) if is_address(name) else await _shared(name)
     engine = CompletionEngine(model, config)
     if config.related_chars:
         folder = _folder(Path(path_of(context.uri)))

@@ -15,9 +15,12 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from tabspec.cli.doctor_sent import show_sent
 from tabspec.cli.machine import git_commit, machine
 from tabspec.errors import TabspecError
 from tabspec.models.address import is_address, parse_address
+from tabspec.models.daemon.client import ask
+from tabspec.models.daemon.place import find
 from tabspec.models.http import HttpModel
 from tabspec.models.http.secrets import stays_here
 from tabspec.models.load import BUNDLED, load_model
@@ -31,8 +34,19 @@ _EDITORS = ("nvim", "code", "code-server", "hx", "emacs")
 
 @click.command("doctor")
 @click.option("--model", default=None, help="Name or folder of a model; the bundled one if none is named.")
-def doctor_command(model: str | None) -> int:
-    """Tell what is installed, which model would run where, and what would leave the machine."""
+@click.option("--file", type=click.Path(path_type=Path), help="Show what would be sent for a place in this file.")
+@click.option("--line", type=click.IntRange(1), help="Line of the cursor, from 1.")
+@click.option("--column", type=click.IntRange(1), help="Column of the cursor, from 1 (characters).")
+def doctor_command(model: str | None, file: Path | None, line: int | None, column: int | None) -> int:
+    """Tell what is installed, which model would run where, and what would leave the machine.
+
+    With --file, --line and --column: the very request that would be sent for a suggestion there, and whether it would
+    be. Of your text nothing is sent for this; the server is only asked what it is.
+    """
+    if file is not None or line is not None or column is not None:
+        if file is None or line is None or column is None:
+            raise click.UsageError("--file, --line and --column belong together")
+        return show_sent(file, line, column, model)
     table = Table.grid(padding=(0, 2))
     for name, text in [*_machine(), *_packages(), _native(), *_editors()]:
         table.add_row(f"[bold]{name}[/]", text)
@@ -45,6 +59,7 @@ def doctor_command(model: str | None) -> int:
     except TabspecError as error:
         fault = str(error)
         table.add_row("[bold]model[/]", f"[red]{fault}[/]")
+    table.add_row("[bold]daemon[/]", _daemon())
     table.add_row("[bold]leaves the machine[/]", _leaving(model))
     Console(soft_wrap=True).print(table)
     return 1 if fault else 0
@@ -54,7 +69,7 @@ def _info(model: str | None) -> ModelInfo:
     """What the model says of itself; a server is asked."""
     found = load_model(model)
 
-    async def ask() -> ModelInfo:
+    async def told() -> ModelInfo:
         try:
             if isinstance(found, HttpModel):
                 await found.connect()
@@ -62,7 +77,17 @@ def _info(model: str | None) -> ModelInfo:
         finally:
             await found.close()
 
-    return asyncio.run(ask())
+    return asyncio.run(told())
+
+
+def _daemon() -> str:
+    try:
+        told = asyncio.run(ask(find(), "status"))
+    except TabspecError as error:
+        return f"[red]{error}[/]"
+    if told is None:
+        return "none is running (`tabspec daemon` starts one: one model for all editors)"
+    return f"process {told['pid']}, {told['model']}, {told['state']}, {told['clients']} clients"
 
 
 def _machine() -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tabspec.errors import InputError
+from tabspec.ignore import IgnoreRules
 from tabspec.text import Document
 
 LANGUAGES = {
@@ -25,7 +26,10 @@ LANGUAGES = {
 
 
 def read_document(path: Path, max_chars: int) -> Document:
-    """A file as a document. Raises `InputError` where it is not there, too long, or no text in UTF-8."""
+    """A file as a document. Raises `InputError` where it is not there, too long, no text in UTF-8, or where ignore
+    rules name it: it is not even opened then."""
+    for name in {path.absolute(), path.resolve()}:  # a link to a secret is one, and so is a secret's name
+        IgnoreRules.around(name).refuse(name.as_uri(), path)
     try:
         size = path.stat().st_size
         if size > 4 * max_chars:  # UTF-8 takes at most four bytes a character

@@ -19,6 +19,7 @@ _COMMANDS = {
     "bench": ("tabspec.cli.bench:bench_group", "Measure decoding, KV reuse, the completion cache, the server."),
     "cluster": ("tabspec.cli.cluster:cluster_group", "Serve a model to a team, on Ray Serve (tabspec[cluster])."),
     "complete": ("tabspec.cli.complete:complete_command", "Print one suggestion for a place in a file."),
+    "daemon": ("tabspec.cli.daemon:daemon_command", "Keep one model in memory for all editors."),
     "doctor": ("tabspec.cli.doctor:doctor_command", "Tell what is installed, and what would run where."),
     "evaluate": ("tabspec.cli.evaluate:evaluate_command", "Measure a model on held-out code."),
     "export": ("tabspec.cli.export:export_group", "Write a model as GGUF, for llama.cpp and Ollama."),

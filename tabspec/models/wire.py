@@ -2,6 +2,9 @@
 
 Front to worker: ``load`` (once), ``request``, ``cancel``. Worker to front: ``loading``, ``ready`` or ``failed``, then
 for each request ``chunk`` and at most one ``error``. The key "op" says which.
+
+The daemon (`tabspec.models.daemon`) speaks the same over a socket. There, ``load`` tells besides what the client takes
+for the same model (``identity``) and, over TCP, the ``token``; ``status`` and ``stop`` may stand in its place.
 """
 
 from __future__ import annotations
@@ -72,6 +75,13 @@ def info_fields(info: ModelInfo) -> Message:
 def read_info(fields: Message) -> ModelInfo:
     curve = fields.get("calibration")
     return ModelInfo(**{**fields, "calibration": Calibration(**curve) if curve else None})
+
+
+def answer_line(number: object, what: Chunk | Exception) -> bytes:
+    """What a stream's number is answered with: a ``chunk`` or an ``error``."""
+    if isinstance(what, Exception):
+        return to_line("error", id=number, **error_fields(what))
+    return to_line("chunk", id=number, **chunk_fields(what))
 
 
 def error_fields(error: Exception) -> Message:

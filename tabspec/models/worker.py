@@ -7,26 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from enum import StrEnum
 from typing import Any
 
-from tabspec.errors import ModelError, ModelNotUsable, ModelUnavailable
+from tabspec.errors import ModelNotUsable, ModelUnavailable
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
-from tabspec.models.wire import (
-    LONGEST_LINE,
-    Message,
-    from_line,
-    read_chunk,
-    read_error,
-    read_info,
-    request_fields,
-    to_line,
-)
+from tabspec.models.streams import Streams
+from tabspec.models.wire import LONGEST_LINE, Message, from_line, read_info, to_line
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +62,7 @@ class WorkerModel:
         self._load = to_line("load", model=name, options=options or {}, threads=threads)
         self._command, self._on_progress = command, on_progress
         self._info = ModelInfo(name or "bundled", f"not loaded yet: {name or 'bundled'}", 0)
-        self._streams: dict[int, asyncio.Queue[Chunk | ModelError]] = {}
-        self._numbers = itertools.count(1)
+        self._streams = Streams(self._write)
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[ModelInfo] | None = None
@@ -105,21 +96,9 @@ class WorkerModel:
             await self.start()
         except ModelNotUsable as error:  # to a request it is a model that is not there
             raise ModelUnavailable(str(error)) from None
-        number = next(self._numbers)
-        arriving = self._streams[number] = asyncio.Queue()
-        self._send("request", id=number, request=request_fields(request))
-        ended = False
-        try:
-            while not ended:
-                what = await arriving.get()
-                ended = isinstance(what, ModelError) or what.finish is not None
-                if isinstance(what, ModelError):
-                    raise what
-                yield what
-        finally:
-            del self._streams[number]
-            if not ended:
-                self._send("cancel", id=number)
+        async with aclosing(self._streams.stream(request)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def close(self) -> None:
         """End the worker. Streams that are open fail as unavailable."""
@@ -195,8 +174,8 @@ class WorkerModel:
 
     def _hear(self, message: Message) -> None:
         match message["op"]:
-            case "chunk" | "error" if (stream := self._streams.get(message["id"])) is not None:
-                stream.put_nowait(read_chunk(message) if message["op"] == "chunk" else read_error(message))
+            case "chunk" | "error":
+                self._streams.hear(message)
             case "loading":
                 self._change(WorkerState.LOADING, message["detail"])
             case "ready":
@@ -229,11 +208,7 @@ class WorkerModel:
             self._ready.set_exception(error)
 
     def _fail_streams(self, why: str) -> None:
-        for stream in self._streams.values():
-            stream.put_nowait(ModelUnavailable(why))
-
-    def _send(self, op: str, **fields: Any) -> None:
-        self._write(to_line(op, **fields))
+        self._streams.fail(ModelUnavailable(why))
 
     def _write(self, line: bytes) -> None:
         # If the worker has just died, its end fails the streams; there is nobody to write to.

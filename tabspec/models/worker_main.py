@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import BinaryIO
 
 from tabspec.errors import TabspecError
@@ -21,8 +21,7 @@ from tabspec.models.protocol import Chunk, Model
 from tabspec.models.serving import Serving
 from tabspec.models.wire import (
     Message,
-    chunk_fields,
-    error_fields,
+    answer_line,
     from_line,
     info_fields,
     read_request,
@@ -71,11 +70,9 @@ def _load(asked: Message, out: BinaryIO) -> Model | None:
 async def _serve(model: Model, lines: Iterable[bytes], out: BinaryIO) -> None:
     loop = asyncio.get_running_loop()
 
-    def send(number: int, what: Chunk | Exception) -> None:
-        error = isinstance(what, Exception)
-        fields = error_fields(what) if isinstance(what, Exception) else chunk_fields(what)
+    def send(number: Hashable, what: Chunk | Exception) -> None:
         try:
-            out.write(to_line("error" if error else "chunk", id=number, **fields))
+            out.write(answer_line(number, what))
         except BrokenPipeError:
             os._exit(0)
 

@@ -11,6 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 from tabspec.errors import SessionError
+from tabspec.ignore import IgnoreRules
 from tabspec.replay.languages import language_of
 from tabspec.replay.session import MAX_DOCUMENT_CHARS, Session
 from tabspec.replay.typist import Typist
@@ -54,6 +55,11 @@ def import_git(
         raise SessionError(f"{root}: no commits in {commits!r}")
     paths = _git(root, "ls-tree", "-r", "-z", "--name-only", "--full-tree", last).split("\0")
     fitting = [path for path in paths if path and (path == pattern or fnmatch(path, pattern))]
+    rules = IgnoreRules.read([root.resolve()])
+    left = [path for path in fitting if not rules.ignored((root.resolve() / path).as_uri())]
+    if fitting and not left:
+        raise SessionError(f"{root}: ignore rules name all files that fit {pattern!r}, so they are left alone")
+    fitting = left
     if not fitting:
         raise SessionError(f"{root}: no file fits {pattern!r} at {commits} (paths begin at the repository's root)")
     licence = licence if licence is not None else _licence(root, last, paths)

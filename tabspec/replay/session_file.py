@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from tabspec.errors import SessionError
+from tabspec.ignore import IgnoreRules
 from tabspec.replay.session import (
     FORMAT,
     MARK_KINDS,
@@ -62,7 +63,8 @@ class _Place:
 def read_session(path: str | Path, *, spread: bool = True) -> Session:
     """The session in ``path``, with the side file beside it if there is one.
 
-    ``spread``: stamps of whole seconds are spread over their second (and `Session.spread` says so).
+    ``spread``: stamps of whole seconds are spread over their second (and `Session.spread` says so). Raises `InputError`
+    if it is none, or recorded a file that the built-in ignore rules name.
     """
     path = Path(path)
     place = _Place(path)
@@ -76,6 +78,7 @@ def read_session(path: str | Path, *, spread: bool = True) -> Session:
             cut_off = item
         elif header is None:
             header = _header(item, place)
+            IgnoreRules().refuse(header.get("uri", ""), path)
             length = len(header["text"])
         else:
             event = _event(item, place, skipped, length)
@@ -125,6 +128,7 @@ def write_session(session: Session, path: str | Path, *, private: bool = False) 
     one's own typing should be.
     """
     path = Path(path)
+    IgnoreRules().refuse(session.uri, session.uri)
     packed = path.suffix == ".gz"
     _write(path, [header_object(session), *map(event_object, session.events)], packed, private)
     if session.side.events:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Hashable
+from dataclasses import replace
+from typing import Any
 
 from tabspec.errors import ModelError
-from tabspec.models.protocol import Chunk, GenerationRequest
+from tabspec.models.protocol import Chunk, GenerationRequest, StopRule
 from tabspec.models.scripted import ScriptedModel
-from tabspec.models.serving import Serving
+from tabspec.models.serving import TURN, Serving
 from tabspec.models.wire import (
     chunk_fields,
     error_fields,
@@ -29,25 +32,25 @@ class Heard:
     """What was sent, in order."""
 
     def __init__(self) -> None:
-        self.all: list[tuple[int, Chunk | Exception]] = []
+        self.all: list[tuple[Hashable, Chunk | Exception]] = []
         self.more = asyncio.Event()
 
-    def __call__(self, number: int, what: Chunk | Exception) -> None:
+    def __call__(self, number: Hashable, what: Chunk | Exception) -> None:
         self.all.append((number, what))
         self.more.set()
 
-    def text(self, number: int) -> str:
+    def text(self, number: Hashable) -> str:
         return "".join(what.text for n, what in self.all if n == number and isinstance(what, Chunk))
 
-    def finished(self, number: int) -> bool:
+    def finished(self, number: Hashable) -> bool:
         return any(n == number and isinstance(what, Chunk) and what.finish for n, what in self.all)
 
-    async def until_finished(self, *numbers: int) -> None:
+    async def until_finished(self, *numbers: Hashable) -> None:
         while not all(map(self.finished, numbers)):
             self.more.clear()
             await self.more.wait()
 
-    async def until_text(self, number: int) -> None:
+    async def until_text(self, number: Hashable) -> None:
         while not self.text(number):
             self.more.clear()
             await self.more.wait()
@@ -103,6 +106,87 @@ async def test_an_error_ends_its_own_stream_only() -> None:
     serving.start(2, asked("fore", foreground=False))
     await heard.until_finished(2)
     assert heard.text(2) == MODEL["fore"]
+
+
+# --- many clients ---------------------------------------------------------------------------------------------------
+
+
+def shared(model: ScriptedModel, heard: Heard, at_once: int = 1) -> Serving:
+    """Numbers are pairs: client, and its own number."""
+    return Serving(model, heard, at_once, whose=lambda number: number[0])  # type: ignore[index]
+
+
+def order(heard: Heard) -> list[Any]:
+    """The numbers in the order in which they finished."""
+    return [number for number, what in heard.all if isinstance(what, Chunk) and what.finish]
+
+
+async def settled(serving: Serving) -> None:
+    """The last message is out before its stream is cleaned up."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert len(serving) == 0
+
+
+async def test_clients_take_turns_however_much_one_asks() -> None:
+    heard = Heard()
+    serving = shared(ScriptedModel({"": "x" * 40}), heard)
+    for number in range(6):
+        serving.start(("greedy", number), asked(""))
+    serving.start(("late", 0), asked(""))
+    serving.start(("later", 0), asked(""))
+    await heard.until_finished(*((client, n) for client, n in [("greedy", 5), ("late", 0), ("later", 0)]))
+    assert order(heard).index(("late", 0)) <= 2 and order(heard).index(("later", 0)) <= 3
+    await settled(serving)
+
+
+async def test_a_long_answer_makes_room_and_is_whole_in_the_end() -> None:
+    heard, text = Heard(), "".join(f"{i:04}" for i in range(400))
+    model = ScriptedModel({"": text})
+    serving = shared(model, heard)
+    long = replace(asked(""), stop=StopRule(max_tokens=400))
+    serving.start(("long", 0), long)
+    await heard.until_text(("long", 0))
+    serving.start(("short", 0), asked(""))
+    await heard.until_finished(("long", 0), ("short", 0))
+    assert order(heard)[0] == ("short", 0)
+    assert heard.text(("long", 0)) == text, "it went on where it was: nothing twice, nothing lost"
+    assert model.decoded <= 400 + TURN, "and decoded nothing anew"
+
+
+async def test_speculation_of_one_waits_for_the_foreground_of_all() -> None:
+    heard, model = Heard(), ScriptedModel({"": "y" * 160})
+    serving = shared(model, heard)
+    serving.start(("a", 0), asked("", foreground=False))
+    for number in range(3):
+        serving.start(("b", number), asked(""))
+    await heard.until_finished(("a", 0), ("b", 2))
+    assert order(heard)[-1] == ("a", 0)
+
+
+async def test_no_more_streams_are_open_than_may_be() -> None:
+    heard, most = Heard(), 0
+    model = ScriptedModel({"": "z" * 40})
+    serving = shared(model, heard, at_once=3)
+    for client in range(20):
+        serving.start((client, 0), asked("", foreground=client % 2 == 0))
+    while len(serving):
+        most = max(most, model.running)
+        await asyncio.sleep(0)
+    assert len(order(heard)) == 20 and 3 <= most <= 6, "three of the foreground, and three that were ahead"
+
+
+async def test_who_leaves_takes_its_streams_along() -> None:
+    heard, model = Heard(), ScriptedModel({"": "z" * 40})
+    serving = shared(model, heard)
+    for number in range(5):
+        serving.start(("gone", number), asked(""))
+    serving.start(("here", 0), asked(""))
+    await asyncio.sleep(0)
+    serving.leave("gone")
+    await heard.until_finished(("here", 0))
+    await settled(serving)
+    assert order(heard) == [("here", 0)] and model.running == 0
 
 
 def test_messages_survive_the_wire() -> None:

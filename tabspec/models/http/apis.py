@@ -22,7 +22,8 @@ UNKNOWN_TOKEN = -1
 @dataclass(frozen=True, slots=True)
 class Piece:
     """What an event says. ``prompt`` (tokens computed), ``reused`` (found in the KV cache) and ``decoded`` are totals
-    of the whole answer so far, None where the event does not tell."""
+    of the whole answer so far, None where the event does not tell. ``server_ms``: what the server
+    says it has computed so far."""
 
     text: str = ""
     tokens: tuple[int, ...] = ()
@@ -31,6 +32,7 @@ class Piece:
     reused: int | None = None
     decoded: int | None = None
     finish: Finish | None = None
+    server_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,9 @@ def read(event: Json) -> Piece:
         finish = _finish(event.get("stop_type") or "stop") if event.get("stop") is True else None
     tokens, logprobs = _logprobs(probabilities)
     prompt, reused, decoded = _counts(event)
-    return Piece(text if isinstance(text, str) else "", tokens, logprobs, prompt, reused, decoded, finish)
+    return Piece(
+        text if isinstance(text, str) else "", tokens, logprobs, prompt, reused, decoded, finish, _server_ms(event)
+    )
 
 
 def _finish(reason: Any) -> Finish | None:
@@ -155,6 +159,14 @@ def _token(told: Any) -> int:
         return told
     number = told.removeprefix("token_id:") if isinstance(told, str) else ""
     return int(number) if number.isdecimal() and number != told else UNKNOWN_TOKEN
+
+
+def _server_ms(event: Json) -> float | None:
+    """Prefill and decoding so far, of llama.cpp's timings."""
+    timings = event.get("timings")
+    parts = [timings.get("prompt_ms"), timings.get("predicted_ms")] if isinstance(timings, dict) else [None]
+    numbers = [float(part) for part in parts if isinstance(part, int | float)]
+    return sum(numbers) if len(numbers) == len(parts) else None
 
 
 def _counts(event: Json) -> tuple[int | None, int | None, int | None]:

@@ -25,6 +25,13 @@ from tabspec.suggestion import Finish
 Prompts = TokenPrompts | FimFormat
 
 
+def first_ask(server: Server, address: Address, prompts: Prompts, request: GenerationRequest) -> Ask:
+    """The first HTTP request of `exact`, without making it."""
+    resume = writable(request.resume)
+    writing = Writing.start(writable(request.head), writable(request.forced), resume, request.stop)
+    return _ask(server, address, prompts, request, writing, request.stop.max_tokens - _tokens(prompts, resume))
+
+
 async def exact(
     pieces: Pieces, server: Server, address: Address, prompts: Prompts, request: GenerationRequest
 ) -> AsyncGenerator[Chunk, None]:

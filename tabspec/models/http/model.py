@@ -7,8 +7,9 @@ import hashlib
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -18,7 +19,7 @@ from tabspec.models.address import Address, Api, Switch, parse_address
 from tabspec.models.http.apis import Ask, Piece, completions, infill, read
 from tabspec.models.http.begin import first_tokens, ranked, read_beginnings
 from tabspec.models.http.detect import USUAL_CONTEXT, USUAL_SLOTS, Kind, Server, detect
-from tabspec.models.http.exact import exact
+from tabspec.models.http.exact import exact, first_ask
 from tabspec.models.http.forms import TokenPrompts, format_of, neutral, text_prompt
 from tabspec.models.http.key import api_key
 from tabspec.models.http.ours import answer
@@ -34,6 +35,23 @@ from tabspec.suggestion import Finish
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would be sent: where to, and the body; whether a key goes with it, whether the server is on this machine
+    (``here``), and the kind of secret in the text ("": none is seen), for which nothing would be sent elsewhere."""
+
+    url: str
+    body: dict[str, Any]
+    key: bool
+    here: bool
+    secret: str
+
+    @property
+    def sent(self) -> bool:
+        """Whether it would be sent."""
+        return self.here or not self.secret
+
+
 class HttpModel:
     """A `Model` behind the server at ``address`` (a URL or an `Address`).
 
@@ -45,7 +63,7 @@ class HttpModel:
         self, address: str | Address, *, key: str | None = None, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
         self.address = parse_address(address) if isinstance(address, str) else address
-        self._wire = Wire(self.address.base, api_key(self.address.base) if key is None else key, transport)
+        self.wire = Wire(self.address.base, api_key(self.address.base) if key is None else key, transport)
         self._server: Server | None = None
         self._told: Server | None = None  # what it said when it was last there
         self._tokens: TokenPrompts | None = None
@@ -54,6 +72,8 @@ class HttpModel:
         self._pace = Pace()
         self._priority = self.address.priority
         self._name = uuid4().hex  # by which a cluster keeps us where our KV is; it says nothing of the user
+        self.server_ms: float | None = None
+        """Milliseconds that the server says it computed for what it answered last; None where it does not say."""
 
     @property
     def info(self) -> ModelInfo:
@@ -84,7 +104,7 @@ class HttpModel:
         """Find out what the server is, if that is not known. Raises `ModelError`."""
         async with self._detecting:
             if self._server is None:
-                server = await detect(self._wire, self.address)
+                server = await detect(self.wire, self.address)
                 if server != self._told:
                     self._room = asyncio.Semaphore(server.slots)
                     self._tokens = self._read_tokenizer(server)
@@ -113,8 +133,23 @@ class HttpModel:
                 self._server = None
             raise
 
+    def preview(self, request: GenerationRequest) -> Preview:
+        """What `stream` would send first for this request, and whether it would. Nothing is sent.
+
+        Of a server that was not seen yet, what the address says is taken for true.
+        """
+        server = self._told or Server(Kind.OTHER, self.address.model, format=_format_name(self.address))
+        here = stays_here(self.address.base)
+        if self._exact(server):
+            prompts = self._tokens or self._format(server)
+            assert prompts is not None  # else the API were another one
+            ask = first_ask(server, self.address, prompts, request)
+        else:
+            ask = self._plain(server, request)
+        return Preview(self.address.base + ask.path, ask.body, self.wire.has_key, here, secret_in(_texts(request)))
+
     async def close(self) -> None:
-        await self._wire.close()
+        await self.wire.close()
 
     # --- how it is asked --------------------------------------------------------------------------------------------
 
@@ -171,7 +206,7 @@ class HttpModel:
 
     async def _ask(self, server: Server, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         if server.kind is Kind.TABSPEC:
-            chunks = answer(self._wire, server, self._name, request)
+            chunks = answer(self.wire, server, self._name, request)
         elif request.beginnings:
             chunks = self._begin(server, request)
         elif self._exact(server):
@@ -189,7 +224,7 @@ class HttpModel:
         """How the answer may begin. The line in progress stands in the prompt: so the first token says something."""
         ask = first_tokens(self._plain(server, request), server, request.beginnings)
         found: list[Beginning] = []
-        async with aclosing(self._wire.events(ask.path, ask.body)) as events:
+        async with aclosing(self.wire.events(ask.path, ask.body)) as events:
             async for event in events:
                 found = found or read_beginnings(event, self._marks)
         yield Chunk(beginnings=ranked(found, request.beginnings), finish=Finish.LENGTH)
@@ -230,12 +265,18 @@ class HttpModel:
         return self._tokens.vocabulary.control if self._tokens else self._told.marks if self._told else frozenset()
 
     async def _pieces(self, ask: Ask) -> AsyncGenerator[Piece, None]:
-        async with aclosing(self._wire.events(ask.path, ask.body)) as events:
+        async with aclosing(self.wire.events(ask.path, ask.body)) as events:
             async for event in events:
                 piece = read(event)
+                self.server_ms = piece.server_ms if piece.server_ms is not None else self.server_ms
                 if not piece.text and not self._marks.isdisjoint(piece.tokens):
                     piece = replace(piece, finish=Finish.END)  # the model begins another part: the middle is complete
                 yield piece
+
+
+def _format_name(address: Address) -> str:
+    form = format_of(address.format or address.model)
+    return form.name if form else ""
 
 
 def _texts(request: GenerationRequest) -> list[str]:

@@ -1,0 +1,72 @@
+"""`tabspec doctor --file`: the very request that would be sent for a place in a file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import click
+
+from tabspec.cli.complete import offset_of
+from tabspec.cli.files import read_document
+from tabspec.config import EngineConfig
+from tabspec.context import EditContext
+from tabspec.engine.question import Question
+from tabspec.errors import ModelError
+from tabspec.models.address import is_address
+from tabspec.models.http import HttpModel
+from tabspec.models.http.model import Preview
+from tabspec.models.protocol import GenerationRequest, StopRule
+from tabspec.prompt.window import WindowSize
+
+
+def show_sent(file: Path, line: int, column: int, model: str | None) -> int:
+    """Print destination, verdicts and body. Raises `InputError` for files that ignore rules name: nothing of them is
+    ever sent."""
+    config = EngineConfig()
+    document = read_document(file, config.max_document_chars)
+    context = EditContext(document, offset_of(document, line, column))
+    if not model or not is_address(model):
+        click.echo("nothing would leave this machine: the model runs here")
+        return 0
+    request = request_for(context, config)
+    preview, trouble = asyncio.run(_preview(model, request))
+    verdict = (
+        "this machine: nothing leaves it"
+        if preview.here
+        else f"NOT sent: the text around the cursor holds what looks like a secret ({preview.secret})"
+        if preview.secret
+        else "sent to another machine with each request like this one"
+    )
+    lines = [
+        ("destination", preview.url),
+        ("verdict", verdict),
+        ("secrets", preview.secret or "none seen"),
+        ("your key", "goes along (Authorization: Bearer ...)" if preview.key else "there is none"),
+        ("the server", trouble or "was asked what it is; it got nothing of your text"),
+    ]
+    for name, said in lines:
+        click.echo(f"{name:<13}{said}")
+    click.echo(json.dumps(preview.body, indent=1, ensure_ascii=False))
+    return 0
+
+
+def request_for(context: EditContext, config: EngineConfig) -> GenerationRequest:
+    """The engine's own request for this place, without code of other files, which depends on what is open."""
+    size = WindowSize(config.prefix_chars, config.suffix_chars, max(config.prefix_chars // 3, 1))
+    stop = StopRule(config.max_lines, config.max_tokens, *config.doubt)
+    return Question.of(context, size, "").request(stop)
+
+
+async def _preview(url: str, request: GenerationRequest) -> tuple[Preview, str]:
+    model = HttpModel(url)
+    trouble = ""
+    try:
+        try:
+            await model.connect()
+        except ModelError as error:
+            trouble = f"{error}; shown is what the address says"
+        return model.preview(request), trouble
+    finally:
+        await model.close()

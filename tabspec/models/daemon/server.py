@@ -1,0 +1,222 @@
+"""The daemon: one worker process behind a socket, for all clients that want its model.
+
+It has no torch in it, so that it answers while the model computes, and outlives a model's process that dies. It is the
+worker's wire and the worker's serving loop once more, with many clients in place of one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import itertools
+import logging
+import os
+import socket
+import time
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from tabspec import __version__
+from tabspec.errors import ModelNotUsable, ModelUnavailable
+from tabspec.models.daemon.place import identity
+from tabspec.models.protocol import Chunk, ModelInfo, slots_of
+from tabspec.models.serving import Serving
+from tabspec.models.wire import LONGEST_LINE, Message, answer_line, from_line, info_fields, read_request, to_line
+from tabspec.models.worker import WorkerModel, WorkerState
+
+log = logging.getLogger(__name__)
+
+# A client says what it wants at once; whoever does not is none of ours.
+HELLO_S = 5.0
+# An engine asks for a few things at a time (its slots). A client with this many in line is out of order.
+MOST_STREAMS = 64
+# Bytes that a client has not read yet. A suggestion has a few kilobytes: one that stops reading is let go.
+MOST_UNREAD = 1 << 20
+
+
+@dataclass(eq=False)
+class _Client:
+    number: int
+    writer: asyncio.StreamWriter
+
+    def write(self, line: bytes) -> None:
+        transport = self.writer.transport
+        if transport.is_closing():
+            return
+        if transport.get_write_buffer_size() > MOST_UNREAD:
+            log.warning("client %d does not read: let go", self.number)
+            transport.abort()
+            return
+        self.writer.write(line)
+
+
+class Daemon:
+    """Serves ``model`` (as for `WorkerModel`, whose ``options`` and ``command`` the further arguments are) until it is
+    stopped, has had no client for ``idle`` seconds (0: never), or the model turns out not to be usable."""
+
+    def __init__(self, model: str | None, *, idle: float = 0.0, token: str = "", **worker: Any) -> None:
+        self._identity, self._idle, self._token = identity(model), idle, token
+        self._model = WorkerModel(model, on_progress=self._progress, **worker)
+        self._clients: dict[int, _Client] = {}
+        self._numbers = itertools.count(1)
+        self._info: ModelInfo | None = None
+        self._stopped = asyncio.Event()
+        self._idler: asyncio.TimerHandle | None = None
+        self._began, self._served, self._why = time.monotonic(), 0, ""
+        self._handlers: set[asyncio.Task[None]] = set()
+        self._serving = Serving(self._model, self._send, max(slots_of(self._model), 1), whose=_client_of)
+
+    async def run(self, listening: socket.socket, port: int | None = None) -> None:
+        """Serve. ``port`` is one of loopback, to listen on besides (0: any). Raises `ModelNotUsable` if the model is
+        not."""
+        servers = [await asyncio.start_unix_server(self._connected, sock=listening, limit=LONGEST_LINE)]
+        if port is not None:
+            assert self._token, "TCP is for those with the token"
+            servers.append(await asyncio.start_server(self._tcp_connected, "127.0.0.1", port, limit=LONGEST_LINE))
+            log.warning("listening on 127.0.0.1:%d", servers[-1].sockets[0].getsockname()[1])
+        self._maybe_idle()
+        loading = asyncio.create_task(self._load())
+        try:
+            await self._stopped.wait()
+        finally:
+            for server in servers:
+                server.close()
+            loading.cancel()
+            for task in list(self._handlers):
+                task.cancel()
+            await asyncio.gather(loading, *self._handlers, return_exceptions=True)
+            await self._model.close()
+        if self._why:
+            raise ModelNotUsable(self._why)
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stopped.set()
+
+    # --- the model --------------------------------------------------------------------------------------------------
+
+    async def _load(self) -> None:
+        with contextlib.suppress(ModelNotUsable, ModelUnavailable):  # `_progress` is told, too
+            await self._model.start()
+
+    def _progress(self, state: WorkerState, detail: str) -> None:
+        if state is WorkerState.LOADING:
+            self._info = None
+        elif state is WorkerState.READY:
+            self._info = self._model.info
+        elif state is WorkerState.FAILED:
+            self._why = detail
+            self.stop()
+        for client in list(self._clients.values()):
+            self._tell(client)
+
+    def _tell(self, client: _Client) -> None:
+        """Where the model is."""
+        state, detail = self._model.state, self._model.detail
+        if state is WorkerState.READY and self._info:
+            client.write(to_line("ready", info=info_fields(self._info), pid=self._model.pid))
+        elif state is WorkerState.FAILED:
+            client.write(to_line("failed", message=detail))
+        elif state is not WorkerState.CLOSED:
+            client.write(to_line("loading", detail=detail))
+
+    def _send(self, number: Hashable, what: Chunk | Exception) -> None:
+        assert isinstance(number, tuple)
+        if (client := self._clients.get(number[0])) is not None:
+            client.write(answer_line(number[1], what))
+
+    # --- clients ----------------------------------------------------------------------------------------------------
+
+    async def _tcp_connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._connected(reader, writer, self._token)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str = "") -> None:
+        task = asyncio.current_task()
+        assert task
+        self._handlers.add(task)
+        try:
+            async with asyncio.timeout(HELLO_S):
+                hello = from_line(await reader.readline())
+            if token and not hmac.compare_digest(str(hello.get("token", "")).encode(), token.encode()):
+                writer.write(to_line("failed", message="wrong token"))
+            else:
+                await self._greet(hello, reader, writer)
+        except (TimeoutError, ValueError, KeyError, TypeError, ConnectionError) as error:
+            log.info("a connection was closed: %s", type(error).__name__)
+        except asyncio.CancelledError:
+            pass  # by `run`, at its end: asyncio's servers have nobody to hand it on to
+        finally:
+            self._handlers.discard(task)
+            writer.close()
+
+    async def _greet(self, hello: Message, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        match hello["op"]:
+            case "status":
+                writer.write(to_line("status", **self.status()))
+            case "stop":
+                writer.write(to_line("status", **self.status()))
+                self.stop()
+            case "load" if hello["identity"] == self._identity:
+                await self._serve(reader, writer)
+            case "load":
+                mine, yours = self._identity, hello["identity"]
+                named = f"{mine['model']} of tabspec {mine['version']}"
+                same = isinstance(yours, dict) and all(mine[key] == yours.get(key) for key in ("model", "version"))
+                other = "; a file of it has changed" if same else ""
+                writer.write(to_line("failed", message=f"the daemon serves {named}{other}"))
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        client = _Client(next(self._numbers), writer)
+        self._clients[client.number] = client
+        self._maybe_idle()
+        self._tell(client)
+        try:
+            while line := await reader.readline():
+                self._hear(client, from_line(line))
+        finally:
+            del self._clients[client.number]
+            self._serving.leave(client.number)
+            self._maybe_idle()
+
+    def _hear(self, client: _Client, message: Message) -> None:
+        key = (client.number, int(message["id"]))
+        if message["op"] == "cancel":
+            self._serving.cancel(key)
+        elif message["op"] == "request":
+            if self._serving.count(client.number) >= MOST_STREAMS:
+                client.write(answer_line(key[1], ModelUnavailable("too many requests at a time")))
+                return
+            self._served += 1
+            self._serving.start(key, read_request(message["request"]))
+
+    def _maybe_idle(self) -> None:
+        """Begin to wait for the end, or no more."""
+        if self._idler:
+            self._idler.cancel()
+            self._idler = None
+        if self._idle and not self._clients:
+            self._idler = asyncio.get_running_loop().call_later(self._idle, self.stop)
+
+    def status(self) -> dict[str, Any]:
+        """What ``--status`` shows."""
+        return {
+            "pid": os.getpid(),
+            "worker": self._model.pid,
+            "version": __version__,
+            "model": self._identity["model"],
+            "state": self._model.state.value,
+            "detail": self._model.detail,
+            "clients": len(self._clients),
+            "streams": len(self._serving),
+            "requests": self._served,
+            "up_s": round(time.monotonic() - self._began),
+            "idle_s": self._idle,
+        }
+
+
+def _client_of(number: Hashable) -> Hashable:
+    assert isinstance(number, tuple)
+    client: int = number[0]
+    return client

@@ -1,0 +1,353 @@
+"""The daemon as a process, on a real socket: one model for several clients, and what can happen to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tabspec.config import DaemonMode
+from tabspec.errors import InputError, ModelUnavailable
+from tabspec.models.daemon import shared
+from tabspec.models.daemon.client import Connection, ask
+from tabspec.models.daemon.place import Place, find, identity
+from tabspec.models.daemon.shared import SharedModel
+from tabspec.models.load import load_model
+from tabspec.models.protocol import GenerationRequest, StopRule
+from tabspec.models.wire import answer_line, from_line, info_fields, to_line
+from tabspec.models.worker import WorkerState
+from tabspec.prompt.window import canonical_cut
+from tests import tiny
+
+OPTIONS = {"device": "cpu", "dtype": "float32"}
+PATIENCE = 90  # seconds; only for a test that fails
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tiny.save_model(tmp_path_factory.mktemp("model"), tiny.byte_level(tiny.OURS)))
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    with tempfile.TemporaryDirectory(prefix="ts-") as base:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", base)
+        made = find(make=True)
+        yield made
+        _end_quietly(made)
+
+
+def _end_quietly(place: Place) -> None:
+    """End the daemon that a client has started, if there is one."""
+    with contextlib.suppress(ModelUnavailable):
+        asyncio.run(ask(place, "stop"))
+
+
+@contextlib.asynccontextmanager
+async def daemon(place: Place, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A daemon that listens. It is ended with the block, whatever has become of it."""
+    before = place.mark()
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tabspec", "daemon", *arguments)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while place.mark() == before or await ask(place, "status") is None:
+                assert process.returncode is None, "the daemon ended"
+                await asyncio.sleep(0.02)  # another process, which tells nobody when it listens
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.wait(), PATIENCE)
+
+
+@contextlib.asynccontextmanager
+async def client(folder: str, **options: Any) -> AsyncIterator[SharedModel]:
+    model = SharedModel(folder, **options)
+    try:
+        yield model
+    finally:
+        await model.close()
+
+
+def question(at: int, max_tokens: int = 24, foreground: bool = True) -> GenerationRequest:
+    cut = canonical_cut(tiny.CODE[:at])
+    stop = StopRule(60 if max_tokens > 24 else 3, max_tokens)
+    return GenerationRequest(
+        tiny.CODE[:cut], tiny.CODE[cut:at], tiny.CODE[at:], "a.py", stop=stop, foreground=foreground
+    )
+
+
+async def text(model: Any, asked: GenerationRequest) -> str:
+    return "".join([chunk.text async for chunk in model.stream(asked)])
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    for _ in range(round(PATIENCE / 0.02)):
+        if condition():
+            return
+        await asyncio.sleep(0.02)  # what other processes do is polled
+    raise AssertionError("it did not come about")
+
+
+async def test_clients_share_one_process_and_get_the_models_answers(place: Place, folder: str) -> None:
+    local = load_model(folder)
+    async with daemon(place, "--model", folder), client(folder) as one, client(folder) as two:
+        assert (await one.start()).fingerprint == (await two.start()).fingerprint == local.info.fingerprint
+        assert one.shared and two.shared and one.pid == two.pid is not None
+        asked = [question(at, foreground=at % 2 == 0) for at in range(20, 300, 37)]
+        expected = [await text(local, each) for each in asked]
+        assert await asyncio.gather(*(text(one, each) for each in asked)) == expected
+        assert await asyncio.gather(*(text(two, each) for each in asked)) == expected
+        told = await ask(place, "status")
+        assert told and (told["clients"], told["requests"], told["state"]) == (2, 2 * len(asked), "ready")
+
+
+async def test_only_the_user_can_reach_it(place: Place, folder: str) -> None:
+    async with daemon(place, "--model", folder):
+        assert stat.S_IMODE(place.socket.stat().st_mode) == 0o600
+        assert stat.S_IMODE(place.folder.stat().st_mode) == 0o700
+    assert not place.socket.exists()
+
+
+@pytest.mark.parametrize("spoil", ["mode", "link"])
+def test_a_folder_that_others_can_write_to_is_not_used(place: Place, spoil: str) -> None:
+    if spoil == "mode":
+        place.folder.chmod(0o777)
+    else:
+        place.folder.rmdir()
+        place.folder.symlink_to("/tmp")
+    with pytest.raises(InputError, match="yours alone"):
+        find()
+
+
+async def test_tcp_wants_the_token(place: Place, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    async with daemon(place, "--model", folder, "--tcp", str(port)):
+        monkeypatch.setenv("TABSPEC_DAEMON", f"127.0.0.1:{port}")
+        over = find()
+        assert stat.S_IMODE((place.folder / "daemon.token").stat().st_mode) == 0o600
+        told = await ask(over, "status")
+        assert told and told["state"] in ("loading", "ready")
+        async with client(folder) as good:
+            await good.start()
+            assert good.shared
+        monkeypatch.setenv("TABSPEC_DAEMON_TOKEN", "guessed")
+        with pytest.raises(ModelUnavailable, match="wrong token"):
+            await ask(over, "stop")
+        async with client(folder, options=OPTIONS, threads=1) as bad:
+            await bad.start()
+            assert not bad.shared
+        assert await ask(place, "status"), "and it was not stopped"
+    monkeypatch.setenv("TABSPEC_DAEMON", "192.0.2.1:80")
+    with pytest.raises(InputError, match="not a port of this machine"):
+        find()
+
+
+async def test_killed_in_the_middle_of_a_suggestion(place: Place, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The suggestion comes from a worker of the client's own; a new daemon gets the client back."""
+    monkeypatch.setattr(shared, "LOOK_S", 0.05)
+    states: list[WorkerState] = []
+    asked = question(200)
+    async with client(folder, on_progress=lambda state, _: states.append(state)) as model:
+        async with daemon(place, "--model", folder) as process:
+            whole = await text(model, asked)
+            assert model.shared and whole
+            process.send_signal(signal.SIGSTOP)  # so that it is in the middle for sure
+            answer = asyncio.create_task(text(model, asked))
+            await asyncio.sleep(0)
+            process.kill()
+            assert await answer == whole
+            assert not model.shared and model.pid
+            own = model.pid
+        assert place.mark() is not None, "a killed daemon leaves its socket"
+        assert await text(model, asked) == whole, "which is no hindrance"
+        async with daemon(place, "--model", folder):
+            await until(lambda: model.shared and model.pid not in (None, own))
+            assert await text(model, asked) == whole
+            await until(lambda: not Path(f"/proc/{own}").exists())
+            assert states[-1] is WorkerState.READY
+
+
+async def test_what_was_written_when_it_went_is_not_written_again(place: Place, folder: str) -> None:
+    local = load_model(folder)
+    answers = {at: await text(local, question(at, 400)) for at in range(20, 300, 20)}
+    asked = question(max(answers, key=lambda at: len(answers[at])), 400)
+    chunks = [chunk async for chunk in local.stream(asked)]
+    whole = "".join(chunk.text for chunk in chunks)
+    assert sum(bool(chunk.text) for chunk in chunks) > 1
+
+    async def dying(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(to_line("ready", info=info_fields(local.info), pid=1))
+        number = from_line(await reader.readline())["id"]
+        for chunk in chunks:
+            writer.write(answer_line(number, chunk))
+            if chunk.text:
+                break
+        await writer.drain()
+        writer.close()
+        server.close()
+
+    server = await asyncio.start_unix_server(dying, place.socket)
+    async with client(folder) as model:
+        got = [chunk async for chunk in model.stream(asked)]
+        assert "".join(chunk.text for chunk in got) == whole
+        assert got[-1].finish is chunks[-1].finish
+        assert not model.shared and model.pid
+
+
+async def test_who_asks_nothing_starts_no_worker_when_the_daemon_goes(place: Place, folder: str) -> None:
+    async with client(folder) as model:
+        async with daemon(place, "--model", folder):
+            await model.start()
+        await until(lambda: not model.shared)
+        assert model.pid is None and model.info.context_tokens == 512
+        assert await text(model, question(200))
+        assert model.pid is not None
+
+
+async def test_its_model_dies_and_is_started_again(place: Place, folder: str) -> None:
+    async with daemon(place, "--model", folder), client(folder) as model:
+        await model.start()
+        first = model.pid
+        assert first
+        stream = model.stream(question(120, 400))
+        await anext(stream)
+        os.kill(first, signal.SIGKILL)
+        with pytest.raises(ModelUnavailable, match="signal 9"):
+            async for _ in stream:
+                pass
+        assert await text(model, question(200))
+        assert model.shared and model.pid not in (None, first)
+
+
+async def test_another_model_another_version_a_changed_file(
+    place: Place, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = str(tiny.save_model(tmp_path / "other", tiny.byte_level(tiny.OURS), seed=1))
+    async with daemon(place, "--model", folder):
+        async with client(other) as model:
+            await model.start()
+            assert not model.shared and model.info.fingerprint == load_model(other).info.fingerprint
+        monkeypatch.setattr("tabspec.models.daemon.place.__version__", "99")
+        async with client(folder) as model:
+            await model.start()
+            assert not model.shared
+        monkeypatch.undo()
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(place.folder.parent))
+        assert identity(folder) == identity(folder + "/.")
+        os.utime(Path(folder) / "model.safetensors", (1, 1))
+        async with client(folder) as model:
+            await model.start()
+            assert not model.shared
+
+
+async def test_the_second_daemon_says_so_and_leaves_the_first_alone(place: Place, folder: str) -> None:
+    async with daemon(place, "--model", folder):
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", "tabspec", "daemon"],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1 and "a daemon is running" in done.stderr
+        assert await ask(place, "status")
+
+
+async def test_status_and_stop(place: Place, folder: str) -> None:
+    def run(*arguments: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "tabspec", "daemon", *arguments],
+            capture_output=True, text=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+        return done.returncode, done.stdout + done.stderr
+
+    code, said = await asyncio.to_thread(run, "--status")
+    assert code == 1 and "no daemon is running" in said
+    async with daemon(place, "--model", folder) as process:
+        code, said = await asyncio.to_thread(run, "--status")
+        assert code == 0 and str(process.pid) in said and folder in said
+        assert (await asyncio.to_thread(run, "--stop"))[0] == 0
+        assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
+
+
+async def test_it_goes_when_nobody_is_left(place: Place, folder: str) -> None:
+    async with daemon(place, "--model", folder, "--idle", "0.2") as process:
+        async with client(folder) as model:
+            await model.start()
+            assert process.returncode is None
+        assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
+
+
+async def test_a_client_can_start_it(place: Place, folder: str) -> None:
+    async with client(folder, mode=DaemonMode.START) as one, client(folder, mode=DaemonMode.START) as two:
+        await asyncio.gather(one.start(), two.start())
+        assert one.shared and two.shared and one.pid == two.pid
+        assert await text(one, question(200)) == await text(two, question(200))
+    assert await ask(place, "stop")
+
+
+async def test_a_model_that_cannot_be_used_ends_it(place: Place) -> None:
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "tabspec", "daemon", "--model", "/nowhere/model"],
+        capture_output=True, text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2 and "no such model folder" in done.stderr and "Traceback" not in done.stderr
+
+
+BAD = [b"", b"\n", b"hello\n", b'{"op":"load"}\n', b'{"op":"dance"}\n', b'{"op":"load","identity":[]}\n', b"\xff\xfe\n"]
+
+
+async def test_nonsense_disturbs_nobody(place: Place, folder: str) -> None:
+    async with daemon(place, "--model", folder), client(folder) as model:
+        await model.start()
+        for line in BAD:
+            reader, writer = await place.open()
+            writer.write(line)
+            writer.write_eof()
+            await asyncio.wait_for(reader.read(), PATIENCE)
+            writer.close()
+        reader, writer = await place.open()  # a client that goes wrong later
+        writer.write(to_line("load", identity=identity(folder)))
+        assert from_line(await reader.readline())["op"] == "ready"
+        writer.write(b'{"op":"request","id":1,"request":{}}\n')
+        assert await asyncio.wait_for(reader.read(), PATIENCE) == b""
+        writer.close()
+        assert await text(model, question(200))
+
+
+async def test_who_asks_too_much_at_a_time_is_told(place: Place, folder: str) -> None:
+    async with daemon(place, "--model", folder):
+        connection = await Connection.open(place, folder, lambda *_: None)
+        await connection.ready()
+        results = await asyncio.gather(*(text(connection, question(200)) for _ in range(200)), return_exceptions=True)
+        told = [result for result in results if isinstance(result, ModelUnavailable)]
+        assert told and all("too many" in str(error) for error in told)
+        assert len({result for result in results if isinstance(result, str)}) == 1
+        await connection.close()
+
+
+def test_clients_of_the_daemon_never_import_torch() -> None:
+    code = (
+        "import sys, tabspec.models.daemon.shared, tabspec.models.daemon.server, tabspec.cli.daemon\n"
+        "print(sorted({'torch', 'transformers', 'tokenizers', 'numpy', 'httpx'} & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

@@ -1,0 +1,114 @@
+"""`HttpModel` against a real `transformers serve`: the same weights as in this process, in float32.
+
+This server knows no grammar: it continues the tokens of the text that it is given. So its answers equal the model's own
+where no line is in progress; within a word they may differ, as docs/servers.md says of `exact=off`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import aclosing
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tabspec.models.http import HttpModel
+from tabspec.models.load import load_model
+from tabspec.models.protocol import GenerationRequest, StopRule
+from tabspec.prompt.window import canonical_cut
+from tests.tiny import CODE, QWEN, byte_level, save_model
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(find_spec("openai") is None, reason="needs the extra transformers[serving]"),
+]
+
+START_S = 300.0  # it imports torch and transformers: ten seconds, on a busy machine many times that
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_model(tmp_path_factory.mktemp("tiny") / "model", byte_level(QWEN), eos_token_id=0)
+
+
+@pytest.fixture(scope="module")
+def url(folder: Path) -> Iterator[str]:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    program = Path(sys.executable).with_name("transformers")
+    options = ["--device", "cpu", "--dtype", "float32", "--host", "127.0.0.1", "--port", str(port)]
+    log = (folder.parent / "log").open("wb")
+    process = subprocess.Popen(
+        [program, "serve", folder, *options], stdout=log, stderr=log, env={**os.environ, "HF_HUB_OFFLINE": "1"}
+    )
+    try:
+        _wait(port, process)
+        yield f"http://127.0.0.1:{port}?format=qwen2.5-coder#{folder}"
+    finally:
+        process.kill()
+        process.wait(10)
+        log.close()
+
+
+def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + START_S
+    while time.monotonic() < until:
+        assert process.poll() is None, "transformers serve ended"
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/health", timeout=2)
+        except httpx.HTTPError:
+            time.sleep(0.2)  # for another process there is nothing else to wait on
+        else:
+            return
+    raise AssertionError("transformers serve did not come up")
+
+
+def question(at: int, max_tokens: int = 12) -> GenerationRequest:
+    cut = canonical_cut(CODE[:at])
+    return GenerationRequest(CODE[:cut], "", CODE[at:][:100], "a.py", stop=StopRule(1, max_tokens))
+
+
+async def text(model: Any, asked: GenerationRequest) -> str:
+    async with aclosing(model.stream(asked)) as chunks:
+        return "".join([chunk.text async for chunk in chunks])
+
+
+async def test_greedy_answers_equal_those_of_the_model_in_this_process(url: str, folder: Path) -> None:
+    local = load_model(str(folder), device="cpu", dtype="float32")
+    model = HttpModel(url)
+    told = 0
+    for at in range(60, 600, 90):
+        here, there = await text(local, question(at)), await text(model, question(at))
+        # Behind a line end of its own the model in this process takes the tokenizer's tokens anew (rule 5).
+        assert there.split("\n")[0] == here.split("\n")[0], at
+        told += bool(here.split("\n")[0])
+    assert told >= 3, "the comparison is about something"
+    await model.close()
+
+
+async def test_the_usage_that_it_reports_is_in_the_answer(url: str) -> None:
+    model = HttpModel(url)
+    async with aclosing(model.stream(question(240, 6))) as chunks:
+        got = [chunk async for chunk in chunks]
+    assert got[-1].finish is not None
+    assert sum(chunk.usage.decoded for chunk in got) >= 1
+    await model.close()
+
+
+async def test_a_closed_stream_lets_the_next_request_through(url: str) -> None:
+    model = HttpModel(url)
+    stream = model.stream(GenerationRequest(CODE[:200], "", "", stop=StopRule(64, 300)))
+    await anext(stream)
+    await stream.aclose()
+    assert isinstance(await text(model, question(240)), str)
+    await model.close()
