@@ -250,8 +250,8 @@ MUTANTS = (
     ),
     Mutant(
         "CRLF documents get LF",
-        "engine.generation:Generation.feed",
-        "if self._crlf else chunk.text",
-        "if False else chunk.text",
+        "engine.generation:Generation._own",
+        "if self._crlf else text",
+        "if False else text",
     ),
 )
