@@ -87,7 +87,8 @@ public:
             for (int64_t i = 0; i < sequences[s].count; i++, row++)
                 tokens[row] = {ids[row], &sequences[s], sequences[s].start + i};
         find_runs();
-        x = rooms.x.get<float>(rows * m.hidden);
+        x_stride = filled(m.hidden, PACK);  // whole packs are written: the next row must not begin within one
+        x = rooms.x.get<float>(rows * x_stride);
         normed = rooms.normed.get<float>(rows * m.hidden);
         qkv_stride = m.layer[0].qkv.rows;
         qkv = rooms.qkv.get<float>(rows * qkv_stride);
@@ -97,14 +98,14 @@ public:
         heads_q = rooms.heads.get(rows, m.layer[0].out.columns);
         mlp_q = rooms.mlp.get(rows, m.layer[0].down.columns);
 
-        each_row([&](int64_t row) { embed(tokens[row].id, x + row * m.hidden); });
+        each_row([&](int64_t row) { embed(tokens[row].id, x + row * x_stride); });
         for (int64_t l = 0; l < m.layers; l++) layer(m.layer[l], l);
 
         int64_t to = 0, row = 0;
         for (int64_t s = 0; s < count; s++) {
             row += sequences[s].count - sequences[s].want;
             for (int64_t i = 0; i < sequences[s].want; i++, row++, to++) {
-                k.norm(x + row * m.hidden, m.norm, m.hidden, (float)m.eps, normed);
+                k.norm(x + row * x_stride, m.norm, m.hidden, (float)m.eps, normed);
                 k.quantize(normed, m.hidden, hidden_q, to);
             }
         }
@@ -117,7 +118,7 @@ private:
     const int threads_;
     Rooms &rooms;
     const int64_t width;
-    int64_t rows = 0, run_count = 0, qkv_stride = 0;
+    int64_t rows = 0, run_count = 0, x_stride = 0, qkv_stride = 0;
     Token *tokens = nullptr;
     Run *runs = nullptr;
     float *x = nullptr, *normed = nullptr, *qkv = nullptr, *queries = nullptr, *seen = nullptr;
@@ -156,22 +157,22 @@ private:
 
     void layer(const Layer &layer, int64_t number) {
         each_row([&](int64_t row) {
-            k.norm(x + row * m.hidden, layer.norm, m.hidden, (float)m.eps, normed + row * m.hidden);
+            k.norm(x + row * x_stride, layer.norm, m.hidden, (float)m.eps, normed + row * m.hidden);
             k.quantize(normed + row * m.hidden, m.hidden, hidden_q, row);
         });
         multiply(layer.qkv, hidden_q, rows, qkv, qkv_stride, false);
         each_row([&](int64_t row) { place(row, number); });
         attention(number);
         each_row([&](int64_t row) { k.quantize(seen + row * m.heads * m.head_dim, m.heads * m.head_dim, heads_q, row); });
-        multiply(layer.out, heads_q, rows, x, m.hidden, true);
+        multiply(layer.out, heads_q, rows, x, x_stride, true);
         each_row([&](int64_t row) {
-            k.norm(x + row * m.hidden, layer.mlp_norm, m.hidden, (float)m.eps, normed + row * m.hidden);
+            k.norm(x + row * x_stride, layer.mlp_norm, m.hidden, (float)m.eps, normed + row * m.hidden);
             k.quantize(normed + row * m.hidden, m.hidden, hidden_q, row);
         });
         Pool::shared().run(layer.gate_up.rows / (2 * BLOCK), threads_, [&](int64_t block, int) {
             k.swiglu(layer.gate_up, block, hidden_q, rows, mlp_q);
         });
-        multiply(layer.down, mlp_q, rows, x, m.hidden, true);
+        multiply(layer.down, mlp_q, rows, x, x_stride, true);
     }
 
     uint16_t *kept(const Sequence &sequence, int64_t layer, int which, int64_t head) const {
