@@ -60,12 +60,18 @@ def gpu_command(
     except ImportError as error:
         raise InputError(f"bench gpu needs Triton, which comes with torch's CUDA builds ({error})") from None
     from dataclasses import replace
+    from functools import partial
 
     heads = [int(part) for part in kv_heads.split(",") if part.strip().isdigit()]
     dtype = torch.bfloat16 if at.type == "cuda" else torch.float32
     small = at.type != "cuda"
     parts = _Parts(out, limit_s)
-    about = {"machine": machine(), "commit": git_commit(), "torch": torch.__version__, "dtype": str(dtype)}
+    about: dict[str, Any] = {
+        "machine": machine(),
+        "commit": git_commit(),
+        "torch": torch.__version__,
+        "dtype": str(dtype),
+    }
     if not small:
         about["gpu"] = torch.cuda.get_device_name(at)
         about["gpu_bytes"] = torch.cuda.get_device_properties(at).total_memory
@@ -76,30 +82,24 @@ def gpu_command(
     for name in shapes:
         shape = bench.SHAPES[name]
         with bench.fresh_memory(at):
-            made = parts.run(f"{name} load", lambda s=shape: bench.make_decoder(s, context + 256, at, dtype), keep=False)
+            made = parts.run(f"{name} load", partial(bench.make_decoder, shape, context + 256, at, dtype), keep=False)
             if made is None:
                 continue
             decoder, weights = made
             for rows in (1, 4):
-                parts.run(f"{name} matrices, {rows} rows", lambda d=decoder, r=rows: bench.tune(d, r))
+                parts.run(f"{name} matrices, {rows} rows", partial(bench.tune, decoder, rows))
             for length in (context // 4, context):
-                parts.run(
-                    f"{name} decode at {length}", lambda d=decoder, n=length: bench.measure_steps(d, n, 4, rates, runs)
-                )
-            parts.run(
-                f"{name} prefill", lambda d=decoder: bench.measure_prefill(d, context, 16, rates, max(runs // 4, 1))
-            )
-            parts.run(
-                f"{name} tokens", lambda d=decoder, w=weights: bench.check_tokens(d, w, min(context // 4, 256), 8)
-            )
+                parts.run(f"{name} decode at {length}", partial(bench.measure_steps, decoder, length, 4, rates, runs))
+            parts.run(f"{name} prefill", partial(bench.measure_prefill, decoder, context, 16, rates, max(runs // 4, 1)))
+            parts.run(f"{name} tokens", partial(bench.check_tokens, decoder, weights, min(context // 4, 256), 8))
             del decoder, made
             parts.run(
                 f"{name} transformers",
-                lambda s=shape, w=weights: bench.measure_generate(s, w, at, dtype, context // 4, 8 if small else 32),
+                partial(bench.measure_generate, shape, weights, at, dtype, context // 4, 8 if small else 32),
             )
             parts.run(
                 f"{name} transformers at {context}",
-                lambda s=shape, w=weights: bench.measure_generate(s, w, at, dtype, context, 8 if small else 16, 1),
+                partial(bench.measure_generate, shape, weights, at, dtype, context, 8 if small else 16, 1),
             )
             del weights
     # Sixteen heads, so that 1, 2, 4, 8 and 16 divide them; else the shape of 1.5B.
@@ -109,7 +109,7 @@ def gpu_command(
         with bench.fresh_memory(at):
             parts.run(
                 f"{count} KV heads",
-                lambda c=count: bench.measure_heads(wide, c, batch, batch_context, at, dtype, rates, max(runs // 4, 1)),
+                partial(bench.measure_heads, wide, count, batch, batch_context, at, dtype, rates, max(runs // 4, 1)),
             )
     parts.save()
 
@@ -131,7 +131,8 @@ class _Parts:
         try:
             found = part()
         except Exception as error:  # a driver, a compiler, too little memory: the other parts go on
-            found, told = None, {"error": f"{type(error).__name__}: {error}"[:2000]}
+            found = None
+            told: dict[str, Any] = {"error": f"{type(error).__name__}: {error}"[:2000]}
         else:
             told = found if keep else {"made": True}
         seconds = time.monotonic() - self._start - began

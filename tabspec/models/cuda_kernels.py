@@ -1,4 +1,4 @@
-"""The small operations of a decode step, as Triton kernels: what cuBLAS and torch do with many launches, in nine a layer.
+"""The operations of a decode step as Triton kernels: what torch does with many launches, in nine a layer.
 
 A step has few rows (tokens of one sequence, or one token each of some branches), so that it waits for memory and for
 launches, not for arithmetic. Everything that changes from step to step (lengths, places in memory) is read from device
@@ -105,7 +105,9 @@ def _rows_kernel(
         ws = tl.load(at + k[None, :], mask=mask, other=0.0, eviction_policy="evict_first")
         total = tl.dot(xs, tl.trans(ws), total)
         if GLU:
-            vs = tl.load(at + wide.to(tl.int64) * deep + k[None, :], mask=mask, other=0.0, eviction_policy="evict_first")
+            vs = tl.load(
+                at + wide.to(tl.int64) * deep + k[None, :], mask=mask, other=0.0, eviction_policy="evict_first"
+            )
             second = tl.dot(xs, tl.trans(vs), second)
     if BIAS:
         total += tl.load(bias + across, mask=there, other=0.0).to(tl.float32)[None, :]
@@ -170,7 +172,7 @@ def _glu_kernel(both, out, wide, BLOCK: tl.constexpr):
 
 @triton.jit
 def _address(table, row, FIELD: tl.constexpr, like):
-    """The memory that a row of the table names, as a pointer of ``like``'s type. Allocations are aligned to 512 bytes."""
+    """The memory that a row of the table names, as a pointer of ``like``'s type; allocations are aligned to 512."""
     return tl.multiple_of(tl.load(table + row * _FIELDS + FIELD), 128).to(tl.pointer_type(like.dtype.element_ty))
 
 
@@ -294,7 +296,7 @@ def _attend_kernel(
 def _merge_kernel(
     part, part_max, part_sum, out, DIM: tl.constexpr, WIDE: tl.constexpr, PARTS: tl.constexpr, ROOM: tl.constexpr
 ):
-    """Puts the stretches of one query head together: each weighs as much as its softmax's sum. ``ROOM`` >= ``PARTS``."""
+    """Puts the stretches of one query head together, each by its softmax's sum. ``ROOM`` >= ``PARTS``."""
     at = tl.program_id(0)
     piece = tl.arange(0, ROOM)
     there = piece < PARTS
@@ -344,8 +346,8 @@ def matrix(
     single: bool,
     choice: tuple[int, int, int, int],
 ) -> None:
-    """``x`` (rows, in) times ``weight`` (out, in), at most 16 rows; ``add``: added to ``out``; ``gated``: silu(first half)
-    times second half. ``single`` is for one row. ``choice`` is of `ROWS_CHOICES` or `SINGLE_CHOICES`."""
+    """``x`` (rows, in) times ``weight`` (out, in), at most 16 rows; ``add``: added to ``out``; ``gated``: silu(first
+    half) times second half. ``single`` is for one row. ``choice`` is of `ROWS_CHOICES` or `SINGLE_CHOICES`."""
     rows, deep = x.shape
     wide = out.shape[1]
     across, along, warps, stages = choice
@@ -380,7 +382,7 @@ def turn(
 
 
 class Attention:
-    """Attention of a step's rows to a shared trunk, in ``trunk_parts`` stretches, and to a tail each, in ``tail_parts``.
+    """Attention of a step's rows to a shared trunk (``trunk_parts`` stretches) and to a tail each (``tail_parts``).
 
     Holds the memory between its two kernels.
     """

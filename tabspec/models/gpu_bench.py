@@ -1,8 +1,8 @@
 """What decoding costs on a GPU against what the GPU could do, with random weights of known shapes.
 
-The floor of a decode step is the time in which the memory hands over the weights and the keys and values it reads, once;
-that of prefill the time its multiplications take at the rate of a large matrix product. Both rates are measured in the same
-run; the datasheet's bandwidth is told beside. On a CPU the same code runs with a tiny shape, to be tested.
+The floor of a decode step is the time in which the memory hands over the weights and the keys and values it reads,
+once; that of prefill the time its multiplications take at the rate of a large matrix product. Both rates are measured
+in the same run; the datasheet's bandwidth is told beside. On a CPU the same code runs with a tiny shape, to be tested.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ class Timer:
             start = time.perf_counter()
             work()
             return 1000 * (time.perf_counter() - start)
-        before, after = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
         torch.cuda.synchronize()
         before.record()
         work()
         after.record()
         torch.cuda.synchronize()
-        return before.elapsed_time(after)
+        return float(before.elapsed_time(after))
 
     def wall(self, work: Callable[[], object]) -> float:
         """One run by the clock, until the device is idle: what somebody who waits for it sees."""
@@ -103,7 +103,6 @@ def ceilings(device: torch.device, small: bool = False) -> dict[str, float]:
     target = torch.empty_like(source)
     copy_ms = min(timer.median(lambda: target.copy_(source), 10) for _ in range(2))
     read_ms = min(timer.median(lambda: torch.sum(source, dtype=torch.int32), 10) for _ in range(2))
-    del source, target
     side = 128 if small else 8192
     a, b = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
     matmul_ms = timer.median(lambda: a @ b, 20)
@@ -224,7 +223,7 @@ def measure_steps(
         tokens = _tokens(count, shape)
 
         def engine(kvs: list[Branch] = kvs, tokens: list[int] = tokens) -> None:
-            decoder.forward_batch(kvs, tokens)
+            decoder.forward_branches(kvs, tokens)
             for each in kvs:
                 each.length = context
 
@@ -301,7 +300,11 @@ def measure_generate(
     model = theirs.from_weights(shape, weights, device, dtype)._model
     ids = torch.tensor([_tokens(context, shape)], device=device)
     timer = Timer(device)
-    told: dict[str, Any] = {"context": context, "new": new, "transformers": importlib.import_module("transformers").__version__}
+    told: dict[str, Any] = {
+        "context": context,
+        "new": new,
+        "transformers": importlib.import_module("transformers").__version__,
+    }
 
     def generate(count: int, **options: Any) -> Callable[[], object]:
         def work() -> object:
@@ -325,14 +328,10 @@ def measure_generate(
     return told
 
 
-def check_tokens(
-    decoder: CudaDecoder, weights: Mapping[str, Tensor], prompt: int, new: int
-) -> dict[str, Any]:
+def check_tokens(decoder: CudaDecoder, weights: Mapping[str, Tensor], prompt: int, new: int) -> dict[str, Any]:
     """Greedy tokens of the captured steps against those of the plain decoder, and how far the logits are apart."""
     shape = decoder.config
-    plain_decoder = LlamaDecoder(
-        shape, weights, context=prompt + new, device=decoder.device, dtype=decoder.dtype
-    )
+    plain_decoder = LlamaDecoder(shape, weights, context=prompt + new, device=decoder.device, dtype=decoder.dtype)
     tokens = _tokens(prompt, shape)
     ours, theirs = decoder.new_kv(), plain_decoder.new_kv()
     a, b = decoder.forward(ours, tokens, 1)[0], plain_decoder.forward(theirs, tokens, 1)[0]

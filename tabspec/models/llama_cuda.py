@@ -1,8 +1,8 @@
 """Our decoder on CUDA: a decode step is one captured graph of few kernels, for one sequence or for several.
 
-What a step runs is a table of rows (`tabspec.models.cuda_kernels.Row`), one for each token: a token of one sequence with
-its draft tokens, or one token each of some branches over a shared trunk. All that changes from step to step stands in
-that table, in device memory, so that one graph for each number of rows serves every length and every sequence.
+What a step runs is a table of rows (`tabspec.models.cuda_kernels.Row`), one for each token: a token of one sequence
+with its draft tokens, or one token each of some branches over a shared trunk. All that changes from step to step stands
+in that table, in device memory, so that one graph for each number of rows serves every length and every sequence.
 """
 
 from __future__ import annotations
@@ -61,15 +61,33 @@ class CudaDecoder(LlamaDecoder):
         super().__init__(config, weights, context=context, device=device, dtype=dtype)
         self.graphs, self.failure = device.type == "cuda", ""
         self.ways: dict[tuple[str, int], Way] = {}
-        self._steps: dict[int, Step] = {}
+        self._steps: dict[tuple[int, bool], Step] = {}
 
     def branch(self, kv: LlamaKV, count: int) -> list[Branch]:
         """``count`` sequences that go on, each for itself, behind all that ``kv`` holds."""
         return [Branch(kv, self._room(1)) for _ in range(count)]
 
     @torch.inference_mode()
-    def forward_batch(self, kvs: Sequence[Branch], tokens: Sequence[int]) -> Tensor:
-        """Run one token more in each of some branches of one trunk; logits of shape (len(kvs), vocabulary), on the CPU."""
+    def forward_batch(self, batch: Sequence[tuple[LlamaKV, Sequence[int]]], want: int) -> list[Tensor]:
+        if sum(len(tokens) for _, tokens in batch) > SIZES[-1]:
+            return [self.forward(kv, tokens, want) for kv, tokens in batch]
+        rows: list[TableRow] = []
+        ends = []
+        for kv, tokens in batch:
+            start = kv.length
+            self._reserve(kv, start, start + len(tokens))
+            memory = (kv.data.data_ptr(), kv.data.shape[3])
+            rows += [(t, start + i, *memory, 0, *memory, 0, start + i + 1) for i, t in enumerate(tokens)]
+            kv.length += len(tokens)
+            ends.append(len(rows))
+        logits = self.step(len(rows), apart=True)(rows).float().cpu()
+        return [logits[end - want : end] for end in ends]
+
+    @torch.inference_mode()
+    def forward_branches(self, kvs: Sequence[Branch], tokens: Sequence[int]) -> Tensor:
+        """Run one token more in each of some branches of one trunk, whose keys and values are read once for all.
+
+        Logits of shape (len(kvs), vocabulary), on the CPU."""
         rows = []
         for kv, token in zip(kvs, tokens, strict=True):
             used = kv.length - kv.shared
@@ -96,14 +114,15 @@ class CudaDecoder(LlamaDecoder):
         kv.length = end
         return logits.float().cpu()
 
-    def step(self, rows: int) -> Step:
-        """The step for so many rows; made at the first call."""
+    def step(self, rows: int, apart: bool = False) -> Step:
+        """The step for so many rows over one trunk, or ``apart`` over none; made at the first call."""
         size = next(size for size in SIZES if size >= rows)
-        if size not in self._steps:
+        if (size, apart) not in self._steps:
             # An interpreter runs one program after another.
             programs = _PROGRAMS if self.device.type == "cuda" else 4
-            self._steps[size] = Step(self, size, min(max(programs // self.config.kv_heads, 1), 64), 1)
-        return self._steps[size]
+            parts = min(max(programs // self.config.kv_heads // (size if apart else 1), 1), 64)
+            self._steps[size, apart] = Step(self, size, 0, parts) if apart else Step(self, size, parts, 1)
+        return self._steps[size, apart]
 
     def forget_steps(self) -> None:
         """Make steps anew at their next call (after `ways` were changed)."""
@@ -124,7 +143,10 @@ class CudaDecoder(LlamaDecoder):
         table[:, Row.POSITION] = torch.arange(start, start + count, device=self.device)
         table[:, Row.TAIL], table[:, Row.TAIL_CAPACITY] = kv.data.data_ptr(), kv.data.shape[3]
         table[:, Row.TAIL_TO] = table[:, Row.POSITION] + 1
-        new = lambda wide: torch.empty(count, wide, device=self.device, dtype=self.dtype)  # noqa: E731
+
+        def new(wide: int) -> Tensor:
+            return torch.empty(count, wide, device=self.device, dtype=self.dtype)
+
         x, normed, query = new(shape.hidden), new(shape.hidden), new(shape.heads * shape.head_dim)
         gated = new(shape.mlp)
         kernels.embed(table, self.embedding, x)
@@ -165,17 +187,20 @@ class Step:
     def __init__(self, decoder: CudaDecoder, rows: int, trunk_parts: int, tail_parts: int) -> None:
         shape, device = decoder.config, decoder.device
         self._decoder, self.rows = decoder, rows
-        new = lambda wide: torch.zeros(rows, wide, device=device, dtype=decoder.dtype)  # noqa: E731
+
+        def new(wide: int) -> Tensor:
+            return torch.zeros(rows, wide, device=device, dtype=decoder.dtype)
+
         self._x, self._normed = new(shape.hidden), new(shape.hidden)
         self._qkv = new((shape.heads + 2 * shape.kv_heads) * shape.head_dim)
         self._query, self._seen = new(shape.heads * shape.head_dim), new(shape.heads * shape.head_dim)
         self._gated = new(shape.mlp)
         self.logits = new(len(decoder.logits.weight))
-        self._attention = Attention(
-            rows, shape.heads, shape.kv_heads, shape.head_dim, trunk_parts, tail_parts, device
-        )
+        self._attention = Attention(rows, shape.heads, shape.kv_heads, shape.head_dim, trunk_parts, tail_parts, device)
         # Where rows that go nowhere write, and what is run while the step is captured.
-        self._nowhere = torch.zeros(shape.layers, 2, shape.kv_heads, 8, shape.head_dim, device=device, dtype=decoder.dtype)
+        self._nowhere = torch.zeros(
+            shape.layers, 2, shape.kv_heads, 8, shape.head_dim, device=device, dtype=decoder.dtype
+        )
         self._idle: TableRow = (0, 0, self._nowhere.data_ptr(), 8, 0, self._nowhere.data_ptr(), 8, 0, 1)
         self._host = torch.zeros(rows, FIELDS, dtype=torch.int64, pin_memory=device.type == "cuda")
         self.table = torch.zeros(rows, FIELDS, dtype=torch.int64, device=device)
@@ -269,7 +294,7 @@ def matrices_of(decoder: LlamaDecoder, kind: str) -> list[Matrix]:
 def capture(launch: Callable[[], None]) -> torch.cuda.CUDAGraph:
     """The launches of ``launch`` as a graph. It runs a few times before: kernels are compiled and loaded then, which a
     capture forbids, and libraries take their working memory."""
-    beside = torch.cuda.Stream()
+    beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     beside.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(beside):
         for _ in range(2):

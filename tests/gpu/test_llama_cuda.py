@@ -79,4 +79,16 @@ def test_branches_are_as_if_alone(pair: tuple[CudaDecoder, LlamaDecoder]) -> Non
     for step in range(3):
         tokens = TOKENS[30 + 3 * step : 33 + 3 * step]
         expected = torch.cat([plain.forward(kv, [token], 1) for kv, token in zip(alone, tokens, strict=True)])
-        assert close(ours.forward_batch(branches, tokens), expected)
+        assert close(ours.forward_branches(branches, tokens), expected)
+
+
+def test_sequences_apart_are_as_if_alone(pair: tuple[CudaDecoder, LlamaDecoder]) -> None:
+    ours, plain = pair
+    kvs, others = [ours.new_kv() for _ in range(2)], [plain.new_kv() for _ in range(2)]
+    for number, (kv, other) in enumerate(zip(kvs, others, strict=True)):
+        ours.forward(kv, TOKENS[: 20 + 9 * number], 0)
+        plain.forward(other, TOKENS[: 20 + 9 * number], 0)
+    for tokens in ([[5], [6]], [[7, 8], [9, 10]]):
+        found = ours.forward_batch(list(zip(kvs, tokens, strict=True)), len(tokens[0]))
+        for rows, other, some in zip(found, others, tokens, strict=True):
+            assert close(rows, plain.forward(other, some, len(some)))
