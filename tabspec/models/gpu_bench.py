@@ -297,7 +297,7 @@ def measure_generate(
 ) -> dict[str, Any]:
     """transformers' ``generate`` on the same weights: greedy, milliseconds a token, and the time to the first one."""
     theirs = importlib.import_module("tabspec.models.transformers_model")
-    model = theirs.from_weights(shape, weights, device, dtype)._model
+    model = theirs.from_weights(shape, weights, device, dtype).model
     ids = torch.tensor([_tokens(context, shape)], device=device)
     timer = Timer(device)
     told: dict[str, Any] = {

@@ -237,7 +237,7 @@ class Step:
     def launch(self) -> None:
         """Launch the step's kernels one by one."""
         decoder, shape = self._decoder, self._decoder.config
-        way = {kind: decoder.ways.get((kind, self.rows), plain(kind)) for kind in KINDS}
+        way = {kind: decoder.ways.get((kind, self.rows)) or usual(kind, self.rows, decoder.device) for kind in KINDS}
         kernels.embed(self.table, decoder.embedding, self._x)
         for number, layer in enumerate(decoder.layers):
             kernels.norm(self._x, layer.norm, shape.norm_eps, self._normed)
@@ -283,6 +283,16 @@ def fused(kind: str, single: bool, choice: tuple[int, int, int, int]) -> Way:
         kernels.matrix(x, matrix.weight, matrix.bias, out, add=add, gated=gate, single=single, choice=choice)
 
     return way
+
+
+def usual(kind: str, rows: int, device: torch.device) -> Way:
+    """What was fastest on an H100 for Qwen2.5-Coder's shapes (docs/gpu.md): our own kernels, but for the attention's
+    output with several rows, and for more rows than they take."""
+    if device.type != "cuda" or rows > SIZES[-1] or (rows > 1 and kind == "out"):
+        return plain(kind)
+    if rows == 1:
+        return fused(kind, True, (2, 1024, 4, 1))
+    return fused(kind, False, (16, 512, 4, 3) if kind == "down" else (32, 128, 4, 5))
 
 
 def matrices_of(decoder: LlamaDecoder, kind: str) -> list[Matrix]:
