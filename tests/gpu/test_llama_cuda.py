@@ -13,6 +13,8 @@ from tabspec.models.llama_cuda import KINDS, CudaDecoder, fused  # isort: skip
 
 import pytest  # isort: skip
 
+pytestmark = pytest.mark.slow  # an interpreter runs the kernels where there is no GPU
+
 # The interpreter computes bfloat16 wrongly on the CPU, float32 exactly.
 DTYPE = torch.bfloat16 if DEVICE.type == "cuda" else torch.float32
 SHAPE = SHAPES["tiny"]
