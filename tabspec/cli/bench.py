@@ -7,6 +7,7 @@ import click
 from tabspec.cli.bench_cache import cache_command
 from tabspec.cli.bench_daemon import daemon_bench_command
 from tabspec.cli.bench_decode import decode_command, kv_command
+from tabspec.cli.bench_gpu import gpu_command
 from tabspec.cli.bench_http import http_bench_command
 from tabspec.cli.bench_lsp import lsp_bench_command
 from tabspec.cli.bench_suggestions import suggestions_command
@@ -21,6 +22,7 @@ bench_group.add_command(cache_command)
 bench_group.add_command(daemon_bench_command)
 bench_group.add_command(decode_command)
 bench_group.add_command(http_bench_command)
+bench_group.add_command(gpu_command)
 bench_group.add_command(kv_command)
 bench_group.add_command(lsp_bench_command)
 bench_group.add_command(suggestions_command)

@@ -19,7 +19,7 @@ from tabspec.cli.replay_users import USUAL_POLICIES, check_users, play_crowds, w
 from tabspec.config import EngineConfig, Policy
 from tabspec.errors import InputError
 from tabspec.models.load import BUNDLED, load_model
-from tabspec.models.protocol import Model
+from tabspec.models.protocol import Model, slots_of
 from tabspec.models.worker import WorkerModel
 from tabspec.replay.calibrate import calibrate
 from tabspec.replay.clock import run_virtual
@@ -210,6 +210,7 @@ async def _play(jobs: Jobs, model_for: Callable[[Session], Awaitable[Model]]) ->
         for number, (session, setting) in enumerate(jobs):
             bars.update(task, description=f"{session.name} {setting.config.policy}")
             model = await model_for(session)
+            setting = replace(setting, slots=slots_of(model))  # noqa: PLW2901
 
             def progress(part: float, done: int = number) -> None:
                 bars.update(task, completed=done + part)

@@ -349,7 +349,7 @@ class CompletionEngine:
             self._past.ended(generation)
         if generation.state is not State.DONE or generation.wanted:
             return
-        self._price.measured(generation.busy)
+        self._price.measured(generation.busy, generation.cost)
         generation.entry = Entry(generation.generated(), generation.kind, generation.speculative_tokens)
         if self._caching:
             self.completion_cache.put(generation.context, generation.question.scope, generation.entry)

@@ -69,7 +69,8 @@ class Generation:
     error: Exception | None = None
     usage: Usage = Usage()
     speculative_tokens: int = 0
-    busy: float = 0.0  # seconds that the model spent on it
+    busy: float = 0.0  # seconds for which it was with the model
+    cost: float = 0.0  # its share of these: the model spent the others' shares on what ran beside it
     entry: Entry | None = None  # what the completion cache keeps of it, once it is done
     listeners: list[Callable[[], None]] = field(default_factory=list)
     wanted: int = 0

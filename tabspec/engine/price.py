@@ -17,15 +17,18 @@ class Price:
     economy: float
     # Before anything was measured: about what a suggestion of the bundled model takes on two cores.
     busy: float = 0.06
+    cost: float = 0.06
     waited: float = 0.06
     # Seconds from showing to accept; before anything was measured, about a simple reaction to something seen.
     pace: float = 0.3
     # A mean over about the last 20 suggestions: quick enough to follow a machine that goes onto battery.
     rate: float = field(default=0.05)
 
-    def measured(self, seconds: float) -> None:
-        """A generation kept the model busy for this long."""
+    def measured(self, seconds: float, cost: float) -> None:
+        """A generation was with the model for so long, of which ``cost`` is its share: what ran beside it, in the same
+        passes, bears the rest."""
         self.busy += self.rate * (seconds - self.busy)
+        self.cost += self.rate * (cost - self.cost)
 
     def waited_for(self, seconds: float) -> None:
         """A request waited for this long."""
@@ -43,4 +46,4 @@ class Price:
         ``pace`` (exponentially distributed), is faster than the model.
         """
         saved = self.waited if ahead <= 1 else self.waited * (1 - math.exp(-self.busy / max(self.pace, 1e-3)))
-        return probability * saved > self.economy * self.busy
+        return probability * saved > self.economy * self.cost

@@ -122,10 +122,13 @@ class Scheduler:
         if schedules(self._model) and not request.foreground:
             self._ahead.add(generation)
         now = asyncio.get_running_loop().time
-        started = now()
+        started = since = now()
         try:
             async with aclosing(self._model.stream(request)) as stream:
                 async for chunk in stream:
+                    # Those that run beside it were served by the same passes.
+                    generation.cost += (now() - since) / len(self._running)
+                    since = now()
                     if generation.state is State.RUNNING:
                         generation.feed(chunk)
                         self._wrote(generation)
@@ -139,6 +142,7 @@ class Scheduler:
         finally:
             self._ahead.discard(generation)
             generation.busy += now() - started
+            generation.cost += (now() - since) / max(len(self._running), 1)
         return None if generation.finish else ModelUnavailable("the model's answer broke off")
 
     def _left(self, generation: Generation, task: asyncio.Task[Exception | None]) -> None:

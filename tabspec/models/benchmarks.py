@@ -57,25 +57,34 @@ class KvMeasured:
     draft_3: float
 
 
-def random_weights(shape: LlamaConfig, seed: int = 0) -> dict[str, Tensor]:
-    """Weights of this shape with transformers' names, float32."""
-    random = torch.Generator().manual_seed(seed)
+def random_weights(
+    shape: LlamaConfig, seed: int = 0, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+) -> dict[str, Tensor]:
+    """Weights of this shape with transformers' names, made where they are used."""
+    random = torch.Generator(device or "cpu").manual_seed(seed)
 
     def matrix(rows: int, columns: int) -> Tensor:
-        return torch.randn(rows, columns, generator=random).mul_(columns**-0.5)
+        return torch.randn(rows, columns, generator=random, device=device, dtype=dtype).mul_(columns**-0.5)
+
+    def ones(count: int) -> Tensor:
+        return torch.ones(count, device=device, dtype=dtype)
 
     wide, narrow = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
     weights = {"model.embed_tokens.weight": matrix(shape.vocabulary, shape.hidden)}
-    weights["model.norm.weight"] = torch.ones(shape.hidden)
+    weights["model.norm.weight"] = ones(shape.hidden)
+    if not shape.tied:
+        weights["lm_head.weight"] = matrix(shape.vocabulary, shape.hidden)
     for at in (f"model.layers.{i}" for i in range(shape.layers)):
         for name, rows in (("q", wide), ("k", narrow), ("v", narrow)):
             weights[f"{at}.self_attn.{name}_proj.weight"] = matrix(rows, shape.hidden)
+            if shape.qkv_bias:
+                weights[f"{at}.self_attn.{name}_proj.bias"] = matrix(1, rows)[0]
         weights[f"{at}.self_attn.o_proj.weight"] = matrix(shape.hidden, wide)
         for name in ("gate", "up"):
             weights[f"{at}.mlp.{name}_proj.weight"] = matrix(shape.mlp, shape.hidden)
         weights[f"{at}.mlp.down_proj.weight"] = matrix(shape.hidden, shape.mlp)
         for name in ("input_layernorm", "post_attention_layernorm"):
-            weights[f"{at}.{name}.weight"] = torch.ones(shape.hidden)
+            weights[f"{at}.{name}.weight"] = ones(shape.hidden)
     return weights
 
 

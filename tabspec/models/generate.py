@@ -20,6 +20,7 @@ from tabspec.models.prompting import Prompter
 from tabspec.models.protocol import Chunk, GenerationRequest, Usage
 from tabspec.models.recall import LONGEST, Recall, Recaller
 from tabspec.models.slots import Choice, Decoder, Slot, Slots
+from tabspec.models.together import Together
 from tabspec.models.vocabulary import Vocabulary
 from tabspec.models.writing import Event, Writing, writable
 from tabspec.suggestion import Finish
@@ -40,6 +41,10 @@ class LocalDecoding:
     drafts: Drafts = field(default_factory=NoDrafts)
     chunk: int = CHUNK
     recaller: Recaller | None = None
+    together: Together = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.together = Together(self.decoder)
 
 
 @dataclass
@@ -125,7 +130,7 @@ async def generate(local: LocalDecoding, request: GenerationRequest) -> AsyncGen
             prompt = local.prompter.prompt(writing.head, request)
             stretch.recall = local.recaller.of(request, writing.head) if local.recaller else None
             with local.slots.hold(prompt) as slot:
-                async for chunk in _decode(stretch, slot, prompt):
+                async for chunk in _decode(stretch, slot, prompt, request.foreground):
                     yield chunk
         if stretch.finish:
             yield Chunk(finish=stretch.finish)
@@ -133,7 +138,7 @@ async def generate(local: LocalDecoding, request: GenerationRequest) -> AsyncGen
         writing.move_cut()
 
 
-async def _decode(stretch: _Stretch, slot: Slot, prompt: list[int]) -> AsyncGenerator[Chunk, None]:
+async def _decode(stretch: _Stretch, slot: Slot, prompt: list[int], foreground: bool) -> AsyncGenerator[Chunk, None]:
     """Decode behind ``prompt`` until the stretch is over, with what is right of ``slot``."""
     local = stretch.local
     pending, chunks = _reuse(stretch, slot, prompt)
@@ -142,8 +147,7 @@ async def _decode(stretch: _Stretch, slot: Slot, prompt: list[int]) -> AsyncGene
         yield chunk
     while not stretch.over:
         while len(pending) > local.chunk:
-            await asyncio.sleep(0)
-            _run(local, slot, pending[: local.chunk], 0)
+            await _run(local, slot, pending[: local.chunk], 0, foreground)
             yield Chunk(usage=Usage(prefill=local.chunk))
             uncounted -= local.chunk
             del pending[: local.chunk]
@@ -151,8 +155,7 @@ async def _decode(stretch: _Stretch, slot: Slot, prompt: list[int]) -> AsyncGene
         if len(slot.tokens) + len(pending) + len(draft) > local.decoder.context:
             stretch.finish = Finish.LENGTH
             return
-        await asyncio.sleep(0)
-        rows = _run(local, slot, [*pending, *((token, None) for token in draft)], len(draft) + 1)
+        rows = await _run(local, slot, [*pending, *((token, None) for token in draft)], len(draft) + 1, foreground)
         if uncounted:
             yield Chunk(usage=Usage(prefill=uncounted))
             uncounted = 0
@@ -211,16 +214,25 @@ def _draft(stretch: _Stretch, slot: Slot, pending: _Pending) -> list[int]:
         return []
 
 
-def _run(local: LocalDecoding, slot: Slot, tokens: Sequence[tuple[int, Choice | None]], want: int) -> torch.Tensor:
-    """Run tokens in a slot; logits behind the last ``want`` of them (all known ones if there is nothing to run)."""
+async def _run(
+    local: LocalDecoding, slot: Slot, tokens: Sequence[tuple[int, Choice | None]], want: int, foreground: bool
+) -> torch.Tensor:
+    """Run tokens in a slot; logits behind the last ``want`` of them (all known ones if there is nothing to run).
+
+    A cancel takes effect here, before the pass.
+    """
     if not tokens:
+        await asyncio.sleep(0)
         assert slot.logits is not None
         return slot.logits[None]
     try:
-        rows = local.decoder.forward(slot.kv, [token for token, _ in tokens], want)
+        rows = await local.together.forward(slot.kv, [token for token, _ in tokens], want, foreground)
     except RuntimeError as error:  # out of memory, a lost device; the slot may hold half of the tokens
         slot.truncate(local.decoder, 0)
         raise ModelError(f"the model failed: {str(error).splitlines()[0]}") from error
+    except asyncio.CancelledError:  # perhaps behind the pass: the slot must hold no token that it does not tell of
+        local.decoder.truncate(slot.kv, len(slot.tokens))
+        raise
     slot.tokens += [token for token, _ in tokens]
     slot.choices += [choice for _, choice in tokens]
     slot.logits = rows[-1].clone() if want else None

@@ -190,28 +190,47 @@ class LlamaDecoder:
         target.data[:, :, :, :length] = source.data[:, :, :, :length]
         target.length = length
 
-    @torch.inference_mode()
     def forward(self, kv: LlamaKV, tokens: Sequence[int], want: int) -> Tensor:
-        start, count = kv.length, len(tokens)
-        end = start + count
+        return self.forward_batch([(kv, tokens)], want)[0]
+
+    @torch.inference_mode()
+    def forward_batch(self, batch: Sequence[tuple[LlamaKV, Sequence[int]]], want: int) -> list[Tensor]:
+        """As `forward`, for several sequences in one pass: the weights are read once. Each attends to its own keys and
+        values; no two may be the same KV cache."""
+        places = [self._place(kv, len(tokens)) for kv, tokens in batch]
+        sizes = [len(tokens) for _, tokens in batch]
+        x = self.embedding[torch.tensor([token for _, tokens in batch for token in tokens], device=self.device)]
+        for number, layer in enumerate(self.layers):
+            qkv = layer.qkv(self._normed(x, layer.norm))
+            seen = [
+                self._attention(part, kv.data[number], place)
+                for part, (kv, _), place in zip(torch.split(qkv, sizes), batch, places, strict=True)
+            ]
+            x = x + layer.out(seen[0] if len(seen) == 1 else torch.cat(seen))
+            gate, up = layer.gate_up(self._normed(x, layer.mlp_norm)).chunk(2, dim=-1)
+            x = x + layer.down(F.silu(gate) * up)
+        for (kv, _), place in zip(batch, places, strict=True):
+            kv.length = place.end
+        last = [part[len(part) - want :] for part in torch.split(x, sizes)]
+        logits = self.logits(self._normed(last[0] if len(last) == 1 else torch.cat(last), self.norm))
+        return list(torch.split(logits.float().cpu(), want)) if want else [logits.float().cpu()] * len(batch)
+
+    def _place(self, kv: LlamaKV, count: int) -> _Place:
+        """Where ``count`` more tokens go; makes room for them."""
+        start, end = kv.length, kv.length + count
         if kv.data.shape[3] < end:
             grown = self._room(end)
             grown[:, :, :, :start] = kv.data[:, :, :, :start]
             kv.data = grown
-        place = _Place(start, end, self.cos[start:end, None], self.sin[start:end, None], self._mask(start, count))
-        x = self.embedding[torch.tensor(tokens, device=self.device)]
-        for layer, (keys, values) in zip(self.layers, kv.data, strict=True):
-            x = x + self._attention(layer, self._normed(x, layer.norm), keys, values, place)
-            gate, up = layer.gate_up(self._normed(x, layer.mlp_norm)).chunk(2, dim=-1)
-            x = x + layer.down(F.silu(gate) * up)
-        kv.length = end
-        return self.logits(self._normed(x[count - want :], self.norm)).float().cpu()
+        return _Place(start, end, self.cos[start:end, None], self.sin[start:end, None], self._mask(start, count))
 
-    def _attention(self, layer: Layer, x: Tensor, keys: Tensor, values: Tensor, place: _Place) -> Tensor:
-        """Self-attention of ``x`` (tokens, hidden); writes its keys and values to where they belong."""
-        shape, count = self.config, len(x)
+    def _attention(self, qkv: Tensor, memory: Tensor, place: _Place) -> Tensor:
+        """Self-attention of one sequence's new tokens, given their projections (tokens, (heads + 2 kv_heads) *
+        head_dim); writes their keys and values to where they belong in ``memory``, a layer's."""
+        shape, count = self.config, len(qkv)
+        keys, values = memory
         start, end, group = place.start, place.end, shape.heads // shape.kv_heads
-        qkv = layer.qkv(x).view(count, -1, shape.head_dim)
+        qkv = qkv.view(count, -1, shape.head_dim)
         turned = qkv[:, : shape.heads + shape.kv_heads]
         first, second = turned.chunk(2, dim=-1)
         turned = turned * place.cos + torch.cat((-second, first), dim=-1) * place.sin
@@ -222,7 +241,7 @@ class LlamaDecoder:
         query = query.permute(1, 2, 0, 3).reshape(1, shape.kv_heads, group * count, shape.head_dim)
         seen = F.scaled_dot_product_attention(query, keys[None, :, :end], values[None, :, :end], attn_mask=place.mask)
         seen = seen.view(shape.kv_heads, group, count, shape.head_dim).permute(2, 0, 1, 3)
-        return layer.out(seen.reshape(count, shape.heads * shape.head_dim))
+        return seen.reshape(count, shape.heads * shape.head_dim)
 
     def _mask(self, start: int, count: int) -> Tensor | None:
         """What ``count`` tokens behind ``start`` positions may look at, for each query head of a group; None: all."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 
 import torch
 from safetensors import SafetensorError
@@ -49,7 +50,8 @@ def load_llama(
         )
         # With one query token, int8 weights halve the bytes that are read, which is what a step on a CPU waits for.
         int8 = at.type == "cpu" and numbers is torch.bfloat16
-        decoder = native or LlamaDecoder(shape, weights, context=context, device=at, dtype=numbers, int8=int8)
+        cuda = cuda_decoder(shape, weights, context, at, numbers)
+        decoder = native or cuda or LlamaDecoder(shape, weights, context=context, device=at, dtype=numbers, int8=int8)
     except (SafetensorError, OSError, RuntimeError) as error:
         raise ModelNotUsable(f"{name}: cannot be loaded: {str(error).splitlines()[0]}") from error
     except KeyError as error:
@@ -72,6 +74,22 @@ def llama_shape(folder: ModelFolder) -> LlamaConfig | None:
         return LlamaConfig.of(folder.config)
     except (KeyError, TypeError, ZeroDivisionError) as error:
         raise ModelNotUsable(f"{folder.path / 'config.json'} is not complete: {error}") from None
+
+
+def cuda_decoder(
+    shape: LlamaConfig, weights: Mapping[str, torch.Tensor], context: int, device: torch.device, dtype: torch.dtype
+) -> LlamaDecoder | None:
+    """A decoder of captured graphs; None where there is no GPU, no Triton, or a shape that its kernels cannot run."""
+    if device.type != "cuda" or dtype is torch.float32 or shape.head_dim % 8 or find_spec("triton") is None:
+        return None
+    from tabspec.models.llama_cuda import CudaDecoder  # imports Triton
+
+    try:
+        decoder = CudaDecoder(shape, weights, context=context, device=device, dtype=dtype)
+        decoder.forward(decoder.new_kv(), [0], 1)  # compiles, and captures
+    except Exception:  # no compiler, another generation of GPU: the plain decoder runs everywhere
+        return None
+    return decoder
 
 
 def compiled_decoder(shape: LlamaConfig, weights: Mapping[str, torch.Tensor], context: int) -> NativeDecoder | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 
 import torch
 
@@ -12,7 +13,7 @@ from tabspec.models.generate import CHUNK, LocalDecoding, generate
 from tabspec.models.prompting import Prompter
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
 from tabspec.models.recall import Recaller
-from tabspec.models.slots import Decoder, Slots
+from tabspec.models.slots import Decoder, Slots, sequences_of
 from tabspec.models.threads import threads_to_use
 from tabspec.models.vocabulary import Vocabulary
 from tabspec.prompt.fim import FimFormat
@@ -37,7 +38,7 @@ class LocalModel:
         drafts: Drafts | None = None,
         recall: bool = False,
     ) -> None:
-        self.info = info
+        self.info = replace(info, together=sequences_of(decoder))
         self._most_threads = 0  # as many as torch is set to at the first request
         drafts = drafts or PromptLookup(vocabulary.control)
         prompter = Prompter(vocabulary, form, decoder.context)
@@ -48,9 +49,10 @@ class LocalModel:
         self._most_threads = self._most_threads or torch.get_num_threads()
         if (threads := threads_to_use(self._most_threads)) != torch.get_num_threads():
             torch.set_num_threads(threads)
-        async with aclosing(generate(self.local, request)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        with self.local.together.generation(request.foreground):
+            async with aclosing(generate(self.local, request)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
     async def close(self) -> None:
         self.local.slots.clear()

@@ -126,13 +126,15 @@ class Chunk:
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
     """What is known of a model: ``fingerprint`` changes whenever its answers may (weights, prompt format, dtype);
-    ``calibration`` tells how likely its suggestions are right, where that was measured."""
+    ``calibration`` tells how likely its suggestions are right, where that was measured; ``together`` how many
+    generations it decodes as one pass."""
 
     name: str
     fingerprint: str
     context_tokens: int
     detail: str = ""
     calibration: Calibration | None = None
+    together: int = 1
 
 
 class Model(Protocol):
@@ -155,8 +157,9 @@ class Model(Protocol):
 
 
 def slots_of(model: Model) -> int:
-    """How many generations a model runs at a time: its ``slots``, if it has any to tell of, else one."""
-    return int(getattr(model, "slots", 1))
+    """How many generations a model runs at a time: its ``slots``, if it has any to tell of, else as many as it
+    decodes as one pass."""
+    return int(getattr(model, "slots", 0)) or model.info.together
 
 
 def schedules(model: Model) -> bool:

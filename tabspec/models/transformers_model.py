@@ -103,9 +103,10 @@ def load_transformers(
 def from_weights(
     shape: LlamaConfig, weights: Mapping[str, torch.Tensor], device: torch.device, dtype: torch.dtype
 ) -> TransformersDecoder:
-    """A Llama of this shape on transformers, with given weights (for comparisons)."""
+    """A Llama of this shape (Qwen2 where its projections have a bias) on transformers, with given weights (for
+    comparisons). They are used as they are where they have the right dtype and lie on the device already."""
     config = AutoConfig.for_model(
-        "llama",
+        "qwen2" if shape.qkv_bias else "llama",
         vocab_size=shape.vocabulary,
         hidden_size=shape.hidden,
         intermediate_size=shape.mlp,
@@ -117,8 +118,11 @@ def from_weights(
         rms_norm_eps=shape.norm_eps,
         tie_word_embeddings=shape.tied,
     )
-    model: Any = AutoModelForCausalLM.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
-    model.load_state_dict({name: weight.to(dtype) for name, weight in weights.items()}, strict=False)
+    with torch.device(device):
+        model: Any = AutoModelForCausalLM.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
+    own = {name: weight.to(device, dtype) for name, weight in weights.items()}
+    model.load_state_dict(own, strict=False, assign=True)
+    model.tie_weights()
     return TransformersDecoder(model.to(device).eval(), shape.positions)
 
 

@@ -32,6 +32,9 @@ class LatencyProfile:
 
     ``prefill_fixed_ms`` + p · ``prefill_ms_per_token`` + d · ``decode_ms_per_token``. ``model`` and ``machine`` say
     in words what was measured where.
+
+    ``together`` generations are decoded as one pass at most, and each further one makes a pass longer by ``beside`` of
+    what it takes alone (0.24: four cost 1.7 times one).
     """
 
     prefill_fixed_ms: float
@@ -39,6 +42,12 @@ class LatencyProfile:
     decode_ms_per_token: float = 0.0
     model: str = ""
     machine: str = ""
+    together: int = 1
+    beside: float = 1.0
+
+    def step_seconds(self, decoded: int, generations: int) -> float:
+        """Time in which ``decoded`` tokens come, one after another, while so many generations are decoded together."""
+        return decoded * self.decode_ms_per_token * (1 + self.beside * (generations - 1)) / 1000
 
     def seconds(self, usage: Usage, first: bool) -> float:
         """Time of one chunk; ``first``: it is the first of its generation."""
@@ -48,7 +57,8 @@ class LatencyProfile:
     def as_object(self) -> dict[str, Any]:
         """As it stands in a latency file."""
         names = ("model", "machine", *_TIMES)
-        return {"format": FORMAT, "version": VERSION, **{name: getattr(self, name) for name in names}}
+        found = {"format": FORMAT, "version": VERSION, **{name: getattr(self, name) for name in names}}
+        return found | ({"together": self.together, "beside": self.beside} if self.together > 1 else {})
 
 
 _TIMES = tuple(item.name for item in fields(LatencyProfile) if item.name.endswith(("_ms", "_per_token")))
@@ -88,7 +98,13 @@ def read_latency(path: Path) -> LatencyProfile:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
             raise InputError(f"latency file {path}: {name!r} must be a number of milliseconds from 0, not {value!r}")
     fixed, prefill, decode = (float(item[name]) for name in _TIMES)
-    return LatencyProfile(fixed, prefill, decode, str(item.get("model", "")), str(item.get("machine", "")))
+    together, beside = item.get("together", 1), item.get("beside", 1.0)
+    if isinstance(together, bool) or not isinstance(together, int) or together < 1:
+        raise InputError(f'latency file {path}: "together" must be a number of generations from 1, not {together!r}')
+    if isinstance(beside, bool) or not isinstance(beside, int | float) or not 0 <= beside <= 1:
+        raise InputError(f'latency file {path}: "beside" must be a share from 0 to 1, not {beside!r}')
+    told = str(item.get("model", "")), str(item.get("machine", ""))
+    return LatencyProfile(fixed, prefill, decode, *told, together, float(beside))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,17 +144,79 @@ class TimedModel:
     With a ``profile``, the time it says for the chunk's usage; without one, the time that computing it really took
     (``samples`` keeps those, for `fit_profile`). ``model`` must not wait on the loop's clock itself: under virtual
     time it stands still while a chunk is computed.
+
+    Where the profile lets generations be decoded together, they share one processor as they do in the worker: prefill
+    is done for one at a time, a foreground generation makes the others wait, and waits itself for the pass that has
+    begun.
     """
 
     model: Model
     profile: LatencyProfile | None = None
     samples: list[Sample] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._open: set[object] = set()  # speculative generations that are not paused
+        self._front = 0  # foreground ones
+        self._calm = asyncio.Event()
+        self._calm.set()
+        self._prefilled = self._stepped = 0.0  # when the prefill that is under way ends, and the pass
+
     @property
     def info(self) -> ModelInfo:
         return self.model.info
 
+    @property
+    def slots(self) -> int:
+        """Generations at a time."""
+        return self.profile.together if self.profile else 1
+
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        if self.profile is None or self.profile.together == 1:
+            async with aclosing(self._alone(request)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            return
+        self._front += request.foreground
+        if request.foreground:
+            self._calm.clear()
+        try:
+            async with aclosing(self._beside(request, self.profile)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        finally:
+            self._front -= request.foreground
+            if not self._front:
+                self._calm.set()
+
+    async def _beside(self, request: GenerationRequest, profile: LatencyProfile) -> AsyncGenerator[Chunk, None]:
+        """The chunks, each when the processor that all generations share has come to it."""
+        now, first, mark = asyncio.get_running_loop().time, True, object()
+        async with aclosing(self.model.stream(request)) as chunks:
+            while True:
+                with outside_work():
+                    chunk = await anext(chunks, None)
+                if chunk is None:
+                    return
+                if not request.foreground:
+                    await self._calm.wait()
+                prompt = profile.seconds(Usage(prefill=chunk.usage.prefill), first)
+                begin = max(now(), self._prefilled, self._stepped if first or prompt else 0.0)
+                end = begin + prompt
+                if prompt:
+                    self._prefilled = end
+                if chunk.usage.decoded:
+                    self._open.add(mark)
+                    count = 1 if request.foreground else len(self._open)
+                    end += profile.step_seconds(chunk.usage.decoded, count)
+                    self._stepped = max(self._stepped, end)
+                try:
+                    await asyncio.sleep(max(end - now(), 0.0))
+                finally:
+                    self._open.discard(mark)
+                first = False
+                yield chunk
+
+    async def _alone(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         first = True
         async with aclosing(self.model.stream(request)) as chunks:
             while True:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -155,3 +157,27 @@ def test_a_kv_cache_that_has_grown_can_be_copied_into(folder: Path, monkeypatch:
     again = decoder.forward(target, tokens[-1:], 1)
     decoder.truncate(source, len(tokens) - 1)
     assert close(again, decoder.forward(source, tokens[-1:], 1))
+
+
+@settings(max_examples=15)
+@given(st.data())
+def test_a_batch_is_as_if_each_were_alone(folder: Path, data: st.DataObject) -> None:
+    """Sequences of any lengths, with any numbers of new tokens, pass after pass; some begin as copies of another."""
+    decoder = own(folder)
+    trunk = decoder.new_kv()
+    decoder.forward(trunk, TOKENS[:30], 0)
+    alone, together = [], []
+    for _ in range(data.draw(st.integers(1, 4))):
+        shared = data.draw(st.integers(0, 30))
+        for kvs in (alone, together):
+            kvs.append(decoder.new_kv())
+            decoder.copy(trunk, kvs[-1], shared)
+    for _ in range(data.draw(st.integers(1, 3))):
+        want = data.draw(st.integers(0, 2))
+        tokens = [data.draw(st.lists(st.integers(0, 399), min_size=max(want, 1), max_size=5)) for _ in alone]
+        found = decoder.forward_batch(list(zip(together, tokens, strict=True)), want)
+        for rows, kv, some in zip(found, alone, tokens, strict=True):
+            expected = decoder.forward(kv, some, want)
+            assert rows.shape == expected.shape
+            assert close(rows, expected)
+    assert [kv.length for kv in alone] == [kv.length for kv in together]

@@ -55,6 +55,40 @@ def test_a_file_is_read_as_written(tmp_path: Path) -> None:
 
 
 GOOD = PROFILE.as_object()
+TOGETHER = LatencyProfile(0, 0, 4, "m", "here", together=4, beside=0.25)
+
+
+def test_a_profile_tells_how_many_are_decoded_together(tmp_path: Path) -> None:
+    path = tmp_path / "latency.json"
+    path.write_text(json.dumps(TOGETHER.as_object()))
+    assert parse_latency(str(path)) == TOGETHER
+    for wrong in ({"together": 0}, {"together": True}, {"beside": 1.5}, {"beside": "1"}):
+        path.write_text(json.dumps(TOGETHER.as_object() | wrong))
+        with pytest.raises(InputError, match=next(iter(wrong))):
+            parse_latency(str(path))
+
+
+def test_generations_beside_each_other_cost_less_than_one_after_another() -> None:
+    async def taken(count: int, foreground: bool = False) -> tuple[float, float]:
+        """When all of ``count`` speculations were there, and a foreground request that came at 10 ms."""
+        model = TimedModel(ScriptedModel(lambda request: "abcdefgh"), TOGETHER)
+        now = asyncio.get_running_loop().time
+        start = now()
+        ahead = [asyncio.create_task(chunks_of(model, replace(request(), foreground=False))) for _ in range(count)]
+        waited = 0.0
+        if foreground:
+            await asyncio.sleep(0.010)
+            asked = now()
+            await chunks_of(model, request())
+            waited = now() - asked
+        await asyncio.gather(*ahead)
+        return now() - start, waited
+
+    one, alone = run_virtual(taken(1))[0], run_virtual(taken(0, True))[1]
+    four, _ = run_virtual(taken(4))
+    assert 1 < four / one <= 1.75 + 1e-9
+    # Not slowed, but for the pass that had begun: at most one of four tokens, of 7 ms.
+    assert alone <= run_virtual(taken(4, True))[1] <= alone + 0.007 + 1e-9
 
 
 @pytest.mark.parametrize(
