@@ -1,5 +1,5 @@
 # Everything starts here; each target makes what it needs. `make help` lists them.
-.PHONY: help venv demo test test-fast check format nvim vsix soak clean
+.PHONY: help venv native demo test test-fast check format nvim vsix soak clean
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -11,6 +11,9 @@ help:  ## list the targets
 
 venv:  ## make the virtual environment
 	@scripts/setup-venv.sh $(VENV)
+
+native: venv  ## compile the decoder for CPUs anew
+	$(PYTHON) -m pip install -qq --force-reinstall --no-deps ./native
 
 demo: venv  ## replay shipped sessions under five policies; table, and a report in build/demo.html
 	@scripts/demo.sh $(VENV) $(OUT)

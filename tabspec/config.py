@@ -68,6 +68,12 @@ class EngineConfig:
     cache_seconds: float = setting(3600.0, "Seconds after which a cached suggestion is dropped.", 0.001, 1e9)
     prefix_chars: int = setting(2300, "Characters before the cursor that the model sees.", 64, 1_000_000)
     suffix_chars: int = setting(640, "Characters behind the cursor that the model sees.", 0, 1_000_000)
+    related_chars: int = setting(
+        0,
+        "Characters of related code from open and imported files that the model is shown; 0: none.",
+        0,
+        100_000,
+    )
     max_document_chars: int = setting(10_000_000, "Longer documents get no suggestions.", 0, 1 << 31)
 
     def __post_init__(self) -> None:

@@ -48,7 +48,9 @@ class TabspecServer(LanguageServer):
     def __init__(self, options: Options, recorder: Recorder | None = None, open_model: Open = open_model) -> None:
         super().__init__("tabspec", __version__, protocol_cls=TabspecProtocol, converter_factory=converter)
         self.workspace_rules = Workspace()
-        self.service = CompletionService(open_model, self, self.workspace_rules.ignored, recorder)
+        self.service = CompletionService(
+            open_model, self, self.workspace_rules.ignored, recorder, lambda: self.workspace_rules.folders
+        )
         self.base = options  # from the command line and the initialization options
         self.exit_code: int | None = None
         self._output: Output | None = None

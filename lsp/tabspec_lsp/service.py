@@ -10,15 +10,18 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tabspec.context import EditContext
+from tabspec.engine.neighbours import Neighbours
 from tabspec.engine.stats import EngineStats
 from tabspec.errors import PositionError
 from tabspec.models.protocol import slots_of
 from tabspec.suggestion import Answer, Reason, Source
 from tabspec.text import Document, Edit, Position, PositionEncoding
 from tabspec_lsp.documents import Change, Changed, Documents, TextRange
+from tabspec_lsp.imports import Imports
 from tabspec_lsp.models import ModelHost, ModelState, Open
 from tabspec_lsp.offers import Heard, Offer, Offers, Outcome
 from tabspec_lsp.options import Options, ShownMode
@@ -62,7 +65,8 @@ class Offered:
 
 
 class CompletionService:
-    """The server's heart. ``ignored`` tells which URIs are left alone. To be made inside the running loop."""
+    """The server's heart. ``ignored`` tells which URIs are left alone, ``folders`` are the workspace's. To be made
+    inside the running loop."""
 
     def __init__(
         self,
@@ -70,9 +74,12 @@ class CompletionService:
         listener: Listener,
         ignored: Callable[[str], bool],
         recorder: Recorder | None = None,
+        folders: Callable[[], list[Path]] = list,
     ) -> None:
         self.options = Options()
         self.documents = Documents()
+        self.neighbours = Neighbours(self.options.engine.related_chars)
+        self._imports = Imports(self.neighbours, self.documents, folders, ignored)
         self.offers = Offers()
         self.host = ModelHost(open_model, self._model_changed, self._released)
         self.stats = EngineStats()
@@ -93,6 +100,12 @@ class CompletionService:
     def configure(self, options: Options) -> None:
         """Use these settings from now on; a new model is loaded in the background."""
         before, self.options = self.options, options
+        self.neighbours.chars = options.engine.related_chars
+        if options.engine.related_chars and not before.engine.related_chars:
+            for uri in self.documents.in_step:
+                if document := self.documents.get(uri):
+                    self._neighbour(document)
+                    self._imports.opened(document)
         if self._engine is not None and before.engine != options.engine:
             self._new_engine()
         self.host.load(options.server.model)
@@ -113,7 +126,9 @@ class CompletionService:
             from tabspec.engine.engine import CompletionEngine
 
             model = self.host.model
-            self._engine = CompletionEngine(model, self.options.engine, slots=slots_of(model))
+            self._engine = CompletionEngine(
+                model, self.options.engine, slots=slots_of(model), neighbours=self.neighbours
+            )
             self._engine.stats = self.stats  # counting goes on
 
     def _drop_engine(self) -> None:
@@ -132,6 +147,7 @@ class CompletionService:
         """Stop everything."""
         for uri in list(self._grace):
             self._stop_grace(uri)
+        self._imports.close()
         self._drop_engine()
         await self.host.close()
         if self._recorder:
@@ -143,6 +159,8 @@ class CompletionService:
         """A document was opened."""
         self.documents.open(document)
         self.offers.closed(document.uri)
+        self._neighbour(document)
+        self._imports.opened(document)
         if self._recorder and not self._ignored(document.uri):
             self._recorder.opened(document)
 
@@ -155,9 +173,16 @@ class CompletionService:
         heard = list(self.offers.changed(changed.before, changed.after))
         for one in heard:
             self._heard(one)
+        self._neighbour(changed.after)
+        self._imports.changed(changed)
         if self._recorder:
             self._recorder.changed(changed)
         self._start_grace(changed)
+
+    def _neighbour(self, document: Document) -> None:
+        """Other documents may be shown pieces of this one. (Without need, ignore rules are not read for it.)"""
+        if self.neighbours.chars and not self._ignored(document.uri):
+            self.neighbours.opened(document)
 
     def closed(self, uri: str) -> None:
         """A document was closed."""
@@ -173,6 +198,8 @@ class CompletionService:
     def _lost_track(self, uri: str) -> None:
         self._stop_grace(uri)
         self.offers.closed(uri)
+        self.neighbours.closed(uri)
+        self._imports.close(uri)
         if self._engine:
             self._engine.closed(uri)
         if self._recorder:

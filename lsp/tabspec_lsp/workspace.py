@@ -24,6 +24,13 @@ class Workspace:
         self._rules = None
         self._known.clear()
 
+    @property
+    def folders(self) -> list[Path]:
+        """The folders' paths."""
+        from tabspec.ignore import path_of
+
+        return [Path(path_of(folder)) for folder in self._folders]
+
     def ignored(self, uri: str) -> bool:
         """Whether a document is to be left alone."""
         if uri not in self._known:

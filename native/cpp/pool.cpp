@@ -50,7 +50,7 @@ void Pool::start(uint32_t count, int threads, Call call, void *what) {
     }
 }
 
-// Take a piece of the job there is and do it; false if none is left of the job with the number `seen`.
+// Take a piece of the job there is and do it; false if there is none for this thread in the job with the number `seen`.
 bool Pool::take(uint32_t &seen, int thread) {
     uint64_t ticket = ticket_.load(std::memory_order_acquire);
     for (;;) {
@@ -58,8 +58,9 @@ bool Pool::take(uint32_t &seen, int thread) {
         const Call call = call_.load(std::memory_order_acquire);
         void *const what = what_.load(std::memory_order_acquire);
         const uint32_t next = (uint32_t)ticket;
+        const int allowed = allowed_.load(std::memory_order_acquire);
         seen = (uint32_t)(ticket >> 32);
-        if (next >= count) return false;
+        if (next >= count || thread >= allowed) return false;
         // If this succeeds the job is still the one whose fields were read: it cannot end before this piece is done.
         if (ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
             call(what, next, thread);

@@ -7,6 +7,7 @@ import click
 from tabspec.cli.bench_cache import cache_command
 from tabspec.cli.bench_decode import decode_command, kv_command
 from tabspec.cli.bench_lsp import lsp_bench_command
+from tabspec.cli.bench_suggestions import suggestions_command
 
 
 @click.group("bench")
@@ -18,3 +19,4 @@ bench_group.add_command(cache_command)
 bench_group.add_command(decode_command)
 bench_group.add_command(kv_command)
 bench_group.add_command(lsp_bench_command)
+bench_group.add_command(suggestions_command)

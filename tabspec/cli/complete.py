@@ -11,7 +11,9 @@ from tabspec.cli.files import read_document
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
+from tabspec.engine.imported import read_imported
 from tabspec.errors import InputError, ModelError
+from tabspec.ignore import IgnoreRules, path_of
 from tabspec.models.load import load_model
 from tabspec.suggestion import Answer, Reason
 from tabspec.text import Document, Position, PositionEncoding
@@ -22,10 +24,17 @@ from tabspec.text import Document, Position, PositionEncoding
 @click.option("--line", type=click.IntRange(1), required=True, help="Line of the cursor, from 1.")
 @click.option("--column", type=click.IntRange(1), required=True, help="Column of the cursor, from 1 (characters).")
 @click.option("--model", default=None, help="Name or folder of a model; the bundled one if none is named.")
+@click.option(
+    "--related-chars",
+    type=click.IntRange(0, 100_000),
+    default=EngineConfig().related_chars,
+    show_default=True,
+    help="Characters of related code to show the model, from the files that FILE imports.",
+)
 @click.option("--max-lines", type=click.IntRange(1, 64), default=1, show_default=True, help="Lines it may have.")
-def complete_command(file: Path, line: int, column: int, model: str | None, max_lines: int) -> None:
+def complete_command(file: Path, line: int, column: int, model: str | None, related_chars: int, max_lines: int) -> None:
     """Print one suggestion for a place in FILE on stdout; nothing where the model has none."""
-    config = EngineConfig(policy=Policy.NONE, max_lines=max_lines)
+    config = EngineConfig(policy=Policy.NONE, max_lines=max_lines, related_chars=related_chars)
     document = read_document(file, config.max_document_chars)
     context = EditContext(document, _offset(document, line, column))
     answer = asyncio.run(_complete(context, model, config))
@@ -46,9 +55,19 @@ def _offset(document: Document, line: int, column: int) -> int:
     return document.offset(Position(line - 1, column - 1), PositionEncoding.UTF32)
 
 
+def _folder(file: Path) -> Path:
+    """What takes the place of a workspace folder: the working directory, if the file is in it, else the file's own."""
+    here = Path.cwd()
+    return here if file.is_relative_to(here) else file.parent
+
+
 async def _complete(context: EditContext, name: str | None, config: EngineConfig) -> Answer:
     model = load_model(name)
     engine = CompletionEngine(model, config)
+    if config.related_chars:
+        folder = _folder(Path(path_of(context.uri)))
+        ignored = IgnoreRules.read([folder]).ignored
+        engine.neighbours.imports(context.uri, read_imported(context.document, [folder], ignored))
     try:
         return await engine.complete(context)
     finally:

@@ -21,6 +21,7 @@ from tabspec.models.address import is_address, parse_address
 from tabspec.models.http import HttpModel
 from tabspec.models.http.secrets import stays_here
 from tabspec.models.load import BUNDLED, load_model
+from tabspec.models.native_library import NativeMissing, installed
 from tabspec.models.protocol import ModelInfo
 from tabspec.prompt.window import WindowSize
 
@@ -33,7 +34,7 @@ _EDITORS = ("nvim", "code", "code-server", "hx", "emacs")
 def doctor_command(model: str | None) -> int:
     """Tell what is installed, which model would run where, and what would leave the machine."""
     table = Table.grid(padding=(0, 2))
-    for name, text in [*_machine(), *_packages(), *_editors()]:
+    for name, text in [*_machine(), *_packages(), _native(), *_editors()]:
         table.add_row(f"[bold]{name}[/]", text)
     fault = None
     try:
@@ -85,6 +86,14 @@ def _packages() -> list[tuple[str, str]]:
         except PackageNotFoundError:
             found.append((name, "[red]not installed[/]"))
     return found
+
+
+def _native() -> tuple[str, str]:
+    try:
+        library, level = installed()
+    except NativeMissing as reason:
+        return "tabspec-native", f"{reason}; torch decodes on the CPU"
+    return "tabspec-native", f"in use on the CPU: {level} (of {', '.join(library.levels)}), {library.path}"
 
 
 def _editors() -> list[tuple[str, str]]:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.progress import Progress
 
 from tabspec.cli.machine import git_commit, machine
+from tabspec.errors import InputError
+
+if TYPE_CHECKING:
+    from tabspec.train.evaluation.ablation import Row
+    from tabspec.train.evaluation.report import Contestant
 
 _path = click.Path(path_type=Path)
 
@@ -24,6 +30,14 @@ _path = click.Path(path_type=Path)
 @click.option("--holes", type=click.IntRange(0), default=100, show_default=True, help="Holes of each kind to fill.")
 @click.option("--bytes", "size", type=click.IntRange(0), default=200_000, show_default=True, help="Text to score.")
 @click.option("--baseline/--no-baseline", default=True, show_default=True, help="The nested n-gram cache too.")
+@click.option(
+    "--related-chars",
+    type=click.IntRange(0, 100_000),
+    default=0,
+    show_default=True,
+    help="Characters of related code to show models, from the files that a hole's document imports.",
+)
+@click.option("--ablate", is_flag=True, help="Instead: what each step of post-processing is worth to the first model.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed takes the same holes.")
 @click.option("--calibration", type=_path, help="Write the first model's calibration.json here.")
 @click.option("--json", "output", type=_path, help="Write the result as JSON.")
@@ -34,6 +48,8 @@ def evaluate_command(
     holes: int,
     size: int,
     baseline: bool,
+    related_chars: int,
+    ablate: bool,
     seed: int,
     calibration: Path | None,
     output: Path | None,
@@ -41,25 +57,32 @@ def evaluate_command(
     """Measure models on held-out projects, side by side.
 
     Bits per byte; filling in the rest of a line, a line, a block (exact, edit similarity, share that parses in
-    place); calibration. To have the corpus: `tabspec train fetch`, then `tabspec train corpus --packages`.
+    place); calibration. With --ablate, one table of the engine's answers: all that is done between the model's words
+    and the screen, and each part of it left out. To have the corpus: `tabspec train fetch`, then
+    `tabspec train corpus --packages`.
     """
-    from tabspec.train.evaluation.contest import Plan, calibrate, evaluate_baseline, evaluate_model
-    from tabspec.train.evaluation.report import as_json, tables
+    from tabspec.train.evaluation.contest import Plan, ablate_model, calibrate, evaluate_baseline, evaluate_model
+    from tabspec.train.evaluation.report import ablation_table, as_json, tables
 
-    plan = Plan(corpus, languages or ("python",), holes, size, seed)
-    found = []
+    if ablate and (calibration or not holes):
+        raise InputError("--ablate fills holes, and fits no calibration")
+    plan = Plan(corpus, languages or ("python",), holes, size, seed, related_chars)
+    found: list[Contestant] = []
+    rows: list[Row] = []
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("starting", total=None)
 
         def show(what: str, done: int, total: int) -> None:
             bar.update(task, description=what, completed=done, total=total)
 
-        for name in models or ("bundled",):
+        if ablate:
+            rows = ablate_model(plan, (*models, "bundled")[0], show)
+        for name in (models or ("bundled",)) if not ablate else ():
             found.append(evaluate_model(plan, name, show))
-        if baseline:
+        if baseline and not ablate:
             found.append(evaluate_baseline(plan, show))
     console = Console()
-    for table in tables(found):
+    for table in [ablation_table(rows)] if ablate else tables(found):
         console.print(table)
     about = {
         "git_commit": git_commit(),
@@ -67,8 +90,9 @@ def evaluate_command(
         "date": datetime.now(UTC).date().isoformat(),
         "corpus": corpus.name,
         "seed": seed,
+        "related_chars": related_chars,
     }
     if output:
-        output.write_text(json.dumps(as_json(found, about), indent=1) + "\n", encoding="utf-8")
+        output.write_text(json.dumps(as_json(found, about, rows), indent=1) + "\n", encoding="utf-8")
     if calibration:
         calibrate(found[0].marks).save(calibration)

@@ -12,7 +12,7 @@ import click
 
 from tabspec.cli.tables import print_table as print_rows
 from tabspec.errors import InputError
-from tabspec.replay.lived import COLUMNS, lived, row, total
+from tabspec.replay.lived import COLUMNS, figures, lived, row, total
 from tabspec.replay.report import print_table, write
 from tabspec.replay.result import load
 from tabspec.replay.session_file import read_session
@@ -67,5 +67,6 @@ def _real_use(paths: Sequence[Path]) -> None:
         raise InputError(
             f"{paths[0]}: nothing was asked or shown in it; only sessions of `tabspec-lsp --record` tell of real use"
         )
-    rows = [row(each) for each in (*found, *([total(found)] if len(found) > 1 else []))]
-    print_rows("Real use", COLUMNS, rows)
+    if len(found) > 1:
+        print_rows("Sessions", COLUMNS, [row(each) for each in found])
+    print_rows("Real use", ("", ""), figures(total(found)))

@@ -16,6 +16,7 @@ from tabspec.context import EditContext
 from tabspec.engine.alternatives import Alternatives, is_new
 from tabspec.engine.futures import SHARES, Kind
 from tabspec.engine.generation import Generation, Link, State
+from tabspec.engine.neighbours import Neighbours
 from tabspec.engine.past import Past
 from tabspec.engine.postprocess import PostProcess, judge, postprocess
 from tabspec.engine.price import Price
@@ -34,7 +35,8 @@ class CompletionEngine:
     """Answers completion requests for any number of documents. To be made inside a running event loop, whose clock it
     uses: under replay and simulation that clock is virtual.
 
-    ``slots`` is how many generations the model runs at a time.
+    ``slots`` is how many generations the model runs at a time; ``neighbours`` holds the documents around the ones that
+    are asked for.
     """
 
     def __init__(
@@ -44,10 +46,12 @@ class CompletionEngine:
         *,
         post: PostProcess = postprocess,
         slots: int = 1,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self.config = config = config or EngineConfig()
         self.stats = EngineStats()
         self._model, self._post = model, post
+        self.neighbours = neighbours or Neighbours(config.related_chars)
         self._now = asyncio.get_running_loop().time
         self._window = WindowSize(config.prefix_chars, config.suffix_chars, max(config.prefix_chars // 3, 1))
         self.completion_cache = CompletionCache(
@@ -300,7 +304,7 @@ class CompletionEngine:
     # --- generations ------------------------------------------------------------------------------------------------
 
     def _question(self, context: EditContext) -> Question:
-        return Question.of(context, self._window, self._model.info.fingerprint)
+        return Question.of(context, self._window, self._model.info.fingerprint, self.neighbours.related)
 
     def _of(self, uri: str) -> list[Generation]:
         return [generation for generation in self._scheduler.generations() if generation.context.uri == uri]

@@ -7,11 +7,14 @@ suggestion from the completion cache is post-processed exactly as a fresh one.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
+from enum import StrEnum
 
 from tabspec.calibration import Calibration
 from tabspec.context import EditContext
+from tabspec.engine.indentation import end_with_block
+from tabspec.engine.repetition import cut_repetition
 from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion
 
 PostProcess = Callable[[EditContext, GeneratedText], Suggestion | Reason]
@@ -21,11 +24,27 @@ _OPENERS = frozenset(_CLOSERS.values())
 _QUOTES = frozenset("\"'`")
 
 
-def postprocess(context: EditContext, generated: GeneratedText) -> Suggestion | Reason:
+class Step(StrEnum):
+    """What is done to a text, in this order. Each can be left out, to see what it is worth (`tabspec evaluate`)."""
+
+    REPETITION = "repetition"  # what goes round in circles, or says the lines below again
+    INDENTATION = "indentation"  # lines that leave the block of the cursor's line
+    OVERLAP = "overlap"  # what stands behind the cursor already: no second bracket
+
+
+def postprocess(
+    context: EditContext, generated: GeneratedText, steps: Collection[Step] = frozenset(Step)
+) -> Suggestion | Reason:
     """The suggestion to offer at ``context``, or why there is none."""
     text = trim_end(generated.text)
-    behind = rest_of_line(context)
-    text, replace_after = fit_line_end(line_before(context), text, behind)
+    before, behind = line_before(context), rest_of_line(context)
+    if Step.REPETITION in steps:
+        text = trim_end(cut_repetition(before, text, lines_below(context)))
+    if Step.INDENTATION in steps:
+        text = trim_end(end_with_block(before, text))
+    replace_after = 0
+    if Step.OVERLAP in steps:
+        text, replace_after = fit_line_end(before, text, behind)
     if not text.strip():
         return Reason.EMPTY
     if text == behind[: len(text)] and replace_after <= len(text):
@@ -73,6 +92,11 @@ def rest_of_line(context: EditContext) -> str:
         if char in "\r\n":
             return behind[:i]
     return behind
+
+
+def lines_below(context: EditContext) -> list[str]:
+    """The lines below the cursor's, as far as 400 characters behind it show them whole."""
+    return context.document.text[context.offset : context.offset + 400].splitlines()[1:]
 
 
 def fit_line_end(before: str, text: str, behind: str) -> tuple[str, int]:

@@ -18,6 +18,7 @@ from tabspec.models.beginnings import beginnings
 from tabspec.models.drafts import Drafts, NoDrafts
 from tabspec.models.prompting import Prompter
 from tabspec.models.protocol import Chunk, GenerationRequest, Usage
+from tabspec.models.recall import LONGEST, Recall, Recaller
 from tabspec.models.slots import Choice, Decoder, Slot, Slots
 from tabspec.models.vocabulary import Vocabulary
 from tabspec.models.writing import Event, Writing, writable
@@ -38,6 +39,7 @@ class LocalDecoding:
     slots: Slots
     drafts: Drafts = field(default_factory=NoDrafts)
     chunk: int = CHUNK
+    recaller: Recaller | None = None
 
 
 @dataclass
@@ -56,6 +58,7 @@ class _Stretch:
     spent: int
     finish: Finish | None = None
     cut: bool = False
+    recall: Recall | None = None
     beginnings: int = 0
 
     @classmethod
@@ -66,6 +69,10 @@ class _Stretch:
         spent = len(local.vocabulary.encode(writing.head[writing.cursor :]))
         over = Finish.STOP if writing.stopped() else Finish.LENGTH if spent >= writing.stop.max_tokens else None
         return cls(local, writing, known, ahead, spent, over, beginnings=beginnings)
+
+    @property
+    def recall_key(self) -> int:
+        return self.recall.key if self.recall else 0
 
     @property
     def over(self) -> bool:
@@ -116,6 +123,7 @@ async def generate(local: LocalDecoding, request: GenerationRequest) -> AsyncGen
         stretch = _Stretch.start(local, writing, request.beginnings)
         if not stretch.over:
             prompt = local.prompter.prompt(writing.head, request)
+            stretch.recall = local.recaller.of(request, writing.head) if local.recaller else None
             with local.slots.hold(prompt) as slot:
                 async for chunk in _decode(stretch, slot, prompt):
                     yield chunk
@@ -168,7 +176,9 @@ def _reuse(stretch: _Stretch, slot: Slot, prompt: list[int]) -> tuple[_Pending, 
     length = kept
     if kept == len(prompt):
         for choice in slot.choices[kept:]:
-            if choice is None or not stretch.rest.startswith(choice.rest) or stretch.begins(choice):
+            if choice is None or not stretch.rest.startswith(choice.rest) or choice.recall != stretch.recall_key:
+                break
+            if stretch.begins(choice):
                 break
             data = local.vocabulary.bytes_of[choice.token]
             if not (stretch.rest.startswith(data) or data.startswith(stretch.rest)):
@@ -226,8 +236,11 @@ def _verify(stretch: _Stretch, slot: Slot, rows: torch.Tensor, draft: Sequence[i
     guessed = draft and not stretch.rest  # else they are the tokenizer's own tokens for known text
     chunks: list[Chunk] = []
     for i in range(len(draft) + 1):
-        choice = choose(stretch.local.vocabulary, rows[i], stretch.rest)
-        chunks.append(stretch.begin(rows[i]) if stretch.begins(choice) else stretch.take(choice))
+        recalled = stretch.recall.after(slot.tokens[max(base + i - LONGEST, 0) : base + i]) if stretch.recall else None
+        logits = rows[i][: stretch.local.vocabulary.size]
+        logits = recalled.mixed(logits) if recalled else logits
+        choice = choose(stretch.local.vocabulary, logits, stretch.rest, stretch.recall_key)
+        chunks.append(stretch.begin(logits) if stretch.begins(choice) else stretch.take(choice))
         if stretch.over or i == len(draft) or draft[i] != choice.token:
             if guessed:
                 stretch.local.drafts.verified(i, len(draft))
@@ -239,12 +252,13 @@ def _verify(stretch: _Stretch, slot: Slot, rows: torch.Tensor, draft: Sequence[i
     raise AssertionError("the loop returns at its last turn")
 
 
-def choose(vocabulary: Vocabulary, logits: torch.Tensor, rest: bytes) -> Choice:
+def choose(vocabulary: Vocabulary, logits: torch.Tensor, rest: bytes, recall_key: int = 0) -> Choice:
     """The most likely token that agrees with ``rest`` (any token if it is empty); the lowest id among equals.
 
     Its log-probability is that among the tokens which agree: what was typed is certain, however unlikely it was. More
     of it typed leaves fewer tokens, so that a token that is likely enough stays so (`StopRule.min_logprob`).
-    ``logits`` has shape (vocabulary,). Raises `ModelError` if they are not numbers.
+    ``logits`` has shape (vocabulary,); what was recalled is mixed into them already. Raises `ModelError` if they are
+    not numbers.
     """
     logits = logits[: vocabulary.size]
     if rest:
@@ -257,4 +271,4 @@ def choose(vocabulary: Vocabulary, logits: torch.Tensor, rest: bytes) -> Choice:
         logprob = float(logits[token] - logits.logsumexp(0))
     if math.isnan(logprob):
         raise ModelError("the model's output is not a number; try another dtype (--dtype float32)")
-    return Choice(token, rest, logprob)
+    return Choice(token, rest, logprob, recall_key)

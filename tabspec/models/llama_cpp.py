@@ -51,7 +51,11 @@ class LlamaCppDecoder:
         self._silence = self._c.llama_log_callback(lambda level, text, data: None)  # kept: C holds it
         self._c.llama_log_set(self._silence, None)
         self._c.llama_backend_init()
-        self._model = self._c.llama_model_load_from_file(str(file).encode(), self._c.llama_model_default_params())
+        weights = self._c.llama_model_default_params()
+        # Its path for AMX (llama-cpp-python 0.3.36) crashes at the first token of this model; what is repacked for the
+        # processor otherwise is q4_0 only.
+        weights.use_extra_bufts = False
+        self._model = self._c.llama_model_load_from_file(str(file).encode(), weights)
         if not self._model:
             raise ModelNotUsable(f"{file}: llama.cpp cannot load it")
         options = self._c.llama_context_default_params()

@@ -17,6 +17,8 @@ from tabspec.models.native import NativeDecoder
 from tabspec.models.native_library import NativeMissing, installed
 from tabspec.models.protocol import ModelInfo
 from tabspec.models.quantized import is_quantized, load_llama_state_dict
+from tabspec.models.recall import RECALL
+from tabspec.prompt.fim import OURS
 
 # Longer prompts than a window of text gives are never built; keys and values for more would only take memory.
 MOST_CONTEXT = 4096
@@ -58,9 +60,10 @@ def load_llama(
     detail = (
         f"own decoder, {folder.model_type}, {at.type}, {f'{kind}, {native.level}' if native else kind}, {form.name}"
     )
-    fingerprint = folder.fingerprint("own", kind, form.name, str(decoder.context))
+    recall = form is OURS  # its weights were fitted on models of our own; others see more of a file
+    fingerprint = folder.fingerprint("own", kind, form.name, str(decoder.context), *((RECALL,) if recall else ()))
     info = ModelInfo(name, fingerprint, decoder.context, detail, folder.calibration)
-    return LocalModel(info, decoder, vocabulary, form)
+    return LocalModel(info, decoder, vocabulary, form, recall=recall)
 
 
 def llama_shape(folder: ModelFolder) -> LlamaConfig | None:

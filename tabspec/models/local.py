@@ -11,6 +11,7 @@ from tabspec.models.drafts import Drafts, PromptLookup
 from tabspec.models.generate import CHUNK, LocalDecoding, generate
 from tabspec.models.prompting import Prompter
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
+from tabspec.models.recall import Recaller
 from tabspec.models.slots import Decoder, Slots
 from tabspec.models.threads import threads_to_use
 from tabspec.models.vocabulary import Vocabulary
@@ -21,7 +22,7 @@ class LocalModel:
     """A `Model` on a decoder in this process. Forward passes block the event loop for as long as each of them takes.
 
     ``slots`` sequences keep their keys and values between requests; prefill runs ``chunk`` tokens at a time. ``drafts``
-    are by prompt lookup unless others are given.
+    are by prompt lookup unless others are given. With ``recall``, what the rest of the file says is mixed in.
     """
 
     def __init__(
@@ -34,12 +35,14 @@ class LocalModel:
         slots: int = 4,
         chunk: int = CHUNK,
         drafts: Drafts | None = None,
+        recall: bool = False,
     ) -> None:
         self.info = info
         self._most_threads = 0  # as many as torch is set to at the first request
         drafts = drafts or PromptLookup(vocabulary.control)
         prompter = Prompter(vocabulary, form, decoder.context)
-        self.local = LocalDecoding(decoder, vocabulary, prompter, Slots(decoder, slots), drafts, chunk)
+        recaller = Recaller(prompter.encode) if recall else None
+        self.local = LocalDecoding(decoder, vocabulary, prompter, Slots(decoder, slots), drafts, chunk, recaller)
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         self._most_threads = self._most_threads or torch.get_num_threads()

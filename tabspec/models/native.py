@@ -90,6 +90,8 @@ class NativeDecoder:
         asked = (c.Sequence * len(batch))()
         flat: list[int] = []
         for one, (kv, tokens) in zip(asked, batch, strict=True):
+            if kv.length + len(tokens) > self.context:
+                raise IndexError("a position that the model does not have")
             self._grow(kv, kv.length + len(tokens))
             one.kv = ctypes.cast(kv.data.data_ptr(), ctypes.POINTER(ctypes.c_uint16))
             one.capacity, one.start, one.count, one.want = kv.data.shape[3], kv.length, len(tokens), want

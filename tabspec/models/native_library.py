@@ -18,6 +18,8 @@ from typing import Any
 ABI = 1
 PACK, BLOCK = 16, 64  # rows and columns of a matrix are filled up to multiples of these
 WIDEST_HEAD = 512  # the library's own limit
+PLAIN = "plain"
+"""The level that every processor runs: for tests, and slower than torch."""
 SWITCH = "TABSPEC_NATIVE"
 """Environment variable: "off", or the level to use instead of the best."""
 
@@ -73,7 +75,7 @@ class NativeLibrary:
 
     def arithmetic(self, level: str) -> str:
         """What tells levels with different answers apart: those with fused multiply-adds agree to the bit."""
-        return "plain" if level == "plain" else "fused"
+        return PLAIN if level == PLAIN else "fused"
 
 
 class NativeMissing(Exception):
@@ -117,4 +119,6 @@ def installed() -> tuple[NativeLibrary, str]:
     library = open_library(import_module("tabspec_native").LIBRARY)
     if wanted and wanted not in library.levels:
         raise NativeMissing(f"{SWITCH}={wanted}: this processor has {', '.join(library.levels)}")
+    if not wanted and library.levels[0] == PLAIN:
+        raise NativeMissing(f"has no code for this processor that is faster than torch ({SWITCH}={PLAIN} runs it)")
     return library, wanted or library.levels[0]

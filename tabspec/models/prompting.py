@@ -31,7 +31,7 @@ class Prompter:
         self._vocabulary, self._format = vocabulary, form
         self.budget = context - min(RESERVE, context // 4)
         # Suffix and related texts come again and again while a line is typed.
-        self._encode = lru_cache(maxsize=64)(vocabulary.encode)
+        self.encode = lru_cache(maxsize=64)(vocabulary.encode)
 
     def prompt(self, head: str, request: GenerationRequest) -> list[int]:
         """Tokens up to the end of ``head``. Raises `ModelError` if the context is too short for any prompt.
@@ -96,7 +96,7 @@ class Prompter:
             if isinstance(part, Special):
                 tokens.append(self._vocabulary.ids[part.token])
             else:
-                tokens += self._encode(part)
+                tokens += self.encode(part)
         return tokens
 
 

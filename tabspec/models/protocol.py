@@ -65,10 +65,12 @@ class GenerationRequest:
 
     All three come from a `tabspec.prompt.window.Window`. ``head`` is tokenized as it stands; ``forced`` is decoded
     under a constraint (docs/architecture.md), so that the answer is a function of the text alone. ``path`` is the
-    file's base name (a hint to the language). ``resume`` is text that an earlier generation for the same question
-    had already produced when it was interrupted: the answer goes on behind it and does not repeat it.
-    ``foreground`` tells a server with priorities that an editor is waiting. If ``beginnings`` is not 0, the question is
-    not for text but for how it may begin: up to so many ways, in `Chunk.beginnings`. Models that cannot tell give none.
+    file's base name (a hint to the language). ``before`` and ``after`` are what the document has around the window, as
+    far as it is given: no part of the prompt, but a model may recall it. ``resume`` is text that an earlier generation
+    for the same question had already produced when it was interrupted: the answer goes on behind it and does not
+    repeat it. ``foreground`` tells a server with priorities that an editor is waiting. If ``beginnings`` is not 0, the
+    question is not for text but for how it may begin: up to so many ways, in `Chunk.beginnings`. Models that cannot
+    tell give none.
     """
 
     head: str
@@ -77,6 +79,8 @@ class GenerationRequest:
     path: str = ""
     language: str = ""
     related: tuple[RelatedText, ...] = ()
+    before: str = ""
+    after: str = ""
     stop: StopRule = field(default_factory=StopRule)
     resume: str = ""
     foreground: bool = True

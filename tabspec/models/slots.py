@@ -45,11 +45,12 @@ class Decoder(Protocol):
 @dataclass(frozen=True, slots=True)
 class Choice:
     """A token that was chosen: while ``rest`` of the forced text was left (empty: freely), with its log-probability
-    (natural logarithm) among all tokens."""
+    (natural logarithm) among all tokens. ``recall`` is the key of what was recalled meanwhile."""
 
     token: int
     rest: bytes
     logprob: float
+    recall: int = 0
 
 
 @dataclass(eq=False)

@@ -21,6 +21,8 @@ from tabspec.models.llama import LlamaConfig
 from tabspec.models.local import LocalModel
 from tabspec.models.protocol import ModelInfo
 from tabspec.models.quantized import is_quantized, load_llama_state_dict
+from tabspec.models.recall import RECALL
+from tabspec.prompt.fim import OURS
 
 # Longer prompts than a window of text gives are never built; keys and values for more would only take memory.
 MOST_CONTEXT = 4096
@@ -90,9 +92,12 @@ def load_transformers(
     # Within its window a sliding layer is an ordinary one, and can be cropped.
     decoder = TransformersDecoder(model, min(positions, window, context))
     detail = f"transformers {type(model).__name__}, {at.type}, {str(numbers).removeprefix('torch.')}, {form.name}"
-    fingerprint = folder.fingerprint("transformers", str(numbers), form.name, str(decoder.context))
+    recall = form is OURS  # its weights were fitted on models of our own; others see more of a file
+    fingerprint = folder.fingerprint(
+        "transformers", str(numbers), form.name, str(decoder.context), *((RECALL,) if recall else ())
+    )
     info = ModelInfo(name, fingerprint, decoder.context, detail, folder.calibration)
-    return LocalModel(info, decoder, vocabulary, form)
+    return LocalModel(info, decoder, vocabulary, form, recall=recall)
 
 
 def from_weights(

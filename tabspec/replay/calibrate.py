@@ -42,11 +42,14 @@ async def calibrate(model: Model, session: Session, machine: str = "") -> Latenc
     return fit_profile(timed.samples, model.info.name, machine)
 
 
-def session_requests(session: Session, fingerprint: str) -> Iterator[GenerationRequest]:
+def session_requests(
+    session: Session,
+    fingerprint: str,
+    stop: StopRule = StopRule(max_tokens=_DECODED),  # noqa: B008 (frozen)
+) -> Iterator[GenerationRequest]:
     """Requests as an engine makes them, at places spread over the session: each after an edit and after the next."""
     player = Player(session, User.TYPE)
     every = max(len(session.edits) // PLACES, 2)
-    stop = StopRule(max_tokens=_DECODED)
     number = 0
     while not player.done:
         step = player.perform()

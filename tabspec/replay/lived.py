@@ -18,9 +18,9 @@ class Lived:
     """Counts of one session, or of several (`total`).
 
     ``sources`` tells how the suggestions shown had come; ``waits`` are milliseconds from request to answer,
-    ``tab_waits`` those after an accept. ``tabs`` counts accepts that were followed by a request; after ``silent_tabs`` of
-    them nothing was shown. ``inserted`` counts the characters that came into the document, ``accepted_chars`` those by
-    an accept.
+    ``tab_waits`` those after an accept. ``tabs`` counts accepts that were followed by a request; after ``silent_tabs``
+    of them nothing was shown. ``inserted`` counts the characters that came into the document, ``accepted_chars`` those
+    by an accept.
     """
 
     name: str
@@ -103,24 +103,30 @@ def total(sessions: Iterable[Lived]) -> Lived:
     return whole
 
 
-COLUMNS = ("session", "min", "asked", "shown", "at once", "accepted", "refused", "instant Tabs", "wait, ms", "by Tab")
-"""Of the table's rows. The wait is that after a Tab, its median and 99th percentile; the last is of all characters."""
-
-
-def row(found: Lived) -> list[str]:
-    """One row of a table for people."""
+def figures(found: Lived) -> list[tuple[str, str]]:
+    """What happened, a line each, for people."""
+    parts = f", {found.parts} of them words or lines" if found.parts else ""
+    silent = f", and {found.silent_tabs} by nothing" if found.silent_tabs else ""
     return [
-        found.name,
-        f"{found.seconds / 60:.1f}",
-        f"{found.requests}",
-        f"{found.shown}",
-        _share(found.instant, found.shown),
-        f"{found.accepted}" + (f" ({found.parts} parts)" if found.parts else ""),
-        f"{found.rejected}",
-        f"{found.instant_tabs} of {found.tabs}" + (f" ({found.silent_tabs} silent)" if found.silent_tabs else ""),
-        _waits(found.tab_waits),
-        _share(found.accepted_chars, found.inserted),
+        ("minutes", f"{found.seconds / 60:.1f}"),
+        ("requests", f"{found.requests}"),
+        ("suggestions shown", f"{found.shown}"),
+        ("of these at once", f"{found.instant} ({_share(found.instant, found.shown)})"),
+        ("accepted", f"{found.accepted}{parts}"),
+        ("refused", f"{found.rejected}"),
+        ("accepts followed by the next at once", f"{found.instant_tabs} of {found.tabs}{silent}"),
+        ("wait after an accept, p50 and p99, ms", _waits(found.tab_waits)),
+        ("characters that came by Tab", _share(found.accepted_chars, found.inserted)),
     ]
+
+
+COLUMNS = ("session", "shown", "at once", "accepted", "instant Tabs")
+
+
+def row(found: Lived) -> tuple[str, ...]:
+    """One session of several, under `COLUMNS`."""
+    at_once = _share(found.instant, found.shown)
+    return found.name, f"{found.shown}", at_once, f"{found.accepted}", f"{found.instant_tabs} of {found.tabs}"
 
 
 def _share(part: int, whole: int) -> str:

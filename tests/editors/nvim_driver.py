@@ -93,7 +93,7 @@ class Nvim:
     server: list[str] | None
     options: str = ""  # Lua fields added to the table given to setup()
     before: str = ""  # Lua run before setup()
-    seconds: float = 15.0
+    seconds: float = 60.0  # a machine that runs much beside makes an editor wait for its turn
     init: Init = plugin_init
     size: tuple[int, int] = (100, 24)  # columns, lines
     environment: dict[str, str] = field(default_factory=dict)
@@ -124,7 +124,7 @@ class Nvim:
         command += [str(self.binary), "--clean", "-n", "-u", str(init), "--listen", str(self.socket), str(file)]
         self.tmux("new-session", "-d", "-x", str(self.size[0]), "-y", str(self.size[1]), shlex.join(command))
         self.until(self._listens, "the RPC socket")
-        self.until(lambda: self.lua("return vim.v.vim_did_enter == 1"), "the end of init.lua")
+        self.until(self._entered, "the end of init.lua")
         if self.server is not None and self.init is plugin_init:
             self.until(lambda: self.lua("return require('tabspec.session').get() ~= nil"), "tabspec attached")
         return self
@@ -137,6 +137,14 @@ class Nvim:
         except OSError:
             return False
         return True
+
+    def _entered(self) -> bool:
+        """Whether it has started. A question asked in the midst of that may stay without an answer: then it is asked
+        again."""
+        try:
+            return bool(self.lua("return vim.v.vim_did_enter == 1", patience=3))
+        except NotSeen:
+            return False
 
     def close(self) -> None:
         """End Neovim, and with it the server; then the terminal."""
@@ -176,14 +184,17 @@ class Nvim:
     def screen(self) -> Screen:
         return parse_screen(*self.capture())
 
-    def lua(self, code: str) -> Any:
-        """Run Lua in Neovim and give its result back, by way of JSON."""
+    def lua(self, code: str, patience: float | None = None) -> Any:
+        """Run Lua in Neovim and give its result back, by way of JSON. Raises `NotSeen` if none comes within
+        ``patience`` seconds."""
         wrapped = f"(function() {code} end)()"
         literal = "vim.json.encode({" + wrapped + "})"
         expression = "luaeval(" + _vim_string(literal) + ")"
         command = [str(self.binary), "--server", str(self.socket), "--remote-expr", expression]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=self.seconds)
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, timeout=patience or self.seconds
+            )
         except subprocess.TimeoutExpired:  # it waits for a key
             raise NotSeen(f"lua {code!r}: no answer\n--- screen ---\n{self.screen().text}") from None
         if done.returncode:

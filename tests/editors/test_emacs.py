@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shlex
 import subprocess
-import sys
-import time
-import uuid
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 from nvim_driver import REPOSITORY, NotSeen
-from terminal_screen import Screen, parse_screen
+from tmux_terminal import SECONDS, Terminal, scripted_server
 
 pytestmark = pytest.mark.editors
 
 TARGET = "def area(width, height):\n    return width * height\n\n\nprint(area(2, 3))\n"
-SECONDS = 60.0  # starting takes some; a busy machine is given more before a test fails
 
 
 @cache
@@ -39,38 +33,18 @@ def settings_of_the_readme(*titles: str) -> str:
     return "\n".join(block[1] for block in blocks if block)
 
 
-class Emacs:
-    """An Emacs in a tmux server of its own, asked through emacsclient."""
+class Emacs(Terminal):
+    """An Emacs with a file open, asked through emacsclient."""
 
     def __init__(self, folder: Path, init: str, target: str) -> None:
-        self.folder, self._name = folder, f"tabspec-{uuid.uuid4().hex[:8]}"
+        self.folder = folder
         folder.chmod(0o700)  # Emacs wants its socket to be nobody else's
-        script = folder / "script.json"
-        script.write_text(json.dumps({"target": target}))
-        server = [sys.executable, "-m", "tabspec_lsp.main", "--stdio", "--model", f"scripted:{script}"]
-        init = init.replace('"tabspec-lsp" "--stdio"', " ".join(map(json.dumps, server)))
+        server = " ".join(map(json.dumps, scripted_server(folder, target)))
         own = f'(setq server-socket-dir "{folder}" server-name "socket" inhibit-startup-screen t) (server-start)\n'
-        (folder / "init.el").write_text(own + init)
+        (folder / "init.el").write_text(own + init.replace('"tabspec-lsp" "--stdio"', server))
         (folder / "example.py").write_text("")
-        environment = {"HOME": str(folder), "TERM": "xterm-256color", "LANG": "C.UTF-8"}
-        environment["PYTHONPATH"] = os.environ.get("PYTHONPATH", f"{REPOSITORY}:{REPOSITORY / 'lsp'}")
-        command = ["env", *(f"{name}={value}" for name, value in environment.items())]
-        command += ["emacs", "-nw", "-q", "-l", str(folder / "init.el"), str(folder / "example.py")]
-        self.tmux("-f", os.devnull, "new-session", "-d", "-x", "100", "-y", "24", shlex.join(command))
+        super().__init__(folder, ["emacs", "-nw", "-q", "-l", str(folder / "init.el"), str(folder / "example.py")])
         self.until(lambda: self.lisp("(and (eglot-current-server) t)") == "t", "eglot, connected")
-
-    def tmux(self, *arguments: str) -> str:
-        done = subprocess.run(["tmux", "-L", self._name, *arguments], capture_output=True, text=True, check=False)
-        return done.stdout
-
-    def keys(self, *names: str) -> None:
-        self.tmux("send-keys", *names)
-
-    def type(self, text: str) -> None:
-        self.tmux("send-keys", "-l", text)
-
-    def screen(self) -> Screen:
-        return parse_screen(self.tmux("capture-pane", "-ep"), (0, 0))
 
     def lisp(self, code: str) -> str:
         """What code evaluates to in the file's buffer, printed; "" if Emacs cannot say."""
@@ -84,23 +58,12 @@ class Emacs:
         said = self.lisp("(buffer-substring-no-properties (point-min) (point-max))")
         return str(json.loads(said, strict=False)) if said else ""
 
-    def until(self, true: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
-        deadline = time.monotonic() + seconds
-        while not true():
-            if time.monotonic() > deadline:
-                raise NotSeen(f"not seen within {seconds} s: {what}\n--- screen ---\n{self.screen().text}")
-            time.sleep(0.02)
-
-    def until_row(self, number: int, text: str, seconds: float = SECONDS) -> None:
-        """Wait until a row of the screen (0 is the menu bar) says this."""
-        self.until(lambda: self.screen().rows[number].rstrip() == text, f"row {number}: {text!r}", seconds)
-
     def until_text(self, text: str) -> None:
         self.until(lambda: self.text == text, f"the buffer {text!r}")
 
     def close(self) -> None:
         self.lisp("(kill-emacs)")
-        self.tmux("kill-server")
+        super().close()
 
 
 @pytest.fixture

@@ -241,18 +241,20 @@ def test_choosing_another_one(open_nvim: Open) -> None:
     nvim.type("def ar")
     nvim.until_ghost("ea(width, height):")
     nvim.keys("M-n")
-    nvim.until_ghost("ray(size): (2/3)")  # the shorter is the likelier one
+    nvim.until_ghost("ctic(pole): (2/3)")
     nvim.keys("M-n")
-    nvim.until_ghost("ctic(pole): (3/3)")
+    nvim.until_ghost("ray(size): (3/3)")
     nvim.keys("M-p")
-    nvim.until_ghost("ray(size): (2/3)")
+    nvim.until_ghost("ctic(pole): (2/3)")
+    nvim.keys("M-n")
+    nvim.until_ghost("ray(size): (3/3)")
     nvim.keys("M-Right")
     nvim.until_ghost("(size):")
     assert nvim.text == "def array"
     nvim.keys("Tab")
     nvim.until_ghost("    return [0] * size")
     assert nvim.text == "def array(size):"
-    status = until_status(nvim, "tabs", 1)
+    status = until_status(nvim, "tabs", 2)
     assert status["accepted"] == 2  # a word of it, and the rest
 
 
@@ -264,7 +266,7 @@ def test_a_refused_suggestion_gives_its_place_to_another(open_nvim: Open) -> Non
     nvim.keys("C-]")
     nvim.until_no_ghost()
     nvim.lua("require('tabspec').next()")
-    nvim.until_ghost("ray(size): (1/2)")
+    nvim.until_ghost("ctic(pole): (1/2)")
 
 
 # --- the user's own Tab -----------------------------------------------------------------------------------------------

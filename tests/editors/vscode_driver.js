@@ -95,8 +95,10 @@ async function main(executablePath) {
     async open({ url }) {
       await page?.close();
       page = await browser.newPage({ viewport: { width: 1000, height: 700 } });
+      // Only for a test that fails: on a machine that runs much beside, a page takes half a minute.
+      page.setDefaultTimeout(120_000);
       await page.addInitScript(`globalThis.tabspecLooks = (${looks})();`);
-      await page.goto(url);
+      await page.goto(url, { waitUntil: "commit", timeout: 120_000 }); // what is waited for is what is looked for next
     },
     type: ({ text, delay }) => page.keyboard.type(text, { delay }),
     press: ({ key }) => page.keyboard.press(key),

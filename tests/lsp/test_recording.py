@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import stat
@@ -17,7 +18,9 @@ from tabspec_lsp.offers import Offers
 from tabspec_lsp.recorder import Recorder
 from texts import random_change
 
+from tabspec.cli.main import run
 from tabspec.context import EditContext
+from tabspec.replay.lived import lived
 from tabspec.replay.session import MarkEvent
 from tabspec.replay.session_file import read_session
 from tabspec.suggestion import Answer, Source, Suggestion
@@ -59,6 +62,33 @@ async def test_a_session_replays_to_the_text_of_the_editor(start: Start, tmp_pat
     (first, second) = (event.data for event in session.events if isinstance(event, MarkEvent) and event.kind == "show")
     assert (first["text"], first["source"]) == ("dd(a, b):", "model")
     assert (second["cursor"], second["source"] in ("speculated", "joined")) == (14, True)
+
+
+async def test_the_report_tells_what_happened(start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A session of Tab, Tab with a server that had time to ask ahead; the server's own figures say the same."""
+    folder, text = tmp_path / "sessions", "def a"
+    target = "def add(a, b):\n    return a + b\n\n\nadd(1, 2)\n"
+    client = await start("--record", str(folder), model={"target": target, "prefill_s": 0.05})
+    client.open(text, URI)
+    for version in (2, 3):
+        (item,) = await client.inline(text.count("\n"), len(text.rpartition("\n")[2]))
+        async with asyncio.timeout(30):
+            while (await client.status())["cache"]["entries"] < version:
+                pass
+        text += item["insertText"]
+        client.change(version, {"text": text})
+        await client.command(item)
+    await client.inline(text.count("\n"), len(text.rpartition("\n")[2]))
+    status = await client.status()
+    assert (status["shown"], status["accepted"], status["tabs"], status["instant_tabs"]) == (3, 2, 2, 2)
+    assert await client.stop() == 0
+    (session,) = files(folder)
+    found = lived(read_session(session))
+    assert (found.requests, found.shown, found.accepted, found.tabs, found.instant_tabs) == (3, 3, 2, 2, 2)
+    assert found.instant == round(status["hit_rate"] * 3)
+    assert found.accepted_chars == found.inserted == len(text) - len("def a")
+    assert run(["report", str(folder)]) == 0
+    assert "2 of 2" in capsys.readouterr().out
 
 
 async def test_a_random_session_replays_to_the_text_of_the_editor(start: Start, tmp_path: Path) -> None:

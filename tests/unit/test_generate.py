@@ -21,6 +21,7 @@ from tabspec.models.generate import LocalDecoding, generate
 from tabspec.models.load import load_model
 from tabspec.models.local import LocalModel
 from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, StopRule, Usage
+from tabspec.models.recall import LONGEST, WEIGHTS
 from tabspec.models.slots import Slots
 from tabspec.prompt.window import canonical_cut
 from tabspec.suggestion import Finish
@@ -55,10 +56,19 @@ def fresh(local: LocalDecoding) -> LocalDecoding:
 LONG = StopRule(3, 24)
 
 
-def ask(document: str, at: int, stop: StopRule = LONG, resume: str = "") -> GenerationRequest:
+def around(document: str, at: int) -> tuple[str, str]:
+    """Text before and behind the window that says the document again, and goes on otherwise: to be recalled."""
+    return f"{document[:at]}foo(x) + 1\n{document[:at]}return 1{document}", f"\n{document[:at]}foo\n"
+
+
+def ask(
+    document: str, at: int, stop: StopRule = LONG, resume: str = "", beside: tuple[str, str] = ("", "")
+) -> GenerationRequest:
     """The request that the window makes of a short document and a cursor."""
-    cut = canonical_cut(document[:at])
-    return GenerationRequest(document[:cut], document[cut:at], document[at:], "a.py", stop=stop, resume=resume)
+    cut, (before, after) = canonical_cut(document[:at]), beside
+    return GenerationRequest(
+        document[:cut], document[cut:at], document[at:], "a.py", before=before, after=after, stop=stop, resume=resume
+    )
 
 
 def answer(local: LocalDecoding, request: GenerationRequest) -> tuple[str, Finish, Usage]:
@@ -71,6 +81,32 @@ def answer(local: LocalDecoding, request: GenerationRequest) -> tuple[str, Finis
         return text, last.finish, usage
 
     return asyncio.run(run())
+
+
+def recalled(local: LocalDecoding, request: GenerationRequest, head: str, tokens: list[int]) -> tuple[float, list[int]]:
+    """The weight of what is recalled behind ``tokens``, and every token that came next at a longest match."""
+    encode, found = local.vocabulary.encode, dict[int, list[int]]()
+    for texts in ((request.before, head), (request.suffix, request.after)):
+        file = [token for text in texts for token in encode(text)]
+        for end in range(len(file)):
+            length = 0
+            while length < min(end, len(tokens), LONGEST) and file[end - 1 - length] == tokens[-1 - length]:
+                length += 1
+            found.setdefault(length, []).append(file[end])
+    best = max(found, default=0)
+    return max((weight for length, weight in WEIGHTS if length <= best), default=0.0), found.get(best, [])
+
+
+def expected(local: LocalDecoding, request: GenerationRequest, head: str, tokens: list[int]) -> list[float]:
+    """The logits behind ``tokens``, with what is recalled mixed in."""
+    row = local.decoder.forward(local.decoder.new_kv(), tokens, 1)[0, : local.vocabulary.size]
+    if local.recaller:
+        weight, then = recalled(local, request, head, tokens)
+        row = row.softmax(0) * (1 - weight)
+        for token in then:
+            row[token] += weight / len(then)
+        row = row.log()
+    return list(row.tolist())
 
 
 def oracle(local: LocalDecoding, request: GenerationRequest) -> str:
@@ -87,7 +123,7 @@ def oracle(local: LocalDecoding, request: GenerationRequest) -> str:
         if stop.end(text[cursor:]) is not None or spent >= stop.max_tokens:
             return text[cursor:]
         while True:
-            logits = local.decoder.forward(local.decoder.new_kv(), tokens, 1)[0].tolist()
+            logits = expected(local, request, head, tokens)
             rest = known[len(written) :]
 
             def allowed(token: int, rest: bytes = rest) -> bool:
@@ -153,7 +189,7 @@ def begin_oracle(local: LocalDecoding, request: GenerationRequest) -> dict[str, 
     text = request.head + request.forced
     tokens, rest = local.prompter.prompt(text[:cut], request), text[cut:].encode()
     while True:
-        logits = local.decoder.forward(local.decoder.new_kv(), tokens, 1)[0].tolist()
+        logits = expected(local, request, text[:cut], tokens)
         agree = [
             token
             for token in range(vocabulary.size)
@@ -218,7 +254,7 @@ QUICK = settings(max_examples=20, deadline=None)
 @settings(max_examples=15, deadline=None)
 @given(place=places())
 def test_it_is_what_the_rules_say(local: LocalDecoding, place: tuple[str, int]) -> None:
-    request = ask(*place, stop=StopRule(3, 8))
+    request = ask(*place, stop=StopRule(3, 8), beside=around(*place))
     assert answer(fresh(local), request)[0] == oracle(local, request)
 
 
@@ -228,10 +264,10 @@ def test_typing_what_a_suggestion_says_gives_the_rest(
     local: LocalDecoding, place: tuple[str, int], data: st.DataObject
 ) -> None:
     document, at = place
-    text, finish, _ = answer(fresh(local), ask(document, at))
+    text, finish, _ = answer(fresh(local), ask(document, at, beside=around(document, at)))
     typed = data.draw(st.integers(0, len(text)))
     then = document[:at] + text[:typed] + document[at:]
-    longer, later, _ = answer(fresh(local), ask(then, at + typed))
+    longer, later, _ = answer(fresh(local), ask(then, at + typed, beside=around(document, at)))
     if finish in (Finish.LENGTH, Finish.STOP):  # the later request has a budget of its own
         assert longer.startswith(text[typed:]) or text[typed:].startswith(longer)
         assert longer.startswith(text[typed:]) or later is Finish.STOP
@@ -244,8 +280,29 @@ def test_typing_what_a_suggestion_says_gives_the_rest(
 def test_what_is_in_the_kv_slots_does_not_matter(local: LocalDecoding, walk: list[tuple[str, int]]) -> None:
     warm = fresh(local)
     for place in walk:
-        request = ask(*place)
+        request = ask(*place, beside=around(*place))
         assert answer(warm, request)[:2] == answer(fresh(local), request)[:2]
+
+
+@QUICK
+@given(place=places(), data=st.data())
+def test_what_was_recalled_of_another_text_does_not_matter(
+    local: LocalDecoding, place: tuple[str, int], data: st.DataObject
+) -> None:
+    """The same prompt again, when something else in the file has changed meanwhile."""
+    warm, texts = fresh(local), [around(*place), around(*place)[::-1], ("", "")]
+    for beside in data.draw(st.lists(st.sampled_from(texts), min_size=2, max_size=4)):
+        request = ask(*place, beside=beside)
+        assert answer(warm, request)[:2] == answer(fresh(local), request)[:2]
+
+
+def test_recall_is_of_use_to_these_tests(local: LocalDecoding) -> None:
+    """What is tested above would hold of answers that recall never changes."""
+    changed = 0
+    for at in range(40, 140, 5):
+        request = ask(tiny.CODE[:at], at, beside=around(tiny.CODE[:at], at))
+        changed += answer(fresh(local), request)[0] != answer(replace(fresh(local), recaller=None), request)[0]
+    assert changed >= 3 or local.recaller is None
 
 
 @QUICK
@@ -253,7 +310,7 @@ def test_what_is_in_the_kv_slots_does_not_matter(local: LocalDecoding, walk: lis
 def test_writing_on_in_one_document_reuses_and_agrees(local: LocalDecoding, document: str) -> None:
     warm = fresh(local)
     for at in [*range(len(document) + 1), *range(len(document), -1, -3)]:
-        request = replace(ask(document[:at], at), suffix="\n# end")
+        request = replace(ask(document[:at], at, beside=around(document, len(document))), suffix="\n# end")
         assert answer(warm, request)[:2] == answer(fresh(local), request)[:2]
 
 
@@ -296,7 +353,7 @@ def test_beginnings_are_the_likeliest_that_say_something(local: LocalDecoding, w
     """Whatever is in the KV slots; and asking for them changes no answer."""
     warm = fresh(local)
     for place in walk:
-        request = ask(*place)
+        request = ask(*place, beside=around(*place))
         before = answer(warm, request)[:2]
         found, usage = begin(warm, request)
         likely = begin_oracle(local, request)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from tabspec.calibration import Calibration
 from tabspec.context import EditContext
-from tabspec.engine.postprocess import fit_line_end, judge, postprocess
+from tabspec.engine.indentation import end_with_block
+from tabspec.engine.postprocess import Step, fit_line_end, judge, postprocess
 from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion
 from tabspec.text import Document
 
@@ -79,3 +80,44 @@ def test_unlikely_suggestions_are_withheld_if_it_is_known_how_likely_they_are() 
     assert isinstance(kept, Suggestion) and kept.probability == pytest.approx(0.0474, abs=1e-4)
     assert isinstance(judge(suggestion, generated, None, 0.9), Suggestion)
     assert judge(Reason.EMPTY, generated, curve, 0.0) is Reason.EMPTY
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "kept"),
+    [
+        ("    x", " = 1\n    y = 2\nz = 3", " = 1\n    y = 2"),
+        ("    if x", ":\n        y\n    else:\n        z\nend", ":\n        y\n    else:\n        z"),
+        ("    f(", "\n        a,\n    )\n)", "\n        a,\n    )\n)"),
+        ("        y", "\n    return 1", "\n    return 1"),
+        ("        y", "\n\n    a\n    b\nc", "\n\n    a\n    b"),
+        ("\tx", "\n\ty\nz", "\n\ty"),
+        ("x", "", ""),
+    ],
+)
+def test_a_suggestion_ends_with_its_block(before: str, text: str, kept: str) -> None:
+    assert end_with_block(before, text) == kept
+
+
+LINES = st.lists(st.sampled_from(["", "a", " b", "  c", "  )", "\td"]), max_size=7).map("\n".join)
+
+
+@given(st.sampled_from(["", "  ", " x", "   y"]), LINES)
+def test_what_is_kept_stands_nowhere_further_out(before: str, text: str) -> None:
+    kept = end_with_block(before, text)
+    assert text.startswith(kept) and (kept == text or text[len(kept)] == "\n")
+    assert end_with_block(before, kept) == kept
+
+    def depth(line: str) -> int:
+        return len(line) - len(line.lstrip())
+
+    here = bool(kept.split("\n")[0].strip())  # something is said on the cursor's line
+    lines = [line for i, line in enumerate((before + kept).split("\n")) if line.strip() and (i or here)]
+    own = [depth(line) for line in lines if line.lstrip()[0] != ")"]
+    assert not own or min(own) >= depth(lines[0])
+
+
+def test_steps_can_be_left_out() -> None:
+    context = EditContext(Document("file:///a.py", "f()"), 2)
+    generated = GeneratedText("a)", Finish.END)
+    without = postprocess(context, generated, frozenset(Step) - {Step.OVERLAP})
+    assert isinstance(without, Suggestion) and without.replace_after == 0

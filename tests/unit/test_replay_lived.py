@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tabspec.cli.main import run
-from tabspec.replay.lived import lived, row, total
+from tabspec.replay.lived import figures, lived, row, total
 from tabspec.replay.session import EditEvent, Event, MarkEvent, Session
 from tabspec.replay.session_file import write_session
 from tabspec.text import Edit
@@ -66,8 +66,9 @@ def test_a_session_that_ends_with_an_accept() -> None:
 def test_several_are_added_up() -> None:
     once, twice = lived(Session("", EVENTS)), total([lived(Session("", EVENTS))] * 2)
     assert (twice.requests, twice.tabs, twice.instant, twice.inserted) == (10, 6, 4, 24)
-    assert row(twice)[4] == row(once)[4] == "50%"
-    assert row(lived(Session("")))[4] == ""
+    assert row(twice)[2] == row(once)[2] == "50%"
+    assert row(lived(Session("")))[2] == ""
+    assert dict(figures(twice))["accepts followed by the next at once"] == "4 of 6, and 2 by nothing"
 
 
 def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,7 +76,7 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         write_session(Session("", EVENTS), tmp_path / name)
     assert run(["report", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    assert "Real use" in said and "2 of 3" in said and "4 of 6" in said
+    assert "Real use" in said and "2 of 3" in said and "4 of 6, and 2 by nothing" in said
 
 
 @pytest.mark.parametrize("wrong", ["mixed", "html", "empty", "no marks"])

@@ -16,6 +16,7 @@ from tabspec.calibration import Calibration
 from tabspec.errors import InputError
 from tabspec.models.load import BUNDLED, load_model
 from tabspec.train.corpus import Corpus
+from tabspec.train.evaluation.ablation import Row, ablate
 from tabspec.train.evaluation.baseline import Baseline
 from tabspec.train.evaluation.bits import corpus_bits
 from tabspec.train.evaluation.calibration import expected_error, fit, reliability
@@ -23,6 +24,7 @@ from tabspec.train.evaluation.infill import Mark, fill, with_model
 from tabspec.train.evaluation.report import Contestant
 from tabspec.train.evaluation.scorer import load_scorer
 from tabspec.train.evaluation.snippets import Kind, Snippet, sample
+from tabspec.train.evaluation.surroundings import Surroundings
 from tabspec.train.tokenizer import load_tokenizer
 
 Progress = Callable[[str, int, int], None]
@@ -31,13 +33,15 @@ _FEW = 20  # with fewer rights or wrongs a curve of four parameters means nothin
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is measured: holes of each kind and bytes of text for each language, the same for all with one seed."""
+    """What is measured: holes of each kind and bytes of text for each language, the same for all with one seed; models
+    are shown ``related_chars`` of what a hole's document imports."""
 
     corpus: Path
     languages: tuple[str, ...] = ("python",)
     holes: int = 100
     bytes: int = 200_000
     seed: int = 0
+    related_chars: int = 0
 
     def documents(self, corpus: Corpus, language: str) -> list[tuple[str, str, str, str]]:
         """(project, path, language, text) of about ``bytes`` bytes, projects in turn."""
@@ -70,7 +74,8 @@ def evaluate_model(plan: Plan, model: str, progress: Progress) -> Contestant:
             texts = [(path.rsplit("/", 1)[-1], text) for _, path, _, text in plan.documents(corpus, language)]
             result.bits[language] = corpus_bits(scorer, texts, partial(_tell, progress, "bits per byte", len(texts)))
     if plan.holes:
-        result.marks = _fill_with(model, _snippets(plan, corpus), progress)
+        surroundings = Surroundings(corpus, plan.related_chars) if plan.related_chars else None
+        result.marks = _fill_with(model, _snippets(plan, corpus), surroundings, progress)
         _calibrate(result)
     return result
 
@@ -88,6 +93,15 @@ def evaluate_baseline(plan: Plan, progress: Progress) -> Contestant:
     return result
 
 
+def ablate_model(plan: Plan, model: str, progress: Progress) -> list[Row]:
+    """What each step between a model's words and the screen is worth, on the plan's holes."""
+    loaded = load_model(model)
+    try:
+        return ablate(loaded, _snippets(plan, Corpus(plan.corpus)), progress)
+    finally:
+        asyncio.run(loaded.close())
+
+
 def _tell(progress: Progress, what: str, total: int, done: int) -> None:
     progress(what, done, total)
 
@@ -96,11 +110,13 @@ def _snippets(plan: Plan, corpus: Corpus) -> list[Snippet]:
     return [snippet for language in plan.languages for snippet in sample(corpus, language, plan.holes, plan.seed)]
 
 
-def _fill_with(name: str, snippets: Sequence[Snippet], progress: Progress) -> list[Mark]:
+def _fill_with(
+    name: str, snippets: Sequence[Snippet], surroundings: Surroundings | None, progress: Progress
+) -> list[Mark]:
     async def run() -> list[Mark]:
         model = load_model(name)
         try:
-            return await fill(snippets, with_model(model), lambda n: progress("holes", n, len(snippets)))
+            return await fill(snippets, with_model(model, surroundings), lambda n: progress("holes", n, len(snippets)))
         finally:
             await model.close()
 

@@ -12,6 +12,7 @@ from tabspec.models.protocol import GenerationRequest, Model, StopRule
 from tabspec.prompt.window import WindowSize, window
 from tabspec.train.evaluation.similarity import edit_similarity, same
 from tabspec.train.evaluation.snippets import Kind, Snippet
+from tabspec.train.evaluation.surroundings import Surroundings
 from tabspec.train.evaluation.syntax import parses_in_place
 
 # A block of ten lines has up to 200 tokens; a line of 120 columns has 36.
@@ -50,8 +51,9 @@ class Mark:
 Guesser = Callable[[Snippet], Awaitable[Guess]]
 
 
-def with_model(model: Model) -> Guesser:
-    """A guesser that asks ``model`` the way the engine does: the same window, the same cut, greedily."""
+def with_model(model: Model, surroundings: Surroundings | None = None) -> Guesser:
+    """A guesser that asks ``model`` the way the engine does: the same window, the same cut, greedily; with related code
+    from the snippet's ``surroundings``."""
 
     async def guess(snippet: Snippet) -> Guess:
         seen = window(snippet.context, WindowSize())
@@ -61,6 +63,9 @@ def with_model(model: Model) -> Guesser:
             suffix=seen.suffix,
             path=snippet.name,
             language=snippet.language,
+            related=surroundings.related(snippet, seen) if surroundings else (),
+            before=seen.before,
+            after=seen.after,
             stop=STOPS[snippet.kind],
         )
         begun = time.perf_counter()

@@ -2,7 +2,8 @@
 
 JSON: ``{"format": "tabspec-evaluation", "version": 1, "git_commit", "machine", "date", "corpus", "seed", "contestants":
 [...]}``; a contestant has ``name``, ``bits_per_byte`` by language, ``infill`` by language and kind (the fields of
-`Score`), and ``calibration`` (``expected_error`` before and after fitting, ``bins``).
+`Score`), and ``calibration`` (``expected_error`` before and after fitting, ``bins``). With ``--ablate`` there are no
+contestants but ``ablation``, the rows of the table (`tabspec.train.evaluation.ablation.Row`; ``off`` null: all on).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from rich.table import Table
 
+from tabspec.train.evaluation.ablation import Row
 from tabspec.train.evaluation.bits import Bits
 from tabspec.train.evaluation.calibration import Bin
 from tabspec.train.evaluation.infill import Mark, Score, score
@@ -63,10 +65,32 @@ def _number(value: float) -> float | None:
     return None if isinstance(value, float) and math.isnan(value) else round(value, 5)
 
 
-def as_json(contestants: Sequence[Contestant], about: Mapping[str, Any]) -> dict[str, Any]:
+def as_json(contestants: Sequence[Contestant], about: Mapping[str, Any], rows: Sequence[Row] = ()) -> dict[str, Any]:
     """The whole file."""
     found = [contestant.as_json() for contestant in contestants]
-    return {"format": FORMAT, "version": 1, **about, "contestants": found}
+    ablation = {"ablation": [_row_as_json(row) for row in rows]}
+    return {"format": FORMAT, "version": 1, **about, "contestants": found, **(ablation if rows else {})}
+
+
+def _row_as_json(row: Row) -> dict[str, Any]:
+    shares = {name: value for name, value in asdict(row).items() if isinstance(value, float)}
+    return {"off": row.off, "kind": row.kind, "count": row.count, **{name: _number(v) for name, v in shares.items()}}
+
+
+def ablation_table(rows: Sequence[Row]) -> Table:
+    """What each step is worth, for a terminal."""
+    table = Table(title="Between the model's words and the screen: shares in percent", title_justify="left")
+    table.add_column("what", no_wrap=True)
+    table.add_column("left out", no_wrap=True)
+    for name in ("holes", "shown", "agree", "exact", "parses", "2nd )", "saved"):
+        table.add_column(name, justify="right")
+    for kind in dict.fromkeys(row.kind for row in rows):
+        for row in rows:
+            if row.kind is kind:
+                shares = (row.shown, row.right, row.exact, row.parses, row.bracket, row.saved)
+                shown = [f"{100 * share:.1f}" for share in shares]
+                table.add_row(kind.value, row.off.value if row.off else "nothing", str(row.count), *shown)
+    return table
 
 
 def tables(contestants: Sequence[Contestant]) -> list[Table]:

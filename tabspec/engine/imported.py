@@ -1,0 +1,49 @@
+"""What a document imports, read from disk: files of its own workspace folder only, none that is to be left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from tabspec.engine.neighbours import MOST_CHARS
+from tabspec.ignore import path_of
+from tabspec.prompt.imports import imported
+from tabspec.text import Document
+
+# More are not read: a file that imports fifty others is about none of them.
+MOST_FILES = 24
+
+
+def read_imported(document: Document, folders: Iterable[Path], ignored: Callable[[str], bool]) -> list[Document]:
+    """The documents that ``document``'s imports name, in their order, as far as they lie in the innermost of
+    ``folders`` that holds it. Files that are ``ignored``, too long or no text are left out; links out of the folder
+    lead nowhere.
+    """
+    path = Path(path_of(document.uri))
+    around = [folder for folder in folders if path.is_relative_to(folder)]
+    if not document.uri.startswith("file:") or not around:
+        return []
+    root = max(around, key=lambda folder: len(folder.parts))
+    found: dict[str, Document] = {}
+    for names in imported(path, document.text, document.language, root):
+        if len(found) == MOST_FILES:
+            break
+        for uri, text in _texts(map(Path, names), root, ignored):
+            if uri not in (document.uri, *found):
+                found[uri] = Document(uri, text, document.language)
+            break  # the likeliest that is there
+    return list(found.values())
+
+
+def _texts(paths: Iterable[Path], root: Path, ignored: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
+    """(URI, text) of the files among ``paths`` that may be read."""
+    for path in paths:
+        try:
+            if not path.is_file() or not path.resolve().is_relative_to(root.resolve()):
+                continue
+            if ignored(path.as_uri()) or ignored(path.resolve().as_uri()):
+                continue
+            if path.stat().st_size <= MOST_CHARS:
+                yield path.as_uri(), path.read_text(encoding="utf-8")
+        except (OSError, ValueError):  # gone, not to be read, no text in UTF-8
+            continue

@@ -1,0 +1,71 @@
+"""The documents around the one that is edited, and what of them the model is shown with a question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from tabspec.context import EditContext
+from tabspec.engine.question import base_name
+from tabspec.models.protocol import RelatedText
+from tabspec.prompt.pieces import Piece, pieces
+from tabspec.prompt.related import LONGEST_PIECE, Pieces, asked_with
+from tabspec.prompt.window import Window
+from tabspec.text import Document
+
+# Longer ones are data, and would take long to be taken apart (16 ms for this many characters).
+MOST_CHARS = 400_000
+
+
+class Neighbours:
+    """Open documents, and those that each document's imports name. ``chars`` of them are shown at most (0: none).
+
+    What is shown is a function of these documents and of a state of the one that is edited; it is looked for anew
+    only if one of them changes.
+    """
+
+    def __init__(self, chars: int) -> None:
+        self.chars = chars
+        self._open: dict[str, Document] = {}
+        self._imported: dict[str, dict[str, Document]] = {}
+        # Ten languages' worth of open tabs; what is typed in changes and falls out.
+        self._taken_apart = lru_cache(maxsize=64)(_pieces)
+        self._gathered = lru_cache(maxsize=8)(self._gather)
+        self._chosen = lru_cache(maxsize=64)(self._choose)
+
+    def opened(self, document: Document) -> None:
+        """A document is open, with this text now."""
+        self._open[document.uri] = document
+
+    def closed(self, uri: str) -> None:
+        """A document is not open any more, or not known for sure."""
+        self._open.pop(uri, None)
+        self._imported.pop(uri, None)
+
+    def imports(self, uri: str, documents: Iterable[Document]) -> None:
+        """What the imports of a document name. An open document's text counts, whatever was read elsewhere."""
+        self._imported[uri] = {document.uri: document for document in documents}
+
+    def related(self, context: EditContext, window: Window) -> tuple[RelatedText, ...]:
+        """What the model is shown with a state of a document."""
+        if not self.chars:
+            return ()
+        around = self._imported.get(context.uri, {}) | self._open
+        around.pop(context.uri, None)
+        if not around:
+            return ()
+        texts = tuple((uri, document.text) for uri, document in sorted(around.items()))
+        return self._chosen(texts, *asked_with(window), self.chars)
+
+    def _choose(
+        self, texts: tuple[tuple[str, str], ...], before: str, behind: str, chars: int
+    ) -> tuple[RelatedText, ...]:
+        best = self._gathered(texts).best((before, behind), chars)
+        return tuple(RelatedText(piece.path, piece.text) for piece in best)
+
+    def _gather(self, texts: tuple[tuple[str, str], ...]) -> Pieces:
+        return Pieces(piece for uri, text in texts for piece in self._taken_apart(uri, text))
+
+
+def _pieces(uri: str, text: str) -> tuple[Piece, ...]:
+    return pieces(base_name(uri), text, LONGEST_PIECE) if len(text) <= MOST_CHARS else ()

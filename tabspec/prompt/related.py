@@ -1,0 +1,81 @@
+"""Related code: which pieces of other documents a model is shown with a window, and how they are found.
+
+A piece counts the more, the more names it has in common with the code around the cursor, rare names more than frequent
+ones. What is asked with comes from a *canonical place*, which moves in steps, so that the choice stays as it is while
+a few lines are typed: it stands at the beginning of the prompt, and whenever it changes, all of the prompt is new.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from tabspec.prompt.pieces import Piece, names
+from tabspec.prompt.window import Window, WindowSize
+
+# Characters of the longest piece: a definition of 25 lines. Longer texts leave too little room for the window.
+LONGEST_PIECE = 900
+# Two pieces of a thousand characters say more than five of a few lines.
+MOST_PIECES = 2
+# Room that is too small for a piece that says anything.
+LEAST_ROOM = 150
+# Characters by which the canonical place moves: those by which a window of the usual size does, so that the prompt is
+# not new twice (at 256 the choice changed every ten lines). In shorter heads it moves when they have doubled.
+STEP = WindowSize().step
+# Characters before it whose names are looked for.
+ASKED_CHARS = 1500
+
+
+def asked_with(window: Window) -> tuple[str, str]:
+    """The texts around a cursor whose names are looked for: before the canonical place, and the suffix.
+
+    Between two states of one scope of the window they are equal, as long as no `STEP` is passed.
+    """
+    length = len(window.head)
+    place = length // STEP * STEP if length >= STEP else 1 << length.bit_length() >> 1
+    place = window.head.rfind("\n", 0, place) + 1
+    return window.head[max(place - ASKED_CHARS, 0) : place], window.suffix
+
+
+class Pieces:
+    """Pieces to choose from, by their names. Made once for each set of documents."""
+
+    def __init__(self, pieces: Iterable[Piece]) -> None:
+        self._pieces = tuple(pieces)
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    @cached_property
+    def _with(self) -> dict[str, list[int]]:
+        """Which pieces have a name."""
+        found: defaultdict[str, list[int]] = defaultdict(list)
+        for number, piece in enumerate(self._pieces):
+            for name in piece.names:
+                found[name].append(number)
+        return dict(found)
+
+    def best(self, texts: Sequence[str], chars: int) -> tuple[Piece, ...]:
+        """The pieces that have most in common with ``texts``, the best last (nearest to the code that it is for), of at
+        most ``chars`` characters together. Of equals the earlier one is taken."""
+        scores: defaultdict[int, float] = defaultdict(float)
+        for name in sorted(frozenset[str]().union(*map(names, texts))):  # in order: sums of floats depend on it
+            having = self._with.get(name, ())
+            for number in having:
+                scores[number] += _rarity(len(having), len(self._pieces))
+        chosen = list[Piece]()
+        for number in sorted(scores, key=lambda number: (-scores[number], number)):
+            piece = self._pieces[number]
+            if len(piece.text) <= chars and piece not in chosen:
+                chosen.append(piece)
+                chars -= len(piece.text)
+            if chars < LEAST_ROOM or len(chosen) == MOST_PIECES:
+                break
+        return tuple(reversed(chosen))
+
+
+def _rarity(having: int, count: int) -> float:
+    """What a name counts that ``having`` of ``count`` pieces have (inverse document frequency)."""
+    return math.log(1 + count / having)

@@ -1,0 +1,250 @@
+"""What each step between a model's words and the screen is worth: all of them on, and each off by itself.
+
+Measured on requests as the engine answers them, at held-out places as an editor shows them: brackets that were opened
+on the line are closed right behind the cursor, as editors do by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
+
+from tabspec.config import EngineConfig, Policy
+from tabspec.context import EditContext
+from tabspec.engine.engine import CompletionEngine
+from tabspec.engine.postprocess import PostProcess, Step, postprocess
+from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo
+from tabspec.suggestion import Suggestion
+from tabspec.text import Document
+from tabspec.train.evaluation.infill import STOPS
+from tabspec.train.evaluation.similarity import same
+from tabspec.train.evaluation.snippets import Kind, Snippet
+from tabspec.train.evaluation.syntax import parses_in_place
+
+_CLOSER = {"(": ")", "[": "]", "{": "}"}
+# Characters typed of a place at most: a line has 40, a block is not typed to its end by hand.
+_TYPED = 120
+
+
+class Part(StrEnum):
+    """What can be left out."""
+
+    HEALING = "token healing"
+    DOUBT = "doubt"
+    OVERLAP = "overlap"
+    INDENTATION = "indentation"
+    REPETITION = "repetition"
+
+
+_STEPS = {Part.OVERLAP: Step.OVERLAP, Part.INDENTATION: Step.INDENTATION, Part.REPETITION: Step.REPETITION}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A cursor in a document, and the document that its author wrote: ``written`` is what stands between
+    ``context.prefix`` and the text ``beyond``. What the document of ``context`` has between the cursor and ``beyond``
+    the editor has put there."""
+
+    context: EditContext
+    written: str
+    beyond: str
+    kind: Kind
+
+    @classmethod
+    def of(cls, snippet: Snippet) -> Place:
+        """A snippet's place in an editor that closes brackets."""
+        closers = _closers(snippet.prefix[snippet.prefix.rfind("\n") + 1 :], snippet.middle)
+        text = snippet.prefix + closers + snippet.suffix
+        document = Document(f"file:///{snippet.path}", text, snippet.language)
+        return cls(EditContext(document, len(snippet.prefix)), snippet.middle, snippet.suffix, snippet.kind)
+
+    def config(self, policy: Policy, doubt: bool) -> EngineConfig:
+        """The engine's settings for it."""
+        stop = STOPS[self.kind]
+        config = EngineConfig(policy=policy, max_lines=stop.max_lines, max_tokens=stop.max_tokens)
+        return config if doubt else replace(config, min_token_probability=0.0, min_first_probability=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One place under one setting. ``shown``: there was a suggestion. ``right``: all that it says stands there in the
+    author's text; ``exact``: and nothing is missing. ``bracket``: it leaves more closing brackets than the author's."""
+
+    kind: Kind
+    shown: bool
+    right: bool
+    exact: bool
+    parses: bool | None
+    bracket: bool
+    typed: int
+    saved: int
+
+
+class Remembering:
+    """A model that answers what it was asked before from memory: settings that differ only behind it cost no time."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._known: dict[GenerationRequest, tuple[Chunk, ...]] = {}
+
+    @property
+    def info(self) -> ModelInfo:
+        return self._model.info
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        request = replace(request, foreground=True)
+        if request not in self._known:
+            async with aclosing(self._model.stream(request)) as chunks:
+                self._known[request] = tuple([chunk async for chunk in chunks])
+        for chunk in self._known[request]:
+            yield chunk
+
+    async def close(self) -> None:
+        return None
+
+
+class Unhealed(Remembering):
+    """A model that is given the text up to the cursor as plain prompt: tokens may end where the cursor stands."""
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        plain = replace(request, head=request.head + request.forced, forced="")
+        async with aclosing(super().stream(plain)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+
+async def outcomes(
+    model: Model, places: Sequence[Place], off: Part | None, done: Callable[[int], None]
+) -> list[Outcome]:
+    """All places with everything on but ``off``. ``model`` remembers."""
+    steps = frozenset(Step) - {_STEPS[off]} if off in _STEPS else frozenset(Step)
+    post: PostProcess = partial(postprocess, steps=steps)
+    found = []
+    for number, place in enumerate(places, 1):
+        found.append(await _outcome(model, place, post, doubt=off is not Part.DOUBT))
+        done(number)
+    return found
+
+
+async def _outcome(model: Model, place: Place, post: PostProcess, doubt: bool) -> Outcome:
+    engine = CompletionEngine(model, place.config(Policy.CACHE, doubt), post=post)
+    try:
+        first = (await engine.complete(place.context)).suggestion
+        typed, saved = await _type(engine, place)
+    finally:
+        await engine.close()
+    if first is None:
+        return Outcome(place.kind, False, False, False, None, False, typed, saved)
+    after = place.context.after_accept(first)
+    inserted = after.document.text[place.context.offset : len(after.document.text) - len(place.beyond)]
+    prefix = place.context.prefix
+    parses = parses_in_place(prefix, inserted, place.beyond, place.written, place.context.document.language)
+    line = prefix[prefix.rfind("\n") + 1 :]
+    return Outcome(
+        place.kind,
+        shown=True,
+        right=_agrees(place, after),
+        exact=same(inserted, place.written),
+        parses=parses,
+        bracket=_surplus(line + inserted) > max(_surplus(line + place.written), 0),
+        typed=typed,
+        saved=saved,
+    )
+
+
+async def _type(engine: CompletionEngine, place: Place) -> tuple[int, int]:
+    """Write the place's text as the simulated user `tab` does who waits for every suggestion: one that agrees with
+    what the author wrote is taken, else the next character is typed. (Characters written, of these by Tab.)"""
+    goal = min(len(place.written), _TYPED)
+    context, start, saved = place.context, place.context.offset, 0
+    while (done := context.offset - start) < goal:
+        suggestion = (await engine.complete(context)).suggestion
+        if suggestion and _agrees(place, after := context.after_accept(suggestion)):
+            saved += after.offset - context.offset
+            context = after
+            continue
+        context = _key(place, context, place.written[done])
+    return context.offset - start, saved
+
+
+def _agrees(place: Place, after: EditContext) -> bool:
+    """Whether everything before the cursor is what the author wrote, and no further than that."""
+    return (place.context.prefix + place.written).startswith(after.prefix)
+
+
+def _key(place: Place, context: EditContext, char: str) -> EditContext:
+    """Type a character; a bracket that the editor has closed already is typed over."""
+    mine = len(context.suffix) - len(place.beyond)
+    if mine > 0 and context.suffix[0] == char:
+        return context.after_accept(Suggestion(char, replace_after=1))
+    return context.after_typing(char)
+
+
+def _closers(line: str, middle: str) -> str:
+    """What an editor has put behind the cursor: the closers of the brackets that ``line`` leaves open, if ``middle``
+    closes them all on its first line (else the author broke the line, and the closers stand further down)."""
+    open_: list[str] = []
+    for char in line:
+        if char in _CLOSER:
+            open_.append(_CLOSER[char])
+        elif open_ and char == open_[-1]:
+            open_.pop()
+    wanted = "".join(reversed(open_))
+    return wanted if _surplus(middle.split("\n", 1)[0]) == len(wanted) else ""
+
+
+def _surplus(text: str) -> int:
+    """How many more brackets a text closes than it opens."""
+    return sum(text.count(closer) - text.count(opener) for opener, closer in _CLOSER.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the table: shares of all places (``bracket`` and ``right`` of those with a suggestion)."""
+
+    off: Part | None
+    kind: Kind
+    count: int
+    shown: float
+    right: float
+    exact: float
+    parses: float
+    bracket: float
+    saved: float
+
+
+def ablate(model: Model, snippets: Sequence[Snippet], progress: Callable[[str, int, int], None]) -> list[Row]:
+    """The table: everything on, then each part off, for each kind of place."""
+    places = [Place.of(snippet) for snippet in snippets]
+    healed, unhealed = Remembering(model), Unhealed(model)
+    rows = []
+    for off in (None, *Part):
+
+        def done(count: int, what: str = f"without {off}" if off else "everything on") -> None:
+            progress(what, count, len(places))
+
+        found = asyncio.run(outcomes(unhealed if off is Part.HEALING else healed, places, off, done))
+        kinds = dict.fromkeys(place.kind for place in places)
+        rows += [_row(off, kind, [each for each in found if each.kind is kind]) for kind in kinds]
+    return rows
+
+
+def _row(off: Part | None, kind: Kind, found: Sequence[Outcome]) -> Row:
+    shown = [o for o in found if o.shown]
+    known = [o.parses for o in shown if o.parses is not None]
+    few = max(len(shown), 1)
+    return Row(
+        off,
+        kind,
+        len(found),
+        shown=len(shown) / len(found),
+        right=sum(o.right for o in shown) / few,
+        exact=sum(o.exact for o in found) / len(found),
+        parses=sum(known) / max(len(known), 1),
+        bracket=sum(o.bracket for o in shown) / few,
+        saved=sum(o.saved for o in found) / max(sum(o.typed for o in found), 1),
+    )

@@ -1,0 +1,100 @@
+"""The settings of editor-configs/helix/README.md in a real Helix, in a terminal: suggestions in its completion menu."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from nvim_driver import REPOSITORY, NotSeen
+from tmux_terminal import Terminal, scripted_server
+
+pytestmark = pytest.mark.editors
+
+TARGET = "def area(width, height):\n    return width * height\n\n\nprint(area(2, 3))\n"
+
+
+@cache
+def installed() -> Path:
+    """Helix, installed by the project's own script if it is not there yet."""
+    prefix = REPOSITORY / ".tools" / "helix"
+    script = REPOSITORY / "scripts" / "install-helix.sh"
+    done = subprocess.run([str(script), str(prefix)], capture_output=True, text=True, check=False, timeout=280)
+    assert done.returncode == 0, f"{script.name} failed:\n{done.stdout}{done.stderr}"
+    return prefix / "bin" / "hx"
+
+
+def settings_of_the_readme() -> dict[str, str]:
+    """The configuration files on the page, by name."""
+    page = (REPOSITORY / "editor-configs" / "helix" / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"`~/\.config/helix/(\w+\.toml)`.*?```toml\n(.*?)```", page, re.DOTALL)
+    return dict(blocks)
+
+
+class Helix(Terminal):
+    """A Helix with a file open, in Insert mode."""
+
+    def __init__(self, folder: Path, target: str) -> None:
+        command, *arguments = scripted_server(folder, target)
+        given = settings_of_the_readme()
+        languages = given["languages.toml"].replace('"tabspec-lsp"', json.dumps(command))
+        languages = languages.replace('["--stdio"]', json.dumps(arguments)).replace('"pylsp", ', "")
+        config = folder / ".config" / "helix"
+        config.mkdir(parents=True)
+        (config / "languages.toml").write_text(languages)
+        (config / "config.toml").write_text(given["config.toml"])
+        self.file, self.log = folder / "example.py", folder / "helix.log"
+        self.file.write_text("")
+        super().__init__(folder, [str(installed()), "-v", "--log", str(self.log), str(self.file)])
+        self.until(lambda: self.log.exists() and "textDocument/didOpen" in self.log.read_text(), "an open document")
+        self.keys("i")
+        self.until_shown(" INS ")
+
+    def saved(self) -> str:
+        self.keys("Escape")
+        self.until_shown(" NOR ")
+        self.type(":w")
+        self.keys("Enter")
+        self.until_shown("written,")
+        return self.file.read_text()
+
+
+@pytest.fixture
+def open_helix(tmp_path: Path) -> Iterator[Callable[..., Helix]]:
+    running: list[Helix] = []
+
+    def open_one(target: str = TARGET) -> Helix:
+        running.append(Helix(tmp_path, target))
+        return running[-1]
+
+    yield open_one
+    for helix in running:
+        helix.close()
+
+
+def take_from_the_menu(helix: Helix, seconds: float = 60) -> None:
+    for at, char in enumerate("def a", start=1):
+        helix.type(char)
+        helix.until_shown("def a"[:at].rstrip())
+    helix.until_shown("area(width, height):", seconds)
+    helix.keys("Tab", "Enter")
+    helix.until_row(0, "    1  def area(width, height):")
+
+
+def test_the_menu_takes_a_suggestion_and_the_next(open_helix: Callable[..., Helix]) -> None:
+    helix = open_helix()
+    take_from_the_menu(helix)
+    helix.keys("Enter", "C-x")  # a new line, and the menu by hand: Helix asks by itself only where a word is begun
+    helix.until_shown("return width * height")
+    helix.keys("Tab", "Enter")
+    helix.until_row(1, "    2      return width * height")
+    assert helix.saved() == "def area(width, height):\n    return width * height\n"
+
+
+def test_control_a_server_that_offers_nothing(open_helix: Callable[..., Helix]) -> None:
+    with pytest.raises(NotSeen, match="area"):
+        take_from_the_menu(open_helix(""), seconds=4)

@@ -1,0 +1,75 @@
+"""What each step is worth: the places, the simulated user, and the table, with models that know the answer."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabspec.models.scripted import ScriptedModel, continuing
+from tabspec.train.evaluation.ablation import Part, Place, Row, ablate
+from tabspec.train.evaluation.report import ablation_table, as_json
+from tabspec.train.evaluation.snippets import Kind, Snippet
+
+BEFORE, MIDDLE, AFTER = "def f(a):\n    print(", "a, [1])", "\n\n\nf(2)\n"
+
+
+def snippet(prefix: str = BEFORE, middle: str = MIDDLE, suffix: str = AFTER) -> Snippet:
+    return Snippet(Kind.REST, "project", "a/b.py", "python", prefix, middle, suffix)
+
+
+def rows(model: ScriptedModel, *snippets: Snippet) -> dict[Part | None, Row]:
+    found = ablate(model, snippets or [snippet()], lambda what, done, total: None)
+    return {row.off: row for row in found}
+
+
+def test_an_editor_has_closed_the_brackets() -> None:
+    place = Place.of(snippet())
+    assert place.context.document.text == BEFORE + ")" + AFTER
+    assert Place.of(snippet(middle="a,")).context.document.text == BEFORE + AFTER, "the author broke the line"
+    assert Place.of(snippet("f([g(", "x)])")).context.document.text == "f([g()])" + AFTER
+
+
+def test_a_model_that_knows_the_line_is_exact_and_saves_all_of_it() -> None:
+    table = rows(ScriptedModel(continuing(BEFORE + MIDDLE)))
+    assert set(table) == {None, *Part}
+    full = table[None]
+    assert (full.shown, full.right, full.exact, full.parses, full.bracket) == (1, 1, 1, 1, 0)
+    assert full.saved == pytest.approx((len(MIDDLE) - 1) / len(MIDDLE)), "the bracket that stands there is typed over"
+    without = table[Part.OVERLAP]
+    assert (without.exact, without.bracket) == (0, 1), "a second bracket"
+
+
+def test_a_model_that_says_nothing_saves_nothing() -> None:
+    full = rows(ScriptedModel({}))[None]
+    assert (full.shown, full.exact, full.saved) == (0, 0, 0)
+
+
+def test_doubt_and_healing_can_be_left_out() -> None:
+    unsure = rows(ScriptedModel(continuing(BEFORE + MIDDLE), logprob=-3.0))
+    assert unsure[None].shown == 1 and unsure[Part.DOUBT].shown == 1, "a script does not stop by itself"
+    model = ScriptedModel(continuing(BEFORE + MIDDLE))
+    rows(model)
+    assert {bool(request.forced) for request in model.requests} == {True, False}
+    assert {request.stop.min_logprob is None for request in model.requests} == {True, False}
+
+
+@given(st.text(alphabet="ab()[], ", min_size=1, max_size=20), st.integers(0, 20))
+def test_the_simulated_user_always_gets_there(middle: str, known: int) -> None:
+    """Whatever the editor has closed and however much the model knows, every character is typed or saved."""
+    text = BEFORE + middle
+    model = ScriptedModel(continuing(text[: len(BEFORE) + known] + "?"))
+    full = rows(model, snippet(middle=middle))[None]
+    assert 0 <= full.saved <= 1
+    assert full.saved == 0 or known
+
+
+@pytest.mark.parametrize("output", ["table", "json"])
+def test_rows_are_shown(output: str) -> None:
+    found = list(rows(ScriptedModel(continuing(BEFORE + MIDDLE))).values())
+    if output == "table":
+        assert ablation_table(found).row_count == len(found)
+    else:
+        listed = as_json([], {}, found)["ablation"]
+        assert listed[0]["off"] is None and listed[0]["exact"] == 1 and len(listed) == len(found)
+        assert "ablation" not in as_json([], {})

@@ -1,0 +1,101 @@
+"""Recall: against brute force, and what of a document it sees."""
+
+from __future__ import annotations
+
+from array import array
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabspec.context import EditContext
+from tabspec.models import recall
+from tabspec.models.protocol import GenerationRequest
+from tabspec.models.recall import LEAST, LONGEST, WEIGHTS, Recall, Recalled, Recaller
+from tabspec.prompt.window import MEMORY_BLOCK, MEMORY_CHARS, WindowSize, window
+from tabspec.text import Document
+
+TOKENS = st.lists(st.integers(0, 2), max_size=60)
+
+
+@given(file=TOKENS, before=TOKENS)
+def test_the_longest_matches_by_brute_force(file: list[int], before: list[int]) -> None:
+    best, then = 0, list[int]()
+    for end in range(LEAST, len(file)):
+        length = 0
+        while length < min(end, len(before), LONGEST) and file[end - 1 - length] == before[-1 - length]:
+            length += 1
+        if length >= LEAST and length >= best:
+            best, then = length, [*(then if length == best else ()), file[end]]
+    found = Recall(array("I", file), 1).after(before)
+    assert (
+        (found.length, sorted(found.counts.elements()) if found else []) == (best, sorted(then)) if found else not best
+    )
+
+
+def test_no_match_reaches_over_a_border() -> None:
+    file = Recaller(lambda text: [ord(char) for char in text])
+    made = file.of(GenerationRequest("", "", "cd", before="", after=""), "abc")
+    assert made.after([ord(char) for char in "abc"]) is None, "what follows the head is not known yet"
+    made = file.of(GenerationRequest("", "", "xy", before="abcz", after=""), "abc")
+    found = made.after([ord(char) for char in "abc"])
+    assert found is not None and dict(found.counts) == {ord("z"): 1}
+
+
+@given(
+    st.lists(st.floats(-9, 9), min_size=4, max_size=4), st.integers(LEAST, 40), st.lists(st.integers(0, 3), min_size=1)
+)
+def test_the_mixture_is_a_distribution(logits: list[float], length: int, then: list[int]) -> None:
+    counts = {token: then.count(token) for token in set(then)}
+    found = Recalled(length, recall.Counter(counts))
+    mixed = found.mixed(torch.tensor(logits)).exp().tolist()
+    expected = (torch.tensor(logits).softmax(0) * (1 - found.weight)).tolist()
+    for token in then:
+        expected[token] += found.weight / len(then)
+    assert mixed == pytest.approx(expected, rel=1e-4)
+    assert sum(mixed) == pytest.approx(1, rel=1e-4)
+
+
+def test_longer_matches_are_trusted_more() -> None:
+    weights = [Recalled(length, recall.Counter({1: 1})).weight for length in range(LEAST, LONGEST + 2)]
+    assert weights == sorted(weights) and weights[0] == WEIGHTS[0][1] and weights[-1] == WEIGHTS[-1][1]
+
+
+@given(
+    start=st.integers(0, 3), lines=st.integers(0, 4000), at=st.floats(0, 1), typed=st.text(alphabet="ab(", max_size=5)
+)
+def test_what_stands_around_is_the_documents_and_typing_leaves_it(
+    start: int, lines: int, at: float, typed: str
+) -> None:
+    text = "x" * start + "".join(f"line {i}\n" for i in range(lines))
+    context = EditContext(Document("file:///a.py", text), int(at * len(text)))
+    seen = window(context, WindowSize())
+    whole = seen.before + seen.head + seen.forced + seen.suffix + seen.after
+    assert whole in text
+    assert len(seen.before) < MEMORY_CHARS + MEMORY_BLOCK and len(seen.after) < MEMORY_CHARS + MEMORY_BLOCK
+    later = window(context.after_typing(typed), WindowSize())
+    if later.scope == seen.scope:
+        assert (later.before, later.after) == (seen.before, seen.after)
+
+
+def test_blocks_are_encoded_once() -> None:
+    asked: list[str] = []
+
+    def encode(text: str) -> list[int]:
+        asked.append(text)
+        return [ord(char) for char in text]
+
+    recaller, text = Recaller(encode), "".join(f"line {i}\n" for i in range(3000))
+    for lines in range(3):
+        document = text[:20000] + "more\n" * lines
+        context = EditContext(Document("file:///a.py", document + text[20000:]), len(document))
+        seen = window(context, WindowSize())
+        request = GenerationRequest(seen.head, seen.forced, seen.suffix, before=seen.before, after=seen.after)
+        made = recaller.of(request, seen.head)
+        plain = [ord(char) for char in seen.before + seen.head]
+        assert list(made._tokens[: len(plain)]) == plain and list(made._tokens[len(plain) + 1 :]) == [
+            ord(char) for char in seen.suffix + seen.after
+        ]
+    blocks = [each for each in asked if len(each) > 100 and each != seen.suffix]
+    assert len([each for each in blocks if len(each) == MEMORY_BLOCK]) <= len(text) / MEMORY_BLOCK
