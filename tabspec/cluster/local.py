@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Sequence
 
 import click
 
@@ -43,8 +42,7 @@ def serve_until_interrupted(
         try:
             serve.run(application(options), route_prefix="/")
         except RuntimeError as error:
-            told = [item.message for app in serve.status().applications.values() for item in app.deployments.values()]
-            raise InputError(f"the model does not start: {_what_was_wrong([*told, str(error)])}") from None
+            raise InputError(f"the model does not start: {_last_line(error)} Ray's logs tell why.") from None
         click.echo(f"serving {options.model.name or 'the bundled model'} at http://{host}:{port}; Ctrl-C ends it")
         with contextlib.suppress(KeyboardInterrupt):
             stopped.wait()
@@ -54,8 +52,6 @@ def serve_until_interrupted(
         ray.shutdown()
 
 
-def _what_was_wrong(told: Sequence[str]) -> str:
-    """The line of a replica's traceback that says it; else the last line there is."""
-    lines = [line.strip() for text in told for line in text.splitlines() if line.strip()]
-    ours = [line.partition("tabspec.errors.")[2].partition(": ")[2] for line in lines if "tabspec.errors." in line]
-    return (ours or lines)[-1]
+def _last_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

@@ -21,7 +21,7 @@ class _WrittenOut(Prompter):
         self._tokens_before = prompter.written_out(prompt)
 
     def prompt(self, head: str, request: GenerationRequest) -> list[int]:
-        return self._tokens_before + self.encode(head)
+        return self._tokens_before + self._vocabulary.encode(head)
 
 
 async def go_on(

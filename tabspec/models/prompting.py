@@ -63,7 +63,7 @@ class Prompter:
             parts = re.split(f"({marks})", writable(prompt)) if marks else [writable(prompt)]
             tokens = [vocabulary.ids[self._format.begin]] if self._format.begin else []
             for number, part in enumerate(parts):
-                tokens += [vocabulary.ids[part]] if number % 2 else self.encode(part)
+                tokens += [vocabulary.ids[part]] if number % 2 else vocabulary.encode(part)
         else:
             tokens = list(prompt)
             if unknown := [token for token in tokens if not 0 <= token < vocabulary.size]:
