@@ -25,8 +25,8 @@ class Shape:
     """The architecture. Embeddings are tied; heads have ``head`` dimensions each.
 
     The default is the bundled model's: 29.6 million parameters, 28 MiB in int8 (why this one:
-    docs/decisions/2026-11-23-bundled-model.md). Its context holds a full window (870 tokens), two pieces of related code
-    (530) and what is written, with room to spare.
+    docs/decisions/2026-11-23-bundled-model.md). Its context holds a full window (870 tokens), two pieces of
+    related code (530) and what is written, with room to spare.
     """
 
     vocabulary: int = 8192

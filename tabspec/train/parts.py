@@ -1,9 +1,9 @@
 """What each token of an example is a part of, and what the loss makes of it.
 
-In suffix-first order nothing stands between prefix and middle, so that any place behind ``<|pre|>`` could be where the
-middle ends, but for one thing: when serving, the prefix is given. A loss that lets ``<|eom|>`` compete at each of
-its 700 places teaches the model that stopping is rare (docs/decisions/2026-11-23-bundled-model.md). So a row says of each
-token which part it belongs to, and `Network.losses` leaves ``<|eom|>`` out of the choice where the prefix goes on.
+In suffix-first order nothing stands between prefix and middle, so that any place behind ``<|pre|>`` could be where
+the middle ends, but for one thing: when serving, the prefix is given. A loss that lets ``<|eom|>`` compete at each
+of its 700 places teaches the model that stopping is rare (docs/decisions/2026-11-23-bundled-model.md). So a row says
+of each token which part it belongs to, and `Network.losses` leaves ``<|eom|>`` out where the prefix goes on.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ MIN_PIECE = 32  # a gap of fewer tokens is padded: a shorter text teaches nothin
 
 
 class RowMaker:
-    """Makes the rows of chunks. A row has ``context + 1`` marked tokens (`parts`): inputs and, shifted by one, targets."""
+    """Makes the rows of chunks. A row has ``context + 1`` tokens, marked as `parts` says: inputs and targets in one."""
 
     def __init__(self, corpus: Corpus, tokenizer: Tokenizer, context: int, seed: int) -> None:
         self._corpus, self._length, self._seed = corpus, context + 1, seed

@@ -18,8 +18,8 @@ from tabspec.train.corpus import DOCUMENTS, Corpus
 from tabspec.train.export import TOKENIZER, export_model, load_model
 from tabspec.train.journal import read_journal
 from tabspec.train.network import Network, Shape
-from tabspec.train.plot import loss_curve
 from tabspec.train.parts import Rows
+from tabspec.train.plot import loss_curve
 from tabspec.train.schedule import Budget
 from tabspec.train.stopping import collect, fit_row
 from tabspec.train.stream import DataConfig

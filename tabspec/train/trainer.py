@@ -105,7 +105,9 @@ class Trainer:
         return self.config.budget.progress(self.at.step, self.at.seconds) >= 1
 
     def train(self, validation: Rows | None = None, console: Console | None = None) -> None:
-        """Train until the budget is spent or it is time for a pause. Raises `TrainingDiverged`; a kill or Ctrl-C loses the last minutes only.
+        """Train until the budget is spent, or it is time for a pause.
+
+        Raises `TrainingDiverged`. A kill or Ctrl-C loses the last minutes only.
 
         ``validation`` holds rows (of held-out projects) on which the loss is measured now and then.
         """
