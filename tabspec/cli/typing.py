@@ -47,7 +47,7 @@ def type_with_model(name: str, stretches: Sequence[Stretch], seed: int, done: Do
             async def same(_: Stretch) -> Model:
                 return model
 
-            return await _type(same, stretches, seed, done)
+            return await type_stretches(same, stretches, seed, done)
         finally:
             await model.close()
 
@@ -62,10 +62,10 @@ def type_with_ngrams(baseline: Baseline, stretches: Sequence[Stretch], seed: int
         return baseline.model(stretch.project, stretch.language, stretch.path, around)
 
     ordered = sorted(stretches, key=lambda each: (each.project, each.language, each.path))
-    return run_virtual(_type(of, ordered, seed, done))
+    return run_virtual(type_stretches(of, ordered, seed, done))
 
 
-async def _type(
+async def type_stretches(
     model_for: Callable[[Stretch], Awaitable[Model]], stretches: Sequence[Stretch], seed: int, done: Done
 ) -> list[Typed]:
     """Each stretch typed by the user `tab`, in virtual time; every model takes the bundled model's times.

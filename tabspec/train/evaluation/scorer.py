@@ -16,7 +16,6 @@ from tabspec.train.export import load_model
 from tabspec.train.network import Network
 from tabspec.train.tokenizer import EOM, special_id
 
-
 # Positions that texts are scored in, so that models of different contexts compare: what a window has when serving.
 CONTEXT = 1024
 
@@ -24,8 +23,8 @@ CONTEXT = 1024
 class Scorer:
     """A model that says how likely the tokens of a text are. ``context``: positions that it looks at at most.
 
-    ``end``: the token that says that a middle is complete, for models that have one. A text that is scored goes on, as a
-    prefix does, so it is left out of the choice.
+    ``end``: the token that says that a middle is complete, for models that have one. A text that is scored goes on, as
+    a prefix does, so it is left out of the choice.
     """
 
     def __init__(
