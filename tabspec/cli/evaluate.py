@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +31,13 @@ _path = click.Path(path_type=Path)
 @click.option("--language", "languages", multiple=True, help="May be repeated  [default: python].")
 @click.option("--holes", type=click.IntRange(0), default=100, show_default=True, help="Holes of each kind to fill.")
 @click.option("--bytes", "size", type=click.IntRange(0), default=200_000, show_default=True, help="Text to score.")
+@click.option(
+    "--typing",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Stretches of a dozen lines to let a simulated user type, who presses Tab.",
+)
 @click.option("--baseline/--no-baseline", default=True, show_default=True, help="The nested n-gram cache too.")
 @click.option(
     "--related-chars",
@@ -47,6 +56,7 @@ def evaluate_command(
     languages: tuple[str, ...],
     holes: int,
     size: int,
+    typing: int,
     baseline: bool,
     related_chars: int,
     ablate: bool,
@@ -57,16 +67,27 @@ def evaluate_command(
     """Measure models on held-out projects, side by side.
 
     Bits per byte; filling in the rest of a line, a line, a block (exact, edit similarity, share that parses in
-    place); calibration. With --ablate, one table of the engine's answers: all that is done between the model's words
-    and the screen, and each part of it left out. To have the corpus: `tabspec train fetch`, then
-    `tabspec train corpus --packages`.
+    place); keystrokes saved (--typing); calibration. With --ablate, one table of the engine's answers: all that is done
+    between the model's words and the screen, and each part of it left out. To have the corpus: `tabspec train fetch`,
+    then `tabspec train corpus --packages`.
     """
-    from tabspec.train.evaluation.contest import Plan, ablate_model, calibrate, evaluate_baseline, evaluate_model
+    from tabspec.cli.typing import type_with_model, type_with_ngrams
+    from tabspec.train.evaluation.contest import (
+        Plan,
+        ablate_model,
+        baseline_of,
+        calibrate,
+        evaluate_baseline,
+        evaluate_model,
+        stretches_of,
+    )
     from tabspec.train.evaluation.report import ablation_table, as_json, tables
+    from tabspec.train.evaluation.typing import together
 
     if ablate and (calibration or not holes):
         raise InputError("--ablate fills holes, and fits no calibration")
-    plan = Plan(corpus, languages or ("python",), holes, size, seed, related_chars)
+    plan = Plan(corpus, languages or ("python",), holes, size, seed, related_chars, typing)
+    typed = {language: stretches_of(plan, language) for language in plan.languages if typing and not ablate}
     found: list[Contestant] = []
     rows: list[Row] = []
     with Progress(console=Console(stderr=True)) as bar:
@@ -79,8 +100,14 @@ def evaluate_command(
             rows = ablate_model(plan, (*models, "bundled")[0], show)
         for name in (models or ("bundled",)) if not ablate else ():
             found.append(evaluate_model(plan, name, show))
+            for language, items in typed.items():
+                done = partial(_told, show, len(items))
+                found[-1].typing[language] = together(type_with_model(name, items, seed, done))
         if baseline and not ablate:
             found.append(evaluate_baseline(plan, show))
+            for language, items in typed.items():
+                done = partial(_told, show, len(items))
+                found[-1].typing[language] = together(type_with_ngrams(baseline_of(plan), items, seed, done))
     console = Console()
     for table in [ablation_table(rows)] if ablate else tables(found):
         console.print(table)
@@ -96,3 +123,7 @@ def evaluate_command(
         output.write_text(json.dumps(as_json(found, about, rows), indent=1) + "\n", encoding="utf-8")
     if calibration:
         calibrate(found[0].marks).save(calibration)
+
+
+def _told(show: Callable[[str, int, int], None], total: int, done: int) -> None:
+    show("typing", done, total)

@@ -107,9 +107,13 @@ def tokenizer_command(corpus: Path, out: Path, vocabulary: int) -> None:
 @click.option("--tokenizer", type=_path, help="tokenizer.json for a new model  [default: learned from the corpus].")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="How long to train.")
 @click.option("--steps", type=click.IntRange(1), help="How many steps to train, instead of --minutes.")
+@click.option("--pause-after", type=click.FloatRange(0, min_open=True), help="End this part after so many minutes.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option("--workers", type=click.IntRange(0), help="Processes that prepare data  [default: 8 with a GPU, else 0].")
-@click.option("--rows", type=click.IntRange(1), help="Sequences a step  [default: 192 with a GPU, else 16].")
+@click.option(
+    "--rows", type=click.IntRange(1), help="Sequences a step  [default: 196,608 tokens with a GPU, else 16,384]."
+)
+@click.option("--context", type=click.IntRange(64, 8192), help="Tokens of a sequence  [default: the model's].")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="[default: 0.003; tuning 0.0003]")
 @click.option("--compile/--no-compile", default=None, help="With torch.compile  [default: with a GPU].")
 @click.option("--seed", type=int, default=0, show_default=True)
@@ -123,9 +127,11 @@ def run_command(
     tokenizer: Path | None,
     minutes: float | None,
     steps: int | None,
+    pause_after: float | None,
     device: str,
     workers: int | None,
     rows: int | None,
+    context: int | None,
     learning_rate: float | None,
     compile: bool | None,
     seed: int,
@@ -133,7 +139,7 @@ def run_command(
     """Train a model: a new one, or (--start) one that is there, on your code.
 
     Writes OUT/model (for `--model OUT/model` elsewhere), OUT/loss.svg, OUT/log.jsonl, and a checkpoint every two
-    minutes. Stopped or killed, the same command goes on from the last one.
+    minutes. Stopped, paused or killed, the same command goes on from the last one.
     """
     from tabspec.models.load import BUNDLED
     from tabspec.train.runs import RunPlan, carry_out
@@ -157,8 +163,11 @@ def run_command(
         learning_rate=learning_rate,
         compile=compile,
         seed=seed,
+        context=context,
+        pause_after=pause_after * 60 if pause_after else None,
     )
-    click.echo(f"the model is in {carry_out(plan, console)}")
+    model = carry_out(plan, console)
+    click.echo(f"the model is in {model}" if model else "paused; the same command goes on from here")
 
 
 def _corpus_of(code: tuple[Path, ...], out: Path) -> Path:

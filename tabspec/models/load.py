@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tabspec.errors import ModelNotUsable
 from tabspec.models.address import is_address
 from tabspec.models.protocol import Model
+
+if TYPE_CHECKING:
+    from tabspec.models.folder import ModelFolder
 
 BUNDLED = Path(__file__).parent / "bundled"
 """The folder of the model that ships in the package."""
@@ -45,11 +49,23 @@ def load_model(
 
     shown = name or "bundled"
     folder = ModelFolder(BUNDLED if shown == "bundled" else find_folder(shown))
-    if decoder != "transformers":
-        from tabspec.models.llama_model import llama_shape, load_llama
+    from tabspec.models.memory import give_back
 
-        if decoder == "own" or llama_shape(folder):
-            return load_llama(folder, shown, device=device, dtype=dtype, format=format)
-    from tabspec.models.transformers_model import load_transformers
+    model: Model
+    if decoder != "transformers" and _is_llama(folder, decoder):
+        from tabspec.models.llama_model import load_llama
 
-    return load_transformers(folder, shown, device=device, dtype=dtype, format=format)
+        model = load_llama(folder, shown, device=device, dtype=dtype, format=format)
+    else:
+        from tabspec.models.transformers_model import load_transformers
+
+        model = load_transformers(folder, shown, device=device, dtype=dtype, format=format)
+    give_back()
+    return model
+
+
+def _is_llama(folder: ModelFolder, decoder: str) -> bool:
+    """Whether our own decoder is asked for, or knows the model."""
+    from tabspec.models.llama_model import llama_shape
+
+    return decoder == "own" or llama_shape(folder) is not None

@@ -42,7 +42,7 @@ class LocalModel:
         self._most_threads = 0  # as many as torch is set to at the first request
         drafts = drafts or PromptLookup(vocabulary.control)
         prompter = Prompter(vocabulary, form, decoder.context)
-        recaller = Recaller(prompter.encode) if recall else None
+        recaller = Recaller(prompter.encode, vocabulary.control) if recall else None
         self.local = LocalDecoding(decoder, vocabulary, prompter, Slots(decoder, slots), drafts, chunk, recaller)
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:

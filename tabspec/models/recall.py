@@ -4,11 +4,13 @@ A window shows a small model a part of its file; code repeats what the rest of t
 and De Mori 1990; Grave et al. 2017, arXiv 1612.04426) and nested n-gram caches (Hellendoorn and Devanbu 2017), the
 distribution is
 
-    p(token) = (1 - w) * p_model(token) + w * (how often the token came next, of the longest matches)
+    p(token) = (1 - w) * p_model(token) + w * p_model(text) * (how often the token came next, of the longest matches)
 
-where the longest matches are the places in the file whose last n tokens are those just written, and the weight w grows
-with n. It is a function of the text around the cursor and of the tokens before, never of the text still forced; so an
-answer stays a function of the document (docs/architecture.md).
+for tokens of text; p_model(text) is the probability that the model gives to all of them together. Control tokens keep
+the model's own: whether a middle is complete no file can say, for it has no cursors. The longest matches are the places
+in the file whose last n tokens are those just written, and the weight w grows with n. It is a function of the text
+around the cursor and of the tokens before, never of the text still forced; so an answer stays a function of the
+document (docs/architecture.md).
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import math
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -27,7 +29,7 @@ from tabspec.models.protocol import GenerationRequest
 from tabspec.models.writing import writable
 from tabspec.prompt.window import MEMORY_BLOCK
 
-RECALL = "recall 1"
+RECALL = "recall 2"
 """Part of the fingerprint of models that recall: to be changed with what is done here."""
 
 # Tokens that have to be equal: shorter matches brought 1 % of the bits that this brings, and no line.
@@ -40,6 +42,8 @@ LONGEST = _LENGTHS[-1]
 # Matches that are looked at: the search must not take long where three tokens stand in every line of a table.
 _MOST = 64
 
+# A probability that has a logarithm.
+_LEAST_CHANCE = 1e-30
 _ITEM = array("I").itemsize
 # Stands between texts that do not follow each other; no vocabulary has so many tokens.
 _BORDER = (1 << 32) - 1
@@ -47,10 +51,11 @@ _BORDER = (1 << 32) - 1
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """What came next at the longest matches, and their length."""
+    """What came next at the longest matches, and their length. ``control`` holds the ids of control tokens, (n,)."""
 
     length: int
     counts: Counter[int]
+    control: torch.Tensor
 
     @property
     def weight(self) -> float:
@@ -58,18 +63,22 @@ class Recalled:
 
     def mixed(self, logits: torch.Tensor) -> torch.Tensor:
         """Log-probabilities of the mixture. ``logits`` has shape (vocabulary,)."""
-        result = logits - (logits.logsumexp(0) - math.log1p(-self.weight))
-        share = self.weight / self.counts.total()
+        model = logits - logits.logsumexp(0)
+        kept = model[self.control]
+        result = model + math.log1p(-self.weight)
+        result[self.control] = kept
+        share = self.weight * max(1.0 - float(kept.exp().sum()), 0.0) / self.counts.total()
         for token, count in self.counts.items():  # mostly one: cheaper than tensors of them
-            result[token] = math.log(math.exp(float(result[token])) + share * count)
+            result[token] = math.log(max(math.exp(float(result[token])) + share * count, _LEAST_CHANCE))
         return result
 
 
 class Recall:
-    """The tokens of a file around a cursor, to be searched. ``key`` tells it from those of other texts."""
+    """The tokens of a file around a cursor, to be searched. ``key`` tells it from those of other texts; ``control``:
+    ids of control tokens."""
 
-    def __init__(self, tokens: array[int], key: int) -> None:
-        self._tokens, self.key = tokens, key
+    def __init__(self, tokens: array[int], key: int, control: torch.Tensor) -> None:
+        self._tokens, self.key, self._control = tokens, key, control
         self._bytes = tokens.tobytes()
 
     def after(self, before: Sequence[int]) -> Recalled | None:
@@ -86,7 +95,7 @@ class Recall:
                 best, counts = length, Counter()
             if length == best:
                 counts[tokens[end]] += 1
-        return Recalled(best, counts) if counts else None
+        return Recalled(best, counts, self._control) if counts else None
 
     def _matches(self, wanted: Sequence[int]) -> Iterator[int]:
         """The first places where ``wanted`` stands with a token of the same text behind it."""
@@ -101,13 +110,14 @@ class Recall:
 
 class Recaller:
     """Makes a request's `Recall`. ``encode`` turns text into tokens; what it gave for the text around the window is
-    remembered, block by block, so that a request of the same file costs little."""
+    remembered, block by block, so that a request of the same file costs little. ``control``: ids of control tokens."""
 
-    def __init__(self, encode: Callable[[str], list[int]]) -> None:
+    def __init__(self, encode: Callable[[str], list[int]], control: Collection[int] = ()) -> None:
         def block(text: str) -> array[int]:
             return array("I", encode(text))
 
         self._encode = encode
+        self._control = torch.tensor(sorted(control), dtype=torch.long)
         # A hundred blocks are those of four files, and half a megabyte.
         self._block = lru_cache(maxsize=128)(block)
         self._recall = lru_cache(maxsize=4)(self._made)
@@ -127,4 +137,4 @@ class Recaller:
         first = len(after) % MEMORY_BLOCK
         for start in range(first - MEMORY_BLOCK if first else 0, len(after), MEMORY_BLOCK):
             tokens += self._block(writable(after[max(start, 0) : start + MEMORY_BLOCK]))
-        return Recall(tokens, hash((before, head, suffix, after)))
+        return Recall(tokens, hash((before, head, suffix, after)), self._control)

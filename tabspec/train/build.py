@@ -33,8 +33,8 @@ class Limits:
     metadata are the user's own and stay).
     """
 
-    project_chars: int = 9_000_000
-    tests_kept: float = 0.35
+    project_chars: int = 12_000_000
+    tests_kept: float = 0.6
     permissive_only: bool = True
 
 

@@ -38,6 +38,11 @@ class Entry:
         """The file's base name."""
         return self.path.rsplit("/", 1)[-1]
 
+    @property
+    def folder(self) -> str:
+        """The path of the file's folder within the project."""
+        return self.path.rpartition("/")[0]
+
 
 class Corpus(Sequence[Entry]):
     """A corpus that was written by `CorpusWriter`, opened for reading. Raises `InputError` if it is not one."""
@@ -67,6 +72,11 @@ class Corpus(Sequence[Entry]):
         """The text of document ``index``."""
         entry = self._entries[index]
         return self._text[entry.start : entry.end].decode("utf-8")
+
+    def piece(self, index: int, start: int, end: int) -> str:
+        """Bytes ``start`` to ``end`` of document ``index`` as text; a character that is cut through is left out."""
+        entry = self._entries[index]
+        return self._text[entry.start + start : min(entry.start + end, entry.end)].decode("utf-8", "ignore")
 
     @property
     def size(self) -> int:

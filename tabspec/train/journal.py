@@ -13,7 +13,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One line of the log. ``loss`` in nats a token, ``validation`` likewise (None: not measured here)."""
+    """One line of the log, in nats a token. ``loss`` is what is minimised, middles weighing more.
+
+    ``validation``: of all held-out tokens alike (None: not measured here); ``prefixes``, ``middles``, ``ends``: of
+    those in prefixes, in middles, and of the end-of-middle tokens alone.
+    """
 
     step: int
     tokens: int
@@ -22,6 +26,9 @@ class Record:
     rate: float
     tokens_per_second: float
     validation: float | None = None
+    prefixes: float | None = None
+    middles: float | None = None
+    ends: float | None = None
 
 
 class Journal:
@@ -55,6 +62,7 @@ class Journal:
         detail = (
             f"step {record.step}  loss {record.loss:.3f}"
             + (f"  held out {record.validation:.3f}" if record.validation is not None else "")
+            + (f" (middles {record.middles:.3f})" if record.middles is not None else "")
             + f"  {record.tokens_per_second:,.0f} tokens/s  {left / 60:.0f} min left"
         )
         self._progress.update(self._task, completed=progress, detail=detail)

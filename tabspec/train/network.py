@@ -25,7 +25,8 @@ class Shape:
     """The architecture. Embeddings are tied; heads have ``head`` dimensions each.
 
     The default is the bundled model's: 29.6 million parameters, 28 MiB in int8 (why this one:
-    docs/decisions/2026-11-23-bundled-model.md).
+    docs/decisions/2026-11-23-bundled-model.md). Its context holds a full window (870 tokens), two pieces of
+    related code (530) and what is written, with room to spare.
     """
 
     vocabulary: int = 8192
@@ -34,7 +35,7 @@ class Shape:
     heads: int = 8
     kv_heads: int = 2
     mlp: int = 1408
-    context: int = 1024
+    context: int = 2048
     head: int = 64
     rope_theta: float = 10_000.0
     norm_epsilon: float = 1e-5
@@ -186,7 +187,7 @@ class Network(nn.Module):
         super().__init__()
         self.shape = shape
         self.model = Body(shape)
-        # fp64 until the end: the angles of position 1,023 need it
+        # fp64 until the end: the angles of position 2,047 need it
         steps = torch.arange(0, shape.head, 2, dtype=torch.float64) / shape.head
         angles = torch.arange(shape.context, dtype=torch.float64)[:, None] * shape.rope_theta**-steps
         self.register_buffer("cos", angles.cos().float(), persistent=False)
@@ -218,7 +219,13 @@ class Network(nn.Module):
         result: Tensor = self.model.norm(x)
         return result
 
-    def loss(self, ids: Tensor, targets: Tensor) -> Tensor:
-        """Sum of the cross entropies in nats over targets that are not `IGNORED`. ids, targets: (rows, length)."""
+    def losses(self, ids: Tensor, targets: Tensor, closed: Tensor, end: int) -> Tensor:
+        """Cross entropy in nats of each target, 0 where it is `IGNORED`. All tensors: (rows, length).
+
+        Where ``closed`` is true, token ``end`` is no choice: its logit is left out, and must not be the target.
+        """
         logits = self(ids).float()
-        return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum")
+        ends = torch.arange(self.shape.vocabulary, device=ids.device) == end
+        logits = logits.masked_fill(closed[..., None] & ends, -torch.inf)
+        losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none")
+        return losses.view_as(targets)

@@ -6,8 +6,8 @@ and of k alone, so that any process can make it, and a resumed run sees what the
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 from random import Random
 
 import numpy as np
@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from tabspec.train.corpus import Corpus
-from tabspec.train.fim import RELATED_CHARS, Encoder, Example, Order, make_example
+from tabspec.train.fim import Encoder, Example, Order, make_example
+from tabspec.train.parts import Rows
+from tabspec.train.related import Neighbours
 from tabspec.train.tokenizer import PAD, special_id
 
-Rows = NDArray[np.uint16]
-
 SPAN_BYTES = 2_400  # about what one example shows of its document
-CHUNK_SPANS = 64  # enough to pack rows to 99 %, little enough to make one in a tenth of a second
+CHUNK_SPANS = 128  # enough to pack rows of 2,048 to 95 %, little enough to make one in a quarter of a second
 MIN_PIECE = 32  # a gap of fewer tokens is padded: a shorter text teaches nothing
 
 
 class RowMaker:
-    """Makes the rows of chunks. A row has ``context + 1`` tokens: inputs and, shifted by one, targets."""
+    """Makes the rows of chunks. A row has ``context + 1`` tokens, marked as `parts` says: inputs and targets in one."""
 
     def __init__(self, corpus: Corpus, tokenizer: Tokenizer, context: int, seed: int) -> None:
         self._corpus, self._length, self._seed = corpus, context + 1, seed
@@ -36,9 +36,7 @@ class RowMaker:
         self._documents = np.repeat(np.arange(len(corpus)), counts)
         self._numbers = np.concatenate([np.arange(count) for count in counts])
         self._order: tuple[int, NDArray[np.int64]] = (-1, np.zeros(0, np.int64))
-        self._folders: defaultdict[tuple[str, str, str], list[int]] = defaultdict(list)
-        for index, entry in enumerate(corpus):
-            self._folders[_neighbourhood(entry.project, entry.path, entry.language)].append(index)
+        self._neighbours = Neighbours(corpus)
 
     @property
     def chunks_per_epoch(self) -> int:
@@ -66,30 +64,15 @@ class RowMaker:
         index, number = int(self._documents[span]), int(self._numbers[span])
         entry, text = self._corpus[index], self._corpus.text(index)
         start = min(number * SPAN_BYTES, len(text))  # bytes against characters: the same but for a few files
-        related = self._related(index, rng)
+        related = partial(self._neighbours.around, index, rng=rng)
         return make_example(text, entry.name, start, min(start + SPAN_BYTES, len(text)), rng, related)
-
-    def _related(self, index: int, rng: Random) -> tuple[str, str] | None:
-        """Base name and a piece of another file of the same folder (from a line start), or None if it is alone."""
-        entry = self._corpus[index]
-        others = self._folders[_neighbourhood(entry.project, entry.path, entry.language)]
-        other = others[rng.randrange(len(others))]
-        if other == index:
-            return None
-        text = self._corpus.text(other)
-        begin = rng.randrange(len(text)) if rng.random() < 0.6 else 0
-        begin = text.rfind("\n", 0, begin) + 1
-        return self._corpus[other].name, text[begin : begin + rng.randint(RELATED_CHARS // 4, RELATED_CHARS)]
-
-
-def _neighbourhood(project: str, path: str, language: str) -> tuple[str, str, str]:
-    return project, path.rpartition("/")[0], language
 
 
 def pack(whole: list[list[int]], divisible: list[list[int]], length: int, pad: int) -> Rows:
     """Rows of ``length`` tokens: ``whole`` sequences undivided, gaps filled with beginnings of ``divisible`` ones.
 
-    First fit, longest first; what is left of a gap is padded. No sequence may be longer than ``length``.
+    First fit, longest first; further ``divisible`` ones fill rows of their own, one behind the other, cut where the row
+    ends. What is left of a gap is padded. No sequence may be longer than ``length``.
     """
     rows: list[list[int]] = []
     _first_fit(rows, whole, length)
@@ -97,8 +80,11 @@ def pack(whole: list[list[int]], divisible: list[list[int]], length: int, pad: i
     for row in rows:
         if length - len(row) >= MIN_PIECE and (filler := next(fillers, None)):
             row.extend(filler[: length - len(row)])
-    _first_fit(rows, list(fillers), length)
-    packed = np.full((len(rows), length), pad, dtype=np.uint16)
+    for filler in fillers:
+        if not rows or length - len(rows[-1]) < MIN_PIECE:
+            rows.append([])
+        rows[-1].extend(filler[: length - len(rows[-1])])
+    packed = np.full((len(rows), length), pad, dtype=np.uint32)
     for place, row in enumerate(rows):
         packed[place, : len(row)] = row
     return packed

@@ -18,8 +18,8 @@ from tabspec.train.corpus import DOCUMENTS, Corpus
 from tabspec.train.export import TOKENIZER, export_model, load_model
 from tabspec.train.journal import read_journal
 from tabspec.train.network import Network, Shape
+from tabspec.train.parts import Rows
 from tabspec.train.plot import loss_curve
-from tabspec.train.rows import Rows
 from tabspec.train.schedule import Budget
 from tabspec.train.stopping import collect, fit_row
 from tabspec.train.stream import DataConfig
@@ -35,7 +35,11 @@ SIZES = {
 # 0.003 is what the literature uses with Muon at this width and batch, not a sweep of ours; a tenth of it for tuning, so
 # that a model that is already good is not thrown far off.
 SCRATCH_RATE, TUNING_RATE = 3e-3, 3e-4
-VALIDATION_ROWS = 96
+# Tokens a step, and at a time: measured on one H100 (17 GB of GPU memory); on a CPU what is patient (logits of 270 MB).
+STEP_TOKENS = {"gpu": 192 * 1024, "cpu": 16 * 1024}
+MICRO_TOKENS = {"gpu": 96 * 1024, "cpu": 8 * 1024}
+# Held-out tokens that the loss is watched on: on a GPU enough that the loss of middles is known to 1 %.
+VALIDATION_TOKENS = {"gpu": 768 * 1024, "cpu": 96 * 1024}
 _TOKENIZER_SAMPLE = 120_000_000  # bytes; more text changes the 8,192 most useful pieces no more
 
 
@@ -44,6 +48,7 @@ class RunPlan:
     """What to train and how. ``start``: a model folder to tune, or None for a new model of ``size``.
 
     ``held_out`` is a corpus folder on which the loss is watched. ``device`` "auto" takes a GPU if there is one.
+    ``context``: tokens in a row, if not the model's. ``pause_after`` seconds this part of the run ends.
     """
 
     corpus: Path
@@ -59,6 +64,8 @@ class RunPlan:
     learning_rate: float | None = None
     compile: bool | None = None
     seed: int = 0
+    context: int | None = None
+    pause_after: float | None = None
 
 
 def pick_device(name: str) -> str:
@@ -70,8 +77,8 @@ def pick_device(name: str) -> str:
     return name
 
 
-def carry_out(plan: RunPlan, console: Console) -> Path:
-    """Do it, or go on with it where it was stopped; the folder of the finished model.
+def carry_out(plan: RunPlan, console: Console) -> Path | None:
+    """Do it, or go on with it where it was stopped; the folder of the finished model, or None if it was paused.
 
     Raises `InputError` for input that cannot be used, `TrainingDiverged` if the loss explodes.
     """
@@ -85,15 +92,17 @@ def carry_out(plan: RunPlan, console: Console) -> Path:
     elif not tokenizer.is_file():
         console.print("learning the tokenizer", highlight=False)
         learn_tokenizer(plan.corpus, tokenizer)
-    shape = replace(shape, vocabulary=load_tokenizer(tokenizer).get_vocab_size())
+    vocabulary = load_tokenizer(tokenizer).get_vocab_size()
+    shape = replace(shape, vocabulary=vocabulary, context=plan.context or shape.context)
     gpu = device.startswith("cuda")
-    rows = plan.rows or (192 if gpu else 16)  # 196,608 tokens a step: measured on one H100; on a CPU what is patient
+    kind = "gpu" if gpu else "cpu"
+    rows = plan.rows or max(1, STEP_TOKENS[kind] // shape.context)
     tuned = SCRATCH_RATE if plan.start is None else TUNING_RATE
     config = RunConfig(
         shape=shape,
         budget=plan.budget,
         rows=rows,
-        micro_rows=min(rows, 96 if gpu else 8),  # 17 GB of GPU memory; on a CPU logits of 270 MB
+        micro_rows=min(rows, max(1, MICRO_TOKENS[kind] // shape.context)),
         learning_rate=plan.learning_rate or tuned,
         warmup=200 if gpu else 50,
         device=device,
@@ -101,10 +110,14 @@ def carry_out(plan: RunPlan, console: Console) -> Path:
         compile=gpu if plan.compile is None else plan.compile,
         log_every=20 if gpu else 5,
         validate_every=500 if gpu else 100,
+        pause_after=plan.pause_after,
     )
     data = DataConfig(plan.corpus, tokenizer, shape.context, plan.seed)
     trainer = Trainer(config, data, plan.out, weights)
-    trainer.train(validation_rows(plan.held_out, tokenizer, shape.context), console)
+    watched = max(1, VALIDATION_TOKENS[kind] // shape.context)
+    trainer.train(validation_rows(plan.held_out, tokenizer, shape.context, watched), console)
+    if not trainer.finished:
+        return None
     export_model(trainer.network.state_dict(), shape, tokenizer, plan.out / "model", eight_bits=True)
     draw(plan.out, "Training")
     return plan.out / "model"
@@ -159,14 +172,14 @@ def learn_tokenizer(corpus: Path, path: Path, vocabulary: int = VOCABULARY) -> N
     save_tokenizer(train_tokenizer((opened.text(index) for index in chosen), vocabulary), path)
 
 
-def validation_rows(corpus: Path | None, tokenizer: Path, context: int) -> Rows | None:
-    """Rows of a held-out corpus, always the same ones; None without one."""
+def validation_rows(corpus: Path | None, tokenizer: Path, context: int, count: int) -> Rows | None:
+    """At most ``count`` rows of a held-out corpus, always the same ones; None without one."""
     if corpus is None or not (corpus / DOCUMENTS).is_file() or not (corpus / DOCUMENTS).stat().st_size:
         return None
     maker = DataConfig(corpus, tokenizer, context, seed=7).maker()
     parts: list[Rows] = []
     for number in range(maker.chunks_per_epoch):
         parts.append(maker.chunk(number))
-        if sum(map(len, parts)) >= VALIDATION_ROWS:
+        if sum(map(len, parts)) >= count:
             break
-    return np.concatenate(parts)[:VALIDATION_ROWS]
+    return np.concatenate(parts)[:count]

@@ -12,7 +12,8 @@ from types import TracebackType
 
 from tabspec.errors import TabspecError
 from tabspec.train.corpus import Corpus
-from tabspec.train.rows import RowMaker, Rows
+from tabspec.train.parts import Rows
+from tabspec.train.rows import RowMaker
 from tabspec.train.tokenizer import load_tokenizer
 
 # Chunks that wait in each worker's queue: a second or two of a GPU's appetite, a few megabytes.

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from rich.console import Console
 from torch import Tensor
@@ -19,9 +20,11 @@ from tabspec.train.checkpoint import Position
 from tabspec.train.journal import Journal, Record
 from tabspec.train.network import IGNORED, Network, Shape
 from tabspec.train.optimizers import Optimizers
-from tabspec.train.rows import Batches, Rows
+from tabspec.train.parts import MIDDLE_WEIGHT, Part, Rows, parts_of, tokens_of
+from tabspec.train.rows import Batches
 from tabspec.train.schedule import Budget, rate
 from tabspec.train.stream import DataConfig, RowStream
+from tabspec.train.tokenizer import EOM, load_tokenizer, special_id
 
 LOG_NAME = "log.jsonl"
 
@@ -38,6 +41,7 @@ class RunConfig:
     highest, reached after ``warmup`` steps, decayed to 0 over the last ``decay`` of the run. ``device`` is torch's
     name. ``workers``: processes that make rows (0: in this one). ``compile``: with torch.compile, worth its minute
     for runs of more than a few. ``log_every`` steps, ``validate_every`` steps (0: never), ``save_every`` seconds.
+    ``pause_after``: seconds after which this part of the run ends, to be continued (None: at the end only).
     """
 
     shape: Shape
@@ -53,6 +57,7 @@ class RunConfig:
     log_every: int = 20
     validate_every: int = 200
     save_every: float = 120.0
+    pause_after: float | None = None
 
     def must_agree(self, data: DataConfig) -> dict[str, object]:
         """What has to be the same when a run is continued."""
@@ -82,11 +87,27 @@ class Trainer:
             self._optimizers.load(optimizer)
         if config.device.startswith("cuda"):
             torch.set_float32_matmul_precision("high")  # what autocast leaves in fp32 may use tf32
-        loss: Callable[[Tensor, Tensor], Tensor] = self.network.loss
+        end = special_id(load_tokenizer(data.tokenizer), EOM)
+
+        def losses(ids: Tensor, targets: Tensor, parts: Tensor) -> Tensor:
+            return self.network.losses(ids, targets, parts == Part.PREFIX, end)
+
+        def loss(ids: Tensor, targets: Tensor, parts: Tensor) -> Tensor:
+            return (losses(ids, targets, parts) * _weights(parts)).sum()
+
+        self._end = end
+        self._losses: Callable[[Tensor, Tensor, Tensor], Tensor] = losses
         self._loss = torch.compile(loss, dynamic=False) if config.compile else loss
 
+    @property
+    def finished(self) -> bool:
+        """Whether the budget is spent."""
+        return self.config.budget.progress(self.at.step, self.at.seconds) >= 1
+
     def train(self, validation: Rows | None = None, console: Console | None = None) -> None:
-        """Train until the budget is spent. Raises `TrainingDiverged`; a kill or Ctrl-C loses the last minutes only.
+        """Train until the budget is spent, or it is time for a pause.
+
+        Raises `TrainingDiverged`. A kill or Ctrl-C loses the last minutes only.
 
         ``validation`` holds rows (of held-out projects) on which the loss is measured now and then.
         """
@@ -106,7 +127,7 @@ class Trainer:
         before = self.at.seconds
         total = torch.zeros((), device=config.device)
         counted, steps_counted = 0, 0
-        while budget.progress(self.at.step, self.at.seconds) < 1:
+        while not self.finished and (config.pause_after is None or self.at.seconds - before < config.pause_after):
             factor = rate(budget.progress(self.at.step, self.at.seconds), self.at.step, config.warmup, config.decay)
             loss, tokens = self._step(batches.take(), factor)
             total += loss
@@ -125,12 +146,12 @@ class Trainer:
                     f"(it is {config.learning_rate:g}); the last checkpoint is kept"
                 )
             now = time.monotonic()
-            checked = None
+            checked: dict[str, float] = {}
             if validation is not None and config.validate_every:
                 due = self.at.step % config.validate_every < config.log_every or progress >= 1
-                checked = self.validate(validation) if due else None
+                checked = self.validate(validation) if due else {}
             speed = counted / max(now - logged, 1e-9)
-            record = Record(self.at.step, self.at.tokens, round(self.at.seconds, 1), mean, factor, speed, checked)
+            record = Record(self.at.step, self.at.tokens, round(self.at.seconds, 1), mean, factor, speed, **checked)
             journal.write(record, progress)
             total.zero_()
             counted, steps_counted, logged = 0, 0, time.monotonic()
@@ -139,42 +160,52 @@ class Trainer:
                 saved = time.monotonic()
 
     def _step(self, rows: Rows, factor: float) -> tuple[Tensor, int]:
-        """One step on a batch: the mean loss (nats a token, still on the device) and the tokens in it."""
-        ids, targets = self._on_device(rows)
-        counted = int((rows[:, 1:] != 0).sum())
+        """One step on a batch: the weighted mean loss (nats a token, still on the device) and the tokens in it."""
+        ids, targets, parts = self._on_device(rows)
+        there = tokens_of(rows)[:, 1:] != 0
+        counted, in_middles = int(there.sum()), int((parts_of(rows)[:, 1:] == Part.MIDDLE).sum())
+        weight = max(counted + (MIDDLE_WEIGHT - 1) * in_middles, 1.0)
         total = torch.zeros((), device=self.config.device)
         for part in range(0, len(rows), self.config.micro_rows):
             chosen = slice(part, part + self.config.micro_rows)
             with self._autocast():
-                loss = self._loss(ids[chosen], targets[chosen]) / max(counted, 1)
+                loss = self._loss(ids[chosen], targets[chosen], parts[chosen]) / weight
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self._optimizers.step(factor)
         return total, counted
 
-    def _on_device(self, rows: Rows) -> tuple[Tensor, Tensor]:
-        tokens = torch.from_numpy(rows.astype("int32"))
+    def _on_device(self, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
+        """Inputs, targets, and what the targets are parts of: (rows, length) each."""
+        both = torch.from_numpy(np.stack((tokens_of(rows), parts_of(rows))))
         if self.config.device.startswith("cuda"):
-            tokens = tokens.pin_memory().to(self.config.device, non_blocking=True)
-        tokens = tokens.long()
+            both = both.pin_memory().to(self.config.device, non_blocking=True)
+        tokens, parts = both.long()
         targets = tokens[:, 1:].masked_fill(tokens[:, 1:] == 0, IGNORED)  # 0 is the pad token
-        return tokens[:, :-1].contiguous(), targets.contiguous()
+        return tokens[:, :-1].contiguous(), targets.contiguous(), parts[:, 1:].contiguous()
 
     def _autocast(self) -> AbstractContextManager[object]:
         kind = torch.device(self.config.device).type
         return torch.autocast(kind, torch.bfloat16) if kind in {"cuda", "cpu"} else nullcontext()
 
     @torch.no_grad()
-    def validate(self, rows: Rows) -> float:
-        """Mean loss on rows, nats a token."""
-        ids, targets = self._on_device(rows)
-        total = torch.zeros((), device=self.config.device)
+    def validate(self, rows: Rows) -> dict[str, float]:
+        """Mean losses on rows, nats a token, under the names that `Record` gives them; of parts that are there."""
+        ids, targets, parts = self._on_device(rows)
+        pieces = []
         for part in range(0, len(rows), self.config.micro_rows):
             chosen = slice(part, part + self.config.micro_rows)
             with self._autocast():
-                total += self.network.loss(ids[chosen], targets[chosen])
-        return float(total.item()) / max(int((targets != IGNORED).sum()), 1)
+                pieces.append(self._losses(ids[chosen], targets[chosen], parts[chosen]))
+        losses = torch.cat(pieces)
+        kinds = {
+            "validation": targets != IGNORED,
+            "prefixes": parts == Part.PREFIX,
+            "middles": parts == Part.MIDDLE,
+            "ends": targets == self._end,
+        }
+        return {name: float(losses[kind].mean().item()) for name, kind in kinds.items() if bool(kind.any())}
 
     def save(self) -> None:
         """Write a checkpoint, replacing the last one."""
@@ -185,3 +216,8 @@ class Trainer:
             self.at,
             self.config.must_agree(self.data),
         )
+
+
+def _weights(parts: Tensor) -> Tensor:
+    """How much each target counts."""
+    return 1.0 + (MIDDLE_WEIGHT - 1.0) * (parts == Part.MIDDLE)

@@ -102,9 +102,12 @@ def expected(local: LocalDecoding, request: GenerationRequest, head: str, tokens
     row = local.decoder.forward(local.decoder.new_kv(), tokens, 1)[0, : local.vocabulary.size]
     if local.recaller:
         weight, then = recalled(local, request, head, tokens)
-        row = row.softmax(0) * (1 - weight)
+        model = row.softmax(0)
+        control = sorted(local.vocabulary.control)
+        row = model * (1 - weight)
+        row[control] = model[control]
         for token in then:
-            row[token] += weight / len(then)
+            row[token] += weight * (1 - float(model[control].sum())) / len(then)
         row = row.log()
     return list(row.tolist())
 

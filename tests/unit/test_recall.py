@@ -18,6 +18,8 @@ from tabspec.text import Document
 
 TOKENS = st.lists(st.integers(0, 2), max_size=60)
 
+NONE = torch.tensor([], dtype=torch.long)
+
 
 @given(file=TOKENS, before=TOKENS)
 def test_the_longest_matches_by_brute_force(file: list[int], before: list[int]) -> None:
@@ -28,7 +30,7 @@ def test_the_longest_matches_by_brute_force(file: list[int], before: list[int]) 
             length += 1
         if length >= LEAST and length >= best:
             best, then = length, [*(then if length == best else ()), file[end]]
-    found = Recall(array("I", file), 1).after(before)
+    found = Recall(array("I", file), 1, NONE).after(before)
     assert (
         (found.length, sorted(found.counts.elements()) if found else []) == (best, sorted(then)) if found else not best
     )
@@ -44,21 +46,24 @@ def test_no_match_reaches_over_a_border() -> None:
 
 
 @given(
-    st.lists(st.floats(-9, 9), min_size=4, max_size=4), st.integers(LEAST, 40), st.lists(st.integers(0, 3), min_size=1)
+    st.lists(st.floats(-9, 9), min_size=6, max_size=6), st.integers(LEAST, 40), st.lists(st.integers(0, 3), min_size=1)
 )
 def test_the_mixture_is_a_distribution(logits: list[float], length: int, then: list[int]) -> None:
     counts = {token: then.count(token) for token in set(then)}
-    found = Recalled(length, recall.Counter(counts))
+    found = Recalled(length, recall.Counter(counts), torch.tensor([4, 5]))
     mixed = found.mixed(torch.tensor(logits)).exp().tolist()
-    expected = (torch.tensor(logits).softmax(0) * (1 - found.weight)).tolist()
+    model = torch.tensor(logits).softmax(0).tolist()
+    expected = [chance * (1 - found.weight) for chance in model[:4]] + model[
+        4:
+    ]  # whether it ends is the model's to say
     for token in then:
-        expected[token] += found.weight / len(then)
-    assert mixed == pytest.approx(expected, rel=1e-4)
+        expected[token] += found.weight * sum(model[:4]) / len(then)
+    assert mixed == pytest.approx(expected, rel=1e-4, abs=1e-6)
     assert sum(mixed) == pytest.approx(1, rel=1e-4)
 
 
 def test_longer_matches_are_trusted_more() -> None:
-    weights = [Recalled(length, recall.Counter({1: 1})).weight for length in range(LEAST, LONGEST + 2)]
+    weights = [Recalled(length, recall.Counter({1: 1}), NONE).weight for length in range(LEAST, LONGEST + 2)]
     assert weights == sorted(weights) and weights[0] == WEIGHTS[0][1] and weights[-1] == WEIGHTS[-1][1]
 
 

@@ -7,23 +7,32 @@ import itertools
 import math
 from pathlib import Path
 from random import Random
+from statistics import stdev
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabspec.calibration import Calibration, load_calibration
+from tabspec.cli.typing import session_of, type_stretches
 from tabspec.errors import InputError
+from tabspec.models.protocol import GenerationRequest, StopRule
 from tabspec.models.scripted import ScriptedModel, continuing
+from tabspec.prompt.window import canonical_cut
+from tabspec.replay.clock import run_virtual
 from tabspec.train.build import build_corpus
 from tabspec.train.corpus import Corpus
 from tabspec.train.evaluation.baseline import Baseline
 from tabspec.train.evaluation.calibration import expected_error, fit, reliability
-from tabspec.train.evaluation.infill import fill, score, with_model
-from tabspec.train.evaluation.ngram import NestedNgram, NgramCounts
+from tabspec.train.evaluation.infill import STOPS, fill, score, with_model
+from tabspec.train.evaluation.ngram import NestedNgram, NgramCounts, write
+from tabspec.train.evaluation.scorer import Scorer
 from tabspec.train.evaluation.similarity import edit_similarity, same
 from tabspec.train.evaluation.snippets import Kind, sample
+from tabspec.train.evaluation.stretches import LINES, Stretch, stretches
 from tabspec.train.evaluation.syntax import errors, parses_in_place
+from tabspec.train.evaluation.typing import Typed, together
 from tabspec.train.tokenizer import load_tokenizer
 
 ROOT = Path(__file__).parents[2]
@@ -170,3 +179,93 @@ def test_the_baseline_repeats_what_it_has_read(corpus: Corpus) -> None:
     snippets = [s for s in sample(corpus, "python", 12) if s.kind is not Kind.BLOCK][:10]
     marks = asyncio.run(fill(snippets, Baseline(corpus, tokenizer).guesser()))
     assert score(marks).similarity > 0.1
+
+
+def test_ngrams_write_what_they_have_read() -> None:
+    """With whole words as tokens, behind a word that is cut: the only text ever read comes out again."""
+    words = ["", "one ", "two ", "three ", "four "]
+    counts = NgramCounts(4)
+    counts.add([1, 2, 3, 4])
+    nested = NestedNgram([counts], len(words))
+    for head, forced, expected in (
+        ([1], "", "two three four "),
+        ([1], "tw", "o three four "),
+        ([1, 2], "three", " four "),
+    ):
+        found = write(nested, head, forced, words.__getitem__, lambda text: 0, lambda text: text.endswith("four "), 9)
+        assert found.text == expected
+        assert len(found.tokens) == len(found.logprobs) == len(found.lengths)
+    assert write(nested, [1], "", words.__getitem__, lambda text: 0, lambda text: False, 2).text == "two three "
+
+
+def test_the_ngram_model_answers_as_the_guesser_does(corpus: Corpus) -> None:
+    tokenizer = load_tokenizer(ROOT / "tabspec/models/bundled/tokenizer.json")
+    baseline = Baseline(corpus, tokenizer)
+    snippet = next(s for s in sample(corpus, "python", 12) if s.kind is Kind.LINE)
+    guess = asyncio.run(baseline.guesser()(snippet))
+    model = baseline.model(snippet.project, snippet.language, snippet.path, snippet.suffix)
+    cut = canonical_cut(snippet.prefix)
+
+    async def answer(stop: StopRule, resume: str = "") -> str:
+        request = GenerationRequest(snippet.prefix[:cut], snippet.prefix[cut:], "", stop=stop, resume=resume)
+        return "".join([chunk.text async for chunk in model.stream(request)])
+
+    whole = asyncio.run(answer(STOPS[Kind.LINE]))
+    assert whole == asyncio.run(answer(STOPS[Kind.LINE]))  # its own counts are as they were
+    assert whole == guess.text
+    assert asyncio.run(answer(STOPS[Kind.LINE], whole[:2])) == whole[2:]
+    assert asyncio.run(answer(StopRule(min_first_logprob=0.0, min_logprob=0.0))) == ""  # it is never that sure
+
+
+def test_stretches_are_lines_of_the_files(corpus: Corpus) -> None:
+    found = stretches(corpus, "python", 6, seed=1)
+    assert found == stretches(corpus, "python", 6, seed=1) != stretches(corpus, "python", 6, seed=2)
+    assert len({stretch.path for stretch in found}) == len(found) == 6
+    texts = set(corpus.texts())
+    for stretch in found:
+        assert stretch.before + stretch.written + stretch.after in texts
+        assert stretch.written.count("\n") == LINES
+        assert not stretch.before or stretch.before.endswith("\n")
+    with pytest.raises(InputError, match="holds no rust"):
+        stretches(corpus, "rust", 1)
+
+
+def test_a_stretch_is_typed_to_the_file(corpus: Corpus) -> None:
+    for seed, stretch in enumerate(stretches(corpus, "python", 4)):
+        session = session_of(stretch, seed)
+        assert session.final_text() == stretch.before + stretch.written + stretch.after
+
+
+def test_who_is_told_what_to_write_saves_it(corpus: Corpus) -> None:
+    """The user presses Tab with a model that knows the file, and types everything with one that knows nothing."""
+    (stretch,) = stretches(corpus, "python", 1)
+    target = stretch.before + stretch.written + stretch.after
+
+    async def typed(model: ScriptedModel) -> Typed:
+        async def same(_: Stretch) -> ScriptedModel:
+            return model
+
+        return (await type_stretches(same, [stretch], 0, lambda done: None))[0]
+
+    knows, ignorant = (run_virtual(typed(ScriptedModel(script))) for script in (continuing(target), lambda request: ""))
+    assert knows.by_tab > knows.by_key
+    assert (ignorant.by_tab, ignorant.tabs, ignorant.shown) == (0, 0, 0)
+    assert ignorant.by_key >= len(stretch.written)
+
+
+def test_the_error_of_a_share_is_the_spread_between_stretches() -> None:
+    alike = together([Typed(60, 40, 4, 9)] * 5)
+    assert (alike.saved, alike.error, alike.characters) == (0.4, 0.0, 500)
+    found = [Typed(100 - n, n, 1, 1) for n in (10, 30, 50, 70)]  # all of one size: the mean's standard error
+    spread = together(found)
+    assert spread.error == pytest.approx(stdev(n / 100 for n in (10, 30, 50, 70)) / 2)
+    assert math.isnan(together(found[:1]).error)
+
+
+def test_a_text_that_goes_on_never_ends(tmp_path: Path) -> None:
+    """The end-of-middle token has no share in bits per byte: the other probabilities sum to one without it."""
+    tokenizer = load_tokenizer(ROOT / "tabspec/models/bundled/tokenizer.json")
+    logits = torch.zeros(1, 2, 4)
+    logits[..., 1] = 5.0
+    scored = Scorer(lambda ids: logits.clone(), tokenizer, 8, end=1).logprobs([0, 2])
+    assert float(scored[0]) == pytest.approx(-math.log(3))

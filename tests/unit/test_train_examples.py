@@ -11,10 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tabspec.models.vocabulary import Vocabulary
 from tabspec.train.build import build_corpus
 from tabspec.train.corpus import Corpus
 from tabspec.train.cuts import KINDS, choose_middle
 from tabspec.train.fim import Encoder, Example, Order, make_example
+from tabspec.train.parts import SHIFT, TOKEN, Part
+from tabspec.train.related import PIECE_CHARS, PIECES, Neighbours, by_common_names, names
 from tabspec.train.rows import Batches, RowMaker, pack
 from tabspec.train.stream import DataConfig, RowStream
 from tabspec.train.tokenizer import EOM, FILE, MIDDLE, PAD, PREFIX, RELATED, SUFFIX, load_tokenizer
@@ -22,16 +25,17 @@ from tabspec.train.tokenizer import EOM, FILE, MIDDLE, PAD, PREFIX, RELATED, SUF
 BUNDLED = Path(__file__).parents[2] / "tabspec" / "models" / "bundled" / "tokenizer.json"
 HERE = Path(__file__).read_text(encoding="utf-8")
 TOKENIZER = load_tokenizer(BUNDLED)
+VOCABULARY = Vocabulary(BUNDLED.read_text(encoding="utf-8"))
 ID = {name: TOKENIZER.token_to_id(name) for name in (PAD, EOM, FILE, MIDDLE, PREFIX, RELATED, SUFFIX)}
 
 
 @settings(max_examples=300, deadline=None)
 @given(seed=st.integers(), start=st.integers(0, len(HERE) - 1))
 def test_every_example_is_a_piece_of_the_document(seed: int, start: int) -> None:
-    example = make_example(HERE, "a.py", start, start + 100, Random(seed), ("b.py", "x = 1\n"))
+    example = make_example(HERE, "a.py", start, start + 100, Random(seed), lambda *around: (("b.py", "x = 1\n"),))
     assert example.prefix + example.middle + example.suffix in HERE
     if example.order is Order.LEFT_TO_RIGHT:
-        assert example.finished == HERE.endswith(example.prefix)
+        assert example.finished == HERE.endswith(example.prefix + example.middle)
 
 
 @settings(max_examples=300, deadline=None)
@@ -60,6 +64,12 @@ def split(tokens: list[int]) -> list[tuple[int, list[int]]]:
     return parts
 
 
+def encoded(example: Example, limit: int) -> list[int]:
+    """Tokens without their marks."""
+    (marked,) = Encoder(TOKENIZER).encode([example], limit)
+    return [token & TOKEN for token in marked]
+
+
 def text_of(tokens: list[int]) -> str:
     return str(TOKENIZER.decode(tokens, skip_special_tokens=False))
 
@@ -67,8 +77,8 @@ def text_of(tokens: list[int]) -> str:
 @settings(max_examples=100, deadline=None)
 @given(seed=st.integers(), start=st.integers(0, len(HERE) - 1))
 def test_an_encoded_example_says_what_it_was_made_of(seed: int, start: int) -> None:
-    example = make_example(HERE, "a.py", start, start + 100, Random(seed), ("b.py", "x = 1\n"))
-    (tokens,) = Encoder(TOKENIZER).encode([example], 10_000)
+    example = make_example(HERE, "a.py", start, start + 100, Random(seed), lambda *around: (("b.py", "x = 1\n"),))
+    tokens = encoded(example, 10_000)
     parts = split(tokens)
     order = {
         Order.SUFFIX_FIRST: [FILE, SUFFIX, PREFIX, EOM],
@@ -87,9 +97,70 @@ def test_an_encoded_example_says_what_it_was_made_of(seed: int, start: int) -> N
     assert said.get(ID[SUFFIX], "") == example.suffix
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    prefix=st.text(alphabet="ab (é\n\t😀", max_size=30),
+    middle=st.text(alphabet="ab (é\n\t😀", max_size=30),
+    order=st.sampled_from(Order),
+    finished=st.booleans(),
+)
+def test_the_end_is_a_choice_from_the_cursor_on(prefix: str, middle: str, order: Order, finished: bool) -> None:
+    """An oracle by bytes: a token of prefix and middle counts as middle if it reaches beyond the prefix."""
+    example = Example(order, "a.py", prefix, middle, "suffix", finished=finished, bare=order is Order.LEFT_TO_RIGHT)
+    (marked,) = Encoder(TOKENIZER).encode([example], 1_000)
+    tokens = [token & TOKEN for token in marked]
+    begin = tokens.index(ID[PREFIX]) + 1
+    for place in range(begin):
+        assert marked[place] >> SHIFT == Part.OTHER
+    written = b""
+    for place in range(begin, len(tokens)):
+        if tokens[place] == ID[SUFFIX]:  # prefix first: the middle stands apart
+            behind = tokens.index(ID[MIDDLE])
+            assert {marked[i] >> SHIFT for i in range(place, behind + 1)} == {Part.OTHER}
+            assert {marked[i] >> SHIFT for i in range(behind + 1, len(tokens))} <= {Part.MIDDLE}
+            break
+        written += VOCABULARY.bytes_of[tokens[place]]
+        reaches = tokens[place] == ID[EOM] or len(written) > len(prefix.encode())
+        assert marked[place] >> SHIFT == (Part.MIDDLE if reaches else Part.PREFIX)
+    assert (tokens[-1] == ID[EOM]) == finished
+
+
+def test_related_pieces_share_names_with_the_code_and_never_come_from_it(data: DataConfig) -> None:
+    corpus = Corpus(data.corpus)
+    neighbours = Neighbours(corpus)
+    index = next(i for i, entry in enumerate(corpus) if entry.name == "rows.py")
+    text = corpus.text(index)
+    found = [neighbours.around(index, text[:900], text[900:1500], Random(seed)) for seed in range(40)]
+    assert all(1 <= len(pieces) <= PIECES for pieces in found)
+    for pieces in found:
+        for name, piece in pieces:
+            assert name != "rows.py"
+            assert len(piece) <= PIECE_CHARS
+            assert any(piece in corpus.text(i) for i, entry in enumerate(corpus) if entry.name == name)
+    asked = names(text[:900]) | names(text[900:1500])
+    chosen = [len(names(pieces[-1][1]) & asked) for pieces in found]
+    drawn = [len(names(piece) & asked) for seed in range(40) for piece in [neighbours._piece(seed % 9, Random(seed))]]
+    assert sum(chosen) > 1.3 * sum(drawn)
+
+
+def test_a_file_alone_has_no_neighbours(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "a.py").write_text(HERE)
+    build_corpus([tmp_path / "code"], tmp_path / "corpus")
+    assert Neighbours(Corpus(tmp_path / "corpus" / "train")).around(0, "function", "", Random(0)) == ()
+
+
+@given(texts=st.lists(st.text(alphabet="abc ", max_size=40), max_size=6), asked=st.text(alphabet="abc ", max_size=40))
+def test_what_has_no_name_in_common_comes_last(texts: list[str], asked: str) -> None:
+    order = by_common_names(texts, names(asked))
+    assert sorted(order) == list(range(len(texts)))
+    shared = [bool(names(texts[number]) & names(asked)) for number in order]
+    assert shared == sorted(shared, reverse=True)
+
+
 def test_a_long_prefix_is_shortened_from_the_left() -> None:
     example = Example(Order.SUFFIX_FIRST, "a.py", "p = 1\n" * 500, "middle", "suffix")
-    (tokens,) = Encoder(TOKENIZER).encode([example], 100)
+    tokens = encoded(example, 100)
     assert len(tokens) == 100
     assert text_of(tokens).endswith("middle" + EOM)
 

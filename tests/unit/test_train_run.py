@@ -23,7 +23,8 @@ from tabspec.train.checkpoint import save_tensors
 from tabspec.train.corpus import Corpus
 from tabspec.train.export import export_model, load_model
 from tabspec.train.journal import read_journal
-from tabspec.train.network import Network, Shape
+from tabspec.train.network import IGNORED, Network, Shape
+from tabspec.train.parts import MIDDLE_WEIGHT, Part, parts_of, tokens_of
 from tabspec.train.plot import loss_curve
 from tabspec.train.schedule import Budget, rate
 from tabspec.train.stopping import collect, fit_row
@@ -82,7 +83,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run(
     data: DataConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = Trainer(config(), data, tmp_path)
-    monkeypatch.setattr(trainer, "_loss", lambda ids, targets: trainer.network.loss(ids, targets) * float("nan"))
+    monkeypatch.setattr(trainer, "_loss", lambda *tensors: trainer.network.model.norm.weight.sum() * float("nan"))
     with pytest.raises(TrainingDiverged, match="lower learning rate"):
         trainer.train(None, QUIET)
     assert not (tmp_path / checkpoint.NAME).exists()
@@ -247,7 +248,7 @@ def test_bad_input_is_one_line(tmp_path: Path, arguments: str, message: str) -> 
 
 def test_the_end_token_learns_where_middles_end(data: DataConfig) -> None:
     torch.manual_seed(0)
-    network = Network(SHAPE)
+    network = Network(replace(SHAPE, context=256))  # room for middles of all kinds
     endings = collect(network, load_tokenizer(TOKENIZER), Corpus(data.corpus), examples=12)
     assert int(endings.ends.sum()) == 12
     row = network.model.embed_tokens.weight[1].detach()
@@ -255,3 +256,60 @@ def test_the_end_token_learns_where_middles_end(data: DataConfig) -> None:
     assert endings.loss(fitted) < endings.loss(row)
     said = torch.sigmoid(endings.hidden @ fitted - endings.others)
     assert float(said.mean()) == pytest.approx(float(endings.ends.mean()), abs=0.05)  # what the bias is for
+
+
+def test_where_a_text_goes_on_its_end_is_no_choice() -> None:
+    """Against the definition: a softmax over the other tokens where it is closed, over all elsewhere."""
+    torch.manual_seed(0)
+    network, end = Network(SHAPE), 1
+    ids, targets = torch.randint(2, 99, (2, 2, 20))
+    closed = torch.rand(2, 20) < 0.5
+    targets[0, :3] = IGNORED
+    losses = network.losses(ids, targets, closed, end)
+    logits = network(ids).detach()
+    for row in range(2):
+        for place in range(20):
+            target, said = int(targets[row, place]), logits[row, place]
+            others = torch.cat((said[:end], said[end + 1 :])) if closed[row, place] else said
+            expected = 0.0 if target == IGNORED else float(others.logsumexp(0) - said[target])
+            assert float(losses[row, place].detach()) == pytest.approx(expected, abs=1e-4)
+    losses.sum().backward()  # type: ignore[no-untyped-call]
+    gradient = network.model.embed_tokens.weight.grad
+    assert gradient is not None
+    assert bool(torch.isfinite(gradient).all())
+
+
+def test_middles_weigh_more(data: DataConfig, tmp_path: Path) -> None:
+    trainer = Trainer(replace(config(), micro_rows=3), data, tmp_path)
+    rows = data.maker().chunk(0)[:6]
+    found = trainer.validate(rows)
+    parts, there = parts_of(rows)[:, 1:], tokens_of(rows)[:, 1:] != 0
+    counts = {part: int(((parts == part) & there).sum()) for part in Part}
+    assert min(counts.values()) > 0
+    assert set(found) == {"validation", "prefixes", "middles", "ends"}
+    other = found["validation"] * sum(counts.values())
+    other -= found["prefixes"] * counts[Part.PREFIX] + found["middles"] * counts[Part.MIDDLE]
+    weighted = other + found["prefixes"] * counts[Part.PREFIX] + MIDDLE_WEIGHT * found["middles"] * counts[Part.MIDDLE]
+    expected = weighted / (sum(counts.values()) + (MIDDLE_WEIGHT - 1) * counts[Part.MIDDLE])
+    loss, tokens = trainer._step(rows, 0.0)
+    assert tokens == sum(counts.values())
+    assert float(loss) == pytest.approx(expected, rel=2e-2)  # bf16 in pieces of other sizes
+
+
+def test_a_pause_is_no_end(tmp_path: Path) -> None:
+    """A run in two parts: the first writes a checkpoint and no model, the second goes on."""
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "a.py").write_text((ROOT / "tabspec" / "train" / "cuts.py").read_text())
+    start = tmp_path / "start"
+    export_model(Network(SHAPE).state_dict(), SHAPE, TOKENIZER, start, eight_bits=True)
+    words = f"run --code {code} --out {tmp_path}/run --start {start} --context 96 --steps 3 --rows 1".split()
+    first = CliRunner().invoke(train_command, [*words, "--pause-after", "0.00001"])
+    assert first.exit_code == 0, first.output
+    assert "paused" in first.output
+    assert not (tmp_path / "run" / "model").exists()
+    second = CliRunner().invoke(train_command, words)
+    assert second.exit_code == 0, second.output
+    _, shape, _ = load_model(tmp_path / "run" / "model")
+    assert shape == replace(SHAPE, context=96)  # the same weights, more positions
+    assert [r.step for r in read_journal(tmp_path / "run" / LOG_NAME)][-1] == 3

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from tokenizers import Tokenizer
 
+from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, Usage
 from tabspec.prompt.window import canonical_cut
+from tabspec.suggestion import Finish
 from tabspec.train.corpus import Corpus
 from tabspec.train.evaluation.bits import Bits
 from tabspec.train.evaluation.infill import STOPS, Guess, Guesser
-from tabspec.train.evaluation.ngram import NestedNgram, NgramCounts
+from tabspec.train.evaluation.ngram import NestedNgram, NgramCounts, Written, write
 from tabspec.train.evaluation.snippets import Snippet
 
 # Bytes of the project's other files that are counted: a dozen files, more than any window that a model is shown.
@@ -72,11 +72,7 @@ class Baseline:
         return int(self._tokenizer.get_vocab_size())
 
     def guesser(self) -> Guesser:
-        """A guesser by the most likely token, again and again, until the snippet's stop.
-
-        The line so far is decoded under a constraint, as the models do it (docs/architecture.md): a cursor in the
-        middle of a token must not spoil the context.
-        """
+        """A guesser by the most likely token, again and again, until the snippet's stop."""
 
         async def guess(snippet: Snippet) -> Guess:
             outer = self.project(snippet.project, snippet.language, snippet.path)
@@ -84,49 +80,83 @@ class Baseline:
             own.add(self._encode(snippet.suffix))
             begun = time.perf_counter()
             cut = canonical_cut(snippet.prefix)
-            tokens, forced = self._encode(snippet.prefix[:cut]), snippet.prefix[cut:]
-            own.add(tokens)
-            nested = NestedNgram([outer, own], self._vocabulary)
-            text, logprobs, stop = "", list[float](), STOPS[snippet.kind]
-            while len(logprobs) < stop.max_tokens and stop.end(text) is None and not _left_block(text, snippet):
-                found = nested.best(tokens[-own.order :], partial(self._agrees, forced))
-                if found is None and not forced:
-                    break
-                token, chance = found or (self._encode(forced)[0], 1.0)
-                tokens.append(token)
-                piece = self._piece(token)
-                if forced and not piece.startswith(forced):
-                    forced = forced[len(piece) :]
-                    continue
-                text += piece[len(forced) :]
-                forced = ""
-                logprobs.append(math.log(chance))
-            end = stop.end(text)
-            return Guess(_without_dedent(text[:end], snippet), tuple(logprobs), time.perf_counter() - begun)
+            head, stop = self._encode(snippet.prefix[:cut]), STOPS[snippet.kind]
+            own.add(head)
+
+            def over(text: str) -> bool:
+                return stop.end(text) is not None or _without_dedent(text, snippet.prefix) != text
+
+            found = self._write([outer, own], head, snippet.prefix[cut:], over, stop.max_tokens)
+            text = _without_dedent(found.text[: stop.end(found.text)], snippet.prefix)
+            return Guess(text, found.logprobs, time.perf_counter() - begun)
 
         return guess
+
+    def model(self, project: str, language: str, apart: str, around: str) -> NgramModel:
+        """The n-grams as a model for one file: they know the project's other files, and ``around``, the file's text.
+        Valid until the next call of `project`."""
+        own = NgramCounts()
+        own.add(self._encode(around))
+        return NgramModel(self, self.project(project, language, apart), own)
+
+    def _write(
+        self, levels: list[NgramCounts], head: list[int], forced: str, over: Callable[[str], bool], most: int
+    ) -> Written:
+        nested = NestedNgram(levels, self._vocabulary)
+        return write(nested, head, forced, self._piece, lambda text: self._encode(text)[0], over, most)
 
     def _piece(self, token: int) -> str:
         return str(self._tokenizer.decode([token], skip_special_tokens=False))
 
-    def _agrees(self, forced: str, token: int) -> bool:
-        piece = self._piece(token) if forced else ""
-        return forced.startswith(piece) or piece.startswith(forced)
+
+class NgramModel:
+    """The nested n-gram cache as a `Model`, so that a simulated user can type with it. Made by `Baseline.model`.
+
+    ``project`` is counted, ``own`` too, and with each request the text before its cursor.
+    """
+
+    def __init__(self, baseline: Baseline, project: NgramCounts, own: NgramCounts) -> None:
+        self._baseline, self._project, self._own = baseline, project, own
+        self.info = ModelInfo("nested n-grams", "nested n-grams", context_tokens=1 << 20)
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        """The whole answer in one chunk."""
+        encode, stop = self._baseline._encode, request.stop
+        head, known = encode(request.head), request.resume
+        self._own.add(head)
+        try:
+
+            def over(text: str) -> bool:
+                return stop.end(known + text) is not None
+
+            levels = [self._project, self._own]
+            found = self._baseline._write(levels, head, request.forced + known, over, stop.max_tokens)
+        finally:
+            self._own.remove(head)
+        text, finish = (known + found.text), Finish.LENGTH
+        if (end := stop.end(text)) is not None:
+            text, finish = text[:end], Finish.STOP
+        logprobs = found.logprobs
+        floors = [stop.min_first_logprob if not known else stop.min_logprob, stop.min_logprob]
+        for number, (logprob, length) in enumerate(zip(logprobs, found.lengths, strict=True)):
+            floor = floors[min(number, 1)]
+            if floor is not None and logprob < floor and length < len(text) - len(known):
+                text, logprobs, finish = known + found.text[:length], logprobs[:number], Finish.CONFIDENCE
+                break
+        yield Chunk(
+            text[len(known) :], found.tokens[: len(logprobs)], logprobs, Usage(len(head), 0, len(logprobs)), finish
+        )
+
+    async def close(self) -> None:
+        """Nothing is held."""
 
 
-def _indentation(snippet: Snippet) -> int:
-    line = snippet.prefix[snippet.prefix.rfind("\n") + 1 :]
-    return len(line) - len(line.lstrip(" \t"))
+def _without_dedent(text: str, prefix: str) -> str:
+    """``text`` up to the first line that is indented less than the line of the cursor, which ``prefix`` ends with.
 
-
-def _left_block(text: str, snippet: Snippet) -> bool:
-    """Whether the last line begun stands further out than the first: it has no end-of-middle token to stop at."""
-    return _without_dedent(text, snippet) != text
-
-
-def _without_dedent(text: str, snippet: Snippet) -> str:
-    """``text`` up to the first line that is indented less than the line of the cursor."""
-    inner, at = _indentation(snippet), text.find("\n")
+    N-grams have no end-of-middle token to stop at."""
+    line = prefix[prefix.rfind("\n") + 1 :]
+    inner, at = len(line) - len(line.lstrip(" \t")), text.find("\n")
     while at >= 0:
         line = text[at + 1 :].split("\n", 1)[0]
         if line.strip() and len(line) - len(line.lstrip(" \t")) < inner:

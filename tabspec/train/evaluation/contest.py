@@ -24,6 +24,7 @@ from tabspec.train.evaluation.infill import Mark, fill, with_model
 from tabspec.train.evaluation.report import Contestant
 from tabspec.train.evaluation.scorer import load_scorer
 from tabspec.train.evaluation.snippets import Kind, Snippet, sample
+from tabspec.train.evaluation.stretches import Stretch, stretches
 from tabspec.train.evaluation.surroundings import Surroundings
 from tabspec.train.tokenizer import load_tokenizer
 
@@ -33,8 +34,8 @@ _FEW = 20  # with fewer rights or wrongs a curve of four parameters means nothin
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is measured: holes of each kind and bytes of text for each language, the same for all with one seed; models
-    are shown ``related_chars`` of what a hole's document imports."""
+    """What is measured: holes of each kind, bytes of text and stretches to type for each language, the same for all
+    with one seed; holes are filled with ``related_chars`` of what their documents import."""
 
     corpus: Path
     languages: tuple[str, ...] = ("python",)
@@ -42,6 +43,7 @@ class Plan:
     bytes: int = 200_000
     seed: int = 0
     related_chars: int = 0
+    stretches: int = 0
 
     def documents(self, corpus: Corpus, language: str) -> list[tuple[str, str, str, str]]:
         """(project, path, language, text) of about ``bytes`` bytes, projects in turn."""
@@ -82,8 +84,7 @@ def evaluate_model(plan: Plan, model: str, progress: Progress) -> Contestant:
 
 def evaluate_baseline(plan: Plan, progress: Progress) -> Contestant:
     """Measure the nested n-gram cache, on the bundled model's tokens."""
-    corpus = Corpus(plan.corpus)
-    baseline = Baseline(corpus, load_tokenizer(BUNDLED / "tokenizer.json"))
+    corpus, baseline = Corpus(plan.corpus), baseline_of(plan)
     result = Contestant("nested n-grams")
     for language in plan.languages if plan.bytes else ():
         result.bits[language] = baseline.bits(sorted(plan.documents(corpus, language)))
@@ -104,6 +105,16 @@ def ablate_model(plan: Plan, model: str, progress: Progress) -> list[Row]:
 
 def _tell(progress: Progress, what: str, total: int, done: int) -> None:
     progress(what, done, total)
+
+
+def stretches_of(plan: Plan, language: str) -> list[Stretch]:
+    """What is typed in a language."""
+    return stretches(Corpus(plan.corpus), language, plan.stretches, plan.seed)
+
+
+def baseline_of(plan: Plan) -> Baseline:
+    """The n-grams over the held-out projects, on the bundled model's tokens."""
+    return Baseline(Corpus(plan.corpus), load_tokenizer(BUNDLED / "tokenizer.json"))
 
 
 def _snippets(plan: Plan, corpus: Corpus) -> list[Snippet]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 ORDER = 7  # seven sub-word tokens are three to four words; longer contexts are seen once and never again
 
@@ -122,3 +123,55 @@ class NestedNgram:
             if grow:
                 innermost.add_one(tokens, end)
         return total
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What n-grams have written: the text, its tokens and their natural log-probabilities, and how many characters
+    there were before each token."""
+
+    text: str
+    tokens: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    lengths: tuple[int, ...]
+
+
+def write(
+    nested: NestedNgram,
+    head: Sequence[int],
+    forced: str,
+    piece: Callable[[int], str],
+    first: Callable[[str], int],
+    over: Callable[[str], bool],
+    most: int,
+) -> Written:
+    """Write by the most likely token, again and again, until ``over(text)`` or ``most`` tokens.
+
+    The text ``forced`` behind the tokens ``head`` is decoded under a constraint, as the models do it
+    (docs/architecture.md): a cursor in the middle of a token must not spoil the context. ``piece`` gives a token's
+    text, ``first`` the tokenizer's first token of a text, for what no count says.
+    """
+    tokens, text = list(head), ""
+    written: list[tuple[int, float, int]] = []
+
+    def agrees(token: int) -> bool:
+        said = piece(token) if forced else ""
+        return forced.startswith(said) or said.startswith(forced)
+
+    while len(written) < most and not over(text):
+        found = nested.best(tokens[-ORDER:], agrees)
+        if found is None and not forced:
+            break
+        token, chance = found or (first(forced), 1.0)
+        tokens.append(token)
+        said = piece(token)
+        if forced and not said.startswith(forced):
+            forced = forced[len(said) :]
+            continue
+        if said != forced:  # else nothing of it lies behind the cursor
+            written.append((token, math.log(chance), len(text)))
+        text += said[len(forced) :]
+        forced = ""
+    return (
+        Written(text, *(tuple(column) for column in zip(*written, strict=True))) if written else Written("", (), (), ())
+    )

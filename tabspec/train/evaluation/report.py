@@ -2,8 +2,9 @@
 
 JSON: ``{"format": "tabspec-evaluation", "version": 1, "git_commit", "machine", "date", "corpus", "seed", "contestants":
 [...]}``; a contestant has ``name``, ``bits_per_byte`` by language, ``infill`` by language and kind (the fields of
-`Score`), and ``calibration`` (``expected_error`` before and after fitting, ``bins``). With ``--ablate`` there are no
-contestants but ``ablation``, the rows of the table (`tabspec.train.evaluation.ablation.Row`; ``off`` null: all on).
+`Score`), ``typing`` by language (the fields of `Keystrokes`), and ``calibration`` (``expected_error`` before and after
+fitting, ``bins``). With ``--ablate`` there are no contestants but ``ablation``, the rows of the table
+(`tabspec.train.evaluation.ablation.Row`; ``off`` null: all on).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tabspec.train.evaluation.bits import Bits
 from tabspec.train.evaluation.calibration import Bin
 from tabspec.train.evaluation.infill import Mark, Score, score
 from tabspec.train.evaluation.snippets import Kind
+from tabspec.train.evaluation.typing import Keystrokes
 
 FORMAT = "tabspec-evaluation"
 
@@ -31,6 +33,7 @@ class Contestant:
     name: str
     bits: dict[str, Bits] = field(default_factory=dict)
     marks: list[Mark] = field(default_factory=list)
+    typing: dict[str, Keystrokes] = field(default_factory=dict)
     bins: list[Bin] = field(default_factory=list)
     calibration_error: float = math.nan
     raw_calibration_error: float = math.nan
@@ -51,6 +54,10 @@ class Contestant:
             "infill": [
                 {"language": language, "kind": kind.value, **{k: _number(v) for k, v in asdict(found).items()}}
                 for (language, kind), found in self.scores().items()
+            ],
+            "typing": [
+                {"language": language, **{k: _number(v) for k, v in asdict(found).items()}}
+                for language, found in self.typing.items()
             ],
             "calibration": {
                 "expected_error": _number(self.calibration_error),
@@ -94,8 +101,9 @@ def ablation_table(rows: Sequence[Row]) -> Table:
 
 
 def tables(contestants: Sequence[Contestant]) -> list[Table]:
-    """Tables for a terminal: bits per byte, infilling, calibration."""
-    return [_bits_table(contestants), _infill_table(contestants), _calibration_table(contestants)]
+    """Tables for a terminal: bits per byte, infilling, typing, calibration; those that there is something in."""
+    made = (table(contestants) for table in (_bits_table, _infill_table, _typing_table, _calibration_table))
+    return [table for table in made if table.row_count]
 
 
 def _bits_table(contestants: Sequence[Contestant]) -> Table:
@@ -105,7 +113,8 @@ def _bits_table(contestants: Sequence[Contestant]) -> Table:
     for language in languages:
         table.add_column(language, justify="right")
     for c in contestants:
-        table.add_row(c.name, *(_shown(c.bits[x].per_byte, 3) if x in c.bits else "" for x in languages))
+        if c.bits:
+            table.add_row(c.name, *(_shown(c.bits[x].per_byte, 3) if x in c.bits else "" for x in languages))
     return table
 
 
@@ -124,6 +133,21 @@ def _infill_table(contestants: Sequence[Contestant]) -> Table:
                 shown = [f"{100 * share:.0f} %" if not math.isnan(share) else "" for share in shares]
                 row = (language, kind.value, c.name, str(found.count), *shown, f"{found.median_ms:.0f}")
                 table.add_row(*row)
+    return table
+
+
+def _typing_table(contestants: Sequence[Contestant]) -> Table:
+    table = Table(title="Held-out code typed by a user who presses Tab", title_justify="left")
+    for name in ("language", ""):
+        table.add_column(name)
+    for name in ("stretches", "characters", "saved", "standard error", "Tabs", "shown"):
+        table.add_column(name, justify="right")
+    for language in dict.fromkeys(language for c in contestants for language in c.typing):
+        for c in contestants:
+            if found := c.typing.get(language):
+                shares = (f"{100 * found.saved:.1f} %", f"{100 * found.error:.1f} %")
+                counts = (f"{found.characters:,}", *shares, str(found.tabs), str(found.shown))
+                table.add_row(language, c.name, str(found.stretches), *counts)
     return table
 
 

@@ -14,13 +14,23 @@ from torch import Tensor
 from tabspec.errors import InputError, ModelNotUsable
 from tabspec.train.export import load_model
 from tabspec.train.network import Network
+from tabspec.train.tokenizer import EOM, special_id
+
+# Positions that texts are scored in, so that models of different contexts compare: what a window has when serving.
+CONTEXT = 1024
 
 
 class Scorer:
-    """A model that says how likely the tokens of a text are. ``context``: positions that it looks at at most."""
+    """A model that says how likely the tokens of a text are. ``context``: positions that it looks at at most.
 
-    def __init__(self, forward: Callable[[Tensor], Tensor], tokenizer: Tokenizer, context: int) -> None:
-        self._forward, self.tokenizer, self.context = forward, tokenizer, context
+    ``end``: the token that says that a middle is complete, for models that have one. A text that is scored goes on, as
+    a prefix does, so it is left out of the choice.
+    """
+
+    def __init__(
+        self, forward: Callable[[Tensor], Tensor], tokenizer: Tokenizer, context: int, end: int | None = None
+    ) -> None:
+        self._forward, self.tokenizer, self.context, self._end = forward, tokenizer, min(context, CONTEXT), end
         tokenizer.encode_special_tokens = True
 
     @torch.inference_mode()
@@ -28,6 +38,8 @@ class Scorer:
         """Natural logarithms of the probabilities of ``tokens[1:]``, each after those before it: (len - 1,)."""
         ids = torch.tensor([list(tokens)])
         logits = self._forward(ids)[0, :-1].float()
+        if self._end is not None:
+            logits[:, self._end] = -torch.inf
         return -F.cross_entropy(logits, ids[0, 1:], reduction="none")
 
 
@@ -42,7 +54,7 @@ def load_scorer(folder: Path, dtype: torch.dtype = torch.float32) -> Scorer:
     network = Network(shape)
     network.load_state_dict(weights)
     network.to(dtype).eval()
-    return Scorer(network, tokenizer, shape.context)
+    return Scorer(network, tokenizer, shape.context, special_id(tokenizer, EOM))
 
 
 def _through_transformers(folder: Path, dtype: torch.dtype) -> Scorer:
@@ -57,4 +69,4 @@ def _through_transformers(folder: Path, dtype: torch.dtype) -> Scorer:
     except Exception as error:  # whatever a folder can be instead of a model
         raise InputError(f"{folder}: cannot be loaded as a model: {str(error).splitlines()[0]}") from error
     context = int(getattr(model.config, "max_position_embeddings", 1024))
-    return Scorer(lambda ids: model(input_ids=ids).logits, tokenizer, min(context, 1024))
+    return Scorer(lambda ids: model(input_ids=ids).logits, tokenizer, context)
