@@ -263,7 +263,8 @@ class Watch:
 
     def _nobody_in_the_way(self, seconds: float) -> None:
         """A request that no stream serves waits for the streams of other requests, or for one that is stopping: and for
-        that no longer than for one step.
+        that no longer than for one step. If that one was writing its own answer and was interrupted, it may wait for it
+        although other slots are free: the answer goes on behind what is written, once the stream has let go of it.
         """
         running = self.model.open
         useful = [stream for stream in running if any(self._stream_serves(stream, request) for request in self.pending)]
@@ -278,8 +279,9 @@ class Watch:
             if not any(self._stream_serves(stream, request) for stream in useful):
                 stalled.append(request)
         for request in stalled:
+            own = any(self._writes_for(stream, request) for stream in stopping)
             _require(
-                len(running) == self.slots and (not ahead or len(stalled) <= len(stopping)),
+                own or (len(running) == self.slots and (not ahead or len(stalled) <= len(stopping))),
                 f"a request waits at {_shown(request.context)}, in {self.slots} slots: {'; '.join(map(str, running))}",
             )
             most = sum(stream.plan.longest_step for stream in stopping)
@@ -290,8 +292,10 @@ class Watch:
 
     def _stream_serves(self, stream: Stream, request: Request) -> bool:
         """Whether what this stream writes may, as far as is known, become the answer to the request."""
-        if stream.cancelled:
-            return False
+        return not stream.cancelled and self._writes_for(stream, request)
+
+    def _writes_for(self, stream: Stream, request: Request) -> bool:
+        """Whether this stream was asked for what may become the answer, and has written nothing else so far."""
         asked, _ = self.oracle.question(request.context)
         theirs = stream.request
         if (asked.suffix, asked.path, asked.language) != (theirs.suffix, theirs.path, theirs.language):

@@ -632,6 +632,34 @@ async def test_what_was_whole_when_it_was_interrupted_is_not_asked_for_again() -
 
 
 @virtual
+async def test_a_request_may_wait_for_its_own_interrupted_generation_to_let_go() -> None:
+    """It goes on behind what was written, and is not begun a second time beside it, even where a slot is free."""
+
+    class SlowToLeave(ScriptedModel):
+        async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+            try:
+                async for chunk in super().stream(request):
+                    yield chunk
+            except (asyncio.CancelledError, GeneratorExit):
+                await asyncio.sleep(1)
+                raise
+
+    model = SlowToLeave(continuing(TARGET), prefill_s=0.1, token_s=0.01)
+    engine = CompletionEngine(model, EngineConfig(policy=Policy.TREE), slots=2)
+    engine.rested(at(10))
+    await asyncio.sleep(0.115)  # one token of the speculation
+    first, second = (asyncio.create_task(engine.complete(at(30, f"file:///{name}.py"))) for name in "ab")
+    await asyncio.sleep(0)  # both are queued: the second interrupts the speculation
+    await asyncio.sleep(0.001)
+    first.cancel(), second.cancel()
+    answer = await engine.complete(at(10))
+    assert answer.source is Source.JOINED and answer.suggestion and answer.suggestion.text == "items):"
+    assert [request.resume for request in model.requests if request.prefix == TARGET[:10]] == ["", "item"]
+    assert answer.waited == pytest.approx(1 + 0.1 + 0.01), "cleanup, a prompt, and what was left"
+    await engine.close()
+
+
+@virtual
 async def test_the_tree_of_a_screen_is_bounded_while_its_user_rests() -> None:
     model = ScriptedModel(lambda request: "word\nword")
     async with engine_on(model, policy="tree", depth=16, max_lines=2) as engine:
