@@ -97,7 +97,9 @@ class Scheduler:
 
     def _interrupt_one(self) -> None:
         stopping = [g for g in self._running if g.state is not State.RUNNING]
-        waiting = sum(g.foreground for g in self._queued)
+        # One that was interrupted, and that somebody waits for by now, will want the slot that it is leaving.
+        again = [g for g in stopping if g.state is State.QUEUED]
+        waiting = sum(g.foreground for g in [*self._queued, *again])
         speculative = [g for g in self._running if g.state is State.RUNNING and not g.foreground]
         # A slot that is being freed already is as good as another interruption.
         for generation in sorted(speculative, key=lambda g: g.probability)[: max(waiting - len(stopping), 0)]:

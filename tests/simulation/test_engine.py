@@ -655,7 +655,37 @@ async def test_a_request_may_wait_for_its_own_interrupted_generation_to_let_go()
     answer = await engine.complete(at(10))
     assert answer.source is Source.JOINED and answer.suggestion and answer.suggestion.text == "items):"
     assert [request.resume for request in model.requests if request.prefix == TARGET[:10]] == ["", "item"]
-    assert answer.waited == pytest.approx(1 + 0.1 + 0.01), "cleanup, a prompt, and what was left"
+    assert answer.waited == pytest.approx(0.999 + 0.1 + 0.01), "the rest of the cleanup, a prompt, and what was left"
+    await engine.close()
+
+
+@virtual
+async def test_a_slot_that_is_wanted_back_is_not_free_for_another_request() -> None:
+    """An interrupted generation that somebody waits for by now takes the slot that it is leaving: another request needs
+    another one, and is not kept waiting by a speculation there."""
+
+    class SlowToLeave(ScriptedModel):
+        async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+            try:
+                async for chunk in super().stream(request):
+                    yield chunk
+            except (asyncio.CancelledError, GeneratorExit):
+                await asyncio.sleep(1 if request.prefix == TARGET[:10] else 0)
+                raise
+
+    model = SlowToLeave(continuing(TARGET), prefill_s=0.1, token_s=0.5)
+    engine = CompletionEngine(model, EngineConfig(policy=Policy.TREE), slots=2)
+    engine.rested(at(10, "file:///a.py"))
+    engine.rested(at(30, "file:///b.py"))
+    await asyncio.sleep(0.01)
+    first = asyncio.create_task(engine.complete(at(40, "file:///c.py")))
+    await asyncio.sleep(0.01)  # one of the two is interrupted
+    joining = asyncio.create_task(engine.complete(at(10, "file:///a.py")))
+    await asyncio.sleep(0.01)
+    assert TARGET[:40] in {request.prefix for request in model.requests}, "it runs, although a slot is slow to be left"
+    for task in (first, joining):
+        task.cancel()
+    await asyncio.gather(first, joining, return_exceptions=True)
     await engine.close()
 
 
