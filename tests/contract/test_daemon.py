@@ -30,6 +30,9 @@ from tabspec.models.worker import WorkerState
 from tabspec.prompt.window import canonical_cut
 from tests import tiny
 
+# Real daemons, each with a worker that loads torch.
+pytestmark = pytest.mark.slow
+
 OPTIONS = {"device": "cpu", "dtype": "float32"}
 PATIENCE = 90  # seconds; only for a test that fails
 

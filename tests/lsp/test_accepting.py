@@ -123,7 +123,8 @@ async def test_a_word_accepted_leaves_the_rest_alive(editor: Editor, told: bool)
 
 
 async def test_a_line_accepted_leaves_the_rest_alive(start: Start) -> None:
-    client = await start(model={"target": TARGET}, initialize={"options": {"maxLines": 3}})
+    one_block = "def add(a, b):\n    c = a + b\n    return c\n"  # what ends a block would be cut off behind the line
+    client = await start(model={"target": one_block}, initialize={"options": {"maxLines": 3}})
     editor = Editor(client, "def a")
     item = await editor.ask()
     assert item

@@ -32,6 +32,7 @@ def test_giving_back_is_harmless() -> None:
     give_back()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux how much a process has")
 def test_the_bundled_model_takes_less_than_500_mb() -> None:
     """The goal of the issue, in a process of its own, with a full window in each of the KV cache's slots."""

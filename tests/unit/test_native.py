@@ -276,6 +276,7 @@ def bundled(way: str) -> Decoder:
     return make(way, shape, load_weights(folder), context=1024)
 
 
+@pytest.mark.slow
 def test_greedy_tokens_of_the_bundled_model_on_real_code(way: str) -> None:
     """The same tokens as in float32, or another one that float32 finds as good but for a hair."""
     reference = load_llama(ModelFolder(BUNDLED), "bundled", dtype="float32")
