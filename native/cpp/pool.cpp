@@ -9,7 +9,7 @@
 namespace {
 
 // A decode step follows the last one within a tenth of a millisecond or two; to wake a sleeping thread takes about as
-// long as it would work. Longer waiting would hold a core that others may want.
+// long as it would work (reasoned, not measured). Longer waiting would hold a core that others may want.
 constexpr auto WATCH = std::chrono::microseconds(300);
 
 inline void pause() {
