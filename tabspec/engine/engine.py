@@ -319,6 +319,8 @@ class CompletionEngine:
             typed = context.typed_since(generation.context)
             if generation.wanted or typed is None or generation.question.scope != scope or not generation.agrees(typed):
                 continue
+            if generation.ended and generation.entry is None:  # it was stopped, and has not left the model yet
+                continue
             left = len(generation.text) - len(typed)
             if best is None or left > best_left:
                 best, best_left = generation, left

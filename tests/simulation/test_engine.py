@@ -690,6 +690,33 @@ async def test_a_slot_that_is_wanted_back_is_not_free_for_another_request() -> N
 
 
 @virtual
+async def test_what_was_stopped_and_has_not_left_yet_is_not_joined() -> None:
+    """Else each request at its place would find that it has ended, and ask anew beside the one that is queued."""
+
+    class SlowToLeave(ScriptedModel):
+        async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+            try:
+                async for chunk in super().stream(request):
+                    yield chunk
+            except (asyncio.CancelledError, GeneratorExit):
+                await asyncio.sleep(1)
+                raise
+
+    model = SlowToLeave(continuing(TARGET), prefill_s=0.1, token_s=0.01)
+    async with engine_on(model, policy="chain") as engine:
+        gone = asyncio.create_task(engine.complete(at(10)))
+        await asyncio.sleep(0.05)
+        engine.changed(at(5))  # it cannot be reached from here
+        await asyncio.sleep(0)
+        waiting = asyncio.create_task(engine.complete(at(10)))
+        await asyncio.sleep(0)
+        answer = await engine.complete(at(11))
+        assert answer.source is Source.JOINED and answer.suggestion and answer.suggestion.text == "tems):"
+        assert [request.prefix for request in model.requests] == [TARGET[:10]] * 2, "the one stopped, and one more"
+        assert (await gone).reason is (await waiting).reason is Reason.SUPERSEDED
+
+
+@virtual
 async def test_the_tree_of_a_screen_is_bounded_while_its_user_rests() -> None:
     model = ScriptedModel(lambda request: "word\nword")
     async with engine_on(model, policy="tree", depth=16, max_lines=2) as engine:
