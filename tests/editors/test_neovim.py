@@ -216,16 +216,18 @@ def test_a_partial_accept_keeps_the_rest_without_the_server(open_nvim: Open) -> 
 
 
 def test_accept_line_by_line(open_nvim: Open) -> None:
-    nvim = open_nvim(options="settings = { max_lines = 3 }")
+    # One block: behind its first line, what ends a block would be cut off.
+    target = "def area(width, height):\n    size = width * height\n    return size\n"
+    nvim = open_nvim(target, options="settings = { max_lines = 3 }")
     nvim.keys("i")
     nvim.type("def ar")
-    nvim.until_ghost("ea(width, height):\n    return width * height\ndef perimeter(width, height):")
+    nvim.until_ghost("ea(width, height):\n    size = width * height\n    return size")
     nvim.keys("M-Down")
-    screen = nvim.until_ghost("    return width * height\ndef perimeter(width, height):")
+    screen = nvim.until_ghost("    size = width * height\n    return size")
     assert nvim.text == "def area(width, height):\n"
     assert screen.cursor == (1, 0)
     nvim.keys("M-Down")
-    nvim.until_text("def area(width, height):\n    return width * height\n")
+    nvim.until_text("def area(width, height):\n    size = width * height\n")
 
 
 # --- several suggestions ----------------------------------------------------------------------------------------------

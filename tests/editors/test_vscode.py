@@ -168,7 +168,8 @@ def test_accepting_word_by_word(window: Open) -> None:
 
 def test_accepting_a_line(window: Open) -> None:
     """The rest is kept alive: it stays on the screen, also when the server has answered anew."""
-    target = TARGET.rstrip("\n")
+    # One block: behind its first line, what ends a block would be cut off.
+    target = "def add(a, b):\n    total = a + b\n    print(total)\n    return total"
     first, rest = "add(a, b):", target.removeprefix("def add(a, b):\n")
     editor = window({**SCRIPT, "target": target}, **{"tabspec.maxLines": 8}).ready()
     editor.type("def ")
