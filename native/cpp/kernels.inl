@@ -48,7 +48,14 @@ INLINE void quantize_block(const float *x, int8_t *values, float *scale, int32_t
     const int32_t size_bits = largest(most);
     float size;
     __builtin_memcpy(&size, &size_bits, 4);
-    const float inverse = size > 0 ? 127.0f / size : 0.0f;
+    if (size_bits >= 0x7F800000) {  // no number, or infinite: so is the scale, and with it all that is computed here
+        __builtin_memset(values, 0, BLOCK);
+        *scale = __builtin_nanf("");
+        *excess = 0;
+        return;
+    }
+    // Below 127 / 3.4e38 = 3.7e-37 the inverse would be infinite; what is that small counts as nothing.
+    const float inverse = size > 1e-36f ? 127.0f / size : 0.0f;
     V16i all = {};
     for (int i = 0; i < BLOCK; i += 16) {
         const V16i near = bits(read(x + i) * splat(inverse) + splat(12582912.0f)) + splat(-0x4B400000);
@@ -57,7 +64,7 @@ INLINE void quantize_block(const float *x, int8_t *values, float *scale, int32_t
         for (int j = 0; j < 16; j++) values[i + j] = (int8_t)each[j];
         all = all + near;
     }
-    *scale = size / 127.0f;  // no number where one of x is none, and so is all that is computed with it
+    *scale = size / 127.0f;
     *excess = -128 * total(all);
 }
 

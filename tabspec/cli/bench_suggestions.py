@@ -48,7 +48,13 @@ def suggestions_command(
             except (InputError, ModelNotUsable) as error:
                 click.echo(f"without llama.cpp: {error}", err=True)
                 break
-            models[f"llama.cpp in this process, {weights}"] = LlamaCppModel(file, BUNDLED, threads=threads)
+            for flash, name in (
+                (True, ""),
+                (False, ", no flash attention"),
+            ):  # which is faster differs with the processor
+                models[f"llama.cpp in this process, {weights}{name}"] = LlamaCppModel(
+                    file, BUNDLED, threads=threads, flash=flash
+                )
         if server:
             models["llama-server"] = load_model(server)
         results = measure_suggestions(models, requests, rounds)

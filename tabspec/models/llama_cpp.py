@@ -113,13 +113,13 @@ class LlamaCppModel:
     The prompt is ours, with the line so far in the tokenizer's own tokens.
     """
 
-    def __init__(self, file: Path, source: Path, *, threads: int) -> None:
+    def __init__(self, file: Path, source: Path, *, threads: int, flash: bool = True) -> None:
         folder = ModelFolder(source)
         self._vocabulary: Vocabulary
         self._format: FimFormat
         self._vocabulary, self._format = speak(folder.tokenizer_json(), folder.model_type, str(source))
         context = int(folder.config["max_position_embeddings"])
-        self.decoder = LlamaCppDecoder(file, context=context, threads=threads)
+        self.decoder = LlamaCppDecoder(file, context=context, threads=threads, flash=flash)
         self._prompter = Prompter(self._vocabulary, self._format, context)
         self._kv, self._held = self.decoder.new_kv(), list[int]()
         self.info = ModelInfo(f"llama.cpp, {file.name}", f"llama.cpp {file.name}", context)
