@@ -36,7 +36,9 @@ class Scheduler:
         self._model, self._stop, self._wrote, self._ended, self._slots = model, stop, wrote, ended, slots
         self._queued: dict[Generation, int] = {}
         self._running: dict[Generation, asyncio.Task[Exception | None]] = {}
-        self._ahead: set[Generation] = set()  # running as speculations on a model that serves by urgency
+        # On a model that serves by urgency, those that run: as speculations, and as what somebody waits for.
+        self._ahead: dict[Generation, None] = {}
+        self._urgent: dict[Generation, None] = {}
         self._numbers = count()
         self._closed = False
 
@@ -60,7 +62,7 @@ class Scheduler:
         """Somebody waits for it now, or nobody any more (but it may still be of use)."""
         generation.foreground = foreground
         if foreground and generation in self._ahead and generation.state is State.RUNNING:
-            # It was asked as a speculation, and a server that others wait for, too, would let it stand behind them.
+            # It was asked as a speculation: others would go on beside it, and what others wait for before it.
             self._stop_task(generation)
             generation.interrupt()
         self._pump()
@@ -94,6 +96,16 @@ class Scheduler:
             self._running[generation] = task
         if any(generation.foreground for generation in self._queued):
             self._interrupt_one()
+        self._give_way()
+
+    def _give_way(self) -> None:
+        """What was asked because somebody waited, and nobody does any more, goes on as a speculation as soon as it is
+        in somebody's way: else it would take its steps beside, and make each of them longer."""
+        left = [g for g in self._urgent if g.state is State.RUNNING and not g.foreground]
+        if left and any(generation.foreground for generation in self.generations()):
+            for generation in left:
+                self._stop_task(generation)
+                generation.interrupt()
 
     def _interrupt_one(self) -> None:
         stopping = [g for g in self._running if g.state is not State.RUNNING]
@@ -121,8 +133,8 @@ class Scheduler:
     async def _run(self, generation: Generation) -> Exception | None:
         """Read the model's answer into the generation, to its end or until this task is cancelled."""
         request = generation.question.request(self._stop, generation.text, generation.foreground, generation.wanted)
-        if schedules(self._model) and not request.foreground:
-            self._ahead.add(generation)
+        if schedules(self._model):
+            (self._urgent if request.foreground else self._ahead)[generation] = None
         now = asyncio.get_running_loop().time
         started = since = now()
         try:
@@ -142,7 +154,8 @@ class Scheduler:
             # A fault in a model must not take the engine down with it.
             return ModelError(f"{type(failure).__name__}: {failure}")
         finally:
-            self._ahead.discard(generation)
+            self._ahead.pop(generation, None)
+            self._urgent.pop(generation, None)
             generation.busy += now() - started
             generation.cost += (now() - since) / max(len(self._running), 1)
         return None if generation.finish else ModelUnavailable("the model's answer broke off")

@@ -219,24 +219,24 @@ async def _run(
 ) -> torch.Tensor:
     """Run tokens in a slot; logits behind the last ``want`` of them (all known ones if there is nothing to run).
 
-    A cancel takes effect here, before the pass.
+    A cancel takes effect here, before the pass; one that comes during the pass takes effect behind it, and what was
+    computed stays in the slot: whoever goes on with this prompt, as a request does that comes for it, finds it there.
     """
     if not tokens:
         await asyncio.sleep(0)
         assert slot.logits is not None
         return slot.logits[None]
+
+    def took(rows: torch.Tensor) -> None:
+        slot.tokens += [token for token, _ in tokens]
+        slot.choices += [choice for _, choice in tokens]
+        slot.logits = rows[-1].clone() if want else None
+
     try:
-        rows = await local.together.forward(slot.kv, [token for token, _ in tokens], want, foreground)
+        return await local.together.forward(slot.kv, [token for token, _ in tokens], want, foreground, took)
     except RuntimeError as error:  # out of memory, a lost device; the slot may hold half of the tokens
         slot.truncate(local.decoder, 0)
         raise ModelError(f"the model failed: {str(error).splitlines()[0]}") from error
-    except asyncio.CancelledError:  # perhaps behind the pass: the slot must hold no token that it does not tell of
-        local.decoder.truncate(slot.kv, len(slot.tokens))
-        raise
-    slot.tokens += [token for token, _ in tokens]
-    slot.choices += [choice for _, choice in tokens]
-    slot.logits = rows[-1].clone() if want else None
-    return rows
 
 
 def _verify(stretch: _Stretch, slot: Slot, rows: torch.Tensor, draft: Sequence[int]) -> tuple[_Pending, list[Chunk]]:

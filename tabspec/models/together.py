@@ -8,14 +8,18 @@ more than the one pass that had begun, and is not slowed by work beside it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from tabspec.models.slots import Decoder, sequences_of
+
+if TYPE_CHECKING:
+    import torch  # not imported: the simulator runs this file on machines without it
+
+Took = Callable[["torch.Tensor"], None]
+"""Is given the logits of a pass at its end, before anything else can happen."""
 
 # Rows of a pass that are still cheap (the weights are read once, and reading them is what takes the time): four
 # generations with three draft tokens each. A longer pass is prefill, and gains nothing by company.
@@ -30,6 +34,7 @@ class _Asked:
     tokens: Sequence[int]
     want: int
     foreground: bool
+    took: Took
     rows: asyncio.Future[torch.Tensor]
 
 
@@ -53,9 +58,12 @@ class Together:
             self._foreground -= foreground
             self._plan()
 
-    async def forward(self, kv: Any, tokens: Sequence[int], want: int, foreground: bool) -> torch.Tensor:
-        """`Decoder.forward`, when its turn comes. If the caller is cancelled meanwhile, ``kv`` may hold the tokens."""
-        asked = _Asked(kv, tokens, want, foreground, asyncio.get_running_loop().create_future())
+    async def forward(
+        self, kv: Any, tokens: Sequence[int], want: int, foreground: bool, took: Took = lambda _rows: None
+    ) -> torch.Tensor:
+        """`Decoder.forward`, when its turn comes. A caller that is cancelled behind the pass gets no logits, but ``kv``
+        holds the tokens: ``took`` has been called then, and else the pass was not run."""
+        asked = _Asked(kv, tokens, want, foreground, took, asyncio.get_running_loop().create_future())
         self._waiting.append(asked)
         self._plan()
         try:
@@ -90,6 +98,7 @@ class Together:
                 asked.rows.set_exception(error)
         else:
             for asked, rows in zip(batch, found, strict=True):
+                asked.took(rows)
                 asked.rows.set_result(rows)
         self._plan()
 

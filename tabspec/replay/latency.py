@@ -170,6 +170,11 @@ class TimedModel:
         """Generations at a time."""
         return self.profile.together if self.profile else 1
 
+    @property
+    def schedules(self) -> bool:
+        """Where generations share a processor, the foreground comes first."""
+        return self.slots > 1
+
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         if self.profile is None or self.profile.together == 1:
             async with aclosing(self._alone(request)) as chunks:

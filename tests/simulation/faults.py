@@ -22,9 +22,11 @@ class Fault(Enum):
     LATE = "is cancelled only once its decode step is over"
     DEAF = "overhears a cancellation, and yields one token more"
     CLEANUP = "takes a while to clean up"
+    PASS = "a pass that it is in fails, and all that are in it with it"
 
 
 FAILURES = frozenset({Fault.ERROR, Fault.UNAVAILABLE, Fault.BUG, Fault.TORN, Fault.BROKEN_OFF})
+ALONE = tuple(fault for fault in Fault if fault is not Fault.PASS)
 
 
 def raised(fault: Fault) -> BaseException | None:
@@ -55,10 +57,13 @@ class Plan:
 
 
 class Faults:
-    """Draws plans. ``rate`` is the share of streams with a fault; a model's speed is drawn once."""
+    """Draws plans. ``rate`` is the share of streams with a fault; a model's speed is drawn once. ``shared``: streams
+    have passes together, which may fail."""
 
-    def __init__(self, random: Random, rate: float) -> None:
+    def __init__(self, random: Random, rate: float, shared: bool = False) -> None:
         self._random, self.rate = random, rate
+        # Often: several must be in a pass at the step at which it fails.
+        self._kinds = (*ALONE, *4 * [Fault.PASS]) if shared else ALONE
         self._prefill = random.choice((0.0, 0.01, 0.1, 0.4))
         self._step = random.choice((0.0, 0.001, 0.01, 0.05))
 
@@ -67,7 +72,7 @@ class Faults:
         prefill, step = self._prefill * (0.5 + random.random()), self._step * (0.5 + random.random())
         if random.random() >= self.rate:
             return Plan(prefill, step)
-        fault = random.choice(tuple(Fault))
+        fault = random.choice(self._kinds)
         if fault is Fault.SLOW:
             prefill, step = prefill * 50, step * 50
         cleanup = random.choice((0.02, 1.0)) if fault is Fault.CLEANUP else 0.0

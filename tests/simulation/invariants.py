@@ -19,6 +19,7 @@ from tabspec.suggestion import Answer, Reason, Source, Suggestion
 
 from .model import SimulatedModel, Stream
 from .oracle import Oracle, typed_between
+from .passes import Pass, Passes
 
 # Refused futures of a document that the engine must not offer again: it remembers at least as many.
 REMEMBERED = 100
@@ -57,6 +58,8 @@ class Watch:
     most_generations: int = 0
     asked: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # questions since something was told
     counted: int = 0  # streams that are in ``asked``
+    seen: Pass | None = None  # the latest pass on a processor that all share, and what was speculative in it
+    speculative: list[Stream] = field(default_factory=list)
     just_told: int = 0  # things told at this moment, some of which may not have been acted upon yet
 
     def __post_init__(self) -> None:
@@ -220,11 +223,13 @@ class Watch:
         for stream in self.model.open:
             if stream.cancelled:
                 stream.stopping += seconds
-                most = stream.plan.longest_step + stream.plan.cleanup
+                most = stream.longest_step + stream.plan.cleanup
                 _require(stream.stopping <= most + 1e-6, f"a stream that was to stop goes on: {stream}")
         _require(not any(r.moved_on for r in self.pending), "a superseded request waits on")
         if self.pending:
             self._nobody_in_the_way(seconds)
+        if self.model.passes:
+            self._shares(self.model.passes)
         generations = self.engine._scheduler.generations()
         for generation in generations:
             if not (generation.ended or self.wanted(generation)):
@@ -284,11 +289,49 @@ class Watch:
                 own or (len(running) == self.slots and (not ahead or len(stalled) <= len(stopping))),
                 f"a request waits at {_shown(request.context)}, in {self.slots} slots: {'; '.join(map(str, running))}",
             )
-            most = sum(stream.plan.longest_step for stream in stopping)
+            most = sum(stream.longest_step for stream in stopping)
             _require(
                 request.held_up <= most + 1e-6,
                 f"a request waits {request.held_up:.3f} s for speculative work that should stop within {most:.3f} s",
             )
+
+    def _shares(self, passes: Passes) -> None:
+        """On a processor that all share: a stream that a request waits for waits for the one pass of speculative work
+        that had begun when it opened, and for no other; and whatever may run, does."""
+        front, running = self.model.front(), passes.current.rows if passes.current else ()
+        _require(passes.asking <= set(self.model.open), "a stream that has ended is in line for a pass")
+        for stream in self.model.open:
+            waits = stream in passes.asking
+            if stream.passes is passes and stream.writing and not stream.cancelled:
+                _require(waits or stream in running, f"neither in a pass nor in line for one: {stream}")
+            paused = front > 0 and not stream.request.foreground
+            _require(not waits or paused or bool(running), f"paused for nobody: {stream}")
+            if self._for_somebody(stream):
+                stream.left = None
+            elif stream.left is None:
+                stream.left = self.now()
+        if passes.current and passes.current is not self.seen:  # as it has just begun
+            self.seen = passes.current
+            self.speculative = [row for row in passes.current.rows if self._is_speculative(row, passes.current)]
+        if not passes.current or not self.speculative:
+            return
+        for stream in self.model.open:
+            others = any(row is not stream for row in self.speculative)
+            if others and stream.writing and self._for_somebody(stream):
+                stream.beside.add(passes.current)
+                _require(
+                    len(stream.beside) <= 1,
+                    f"{stream} is kept by more than one pass of speculative work: "
+                    + "; ".join(map(str, passes.current.rows)),
+                )
+
+    def _is_speculative(self, stream: Stream, begun: Pass) -> bool:
+        """Whether nobody waits for a stream in a pass. (If somebody has only just left it, the pass was due already.)"""
+        just_left = stream.request.foreground and stream.left in (None, begun.begin)
+        return not self._for_somebody(stream) and not just_left
+
+    def _for_somebody(self, stream: Stream) -> bool:
+        return any(self._stream_serves(stream, request) for request in self.pending)
 
     def _stream_serves(self, stream: Stream, request: Request) -> bool:
         """Whether what this stream writes may, as far as is known, become the answer to the request."""

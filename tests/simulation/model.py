@@ -8,17 +8,20 @@ token boundaries and log-probabilities included.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from zlib import crc32
 
 from tabspec.calibration import Calibration
-from tabspec.errors import ModelUnavailable
+from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, StopRule, Usage
+from tabspec.models.together import MOST_ROWS
 from tabspec.suggestion import Finish
 
 from .faults import FAILURES, Fault, Faults, Plan, raised
+from .passes import LONG, Pass, Passes
 
 # Few characters, so that users and suggestions often agree; with all that post-processing looks at.
 ALPHABET = "aab .()[]\"'\n\n  xé😀"
@@ -80,9 +83,25 @@ def _logprob(dice: int) -> float:
 class Stream:
     """One stream of the model, as its log keeps it."""
 
-    __slots__ = ("cancelled", "decoded", "failure", "plan", "request", "stopping", "text", "woken")
+    __slots__ = (
+        "beside",
+        "cancelled",
+        "decoded",
+        "failure",
+        "held",
+        "left",
+        "passes",
+        "plan",
+        "request",
+        "seconds",
+        "stopping",
+        "taken",
+        "text",
+        "woken",
+        "writing",
+    )
 
-    def __init__(self, request: GenerationRequest, plan: Plan) -> None:
+    def __init__(self, request: GenerationRequest, plan: Plan, passes: Passes | None = None) -> None:
         self.request, self.plan = request, plan
         self.text = request.resume  # written so far
         self.decoded = 0
@@ -90,19 +109,36 @@ class Stream:
         self.stopping = 0.0  # for so many seconds
         self.failure: BaseException | None = None
         self.woken: asyncio.Future[None] | None = None
+        self.passes = passes  # if it shares them with others
+        self.taken = 0  # of these
+        self.beside: set[Pass] = set()  # those with speculative work, while it was for somebody
+        self.seconds = 0.0  # that its next step takes alone
+        self.left: float | None = None  # since when nobody waits for it
+        self.held = 0.0  # seconds for which the pass that it was in keeps it, once it is cancelled
+        self.writing = True  # and not cleaning up, or at its end
+
+    @property
+    def longest_step(self) -> float:
+        """Seconds after a cancellation within which the stream must be gone."""
+        return max(self.plan.longest_step, self.held + self.plan.cleanup)
 
     def __str__(self) -> str:
         fault = self.plan.fault.name if self.plan.fault else "-"
-        return f"{self.request.prefix[-20:]!r} {self.text!r} {fault}{' stopping' * self.cancelled}"
+        return f"{self.request.prefix[-20:]!r} {self.text!r} {fault}{' urgent' * self.request.foreground}{' stopping' * self.cancelled}"
 
 
 class SimulatedModel:
-    """Streams what `write` says, with faults. ``open`` holds the streams that run now."""
+    """Streams what `write` says, with faults. ``open`` holds the streams that run now.
 
-    def __init__(self, faults: Faults, end_percent: int, calibrated: bool) -> None:
+    With ``together`` above 1 there is one processor: steps of so many streams are one pass, and while a foreground stream
+    is open, the others are paused (`passes`). Else each stream runs as if it were alone.
+    """
+
+    def __init__(self, faults: Faults, end_percent: int, calibrated: bool, together: int = 1) -> None:
         self.faults, self.end_percent = faults, end_percent
         calibration = Calibration(bias=3.0, total=0.5, mean=1.0, length=0.1) if calibrated else None
-        self.info = ModelInfo("simulated", "simulated", 1 << 20, calibration=calibration)
+        self.info = ModelInfo("simulated", "simulated", 1 << 20, calibration=calibration, together=together)
+        self.passes = self._new_passes()
         self.open: list[Stream] = []
         self.failed: list[Stream] = []
         self.wrongs: list[str] = []  # what an engine must never do to a model
@@ -121,20 +157,24 @@ class SimulatedModel:
         for stream in self.open:
             if stream.woken and not stream.woken.done():
                 stream.woken.set_exception(ModelUnavailable("the worker died"))
+        if self.passes:
+            self.passes.fail(ModelUnavailable("the worker died"))
+            self.passes = self._new_passes()  # of the process that is started in its place
 
     def revive(self) -> None:
         self.down = False
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-        stream = Stream(request, self.faults.plan())
+        stream = Stream(request, self.faults.plan(), self.passes)
         self.asked.append(request)
         self.open.append(stream)
         try:
-            async for chunk in self._chunks(stream):
-                stream.text += chunk.text
-                stream.decoded += chunk.usage.decoded
-                self.decoded += chunk.usage.decoded
-                yield chunk
+            with stream.passes.generation(request.foreground) if stream.passes else nullcontext():
+                async for chunk in self._chunks(stream):
+                    stream.text += chunk.text
+                    stream.decoded += chunk.usage.decoded
+                    self.decoded += chunk.usage.decoded
+                    yield chunk
         except GeneratorExit:
             stream.cancelled = True
             raise
@@ -144,6 +184,7 @@ class SimulatedModel:
                 self.failed.append(stream)
             raise
         finally:
+            stream.writing = False
             try:
                 await self._clean_up(stream)
             finally:
@@ -167,7 +208,11 @@ class SimulatedModel:
                 stream.failure = ModelUnavailable("broken off")
                 self.failed.append(stream)
                 return
-            await self._step(stream, plan.step if i else plan.prefill)
+            stream.seconds = plan.step if i else plan.prefill
+            if stream.passes:
+                await self._shared_step(stream, stream.passes, i)
+            else:
+                await self._step(stream)
             if i:
                 yield Chunk(token.text, (i,), (token.logprob,), Usage(decoded=1))
             else:
@@ -186,18 +231,54 @@ class SimulatedModel:
             self.wrongs.append(f"was asked to resume behind {resume!r}, which was all")
         return tokens[count:]
 
-    async def _step(self, stream: Stream, seconds: float) -> None:
-        """Prefill or one decode step."""
+    async def _step(self, stream: Stream) -> None:
+        """Prefill or one decode step, alone."""
         try:
-            await self._pass(stream, seconds)
+            await self._pass(stream, stream.seconds)
         except asyncio.CancelledError:
             stream.cancelled = True
-            if stream.plan.fault is Fault.LATE:
-                await self._pass(stream, seconds)
-            elif stream.plan.fault is Fault.DEAF:
-                await self._pass(stream, seconds)
-                return
-            raise
+            if stream.plan.fault in (Fault.LATE, Fault.DEAF):
+                await self._pass(stream, stream.seconds)
+            if stream.plan.fault is not Fault.DEAF:
+                raise
+
+    async def _shared_step(self, stream: Stream, passes: Passes, number: int) -> None:
+        """Step ``number`` (0: prefill), in a pass with whatever else is ready. Draft tokens make some steps longer."""
+        if passes is not self.passes:
+            raise ModelUnavailable("the worker died")
+        tokens = 1 + number % 2 if number else LONG
+        try:
+            await passes.forward(stream, [0] * tokens, tokens if number else 1, stream.request.foreground)
+            await self._pass(stream, passes.left)
+        except asyncio.CancelledError:
+            stream.cancelled = True
+            stream.held = passes.left if passes.current and stream in passes.current.rows else 0.0
+            if stream.plan.fault in (Fault.LATE, Fault.DEAF) and stream.held:
+                await self._pass(stream, stream.held)
+            if stream.plan.fault is not Fault.DEAF or not stream.held:
+                raise
+
+    def _new_passes(self) -> Passes | None:
+        return Passes(lambda stream: stream.seconds, self._began) if self.info.together > 1 else None
+
+    def _began(self, begun: Pass, tokens: Sequence[int]) -> None:
+        """A pass begins: is it one that may? Raises where one of those in it makes it fail."""
+        if not all(stream in self.open and stream.writing and not stream.cancelled for stream in begun.rows):
+            self.wrongs.append("a pass with a sequence that nobody wants any more")
+        if len(set(begun.rows)) < len(begun.rows):
+            self.wrongs.append("a pass with one sequence twice")
+        if len(begun.rows) > 1 and sum(tokens) > MOST_ROWS:
+            self.wrongs.append(f"a pass of {sum(tokens)} tokens for {len(begun.rows)} sequences")
+        if self.front() and not all(stream.request.foreground for stream in begun.rows):
+            self.wrongs.append("speculative work in a pass, while a foreground stream is open")
+        for stream in begun.rows:
+            stream.taken += 1
+        if any(stream.plan.fault is Fault.PASS and stream.taken == stream.plan.at for stream in begun.rows):
+            raise ModelError("out of memory in a pass")
+
+    def front(self) -> int:
+        """Foreground streams that are open on the processor."""
+        return sum(s.request.foreground and s.writing and s.passes is self.passes for s in self.open)
 
     async def _clean_up(self, stream: Stream) -> None:
         try:

@@ -66,6 +66,7 @@ class Mutant:
 _ENGINE = "engine.engine:CompletionEngine."
 _SCHEDULER = "engine.scheduler:Scheduler."
 _CACHE = "cache.completion_cache:"
+_TOGETHER = "models.together:Together."
 
 MUTANTS = (
     Mutant(
@@ -253,5 +254,65 @@ MUTANTS = (
         "engine.generation:Generation._own",
         "if self._crlf else text",
         "if False else text",
+    ),
+    Mutant(
+        "what a request joins stays a speculation for the model",
+        _SCHEDULER + "set_foreground",
+        "foreground and generation in self._ahead",
+        "False",
+    ),
+    Mutant(
+        "what nobody waits for any more runs beside a request",
+        _SCHEDULER + "_give_way",
+        "if left and",
+        "if False and",
+    ),
+    Mutant(
+        "the pause for the foreground is never lifted",
+        _TOGETHER + "generation",
+        "self._foreground -= foreground",
+        "pass",
+    ),
+    Mutant(
+        "the end of the pause is told to nobody",
+        _TOGETHER + "generation",
+        "self._plan()",
+        "pass",
+    ),
+    Mutant(
+        "a foreground generation counts twice",
+        _TOGETHER + "generation",
+        "self._foreground += foreground",
+        "self._foreground += 2 * foreground",
+    ),
+    Mutant(
+        "speculations do not wait for the foreground",
+        _TOGETHER + "_may_run",
+        "(asked.foreground or not self._foreground)",
+        "True",
+    ),
+    Mutant(
+        "what was cancelled is kept in the batch",
+        _TOGETHER + "_may_run",
+        "not asked.rows.done() and ",
+        "",
+    ),
+    Mutant(
+        "what was cancelled stays in line",
+        _TOGETHER + "forward",
+        "self._waiting.remove(asked)",
+        "pass",
+    ),
+    Mutant(
+        "a pass that fails fails for one of its generations only",
+        _TOGETHER + "_run",
+        "for asked in batch:\n            asked.rows.set_exception(error)",
+        "for asked in batch[:1]:\n            asked.rows.set_exception(error)",
+    ),
+    Mutant(
+        "a prefill goes into a pass with decode steps",
+        _TOGETHER + "_fitting",
+        " and rows + len(asked.tokens) <= MOST_ROWS",
+        "",
     ),
 )

@@ -77,6 +77,10 @@ class World:
         self.late_rate = pick((0.0, 0.1, 0.5))
         # Seconds between two things that happen: bursts (0 lets tasks run, and time stand still), reading, pauses.
         self.pauses = pick(((0.0,), (0.0, 0.01, 0.1), (0.05, 0.2), (0.0, 0.05, 1.0, 30.0)))
+        # (Of numbers of their own, so that all other worlds stay what they were.)
+        processor = Random(f"processor {seed}")
+        self.together = processor.choice((2, 4)) if processor.random() < 0.3 else 1
+        self.slots = self.slots if self.together == 1 else self.together
         self.actions = {name: weight * pick((0.2, 1.0, 1.0, 3.0)) for name, weight in ACTIONS.items()}
 
 
@@ -105,8 +109,8 @@ class Simulation:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, _WatchedLoop)
         self._loop, self._main = loop, asyncio.current_task()
-        self.faults = Faults(Random(f"faults {world.seed}"), world.fault_rate)
-        self.model = SimulatedModel(self.faults, world.end_percent, world.calibrated)
+        self.faults = Faults(Random(f"faults {world.seed}"), world.fault_rate, world.together > 1)
+        self.model = SimulatedModel(self.faults, world.end_percent, world.calibrated, world.together)
         self.engine = CompletionEngine(self.model, world.config, slots=world.slots)
         self.oracle = Oracle(self.model, world.config)
         self.watch = Watch(self.engine, self.model, world.config, self.oracle, world.slots, self._loop.time)
