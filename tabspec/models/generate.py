@@ -17,7 +17,7 @@ from tabspec.errors import ModelError
 from tabspec.models.beginnings import beginnings
 from tabspec.models.drafts import Drafts, NoDrafts
 from tabspec.models.prompting import Prompter
-from tabspec.models.protocol import Chunk, GenerationRequest, Usage
+from tabspec.models.protocol import CHUNK_AHEAD, Chunk, GenerationRequest, Usage
 from tabspec.models.recall import LONGEST, Recall, Recaller
 from tabspec.models.slots import Choice, Decoder, Slot, Slots
 from tabspec.models.together import Together
@@ -141,16 +141,17 @@ async def generate(local: LocalDecoding, request: GenerationRequest) -> AsyncGen
 async def _decode(stretch: _Stretch, slot: Slot, prompt: list[int], foreground: bool) -> AsyncGenerator[Chunk, None]:
     """Decode behind ``prompt`` until the stretch is over, with what is right of ``slot``."""
     local = stretch.local
+    size = local.chunk if foreground else min(local.chunk, CHUNK_AHEAD)
     pending, chunks = _reuse(stretch, slot, prompt)
     uncounted = len(pending)  # prompt tokens; those that are chosen below are counted when they are
     for chunk in chunks:
         yield chunk
     while not stretch.over:
-        while len(pending) > local.chunk:
-            await _run(local, slot, pending[: local.chunk], 0, foreground)
-            yield Chunk(usage=Usage(prefill=local.chunk))
-            uncounted -= local.chunk
-            del pending[: local.chunk]
+        while len(pending) > size:
+            await _run(local, slot, pending[:size], 0, foreground)
+            yield Chunk(usage=Usage(prefill=size))
+            uncounted -= size
+            del pending[:size]
         draft = _draft(stretch, slot, pending)
         if len(slot.tokens) + len(pending) + len(draft) > local.decoder.context:
             stretch.finish = Finish.LENGTH

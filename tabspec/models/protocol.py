@@ -13,6 +13,11 @@ from tabspec.calibration import Calibration
 from tabspec.suggestion import Finish
 
 
+# Prompt tokens that a speculation has computed at a time. A request that comes meanwhile waits for the end of such a
+# piece: PLACEHOLDER
+CHUNK_AHEAD = 64
+
+
 @dataclass(frozen=True, slots=True)
 class StopRule:
     """Where a suggestion ends if the model does not end it itself. A function of the text alone.

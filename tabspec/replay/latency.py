@@ -19,7 +19,7 @@ from statistics import median
 from typing import Any
 
 from tabspec.errors import InputError
-from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo, Usage
+from tabspec.models.protocol import CHUNK_AHEAD, Chunk, GenerationRequest, Model, ModelInfo, Usage
 from tabspec.replay.clock import outside_work
 
 FORMAT = "tabspec-latency"
@@ -147,7 +147,7 @@ class TimedModel:
 
     Where the profile lets generations be decoded together, they share one processor as they do in the worker: prefill
     is done for one at a time, a foreground generation makes the others wait, and waits itself for the pass that has
-    begun.
+    begun: a decode step, or a piece of a speculation's prefill.
     """
 
     model: Model
@@ -202,24 +202,34 @@ class TimedModel:
                     chunk = await anext(chunks, None)
                 if chunk is None:
                     return
+                pieces = self._pieces(chunk.usage.prefill, first, request.foreground, profile)
+                for seconds in pieces:
+                    if not request.foreground:
+                        await self._calm.wait()
+                    self._prefilled = max(now(), self._prefilled, self._stepped) + seconds
+                    await asyncio.sleep(self._prefilled - now())
                 if not request.foreground:
                     await self._calm.wait()
-                prompt = profile.seconds(Usage(prefill=chunk.usage.prefill), first)
-                begin = max(now(), self._prefilled, self._stepped if first or prompt else 0.0)
-                end = begin + prompt
-                if prompt:
-                    self._prefilled = end
                 if chunk.usage.decoded:
+                    begin = max(now(), self._prefilled, self._stepped if first or pieces else 0.0)
                     self._open.add(mark)
                     count = 1 if request.foreground else len(self._open)
-                    end += profile.step_seconds(chunk.usage.decoded, count)
+                    end = begin + profile.step_seconds(chunk.usage.decoded, count)
                     self._stepped = max(self._stepped, end)
-                try:
-                    await asyncio.sleep(max(end - now(), 0.0))
-                finally:
-                    self._open.discard(mark)
+                    try:
+                        await asyncio.sleep(max(end - now(), 0.0))
+                    finally:
+                        self._open.discard(mark)
                 first = False
                 yield chunk
+
+    @staticmethod
+    def _pieces(prefill: int, first: bool, foreground: bool, profile: LatencyProfile) -> list[float]:
+        """Seconds of each pass in which so many tokens of a prompt are computed: a speculation's in pieces."""
+        size = prefill if foreground else CHUNK_AHEAD
+        counts = [min(size, prefill - at) for at in range(0, prefill, size)] if prefill else [0] * first
+        times = [profile.seconds(Usage(prefill=count), first and not at) for at, count in enumerate(counts)]
+        return [seconds for seconds in times if seconds]
 
     async def _alone(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         first = True

@@ -11,6 +11,9 @@ from tabspec.text import common_prefix
 
 # Prompts whose keys and values the simulated KV cache keeps: two places of work, and their branches.
 SLOTS = 4
+# A kept prompt is gone on with, and not copied, where no more than this of it gets lost: the characters of some eight
+# tokens, as in `tabspec.models.slots`.
+CHEAP = 32
 
 
 class SimulatedKv:
@@ -18,8 +21,8 @@ class SimulatedKv:
 
     A real KV cache serves one order of requests; a remembered answer is served in another. So the prompt's share of
     the usage is simulated: of the last `SLOTS` prompts (with what was generated behind them) the one with the
-    longest common beginning gives its keys and values and is written over; without any in common, the one used
-    longest ago is. A token belongs to the part in common in proportion to its characters, and at least one is
+    longest common beginning gives its keys and values. It is written over where little of it gets lost by that, and
+    copied otherwise, in place of the one used longest ago. A token belongs to the part in common in proportion to its characters, and at least one is
     always computed. An estimate: it knows nothing of token borders. ``suffix_first`` is the prompt's order.
     """
 
@@ -34,8 +37,9 @@ class SimulatedKv:
         common = [common_prefix(text, kept) for kept in self._texts]
         best = max(range(len(common)), key=lambda i: (common[i], i), default=None)
         share = 0.0 if best is None or not text else common[best] / len(text)
-        if best is not None and (common[best] > 0 or len(self._texts) >= self._slots):
-            del self._texts[best if common[best] > 0 else 0]
+        goes_on = best is not None and (common[best] == len(text) or len(self._texts[best]) - common[best] <= CHEAP)
+        if best is not None and (goes_on or len(self._texts) >= self._slots):
+            del self._texts[best if goes_on else 0]
         self._texts.append(text)
         reused = min(int(tokens * share), max(tokens - 1, 0))
         return Usage(prefill=tokens - reused, reused=reused)
