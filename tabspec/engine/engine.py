@@ -14,7 +14,7 @@ from tabspec.cache.completion_cache import CompletionCache, Entry
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.alternatives import Alternatives, is_new
-from tabspec.engine.futures import SHARES, Kind
+from tabspec.engine.futures import SHARES, TYPED_AT_REST, Kind
 from tabspec.engine.generation import Generation, Link, State
 from tabspec.engine.neighbours import Neighbours
 from tabspec.engine.past import Past
@@ -26,7 +26,7 @@ from tabspec.engine.scheduler import Scheduler
 from tabspec.engine.speculator import Speculation, Speculator
 from tabspec.engine.stats import OVERTAKEN, EngineStats
 from tabspec.errors import ModelUnavailable
-from tabspec.models.protocol import Model, StopRule
+from tabspec.models.protocol import Model, StopRule, warms
 from tabspec.prompt.window import WindowSize
 from tabspec.suggestion import Answer, GeneratedText, Miss, Reason, Source, Suggestion
 
@@ -126,11 +126,15 @@ class CompletionEngine:
             self._review(generation)
 
     def rested(self, context: EditContext) -> None:
-        """The cursor was put here, and nothing was typed yet: ask ahead, which also warms the KV cache."""
+        """The cursor was put here, or a document was opened with it here, and nothing was typed yet: ask ahead if that
+        is worth its price, and else have the prompt computed, so that the first suggestion comes as quickly as others."""
         self.changed(context)
-        wanted = self._speculator.wanted(Kind.REST, SHARES[Kind.REST])
-        if self.config.speculation_depth and wanted and self._known(context) is None:
+        if not self.config.speculation_depth or self._too_long(context) or self._known(context) is not None:
+            return
+        if self._speculator.wanted(Kind.REST, SHARES[Kind.REST]):
             self._speculate(Speculation(context, (), Kind.REST, SHARES[Kind.REST]))
+        elif self._worth_warming(context):
+            self._scheduler.submit(Generation(self._question(context), probability=TYPED_AT_REST, wanted=1, warm=True))
 
     def closed(self, uri: str) -> None:
         """The document is closed: stop everything for it."""
@@ -327,7 +331,10 @@ class CompletionEngine:
         return best
 
     def _ask(self, question: Question) -> Generation:
-        """Put a request's own question to the model."""
+        """Put a request's own question to the model. What has warmed up for it so far is in the KV cache."""
+        for other in self._of(question.context.uri):
+            if other.warm:
+                self._scheduler.cancel(other)
         generation = Generation(question, foreground=True)
         self._scheduler.submit(generation)
         return generation
@@ -340,7 +347,11 @@ class CompletionEngine:
     def _reachable(self, generation: Generation) -> bool:
         """Whether its answer may still be served: from the completion cache, to a request that comes later."""
         current = self._current.get(generation.context.uri)
-        return self._caching and current is not None and not generation.wanted and generation.reachable(current)
+        if current is None or not self._caching:
+            return False
+        if generation.wanted:
+            return generation.warm and generation.context.same_place(current)
+        return generation.reachable(current)
 
     def _ended(self, generation: Generation) -> None:
         """Called by the scheduler once for each generation: keep what came of it, and look what to ask next."""
@@ -364,6 +375,15 @@ class CompletionEngine:
         if source is Source.JOINED:
             return Miss.MODEL_BUSY if generation.state is State.QUEUED else Miss.NO_TIME
         return self._past.miss(question)
+
+    def _worth_warming(self, context: EditContext) -> bool:
+        """A prompt computed now saves as much time as it costs now, if it is needed: so its price is the share of prompts
+        that are not."""
+        return (
+            warms(self._model)
+            and self.config.economy < TYPED_AT_REST
+            and not any(each.context.same_place(context) for each in self._of(context.uri))
+        )
 
     # --- for the speculator -----------------------------------------------------------------------------------------
 

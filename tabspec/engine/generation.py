@@ -53,7 +53,8 @@ class Generation:
     ``lineage`` holds the steps that lead from what is on the screen to the question's state, ``kind`` what the last of
     them is, ``probability`` that the user goes all of them: "" and 1 for a request of the user's. ``listeners``, one
     for each request that waits for it, are called whenever text comes or the state changes. With ``wanted``, it asks
-    for so many ways to begin in place of text; ``beginnings`` are those that came.
+    for so many ways to begin in place of text; ``beginnings`` are those that came. A ``warm`` one asks for
+    them only so that the prompt's keys and values are there when its place is asked for.
     """
 
     question: Question
@@ -75,6 +76,7 @@ class Generation:
     listeners: list[Callable[[], None]] = field(default_factory=list)
     wanted: int = 0
     beginnings: tuple[Beginning, ...] = ()
+    warm: bool = False
 
     def __post_init__(self) -> None:
         self._crlf = uses_crlf(self.context.document.text)

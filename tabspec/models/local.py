@@ -45,6 +45,11 @@ class LocalModel:
         recaller = Recaller(prompter.encode, vocabulary.control) if recall else None
         self.local = LocalDecoding(decoder, vocabulary, prompter, Slots(decoder, slots), drafts, chunk, recaller)
 
+    @property
+    def warm(self) -> bool:
+        """Keys and values of the last prompts stay."""
+        return True
+
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         self._most_threads = self._most_threads or torch.get_num_threads()
         if (threads := threads_to_use(self._most_threads)) != torch.get_num_threads():

@@ -167,6 +167,12 @@ def slots_of(model: Model) -> int:
     return int(getattr(model, "slots", 0)) or model.info.together
 
 
+def warms(model: Model) -> bool:
+    """Whether to ask this model for the beginnings of an answer, that nobody waits for, where a cursor rests: its
+    ``warm``. It pays where the keys and values of the prompt stay, and the prompt costs nobody but this user."""
+    return bool(getattr(model, "warm", False))
+
+
 def schedules(model: Model) -> bool:
     """Whether a model serves what it runs by urgency: its ``schedules``, if it tells, else whether it runs several
     generations on one processor. Then it has to be told when somebody comes to wait for what was asked ahead."""

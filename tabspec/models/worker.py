@@ -91,6 +91,11 @@ class WorkerModel:
             self._keeper = asyncio.create_task(self._keep())
         return await asyncio.shield(self._ready)
 
+    @property
+    def warm(self) -> bool:
+        """Keys and values of the last prompts stay."""
+        return True
+
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         try:
             await self.start()

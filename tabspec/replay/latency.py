@@ -19,7 +19,7 @@ from statistics import median
 from typing import Any
 
 from tabspec.errors import InputError
-from tabspec.models.protocol import CHUNK_AHEAD, Chunk, GenerationRequest, Model, ModelInfo, Usage
+from tabspec.models.protocol import CHUNK_AHEAD, Chunk, GenerationRequest, Model, ModelInfo, Usage, warms
 from tabspec.replay.clock import outside_work
 
 FORMAT = "tabspec-latency"
@@ -164,6 +164,10 @@ class TimedModel:
     @property
     def info(self) -> ModelInfo:
         return self.model.info
+
+    @property
+    def warm(self) -> bool:
+        return warms(self.model)
 
     @property
     def slots(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
-from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo, Usage
+from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo, Usage, warms
 from tabspec.text import common_prefix
 
 # Prompts whose keys and values the simulated KV cache keeps: two places of work, and their branches.
@@ -96,6 +96,10 @@ class MemoModel:
     @property
     def info(self) -> ModelInfo:
         return self.model.info
+
+    @property
+    def warm(self) -> bool:
+        return warms(self.model)
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         known = self._answers.setdefault(replace(request, resume="", foreground=True), _Remembered())

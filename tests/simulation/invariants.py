@@ -56,7 +56,7 @@ class Watch:
     sources: Counter[Source] = field(default_factory=Counter)
     reasons: Counter[Reason] = field(default_factory=Counter)
     most_generations: int = 0
-    asked: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # questions since something was told
+    asked: Counter[tuple[str, str, str, int]] = field(default_factory=Counter)  # questions since something was told
     counted: int = 0  # streams that are in ``asked``
     seen: Pass | None = None  # the latest pass on a processor that all share, and what was speculative in it
     speculative: list[Stream] = field(default_factory=list)
@@ -188,6 +188,8 @@ class Watch:
     # --- how generations end ----------------------------------------------------------------------------------------
 
     def _ended(self, generation: Generation) -> None:
+        if generation.wanted:  # it has warmed up a prompt, and serves nobody
+            return
         if generation.state is State.DONE:
             fresh = self.oracle.fresh(generation.context)
             written = generation.generated()
@@ -243,7 +245,7 @@ class Watch:
     def _asks_once(self) -> None:
         """While nobody does anything, the same question is not asked again and again."""
         for request in self.model.asked[self.counted :]:
-            question = request.path, request.prefix, request.suffix
+            question = request.path, request.prefix, request.suffix, request.beginnings
             self.asked[question] += not request.resume
             if self.asked[question] > 3 + self.just_told:
                 raise Violation(f"asks again and again: {request.prefix[-40:]!r}|{request.suffix[:40]!r}")
@@ -341,7 +343,7 @@ class Watch:
         """Whether this stream was asked for what may become the answer, and has written nothing else so far."""
         asked, _ = self.oracle.question(request.context)
         theirs = stream.request
-        if (asked.suffix, asked.path, asked.language) != (theirs.suffix, theirs.path, theirs.language):
+        if theirs.beginnings or (asked.suffix, asked.path, asked.language) != (theirs.suffix, theirs.path, theirs.language):
             return False
         if not asked.prefix.startswith(theirs.prefix):
             return False

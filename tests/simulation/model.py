@@ -190,6 +190,10 @@ class SimulatedModel:
             finally:
                 self.open.remove(stream)
 
+    @property
+    def warm(self) -> bool:
+        return True
+
     async def close(self) -> None:
         return None
 
@@ -217,6 +221,9 @@ class SimulatedModel:
                 yield Chunk(token.text, (i,), (token.logprob,), Usage(decoded=1))
             else:
                 yield Chunk(usage=Usage(prefill=1))
+                if request.beginnings:  # there are none, but the prompt has been computed
+                    yield Chunk(finish=Finish.LENGTH)
+                    return
         yield Chunk(finish=finish)
 
     def _behind(self, tokens: tuple[Token, ...], resume: str) -> tuple[Token, ...]:
