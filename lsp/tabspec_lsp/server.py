@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 STATUS = "tabspec/status"
 DOCUMENT = "tabspec/document"
 STATUS_CHANGED = "tabspec/statusChanged"
+CURSOR_RESTED = "tabspec/cursorRested"
 DID_SHOW = "textDocument/didShowCompletion"
 DID_PARTLY_ACCEPT = "textDocument/didPartiallyAcceptCompletion"
 
@@ -232,6 +233,7 @@ def register(server: TabspecServer) -> None:
     feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)(did_change_workspace_folders)
     feature(DID_SHOW)(did_show_completion)
     feature(DID_PARTLY_ACCEPT)(did_partially_accept_completion)
+    feature(CURSOR_RESTED)(cursor_rested)
     feature(STATUS)(status)
     feature(DOCUMENT)(document)
     command(items.ACCEPTED)(accepted)
@@ -293,6 +295,13 @@ async def _complete(
     ls: TabspecServer, uri: str, position: types.Position, selected: Any = None, *, explicit: bool = False
 ) -> Offered | None:
     return await ls.service.complete(uri, Position(position.line, position.character), selected, explicit=explicit)
+
+
+def cursor_rested(ls: TabspecServer, params: Any) -> None:
+    uri, at = (params.get(name) if isinstance(params, dict) else None for name in ("uri", "position"))
+    line, character = (at.get(name) if isinstance(at, dict) else None for name in ("line", "character"))
+    if isinstance(uri, str) and isinstance(line, int) and isinstance(character, int):
+        ls.service.rested(uri, Position(line, character))
 
 
 def did_show_completion(ls: TabspecServer, params: Any) -> None:

@@ -90,6 +90,7 @@ class CompletionService:
         self._engine: CompletionEngine | None = None
         self._grace: dict[str, asyncio.TimerHandle] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._rests: EditContext | None = None  # where the cursor came to rest, until there is an engine
 
     @property
     def encoding(self) -> PositionEncoding:
@@ -130,6 +131,9 @@ class CompletionService:
                 model, self.options.engine, slots=slots_of(model), neighbours=self.neighbours
             )
             self._engine.stats = self.stats  # counting goes on
+            rests, self._rests = self._rests, None
+            if rests and self.documents.get(rests.uri) is rests.document:
+                self._engine.rested(rests)
 
     def _drop_engine(self) -> None:
         engine, self._engine = self._engine, None
@@ -258,6 +262,22 @@ class CompletionService:
         self._listener.status_changed()
         offers = self.offers.add(context, answer)
         return Offered(context, offers, document, edit) if offers else None
+
+    def rested(self, uri: str, position: Position) -> None:
+        """The cursor was put there, and nothing was typed yet; or a document was opened with it there."""
+        document = self.documents.get(uri)
+        if document is None or not self.options.server.enabled or self._ignored(uri):
+            return
+        try:
+            context = EditContext(document, document.offset(position, self.encoding))
+        except PositionError as error:
+            log.warning("%s: a cursor at a wrong place: %s", uri, error)
+            return
+        self._stop_grace(uri)
+        if self._engine is None:
+            self._rests = context
+        else:
+            self._engine.rested(context)
 
     def _selected(self, document: Document, selected: tuple[TextRange, str] | None) -> Edit | None:
         if selected is None:

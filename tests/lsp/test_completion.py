@@ -185,3 +185,28 @@ async def test_a_model_that_fails_does_not_show(start: Start) -> None:
     assert await client.inline(0, 1) == []
     assert (await client.status())["reasons"] == {"failed": 1}
     assert client.received("window/showMessage") == []
+
+
+async def test_where_the_cursor_rests_the_model_is_asked_ahead(start: Start) -> None:
+    client = await start(model=MODEL, initialize={"initializationOptions": {"policy": "tree", "economy": 0}})
+    client.open("def a")
+    for wrong in (None, {"uri": 1}, {"uri": URI, "position": {"line": 0}}, {"uri": "file:///other", "position": {}}):
+        client.notify("tabspec/cursorRested", wrong)
+    client.notify("tabspec/cursorRested", {"uri": URI, "position": {"line": 9, "character": 5}})
+    client.notify("tabspec/cursorRested", {"uri": URI, "position": {"line": 0, "character": 5}})
+    while (await client.status())["tokens"]["decoded_speculative"] == 0:
+        pass
+    assert await client.inline(0, 5)
+    assert (await client.status())["sources"]["speculated"] == 1
+
+
+async def test_where_the_cursor_rests_while_the_model_loads_it_is_asked_once_it_is_there(start: Start) -> None:
+    client = await start(
+        model=MODEL | {"load_s": 0.3}, initialize={"initializationOptions": {"policy": "tree", "economy": 0}}
+    )
+    client.open("def a")
+    client.notify("tabspec/cursorRested", {"uri": URI, "position": {"line": 0, "character": 5}})
+    while (await client.status())["tokens"]["decoded_speculative"] == 0:
+        pass
+    assert await client.inline(0, 5)
+    assert (await client.status())["sources"]["speculated"] == 1

@@ -147,7 +147,9 @@ async def check(
         if _cut(served, offer, finish):
             tally.cut += 1
         else:
-            tally.wrong.append(f"{context.prefix[-40:]!r}: served {served!r} ({answer.source}), the model says {offer!r}")
+            tally.wrong.append(
+                f"{context.prefix[-40:]!r}: served {served!r} ({answer.source}), the model says {offer!r}"
+            )
     return tally
 
 

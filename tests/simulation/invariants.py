@@ -343,7 +343,11 @@ class Watch:
         """Whether this stream was asked for what may become the answer, and has written nothing else so far."""
         asked, _ = self.oracle.question(request.context)
         theirs = stream.request
-        if theirs.beginnings or (asked.suffix, asked.path, asked.language) != (theirs.suffix, theirs.path, theirs.language):
+        if theirs.beginnings or (asked.suffix, asked.path, asked.language) != (
+            theirs.suffix,
+            theirs.path,
+            theirs.language,
+        ):
             return False
         if not asked.prefix.startswith(theirs.prefix):
             return False

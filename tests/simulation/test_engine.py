@@ -797,3 +797,74 @@ async def test_adaptive_goes_deep_for_who_is_faster_than_the_model_and_not_for_o
             engine.shown(at(10), answer.suggestion)
             await asyncio.sleep(2)
             assert (len(model.requests) > 2) == deep
+
+
+class Sharing(ScriptedModel):
+    """Runs several generations on one processor, and keeps the keys and values of their prompts."""
+
+    schedules = warm = True
+
+
+@virtual
+async def test_where_a_cursor_rests_the_prompt_is_computed_and_nothing_is_suggested() -> None:
+    model = Sharing(continuing(TARGET), prefill_s=0.1, token_s=0.01)
+    async with engine_on(model, policy="adaptive") as engine:
+        engine.rested(at(10))
+        engine.rested(at(10))
+        await asyncio.sleep(1)
+        assert [(request.beginnings, request.foreground) for request in model.requests] == [(1, False)]
+        assert len(engine.completion_cache) == 0 and engine.stats.speculative_tokens == 0
+        answer = await engine.complete(at(10))
+        assert answer.source is Source.MODEL
+
+
+@virtual
+async def test_warming_up_stops_for_a_request_and_when_the_cursor_goes_on() -> None:
+    for policy, economy in (("adaptive", 0.05), ("chain", 0.05)):
+        model = Sharing(continuing(TARGET), prefill_s=0.1, token_s=0.01)
+        async with engine_on(model, policy=policy, economy=economy) as engine:
+            engine.rested(at(10))
+            await asyncio.sleep(0.05)
+            assert engine.in_flight == (0, 1)
+            engine.rested(at(13))
+            await asyncio.sleep(0.001)  # until the other one has left the model
+            assert engine.in_flight == (0, 1)
+            await asyncio.sleep(0.05)
+            answer = await engine.complete(at(13))
+            assert answer.source is Source.MODEL and answer.waited == pytest.approx(0.12, abs=0.011)
+            assert engine.in_flight[0] == 0
+
+
+@pytest.mark.parametrize("settings", [{"policy": "none"}, {"policy": "cache"}, {"economy": 0.5}])
+def test_nothing_is_warmed_up_where_nothing_is_asked_ahead_or_work_is_dear(settings: dict[str, object]) -> None:
+    async def test() -> None:
+        model = Sharing(continuing(TARGET))
+        async with engine_on(model, **settings) as engine:
+            engine.rested(at(10))
+            await asyncio.sleep(1)
+            assert not model.requests
+
+    run_virtual(test())
+
+
+@virtual
+async def test_what_nobody_waits_for_any_more_gives_way_to_a_request() -> None:
+    """On one processor it would take its steps beside the request, and make each of them longer."""
+    model = Sharing(continuing(TARGET), prefill_s=0.1, token_s=0.01)
+    engine = CompletionEngine(model, EngineConfig().updated({"policy": "chain"}), slots=2)
+    left = asyncio.create_task(engine.complete(at(10)))
+    await asyncio.sleep(0.05)
+    left.cancel()  # the client takes it back; it may still be of use
+    await asyncio.sleep(0)
+    assert [request.foreground for request in model.requests] == [True]
+    other = await engine.complete(at(10, "file:///other.py"))
+    assert other.suggestion
+    await asyncio.sleep(1)
+    asked = [(request.path, request.foreground) for request in model.requests]
+    assert asked[:3] == [("total.py", True), ("total.py", False), ("other.py", True)] or asked[:3] == [
+        ("total.py", True),
+        ("other.py", True),
+        ("total.py", False),
+    ]
+    assert (await engine.complete(at(10))).cached
+    await engine.close()

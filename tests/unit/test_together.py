@@ -17,7 +17,7 @@ from tabspec.errors import ModelError
 from tabspec.models.llama import LlamaDecoder
 from tabspec.models.load import load_model
 from tabspec.models.local import LocalModel
-from tabspec.models.protocol import GenerationRequest, StopRule, slots_of
+from tabspec.models.protocol import CHUNK_AHEAD, GenerationRequest, StopRule, slots_of
 from tabspec.models.slots import SEQUENCES
 from tabspec.prompt.window import canonical_cut
 from tests import tiny
@@ -158,3 +158,31 @@ async def test_a_pass_that_fails_fails_all_of_its_generations(folder: Path, alon
     assert [type(each) for each in found] == [ModelError, ModelError]
     decoder.error = None
     assert await read(model, ask(PLACES[0])) == alone[PLACES[0]]
+
+
+async def test_what_a_pass_has_computed_stays_though_its_generation_is_cancelled_meanwhile(folder: Path) -> None:
+    """A request that comes for what was asked ahead finds the keys and values there."""
+    model, decoder = model_of(folder)
+    request = ask(PLACES[3])
+    task = asyncio.create_task(read(model, request))
+    forward = decoder.forward_batch
+
+    def cancelled_meanwhile(batch: Sequence[tuple[Any, Sequence[int]]], want: int) -> list[torch.Tensor]:
+        asyncio.get_running_loop().call_soon(task.cancel)  # arrives meanwhile, and is heard at the end of the pass
+        return forward(batch, want)
+
+    decoder.forward_batch = cancelled_meanwhile  # type: ignore[method-assign]
+    await asyncio.wait([task])
+    decoder.forward_batch = forward  # type: ignore[method-assign]
+    (slot,) = model.local.slots.all()
+    assert task.cancelled() and slot.kv.length == len(slot.tokens) == CHUNK_AHEAD
+    async with aclosing(model.stream(request)) as chunks:
+        first = await anext(chunks)
+    assert first.usage.reused == CHUNK_AHEAD
+
+
+async def test_a_speculation_computes_its_prompt_in_pieces(folder: Path) -> None:
+    model, decoder = model_of(folder)
+    long = GenerationRequest(tiny.CODE * 3, "", "", "a.py", stop=StopRule(1, 2), foreground=False)
+    await read(model, long)
+    assert max(tokens for _, tokens in decoder.passes) <= CHUNK_AHEAD < sum(tokens for _, tokens in decoder.passes)

@@ -2,6 +2,7 @@
 
 import * as vscode from "vscode";
 import { registerCommands } from "./commands";
+import { CursorRest } from "./cursor-rest";
 import { middleware } from "./middleware";
 import { Offers } from "./offers";
 import { Server } from "./server";
@@ -18,6 +19,7 @@ export function activate(context: vscode.ExtensionContext): void {
   context.subscriptions.push(
     log,
     new StatusBar(running),
+    new CursorRest(running),
     ...registerCommands(running, offers, log),
     vscode.workspace.onDidChangeConfiguration((event) => concernsStart(event) && void running.restart()),
   );

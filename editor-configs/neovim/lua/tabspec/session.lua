@@ -16,6 +16,7 @@ local INVOKED, AUTOMATIC = 1, 2 -- lsp.InlineCompletionTriggerKind
 ---@field asked? tabspec.Place where the last request was made
 ---@field request? integer its id, while it is pending
 ---@field timer? uv.uv_timer_t
+---@field rest_timer? uv.uv_timer_t
 local Session = {}
 Session.__index = Session
 
@@ -54,7 +55,31 @@ function M.attach(buf, client, kind)
   on({ 'InsertLeave', 'BufLeave' }, function()
     self:forget()
   end)
+  on({ 'CursorMoved', 'BufEnter' }, function()
+    self:moved()
+  end)
+  self:moved()
   return self
+end
+
+-- Milliseconds for which the cursor must stay: longer than a key that repeats takes (33 ms, or 250 for the first time).
+local REST_MS = 300
+
+---Outside of Insert mode: if the cursor stays here, the server may prepare for what is typed here.
+function Session:moved()
+  if api.nvim_get_current_buf() ~= self.buf then
+    return
+  end
+  self.rest_timer = self.rest_timer or assert(vim.uv.new_timer())
+  self.rest_timer:start(REST_MS, 0, vim.schedule_wrap(function()
+    if sessions[self.buf] ~= self or api.nvim_get_current_buf() ~= self.buf or not require('tabspec').is_enabled(self.buf) then
+      return
+    end
+    if not api.nvim_get_mode().mode:match('^i') then
+      local params = vim.lsp.util.make_position_params(0, self.client.offset_encoding)
+      self.client:notify('tabspec/cursorRested', { uri = params.textDocument.uri, position = params.position })
+    end
+  end))
 end
 
 ---@param buf integer
@@ -62,6 +87,11 @@ function M.detach(buf)
   local self = sessions[buf]
   if self then
     sessions[buf] = nil
+    if self.rest_timer then
+      self.rest_timer:stop()
+      self.rest_timer:close()
+      self.rest_timer = nil
+    end
     pcall(api.nvim_del_augroup_by_name, 'tabspec.session.' .. buf)
     self:forget()
   end
