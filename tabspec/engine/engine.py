@@ -127,7 +127,8 @@ class CompletionEngine:
 
     def rested(self, context: EditContext) -> None:
         """The cursor was put here, or a document was opened with it here, and nothing was typed yet: ask ahead if that
-        is worth its price, and else have the prompt computed, so that the first suggestion comes as quickly as others."""
+        is worth its price, and else have the prompt computed: then the first suggestion comes as quickly as others.
+        """
         self.changed(context)
         if not self.config.speculation_depth or self._too_long(context) or self._known(context) is not None:
             return
@@ -380,8 +381,9 @@ class CompletionEngine:
         return self._past.miss(question)
 
     def _worth_warming(self, context: EditContext) -> bool:
-        """A prompt computed now saves as much time as it costs now, if it is needed: so its price is the share of prompts
-        that are not."""
+        """Whether to compute the prompt for ``context`` now. It saves as much time as it costs, if it is needed: so
+        what counts is how often that is.
+        """
         return (
             warms(self._model)
             and self.config.economy < TYPED_AT_REST

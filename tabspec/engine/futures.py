@@ -27,8 +27,8 @@ class Kind(StrEnum):
 # docs/decisions/2026-11-23-futures.md.
 SHARES: Mapping[Kind, float] = {Kind.ACCEPT_ENTER: 0.02, Kind.ACCEPT_LINE: 0.02, Kind.ENTER: 0.02, Kind.REST: 0.02}
 
-# Of the places where a cursor came to rest, the share where the next thing was that something was typed there: 86 of 761
-# in the one development session that recorded cursors. It is also the share of prefills that are not in vain.
+# Of the places where a cursor was put, the share where the next thing was that something was typed there: 86 of 761 in
+# the one development session that recorded its cursors (67 of 493 where it stayed for 200 ms).
 TYPED_AT_REST = 0.11
 
 

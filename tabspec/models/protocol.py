@@ -12,7 +12,6 @@ from typing import Protocol
 from tabspec.calibration import Calibration
 from tabspec.suggestion import Finish
 
-
 # Prompt tokens that a speculation has computed at a time. A request that comes meanwhile waits for the end of such a
 # piece: PLACEHOLDER
 CHUNK_AHEAD = 64

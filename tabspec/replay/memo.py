@@ -22,8 +22,9 @@ class SimulatedKv:
     A real KV cache serves one order of requests; a remembered answer is served in another. So the prompt's share of
     the usage is simulated: of the last `SLOTS` prompts (with what was generated behind them) the one with the
     longest common beginning gives its keys and values. It is written over where little of it gets lost by that, and
-    copied otherwise, in place of the one used longest ago. A token belongs to the part in common in proportion to its characters, and at least one is
-    always computed. An estimate: it knows nothing of token borders. ``suffix_first`` is the prompt's order.
+    copied otherwise, in place of the one used longest ago. A token belongs to the part in common in proportion to its
+    characters, and at least one is always computed. An estimate: it knows nothing of token borders. ``suffix_first``
+    is the prompt's order.
     """
 
     def __init__(self, *, suffix_first: bool = True, slots: int = SLOTS) -> None:

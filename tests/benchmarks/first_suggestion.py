@@ -34,6 +34,10 @@ async def ask(engine: CompletionEngine, name: str, text: str, at: int) -> tuple[
     return (time.perf_counter() - begin) * 1000, not answer.cached
 
 
+def told(waits: list[float]) -> str:
+    return f"{median(waits):.1f} ms (longest {max(waits):.1f}, {len(waits)} times)"
+
+
 async def main() -> None:
     texts = [path.read_text("utf-8") for path in sorted(Path(tabspec.__file__).parent.rglob("*.py"))]
     texts = [text for text in texts if 6000 < len(text) < 14000][:FILES]
@@ -60,10 +64,7 @@ async def main() -> None:
                 typing[warm].append(took)
             await asyncio.sleep(0.1)
     for warm, name in ((False, "as it was"), (True, "warmed up")):
-        print(
-            f"{name}: first suggestion {median(first[warm]):.1f} ms (longest {max(first[warm]):.1f}, {len(first[warm])} "
-            f"files); while typing on {median(typing[warm]):.1f} (longest {max(typing[warm]):.1f}, {len(typing[warm])})"
-        )
+        print(f"{name}: first suggestion {told(first[warm])}; while typing on {told(typing[warm])}")
     await engine.close()
     await worker.close()
 

@@ -328,7 +328,7 @@ class Watch:
                 )
 
     def _is_speculative(self, stream: Stream, begun: Pass) -> bool:
-        """Whether nobody waits for a stream in a pass. (If somebody has only just left it, the pass was due already.)"""
+        """Whether nobody waits for a stream in a pass. (If somebody has only just left, it was due.)"""
         just_left = stream.request.foreground and stream.left in (None, begun.begin)
         return not self._for_somebody(stream) and not just_left
 

@@ -124,14 +124,15 @@ class Stream:
 
     def __str__(self) -> str:
         fault = self.plan.fault.name if self.plan.fault else "-"
-        return f"{self.request.prefix[-20:]!r} {self.text!r} {fault}{' urgent' * self.request.foreground}{' stopping' * self.cancelled}"
+        marks = " urgent" * self.request.foreground + " stopping" * self.cancelled
+        return f"{self.request.prefix[-20:]!r} {self.text!r} {fault}{marks}"
 
 
 class SimulatedModel:
     """Streams what `write` says, with faults. ``open`` holds the streams that run now.
 
-    With ``together`` above 1 there is one processor: steps of so many streams are one pass, and while a foreground stream
-    is open, the others are paused (`passes`). Else each stream runs as if it were alone.
+    With ``together`` above 1 there is one processor: steps of so many streams are one pass, and while a foreground
+    stream is open, the others are paused (`passes`). Else each stream runs as if it were alone.
     """
 
     def __init__(self, faults: Faults, end_percent: int, calibrated: bool, together: int = 1) -> None:
