@@ -1,0 +1,106 @@
+"""How much later a request is answered because something is being asked ahead when it comes:
+`python tests/benchmarks/beside_speculation.py`.
+
+Two copies of the bundled model, each in its worker process, go through the same requests; one engine asks ahead
+(`tree`, which asks for all there is), the other never. At each place a suggestion is shown; some milliseconds later, at
+a random moment of the work that has begun, the user types something else, and that request goes to the model. The waits
+are paired, request by request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from statistics import median, quantiles
+
+import tabspec
+from tabspec.config import EngineConfig, Policy
+from tabspec.context import EditContext
+from tabspec.engine.engine import CompletionEngine
+from tabspec.models.protocol import GenerationRequest, StopRule, slots_of
+from tabspec.models.worker import WorkerModel
+from tabspec.text import Document
+
+PLACES = 400
+LIKELY = re.compile(
+    r"(?:= |return |self\.|def |import |if |for )"
+)  # places where there is a suggestion, more often than not
+LONGEST_S = 0.03  # from showing to typing: within it, the futures are asked for
+
+
+@dataclass
+class Side:
+    """One of the two engines, and its waits in ms."""
+
+    worker: WorkerModel
+    engine: CompletionEngine
+    waits: list[float]
+
+    @classmethod
+    async def start(cls, policy: Policy) -> Side:
+        worker = WorkerModel()
+        await worker.start()
+        config = EngineConfig(policy=policy).updated({"economy": 0.0})
+        return cls(worker, CompletionEngine(worker, config, slots=slots_of(worker)), [])
+
+    async def play(self, text: str, at: int, pause: float, typed: str) -> bool:
+        """Show what is suggested at a place, and type something else after a pause; whether that went to the model."""
+        name = "file:///a.py"
+        context = EditContext(Document(name, text, "python"), at)
+        answer = await self.engine.complete(context)
+        if answer.suggestion:
+            self.engine.shown(context, answer.suggestion)
+        until = time.perf_counter() + pause
+        while time.perf_counter() < until:  # noqa: ASYNC110 (to the moment: a sleep is a millisecond late)
+            await asyncio.sleep(0)
+        begin = time.perf_counter()
+        other = await self.engine.complete(
+            EditContext(Document(name, text[:at] + typed + text[at:], "python"), at + len(typed))
+        )
+        self.waits.append((time.perf_counter() - begin) * 1000)
+        while self.engine.in_flight != (0, 0):  # noqa: ASYNC110 (both sides begin the next place at rest)
+            await asyncio.sleep(0.002)
+        return not other.cached
+
+    async def step(self) -> float:
+        """Milliseconds from one token of a long answer to the next."""
+        stop, times = StopRule(20, 60), []
+        request = GenerationRequest("def total(items):\n    result = 0\n", "", "", stop=stop)
+        async for _ in self.worker.stream(request):
+            times.append(time.perf_counter())
+        gaps = [b - a for a, b in pairwise(times)]
+        return median(gap for gap in gaps if gap > 1e-4) * 1000  # those of one pass come at once
+
+
+async def main() -> None:
+    random = Random(5)
+    texts = [path.read_text("utf-8") for path in sorted(Path(tabspec.__file__).parent.rglob("*.py"))]
+    texts = [text for text in texts if len(text) > 4000]
+    without, ahead = await Side.start(Policy.CACHE), await Side.start(Policy.TREE)
+    differences = []
+    for number in range(PLACES):
+        text = texts[number * len(texts) // PLACES]
+        at = random.choice([match.end() for match in LIKELY.finditer(text, len(text) // 3)])
+        pause, typed = random.random() * LONGEST_S, random.choice("xqz")
+        sides = [without, ahead] if number % 2 else [ahead, without]
+        if all([await side.play(text, at, pause, typed) for side in sides]):
+            differences.append(ahead.waits[-1] - without.waits[-1])
+    cuts = quantiles(differences, n=100)
+    later = (
+        f"p50 {cuts[49]:.2f}, p90 {cuts[89]:.2f}, p99 {cuts[98]:.2f}, most {max(differences):.2f} (p1 {cuts[0]:.2f})"
+    )
+    print(f"{len(differences)} pairs, {ahead.engine.stats.speculative_tokens} tokens asked ahead")
+    print(f"waits: without {median(without.waits):.2f} ms, with {median(ahead.waits):.2f}; later by {later}")
+    print(f"from one token to the next: {await without.step():.2f} ms")
+    for side in (without, ahead):
+        await side.engine.close()
+        await side.worker.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
