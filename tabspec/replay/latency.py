@@ -209,11 +209,11 @@ class TimedModel:
                 pieces = self._pieces(chunk.usage.prefill, first, request.foreground, profile)
                 for seconds in pieces:
                     if not request.foreground:
-                        await self._calm.wait()
+                        await self._turn(fresh=True)
                     self._prefilled = max(now(), self._prefilled, self._stepped) + seconds
                     await asyncio.sleep(self._prefilled - now())
                 if not request.foreground:
-                    await self._calm.wait()
+                    await self._turn(fresh=first or bool(pieces))
                 if chunk.usage.decoded:
                     begin = max(now(), self._prefilled, self._stepped if first or pieces else 0.0)
                     self._open.add(mark)
@@ -226,6 +226,17 @@ class TimedModel:
                         self._open.discard(mark)
                 first = False
                 yield chunk
+
+    async def _turn(self, fresh: bool) -> None:
+        """Wait, as a speculation, until no foreground generation is open and the processor is free. What goes on takes
+        its step beside others; what is ``fresh`` begins behind them."""
+        now = asyncio.get_running_loop().time
+        while True:
+            await self._calm.wait()
+            free = max(self._prefilled, self._stepped if fresh else 0.0)
+            if free <= now():
+                return
+            await asyncio.sleep(free - now())
 
     @staticmethod
     def _pieces(prefill: int, first: bool, foreground: bool, profile: LatencyProfile) -> list[float]:
