@@ -392,6 +392,17 @@ def test_toggle(open_nvim: Open) -> None:
     nvim.until_ghost("ea(width, height):")
 
 
+def test_where_the_cursor_rests_the_server_is_told(open_nvim: Open) -> None:
+    """In Normal mode nobody asks; but what would be asked first in Insert mode is prepared."""
+    nvim = open_nvim(text="def area(width, height):\n\n", options="settings = { policy = 'tree', economy = 0 }")
+    status = "require('tabspec.session').get().client:request_sync('tabspec/status', vim.empty_dict(), 5000).result"
+    asked = f"return {status}.tokens.decoded_speculative"
+    nvim.until(lambda: nvim.lua(asked) > 0, "work ahead where the file was opened")
+    before = nvim.lua(asked)
+    nvim.keys("j")
+    nvim.until(lambda: nvim.lua(asked) > before, "work ahead where the cursor was put")
+
+
 def test_a_suggestion_comes_as_soon_as_the_model_is_loaded(open_nvim: Open) -> None:
     """The request that was made while it was loading has been answered with nothing by then."""
     nvim = open_nvim(options="settings = { patience = 0 }", load_s=5.0)

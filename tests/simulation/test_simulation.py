@@ -46,6 +46,7 @@ def test_worlds_differ() -> None:
     worlds = [World(seed) for seed in range(100)]
     assert len({repr(world.config) for world in worlds}) > 90
     assert {world.slots for world in worlds} == {1, 2, 4}
+    assert {world.together for world in worlds} == {1, 2, 4}
     assert len({world.config.policy for world in worlds}) == len(type(worlds[0].config.policy))
 
 
