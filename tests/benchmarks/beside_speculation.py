@@ -55,9 +55,7 @@ class Side:
         answer = await self.engine.complete(context)
         if answer.suggestion:
             self.engine.shown(context, answer.suggestion)
-        until = time.perf_counter() + pause
-        while time.perf_counter() < until:  # noqa: ASYNC110 (to the moment: a sleep is a millisecond late)
-            await asyncio.sleep(0)
+        await asyncio.sleep(pause)  # (not to the moment: to wait in a loop would take a core from the model)
         begin = time.perf_counter()
         other = await self.engine.complete(
             EditContext(Document(name, text[:at] + typed + text[at:], "python"), at + len(typed))
