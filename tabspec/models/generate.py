@@ -129,7 +129,7 @@ async def generate(local: LocalDecoding, request: GenerationRequest) -> AsyncGen
         if not stretch.over:
             prompt = local.prompter.prompt(writing.head, request)
             stretch.recall = local.recaller.of(request, writing.head) if local.recaller else None
-            with local.slots.hold(prompt) as slot:
+            with local.slots.hold(prompt, request.foreground) as slot:
                 async for chunk in _decode(stretch, slot, prompt, request.foreground):
                     yield chunk
         if stretch.finish:

@@ -76,6 +76,7 @@ class Slot:
     logits: torch.Tensor | None = None
     used: int = 0
     busy: bool = False
+    foreground: bool = True  # somebody waited for what it holds, or for the beginning of it
 
     def shared(self, tokens: Sequence[int]) -> int:
         """Length of the longest common prefix with ``tokens``."""
@@ -101,9 +102,10 @@ class Slots:
         self._slots: list[Slot] = []
 
     @contextmanager
-    def hold(self, prompt: Sequence[int]) -> Iterator[Slot]:
-        """A slot for ``prompt``, not used by anyone else meanwhile; it holds the longest prefix there is, or more."""
-        slot = self._choose(prompt)
+    def hold(self, prompt: Sequence[int], foreground: bool = True) -> Iterator[Slot]:
+        """A slot for ``prompt``, not used by anyone else meanwhile; it holds the longest prefix there is, or more. What
+        nobody waits for leaves half of the slots to the latest that somebody waited for."""
+        slot = self._choose(prompt, foreground)
         slot.busy = True
         try:
             yield slot
@@ -126,23 +128,32 @@ class Slots:
         """Forget everything."""
         self._slots.clear()
 
-    def _choose(self, prompt: Sequence[int]) -> Slot:
+    def _choose(self, prompt: Sequence[int], foreground: bool) -> Slot:
         shared = {slot: slot.shared(prompt) for slot in self._slots}
         source = max(self._slots, key=lambda slot: (shared[slot], slot.used), default=None)
         # To go on in a slot whose prompt is another one throws away what it holds behind the shared part.
-        if source and not source.busy and _goes_on(shared[source], len(source.tokens), len(prompt)):
+        cheap = _CHEAP if len(self._slots) < self._count else _CHEAPER_THAN_A_SLOT
+        if source and not source.busy and _goes_on(shared[source], len(source.tokens), len(prompt), cheap):
+            source.foreground |= foreground
             return source
         free = [slot for slot in self._slots if not slot.busy]
         if len(self._slots) < self._count or not free:
             target = Slot(self._decoder.new_kv())
             self._slots.append(target)
         else:
-            target = min(free, key=lambda slot: slot.used)
+            target = min(self._to_lose(free, foreground), key=lambda slot: slot.used)
+        target.foreground = foreground
         if source and source is not target and shared[source] > shared.get(target, 0):
             length = len(source.tokens) if shared[source] == len(prompt) else shared[source]
             self._decoder.copy(source.kv, target.kv, length)
             target.tokens, target.choices, target.logits = source.tokens[:length], source.choices[:length], None
         return target
+
+    def _to_lose(self, free: list[Slot], foreground: bool) -> list[Slot]:
+        """Those of ``free`` whose tokens may be lost to a new prompt."""
+        waited_for = sorted((slot for slot in free if slot.foreground), key=lambda slot: slot.used, reverse=True)
+        kept = [] if foreground else waited_for[: self._count // 2]
+        return [slot for slot in free if slot not in kept] or free
 
     def _trim(self) -> None:
         free = sorted((slot for slot in self._slots if not slot.busy), key=lambda slot: slot.used)
@@ -152,9 +163,12 @@ class Slots:
 
 # Running eight tokens costs less than moving a whole prefix of keys and values.
 _CHEAP = 8
+# Where a copy would cost another slot its whole prompt, which has hundreds of tokens: about a suggestion and what was
+# asked ahead behind it.
+_CHEAPER_THAN_A_SLOT = 64
 
 
-def _goes_on(shared: int, held: int, prompt: int) -> bool:
+def _goes_on(shared: int, held: int, prompt: int, cheap: int) -> bool:
     """Whether a prompt with ``shared`` of its tokens in a slot that holds ``held`` is better served there than in a
-    copy: it is the slot's own prompt, or little of what is held gets lost."""
-    return shared == prompt or held - shared <= _CHEAP
+    copy: it is the slot's own prompt, or no more than ``cheap`` of what is held gets lost."""
+    return shared == prompt or held - shared <= cheap

@@ -11,9 +11,18 @@ from tabspec.text import common_prefix
 
 # Prompts whose keys and values the simulated KV cache keeps: two places of work, and their branches.
 SLOTS = 4
-# A kept prompt is gone on with, and not copied, where no more than this of it gets lost: the characters of some eight
-# tokens, as in `tabspec.models.slots`.
-CHEAP = 32
+# A kept prompt is gone on with, and not copied, where no more than this of it gets lost: the characters of 8 tokens, or
+# of 64 where the copy would take another prompt's place, as in `tabspec.models.slots`.
+CHEAP, CHEAPER_THAN_A_PROMPT = 32, 256
+
+
+@dataclass(eq=False, slots=True)
+class _Kept:
+    """A prompt in the KV cache, with what was generated behind it; ``foreground``: somebody waited for it, or for its
+    beginning."""
+
+    text: str
+    foreground: bool
 
 
 class SimulatedKv:
@@ -22,35 +31,46 @@ class SimulatedKv:
     A real KV cache serves one order of requests; a remembered answer is served in another. So the prompt's share of
     the usage is simulated: of the last `SLOTS` prompts (with what was generated behind them) the one with the
     longest common beginning gives its keys and values. It is written over where little of it gets lost by that, and
-    copied otherwise, in place of the one used longest ago. A token belongs to the part in common in proportion to its
-    characters, and at least one is always computed. An estimate: it knows nothing of token borders. ``suffix_first``
-    is the prompt's order.
+    copied otherwise, in place of the one used longest ago (chosen as in `tabspec.models.slots`). A token belongs to
+    the part in common in proportion to its characters, and at least one is always computed. An estimate: it knows
+    nothing of token borders. ``suffix_first`` is the prompt's order.
     """
 
     def __init__(self, *, suffix_first: bool = True, slots: int = SLOTS) -> None:
         self._suffix_first = suffix_first
         self._slots = slots
-        self._texts: list[str] = []  # the last used one is the last
+        self._kept: list[_Kept] = []  # the last used one is the last
 
     def prompt(self, request: GenerationRequest, tokens: int) -> Usage:
         """The prompt's usage for ``request``, whose prompt has ``tokens`` tokens; it is in the KV cache now."""
-        text = self._text(request)
-        common = [common_prefix(text, kept) for kept in self._texts]
+        new = _Kept(self._text(request), request.foreground)
+        common = [common_prefix(new.text, kept.text) for kept in self._kept]
         best = max(range(len(common)), key=lambda i: (common[i], i), default=None)
-        share = 0.0 if best is None or not text else common[best] / len(text)
-        goes_on = best is not None and (common[best] == len(text) or len(self._texts[best]) - common[best] <= CHEAP)
-        if best is not None and (goes_on or len(self._texts) >= self._slots):
-            del self._texts[best if goes_on else 0]
-        self._texts.append(text)
+        share = 0.0 if best is None or not new.text else common[best] / len(new.text)
+        if best is not None:
+            there = self._kept[best]
+            cheap = CHEAP if len(self._kept) < self._slots else CHEAPER_THAN_A_PROMPT
+            # (With nothing in common there is nothing to go on with, however short it is.)
+            if common[best] == len(new.text) or (common[best] and len(there.text) - common[best] <= cheap):
+                new.foreground |= there.foreground
+                self._kept.remove(there)
+            elif len(self._kept) >= self._slots:
+                self._kept.remove(self._to_lose(request.foreground))
+        self._kept.append(new)
         reused = min(int(tokens * share), max(tokens - 1, 0))
         return Usage(prefill=tokens - reused, reused=reused)
+
+    def _to_lose(self, foreground: bool) -> _Kept:
+        """What nobody waits for leaves half of the slots to the latest that somebody waited for."""
+        waited_for = [] if foreground else [kept for kept in self._kept if kept.foreground][-(self._slots // 2) :]
+        return next((kept for kept in self._kept if kept not in waited_for), self._kept[0])
 
     def decoded(self, request: GenerationRequest, text: str) -> None:
         """``text`` was generated behind the prompt of ``request``."""
         prompt = self._text(request)
-        for i, kept in enumerate(self._texts):
-            if kept.startswith(prompt):
-                self._texts[i] = max(kept, prompt + text, key=len)
+        for kept in self._kept:
+            if kept.text.startswith(prompt):
+                kept.text = max(kept.text, prompt + text, key=len)
 
     def _text(self, request: GenerationRequest) -> str:
         related = "".join(f"{each.path}\0{each.text}\0" for each in request.related)
@@ -128,13 +148,15 @@ class MemoModel:
             self.remembered += 1
             return
         self.computed += 1
+        size = 0  # of the prompt: models tell of it piece by piece, what they find in their KV cache first
         async with aclosing(self.model.stream(replace(request, resume=said))) as chunks:
             async for chunk in chunks:
-                if not prompt_told:
-                    prompt_told = True
-                    known.prompt_tokens = max(chunk.usage.prefill + chunk.usage.reused, 1)
-                    yield self._prompt(request, known)
+                size += chunk.usage.prefill + chunk.usage.reused
                 if chunk.text or chunk.tokens or chunk.finish or chunk.beginnings:
+                    if not prompt_told:
+                        prompt_told = True
+                        known.prompt_tokens = max(size, 1)
+                        yield self._prompt(request, known)
                     piece = replace(chunk, usage=Usage(decoded=chunk.usage.decoded))
                     if at == len(known.chunks):  # else another one who asked the same was faster
                         known.chunks.append(piece)

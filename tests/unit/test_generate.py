@@ -516,3 +516,42 @@ def test_both_decoders_answer_the_same(kind: str, tmp_path: Path) -> None:
     own, theirs = load(folder, "own"), load(folder, "transformers")
     for at in [*range(0, 200, 9), *range(200, 0, -13)]:  # forwards and backwards: with truncated KV caches
         assert answer(own, ask(tiny.CODE, at))[:2] == answer(theirs, ask(tiny.CODE, at))[:2]
+
+
+class NoKv:
+    """Keeps no keys and values: what is tested is which slot is chosen."""
+
+    context = 1 << 20
+
+    def new_kv(self) -> list[int]:
+        return []
+
+    def truncate(self, kv: list[int], length: int) -> None:
+        return None
+
+    def copy(self, source: list[int], target: list[int], length: int) -> None:
+        return None
+
+    def forward(self, kv: list[int], tokens: Sequence[int], want: int) -> torch.Tensor:
+        return torch.zeros(want, 1)
+
+
+def test_speculations_leave_half_of_the_slots_to_what_somebody_waited_for() -> None:
+    slots = Slots(NoKv(), 4)
+
+    def ask(prompt: list[int], foreground: bool) -> int:
+        """How many tokens of the prompt were there; all are, then."""
+        with slots.hold(prompt, foreground) as slot:
+            shared = slot.shared(prompt)
+            slot.tokens, slot.choices = list(prompt), [None] * len(prompt)
+            return shared
+
+    prompts = [[number] * 300 for number in range(30)]
+    assert [ask(prompt, True) for prompt in prompts[:2]] == [0, 0]
+    assert not any(ask(prompt, False) for prompt in prompts[2:])
+    assert [ask(prompt, True) for prompt in prompts[:2]] == [300, 300]
+    # What was asked ahead behind a prompt is lost before another place's prompt is.
+    for number in range(8):
+        assert ask([*prompts[0], *[100 + number] * 20], False) == 300
+        assert ask([*prompts[0], 200 + number], True) == 300
+    assert ask(prompts[1], True) == 300

@@ -22,6 +22,7 @@ from tabspec.replay.clock import run_virtual
 from tabspec.replay.latency import LatencyProfile, Sample, TimedModel, fit_profile, parse_latency
 from tabspec.replay.memo import MemoModel, SimulatedKv
 from tabspec.replay.session import EditEvent, Session
+from tabspec.suggestion import Finish
 from tabspec.text import Edit
 
 PROFILE = LatencyProfile(10, 0.5, 4, "m", "here")
@@ -274,6 +275,41 @@ def test_simulated_kv_forgets_the_oldest() -> None:
         kv.prompt(request(letter * 40, letter), 40)
     assert kv.prompt(request("b" * 40, "b"), 40).reused == 39
     assert kv.prompt(request("a" * 40, "a"), 40).reused == 0
+
+
+def test_simulated_kv_keeps_what_somebody_waited_for() -> None:
+    """As many speculations as there may be leave half of the prompts to the foreground."""
+    kv = SimulatedKv(slots=4)
+    for letter in "ab":
+        kv.prompt(request(letter * 400, letter), 400)
+    for number in range(20):
+        kv.prompt(
+            replace(request("z" * 400 + "y" * 300 * (number % 2) + str(number), str(number)), foreground=False), 400
+        )
+    assert kv.prompt(request("a" * 400, "a"), 400).reused == 399
+    assert kv.prompt(request("b" * 400, "b"), 400).reused == 399
+
+
+def test_simulated_kv_goes_on_rather_than_to_lose_another_prompt() -> None:
+    kv = SimulatedKv(slots=2)
+    kv.prompt(request("b" * 400, "b"), 400)
+    here = request("a" * 400, "a")
+    kv.prompt(here, 400)
+    kv.decoded(here, "what was said there, and asked ahead behind it")
+    kv.prompt(request("a" * 400 + "x", "a"), 401)
+    assert kv.prompt(request("b" * 400, "b"), 400).reused == 399
+
+
+async def test_a_prompt_that_is_told_of_in_pieces_counts_as_a_whole() -> None:
+    class Pieces(ScriptedModel):
+        async def stream(self, asked: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+            for usage in (Usage(reused=10), Usage(prefill=64), Usage(prefill=26)):
+                yield Chunk(usage=usage)
+            yield Chunk("a", (1,), (0.0,), Usage(decoded=1))
+            yield Chunk(finish=Finish.END)
+
+    chunks = await chunks_of(MemoModel(Pieces({})), request())
+    assert chunks[0].usage == Usage(prefill=100)
 
 
 # -- measuring before a replay
