@@ -13,7 +13,7 @@ from tabspec.calibration import Calibration
 from tabspec.suggestion import Finish
 
 # Prompt tokens that a speculation has computed at a time. A request that comes meanwhile waits for the end of such a
-# piece. Of the bundled model's prompts, 64 tokens take 16 ms and 256 take 45; 1,000 tokens take 246 ms in such pieces, in
+# piece. Of the bundled model's prompts, 64 tokens take 16 ms and 256 take 45; 1,000 tokens take 246 ms in pieces, in
 # place of 177 (compiled decoder, two cores; docs/decisions/2026-11-25-foreground.md).
 CHUNK_AHEAD = 64
 
