@@ -312,6 +312,13 @@ class Watch:
                 stream.left = None
             elif stream.left is None:
                 stream.left = self.now()
+        for request in self.pending:
+            serving = [stream for stream in self.model.open if stream.writing and self._stream_serves(stream, request)]
+            urgent = any(stream.request.foreground for stream in serving)
+            _require(
+                urgent or not serving,
+                "a request waits for what the model takes for speculation: " + "; ".join(map(str, serving)),
+            )
         if passes.current and passes.current is not self.seen:  # as it has just begun
             self.seen = passes.current
             self.speculative = [row for row in passes.current.rows if self._is_speculative(row, passes.current)]
