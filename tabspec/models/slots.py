@@ -104,7 +104,7 @@ class Slots:
     @contextmanager
     def hold(self, prompt: Sequence[int], foreground: bool = True) -> Iterator[Slot]:
         """A slot for ``prompt``, not used by anyone else meanwhile; it holds the longest prefix there is, or more. What
-        nobody waits for leaves half of the slots to the latest that somebody waited for."""
+        nobody waits for leaves all slots but one to the latest that somebody waited for."""
         slot = self._choose(prompt, foreground)
         slot.busy = True
         try:
@@ -152,13 +152,13 @@ class Slots:
     def _to_lose(self, free: list[Slot], foreground: bool) -> list[Slot]:
         """Those of ``free`` whose tokens may be lost to a new prompt."""
         waited_for = sorted((slot for slot in free if slot.foreground), key=lambda slot: slot.used, reverse=True)
-        kept = [] if foreground else waited_for[: self._count // 2]
+        kept = [] if foreground else waited_for[: self._count - 1]
         return [slot for slot in free if slot not in kept] or free
 
     def _trim(self) -> None:
-        free = sorted((slot for slot in self._slots if not slot.busy), key=lambda slot: slot.used)
-        for slot in free[: max(len(self._slots) - self._count, 0)]:
-            self._slots.remove(slot)
+        for _ in range(len(self._slots) - self._count):
+            if free := [slot for slot in self._slots if not slot.busy]:
+                self._slots.remove(min(self._to_lose(free, False), key=lambda slot: slot.used))
 
 
 # Running eight tokens costs less than moving a whole prefix of keys and values.

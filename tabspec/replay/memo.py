@@ -61,8 +61,8 @@ class SimulatedKv:
         return Usage(prefill=tokens - reused, reused=reused)
 
     def _to_lose(self, foreground: bool) -> _Kept:
-        """What nobody waits for leaves half of the slots to the latest that somebody waited for."""
-        waited_for = [] if foreground else [kept for kept in self._kept if kept.foreground][-(self._slots // 2) :]
+        """What nobody waits for leaves all but one to the latest that somebody waited for."""
+        waited_for = [] if foreground else [kept for kept in self._kept if kept.foreground][1 - self._slots :]
         return next((kept for kept in self._kept if kept not in waited_for), self._kept[0])
 
     def decoded(self, request: GenerationRequest, text: str) -> None:
