@@ -313,8 +313,9 @@ class Watch:
             elif stream.left is None:
                 stream.left = self.now()
         for request in self.pending:
-            serving = [stream for stream in self.model.open if stream.writing and self._stream_serves(stream, request)]
-            urgent = any(stream.request.foreground for stream in serving)
+            serving = [stream for stream in self.model.open if self._stream_serves(stream, request)]
+            # (One of its own may be in line for the slot of a stream that is stopping.)
+            urgent = bool(self._stopping()) or any(stream.request.foreground for stream in serving)
             _require(
                 urgent or not serving,
                 "a request waits for what the model takes for speculation: " + "; ".join(map(str, serving)),
@@ -326,13 +327,16 @@ class Watch:
             return
         for stream in self.model.open:
             others = any(row is not stream for row in self.speculative)
-            if others and stream.writing and self._for_somebody(stream):
+            if others and stream.writing and stream.request.foreground and self._for_somebody(stream):
                 stream.beside.add(passes.current)
                 _require(
                     len(stream.beside) <= 1,
                     f"{stream} is kept by more than one pass of speculative work: "
                     + "; ".join(map(str, passes.current.rows)),
                 )
+
+    def _stopping(self) -> list[Stream]:
+        return [stream for stream in self.model.open if stream.cancelled]
 
     def _is_speculative(self, stream: Stream, begun: Pass) -> bool:
         """Whether nobody waits for a stream in a pass. (If somebody has only just left, it was due.)"""
