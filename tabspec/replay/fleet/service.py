@@ -7,7 +7,6 @@ prompts of whom it served last, as far as its memory goes.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -17,6 +16,7 @@ from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo, 
 from tabspec.replay.fleet.answers import Answers
 from tabspec.replay.fleet.batch import Batch, Job
 from tabspec.replay.fleet.profile import ServiceProfile
+from tabspec.replay.fleet.sample import server_of
 from tabspec.replay.memo import SimulatedKv
 
 # Of one editor: the place where it works, with one behind it asked ahead.
@@ -37,17 +37,6 @@ class Served:
     started: float | None = None
     over: float = 0.0
     done: bool = False
-
-
-def server_of(user: int, servers: int) -> int:
-    """Which of ``servers`` a user is on. When their number changes, only those move who have to (jump consistent
-    hashing, Lamping and Veach 2014: a generator seeded with the user says at which numbers of servers it moves)."""
-    draw = random.Random(user)
-    place, jump = 0, 0
-    while jump < servers:
-        place = jump
-        jump = int((place + 1) / (1 - draw.random()))
-    return place
 
 
 class KvMemory:
