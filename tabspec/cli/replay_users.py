@@ -68,9 +68,9 @@ def with_users(command: F) -> F:
         click.option(
             "--bound-ms",
             type=click.FloatRange(1),
-            # The 90th percentile of the gaps between two keys of a burst (under 2 s) is 247 ms in the one shipped recording
-            # that has true times (vscode-ts-customized-tests, 569 gaps; median 91 ms): nine of ten times the next key is
-            # there before a later answer, so that only who has paused sees it.
+            # The 90th percentile of the gaps between two keys of a burst (under 2 s) is 247 ms in the one shipped
+            # recording with true times (vscode-ts-customized-tests, 569 gaps; median 91 ms): nine of ten times the
+            # next key is there before a later answer, so that only who has paused sees that.
             default=250,
             show_default=True,
             help="With --users: what 90 % of the foreground's waits must stay below.",
