@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tabspec.config import Policy
 from tabspec.errors import InputError
+from tabspec.models.address import is_address
 from tabspec.models.load import load_model
 from tabspec.models.protocol import Model, slots_of
 from tabspec.models.scripted_file import SCHEME, read_script
@@ -106,7 +107,7 @@ def play_crowds(
         raise InputError("the sessions have no edits")
     if settings[0].clock == "wall":
         return asyncio.run(_real(sessions, settings, model, crowd))
-    if model and model.startswith(("http://", "https://")):
+    if is_address(model):
         raise InputError("a server takes the time it takes: add --clock wall")
     return run_virtual(_virtual(sessions, settings, model, crowd))
 
@@ -147,10 +148,13 @@ async def _virtual(
 async def _real(
     sessions: Sequence[Session], settings: Sequence[Setting], name: str | None, crowd: dict[str, Any]
 ) -> list[Run]:
-    """In real time: against a server, each user with a client of its own; else all with one worker process."""
-    remote = bool(name and name.startswith(("http://", "https://")))
-    shared = None if remote else WorkerModel(name)
-    if shared:
+    """In real time: against a server, each user with a client of its own; else all with one worker process (or one
+    scripted model)."""
+    shared: Model | None = None
+    if name and name.startswith(SCHEME):
+        shared, _ = read_script(Path(name.removeprefix(SCHEME)))
+    elif not is_address(name):
+        shared = WorkerModel(name)
         await shared.start()
     models: list[Model] = []
 
