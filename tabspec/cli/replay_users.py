@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tabspec.config import Policy
-from tabspec.errors import InputError
+from tabspec.errors import InputError, ModelError
 from tabspec.models.address import is_address
 from tabspec.models.load import load_model
 from tabspec.models.protocol import Model, slots_of
@@ -161,8 +162,14 @@ async def _real(
     async def model_for(_: Part) -> Model:
         if shared:
             return shared
-        models.append(load_model(name))
-        return models[-1]
+        from tabspec.models.http import HttpModel  # imports httpx
+
+        assert name is not None
+        models.append(model := HttpModel(name))
+        with suppress(ModelError):
+            # as a language server does: what the server is belongs to the completion cache's keys
+            await model.connect()
+        return model
 
     async def job(users: int, number: int, progress: Callable[[float], None]) -> Run:
         setting = replace(settings[number], slots=slots_of(shared) if shared else USER_SLOTS)
