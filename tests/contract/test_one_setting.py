@@ -13,6 +13,7 @@ from contextlib import aclosing
 
 import pytest
 
+from tabspec.cli.bench_http import measure
 from tabspec.config import EngineConfig
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
@@ -165,6 +166,16 @@ async def test_what_was_written_is_gone_on_with_and_what_is_closed_stops(model: 
     again = await ask(model, question)  # the slot is free, and the prompt's keys and values are there
     assert "".join(chunk.text for chunk in again) == whole
     assert sum(chunk.usage.reused for chunk in again) > 0
+
+
+async def test_the_benchmark_tells_our_share_and_how_soon_a_slot_is_free(address: str) -> None:
+    """Figures are for a quiet machine (docs/servers.md); that an answer goes on without a reader would be seen here:
+    500 tokens take more than a second."""
+    result = await measure(address.partition("?")[0] + "?exact=off", 5, 4)
+    figures = result["ms"]
+    assert result["counted"] >= 2 and result["closed"] >= 2
+    assert 0 < figures["over the server's own time"]["p50"] <= figures["a request"]["max"]
+    assert figures["from a closed answer to a free slot"]["p50"] < 500
 
 
 async def test_what_differs(address: str) -> None:
