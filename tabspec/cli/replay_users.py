@@ -214,6 +214,7 @@ def _in_short(run: Run) -> str:
     assert shared is not None
     wait = "-" if shared.wait_ms.p90 is None else f"{shared.wait_ms.p90:.0f} ms"
     needed = f", {shared.servers} server{'s' if shared.servers > 1 else ''}" if shared.servers else ""
+    needed += "" if shared.holds or not shared.servers else " (not enough)"
     users = f"{shared.users} user{'s' if shared.users > 1 else ''}"
     return f"{users}, {run.policy}: {run.instant_tabs} of {run.tabs} Tabs instant, wait p90 {wait}{needed}"
 

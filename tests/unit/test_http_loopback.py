@@ -130,6 +130,37 @@ async def test_a_connection_is_kept_while_the_server_keeps_it() -> None:
         assert connections == [2, 1]
 
 
+async def test_what_came_without_being_asked_for_is_no_answer() -> None:
+    """A server that tires of waiting says so (status 408), and closes: the next request must not take that for its own
+    answer."""
+    answer, complaint = written("counted", [b"{}"]), b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"
+    said = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await said.wait()
+        writer.write(complaint)
+        await writer.drain()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    transport = Loopback()
+    async with server, httpx.AsyncClient(transport=transport) as client:
+        assert (await client.get(url)).status_code == 200
+        said.set()
+        async with asyncio.timeout(5):
+            while transport._idle[0].usable:  # noqa: ASYNC110 (it comes from the kernel)
+                await asyncio.sleep(0)
+        assert (await client.get(url)).status_code == 200
+
+
+async def test_a_header_cannot_hold_another_one() -> None:
+    async with serving([written("counted", [b"{}"])]) as (url, _), httpx.AsyncClient(transport=Loopback()) as client:
+        with pytest.raises(httpx.LocalProtocolError):
+            await client.post(url, content=b'{"a":1}', headers={"Authorization": "Bearer a\r\nX-Other: b"})
+
+
 async def test_an_answer_that_is_closed_closes_the_connection() -> None:
     gone = asyncio.Event()
 

@@ -8,6 +8,7 @@ what a model server on loopback needs: no TLS, no proxy, no HTTP/2. All else sta
 from __future__ import annotations
 
 import asyncio
+import selectors
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -40,10 +41,23 @@ class _Connection:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
+    def rest(self) -> None:
+        """Leave what comes from now on in the kernel, where `usable` can see that there is something."""
+        self.writer.transport.pause_reading()  # type: ignore[attr-defined]
+
+    def wake(self) -> None:
+        """Read again."""
+        self.writer.transport.resume_reading()  # type: ignore[attr-defined]
+
     @property
     def usable(self) -> bool:
-        """Whether it is open, and nothing has come that was not asked for."""
-        return not self.writer.is_closing() and not self.reader.at_eof()
+        """While it rests: whether it is open, and nothing has come that was not asked for (its end, or a server's
+        complaint that nothing was asked for long)."""
+        if self.writer.is_closing() or self.reader.at_eof():
+            return False
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.writer.get_extra_info("socket"), selectors.EVENT_READ)
+            return not selector.select(0)
 
     def close(self) -> None:
         self.writer.transport.abort()  # what is not sent yet is of no use
@@ -81,7 +95,8 @@ class Loopback(httpx.AsyncBaseTransport):
 
     def take_back(self, connection: _Connection) -> None:
         """A response was read to its end."""
-        if connection.usable and len(self._idle) < IDLE:
+        if not connection.writer.is_closing() and len(self._idle) < IDLE:
+            connection.rest()
             self._idle.append(connection)
         else:
             connection.close()
@@ -90,6 +105,7 @@ class Loopback(httpx.AsyncBaseTransport):
         while self._idle:
             connection = self._idle.pop()
             if connection.usable:
+                connection.wake()
                 return connection
             connection.close()
         url = request.url
@@ -133,9 +149,10 @@ class _Body(httpx.AsyncByteStream):
 
 
 def _head(request: httpx.Request) -> bytes:
-    target = request.url.raw_path
-    lines = [b"%s %s HTTP/1.1" % (request.method.encode("ascii"), target)]
+    lines = [b"%s %s HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
     lines += [b"%s: %s" % (name, value) for name, value in request.headers.raw]
+    if any(b"\r" in line or b"\n" in line for line in lines):
+        raise httpx.LocalProtocolError("a header holds a line end", request=request)  # a key, say
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
