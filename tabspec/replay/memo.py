@@ -30,15 +30,27 @@ class SimulatedKv:
 
     def prompt(self, request: GenerationRequest, tokens: int) -> Usage:
         """The prompt's usage for ``request``, whose prompt has ``tokens`` tokens; it is in the KV cache now."""
+        usage = self.found(request, tokens)
+        self.hold(request)
+        return usage
+
+    def found(self, request: GenerationRequest, tokens: int) -> Usage:
+        """The same, without computing it: the KV cache is as it was."""
         text = self._text(request)
+        longest = max((common_prefix(text, kept) for kept in self._texts), default=0)
+        share = longest / len(text) if text else 0.0
+        reused = min(int(tokens * share), max(tokens - 1, 0))
+        return Usage(prefill=tokens - reused, reused=reused)
+
+    def hold(self, request: GenerationRequest, share: float = 1.0) -> None:
+        """The prompt is computed, or the first ``share`` of it."""
+        text = self._text(request)
+        text = text[: round(len(text) * share)]
         common = [common_prefix(text, kept) for kept in self._texts]
         best = max(range(len(common)), key=lambda i: (common[i], i), default=None)
-        share = 0.0 if best is None or not text else common[best] / len(text)
         if best is not None and (common[best] > 0 or len(self._texts) >= self._slots):
             del self._texts[best if common[best] > 0 else 0]
         self._texts.append(text)
-        reused = min(int(tokens * share), max(tokens - 1, 0))
-        return Usage(prefill=tokens - reused, reused=reused)
 
     def decoded(self, request: GenerationRequest, text: str) -> None:
         """``text`` was generated behind the prompt of ``request``."""

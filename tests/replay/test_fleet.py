@@ -270,13 +270,45 @@ def test_more_is_needed_for_a_tighter_bound() -> None:
 def test_memory_holds_whom_it_served_last() -> None:
     memory = KvMemory(tokens=250)  # of two users with 50 tokens each, twice
     first, second, third = (GenerationRequest(name * 40, "", "") for name in "abc")
-    assert memory.prompt(0, first, 50).reused == 0
-    assert memory.prompt(0, first, 50).reused == 49
-    memory.prompt(1, second, 50)
-    assert memory.prompt(0, first, 50).reused == 49
-    memory.prompt(2, third, 50)  # the second has to go
-    assert memory.prompt(0, first, 50).reused == 49
-    assert memory.prompt(1, second, 50).reused == 0
+
+    def reused(user: int, request: GenerationRequest) -> int:
+        usage = memory.found(user, request, 50)
+        memory.computed(user, request, 50)
+        return usage.reused
+
+    assert reused(0, first) == 0
+    assert reused(0, first) == 49
+    reused(1, second)
+    assert reused(0, first) == 49
+    reused(2, third)  # the second has to go
+    assert reused(0, first) == 49
+    assert reused(1, second) == 0
+
+
+def test_what_was_closed_before_it_was_computed_is_not_in_memory() -> None:
+    """(Else a service that nobody waits for would have computed everybody's prompts for nothing.)"""
+
+    async def play(closed_after_s: float) -> Served:
+        service = Service(ServiceProfile(((4, 1.0),), 1.0), 1)
+        model = ServiceModel(service, 0, Answers(ScriptedModel({}, token_chars=1)))
+        question = GenerationRequest("x" * 5_000, "", "")  # a token each: steps of 2 s, 2 s and a second
+
+        async def read() -> None:
+            async for _ in model.stream(question):
+                pass
+
+        first = asyncio.create_task(read())
+        await asyncio.sleep(closed_after_s)
+        first.cancel()
+        await asyncio.wait({first})
+        assert not service.trace[0].done
+        await read()
+        return service.trace[1]
+
+    tokens = run_virtual(play(1.0)).prefill
+    assert run_virtual(play(1.0)).reused == 0
+    part = run_virtual(play(2.5))  # behind one step
+    assert part.prefill + part.reused == tokens and abs(part.reused - PREFILL_CHUNK) <= 1
 
 
 # --- the population ---------------------------------------------------------------------------------------------------
