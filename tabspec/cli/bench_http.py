@@ -22,6 +22,8 @@ from tabspec.models.protocol import GenerationRequest, StopRule
 _LINES = [f"def function_{i}(value):\n    total = value + {i}\n    return total * {i}\n\n\n" for i in range(60)]
 # What is asked for next is written behind the same text, as an editor does: the server's prefix cache hits.
 _HEAD = "".join(_LINES[:40])
+CLOSED = 30
+"""Answers that are closed in the middle."""
 
 
 @click.command("http")
@@ -33,11 +35,12 @@ def http_bench_command(model: str, rounds: int, tokens: int, out: Path | None) -
     """Time requests, and take away what the server says it computed; beside a bare socket, in turns.
 
     The bare socket sends the very same bodies and reads what comes: what it takes over the server's own time is the
-    server's HTTP, its queue and its tokenizer, and nobody's client can be below it.
+    server's HTTP, its queue and its tokenizer, and nobody's client can be below it. Then answers are closed in the
+    middle, and the server is asked until it says that its slot is free.
     """
     result = asyncio.run(measure(model, rounds, tokens))
-    rows = [[name, f"{found['p50']:.2f}", f"{found['p90']:.2f}"] for name, found in result["ms"].items()]
-    print_table(f"{rounds} requests of at most {tokens} tokens to {model}, ms", ["", "p50", "p90"], rows)
+    rows = [[name, *(f"{found[part]:.2f}" for part in ("p50", "p90", "max"))] for name, found in result["ms"].items()]
+    print_table(f"{rounds} requests of at most {tokens} tokens to {model}, ms", ["", "p50", "p90", "most"], rows)
     if out:
         head = {"format": "tabspec-bench-http", "version": 1, "git_commit": git_commit(), "machine": machine()}
         out.write_text(json.dumps(head | result, indent=1) + "\n")
@@ -74,18 +77,48 @@ async def measure(url: str, rounds: int, tokens: int) -> dict[str, Any]:
                 ours.append(over)
                 bare.append(below)
                 whole.append(taken)
+        freed = [found for _ in range(CLOSED) if (found := await _freed(model)) is not None]
     finally:
         await model.close()
     if len(ours) < 2:
         raise InputError(f"{url}: no answer came in one request")
     extra = [one - other for one, other in zip(ours, bare, strict=True)]
-    named = {"a request": whole, "over the server's own time": ours, "a bare socket, over the same": bare}
+    named: dict[str, list[float]] = {
+        "a request": whole,
+        "over the server's own time": ours,
+        "a bare socket, over the same": bare,
+    }
+    named["ours over a bare socket"] = extra
+    if len(freed) > 1:
+        named["from a closed answer to a free slot"] = freed
     return {
         "model": url,
         "tokens": tokens,
         "counted": len(ours),
-        "ms": {name: _figures(times) for name, times in (named | {"ours over a bare socket": extra}).items()},
+        "closed": len(freed),
+        "ms": {name: _figures(times) for name, times in named.items()},
     }
+
+
+async def _freed(model: HttpModel) -> float | None:
+    """Milliseconds from closing an answer in the middle until all slots are free; None where the server does not tell
+    of its slots, or was done already. Asking takes a millisecond, by which the time is too long at most."""
+    # to write on through a whole file takes longer than closing it
+    asked = GenerationRequest(_HEAD, "\n", "", "a.py", "python", stop=StopRule(200, 500))
+    stream = model.stream(asked)
+    await anext(stream)
+    busy = await _busy(model)
+    begin = time.perf_counter()
+    await stream.aclose()
+    while await _busy(model):
+        pass
+    return (time.perf_counter() - begin) * 1000 if busy else None
+
+
+async def _busy(model: HttpModel) -> bool:
+    """Whether llama.cpp's server has a slot at work."""
+    status, slots = await model.wire.document("/slots")
+    return status == 200 and isinstance(slots, list) and any(slot.get("is_processing") for slot in slots)
 
 
 async def _bare(model: HttpModel, sent: tuple[str, bytes]) -> float | None:
@@ -109,4 +142,5 @@ async def _bare(model: HttpModel, sent: tuple[str, bytes]) -> float | None:
 
 
 def _figures(times: list[float]) -> dict[str, float]:
-    return {"p50": statistics.median(times), "p90": statistics.quantiles(times, n=10, method="inclusive")[8]}
+    p90 = statistics.quantiles(times, n=10, method="inclusive")[8]
+    return {"p50": statistics.median(times), "p90": p90, "max": max(times)}

@@ -6,7 +6,8 @@ from importlib.util import find_spec
 
 import click
 
-from tabspec.errors import InputError
+from tabspec.errors import InputError, ModelNotUsable
+from tabspec.models.check import check_model
 
 # Ray keeps objects between tasks there; we have none, and 100 MiB is near the least that it takes (75).
 OBJECT_STORE = 100 << 20
@@ -56,6 +57,11 @@ def serve_command(
     """
     if find_spec("ray") is None:
         raise InputError("Ray is not installed; run: pip install 'tabspec[cluster]'")
+    if address is None:  # a cluster that runs already may have the path on its nodes, and not here
+        try:
+            check_model(model, format=form, decoder=decoder)
+        except ModelNotUsable as error:
+            raise InputError(str(error)) from None
     from tabspec.cluster.app import ClusterOptions
     from tabspec.cluster.local import serve_until_interrupted
     from tabspec.cluster.replica import ModelOptions

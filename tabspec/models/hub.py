@@ -11,13 +11,18 @@ from tabspec.errors import ModelNotUsable
 _FILES = ("*.json", "*.safetensors", "tokenizer.model", "*.txt")
 
 
+def is_hub_name(name: str) -> bool:
+    """Whether a name that is no address is looked up on the Hub: no path that is there, and of the form OWNER/MODEL."""
+    path = Path(name).expanduser()
+    return not (path.exists() or path.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1)
+
+
 def find_folder(name: str) -> Path:
     """The folder called ``name``, or the Hub's files of that name: those in the local store if ``HF_HUB_OFFLINE`` is
     set, else fetched. Raises `ModelNotUsable` where the Hub does not give them; a path is not looked at.
     """
-    path = Path(name).expanduser()
-    if path.exists() or path.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
-        return path
+    if not is_hub_name(name):
+        return Path(name).expanduser()
     from huggingface_hub import snapshot_download
 
     offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")

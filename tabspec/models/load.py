@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tabspec.errors import ModelNotUsable
 from tabspec.models.address import is_address
+from tabspec.models.check import DECODERS
 from tabspec.models.protocol import Model
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ def load_model(
         from tabspec.models.http import HttpModel  # imports httpx, and no torch
 
         return HttpModel(name)
-    if decoder not in ("auto", "own", "transformers"):
-        raise ModelNotUsable(f"unknown decoder {decoder!r}; known are: auto, own, transformers")
+    if decoder not in DECODERS:
+        raise ModelNotUsable(f"unknown decoder {decoder!r}; known are: {', '.join(DECODERS)}")
     for library in ("torch", "tokenizers", "safetensors"):
         if find_spec(library) is None:
             raise ModelNotUsable(f"{library} is not installed; run: pip install tabspec")

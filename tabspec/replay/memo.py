@@ -43,10 +43,24 @@ class SimulatedKv:
 
     def prompt(self, request: GenerationRequest, tokens: int) -> Usage:
         """The prompt's usage for ``request``, whose prompt has ``tokens`` tokens; it is in the KV cache now."""
-        new = _Kept(self._text(request), request.foreground)
+        usage = self.found(request, tokens)
+        self.hold(request)
+        return usage
+
+    def found(self, request: GenerationRequest, tokens: int) -> Usage:
+        """The same, without computing it: the KV cache is as it was."""
+        text = self._text(request)
+        longest = max((common_prefix(text, kept.text) for kept in self._kept), default=0)
+        share = longest / len(text) if text else 0.0
+        reused = min(int(tokens * share), max(tokens - 1, 0))
+        return Usage(prefill=tokens - reused, reused=reused)
+
+    def hold(self, request: GenerationRequest, share: float = 1.0) -> None:
+        """The prompt is computed, or the first ``share`` of it."""
+        text = self._text(request)
+        new = _Kept(text[: round(len(text) * share)], request.foreground)
         common = [common_prefix(new.text, kept.text) for kept in self._kept]
         best = max(range(len(common)), key=lambda i: (common[i], i), default=None)
-        share = 0.0 if best is None or not new.text else common[best] / len(new.text)
         if best is not None:
             there = self._kept[best]
             cheap = CHEAP if len(self._kept) < self._slots else CHEAPER_THAN_A_PROMPT
@@ -57,8 +71,6 @@ class SimulatedKv:
             elif len(self._kept) >= self._slots:
                 self._kept.remove(self._to_lose(request.foreground))
         self._kept.append(new)
-        reused = min(int(tokens * share), max(tokens - 1, 0))
-        return Usage(prefill=tokens - reused, reused=reused)
 
     def _to_lose(self, foreground: bool) -> _Kept:
         """What nobody waits for leaves all but one to the latest that somebody waited for."""

@@ -141,23 +141,25 @@ def typing(seconds: float) -> Session:
 
 def test_a_replica_and_then_a_node_die_and_no_editor_sees_an_error(nodes: TwoNodes, tmp_path: Path) -> None:
     """Editors at work all the time, while a replica and later the other node are killed. Every answer is the script's,
-    to the letter, also of those that were taken up by another replica in the middle; nothing failed; and at the end
-    requests are answered as they were at the beginning."""
+    to the letter, also of those that were taken up by another replica in the middle; nothing failed; and behind the
+    deaths every editor is answered again, about as often as before."""
     script = tmp_path / "any.json"
     script.write_text(json.dumps({"any": True, "prefill_s": 0.01, "token_s": 0.005, "token_chars": 1}))
     url = serve_model(nodes, f"scripted:{script}", "load", replicas=2 * CPUS)
     reference = ScriptedModel(pseudo_random(), token_chars=1)
     assert nodes.replicas(nodes.cluster.head_node) and nodes.replicas(nodes.other)
     wrong: list[tuple[GenerationRequest, str]] = []
-    asked: list[tuple[float, bool]] = []  # when a generation was done, or failed
+    answered: list[tuple[float, int]] = []  # when a generation was done, and whose it was
+    failed: list[str] = []
+    died: list[float] = []
 
     class Checked:
         """The client, and whether what it says is what the script says."""
 
         schedules = True
 
-        def __init__(self) -> None:
-            self.model = HttpModel(url)
+        def __init__(self, user: int) -> None:
+            self.model, self.user = HttpModel(url), user
 
         @property
         def info(self) -> ModelInfo:
@@ -170,19 +172,19 @@ def test_a_replica_and_then_a_node_die_and_no_editor_sees_an_error(nodes: TwoNod
                     async for chunk in chunks:
                         said += chunk.text
                         if chunk.finish:
-                            asked.append((time.monotonic(), True))
+                            answered.append((time.monotonic(), self.user))
                             if request.resume + said != reference.answer(request)[0]:
                                 wrong.append((request, said))
                         yield chunk
-            except Exception:
-                asked.append((time.monotonic(), False))
+            except Exception as error:
+                failed.append(str(error))
                 raise
 
         async def close(self) -> None:
             await self.model.close()
 
-    async def model_for(_: Part) -> Model:
-        return Checked()
+    async def model_for(part: Part) -> Model:
+        return Checked(part.user)
 
     async def load() -> tuple[float, list[str]]:
         began = time.monotonic()
@@ -203,16 +205,19 @@ def test_a_replica_and_then_a_node_die_and_no_editor_sees_an_error(nodes: TwoNod
     async def later(after: float, kill: Callable[[], None]) -> None:
         await asyncio.sleep(after)
         await asyncio.to_thread(kill)
+        died.append(time.monotonic())
 
     began, failures = asyncio.run(load())
-    assert failures == []
+    assert failures == failed == []
     assert wrong == []
-    assert len(asked) > 10 * EDITORS  # there was a load
-    assert all(done for _, done in asked)
 
     def rate(start: float, stop: float) -> float:
-        return sum(start <= at - began < stop for at, _ in asked) / (stop - start)
+        return sum(start <= at - began < stop for at, _ in answered) / (stop - start)
 
-    print(f"{len(asked)} answers; a second:", *(f"{rate(at, at + 1):.0f}" for at in range(int(SECONDS) + 4)))
-    before, after = rate(KILL_REPLICA - 4, KILL_REPLICA), rate(SECONDS - 5, SECONDS - 1)
-    assert after > before / 2, (before, after)
+    print(f"{len(answered)} answers; a second:", *(f"{rate(at, at + 1):.0f}" for at in range(int(SECONDS) + 4)))
+    again = {user for at, user in answered if at > died[-1]}
+    assert again == set(range(EDITORS)), "behind the deaths somebody was not answered any more"
+    # Of this run's own rates, and generous: how fast two nodes are on one machine depends on what else it does. When
+    # the second one is gone, half of the replicas is left, and Ray takes some seconds to notice.
+    before, after = rate(0, KILL_REPLICA), rate(died[-1] - began + 5, SECONDS)
+    assert after > before / 4, (before, after)

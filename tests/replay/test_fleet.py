@@ -22,11 +22,13 @@ from tabspec.models.scripted import ScriptedModel, pseudo_random
 from tabspec.replay.clock import run_virtual
 from tabspec.replay.fleet.answers import Answers
 from tabspec.replay.fleet.batch import Batch, Job
-from tabspec.replay.fleet.play import on_service, sized
+from tabspec.replay.fleet.play import on_service
 from tabspec.replay.fleet.population import STAGGER_S, excerpt, population
 from tabspec.replay.fleet.profile import FOLDER, PREFILL_CHUNK, ServiceProfile, read_service, shipped
-from tabspec.replay.fleet.service import KvMemory, Served, Service, ServiceModel, server_of
-from tabspec.replay.fleet.sizing import foreground_waits, serve, servers_needed, smallest, waits_with
+from tabspec.replay.fleet.sample import server_of
+from tabspec.replay.fleet.search import sized
+from tabspec.replay.fleet.service import KvMemory, Served, Service, ServiceModel
+from tabspec.replay.fleet.sizing import Demand, foreground_waits, serve, servers_needed, smallest, waits_with
 from tabspec.replay.fleet.waits import Waits, answered_by, percentiles
 from tabspec.replay.report import render
 from tabspec.replay.result import ReplayResult, Run, dumps, loads, percentile
@@ -176,9 +178,9 @@ def test_a_service_that_answers_nobody_is_not_praised() -> None:
 # --- how many servers -------------------------------------------------------------------------------------------------
 
 
-@given(st.integers(1, 60), st.integers(1, 70))
-def test_the_search_finds_the_smallest(most: int, first: int) -> None:
-    assert smallest(lambda servers: servers >= first, most) == (first if first <= most else None)
+@given(st.integers(1, 60), st.integers(1, 70), st.integers(1, 70))
+def test_the_search_finds_the_smallest(most: int, first: int, begin: int) -> None:
+    assert smallest(lambda servers: servers >= first, most, begin) == (first if first <= most else None)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 200))
@@ -254,26 +256,59 @@ def test_more_is_needed_for_a_tighter_bound() -> None:
     trace = [
         Served(user, True, 100, 0, 6, at / 4 + user / 200, None, 0.0, True) for user in range(40) for at in range(8)
     ]
-    needed = [servers_needed(trace, SLOW, bound, 80) for bound in (25.0, 2.0, 0.6, 0.25)]
+    demand = Demand.of(trace)
+    needed = [servers_needed(demand, SLOW, bound, 80) for bound in (25.0, 2.0, 0.6, 0.25)]
     assert all(found is not None for found in needed)
     assert needed == sorted(needed, key=lambda found: found or 0) and needed[0] != needed[-1]
-    assert servers_needed(trace, SLOW, 0.1, 40) is None  # alone it takes 112 ms
+    assert servers_needed(demand, SLOW, 0.1, 40) is None  # alone it takes 112 ms
     for bound, found in zip((25.0, 2.0, 0.6, 0.25), needed, strict=True):
         assert found is not None
-        wait = waits_with(trace, SLOW, found).p90
+        wait = waits_with(demand, SLOW, found).p90
         assert wait is not None and wait < bound * 1000
 
 
 def test_memory_holds_whom_it_served_last() -> None:
     memory = KvMemory(tokens=250)  # of two users with 50 tokens each, twice
     first, second, third = (GenerationRequest(name * 40, "", "") for name in "abc")
-    assert memory.prompt(0, first, 50).reused == 0
-    assert memory.prompt(0, first, 50).reused == 49
-    memory.prompt(1, second, 50)
-    assert memory.prompt(0, first, 50).reused == 49
-    memory.prompt(2, third, 50)  # the second has to go
-    assert memory.prompt(0, first, 50).reused == 49
-    assert memory.prompt(1, second, 50).reused == 0
+
+    def reused(user: int, request: GenerationRequest) -> int:
+        usage = memory.found(user, request, 50)
+        memory.computed(user, request, 50)
+        return usage.reused
+
+    assert reused(0, first) == 0
+    assert reused(0, first) == 49
+    reused(1, second)
+    assert reused(0, first) == 49
+    reused(2, third)  # the second has to go
+    assert reused(0, first) == 49
+    assert reused(1, second) == 0
+
+
+def test_what_was_closed_before_it_was_computed_is_not_in_memory() -> None:
+    """(Else a service that nobody waits for would have computed everybody's prompts for nothing.)"""
+
+    async def play(closed_after_s: float) -> Served:
+        service = Service(ServiceProfile(((4, 1.0),), 1.0), 1)
+        model = ServiceModel(service, 0, Answers(ScriptedModel({}, token_chars=1)))
+        question = GenerationRequest("x" * 5_000, "", "")  # a token each: steps of 2 s, 2 s and a second
+
+        async def read() -> None:
+            async for _ in model.stream(question):
+                pass
+
+        first = asyncio.create_task(read())
+        await asyncio.sleep(closed_after_s)
+        first.cancel()
+        await asyncio.wait({first})
+        assert not service.trace[0].done
+        await read()
+        return service.trace[1]
+
+    tokens = run_virtual(play(1.0)).prefill
+    assert run_virtual(play(1.0)).reused == 0
+    part = run_virtual(play(2.5))  # behind one step
+    assert part.prefill + part.reused == tokens and abs(part.reused - PREFILL_CHUNK) <= 1
 
 
 # --- the population ---------------------------------------------------------------------------------------------------
@@ -319,7 +354,7 @@ def crowd(users: int, policy: Policy, servers: int = 0, bound_ms: float = 400.0)
         async def on(number: int) -> Run:
             return await on_service([typing()], users, 8.0, lambda _: answers, SLOW, number, setting, bound_ms)
 
-        return await (on(servers) if servers else sized(on, 1))
+        return await (on(servers) if servers else sized(on, 1, 2 * users))
 
     return run_virtual(play())
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -300,6 +302,60 @@ async def test_the_key_is_sent_and_never_shown(stub: Stub, monkeypatch: pytest.M
     assert stub.asked(PATH)[-1].headers["authorization"] == "Bearer sk-very-secret"
     assert "very-secret" not in caplog.text + repr(model) + repr(model.info) + repr(vars(model))
     await model.close()
+
+
+class Keyring(ModuleType):
+    """In place of the library: what `keyring.get_password` gives, or raises."""
+
+    def __init__(self, keys: dict[tuple[str, str], str], error: Exception | None = None) -> None:
+        super().__init__("keyring")
+        self.keys, self.error = keys, error
+
+    def get_password(self, service: str, name: str) -> str | None:
+        if self.error:
+            raise self.error
+        return self.keys.get((service, name))
+
+
+async def test_a_key_from_the_keyring_is_sent_to_its_server_and_never_shown(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    caplog.set_level("DEBUG")
+    monkeypatch.delenv("TABSPEC_API_KEY", raising=False)
+    ring = Keyring({("tabspec", stub.url): "sk-of-the-ring\n", ("tabspec", "http://elsewhere"): "sk-of-another"})
+    monkeypatch.setitem(sys.modules, "keyring", ring)
+    llama_cpp(stub)
+    answering(stub, "\n    ret", "urn x", "\n")
+    model = HttpModel(f"{stub.url}/v1?slots=2")  # the ring knows it by its address alone
+    await ask(model)
+    shown = model.preview(GenerationRequest("x", "", ""))
+    await model.close()
+    assert {request.headers.get("authorization") for request in stub.seen} == {"Bearer sk-of-the-ring"}
+    assert shown.key and "of-the-ring" not in caplog.text + repr(model) + repr(model.info) + repr(vars(model)) + repr(
+        shown
+    )
+    assert HttpModel("http://127.0.0.1:1").wire.has_key is False
+    monkeypatch.setenv("TABSPEC_API_KEY", "sk-of-the-environment")
+    await ask(model := HttpModel(stub.url))
+    await model.close()
+    assert stub.seen[-1].headers["authorization"] == "Bearer sk-of-the-environment", "which comes first"
+
+
+@pytest.mark.parametrize("ring", [None, Keyring({}), Keyring({}, RuntimeError("locked: sk-of-the-ring"))])
+async def test_without_a_key_none_is_sent(
+    ring: ModuleType | None, stub: Stub, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    """The library is missing, knows no key, or fails; what its error says is not repeated."""
+    caplog.set_level("DEBUG")
+    monkeypatch.delenv("TABSPEC_API_KEY", raising=False)
+    monkeypatch.setitem(sys.modules, "keyring", ring)
+    llama_cpp(stub)
+    answering(stub, "\n    ret", "urn x", "\n")
+    model = HttpModel(stub.url)
+    await ask(model)
+    await model.close()
+    assert not any("authorization" in request.headers for request in stub.seen)
+    assert "of-the-ring" not in caplog.text
 
 
 async def test_what_was_written_before_an_interruption_goes_behind_the_line(stub: Stub) -> None:

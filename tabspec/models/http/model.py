@@ -14,8 +14,10 @@ from uuid import uuid4
 
 import httpx
 
-from tabspec.errors import ModelError, ModelNotUsable, ModelUnavailable
+from tabspec.calibration import Calibration
+from tabspec.errors import InputError, ModelError, ModelNotUsable, ModelUnavailable
 from tabspec.models.address import Address, Api, Switch, parse_address
+from tabspec.models.folder import ModelFolder
 from tabspec.models.http.apis import Ask, Piece, completions, infill, read
 from tabspec.models.http.begin import first_tokens, ranked, read_beginnings
 from tabspec.models.http.detect import USUAL_CONTEXT, USUAL_SLOTS, Kind, Server, detect
@@ -67,6 +69,7 @@ class HttpModel:
         self._server: Server | None = None
         self._told: Server | None = None  # what it said when it was last there
         self._tokens: TokenPrompts | None = None
+        self._calibration: Calibration | None = None
         self._detecting = asyncio.Lock()
         self._room = asyncio.Semaphore(self.address.slots or USUAL_SLOTS)
         self._pace = Pace()
@@ -88,7 +91,7 @@ class HttpModel:
         if server.info is not None:  # the very model that it would be in this process
             return replace(server.info, detail=f"{server.kind} at {self.address.base}")
         detail = f"{server.kind} at {self.address.base}, asked by {self._api(server)}"
-        return ModelInfo(server.model, fingerprint, server.context, detail)
+        return ModelInfo(server.model, fingerprint, server.context, detail, self._calibration)
 
     @property
     def slots(self) -> int:
@@ -108,6 +111,7 @@ class HttpModel:
                 if server != self._told:
                     self._room = asyncio.Semaphore(server.slots)
                     self._tokens = self._read_tokenizer(server)
+                    self._calibration = self._read_calibration()
                 self._server = self._told = server
                 log.info("model %s on %s, asked by %s", server.model, server.kind, self._api(server))
             return self._server
@@ -182,6 +186,15 @@ class HttpModel:
                 f"{server.vocabulary}: it is the tokenizer of another model"
             )
         return tokens
+
+    def _read_calibration(self) -> Calibration | None:
+        """How likely the model's suggestions are right, where the folder of its tokenizer has that, too."""
+        if not self.address.tokenizer:
+            return None
+        try:
+            return ModelFolder(Path(self.address.tokenizer)).calibration
+        except InputError as error:
+            raise ModelNotUsable(str(error)) from None
 
     async def _answer(self, server: Server, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         """Answer; once more with what the server can take, if it says that something was too much for it."""

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 from tabspec.errors import ModelError, ModelUnavailable
+from tabspec.models.http.loopback import Loopback, direct
 from tabspec.models.http.pace import retry_after
 
 # Longer than a TCP handshake over a bad line with one packet lost and sent again (1 s).
@@ -66,6 +67,7 @@ class Wire:
         self._headers = httpx.Headers({**_JSON, **headers, "Accept-Encoding": "identity", "Connection": "keep-alive"})
         self.sending: Callable[[str, bytes], None] = lambda _path, _body: None
         """Told of the path and body of each streamed request before it is sent."""
+        transport = transport or (Loopback() if direct(base) else None)
         self._client = httpx.AsyncClient(headers=headers, timeout=timeout, transport=transport)
 
     async def document(self, path: str) -> tuple[int, Any]:

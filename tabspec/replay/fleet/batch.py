@@ -4,6 +4,7 @@ as numbers, so that the same code runs on the virtual clock and in the search fo
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -40,6 +41,7 @@ class Batch:
         self._profile = profile
         self._jobs: tuple[dict[Job, None], dict[Job, None]] = ({}, {})  # foreground, speculation; in order
         self._step: list[tuple[Job, int]] = []  # whom the step under way serves, with prompt tokens
+        self._count = 1  # how many such steps
         self.busy_s = 0.0
         self.steps = 0
         self.tokens = 0
@@ -56,11 +58,16 @@ class Batch:
         """Forget a job, done or not; without effect if it is not there."""
         self._jobs[0 if job.foreground else 1].pop(job, None)
 
-    def begin(self, now: float) -> float | None:
-        """Begin a step; how many seconds it takes. None if there is nothing to do."""
+    def begin(self, now: float, until: float | None = None) -> float | None:
+        """Begin a step; how many seconds it takes. None if there is nothing to do.
+
+        Where nobody comes or goes before ``until``, all steps that begin before that and serve the same jobs in the
+        same way are taken as one, up to the first that ends a job.
+        """
         room = PREFILL_CHUNK
         self._step = []
         decoding = prefilling = 0
+        left = 0  # tokens of the job that is done first
         for job in islice(chain(*self._jobs), self._profile.most_batch):
             part = min(job.prefill - job.prefilled, room)
             ends = job.prefilled + part == job.prefill
@@ -71,22 +78,27 @@ class Batch:
             decoding += ends
             if job.started is None:
                 job.started = now
+            left = min(left or job.decode, job.decode - job.decoded)
             self._step.append((job, part))
         if not self._step:
             return None
         took = self._profile.step_s(decoding, prefilling)
+        self._count = 1
+        if until is not None and not prefilling and took > 0:
+            self._count = max(left if until == math.inf else min(left, math.ceil((until - now) / took)), 1)
+        took *= self._count
         self.busy_s += took
-        self.steps += 1
-        self.tokens += decoding
+        self.steps += self._count
+        self.tokens += decoding * self._count
         self.prefilled += prefilling
         return took
 
     def end(self) -> list[Job]:
-        """The step is over: whom it has served. Those that are done are removed."""
+        """The step (or what was taken as one) is over: whom it has served. Those that are done are removed."""
         served = []
         for job, part in self._step:
             job.prefilled += part
-            job.decoded += job.prefilled == job.prefill
+            job.decoded += self._count * (job.prefilled == job.prefill)
             served.append(job)
             if job.done:
                 self.remove(job)

@@ -11,15 +11,13 @@ from tabspec.replay.fleet.answers import Answers
 from tabspec.replay.fleet.population import STAGGER_S, Part, population
 from tabspec.replay.fleet.profile import ServiceProfile
 from tabspec.replay.fleet.result import Shared
+from tabspec.replay.fleet.sample import server_of, servers_played
 from tabspec.replay.fleet.service import Served, Service, ServiceModel, Watched
-from tabspec.replay.fleet.sizing import foreground_queues, foreground_waits, servers_needed
+from tabspec.replay.fleet.sizing import Demand, foreground_queues, foreground_waits, servers_needed
 from tabspec.replay.fleet.waits import percentiles
 from tabspec.replay.result import Run, pooled
 from tabspec.replay.runner import Setting, replay
 from tabspec.replay.session import Session
-
-# How often a replay is made anew because the number of servers that it shows to be needed is another one.
-ROUNDS = 3
 
 ModelFor = Callable[[Part], Awaitable[Model]]
 Progress = Callable[[float], None]
@@ -72,9 +70,12 @@ async def on_service(
 ) -> Run:
     """``users`` users for ``seconds`` seconds on ``servers`` servers of ``profile``, on the virtual clock.
 
-    The time that is measured begins when the last user has begun.
+    Of a large crowd, some of the servers are played (`tabspec.replay.fleet.sample`). The time that is measured begins
+    when the last user has begun.
     """
-    parts = list(population(sessions, users, seconds, setting.seed, setting.limit))
+    sampled = servers_played(users, servers)
+    everybody = population(sessions, users, seconds, setting.seed, setting.limit)
+    parts = [part for part in everybody if server_of(part.user, servers) < sampled]
     service = Service(profile, servers)
     loop = asyncio.get_running_loop()
     marks: list[tuple[float, tuple[float, int, int, int]]] = []
@@ -98,16 +99,19 @@ async def on_service(
     span = max(stop - start, 1e-9)
     trace = service.trace
     # a hash puts two users on one server while others are idle: up to two servers a user are tried
-    needed = servers_needed(trace, profile, bound_ms / 1000, 2 * users)
+    demand = Demand.of(trace, users, setting.seed)
+    needed = servers_needed(demand, profile, bound_ms / 1000, 2 * users, servers)
+    share = len(parts) / users
     shared = replace(
         told_by(trace, users, setting, bound_ms),
         servers=servers,
         service=" on ".join(filter(None, (profile.model, profile.machine))),
-        tokens_per_s=tokens / span,
-        prompt_tokens_per_s=prompts / span,
-        busy_rate=busy / span / servers,
+        tokens_per_s=tokens / span / share,
+        prompt_tokens_per_s=prompts / span / share,
+        busy_rate=busy / span / sampled,
         mean_batch=tokens / steps if steps else 0.0,
         servers_needed=needed,
+        played=len(parts) if len(parts) < users else 0,
     )
     return together(runs, len(sessions), setting, shared)
 
@@ -155,20 +159,3 @@ def told_by(trace: Sequence[Served], users: int, setting: Setting, bound_ms: flo
         ahead=sum(not served.foreground for served in trace),
         closed=sum(not served.done for served in trace),
     )
-
-
-async def sized(play: Callable[[int], Awaitable[Run]], guess: int) -> Run:
-    """``play`` with the number of servers that it itself shows to be needed, beginning with a ``guess``.
-
-    What is needed depends on what was asked, and that, a little, on how soon it was answered: after `ROUNDS` times the
-    last one counts. Where no number of servers is enough, the first one counts.
-    """
-    servers = max(guess, 1)
-    for _ in range(ROUNDS):
-        run = await play(servers)
-        assert run.shared is not None
-        needed = run.shared.servers_needed
-        if needed is None or needed == servers:
-            break
-        servers = needed
-    return run

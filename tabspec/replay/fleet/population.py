@@ -41,9 +41,14 @@ def population(
         return excerpt(session, place * len(session.edits) // PLACES, seconds, limit)
 
     for user in range(users):
-        draw = random.Random(f"{seed}|{user}")
-        number = user % len(sessions)
-        yield Part(user, part(number, draw.randrange(PLACES)), draw.uniform(0, STAGGER_S))
+        place, offset = drawn(user, seed)
+        yield Part(user, part(user % len(sessions), place), offset)
+
+
+def drawn(user: int, seed: int = 0) -> tuple[int, float]:
+    """At which of the places a user begins, and how many seconds after the first user may."""
+    draw = random.Random(f"{seed}|{user}")
+    return draw.randrange(PLACES), draw.uniform(0, STAGGER_S)
 
 
 def excerpt(session: Session, first: int, seconds: float, limit: int | None = None) -> Session:

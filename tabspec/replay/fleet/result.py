@@ -17,6 +17,7 @@ class Shared:
     both that their user closed. Rates and shares are of the time in which everybody was at work: tokens decoded and
     prompt tokens computed a second, the share of its time that a server was busy, how many a step decoded for.
     ``servers_needed`` is the smallest number that keeps the foreground's p90 below ``bound_ms`` (None: no number does).
+    ``played``: how many of the users had an engine (0: all); counts are theirs, and rates stand for all.
     """
 
     users: int
@@ -34,6 +35,12 @@ class Shared:
     busy_rate: float = 0.0
     mean_batch: float = 0.0
     servers_needed: int | None = None
+    played: int = 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether the foreground's p90 stayed below the bound."""
+        return self.wait_ms.p90 is not None and self.wait_ms.p90 < self.bound_ms
 
     @property
     def users_a_server(self) -> float | None:

@@ -7,7 +7,6 @@ prompts of whom it served last, as far as its memory goes.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -17,6 +16,7 @@ from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo, 
 from tabspec.replay.fleet.answers import Answers
 from tabspec.replay.fleet.batch import Batch, Job
 from tabspec.replay.fleet.profile import ServiceProfile
+from tabspec.replay.fleet.sample import server_of
 from tabspec.replay.memo import SimulatedKv
 
 # Of one editor: the place where it works, with one behind it asked ahead.
@@ -39,17 +39,6 @@ class Served:
     done: bool = False
 
 
-def server_of(user: int, servers: int) -> int:
-    """Which of ``servers`` a user is on. When their number changes, only those move who have to (jump consistent
-    hashing, Lamping and Veach 2014: a generator seeded with the user says at which numbers of servers it moves)."""
-    draw = random.Random(user)
-    place, jump = 0, 0
-    while jump < servers:
-        place = jump
-        jump = int((place + 1) / (1 - draw.random()))
-    return place
-
-
 class KvMemory:
     """Whose keys and values a server holds: at most ``tokens`` positions (0: any number), of whom it served last."""
 
@@ -58,17 +47,21 @@ class KvMemory:
         self._users: OrderedDict[int, tuple[SimulatedKv, int]] = OrderedDict()
         self._held = 0
 
-    def prompt(self, user: int, request: GenerationRequest, tokens: int) -> Usage:
-        """What of a prompt of ``tokens`` tokens is found, and what has to be computed."""
+    def found(self, user: int, request: GenerationRequest, tokens: int) -> Usage:
+        """What of a prompt of ``tokens`` tokens is there, and what has to be computed."""
+        kv, _ = self._users.get(user, (None, 0))
+        return (kv or SimulatedKv(slots=USER_SLOTS)).found(request, tokens)
+
+    def computed(self, user: int, request: GenerationRequest, tokens: int, share: float = 1.0) -> None:
+        """The prompt was computed, or the first ``share`` of it, before its user closed the request."""
         kv, held = self._users.pop(user, (None, 0))
         kv = kv or SimulatedKv(slots=USER_SLOTS)
-        usage = kv.prompt(request, tokens)
+        kv.hold(request, share)
         self._held += tokens * USER_SLOTS - held
         self._users[user] = (kv, tokens * USER_SLOTS)
         while self._most and self._held > self._most and len(self._users) > 1:
             _, (_, freed) = self._users.popitem(last=False)
             self._held -= freed
-        return usage
 
     def decoded(self, user: int, request: GenerationRequest, text: str) -> None:
         """``text`` was written behind the prompt."""
@@ -157,7 +150,8 @@ class ServiceModel:
         resumed, chunks = whole.behind(request.resume)
         now = asyncio.get_running_loop().time
         server = self._server
-        usage = server.kv.prompt(self._user, request, whole.prompt_tokens + resumed)
+        tokens = whole.prompt_tokens + resumed
+        usage = server.kv.found(self._user, request, tokens)
         decode = max(sum(chunk.usage.decoded for chunk in chunks), 1)
         job = Job(request.foreground, usage.prefill, decode, now())
         served = Served(self._user, request.foreground, usage.prefill, usage.reused, decode, now())
@@ -172,8 +166,10 @@ class ServiceModel:
                 event.clear()
                 if not told and job.decoded:
                     told = True
+                    server.kv.computed(self._user, request, tokens)
                     yield Chunk(usage=usage)
-                while left and (job.done or due + left[0].usage.decoded <= job.decoded):
+                # nothing comes before the prompt is read, also not that there is nothing to say, which costs no token
+                while told and left and (job.done or due + left[0].usage.decoded <= job.decoded):
                     chunk = left.popleft()
                     due += chunk.usage.decoded
                     said += chunk.text
@@ -184,6 +180,8 @@ class ServiceModel:
                 if not left:
                     return
         finally:
+            if not told and job.prefilled:  # closed: what was not computed is not there for the next one
+                server.kv.computed(self._user, request, tokens, (usage.reused + job.prefilled) / tokens)
             served.started, served.over = job.started, now()
             server.remove(job)
 

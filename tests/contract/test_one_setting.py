@@ -1,0 +1,187 @@
+"""From the bundled model to a server by one setting: each feature is tried with both, by the same lines.
+
+The server is a real llama-server with the bundled model as GGUF (q8_0), named as `--model` would name it. What differs
+is in docs/servers.md, and held at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+
+import pytest
+
+from tabspec.cli.bench_http import measure
+from tabspec.config import EngineConfig
+from tabspec.context import EditContext
+from tabspec.engine.engine import CompletionEngine
+from tabspec.models.gguf import Weights, export_gguf
+from tabspec.models.http import HttpModel
+from tabspec.models.load import BUNDLED, load_model
+from tabspec.models.local import LocalModel
+from tabspec.models.protocol import Chunk, GenerationRequest, Model, RelatedText, StopRule, slots_of
+from tabspec.suggestion import Answer, Finish, Source, Suggestion
+from tabspec.text import Document
+from tests.slow_llama import install, llama_server
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+CODE = """class Vector:
+    def __init__(self, x, y):
+        self.x = x
+        self.y = y
+
+    def __repr__(self):
+        return f"Vector({self.x}, {self.y})"
+
+    def __eq__(self, other):
+        return self.x == other.x and self.y == other.y
+
+    def __add__(self, other):
+        """
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    out = tmp_path_factory.mktemp("gguf") / "bundled.gguf"
+    export_gguf(BUNDLED, out, Weights.Q8_0)
+    with llama_server(install(), out, "-a", "tabspec-bundled", "-c", "2048") as url:
+        yield f"{url}?tokenizer={BUNDLED}"
+
+
+@pytest.fixture(params=["bundled", "server"])
+async def model(request: pytest.FixtureRequest, address: str) -> AsyncIterator[Model]:
+    """The setting is the only difference."""
+    model = load_model(address if request.param == "server" else "bundled")
+    if isinstance(model, HttpModel):
+        await model.connect()  # as the language server does: what it is then told of the model is in the cache's keys
+    yield model
+    await model.close()
+
+
+def at(text: str = CODE) -> EditContext:
+    return EditContext(Document("file:///w/vector.py", text, "python"), len(text))
+
+
+async def settled(engine: CompletionEngine) -> None:
+    async with asyncio.timeout(60):
+        while sum(engine.in_flight):  # noqa: ASYNC110 (a process and a thread, which tell nobody)
+            await asyncio.sleep(0.005)
+
+
+async def ask(model: Model, question: GenerationRequest) -> list[Chunk]:
+    async with aclosing(model.stream(question)) as chunks:
+        return [chunk async for chunk in chunks]
+
+
+async def offered(engine: CompletionEngine, context: EditContext) -> tuple[Answer, Suggestion]:
+    answer = await engine.complete(context)
+    assert answer.suggestion, (answer.source, answer.reason, answer.detail)
+    return answer, answer.suggestion
+
+
+async def test_suggestions_typing_through_and_the_next_one_behind_tab(model: Model) -> None:
+    engine = CompletionEngine(model, EngineConfig(), slots=slots_of(model))
+    first, suggestion = await offered(engine, at())
+    assert first.source is Source.MODEL and suggestion.text.startswith("return Vector")
+    for typed in range(1, 9):
+        through, rest = await offered(engine, at(CODE + suggestion.text[:typed]))
+        assert through.source is Source.TYPE_THROUGH and rest.text == suggestion.text[typed:]
+    await engine.complete(at())
+    engine.shown(at(), suggestion)
+    await settled(engine)
+    after = at().after_accept(suggestion)
+    answer = await engine.complete(after)
+    assert answer.cached or answer.source in (Source.EXACT, Source.SPECULATED), "Tab: it is there already"
+    fresh = CompletionEngine(model, EngineConfig())
+    anew = await fresh.complete(after)
+    assert (answer.suggestion and answer.suggestion.text) == (anew.suggestion and anew.suggestion.text)
+    await engine.close()
+    await fresh.close()
+
+
+async def test_a_word_half_typed_is_decoded_under_a_constraint(model: Model) -> None:
+    """The tokens of `retu` do not begin those of `return`."""
+    engine = CompletionEngine(model, EngineConfig(min_first_probability=0.0))
+    for half in ("r", "re", "ret", "retu", "return Vec"):
+        _, suggestion = await offered(engine, at(CODE + half))
+        assert "return Vector".startswith(half) and (half + suggestion.text).startswith("return Vector")
+    await engine.close()
+
+
+async def test_a_suggestion_ends_where_the_model_is_in_doubt(model: Model) -> None:
+    texts = []
+    for least in (0.0, 0.9):
+        config = EngineConfig(min_token_probability=least, min_first_probability=0.0)
+        engine = CompletionEngine(model, config)
+        _, suggestion = await offered(engine, at(CODE[: CODE.index("self.x = x") + 7]))
+        texts.append(suggestion.text)
+        doubted = suggestion.finish is Finish.CONFIDENCE
+        await engine.close()
+    assert texts[0].startswith(texts[1]) and (doubted or texts[0] == texts[1])
+    chunks = await ask(model, GenerationRequest(CODE, "", "\n", "a.py", stop=StopRule(3, 24, math.log(0.999))))
+    assert chunks[-1].finish is Finish.CONFIDENCE
+
+
+async def test_its_chances_are_calibrated(model: Model) -> None:
+    engine = CompletionEngine(model, EngineConfig())
+    _, suggestion = await offered(engine, at(CODE + "return V"))
+    calibration = load_model().info.calibration
+    assert calibration is not None and model.info.calibration == calibration
+    assert suggestion.probability is not None and suggestion.logprob is not None
+    if suggestion.finish is not Finish.CONFIDENCE:
+        assert suggestion.probability != pytest.approx(math.exp(suggestion.logprob))
+    await engine.close()
+
+
+async def test_there_are_alternatives(model: Model) -> None:
+    engine = CompletionEngine(model, EngineConfig(min_token_probability=0.0, min_first_probability=0.0))
+    answer = await engine.complete(at("import os\n\n\nclass A:\n    def __"), most=3)
+    texts = [suggestion.text for suggestion in answer.suggestions]
+    assert len(texts) >= 2 and len(set(texts)) == len(texts)
+    await engine.close()
+
+
+async def test_related_code_is_part_of_the_question(model: Model) -> None:
+    related = (RelatedText("util.py", "def frobnicate_the_widget(widget):\n    return widget\n"),)
+    head = "from util import frobnicate_the_widget\n\n\nwidget = 1\n"
+    sizes = []
+    for shown in ((), related):
+        question = GenerationRequest(head, "", "\n", "a.py", "python", related=shown, stop=StopRule(1, 8))
+        chunks = await ask(model, question)
+        sizes.append(sum(chunk.usage.prefill + chunk.usage.reused for chunk in chunks))
+    assert sizes[1] > sizes[0] + 10
+
+
+async def test_what_was_written_is_gone_on_with_and_what_is_closed_stops(model: Model) -> None:
+    question = GenerationRequest(CODE, "", "\n", "a.py", "python", stop=StopRule(1, 24))
+    whole = "".join(chunk.text for chunk in await ask(model, question))
+    resumed = GenerationRequest(CODE, "", "\n", "a.py", "python", stop=StopRule(1, 24), resume=whole[:7])
+    assert whole[:7] + "".join(chunk.text for chunk in await ask(model, resumed)) == whole
+    stream = model.stream(GenerationRequest(CODE, "", "", "a.py", stop=StopRule(64, 400)))
+    await anext(stream)
+    await stream.aclose()
+    again = await ask(model, question)  # the slot is free, and the prompt's keys and values are there
+    assert "".join(chunk.text for chunk in again) == whole
+    assert sum(chunk.usage.reused for chunk in again) > 0
+
+
+async def test_the_benchmark_tells_our_share_and_how_soon_a_slot_is_free(address: str) -> None:
+    """Figures are for a quiet machine (docs/servers.md); that an answer goes on without a reader would be seen here:
+    500 tokens take more than a second."""
+    result = await measure(address.partition("?")[0] + "?exact=off", 5, 4)
+    figures = result["ms"]
+    assert result["counted"] >= 2 and result["closed"] >= 2
+    assert 0 < figures["over the server's own time"]["p50"] <= figures["a request"]["max"]
+    assert figures["from a closed answer to a free slot"]["p50"] < 500
+
+
+async def test_what_differs(address: str) -> None:
+    """Recall looks at the whole file with the model's own distribution, which a server does not give away."""
+    local, server = load_model("bundled"), load_model(address)
+    assert isinstance(local, LocalModel) and local.local.recaller is not None
+    assert isinstance(server, HttpModel) and not hasattr(server, "local")
+    await server.close()
+    await local.close()
