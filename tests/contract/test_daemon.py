@@ -222,7 +222,9 @@ async def test_who_asks_nothing_starts_no_worker_when_the_daemon_goes(place: Pla
         assert model.pid is not None
 
 
-async def test_its_model_dies_and_is_started_again(place: Place, folder: str) -> None:
+async def test_its_model_dies_and_is_started_again(place: Place, tmp_path: Path) -> None:
+    # Sixteen times as many layers as the others' model: it must not have said everything by the time it dies.
+    folder = str(tiny.save_model(tmp_path / "slow", tiny.byte_level(tiny.OURS), num_hidden_layers=32))
     async with daemon(place, "--model", folder), client(folder) as model:
         await model.start()
         first = model.pid
