@@ -14,6 +14,7 @@ from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.generation import Generation, State
+from tabspec.engine.settling import settle
 from tabspec.engine.speculator import FUTURES
 from tabspec.suggestion import Answer, Reason, Source, Suggestion
 
@@ -186,7 +187,8 @@ class Watch:
 
     def _ended(self, generation: Generation) -> None:
         if generation.state is State.DONE:
-            fresh = self.oracle.fresh(generation.context)
+            # The model stops where all that follows would be cut off; the oracle's answer is whole.
+            fresh = settle(generation.context, self.oracle.fresh(generation.context))
             written = generation.generated()
             _require(
                 written == fresh,
