@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from tabspec.engine.postprocess import postprocess
 from tabspec.engine.question import Question
 from tabspec.engine.settling import around, settle, settled
 from tabspec.models.generate import LocalDecoding, generate
+from tabspec.models.http.apis import Ask, Piece
+from tabspec.models.http.reading import read_on
 from tabspec.models.load import load_model
 from tabspec.models.local import LocalModel
 from tabspec.models.protocol import Chunk, GenerationRequest, StopRule, Usage
@@ -179,6 +181,23 @@ def test_no_token_is_decoded_behind_the_one_that_settles_the_text(tmp_path: Path
         assert decoded == without - (len(whole.ends) - len(expected.ends))
         stopped_early += decoded < without
     assert stopped_early >= 5
+
+
+def test_the_stream_of_a_server_is_closed_where_the_text_is_settled() -> None:
+    sent: list[str] = []
+
+    async def pieces(asked: Ask) -> AsyncGenerator[Piece, None]:
+        for number in range(10):
+            sent.append("ab")
+            yield Piece("ab", (number,), (-0.1,))
+
+    async def read(request: GenerationRequest) -> list[Chunk]:
+        return [chunk async for chunk in read_on(pieces, lambda: Ask("/v1/completions", {}), request)]
+
+    request = Question.of(at("x = ", ""), WindowSize(), "").request(StopRule())
+    chunks = asyncio.run(read(request))
+    assert "".join(chunk.text for chunk in chunks) == "ab" * 4 and len(sent) == 4
+    assert chunks[-1].finish is Finish.STOP
 
 
 # --- in the engine ----------------------------------------------------------------------------------------------------
