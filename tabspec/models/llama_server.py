@@ -25,7 +25,9 @@ def llama_server(program: Path, model: Path, *, threads: int, context: int, flas
         port = found.getsockname()[1]
     command = [str(program), "-m", str(model), "--host", "127.0.0.1", "--port", str(port)]
     command += ["-t", str(threads), "-c", str(context), "-np", "1", "-fa", "on" if flash else "off"]
-    command += ["--offline", "--log-verbosity", "1"]
+    # It keeps whole prompts of earlier requests in memory: a bench that asks the same ones again, round by round, would
+    # find them all there, as no editor does.
+    command += ["--cache-ram", "0", "--offline", "--log-verbosity", "1"]
     try:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     except OSError as error:
