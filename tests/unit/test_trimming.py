@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
+from tabspec.engine.alternatives import Alternatives
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.postprocess import postprocess
 from tabspec.engine.question import Question
@@ -242,3 +243,17 @@ def test_an_answer_that_stopped_is_not_served_where_it_is_a_beginning() -> None:
 def test_answers_are_those_of_a_model_that_goes_on(places: list[int]) -> None:
     typed = [LINES[:end] for end in places]
     assert engine_answers(typed, stops=True) == [engine_answers([text], stops=False)[0] for text in typed]
+
+
+@pytest.mark.parametrize("begun", [":", ":\n            y"])
+def test_an_alternative_is_judged_where_its_beginning_is_typed(begun: str) -> None:
+    """Behind it, the last lines are of another block; seen from before it, they are not."""
+
+    def question(state: EditContext) -> Question:
+        return Question.of(state, WindowSize(), "")
+
+    context, rest = at("    x", ""), tokens("\n            z\n        w = 1\n        v", 3)
+    alternatives = Alternatives(StopRule(10), question, lambda asked: None)
+    stopped = settle(context.after_typing(begun), rest)
+    assert alternatives._within(context, begun, rest) == alternatives._within(context, begun, stopped)
+    assert alternatives._within(context, begun, rest).text == "\n            z"
