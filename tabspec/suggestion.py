@@ -141,6 +141,13 @@ class GeneratedText:
             self.logprobs[kept:],
         )
 
+    def stopped_at(self, end: int) -> GeneratedText:
+        """Its first ``end`` characters, and its tokens up to the one that reached them: what there would be if a stop
+        rule had held there."""
+        kept = bisect_left(self.ends, end) + 1
+        ends = tuple(min(at, end) for at in self.ends[:kept])
+        return GeneratedText(self.text[:end], Finish.STOP, ends, self.logprobs[:kept])
+
     @property
     def logprob(self) -> float:
         """Sum of the tokens' log-probabilities."""

@@ -197,3 +197,9 @@ class Document:
         first, last = bisect_right(known, edit.offset), bisect_right(known, stop)
         inside = [edit.offset + match.end() for match in _LINE_END.finditer(edit.insert)]
         return known[:first] + inside + [start + shift for start in known[last:]]
+
+
+def uses_crlf(text: str) -> bool:
+    """Whether a document's line ends are ``\\r\\n``: its first one decides, as in most editors."""
+    first = text.find("\n")
+    return first > 0 and text[first - 1] == "\r"

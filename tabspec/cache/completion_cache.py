@@ -43,13 +43,15 @@ class Entry:
     """What the model wrote at a state.
 
     ``kind`` tells as what future it was asked ahead ("" for a request's own), ``tokens`` how many tokens were decoded
-    before anybody waited for it, ``served`` how many requests it has answered.
+    before anybody waited for it, ``served`` how many requests it has answered. A ``settled`` text ends where the rest
+    would be cut off at that state, and may be no more than a beginning at another.
     """
 
     generated: GeneratedText
     kind: str = ""
     tokens: int = 0
     served: int = 0
+    settled: bool = False
 
     @property
     def speculated(self) -> bool:

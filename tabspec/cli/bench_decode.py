@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+import tabspec.replay
 from tabspec.cli.machine import git_commit, machine
 from tabspec.cli.tables import print_table
+from tabspec.models.load import load_model
+from tabspec.replay.accept_bench import AcceptsMeasured, measure_accepts
+from tabspec.replay.calibrate import session_places
+from tabspec.replay.session_file import read_session
 
 if TYPE_CHECKING:
     from tabspec.models.slots import Decoder
 
 _SHAPES = ("8m", "25m", "100m")
+_SESSION = Path(tabspec.replay.__file__).parent / "sessions" / "python-cachetools.jsonl.gz"
 
 
 def _options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -74,10 +82,19 @@ def decode_command(
 
 @click.command("kv")
 @_options
+@click.option("--session", type=click.Path(path_type=Path), default=None, help="Accepts in this one. [a shipped one]")
 def kv_command(
-    model: str, shape: str | None, device: str, threads: int, prompt: int, rounds: int, out: Path | None
+    model: str,
+    shape: str | None,
+    device: str,
+    threads: int,
+    prompt: int,
+    rounds: int,
+    out: Path | None,
+    session: Path | None,
 ) -> None:
-    """Time continuing on kept keys and values against beginning anew."""
+    """Time continuing on kept keys and values against beginning anew: tokens, and whole suggestions after an accept at
+    places of a recorded SESSION (not with --shape)."""
     from tabspec.models import benchmarks as bench  # imports torch
     from tabspec.models import opponents
 
@@ -95,8 +112,28 @@ def kv_command(
     }
     rows = [[what, f"{ms:.2f}", f"{100 * ms / result.fresh:.1f} %"] for what, ms in told.items()]
     print_table(f"{name}, {shape or model}, {threads} threads on {device}", ["what", "ms", "of a fresh prompt"], rows)
+    accepts = None
+    if shape is None:
+        accepts = _accepts(model, device, session or _SESSION, rounds)
     if out:
-        _save(out, "kv", model=shape or model, threads=threads, prompt=prompt, results=bench.as_fields([result]))
+        fields = {"model": shape or model, "threads": threads, "prompt": prompt, "results": bench.as_fields([result])}
+        _save(out, "kv", **fields, accepts=accepts and asdict(accepts))
+
+
+def _accepts(model: str, device: str, session: Path, rounds: int) -> AcceptsMeasured | None:
+    """Whole suggestions after an accept, told as a table."""
+    asked = load_model(None if model == "bundled" else model, device=device)
+    found = asyncio.run(measure_accepts(asked, list(session_places(read_session(session))), min(rounds, 3)))
+    if found is None:
+        click.echo("no suggestion at any place of the session, so nothing was accepted")
+        return None
+    rows = [
+        ["with a fresh prompt", f"{found.fresh_ms:.1f}", ""],
+        ["with what is kept", f"{found.kept_ms:.1f}", f"{100 * found.ratio:.1f} % (9 of 10: {100 * found.most:.1f} %)"],
+    ]
+    title = f"the next suggestion after an accept, {found.places} places, {found.same} pairs of equal texts"
+    print_table(title, ["what", "ms", "of a fresh request, place by place"], rows)
+    return found
 
 
 def _save(path: Path, what: str, **fields: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from tabspec.models.protocol import GenerationRequest, RelatedText, StopRule
 from tabspec.prompt.window import canonical_cut
+from tabspec.trimming.settled import Around
 
 # OpenAI's default, for clients that count on it.
 USUAL_MAX_TOKENS = 16
@@ -142,7 +143,18 @@ def _rule(fields: Any) -> StopRule:
         _number(fields, "max_tokens", usual.max_tokens, low=1),
         _logprob(fields, "min_logprob"),
         _logprob(fields, "min_first_logprob"),
+        _around(fields.get("around")),
     )
+
+
+def _around(fields: Any) -> Around | None:
+    if fields is None:
+        return None
+    if not isinstance(fields, dict):
+        raise BadRequest("tabspec.stop.around: must be an object")
+    where = "tabspec.stop.around."
+    cuts = [fields.get(name, True) is True for name in ("repetition", "indentation")]
+    return Around(_text(fields, "line", where), _text(fields, "below", where), *cuts)
 
 
 def _stops(told: Any) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import math
 from typing import Protocol
 
 from tabspec.engine.generation import Link
-from tabspec.engine.postprocess import rest_of_line
+from tabspec.engine.settling import rest_of_line
 
 # Log-odds that a suggestion is taken, by a logistic regression on 2,078 suggestions of six development sessions, of
 # which the simulated user took 335; on six others it has a log loss of 0.403, the model's probability alone 0.419, and

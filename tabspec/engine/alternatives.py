@@ -8,7 +8,7 @@ completion cache, and any model can give it that can tell how its answers may be
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
 
 from cachetools import LRUCache
 
@@ -16,8 +16,10 @@ from tabspec.cache.completion_cache import CompletionCache, Key
 from tabspec.context import EditContext
 from tabspec.engine.generation import Generation, Link
 from tabspec.engine.question import Question
+from tabspec.engine.settling import Step, line_before, settle, settled
 from tabspec.models.protocol import Beginning, StopRule
 from tabspec.suggestion import Finish, GeneratedText, Suggestion
+from tabspec.trimming.indentation import end_with_block
 
 # Beginnings that are looked at: several may lead to the same text ("s", "se", "self"), and ten suggestions are the most
 # that the setting allows.
@@ -31,7 +33,8 @@ Ask = Callable[[Generation], Awaitable[bool]]
 
 class Alternatives:
     """Finds other texts. ``question`` makes the question for a state; ``known`` gives what the completion cache or a
-    generation in flight has for it; ``stop`` is the rule that each text is held to."""
+    generation in flight has for it; ``stop`` is the rule that each text is held to, ``steps``
+    are those of post-processing."""
 
     # Beginnings are asked for by hand: those of the last places suffice.
     _PLACES = 256
@@ -41,8 +44,9 @@ class Alternatives:
         stop: StopRule,
         question: Callable[[EditContext], Question],
         known: Callable[[Question], GeneratedText | Generation | None],
+        steps: Collection[Step] = frozenset(Step),
     ) -> None:
-        self._stop, self._question, self._known = stop, question, known
+        self._stop, self._question, self._known, self._steps = stop, question, known, steps
         self._beginnings: LRUCache[Key, tuple[Beginning, ...]] = LRUCache(self._PLACES)
 
     async def texts(self, context: EditContext, said: Iterable[str], ask: Ask) -> AsyncGenerator[GeneratedText, None]:
@@ -56,7 +60,7 @@ class Alternatives:
             rest = await self._go_on(context, beginning.text, ask)
             if rest is None:
                 return
-            text = joined(beginning, rest, self._stop)
+            text = joined(beginning, self._within(context, beginning.text, rest), self._stop)
             texts.append(text.text)
             yield text
 
@@ -79,6 +83,21 @@ class Alternatives:
             return known
         generation = known or Generation(question, (Link(context, Suggestion(begun)),), foreground=True)
         return generation.generated() if await ask(generation) and generation.finish else None
+
+    def _within(self, context: EditContext, begun: str, rest: GeneratedText) -> GeneratedText:
+        """``rest``, the answer behind ``begun``, as a part of a text at ``context``.
+
+        It may end at the beginning of a line that leaves its block, which is to be cut off; seen from ``context`` that
+        line may be within the block, and nothing would be cut.
+        """
+        behind = context.after_typing(begun)
+        rest = settle(behind, rest, self._steps)
+        if settled(behind, rest.text, self._steps) is None:
+            return rest
+        if settled(context, begun + rest.text, self._steps) is not None:
+            return rest
+        kept = end_with_block(line_before(behind), rest.text)
+        return rest.stopped_at(len(kept)) if kept else GeneratedText("", Finish.STOP)
 
 
 def joined(beginning: Beginning, rest: GeneratedText, stop: StopRule) -> GeneratedText:

@@ -7,10 +7,11 @@ makes the speculator ask for what comes after it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from contextlib import aclosing
 from dataclasses import replace
 
-from tabspec.cache.completion_cache import CompletionCache, Entry
+from tabspec.cache.completion_cache import CompletionCache, Entry, Hit
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.acceptance import Predictor
@@ -19,11 +20,12 @@ from tabspec.engine.futures import SHARES, TYPED_AT_REST, Kind
 from tabspec.engine.generation import Generation, Link, State
 from tabspec.engine.neighbours import Neighbours
 from tabspec.engine.past import Past
-from tabspec.engine.postprocess import PostProcess, judge, postprocess
+from tabspec.engine.postprocess import judge, postprocess
 from tabspec.engine.price import Price
 from tabspec.engine.question import Question
 from tabspec.engine.rejections import Rejections
 from tabspec.engine.scheduler import Scheduler
+from tabspec.engine.settling import Step, settle, settled
 from tabspec.engine.speculator import Speculation, Speculator
 from tabspec.engine.stats import OVERTAKEN, EngineStats
 from tabspec.errors import ModelUnavailable
@@ -37,7 +39,8 @@ class CompletionEngine:
     uses: under replay and simulation that clock is virtual.
 
     ``slots`` is how many generations the model runs at a time; ``neighbours`` holds the documents around the ones that
-    are asked for; ``acceptance`` knows how likely accepts are (a replay may; without it, that is learned).
+    are asked for; ``steps`` are those of post-processing; ``acceptance`` knows how likely accepts are (a replay may;
+    without it, that is learned).
     """
 
     def __init__(
@@ -45,14 +48,14 @@ class CompletionEngine:
         model: Model,
         config: EngineConfig | None = None,
         *,
-        post: PostProcess = postprocess,
+        steps: Collection[Step] = frozenset(Step),
         slots: int = 1,
         neighbours: Neighbours | None = None,
         acceptance: Predictor | None = None,
     ) -> None:
         self.config = config = config or EngineConfig()
         self.stats = EngineStats()
-        self._model, self._post = model, post
+        self._model, self._steps = model, steps
         self.neighbours = neighbours or Neighbours(config.related_chars)
         loop = asyncio.get_running_loop()
         self._now = loop.time
@@ -64,7 +67,7 @@ class CompletionEngine:
         self._scheduler = Scheduler(model, stop, self._review, self._ended, slots)
         self._price = Price(config.economy)
         self._speculator = Speculator(config, self._price, loop, self._known, self._speculate, acceptance)
-        self._alternatives = Alternatives(stop, self._question, self._has)
+        self._alternatives = Alternatives(stop, self._question, self._has, steps)
         self._past = Past()
         self._rejections = Rejections()
         self._waiting: dict[str, _Request] = {}  # the latest request of each document
@@ -208,19 +211,31 @@ class CompletionEngine:
             elif generation.entry is not None:
                 left = generation.entry.generated.after_typing(typed) if typed else generation.entry.generated
                 assert left is not None  # agrees(typed) has said so
-                answer = self._offer(request.context, left, generation.entry, source)
-                return replace(answer, miss=miss) if answer.suggestion else answer
+                if self._holds(request.context, generation.entry, left):
+                    answer = self._offer(request.context, left, generation.entry, source)
+                    return replace(answer, miss=miss) if answer.suggestion else answer
+                generation, source = self._ask(question), Source.MODEL
+                self._attach(request, generation)
             else:
                 await request.woken.wait()
                 request.woken.clear()
 
     def _cached(self, question: Question) -> Answer | None:
-        hit = self.completion_cache.lookup(question.context, question.scope) if self._caching else None
+        hit = self._look_up(question) if self._caching else None
         if hit is None:
             return None
         first = hit.entry.speculated and not hit.entry.served
         source = Source.SPECULATED if first else Source.EXACT if hit.exact else Source.TYPE_THROUGH
         return replace(self._offer(question.context, hit.generated, hit.entry, source), cached=True)
+
+    def _look_up(self, question: Question) -> Hit | None:
+        hit = self.completion_cache.lookup(question.context, question.scope)
+        return hit if hit and self._holds(question.context, hit.entry, hit.generated) else None
+
+    def _holds(self, context: EditContext, entry: Entry, left: GeneratedText) -> bool:
+        """Whether what is ``left`` of an entry is the whole answer at ``context``: not if it ends where the rest would
+        have been cut off at the entry's own state, and would not be here."""
+        return not entry.settled or settled(context, left.text, self._steps) is not None
 
     def _offer(self, context: EditContext, generated: GeneratedText, entry: Entry, source: Source) -> Answer:
         """Post-process what is left of an entry's text into the answer."""
@@ -235,7 +250,8 @@ class CompletionEngine:
 
     def _suggest(self, context: EditContext, generated: GeneratedText) -> Suggestion | Reason:
         """What to offer of a text at ``context``, or why nothing."""
-        suggestion = self._post(context, generated)
+        generated = settle(context, generated, self._steps)
+        suggestion = postprocess(context, generated, self._steps)
         suggestion = judge(suggestion, generated, self._model.info.calibration, self.config.min_probability)
         refused = isinstance(suggestion, Suggestion) and (context, suggestion) in self._rejections
         return Reason.REJECTED if refused else suggestion
@@ -279,7 +295,7 @@ class CompletionEngine:
         """What there is of an answer to this very question."""
         if not self._caching:
             return None
-        hit = self.completion_cache.lookup(question.context, question.scope)
+        hit = self._look_up(question)
         running = (each for each in self._of(question.context.uri) if not each.wanted)
         return (
             hit.generated
@@ -314,7 +330,7 @@ class CompletionEngine:
     # --- generations ------------------------------------------------------------------------------------------------
 
     def _question(self, context: EditContext) -> Question:
-        return Question.of(context, self._window, self._model.info.fingerprint, self.neighbours.related)
+        return Question.of(context, self._window, self._model.info.fingerprint, self.neighbours.related, self._steps)
 
     def _of(self, uri: str) -> list[Generation]:
         return [generation for generation in self._scheduler.generations() if generation.context.uri == uri]
@@ -370,7 +386,14 @@ class CompletionEngine:
             return
         if generation.kind:
             self._price.measured(generation.busy, generation.cost)
-        generation.entry = Entry(generation.generated(), generation.kind, generation.speculative_tokens)
+        written = generation.generated()
+        end = settled(generation.context, written.text, self._steps)
+        generation.entry = Entry(
+            written if end is None else written.stopped_at(end),
+            generation.kind,
+            generation.speculative_tokens,
+            settled=end is not None,
+        )
         if self._caching:
             self.completion_cache.put(generation.context, generation.question.scope, generation.entry)
         self._speculator.look(generation.context.uri)
@@ -397,7 +420,7 @@ class CompletionEngine:
 
     def _known(self, context: EditContext) -> Suggestion | Reason | None:
         """What would be offered at ``context`` without asking the model; None if that is not known."""
-        hit = self.completion_cache.lookup(context, self._question(context).scope)
+        hit = self._look_up(self._question(context))
         return hit and self._suggest(context, hit.generated)
 
     def _speculate(self, speculation: Speculation) -> bool:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tabspec.context import EditContext
-from tabspec.engine.postprocess import line_before, rest_of_line
-from tabspec.engine.question import uses_crlf
+from tabspec.engine.settling import line_before, rest_of_line
 from tabspec.suggestion import Suggestion
+from tabspec.text import uses_crlf
 
 
 class Kind(StrEnum):

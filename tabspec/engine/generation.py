@@ -8,9 +8,10 @@ from enum import Enum
 
 from tabspec.cache.completion_cache import Entry
 from tabspec.context import EditContext
-from tabspec.engine.question import Question, uses_crlf
+from tabspec.engine.question import Question
 from tabspec.models.protocol import Beginning, Chunk, Usage
 from tabspec.suggestion import Finish, GeneratedText, Suggestion
+from tabspec.text import uses_crlf
 
 
 class State(Enum):

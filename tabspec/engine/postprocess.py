@@ -7,39 +7,31 @@ suggestion from the completion cache is post-processed exactly as a fresh one.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import replace
-from enum import StrEnum
 
 from tabspec.calibration import Calibration
 from tabspec.context import EditContext
-from tabspec.engine.indentation import end_with_block
-from tabspec.engine.repetition import cut_repetition
+from tabspec.engine.settling import Step, around, rest_of_line, settle
 from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion
-
-PostProcess = Callable[[EditContext, GeneratedText], Suggestion | Reason]
+from tabspec.trimming.indentation import end_with_block
+from tabspec.trimming.repetition import cut_repetition
 
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
 _OPENERS = frozenset(_CLOSERS.values())
 _QUOTES = frozenset("\"'`")
 
 
-class Step(StrEnum):
-    """What is done to a text, in this order. Each can be left out, to see what it is worth (`tabspec evaluate`)."""
-
-    REPETITION = "repetition"  # what goes round in circles, or says the lines below again
-    INDENTATION = "indentation"  # lines that leave the block of the cursor's line
-    OVERLAP = "overlap"  # what stands behind the cursor already: no second bracket
-
-
 def postprocess(
     context: EditContext, generated: GeneratedText, steps: Collection[Step] = frozenset(Step)
 ) -> Suggestion | Reason:
     """The suggestion to offer at ``context``, or why there is none."""
+    generated = settle(context, generated, steps)
     text = trim_end(generated.text)
-    before, behind = line_before(context), rest_of_line(context)
+    near, behind = around(context, steps), rest_of_line(context)
+    before = near.line
     if Step.REPETITION in steps:
-        text = trim_end(cut_repetition(before, text, lines_below(context)))
+        text = trim_end(cut_repetition(before, text, near.below))
     if Step.INDENTATION in steps:
         text = trim_end(end_with_block(before, text))
     replace_after = 0
@@ -77,26 +69,6 @@ def trim_end(text: str) -> str:
     """Without white space at the end: blanks would be in the way of what comes next, and editors do not show a
     suggestion that ends with an empty line."""
     return text.rstrip()
-
-
-def line_before(context: EditContext) -> str:
-    """The line of the cursor, up to it."""
-    before = context.prefix[-400:]  # no bracket pair of interest spans more than that on a line
-    return before[max(before.rfind("\n"), before.rfind("\r")) + 1 :]
-
-
-def rest_of_line(context: EditContext) -> str:
-    """The line of the cursor, from it on, without its line end."""
-    behind = context.document.text[context.offset : context.offset + 400]
-    for i, char in enumerate(behind):
-        if char in "\r\n":
-            return behind[:i]
-    return behind
-
-
-def lines_below(context: EditContext) -> list[str]:
-    """The lines below the cursor's, as far as 400 characters behind it show them whole."""
-    return context.document.text[context.offset : context.offset + 400].splitlines()[1:]
 
 
 def fit_line_end(before: str, text: str, behind: str) -> tuple[str, int]:

@@ -6,15 +6,17 @@ gets its own line ends back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import PurePosixPath
 
 from tabspec.cache.digests import digest
 from tabspec.context import EditContext
+from tabspec.engine.settling import Step, around
 from tabspec.models.protocol import GenerationRequest, RelatedText, StopRule
 from tabspec.prompt.window import Window, WindowSize, window
+from tabspec.trimming.settled import Around
 from tabspec.uris import uri_path
 
 Related = Callable[[EditContext, Window], tuple[RelatedText, ...]]
@@ -27,22 +29,31 @@ class Question:
 
     ``scope`` is the completion cache's: answers of one scope may be carried from state to state by typing. Related
     code is a part of it: where another document has changed, or other code is related, an answer is another one.
+    ``around`` tells where a text is settled at this state.
     """
 
     context: EditContext
     window: Window
     scope: tuple[object, ...]
     related: tuple[RelatedText, ...] = ()
+    around: Around | None = None
 
     @classmethod
-    def of(cls, context: EditContext, size: WindowSize, fingerprint: str, related: Related | None = None) -> Question:
+    def of(
+        cls,
+        context: EditContext,
+        size: WindowSize,
+        fingerprint: str,
+        related: Related | None = None,
+        steps: Collection[Step] = frozenset(Step),
+    ) -> Question:
         """The question for ``context`` to the model with this fingerprint."""
         seen = window(context, size)
         shown = related(context, seen) if related else ()
         # Behind a CR the model sees another line end than behind the CRLF that it may become.
         half = context.document.text[context.offset - 1 : context.offset] == "\r"
         scope = (fingerprint, context.document.language, half, _digest(shown), *seen.scope)
-        return cls(context, seen, scope, shown)
+        return cls(context, seen, scope, shown, around(context, steps))
 
     def request(
         self, stop: StopRule, resume: str = "", foreground: bool = True, beginnings: int = 0
@@ -57,17 +68,11 @@ class Question:
             related=tuple(RelatedText(text.path, _to_model(text.text)) for text in self.related),
             before=_around(self.window.before),
             after=_around(self.window.after),
-            stop=stop,
+            stop=replace(stop, around=self.around),
             resume=_to_model(resume),
             foreground=foreground,
             beginnings=beginnings,
         )
-
-
-def uses_crlf(text: str) -> bool:
-    """Whether a document's line ends are ``\\r\\n``: its first one decides, as in most editors."""
-    first = text.find("\n")
-    return first > 0 and text[first - 1] == "\r"
 
 
 def base_name(uri: str) -> str:

@@ -36,8 +36,8 @@ SHAPES: Mapping[str, LlamaConfig] = {
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One contender's medians: milliseconds a decoded token, prefill in tokens a second, and the least that the memory
-    allows: reading weights and keys and values once for each token (0: not told)."""
+    """One contender's medians: milliseconds a decoded token, prefill in tokens a second, and as a floor the time for
+    reading as many bytes as a token's weights, keys and values have, from wherever they lie (0: not told)."""
 
     name: str
     decode_ms: float
@@ -159,27 +159,31 @@ def measure_kv(decoder: Decoder, prompt: int, rounds: int) -> KvMeasured:
     return KvMeasured(**{name: statistics.median(values) for name, values in times.items()})
 
 
-def bandwidth() -> float:
-    """Bytes a second that this machine's threads copy, read and written bytes both counted."""
-    source = torch.ones(1 << 26, dtype=torch.float32)  # 256 MiB: more than any processor's cache
-    target = torch.empty_like(source)
-    seconds = [_timed(lambda: target.copy_(source)) for _ in range(5)]
-    return 2 * source.nbytes / min(seconds)
+def read_ms(size: int) -> float:
+    """Milliseconds in which torch's threads read ``size`` bytes again and again: the least median of three ways.
+
+    Of an array that the processor's caches hold in part, a part comes from there, as it does with weights of that size.
+    """
+    array = torch.ones(max(size // 4, 1), dtype=torch.float32)
+    ways: tuple[Callable[[], object], ...] = (array.sum, array.max, lambda: torch.dot(array, array))
+    # Three times to warm up; 15 reads of 30 MB are some 10 ms.
+    medians = [statistics.median([_timed(way) for _ in range(18)][3:]) for way in ways]
+    return 1000 * min(medians)
 
 
 def floors(decoders: Mapping[str, Decoder], shape: LlamaConfig, prompt: int) -> dict[str, float]:
-    """Milliseconds in which the memory can hand over what one token needs: our decoders' weights, keys and values."""
-    speed = bandwidth()
+    """Milliseconds in which torch's threads read as many bytes as one token needs: our decoders' weights, keys and
+    values."""
     found = {}
     for name, decoder in decoders.items():
         if isinstance(decoder, LlamaDecoder):
             matrices = [m for x in decoder.layers for m in (x.qkv, x.out, x.gate_up, x.down)] + [decoder.logits]
             read = sum((m.weight if m.int8 is None else m.int8).nbytes for m in matrices)
             kept = 2 * shape.layers * shape.kv_heads * shape.head_dim * prompt * decoder.embedding.element_size()
-            found[name] = 1000 * (read + kept) / speed
+            found[name] = read_ms(read + kept)
         elif isinstance(decoder, NativeDecoder):
             kept = 2 * shape.layers * shape.kv_heads * shape.head_dim * prompt * 2  # bfloat16
-            found[name] = 1000 * (decoder.nbytes + kept) / speed
+            found[name] = read_ms(decoder.nbytes + kept)
     return found
 
 

@@ -52,9 +52,9 @@ class LlamaCppDecoder:
         self._c.llama_log_set(self._silence, None)
         self._c.llama_backend_init()
         weights = self._c.llama_model_default_params()
-        # Its path for AMX (llama-cpp-python 0.3.36) crashes at the first token of this model; what is repacked for the
-        # processor otherwise is q4_0 only.
-        weights.use_extra_bufts = False
+        # Its path for AMX (llama-cpp-python 0.3.36) crashes at the first token of the bundled model. Where that is
+        # compiled in, this switches it off, and all repacking with it: tests/benchmarks/README.md has a better build.
+        weights.use_extra_bufts = b"AMX_INT8 = 1" not in self._c.llama_print_system_info()
         self._model = self._c.llama_model_load_from_file(str(file).encode(), weights)
         if not self._model:
             raise ModelNotUsable(f"{file}: llama.cpp cannot load it")

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from tabspec.calibration import Calibration
 from tabspec.suggestion import Finish
+from tabspec.trimming.settled import Around
 
 # Prompt tokens that a speculation has computed at a time. A request that comes meanwhile waits for the end of such a
 # piece. Of the bundled model's prompts, 64 tokens take 16 ms and 256 take 45; 1,000 tokens take 246 ms in pieces, in
@@ -20,21 +21,29 @@ CHUNK_AHEAD = 64
 
 @dataclass(frozen=True, slots=True)
 class StopRule:
-    """Where a suggestion ends if the model does not end it itself. A function of the text alone.
+    """Where a suggestion ends if the model does not end it itself.
 
     ``max_lines`` counts lines with something on them: 1 stops at the end of the line that is being written (or,
     where the cursor stands behind a finished line, at the end of the next one). The line end that stops a
     suggestion is not part of it. ``max_tokens`` counts decoded tokens; ``min_logprob`` stops before a token
     that is less likely than that (natural logarithm; None: never), ``min_first_logprob`` before the very first one.
+    ``around``, if given, stops where all that may follow would be cut off before it is offered.
     """
 
     max_lines: int = 1
     max_tokens: int = 48
     min_logprob: float | None = None
     min_first_logprob: float | None = None
+    around: Around | None = None
 
-    def end(self, text: str) -> int | None:
-        """Length at which ``text`` has to be cut, or None while it may go on."""
+    def end(self, text: str, since: int = 0) -> int | None:
+        """Length at which ``text`` has to be cut, or None while it may go on. That the first ``since`` characters may
+        go on is known."""
+        end = self._lines(text)
+        settled = self.around.settled(text, since) if self.around else None
+        return settled if end is None or (settled is not None and settled < end) else end
+
+    def _lines(self, text: str) -> int | None:
         lines, blank = 0, True
         for i, char in enumerate(text):
             if char in "\r\n":

@@ -17,6 +17,7 @@ from tabspec.calibration import Calibration
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, ModelInfo, RelatedText, StopRule, Usage
 from tabspec.suggestion import Finish
+from tabspec.trimming.settled import Around
 
 Message = dict[str, Any]
 
@@ -43,7 +44,9 @@ def request_fields(request: GenerationRequest) -> Message:
 
 def read_request(fields: Message) -> GenerationRequest:
     related = tuple(RelatedText(**text) for text in fields["related"])
-    return GenerationRequest(**{**fields, "related": related, "stop": StopRule(**fields["stop"])})
+    around = fields["stop"].get("around")
+    stop = StopRule(**{**fields["stop"], "around": around and Around(**around)})
+    return GenerationRequest(**{**fields, "related": related, "stop": stop})
 
 
 def chunk_fields(chunk: Chunk) -> Message:

@@ -82,7 +82,7 @@ class Writing:
     def _append(self, chars: str) -> tuple[str, bool]:
         """Append, up to where the stop rule holds; what was appended, and whether it holds."""
         before = len(self.suggestion)
-        end = self.stop.end(self.suggestion + chars)
+        end = self.stop.end(self.suggestion + chars, before)
         piece = chars if end is None else chars[: end - before]
         self.known += piece
         return piece, end is not None

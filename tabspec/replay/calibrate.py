@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import aclosing
 
+from tabspec.context import EditContext
 from tabspec.engine.question import Question
 from tabspec.errors import InputError
 from tabspec.models.protocol import GenerationRequest, Model, StopRule
@@ -47,7 +48,13 @@ def session_requests(
     fingerprint: str,
     stop: StopRule = StopRule(max_tokens=_DECODED),  # noqa: B008 (frozen)
 ) -> Iterator[GenerationRequest]:
-    """Requests as an engine makes them, at places spread over the session: each after an edit and after the next."""
+    """Requests as an engine makes them at `session_places`."""
+    for context in session_places(session):
+        yield Question.of(context, WindowSize(), fingerprint).request(stop)
+
+
+def session_places(session: Session) -> Iterator[EditContext]:
+    """Places spread over the session: each after an edit and after the next."""
     player = Player(session, User.TYPE)
     every = max(len(session.edits) // PLACES, 2)
     number = 0
@@ -56,5 +63,5 @@ def session_requests(
         if not step.edits:
             continue
         if number % every < 2 and number // every < PLACES:
-            yield Question.of(player.context, WindowSize(), fingerprint).request(stop)
+            yield player.context
         number += 1

@@ -9,26 +9,33 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
-from tabspec.models.protocol import GenerationRequest, Model
+from tabspec.context import EditContext
+from tabspec.engine.question import Question
+from tabspec.models.protocol import GenerationRequest, Model, StopRule
+from tabspec.prompt.window import WindowSize
+from tabspec.replay.trimmed import Cut, cut_away
+from tabspec.suggestion import Finish, GeneratedText
 
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """One answer: seconds it took, tokens it decoded, its characters."""
+    """One answer: seconds it took, tokens it decoded, what it says."""
 
     seconds: float
     decoded: int
-    chars: int
+    written: GeneratedText
 
 
 @dataclass(frozen=True, slots=True)
 class SuggestionsMeasured:
-    """A model's answers to all requests: medians over the rounds, summed and per request."""
+    """A model's answers to all requests: medians over the rounds, summed and per request. ``same`` counts the texts
+    that are those of the model they are compared with."""
 
     name: str
     total_ms: float
@@ -36,24 +43,42 @@ class SuggestionsMeasured:
     p90_ms: float
     decoded: int
     chars: int
+    same: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """Tokens ``decoded``, and how many of them are not offered, by what cuts them off."""
+
+    decoded: int
+    cut: Counter[Cut]
 
 
 async def answer(model: Model, request: GenerationRequest) -> Timed:
     """Ask once, to the end."""
     start = time.perf_counter()
-    decoded = chars = 0
+    decoded, text, finish = 0, "", Finish.CANCELLED
+    ends, logprobs = list[int](), list[float]()
     async with aclosing(model.stream(request)) as chunks:
         async for chunk in chunks:
             decoded += chunk.usage.decoded
-            chars += len(chunk.text)
-    return Timed(time.perf_counter() - start, decoded, chars)
+            text += chunk.text
+            ends += [len(text)] * len(chunk.tokens)
+            logprobs += chunk.logprobs
+            finish = chunk.finish or finish
+    return Timed(time.perf_counter() - start, decoded, GeneratedText(text, finish, tuple(ends), tuple(logprobs)))
+
+
+def question(context: EditContext, fingerprint: str, stop: StopRule) -> GenerationRequest:
+    """The request that an engine makes at ``context``."""
+    return Question.of(context, WindowSize(), fingerprint).request(stop)
 
 
 def measure_suggestions(
-    models: Mapping[str, Model], requests: Sequence[GenerationRequest], rounds: int
+    models: Mapping[str, Model], requests: Sequence[GenerationRequest], rounds: int, like: str
 ) -> list[SuggestionsMeasured]:
     """All ``requests`` to each of ``models``, request by request in turns; in ``rounds`` rounds behind one that warms
-    up."""
+    up. Texts are compared with those of the model ``like``."""
     times: dict[str, list[list[Timed]]] = {name: [[] for _ in requests] for name in models}
 
     async def play() -> None:
@@ -67,10 +92,21 @@ def measure_suggestions(
             await model.close()
 
     asyncio.run(play())
-    return [_summary(name, asked) for name, asked in times.items()]
+    return [_summary(name, asked, times[like]) for name, asked in times.items()]
 
 
-def _summary(name: str, asked: list[list[Timed]]) -> SuggestionsMeasured:
+async def measure_trimmed(model: Model, places: Sequence[EditContext], stop: StopRule, early: bool) -> Trimmed:
+    """What is cut off of the model's answers at ``places``; with ``early``, it stops where the rest would be."""
+    decoded, cut = 0, Counter[Cut]()
+    for context in places:
+        asked = question(context, model.info.fingerprint, stop)
+        timed = await answer(model, asked if early else replace(asked, stop=stop))
+        decoded += timed.decoded
+        cut += cut_away(context, timed.written)
+    return Trimmed(decoded, cut)
+
+
+def _summary(name: str, asked: list[list[Timed]], like: list[list[Timed]]) -> SuggestionsMeasured:
     ms = sorted(1000 * median(timed.seconds for timed in each) for each in asked)
     last = [each[-1] for each in asked]
     return SuggestionsMeasured(
@@ -79,5 +115,6 @@ def _summary(name: str, asked: list[list[Timed]]) -> SuggestionsMeasured:
         median(ms),
         ms[min(int(0.9 * len(ms)), len(ms) - 1)],
         sum(timed.decoded for timed in last),
-        sum(timed.chars for timed in last),
+        sum(len(timed.written.text) for timed in last),
+        sum(timed.written.text == other[-1].written.text for timed, other in zip(last, like, strict=True)),
     )

@@ -14,6 +14,7 @@ from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.generation import Generation, State
+from tabspec.engine.settling import settle
 from tabspec.engine.speculator import FUTURES
 from tabspec.suggestion import Answer, Reason, Source, Suggestion
 
@@ -191,7 +192,8 @@ class Watch:
         if generation.wanted:  # it has warmed up a prompt, and serves nobody
             return
         if generation.state is State.DONE:
-            fresh = self.oracle.fresh(generation.context)
+            # The model stops where all that follows would be cut off; the oracle's answer is whole.
+            fresh = settle(generation.context, self.oracle.fresh(generation.context))
             written = generation.generated()
             _require(
                 written == fresh,

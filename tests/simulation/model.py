@@ -45,7 +45,7 @@ def write(prefix: str, suffix: str, salt: str, stop: StopRule, end_percent: int)
     """
     state, other = crc32(prefix.encode("utf-8", "surrogatepass")), crc32((suffix + "\0" + salt).encode())
     tokens: list[Token] = []
-    pending, lines, blank = "", 0, True
+    pending, lines, blank, written = "", 0, True, ""
     while True:
         dice = _mix(state ^ other)
         char = ALPHABET[(dice >> 8) % len(ALPHABET)]
@@ -53,8 +53,12 @@ def write(prefix: str, suffix: str, salt: str, stop: StopRule, end_percent: int)
         stops = char == "\n" and not blank and lines + 1 >= stop.max_lines
         token_ends = (dice >> 16) % 5 < 2 or not char.isascii() or ends or stops
         if pending and token_ends:
+            settled = stop.around and stop.around.settled(written + pending, len(written))
+            if settled is not None:  # (asked by the engine only; the oracle has the whole answer)
+                tokens.append(Token(pending[: settled - len(written)], _logprob(dice)))
+                return tuple(tokens), Finish.STOP
             tokens.append(Token(pending, _logprob(dice)))
-            pending = ""
+            written, pending = written + pending, ""
         if len(tokens) >= stop.max_tokens:
             return tuple(tokens[: stop.max_tokens]), Finish.LENGTH
         if ends or stops:

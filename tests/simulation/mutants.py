@@ -100,6 +100,12 @@ MUTANTS = (
         "",
     ),
     Mutant(
+        "an answer that was stopped early, served where it is but a beginning",
+        _ENGINE + "_holds",
+        "not entry.settled or",
+        "True or",
+    ),
+    Mutant(
         "joined on a wrong offset",
         _ENGINE + "_wait",
         "generation.entry.generated.after_typing(typed) if typed else",

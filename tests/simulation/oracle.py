@@ -11,6 +11,7 @@ from functools import lru_cache
 from tabspec.config import EngineConfig
 from tabspec.context import EditContext
 from tabspec.engine.postprocess import judge, postprocess
+from tabspec.engine.settling import settle
 from tabspec.models.protocol import GenerationRequest, StopRule
 from tabspec.prompt.window import WindowSize, window
 from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion
@@ -65,6 +66,7 @@ class Oracle:
         return self._suggested(context, self.fresh(context))
 
     def _suggested(self, context: EditContext, written: GeneratedText) -> Offer:
+        written = settle(context, written)  # tokens that are cut off count no more
         return judge(postprocess(context, written), written, self._model.info.calibration, self._least)
 
     def right(self, context: EditContext, offered: Offer) -> bool:

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from tabspec.calibration import Calibration
 from tabspec.context import EditContext
-from tabspec.engine.indentation import end_with_block
-from tabspec.engine.postprocess import Step, fit_line_end, judge, postprocess
+from tabspec.engine.postprocess import fit_line_end, judge, postprocess
+from tabspec.engine.settling import Step
 from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion
 from tabspec.text import Document
+from tabspec.trimming.indentation import end_with_block
 
 
 def offered(before: str, text: str, behind: str = "") -> Suggestion | Reason:

@@ -76,7 +76,7 @@ async def read_on(pieces: Pieces, ask: Callable[[], Ask], request: GenerationReq
             if unsure(stop, piece, first=not text):
                 yield Chunk(usage=usage, finish=Finish.CONFIDENCE)
                 return
-            end = stop.end(text + piece.text)
+            end = stop.end(text + piece.text, len(text))
             fresh = piece.text if end is None else piece.text[: end - len(text)]
             text += fresh
             finish = Finish.STOP if end is not None or (piece.finish is Finish.END and stops) else piece.finish

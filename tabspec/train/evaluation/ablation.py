@@ -7,16 +7,15 @@ on the line are closed right behind the cursor, as editors do by themselves.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import partial
 
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
-from tabspec.engine.postprocess import PostProcess, Step, postprocess
+from tabspec.engine.settling import Step
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document
@@ -122,16 +121,15 @@ async def outcomes(
 ) -> list[Outcome]:
     """All places with everything on but ``off``. ``model`` remembers."""
     steps = frozenset(Step) - {_STEPS[off]} if off in _STEPS else frozenset(Step)
-    post: PostProcess = partial(postprocess, steps=steps)
     found = []
     for number, place in enumerate(places, 1):
-        found.append(await _outcome(model, place, post, doubt=off is not Part.DOUBT))
+        found.append(await _outcome(model, place, steps, doubt=off is not Part.DOUBT))
         done(number)
     return found
 
 
-async def _outcome(model: Model, place: Place, post: PostProcess, doubt: bool) -> Outcome:
-    engine = CompletionEngine(model, place.config(Policy.CACHE, doubt), post=post)
+async def _outcome(model: Model, place: Place, steps: Collection[Step], doubt: bool) -> Outcome:
+    engine = CompletionEngine(model, place.config(Policy.CACHE, doubt), steps=steps)
     try:
         first = (await engine.complete(place.context)).suggestion
         typed, saved = await _type(engine, place)

@@ -1,0 +1,38 @@
+"""From where on a text is settled: whatever the model may still say behind it will be cut off before it is offered.
+
+Models stop there (`StopRule.around`), and post-processing forgets what comes behind there before it does anything else
+(`tabspec.engine.settling`): so what is offered is the same, whether a model has stopped or has gone on. It holds by
+construction, since both ask `Around.settled`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tabspec.trimming.indentation import leaves_block
+from tabspec.trimming.repetition import circle, says_below
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What of a document decides what is cut off: the cursor's ``line`` up to it, and the next one ``below`` with
+    something on it, without blanks around it ("": none is near). Line ends of a text are ``\\n``. ``repetition`` and
+    ``indentation`` tell which cuts are made at all."""
+
+    line: str = ""
+    below: str = ""
+    repetition: bool = True
+    indentation: bool = True
+
+    def settled(self, text: str, since: int = 0) -> int | None:
+        """Length of the shortest beginning of ``text`` that is settled; None if not even the whole is.
+
+        That a beginning of ``since`` characters is not settled is known.
+        """
+        ends: list[int | None] = []
+        if self.repetition:
+            found = circle(text, since)
+            ends += [found and found[0], says_below(self.line, text, self.below, since)]
+        if self.indentation:
+            ends.append(leaves_block(self.line, text))
+        return min((end for end in ends if end is not None), default=None)
