@@ -179,13 +179,16 @@ class CompletionEngine:
         generation, source = self._in_flight(context), Source.JOINED
         if generation is None:
             generation, source = self._ask(question), Source.MODEL
+        queued = generation.state is State.QUEUED  # before it is waited for: it may be asked again for that
         self._attach(request, generation)
         self.changed(context)  # after joining, so that nothing of use is stopped
-        return await self._wait(request, question, generation, source)
+        miss = self._miss(question, source, queued)
+        return await self._wait(request, question, generation, source, miss)
 
-    async def _wait(self, request: _Request, question: Question, generation: Generation, source: Source) -> Answer:
+    async def _wait(
+        self, request: _Request, question: Question, generation: Generation, source: Source, miss: Miss
+    ) -> Answer:
         """Wait for a generation as long as it agrees with the request; then for one of the request's own."""
-        miss = self._miss(question, generation, source)
         while True:
             if request.superseded:
                 return Answer(Source.NONE, reason=Reason.SUPERSEDED)
@@ -357,12 +360,12 @@ class CompletionEngine:
             self.completion_cache.put(generation.context, generation.question.scope, generation.entry)
         self._speculator.look(generation.context.uri)
 
-    def _miss(self, question: Question, generation: Generation, source: Source) -> Miss:
-        """Why a request has to wait for this generation."""
+    def _miss(self, question: Question, source: Source, queued: bool) -> Miss:
+        """Why a request has to wait for a generation, which was ``queued`` or running."""
         if not self.config.speculation_depth:
             return Miss.NOT_SPECULATED
         if source is Source.JOINED:
-            return Miss.MODEL_BUSY if generation.state is State.QUEUED else Miss.NO_TIME
+            return Miss.MODEL_BUSY if queued else Miss.NO_TIME
         return self._past.miss(question)
 
     # --- for the speculator -----------------------------------------------------------------------------------------

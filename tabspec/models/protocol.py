@@ -163,6 +163,6 @@ def slots_of(model: Model) -> int:
 
 
 def schedules(model: Model) -> bool:
-    """Whether a model serves several clients by urgency (its ``schedules``): then it has to be told when somebody comes
-    to wait for what was asked ahead."""
+    """Whether a model serves by urgency (its ``schedules``): then it has to be told when somebody comes to wait for
+    what was asked ahead."""
     return bool(getattr(model, "schedules", False))

@@ -1,16 +1,51 @@
-"""How many threads to compute with: as many as the machine has to spare.
+"""How many threads to compute with: as many as the machine has to spare; ahead, one fewer.
 
 Threads that share a computation wait for each other at the end of every operation. Where another program holds a
 core, each wait lasts until the scheduler comes round: decoding with two threads on two busy cores took 90 ms a token
 where one thread took 15 (25M parameters; the machine was running several other programs).
+
+What is asked ahead has time, and must not be felt: while it computed on every core, the editor and the server had to
+wait for one of them, and a suggestion that was there already came some milliseconds late
+(docs/decisions/2026-11-25-server-latency.md). So it leaves them a core.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import torch
+
 _LOAD, _TASKS = Path("/proc/loadavg"), Path("/proc/self/task")
+
+
+class Threads:
+    """torch's number of threads, pass by pass; between passes it is as it was set."""
+
+    def __init__(self) -> None:
+        self._free = 0
+
+    def look(self) -> None:
+        """A generation begins: see what the machine has to spare."""
+        self._free = threads_to_use(torch.get_num_threads())
+
+    @contextmanager
+    def used(self, foreground: bool) -> Iterator[None]:
+        """A pass is run inside of the block. (To set the number twice takes 0.2 µs.)"""
+        most = torch.get_num_threads()
+        free = self._free or most
+        torch.set_num_threads(free if foreground else leaving_one(free))
+        try:
+            yield
+        finally:
+            torch.set_num_threads(most)
+
+
+def leaving_one(threads: int) -> int:
+    """One fewer, if there is more than one."""
+    return max(threads - 1, 1)
 
 
 def threads_to_use(most: int) -> int:

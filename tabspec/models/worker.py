@@ -50,6 +50,8 @@ class WorkerModel:
     called with a line whenever the state changes or loading gets on.
     """
 
+    schedules = True  # for what somebody waits for, it takes all threads, and no other work beside
+
     def __init__(
         self,
         name: str | None = None,

@@ -32,7 +32,7 @@ from tabspec.replay.report import render
 from tabspec.replay.result import ReplayResult, Run, dumps, loads, percentile
 from tabspec.replay.runner import Setting
 from tabspec.replay.session import EditEvent, Session
-from tabspec.suggestion import Source
+from tabspec.suggestion import Answer, Miss, Source
 from tabspec.text import Document, Edit
 
 SLOW = ServiceProfile(((1, 10.0), (4, 16.0)), 0.5, 2.0, 0, "toy", "paper")
@@ -364,7 +364,7 @@ def test_a_server_that_serves_by_urgency_is_told_when_somebody_comes_to_wait() -
             async for chunk in super().stream(request):
                 yield chunk
 
-    async def play() -> tuple[ScriptedModel, Source]:
+    async def play() -> tuple[ScriptedModel, Answer]:
         model = Urgent({"ab": "cdefgh"}, token_s=0.1, token_chars=1)
         engine = CompletionEngine(model, EngineConfig(policy=Policy.TREE), slots=2)
         there = EditContext(Document("file:///a", "ab"), 2)
@@ -373,11 +373,12 @@ def test_a_server_that_serves_by_urgency_is_told_when_somebody_comes_to_wait() -
         answer = await engine.complete(there)
         await engine.close()
         assert answer.suggestion and answer.suggestion.text == "cdefgh"
-        return model, answer.source
+        return model, answer
 
-    model, source = run_virtual(play())
+    model, answer = run_virtual(play())
     first, second = model.requests
-    assert source is Source.JOINED and not first.foreground and second.foreground
+    assert answer.source is Source.JOINED and answer.miss is Miss.NO_TIME
+    assert not first.foreground and second.foreground
     assert second.resume == "cd" and model.decoded == 6  # nothing is decoded twice
 
 

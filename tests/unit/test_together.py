@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabspec.errors import ModelError
+from tabspec.models import threads
 from tabspec.models.llama import LlamaDecoder
 from tabspec.models.load import load_model
 from tabspec.models.local import LocalModel
-from tabspec.models.protocol import GenerationRequest, StopRule, slots_of
+from tabspec.models.protocol import Chunk, GenerationRequest, StopRule, slots_of
+from tabspec.models.serving import Serving
 from tabspec.models.slots import SEQUENCES
 from tabspec.prompt.window import canonical_cut
 from tests import tiny
@@ -26,9 +29,10 @@ PLACES = [tiny.CODE.index(text) for text in ("not name", "return f", "self.count
 
 
 class Watched(LlamaDecoder):
-    """Keeps of each pass how many sequences were in it, and how many tokens it had."""
+    """Keeps of each pass how many sequences were in it, how many tokens it had, and torch's threads."""
 
     passes: list[tuple[int, int]]
+    threads: list[int]
     error: Exception | None = None
 
     def forward(self, kv: Any, tokens: Sequence[int], want: int) -> torch.Tensor:
@@ -36,6 +40,7 @@ class Watched(LlamaDecoder):
 
     def forward_batch(self, batch: Sequence[tuple[Any, Sequence[int]]], want: int) -> list[torch.Tensor]:
         self.passes.append((len(batch), sum(len(tokens) for _, tokens in batch)))
+        self.threads.append(torch.get_num_threads())
         if self.error:
             raise self.error
         return super().forward_batch(batch, want)
@@ -52,7 +57,7 @@ def model_of(folder: Path) -> tuple[LocalModel, Watched]:
     decoder = model.local.decoder
     decoder.__class__ = Watched
     assert isinstance(decoder, Watched)
-    decoder.passes = []
+    decoder.passes, decoder.threads = [], []
     return model, decoder
 
 
@@ -122,6 +127,56 @@ def test_the_answers_are_those_of_each_alone(folder: Path, alone: dict[int, str]
             assert not slot.busy
 
     asyncio.run(run())
+
+
+async def test_what_is_asked_again_as_urgent_goes_on_where_it_was(folder: Path, alone: dict[int, str]) -> None:
+    """As the scheduler does it when somebody comes to wait: a cancel, and the same question with what is written."""
+    model, decoder = model_of(folder)
+    sent: dict[object, list[Chunk]] = {1: [], 2: []}
+
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    def send(number: object, what: Chunk | Exception) -> None:
+        assert isinstance(what, Chunk)
+        sent[number].append(what)
+        if sum(len(chunk.tokens) for chunk in sent[1]) == 4:
+            begun.set()
+        if what.finish:
+            ended.set()
+
+    serving, at = Serving(model, send), PLACES[2]
+    serving.start(1, ask(at))
+    await begun.wait()
+    before = sum(tokens for _, tokens in decoder.passes)
+    written = "".join(chunk.text for chunk in sent[1])
+    serving.cancelled.add(1)
+    serving.cancel(1)
+    serving.start(2, replace(ask(at, foreground=True), resume=written))
+    await ended.wait()
+    texts = [chunk.text for chunk in sent[2]]
+    assert written + "".join(texts) == alone[at]
+    whole = sum(tokens for _, tokens in decoder.passes)
+    model, decoder = model_of(folder)
+    await read(model, ask(at))
+    assert whole <= sum(tokens for _, tokens in decoder.passes) + 4  # no prompt is computed again
+    assert before < whole
+
+
+async def test_only_the_foreground_has_all_threads(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine with two cores that has nothing else to do."""
+    model, decoder = model_of(folder)
+    monkeypatch.setattr(threads, "threads_to_use", lambda most: most)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        texts = []
+        for foreground in (True, False):
+            texts.append(await read(model, ask(PLACES[0], foreground)))
+            model.local.slots.clear()
+    finally:
+        torch.set_num_threads(before)
+    assert set(decoder.threads) == {1, 2} and sorted(decoder.threads, reverse=True) == decoder.threads
+    assert texts[0] == texts[1]
 
 
 async def test_a_foreground_generation_waits_for_one_pass_at_most(folder: Path, alone: dict[int, str]) -> None:

@@ -37,6 +37,8 @@ MOST_LOST = 3
 class SharedModel:
     """The model ``name``; arguments are those of `WorkerModel`, which this stands in for."""
 
+    schedules = True  # the daemon serves all editors by urgency, and so does a worker what one of them asks
+
     def __init__(
         self,
         name: str | None = None,
