@@ -185,7 +185,6 @@ def test_a_dismissed_suggestion_does_not_come_back(open_nvim: Open) -> None:
     nvim.until_text("def ar  ")
 
 
-@EITHER_BACKEND
 def test_an_undone_suggestion_does_not_come_back(open_nvim: Open) -> None:
     nvim = open_nvim()
     nvim.keys("i")
@@ -409,7 +408,6 @@ def test_behind_characters_outside_the_basic_plane(open_nvim: Open) -> None:
     assert nvim.text == target.splitlines()[0]
 
 
-@EITHER_BACKEND
 def test_no_second_closing_bracket(open_nvim: Open) -> None:
     nvim = open_nvim("print(value)\n", text="print()\n")
     nvim.keys("f", ")", "i")
