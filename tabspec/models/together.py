@@ -87,8 +87,8 @@ class Together:
         for asked in batch:
             self._waiting.remove(asked)
         try:
-            with self._threads.used(any(asked.foreground for asked in batch)):
-                found = self._pass(batch)
+            self._threads.use(any(asked.foreground for asked in batch))
+            found = self._pass(batch)
         except Exception as error:
             for asked in batch:
                 asked.rows.set_exception(error)
