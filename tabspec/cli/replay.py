@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,11 @@ from tabspec.replay.latency import LatencyProfile, TimedModel, parse_latency, re
 from tabspec.replay.memo import MemoModel
 from tabspec.replay.recorded import RecordedModel
 from tabspec.replay.report import print_table, write
-from tabspec.replay.result import ReplayResult, Run, save
+from tabspec.replay.result import PERFECT, ReplayResult, Run, save
 from tabspec.replay.runner import Setting, replay
 from tabspec.replay.session import Session
 from tabspec.replay.session_file import read_session
+from tabspec.replay.thinking import QUICK
 from tabspec.replay.user import User
 
 
@@ -40,8 +41,9 @@ from tabspec.replay.user import User
     "--policy",
     "policies",
     multiple=True,
-    type=click.Choice([policy.value for policy in Policy]),
-    help="How much is asked ahead; may be given several times.  [default: adaptive]",
+    type=click.Choice([*(policy.value for policy in Policy), PERFECT]),
+    help="How much is asked ahead; may be given several times. `perfect` knows which suggestions will be taken: the "
+    "bound.  [default: adaptive]",
 )
 @click.option(
     "--model", default=None, help="Name or folder of a model, or `recorded`; the bundled one if none is named."
@@ -55,6 +57,20 @@ from tabspec.replay.user import User
     "does, `recorded` where the recorded person did.",
 )
 @click.option("--think-ms", type=click.FloatRange(0), default=600, show_default=True, help="Reading time of `tab`.")
+@click.option(
+    "--think-jitter",
+    type=click.FloatRange(0, 2),
+    default=0,
+    show_default=True,
+    help="How much the reading time varies: standard deviation of its logarithm.",
+)
+@click.option(
+    "--burst",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help=f"Tabs in a row: the first after the reading time, the others {QUICK * 1000:g} ms each.",
+)
 @click.option("--clock", type=click.Choice(["virtual", "wall"]), default="virtual", show_default=True, help="Time.")
 @click.option(
     "--latency",
@@ -64,7 +80,13 @@ from tabspec.replay.user import User
     "[default: the file of the bundled model; measured for others]",
 )
 @click.option("--depth", type=click.IntRange(1, 16), default=None, help="How many accepts ahead at most.")
-@click.option("--economy", type=click.FloatRange(0, 1), default=None, help="What speculation costs (`adaptive`).")
+@click.option(
+    "--economy",
+    "economies",
+    multiple=True,
+    type=click.FloatRange(0, 1),
+    help="What speculation costs (`adaptive`); may be given several times.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of whatever is random.")
 @click.option("--limit", type=click.IntRange(1), default=None, help="Replay the first N recorded edits only.")
 @with_users
@@ -76,10 +98,12 @@ def replay_command(
     model: str | None,
     user: str,
     think_ms: float,
+    think_jitter: float,
+    burst: int,
     clock: str,
     latency: str | None,
     depth: int | None,
-    economy: float | None,
+    economies: tuple[float, ...],
     seed: int,
     limit: int | None,
     json_out: Path | None,
@@ -99,13 +123,15 @@ def replay_command(
     recorded = model == "recorded"
     if recorded and latency == "measured":
         raise InputError("--latency measured: a recorded assistant computes nothing; give milliseconds, or nothing")
-    given: dict[str, Any] = {"depth": depth, "economy": economy}
+    given: dict[str, Any] = {"depth": depth}
     # A recorded assistant ended its suggestions itself: no rule of ours cuts them.
     limits = {"max_lines": 64, "max_tokens": 1024} if recorded else {}
     chosen = limits | {name: value for name, value in given.items() if value is not None}
     base = Setting(
         user=User(user),
         think_ms=think_ms,
+        jitter=think_jitter,
+        burst=burst,
         clock=clock,
         seed=seed,
         limit=limit,
@@ -113,19 +139,14 @@ def replay_command(
         machine=machine(),
         command=shlex.join(["tabspec", *sys.argv[1:]]),
     )
+    settings = list(_settings(base, policies, economies, chosen, USUAL_POLICIES if crowd["users"] else ("adaptive",)))
     if crowd["users"]:
-        settings = [
-            replace(base, config=EngineConfig(policy=Policy(policy)).updated(chosen))
-            for policy in policies or USUAL_POLICIES
-        ]
+        if PERFECT in policies:
+            raise InputError(f"--policy {PERFECT} is for one user: leave it out with --users")
         result = ReplayResult(tuple(play_crowds([*map(read_session, sessions)], settings, model, crowd)))
         _told(result, json_out, html_out)
         return 0
-    jobs = [
-        (session, replace(base, config=EngineConfig(policy=Policy(policy)).updated(chosen)))
-        for session in map(read_session, sessions)
-        for policy in policies or (Policy.ADAPTIVE.value,)
-    ]
+    jobs = [(session, setting) for session in map(read_session, sessions) for setting in settings]
     playing = (
         _recorded(jobs, latency)
         if recorded
@@ -136,6 +157,24 @@ def replay_command(
     runs = asyncio.run(playing) if clock == "wall" else run_virtual(playing)
     _told(ReplayResult(tuple(runs)), json_out, html_out)
     return 0 if len(runs) == len(jobs) and not runs[-1].interrupted else 130
+
+
+def _settings(
+    base: Setting, policies: Sequence[str], economies: Sequence[float], chosen: dict[str, Any], usual: Sequence[str]
+) -> Iterator[Setting]:
+    """One run for each policy, and of `adaptive` one for each economy."""
+    for policy in policies or usual:
+        if policy == PERFECT:
+            # As deep as there is, since it never errs.
+            config = EngineConfig(policy=Policy.CHAIN, depth=16).updated(chosen)
+            yield replace(base, config=config, perfect=True)
+            continue
+        config = EngineConfig(policy=Policy(policy)).updated(chosen)
+        if not economies or config.policy is not Policy.ADAPTIVE:
+            yield replace(base, config=config)
+            continue
+        for economy in dict.fromkeys(economies):
+            yield replace(base, config=config.updated({"economy": economy}), named=len(economies) > 1)
 
 
 def _told(result: ReplayResult, json_out: Path | None, html_out: Path | None) -> None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from tabspec.cache.completion_cache import CompletionCache, Entry
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
+from tabspec.engine.acceptance import Predictor
 from tabspec.engine.alternatives import Alternatives, is_new
 from tabspec.engine.futures import SHARES, Kind
 from tabspec.engine.generation import Generation, Link, State
@@ -36,7 +37,7 @@ class CompletionEngine:
     uses: under replay and simulation that clock is virtual.
 
     ``slots`` is how many generations the model runs at a time; ``neighbours`` holds the documents around the ones that
-    are asked for.
+    are asked for; ``acceptance`` knows how likely accepts are (a replay may; without it, that is learned).
     """
 
     def __init__(
@@ -47,12 +48,14 @@ class CompletionEngine:
         post: PostProcess = postprocess,
         slots: int = 1,
         neighbours: Neighbours | None = None,
+        acceptance: Predictor | None = None,
     ) -> None:
         self.config = config = config or EngineConfig()
         self.stats = EngineStats()
         self._model, self._post = model, post
         self.neighbours = neighbours or Neighbours(config.related_chars)
-        self._now = asyncio.get_running_loop().time
+        loop = asyncio.get_running_loop()
+        self._now = loop.time
         self._window = WindowSize(config.prefix_chars, config.suffix_chars, max(config.prefix_chars // 3, 1))
         self.completion_cache = CompletionCache(
             config.cache_entries, config.cache_bytes, config.cache_seconds, self._now
@@ -60,7 +63,7 @@ class CompletionEngine:
         stop = StopRule(config.max_lines, config.max_tokens, *config.doubt)
         self._scheduler = Scheduler(model, stop, self._review, self._ended, slots)
         self._price = Price(config.economy)
-        self._speculator = Speculator(config, self._price, self._now, self._known, self._speculate)
+        self._speculator = Speculator(config, self._price, loop, self._known, self._speculate, acceptance)
         self._alternatives = Alternatives(stop, self._question, self._has)
         self._past = Past()
         self._rejections = Rejections()
@@ -78,8 +81,6 @@ class CompletionEngine:
         answer = Answer(Source.NONE, reason=Reason.CANCELLED)
         try:
             first = replace(await self._answer(request), waited=self._now() - started)
-            if first.source is Source.MODEL:
-                self._price.waited_for(first.waited)
             answer = first if most <= 1 else await self._more(request, first, most)
         finally:
             self._leave(request)
@@ -128,7 +129,7 @@ class CompletionEngine:
     def rested(self, context: EditContext) -> None:
         """The cursor was put here, and nothing was typed yet: ask ahead, which also warms the KV cache."""
         self.changed(context)
-        wanted = self._speculator.wanted(Kind.REST, SHARES[Kind.REST])
+        wanted = self._speculator.start(Kind.REST, SHARES[Kind.REST]) is not None
         if self.config.speculation_depth and wanted and self._known(context) is None:
             self._speculate(Speculation(context, (), Kind.REST, SHARES[Kind.REST]))
 
@@ -145,6 +146,7 @@ class CompletionEngine:
 
     async def close(self) -> None:
         """Stop everything. The model is the caller's to close."""
+        self._speculator.close()
         for request in list(self._waiting.values()):
             self._supersede(request)
         await self._scheduler.close()
@@ -354,7 +356,8 @@ class CompletionEngine:
             self._past.ended(generation)
         if generation.state is not State.DONE or generation.wanted:
             return
-        self._price.measured(generation.busy, generation.cost)
+        if generation.kind:
+            self._price.measured(generation.busy, generation.cost)
         generation.entry = Entry(generation.generated(), generation.kind, generation.speculative_tokens)
         if self._caching:
             self.completion_cache.put(generation.context, generation.question.scope, generation.entry)

@@ -1,49 +1,72 @@
-"""What speculation costs and saves, in seconds of this model on this machine."""
+"""What speculation costs and saves, in seconds of this model on this machine and of this user's waiting."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from bisect import bisect_right
+from collections import deque
+
+from tabspec.engine.pace import STARTS, Pace
+
+# Before anything was measured: about what a suggestion of the bundled model takes on two cores, in seconds.
+USUAL = 0.06
 
 
-@dataclass(slots=True)
 class Price:
-    """Running means of what a suggestion takes.
+    """Tells what is worth asking ahead, and when to begin.
 
-    ``economy`` is what a second of the model's work is worth in seconds of the user's waiting: near 0 on mains power
-    with a machine to oneself, 1 where the work costs as much as the wait (a shared GPU, battery).
+    ``economy`` is what a second of the model's work in vain is worth in seconds of the user's waiting: near 0 on mains
+    power with a machine to oneself, 1 where the work costs as much as the wait (a shared GPU, battery). Work whose
+    answer is used costs nothing: it would have been done later.
     """
 
-    economy: float
-    # Before anything was measured: about what a suggestion of the bundled model takes on two cores.
-    busy: float = 0.06
-    cost: float = 0.06
-    waited: float = 0.06
-    # Seconds from showing to accept; before anything was measured, about a simple reaction to something seen.
-    pace: float = 0.3
-    # A mean over about the last 20 suggestions: quick enough to follow a machine that goes onto battery.
-    rate: float = field(default=0.05)
+    def __init__(self, economy: float) -> None:
+        self.economy, self.pace = economy, Pace()
+        # Of the last generations: quick enough to follow a machine that goes onto battery.
+        self._busy = deque([USUAL], maxlen=16)
+        self._share = 1.0  # of the time with the model that is a generation's own, the others' beside it taken off
+        self._rate = 0.05  # of a running mean over about 20 of them
 
     def measured(self, seconds: float, cost: float) -> None:
         """A generation was with the model for so long, of which ``cost`` is its share: what ran beside it, in the same
         passes, bears the rest."""
-        self.busy += self.rate * (seconds - self.busy)
-        self.cost += self.rate * (cost - self.cost)
+        self._busy.append(seconds)
+        if seconds > 0:
+            self._share += self._rate * (cost / seconds - self._share)
 
-    def waited_for(self, seconds: float) -> None:
-        """A request waited for this long."""
-        self.waited += self.rate * (seconds - self.waited)
+    @property
+    def service(self) -> float:
+        """Seconds that a generation takes, on the safe side: what nine of ten took no longer than.
 
-    def paced(self, seconds: float) -> None:
-        """A suggestion was taken this long after it was shown."""
-        self.pace += self.rate * (seconds - self.pace)
-
-    def worth(self, probability: float, ahead: int) -> bool:
-        """Whether a future of this probability, so many accepts ahead, is worth its cost: P(taken) x time saved > cost.
-
-        The next accept may come at any moment. One behind it can still be asked for once that one is shown, and only
-        what would not be done by then is saved by asking now: the chance that the user, who takes suggestions at this
-        ``pace`` (exponentially distributed), is faster than the model.
+        In steps of a seventh, so that what follows from it need not be computed anew with each generation.
         """
-        saved = self.waited if ahead <= 1 else self.waited * (1 - math.exp(-self.busy / max(self.pace, 1e-3)))
-        return probability * saved > self.economy * self.cost
+        tenth = sorted(self._busy)[math.ceil(0.9 * len(self._busy)) - 1]
+        return math.exp(math.ceil(math.log(max(tenth, 1e-4)) * 7) / 7)
+
+    def start(
+        self, probability: float, taken: float, again: float, in_row: bool, deeper: bool, age: float
+    ) -> float | None:
+        """How long after a suggestion was shown to ask for what comes behind it with this ``probability``; None: not
+        at all.
+
+        Begun early, it is there when Tab comes; begun late, much of what will be typed over is gone by then. The best
+        moment is that of the highest P · seconds saved - ``economy`` · (1 - P) · seconds in vain. Both shrink alike
+        with the chance that the suggestion is still there, so that the best of what is left stays so.
+
+        ``taken`` is the probability that the suggestion is taken, ``again`` that another Tab follows; ``in_row``: it
+        came by an accept itself; ``deeper``: more than one accept lies between; ``age``: how long ago it was shown, so
+        that a start before it means now.
+        """
+        best, at = 0.0, None
+        now = bisect_right(STARTS, age) - 1
+        table = self.pace.table(self.service, in_row, deeper)
+        for start, row in zip(STARTS[now:], table[now:], strict=True):
+            saved = probability * (row.saved + again * row.then)
+            vain = max(taken - probability, 0.0) * row.beside + (1 - taken) * row.vain
+            if (worth := saved - self.economy * self._share * vain) > best:
+                best, at = worth, start
+        return at
+
+    def worth(self, probability: float) -> bool:
+        """Whether to ask for what comes with this ``probability``, at a moment that nothing is known of."""
+        return probability > self.economy * self._share * (1 - probability)

@@ -1,20 +1,22 @@
 """The speculator: asks ahead, as if what is shown had been accepted.
 
 Fired by a suggestion being shown, it looks at the tree of what the user may do next, most likely first. What is known
-already is stepped over; unknown states that the policy wants are queued. Each answer, and each suggestion shown, makes
-it look again.
+already is stepped over; unknown states that the policy wants are queued, once the time has come that pays best. Each
+answer, and each suggestion shown, makes it look again.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from itertools import count
+from typing import Protocol
 
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
-from tabspec.engine.acceptance import Acceptance
+from tabspec.engine.acceptance import Acceptance, Predictor
 from tabspec.engine.futures import Future, Kind, futures
 from tabspec.engine.generation import Link
 from tabspec.engine.price import Price
@@ -39,18 +41,34 @@ Known = Callable[[EditContext], Suggestion | Reason | None]
 Ask = Callable[[Speculation], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class _Screen:
-    """A shown suggestion, and which states behind it were asked for: once, whatever became of the answer. A completion
-    cache too small for all of them would have them asked again and again.
+class Timer(Protocol):
+    """What a clock gives for a call to come."""
 
-    A state is told from others behind the same suggestion by the text before its cursor and the document's length.
-    What was found out of a state is kept: the tree is gone through at each answer, and to make a state copies the
-    document, to look it up digests it.
+    def cancel(self) -> object: ...
+
+
+class Clock(Protocol):
+    """Time in seconds, and calls at a time: an event loop."""
+
+    def time(self) -> float: ...
+    def call_at(self, when: float, callback: Callable[[], None], /) -> Timer: ...
+
+
+@dataclass(slots=True)
+class _Screen:
+    """A suggestion that is shown ``since`` a time, and which states behind it were asked for: once, whatever became of
+    the answer. A completion cache too small for all of them would have them asked again and again.
+
+    ``in_row``: it stands where an accept has led. A state is told from others behind the same suggestion by the text
+    before its cursor and the document's length. What was found out of a state is kept: the tree is gone through at
+    each answer, and to make a state copies the document, to look it up digests it.
     """
 
     root: Link
     since: float
+    in_row: bool
+    taken: bool = False
+    timer: Timer | None = None
     asked: set[tuple[str, int]] = field(default_factory=set)
     _states: dict[tuple[int, Suggestion], EditContext] = field(default_factory=dict)
     _known: dict[int, Suggestion | Reason] = field(default_factory=dict)
@@ -73,37 +91,76 @@ class _Screen:
             self._known[id(state)] = found
         return found
 
+    def wake(self, timer: Timer | None) -> None:
+        """Keep this timer, and no other."""
+        if self.timer is not None:
+            self.timer.cancel()
+        self.timer = timer
+
+    def goes_on(self, context: EditContext, suggestion: Suggestion) -> bool:
+        """Whether that is what this shows, or the rest of it once some was typed: the user sees the same text."""
+        typed = context.typed_since(self.root.context)
+        rest = None if typed is None else self.root.suggestion.after_typing(typed)
+        return rest is not None and rest.text == suggestion.text
+
 
 class Speculator:
     """Asks ahead of what is shown, by document.
 
     ``known`` tells what would be offered at a state without asking the model: a suggestion, the reason why nothing,
     or None if that is not known. ``ask`` queues a state for the model, unless it is queued already or out of reach, and
-    tells whether it did.
+    tells whether it did. ``acceptance`` says how likely accepts are, if somebody knows better than by experience.
     """
 
-    def __init__(self, config: EngineConfig, price: Price, now: Callable[[], float], known: Known, ask: Ask) -> None:
-        self.config, self.price, self.acceptance = config, price, Acceptance()
-        self._now, self._known, self._ask = now, known, ask
+    def __init__(
+        self,
+        config: EngineConfig,
+        price: Price,
+        clock: Clock,
+        known: Known,
+        ask: Ask,
+        acceptance: Predictor | None = None,
+    ) -> None:
+        self.config, self.price, self.acceptance = config, price, acceptance or Acceptance()
+        self._clock, self._known, self._ask = clock, known, ask
         self._screens: dict[str, _Screen] = {}
+        self._landed: dict[str, EditContext] = {}  # where the last accept has led to
 
     def shown(self, context: EditContext, suggestion: Suggestion) -> None:
-        """A suggestion is on the screen: make sure that what follows it is known, or asked for."""
-        if self.config.speculation_depth:
-            self._screens[context.uri] = _Screen(Link(context, suggestion), self._now())
-            self.look(context.uri)
+        """A suggestion is on the screen: see to it that what follows is known in time."""
+        if not self.config.speculation_depth:
+            return
+        uri, since = context.uri, self._clock.time()
+        landed = self._landed.get(uri)
+        in_row = landed is not None and landed.same_place(context)
+        if before := self._screens.get(uri):
+            before.wake(None)
+            if before.goes_on(context, suggestion):
+                since, in_row = before.since, before.in_row
+        self._screens[uri] = _Screen(Link(context, suggestion), since, in_row)
+        self.look(uri)
 
     def accepted(self, context: EditContext, suggestion: Suggestion) -> None:
-        """The user took it."""
-        self.acceptance.observe(suggestion, True)
+        """The user took it, or a part of it."""
         if screen := self._screens.get(context.uri):
-            self.price.paced(self._now() - screen.since)
+            self.acceptance.observe(Link(context, suggestion), True, screen.in_row)
+            self.price.pace.taken(self._clock.time() - screen.since, screen.in_row)
+            screen.taken = screen.taken or suggestion.text == screen.root.suggestion.text
+            self._landed[context.uri] = context.after_accept(suggestion)
 
     def gone(self, uri: str, refused: bool = False) -> None:
         """The suggestion of this document is on the screen no more."""
-        screen = self._screens.pop(uri, None)
-        if screen and refused:
-            self.acceptance.observe(screen.root.suggestion, False)
+        self._landed.pop(uri, None)
+        if screen := self._screens.pop(uri, None):
+            screen.wake(None)
+            if refused and not screen.taken:
+                self.acceptance.observe(screen.root, False, screen.in_row)
+                self.price.pace.refused(self._clock.time() - screen.since)
+
+    def close(self) -> None:
+        """Ask no more."""
+        for uri in list(self._screens):
+            self.gone(uri)
 
     def root(self, uri: str) -> Link | None:
         """What is on the screen for this document."""
@@ -111,20 +168,29 @@ class Speculator:
         return screen.root if screen else None
 
     def look(self, uri: str) -> None:
-        """Go through the futures of what is shown, and ask for those that are wanted and not known."""
+        """Go through the futures of what is shown, and ask for those that are wanted by now and not known."""
         screen = self._screens.get(uri)
         if screen is None:
             return
         root = screen.root
+        age = self._clock.time() - screen.since + 1e-6  # what a sum of times loses: a timer must find its own time come
+        taken = self.acceptance.probability(root, screen.in_row)
+        later = math.inf  # when to look again
         order = count()  # equal probabilities: first come, first served
         # Of the tree below the screen's suggestion: (-probability, order, accepts so far, the future's last step)
-        heap: list[tuple[float, int, tuple[Link, ...], EditContext, Future]] = [
-            (-future.probability, next(order), (), root.context, future) for future in self._futures(root, 1.0, 1)
-        ]
-        heapq.heapify(heap)
+        heap: list[tuple[float, int, tuple[Link, ...], EditContext, Future]] = []
+
+        def push(before: tuple[Link, ...], link: Link, reached: float) -> None:
+            nonlocal later
+            for future, start in self._futures(link, reached, taken, len(before) + 1, screen.in_row, age):
+                if start <= age:
+                    heapq.heappush(heap, (-future.probability, next(order), before, link.context, future))
+                later = min(later, start) if start > age else later
+
+        push((), root, 1.0)
         for _ in range(FUTURES):
             if not heap:
-                return
+                break
             negative, _, before, context, future = heapq.heappop(heap)
             lineage = (*before, Link(context, future.step))
             state = screen.after(context, future.step)
@@ -134,18 +200,39 @@ class Speculator:
                 if mark not in screen.asked and self._ask(Speculation(state, lineage, future.kind, -negative)):
                     screen.asked.add(mark)
             elif isinstance(suggestion, Suggestion) and len(lineage) < self.config.speculation_depth:
-                for child in self._futures(Link(state, suggestion), -negative, len(lineage) + 1):
-                    heapq.heappush(heap, (-child.probability, next(order), lineage, state, child))
+                push(lineage, Link(state, suggestion), -negative)
+        screen.wake(None if later == math.inf else self._clock.call_at(screen.since + later, lambda: self.look(uri)))
 
-    def _futures(self, link: Link, reached: float, ahead: int) -> list[Future]:
-        """The futures behind a suggestion that the policy wants, given the probability that it comes to be shown; they
-        lie ``ahead`` accepts from the screen."""
-        accept = self.acceptance.probability(link.suggestion)
-        found = futures(link.context, link.suggestion, accept, lambda kind, p: self.wanted(kind, reached * p, ahead))
-        return [Future(future.kind, future.step, reached * future.probability) for future in found]
+    def _futures(
+        self, link: Link, reached: float, taken: float, ahead: int, in_row: bool, age: float
+    ) -> Iterator[tuple[Future, float]]:
+        """The futures behind a suggestion that the policy wants, and when, given the probability that it comes to be
+        shown; they lie ``ahead`` accepts from the screen."""
 
-    def wanted(self, kind: Kind, probability: float, ahead: int = 1) -> bool:
-        """Whether the policy asks for a future of this kind, so many accepts ahead of the screen."""
-        if self.config.policy is Policy.ADAPTIVE:
-            return self.price.worth(probability, ahead)
-        return self.config.policy is Policy.TREE or kind is Kind.ACCEPT
+        def start(kind: Kind, probability: float) -> float | None:
+            return self.start(kind, reached * probability, taken, ahead, in_row, age)
+
+        accept = self.acceptance.probability(link, in_row or ahead > 1)
+        for future in futures(link.context, link.suggestion, accept, lambda *each: start(*each) is not None):
+            when = start(future.kind, future.probability)
+            assert when is not None  # it is wanted
+            yield replace(future, probability=reached * future.probability), when
+
+    def start(
+        self,
+        kind: Kind,
+        probability: float,
+        taken: float = 0.0,
+        ahead: int = 0,
+        in_row: bool = False,
+        age: float = 0.0,
+    ) -> float | None:
+        """How long after the screen's suggestion was shown, ``age`` ago, the policy asks for a future of this kind, so
+        many steps ahead (0: at a cursor that rests); None if it does not. ``taken`` is the probability that the
+        screen's suggestion is taken."""
+        if self.config.policy is not Policy.ADAPTIVE:
+            wanted = self.config.policy is Policy.TREE or kind is Kind.ACCEPT
+            return 0.0 if wanted and probability > 0 else None
+        if not ahead or kind is Kind.ENTER:  # no Tab comes first
+            return 0.0 if self.price.worth(probability) else None
+        return self.price.start(probability, taken, self.acceptance.again(), in_row, ahead > 1, age)

@@ -27,6 +27,9 @@ TEXT_CHARS = 80  # of a suggestion's text in the timeline: a line of code; the s
 MS_DIGITS = 3  # microseconds: what a clock can tell apart
 RATE_DIGITS = 6  # one request in a million
 
+PERFECT = "perfect"
+"""In place of a policy: a chain that knows which suggestions will be taken (tabspec.replay.foresight)."""
+
 INSTANT = frozenset({Source.EXACT, Source.TYPE_THROUGH, Source.SPECULATED})
 
 
@@ -160,6 +163,12 @@ class Run:
     cache_over_time: tuple[CacheSample, ...] = ()
     timeline: tuple[RequestRecord, ...] = ()
     shared: Shared | None = None  # of `tabspec replay --users`: many users on one service
+    economy: float | None = None  # where runs of one policy differ in it
+
+    @property
+    def name(self) -> str:
+        """The policy, with its economy where that tells runs apart."""
+        return self.policy if self.economy is None else f"{self.policy} {self.economy:g}"
 
 
 @dataclass(frozen=True, slots=True)

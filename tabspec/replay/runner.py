@@ -11,7 +11,9 @@ from tabspec.config import EngineConfig
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.models.protocol import Model
+from tabspec.replay.foresight import Foresight
 from tabspec.replay.result import (
+    PERFECT,
     TEXT_CHARS,
     CacheSample,
     CacheStats,
@@ -23,6 +25,7 @@ from tabspec.replay.result import (
     keystrokes_saved,
 )
 from tabspec.replay.session import Session
+from tabspec.replay.thinking import QUICK, Thinking
 from tabspec.replay.user import Player, Step, StepKind, User
 from tabspec.suggestion import Answer, Miss, Reason, Source, Suggestion
 
@@ -40,6 +43,12 @@ class Setting:
     config: EngineConfig = field(default_factory=EngineConfig)
     user: User = User.TAB
     think_ms: float = 600.0
+    jitter: float = 0.0
+    burst: int = 1
+    perfect: bool = False
+    """Whether it is known beforehand which suggestions the user will take; the policy should be `Policy.CHAIN`."""
+    named: bool = False
+    """Whether the run is told apart by its economy."""
     clock: str = "virtual"
     seed: int = 0
     limit: int | None = None
@@ -65,8 +74,10 @@ async def replay(
     holds what was done.
     """
     session = first_edits(session, setting.limit)
-    player = Player(session, setting.user, setting.think_ms / 1000)
-    engine = CompletionEngine(model, setting.config, slots=setting.slots)
+    think = Thinking(setting.think_ms / 1000, setting.jitter, setting.burst, seed=setting.seed)
+    player = Player(session, setting.user, think)
+    acceptance = Foresight(player) if setting.perfect else None
+    engine = CompletionEngine(model, setting.config, slots=setting.slots, acceptance=acceptance)
     stage = _Stage(player, engine, check, knows)
     interrupted = False
     try:
@@ -237,6 +248,10 @@ def _run(session: Session, model: Model, setting: Setting, stage: _Stage, interr
         notes.append("recorded in whole seconds; the edits of each second were spread evenly over it")
     if session.cut_off:
         notes.append(f"the recording is cut off at {session.cut_off}")
+    if setting.jitter:
+        notes.append(f"thinking varies (log-normal, standard deviation of the logarithm {setting.jitter:g})")
+    if setting.burst > 1:
+        notes.append(f"bursts of {setting.burst} Tabs: after the first, {QUICK * 1000:g} ms each")
     if setting.limit is not None:
         notes.append(f"the first {setting.limit} recorded edits only")
     notes += [f"{count} requests failed: {detail}" for detail, count in stage.failures.items()]
@@ -253,7 +268,8 @@ def _run(session: Session, model: Model, setting: Setting, stage: _Stage, interr
     return Run(
         session=session.name or session.uri,
         language=session.language,
-        policy=setting.config.policy.value,
+        policy=PERFECT if setting.perfect else setting.config.policy.value,
+        economy=setting.config.economy if setting.named else None,
         model=model.info.name,
         clock=setting.clock,
         user=setting.user.value,

@@ -14,6 +14,7 @@ from itertools import islice
 
 from tabspec.context import EditContext
 from tabspec.replay.session import MarkEvent, Session, with_cursors
+from tabspec.replay.thinking import Thinking
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document, Edit, difference
 
@@ -135,15 +136,16 @@ class Player:
     """Plays a session as a user does, a step at a time.
 
     `next_event` says what comes next and when, `perform` does it; `offer` tells the user about a suggestion that is
-    on the screen now. Times are seconds from the first recorded event. ``think`` is the time in seconds that the
-    user `User.TAB` looks at an agreeing suggestion before Tab; it types nothing meanwhile, and what follows keeps
-    the recorded gaps from the moment of the Tab.
+    on the screen now. Times are seconds from the first recorded event. ``think`` tells how long the user `User.TAB`
+    looks at an agreeing suggestion before Tab; it types nothing meanwhile, and what follows keeps the recorded gaps
+    from the moment of the Tab.
     """
 
-    def __init__(self, session: Session, user: User = User.TAB, think: float = 0.6) -> None:
+    def __init__(self, session: Session, user: User = User.TAB, think: Thinking | None = None) -> None:
         self._actions = actions_of(session)
         self._user = user
-        self._think = think
+        self._think = think or Thinking()
+        self._row = 0  # Tabs in a row
         self._at = 0  # actions done or skipped
         self._rest: Action | None = None  # what is left to type of an action that Tab has done in part
         self._tab: tuple[float, Suggestion, Agreement] | None = None
@@ -200,7 +202,7 @@ class Player:
             time = max(action.t + self._shift, shown_at)
         else:
             found = agreement(self.context, suggestion, self._coming())
-            time = shown_at + self._think
+            time = shown_at + self._think.pause(self._at, self._row)
         if found is None:
             return None
         if before is not None and before[1] == suggestion:
@@ -227,7 +229,9 @@ class Player:
             step = replace(step, time=now)
         if self._tab is not None:
             self._after_tab(step, self._tab[1], self._tab[2])
+            self._row += 1
         else:
+            self._row = 0
             self._after_action(step)
         for edit in step.edits:
             self.document = self.document.edited(edit)

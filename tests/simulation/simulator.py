@@ -58,7 +58,7 @@ class World:
         self.config = EngineConfig(
             policy=pick(tuple(Policy)),
             depth=pick((1, 2, 4)),
-            economy=pick((0.0, 0.1, 1.0)),
+            economy=pick((0.0, 0.02, 0.1, 1.0)),
             max_lines=pick((1, 1, 2)),
             max_tokens=pick((3, 48, 48)),
             cache_entries=pick((1, 5, 40, 10_000)),

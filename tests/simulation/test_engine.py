@@ -11,7 +11,7 @@ import pytest
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
-from tabspec.engine.generation import Generation, State
+from tabspec.engine.generation import Generation, Link, State
 from tabspec.engine.question import Question
 from tabspec.engine.rejections import Rejections
 from tabspec.engine.speculator import FUTURES
@@ -366,8 +366,34 @@ async def test_adaptive_asks_for_what_is_likely_only() -> None:
             answer = await engine.complete(at(10))
             assert answer.suggestion
             engine.shown(at(10), answer.suggestion)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(5)
             assert (len(model.requests) > 1) == asked
+
+
+@virtual
+async def test_adaptive_begins_as_late_as_this_user_allows() -> None:
+    """Who reads for half a second has the next suggestion in time, and what is typed over before costs nothing."""
+    model = writer(prefill=0.03)
+    async with engine_on(model, policy="adaptive") as engine:
+        for _ in range(16):
+            engine._price.pace.taken(0.5, in_row=False)
+            engine._price.pace.taken(0.5, in_row=True)
+        context = at(10)
+        answer = await engine.complete(context)
+        assert answer.suggestion
+        engine.shown(context, answer.suggestion)
+        asked = len(model.requests)
+        await asyncio.sleep(0.1)
+        engine.changed(context.after_typing("#"))  # something else
+        await asyncio.sleep(5)
+        assert len(model.requests) == asked, "no timer of what is gone asks for anything"
+
+        engine.changed(context)
+        engine.shown(context, answer.suggestion)
+        await asyncio.sleep(0.5)
+        assert len(model.requests) == asked + 1
+        engine.accepted(context, answer.suggestion)
+        assert (await engine.complete(context.after_accept(answer.suggestion))).waited == 0
 
 
 @virtual
@@ -762,10 +788,10 @@ async def test_taking_a_suggestion_that_replaces_a_closer_is_no_refusal() -> Non
         answer = await engine.complete(context)
         assert answer.suggestion and answer.suggestion.replace_after == 1
         engine.shown(context, answer.suggestion)
-        before = engine._speculator.acceptance.probability(answer.suggestion)
+        before = engine._speculator.acceptance.probability(Link(context, answer.suggestion))
         engine.changed(context.after_accept(answer.suggestion))  # the editor tells of the change first
         engine.accepted(context, answer.suggestion)
-        assert engine._speculator.acceptance.probability(answer.suggestion) > before
+        assert engine._speculator.acceptance.probability(Link(context, answer.suggestion)) > before
 
 
 def test_half_a_line_end_is_not_typed_through() -> None:
@@ -791,7 +817,8 @@ async def test_adaptive_goes_deep_for_who_is_faster_than_the_model_and_not_for_o
         model = ScriptedModel(continuing(TARGET), prefill_s=0.3, token_s=0.01, token_chars=100, logprob=-0.05)
         async with engine_on(model, policy="adaptive", economy=0.1) as engine:
             for _ in range(40):
-                engine._price.paced(pace)
+                engine._price.pace.taken(1.0, in_row=False)
+                engine._price.pace.taken(pace, in_row=True)
             answer = await engine.complete(at(10))
             assert answer.suggestion
             engine.shown(at(10), answer.suggestion)

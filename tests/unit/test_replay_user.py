@@ -19,6 +19,7 @@ from tabspec.replay.session import (
     Session,
     Side,
 )
+from tabspec.replay.thinking import Thinking
 from tabspec.replay.user import Action, Agreement, Player, Step, StepKind, User, actions_of, agreement
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document, Edit, apply_edits
@@ -72,7 +73,7 @@ def test_agreement(case: str) -> None:
 
 def test_tab_after_thinking_and_then_the_recorded_gaps() -> None:
     events = [EditEvent(7.0, (Edit(0, 0, "d"),)), *typing("ef foo():", 1, start=7.5), *typing("!", 10, start=12.0)]
-    player = Player(Session("", tuple(events)), User.TAB, think=0.6)
+    player = Player(Session("", tuple(events)), User.TAB, think=Thinking(0.6))
     assert player.next_event() == Step(0.0, StepKind.TYPE, (Edit(0, 0, "d"),), 1)
     player.perform()
     assert player.offer(Suggestion("ef foo():"), shown_at=0.1) == pytest.approx(0.7)
@@ -93,7 +94,7 @@ def test_the_rest_of_a_paste_is_typed_after_its_gap() -> None:
     session = Session(
         "", (EditEvent(1.0, (Edit(0, 0, "a"),)), EditEvent(3.0, (Edit(1, 0, "bcd"),), 2), *typing("!", 4, 3.5))
     )
-    player = Player(session, User.TAB, think=0.5)
+    player = Player(session, User.TAB, think=Thinking(0.5))
     player.perform()
     player.offer(Suggestion("b"), 0.2)
     player.accept()
@@ -105,7 +106,7 @@ def test_the_rest_of_a_paste_is_typed_after_its_gap() -> None:
 
 
 def test_an_offer_is_replaced_or_withdrawn() -> None:
-    player = Player(Session("", tuple(typing("abc", 0))), User.TAB, think=0.6)
+    player = Player(Session("", tuple(typing("abc", 0))), User.TAB, think=Thinking(0.6))
     assert player.offer(Suggestion("abc"), 0.0) == 0.6
     assert player.offer(Suggestion("abc"), 0.3) == 0.6  # the same: already being read
     assert player.offer(Suggestion("ab"), 0.3) == pytest.approx(0.9)
@@ -231,7 +232,7 @@ def test_the_document_ends_as_the_recording_does(session: Session, user: User, d
     for event in session.edits:
         text = apply_edits(states[-1], event.edits)
         states += [text] if text != states[-1] else []
-    player = Player(session, user, think=0.6)
+    player = Player(session, user, think=Thinking(0.6))
     now = 0.0
     offers = 0
     while not player.done:
@@ -281,7 +282,7 @@ def test_what_is_cut_from_a_future_without_moves_always_agrees(session: Session,
 
 def test_long_sessions_stay_quick_and_end_right(tmp_path: Path) -> None:
     text = "x = compute(alpha, beta)\n" * 40
-    player = Player(Session("", tuple(typing(text, 0))), User.TAB, think=0.1)
+    player = Player(Session("", tuple(typing(text, 0))), User.TAB, think=Thinking(0.1))
     while not player.done:
         now = player.next_event()
         assert now is not None

@@ -75,7 +75,7 @@ def _panel(
     rows = []
     for run, shared in pairs:
         share, text, beside = value(run, shared)
-        name = f"{words.count(shared.users)} · {run.policy}"
+        name = f"{words.count(shared.users)} · {run.name}"
         rows.append(Row(name, charts.bar(share, "t-ahead", f"{name}: {text}"), text, beside))
     return Panel(heading, hint, tuple(rows))
 

@@ -56,10 +56,10 @@ def _overall(found: list[Group]) -> Group | None:
     """
     if len({(run.model, run.user, run.think_ms, run.clock) for group in found for run in group.runs}) > 1:
         return None
-    policies = [run.policy for run in found[0].runs if all(run.policy in _policies(group) for group in found)]
+    policies = [run.name for run in found[0].runs if all(run.name in _policies(group) for group in found)]
     pools = []
     for policy in dict.fromkeys(policies):
-        pool = pooled([next(run for run in group.runs if run.policy == policy) for group in found])
+        pool = pooled([next(run for run in group.runs if run.name == policy) for group in found])
         if pool is None:
             return None
         pools.append(pool)
@@ -70,4 +70,4 @@ def _overall(found: list[Group]) -> Group | None:
 
 
 def _policies(group: Group) -> set[str]:
-    return {run.policy for run in group.runs}
+    return {run.name for run in group.runs}

@@ -191,7 +191,7 @@ def _panels(runs: tuple[Run, ...]) -> tuple[Panel, ...]:
 
 def _bar(run: Run, fraction: float, value: str, hint: str = "") -> Row:
     style = "ahead" if run.policy in words.AHEAD else "plain"
-    return Row(run.policy, charts.bar(fraction, style, f"{run.policy}: {value} {hint}".strip()), value, hint)
+    return Row(run.name, charts.bar(fraction, style, f"{run.name}: {value} {hint}".strip()), value, hint)
 
 
 def _source_row(run: Run) -> Row:
@@ -202,8 +202,8 @@ def _source_row(run: Run) -> Row:
         if source is Source.NONE:
             label += _reasons(run)
         parts.append(charts.Part(timeline.style(source), number, label))
-    title = f"{run.policy}: how {words.plural(run.requests, 'request')} were answered"
-    return Row(run.policy, charts.stacked(parts, run.requests, title), words.count(run.requests), "requests")
+    title = f"{run.name}: how {words.plural(run.requests, 'request')} were answered"
+    return Row(run.name, charts.stacked(parts, run.requests, title), words.count(run.requests), "requests")
 
 
 def _reasons(run: Run) -> str:
@@ -216,7 +216,7 @@ def _wait_row(run: Run, scale: charts.LogScale) -> Row:
     after_tab = [record.ms for record in run.timeline if record.tab]
     others = [record.ms for record in run.timeline if not record.tab]
     value = words.milliseconds(run.tab_latency_ms.p99) if after_tab else words.DASH
-    return Row(run.policy, charts.waits(after_tab, others, scale), value, "p99 after a Tab")
+    return Row(run.name, charts.waits(after_tab, others, scale), value, "p99 after a Tab")
 
 
 def _views(group: Group, key: str, columns: int, hover: dict[str, list[list[str]]]) -> tuple[TimelineView, ...]:
@@ -231,7 +231,7 @@ def _views(group: Group, key: str, columns: int, hover: dict[str, list[list[str]
         for cells in folded.rows:
             rows.append((words.moment(cells[0][0].t), timeline.row(cells, before)))
             before = cells[-1][-1].t
-        views.append(TimelineView(name, run.policy, tuple(rows), folded.each, run is top))
+        views.append(TimelineView(name, run.name, tuple(rows), folded.each, run is top))
     return tuple(views)
 
 
@@ -249,8 +249,8 @@ def _token_rows(runs: tuple[Run, ...]) -> tuple[Row, ...]:
             charts.Part("t-ahead", ahead, f"ahead, used: {words.count(ahead)}"),
             charts.Part("t-unused", unused, f"unused: {words.count(unused)}"),
         ]
-        title = f"{run.policy}: {words.count(tokens.decoded)} decoded tokens, {words.count(unused)} of them unused"
-        rows.append(Row(run.policy, charts.stacked(parts, whole, title), words.short_count(unused), "unused"))
+        title = f"{run.name}: {words.count(tokens.decoded)} decoded tokens, {words.count(unused)} of them unused"
+        rows.append(Row(run.name, charts.stacked(parts, whole, title), words.short_count(unused), "unused"))
     return tuple(rows)
 
 
@@ -264,16 +264,16 @@ def _prompt_rows(runs: tuple[Run, ...]) -> tuple[Row, ...]:
             charts.Part("t-foreground", computed, f"computed: {words.count(computed)}"),
             charts.Part("t-reused", reused, f"from the KV cache: {words.count(reused)}"),
         ]
-        title = f"{run.policy}: {words.count(computed)} prompt tokens computed, {words.count(reused)} reused"
+        title = f"{run.name}: {words.count(computed)} prompt tokens computed, {words.count(reused)} reused"
         value = words.percent(ratio(reused, computed + reused))
-        rows.append(Row(run.policy, charts.stacked(parts, whole, title), value, "reused"))
+        rows.append(Row(run.name, charts.stacked(parts, whole, title), value, "reused"))
     return tuple(rows)
 
 
 def _trade(runs: tuple[Run, ...]) -> Markup | None:
     """What is won against what is paid; nothing to see in a single policy."""
     points = [
-        charts.Point(run.policy, ratio(run.tokens.decoded_unused, run.accepted_chars), run.instant_tab_rate)
+        charts.Point(run.name, ratio(run.tokens.decoded_unused, run.accepted_chars), run.instant_tab_rate)
         for run in runs
         if run.tabs and run.accepted_chars
     ]
@@ -286,7 +286,7 @@ def _memory_rows(runs: tuple[Run, ...]) -> tuple[Row, ...]:
     top = max((sample.bytes for run in kept for sample in run.cache_over_time), default=0)
     return tuple(
         Row(
-            run.policy,
+            run.name,
             charts.memory(run.cache_over_time, end, top),
             words.size(max(sample.bytes for sample in run.cache_over_time)),
             "1 entry" if run.cache.entries == 1 else f"{words.count(run.cache.entries)} entries",
@@ -306,10 +306,10 @@ def _kinds(run: Run, runs: tuple[Run, ...]) -> KindList:
             charts.Part("t-ahead", result.used_tokens, f"used: {words.count(result.used_tokens)} tokens"),
             charts.Part("t-unused", unused, f"unused: {words.count(unused)} tokens"),
         ]
-        title = f"{run.policy}, {words.kind(name)}: {words.count(result.used)} of {words.count(result.asked)} used"
+        title = f"{run.name}, {words.kind(name)}: {words.count(result.used)} of {words.count(result.asked)} used"
         hint = f"of {words.count(result.asked)} used"
         rows.append(Row(words.kind(name), charts.stacked(parts, whole, title), words.count(result.used), hint))
-    return KindList(run.policy, tuple(rows))
+    return KindList(run.name, tuple(rows))
 
 
 def _misses(run: Run, listed: bool) -> MissList:
@@ -323,4 +323,4 @@ def _misses(run: Run, listed: bool) -> MissList:
         for reason, number in sorted(run.misses.items(), key=lambda item: (-item[1], item[0]))
     )
     slowest = tuple(timeline.waiting_tabs(run.timeline, WAITING_TABS)) if listed else ()
-    return MissList(run.policy, waited, run.tabs, rows, slowest)
+    return MissList(run.name, waited, run.tabs, rows, slowest)

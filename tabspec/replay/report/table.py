@@ -73,7 +73,7 @@ def _crowds(runs: Sequence[Run]) -> Table:
                 _plain,
                 (
                     words.count(shared.users),
-                    run.policy,
+                    run.name,
                     _percent(run.instant_tab_rate),
                     words.wait(shared.wait_ms.p50),
                     words.wait(shared.wait_ms.p90),
@@ -95,7 +95,7 @@ def _percent(rate: float) -> str:
 def _row(run: Run) -> Sequence[str]:
     tabs = run.tabs > 0
     return (
-        run.policy,
+        run.name,
         words.short_count(run.requests),
         _percent(run.hit_rate),
         f"{words.short_count(run.instant_tabs)}/{words.short_count(run.tabs)}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from tabspec.replay.result import Run
+from tabspec.replay.result import PERFECT, Run
 from tabspec.suggestion import Miss, Source
 
 DASH = "–"
@@ -38,7 +38,8 @@ POLICIES = {
     "depth1": "asks one accept ahead",
     "chain": "asks several accepts ahead, one after the other",
     "tree": "asks several accepts ahead, and branches",
-    "adaptive": "asks ahead as deep and as wide as it pays",
+    "adaptive": "asks ahead as deep, as wide and as early as it pays",
+    "perfect": "knows which suggestions will be taken, and asks for what follows those: the bound",
 }
 
 KINDS = {
@@ -49,7 +50,7 @@ KINDS = {
     "rest": "rest at a place",
 }
 
-AHEAD = frozenset(POLICIES) - {"none", "cache"}  # policies that speculate
+AHEAD = frozenset(POLICIES) - {"none", "cache", PERFECT}  # policies that speculate
 
 USERS = {
     "type": "A simulated user who only types what was recorded, and never presses Tab.",

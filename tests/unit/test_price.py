@@ -1,0 +1,136 @@
+"""What is worth asking ahead, and when: against sums made by brute force."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabspec.context import EditContext
+from tabspec.engine.acceptance import Acceptance
+from tabspec.engine.generation import Link
+from tabspec.engine.pace import SPREAD, STARTS, Pace, done_before
+from tabspec.engine.price import Price
+from tabspec.suggestion import Suggestion
+from tabspec.text import Document
+
+seconds = st.floats(0.01, 3)
+pauses = st.lists(seconds, min_size=16, max_size=16)  # as many as are kept: what they stand in for is gone
+odds = st.floats(0.01, 0.99)
+
+
+def paced(taken: list[float], again: list[float], refused: list[float]) -> Pace:
+    pace = Pace()
+    for pause in taken:
+        pace.taken(pause, in_row=False)
+    for pause in again:
+        pace.taken(pause, in_row=True)
+    for pause in refused:
+        pace.refused(pause)
+    return pace
+
+
+def waiting(asked: float, pause: float, service: float) -> float:
+    """Seconds between Tab, ``pause`` after the showing, and the answer to what was asked at ``asked`` or with Tab."""
+    return max(min(asked, pause) + service - pause, 0.0)
+
+
+@given(pauses, pauses, pauses, seconds)
+def test_a_row_is_the_mean_over_users_who_do_as_this_one_did(
+    taken: list[float], again: list[float], refused: list[float], service: float
+) -> None:
+    pace = paced(taken, again, refused)
+    users = [pause * factor for pause in taken for factor in SPREAD]
+    for start, row in zip(STARTS, pace.table(service, False, False), strict=True):
+        saved = sum(service - waiting(start, pause, service) for pause in users) / len(users)
+        vain = sum(min(max(pause - start, 0), service) for pause in refused) / len(refused)
+        assert math.isclose(row.saved, saved, abs_tol=1e-9) and math.isclose(row.vain, vain, abs_tol=1e-9)
+        assert row.beside == row.saved
+    assert all(row.then == 0 for row in pace.table(service, False, True))
+
+
+@given(st.floats(0, 3), seconds, seconds, seconds)
+def test_what_is_saved_behind_a_second_tab(start: float, pause: float, again: float, service: float) -> None:
+    if start < pause:
+        with_first = waiting(0.0, again, service)  # asked with the first Tab
+        assert math.isclose(
+            done_before(start, pause, again, service),
+            with_first - waiting(start, pause + again, service),
+            abs_tol=1e-9,
+        )
+    else:
+        assert done_before(start, pause, again, service) == 0
+
+
+@given(pauses, pauses, pauses, odds, st.floats(0, 1), st.floats(0, 3))
+def test_no_other_start_is_worth_more(
+    taken: list[float], again: list[float], refused: list[float], p: float, economy: float, age: float
+) -> None:
+    price = Price(economy)
+    price.pace = paced(taken, again, refused)
+    start = price.start(p, p, 0.0, False, False, age)
+    table = price.pace.table(price.service, False, False)
+    worth = {
+        at: p * row.saved - economy * (1 - p) * row.vain
+        for at, row in zip(STARTS, table, strict=True)
+        if at >= age or at == max(each for each in STARTS if each <= age)
+    }
+    assert (worth[start] if start is not None else 0.0) == max(0.0, *worth.values())
+
+
+def test_who_takes_his_time_is_served_late_and_who_hurries_at_once() -> None:
+    slow, quick = Price(0.02), Price(0.02)
+    slow.pace = paced([0.6] * 16, [0.6] * 16, [0.2] * 16)
+    quick.pace = paced([0.05] * 16, [0.05] * 16, [0.2] * 16)
+    late = slow.start(0.2, 0.2, 0.2, False, False, 0.0)
+    assert late is not None and 0.2 <= late <= 0.6 / SPREAD[-1] - slow.service + 0.1
+    assert quick.start(0.2, 0.2, 0.2, False, False, 0.0) == 0.0
+
+
+def test_deeper_only_where_tabs_come_faster_than_suggestions() -> None:
+    for again, deep in ((0.05, True), (1.0, False)):
+        price = Price(0.02)
+        price.pace = paced([0.6] * 16, [again] * 16, [0.2] * 16)
+        assert (price.start(0.3, 0.5, 0.5, False, True, 0.0) is not None) == deep
+
+
+@given(odds, odds)
+def test_what_costs_nothing_is_always_worth_it_and_what_never_comes_is_not(p: float, economy: float) -> None:
+    assert Price(0.0).worth(p)
+    assert Price(economy).worth(p) == (p > economy * (1 - p))
+    assert Price(economy).start(0.0, p, 0.5, False, False, 0.0) is None
+
+
+def test_services_are_taken_on_the_safe_side() -> None:
+    price = Price(0.02)
+    for _ in range(14):
+        price.measured(0.01, 0.01)
+    for _ in range(2):
+        price.measured(0.1, 0.1)
+    assert 0.1 <= price.service <= 0.1 * math.exp(1 / 7)
+
+
+def link(text: str = "x", after: str = "", probability: float | None = 0.5) -> Link:
+    return Link(EditContext(Document("file:///a", after), 0), Suggestion(text, probability=probability))
+
+
+def test_acceptance_by_what_a_suggestion_is() -> None:
+    acceptance = Acceptance()
+    assert acceptance.probability(link(probability=0.9)) > acceptance.probability(link(probability=0.3))
+    assert acceptance.probability(link("x")) > acceptance.probability(link("x" * 40))
+    assert acceptance.probability(link(after=" \n)")) > acceptance.probability(link(after=")"))
+    assert acceptance.probability(link(), in_row=True) > acceptance.probability(link())
+    assert acceptance.probability(link(probability=None)) == acceptance.probability(link(probability=0.5))
+
+
+@given(st.lists(st.booleans(), max_size=60), st.booleans())
+def test_acceptance_follows_the_user_within_bounds(taken: list[bool], in_row: bool) -> None:
+    acceptance = Acceptance()
+    for each in taken:
+        before = acceptance.probability(link(), in_row)
+        acceptance.observe(link(), each, in_row)
+        after = acceptance.probability(link(), in_row)
+        assert after >= before if each else after <= before
+        assert 0 < after < 1
+    assert acceptance.probability(link(), not in_row) == Acceptance().probability(link(), not in_row)
