@@ -57,12 +57,12 @@ def record(rng: random.Random, policy: str, t: float, tab: bool) -> RequestRecor
     )
 
 
-def run(policy: str, requests: int = 400, seed: int = 1, session: str = "sample.jsonl", **changes: object) -> Run:
-    rng = random.Random(f"{policy} {seed}")
+def run(like: str, requests: int = 400, seed: int = 1, session: str = "sample.jsonl", **changes: object) -> Run:
+    rng = random.Random(f"{like} {seed}")
     t, tab, timeline, samples, size = 0.0, False, [], [], 0
     for _ in range(requests):
         t += rng.expovariate(3.0) + (rng.uniform(20, 200) if rng.random() < 0.01 else 0.05)
-        item = record(rng, policy, t, tab)
+        item = record(rng, like, t, tab)
         tab = item.shown and rng.random() < (0.5 if tab else 0.12)
         timeline.append(
             RequestRecord(
@@ -71,17 +71,17 @@ def run(policy: str, requests: int = 400, seed: int = 1, session: str = "sample.
                 *(getattr(item, name) for name in item.__slots__[6:]),
             )
         )
-        size += 0 if policy == "none" else rng.randrange(0, 700)
+        size += 0 if like == "none" else rng.randrange(0, 700)
         if size > 150_000:
             size = 110_000
         samples.append(CacheSample(t, size // 400, size))
     found = aggregates(timeline)
     taken = sum(item.chars for item in timeline if item.accepted)
-    ahead = found["shown"] * AHEAD[policy]
+    ahead = found["shown"] * AHEAD[like]
     values: dict[str, object] = dict(
         session=session,
         language="typescript",
-        policy=policy,
+        policy=like,
         model="tabspec-25m",
         clock="virtual",
         user="tab",

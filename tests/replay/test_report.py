@@ -359,3 +359,24 @@ def test_bad_input_is_an_input_error(tmp_path: Path) -> None:
         ran = CliRunner().invoke(report_command, given)
         assert isinstance(ran.exception, InputError)
         assert "\n" not in str(ran.exception)
+
+
+# --- one policy with several economies, and the bound -----------------------------------------------------------------
+
+
+def test_one_policy_with_several_economies_is_a_curve() -> None:
+    runs = [
+        results.run("depth1"),
+        *(results.run("chain", seed=seed, policy="adaptive", economy=0.01 * seed) for seed in (1, 2, 5)),
+        results.run("chain", policy="perfect"),
+    ]
+    page = Page(render(ReplayResult(tuple(replace(run, seed=0) for run in runs))))
+    shown = " ".join(page.texts)
+    assert "adaptive 0.01" in shown and "adaptive 0.05" in shown and "the bound" in shown
+    lines = [attributes for tag, attributes in page.elements if tag == "line" and attributes.get("class") == "curve"]
+    assert len(lines) == 2
+
+
+def test_what_knows_the_future_is_not_what_speculation_is_judged_by() -> None:
+    perfect, depth1 = results.run("chain", policy="perfect"), results.run("depth1")
+    assert words.best([perfect, depth1]) is depth1

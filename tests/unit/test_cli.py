@@ -102,6 +102,7 @@ def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
     fails(capsys, ["complete", "--line", "x"], "")
     fails(capsys, ["replay"], "Missing argument")
     fails(capsys, ["replay", "x", "--policy", "wild"], "wild")
+    fails(capsys, ["replay", "x", "--policy", "perfect", "--users", "2"], "one user")
     assert run(["--help"]) == 0
     assert "replay" in capsys.readouterr().out
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -228,11 +229,15 @@ def steps(top: float) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A policy in the picture of cost (unused tokens for each accepted character) and gain (instant-Tab rate)."""
+    """A policy in the picture of cost (unused tokens for each accepted character) and gain (instant-Tab rate).
+
+    Points of one ``curve`` are joined by a line.
+    """
 
     name: str
     cost: float
     rate: float
+    curve: str = ""
 
 
 GROUND, CEILING = 206.0, 26.0  # px: where rates of 0 and 1 stand
@@ -250,6 +255,12 @@ def trade(points: Sequence[Point]) -> Markup:
         x = ratio(value, scale[-1])
         marks.append(tag("text", f"{value:g}", x=_inside(x), y=GROUND + 20, text_anchor="middle" if x < 1 else "end"))
     placed: list[tuple[float, float]] = []
+    curved = sorted((point for point in points if point.curve), key=lambda point: (point.curve, point.cost))
+    for one, two in pairwise(curved):
+        if one.curve == two.curve:
+            ends = [(_inside(ratio(point.cost, scale[-1])), _height(point.rate)) for point in (one, two)]
+            (x1, y1), (x2, y2) = ends
+            marks.append(tag("line", class_="curve", x1=x1, y1=y1, x2=x2, y2=y2))
     for point in points:
         x, y = ratio(point.cost, scale[-1]), _height(point.rate)
         title = f"{point.name}: {words.percent(point.rate)} instant, {point.cost:.2f} unused tokens a character"
@@ -276,11 +287,16 @@ def trade(points: Sequence[Point]) -> Markup:
 
 
 def _labels(points: Sequence[Point], end: float) -> list[tuple[str, Point]]:
-    """Names to be drawn, from left to right; points within 3 % of the width and 5 px share theirs."""
-    near: dict[tuple[int, int], list[Point]] = {}
+    """Names to be drawn, from left to right; points within 3 % of the width and 5 px share theirs. Of a curve only the
+    first point has the whole name."""
+    near: dict[tuple[int, int], list[tuple[str, Point]]] = {}
+    begun: set[str] = set()
     for point in sorted(points, key=lambda point: point.cost):
-        near.setdefault((round(ratio(point.cost, end) * 33), round(point.rate * 36)), []).append(point)
-    return [(", ".join(point.name for point in same), same[0]) for same in near.values()]
+        name = point.name.removeprefix(f"{point.curve} ") if point.curve in begun else point.name
+        begun |= {point.curve} - {""}
+        place = round(ratio(point.cost, end) * 33), round(point.rate * 36)
+        near.setdefault(place, []).append((name, point))
+    return [(", ".join(name for name, _ in same), same[0][1]) for same in near.values()]
 
 
 def _height(rate: float) -> float:

@@ -273,7 +273,12 @@ def _prompt_rows(runs: tuple[Run, ...]) -> tuple[Row, ...]:
 def _trade(runs: tuple[Run, ...]) -> Markup | None:
     """What is won against what is paid; nothing to see in a single policy."""
     points = [
-        charts.Point(run.name, ratio(run.tokens.decoded_unused, run.accepted_chars), run.instant_tab_rate)
+        charts.Point(
+            run.name,
+            ratio(run.tokens.decoded_unused, run.accepted_chars),
+            run.instant_tab_rate,
+            curve=run.policy if run.economy is not None else "",
+        )
         for run in runs
         if run.tabs and run.accepted_chars
     ]
