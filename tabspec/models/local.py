@@ -6,12 +6,15 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
+import torch
+
 from tabspec.models.drafts import Drafts, PromptLookup
 from tabspec.models.generate import CHUNK, LocalDecoding, generate
 from tabspec.models.prompting import Prompter
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
 from tabspec.models.recall import Recaller
 from tabspec.models.slots import Decoder, Slots, sequences_of
+from tabspec.models.threads import threads_to_use
 from tabspec.models.vocabulary import Vocabulary
 from tabspec.prompt.fim import FimFormat
 
@@ -36,12 +39,16 @@ class LocalModel:
         recall: bool = False,
     ) -> None:
         self.info = replace(info, together=sequences_of(decoder))
+        self._most_threads = 0  # as many as torch is set to at the first request
         drafts = drafts or PromptLookup(vocabulary.control)
         prompter = Prompter(vocabulary, form, decoder.context)
         recaller = Recaller(prompter.encode, vocabulary.control) if recall else None
         self.local = LocalDecoding(decoder, vocabulary, prompter, Slots(decoder, slots), drafts, chunk, recaller)
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        self._most_threads = self._most_threads or torch.get_num_threads()
+        if (threads := threads_to_use(self._most_threads)) != torch.get_num_threads():
+            torch.set_num_threads(threads)
         with self.local.together.generation(request.foreground):
             async with aclosing(generate(self.local, request)) as chunks:
                 async for chunk in chunks:

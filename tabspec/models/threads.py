@@ -1,12 +1,8 @@
-"""How many threads to compute with: as many as the machine has to spare; ahead, one fewer.
+"""How many threads to compute with: as many as the machine has to spare.
 
 Threads that share a computation wait for each other at the end of every operation. Where another program holds a
 core, each wait lasts until the scheduler comes round: decoding with two threads on two busy cores took 90 ms a token
 where one thread took 15 (25M parameters; the machine was running several other programs).
-
-What is asked ahead has time, and must not be felt: while it computed on every core, the editor and the server had to
-wait for one of them, and a suggestion that was there already came some milliseconds late
-(docs/decisions/2026-11-25-server-latency.md). So it leaves them a core.
 """
 
 from __future__ import annotations
@@ -14,42 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import torch
-
 _LOAD, _TASKS = Path("/proc/loadavg"), Path("/proc/self/task")
-
-
-class Threads:
-    """torch's number of threads, pass by pass. It stays until the next one: what is done with the logits between two
-    passes must not wait for more threads than the passes do (with 2 in place of 1 there, a token took 5 ms in place of
-    0.7 on a busy machine).
-    """
-
-    # Of the process, as torch's number is: the most (what others have set it to), and what was set here last.
-    _most = _ours = 0
-
-    def __init__(self) -> None:
-        self._free = 0
-
-    def look(self) -> None:
-        """A generation begins: see what the machine has to spare."""
-        if torch.get_num_threads() != Threads._ours:
-            Threads._most = torch.get_num_threads()
-        self._free = threads_to_use(Threads._most)
-
-    def use(self, foreground: bool) -> None:
-        """A pass begins."""
-        if not self._free:
-            self.look()
-        count = self._free if foreground else leaving_one(self._free)
-        if count != torch.get_num_threads():
-            torch.set_num_threads(count)
-        Threads._ours = count
-
-
-def leaving_one(threads: int) -> int:
-    """One fewer, if there is more than one."""
-    return max(threads - 1, 1)
 
 
 def threads_to_use(most: int) -> int:

@@ -2,7 +2,7 @@
 
 Generations run as tasks of one event loop. Each asks here for its next pass and waits; at the end of the loop's turn,
 all that asked are run together. While a foreground generation is open, speculative ones wait: so it never waits for
-more than the one pass that had begun, and is not slowed by work beside it. Only a foreground one has all threads.
+more than the one pass that had begun, and is not slowed by work beside it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import Any
 import torch
 
 from tabspec.models.slots import Decoder, sequences_of
-from tabspec.models.threads import Threads
 
 # Rows of a pass that are still cheap (the weights are read once, and reading them is what takes the time): four
 # generations with three draft tokens each. A longer pass is prefill, and gains nothing by company.
@@ -40,7 +39,6 @@ class Together:
     def __init__(self, decoder: Decoder) -> None:
         self._decoder: Any = decoder
         self._batches = sequences_of(decoder) > 1
-        self._threads = Threads()
         self._waiting: list[_Asked] = []
         self._foreground = 0
         self._planned = False
@@ -48,7 +46,6 @@ class Together:
     @contextmanager
     def generation(self, foreground: bool) -> Iterator[None]:
         """While the block runs, a generation is open; if it is a foreground one, the others wait."""
-        self._threads.look()
         self._foreground += foreground
         try:
             yield
@@ -87,7 +84,6 @@ class Together:
         for asked in batch:
             self._waiting.remove(asked)
         try:
-            self._threads.use(any(asked.foreground for asked in batch))
             found = self._pass(batch)
         except Exception as error:
             for asked in batch:

@@ -50,7 +50,7 @@ class WorkerModel:
     called with a line whenever the state changes or loading gets on.
     """
 
-    schedules = True  # for what somebody waits for, it takes all threads, and no other work beside
+    schedules = True  # what somebody waits for is decoded with nothing beside it
 
     def __init__(
         self,

@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabspec.errors import ModelError
-from tabspec.models import threads
 from tabspec.models.llama import LlamaDecoder
 from tabspec.models.load import load_model
 from tabspec.models.local import LocalModel
@@ -29,10 +28,9 @@ PLACES = [tiny.CODE.index(text) for text in ("not name", "return f", "self.count
 
 
 class Watched(LlamaDecoder):
-    """Keeps of each pass how many sequences were in it, how many tokens it had, and torch's threads."""
+    """Keeps of each pass how many sequences were in it, and how many tokens it had."""
 
     passes: list[tuple[int, int]]
-    threads: list[int]
     error: Exception | None = None
 
     def forward(self, kv: Any, tokens: Sequence[int], want: int) -> torch.Tensor:
@@ -40,7 +38,6 @@ class Watched(LlamaDecoder):
 
     def forward_batch(self, batch: Sequence[tuple[Any, Sequence[int]]], want: int) -> list[torch.Tensor]:
         self.passes.append((len(batch), sum(len(tokens) for _, tokens in batch)))
-        self.threads.append(torch.get_num_threads())
         if self.error:
             raise self.error
         return super().forward_batch(batch, want)
@@ -57,7 +54,7 @@ def model_of(folder: Path) -> tuple[LocalModel, Watched]:
     decoder = model.local.decoder
     decoder.__class__ = Watched
     assert isinstance(decoder, Watched)
-    decoder.passes, decoder.threads = [], []
+    decoder.passes = []
     return model, decoder
 
 
@@ -160,23 +157,6 @@ async def test_what_is_asked_again_as_urgent_goes_on_where_it_was(folder: Path, 
     await read(model, ask(at))
     assert whole <= sum(tokens for _, tokens in decoder.passes) + 4  # no prompt is computed again
     assert before < whole
-
-
-async def test_only_the_foreground_has_all_threads(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a machine with two cores that has nothing else to do."""
-    model, decoder = model_of(folder)
-    monkeypatch.setattr(threads, "threads_to_use", lambda most: most)
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        texts = []
-        for foreground in (True, False):
-            texts.append(await read(model, ask(PLACES[0], foreground)))
-            model.local.slots.clear()
-    finally:
-        torch.set_num_threads(before)
-    assert set(decoder.threads) == {1, 2} and sorted(decoder.threads, reverse=True) == decoder.threads
-    assert texts[0] == texts[1]
 
 
 async def test_a_foreground_generation_waits_for_one_pass_at_most(folder: Path, alone: dict[int, str]) -> None:
