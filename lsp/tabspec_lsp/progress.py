@@ -24,7 +24,8 @@ class ModelProgress:
         self._host: ModelHost | None = None
         self._started = False
         self._made = 0
-        self._token: str | None = None  # of the progress that is shown now
+        self._token: str | None = None  # of the progress that is shown now, or that the client is being asked for
+        self._begun = False
         self._complained = ""
 
     async def start(self) -> None:
@@ -49,12 +50,12 @@ class ModelProgress:
             self._server.say(f"No suggestions: {host.detail}", types.MessageType.Error)
 
     async def _report(self, host: ModelHost) -> None:
-        percent = None if host.percent is None else int(host.percent)
         if self._token is None:
             window = self._server.client_capabilities.window
             if window is None or not window.work_done_progress:
                 return
             self._made += 1
+            self._begun = False
             self._token = token = f"tabspec-model-{self._made}"
             try:
                 await self._server.protocol.send_request_async(
@@ -65,16 +66,19 @@ class ModelProgress:
                 return
             self._send(
                 token,
-                types.WorkDoneProgressBegin(title="tabspec: loading model", message=host.detail, percentage=percent),
+                types.WorkDoneProgressBegin(
+                    title="tabspec: loading model", message=host.detail, percentage=_percent(host)
+                ),
             )
-            if self._token is None:  # it has ended while the client was asked
+            self._begun = self._token == token
+            if not self._begun:  # it has ended while the client was asked
                 self._send(token, types.WorkDoneProgressEnd())
-        else:
-            self._send(self._token, types.WorkDoneProgressReport(message=host.detail, percentage=percent))
+        elif self._begun:  # else what it is at now stands in its beginning
+            self._send(self._token, types.WorkDoneProgressReport(message=host.detail, percentage=_percent(host)))
 
     def _end(self, host: ModelHost) -> None:
         token, self._token = self._token, None
-        if token is not None:
+        if token is not None and self._begun:
             self._send(token, types.WorkDoneProgressEnd(message=host.detail))
 
     def _send(
@@ -83,3 +87,7 @@ class ModelProgress:
         value: types.WorkDoneProgressBegin | types.WorkDoneProgressReport | types.WorkDoneProgressEnd,
     ) -> None:
         self._server.protocol.notify(types.PROGRESS, types.ProgressParams(token=token, value=value))
+
+
+def _percent(host: ModelHost) -> int | None:
+    return None if host.percent is None else int(host.percent)

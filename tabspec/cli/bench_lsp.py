@@ -38,7 +38,8 @@ _SCRIPT = {"prefill_s": 0.02, "token_s": 0.004}
 _READ_S = 0.15
 _TYPED = 3  # characters in a row, at once: what follows a suggestion that has just been shown, while speculation runs
 _HITS = ("exact", "type_through", "speculated")
-_POLICIES = {"speculation": "adaptive", "no_speculation": "cache"}
+# `adaptive` waits for a pause before it asks ahead, so that few hits meet a model at work; under `chain` most do.
+_POLICIES = {"speculation": "adaptive", "speculation_at_once": "chain", "no_speculation": "cache"}
 
 
 @click.command("lsp")
@@ -54,7 +55,7 @@ def lsp_bench_command(rounds: int, starts: int, models: tuple[str, ...], out: Pa
         result = measure(rounds, starts, models or (_script(Path(folder)), ""))
     _print(result)
     if out:
-        head = {"format": "tabspec-bench-lsp", "version": 2, "git_commit": git_commit(), "machine": machine()}
+        head = {"format": "tabspec-bench-lsp", "version": 3, "git_commit": git_commit(), "machine": machine()}
         out.write_text(json.dumps(head | result, indent=1) + "\n")
 
 
@@ -100,7 +101,7 @@ def measure_bare(rounds: int) -> dict[str, Any]:
 
 
 def measure_model(rounds: int, model: str) -> dict[str, Any]:
-    """A session with speculation, and the same one without."""
+    """A session with speculation, one with speculation that begins at once, and one without."""
     result: dict[str, Any] = {}
     for name, policy in _POLICIES.items():
         begin = time.perf_counter()

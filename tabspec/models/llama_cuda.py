@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.nn.attention.bias import causal_lower_right
 
 from tabspec.models import cuda_kernels as kernels
 from tabspec.models.cuda_kernels import FIELDS, Attention, Row
@@ -58,7 +57,11 @@ class CudaDecoder(LlamaDecoder):
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
+        # Not at the top: it imports torch's compiler, which takes a second that only who makes one of these is to wait.
+        from torch.nn.attention.bias import causal_lower_right
+
         super().__init__(config, weights, context=context, device=device, dtype=dtype)
+        self._lower_right = causal_lower_right
         self.graphs, self.failure = device.type == "cuda", ""
         self.ways: dict[tuple[str, int], Way] = {}
         self._steps: dict[tuple[int, bool], Step] = {}
@@ -172,7 +175,7 @@ class CudaDecoder(LlamaDecoder):
         k, v = memory[0][None, :, : start + count], memory[1][None, :, : start + count]
         options: dict[str, Any] = {"enable_gqa": shape.heads != shape.kv_heads}
         # Neither way makes a mask that torch's fused kernels would not take.
-        options |= {"attn_mask": causal_lower_right(count, start + count)} if start else {"is_causal": True}
+        options |= {"attn_mask": self._lower_right(count, start + count)} if start else {"is_causal": True}
         seen = F.scaled_dot_product_attention(q, k, v, **options)
         return seen.transpose(1, 2).reshape(count, shape.heads * shape.head_dim)
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tabspec.errors import ModelNotUsable, ModelUnavailable
 from tabspec.models.load import load_model
@@ -50,6 +51,16 @@ async def read(model: WorkerModel, request: GenerationRequest) -> list[Chunk]:
     return [chunk async for chunk in model.stream(request)]
 
 
+# To start a worker takes a second: those that leave it as it was share one.
+together = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(folder: str) -> AsyncIterator[WorkerModel]:
+    async with worker(folder) as model:
+        yield model
+
+
 async def test_it_answers_as_the_model_in_process(folder: str) -> None:
     local = load_model(folder, **OPTIONS)
     async with worker(folder) as model:
@@ -58,24 +69,24 @@ async def test_it_answers_as_the_model_in_process(folder: str) -> None:
             assert await read(model, ask(at)) == [chunk async for chunk in local.stream(ask(at))]
 
 
-async def test_several_streams_at_a_time(folder: str) -> None:
+@together
+async def test_several_streams_at_a_time(shared: WorkerModel, folder: str) -> None:
     local = load_model(folder, **OPTIONS)
     requests = [ask(at, foreground=at % 2 == 0) for at in (80, 123, 200, 251, 252)]
     expected = [[c.text async for c in local.stream(request)] for request in requests]
-    async with worker(folder) as model:
-        got = await asyncio.gather(*(read(model, request) for request in requests))
-        assert ["".join(c.text for c in chunks) for chunks in got] == ["".join(texts) for texts in expected]
+    got = await asyncio.gather(*(read(shared, request) for request in requests))
+    assert ["".join(c.text for c in chunks) for chunks in got] == ["".join(texts) for texts in expected]
 
 
-async def test_a_cancelled_stream_leaves_the_others_alone(folder: str) -> None:
-    async with worker(folder) as model:
-        expected = await read(model, ask(200))
-        for _ in range(5):
-            stream = model.stream(ask(120, StopRule(60, 500)))
-            await anext(stream)
-            await stream.aclose()
-        again = await read(model, ask(200))
-        assert "".join(c.text for c in again) == "".join(c.text for c in expected)
+@together
+async def test_a_cancelled_stream_leaves_the_others_alone(shared: WorkerModel) -> None:
+    expected = await read(shared, ask(200))
+    for _ in range(5):
+        stream = shared.stream(ask(120, StopRule(60, 500)))
+        await anext(stream)
+        await stream.aclose()
+    again = await read(shared, ask(200))
+    assert "".join(c.text for c in again) == "".join(c.text for c in expected)
 
 
 async def test_killed(folder: str) -> None:

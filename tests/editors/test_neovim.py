@@ -1,6 +1,7 @@
 """The plugin in real Neovims, 0.12 and 0.11, in a real terminal: what a user does and sees.
 
-A suggestion is told from text by its colour, and the proof of an accept is the buffer and the cursor: the characters
+Scenes in which it matters who draws are played with 0.12's own inline completion, too (``backend = 'builtin'``). A
+suggestion is told from text by its colour, and the proof of an accept is the buffer and the cursor: the characters
 on the screen are the same before and after Tab. Two negative controls stand at the end.
 """
 
@@ -11,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,24 @@ def perimeter(width, height):
 Open = Callable[..., Nvim]
 
 
+@dataclass(frozen=True)
+class Kind:
+    """A version of Neovim, and who asks and draws in it."""
+
+    version: str
+    backend: str = "own"
+
+    def __str__(self) -> str:
+        return self.version if self.backend == "own" else f"{self.version} {self.backend}"
+
+
+OWN = [Kind(version) for version in VERSIONS]
+BUILTIN = Kind("0.12", "builtin")
+# In place of the fixture's own kinds.
+EITHER_BACKEND = pytest.mark.parametrize("open_nvim", [*OWN, BUILTIN], indirect=True, ids=str)
+ONLY_BUILTIN = pytest.mark.parametrize("open_nvim", [BUILTIN], indirect=True, ids=str)
+
+
 def server_command(target: str, folder: Path, **more: Any) -> list[str]:
     """The language server with a model that knows the text that the user is going to write."""
     script = folder / "script.json"
@@ -38,10 +58,10 @@ def server_command(target: str, folder: Path, **more: Any) -> list[str]:
     return [sys.executable, "-m", "tabspec_lsp.main", "--stdio", "--model", f"scripted:{script}"]
 
 
-@pytest.fixture(params=VERSIONS)
+@pytest.fixture(params=OWN, ids=str)
 def open_nvim(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     """Opens Neovim on a file, with a server that knows `target`."""
-    running = []
+    running, kind = [], request.param
 
     def open_one(
         target: str | None = TARGET, text: str = "", *, options: str = "", before: str = "", **more: Any
@@ -49,7 +69,9 @@ def open_nvim(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
         file = tmp_path / "example.py"
         file.write_bytes(text.encode())
         command = server_command(target, tmp_path, **more) if target is not None else None
-        nvim = Nvim(installed(request.param), tmp_path, command, options, before)
+        looks = f"vim.api.nvim_set_hl(0, 'ComplHint', {{ fg = '{GHOST}' }})"  # what the built-in one draws with
+        backend = f"backend = '{kind.backend}', {options}"
+        nvim = Nvim(installed(kind.version), tmp_path, command, backend, f"{looks}\n{before}")
         running.append(nvim)
         return nvim.start(file)
 
@@ -90,6 +112,7 @@ def test_tab_tab_tab(open_nvim: Open) -> None:
     tab_through(open_nvim())
 
 
+@EITHER_BACKEND
 def test_typing_through_never_takes_the_suggestion_away(open_nvim: Open) -> None:
     nvim = open_nvim()
     nvim.keys("i")
@@ -101,11 +124,12 @@ def test_typing_through_never_takes_the_suggestion_away(open_nvim: Open) -> None
             nvim.until_ghost("ea(width, height):"[at:])
         nvim.keys("BSpace")
         nvim.until_ghost("idth, height):")
-    nvim.until_ghost("idth, height):")
-    nvim.keys("Tab")
-    nvim.until_text("def area(width, height):")
+        nvim.keys("Tab")
+        nvim.until_text("def area(width, height):")
+    nvim.until_ghost("    return width * height")
 
 
+@EITHER_BACKEND
 def test_what_disagrees_is_gone_at_once_and_tab_is_tab(open_nvim: Open) -> None:
     nvim = open_nvim()
     nvim.keys("i")
@@ -129,6 +153,7 @@ def test_deleting_before_the_place_is_no_typing_through(open_nvim: Open) -> None
     nvim.until_ghost("rea(width, height):")
 
 
+@EITHER_BACKEND
 def test_tab_in_one_burst_with_typing(open_nvim: Open) -> None:
     """Keys that come faster than the screen keeps up: Tab takes what the suggestion is by then."""
     nvim = open_nvim()
@@ -140,6 +165,7 @@ def test_tab_in_one_burst_with_typing(open_nvim: Open) -> None:
     assert nvim.text == "def area(width, height):"
 
 
+@EITHER_BACKEND
 def test_a_dismissed_suggestion_does_not_come_back(open_nvim: Open) -> None:
     nvim = open_nvim()
     nvim.keys("i")
@@ -173,6 +199,7 @@ def test_an_undone_suggestion_does_not_come_back(open_nvim: Open) -> None:
     assert nvim.ghost == ""
 
 
+@EITHER_BACKEND
 def test_each_accept_is_one_undo(open_nvim: Open) -> None:
     nvim = open_nvim()
     nvim.keys("i")
@@ -189,6 +216,7 @@ def test_each_accept_is_one_undo(open_nvim: Open) -> None:
     nvim.until_text("def ar")
 
 
+@EITHER_BACKEND
 def test_accept_a_word_and_another(open_nvim: Open) -> None:
     nvim = open_nvim()
     nvim.keys("i")
@@ -228,6 +256,40 @@ def test_accept_line_by_line(open_nvim: Open) -> None:
     assert screen.cursor == (1, 0)
     nvim.keys("M-Down")
     nvim.until_text("def area(width, height):\n    size = width * height\n")
+
+
+# --- backend = "builtin" ----------------------------------------------------------------------------------------------
+
+
+@ONLY_BUILTIN
+def test_the_module_draws_and_tab_goes_through_the_chain(open_nvim: Open) -> None:
+    nvim = open_nvim()
+    tab_through(nvim)
+    assert nvim.lua("return vim.lsp.inline_completion.is_enabled({ bufnr = 0 })")
+    own = "vim.api.nvim_buf_get_extmarks(0, require('tabspec.ghost').namespace, 0, -1, {})"
+    assert nvim.lua(f"return #{own}") == 0
+    status = until_status(nvim, "accepted", 4)
+    assert status["tabs"] >= 3
+
+
+@ONLY_BUILTIN
+def test_the_next_one_is_asked_for_without_the_modules_wait(open_nvim: Open) -> None:
+    """The module's timer is never due: what is asked for is asked for at once."""
+    nvim = open_nvim()
+    nvim.keys("i")
+    nvim.type("def ar")
+    nvim.until_ghost("ea(width, height):")
+    nvim.lua("Deferred = vim.defer_fn; vim.defer_fn = function(run, ms) return Deferred(function() end, ms) end")
+    for suggestion in ("    return width * height", "def perimeter(width, height):", "    return 2 * (width + height)"):
+        nvim.keys("Tab")
+        nvim.until_ghost(suggestion)
+
+
+@pytest.mark.parametrize("open_nvim", [Kind("0.11", "builtin")], indirect=True, ids=str)
+def test_where_there_is_no_module_the_plugin_draws(open_nvim: Open) -> None:
+    nvim = open_nvim()
+    tab_through(nvim)
+    assert nvim.lua("return vim.lsp.inline_completion == nil")
 
 
 # --- several suggestions ----------------------------------------------------------------------------------------------
@@ -356,6 +418,7 @@ def test_no_second_closing_bracket(open_nvim: Open) -> None:
     nvim.until_no_ghost()
 
 
+@EITHER_BACKEND
 def test_a_file_with_crlf_keeps_its_line_ends(open_nvim: Open) -> None:
     nvim = open_nvim(text="def area(width, height):\r\n")
     nvim.keys("A")

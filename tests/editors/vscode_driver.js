@@ -81,19 +81,22 @@ function looks() {
 
 /** @param {string} executablePath */
 async function main(executablePath) {
-  const browser = await chromium.launch({
-    executablePath,
-    // no sandbox: containers run as root; the rest keeps the browser from talking to anyone but us
-    args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-      "--disable-quic", "--no-first-run"],
-  });
+  const launch = () =>
+    chromium.launch({
+      executablePath,
+      // no sandbox: containers run as root; the rest keeps the browser from talking to anyone but us
+      args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+        "--disable-sync", "--disable-quic", "--no-first-run"],
+    });
+  let browser = await launch();
   /** @type {import("playwright-core").Page} */
   let page;
 
   /** @type {Record<string, (command: any) => Promise<unknown>>} */
   const actions = {
     async open({ url }) {
-      await page?.close();
+      await page?.close().catch(() => undefined); // a page that has crashed cannot be closed
+      if (!browser.isConnected()) browser = await launch();
       page = await browser.newPage({ viewport: { width: 1000, height: 700 } });
       // Only for a test that fails: on a machine that runs much beside, a page takes half a minute.
       page.setDefaultTimeout(120_000);

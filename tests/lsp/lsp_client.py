@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from forked import Forked
+
 ROOT = Path(__file__).parents[2]
 # Seconds; only for a test that fails. Machines that run other things beside are slow.
 PATIENCE = 90
@@ -36,7 +38,7 @@ class ResponseError(Exception):
 class Client:
     """Messages that come in are kept in ``log``; requests of the server are answered by ``answers`` (null else)."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process | Forked) -> None:
         self.process = process
         self.log: list[dict[str, Any]] = []
         self.answers: dict[str, Callable[[Any], Any]] = {}
@@ -47,12 +49,17 @@ class Client:
         self._reading: asyncio.Task[None] | None = None
 
     @classmethod
-    async def start(cls, *arguments: str, read: bool = True, **kwargs: Any) -> Client:
-        """Start a server. ``read`` false: never read what it writes."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tabspec_lsp.main", *arguments,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=kwargs.pop("stderr", None),
-            env=environment(), limit=1 << 16, **kwargs,
+    async def start(cls, *arguments: str, read: bool = True, forked: bool = True, **kwargs: Any) -> Client:
+        """Start a server. ``read`` false: never read what it writes. ``forked`` false, or with anything that
+        `asyncio.create_subprocess_exec` is to be told: as an editor starts it."""
+        process = (
+            await Forked.start(arguments, environment())
+            if forked and not kwargs
+            else await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tabspec_lsp.main", *arguments,
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=kwargs.pop("stderr", None),
+                env=environment(), limit=1 << 16, **kwargs,
+            )
         )  # fmt: skip
         client = cls(process)
         if read:

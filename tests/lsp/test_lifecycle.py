@@ -19,7 +19,7 @@ PROGRESS = {"textDocument": {"inlineCompletion": {}}, "window": {"workDoneProgre
 
 
 async def test_shutdown_and_exit(start: Start) -> None:
-    client = await start()
+    client = await start(forked=False)
     await client.request("shutdown")
     with pytest.raises(ResponseError) as caught:
         await client.status()
@@ -29,7 +29,7 @@ async def test_shutdown_and_exit(start: Start) -> None:
 
 
 async def test_exit_without_shutdown(start: Start) -> None:
-    client = await start()
+    client = await start(forked=False)
     client.notify("exit", None)
     assert await client.ended() == 1
 

@@ -171,7 +171,7 @@ async def test_a_client_that_never_reads_is_not_waited_for_with_ever_more_memory
 
 
 async def test_a_client_that_never_reads_and_dies(start: Start) -> None:
-    client = await start(model={"any": True}, read=False, initialize=False)
+    client = await start(forked=False, model={"any": True}, read=False, initialize=False)
     client.begin("initialize", {"processId": None, "rootUri": None, "capabilities": {}})
     client.open("abc")
     for _ in range(3000):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from tabspec.errors import ModelError
 from tabspec.models.llama import LlamaDecoder
 from tabspec.models.load import load_model
 from tabspec.models.local import LocalModel
-from tabspec.models.protocol import CHUNK_AHEAD, GenerationRequest, StopRule, slots_of
+from tabspec.models.protocol import CHUNK_AHEAD, Chunk, GenerationRequest, StopRule, slots_of
+from tabspec.models.serving import Serving
 from tabspec.models.slots import SEQUENCES
 from tabspec.prompt.window import canonical_cut
 from tests import tiny
@@ -122,6 +124,39 @@ def test_the_answers_are_those_of_each_alone(folder: Path, alone: dict[int, str]
             assert not slot.busy
 
     asyncio.run(run())
+
+
+async def test_what_is_asked_again_as_urgent_goes_on_where_it_was(folder: Path, alone: dict[int, str]) -> None:
+    """As the scheduler does it when somebody comes to wait: a cancel, and the same question with what is written."""
+    model, decoder = model_of(folder)
+    sent: dict[object, list[Chunk]] = {1: [], 2: []}
+
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    def send(number: object, what: Chunk | Exception) -> None:
+        assert isinstance(what, Chunk)
+        sent[number].append(what)
+        if sum(len(chunk.tokens) for chunk in sent[1]) == 4:
+            begun.set()
+        if what.finish:
+            ended.set()
+
+    serving, at = Serving(model, send), PLACES[2]
+    serving.start(1, ask(at))
+    await begun.wait()
+    before = sum(tokens for _, tokens in decoder.passes)
+    written = "".join(chunk.text for chunk in sent[1])
+    serving.cancelled.add(1)
+    serving.cancel(1)
+    serving.start(2, replace(ask(at, foreground=True), resume=written))
+    await ended.wait()
+    texts = [chunk.text for chunk in sent[2]]
+    assert written + "".join(texts) == alone[at]
+    whole = sum(tokens for _, tokens in decoder.passes)
+    model, decoder = model_of(folder)
+    await read(model, ask(at))
+    assert whole <= sum(tokens for _, tokens in decoder.passes) + 4  # no prompt is computed again
+    assert before < whole
 
 
 async def test_a_foreground_generation_waits_for_one_pass_at_most(folder: Path, alone: dict[int, str]) -> None:

@@ -41,6 +41,21 @@ local function ask_at_once(buf)
   end
 end
 
+---What the module is to draw of an answer: it would draw the line ends of a file with CRLF as ^M.
+---@param result table?
+local function drawn(result)
+  if type(result) ~= 'table' then
+    return result
+  end
+  local copy = vim.deepcopy(result)
+  for _, item in ipairs(copy.items or copy) do
+    if type(item.insertText) == 'string' then
+      item.insertText = item.insertText:gsub('\r\n', '\n')
+    end
+  end
+  return copy
+end
+
 ---Hears the answers to the module's requests: it keeps them to itself.
 ---@param client vim.lsp.Client
 local function listen(client)
@@ -52,7 +67,7 @@ local function listen(client)
     end
     local here = places.here(buf)
     return request(self, method, params, function(err, result, ...)
-      handler(err, result, ...)
+      handler(err, drawn(result), ...)
       if sessions.get(buf) == session and session:active() then
         session:take(here, err, result, params.context.triggerKind == INVOKED)
       end
