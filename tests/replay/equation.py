@@ -22,7 +22,7 @@ from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.postprocess import judge, postprocess
-from tabspec.engine.question import Question, uses_crlf
+from tabspec.engine.question import Question
 from tabspec.models.load import load_model
 from tabspec.models.local import LocalModel
 from tabspec.models.protocol import GenerationRequest, StopRule
@@ -33,6 +33,7 @@ from tabspec.replay.runner import Setting, replay
 from tabspec.replay.session import Session
 from tabspec.replay.session_file import read_session
 from tabspec.suggestion import Answer, Finish, GeneratedText, Reason, Suggestion
+from tabspec.text import uses_crlf
 
 Offer = Suggestion | Reason
 Heard = list[tuple[EditContext, Answer]]
