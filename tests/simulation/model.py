@@ -54,7 +54,8 @@ def write(prefix: str, suffix: str, salt: str, stop: StopRule, end_percent: int)
         token_ends = (dice >> 16) % 5 < 2 or not char.isascii() or ends or stops
         if pending and token_ends:
             settled = stop.around and stop.around.settled(written + pending, len(written))
-            if settled is not None and len(tokens) < stop.max_tokens:  # (asked by the engine only; the oracle has the whole answer)
+            # (Asked by the engine only; the oracle has the whole answer.)
+            if settled is not None and len(tokens) < stop.max_tokens:
                 tokens.append(Token(pending[: settled - len(written)], _logprob(dice)))
                 return tuple(tokens), Finish.STOP
             tokens.append(Token(pending, _logprob(dice)))
