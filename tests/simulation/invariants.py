@@ -38,7 +38,8 @@ class Request:
     began: float
     failures: int  # how many streams had failed when it began
     moved_on: bool = False  # something has happened that supersedes it
-    held_up: float = 0.0  # seconds for which it waited for a stream to stop, without a break
+    held_up: float = 0.0  # seconds for which it waited for these streams to stop, without a break
+    held_by: frozenset[Stream] = frozenset()
 
 
 @dataclass
@@ -284,9 +285,11 @@ class Watch:
         stalled = []
         for request in self.pending:
             if not stopping or any(self._stream_serves(stream, request) for stream in useful):
-                request.held_up = 0.0
+                request.held_up, request.held_by = 0.0, frozenset()
             else:
-                request.held_up += seconds
+                # Others than before: in between, its own answer came in no time and went another way (seed 62855).
+                request.held_up = seconds + (0.0 if request.held_by.isdisjoint(stopping) else request.held_up)
+                request.held_by = frozenset(stopping)
             if not any(self._stream_serves(stream, request) for stream in useful):
                 stalled.append(request)
         for request in stalled:
