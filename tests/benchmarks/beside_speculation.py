@@ -1,16 +1,17 @@
 """How much later a request is answered because something is being asked ahead when it comes:
-`python tests/benchmarks/beside_speculation.py`.
+`python tests/benchmarks/beside_speculation.py [POLICY]` (`tree`, which asks for all there is, if none is named).
 
-Two copies of the bundled model, each in its worker process, go through the same requests; one engine asks ahead
-(`tree`, which asks for all there is), the other never. At each place a suggestion is shown; some milliseconds later, at
-a random moment of the work that has begun, the user types something else, and that request goes to the model. The waits
-are paired, request by request.
+Three copies of the bundled model, each in its worker process, go through the same requests; one engine asks ahead, the
+others never: what lies between those two is the machine's. At each place a suggestion is shown; some milliseconds
+later, at a random moment of the work that has begun, the user types something else, and that request goes to the model.
+The waits are paired, request by request.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+import sys
 import time
 from dataclasses import dataclass
 from itertools import pairwise
@@ -75,30 +76,32 @@ class Side:
         return median(gap for gap in gaps if gap > 1e-4) * 1000  # those of one pass come at once
 
 
-async def main() -> None:
+async def main(policy: Policy) -> None:
     random = Random(5)
     texts = [path.read_text("utf-8") for path in sorted(Path(tabspec.__file__).parent.rglob("*.py"))]
     texts = [text for text in texts if len(text) > 4000]
-    without, ahead = await Side.start(Policy.CACHE), await Side.start(Policy.TREE)
-    differences = []
+    sides = [await Side.start(policy) for policy in (Policy.CACHE, Policy.CACHE, policy)]
+    without, again, ahead = sides
+    later: dict[str, list[float]] = {"asking ahead": [], "nothing": []}
     for number in range(PLACES):
         text = texts[number * len(texts) // PLACES]
         at = random.choice([match.end() for match in LIKELY.finditer(text, len(text) // 3)])
         pause, typed = random.random() * LONGEST_S, random.choice("xqz")
-        sides = [without, ahead] if number % 2 else [ahead, without]
-        if all([await side.play(text, at, pause, typed) for side in sides]):
-            differences.append(ahead.waits[-1] - without.waits[-1])
-    cuts = quantiles(differences, n=100)
-    later = (
-        f"p50 {cuts[49]:.2f}, p90 {cuts[89]:.2f}, p99 {cuts[98]:.2f}, most {max(differences):.2f} (p1 {cuts[0]:.2f})"
-    )
-    print(f"{len(differences)} pairs, {ahead.engine.stats.speculative_tokens} tokens asked ahead")
-    print(f"waits: without {median(without.waits):.2f} ms, with {median(ahead.waits):.2f}; later by {later}")
+        order = sides[number % 3 :] + sides[: number % 3]
+        if all([await side.play(text, at, pause, typed) for side in order]):
+            later["asking ahead"].append(ahead.waits[-1] - without.waits[-1])
+            later["nothing"].append(again.waits[-1] - without.waits[-1])
+    print(f"{len(later['nothing'])} pairs, {ahead.engine.stats.speculative_tokens} tokens asked ahead")
+    print("waits, ms: " + ", ".join(f"{median(side.waits):.2f}" for side in sides))
+    for what, differences in later.items():
+        cuts = quantiles(differences, n=100)
+        told = ", ".join(f"p{percent} {cuts[percent - 1]:.2f}" for percent in (1, 10, 50, 90, 99))
+        print(f"later by {what}: {told}, most {max(differences):.2f}")
     print(f"from one token to the next: {await without.step():.2f} ms")
-    for side in (without, ahead):
+    for side in sides:
         await side.engine.close()
         await side.worker.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(Policy(sys.argv[1] if len(sys.argv) > 1 else "tree")))
