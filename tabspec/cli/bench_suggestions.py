@@ -28,6 +28,9 @@ from tabspec.replay.suggestion_bench import (
     question,
 )
 
+# It keeps whole prompts of earlier requests in memory: a bench that asks the same ones again, round by round, would
+# find them all there, as no editor does.
+_NO_STORE = ("--cache-ram", "0")
 _FLASH = {True: "", False: ", no flash attention"}  # which is faster differs with the processor
 
 
@@ -113,7 +116,8 @@ def _llama_cpp(stack: ExitStack, program: Path | None, threads: int, context: in
             found[name] = LlamaCppModel(file, BUNDLED, threads=threads, flash=flash)
         for flash, how in _FLASH.items() if program and weights is Weights.Q8_0 else ():
             assert program is not None
-            url = stack.enter_context(llama_server(program, file, threads=threads, context=context, flash=flash))
+            options = ("-t", str(threads), "-c", str(context), "-fa", "on" if flash else "off", *_NO_STORE)
+            url = stack.enter_context(llama_server(program, file, *options))
             found[f"llama-server, {weights}{how}"] = load_model(f"{url}?exact=off&tokenizer={BUNDLED}")
             found[f"llama-server, {weights}{how}, exact"] = load_model(f"{url}?exact=on&tokenizer={BUNDLED}")
     return found

@@ -20,7 +20,7 @@ from tabspec.engine.futures import SHARES, TYPED_AT_REST, Kind
 from tabspec.engine.generation import Generation, Link, State
 from tabspec.engine.neighbours import Neighbours
 from tabspec.engine.past import Past
-from tabspec.engine.postprocess import judge, postprocess
+from tabspec.engine.postprocess import judge, trimmed
 from tabspec.engine.price import Price
 from tabspec.engine.question import Question
 from tabspec.engine.rejections import Rejections
@@ -251,7 +251,7 @@ class CompletionEngine:
     def _suggest(self, context: EditContext, generated: GeneratedText) -> Suggestion | Reason:
         """What to offer of a text at ``context``, or why nothing."""
         generated = settle(context, generated, self._steps)
-        suggestion = postprocess(context, generated, self._steps)
+        suggestion = trimmed(context, generated, self._steps)
         suggestion = judge(suggestion, generated, self._model.info.calibration, self.config.min_probability)
         refused = isinstance(suggestion, Suggestion) and (context, suggestion) in self._rejections
         return Reason.REJECTED if refused else suggestion

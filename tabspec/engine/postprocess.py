@@ -26,7 +26,13 @@ def postprocess(
     context: EditContext, generated: GeneratedText, steps: Collection[Step] = frozenset(Step)
 ) -> Suggestion | Reason:
     """The suggestion to offer at ``context``, or why there is none."""
-    generated = settle(context, generated, steps)
+    return trimmed(context, settle(context, generated, steps), steps)
+
+
+def trimmed(
+    context: EditContext, generated: GeneratedText, steps: Collection[Step] = frozenset(Step)
+) -> Suggestion | Reason:
+    """The same of a text that is settled already (`tabspec.engine.settling.settle`)."""
     text = trim_end(generated.text)
     near, behind = around(context, steps), rest_of_line(context)
     before = near.line

@@ -5,11 +5,23 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import deque
+from dataclasses import dataclass
 
 from tabspec.engine.pace import STARTS, Pace
 
 # Before anything was measured: about what a suggestion of the bundled model takes on two cores, in seconds.
 USUAL = 0.06
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A suggestion that has been on the screen for ``age`` seconds: the probabilities that it is ``taken``, and that
+    another Tab follows ``again``; ``in_row``: it came by an accept itself."""
+
+    taken: float
+    again: float
+    in_row: bool = False
+    age: float = 0.0
 
 
 class Price:
@@ -43,26 +55,20 @@ class Price:
         tenth = sorted(self._busy)[math.ceil(0.9 * len(self._busy)) - 1]
         return math.exp(math.ceil(math.log(max(tenth, 1e-4)) * 7) / 7)
 
-    def start(
-        self, probability: float, taken: float, again: float, in_row: bool, deeper: bool, age: float
-    ) -> float | None:
-        """How long after a suggestion was shown to ask for what comes behind it with this ``probability``; None: not
-        at all.
+    def start(self, probability: float, shown: Shown, deeper: bool = False) -> float | None:
+        """How long after a suggestion was ``shown`` to ask for what comes behind it with this ``probability``; None:
+        not at all. ``deeper``: more than one accept lies between. A start before the suggestion's age means now.
 
         Begun early, it is there when Tab comes; begun late, much of what will be typed over is gone by then. The best
         moment is that of the highest P · seconds saved - ``economy`` · (1 - P) · seconds in vain. Both shrink alike
         with the chance that the suggestion is still there, so that the best of what is left stays so.
-
-        ``taken`` is the probability that the suggestion is taken, ``again`` that another Tab follows; ``in_row``: it
-        came by an accept itself; ``deeper``: more than one accept lies between; ``age``: how long ago it was shown, so
-        that a start before it means now.
         """
         best, at = 0.0, None
-        now = bisect_right(STARTS, age) - 1
-        table = self.pace.table(self.service, in_row, deeper)
+        now = bisect_right(STARTS, shown.age) - 1
+        table = self.pace.table(self.service, shown.in_row, deeper)
         for start, row in zip(STARTS[now:], table[now:], strict=True):
-            saved = probability * (row.saved + again * row.then)
-            vain = max(taken - probability, 0.0) * row.beside + (1 - taken) * row.vain
+            saved = probability * (row.saved + shown.again * row.then)
+            vain = max(shown.taken - probability, 0.0) * row.beside + (1 - shown.taken) * row.vain
             if (worth := saved - self.economy * self._share * vain) > best:
                 best, at = worth, start
         return at

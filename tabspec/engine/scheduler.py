@@ -36,9 +36,8 @@ class Scheduler:
         self._model, self._stop, self._wrote, self._ended, self._slots = model, stop, wrote, ended, slots
         self._queued: dict[Generation, int] = {}
         self._running: dict[Generation, asyncio.Task[Exception | None]] = {}
-        # On a model that serves by urgency, those that run: as speculations, and as what somebody waits for.
-        self._ahead: dict[Generation, None] = {}
-        self._urgent: dict[Generation, None] = {}
+        # On a model that serves by urgency, those that run, and whether they were asked as what somebody waits for.
+        self._urgent: dict[Generation, bool] = {}
         self._numbers = count()
         self._closed = False
 
@@ -61,7 +60,7 @@ class Scheduler:
     def set_foreground(self, generation: Generation, foreground: bool) -> None:
         """Somebody waits for it now, or nobody any more (but it may still be of use)."""
         generation.foreground = foreground
-        if foreground and generation in self._ahead and generation.state is State.RUNNING:
+        if foreground and self._urgent.get(generation) is False and generation.state is State.RUNNING:
             # It was asked as a speculation: others would go on beside it, and what others wait for before it.
             self._stop_task(generation)
             generation.interrupt()
@@ -101,7 +100,7 @@ class Scheduler:
     def _give_way(self) -> None:
         """What was asked because somebody waited, and nobody does any more, goes on as a speculation as soon as it is
         in somebody's way: else it would take its steps beside, and make each of them longer."""
-        left = [g for g in self._urgent if g.state is State.RUNNING and not g.foreground]
+        left = [g for g, asked in self._urgent.items() if asked and g.state is State.RUNNING and not g.foreground]
         if left and any(generation.foreground for generation in self.generations()):
             for generation in left:
                 self._stop_task(generation)
@@ -134,7 +133,7 @@ class Scheduler:
         """Read the model's answer into the generation, to its end or until this task is cancelled."""
         request = generation.question.request(self._stop, generation.text, generation.foreground, generation.wanted)
         if schedules(self._model):
-            (self._urgent if request.foreground else self._ahead)[generation] = None
+            self._urgent[generation] = request.foreground
         now = asyncio.get_running_loop().time
         started = since = now()
         try:
@@ -154,7 +153,6 @@ class Scheduler:
             # A fault in a model must not take the engine down with it.
             return ModelError(f"{type(failure).__name__}: {failure}")
         finally:
-            self._ahead.pop(generation, None)
             self._urgent.pop(generation, None)
             generation.busy += now() - started
             generation.cost += (now() - since) / max(len(self._running), 1)

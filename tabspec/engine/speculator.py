@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Protocol
 
@@ -19,7 +19,7 @@ from tabspec.context import EditContext
 from tabspec.engine.acceptance import Acceptance, Predictor
 from tabspec.engine.futures import Future, Kind, futures
 from tabspec.engine.generation import Link
-from tabspec.engine.price import Price
+from tabspec.engine.price import Price, Shown
 from tabspec.suggestion import Reason, Suggestion
 
 
@@ -173,19 +173,30 @@ class Speculator:
         if screen is None:
             return
         root = screen.root
-        age = self._clock.time() - screen.since + 1e-6  # what a sum of times loses: a timer must find its own time come
-        taken = self.acceptance.probability(root, screen.in_row)
+        shown = Shown(
+            self.acceptance.probability(root, screen.in_row),
+            self.acceptance.again(),
+            screen.in_row,
+            self._clock.time() - screen.since + 1e-6,  # what a sum of times loses: a timer must find its own time come
+        )
         later = math.inf  # when to look again
         order = count()  # equal probabilities: first come, first served
         # Of the tree below the screen's suggestion: (-probability, order, accepts so far, the future's last step)
         heap: list[tuple[float, int, tuple[Link, ...], EditContext, Future]] = []
 
         def push(before: tuple[Link, ...], link: Link, reached: float) -> None:
-            nonlocal later
-            for future, start in self._futures(link, reached, taken, len(before) + 1, screen.in_row, age):
-                if start <= age:
-                    heapq.heappush(heap, (-future.probability, next(order), before, link.context, future))
-                later = min(later, start) if start > age else later
+            """What may come behind ``link``, if it is wanted by now; it is ``reached`` with this probability."""
+
+            def due(kind: Kind, probability: float) -> bool:
+                nonlocal later
+                start = self.start(kind, reached * probability, shown, deeper=bool(before))
+                if start is not None and start > shown.age:
+                    later = min(later, start)
+                return start is not None and start <= shown.age
+
+            accept = self.acceptance.probability(link, screen.in_row or bool(before))
+            for future in futures(link.context, link.suggestion, accept, due):
+                heapq.heappush(heap, (-reached * future.probability, next(order), before, link.context, future))
 
         push((), root, 1.0)
         for _ in range(FUTURES):
@@ -203,36 +214,12 @@ class Speculator:
                 push(lineage, Link(state, suggestion), -negative)
         screen.wake(None if later == math.inf else self._clock.call_at(screen.since + later, lambda: self.look(uri)))
 
-    def _futures(
-        self, link: Link, reached: float, taken: float, ahead: int, in_row: bool, age: float
-    ) -> Iterator[tuple[Future, float]]:
-        """The futures behind a suggestion that the policy wants, and when, given the probability that it comes to be
-        shown; they lie ``ahead`` accepts from the screen."""
-
-        def start(kind: Kind, probability: float) -> float | None:
-            return self.start(kind, reached * probability, taken, ahead, in_row, age)
-
-        accept = self.acceptance.probability(link, in_row or ahead > 1)
-        for future in futures(link.context, link.suggestion, accept, lambda *each: start(*each) is not None):
-            when = start(future.kind, future.probability)
-            assert when is not None  # it is wanted
-            yield replace(future, probability=reached * future.probability), when
-
-    def start(
-        self,
-        kind: Kind,
-        probability: float,
-        taken: float = 0.0,
-        ahead: int = 0,
-        in_row: bool = False,
-        age: float = 0.0,
-    ) -> float | None:
-        """How long after the screen's suggestion was shown, ``age`` ago, the policy asks for a future of this kind, so
-        many steps ahead (0: at a cursor that rests); None if it does not. ``taken`` is the probability that the
-        screen's suggestion is taken."""
+    def start(self, kind: Kind, probability: float, shown: Shown | None = None, deeper: bool = False) -> float | None:
+        """How long after a suggestion was ``shown`` the policy asks for a future of this kind, or for one ``deeper``
+        than the next accept; None if it does not. Of a place that nothing is shown at, 0 or None."""
         if self.config.policy is not Policy.ADAPTIVE:
             wanted = self.config.policy is Policy.TREE or kind is Kind.ACCEPT
             return 0.0 if wanted and probability > 0 else None
-        if not ahead or kind is Kind.ENTER:  # no Tab comes first
+        if shown is None or kind is Kind.ENTER:  # no Tab comes first
             return 0.0 if self.price.worth(probability) else None
-        return self.price.start(probability, taken, self.acceptance.again(), in_row, ahead > 1, age)
+        return self.price.start(probability, shown, deeper)

@@ -9,6 +9,8 @@ from tabspec.models.address import is_address, parse_address
 from tabspec.models.hub import find_folder, is_hub_name
 from tabspec.models.scripted_file import SCHEME, read_script
 
+DECODERS = ("auto", "own", "transformers")
+
 
 def check_model(name: str | None, *, format: str = "", decoder: str = "auto") -> None:
     """Raises `ModelNotUsable`, with one line, for what `tabspec.models.load.load_model` would refuse, as far as that
@@ -29,7 +31,4 @@ def check_model(name: str | None, *, format: str = "", decoder: str = "auto") ->
 
         folder = ModelFolder(find_folder(name))
         speak(folder.tokenizer_json(), folder.model_type, str(folder.path), format)
-        assert folder.weights  # raises where there are none
-
-
-DECODERS = ("auto", "own", "transformers")
+        _ = folder.weights  # raises where there are none

@@ -1,4 +1,4 @@
-"""A llama-server that is started for a measurement and ends with it."""
+"""A llama-server that is started for a measurement, or a test, and ends with it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,13 @@ _START_S = 60.0
 
 
 @contextmanager
-def llama_server(program: Path, model: Path, *, threads: int, context: int, flash: bool) -> Iterator[str]:
+def llama_server(program: Path, model: Path, *options: str) -> Iterator[str]:
     """The address of a server of ``model`` (GGUF) with one slot. Raises `ModelNotUsable` if it does not come up."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    command = [str(program), "-m", str(model), "--host", "127.0.0.1", "--port", str(port)]
-    command += ["-t", str(threads), "-c", str(context), "-np", "1", "-fa", "on" if flash else "off"]
-    # It keeps whole prompts of earlier requests in memory: a bench that asks the same ones again, round by round, would
-    # find them all there, as no editor does.
-    command += ["--cache-ram", "0", "--offline", "--log-verbosity", "1"]
+    command = [str(program), "-m", str(model), "--host", "127.0.0.1", "--port", str(port), "-np", "1"]
+    command += ["--offline", "--log-verbosity", "1", *options]
     try:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     except OSError as error:

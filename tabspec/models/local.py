@@ -26,6 +26,8 @@ class LocalModel:
     are by prompt lookup unless others are given. With ``recall``, what the rest of the file says is mixed in.
     """
 
+    warm = True  # keys and values of the last prompts stay
+
     def __init__(
         self,
         info: ModelInfo,
@@ -44,11 +46,6 @@ class LocalModel:
         prompter = Prompter(vocabulary, form, decoder.context)
         recaller = Recaller(prompter.encode, vocabulary.control) if recall else None
         self.local = LocalDecoding(decoder, vocabulary, prompter, Slots(decoder, slots), drafts, chunk, recaller)
-
-    @property
-    def warm(self) -> bool:
-        """Keys and values of the last prompts stay."""
-        return True
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         self._most_threads = self._most_threads or torch.get_num_threads()

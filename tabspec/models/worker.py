@@ -50,6 +50,7 @@ class WorkerModel:
     called with a line whenever the state changes or loading gets on.
     """
 
+    warm = True  # keys and values of the last prompts stay
     schedules = True  # for what somebody waits for, it takes all threads, and no other work beside
 
     def __init__(
@@ -92,11 +93,6 @@ class WorkerModel:
             self._ready = _quiet_future()
             self._keeper = asyncio.create_task(self._keep())
         return await asyncio.shield(self._ready)
-
-    @property
-    def warm(self) -> bool:
-        """Keys and values of the last prompts stay."""
-        return True
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         try:

@@ -164,6 +164,8 @@ class Run:
     timeline: tuple[RequestRecord, ...] = ()
     shared: Shared | None = None  # of `tabspec replay --users`: many users on one service
     economy: float | None = None  # where runs of one policy differ in it
+    think_jitter: float = 0.0  # how much the reading time varies (`tabspec.replay.thinking`)
+    burst: int = 1  # Tabs in a row
 
     @property
     def name(self) -> str:

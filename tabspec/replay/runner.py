@@ -274,6 +274,8 @@ def _run(session: Session, model: Model, setting: Setting, stage: _Stage, interr
         clock=setting.clock,
         user=setting.user.value,
         think_ms=setting.think_ms,
+        think_jitter=setting.jitter,
+        burst=setting.burst,
         seed=setting.seed,
         git_commit=setting.git_commit,
         machine=setting.machine,

@@ -17,13 +17,12 @@ class Thinking:
     standard deviation of their logarithm (0.3: two thirds of them lie between 0.74 and 1.35 times the median).
 
     With ``burst`` above 1 the user presses Tab so many times in a row, as one who knows what comes: the first after
-    thinking, the others ``quick`` seconds after their suggestion is shown.
+    thinking, the others `QUICK` seconds after their suggestion is shown.
     """
 
     seconds: float = 0.6
     jitter: float = 0.0
     burst: int = 1
-    quick: float = QUICK
     seed: int = 0
 
     def pause(self, place: int, row: int) -> float:
@@ -31,7 +30,7 @@ class Thinking:
 
         It depends on nothing else, so that all policies meet the same user.
         """
-        median = self.quick if row % self.burst else self.seconds
+        median = QUICK if row % self.burst else self.seconds
         if not self.jitter:
             return median
         # A string seeds by its digest: alike in every process.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 # A circle is a piece of so many characters, with a letter or digit in it, so many times in a row. (A rule of signs, or
 # indentation, is meant.)
 _SHORTEST_TURN, _LONGEST_TURN = 2, 40
 _TURNS = 4
+_ANY = re.compile(rf"(.{{{_SHORTEST_TURN},{_LONGEST_TURN}}}?)\1{{{_TURNS - 1}}}", re.DOTALL)
 # Shorter lines (`else:`, `})`, `pass`) stand one below the other in good code.
 _SHORTEST = 10
 
@@ -15,6 +18,8 @@ def circle(text: str, since: int = 0) -> tuple[int, int] | None:
 
     ``since``: no circle is complete within the first so many characters, which is known.
     """
+    if not _ANY.search(text, max(since + 1 - _TURNS * _LONGEST_TURN, 0)):  # hardly ever is there one: told in C
+        return None
     for end in range(max(since + 1, _TURNS * _SHORTEST_TURN), len(text) + 1):
         last = text[end - 1]
         for turn in range(_SHORTEST_TURN, min(_LONGEST_TURN, end // _TURNS) + 1):

@@ -264,7 +264,7 @@ MUTANTS = (
     Mutant(
         "what a request joins stays a speculation for the model",
         _SCHEDULER + "set_foreground",
-        "foreground and generation in self._ahead",
+        "foreground and self._urgent.get(generation) is False",
         "False",
     ),
     Mutant(

@@ -11,7 +11,7 @@ from tabspec.context import EditContext
 from tabspec.engine.acceptance import Acceptance
 from tabspec.engine.generation import Link
 from tabspec.engine.pace import SPREAD, STARTS, Pace, done_before
-from tabspec.engine.price import Price
+from tabspec.engine.price import Price, Shown
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document
 
@@ -69,7 +69,7 @@ def test_no_other_start_is_worth_more(
 ) -> None:
     price = Price(economy)
     price.pace = paced(taken, again, refused)
-    start = price.start(p, p, 0.0, False, False, age)
+    start = price.start(p, Shown(p, 0.0, age=age))
     table = price.pace.table(price.service, False, False)
     worth = {
         at: p * row.saved - economy * (1 - p) * row.vain
@@ -83,23 +83,23 @@ def test_who_takes_his_time_is_served_late_and_who_hurries_at_once() -> None:
     slow, quick = Price(0.02), Price(0.02)
     slow.pace = paced([0.6] * 16, [0.6] * 16, [0.2] * 16)
     quick.pace = paced([0.05] * 16, [0.05] * 16, [0.2] * 16)
-    late = slow.start(0.2, 0.2, 0.2, False, False, 0.0)
+    late = slow.start(0.2, Shown(0.2, 0.2))
     assert late is not None and 0.2 <= late <= 0.6 / SPREAD[-1] - slow.service + 0.1
-    assert quick.start(0.2, 0.2, 0.2, False, False, 0.0) == 0.0
+    assert quick.start(0.2, Shown(0.2, 0.2)) == 0.0
 
 
 def test_deeper_only_where_tabs_come_faster_than_suggestions() -> None:
     for again, deep in ((0.05, True), (1.0, False)):
         price = Price(0.02)
         price.pace = paced([0.6] * 16, [again] * 16, [0.2] * 16)
-        assert (price.start(0.3, 0.5, 0.5, False, True, 0.0) is not None) == deep
+        assert (price.start(0.3, Shown(0.5, 0.5), deeper=True) is not None) == deep
 
 
 @given(odds, odds)
 def test_what_costs_nothing_is_always_worth_it_and_what_never_comes_is_not(p: float, economy: float) -> None:
     assert Price(0.0).worth(p)
     assert Price(economy).worth(p) == (p > economy * (1 - p))
-    assert Price(economy).start(0.0, p, 0.5, False, False, 0.0) is None
+    assert Price(economy).start(0.0, Shown(p, 0.5)) is None
 
 
 def test_services_are_taken_on_the_safe_side() -> None:

@@ -37,6 +37,7 @@ MOST_LOST = 3
 class SharedModel:
     """The model ``name``; arguments are those of `WorkerModel`, which this stands in for."""
 
+    warm = True  # as of a worker's
     schedules = True  # the daemon serves all editors by urgency, and so does a worker what one of them asks
 
     def __init__(
@@ -91,11 +92,6 @@ class SharedModel:
         """Connect to a daemon that has this model, if one runs; a worker is not started for it."""
         async with self._changing:
             return self.shared or await self._connect()
-
-    @property
-    def warm(self) -> bool:
-        """As of a worker's: keys and values of the last prompts stay."""
-        return True
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         written = ""

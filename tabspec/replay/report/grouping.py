@@ -30,8 +30,7 @@ def groups(result: ReplayResult) -> list[Group]:
     """
     together: dict[tuple[object, ...], list[Run]] = {}
     for run in result.runs:
-        key = (run.session, run.model, run.user, run.think_ms, run.clock, run.seed)
-        together.setdefault(key, []).append(run)
+        together.setdefault((run.session, *_played(run), run.seed), []).append(run)
     found = [_session(tuple(runs)) for runs in together.values()]
     if len(found) > 1 and (overall := _overall(found)):
         return [overall, *found]
@@ -54,7 +53,7 @@ def _overall(found: list[Group]) -> Group | None:
 
     Sessions replayed with different models or users do not add up to anything.
     """
-    if len({(run.model, run.user, run.think_ms, run.clock) for group in found for run in group.runs}) > 1:
+    if len({_played(run) for group in found for run in group.runs}) > 1:
         return None
     policies = [run.name for run in found[0].runs if all(run.name in _policies(group) for group in found)]
     pools = []
@@ -67,6 +66,11 @@ def _overall(found: list[Group]) -> Group | None:
         return None
     length = words.span(pools[0].duration_s)
     return Group("All sessions", f"{len(found)} sessions, {length}", tuple(pools), sessions=len(found))
+
+
+def _played(run: Run) -> tuple[object, ...]:
+    """With which model and by whom: runs that differ in it are not comparable."""
+    return run.model, run.user, run.think_ms, run.think_jitter, run.burst, run.clock
 
 
 def _policies(group: Group) -> set[str]:
