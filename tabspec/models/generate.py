@@ -83,10 +83,27 @@ class _Stretch:
     def over(self) -> bool:
         return self.cut or self.finish is not None
 
-    def begins(self, choice: Choice) -> bool:
-        """Whether this token is where the suggestion begins, and only the ways to begin are asked for."""
-        beyond = not self.rest or len(self.local.vocabulary.bytes_of[choice.token]) > len(self.rest)
+    def begins(self, choice: Choice, rest: bytes) -> bool:
+        """Whether this token, chosen with ``rest`` left, is where the suggestion begins, and only the ways to begin are
+        asked for."""
+        beyond = not rest or len(self.local.vocabulary.bytes_of[choice.token]) > len(rest)
         return bool(self.beginnings) and beyond
+
+    def holding(self, choices: Sequence[Choice | None]) -> int:
+        """How many of ``choices``, made behind this prompt before, would be made again.
+
+        A choice made while less text was forced holds if it agrees with what is forced now: it was the best of more
+        tokens than are allowed now.
+        """
+        rest = self.rest
+        for count, choice in enumerate(choices):
+            if choice is None or not rest.startswith(choice.rest) or choice.recall != self.recall_key:
+                return count
+            data = self.local.vocabulary.bytes_of[choice.token]
+            if self.begins(choice, rest) or not (rest.startswith(data) or data.startswith(rest)):
+                return count
+            rest = rest[len(data) :]
+        return len(choices)
 
     def begin(self, logits: torch.Tensor) -> Chunk:
         """The ways to begin, of the logits that the first choice was made of."""
@@ -129,7 +146,7 @@ async def generate(local: LocalDecoding, request: GenerationRequest) -> AsyncGen
         if not stretch.over:
             prompt = local.prompter.prompt(writing.head, request)
             stretch.recall = local.recaller.of(request, writing.head) if local.recaller else None
-            with local.slots.hold(prompt, request.foreground) as slot:
+            with local.slots.hold(prompt, request.foreground, stretch.holding) as slot:
                 async for chunk in _decode(stretch, slot, prompt, request.foreground):
                     yield chunk
         if stretch.finish:
@@ -169,35 +186,25 @@ _Pending = list[tuple[int, Choice | None]]
 
 
 def _reuse(stretch: _Stretch, slot: Slot, prompt: list[int]) -> tuple[_Pending, list[Chunk]]:
-    """Keep of ``slot`` what is right; return the tokens still to be run, and what the kept choices wrote.
-
-    A choice made while less text was forced holds if it agrees with what is forced now: it was the best of more
-    tokens than are allowed now.
-    """
+    """Keep of ``slot`` what is right; return the tokens still to be run, and what the kept choices wrote."""
     local = stretch.local
     kept = slot.shared(prompt)
+    again = slot.choices[kept:] if kept == len(prompt) else []
     chunks = []
     length = kept
-    if kept == len(prompt):
-        for choice in slot.choices[kept:]:
-            if choice is None or not stretch.rest.startswith(choice.rest) or choice.recall != stretch.recall_key:
-                break
-            if stretch.begins(choice):
-                break
-            data = local.vocabulary.bytes_of[choice.token]
-            if not (stretch.rest.startswith(data) or data.startswith(stretch.rest)):
-                break
-            chunks.append(stretch.take(choice, reused=True))
-            length += 1
-            if stretch.over:
-                return [], [Chunk(usage=Usage(reused=kept)), *chunks]
+    for choice in again[: stretch.holding(again)]:
+        assert choice is not None
+        chunks.append(stretch.take(choice, reused=True))
+        length += 1
+        if stretch.over:
+            return [], [Chunk(usage=Usage(reused=kept)), *chunks]
     slot.truncate(local.decoder, length)
     pending: _Pending = [(token, None) for token in prompt[kept:]]
-    again = not pending and slot.logits is None
-    if again:  # the logits behind the last token are lost: run it again
+    unknown = not pending and slot.logits is None
+    if unknown:  # the logits behind the last token are lost: run it again
         pending = [(slot.tokens[-1], slot.choices[-1])]
         slot.truncate(local.decoder, length - 1)
-    return pending, [Chunk(usage=Usage(reused=kept - again)), *chunks]
+    return pending, [Chunk(usage=Usage(reused=kept - unknown)), *chunks]
 
 
 def _draft(stretch: _Stretch, slot: Slot, pending: _Pending) -> list[int]:
@@ -253,7 +260,7 @@ def _verify(stretch: _Stretch, slot: Slot, rows: torch.Tensor, draft: Sequence[i
         logits = rows[i][: stretch.local.vocabulary.size]
         logits = recalled.mixed(logits) if recalled else logits
         choice = choose(stretch.local.vocabulary, logits, stretch.rest, stretch.recall_key)
-        chunks.append(stretch.begin(logits) if stretch.begins(choice) else stretch.take(choice))
+        chunks.append(stretch.begin(logits) if stretch.begins(choice, stretch.rest) else stretch.take(choice))
         if stretch.over or i == len(draft) or draft[i] != choice.token:
             if guessed:
                 stretch.local.drafts.verified(i, len(draft))

@@ -1,12 +1,13 @@
 """KV slots: which token prefixes a decoder still holds keys and values for.
 
 A foreground request and the chain of speculations behind it take turns, each with its own prompt; a slot keeps one
-sequence. A new prompt goes to the slot that shares most with it, or to the one unused for longest.
+sequence. A new prompt goes to the slot that holds most of what it needs, or to the one unused for longest. Of what
+somebody waited for, speculation takes nothing away: there it only goes on behind the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -76,7 +77,7 @@ class Slot:
     logits: torch.Tensor | None = None
     used: int = 0
     busy: bool = False
-    foreground: bool = True  # somebody waited for what it holds, or for the beginning of it
+    foreground: bool = True  # somebody waited for what it holds, or for its beginning, and has not moved on
 
     def shared(self, tokens: Sequence[int]) -> int:
         """Length of the longest common prefix with ``tokens``."""
@@ -94,6 +95,9 @@ class Slot:
             self.logits = None
 
 
+Behind = Callable[[Sequence[Choice | None]], int]
+
+
 class Slots:
     """At least one and at most ``count`` slots at rest; while more streams run at a time, there are more."""
 
@@ -102,10 +106,15 @@ class Slots:
         self._slots: list[Slot] = []
 
     @contextmanager
-    def hold(self, prompt: Sequence[int], foreground: bool = True) -> Iterator[Slot]:
+    def hold(
+        self, prompt: Sequence[int], foreground: bool = True, behind: Behind = lambda choices: 0
+    ) -> Iterator[Slot]:
         """A slot for ``prompt``, not used by anyone else meanwhile; it holds the longest prefix there is, or more. What
-        nobody waits for leaves all slots but one to the latest that somebody waited for."""
-        slot = self._choose(prompt, foreground)
+        nobody waits for leaves all slots but one to the latest places that somebody waited for.
+
+        ``behind`` is given what was chosen behind the whole prompt, and tells how many of it hold for this request.
+        """
+        slot = self._choose(prompt, foreground, behind)
         slot.busy = True
         try:
             yield slot
@@ -128,14 +137,28 @@ class Slots:
         """Forget everything."""
         self._slots.clear()
 
-    def _choose(self, prompt: Sequence[int], foreground: bool) -> Slot:
+    def _choose(self, prompt: Sequence[int], foreground: bool, behind: Behind) -> Slot:
         shared = {slot: slot.shared(prompt) for slot in self._slots}
-        source = max(self._slots, key=lambda slot: (shared[slot], slot.used), default=None)
+        useful = {
+            slot: length + (behind(slot.choices[length:]) if length == len(prompt) else 0)
+            for slot, length in shared.items()
+        }
+        if foreground:
+            self._moved_on(shared)
+        source = max(self._slots, key=lambda slot: (useful[slot], slot.used), default=None)
         # To go on in a slot whose prompt is another one throws away what it holds behind the shared part.
         cheap = _CHEAP if len(self._slots) < self._count else _CHEAPER_THAN_A_SLOT
-        if source and not source.busy and _goes_on(shared[source], len(source.tokens), len(prompt), cheap):
-            source.foreground |= foreground
-            return source
+
+        def goes_on(slot: Slot) -> bool:
+            lost, own = len(slot.tokens) - useful[slot], shared[slot] == len(prompt)
+            takes = lost > 0 and slot.foreground and not foreground
+            near = source is not None and useful[source] - useful[slot] <= _CHEAP
+            return not slot.busy and not takes and near and (own or lost <= cheap)
+
+        if good := [slot for slot in self._slots if goes_on(slot)]:
+            target = max(good, key=lambda slot: (useful[slot], slot.used))
+            target.foreground |= foreground
+            return target
         free = [slot for slot in self._slots if not slot.busy]
         if len(self._slots) < self._count or not free:
             target = Slot(self._decoder.new_kv())
@@ -143,11 +166,18 @@ class Slots:
         else:
             target = min(self._to_lose(free, foreground), key=lambda slot: slot.used)
         target.foreground = foreground
-        if source and source is not target and shared[source] > shared.get(target, 0):
-            length = len(source.tokens) if shared[source] == len(prompt) else shared[source]
+        if source and source is not target and useful[source] > useful.get(target, 0):
+            length = useful[source]
             self._decoder.copy(source.kv, target.kv, length)
             target.tokens, target.choices, target.logits = source.tokens[:length], source.choices[:length], None
         return target
+
+    @staticmethod
+    def _moved_on(shared: Mapping[Slot, int]) -> None:
+        """Somebody waits for the prompt of which the slots hold so much. What is nearly a beginning of it is where they
+        were before, at the same place: it is not to be kept as another place's is."""
+        for slot, length in shared.items():
+            slot.foreground &= len(slot.tokens) - length > _CHEAPER_THAN_A_SLOT
 
     def _to_lose(self, free: list[Slot], foreground: bool) -> list[Slot]:
         """Those of ``free`` whose tokens may be lost to a new prompt."""
@@ -166,9 +196,3 @@ _CHEAP = 8
 # Where a copy would cost another slot its whole prompt, which has hundreds of tokens: about a suggestion and what was
 # asked ahead behind it.
 _CHEAPER_THAN_A_SLOT = 64
-
-
-def _goes_on(shared: int, held: int, prompt: int, cheap: int) -> bool:
-    """Whether a prompt with ``shared`` of its tokens in a slot that holds ``held`` is better served there than in a
-    copy: it is the slot's own prompt, or no more than ``cheap`` of what is held gets lost."""
-    return shared == prompt or held - shared <= cheap

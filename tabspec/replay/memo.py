@@ -12,14 +12,15 @@ from tabspec.text import common_prefix
 # Prompts whose keys and values the simulated KV cache keeps: two places of work, and their branches.
 SLOTS = 4
 # A kept prompt is gone on with, and not copied, where no more than this of it gets lost: the characters of 8 tokens, or
-# of 64 where the copy would take another prompt's place, as in `tabspec.models.slots`.
+# of 64 where the copy would take another prompt's place; a speculation takes nothing from what somebody waited for. As in
+# `tabspec.models.slots`.
 CHEAP, CHEAPER_THAN_A_PROMPT = 32, 256
 
 
 @dataclass(eq=False, slots=True)
 class _Kept:
     """A prompt in the KV cache, with what was generated behind it; ``foreground``: somebody waited for it, or for its
-    beginning."""
+    beginning, and has not moved on."""
 
     text: str
     foreground: bool
@@ -60,12 +61,18 @@ class SimulatedKv:
         text = self._text(request)
         new = _Kept(text[: round(len(text) * share)], request.foreground)
         common = [common_prefix(new.text, kept.text) for kept in self._kept]
+        if request.foreground:
+            for kept, length in zip(self._kept, common, strict=True):
+                kept.foreground &= len(kept.text) - length > CHEAPER_THAN_A_PROMPT
         best = max(range(len(common)), key=lambda i: (common[i], i), default=None)
         if best is not None:
             there = self._kept[best]
+            lost = len(there.text) - common[best]
             cheap = CHEAP if len(self._kept) < self._slots else CHEAPER_THAN_A_PROMPT
             # (With nothing in common there is nothing to go on with, however short it is.)
-            if common[best] == len(new.text) or (common[best] and len(there.text) - common[best] <= cheap):
+            own = common[best] == len(new.text)
+            takes = (own or (common[best] > 0 and lost <= cheap)) and (request.foreground or not there.foreground)
+            if lost == 0 or takes:
                 new.foreground |= there.foreground
                 self._kept.remove(there)
             elif len(self._kept) >= self._slots:

@@ -1,0 +1,197 @@
+"""Which KV slot a prompt goes to, and that nobody who waits computes more because something was asked ahead."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import torch
+
+import tabspec
+from tabspec.config import EngineConfig, Policy
+from tabspec.context import EditContext
+from tabspec.engine.engine import CompletionEngine
+from tabspec.models.drafts import NoDrafts
+from tabspec.models.load import load_model
+from tabspec.models.local import LocalModel
+from tabspec.models.protocol import slots_of
+from tabspec.models.slots import Choice, Decoder, Slots
+from tabspec.text import Document
+
+PROMPT = list(range(300))
+
+
+class NoKv:
+    """A decoder that only counts what is copied."""
+
+    context = 10_000
+
+    def __init__(self) -> None:
+        self.copied = 0
+
+    def new_kv(self) -> None:
+        return None
+
+    def truncate(self, kv: None, length: int) -> None:
+        return None
+
+    def copy(self, source: None, target: None, length: int) -> None:
+        self.copied += 1
+
+    def forward(self, kv: None, tokens: Sequence[int], want: int) -> torch.Tensor:
+        return torch.zeros(want, 1)
+
+
+def fill(slots: Slots, prompt: list[int], foreground: bool, written: Sequence[int] = ()) -> tuple[int, int]:
+    """Use a slot for a prompt, with something written behind it: how many tokens of the prompt were there, and how many
+    the slot held."""
+    with slots.hold(prompt, foreground) as slot:
+        shared, held = slot.shared(prompt), len(slot.tokens)
+        slot.tokens = [*prompt, *written]
+        slot.choices = [None] * len(prompt) + [Choice(token, b"", 0.0) for token in written]
+        return shared, held
+
+
+def test_speculation_takes_nothing_from_what_somebody_waited_for() -> None:
+    slots = Slots(NoKv(), 4)
+    fill(slots, PROMPT, True, written=[1, 2, 3, 4, 5])
+    for number in range(10):  # the line's tokens, written out otherwise, and more behind them
+        assert fill(slots, [*PROMPT, 1, 9, number], False)[0] >= 301
+    with slots.hold(PROMPT, True, lambda choices: sum(choice is not None for choice in choices)) as slot:
+        assert slot.tokens[300:] == [1, 2, 3, 4, 5]
+
+
+def test_speculation_goes_on_behind_the_end() -> None:
+    decoder = NoKv()
+    slots = Slots(decoder, 4)
+    fill(slots, PROMPT, True, written=[1, 2])
+    assert fill(slots, [*PROMPT, 1, 2, 3], False) == (302, 302)
+    assert decoder.copied == 0 and len(slots.all()) == 1
+
+
+def test_speculation_goes_on_in_its_own_slot_rather_than_to_copy_again() -> None:
+    decoder = NoKv()
+    slots = Slots(decoder, 4)
+    fill(slots, PROMPT, True, written=[1, 2, 3])
+    for number in range(10):
+        fill(slots, [*PROMPT, 1, 9, number], False)
+    assert decoder.copied == 1 and len(slots.all()) == 2
+
+
+@pytest.mark.parametrize("foreground", [False, True])
+def test_a_prompt_goes_to_where_more_of_what_was_written_behind_it_holds(foreground: bool) -> None:
+    slots = Slots(NoKv(), 4)
+    fill(slots, PROMPT, True, written=[1, 2, 3])
+    fill(slots, [*PROMPT, 7, 8], False)  # used later, and the prompt is whole there, too
+
+    def holding(choices: Sequence[Choice | None]) -> int:
+        return sum(choice is not None for choice in choices)
+
+    with slots.hold(PROMPT, foreground, holding) as slot:
+        assert slot.tokens[300:] == [1, 2, 3]
+
+
+def test_who_goes_on_line_by_line_keeps_the_place_that_was_left() -> None:
+    """What was asked ahead is accepted again and again: one place, however many slots its lines were in."""
+    slots = Slots(NoKv(), 4)
+    other, here = [5000] * 300, list(PROMPT)
+    fill(slots, other, True)
+    for line in range(20):
+        fill(slots, here, True, written=[10_000 + line])
+        ahead = [
+            *here,
+            *(1000 * line + number for number in range(100, 130)),
+        ]  # the line that was accepted, canonically
+        fill(slots, ahead, False)
+        here = ahead
+    assert fill(slots, other, True) == (300, 300)
+
+
+class Counting:
+    """A decoder that counts rows."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder, self.rows = decoder, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._decoder, name)
+
+    def forward(self, kv: object, tokens: Sequence[int], want: int) -> torch.Tensor:
+        self.rows += len(tokens)
+        return self._decoder.forward(kv, tokens, want)
+
+    def forward_batch(self, batch: Sequence[tuple[object, Sequence[int]]], want: int) -> Sequence[torch.Tensor]:
+        self.rows += sum(len(tokens) for _, tokens in batch)
+        found: Sequence[torch.Tensor] = self._decoder.forward_batch(batch, want)  # type: ignore[attr-defined]
+        return found
+
+
+@dataclass(frozen=True)
+class Play:
+    """What is shown at a place, turns of the loop that speculation has then, and what is typed against it."""
+
+    text: str
+    at: int
+    turns: int
+    typed: str
+
+
+def plays(count: int) -> list[Play]:
+    """In this package's own sources, at places where there is a suggestion more often than not."""
+    random = Random(5)
+    texts = [path.read_text("utf-8")[:1800] for path in sorted(Path(tabspec.__file__).parent.rglob("*.py"))]
+    texts = [text for text in texts if len(text) == 1800]
+    likely = re.compile(r"(?:= |return |self\.|def |import |if |for )")
+    found = []
+    for number in range(count):
+        text = texts[number * len(texts) // count]
+        at = random.choice([match.end() for match in likely.finditer(text, 600)])
+        found.append(Play(text, at, random.randrange(120), random.choice("xqz")))
+    return found
+
+
+async def rows_of_requests(model: LocalModel, policy: Policy, played: Sequence[Play]) -> list[int]:
+    """The rows that the request behind what was typed computes, for each play."""
+    model.local.slots.clear()
+    counting = model.local.decoder
+    assert isinstance(counting, Counting)
+    engine = CompletionEngine(model, EngineConfig(policy=policy).updated({"economy": 0.0}), slots=slots_of(model))
+    name, rows = "file:///a.py", []
+    for play in played:
+        text, at = play.text, play.at
+        context = EditContext(Document(name, text, "python"), at)
+        answer = await engine.complete(context)
+        if answer.suggestion:
+            engine.shown(context, answer.suggestion)
+        for _ in range(play.turns):
+            await asyncio.sleep(0)
+        before = counting.rows
+        text, at = text[:at] + play.typed + text[at:], at + len(play.typed)
+        await engine.complete(EditContext(Document(name, text, "python"), at))
+        rows.append(counting.rows - before)
+        while engine.in_flight != (0, 0):  # noqa: ASYNC110 (the next place begins at rest)
+            await asyncio.sleep(0)
+    await engine.close()
+    return rows
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", [Policy.CHAIN, Policy.TREE])
+async def test_a_request_computes_no_more_than_without_speculation(policy: Policy) -> None:
+    """Of the bundled model: where it is interrupted by a request, what it was doing has cost that request nothing."""
+    model = load_model("")
+    assert isinstance(model, LocalModel)
+    # What the request waits for is the pass in which it comes; `Together` sees to that, and to what runs beside it.
+    model.local = replace(model.local, decoder=Counting(model.local.decoder), drafts=NoDrafts())
+    model.local.slots = Slots(model.local.decoder)
+    played = plays(40)
+    without = await rows_of_requests(model, Policy.CACHE, played)
+    ahead = await rows_of_requests(model, policy, played)
+    assert any(without)
+    assert [b - a for a, b in zip(without, ahead, strict=True) if b > a] == []
