@@ -324,7 +324,7 @@ def test_no_server_is_said(window: Open, tmp_path: Path) -> None:
     editor = window(**{"tabspec.server.command": [], "tabspec.server.environment": {"PATH": str(empty)}})
     editor.until("notified", True, "no language server found")
     editor.screenshot("no-server")
-    assert editor.look("notified", "pip install tabspec")
+    assert editor.look("notified", "pip install .")
     assert editor.look("has", ".statusbar-item.warning-kind .codicon-warning")
 
 
