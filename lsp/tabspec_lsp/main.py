@@ -44,7 +44,8 @@ def parser(prog: str = "tabspec-lsp") -> argparse.ArgumentParser:
         "--model",
         default="",
         metavar="MODEL",
-        help="a folder, or a name on the Hugging Face Hub; scripted:FILE.json answers from a script (the bundled one)",
+        help="a folder, a name on the Hugging Face Hub, or a server's http://HOST:PORT; scripted:FILE.json answers "
+        "from a script (the bundled one)",
     )
     new.add_argument("--record", type=Path, metavar="DIR", help="record editing sessions into this folder")
     new.add_argument("--log-file", type=Path, metavar="FILE", help="log to this file instead of standard error")

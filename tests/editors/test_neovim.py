@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cursor_rests import Rest, rests
 from nvim_driver import GHOST, VERSIONS, NotSeen, Nvim, built_in_init, installed
 
 pytestmark = pytest.mark.editors
@@ -64,11 +65,19 @@ def open_nvim(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     running, kind = [], request.param
 
     def open_one(
-        target: str | None = TARGET, text: str = "", *, options: str = "", before: str = "", **more: Any
+        target: str | None = TARGET,
+        text: str = "",
+        *,
+        options: str = "",
+        before: str = "",
+        tee: bool = False,
+        **more: Any,
     ) -> Nvim:
         file = tmp_path / "example.py"
         file.write_bytes(text.encode())
         command = server_command(target, tmp_path, **more) if target is not None else None
+        if command and tee:
+            command = [sys.executable, str(Path(__file__).with_name("server_tee.py")), str(tmp_path), *command]
         looks = f"vim.api.nvim_set_hl(0, 'ComplHint', {{ fg = '{GHOST}' }})"  # what the built-in one draws with
         backend = f"backend = '{kind.backend}', {options}"
         nvim = Nvim(installed(kind.version), tmp_path, command, backend, f"{looks}\n{before}")
@@ -466,6 +475,29 @@ def test_where_the_cursor_rests_the_server_is_told(open_nvim: Open) -> None:
     nvim.until(lambda: nvim.lua(asked) > before, "work ahead where the cursor was put")
 
 
+@EITHER_BACKEND
+def test_only_where_the_cursor_rests_in_normal_mode_the_server_is_told(open_nvim: Open) -> None:
+    nvim = open_nvim(text="def area(width, height):\n\n", tee=True)
+    until_rested(nvim, 0, 0)  # where the file was opened
+    nvim.keys("j")
+    until_rested(nvim, 1, 0)
+    # moved, and in Insert mode before that was a rest
+    nvim.lua("vim.api.nvim_exec_autocmds('CursorMoved', { buffer = 0 }); vim.cmd.startinsert()")
+    nvim.type("    ")
+    nvim.until_ghost("return width * height")
+    until_a_rest_is_over(nvim)
+    nvim.keys("Escape")
+    until_rested(nvim, 1, 3)
+    nvim.lua("require('tabspec').toggle()")
+    nvim.keys("k")
+    nvim.until(lambda: nvim.screen().cursor == (0, 3), "the cursor in the first line")
+    until_a_rest_is_over(nvim)
+    nvim.lua("require('tabspec').toggle()")
+    nvim.keys("$")
+    told = until_rested(nvim, 0, 23)
+    assert [rest.place[1:] for rest in told] == [(0, 0), (1, 0), (1, 3), (0, 23)]
+
+
 def test_a_suggestion_comes_as_soon_as_the_model_is_loaded(open_nvim: Open) -> None:
     """The request that was made while it was loading has been answered with nothing by then."""
     nvim = open_nvim(options="settings = { patience = 0 }", load_s=5.0)
@@ -595,6 +627,24 @@ def until_status(nvim: Nvim, field: str, value: int) -> dict[str, Any]:
     found = nvim.until(look, f"{field} = {value}")
     assert found is not None
     return found
+
+
+def until_rested(nvim: Nvim, line: int, character: int) -> list[Rest]:
+    """Wait until the last place that the server was told of is this one; all that it was told."""
+
+    def look() -> list[Rest] | None:
+        told = rests(nvim.folder / "messages.jsonl")
+        return told if told and told[-1].place == ("example.py", line, character) else None
+
+    found = nvim.until(look, f"the cursor's rest at {line}, {character}")
+    assert found is not None
+    return found
+
+
+def until_a_rest_is_over(nvim: Nvim) -> None:
+    """Wait until the plugin's timer for the last move has run: one that was started later and takes longer has."""
+    nvim.lua("Over = false; vim.defer_fn(function() Over = true end, 400)")  # session.lua: 300
+    nvim.until(lambda: nvim.lua("return Over"), "a timer")
 
 
 def until_answered(nvim: Nvim) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,11 @@ CHAIN = ["add(a, b):", "\n    return a + b", "\n\n\ndef sub(a, b):", "\n    retu
 # 50 ms before the first token and 10 for each: a model on a CPU. Asked again, the next suggestion would take 0.1 s.
 SCRIPT = {"target": TARGET, "prefill_s": 0.05, "token_s": 0.01}
 NOTHING = {"target": ""}
+
+# With these the server asks ahead wherever a cursor rests, whatever it costs.
+AHEAD = {"tabspec.policy": "tree", "tabspec.economy": 0}
+# Seconds that the cursor stays before the server is told (cursor-rest.ts), less what a timer may be early.
+REST_S = 0.29
 
 OFF = '.statusbar-item[id^="tabspec.tabspec"] .codicon-circle-slash'
 
@@ -218,6 +224,73 @@ def test_choosing_another_one(window: Open) -> None:
     assert editor.status()["accepted"] == 1
 
 
+def test_where_the_cursor_rests_the_first_suggestion_is_there(window: Open) -> None:
+    """Nobody has asked, and it has been asked ahead; so what is typed there does not wait for the model."""
+    editor = window(text="def add(a, b):\n", **AHEAD).ready()
+    editor.press("Control+Home", "ArrowDown")
+    editor.until_rested("example.py", 1, 0)
+    editor.until_idle()
+    assert not requested(editor)
+    editor.type("    ")
+    editor.ghost("return a + b")
+    sources = editor.status()["sources"]
+    assert sources["speculated"] >= 1
+    assert sources["model"] == sources["joined"] == 0
+
+
+def test_where_a_document_is_opened_the_server_is_told(window: Open, tmp_path: Path) -> None:
+    (tmp_path / "other.py").write_text("x = 1\n")
+    editor = window().ready()
+    editor.until_rested("example.py", 0, 0)  # that one was there before the server
+    editor.open("other.py")
+    editor.until_rested("other.py", 0, 0)
+    methods = [
+        message["method"]
+        for message in (entry["message"] for entry in editor.said() if entry["from"] == "client")
+        if "other.py" in str(message.get("params"))
+    ]
+    assert methods[:2] == ["textDocument/didOpen", "tabspec/cursorRested"]
+
+
+def test_a_cursor_is_not_told_while_one_types(window: Open) -> None:
+    """A rest takes its time, on a slow machine too: of the places on the way, only as many can be told as there was
+    time for."""
+    editor = window(NOTHING).ready()
+    before = len(editor.until_rested("example.py", 0, 0))
+    began = time.monotonic()
+    text = "import ast, bisect, codecs, dataclasses, enum, fractions"
+    editor.type(text)
+    told = editor.until_rested("example.py", 0, len(text))[before:]
+    assert len(told) * REST_S <= told[-1].t - began
+
+
+def test_a_selection_is_no_cursor_that_rests(window: Open) -> None:
+    editor = window(NOTHING, "x = 1\ny = 2\n").ready()
+    editor.press("Control+Home")
+    editor.until_rested("example.py", 0, 0)
+    editor.press("Shift+End")
+    editor.until("blinked", True)  # later than a rest
+    editor.press("Control+End")
+    told = editor.until_rested("example.py", 2, 0)
+    assert ("example.py", 0, 5) not in [rest.place for rest in told]
+
+
+def test_where_suggestions_are_off_no_cursor_is_told(window: Open) -> None:
+    editor = window(NOTHING, "x = 1\ny = 2\n", **{"tabspec.enabled": True}).ready()
+    editor.press("Control+Home")
+    editor.until_rested("example.py", 0, 0)
+    editor.command("tabspec: Turn Suggestions On or Off")
+    editor.until("has", True, OFF)
+    editor.press("End")
+    editor.until("blinked", True)  # later than a rest
+    editor.press("ArrowDown")
+    editor.command("tabspec: Turn Suggestions On or Off")
+    editor.until("has", True, RUNNING)
+    editor.press("Control+End")
+    told = editor.until_rested("example.py", 2, 0)
+    assert ("example.py", 0, 5) not in [rest.place for rest in told]
+
+
 def test_windows_line_ends_and_wide_characters(window: Open) -> None:
     before = "s = '🐍 é'\n"
     editor = window({**SCRIPT, "target": before + TARGET}, before.replace("\n", "\r\n")).ready()
@@ -251,7 +324,7 @@ def test_no_server_is_said(window: Open, tmp_path: Path) -> None:
     editor = window(**{"tabspec.server.command": [], "tabspec.server.environment": {"PATH": str(empty)}})
     editor.until("notified", True, "no language server found")
     editor.screenshot("no-server")
-    assert editor.look("notified", "pip install tabspec")
+    assert editor.look("notified", "pip install .")
     assert editor.look("has", ".statusbar-item.warning-kind .codicon-warning")
 
 
@@ -304,6 +377,11 @@ def test_commands(window: Open) -> None:
     editor.command("tabspec: Restart the Language Server")
     editor.until_said(lambda m: m.get("method") == "initialize", "it was not restarted", after=so_far)
     editor.until("status", "tabspec")  # and no figures yet
+
+
+def requested(editor: Editor) -> bool:
+    """Whether VS Code has asked for suggestions."""
+    return any(entry["message"].get("method") == "textDocument/inlineCompletion" for entry in editor.said())
 
 
 def _says_ready(message: dict[str, Any]) -> bool:

@@ -11,6 +11,7 @@
  *   {"do": "look", "name": …, "argument": …} what a function of LOOKS below returns
  *   {"do": "until", "name": …, "argument": …, "is": value, "timeout": ms}   waits, frame by frame, until it returns that
  *   {"do": "command", "title": …}            a command from the palette
+ *   {"do": "file", "name": …}                open a file of the folder
  *   {"do": "frames", "selector": …}          the texts of the elements, in any frame of the page
  *   {"do": "screenshot", "path": …}
  *
@@ -49,6 +50,8 @@ function looks() {
     /** What the extension's item in the status bar says. */
     status: () => shown('.statusbar-item[id^="tabspec.tabspec"]').map(text).join("").trim(),
     notified: (/** @type {string} */ words) => shown(".notification-list-item-message").some((item) => text(item).includes(words)),
+    /** Whether the cursor has been where it is for so long that it blinks: half a second. */
+    blinked: () => shown(".editor-instance .cursors-layer .cursor").some((cursor) => getComputedStyle(cursor).visibility === "hidden"),
     has: (/** @type {string} */ selector) => document.querySelector(selector) !== null,
     tab: (/** @type {string} */ label) => shown(".tabs-container .tab").some((tab) => text(tab).includes(label)),
     /** The ghost text of the last picture noted. */
@@ -92,6 +95,14 @@ async function main(executablePath) {
   /** @type {import("playwright-core").Page} */
   let page;
 
+  /** Choose what is found by `text` in the list that `key` opens. */
+  const choose = async (/** @type {string} */ key, /** @type {string} */ text, /** @type {string} */ label) => {
+    await page.keyboard.press(key);
+    await page.locator(".quick-input-widget input").fill(text);
+    await page.locator(".quick-input-list .monaco-list-row.focused", { hasText: label }).waitFor();
+    await page.keyboard.press("Enter");
+  };
+
   /** @type {Record<string, (command: any) => Promise<unknown>>} */
   const actions = {
     async open({ url }) {
@@ -106,12 +117,8 @@ async function main(executablePath) {
     type: ({ text, delay }) => page.keyboard.type(text, { delay }),
     press: ({ key }) => page.keyboard.press(key),
     click: ({ selector }) => page.click(selector),
-    async command({ title }) {
-      await page.keyboard.press("F1");
-      await page.locator(".quick-input-widget input").fill(`>${title}`);
-      await page.locator(".quick-input-list .monaco-list-row.focused", { hasText: title }).waitFor();
-      await page.keyboard.press("Enter");
-    },
+    command: ({ title }) => choose("F1", `>${title}`, title),
+    file: ({ name }) => choose("Control+p", name, name),
     frames: async ({ selector }) => {
       const texts = await Promise.all(page.frames().map((frame) => frame.locator(selector).allTextContents().catch(() => [])));
       return texts.flat();

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from cursor_rests import Rest, rests
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 EXTENSION = ROOT / "editor-configs" / "vscode"
@@ -171,9 +173,7 @@ class Editor:
         self.log.touch()
         (folder / "script.json").write_text(json.dumps(script))
         lsp = [sys.executable, "-m", "tabspec_lsp.main", "--stdio", "--model", f"scripted:{folder / 'script.json'}"]
-        settings.setdefault(
-            "tabspec.server.command", [sys.executable, str(HERE / "vscode_driver_tee.py"), str(folder), *lsp]
-        )
+        settings.setdefault("tabspec.server.command", [sys.executable, str(HERE / "server_tee.py"), str(folder), *lsp])
         settings.setdefault("tabspec.server.environment", {"PYTHONPATH": PYTHONPATH})
         (folder / ".vscode").mkdir()
         (folder / ".vscode" / "settings.json").write_text(json.dumps(settings))
@@ -199,6 +199,10 @@ class Editor:
     def command(self, title: str) -> None:
         """Run a command from the palette."""
         self.server.ask("command", title=title)
+
+    def open(self, name: str) -> None:
+        """Open another file of the folder, as by Ctrl+P."""
+        self.server.ask("file", name=name)
 
     def look(self, name: str, argument: Any = None) -> Any:
         return self.server.ask("look", name=name, argument=argument)
@@ -239,6 +243,17 @@ class Editor:
         _until(look, problem)
         return found[0]
 
+    def until_rested(self, name: str, line: int, character: int) -> list[Rest]:
+        """Wait until the last place that the server was told of is this one; all that it was told."""
+        told: list[Rest] = []
+
+        def look() -> bool:
+            told[:] = rests(self.log)
+            return bool(told) and told[-1].place == (name, line, character)
+
+        _until(look, f"it was not told that the cursor rests in {name} at {line}, {character}")
+        return told
+
     def status(self) -> dict[str, Any]:
         """What the language server says of itself now, asked behind the editor's back."""
         self.asked += 1
@@ -255,6 +270,10 @@ class Editor:
     def until_cached(self, suggestions: int) -> None:
         """Wait until the completion cache holds so many: what follows the one that is shown was asked ahead."""
         _until(lambda: self.status()["cache"]["entries"] >= suggestions, f"no {suggestions} suggestions were asked for")
+
+    def until_idle(self) -> None:
+        """Wait until the model is asked for nothing: what was to be asked ahead is there."""
+        _until(lambda: not any(self.status()["in_flight"].values()), "the model is asked and asked")
 
     def offered(self) -> list[dict[str, Any]]:
         """The items of the last answer that had some."""

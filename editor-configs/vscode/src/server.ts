@@ -111,8 +111,8 @@ export class Server {
 
   private async sayMissing(tried: string[]): Promise<void> {
     const chosen = await vscode.window.showErrorMessage(
-      `tabspec: no language server found (tried ${tried.join(", ")}). Install it with "pip install tabspec", ` +
-        "or say which Python has it in the setting tabspec.server.python.",
+      `tabspec: no language server found (tried ${tried.join(", ")}). Install tabspec ("pip install ." in its ` +
+        "repository), or say which Python has it in the setting tabspec.server.python.",
       "Open Settings", "Try Again", "Show Log",
     );
     await this.chosen(chosen);

@@ -31,10 +31,10 @@ export interface Shown {
 
 /** `on`: whether suggestions are wanted in the document that is open. */
 export function shown(phase: Phase, on: boolean, status: Status | undefined): Shown {
-  if (phase === "missing") return say("$(warning) tabspec", "No language server was found. Click for the log and the settings.", true);
-  if (phase === "stopped") return say("$(warning) tabspec", "The language server is not running. Click to restart it.", true);
+  if (phase === "missing") return say("$(warning) tabspec", "No language server was found. Click for the menu with the log and the settings.", true);
+  if (phase === "stopped") return say("$(warning) tabspec", "The language server is not running. Click for the menu, which can restart it.", true);
   if (phase === "starting") return say("$(loading~spin) tabspec", "The language server is starting.");
-  if (!on) return say("$(circle-slash) tabspec", "Suggestions are off here. Click to turn them on.");
+  if (!on) return say("$(circle-slash) tabspec", "Suggestions are off here (tabspec.enabled, tabspec.disabledLanguages). Click for the menu.");
   if (!status) return say("$(zap) tabspec", "No suggestions yet.");
   const { model } = status;
   if (model.state === "unusable") return say("$(warning) tabspec", `The model cannot be used. ${model.detail}`, true);

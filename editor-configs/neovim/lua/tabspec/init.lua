@@ -94,7 +94,7 @@ function M.visible()
   return here ~= nil and here:visible()
 end
 
----Takes the suggestion. Like the four below it: false if nothing is shown, and not for use inside an <expr> mapping,
+---Takes the suggestion. Like the five below it: false if nothing is shown, and not for use inside an <expr> mapping,
 ---where text must not change.
 function M.accept()
   local here = session()
@@ -119,7 +119,7 @@ function M.next()
   return here ~= nil and here:cycle(1)
 end
 
----Shows the previous suggestion for this place.
+---Shows the previous suggestion for this place; where none is shown, the same.
 function M.prev()
   local here = session()
   return here ~= nil and here:cycle(-1)

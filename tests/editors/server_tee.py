@@ -1,6 +1,6 @@
 """Stands between an editor and its language server, notes what they say, and asks the server things of its own.
 
-    python vscode_driver_tee.py FOLDER PROGRAM ARGUMENT...
+    python server_tee.py FOLDER PROGRAM ARGUMENT...
 
 FOLDER/messages.jsonl gets a line a message: ``{"t": seconds, "from": "client" | "server", "message": …}``; the clock
 is `time.monotonic`. What is written to the pipe FOLDER/questions, a JSON request a line, goes to the server, too; the
