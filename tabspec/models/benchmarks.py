@@ -23,8 +23,8 @@ from tabspec.models.native import NativeDecoder
 from tabspec.models.slots import Decoder
 
 # Shapes of small code models: 8,192 tokens, grouped-query attention 4:1, tied embeddings. "25m" is the bundled one's
-# but for a layer. "0.5b" is that of Qwen2.5-Coder-0.5B (its config.json) but for the biases and the number of positions,
-# so that it can be had as GGUF, too.
+# but for a layer. "0.5b" is that of Qwen2.5-Coder-0.5B (its config.json) but for the biases and the number of
+# positions: without them it can be had as GGUF, too.
 SHAPES: Mapping[str, LlamaConfig] = {
     name: LlamaConfig(vocabulary, hidden, layers, heads, kv_heads, 64, mlp, 2048, 10_000.0, 1e-5, True, False)
     for name, vocabulary, hidden, layers, heads, kv_heads, mlp in (
