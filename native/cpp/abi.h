@@ -3,14 +3,19 @@
 #pragma once
 #include <stdint.h>
 
-enum { ABI_VERSION = 1 };
+enum { ABI_VERSION = 2 };
 
-// A weight matrix in eight bits. Packs of 16 rows, each as [columns / 4][16][4] bytes, value + 128: a register of 64
-// bytes holds four columns of sixteen rows. `rows` is a multiple of 16 and `columns` of 64, filled up with zeros.
+// A weight matrix in eight bits or four. Packs of 16 rows. `rows` is a multiple of 16 and `columns` of 64, filled up
+// with zeros.
+// Eight bits: a pack is [columns / 4][16][4] bytes, value + 128: a register of 64 bytes holds four columns of sixteen
+// rows. Each row has a scale.
+// Four bits: a pack is [columns / 64][8][16][4] bytes, value + 8: a register holds eight columns of sixteen rows, four
+// in its low halves of bytes and, 32 columns further on, four in the high ones. Each 64 columns of a row have a scale.
 struct Matrix {
     const uint8_t *packed;
-    const float *scale;  // one for each row
-    const float *bias;   // one for each row, or null
+    const float *scale;           // eight bits: one for each row; else null
+    const uint16_t *block_scale;  // four bits: bfloat16, for each pack [columns / 64][16]; else null
+    const float *bias;            // one for each row, or null
     int64_t rows, columns;
 };
 
@@ -21,7 +26,7 @@ struct Layer {
 };
 
 // A Llama. `cosines` and `sines`: (positions, head_dim / 2). `embedding` holds bfloat16, (vocabulary, hidden); null if
-// the rows of `logits` are the embedding.
+// the rows of `logits`, in eight bits, are the embedding.
 struct Model {
     int64_t vocabulary, hidden, layers, heads, kv_heads, head_dim, mlp;
     double eps;

@@ -1,13 +1,12 @@
 // What AVX2 and AVX-VNNI share: a vector of 16 is two registers.
 
-struct Dots {
-    __m256i low, high;
-};
-struct Weights {
+struct Pair {
     __m256i low, high;
 };
 
-static inline Weights load(const uint8_t *at) {
+static inline Pair splat_pair(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+
+static inline Pair load_pair(const uint8_t *at) {
     return {_mm256_loadu_si256((const __m256i *)at), _mm256_loadu_si256((const __m256i *)(at + 32))};
 }
 
@@ -17,9 +16,20 @@ static inline __m256i four(const int8_t *x) {
     return _mm256_set1_epi32(together);
 }
 
-static inline V16i finish(Dots dots) {
-    return {{(I)dots.low, (I)dots.high}};
+// The low halves of bytes and the high ones.
+struct Halves {
+    Pair low, high;
+};
+
+static inline Halves load_halves(const uint8_t *at) {
+    const Pair both = load_pair(at);
+    const __m256i low = _mm256_set1_epi8(15);
+    return {
+        {_mm256_and_si256(both.low, low), _mm256_and_si256(both.high, low)},
+        {_mm256_and_si256(_mm256_srli_epi16(both.low, 4), low), _mm256_and_si256(_mm256_srli_epi16(both.high, 4), low)}};
 }
+
+static inline V16i finish_pair(Pair sums) { return {{(I)sums.low, (I)sums.high}}; }
 
 static inline V16 fma(V16 a, V16 b, V16 c) {
     for (int p = 0; p < PARTS; p++)

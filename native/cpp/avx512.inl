@@ -4,20 +4,42 @@
 #define ONE_ROW_PACKS 4
 #define PV_HEADS 4
 
-typedef __m512i Dots;
-typedef __m512i Weights;
+struct Eight {
+    enum { COLUMNS = 4 };
+    typedef __m512i Dots;
+    typedef __m512i Weights;
 
-static inline Dots start(int32_t excess) { return _mm512_set1_epi32(excess); }
+    static inline Dots start(int32_t excess) { return _mm512_set1_epi32(excess); }
 
-static inline Weights load(const uint8_t *at) { return _mm512_loadu_si512(at); }
+    static inline Weights load(const uint8_t *at) { return _mm512_loadu_si512(at); }
 
-static inline void dot(Dots &dots, Weights w, const int8_t *x) {
-    int32_t together;
-    __builtin_memcpy(&together, x, 4);
-    dots = _mm512_dpbusd_epi32(dots, w, _mm512_set1_epi32(together));
-}
+    static inline void dot(Dots &dots, Weights w, const int8_t *x) {
+        int32_t together;
+        __builtin_memcpy(&together, x, 4);
+        dots = _mm512_dpbusd_epi32(dots, w, _mm512_set1_epi32(together));
+    }
 
-static inline V16i finish(Dots dots) { return {{(I)dots}}; }
+    static inline V16i finish(Dots dots) { return {{(I)dots}}; }
+};
+
+struct Four : Eight {
+    enum { COLUMNS = 8 };
+    struct Weights {
+        __m512i low, high;
+    };
+
+    static inline Dots start(int32_t excess) { return Eight::start(excess / 16); }
+
+    static inline Weights load(const uint8_t *at) {
+        const __m512i both = Eight::load(at), low = _mm512_set1_epi8(15);
+        return {_mm512_and_si512(both, low), _mm512_and_si512(_mm512_srli_epi16(both, 4), low)};
+    }
+
+    static inline void dot(Dots &dots, Weights w, const int8_t *x) {
+        Eight::dot(dots, w.low, x);
+        Eight::dot(dots, w.high, x + BLOCK / 2);
+    }
+};
 
 static inline V16 fma(V16 a, V16 b, V16 c) {
     return {{(F)_mm512_fmadd_ps((__m512)a.part[0], (__m512)b.part[0], (__m512)c.part[0])}};

@@ -11,7 +11,8 @@ enum { TILE = 16 };
 enum { TOKENS_AT_ONCE = 4 };
 
 // Rows of activations in eight bits. `scale` and `excess`: (rows, columns / BLOCK). Weights are stored with 128 added,
-// as the instructions want one factor unsigned; `excess`, -128 times the sum of a block's values, takes it away again.
+// as the instructions want one factor unsigned; `excess`, -128 times the sum of a block's values, takes it away again
+// (a sixteenth of it where 8 is added).
 struct Quantized {
     int8_t *values;
     float *scale;

@@ -1,10 +1,15 @@
 // The kernels, written once for vectors of 16 floats; the compiler splits those where registers are shorter. A file
-// for each instruction set includes this with its target set, and says how 64 bytes of weights meet 4 of activations:
+// for each instruction set includes this with its target set, and says how 64 bytes of weights meet 4 or 8 activations,
+// in the structures Eight and Four (bits; see `Matrix`):
 //
+//     COLUMNS                                     of sixteen rows in 64 bytes: four, or eight
 //     Dots start(int32_t excess)                  sixteen sums; see `Quantized`
-//     Weights load(const uint8_t *)               four columns of sixteen rows
-//     void dot(Dots &, Weights, const int8_t *)   adds four products to each sum
+//     Weights load(const uint8_t *)               64 bytes
+//     void dot(Dots &, Weights, const int8_t *)   adds four products to each sum, or eight
 //     V16i finish(Dots)                           the sums
+//
+// and beside them
+//
 //     V16 fma(V16 a, V16 b, V16 c)                a * b + c
 //     MOST_ROWS, ONE_ROW_PACKS, PV_HEADS          what fits into the registers
 //
@@ -83,57 +88,62 @@ static void quantize(const float *x, int64_t columns, const Quantized &out, int6
 }
 
 INLINE void store(V16 y, const Matrix &matrix, int64_t pack, float *to, bool add) {
-    y = y * read(matrix.scale + pack * PACK);
+    if (matrix.scale) y = y * read(matrix.scale + pack * PACK);
     if (matrix.bias) y = y + read(matrix.bias + pack * PACK);
     write(to, add ? read(to) + y : y);
 }
 
 // R rows of activations times P neighbouring packs.
-template <int R, int P>
+template <class Bits, int R, int P>
 INLINE void multiply_some(
     const Matrix &matrix, int64_t pack, const Quantized &x, int64_t row, float *out, int64_t stride, bool add) {
-    const int64_t blocks = matrix.columns / BLOCK, pack_bytes = matrix.columns * PACK;
+    enum { STEPS = BLOCK / Bits::COLUMNS };
+    const int64_t blocks = matrix.columns / BLOCK, pack_bytes = blocks * STEPS * 64;
     const uint8_t *weights = matrix.packed + pack * pack_bytes;
     const int8_t *values = x.values + row * x.columns;
     V16 sums[R][P] = {};
     for (int64_t b = 0; b < blocks; b++) {
-        Dots dots[R][P];
+        typename Bits::Dots dots[R][P];
         for (int r = 0; r < R; r++)
-            for (int p = 0; p < P; p++) dots[r][p] = start(x.excess[(row + r) * blocks + b]);
+            for (int p = 0; p < P; p++) dots[r][p] = Bits::start(x.excess[(row + r) * blocks + b]);
 #pragma GCC unroll 16
-        for (int k = 0; k < BLOCK / 4; k++)
+        for (int k = 0; k < STEPS; k++)
             for (int p = 0; p < P; p++) {
-                const Weights w = load(weights + p * pack_bytes + (b * (BLOCK / 4) + k) * 64);
-                for (int r = 0; r < R; r++) dot(dots[r][p], w, values + r * x.columns + b * BLOCK + 4 * k);
+                const auto w = Bits::load(weights + p * pack_bytes + (b * STEPS + k) * 64);
+                for (int r = 0; r < R; r++) Bits::dot(dots[r][p], w, values + r * x.columns + b * BLOCK + 4 * k);
             }
-        for (int r = 0; r < R; r++)
-            for (int p = 0; p < P; p++)
-                sums[r][p] = fma(
-                    to_float(finish(dots[r][p])), splat(x.scale[(row + r) * blocks + b]), sums[r][p]);
+        for (int p = 0; p < P; p++)
+            for (int r = 0; r < R; r++) {
+                V16 scale = splat(x.scale[(row + r) * blocks + b]);
+                if (Bits::COLUMNS == Four::COLUMNS)
+                    scale = scale * read_bfloat16(matrix.block_scale + ((pack + p) * blocks + b) * PACK);
+                sums[r][p] = fma(to_float(Bits::finish(dots[r][p])), scale, sums[r][p]);
+            }
     }
     for (int r = 0; r < R; r++)
         for (int p = 0; p < P; p++)
             store(sums[r][p], matrix, pack + p, out + (row + r) * stride + p * PACK, add);
 }
 
-template <int R, int P>
+template <class Bits, int R, int P>
 INLINE void multiply_rows(
     const Matrix &matrix, int64_t first, int64_t packs, const Quantized &x, int64_t row, float *out, int64_t stride,
     bool add) {
     int64_t p = 0;
-    for (; p + P <= packs; p += P) multiply_some<R, P>(matrix, first + p, x, row, out + p * PACK, stride, add);
-    for (; p < packs; p++) multiply_some<R, 1>(matrix, first + p, x, row, out + p * PACK, stride, add);
+    for (; p + P <= packs; p += P) multiply_some<Bits, R, P>(matrix, first + p, x, row, out + p * PACK, stride, add);
+    for (; p < packs; p++) multiply_some<Bits, R, 1>(matrix, first + p, x, row, out + p * PACK, stride, add);
 }
 
 // Rows in groups of up to MOST_ROWS.
-static void multiply(
+template <class Bits>
+static void multiply_all(
     const Matrix &matrix, int64_t first, int64_t packs, const Quantized &x, int64_t rows, float *out, int64_t stride,
     bool add) {
     for (int64_t row = 0; row < rows;) {
         const int64_t left = rows - row;
         const int some = left < MOST_ROWS ? (int)left : MOST_ROWS;
 #define CASE(R, P) \
-    case R: multiply_rows<R, P>(matrix, first, packs, x, row, out, stride, add); break;
+    case R: multiply_rows<Bits, R, P>(matrix, first, packs, x, row, out, stride, add); break;
         switch (some) {
             CASE(1, ONE_ROW_PACKS)
             CASE(2, (ONE_ROW_PACKS + 1) / 2)
@@ -149,6 +159,13 @@ static void multiply(
 #undef CASE
         row += some;
     }
+}
+
+static void multiply(
+    const Matrix &matrix, int64_t first, int64_t packs, const Quantized &x, int64_t rows, float *out, int64_t stride,
+    bool add) {
+    const auto all = matrix.block_scale ? multiply_all<Four> : multiply_all<Eight>;
+    all(matrix, first, packs, x, rows, out, stride, add);
 }
 
 static void swiglu(const Matrix &gate_up, int64_t block, const Quantized &x, int64_t rows, const Quantized &out) {

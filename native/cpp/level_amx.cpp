@@ -70,10 +70,11 @@ inline void tile(
 }
 
 // A tile takes 16 rows at the price of one; below nine, more than half of it would be empty (reasoned, not measured).
+// Weights in four bits would have to be unpacked into memory first, from where tiles are loaded: they take AVX512's way.
 void multiply_tiled(
     const Matrix &matrix, int64_t first, int64_t packs, const Quantized &x, int64_t rows, float *out, int64_t stride,
     bool add) {
-    if (rows <= MOST_ROWS) return multiply(matrix, first, packs, x, rows, out, stride, add);
+    if (rows <= MOST_ROWS || matrix.block_scale) return multiply(matrix, first, packs, x, rows, out, stride, add);
     const TileShapes shapes;
     _tile_loadconfig(&shapes);
     for (int64_t row = 0; row < rows; row += TILE)

@@ -10,27 +10,58 @@ namespace {
 #include "vectors.inl"
 
 #define MOST_ROWS 4
-#define ONE_ROW_PACKS 2
+#define ONE_ROW_PACKS 4  // 10 % faster a step than with 2 (AMD EPYC, int8: 30 MB of weights and 164; int4 likewise)
 #define PV_HEADS 1
 #define MULTIPLY multiply
 
 #include "avx.inl"
 
-inline Dots start(int32_t) { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+inline __m256i pairs_added(__m256i pairs) { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
 
-// Pairs are added in 16 bits with saturation, so no factor may be 255: the sign of x goes to the weight. Neither is
-// -128 ever, so that a pair is 2 * 127 * 127 at most.
-inline __m256i pairs(__m256i w, __m256i x) {
-    const __m256i weight = _mm256_xor_si256(w, _mm256_set1_epi8((char)0x80));
-    const __m256i both = _mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_sign_epi8(weight, x));
-    return _mm256_madd_epi16(both, _mm256_set1_epi16(1));
-}
+struct Eight {
+    enum { COLUMNS = 4 };
+    typedef Pair Dots;
+    typedef Pair Weights;
 
-inline void dot(Dots &dots, Weights w, const int8_t *x) {
-    const __m256i values = four(x);
-    dots.low = _mm256_add_epi32(dots.low, pairs(w.low, values));
-    dots.high = _mm256_add_epi32(dots.high, pairs(w.high, values));
-}
+    static inline Dots start(int32_t) { return splat_pair(0); }
+
+    static inline Weights load(const uint8_t *at) { return load_pair(at); }
+
+    // Pairs are added in 16 bits with saturation, so no factor may be 255: the sign of x goes to the weight. Neither is
+    // -128 ever, so that a pair is 2 * 127 * 127 at most.
+    static inline __m256i products(__m256i w, __m256i x) {
+        const __m256i weight = _mm256_xor_si256(w, _mm256_set1_epi8((char)0x80));
+        return pairs_added(_mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_sign_epi8(weight, x)));
+    }
+
+    static inline void dot(Dots &dots, Weights w, const int8_t *x) {
+        const __m256i values = four(x);
+        dots.low = _mm256_add_epi32(dots.low, products(w.low, values));
+        dots.high = _mm256_add_epi32(dots.high, products(w.high, values));
+    }
+
+    static inline V16i finish(Dots dots) { return finish_pair(dots); }
+};
+
+// With weights of 0 to 15, two pairs together are 4 * 15 * 127 at most, far from where 16 bits end.
+struct Four : Eight {
+    enum { COLUMNS = 8 };
+    typedef Halves Weights;
+
+    static inline Dots start(int32_t excess) { return splat_pair(excess / 16); }
+
+    static inline Weights load(const uint8_t *at) { return load_halves(at); }
+
+    static inline __m256i products(__m256i low, __m256i x, __m256i high, __m256i y) {
+        return pairs_added(_mm256_add_epi16(_mm256_maddubs_epi16(low, x), _mm256_maddubs_epi16(high, y)));
+    }
+
+    static inline void dot(Dots &dots, Weights w, const int8_t *x) {
+        const __m256i near = four(x), far = four(x + BLOCK / 2);
+        dots.low = _mm256_add_epi32(dots.low, products(w.low.low, near, w.high.low, far));
+        dots.high = _mm256_add_epi32(dots.high, products(w.low.high, near, w.high.high, far));
+    }
+};
 
 #include "kernels.inl"
 

@@ -11,27 +11,40 @@ namespace {
 #define PV_HEADS 1
 #define MULTIPLY multiply
 
-struct Dots {
-    int32_t sum[PACK];
+struct Eight {
+    enum { COLUMNS = 4 };
+    struct Dots {
+        int32_t sum[PACK];
+    };
+    typedef const uint8_t *Weights;
+
+    static inline Dots start(int32_t) { return {}; }
+
+    static inline Weights load(const uint8_t *at) { return at; }
+
+    static inline void dot(Dots &dots, Weights w, const int8_t *x) {
+        for (int row = 0; row < PACK; row++)
+            for (int k = 0; k < 4; k++) dots.sum[row] += ((int)w[4 * row + k] - 128) * x[k];
+    }
+
+    static inline V16i finish(Dots dots) {
+        V16i all;
+        __builtin_memcpy(&all, &dots, sizeof all);
+        return all;
+    }
 };
-struct Weights {
-    const uint8_t *at;
+
+struct Four : Eight {
+    enum { COLUMNS = 8 };
+
+    static inline void dot(Dots &dots, Weights w, const int8_t *x) {
+        for (int row = 0; row < PACK; row++)
+            for (int k = 0; k < 4; k++) {
+                const int both = w[4 * row + k];
+                dots.sum[row] += ((both & 15) - 8) * x[k] + ((both >> 4) - 8) * x[BLOCK / 2 + k];
+            }
+    }
 };
-
-inline Dots start(int32_t) { return {}; }
-
-inline Weights load(const uint8_t *at) { return {at}; }
-
-inline void dot(Dots &dots, Weights w, const int8_t *x) {
-    for (int row = 0; row < PACK; row++)
-        for (int k = 0; k < 4; k++) dots.sum[row] += ((int)w.at[4 * row + k] - 128) * x[k];
-}
-
-inline V16i finish(Dots dots) {
-    V16i all;
-    __builtin_memcpy(&all, &dots, sizeof all);
-    return all;
-}
 
 inline V16 fma(V16 a, V16 b, V16 c) {
 #if defined(__aarch64__)

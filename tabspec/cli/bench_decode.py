@@ -22,7 +22,7 @@ from tabspec.replay.session_file import read_session
 if TYPE_CHECKING:
     from tabspec.models.slots import Decoder
 
-_SHAPES = ("8m", "25m", "100m")
+_SHAPES = ("8m", "25m", "100m", "0.5b")
 _SESSION = Path(tabspec.replay.__file__).parent / "sessions" / "python-cachetools.jsonl.gz"
 
 
@@ -46,8 +46,9 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 def decode_command(
     model: str, shape: str | None, device: str, threads: int, prompt: int, rounds: int, steps: int, out: Path | None
 ) -> None:
-    """Time a decode step and prefill: our decoder (compiled where that is installed, in torch with int8 weights and
-    with bfloat16), transformers (step by step, and its generate), and llama.cpp where llama-cpp-python is installed."""
+    """Time a decode step and prefill: our decoder (compiled where that is installed, and in torch: with int8 and int4
+    weights, and in the device's number format), transformers (step by step, and its generate), and llama.cpp where
+    llama-cpp-python is installed."""
     from tabspec.models import benchmarks as bench  # imports torch
     from tabspec.models import opponents
 

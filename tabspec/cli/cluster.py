@@ -21,7 +21,7 @@ def cluster_group() -> None:
 @cluster_group.command("serve")
 @click.option("--model", default=None, help="Name, folder or address of a model; the bundled one if none is named.")
 @click.option("--device", default="auto", show_default=True, help="torch's name of a device.")
-@click.option("--dtype", default="auto", show_default=True, help="float32, bfloat16, float16 or auto.")
+@click.option("--dtype", default="auto", show_default=True, help="float32, bfloat16, float16, int4 or auto.")
 @click.option("--format", "form", default="", help="The model's FIM format, where its tokenizer does not tell it.")
 @click.option("--decoder", default="auto", show_default=True, help="own, transformers or auto.")
 @click.option("--replicas", type=click.IntRange(1), default=1, show_default=True, help="Copies of the model.")
@@ -59,7 +59,7 @@ def serve_command(
         raise InputError("Ray is not installed; run: pip install 'tabspec[cluster]'")
     if address is None:  # a cluster that runs already may have the path on its nodes, and not here
         try:
-            check_model(model, format=form, decoder=decoder)
+            check_model(model, device=device, dtype=dtype, format=form, decoder=decoder)
         except ModelNotUsable as error:
             raise InputError(str(error)) from None
     from tabspec.cluster.app import ClusterOptions

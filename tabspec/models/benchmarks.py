@@ -22,14 +22,16 @@ from tabspec.models.llama_model import compiled_decoder
 from tabspec.models.native import NativeDecoder
 from tabspec.models.slots import Decoder
 
-# Shapes of small code models: grouped-query attention 4:1, tied embeddings, 8,192 tokens. "25m" is the bundled one's
-# but for a layer.
+# Shapes of small code models: 8,192 tokens, grouped-query attention 4:1, tied embeddings. "25m" is the bundled one's
+# but for a layer. "0.5b" is that of Qwen2.5-Coder-0.5B (its config.json) but for the biases and the number of
+# positions: without them it can be had as GGUF, too.
 SHAPES: Mapping[str, LlamaConfig] = {
-    name: LlamaConfig(8192, hidden, layers, heads, heads // 4, 64, mlp, 2048, 10_000.0, 1e-5, True, False)
-    for name, hidden, layers, heads, mlp in (
-        ("8m", 256, 6, 4, 704),
-        ("25m", 512, 8, 8, 1408),
-        ("100m", 768, 12, 12, 2560),
+    name: LlamaConfig(vocabulary, hidden, layers, heads, kv_heads, 64, mlp, 2048, 10_000.0, 1e-5, True, False)
+    for name, vocabulary, hidden, layers, heads, kv_heads, mlp in (
+        ("8m", 8192, 256, 6, 4, 1, 704),
+        ("25m", 8192, 512, 8, 8, 2, 1408),
+        ("100m", 8192, 768, 12, 12, 3, 2560),
+        ("0.5b", 151936, 896, 24, 14, 2, 4864),
     )
 }
 
@@ -96,10 +98,15 @@ def contenders(
     numbers = pick_dtype("auto", at)
     name = str(numbers).removeprefix("torch.")
     found: dict[str, Decoder] = {}
-    if at.type == "cpu" and (native := compiled_decoder(shape, weights, 2048)):
-        found[f"own, compiled ({native.level})"] = native
-    if at.type == "cpu" and numbers is torch.bfloat16:
-        found["own, int8"] = LlamaDecoder(shape, weights, context=2048, device=at, dtype=numbers, int8=True)
+    for int4 in (False, True) if at.type == "cpu" else ():
+        if native := compiled_decoder(shape, weights, 2048, int4):
+            found[f"own, compiled{', int4' if int4 else ''} ({native.level})"] = native
+    for int4 in (False, True) if at.type == "cpu" else ():
+        # int4 is computed in bfloat16 on every processor, int8 on those that have it
+        if int4 or numbers is torch.bfloat16:
+            found["own, int4" if int4 else "own, int8"] = LlamaDecoder(
+                shape, weights, context=2048, device=at, dtype=torch.bfloat16, int8=True, int4=int4
+            )
     found[f"own, {name}"] = LlamaDecoder(shape, weights, context=2048, device=at, dtype=numbers)
     theirs = importlib.import_module("tabspec.models.transformers_model")
     found[f"transformers, {name}"] = theirs.from_weights(shape, weights, at, numbers)
@@ -178,7 +185,7 @@ def floors(decoders: Mapping[str, Decoder], shape: LlamaConfig, prompt: int) -> 
     for name, decoder in decoders.items():
         if isinstance(decoder, LlamaDecoder):
             matrices = [m for x in decoder.layers for m in (x.qkv, x.out, x.gate_up, x.down)] + [decoder.logits]
-            read = sum((m.weight if m.int8 is None else m.int8).nbytes for m in matrices)
+            read = sum(m.nbytes for m in matrices)
             kept = 2 * shape.layers * shape.kv_heads * shape.head_dim * prompt * decoder.embedding.element_size()
             found[name] = read_ms(read + kept)
         elif isinstance(decoder, NativeDecoder):

@@ -12,14 +12,19 @@ from tabspec.models.scripted_file import SCHEME, read_script
 DECODERS = ("auto", "own", "transformers")
 
 
-def check_model(name: str | None, *, format: str = "", decoder: str = "auto") -> None:
+def check_model(
+    name: str | None, *, device: str = "auto", dtype: str = "auto", format: str = "", decoder: str = "auto"
+) -> None:
     """Raises `ModelNotUsable`, with one line, for what `tabspec.models.load.load_model` would refuse, as far as that
-    can be told from the files: neither torch nor the weights are read, and nothing is asked of a network.
+    can be told from the files: the weights are not read, torch is imported only to ask about another dtype than "auto",
+    and nothing is asked of a network.
 
     A server and a name on the Hugging Face Hub are taken to be there.
     """
     if decoder not in DECODERS:
         raise ModelNotUsable(f"unknown decoder {decoder!r}; known are: {', '.join(DECODERS)}")
+    if dtype != "auto":
+        _check_dtype(dtype, device, own=decoder != "transformers")
     if name is None or name == "bundled":
         return
     if name.startswith(SCHEME):
@@ -32,3 +37,21 @@ def check_model(name: str | None, *, format: str = "", decoder: str = "auto") ->
         folder = ModelFolder(find_folder(name))
         speak(folder.tokenizer_json(), folder.model_type, str(folder.path), format)
         _ = folder.weights  # raises where there are none
+        if dtype != "auto" and decoder == "auto":
+            from tabspec.models.llama_model import llama_shape  # imports torch
+
+            _check_dtype(dtype, device, own=llama_shape(folder) is not None)
+
+
+def _check_dtype(dtype: str, device: str, own: bool) -> None:
+    """Whether our own decoder, or transformers', can have it. Whether the device is there is not asked."""
+    import torch
+
+    from tabspec.models.devices import pick_dtype, pick_weights
+
+    kind = "cpu" if device == "auto" else device.partition(":")[0]
+    try:
+        at = torch.device(kind)
+    except RuntimeError:  # no device's name: loading says so
+        return
+    _ = pick_weights(dtype, at) if own else pick_dtype(dtype, at)

@@ -6,6 +6,8 @@ import torch
 
 from tabspec.errors import ModelNotUsable
 
+INT4 = "int4"
+"""Weights in four bits: of our own decoder only, on CPUs only (`tabspec.models.int4`)."""
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -26,7 +28,7 @@ def pick_device(name: str = "auto") -> torch.device:
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:
     """The dtype called ``name``; "auto" takes bfloat16 where the hardware computes in it, else float32.
 
-    Raises `ModelNotUsable` for unknown names.
+    Raises `ModelNotUsable` for unknown names, and for int4, in which nothing is computed.
     """
     if name == "auto":
         if device.type == "cpu":
@@ -34,9 +36,25 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
         if device.type == "cuda" and not torch.cuda.is_bf16_supported():
             return torch.float16
         return torch.bfloat16
+    if name == INT4:
+        raise ModelNotUsable(
+            "dtype int4 is for models that our own decoder runs (Llama, Qwen2, Mistral); transformers runs this one"
+        )
     if name not in DTYPES:
-        raise ModelNotUsable(f"unknown dtype {name!r}; known are: auto, {', '.join(DTYPES)}")
+        raise ModelNotUsable(f"unknown dtype {name!r}; known are: auto, {', '.join(DTYPES)}, {INT4}")
     return DTYPES[name]
+
+
+def pick_weights(name: str, device: torch.device) -> tuple[torch.dtype, bool]:
+    """As `pick_dtype`, for a decoder that knows int4: the dtype to compute in, and whether weights are int4.
+
+    Raises `ModelNotUsable` for unknown names, and for int4 anywhere but on a CPU.
+    """
+    if name != INT4:
+        return pick_dtype(name, device), False
+    if device.type != "cpu":
+        raise ModelNotUsable(f"dtype int4 is for CPUs, not for {device.type}; add --device cpu, or take another dtype")
+    return torch.bfloat16, True  # torch's kernel is slower in float32 than float32 weights are
 
 
 def cpu_has_bfloat16() -> bool:

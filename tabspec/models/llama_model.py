@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from tabspec.errors import ModelNotUsable
-from tabspec.models.devices import pick_device, pick_dtype
+from tabspec.models.devices import INT4, pick_device, pick_weights
 from tabspec.models.folder import ModelFolder, speak
 from tabspec.models.llama import LlamaConfig, LlamaDecoder
 from tabspec.models.local import LocalModel
@@ -39,26 +39,30 @@ def load_llama(
     if shape is None:
         raise ModelNotUsable(f"{name}: our own decoder does not know {folder.model_type!r}; use transformers")
     at = pick_device(device)
-    numbers = pick_dtype(dtype, at)
+    numbers, int4 = pick_weights(dtype, at)
     vocabulary, form = speak(folder.tokenizer_json(), folder.model_type, name, format)
     if shape.vocabulary < vocabulary.size:
         raise ModelNotUsable(f"{name}: its tokenizer has more tokens than the model")
     try:
         weights = load_weights(folder)
-        native = (
-            compiled_decoder(shape, weights, context) if at.type == "cpu" and dtype in ("auto", "bfloat16") else None
-        )
+        compiled = at.type == "cpu" and dtype in ("auto", "bfloat16", INT4)
+        native = compiled_decoder(shape, weights, context, int4) if compiled else None
         # With one query token, int8 weights halve the bytes that are read, which is what a step on a CPU waits for.
         int8 = at.type == "cpu" and numbers is torch.bfloat16
         cuda = cuda_decoder(shape, weights, context, at, numbers)
-        decoder = native or cuda or LlamaDecoder(shape, weights, context=context, device=at, dtype=numbers, int8=int8)
+        decoder = (
+            native
+            or cuda
+            or LlamaDecoder(shape, weights, context=context, device=at, dtype=numbers, int8=int8, int4=int4)
+        )
     except (SafetensorError, OSError, RuntimeError) as error:
         raise ModelNotUsable(f"{name}: cannot be loaded: {str(error).splitlines()[0]}") from error
     except KeyError as error:
         raise ModelNotUsable(f"{name}: cannot be loaded: its weights lack {error}") from None
-    kind = f"{str(numbers).removeprefix('torch.')}{' and int8' if int8 else ''}"
+    stored = INT4 if int4 else "int8"
+    kind = f"{str(numbers).removeprefix('torch.')}{f' and {stored}' if int8 else ''}"
     if native:  # answers differ with the arithmetic (near ties fall otherwise), not with the instruction set
-        kind = f"compiled, int8, {native.library.arithmetic(native.level)}"
+        kind = f"compiled, {stored}, {native.library.arithmetic(native.level)}"
     detail = (
         f"own decoder, {folder.model_type}, {at.type}, {f'{kind}, {native.level}' if native else kind}, {form.name}"
     )
@@ -92,11 +96,13 @@ def cuda_decoder(
     return decoder
 
 
-def compiled_decoder(shape: LlamaConfig, weights: Mapping[str, torch.Tensor], context: int) -> NativeDecoder | None:
+def compiled_decoder(
+    shape: LlamaConfig, weights: Mapping[str, torch.Tensor], context: int, int4: bool = False
+) -> NativeDecoder | None:
     """A decoder on the library tabspec-native; None where that is not installed, or cannot run this model."""
     try:
         library, level = installed()
-        return NativeDecoder(shape, weights, context=context, library=library, level=level)
+        return NativeDecoder(shape, weights, context=context, library=library, level=level, int4=int4)
     except (NativeMissing, ModelNotUsable):
         return None
 

@@ -30,9 +30,9 @@ def load_model(
     the Hugging Face Hub; or, if it is an address (``http://…``), the model of the server there, which is asked what it
     is before its first request (`tabspec.models.http`; the options below are not for it).
 
-    ``device`` is "auto" or torch's name of one; ``dtype`` "auto", "float32", "bfloat16" or "float16"; ``format`` the
-    FIM format's name where it cannot be told from the tokenizer; ``decoder`` "own" (Llama family), "transformers", or
-    "auto" (own where it can).
+    ``device`` is "auto" or torch's name of one; ``dtype`` "auto", "float32", "bfloat16", "float16", or "int4" (weights
+    in four bits, for models that our own decoder runs, on a CPU); ``format`` the FIM format's name where it cannot be
+    told from the tokenizer; ``decoder`` "own" (Llama family), "transformers", or "auto" (own where it can).
 
     Raises `ModelNotUsable` if it is not there, cannot fill in the middle, or torch is missing.
     """

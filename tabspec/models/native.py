@@ -1,9 +1,10 @@
 """Our decoder for Llama-family models on CPUs, compiled: a whole pass is one call of the library tabspec-native.
 
-Weights are int8 with a scale a row, as in `tabspec.models.llama`; activations are rounded to int8 in blocks of 64, so
-that their products are integer sums. What a row of a pass gives depends on no other row, on no thread, and on no
-instruction set with fused multiply-adds: however tokens are grouped into passes, keys, values and logits come out
-the same to the bit. So what is continued from kept keys and values equals what is computed afresh.
+Weights are int8 with a scale a row, or int4 with one for each 64 columns, as in `tabspec.models.llama`; activations are
+rounded to int8 in blocks of 64, so that their products are integer sums. What a row of a pass gives depends on no other
+row, on no thread, and on no instruction set with fused multiply-adds: however tokens are grouped into passes, keys,
+values and logits come out the same to the bit. So what is continued from kept keys and values equals what is computed
+afresh.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from tabspec.errors import ModelNotUsable
 from tabspec.models import native_library as c
+from tabspec.models.int4 import GROUP, quantize_groups
 from tabspec.models.llama import KV_STEP, LlamaConfig, LlamaKV, rope
 from tabspec.models.quantized import quantize
 
@@ -27,7 +29,8 @@ MOST_ROWS = 256
 class NativeDecoder:
     """A `Decoder` for Llama-family weights on the CPU, with the library's ``level``.
 
-    ``weights`` have transformers' names. Keys and values are bfloat16, and laid out in the library's own way. torch's
+    ``weights`` have transformers' names. With ``int4`` all matrices are in four bits but that of the logits, which is
+    the embedding where they are tied. Keys and values are bfloat16, and laid out in the library's own way. torch's
     number of threads is used. Raises `ModelNotUsable` for shapes that the library cannot run.
     """
 
@@ -39,6 +42,7 @@ class NativeDecoder:
         context: int,
         library: c.NativeLibrary,
         level: str,
+        int4: bool = False,
     ) -> None:
         if config.head_dim % 2 or config.head_dim > c.WIDEST_HEAD:
             raise ModelNotUsable(f"tabspec-native cannot run heads of {config.head_dim}")
@@ -46,13 +50,13 @@ class NativeDecoder:
         self.context = min(context, config.positions)
         self._level = level.encode()
         self._width = _filled(config.head_dim, c.PACK)
-        self._weights = _Weights(config, weights, self.context)
+        self._weights = _Weights(config, weights, self.context, int4)
         self._model = self._weights.model
         self._columns = self._model.logits.rows
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the matrices: what a decode step reads."""
+        """Bytes of the matrices, scales of blocks with them: what a decode step reads."""
         return self._weights.matrices.used
 
     def new_kv(self) -> LlamaKV:
@@ -131,7 +135,7 @@ class NativeDecoder:
 class _Weights:
     """A model's weights as the library reads them; what is pointed to lives as long as this."""
 
-    def __init__(self, shape: LlamaConfig, weights: Mapping[str, Tensor], context: int) -> None:
+    def __init__(self, shape: LlamaConfig, weights: Mapping[str, Tensor], context: int, int4: bool) -> None:
         self._held: list[Tensor | ctypes.Array[c.Layer]] = []
 
         def rows(*names: str) -> Tensor:
@@ -143,26 +147,24 @@ class _Weights:
         wide, narrow = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
         mlp = _filled(shape.mlp, c.BLOCK)
         sizes = [
-            *[
-                (wide + 2 * narrow, shape.hidden),
-                (shape.hidden, wide),
-                (2 * mlp, shape.hidden),
-                (shape.hidden, shape.mlp),
-            ]
-            * shape.layers,
-            (shape.vocabulary, shape.hidden),
+            (wide + 2 * narrow, shape.hidden),
+            (shape.hidden, wide),
+            (2 * mlp, shape.hidden),
+            (shape.hidden, shape.mlp),
         ]
-        self.matrices = _Arena(sum(_filled(r, c.PACK) * _filled(k, c.BLOCK) for r, k in sizes))
+        room = shape.layers * sum(_bytes(*size, int4) for size in sizes)
+        self.matrices = _Arena(room + _bytes(shape.vocabulary, shape.hidden, int4=False))
+        put = self._four_bits if int4 else self._eight_bits
 
         def layer(at: str) -> c.Layer:
             attention, ends = f"{at}.self_attn", [f"{at}.mlp.gate_proj", f"{at}.mlp.up_proj"]
             qkv = [f"{attention}.{name}_proj" for name in "qkv"]
             bias = torch.cat([weights[f"{name}.bias"].float() for name in qkv]) if shape.qkv_bias else None
             return c.Layer(
-                self._matrix(rows(*qkv), bias),
-                self._matrix(rows(f"{attention}.o_proj")),
-                self._matrix(_woven(*(weights[f"{name}.weight"].float() for name in ends))),
-                self._matrix(rows(f"{at}.mlp.down_proj")),
+                put(rows(*qkv), bias),
+                put(rows(f"{attention}.o_proj")),
+                put(_woven(*(weights[f"{name}.weight"].float() for name in ends))),
+                put(rows(f"{at}.mlp.down_proj")),
                 _floats(vector(f"{at}.input_layernorm.weight")),
                 _floats(vector(f"{at}.post_attention_layernorm.weight")),
             )
@@ -190,11 +192,11 @@ class _Weights:
             _floats(sines),
             layers,
             _floats(vector("model.norm.weight")),
-            self._matrix(rows("model.embed_tokens" if shape.tied else "lm_head")),
+            self._eight_bits(rows("model.embed_tokens" if shape.tied else "lm_head")),
             embedding,
         )
 
-    def _matrix(self, weight: Tensor, bias: Tensor | None = None) -> c.Matrix:
+    def _eight_bits(self, weight: Tensor, bias: Tensor | None = None) -> c.Matrix:
         exact = quantize(weight)
         count, columns = weight.shape
         rows, width = _filled(count, c.PACK), _filled(columns, c.BLOCK)
@@ -204,17 +206,28 @@ class _Weights:
         packed.view(rows // c.PACK, width // 4, c.PACK, 4).copy_(
             values.view(rows // c.PACK, c.PACK, width // 4, 4).transpose(1, 2)
         )
-        scale, offset = (torch.zeros(rows) for _ in range(2))
-        scale[:count] = exact.scale
-        if bias is not None:
-            offset[:count] = bias
-        return c.Matrix(
-            ctypes.cast(packed.data_ptr(), ctypes.POINTER(ctypes.c_uint8)),
-            _floats(self._hold(scale)),
-            _floats(self._hold(offset)) if bias is not None else None,
-            rows,
-            width,
-        )
+        scale = self._hold(_filled_up(exact.scale, rows))
+        return c.Matrix(_pointer(packed), _floats(scale), None, self._bias(bias, rows), rows, width)
+
+    def _four_bits(self, weight: Tensor, bias: Tensor | None = None) -> c.Matrix:
+        exact = quantize_groups(weight)
+        count, columns = weight.shape
+        rows, width = _filled(count, c.PACK), _filled(columns, c.BLOCK)
+        packs, blocks = rows // c.PACK, width // c.BLOCK
+        values = torch.full((rows, width), 8, dtype=torch.uint8)
+        values[:count, :columns] = (exact.values + 8).to(torch.uint8)
+        # Of each 64 columns the first half stands in the low halves of bytes, the second in the high ones.
+        low, high = values.view(packs, c.PACK, blocks, 2, c.BLOCK // 8, 4).permute(3, 0, 2, 4, 1, 5)
+        packed = self.matrices.take(rows * width // 2)
+        torch.add(low, high, alpha=16, out=packed.view(low.shape))
+        scale = self.matrices.take(_filled(rows * blocks * 2, c.BLOCK)).view(torch.bfloat16)
+        by_pack = _filled_up(exact.scale, rows).view(packs, c.PACK, blocks).transpose(1, 2)
+        scale[: rows * blocks].view(by_pack.shape).copy_(by_pack)
+        halves = ctypes.cast(scale.data_ptr(), ctypes.POINTER(ctypes.c_uint16))
+        return c.Matrix(_pointer(packed), None, halves, self._bias(bias, rows), rows, width)
+
+    def _bias(self, bias: Tensor | None, rows: int) -> ctypes._Pointer[ctypes.c_float] | None:
+        return None if bias is None else _floats(self._hold(_filled_up(bias, rows)))
 
     def _hold(self, tensor: Tensor) -> Tensor:
         self._held.append(tensor)
@@ -242,6 +255,25 @@ def _woven(gate: Tensor, up: Tensor) -> Tensor:
     fill = _filled(len(gate), c.BLOCK) - len(gate)
     both = [torch.nn.functional.pad(rows, (0, 0, 0, fill)).view(-1, c.BLOCK, rows.shape[1]) for rows in (gate, up)]
     return torch.stack(both, 1).flatten(0, 2)
+
+
+def _filled_up(numbers: Tensor, rows: int) -> Tensor:
+    """Numbers of each row as float32, with zeros for rows up to ``rows``."""
+    filled = torch.zeros(rows, *numbers.shape[1:])
+    filled[: len(numbers)] = numbers
+    return filled
+
+
+def _bytes(rows: int, columns: int, int4: bool) -> int:
+    """What a matrix takes in the arena."""
+    rows, columns = _filled(rows, c.PACK), _filled(columns, c.BLOCK)
+    if not int4:
+        return rows * columns
+    return rows * columns // 2 + _filled(rows * columns // GROUP * 2, c.BLOCK)
+
+
+def _pointer(tensor: Tensor) -> ctypes._Pointer[ctypes.c_uint8]:
+    return ctypes.cast(tensor.data_ptr(), ctypes.POINTER(ctypes.c_uint8))
 
 
 def _floats(tensor: Tensor) -> ctypes._Pointer[ctypes.c_float]:

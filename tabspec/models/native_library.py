@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-ABI = 1
+ABI = 2
 PACK, BLOCK = 16, 64  # rows and columns of a matrix are filled up to multiples of these
 WIDEST_HEAD = 512  # the library's own limit
 PLAIN = "plain"
@@ -28,6 +28,7 @@ class Matrix(ctypes.Structure):
     _fields_ = (
         ("packed", ctypes.POINTER(c_uint8)),
         ("scale", ctypes.POINTER(c_float)),
+        ("block_scale", ctypes.POINTER(c_uint16)),
         ("bias", ctypes.POINTER(c_float)),
         ("rows", c_int64),
         ("columns", c_int64),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from tabspec.models.int4 import quantize_groups
 from tabspec.models.llama import LlamaConfig, LlamaDecoder
 from tabspec.models.load import BUNDLED
-from tabspec.models.quantized import QuantizedMatrix, load_llama_state_dict, load_quantized
+from tabspec.models.quantized import QuantizedMatrix, load_llama_state_dict, load_quantized, quantize
 from tests import tiny
 
 CPU = torch.device("cpu")
@@ -38,19 +40,35 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return tiny.save_model(tmp_path_factory.mktemp("model"), tiny.byte_level(tiny.OURS), model_type, **changes)
 
 
-def own(folder: Path, dtype: torch.dtype = torch.float32, int8: bool = False) -> LlamaDecoder:
+def own(folder: Path, dtype: torch.dtype = torch.float32, int8: bool = False, int4: bool = False) -> LlamaDecoder:
     config = LlamaConfig.of(AutoConfig.from_pretrained(folder).to_dict())
     assert config
     return LlamaDecoder(
-        config, load_file(folder / "model.safetensors"), context=512, device=CPU, dtype=dtype, int8=int8
+        config, load_file(folder / "model.safetensors"), context=512, device=CPU, dtype=dtype, int8=int8, int4=int4
     )
 
 
-def theirs(folder: Path, tokens: list[int]) -> torch.Tensor:
+def theirs(folder: Path, tokens: list[int], weights: Mapping[str, torch.Tensor] | None = None) -> torch.Tensor:
+    """transformers' logits, with these ``weights`` instead of the folder's."""
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    if weights:
+        assert not model.load_state_dict(weights, strict=False).unexpected_keys
     with torch.inference_mode():
         logits: torch.Tensor = model(torch.tensor([tokens])).logits[0]
     return logits
+
+
+def rounded(weights: Mapping[str, torch.Tensor], int4: bool) -> dict[str, torch.Tensor]:
+    """The weights as our decoders store them, in float32: those of the logits in int8, the layers' in int8 or int4; an
+    embedding that is not tied to the logits' is not rounded (to bfloat16 only)."""
+
+    def one(name: str, weight: torch.Tensor) -> torch.Tensor:
+        if weight.dim() != 2 or (name == "model.embed_tokens.weight" and "lm_head.weight" in weights):
+            return weight.float()
+        stored = quantize_groups(weight) if int4 and "layers" in name else quantize(weight)
+        return stored.dequantized(torch.float32)
+
+    return {name: one(name, weight) for name, weight in weights.items()}
 
 
 TOKENS = torch.randint(0, 400, (600,), generator=torch.Generator().manual_seed(1)).tolist()
@@ -107,6 +125,24 @@ def test_int8_is_near(folder: Path) -> None:
     for rows in (single, whole):
         distance = (rows - exact).abs().mean() / exact.std()
         assert distance < 0.1  # bfloat16 itself is off by about 0.02 in these wide random models
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_int4_is_what_transformers_makes_of_the_same_numbers(
+    folder: Path, wide: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in int8, whether many rows are computed in int4 (no bfloat16 in the processor) or in bfloat16."""
+    monkeypatch.setattr("tabspec.models.llama.cpu_has_bfloat16", lambda: not wide)
+    weights = load_file(folder / "model.safetensors")
+    near, far = (theirs(folder, TOKENS[:40], made) for made in (rounded(weights, int4=True), weights))
+    decoder = own(folder, torch.bfloat16, int8=True, int4=True)
+    kv = decoder.new_kv()
+    single = torch.cat([decoder.forward(kv, [token], 1) for token in TOKENS[:40]])
+    whole = decoder.forward(decoder.new_kv(), TOKENS[:40], 40)
+    for rows in (single, whole):
+        distance = (rows - near).abs().mean() / near.std()
+        assert distance < 0.1
+        assert distance < 0.5 * (rows - far).abs().mean() / near.std(), "int4 is another model than the one it is of"
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,20 @@ def test_it_says_what_loading_would_say(spoil: Callable[[Path], None], tmp_path:
     assert told[0] == told[1]
 
 
+def test_int4_of_what_transformers_would_run_is_refused_as_loading_refuses_it(tmp_path: Path) -> None:
+    folder = save_model(tmp_path / "model", byte_level(OURS), tie_word_embeddings=True)
+    check_model(str(folder), dtype="int4")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"attention_bias": True}))
+    check_model(str(folder), dtype="float32")
+    told = []
+    for load in (check_model, load_model):
+        with pytest.raises(ModelNotUsable, match="int4 is for models that our own decoder runs") as error:
+            load(str(folder), dtype="int4", device="cpu")
+        told.append(str(error.value))
+    assert told[0] == told[1]
+
+
 def test_what_cannot_be_known_is_taken_to_be_there() -> None:
     for name in (None, "bundled", "http://127.0.0.1:1", "owner/model"):
         check_model(name)
@@ -64,6 +78,10 @@ def test_what_cannot_be_known_is_taken_to_be_there() -> None:
         (["--model", "scripted:/nowhere"], "/nowhere"),
         (["--model", "http://h?api=smoke"], "api"),
         (["--decoder", "fast"], "own, transformers"),
+        (["--dtype", "int7"], "float16, int4"),
+        (["--dtype", "int4", "--device", "cuda:1"], "int4 is for CPUs, not for cuda"),
+        (["--dtype", "int4", "--device", "mps"], "int4 is for CPUs, not for mps"),
+        (["--dtype", "int4", "--decoder", "transformers"], "int4 is for models that our own decoder runs"),
     ],
 )
 def test_a_cluster_is_not_started_for_a_model_that_is_not_there(

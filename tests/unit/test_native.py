@@ -31,10 +31,9 @@ from tabspec.models.llama_model import load_llama, load_weights
 from tabspec.models.load import BUNDLED
 from tabspec.models.native import NativeDecoder
 from tabspec.models.native_library import NativeLibrary, NativeMissing, installed, open_library
-from tabspec.models.quantized import quantize
 from tabspec.models.slots import Decoder
 from tests import tiny
-from tests.unit.test_llama import SHAPES, theirs
+from tests.unit.test_llama import SHAPES, rounded, theirs
 
 COMPILE = Path(__file__).parents[2] / "native" / "compile.py"
 
@@ -59,25 +58,26 @@ def library() -> NativeLibrary | None:
 FOUND = library()
 LEVELS = FOUND.levels if FOUND else ()
 FUSED = tuple(level for level in LEVELS if level != native_library.PLAIN)
-WAYS = ("torch", *LEVELS)  # never empty: what is asked of every decoder is asked without the library, too
+INT4 = " int4"
+STORED = ("", INT4)  # how weights are: int8, or int4 but for the logits
+KINDS = tuple(level + stored for level in LEVELS for stored in STORED)
+EIGHT = ("torch", *LEVELS)  # never empty: what is asked of every decoder is asked without the library, too
+WAYS = (*EIGHT, "torch" + INT4, *(level + INT4 for level in LEVELS))
 CPU = torch.device("cpu")
 Make = Callable[[LlamaConfig, dict[str, torch.Tensor]], Decoder]
 
 
 def make(way: str, shape: LlamaConfig, weights: dict[str, torch.Tensor], context: int = 512) -> Decoder:
-    if way == "torch":
-        return LlamaDecoder(shape, weights, context=context, device=CPU, dtype=torch.bfloat16, int8=True)
+    name, int4 = way.removesuffix(INT4), way.endswith(INT4)
+    if name == "torch":
+        return LlamaDecoder(shape, weights, context=context, device=CPU, dtype=torch.bfloat16, int8=True, int4=int4)
     assert FOUND
-    return NativeDecoder(shape, weights, context=context, library=FOUND, level=way)
+    return NativeDecoder(shape, weights, context=context, library=FOUND, level=name, int4=int4)
 
 
-def exact(shape: LlamaConfig, weights: dict[str, torch.Tensor], context: int = 512) -> LlamaDecoder:
+def exact(way: str, shape: LlamaConfig, weights: dict[str, torch.Tensor], context: int = 512) -> LlamaDecoder:
     """Weights rounded as ours are, everything else in float32."""
-    rounded = {
-        name: quantize(weight).dequantized(torch.float32) if weight.dim() == 2 else weight.float()
-        for name, weight in weights.items()
-    }
-    return LlamaDecoder(shape, rounded, context=context, device=CPU, dtype=torch.float32)
+    return LlamaDecoder(shape, rounded(weights, way.endswith(INT4)), context=context, device=CPU, dtype=torch.float32)
 
 
 def far(rows: torch.Tensor, expected: torch.Tensor) -> float:
@@ -135,16 +135,17 @@ def test_logits_are_near_those_of_transformers(folder: Path, way: str) -> None:
     assert shape
     tokens = torch.randint(0, 400, (60,), generator=torch.Generator().manual_seed(1)).tolist()
     decoder = make(way, shape, load_file(folder / "model.safetensors"))
-    assert far(decoder.forward(decoder.new_kv(), tokens, 60), theirs(folder, tokens)) < 0.1  # int8 weights, too
+    weights = rounded(load_file(folder / "model.safetensors"), way.endswith(INT4))
+    assert far(decoder.forward(decoder.new_kv(), tokens, 60), theirs(folder, tokens, weights)) < 0.1
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", KINDS)
 @settings(max_examples=25, deadline=None)
 @given(shape=SMALL, seed=st.integers(0, 99), count=st.integers(1, 40))
 def test_any_shape_is_near_plain_torch(level: str, shape: LlamaConfig, seed: int, count: int) -> None:
     weights = weights_of(shape, seed)
     tokens = torch.randint(0, 77, (count,), generator=torch.Generator().manual_seed(seed)).tolist()
-    decoder, reference = make(level, shape, weights), exact(shape, weights)
+    decoder, reference = make(level, shape, weights), exact(level, shape, weights)
     want = min(count, 5)
     rows = decoder.forward(decoder.new_kv(), tokens, want)
     expected = reference.forward(reference.new_kv(), tokens, want)
@@ -156,7 +157,7 @@ def test_any_shape_is_near_plain_torch(level: str, shape: LlamaConfig, seed: int
         assert far(rows, expected) < (FAR if min(shape.hidden, shape.mlp, shape.heads * shape.head_dim) > 32 else 0.5)
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", KINDS)
 @settings(max_examples=25, deadline=None)
 @given(
     shape=SMALL, seed=st.integers(0, 99), parts=st.lists(st.integers(1, 21), min_size=1, max_size=6),
@@ -182,11 +183,11 @@ def test_how_tokens_are_grouped_and_threads_change_no_bit(
 
 @pytest.mark.skipif(len(FUSED) < 2, reason="this processor has one level with fused multiply-adds at most")
 @settings(max_examples=25, deadline=None)
-@given(shape=SMALL, seed=st.integers(0, 99), count=st.integers(1, 40))
-def test_instruction_sets_agree_to_the_bit(shape: LlamaConfig, seed: int, count: int) -> None:
+@given(shape=SMALL, seed=st.integers(0, 99), count=st.integers(1, 40), stored=st.sampled_from(STORED))
+def test_instruction_sets_agree_to_the_bit(shape: LlamaConfig, seed: int, count: int, stored: str) -> None:
     weights = weights_of(shape, seed)
     tokens = torch.randint(0, 77, (count,), generator=torch.Generator().manual_seed(seed)).tolist()
-    decoders = [make(level, shape, weights) for level in FUSED]
+    decoders = [make(level + stored, shape, weights) for level in FUSED]
     first, *others = [decoder.forward(decoder.new_kv(), tokens, count) for decoder in decoders]
     assert all(torch.equal(first, other) for other in others)
 
@@ -198,7 +199,9 @@ def test_truncate_copy_and_growth(way: str, monkeypatch: pytest.MonkeyPatch) -> 
     shape = LlamaConfig(300, 64, 2, 4, 2, 16, 96, 512, 10_000.0, 1e-5, True, False)
     decoder = make(way, shape, random_weights(shape))
     tokens = [(31 * i) % 300 for i in range(120)]
-    same = torch.equal if way != "torch" else lambda a, b: bool(torch.allclose(a, b, atol=0.15))  # bfloat16
+    same = (
+        torch.equal if not way.startswith("torch") else lambda a, b: bool(torch.allclose(a, b, atol=0.15))
+    )  # bfloat16
 
     def fresh(of: list[int], want: int) -> torch.Tensor:
         return decoder.forward(decoder.new_kv(), of, want)
@@ -213,7 +216,7 @@ def test_truncate_copy_and_growth(way: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert same(decoder.forward(kv, tokens[17:90], 73), fresh(tokens[:90], 73))
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", KINDS)
 def test_memory_that_was_used_before_leaves_no_trace(level: str) -> None:
     """Keys and values behind the end are whatever was there: also numbers that are none."""
     shape = LlamaConfig(64, 32, 1, 2, 1, 16, 32, 512, 10_000.0, 1e-5, True, False)
@@ -224,7 +227,7 @@ def test_memory_that_was_used_before_leaves_no_trace(level: str) -> None:
     assert torch.equal(decoder.forward(clean, [1, 2, 3], 3), decoder.forward(dirty, [1, 2, 3], 3))
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", KINDS)
 def test_several_sequences_in_one_pass(level: str) -> None:
     shape = LlamaConfig(300, 64, 2, 4, 2, 16, 96, 512, 10_000.0, 1e-5, True, False)
     decoder = make(level, shape, random_weights(shape))
@@ -238,7 +241,7 @@ def test_several_sequences_in_one_pass(level: str) -> None:
             assert torch.equal(found, decoder.forward(kv, tokens, 2))
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", KINDS)
 def test_more_tokens_than_a_pass_takes(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     shape = LlamaConfig(64, 32, 1, 2, 1, 16, 32, 512, 10_000.0, 1e-5, True, False)
     decoder = make(level, shape, random_weights(shape))
@@ -248,7 +251,7 @@ def test_more_tokens_than_a_pass_takes(level: str, monkeypatch: pytest.MonkeyPat
     assert torch.equal(decoder.forward(decoder.new_kv(), tokens, 20), whole)
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", KINDS)
 def test_weights_that_are_no_numbers_show_in_the_answer(level: str) -> None:
     """`choose` tells the user; silence would be an answer made of nothing."""
     shape = LlamaConfig(64, 128, 1, 2, 1, 16, 32, 512, 10_000.0, 1e-5, True, False)
@@ -258,7 +261,7 @@ def test_weights_that_are_no_numbers_show_in_the_answer(level: str) -> None:
     assert decoder.forward(decoder.new_kv(), [1, 2], 1).isnan().all()
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", KINDS)
 @pytest.mark.parametrize("size", [torch.inf, 1e-37, 1e-40, 0.0])
 def test_activations_at_the_ends_of_what_floats_hold(level: str, size: float) -> None:
     """Infinite ones show; those that are too small to be scaled up count as nothing, and end as finite logits."""
@@ -269,7 +272,7 @@ def test_activations_at_the_ends_of_what_floats_hold(level: str, size: float) ->
     assert decoder.forward(decoder.new_kv(), [1, 2], 1).isfinite().all() == (size < 1)
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", KINDS)
 def test_tokens_and_positions_that_the_model_does_not_have(level: str) -> None:
     shape = LlamaConfig(64, 32, 1, 2, 1, 16, 32, 512, 10_000.0, 1e-5, True, False)
     decoder = make(level, shape, random_weights(shape))
@@ -292,6 +295,7 @@ def bundled(way: str) -> Decoder:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("way", EIGHT)  # of a model this small, int4 makes another one
 def test_greedy_tokens_of_the_bundled_model_on_real_code(way: str) -> None:
     """The same tokens as in float32, or another one that float32 finds as good but for a hair."""
     reference = load_llama(ModelFolder(BUNDLED), "bundled", dtype="float32")
@@ -332,6 +336,11 @@ def test_what_is_there_is_used_and_part_of_the_fingerprint(monkeypatch: pytest.M
     assert "compiled" in with_it.info.detail
     assert with_it.info.fingerprint != without.info.fingerprint
     assert isinstance(load_llama(folder, "bundled", device="cpu", dtype="float32").local.decoder, LlamaDecoder)
+    four = load_llama(folder, "bundled", device="cpu", dtype="int4")
+    assert isinstance(four.local.decoder, NativeDecoder)
+    assert four.local.decoder.nbytes < 0.65 * with_it.local.decoder.nbytes  # a seventh of it is the embedding, in int8
+    assert "compiled, int4" in four.info.detail
+    assert four.info.fingerprint != with_it.info.fingerprint
 
 
 def test_why_the_library_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -359,7 +368,7 @@ def test_heads_that_the_library_cannot_run() -> None:
 @pytest.mark.skipif(FOUND is None, reason="no library and no compiler")
 def test_structures_have_the_sizes_of_the_header() -> None:
     """Padding is the compiler's; a field that is added on one side only would shift all others."""
-    assert ctypes.sizeof(native_library.Matrix) == 40
-    assert ctypes.sizeof(native_library.Layer) == 4 * 40 + 2 * 8
+    assert ctypes.sizeof(native_library.Matrix) == 48
+    assert ctypes.sizeof(native_library.Layer) == 4 * 48 + 2 * 8
     assert ctypes.sizeof(native_library.Sequence) == 40
-    assert ctypes.sizeof(native_library.Model) == 7 * 8 + 8 + 4 * 8 + 40 + 8
+    assert ctypes.sizeof(native_library.Model) == 7 * 8 + 8 + 4 * 8 + 48 + 8

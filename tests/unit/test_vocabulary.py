@@ -151,7 +151,8 @@ def test_the_fingerprint_changes_with_weights_and_dtype(tmp_path: Path) -> None:
     prints = {
         load_model(one, dtype="float32").info.fingerprint,
         load_model(one, dtype="bfloat16").info.fingerprint,
+        load_model(one, dtype="int4", device="cpu").info.fingerprint,
         load_model(two, dtype="float32").info.fingerprint,
     }
-    assert len(prints) == 3
+    assert len(prints) == 4
     assert load_model(one, dtype="float32").info.fingerprint in prints
