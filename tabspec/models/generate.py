@@ -259,7 +259,7 @@ def _verify(stretch: _Stretch, slot: Slot, rows: torch.Tensor, draft: Sequence[i
         recalled = stretch.recall.after(slot.tokens[max(base + i - LONGEST, 0) : base + i]) if stretch.recall else None
         logits = rows[i][: stretch.local.vocabulary.size]
         logits = recalled.mixed(logits) if recalled else logits
-        choice = choose(stretch.local.vocabulary, logits, stretch.rest, stretch.recall_key)
+        choice = choose(stretch.local.vocabulary, logits, stretch.rest, stretch.recall_key, normed=recalled is not None)
         chunks.append(stretch.begin(logits) if stretch.begins(choice, stretch.rest) else stretch.take(choice))
         if stretch.over or i == len(draft) or draft[i] != choice.token:
             if guessed:
@@ -272,13 +272,15 @@ def _verify(stretch: _Stretch, slot: Slot, rows: torch.Tensor, draft: Sequence[i
     raise AssertionError("the loop returns at its last turn")
 
 
-def choose(vocabulary: Vocabulary, logits: torch.Tensor, rest: bytes, recall_key: int = 0) -> Choice:
+def choose(
+    vocabulary: Vocabulary, logits: torch.Tensor, rest: bytes, recall_key: int = 0, normed: bool = False
+) -> Choice:
     """The most likely token that agrees with ``rest`` (any token if it is empty); the lowest id among equals.
 
     Its log-probability is that among the tokens which agree: what was typed is certain, however unlikely it was. More
     of it typed leaves fewer tokens, so that a token that is likely enough stays so (`StopRule.min_logprob`).
-    ``logits`` has shape (vocabulary,); what was recalled is mixed into them already. Raises `ModelError` if they are
-    not numbers.
+    ``logits`` has shape (vocabulary,); what was recalled is mixed into them already, which makes log-probabilities of
+    them (``normed``). Raises `ModelError` if they are not numbers.
     """
     logits = logits[: vocabulary.size]
     if rest:
@@ -288,7 +290,7 @@ def choose(vocabulary: Vocabulary, logits: torch.Tensor, rest: bytes, recall_key
         token, logprob = int(allowed[best]), float(among[best] - among.logsumexp(0))
     else:
         token = int(logits.argmax())
-        logprob = float(logits[token] - logits.logsumexp(0))
+        logprob = float(logits[token] if normed else logits[token] - logits.logsumexp(0))
     if math.isnan(logprob):
         raise ModelError("the model's output is not a number; try another dtype (--dtype float32)")
     return Choice(token, rest, logprob, recall_key)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
-from functools import lru_cache
 
 from tabspec.errors import ModelError, PromptRefused
+from tabspec.models.encoding import Encoder
 from tabspec.models.protocol import GenerationRequest
 from tabspec.models.vocabulary import Vocabulary
 from tabspec.models.writing import writable
@@ -30,8 +30,7 @@ class Prompter:
     def __init__(self, vocabulary: Vocabulary, form: FimFormat, context: int) -> None:
         self._vocabulary, self._format = vocabulary, form
         self.budget = context - min(RESERVE, context // 4)
-        # Suffix and related texts come again and again while a line is typed.
-        self.encode = lru_cache(maxsize=64)(vocabulary.encode)
+        self.encode = Encoder(vocabulary)
 
     def prompt(self, head: str, request: GenerationRequest) -> list[int]:
         """Tokens up to the end of ``head``. Raises `ModelError` if the context is too short for any prompt.

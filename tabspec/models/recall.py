@@ -62,7 +62,7 @@ class Recalled:
         return WEIGHTS[bisect_right(_LENGTHS, self.length) - 1][1]
 
     def mixed(self, logits: torch.Tensor) -> torch.Tensor:
-        """Log-probabilities of the mixture. ``logits`` has shape (vocabulary,)."""
+        """Log-probabilities of the mixture, which sum to 1. ``logits`` has shape (vocabulary,)."""
         model = logits - logits.logsumexp(0)
         kept = model[self.control]
         result = model + math.log1p(-self.weight)

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from tokenizers import Tokenizer
+from tokenizers.normalizers import NFC
 
 from tabspec.errors import ModelNotUsable
 
@@ -43,6 +44,7 @@ class Vocabulary:
         self.control = frozenset(ids[token] for token in control)
         self._plain = _plain_tokenizer(spec, control)
         self._anchored = not _byte_level(spec)
+        self._looks_back = "(?<" in json.dumps(spec.get("pre_tokenizer"))  # a pattern with a lookbehind
         texts = sorted((data, token) for token, data in enumerate(self.bytes_of) if data)
         self._sorted = [data for data, _ in texts]
         self._sorted_ids = [token for _, token in texts]
@@ -81,6 +83,15 @@ class Vocabulary:
         encoding = self._plain.encode(_ANCHOR + text, add_special_tokens=False)
         # The anchor is one or more tokens; what follows starts with the first token that lies behind its character.
         return [token for token, (_, end) in zip(encoding.ids, encoding.offsets, strict=True) if end > len(_ANCHOR)]
+
+    def apart(self, left: str, right: str) -> bool:
+        """Whether the tokenizer splits ``left`` from ``right`` before it looks for tokens, and has no other rule by
+        which what stands in one could change the tokens of the other."""
+        splits, normalizer = self._plain.pre_tokenizer, self._plain.normalizer
+        if self._anchored or splits is None or not isinstance(normalizer, NFC | None) or self._looks_back:
+            return False
+        split = any(start == len(left) for _, (start, _) in splits.pre_tokenize_str(left + right))
+        return split and self.encode(left + right) == self.encode(left) + self.encode(right)
 
     def agreeing(self, rest: bytes) -> list[int]:
         """Ids of the tokens that agree with the text ``rest`` (not empty): those it starts with, and those that start

@@ -11,9 +11,9 @@ from tabspec.text import common_prefix
 
 # Prompts whose keys and values the simulated KV cache keeps: two places of work, and their branches.
 SLOTS = 4
-# A kept prompt is gone on with, and not copied, where no more than this of it gets lost: the characters of 8 tokens, or
-# of 64 where the copy would take another prompt's place; a speculation takes nothing from what somebody waited for. As in
-# `tabspec.models.slots`.
+# As in `tabspec.models.slots`: a kept prompt is gone on with, and not copied, where no more than this of it gets lost:
+# the characters of 8 tokens, or of 64 where the copy would take another prompt's place. Speculation takes nothing from
+# what somebody waited for.
 CHEAP, CHEAPER_THAN_A_PROMPT = 32, 256
 
 
