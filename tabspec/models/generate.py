@@ -16,6 +16,7 @@ import torch
 from tabspec.errors import ModelError
 from tabspec.models.beginnings import beginnings
 from tabspec.models.drafts import Drafts, NoDrafts
+from tabspec.models.logits import logsumexp
 from tabspec.models.prompting import Prompter
 from tabspec.models.protocol import CHUNK_AHEAD, Chunk, GenerationRequest, Usage
 from tabspec.models.recall import LONGEST, Recall, Recaller
@@ -282,15 +283,15 @@ def choose(
     ``logits`` has shape (vocabulary,); what was recalled is mixed into them already, which makes log-probabilities of
     them (``normed``). Raises `ModelError` if they are not numbers.
     """
-    logits = logits[: vocabulary.size]
+    row = logits[: vocabulary.size].numpy()
     if rest:
-        allowed = torch.tensor(vocabulary.agreeing(rest))
-        among = logits[allowed]
-        best = int(among.argmax())
-        token, logprob = int(allowed[best]), float(among[best] - among.logsumexp(0))
+        allowed = vocabulary.agreeing(rest)
+        row = row[allowed]
+        best = int(row.argmax())  # the first among equals
+        token, normed = allowed[best], False
     else:
-        token = int(logits.argmax())
-        logprob = float(logits[token] if normed else logits[token] - logits.logsumexp(0))
+        token = best = int(row.argmax())
+    logprob = float(row[best]) - (0.0 if normed else logsumexp(row))
     if math.isnan(logprob):
         raise ModelError("the model's output is not a number; try another dtype (--dtype float32)")
     return Choice(token, rest, logprob, recall_key)

@@ -23,8 +23,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 import torch
 
+from tabspec.models.logits import logsumexp
 from tabspec.models.protocol import GenerationRequest
 from tabspec.models.writing import writable
 from tabspec.prompt.window import MEMORY_BLOCK
@@ -63,14 +65,15 @@ class Recalled:
 
     def mixed(self, logits: torch.Tensor) -> torch.Tensor:
         """Log-probabilities of the mixture, which sum to 1. ``logits`` has shape (vocabulary,)."""
-        model = logits - logits.logsumexp(0)
-        kept = model[self.control]
-        result = model + math.log1p(-self.weight)
-        result[self.control] = kept
-        share = self.weight * max(1.0 - float(kept.exp().sum()), 0.0) / self.counts.total()
-        for token, count in self.counts.items():  # mostly one: cheaper than tensors of them
+        row, control = logits.numpy(), self.control.numpy()
+        result = row - logsumexp(row)
+        kept = result[control]
+        result += math.log1p(-self.weight)
+        result[control] = kept
+        share = self.weight * max(1.0 - float(np.exp(kept).sum()), 0.0) / self.counts.total()
+        for token, count in self.counts.items():  # mostly one: cheaper than arrays of them
             result[token] = math.log(max(math.exp(float(result[token])) + share * count, _LEAST_CHANCE))
-        return result
+        return torch.from_numpy(result)
 
 
 class Recall:

@@ -99,7 +99,7 @@ def test_the_pieces_give_the_tokens_of_the_whole(name: str, text: str) -> None:
 def test_what_is_added_at_the_end_changes_only_the_last_piece(rule: Any, text: str, more: str, least: int) -> None:
     before, after = (list(pieces(each, rule, least)) for each in (text, text + more))
     assert "".join(before) == text
-    assert after[: len(before) - 1] == before[:-1]
+    assert after[: len(before[:-1])] == before[:-1]
     assert all(len(piece) >= least for piece in before[:-1])
 
 

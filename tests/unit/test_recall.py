@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from tabspec.context import EditContext
 from tabspec.models import recall
+from tabspec.models.logits import logsumexp
 from tabspec.models.protocol import GenerationRequest
 from tabspec.models.recall import LEAST, LONGEST, WEIGHTS, Recall, Recalled, Recaller
 from tabspec.prompt.window import MEMORY_BLOCK, MEMORY_CHARS, WindowSize, window
@@ -104,3 +106,16 @@ def test_blocks_are_encoded_once() -> None:
         ]
     blocks = [each for each in asked if len(each) > 100 and each != seen.suffix]
     assert len([each for each in blocks if len(each) == MEMORY_BLOCK]) <= len(text) / MEMORY_BLOCK
+
+
+@given(st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=50))
+def test_logsumexp_is_torchs(row: list[float]) -> None:
+    logits = torch.tensor(row)
+    assert logsumexp(logits.numpy()) == pytest.approx(float(logits.double().logsumexp(0)), abs=1e-5)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_logsumexp_of_what_is_no_number(value: float) -> None:
+    assert math.isnan(logsumexp(torch.tensor([value, value]).numpy()))
+    assert math.isnan(logsumexp(torch.tensor([0.0, abs(value)]).numpy()))
+    assert logsumexp(torch.tensor([0.0, float("-inf")]).numpy()) == 0.0  # a token that cannot be

@@ -1,0 +1,23 @@
+"""Arithmetic on one row of logits, on the thread that asks.
+
+numpy and not torch: torch shares a row of 8,192 among its threads, which then look for more work while those of the
+compiled decoder want the cores. Between two passes a `logsumexp` took 0.23 ms (0.02 by itself), and the passes took a
+third more (two cores, AVX2).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+Row = npt.NDArray[np.float32]
+
+
+def logsumexp(row: Row) -> float:
+    """The logarithm of the sum of exponentials of ``row``, (n,); not a number if one of them is none, or infinite."""
+    top = float(row.max())
+    if not math.isfinite(top):
+        return math.nan
+    return top + math.log(float(np.exp(row - top).sum()))
