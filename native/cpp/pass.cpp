@@ -127,7 +127,7 @@ private:
     template <class Work>
     void each_row(Work &&work) {
         const int64_t pieces = rows <= TOKENS_A_PIECE ? 1 : (rows + TOKENS_A_PIECE - 1) / TOKENS_A_PIECE;
-        Pool::shared().run(pieces, threads_, [&](int64_t piece, int) {
+        Pool::mine().run(pieces, threads_, [&](int64_t piece, int) {
             const int64_t first = piece * TOKENS_A_PIECE;
             for (int64_t row = first; row < rows && row < first + TOKENS_A_PIECE; row++) work(row);
         });
@@ -135,7 +135,7 @@ private:
 
     void multiply(const Matrix &matrix, const Quantized &by, int64_t count, float *out, int64_t stride, bool add) {
         const int64_t packs = matrix.rows / PACK;
-        Pool::shared().run((packs + PACKS_A_PIECE - 1) / PACKS_A_PIECE, threads_, [&](int64_t piece, int) {
+        Pool::mine().run((packs + PACKS_A_PIECE - 1) / PACKS_A_PIECE, threads_, [&](int64_t piece, int) {
             const int64_t first = piece * PACKS_A_PIECE;
             const int64_t some = packs - first < PACKS_A_PIECE ? packs - first : PACKS_A_PIECE;
             k.multiply(matrix, first, some, by, count, out + first * PACK, stride, add);
@@ -169,7 +169,7 @@ private:
             k.norm(x + row * x_stride, layer.mlp_norm, m.hidden, (float)m.eps, normed + row * m.hidden);
             k.quantize(normed + row * m.hidden, m.hidden, hidden_q, row);
         });
-        Pool::shared().run(layer.gate_up.rows / (2 * BLOCK), threads_, [&](int64_t block, int) {
+        Pool::mine().run(layer.gate_up.rows / (2 * BLOCK), threads_, [&](int64_t block, int) {
             k.swiglu(layer.gate_up, block, hidden_q, rows, mlp_q);
         });
         multiply(layer.down, mlp_q, rows, x, x_stride, true);
@@ -234,7 +234,7 @@ private:
         for (int64_t row = 0; row < rows; row++) most = std::max(most, tokens[row].position + 1);
         const int64_t stride = filled(most, 16), room = TOKENS_AT_ONCE * group * stride;
         float *scores = rooms.scores.get<float>(room * threads_);
-        Pool::shared().run(run_count * m.kv_heads, threads_, [&](int64_t piece, int thread) {
+        Pool::mine().run(run_count * m.kv_heads, threads_, [&](int64_t piece, int thread) {
             // The last tokens first: they see the most, and the pieces at the end should be small.
             const Run run = runs[run_count - 1 - piece / m.kv_heads];
             const int64_t head = piece % m.kv_heads;
@@ -263,7 +263,7 @@ int tabspec_forward(
     const Model *model, const Sequence *sequences, int64_t count, const int32_t *tokens, float *logits,
     const char *level, int threads) {
     static std::mutex one_at_a_time;
-    static Rooms *rooms = new Rooms;  // as the pool: for as long as the process lives
+    static Rooms *rooms = new Rooms;  // as the pools: for as long as the process lives
     const std::lock_guard lock(one_at_a_time);
     for (const Kernels *kernels : ALL)
         if (!std::strcmp(kernels->name, level)) try {

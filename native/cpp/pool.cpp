@@ -22,8 +22,8 @@ inline void pause() {
 
 }  // namespace
 
-Pool &Pool::shared() {
-    static Pool *pool = new Pool;  // never destroyed: its threads may run until the process ends
+Pool &Pool::mine() {
+    static thread_local Pool *pool = new Pool;  // never destroyed: its threads may run until the process ends
     return *pool;
 }
 

@@ -12,7 +12,8 @@
 // run (torch's threads do: where another program holds a core, each operation waits for the scheduler); at worst it
 // does all of the work itself. Threads wait for the next job in a loop for a moment, then asleep.
 //
-// One caller at a time. The threads live as long as the process.
+// Each calling thread has a pool of its own, whose threads begin with the caller's priority and live as long as the
+// process: for a few callers that stay.
 class Pool {
 public:
     // Run `piece(i, thread)` for all i below `count` on up to `threads` threads: number 0 is the caller.
@@ -27,7 +28,7 @@ public:
         }, &piece);
     }
 
-    static Pool &shared();
+    static Pool &mine();  // the calling thread's
 
 private:
     using Call = void (*)(void *, uint32_t, int);

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import torch
 
+from tabspec.models.aside import Aside, can_give_way
 from tabspec.models.drafts import Drafts, PromptLookup
 from tabspec.models.generate import CHUNK, LocalDecoding, generate
 from tabspec.models.prompting import Prompter
@@ -55,6 +56,13 @@ class LocalModel:
             async with aclosing(generate(self.local, request)) as chunks:
                 async for chunk in chunks:
                     yield chunk
+
+    def give_way(self) -> None:
+        """From now on, compute what nobody waits for on a thread of low priority (`tabspec.models.aside`). Without
+        effect where the model computes on another device, or the system cannot do it."""
+        at = getattr(self.local.decoder, "device", torch.device("cpu"))
+        if at.type == "cpu" and can_give_way():
+            self.local.together.aside = Aside().run
 
     async def close(self) -> None:
         self.local.slots.clear()

@@ -39,9 +39,13 @@ class _Asked:
 
 
 class Together:
-    """Runs passes on ``decoder``: those that can be run as one, as one (`tabspec.models.slots.sequences_of`)."""
+    """Runs passes on ``decoder``: those that can be run as one, as one (`tabspec.models.slots.sequences_of`).
+
+    ``aside`` calls a function and returns what it does: passes that nobody waits for are run through it.
+    """
 
     def __init__(self, decoder: Decoder) -> None:
+        self.aside: Callable[[Callable[[], Sequence[torch.Tensor]]], Sequence[torch.Tensor]] | None = None
         self._decoder: Any = decoder
         self._batches = sequences_of(decoder) > 1
         self._waiting: list[_Asked] = []
@@ -92,7 +96,10 @@ class Together:
         for asked in batch:
             self._waiting.remove(asked)
         try:
-            found = self._pass(batch)
+            if self.aside and not batch[0].foreground:
+                found = self.aside(lambda: self._pass(batch))
+            else:
+                found = self._pass(batch)
         except Exception as error:
             for asked in batch:
                 asked.rows.set_exception(error)

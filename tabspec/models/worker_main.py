@@ -59,6 +59,8 @@ def _load(asked: Message, out: BinaryIO) -> Model | None:
             import torch
 
             torch.set_num_threads(int(asked["threads"]))
+        if give_way := getattr(model, "give_way", None):  # what runs in this process
+            give_way()
     except (TabspecError, ImportError, MemoryError) as error:
         line = " ".join(str(error).split()) or "there is not enough memory for the model"
         out.write(to_line("failed", message=line))

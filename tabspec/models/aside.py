@@ -1,0 +1,52 @@
+"""A thread that lets everything else run first: what is asked ahead is computed on it.
+
+Where a model decodes on all cores, a language server that has the answer already waits up to a tick of the kernel
+(4 ms) before it is let run, and so does the editor. Linux gives a waking thread the core of a nicer one at once. The
+whole process is not made nicer: beside a compiler, each suggestion that somebody waits for would take twice as long,
+and what has once been made nicer cannot be taken back without privileges (setpriority(2)).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+
+T = TypeVar("T")
+
+# Beside a thread of ordinary priority on the same core, a tenth of it is left (sched(7): a step is a factor of 1.25).
+# 3 and 5 made no difference to hits while a model decodes (docs/decisions/2026-11-25-server-latency.md).
+NICE = 10
+
+
+class Aside:
+    """Calls functions on a thread of low priority, one at a time, while the caller waits. torch's threads and those of
+    the compiled decoder that such a call starts have that priority, too."""
+
+    def __init__(self, nice: int = NICE) -> None:
+        self._nice = nice
+        self._thread = ThreadPoolExecutor(1, "tabspec-aside", self._give_way)
+
+    def run(self, function: Callable[[], T]) -> T:
+        """What ``function`` returns or raises, with the caller's number of torch's threads."""
+        return self._thread.submit(_with_threads, torch.get_num_threads(), function).result()
+
+    def _give_way(self) -> None:
+        tid = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, tid, min(os.getpriority(os.PRIO_PROCESS, tid) + self._nice, 19))
+
+
+def can_give_way() -> bool:
+    """Whether a single thread can be made nicer here: elsewhere than on Linux, that is the whole process."""
+    return sys.platform == "linux"
+
+
+def _with_threads(count: int, function: Callable[[], T]) -> T:
+    if torch.get_num_threads() != count:  # (OpenMP counts for each thread)
+        torch.set_num_threads(count)
+    return function()
