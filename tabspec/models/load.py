@@ -44,7 +44,7 @@ def load_model(
         raise ModelNotUsable(f"unknown decoder {decoder!r}; known are: {', '.join(DECODERS)}")
     for library in ("torch", "tokenizers", "safetensors"):
         if find_spec(library) is None:
-            raise ModelNotUsable(f"{library} is not installed; run: pip install tabspec")
+            raise ModelNotUsable(f"{library} is not installed; run: pip install {library}")
     from tabspec.models.folder import ModelFolder
     from tabspec.models.hub import find_folder
 
