@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -104,8 +104,9 @@ def difference(before: str, after: str) -> Edit | None:
     return Edit(start, len(before) - start - tail, after[start : len(after) - tail])
 
 
-def common_prefix(a: str, b: str) -> int:
-    """Length of the longest common prefix, by bisection: comparing slices is far faster than a loop."""
+def common_prefix(a: Sequence[object], b: Sequence[object]) -> int:
+    """Length of the longest common prefix of two texts, or of two lists, by bisection: comparing slices is far faster
+    than a loop."""
     low, high = 0, min(len(a), len(b))
     while low < high:
         middle = (low + high + 1) // 2

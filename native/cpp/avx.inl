@@ -29,7 +29,28 @@ static inline Halves load_halves(const uint8_t *at) {
         {_mm256_and_si256(_mm256_srli_epi16(both.low, 4), low), _mm256_and_si256(_mm256_srli_epi16(both.high, 4), low)}};
 }
 
-static inline V16i finish_pair(Pair sums) { return {{(I)sums.low, (I)sums.high}}; }
+// Weights of eight bits and of four, but for their products.
+struct EightOf {
+    enum { COLUMNS = 4 };
+    typedef Pair Dots;
+    typedef Pair Weights;
+
+    static inline Weights load(const uint8_t *at) { return load_pair(at); }
+
+    static inline V16i finish(Dots dots) { return {{(I)dots.low, (I)dots.high}}; }
+};
+
+struct FourOf {
+    enum { COLUMNS = 8 };
+    typedef Pair Dots;
+    typedef Halves Weights;
+
+    static inline Dots start(int32_t excess) { return splat_pair(excess / 16); }
+
+    static inline Weights load(const uint8_t *at) { return load_halves(at); }
+
+    static inline V16i finish(Dots dots) { return EightOf::finish(dots); }
+};
 
 static inline V16 fma(V16 a, V16 b, V16 c) {
     for (int p = 0; p < PARTS; p++)

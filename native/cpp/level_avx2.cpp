@@ -18,14 +18,8 @@ namespace {
 
 inline __m256i pairs_added(__m256i pairs) { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
 
-struct Eight {
-    enum { COLUMNS = 4 };
-    typedef Pair Dots;
-    typedef Pair Weights;
-
+struct Eight : EightOf {
     static inline Dots start(int32_t) { return splat_pair(0); }
-
-    static inline Weights load(const uint8_t *at) { return load_pair(at); }
 
     // Pairs are added in 16 bits with saturation, so no factor may be 255: the sign of x goes to the weight. Neither is
     // -128 ever, so that a pair is 2 * 127 * 127 at most.
@@ -39,19 +33,10 @@ struct Eight {
         dots.low = _mm256_add_epi32(dots.low, products(w.low, values));
         dots.high = _mm256_add_epi32(dots.high, products(w.high, values));
     }
-
-    static inline V16i finish(Dots dots) { return finish_pair(dots); }
 };
 
 // With weights of 0 to 15, two pairs together are 4 * 15 * 127 at most, far from where 16 bits end.
-struct Four : Eight {
-    enum { COLUMNS = 8 };
-    typedef Halves Weights;
-
-    static inline Dots start(int32_t excess) { return splat_pair(excess / 16); }
-
-    static inline Weights load(const uint8_t *at) { return load_halves(at); }
-
+struct Four : FourOf {
     static inline __m256i products(__m256i low, __m256i x, __m256i high, __m256i y) {
         return pairs_added(_mm256_add_epi16(_mm256_maddubs_epi16(low, x), _mm256_maddubs_epi16(high, y)));
     }

@@ -17,32 +17,17 @@ namespace {
 
 #include "avx.inl"
 
-struct Eight {
-    enum { COLUMNS = 4 };
-    typedef Pair Dots;
-    typedef Pair Weights;
-
+struct Eight : EightOf {
     static inline Dots start(int32_t excess) { return splat_pair(excess); }
-
-    static inline Weights load(const uint8_t *at) { return load_pair(at); }
 
     static inline void dot(Dots &dots, Weights w, const int8_t *x) {
         const __m256i values = four(x);
         dots.low = _mm256_dpbusd_avx_epi32(dots.low, w.low, values);
         dots.high = _mm256_dpbusd_avx_epi32(dots.high, w.high, values);
     }
-
-    static inline V16i finish(Dots dots) { return finish_pair(dots); }
 };
 
-struct Four : Eight {
-    enum { COLUMNS = 8 };
-    typedef Halves Weights;
-
-    static inline Dots start(int32_t excess) { return splat_pair(excess / 16); }
-
-    static inline Weights load(const uint8_t *at) { return load_halves(at); }
-
+struct Four : FourOf {
     static inline void dot(Dots &dots, Weights w, const int8_t *x) {
         Eight::dot(dots, w.low, x);
         Eight::dot(dots, w.high, x + BLOCK / 2);

@@ -98,13 +98,11 @@ def contenders(
     numbers = pick_dtype("auto", at)
     name = str(numbers).removeprefix("torch.")
     found: dict[str, Decoder] = {}
-    for int4 in (False, True) if at.type == "cpu" else ():
+    for stored, int4 in (("int8", False), ("int4", True)) if at.type == "cpu" else ():
         if native := compiled_decoder(shape, weights, 2048, int4):
-            found[f"own, compiled{', int4' if int4 else ''} ({native.level})"] = native
-    for int4 in (False, True) if at.type == "cpu" else ():
-        # int4 is computed in bfloat16 on every processor, int8 on those that have it
-        if int4 or numbers is torch.bfloat16:
-            found["own, int4" if int4 else "own, int8"] = LlamaDecoder(
+            found[f"own, compiled, {stored} ({native.level})"] = native
+        if int4 or numbers is torch.bfloat16:  # on every processor, int4 is computed in bfloat16
+            found[f"own, {stored}"] = LlamaDecoder(
                 shape, weights, context=2048, device=at, dtype=torch.bfloat16, int8=True, int4=int4
             )
     found[f"own, {name}"] = LlamaDecoder(shape, weights, context=2048, device=at, dtype=numbers)

@@ -8,7 +8,7 @@ of the whole, and pieces can be remembered.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from itertools import product
 
@@ -16,8 +16,9 @@ from tabspec.models.vocabulary import Vocabulary
 
 # Characters of a piece, at least: some hundred tokens, which take a tenth of a millisecond; a window has a dozen.
 PIECE = 384
-# Pieces that are remembered: those of some twenty windows, of two to four documents with their related texts.
-_REMEMBERED = 256
+# Pieces that are remembered: those of some twenty windows, of two to four documents with their related texts; and
+# whole texts, which come again as they are while a line is typed.
+_REMEMBERED, _WHOLE = 256, 64
 # Where a piece may end, the more frequent places first: before a line's indentation (which Qwen and Llama 3 split off
 # from the line end), behind it (which is one token with the line end for our own models), and where there is none and
 # no empty line before (GPT-2 looks ahead from there). ASCII only: of other characters, a normalizer joins some with
@@ -34,16 +35,19 @@ class Encoder:
     def __init__(self, vocabulary: Vocabulary, least: int = PIECE) -> None:
         self._vocabulary, self._least = vocabulary, least
         self._piece = lru_cache(maxsize=_REMEMBERED)(vocabulary.encode)
+        self._text = lru_cache(maxsize=_WHOLE)(self._in_pieces)
 
     @cached_property
     def rule(self) -> re.Pattern[str] | None:
         """Where pieces may end; None if the tokenizer has to see the whole."""
         return next((rule for rule in RULES if _holds(rule, self._vocabulary)), None)
 
-    def __call__(self, text: str) -> list[int]:
-        """The tokenizer's own tokens for ``text``."""
-        if self.rule is None:
-            return list(self._piece(text))
+    def __call__(self, text: str) -> Sequence[int]:
+        """The tokenizer's own tokens for ``text``. Not to be changed: they are remembered."""
+        return self._text(text) if self.rule else self._piece(text)
+
+    def _in_pieces(self, text: str) -> list[int]:
+        assert self.rule
         return [token for piece in pieces(text, self.rule, self._least) for token in self._piece(piece)]
 
 

@@ -115,7 +115,7 @@ class Recaller:
     """Makes a request's `Recall`. ``encode`` turns text into tokens; what it gave for the text around the window is
     remembered, block by block, so that a request of the same file costs little. ``control``: ids of control tokens."""
 
-    def __init__(self, encode: Callable[[str], list[int]], control: Collection[int] = ()) -> None:
+    def __init__(self, encode: Callable[[str], Sequence[int]], control: Collection[int] = ()) -> None:
         def block(text: str) -> array[int]:
             return array("I", encode(text))
 

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tabspec.text import common_prefix
+
 if TYPE_CHECKING:
     import torch
 
@@ -81,11 +83,7 @@ class Slot:
 
     def shared(self, tokens: Sequence[int]) -> int:
         """Length of the longest common prefix with ``tokens``."""
-        limit = min(len(self.tokens), len(tokens))
-        for i in range(limit):
-            if self.tokens[i] != tokens[i]:
-                return i
-        return limit
+        return common_prefix(self.tokens, tokens)
 
     def truncate(self, decoder: Decoder, length: int) -> None:
         """Forget what stands from position ``length`` on."""

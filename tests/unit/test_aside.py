@@ -12,15 +12,16 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
+from transformers import AutoConfig
 
 from tabspec.models.aside import NICE, Aside, can_give_way
-from tabspec.models.load import load_model
-from tabspec.models.local import LocalModel
-from tabspec.models.native import NativeDecoder
+from tabspec.models.llama import LlamaConfig
 from tabspec.models.protocol import GenerationRequest, StopRule
 from tabspec.models.together import Together
 from tabspec.models.worker import WorkerModel
 from tests import tiny
+from tests.unit.test_native import FOUND, LEVELS, make
 
 pytestmark = pytest.mark.skipif(not can_give_way(), reason="threads have no priority of their own here")
 
@@ -109,12 +110,13 @@ async def test_a_worker_gives_way_with_what_is_asked_ahead_and_answers_the_same(
         await worker.close()
 
 
+@pytest.mark.skipif(FOUND is None, reason="no library and no compiler")
 def test_the_compiled_decoders_threads_go_along(tmp_path: Path) -> None:
-    model = load_model(str(tiny.save_model(tmp_path, tiny.byte_level(tiny.OURS), "llama")), device="cpu")
-    assert isinstance(model, LocalModel)
-    decoder, before = model.local.decoder, torch.get_num_threads()
-    assert isinstance(decoder, NativeDecoder)
-    tokens, nicer = list(range(1, 60)), min(nice_of()[0] + NICE, 19)
+    folder = tiny.save_model(tmp_path, tiny.byte_level(tiny.OURS), "llama")
+    shape = LlamaConfig.of(AutoConfig.from_pretrained(folder).to_dict())
+    assert shape
+    decoder = make(LEVELS[0], shape, load_file(folder / "model.safetensors"))
+    before, tokens, nicer = torch.get_num_threads(), list(range(1, 60)), min(nice_of()[0] + NICE, 19)
     torch.set_num_threads(2)
     try:
         already = nice_of().count(nicer)  # of other tests

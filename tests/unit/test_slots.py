@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -56,6 +57,22 @@ def fill(slots: Slots, prompt: list[int], foreground: bool, written: Sequence[in
         slot.tokens = [*prompt, *written]
         slot.choices = [None] * len(prompt) + [Choice(token, b"", 0.0) for token in written]
         return shared, held
+
+
+def test_speculations_leave_all_slots_but_one_to_what_somebody_waited_for() -> None:
+    slots = Slots(NoKv(), 4)
+    prompts = [[number] * 300 for number in range(30)]
+    assert [fill(slots, prompt, True) for prompt in prompts[:3]] == [(0, 0)] * 3
+    assert not any(fill(slots, prompt, False)[0] for prompt in prompts[3:])
+    with ExitStack() as beside:  # several at a time take more slots, for as long as they run
+        for number in range(6):
+            beside.enter_context(slots.hold([1000 + number], False))
+    assert [fill(slots, prompt, True)[0] for prompt in prompts[:3]] == [300, 300, 300]
+    # What was asked ahead behind a prompt is lost before another place's prompt is.
+    for number in range(8):
+        assert fill(slots, [*prompts[0], *[100 + number] * 20], False)[0] == 300
+        assert fill(slots, [*prompts[0], 200 + number], True)[0] == 300
+    assert fill(slots, prompts[1], True)[0] == 300
 
 
 def test_speculation_takes_nothing_from_what_somebody_waited_for() -> None:
