@@ -1,7 +1,7 @@
 // What the levels with AVX512 share.
 
 #define MOST_ROWS 8
-#define ONE_ROW_PACKS 4
+#define PACKS(rows) ((rows) <= 2 ? 4 : (rows) <= 6 ? 2 : 1)
 #define PV_HEADS 4
 
 struct Eight {

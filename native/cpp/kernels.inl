@@ -11,7 +11,9 @@
 // and beside them
 //
 //     V16 fma(V16 a, V16 b, V16 c)                a * b + c
-//     MOST_ROWS, ONE_ROW_PACKS, PV_HEADS          what fits into the registers
+//     MOST_ROWS, PV_HEADS                         what fits into the registers
+//     PACKS(rows)                                 neighbouring packs that are multiplied at a time: each row and pack
+//                                                 is a chain of sums, and it takes eight to keep the processor busy
 //
 // No header of the C++ library may be included here: its inline functions would be compiled for this instruction set
 // and might be taken by the linker for all the others.
@@ -142,18 +144,18 @@ static void multiply_all(
     for (int64_t row = 0; row < rows;) {
         const int64_t left = rows - row;
         const int some = left < MOST_ROWS ? (int)left : MOST_ROWS;
-#define CASE(R, P) \
-    case R: multiply_rows<Bits, R, P>(matrix, first, packs, x, row, out, stride, add); break;
+#define CASE(R) \
+    case R: multiply_rows<Bits, R, PACKS(R)>(matrix, first, packs, x, row, out, stride, add); break;
         switch (some) {
-            CASE(1, ONE_ROW_PACKS)
-            CASE(2, (ONE_ROW_PACKS + 1) / 2)
-            CASE(3, (ONE_ROW_PACKS + 3) / 4)
-            CASE(4, (ONE_ROW_PACKS + 3) / 4)
+            CASE(1)
+            CASE(2)
+            CASE(3)
+            CASE(4)
 #if MOST_ROWS > 4
-            CASE(5, 1)
-            CASE(6, 1)
-            CASE(7, 1)
-            CASE(8, 1)
+            CASE(5)
+            CASE(6)
+            CASE(7)
+            CASE(8)
 #endif
         }
 #undef CASE

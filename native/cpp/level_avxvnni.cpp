@@ -11,7 +11,7 @@ namespace {
 #include "vectors.inl"
 
 #define MOST_ROWS 4
-#define ONE_ROW_PACKS 2
+#define PACKS(rows) ((rows) == 1 ? 2 : 1)
 #define PV_HEADS 1
 #define MULTIPLY multiply
 

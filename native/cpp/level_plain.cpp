@@ -7,7 +7,7 @@ namespace {
 #include "vectors.inl"
 
 #define MOST_ROWS 4
-#define ONE_ROW_PACKS 1
+#define PACKS(rows) 1
 #define PV_HEADS 1
 #define MULTIPLY multiply
 

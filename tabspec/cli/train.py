@@ -209,6 +209,33 @@ def export_command(run: Path, out: Path, bits: str) -> None:
     click.echo(f"wrote {out}")
 
 
+@train_command.command("drafts")
+@click.argument("model", type=_path)
+@click.option("--corpus", required=True, type=_path, help="Corpus folder (OUT/train of `tabspec train corpus`).")
+@click.option("--entries", type=click.IntRange(1), default=250_000, show_default=True, help="At most; 5 bytes each.")
+@click.option("--megabytes", type=click.IntRange(1), default=300, show_default=True, help="Text to count on, at most.")
+def drafts_command(model: Path, corpus: Path, entries: int, megabytes: int) -> None:
+    """Write beside a MODEL what mostly follows what in the corpus, for its draft tokens (MODEL/drafts.npz).
+
+    It decodes faster then, and says the same. 100 MB of text take two minutes and 3 GB of memory.
+    """
+    from tabspec.models.ngram_table import DRAFTS, save_table
+    from tabspec.train.corpus import Corpus
+    from tabspec.train.draft_table import draft_table
+    from tabspec.train.tokenizer import load_tokenizer
+
+    tokenizer, texts = load_tokenizer(model / "tokenizer.json"), Corpus(corpus)
+    most = min(megabytes * 1_000_000, texts.size)
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("counting", total=most)
+        table = draft_table(texts, tokenizer, entries, most, lambda done: bar.update(task, completed=done))
+    try:
+        save_table(table, model / DRAFTS)
+    except OSError as error:
+        raise InputError(f"{model / DRAFTS}: cannot be written: {error.strerror}") from error
+    click.echo(f"wrote {model / DRAFTS}: {len(table.contexts)} contexts")
+
+
 @train_command.command("stop")
 @click.argument("model", type=_path)
 @click.option("--corpus", required=True, type=_path, help="Corpus folder that the model was trained on.")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import torch
 
+from tabspec.models.logits import Row
 from tabspec.models.protocol import Beginning
 from tabspec.models.vocabulary import Vocabulary
 
 
-def beginnings(vocabulary: Vocabulary, logits: torch.Tensor, rest: bytes, count: int) -> tuple[Beginning, ...]:
+def beginnings(vocabulary: Vocabulary, row: Row, rest: bytes, count: int) -> tuple[Beginning, ...]:
     """The ``count`` likeliest tokens that agree with ``rest``, the forced text left, and say something beyond it.
 
     A token that ends within a character is no text, and is left out. Log-probabilities are those among the tokens
-    that agree. ``logits`` has shape (vocabulary,).
+    that agree. ``row`` are logits, (vocabulary,).
     """
-    logits = logits[: vocabulary.size].float()
+    logits = torch.from_numpy(row)
     allowed = torch.tensor(vocabulary.agreeing(rest)) if rest else torch.arange(len(logits))
     # stable: among equals the lowest id comes first, as in `choose`
     logprobs, order = logits[allowed].log_softmax(0).sort(descending=True, stable=True)

@@ -1,82 +1,166 @@
-"""Draft tokens by prompt lookup: code repeats itself, so what followed the last few tokens before is a good guess.
+"""Draft tokens: guesses at what follows, run behind a token in the same pass and kept as far as they are right.
 
-Drafts are verified in one pass and change nothing but the time (github.com/apoorvumang/prompt-lookup-decoding; the
-verification is that of speculative sampling, arXiv 2302.01318, for the greedy case).
+Two sources guess: prompt lookup, which is what followed the last few tokens before
+(github.com/apoorvumang/prompt-lookup-decoding), and a table of what mostly follows in code, where a model's folder has
+one (`tabspec.models.ngram_table`). How often each is right is counted as it goes, and a draft is as long as pays.
+Drafts are verified in one pass and change nothing but the time (the verification is that of speculative sampling,
+arXiv 2302.01318, for the greedy case).
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
+
+from tabspec.models.ngram_table import NgramTable
+from tabspec.models.slots import RowCost
+
+Source = tuple[str, int, int]
+"""Where a guess comes from, and how sure that source is, in its own measures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A token that may follow."""
+
+    token: int
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Tokens to be run. ``guesses`` has one for each, and maybe one more that was not worth its row."""
+
+    tokens: tuple[int, ...] = ()
+    guesses: tuple[Guess, ...] = ()
 
 
 class Drafts(Protocol):
     """Guesses at the tokens that follow."""
 
-    def propose(self, tokens: Sequence[int]) -> Sequence[int]:
-        """What may follow ``tokens`` (prompt and what was written so far); empty if there is nothing to go by."""
+    def propose(self, tokens: Sequence[int], most: int) -> Draft:
+        """At most ``most`` tokens that may follow ``tokens`` (prompt and what was written so far)."""
         ...
 
-    def verified(self, accepted: int, proposed: int) -> None:
-        """Of the last proposal, the first ``accepted`` tokens were right."""
+    def verified(self, draft: Draft, chosen: Sequence[int]) -> None:
+        """What does follow begins with ``chosen``."""
         ...
 
 
 class NoDrafts:
     """Every token is decoded singly."""
 
-    def propose(self, tokens: Sequence[int]) -> Sequence[int]:
-        return ()
+    def propose(self, tokens: Sequence[int], most: int) -> Draft:
+        return Draft()
 
-    def verified(self, accepted: int, proposed: int) -> None:
+    def verified(self, draft: Draft, chosen: Sequence[int]) -> None:
         return None
 
 
-class PromptLookup:
-    """Proposes what followed the latest earlier occurrence of the last tokens, while that pays.
+# How often guesses of prompt lookup are right, by the number of tokens that are equal and by what followed elsewhere:
+# counted on recorded sessions (docs/decisions/2026-11-28-drafts.md). One equal token (a bracket, an indentation) says
+# too little.
+_ALONE, _AGREED, _SPLIT = 0, 1, 2
+_MOSTLY = 0.7
+_LOOKUP = {
+    2: (0.48, 0.79, 0.26),
+    3: (0.6, 0.75, 0.28),
+    4: (0.75, 0.95, 0.5),
+    6: (0.9, 0.9, 0.7),
+    8: (0.96, 0.99, 0.82),
+}
+_LENGTHS = tuple(_LOOKUP)
+# Of the table: times the chance that it tells, which is that of texts, where the model says something of its own.
+_TABLE = 0.85
+# How fast it is learned how often they are right here: some twenty guesses decide.
+_LEARN = 0.05
 
-    ``length`` tokens at most: with three, a pass has four rows, up to which our own decoder computes with int8 weights
-    and costs 1.3 times a single step (measured at 25M parameters on two cores). So a proposal pays if more than
-    ``pays`` tokens of it are right on average; if they have not been, only each ``probe``-th chance is taken. Never
-    proposes ``barred`` tokens (control tokens end a proposal).
+
+class NgramDrafts:
+    """Drafts by prompt lookup and, if there is one, ``table``, as long as they pay.
+
+    A row more costs ``cost.share`` of a pass, and saves one if its token and all before it are right: so a draft ends
+    where the chance of that falls below. Never proposes ``barred`` tokens (control tokens end a draft).
     """
 
-    _LONGEST, _SHORTEST = 4, 2  # tokens that have to be equal: one alone (a bracket, an indentation) says too little
+    def __init__(
+        self, barred: Collection[int] = (), cost: RowCost | None = None, table: NgramTable | None = None
+    ) -> None:
+        self._barred, self._cost, self._table = frozenset(barred), cost or RowCost(), table
+        self._right: dict[Source, float] = {}
 
-    def __init__(self, barred: Collection[int] = (), length: int = 3, pays: float = 0.3, probe: int = 12) -> None:
-        self._barred, self._length, self._pays, self._probe = frozenset(barred), length, pays, probe
-        self.average = 1.0  # right tokens a proposal, the latest counting most
-        self._refrained = 0
+    def propose(self, tokens: Sequence[int], most: int) -> Draft:
+        written, guesses, chance = array("I", tokens), list[Guess](), 1.0
+        while guess := self._guess(written):
+            guesses.append(guess)
+            chance *= self.chance(guess.source)
+            if chance < self._cost.share or len(guesses) > min(most, self._cost.rows - 1):
+                return Draft(tuple(guess.token for guess in guesses[:-1]), tuple(guesses))
+            written.append(guess.token)
+        return Draft(tuple(guess.token for guess in guesses), tuple(guesses))
 
-    def propose(self, tokens: Sequence[int]) -> Sequence[int]:
-        if self.average < self._pays:
-            self._refrained += 1
-            if self._refrained % self._probe:
-                return ()
-        seen = array("I", tokens).tobytes()
-        size = array("I").itemsize
-        for count in range(min(self._LONGEST, len(tokens) - 1), self._SHORTEST - 1, -1):
-            at = _last(seen, seen[-count * size :], size)
-            if at >= 0:
-                return self._allowed(tokens[at + count : at + count + self._length])
-        return ()
+    def verified(self, draft: Draft, chosen: Sequence[int]) -> None:
+        for guess, token in zip(draft.guesses, chosen, strict=False):
+            known = self.chance(guess.source)
+            self._right[guess.source] = known + _LEARN * ((guess.token == token) - known)
+            if guess.token != token:  # the next ones were guessed behind something else
+                return
 
-    def verified(self, accepted: int, proposed: int) -> None:
-        self.average += 0.1 * (accepted - self.average)
+    def chance(self, source: Source) -> float:
+        """How often guesses of this source are right, by all that is known."""
+        if source in self._right:
+            return self._right[source]
+        name, sure, agreement = source
+        return _LOOKUP[sure][agreement] if name == "lookup" else _TABLE * sure / 10
 
-    def _allowed(self, tokens: Sequence[int]) -> Sequence[int]:
-        for i, token in enumerate(tokens):
-            if token in self._barred:
-                return tokens[:i]
-        return tokens
+    def _guess(self, written: array[int]) -> Guess | None:
+        """The likeliest guess."""
+        found = [guess for guess in (looked_up(written), self._of_table(written)) if guess]
+        best = max(found, key=lambda guess: self.chance(guess.source), default=None)
+        return None if best is None or best.token in self._barred else best
+
+    def _of_table(self, written: array[int]) -> Guess | None:
+        if self._table is None or not (found := self._table.after(written)):
+            return None
+        token, chance = found
+        return Guess(token, ("table", round(10 * chance), 0))
 
 
-def _last(seen: bytes, wanted: bytes, size: int) -> int:
-    """Index of the latest token from which on ``wanted`` stands in ``seen`` with a token behind it; -1: nowhere."""
+# So many of the last tokens are searched for; so many places are looked at, the latest first.
+_SEARCHED, _PLACES = 4, 16
+
+
+def looked_up(tokens: array[int]) -> Guess | None:
+    """What followed where the last tokens stood before: the last four, else three, else two. Of those places, it is the
+    one before which most is equal, the latest of equals."""
+    seen, size = tokens.tobytes(), tokens.itemsize
+    for count in range(min(_SEARCHED, len(tokens) - 1), _LENGTHS[0] - 1, -1):
+        if places := list(islice(_places(seen, seen[-count * size :], size), _PLACES)):
+            equal = [_equal(tokens, at, count) for at in places]
+            longest = max(equal)
+            token = tokens[places[equal.index(longest)] + count]
+            agree = sum(tokens[at + count] == token for at in places)
+            agreement = _ALONE if len(places) == 1 else _AGREED if agree > _MOSTLY * len(places) else _SPLIT
+            return Guess(token, ("lookup", _LENGTHS[bisect_right(_LENGTHS, longest) - 1], agreement))
+    return None
+
+
+def _equal(tokens: array[int], at: int, count: int) -> int:
+    """How many of the last tokens stand before ``at + count``, of which ``count`` are known to; up to `_LENGTHS`."""
+    end = at + count
+    while count < min(end, _LENGTHS[-1]) and tokens[end - 1 - count] == tokens[-count - 1]:
+        count += 1
+    return count
+
+
+def _places(seen: bytes, wanted: bytes, size: int) -> Iterator[int]:
+    """Where ``wanted`` stands in ``seen`` with a token behind it, the latest first."""
     end = len(seen) - size
     while (at := seen.rfind(wanted, 0, end)) >= 0:
         if at % size == 0:
-            return at // size
-        end = at + len(wanted) - 1  # found across a token's border
-    return -1
+            yield at // size
+        end = at + len(wanted) - 1  # one that begins further on was found, or stands across a token's border

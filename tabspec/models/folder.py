@@ -15,6 +15,7 @@ import xxhash
 
 from tabspec.calibration import Calibration, load_calibration
 from tabspec.errors import ModelNotUsable
+from tabspec.models.ngram_table import DRAFTS, NgramTable, load_table
 from tabspec.models.vocabulary import Vocabulary
 from tabspec.prompt.fim import FORMATS, FimFormat, by_name, detect
 
@@ -38,6 +39,10 @@ class ModelFolder:
         """How likely the model's suggestions are right; None where nobody has measured it (`tabspec evaluate`)."""
         file = self.path / "calibration.json"
         return load_calibration(file) if file.exists() else None
+
+    def draft_table(self, vocabulary: int) -> NgramTable | None:
+        """What mostly follows what, for draft tokens of ``vocabulary``; None where the folder does not tell."""
+        return load_table(self.path / DRAFTS, vocabulary)
 
     @cached_property
     def config(self) -> dict[str, Any]:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, field
-
-import torch
+from itertools import groupby
+from typing import TYPE_CHECKING
 
 from tabspec.errors import ModelError
 from tabspec.models.beginnings import beginnings
-from tabspec.models.drafts import Drafts, NoDrafts
-from tabspec.models.logits import logsumexp
+from tabspec.models.drafts import Draft, Drafts, NoDrafts
+from tabspec.models.logits import Row, logsumexp
 from tabspec.models.prompting import Prompter
 from tabspec.models.protocol import CHUNK_AHEAD, Chunk, GenerationRequest, Usage
 from tabspec.models.recall import LONGEST, Recall, Recaller
@@ -25,6 +25,9 @@ from tabspec.models.together import Together
 from tabspec.models.vocabulary import Vocabulary
 from tabspec.models.writing import Event, Writing, writable
 from tabspec.suggestion import Finish
+
+if TYPE_CHECKING:
+    import torch
 
 # Tokens run at a time in prefill. A cancel takes effect between two chunks: 256 tokens are 20 to 40 ms for a model of
 # 25M parameters on two cores, and chunks of this size cost no more per token than longer ones.
@@ -106,7 +109,7 @@ class _Stretch:
             rest = rest[len(data) :]
         return len(choices)
 
-    def begin(self, logits: torch.Tensor) -> Chunk:
+    def begin(self, logits: Row) -> Chunk:
         """The ways to begin, of the logits that the first choice was made of."""
         self.finish = Finish.LENGTH
         return Chunk(beginnings=beginnings(self.local.vocabulary, logits, self.rest, self.beginnings))
@@ -162,7 +165,7 @@ async def _decode(stretch: _Stretch, slot: Slot, prompt: list[int], foreground: 
     size = local.chunk if foreground else min(local.chunk, CHUNK_AHEAD)
     pending, chunks = _reuse(stretch, slot, prompt)
     uncounted = len(pending)  # prompt tokens; those that are chosen below are counted when they are
-    for chunk in chunks:
+    for chunk in _joined(chunks):
         yield chunk
     while not stretch.over:
         while len(pending) > size:
@@ -170,17 +173,27 @@ async def _decode(stretch: _Stretch, slot: Slot, prompt: list[int], foreground: 
             yield Chunk(usage=Usage(prefill=size))
             uncounted -= size
             del pending[:size]
-        draft = _draft(stretch, slot, pending)
-        if len(slot.tokens) + len(pending) + len(draft) > local.decoder.context:
+        known, draft = _draft(stretch, slot, pending)
+        if len(slot.tokens) + len(pending) + len(known) > local.decoder.context:
             stretch.finish = Finish.LENGTH
             return
-        rows = await _run(local, slot, [*pending, *((token, None) for token in draft)], len(draft) + 1, foreground)
+        ahead = [*known, *draft.tokens]
+        rows = await _run(local, slot, [*pending, *((token, None) for token in ahead)], len(ahead) + 1, foreground)
         if uncounted:
             yield Chunk(usage=Usage(prefill=uncounted))
             uncounted = 0
-        pending, chunks = _verify(stretch, slot, rows, draft)
-        for chunk in chunks:
+        pending, chunks = _verify(stretch, slot, rows, known, draft)
+        for chunk in _joined(chunks):
             yield chunk
+
+
+def _joined(chunks: Sequence[Chunk]) -> Iterator[Chunk]:
+    """``chunks``, those that only count something told as one: most tokens of a line that is being typed are known."""
+    for counts_only, run in groupby(chunks, lambda chunk: chunk == Chunk(usage=chunk.usage)):
+        if counts_only:
+            yield Chunk(usage=sum((chunk.usage for chunk in run), Usage()))
+        else:
+            yield from run
 
 
 _Pending = list[tuple[int, Choice | None]]
@@ -208,24 +221,24 @@ def _reuse(stretch: _Stretch, slot: Slot, prompt: list[int]) -> tuple[_Pending, 
     return pending, [Chunk(usage=Usage(reused=kept - unknown)), *chunks]
 
 
-def _draft(stretch: _Stretch, slot: Slot, pending: _Pending) -> list[int]:
-    """Draft tokens to run behind ``pending``: the tokenizer's own for the known text, or a guess at what follows."""
+def _draft(stretch: _Stretch, slot: Slot, pending: _Pending) -> tuple[Sequence[int], Draft]:
+    """What to run behind ``pending``: the tokenizer's own tokens for the known text, and guesses at what follows."""
     if not pending:  # the logits are there already: nothing to be run
-        return []
-    if not stretch.rest and stretch.beginnings:
-        return []
-    if not stretch.rest:
-        room = max(stretch.writing.stop.max_tokens - stretch.spent - 1, 0)
-        return list(stretch.local.drafts.propose([*slot.tokens, *(token for token, _ in pending)]))[:room]
+        return (), Draft()
     try:
-        return stretch.local.vocabulary.encode(stretch.rest.decode("utf-8"))
+        known = stretch.local.vocabulary.encode(stretch.rest.decode("utf-8")) if stretch.rest else []
     except UnicodeDecodeError:  # the last token ended within a character
-        return []
+        return (), Draft()
+    if stretch.beginnings:
+        return known, Draft()
+    written = [*slot.tokens, *(token for token, _ in pending), *known]
+    room = min(stretch.writing.stop.max_tokens - stretch.spent - 1, stretch.local.decoder.context - len(written))
+    return known, stretch.local.drafts.propose(written, max(room, 0))
 
 
 async def _run(
     local: LocalDecoding, slot: Slot, tokens: Sequence[tuple[int, Choice | None]], want: int, foreground: bool
-) -> torch.Tensor:
+) -> Row:
     """Run tokens in a slot; logits behind the last ``want`` of them (all known ones if there is nothing to run).
 
     A cancel takes effect here, before the pass; one that comes during the pass takes effect behind it, and what was
@@ -239,51 +252,53 @@ async def _run(
     def took(rows: torch.Tensor) -> None:
         slot.tokens += [token for token, _ in tokens]
         slot.choices += [choice for _, choice in tokens]
-        slot.logits = rows[-1].clone() if want else None
+        slot.logits = rows[-1].numpy().copy() if want else None
 
     try:
-        return await local.together.forward(slot.kv, [token for token, _ in tokens], want, foreground, took)
+        rows = await local.together.forward(slot.kv, [token for token, _ in tokens], want, foreground, took)
     except RuntimeError as error:  # out of memory, a lost device; the slot may hold half of the tokens
         slot.truncate(local.decoder, 0)
         raise ModelError(f"the model failed: {str(error).splitlines()[0]}") from error
+    return rows.numpy()
 
 
-def _verify(stretch: _Stretch, slot: Slot, rows: torch.Tensor, draft: Sequence[int]) -> tuple[_Pending, list[Chunk]]:
-    """Choose behind each draft token as long as the drafts are what is chosen; drop the others from the slot.
+def _verify(
+    stretch: _Stretch, slot: Slot, rows: Row, known: Sequence[int], draft: Draft
+) -> tuple[_Pending, list[Chunk]]:
+    """Choose behind each token that was run ahead as long as they are what is chosen; drop the others from the slot.
 
     Returns the last choice, which is still to be run, and what the choices wrote.
     """
-    base = len(slot.tokens) - len(draft)
-    guessed = draft and not stretch.rest  # else they are the tokenizer's own tokens for known text
+    vocabulary, ahead = stretch.local.vocabulary, [*known, *draft.tokens]
+    base = len(slot.tokens) - len(ahead)
     chunks: list[Chunk] = []
-    for i in range(len(draft) + 1):
+    chosen: list[int] = []
+    for i in range(len(ahead) + 1):
         recalled = stretch.recall.after(slot.tokens[max(base + i - LONGEST, 0) : base + i]) if stretch.recall else None
-        logits = rows[i][: stretch.local.vocabulary.size]
+        logits = rows[i][: vocabulary.size]
         logits = recalled.mixed(logits) if recalled else logits
-        choice = choose(stretch.local.vocabulary, logits, stretch.rest, stretch.recall_key, normed=recalled is not None)
+        choice = choose(vocabulary, logits, stretch.rest, stretch.recall_key, normed=recalled is not None)
+        chosen.append(choice.token)
         chunks.append(stretch.begin(logits) if stretch.begins(choice, stretch.rest) else stretch.take(choice))
-        if stretch.over or i == len(draft) or draft[i] != choice.token:
-            if guessed:
-                stretch.local.drafts.verified(i, len(draft))
-            if i < len(draft):
+        if stretch.over or i == len(ahead) or ahead[i] != choice.token:
+            if i >= len(known):
+                stretch.local.drafts.verified(draft, chosen[len(known) :])
+            if i < len(ahead):
                 slot.truncate(stretch.local.decoder, base + i)
-                slot.logits = rows[i].clone()
+                slot.logits = rows[i].copy()
             return ([] if stretch.over else [(choice.token, choice)]), chunks
         slot.choices[base + i] = choice
     raise AssertionError("the loop returns at its last turn")
 
 
-def choose(
-    vocabulary: Vocabulary, logits: torch.Tensor, rest: bytes, recall_key: int = 0, normed: bool = False
-) -> Choice:
+def choose(vocabulary: Vocabulary, row: Row, rest: bytes, recall_key: int = 0, normed: bool = False) -> Choice:
     """The most likely token that agrees with ``rest`` (any token if it is empty); the lowest id among equals.
 
     Its log-probability is that among the tokens which agree: what was typed is certain, however unlikely it was. More
     of it typed leaves fewer tokens, so that a token that is likely enough stays so (`StopRule.min_logprob`).
-    ``logits`` has shape (vocabulary,); what was recalled is mixed into them already, which makes log-probabilities of
+    ``row`` are logits, (vocabulary,); what was recalled is mixed into them already, which makes log-probabilities of
     them (``normed``). Raises `ModelError` if they are not numbers.
     """
-    row = logits[: vocabulary.size].numpy()
     if rest:
         allowed = vocabulary.agreeing(rest)
         row = row[allowed]

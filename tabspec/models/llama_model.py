@@ -69,7 +69,8 @@ def load_llama(
     recall = form is OURS  # its weights were fitted on models of our own; others see more of a file
     fingerprint = folder.fingerprint("own", kind, form.name, str(decoder.context), *((RECALL,) if recall else ()))
     info = ModelInfo(name, fingerprint, decoder.context, detail, folder.calibration)
-    return LocalModel(info, decoder, vocabulary, form, recall=recall)
+    table = folder.draft_table(vocabulary.size)
+    return LocalModel(info, decoder, vocabulary, form, recall=recall, table=table)
 
 
 def llama_shape(folder: ModelFolder) -> LlamaConfig | None:

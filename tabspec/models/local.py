@@ -9,12 +9,13 @@ from dataclasses import replace
 import torch
 
 from tabspec.models.aside import Aside, can_give_way
-from tabspec.models.drafts import Drafts, PromptLookup
+from tabspec.models.drafts import Drafts, NgramDrafts
 from tabspec.models.generate import CHUNK, LocalDecoding, generate
+from tabspec.models.ngram_table import NgramTable
 from tabspec.models.prompting import Prompter
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
 from tabspec.models.recall import Recaller
-from tabspec.models.slots import Decoder, Slots, sequences_of
+from tabspec.models.slots import Decoder, Slots, row_cost_of, sequences_of
 from tabspec.models.threads import threads_to_use
 from tabspec.models.vocabulary import Vocabulary
 from tabspec.prompt.fim import FimFormat
@@ -23,8 +24,9 @@ from tabspec.prompt.fim import FimFormat
 class LocalModel:
     """A `Model` on a decoder in this process. Forward passes block the event loop for as long as each of them takes.
 
-    ``slots`` sequences keep their keys and values between requests; prefill runs ``chunk`` tokens at a time. ``drafts``
-    are by prompt lookup unless others are given. With ``recall``, what the rest of the file says is mixed in.
+    ``slots`` sequences keep their keys and values between requests; prefill runs ``chunk`` tokens at a time. Draft
+    tokens are n-grams of the prompt and of ``table``, unless there are other ``drafts``. With ``recall``, what the rest
+    of the file says is mixed in.
     """
 
     warm = True  # keys and values of the last prompts stay
@@ -39,11 +41,12 @@ class LocalModel:
         slots: int = 4,
         chunk: int = CHUNK,
         drafts: Drafts | None = None,
+        table: NgramTable | None = None,
         recall: bool = False,
     ) -> None:
         self.info = replace(info, together=sequences_of(decoder))
         self._most_threads = 0  # as many as torch is set to at the first request
-        drafts = drafts or PromptLookup(vocabulary.control)
+        drafts = drafts or NgramDrafts(vocabulary.control, row_cost_of(decoder), table)
         prompter = Prompter(vocabulary, form, decoder.context)
         recaller = Recaller(prompter.encode, vocabulary.control) if recall else None
         self.local = LocalDecoding(decoder, vocabulary, prompter, Slots(decoder, slots), drafts, chunk, recaller)

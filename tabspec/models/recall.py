@@ -24,9 +24,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import torch
+import numpy.typing as npt
 
-from tabspec.models.logits import logsumexp
+from tabspec.models.logits import Row, logsumexp
 from tabspec.models.protocol import GenerationRequest
 from tabspec.models.writing import writable
 from tabspec.prompt.window import MEMORY_BLOCK
@@ -44,6 +44,8 @@ LONGEST = _LENGTHS[-1]
 # Matches that are looked at: the search must not take long where three tokens stand in every line of a table.
 _MOST = 64
 
+Ids = npt.NDArray[np.intp]
+
 # A probability that has a logarithm.
 _LEAST_CHANCE = 1e-30
 _ITEM = array("I").itemsize
@@ -57,30 +59,29 @@ class Recalled:
 
     length: int
     counts: Counter[int]
-    control: torch.Tensor
+    control: Ids
 
     @property
     def weight(self) -> float:
         return WEIGHTS[bisect_right(_LENGTHS, self.length) - 1][1]
 
-    def mixed(self, logits: torch.Tensor) -> torch.Tensor:
+    def mixed(self, logits: Row) -> Row:
         """Log-probabilities of the mixture, which sum to 1. ``logits`` has shape (vocabulary,)."""
-        row, control = logits.numpy(), self.control.numpy()
-        result = row - logsumexp(row)
-        kept = result[control]
-        result += math.log1p(-self.weight)
-        result[control] = kept
+        total = logsumexp(logits)
+        result: Row = logits - (total - math.log1p(-self.weight))
+        kept = logits[self.control] - total
+        result[self.control] = kept
         share = self.weight * max(1.0 - float(np.exp(kept).sum()), 0.0) / self.counts.total()
         for token, count in self.counts.items():  # mostly one: cheaper than arrays of them
             result[token] = math.log(max(math.exp(float(result[token])) + share * count, _LEAST_CHANCE))
-        return torch.from_numpy(result)
+        return result
 
 
 class Recall:
     """The tokens of a file around a cursor, to be searched. ``key`` tells it from those of other texts; ``control``:
     ids of control tokens."""
 
-    def __init__(self, tokens: array[int], key: int, control: torch.Tensor) -> None:
+    def __init__(self, tokens: array[int], key: int, control: Ids) -> None:
         self._tokens, self.key, self._control = tokens, key, control
         self._bytes = tokens.tobytes()
 
@@ -120,7 +121,7 @@ class Recaller:
             return array("I", encode(text))
 
         self._encode = encode
-        self._control = torch.tensor(sorted(control), dtype=torch.long)
+        self._control = np.array(sorted(control), dtype=np.intp)
         # A hundred blocks are those of four files, and half a megabyte.
         self._block = lru_cache(maxsize=128)(block)
         self._recall = lru_cache(maxsize=4)(self._made)

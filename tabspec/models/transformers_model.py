@@ -97,7 +97,8 @@ def load_transformers(
         "transformers", str(numbers), form.name, str(decoder.context), *((RECALL,) if recall else ())
     )
     info = ModelInfo(name, fingerprint, decoder.context, detail, folder.calibration)
-    return LocalModel(info, decoder, vocabulary, form, recall=recall)
+    table = folder.draft_table(vocabulary.size)
+    return LocalModel(info, decoder, vocabulary, form, recall=recall, table=table)
 
 
 def from_weights(

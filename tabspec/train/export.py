@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from tabspec.errors import InputError
+from tabspec.models.ngram_table import DRAFTS
 from tabspec.models.quantized import load_llama_state_dict, save_quantized
 from tabspec.train.checkpoint import save_tensors
 from tabspec.train.network import Network, Shape
@@ -21,7 +22,8 @@ CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json
 
 
 def export_model(weights: Mapping[str, Tensor], shape: Shape, tokenizer: Path, out: Path, eight_bits: bool) -> None:
-    """Write the model folder ``out``: config.json, tokenizer.json, model.safetensors.
+    """Write the model folder ``out``: config.json, tokenizer.json, model.safetensors; and the table of draft tokens, if
+    one lies beside ``tokenizer``.
 
     With ``eight_bits`` the weights are int8 (tabspec reads them); otherwise bf16, which transformers reads too.
     Written aside and renamed; a folder that is already there is replaced if it holds a model, and kept if not.
@@ -38,6 +40,8 @@ def export_model(weights: Mapping[str, Tensor], shape: Shape, tokenizer: Path, o
         special = {"eom": special_id(tokens, EOM), "pad": special_id(tokens, PAD)}
         (aside / CONFIG).write_text(json.dumps(shape.as_llama_config(special), indent=2) + "\n", encoding="utf-8")
         shutil.copyfile(tokenizer, aside / TOKENIZER)
+        if (drafts := tokenizer.parent / DRAFTS).is_file():  # which tokens follow which is told in this tokenizer's
+            shutil.copyfile(drafts, aside / DRAFTS)
         if eight_bits:
             save_quantized(weights, aside / WEIGHTS)
         else:

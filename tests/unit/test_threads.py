@@ -20,7 +20,11 @@ from tabspec.models.threads import fitting, threads_to_use
     ],
 )
 def test_the_rule(most: int, cores: int, lately: float, others: int, threads: int) -> None:
-    assert fitting(most, cores, lately, others) == threads
+    assert fitting(most, cores, lately, lambda: others) == threads
+
+
+def test_where_there_was_no_load_nobody_is_counted() -> None:
+    assert fitting(2, 2, 0.3, lambda: pytest.fail("reads a file a thread")) == 2
 
 
 def test_here() -> None:

@@ -1,0 +1,99 @@
+"""What mostly follows two or three tokens in code: a table beside a model's weights, for draft tokens.
+
+A file `DRAFTS` in the model's folder has three arrays, an entry for each context that is followed by the same
+token often enough: ``contexts`` (uint32, ascending) its hash, ``tokens`` (uint16 or uint32) what follows, ``percent``
+(uint8) how often. A hash that two contexts share makes a wrong guess, which costs a row and nothing else.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from array import array
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tabspec.errors import ModelNotUsable
+
+DRAFTS = "drafts.npz"
+"""The file's name."""
+
+ORDERS = (3, 2)
+"""Tokens of a context, the longer ones first."""
+
+# Fibonacci hashing: 2^32 divided by the golden ratio, made odd (Knuth, The Art of Computer Programming, volume 3, 6.4).
+_FACTOR, _MASK = 0x9E3779B1, 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class NgramTable:
+    """A table in memory, some MB: ``contexts`` ascend, and all three have an entry each."""
+
+    contexts: array[int]
+    tokens: array[int]
+    percent: array[int]
+
+    def after(self, tokens: Sequence[int]) -> tuple[int, float] | None:
+        """What follows the last of ``tokens`` by the longest context that is known, and how often it does."""
+        for order in ORDERS:
+            if len(tokens) >= order:
+                context = hashed(tokens[-order:])
+                at = bisect_left(self.contexts, context)
+                if at < len(self.contexts) and self.contexts[at] == context:
+                    return self.tokens[at], self.percent[at] / 100
+        return None
+
+
+def hashed(context: Sequence[int]) -> int:
+    """A context's hash."""
+    value = len(context)
+    for token in context:
+        value = (value * _FACTOR + token + 1) & _MASK
+    return value
+
+
+def all_hashed(tokens: npt.NDArray[np.uint32], order: int) -> npt.NDArray[np.uint32]:
+    """The hash of each ``order`` tokens that stand side by side: (n,) to (n - order + 1,)."""
+    count = max(len(tokens) - order + 1, 0)
+    value = np.full(count, order, np.uint32)
+    for at in range(order):
+        value = value * np.uint32(_FACTOR) + tokens[at : at + count] + np.uint32(1)
+    return value
+
+
+def save_table(table: NgramTable, file: Path) -> None:
+    """Write ``table`` as ``file``, aside first: what is there by that name is whole."""
+    tokens = np.array(table.tokens, np.uint32)
+    short = np.uint16 if not len(tokens) or tokens.max() < 1 << 16 else np.uint32
+    aside = file.with_name(file.name + ".partial")
+    try:
+        with aside.open("wb") as to:
+            np.savez_compressed(
+                to,
+                contexts=np.array(table.contexts, np.uint32),
+                tokens=tokens.astype(short),
+                percent=np.array(table.percent, np.uint8),
+            )
+        aside.replace(file)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def load_table(file: Path, vocabulary: int) -> NgramTable | None:
+    """The table in ``file``; None if it is not there. Raises `ModelNotUsable` if it is none, or one for more tokens
+    than ``vocabulary``."""
+    if not file.exists():
+        return None
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            contexts, tokens, percent = (arrays[name].astype(np.uint32) for name in ("contexts", "tokens", "percent"))
+        fits = contexts.shape == tokens.shape == percent.shape == (len(contexts),)
+        if not fits or (contexts[1:] <= contexts[:-1]).any() or (tokens >= vocabulary).any() or (percent > 100).any():
+            raise ValueError
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile):
+        raise ModelNotUsable(f"{file} is no table of draft tokens for this model; remove or replace it") from None
+    return NgramTable(array("I", contexts.tobytes()), array("I", tokens.tobytes()), array("B", percent.tolist()))

@@ -1,0 +1,62 @@
+"""The table of draft tokens: made by its command, kept by a model that is tuned."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tabspec.cli.train import train_command
+from tabspec.models.load import BUNDLED
+from tabspec.models.ngram_table import DRAFTS, load_table
+from tabspec.train.build import build_corpus
+from tabspec.train.export import export_model
+from tabspec.train.network import Network, Shape
+from tabspec.train.tokenizer import load_tokenizer
+
+TOKENIZER = BUNDLED / "tokenizer.json"
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    (folder / "code").mkdir()
+    for number in range(4):
+        names = "\n".join(f"def name_{number}_{line}(self, value):\n    return self.value" for line in range(9))
+        (folder / "code" / f"file_{number}.py").write_text(names + "\n")
+    build_corpus([folder / "code"], folder)
+    return folder / "train"
+
+
+def test_the_command_writes_it(corpus: Path, tmp_path: Path) -> None:
+    shutil.copyfile(TOKENIZER, tmp_path / "tokenizer.json")
+    result = CliRunner().invoke(train_command, ["drafts", str(tmp_path), "--corpus", str(corpus), "--entries", "99"])
+    assert result.exit_code == 0, result.output
+    tokenizer = load_tokenizer(TOKENIZER)
+    table = load_table(tmp_path / DRAFTS, tokenizer.get_vocab_size())
+    assert table and 0 < len(table.contexts) <= 99
+    found = table.after(tokenizer.encode("(self, value", add_special_tokens=False).ids)
+    assert found and found[1] > 0.9
+    assert tokenizer.decode([found[0]]).startswith("):")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [DRAFTS, "tokenizer.json"]
+
+
+@pytest.mark.parametrize(("model", "texts"), [("nowhere", ""), ("", "nowhere")])
+def test_bad_input_is_one_line_and_leaves_nothing(model: str, texts: str, corpus: Path, tmp_path: Path) -> None:
+    shutil.copyfile(TOKENIZER, tmp_path / "tokenizer.json")
+    words = ["drafts", str(tmp_path / model), "--corpus", str(corpus / texts)]
+    result = CliRunner().invoke(train_command, words)
+    assert result.exit_code != 0
+    assert "\n" not in str(result.exception) and "nowhere" in str(result.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["tokenizer.json"]
+
+
+def test_a_tuned_model_keeps_the_table_of_the_one_it_began_as(tmp_path: Path) -> None:
+    shape = Shape(hidden=32, layers=2, heads=2, kv_heads=1, mlp=64, head=16, context=64)
+    export_model(Network(shape).state_dict(), shape, TOKENIZER, tmp_path / "tuned", eight_bits=True)
+    assert (tmp_path / "tuned" / DRAFTS).read_bytes() == (BUNDLED / DRAFTS).read_bytes()
+    shutil.copyfile(TOKENIZER, tmp_path / "other.json")
+    export_model(Network(shape).state_dict(), shape, tmp_path / "other.json", tmp_path / "new", eight_bits=True)
+    assert not (tmp_path / "new" / DRAFTS).exists()
