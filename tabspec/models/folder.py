@@ -9,15 +9,17 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xxhash
 
 from tabspec.calibration import Calibration, load_calibration
 from tabspec.errors import ModelNotUsable
-from tabspec.models.ngram_table import DRAFTS, NgramTable, load_table
 from tabspec.models.vocabulary import Vocabulary
 from tabspec.prompt.fim import FORMATS, FimFormat, by_name, detect
+
+if TYPE_CHECKING:
+    from tabspec.models.ngram_table import NgramTable
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class ModelFolder:
 
     def draft_table(self, vocabulary: int) -> NgramTable | None:
         """What mostly follows what, for draft tokens of ``vocabulary``; None where the folder does not tell."""
+        from tabspec.models.ngram_table import DRAFTS, load_table  # imports numpy, which clients of servers do without
+
         return load_table(self.path / DRAFTS, vocabulary)
 
     @cached_property

@@ -8,7 +8,7 @@ from pathlib import Path
 from tabspec.errors import ModelNotUsable
 
 # What is needed, and no pickled weights.
-_FILES = ("*.json", "*.safetensors", "tokenizer.model", "*.txt")
+_FILES = ("*.json", "*.safetensors", "tokenizer.model", "*.txt", "drafts.npz")
 
 
 def is_hub_name(name: str) -> bool:
