@@ -213,11 +213,11 @@ def export_command(run: Path, out: Path, bits: str) -> None:
 @click.argument("model", type=_path)
 @click.option("--corpus", required=True, type=_path, help="Corpus folder (OUT/train of `tabspec train corpus`).")
 @click.option("--entries", type=click.IntRange(1), default=250_000, show_default=True, help="At most; 5 bytes each.")
-@click.option("--megabytes", type=click.IntRange(1), default=300, show_default=True, help="Text to count on, at most.")
+@click.option("--megabytes", type=click.IntRange(1), default=450, show_default=True, help="Text to count on, at most.")
 def drafts_command(model: Path, corpus: Path, entries: int, megabytes: int) -> None:
     """Write beside a MODEL what mostly follows what in the corpus, for its draft tokens (MODEL/drafts.npz).
 
-    It decodes faster then, and says the same. 100 MB of text take two minutes and 3 GB of memory.
+    It decodes faster then, and says the same. 100 MB of text take a minute and 2 GB of memory.
     """
     from tabspec.models.ngram_table import DRAFTS, save_table
     from tabspec.train.corpus import Corpus

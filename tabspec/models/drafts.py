@@ -19,16 +19,17 @@ from typing import Protocol
 from tabspec.models.ngram_table import NgramTable
 from tabspec.models.slots import RowCost
 
-Source = tuple[str, int, int]
+Source = tuple[str, int] | tuple[str, int, int]
 """Where a guess comes from, and how sure that source is, in its own measures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """A token that may follow."""
+    """A token that may follow. ``prior``: how often such guesses are right, before any was looked at here."""
 
     token: int
     source: Source
+    prior: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class NgramDrafts:
         written, guesses, chance = array("I", tokens), list[Guess](), 1.0
         while guess := self._guess(written):
             guesses.append(guess)
-            chance *= self.chance(guess.source)
+            chance *= self.chance(guess)
             if chance < self._cost.share or len(guesses) > min(most, self._cost.rows - 1):
                 return Draft(tuple(guess.token for guess in guesses[:-1]), tuple(guesses))
             written.append(guess.token)
@@ -105,29 +106,27 @@ class NgramDrafts:
 
     def verified(self, draft: Draft, chosen: Sequence[int]) -> None:
         for guess, token in zip(draft.guesses, chosen, strict=False):
-            known = self.chance(guess.source)
+            known = self.chance(guess)
             self._right[guess.source] = known + _LEARN * ((guess.token == token) - known)
             if guess.token != token:  # the next ones were guessed behind something else
                 return
 
-    def chance(self, source: Source) -> float:
-        """How often guesses of this source are right, by all that is known."""
-        if source in self._right:
-            return self._right[source]
-        name, sure, agreement = source
-        return _LOOKUP[sure][agreement] if name == "lookup" else _TABLE * sure / 10
+    def chance(self, guess: Guess) -> float:
+        """How often such guesses are right, by all that is known."""
+        return self._right.get(guess.source, guess.prior)
 
     def _guess(self, written: array[int]) -> Guess | None:
         """The likeliest guess."""
         found = [guess for guess in (looked_up(written), self._of_table(written)) if guess]
-        best = max(found, key=lambda guess: self.chance(guess.source), default=None)
+        best = max(found, key=self.chance, default=None)
         return None if best is None or best.token in self._barred else best
 
     def _of_table(self, written: array[int]) -> Guess | None:
         if self._table is None or not (found := self._table.after(written)):
             return None
         token, chance = found
-        return Guess(token, ("table", round(10 * chance), 0))
+        tenths = round(10 * chance)
+        return Guess(token, ("table", tenths), _TABLE * tenths / 10)
 
 
 # So many of the last tokens are searched for; so many places are looked at, the latest first.
@@ -145,7 +144,8 @@ def looked_up(tokens: array[int]) -> Guess | None:
             token = tokens[places[equal.index(longest)] + count]
             agree = sum(tokens[at + count] == token for at in places)
             agreement = _ALONE if len(places) == 1 else _AGREED if agree > _MOSTLY * len(places) else _SPLIT
-            return Guess(token, ("lookup", _LENGTHS[bisect_right(_LENGTHS, longest) - 1], agreement))
+            length = _LENGTHS[bisect_right(_LENGTHS, longest) - 1]
+            return Guess(token, ("lookup", length, agreement), _LOOKUP[length][agreement])
     return None
 
 

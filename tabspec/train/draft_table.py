@@ -5,6 +5,7 @@ A model's folder works without one; with one, it decodes faster and says the sam
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Callable, Iterator
 
@@ -30,13 +31,14 @@ def draft_table(
     most_bytes: int,
     progress: Callable[[int], None] = lambda done: None,
 ) -> NgramTable:
-    """The table of at most ``entries`` contexts, counted on ``most_bytes`` of the corpus (documents from all over it).
+    """The table of at most ``entries`` contexts, counted on about ``most_bytes`` of the corpus at most: on each document,
+    or each second, or third.
 
-    Takes some 70 bytes of memory a token (8 GB for 300 MB of code). ``progress`` is told the bytes done.
+    Takes some 70 bytes of memory a token (8 GB for 450 MB of code). ``progress`` is told the characters done.
     """
     tokens, ends = array("I"), list[int]()
     done = 0
-    for texts in _batches(corpus, most_bytes):
+    for texts in batches(corpus, most_bytes):
         for encoded in tokenizer.encode_batch_fast(texts, add_special_tokens=False):
             tokens.extend(encoded.ids)
             ends.append(len(tokens))
@@ -59,11 +61,11 @@ def count(tokens: Ids, ends: list[int], entries: int) -> NgramTable:
     worth = right - _LEAST_CHANCE * seen
     good = np.argsort(-worth, kind="stable")[:entries]
     good = good[worth[good] > 0]
-    order = good[np.argsort(contexts[good], kind="stable")]  # by context, and of one hash the more useful first
-    order = order[np.r_[True, np.diff(contexts[order].astype(np.int64)) > 0]] if len(order) else order
-    percent = (100 * right[order] / seen[order]).astype(np.uint8)
+    kept = good[np.argsort(contexts[good], kind="stable")]  # by context, and of one hash the more useful first
+    kept = kept[np.r_[True, np.diff(contexts[kept].astype(np.int64)) > 0]] if len(kept) else kept
+    percent = (100 * right[kept] / seen[kept]).astype(np.uint8)
     return NgramTable(
-        array("I", contexts[order].tobytes()), array("I", then[order].tobytes()), array("B", percent.tobytes())
+        array("I", contexts[kept].tobytes()), array("I", then[kept].tobytes()), array("B", percent.tobytes())
     )
 
 
@@ -89,8 +91,8 @@ def _of_order(tokens: Ids, begins: npt.NDArray[np.int64], order: int) -> tuple[I
     return contexts[best], then, seen[often].astype(np.uint32), times[best].astype(np.uint32)
 
 
-def _batches(corpus: Corpus, most_bytes: int) -> Iterator[list[str]]:
-    step = max(corpus.size // max(most_bytes, 1), 1)
-    chosen = range(0, len(corpus), step)
+def batches(corpus: Corpus, most_bytes: int) -> Iterator[list[str]]:
+    """The texts that are counted, some at a time."""
+    chosen = range(0, len(corpus), math.ceil(corpus.size / most_bytes))
     for at in range(0, len(chosen), _BATCH):
         yield [corpus.text(index) for index in chosen[at : at + _BATCH]]

@@ -12,6 +12,8 @@ from tabspec.cli.train import train_command
 from tabspec.models.load import BUNDLED
 from tabspec.models.ngram_table import DRAFTS, load_table
 from tabspec.train.build import build_corpus
+from tabspec.train.corpus import Corpus
+from tabspec.train.draft_table import batches
 from tabspec.train.export import export_model
 from tabspec.train.network import Network, Shape
 from tabspec.train.tokenizer import load_tokenizer
@@ -41,6 +43,15 @@ def test_the_command_writes_it(corpus: Path, tmp_path: Path) -> None:
     assert found and found[1] > 0.9
     assert tokenizer.decode([found[0]]).startswith("):")
     assert sorted(path.name for path in tmp_path.iterdir()) == [DRAFTS, "tokenizer.json"]
+
+
+@pytest.mark.parametrize("parts", [1, 1.5, 2, 3, 50])
+def test_no_more_is_counted_than_asked_for(corpus: Path, parts: float) -> None:
+    opened = Corpus(corpus)
+    counted = [text for batch in batches(opened, int(opened.size / parts)) for text in batch]
+    longest = max(len(text.encode()) for text in opened.texts())
+    assert counted and sum(len(text.encode()) for text in counted) <= opened.size / parts + longest
+    assert parts > 1 or counted == list(opened.texts())
 
 
 @pytest.mark.parametrize(("model", "texts"), [("nowhere", ""), ("", "nowhere")])
