@@ -31,7 +31,7 @@ def draft_table(
     most_bytes: int,
     progress: Callable[[int], None] = lambda done: None,
 ) -> NgramTable:
-    """The table of at most ``entries`` contexts, counted on about ``most_bytes`` of the corpus at most: on each document,
+    """The table of at most ``entries`` contexts, counted on ``most_bytes`` of the corpus or less: on each document,
     or each second, or third.
 
     Takes some 70 bytes of memory a token (8 GB for 450 MB of code). ``progress`` is told the characters done.
