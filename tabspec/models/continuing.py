@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -18,10 +19,10 @@ class _WrittenOut(Prompter):
 
     def __init__(self, prompter: Prompter, prompt: str | Sequence[int]) -> None:
         self.__dict__.update(prompter.__dict__)
-        self._tokens_before = prompter.written_out(prompt)
+        self._tokens_before = array("I", prompter.written_out(prompt))
 
-    def prompt(self, head: str, request: GenerationRequest) -> list[int]:
-        return self._tokens_before + self._vocabulary.encode(head)
+    def prompt(self, head: str, request: GenerationRequest) -> array[int]:
+        return self._tokens_before + array("I", self._vocabulary.encode(head))
 
 
 async def go_on(

@@ -8,7 +8,8 @@ of the whole, and pieces can be remembered.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from itertools import product
 
@@ -34,7 +35,7 @@ class Encoder:
 
     def __init__(self, vocabulary: Vocabulary, least: int = PIECE) -> None:
         self._vocabulary, self._least = vocabulary, least
-        self._piece = lru_cache(maxsize=_REMEMBERED)(vocabulary.encode)
+        self._piece = lru_cache(maxsize=_REMEMBERED)(self._tokens)
         self._text = lru_cache(maxsize=_WHOLE)(self._in_pieces)
 
     @cached_property
@@ -42,13 +43,19 @@ class Encoder:
         """Where pieces may end; None if the tokenizer has to see the whole."""
         return next((rule for rule in RULES if _holds(rule, self._vocabulary)), None)
 
-    def __call__(self, text: str) -> Sequence[int]:
+    def __call__(self, text: str) -> array[int]:
         """The tokenizer's own tokens for ``text``. Not to be changed: they are remembered."""
         return self._text(text) if self.rule else self._piece(text)
 
-    def _in_pieces(self, text: str) -> list[int]:
+    def _in_pieces(self, text: str) -> array[int]:
         assert self.rule
-        return [token for piece in pieces(text, self.rule, self._least) for token in self._piece(piece)]
+        tokens = array("I")
+        for piece in pieces(text, self.rule, self._least):
+            tokens += self._piece(piece)
+        return tokens
+
+    def _tokens(self, text: str) -> array[int]:
+        return array("I", self._vocabulary.encode(text))
 
 
 def pieces(text: str, rule: re.Pattern[str], least: int) -> Iterator[str]:

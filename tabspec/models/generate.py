@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from array import array
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -16,10 +17,10 @@ from typing import TYPE_CHECKING
 from tabspec.errors import ModelError
 from tabspec.models.beginnings import beginnings
 from tabspec.models.drafts import Draft, Drafts, NoDrafts
-from tabspec.models.logits import Row, logsumexp
+from tabspec.models.logits import Row, peak
 from tabspec.models.prompting import Prompter
 from tabspec.models.protocol import CHUNK_AHEAD, Chunk, GenerationRequest, Usage
-from tabspec.models.recall import LONGEST, Recall, Recaller
+from tabspec.models.recall import LONGEST, Recall, Recalled, Recaller
 from tabspec.models.slots import Choice, Decoder, Slot, Slots
 from tabspec.models.together import Together
 from tabspec.models.vocabulary import Vocabulary
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 # Tokens run at a time in prefill. A cancel takes effect between two chunks: 256 tokens are 20 to 40 ms for a model of
 # 25M parameters on two cores, and chunks of this size cost no more per token than longer ones.
 CHUNK = 256
+
+_REUSED, _PREFILLED, _DECODED = Usage(reused=1), Usage(prefill=1), Usage(decoded=1)
 
 
 @dataclass
@@ -137,8 +140,8 @@ class _Stretch:
         elif not self.rest and self.spent >= stop.max_tokens:
             self.finish = Finish.LENGTH
         if not fresh:
-            return Chunk(usage=Usage(reused=1) if reused else Usage(prefill=1))
-        return Chunk(text, (choice.token,), (choice.logprob,), Usage(reused=1) if reused else Usage(decoded=1))
+            return Chunk(usage=_REUSED if reused else _PREFILLED)
+        return Chunk(text, (choice.token,), (choice.logprob,), _REUSED if reused else _DECODED)
 
 
 async def generate(local: LocalDecoding, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
@@ -159,7 +162,7 @@ async def generate(local: LocalDecoding, request: GenerationRequest) -> AsyncGen
         writing.move_cut()
 
 
-async def _decode(stretch: _Stretch, slot: Slot, prompt: list[int], foreground: bool) -> AsyncGenerator[Chunk, None]:
+async def _decode(stretch: _Stretch, slot: Slot, prompt: array[int], foreground: bool) -> AsyncGenerator[Chunk, None]:
     """Decode behind ``prompt`` until the stretch is over, with what is right of ``slot``."""
     local = stretch.local
     size = local.chunk if foreground else min(local.chunk, CHUNK_AHEAD)
@@ -189,7 +192,7 @@ async def _decode(stretch: _Stretch, slot: Slot, prompt: list[int], foreground: 
 
 def _joined(chunks: Sequence[Chunk]) -> Iterator[Chunk]:
     """``chunks``, those that only count something told as one: most tokens of a line that is being typed are known."""
-    for counts_only, run in groupby(chunks, lambda chunk: chunk == Chunk(usage=chunk.usage)):
+    for counts_only, run in groupby(chunks, lambda chunk: chunk.counts_only):
         if counts_only:
             yield Chunk(usage=sum((chunk.usage for chunk in run), Usage()))
         else:
@@ -199,7 +202,7 @@ def _joined(chunks: Sequence[Chunk]) -> Iterator[Chunk]:
 _Pending = list[tuple[int, Choice | None]]
 
 
-def _reuse(stretch: _Stretch, slot: Slot, prompt: list[int]) -> tuple[_Pending, list[Chunk]]:
+def _reuse(stretch: _Stretch, slot: Slot, prompt: array[int]) -> tuple[_Pending, list[Chunk]]:
     """Keep of ``slot`` what is right; return the tokens still to be run, and what the kept choices wrote."""
     local = stretch.local
     kept = slot.shared(prompt)
@@ -231,9 +234,9 @@ def _draft(stretch: _Stretch, slot: Slot, pending: _Pending) -> tuple[Sequence[i
         return (), Draft()
     if stretch.beginnings:
         return known, Draft()
-    written = [*slot.tokens, *(token for token, _ in pending), *known]
+    written = slot.tokens + array("I", [*(token for token, _ in pending), *known])
     room = min(stretch.writing.stop.max_tokens - stretch.spent - 1, stretch.local.decoder.context - len(written))
-    return known, stretch.local.drafts.propose(written, max(room, 0))
+    return known, stretch.local.drafts.propose(written, max(room, 0), stretch.recall)
 
 
 async def _run(
@@ -250,9 +253,9 @@ async def _run(
         return slot.logits[None]
 
     def took(rows: torch.Tensor) -> None:
-        slot.tokens += [token for token, _ in tokens]
+        slot.tokens.extend(token for token, _ in tokens)
         slot.choices += [choice for _, choice in tokens]
-        slot.logits = rows[-1].numpy().copy() if want else None
+        slot.logits = rows.numpy()[-1] if want else None
 
     try:
         rows = await local.together.forward(slot.kv, [token for token, _ in tokens], want, foreground, took)
@@ -276,37 +279,42 @@ def _verify(
     for i in range(len(ahead) + 1):
         recalled = stretch.recall.after(slot.tokens[max(base + i - LONGEST, 0) : base + i]) if stretch.recall else None
         logits = rows[i][: vocabulary.size]
-        logits = recalled.mixed(logits) if recalled else logits
-        choice = choose(vocabulary, logits, stretch.rest, stretch.recall_key, normed=recalled is not None)
+        choice = choose(vocabulary, logits, stretch.rest, recalled, stretch.recall_key)
         chosen.append(choice.token)
-        chunks.append(stretch.begin(logits) if stretch.begins(choice, stretch.rest) else stretch.take(choice))
+        if stretch.begins(choice, stretch.rest):
+            chunks.append(stretch.begin(recalled.mixed(logits) if recalled else logits))
+        else:
+            chunks.append(stretch.take(choice))
         if stretch.over or i == len(ahead) or ahead[i] != choice.token:
             if i >= len(known):
                 stretch.local.drafts.verified(draft, chosen[len(known) :])
             if i < len(ahead):
                 slot.truncate(stretch.local.decoder, base + i)
-                slot.logits = rows[i].copy()
+                slot.logits = rows[i]
             return ([] if stretch.over else [(choice.token, choice)]), chunks
         slot.choices[base + i] = choice
     raise AssertionError("the loop returns at its last turn")
 
 
-def choose(vocabulary: Vocabulary, row: Row, rest: bytes, recall_key: int = 0, normed: bool = False) -> Choice:
+def choose(
+    vocabulary: Vocabulary, row: Row, rest: bytes, recalled: Recalled | None = None, recall_key: int = 0
+) -> Choice:
     """The most likely token that agrees with ``rest`` (any token if it is empty); the lowest id among equals.
 
     Its log-probability is that among the tokens which agree: what was typed is certain, however unlikely it was. More
     of it typed leaves fewer tokens, so that a token that is likely enough stays so (`StopRule.min_logprob`).
-    ``row`` are logits, (vocabulary,); what was recalled is mixed into them already, which makes log-probabilities of
-    them (``normed``). Raises `ModelError` if they are not numbers.
+    ``row`` are the model's logits, (vocabulary,), into which ``recalled`` is mixed. Raises `ModelError` if they are not
+    numbers.
     """
     if rest:
         allowed = vocabulary.agreeing(rest)
-        row = row[allowed]
-        best = int(row.argmax())  # the first among equals
-        token, normed = allowed[best], False
+        best, total = peak(row := (recalled.mixed(row) if recalled else row)[allowed])
+        token, logprob = allowed[best], float(row[best]) - total
+    elif recalled:
+        token, logprob = recalled.best(row)
     else:
-        token = best = int(row.argmax())
-    logprob = float(row[best]) - (0.0 if normed else logsumexp(row))
+        token, total = peak(row)
+        logprob = float(row[token]) - total
     if math.isnan(logprob):
         raise ModelError("the model's output is not a number; try another dtype (--dtype float32)")
     return Choice(token, rest, logprob, recall_key)

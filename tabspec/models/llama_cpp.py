@@ -126,7 +126,7 @@ class LlamaCppModel:
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         writing = Writing.start(writable(request.head), writable(request.forced), "", request.stop)
-        prompt = self._prompter.prompt(writing.head, request) + self._vocabulary.encode(writing.known)
+        prompt = [*self._prompter.prompt(writing.head, request), *self._vocabulary.encode(writing.known)]
         row = self._prefill(prompt)
         decoded = 0
         while True:

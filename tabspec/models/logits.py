@@ -15,9 +15,15 @@ import numpy.typing as npt
 Row = npt.NDArray[np.float32]
 
 
+def peak(row: Row) -> tuple[int, float]:
+    """Where the largest number of ``row``, (n,), stands, the first among equals; and `logsumexp` of it."""
+    best = int(row.argmax())
+    top = float(row[best])
+    if not math.isfinite(top):
+        return best, math.nan
+    return best, top + math.log(float(np.add.reduce(np.exp(row - top))))
+
+
 def logsumexp(row: Row) -> float:
     """The logarithm of the sum of exponentials of ``row``, (n,); not a number if one of them is none, or infinite."""
-    top = float(row[row.argmax()])  # a third of what `max` takes
-    if not math.isfinite(top):
-        return math.nan
-    return top + math.log(float(np.exp(row - top).sum()))
+    return peak(row)[1]

@@ -7,6 +7,7 @@ line is typed.
 from __future__ import annotations
 
 import re
+from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
 
@@ -32,7 +33,7 @@ class Prompter:
         self.budget = context - min(RESERVE, context // 4)
         self.encode = Encoder(vocabulary)
 
-    def prompt(self, head: str, request: GenerationRequest) -> list[int]:
+    def prompt(self, head: str, request: GenerationRequest) -> array[int]:
         """Tokens up to the end of ``head``. Raises `ModelError` if the context is too short for any prompt.
 
         What does not fit is dropped: first the beginning of the head (at a line start), then related texts, then the
@@ -73,7 +74,7 @@ class Prompter:
             raise PromptRefused(f"the prompt has {len(tokens)} tokens, and the model's context takes {self.budget}")
         return tokens
 
-    def _fit(self, asked: Question) -> list[int] | None:
+    def _fit(self, asked: Question) -> array[int] | None:
         """The prompt with as much of the head as fits; None if not even a short head does."""
         tokens = self._tokens(asked)
         if len(tokens) <= self.budget:
@@ -89,8 +90,8 @@ class Prompter:
             return None
         return self._tokens(Question(asked.head[starts[first] :], asked.suffix, asked.path, asked.related))
 
-    def _tokens(self, asked: Question) -> list[int]:
-        tokens: list[int] = []
+    def _tokens(self, asked: Question) -> array[int]:
+        tokens = array("I")
         for part in self._format.render(asked):
             if isinstance(part, Special):
                 tokens.append(self._vocabulary.ids[part.token])

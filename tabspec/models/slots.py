@@ -7,6 +7,7 @@ somebody waited for, speculation takes nothing away: there it only goes on behin
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,7 +36,8 @@ class Decoder(Protocol):
     def forward(self, kv: Any, tokens: Sequence[int], want: int) -> torch.Tensor:
         """Run ``tokens`` behind what ``kv`` holds; return the logits behind the last ``want`` of them.
 
-        Shape (want, vocabulary), on the CPU; entry [i] is for the token that follows tokens[len(tokens) - want + i].
+        Shape (want, vocabulary), on the CPU, and the caller's own; entry [i] is for the token that follows
+        tokens[len(tokens) - want + i].
         """
         ...
 
@@ -92,14 +94,14 @@ class Slot:
     part of a prompt). ``logits`` are those behind the last token, if they are known."""
 
     kv: Any
-    tokens: list[int] = field(default_factory=list)
+    tokens: array[int] = field(default_factory=lambda: array("I"))
     choices: list[Choice | None] = field(default_factory=list)
     logits: Row | None = None
     used: int = 0
     busy: bool = False
     foreground: bool = True  # somebody waited for what it holds, or for its beginning, and has not moved on
 
-    def shared(self, tokens: Sequence[int]) -> int:
+    def shared(self, tokens: array[int]) -> int:
         """Length of the longest common prefix with ``tokens``."""
         return common_prefix(self.tokens, tokens)
 
@@ -109,6 +111,11 @@ class Slot:
             decoder.truncate(self.kv, length)
             del self.tokens[length:], self.choices[length:]
             self.logits = None
+
+    def own_logits(self) -> None:
+        """Keep the one row, and not the whole pass that it is a part of."""
+        if self.logits is not None and self.logits.base is not None:
+            self.logits = self.logits.copy()
 
 
 Behind = Callable[[Sequence[Choice | None]], int]
@@ -122,9 +129,7 @@ class Slots:
         self._slots: list[Slot] = []
 
     @contextmanager
-    def hold(
-        self, prompt: Sequence[int], foreground: bool = True, behind: Behind = lambda choices: 0
-    ) -> Iterator[Slot]:
+    def hold(self, prompt: array[int], foreground: bool = True, behind: Behind = lambda choices: 0) -> Iterator[Slot]:
         """A slot for ``prompt``, not used by anyone else meanwhile; it holds the longest prefix there is, or more. What
         nobody waits for leaves all slots but one to the latest places that somebody waited for.
 
@@ -136,6 +141,7 @@ class Slots:
             yield slot
         finally:
             slot.busy = False
+            slot.own_logits()
             self._clock += 1
             slot.used = self._clock
             self._trim()
@@ -153,7 +159,7 @@ class Slots:
         """Forget everything."""
         self._slots.clear()
 
-    def _choose(self, prompt: Sequence[int], foreground: bool, behind: Behind) -> Slot:
+    def _choose(self, prompt: array[int], foreground: bool, behind: Behind) -> Slot:
         shared = {slot: slot.shared(prompt) for slot in self._slots}
         useful = {
             slot: length + (behind(slot.choices[length:]) if length == len(prompt) else 0)

@@ -50,7 +50,8 @@ class Writing:
     @property
     def suggestion(self) -> str:
         """What has been written behind the cursor."""
-        return self.text[self.cursor :]
+        before = self.cursor - len(self.head)
+        return self.known[before:] if before >= 0 else self.text[self.cursor :]
 
     def stopped(self) -> bool:
         """Whether the stop rule holds for what is there already (it can, for a resumed generation)."""
@@ -81,8 +82,9 @@ class Writing:
 
     def _append(self, chars: str) -> tuple[str, bool]:
         """Append, up to where the stop rule holds; what was appended, and whether it holds."""
-        before = len(self.suggestion)
-        end = self.stop.end(self.suggestion + chars, before)
+        written = self.suggestion
+        before = len(written)
+        end = self.stop.end(written + chars, before)
         piece = chars if end is None else chars[: end - before]
         self.known += piece
         return piece, end is not None

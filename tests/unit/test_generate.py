@@ -21,7 +21,7 @@ from tabspec.models.generate import LocalDecoding, generate
 from tabspec.models.load import load_model
 from tabspec.models.local import LocalModel
 from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, StopRule, Usage
-from tabspec.models.recall import LONGEST, WEIGHTS
+from tabspec.models.recall import LONGEST, WEIGHTS, Recall
 from tabspec.models.slots import RowCost, Slots
 from tabspec.prompt.window import canonical_cut
 from tabspec.suggestion import Finish
@@ -343,7 +343,7 @@ def test_drafts_change_nothing(local: LocalDecoding, place: tuple[str, int], dat
     guess = local.vocabulary.encode(text) + data.draw(st.lists(st.integers(0, local.vocabulary.size - 1), max_size=3))
 
     class Guesses(NoDrafts):
-        def propose(self, tokens: Sequence[int], most: int) -> Draft:
+        def propose(self, tokens: Sequence[int], most: int, recall: Recall | None = None) -> Draft:
             return Draft(tuple(guess[: data.draw(st.integers(0, min(most, len(guess))))]))
 
     eager = NgramDrafts(cost=RowCost(0.0, 9))

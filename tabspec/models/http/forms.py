@@ -83,4 +83,4 @@ class TokenPrompts:
 
     def tokens(self, request: GenerationRequest, head: str, behind: str) -> list[int]:
         """The prompt up to the end of ``head``, and the tokenizer's own tokens for what stands ``behind`` it."""
-        return self.prompter.prompt(writable(head), request) + self.vocabulary.encode(writable(behind))
+        return [*self.prompter.prompt(writable(head), request), *self.vocabulary.encode(writable(behind))]
