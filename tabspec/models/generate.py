@@ -59,8 +59,9 @@ class _Stretch:
     """The part of a generation between two canonical cuts: one prompt, and the tokens chosen behind it.
 
     ``rest`` is what is left of the known text, ``ahead`` how many of its bytes lie before the cursor, ``spent`` how
-    many tokens the suggestion has taken. It is over when ``finish`` or ``cut`` is set. If ``beginnings`` is not 0, it
-    ends where the suggestion would begin, with so many ways to begin it.
+    many tokens the suggestion has taken. It is over when ``finish`` is set, or ``cut``: the token that has moved the
+    cut. If ``beginnings`` is not 0, it ends where the suggestion would begin, with so many ways to begin it. ``again``
+    is a token that is likely to be chosen first.
     """
 
     local: LocalDecoding
@@ -69,18 +70,19 @@ class _Stretch:
     ahead: int
     spent: int
     finish: Finish | None = None
-    cut: bool = False
+    cut: int | None = None
     recall: Recall | None = None
     beginnings: int = 0
+    again: int | None = None
 
     @classmethod
-    def start(cls, local: LocalDecoding, writing: Writing, beginnings: int = 0) -> _Stretch:
+    def start(cls, local: LocalDecoding, writing: Writing, beginnings: int = 0, again: int | None = None) -> _Stretch:
         """Suggestion text before the cut costs what the tokenizer's own tokens for it cost."""
         known = writing.known.encode("utf-8")
         ahead = len(writing.text[len(writing.head) : writing.cursor].encode("utf-8"))
         spent = len(local.vocabulary.encode(writing.head[writing.cursor :]))
         over = Finish.STOP if writing.stopped() else Finish.LENGTH if spent >= writing.stop.max_tokens else None
-        return cls(local, writing, known, ahead, spent, over, beginnings=beginnings)
+        return cls(local, writing, known, ahead, spent, over, beginnings=beginnings, again=again)
 
     @property
     def recall_key(self) -> int:
@@ -88,7 +90,7 @@ class _Stretch:
 
     @property
     def over(self) -> bool:
-        return self.cut or self.finish is not None
+        return self.cut is not None or self.finish is not None
 
     def begins(self, choice: Choice, rest: bytes) -> bool:
         """Whether this token, chosen with ``rest`` left, is where the suggestion begins, and only the ways to begin are
@@ -134,7 +136,7 @@ class _Stretch:
         self.ahead = max(self.ahead - len(data), 0)
         text, event = self.writing.write(fresh) if fresh else ("", Event.GOES_ON)
         if event is Event.CUT:
-            self.cut = True
+            self.cut = choice.token
         elif event is not Event.GOES_ON:
             self.finish = Finish.STOP if event is Event.STOP else Finish.END
         elif not self.rest and self.spent >= stop.max_tokens:
@@ -148,8 +150,9 @@ async def generate(local: LocalDecoding, request: GenerationRequest) -> AsyncGen
     """Answer ``request``. Raises `ModelError` where the model gives no numbers, or its context is too short."""
     head, forced, resume = writable(request.head), writable(request.forced), writable(request.resume)
     writing = Writing.start(head, forced, resume, request.stop)
+    again = None
     while True:
-        stretch = _Stretch.start(local, writing, request.beginnings)
+        stretch = _Stretch.start(local, writing, request.beginnings, again)
         if not stretch.over:
             prompt = local.prompter.prompt(writing.head, request)
             stretch.recall = local.recaller.of(request, writing.head) if local.recaller else None
@@ -160,6 +163,7 @@ async def generate(local: LocalDecoding, request: GenerationRequest) -> AsyncGen
             yield Chunk(finish=stretch.finish)
             return
         writing.move_cut()
+        again = stretch.cut  # of its text, what moved the cut is known by now, and chosen anew
 
 
 async def _decode(stretch: _Stretch, slot: Slot, prompt: array[int], foreground: bool) -> AsyncGenerator[Chunk, None]:
@@ -176,16 +180,20 @@ async def _decode(stretch: _Stretch, slot: Slot, prompt: array[int], foreground:
             yield Chunk(usage=Usage(prefill=size))
             uncounted -= size
             del pending[:size]
-        known, draft = _draft(stretch, slot, pending)
-        if len(slot.tokens) + len(pending) + len(known) > local.decoder.context:
-            stretch.finish = Finish.LENGTH
-            return
-        ahead = [*known, *draft.tokens]
-        rows = await _run(local, slot, [*pending, *((token, None) for token in ahead)], len(ahead) + 1, foreground)
+        if pending:
+            known, draft = _draft(stretch, slot, pending)
+            if len(slot.tokens) + len(pending) + len(known) > local.decoder.context:
+                stretch.finish = Finish.LENGTH
+                return
+            ahead = [*known, *draft.tokens]
+            await _run(local, slot, [*pending, *((token, None) for token in ahead)], len(ahead) + 1, foreground)
+        else:  # what was guessed for another request, and run
+            known, draft = [], Draft(tuple(slot.tokens[len(slot.tokens) - slot.ahead :]))
+            await asyncio.sleep(0)
         if uncounted:
             yield Chunk(usage=Usage(prefill=uncounted))
             uncounted = 0
-        pending, chunks = _verify(stretch, slot, rows, known, draft)
+        pending, chunks = _verify(stretch, slot, known, draft)
         for chunk in _joined(chunks):
             yield chunk
 
@@ -203,7 +211,8 @@ _Pending = list[tuple[int, Choice | None]]
 
 
 def _reuse(stretch: _Stretch, slot: Slot, prompt: array[int]) -> tuple[_Pending, list[Chunk]]:
-    """Keep of ``slot`` what is right; return the tokens still to be run, and what the kept choices wrote."""
+    """Keep of ``slot`` what is right; return the tokens still to be run, and what the kept choices wrote. If there are
+    none to be run, all logits from there on are known: those behind what was guessed before (`Slot.ahead`), too."""
     local = stretch.local
     kept = slot.shared(prompt)
     again = slot.choices[kept:] if kept == len(prompt) else []
@@ -215,23 +224,22 @@ def _reuse(stretch: _Stretch, slot: Slot, prompt: array[int]) -> tuple[_Pending,
         length += 1
         if stretch.over:
             return [], [Chunk(usage=Usage(reused=kept)), *chunks]
-    slot.truncate(local.decoder, length)
     pending: _Pending = [(token, None) for token in prompt[kept:]]
-    unknown = not pending and slot.logits is None
+    unknown = not pending and slot.logits(length) is None
     if unknown:  # the logits behind the last token are lost: run it again
-        pending = [(slot.tokens[-1], slot.choices[-1])]
-        slot.truncate(local.decoder, length - 1)
+        length -= 1
+        pending = [(slot.tokens[length], slot.choices[length])]
+    if pending:
+        slot.truncate(local.decoder, length)
+    slot.ahead = len(slot.tokens) - length
     return pending, [Chunk(usage=Usage(reused=kept - unknown)), *chunks]
 
 
-def _draft(stretch: _Stretch, slot: Slot, pending: _Pending) -> tuple[Sequence[int], Draft]:
+def _draft(stretch: _Stretch, slot: Slot, pending: _Pending) -> tuple[list[int], Draft]:
     """What to run behind ``pending``: the tokenizer's own tokens for the known text, and guesses at what follows."""
-    if not pending:  # the logits are there already: nothing to be run
-        return (), Draft()
-    try:
-        known = stretch.local.vocabulary.encode(stretch.rest.decode("utf-8")) if stretch.rest else []
-    except UnicodeDecodeError:  # the last token ended within a character
-        return (), Draft()
+    known = _known(stretch)
+    if known is None:
+        return [], Draft()
     if stretch.beginnings:
         return known, Draft()
     written = slot.tokens + array("I", [*(token for token, _ in pending), *known])
@@ -239,41 +247,51 @@ def _draft(stretch: _Stretch, slot: Slot, pending: _Pending) -> tuple[Sequence[i
     return known, stretch.local.drafts.propose(written, max(room, 0), stretch.recall)
 
 
+def _known(stretch: _Stretch) -> list[int] | None:
+    """Tokens of the text that is known; None if it begins within a character."""
+    vocabulary, again = stretch.local.vocabulary, stretch.again
+    if not stretch.rest:
+        return []
+    if again is not None and vocabulary.bytes_of[again].startswith(stretch.rest):
+        return [again]  # a line's end and the next one's indentation, of which only the line's end is known
+    try:
+        return vocabulary.encode(stretch.rest.decode("utf-8"))
+    except UnicodeDecodeError:
+        return None
+
+
 async def _run(
     local: LocalDecoding, slot: Slot, tokens: Sequence[tuple[int, Choice | None]], want: int, foreground: bool
-) -> Row:
-    """Run tokens in a slot; logits behind the last ``want`` of them (all known ones if there is nothing to run).
+) -> None:
+    """Run tokens in a slot, and keep the logits behind the last ``want`` of them, the first of which is no guess.
 
     A cancel takes effect here, before the pass; one that comes during the pass takes effect behind it, and what was
     computed stays in the slot: whoever goes on with this prompt, as a request does that comes for it, finds it there.
     """
-    if not tokens:
-        await asyncio.sleep(0)
-        assert slot.logits is not None
-        return slot.logits[None]
 
     def took(rows: torch.Tensor) -> None:
         slot.tokens.extend(token for token, _ in tokens)
         slot.choices += [choice for _, choice in tokens]
-        slot.logits = rows.numpy()[-1] if want else None
+        slot.rows, slot.ahead = rows.numpy() if want else None, max(want - 1, 0)
 
     try:
-        rows = await local.together.forward(slot.kv, [token for token, _ in tokens], want, foreground, took)
+        await local.together.forward(slot.kv, [token for token, _ in tokens], want, foreground, took)
     except RuntimeError as error:  # out of memory, a lost device; the slot may hold half of the tokens
         slot.truncate(local.decoder, 0)
         raise ModelError(f"the model failed: {str(error).splitlines()[0]}") from error
-    return rows.numpy()
 
 
-def _verify(
-    stretch: _Stretch, slot: Slot, rows: Row, known: Sequence[int], draft: Draft
-) -> tuple[_Pending, list[Chunk]]:
+def _verify(stretch: _Stretch, slot: Slot, known: list[int], draft: Draft) -> tuple[_Pending, list[Chunk]]:
     """Choose behind each token that was run ahead as long as they are what is chosen; drop the others from the slot.
 
-    Returns the last choice, which is still to be run, and what the choices wrote.
+    Returns the last choice, which is still to be run, and what the choices wrote. At the end of a stretch, tokens that
+    agree with its last choice stay in the slot, for whoever goes on there: a line's end is where suggestions end, and
+    what the next one begins with.
     """
     vocabulary, ahead = stretch.local.vocabulary, [*known, *draft.tokens]
     base = len(slot.tokens) - len(ahead)
+    rows = slot.logits(base)
+    assert rows is not None
     chunks: list[Chunk] = []
     chosen: list[int] = []
     for i in range(len(ahead) + 1):
@@ -288,9 +306,9 @@ def _verify(
         if stretch.over or i == len(ahead) or ahead[i] != choice.token:
             if i >= len(known):
                 stretch.local.drafts.verified(draft, chosen[len(known) :])
-            if i < len(ahead):
+            if i < len(ahead) and ahead[i] != choice.token:
                 slot.truncate(stretch.local.decoder, base + i)
-                slot.logits = rows[i]
+            slot.rows, slot.ahead = slot.logits(base + i), len(slot.tokens) - base - i
             return ([] if stretch.over else [(choice.token, choice)]), chunks
         slot.choices[base + i] = choice
     raise AssertionError("the loop returns at its last turn")

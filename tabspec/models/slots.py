@@ -90,13 +90,15 @@ class Choice:
 
 @dataclass(eq=False)
 class Slot:
-    """A sequence whose keys and values are kept. ``choices[i]`` tells how token i came to be chosen (None: it was
-    part of a prompt). ``logits`` are those behind the last token, if they are known."""
+    """A sequence whose keys and values are kept. ``choices[i]`` tells how token i came to be chosen (None: it was not;
+    it was part of a prompt, or guessed). The last ``ahead`` tokens are guesses that have been run, and that nobody has
+    come to yet. ``rows`` are the logits behind the last tokens, (n, vocabulary), as far as they are known."""
 
     kv: Any
     tokens: array[int] = field(default_factory=lambda: array("I"))
     choices: list[Choice | None] = field(default_factory=list)
-    logits: Row | None = None
+    rows: Row | None = None
+    ahead: int = 0
     used: int = 0
     busy: bool = False
     foreground: bool = True  # somebody waited for what it holds, or for its beginning, and has not moved on
@@ -107,15 +109,22 @@ class Slot:
 
     def truncate(self, decoder: Decoder, length: int) -> None:
         """Forget what stands from position ``length`` on."""
-        if length < len(self.tokens):
+        forgotten = len(self.tokens) - length
+        if forgotten > 0:
             decoder.truncate(self.kv, length)
             del self.tokens[length:], self.choices[length:]
-            self.logits = None
+            self.rows = self.rows[:-forgotten] if self.rows is not None and len(self.rows) > forgotten else None
+            self.ahead = max(self.ahead - forgotten, 0)
 
-    def own_logits(self) -> None:
-        """Keep the one row, and not the whole pass that it is a part of."""
-        if self.logits is not None and self.logits.base is not None:
-            self.logits = self.logits.copy()
+    def logits(self, length: int) -> Row | None:
+        """Those behind the first ``length`` tokens, and behind each token that follows; None if they are not known."""
+        count = len(self.tokens) - length + 1
+        return None if self.rows is None or len(self.rows) < count else self.rows[-count:]
+
+    def own_rows(self) -> None:
+        """Keep the rows, and not the whole pass that they are a part of."""
+        if self.rows is not None and self.rows.base is not None:
+            self.rows = self.rows.copy()
 
 
 Behind = Callable[[Sequence[Choice | None]], int]
@@ -141,7 +150,7 @@ class Slots:
             yield slot
         finally:
             slot.busy = False
-            slot.own_logits()
+            slot.own_rows()
             self._clock += 1
             slot.used = self._clock
             self._trim()
@@ -172,7 +181,7 @@ class Slots:
         cheap = _CHEAP if len(self._slots) < self._count else _CHEAPER_THAN_A_SLOT
 
         def goes_on(slot: Slot) -> bool:
-            lost, own = len(slot.tokens) - useful[slot], shared[slot] == len(prompt)
+            lost, own = len(slot.tokens) - slot.ahead - useful[slot], shared[slot] == len(prompt)
             takes = lost > 0 and slot.foreground and not foreground
             near = source is not None and useful[source] - useful[slot] <= _CHEAP
             return not slot.busy and not takes and near and (own or lost <= cheap)
@@ -191,7 +200,8 @@ class Slots:
         if source and source is not target and useful[source] > useful.get(target, 0):
             length = useful[source]
             self._decoder.copy(source.kv, target.kv, length)
-            target.tokens, target.choices, target.logits = source.tokens[:length], source.choices[:length], None
+            target.tokens, target.choices = source.tokens[:length], source.choices[:length]
+            target.rows, target.ahead = None, 0
         return target
 
     @staticmethod

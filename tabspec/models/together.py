@@ -1,7 +1,7 @@
 """Decode steps of several generations as one pass: a step reads all weights, for one token or for four.
 
 Generations run as tasks of one event loop. Each asks here for its next pass and waits; at the end of the loop's turn,
-the first of them runs it for all that asked. While a foreground generation is open, speculative ones wait: so it never waits for
+all that asked are run together. While a foreground generation is open, speculative ones wait: so it never waits for
 more than the one pass that had begun, and is not slowed by work beside it.
 """
 
@@ -69,11 +69,8 @@ class Together:
         holds the tokens: ``took`` has been called then, and else the pass was not run."""
         asked = _Asked(kv, tokens, want, foreground, took, asyncio.get_running_loop().create_future())
         self._waiting.append(asked)
+        self._plan()
         try:
-            # Behind everything that is ready now: others may be about to ask, or to cancel.
-            await asyncio.sleep(0)
-            if self._may_run(asked):
-                self._run()
             return await asked.rows
         finally:
             if asked in self._waiting:  # cancelled before its turn
@@ -83,6 +80,7 @@ class Together:
         if self._planned or not any(self._may_run(asked) for asked in self._waiting):
             return
         self._planned = True
+        # Behind everything that is ready now: others may be about to ask, or to cancel.
         asyncio.get_running_loop().call_soon(self._run)
 
     def _may_run(self, asked: _Asked) -> bool:
