@@ -16,13 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabspec.errors import ModelError
+from tabspec.models import generate as generation
 from tabspec.models.drafts import Draft, NgramDrafts, NoDrafts
 from tabspec.models.generate import LocalDecoding, generate
 from tabspec.models.load import load_model
 from tabspec.models.local import LocalModel
 from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, StopRule, Usage
 from tabspec.models.recall import LONGEST, WEIGHTS, Recall
-from tabspec.models.slots import RowCost, Slots
+from tabspec.models.slots import Decoder, RowCost, Slots
 from tabspec.prompt.window import canonical_cut
 from tabspec.suggestion import Finish
 from tests import tiny
@@ -351,6 +352,105 @@ def test_drafts_change_nothing(local: LocalDecoding, place: tuple[str, int], dat
     assert answer(replace(fresh(local), drafts=eager), request)[:2] == (text, finish)
 
 
+class Foresight(NoDrafts):
+    """Guesses what was chosen before behind the same tokens, be it by another request."""
+
+    def __init__(self) -> None:
+        self._last: list[int] = []
+        self._then: dict[tuple[int, ...], int] = {}
+
+    def propose(self, tokens: Sequence[int], most: int, recall: Recall | None = None) -> Draft:
+        if list(tokens[:-1]) == self._last:
+            self._then[tuple(self._last)] = tokens[-1]
+        self._last, found = list(tokens), list(tokens)
+        while len(found) < len(tokens) + most and (then := self._then.get(tuple(found))) is not None:
+            found.append(then)
+        return Draft(tuple(found[len(tokens) :]))
+
+
+class Counting:
+    """``decoder``, which counts its passes."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self.context, self.passes = decoder.context, 0
+        self.new_kv, self.truncate, self.copy = decoder.new_kv, decoder.truncate, decoder.copy
+        self._forward = decoder.forward
+
+    def forward(self, kv: object, tokens: Sequence[int], want: int) -> torch.Tensor:
+        self.passes += 1
+        return self._forward(kv, tokens, want)
+
+
+def accepted_lines(local: LocalDecoding, document: str, at: int, keep: bool = True) -> tuple[list[str], int]:
+    """Three suggestions of a line, each accepted, and the passes that they took. Without ``keep``, what was run beyond
+    the end of one is lost before the next."""
+    decoder = Counting(local.decoder)
+    warm, texts = replace(local, decoder=decoder, slots=Slots(decoder)), list[str]()
+    for _ in range(3):
+        texts.append(answer(warm, ask(document, at, StopRule(1, 24)))[0])
+        document, at = document[:at] + texts[-1] + document[at:], at + len(texts[-1])
+        for slot in () if keep else warm.slots.all():
+            slot.truncate(decoder, len(slot.tokens) - slot.ahead)
+    return texts, decoder.passes
+
+
+@pytest.fixture(scope="module")
+def bundled() -> LocalDecoding:
+    """A model that knows where lines end."""
+    model = load_model(device="cpu")
+    assert isinstance(model, LocalModel)
+    return model.local
+
+
+def test_what_was_guessed_beyond_the_end_is_not_run_again(bundled: LocalDecoding) -> None:
+    kept = lost = 0
+    for at in range(20, len(tiny.CODE), 37):
+        foreseen = replace(bundled, drafts=Foresight())
+        texts, _ = accepted_lines(foreseen, tiny.CODE, at)
+        again, passes = accepted_lines(foreseen, tiny.CODE, at)
+        kept += passes
+        without, passes = accepted_lines(foreseen, tiny.CODE, at, keep=False)
+        lost += passes
+        assert texts == again == without
+    assert kept < lost
+
+
+def test_the_token_that_moved_the_cut_is_not_looked_for_again(
+    bundled: LocalDecoding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the line's own tokens are others than those that were chosen, a pass runs them and the line's end."""
+    undrafted, at = replace(bundled, drafts=NoDrafts()), range(339, 390, 11)  # within words
+    found = [accepted_lines(undrafted, tiny.CODE, place) for place in at]
+    start = generation._Stretch.start
+    monkeypatch.setattr(generation._Stretch, "start", lambda *given: start(*given[:3]))
+    without = [accepted_lines(undrafted, tiny.CODE, place) for place in at]
+    assert [texts for texts, _ in found] == [texts for texts, _ in without]
+    assert sum(passes for _, passes in found) < sum(passes for _, passes in without)
+
+
+@QUICK
+@given(place=places(), data=st.data())
+def test_what_was_guessed_beyond_the_end_changes_nothing(
+    local: LocalDecoding, place: tuple[str, int], data: st.DataObject
+) -> None:
+    """Right, wrong and half right guesses; the suggestion is accepted, or something else is typed."""
+    document, at = place
+    tokens = local.vocabulary.encode(document) or [0]
+    guess = st.lists(st.sampled_from(tokens) | st.integers(0, local.vocabulary.size - 1), max_size=5)
+
+    class Guesses(NoDrafts):
+        def propose(self, tokens: Sequence[int], most: int, recall: Recall | None = None) -> Draft:
+            return Draft(tuple(data.draw(guess)[:most]))
+
+    warm = replace(fresh(local), drafts=Guesses())
+    for _ in range(3):
+        request = ask(document, at, StopRule(1, 12))
+        text = answer(warm, request)[0]
+        assert text == answer(replace(fresh(local), drafts=NoDrafts()), request)[0]
+        written = data.draw(st.sampled_from([text, text[:-1], "\n", "\n    ", "x"]))
+        document, at = document[:at] + written + document[at:], at + len(written)
+
+
 @settings(max_examples=15, deadline=None)
 @given(walk=st.lists(places(), min_size=1, max_size=3))
 def test_beginnings_are_the_likeliest_that_say_something(local: LocalDecoding, walk: list[tuple[str, int]]) -> None:
@@ -395,18 +495,7 @@ def test_reuse_is_counted(local: LocalDecoding) -> None:
 
 
 def test_a_cancel_stops_before_the_next_pass(local: LocalDecoding) -> None:
-    passes = []
-    decoder = local.decoder
-
-    class Counting:
-        context = decoder.context
-        new_kv, truncate, copy = decoder.new_kv, decoder.truncate, decoder.copy
-
-        def forward(self, kv: object, tokens: list[int], want: int) -> torch.Tensor:
-            passes.append(len(tokens))
-            return decoder.forward(kv, tokens, want)
-
-    counting = Counting()
+    counting = Counting(local.decoder)
     watched = replace(local, decoder=counting, slots=Slots(counting), chunk=16)
     request = ask(tiny.CODE, 300, StopRule(30, 40))
 
@@ -418,11 +507,11 @@ def test_a_cancel_stops_before_the_next_pass(local: LocalDecoding) -> None:
         task = asyncio.create_task(read(generate(watched, request)))
         for _ in range(turns):
             await asyncio.sleep(0)
-        seen = len(passes)
+        seen = counting.passes
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-        assert len(passes) == seen
+        assert counting.passes == seen
         assert not any(slot.busy for slot in watched.slots.all())
 
     for turns in (1, 2, 3, 8, 20):
