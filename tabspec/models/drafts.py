@@ -13,9 +13,8 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tabspec.models.ngram_table import NgramTable
 from tabspec.models.recall import Recall
@@ -25,8 +24,7 @@ Source = tuple[str, int] | tuple[str, int, int]
 """Where a guess comes from, and how sure that source is, in its own measures."""
 
 
-@dataclass(frozen=True, slots=True)
-class Guess:
+class Guess(NamedTuple):
     """A token that may follow. ``prior``: how often such guesses are right, before any was looked at here."""
 
     token: int
@@ -34,8 +32,7 @@ class Guess:
     prior: float
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """Tokens to be run. ``guesses`` has one for each, and maybe one more that was not worth its row."""
 
     tokens: tuple[int, ...] = ()

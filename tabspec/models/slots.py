@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tabspec.text import common_prefix
 
@@ -77,8 +77,7 @@ def row_cost_of(decoder: Decoder) -> RowCost:
     return cost
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """A token that was chosen: while ``rest`` of the forced text was left (empty: freely), with its log-probability
     (natural logarithm) among all tokens. ``recall`` is the key of what was recalled meanwhile."""
 

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabspec.errors import ModelNotUsable
-from tabspec.models.drafts import Draft, Guess, NgramDrafts, looked_up
+from tabspec.models.drafts import Draft, Guess, NgramDrafts, looked_up, recalled
 from tabspec.models.load import BUNDLED, load_model
 from tabspec.models.local import LocalModel
 from tabspec.models.ngram_table import DRAFTS, ORDERS, NgramTable, all_hashed, hashed, load_table, save_table
+from tabspec.models.recall import Recall
 from tabspec.models.slots import RowCost
 from tabspec.train.draft_table import count
 
@@ -70,6 +71,27 @@ def test_the_likelier_guess_is_taken_and_the_longer_context() -> None:
     assert drafts.propose([7, 0, 1, 2], 2).tokens == (9, 5)
     assert drafts.propose([7, 7, 1, 2, 4, 7, 1, 2], 1).tokens == (4,), "looked up with three tokens, and 40 % is less"
     assert drafts.propose([5, 1, 2, 4, 0, 1, 2], 1).tokens == (9,), "looked up with two tokens, and 95 % is more"
+
+
+def test_what_the_rest_of_the_file_says_is_guessed() -> None:
+    drafts, file = NgramDrafts(), Recall(array("I", [1, 2, 3, 4, 5, 6, 7, 8, 9]), 0, np.array([], np.intp))
+    assert drafts.propose([0, 2, 3, 4], 3, file).tokens == (5, 6, 7)
+    assert drafts.propose([0, 2, 3, 4], 3).tokens == ()
+    assert drafts.propose([3, 4, 0, 3, 4], 1, file).tokens == (0,), "two tokens are fewer than recall asks for"
+    assert drafts.propose([2, 3, 4, 0, 1, 2, 3, 4], 1, file).tokens == (5,), "four tokens are more than three"
+    assert NgramDrafts(barred={6}).propose([0, 2, 3, 4], 3, file).tokens == (5,)
+
+
+@given(file=st.lists(st.integers(0, 2), max_size=60), tokens=st.lists(st.integers(0, 2), max_size=20))
+def test_a_guess_of_what_is_recalled(file: list[int], tokens: list[int]) -> None:
+    recall = Recall(array("I", file), 0, np.array([], np.intp))
+    found, guess = recall.after(array("I", tokens)), recalled(array("I", tokens), recall)
+    assert (found is None) == (guess is None)
+    if found and guess:
+        times = Counter(found.counts)
+        assert times[guess.token] == max(times.values())
+        agreement = 0 if times.total() == 1 else 1 if times[guess.token] > 0.7 * times.total() else 2
+        assert guess.source == ("recall", max(n for n in (3, 4, 6, 8, 12) if n <= found.length), agreement)
 
 
 @given(tokens=REPEATED, share=st.floats(0.02, 1), rows=st.integers(1, 9), most=st.integers(0, 9))
