@@ -123,8 +123,9 @@ class NativeDecoder:
             raise RuntimeError("not enough memory for a pass")
         for kv, tokens in batch:
             kv.length += len(tokens)
-        rows = logits[:, : self.config.vocabulary]
-        return [rows[i * want : (i + 1) * want] for i in range(len(batch))]
+        # Each slice that is not needed is one of torch's calls less, 40 µs behind a pass that has emptied the caches.
+        rows = logits[:, : self.config.vocabulary] if self._columns > self.config.vocabulary else logits
+        return [rows[i * want : (i + 1) * want] for i in range(len(batch))] if len(batch) > 1 else [rows]
 
     def _grow(self, kv: LlamaKV, length: int) -> None:
         if kv.data.shape[3] < length:
