@@ -187,7 +187,7 @@ async def _decode(stretch: _Stretch, slot: Slot, prompt: array[int], foreground:
                 return
             ahead = [*known, *draft.tokens]
             await _run(local, slot, [*pending, *((token, None) for token in ahead)], len(ahead) + 1, foreground)
-        else:  # what was guessed for another request, and run
+        else:  # all that was run before, and is not chosen yet
             known, draft = [], Draft(tuple(slot.tokens[len(slot.tokens) - slot.ahead :]))
             await asyncio.sleep(0)
         if uncounted:
@@ -223,6 +223,7 @@ def _reuse(stretch: _Stretch, slot: Slot, prompt: array[int]) -> tuple[_Pending,
         chunks.append(stretch.take(choice, reused=True))
         length += 1
         if stretch.over:
+            slot.ahead = min(slot.ahead, len(slot.tokens) - length)
             return [], [Chunk(usage=Usage(reused=kept)), *chunks]
     pending: _Pending = [(token, None) for token in prompt[kept:]]
     unknown = not pending and slot.logits(length) is None

@@ -25,8 +25,8 @@ class LocalModel:
     """A `Model` on a decoder in this process. Forward passes block the event loop for as long as each of them takes.
 
     ``slots`` sequences keep their keys and values between requests; prefill runs ``chunk`` tokens at a time. Draft
-    tokens are n-grams of the prompt and of ``table``, unless there are other ``drafts``. With ``recall``, what the rest
-    of the file says is mixed in.
+    tokens are n-grams of the prompt, of what is recalled and of ``table``, unless there are other ``drafts``. With
+    ``recall``, what the rest of the file says is mixed in.
     """
 
     warm = True  # keys and values of the last prompts stay

@@ -79,7 +79,7 @@ def row_cost_of(decoder: Decoder) -> RowCost:
 
 class Choice(NamedTuple):
     """A token that was chosen: while ``rest`` of the forced text was left (empty: freely), with its log-probability
-    (natural logarithm) among all tokens. ``recall`` is the key of what was recalled meanwhile."""
+    (natural logarithm) among the tokens that agree. ``recall`` is the key of what was recalled meanwhile."""
 
     token: int
     rest: bytes
@@ -90,8 +90,9 @@ class Choice(NamedTuple):
 @dataclass(eq=False)
 class Slot:
     """A sequence whose keys and values are kept. ``choices[i]`` tells how token i came to be chosen (None: it was not;
-    it was part of a prompt, or guessed). The last ``ahead`` tokens are guesses that have been run, and that nobody has
-    come to yet. ``rows`` are the logits behind the last tokens, (n, vocabulary), as far as they are known."""
+    it was part of a prompt, or guessed). The last ``ahead`` tokens have been run, and were not chosen by whoever was
+    here last: mostly they are guesses that nobody has come to yet. ``rows`` are the logits behind the last tokens,
+    (n, vocabulary), as far as they are known."""
 
     kv: Any
     tokens: array[int] = field(default_factory=lambda: array("I"))
@@ -123,8 +124,12 @@ class Slot:
     def own_rows(self) -> None:
         """Keep the rows, and not the whole pass that they are a part of."""
         if self.rows is not None and self.rows.base is not None:
-            self.rows = self.rows.copy()
+            self.rows = self.rows[-_ROWS:].copy()
 
+
+# Rows of logits that a slot keeps: more than a draft has. A pass that checks a whole line has one for each token, and
+# its request may be given up behind it.
+_ROWS = 16
 
 Behind = Callable[[Sequence[Choice | None]], int]
 

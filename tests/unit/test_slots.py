@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from array import array
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -25,7 +27,7 @@ from tabspec.models.protocol import slots_of
 from tabspec.models.slots import Choice, Decoder, Slots
 from tabspec.text import Document
 
-PROMPT = list(range(300))
+PROMPT = array("I", list(range(300)))
 
 
 class NoKv:
@@ -49,12 +51,13 @@ class NoKv:
         return torch.zeros(want, 1)
 
 
-def fill(slots: Slots, prompt: list[int], foreground: bool, written: Sequence[int] = ()) -> tuple[int, int]:
+def fill(slots: Slots, tokens: Sequence[int], foreground: bool, written: Sequence[int] = ()) -> tuple[int, int]:
     """Use a slot for a prompt, with something written behind it: how many tokens of the prompt were there, and how many
     the slot held."""
+    prompt = array("I", tokens)
     with slots.hold(prompt, foreground) as slot:
         shared, held = slot.shared(prompt), len(slot.tokens)
-        slot.tokens = [*prompt, *written]
+        slot.tokens = array("I", [*prompt, *written])
         slot.choices = [None] * len(prompt) + [Choice(token, b"", 0.0) for token in written]
         return shared, held
 
@@ -66,7 +69,7 @@ def test_speculations_leave_all_slots_but_one_to_what_somebody_waited_for() -> N
     assert not any(fill(slots, prompt, False)[0] for prompt in prompts[3:])
     with ExitStack() as beside:  # several at a time take more slots, for as long as they run
         for number in range(6):
-            beside.enter_context(slots.hold([1000 + number], False))
+            beside.enter_context(slots.hold(array("I", [1000 + number]), False))
     assert [fill(slots, prompt, True)[0] for prompt in prompts[:3]] == [300, 300, 300]
     # What was asked ahead behind a prompt is lost before another place's prompt is.
     for number in range(8):
@@ -81,7 +84,7 @@ def test_speculation_takes_nothing_from_what_somebody_waited_for() -> None:
     for number in range(10):  # the line's tokens, written out otherwise, and more behind them
         assert fill(slots, [*PROMPT, 1, 9, number], False)[0] >= 301
     with slots.hold(PROMPT, True, lambda choices: sum(choice is not None for choice in choices)) as slot:
-        assert slot.tokens[300:] == [1, 2, 3, 4, 5]
+        assert slot.tokens[300:].tolist() == [1, 2, 3, 4, 5]
 
 
 def test_speculation_goes_on_behind_the_end() -> None:
@@ -90,6 +93,35 @@ def test_speculation_goes_on_behind_the_end() -> None:
     fill(slots, PROMPT, True, written=[1, 2])
     assert fill(slots, [*PROMPT, 1, 2, 3], False) == (302, 302)
     assert decoder.copied == 0 and len(slots.all()) == 1
+
+
+def test_guesses_beyond_the_end_are_nobodys() -> None:
+    """Speculation goes on where nothing but them is lost."""
+    decoder = NoKv()
+    slots = Slots(decoder, 4)
+    fill(slots, PROMPT, True, written=[1, 2, 8, 9])
+    slots.all()[0].ahead = 2
+    assert fill(slots, [*PROMPT, 1, 2, 3], False) == (302, 304)
+    assert decoder.copied == 0 and len(slots.all()) == 1
+
+
+def test_rows_are_those_behind_the_last_tokens() -> None:
+    slots = Slots(NoKv())
+    with slots.hold(PROMPT) as slot:
+        slot.tokens, slot.choices = PROMPT[:], [None] * len(PROMPT)
+        whole = np.arange(100, dtype=np.float32)[:, None]  # the last row, 99, is behind the last token
+        slot.rows, slot.ahead = whole[60:], 39
+
+        def known(length: int) -> list[float] | None:
+            rows = slot.logits(length)
+            return None if rows is None else rows[:, 0].tolist()
+
+        assert known(300) == [99] and known(298) == [97, 98, 99] and known(260) is None
+        slot.truncate(NoKv(), 298)
+        assert known(298) == [97] and known(297) == [96, 97] and slot.ahead == 37
+    assert slot.rows is not None and slot.rows.base is None and slot.rows[:, 0].tolist() == list(range(82, 98))
+    slot.truncate(NoKv(), 200)
+    assert slot.rows is None and slot.ahead == 0
 
 
 def test_speculation_goes_on_in_its_own_slot_rather_than_to_copy_again() -> None:
@@ -111,7 +143,7 @@ def test_a_prompt_goes_to_where_more_of_what_was_written_behind_it_holds(foregro
         return sum(choice is not None for choice in choices)
 
     with slots.hold(PROMPT, foreground, holding) as slot:
-        assert slot.tokens[300:] == [1, 2, 3]
+        assert slot.tokens[300:].tolist() == [1, 2, 3]
 
 
 def test_who_goes_on_line_by_line_keeps_the_place_that_was_left() -> None:
