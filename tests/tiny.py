@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForCausalLM
+
+from tabspec.models.slots import Decoder
 
 # A model of two layers of 32 numbers gains nothing by threads, and loses much where other tests run beside it.
 torch.set_num_threads(1)
@@ -130,3 +133,25 @@ def save_model(folder: Path, tokenizer: Tokenizer, model_type: str = "llama", se
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
     return folder
+
+
+class Counting:
+    """``decoder``, which counts its passes, and the rows in them."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder, self.passes, self.rows = decoder, 0, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._decoder, name)
+
+    def forward(self, kv: object, tokens: Sequence[int], want: int) -> torch.Tensor:
+        self._count(len(tokens))
+        return self._decoder.forward(kv, tokens, want)
+
+    def forward_batch(self, batch: Sequence[tuple[object, Sequence[int]]], want: int) -> Sequence[torch.Tensor]:
+        self._count(sum(len(tokens) for _, tokens in batch))
+        found: Sequence[torch.Tensor] = self._decoder.forward_batch(batch, want)  # type: ignore[attr-defined]
+        return found
+
+    def _count(self, rows: int) -> None:
+        self.passes, self.rows = self.passes + 1, self.rows + rows

@@ -170,7 +170,7 @@ async def _decode(stretch: _Stretch, slot: Slot, prompt: array[int], foreground:
     """Decode behind ``prompt`` until the stretch is over, with what is right of ``slot``."""
     local = stretch.local
     size = local.chunk if foreground else min(local.chunk, CHUNK_AHEAD)
-    pending, chunks = _reuse(stretch, slot, prompt)
+    pending, ahead, chunks = _reuse(stretch, slot, prompt)
     uncounted = len(pending)  # prompt tokens; those that are chosen below are counted when they are
     for chunk in _joined(chunks):
         yield chunk
@@ -185,11 +185,11 @@ async def _decode(stretch: _Stretch, slot: Slot, prompt: array[int], foreground:
             if len(slot.tokens) + len(pending) + len(known) > local.decoder.context:
                 stretch.finish = Finish.LENGTH
                 return
-            ahead = [*known, *draft.tokens]
-            await _run(local, slot, [*pending, *((token, None) for token in ahead)], len(ahead) + 1, foreground)
-        else:  # all that was run before, and is not chosen yet
-            known, draft = [], Draft(tuple(slot.tokens[len(slot.tokens) - slot.ahead :]))
-            await asyncio.sleep(0)
+            drafted = [*known, *draft.tokens]
+            await _run(local, slot, [*pending, *((token, None) for token in drafted)], len(drafted) + 1, foreground)
+        else:
+            known, draft = [], Draft(tuple(ahead))
+            await asyncio.sleep(0)  # a cancel takes effect here, too
         if uncounted:
             yield Chunk(usage=Usage(prefill=uncounted))
             uncounted = 0
@@ -210,9 +210,9 @@ def _joined(chunks: Sequence[Chunk]) -> Iterator[Chunk]:
 _Pending = list[tuple[int, Choice | None]]
 
 
-def _reuse(stretch: _Stretch, slot: Slot, prompt: array[int]) -> tuple[_Pending, list[Chunk]]:
-    """Keep of ``slot`` what is right; return the tokens still to be run, and what the kept choices wrote. If there are
-    none to be run, all logits from there on are known: those behind what was guessed before (`Slot.ahead`), too."""
+def _reuse(stretch: _Stretch, slot: Slot, prompt: array[int]) -> tuple[_Pending, array[int], list[Chunk]]:
+    """Keep of ``slot`` what is right; return the tokens still to be run, those that have been run beyond, and what the
+    kept choices wrote. If there are none to be run, all logits from there on are known."""
     local = stretch.local
     kept = slot.shared(prompt)
     again = slot.choices[kept:] if kept == len(prompt) else []
@@ -224,7 +224,7 @@ def _reuse(stretch: _Stretch, slot: Slot, prompt: array[int]) -> tuple[_Pending,
         length += 1
         if stretch.over:
             slot.ahead = min(slot.ahead, len(slot.tokens) - length)
-            return [], [Chunk(usage=Usage(reused=kept)), *chunks]
+            return [], array("I"), [Chunk(usage=Usage(reused=kept)), *chunks]
     pending: _Pending = [(token, None) for token in prompt[kept:]]
     unknown = not pending and slot.logits(length) is None
     if unknown:  # the logits behind the last token are lost: run it again
@@ -232,8 +232,7 @@ def _reuse(stretch: _Stretch, slot: Slot, prompt: array[int]) -> tuple[_Pending,
         pending = [(slot.tokens[length], slot.choices[length])]
     if pending:
         slot.truncate(local.decoder, length)
-    slot.ahead = len(slot.tokens) - length
-    return pending, [Chunk(usage=Usage(reused=kept - unknown)), *chunks]
+    return pending, slot.tokens[length:], [Chunk(usage=Usage(reused=kept - unknown)), *chunks]
 
 
 def _draft(stretch: _Stretch, slot: Slot, pending: _Pending) -> tuple[list[int], Draft]:
@@ -327,7 +326,8 @@ def choose(
     """
     if rest:
         allowed = vocabulary.agreeing(rest)
-        best, total = peak(row := (recalled.mixed(row) if recalled else row)[allowed])
+        row = (recalled.mixed(row) if recalled else row)[allowed]
+        best, total = peak(row)
         token, logprob = allowed[best], float(row[best]) - total
     elif recalled:
         token, logprob = recalled.best(row)

@@ -84,6 +84,7 @@ class LlamaCppDecoder:
         raise NotImplementedError("one sequence at a time")
 
     def forward(self, kv: LlamaCppKV, tokens: Sequence[int], want: int) -> torch.Tensor:
+        """What it returns is llama.cpp's own memory, until the next pass: `LlamaCppModel` looks at it before."""
         batch = self._batch
         batch.n_tokens = len(tokens)
         for i, token in enumerate(tokens):

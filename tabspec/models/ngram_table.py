@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,8 @@ ORDERS = (3, 2)
 
 # Fibonacci hashing: 2^32 divided by the golden ratio, made odd (Knuth, The Art of Computer Programming, volume 3, 6.4).
 _FACTOR, _MASK = 0x9E3779B1, 0xFFFFFFFF
+
+Bits = TypeVar("Bits", np.uint16, np.uint32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,15 @@ def hashed(context: Sequence[int]) -> int:
     return value
 
 
-def all_hashed(tokens: npt.NDArray[np.uint32], order: int) -> npt.NDArray[np.uint32]:
-    """The hash of each ``order`` tokens that stand side by side: (n,) to (n - order + 1,)."""
+def all_hashed(tokens: npt.NDArray[Bits], order: int) -> npt.NDArray[Bits]:
+    """The hash of each ``order`` tokens that stand side by side: (n,) to (n - order + 1,). With fewer than 32 bits to a
+    token, as many of the hash's lowest bits."""
+    kind = tokens.dtype.type
+    factor, raised = kind(_FACTOR & np.iinfo(kind).max), tokens + kind(1)
     count = max(len(tokens) - order + 1, 0)
-    value = np.full(count, order, np.uint32)
+    value = np.full(count, order, kind)
     for at in range(order):
-        value = value * np.uint32(_FACTOR) + tokens[at : at + count] + np.uint32(1)
+        value = value * factor + raised[at : at + count]
     return value
 
 

@@ -50,8 +50,7 @@ class Writing:
     @property
     def suggestion(self) -> str:
         """What has been written behind the cursor."""
-        before = self.cursor - len(self.head)
-        return self.known[before:] if before >= 0 else self.text[self.cursor :]
+        return self.text[self.cursor :]
 
     def stopped(self) -> bool:
         """Whether the stop rule holds for what is there already (it can, for a resumed generation)."""

@@ -9,8 +9,6 @@ def leaves_block(line: str, text: str) -> int | None:
 
     ``line`` is the cursor's line up to it. A closing bracket may stand further out: it ends what was begun within.
     """
-    if "\n" not in text:
-        return None
     start, own = 0, -1
     for number, each in enumerate(text.split("\n")):
         if each.strip():

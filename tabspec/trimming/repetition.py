@@ -18,8 +18,6 @@ def circle(text: str, since: int = 0) -> tuple[int, int] | None:
 
     ``since``: no circle is complete within the first so many characters, which is known.
     """
-    if all(text.count(char) < _TURNS for char in text[since:]):  # its last character stands in each turn
-        return None
     if not _ANY.search(text, max(since + 1 - _TURNS * _LONGEST_TURN, 0)):  # hardly ever is there one: told in C
         return None
     for end in range(max(since + 1, _TURNS * _SHORTEST_TURN), len(text) + 1):

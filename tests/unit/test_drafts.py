@@ -132,6 +132,8 @@ def test_one_hash(tokens: list[int]) -> None:
     for order in ORDERS:
         each = [hashed(tokens[at : at + order]) for at in range(len(tokens) - order + 1)]
         assert all_hashed(np.array(tokens, np.uint32), order).tolist() == each
+        short = all_hashed(np.array(tokens, np.uint32).astype(np.uint16), order)
+        assert short.tolist() == [value & 0xFFFF for value in each]
 
 
 @given(documents=st.lists(st.lists(st.integers(0, 2), max_size=30), max_size=4), entries=st.integers(0, 20))

@@ -23,7 +23,7 @@ from tabspec.models.load import load_model
 from tabspec.models.local import LocalModel
 from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, StopRule, Usage
 from tabspec.models.recall import LONGEST, WEIGHTS, Recall
-from tabspec.models.slots import Decoder, RowCost, Slots
+from tabspec.models.slots import RowCost, Slots
 from tabspec.prompt.window import canonical_cut
 from tabspec.suggestion import Finish
 from tests import tiny
@@ -368,23 +368,10 @@ class Foresight(NoDrafts):
         return Draft(tuple(found[len(tokens) :]))
 
 
-class Counting:
-    """``decoder``, which counts its passes."""
-
-    def __init__(self, decoder: Decoder) -> None:
-        self.context, self.passes = decoder.context, 0
-        self.new_kv, self.truncate, self.copy = decoder.new_kv, decoder.truncate, decoder.copy
-        self._forward = decoder.forward
-
-    def forward(self, kv: object, tokens: Sequence[int], want: int) -> torch.Tensor:
-        self.passes += 1
-        return self._forward(kv, tokens, want)
-
-
 def accepted_lines(local: LocalDecoding, document: str, at: int, keep: bool = True) -> tuple[list[str], int]:
     """Three suggestions of a line, each accepted, and the passes that they took. Without ``keep``, what was run beyond
     the end of one is lost before the next."""
-    decoder = Counting(local.decoder)
+    decoder = tiny.Counting(local.decoder)
     warm, texts = replace(local, decoder=decoder, slots=Slots(decoder)), list[str]()
     for _ in range(3):
         texts.append(answer(warm, ask(document, at, StopRule(1, 24)))[0])
@@ -495,7 +482,7 @@ def test_reuse_is_counted(local: LocalDecoding) -> None:
 
 
 def test_a_cancel_stops_before_the_next_pass(local: LocalDecoding) -> None:
-    counting = Counting(local.decoder)
+    counting = tiny.Counting(local.decoder)
     watched = replace(local, decoder=counting, slots=Slots(counting), chunk=16)
     request = ask(tiny.CODE, 300, StopRule(30, 40))
 

@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import numpy as np
 import pytest
@@ -24,8 +23,9 @@ from tabspec.models.drafts import NoDrafts
 from tabspec.models.load import load_model
 from tabspec.models.local import LocalModel
 from tabspec.models.protocol import slots_of
-from tabspec.models.slots import Choice, Decoder, Slots
+from tabspec.models.slots import Choice, Slots
 from tabspec.text import Document
+from tests import tiny
 
 PROMPT = array("I", list(range(300)))
 
@@ -162,25 +162,6 @@ def test_who_goes_on_line_by_line_keeps_the_place_that_was_left() -> None:
     assert fill(slots, other, True) == (300, 300)
 
 
-class Counting:
-    """A decoder that counts rows."""
-
-    def __init__(self, decoder: Decoder) -> None:
-        self._decoder, self.rows = decoder, 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._decoder, name)
-
-    def forward(self, kv: object, tokens: Sequence[int], want: int) -> torch.Tensor:
-        self.rows += len(tokens)
-        return self._decoder.forward(kv, tokens, want)
-
-    def forward_batch(self, batch: Sequence[tuple[object, Sequence[int]]], want: int) -> Sequence[torch.Tensor]:
-        self.rows += sum(len(tokens) for _, tokens in batch)
-        found: Sequence[torch.Tensor] = self._decoder.forward_batch(batch, want)  # type: ignore[attr-defined]
-        return found
-
-
 @dataclass(frozen=True)
 class Play:
     """What is shown at a place, turns of the loop that speculation has then, and what is typed against it."""
@@ -209,7 +190,7 @@ async def rows_of_requests(model: LocalModel, policy: Policy, played: Sequence[P
     """The rows that the request behind what was typed computes, for each play."""
     model.local.slots.clear()
     counting = model.local.decoder
-    assert isinstance(counting, Counting)
+    assert isinstance(counting, tiny.Counting)
     engine = CompletionEngine(model, EngineConfig(policy=policy).updated({"economy": 0.0}), slots=slots_of(model))
     name, rows = "file:///a.py", []
     for play in played:
@@ -237,7 +218,7 @@ async def test_a_request_computes_no_more_than_without_speculation(policy: Polic
     model = load_model("")
     assert isinstance(model, LocalModel)
     # What the request waits for is the pass in which it comes; `Together` sees to that, and to what runs beside it.
-    model.local = replace(model.local, decoder=Counting(model.local.decoder), drafts=NoDrafts())
+    model.local = replace(model.local, decoder=tiny.Counting(model.local.decoder), drafts=NoDrafts())
     model.local.slots = Slots(model.local.decoder)
     played = plays(40)
     without = await rows_of_requests(model, Policy.CACHE, played)
