@@ -3,7 +3,7 @@
 #pragma once
 #include <stdint.h>
 
-enum { ABI_VERSION = 2 };
+enum { ABI_VERSION = 3 };
 
 // A weight matrix in eight bits or four. Packs of 16 rows. `rows` is a multiple of 16 and `columns` of 64, filled up
 // with zeros.
@@ -38,7 +38,8 @@ struct Model {
 };
 
 // New tokens of one sequence. `kv` holds bfloat16, (layers, 2, kv_heads, capacity, width), with `width` the head_dim
-// and `capacity` the positions, both filled up to multiples of 16. Keys lie in blocks of 16 positions as [width][16].
+// filled up to a multiple of 32, and `capacity` the positions, to one of 16. Keys lie in blocks of 16 positions as
+// [width / 2][16][2]; of each 32 values of a position, the first 16 stand at even places and the others at odd ones.
 struct Sequence {
     uint16_t *kv;
     int64_t capacity;

@@ -57,3 +57,8 @@ static inline V16 fma(V16 a, V16 b, V16 c) {
         c.part[p] = (F)_mm256_fmadd_ps((__m256)a.part[p], (__m256)b.part[p], (__m256)c.part[p]);
     return c;
 }
+
+static inline void narrow(V16i x, int8_t *to) {
+    const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32((__m256i)x.part[0], (__m256i)x.part[1]), 0xD8);
+    _mm_storeu_si128((__m128i *)to, _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
+}

@@ -2,7 +2,8 @@
 
 #define MOST_ROWS 8
 #define PACKS(rows) ((rows) <= 2 ? 4 : (rows) <= 6 ? 2 : 1)
-#define PV_HEADS 4
+#define UNROLLED _Pragma("GCC unroll 16")
+#define SUMS 16
 
 struct Eight {
     enum { COLUMNS = 4 };
@@ -43,6 +44,10 @@ struct Four : Eight {
 
 static inline V16 fma(V16 a, V16 b, V16 c) {
     return {{(F)_mm512_fmadd_ps((__m512)a.part[0], (__m512)b.part[0], (__m512)c.part[0])}};
+}
+
+static inline void narrow(V16i x, int8_t *to) {
+    _mm_storeu_si128((__m128i *)to, _mm512_cvtepi32_epi8((__m512i)x.part[0]));
 }
 
 static inline bool has_avx512() {

@@ -9,6 +9,7 @@ enum { PACK = 16 };   // rows of a matrix that are computed side by side
 enum { TILE = 16 };
 // Queries of so many neighbouring tokens share the keys that are loaded.
 enum { TOKENS_AT_ONCE = 4 };
+enum { WIDEST = 512 };  // head
 
 // Rows of activations in eight bits. `scale` and `excess`: (rows, columns / BLOCK). Weights are stored with 128 added,
 // as the instructions want one factor unsigned; `excess`, -128 times the sum of a block's values, takes it away again
@@ -35,6 +36,18 @@ struct Attention {
     int64_t score_stride;
 };
 
+// What a token asks and keeps in one layer, from where its queries, keys and values were multiplied to, one head after
+// the other: queries and keys are turned by the token's position, and queries divided by the root of head_dim.
+struct Placing {
+    const float *from;
+    const float *cosines, *sines;  // (head_dim / 2)
+    int64_t heads, kv_heads, head_dim, width;
+    float *queries;           // (heads, width)
+    uint16_t *keys, *values;  // where the sequence keeps those of the first head
+    int64_t kept_stride;      // to the next head's
+    int64_t position;
+};
+
 struct Kernels {
     const char *name;
     bool (*here)();  // whether this processor and system can run it
@@ -49,6 +62,7 @@ struct Kernels {
         int64_t stride, bool add);
     // Block `block` of silu(gate) * up, for all rows, in eight bits.
     void (*swiglu)(const Matrix &gate_up, int64_t block, const Quantized &x, int64_t rows, const Quantized &out);
+    void (*place)(const Placing &);
     void (*attend)(const Attention &);
 };
 

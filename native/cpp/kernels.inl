@@ -11,7 +11,11 @@
 // and beside them
 //
 //     V16 fma(V16 a, V16 b, V16 c)                a * b + c
-//     MOST_ROWS, PV_HEADS                         what fits into the registers
+//     void narrow(V16i, int8_t *to)               sixteen numbers from -127 to 127, as bytes
+//     MOST_ROWS                                   of activations: what fits into the registers
+//     UNROLLED                                    before the loop over a block: GCC 12 puts sums into memory where there
+//                                                 are 16 registers and all of it is written out
+//     SUMS                                        of sixteen numbers that attention keeps in registers
 //     PACKS(rows)                                 neighbouring packs that are multiplied at a time: each row and pack
 //                                                 is a chain of sums, and it takes eight to keep the processor busy
 //
@@ -66,9 +70,7 @@ INLINE void quantize_block(const float *x, int8_t *values, float *scale, int32_t
     V16i all = {};
     for (int i = 0; i < BLOCK; i += 16) {
         const V16i near = bits(read(x + i) * splat(inverse) + splat(12582912.0f)) + splat(-0x4B400000);
-        int32_t each[16];
-        __builtin_memcpy(each, &near, sizeof each);
-        for (int j = 0; j < 16; j++) values[i + j] = (int8_t)each[j];
+        narrow(near, values + i);
         all = all + near;
     }
     *scale = size / 127.0f;
@@ -108,7 +110,7 @@ INLINE void multiply_some(
         typename Bits::Dots dots[R][P];
         for (int r = 0; r < R; r++)
             for (int p = 0; p < P; p++) dots[r][p] = Bits::start(x.excess[(row + r) * blocks + b]);
-#pragma GCC unroll 16
+        UNROLLED
         for (int k = 0; k < STEPS; k++)
             for (int p = 0; p < P; p++) {
                 const auto w = Bits::load(weights + p * pack_bytes + (b * STEPS + k) * 64);
@@ -192,16 +194,65 @@ static void swiglu(const Matrix &gate_up, int64_t block, const Quantized &x, int
     }
 }
 
+// One head, turned by a position, times `factor`.
+INLINE void turn(const float *x, const float *cosines, const float *sines, int64_t half, float factor, float *to) {
+    int64_t i = 0;
+    for (; i + 16 <= half; i += 16) {
+        const V16 a = read(x + i), b = read(x + i + half), cosine = read(cosines + i), sine = read(sines + i);
+        write(to + i, (a * cosine - b * sine) * splat(factor));
+        write(to + i + half, (b * cosine + a * sine) * splat(factor));
+    }
+    for (; i < half; i++) {
+        to[i] = (x[i] * cosines[i] - x[i + half] * sines[i]) * factor;
+        to[i + half] = (x[i + half] * cosines[i] + x[i] * sines[i]) * factor;
+    }
+}
+
+static void place(const Placing &p) {
+    const int64_t half = p.head_dim / 2, filling = (p.width - p.head_dim) * (int64_t)sizeof(float);
+    const float *from = p.from;
+    const float root = 1.0f / __builtin_sqrtf((float)p.head_dim);
+    for (int64_t head = 0; head < p.heads; head++, from += p.head_dim) {
+        float *to = p.queries + head * p.width;
+        turn(from, p.cosines, p.sines, half, root, to);
+        __builtin_memset(to + p.head_dim, 0, filling);
+    }
+    float made[WIDEST];
+    __builtin_memset(made + p.head_dim, 0, filling);
+    for (int64_t head = 0; head < p.kv_heads; head++, from += p.head_dim) {
+        turn(from, p.cosines, p.sines, half, 1.0f, made);
+        uint16_t *to = p.keys + head * p.kept_stride + p.position / 16 * 16 * p.width + p.position % 16 * 2;
+        for (int64_t i = 0; i < p.width; i += 16, to += 8 * 32) {
+            uint32_t each[16];
+            write((int32_t *)each, rounded(read(made + i)));
+            for (int j = 0; j < 16; j += 2) {
+                const uint32_t pair = each[j] >> 16 | each[j + 1];
+                __builtin_memcpy(to + j / 2 * 32, &pair, sizeof pair);
+            }
+        }
+    }
+    for (int64_t head = 0; head < p.kv_heads; head++, from += p.head_dim) {
+        __builtin_memcpy(made, from, p.head_dim * sizeof(float));
+        uint16_t *to = p.values + head * p.kept_stride + p.position * p.width;
+        for (int64_t i = 0; i < p.width; i += 32)
+            write_bfloat16s(to + i, rounded(read(made + i)), rounded(read(made + i + 16)));
+    }
+}
+
 // Scores of Q queries for B blocks of 16 positions.
 template <int Q, int B>
 INLINE void score(
     const float *const *queries, const uint16_t *keys, int64_t width, float *const *scores, int64_t block) {
     V16 sums[Q][B] = {};
-    for (int64_t d = 0; d < width; d++)
-        for (int b = 0; b < B; b++) {
-            const V16 key = read_bfloat16(keys + (block + b) * width * 16 + d * 16);
-            for (int q = 0; q < Q; q++) sums[q][b] = fma(key, splat(queries[q][d]), sums[q][b]);
+    for (int64_t d = 0; d < width; d += 2) {
+        Two key[B];
+        for (int b = 0; b < B; b++) key[b] = read_bfloat16s(keys + ((block + b) * width + d) * 16);
+        for (int q = 0; q < Q; q++) {
+            const V16 one = splat(queries[q][d]), other = splat(queries[q][d + 1]);
+            for (int b = 0; b < B; b++) sums[q][b] = fma(key[b].even, one, sums[q][b]);
+            for (int b = 0; b < B; b++) sums[q][b] = fma(key[b].odd, other, sums[q][b]);
         }
+    }
     for (int q = 0; q < Q; q++)
         for (int b = 0; b < B; b++) write(scores[q] + (block + b) * 16, sums[q][b]);
 }
@@ -209,7 +260,7 @@ INLINE void score(
 template <int Q>
 INLINE void score_all(
     const float *const *queries, const uint16_t *keys, int64_t width, float *const *scores, int64_t blocks) {
-    enum { B = 8 / Q };  // eight sums at a time hide the latency of the multiplication
+    enum { B = SUMS / Q > 4 ? 4 : SUMS / Q };
     int64_t block = 0;
     for (; block + B <= blocks; block += B) score<Q, B>(queries, keys, width, scores, block);
     for (; block < blocks; block++) score<Q, 1>(queries, keys, width, scores, block);
@@ -234,73 +285,95 @@ INLINE float soften(float *scores, int64_t visible) {
     return total(sums);
 }
 
-// Columns from `d` on (C times 16) of the weighted values, for Q heads of one token.
+// Columns from `d` on (C times 32) of the weighted values. Query q sees `visible[q]` positions, the first one fewest.
 template <int Q, int C>
 INLINE void gather(
-    float *const *weights, const uint16_t *values, int64_t width, int64_t visible, int64_t d, float *out) {
-    V16 sums[Q][C] = {};
-    for (int64_t at = 0; at < visible; at++)
-        for (int c = 0; c < C; c++) {
-            const V16 value = read_bfloat16(values + at * width + d + c * 16);
-            for (int q = 0; q < Q; q++) sums[q][c] = fma(value, splat(weights[q][at]), sums[q][c]);
+    const float *const *weights, const uint16_t *values, int64_t width, const int64_t *visible, int64_t d,
+    float (*out)[WIDEST]) {
+    V16 sums[Q][2 * C] = {};
+    int64_t at = 0;
+    const auto add = [&](auto &&sees) __attribute__((always_inline)) {
+        Two value[C];
+        for (int c = 0; c < C; c++) value[c] = read_bfloat16s(values + at * width + d + c * 32);
+        for (int q = 0; q < Q; q++) {
+            if (!sees(q)) continue;
+            const V16 weight = splat(weights[q][at]);
+            for (int c = 0; c < C; c++) {
+                sums[q][2 * c] = fma(value[c].even, weight, sums[q][2 * c]);
+                sums[q][2 * c + 1] = fma(value[c].odd, weight, sums[q][2 * c + 1]);
+            }
         }
+    };
+    for (; at < visible[0]; at++) add([](int) { return true; });
+    for (; at < visible[Q - 1]; at++) add([&](int q) { return at < visible[q]; });
     for (int q = 0; q < Q; q++)
-        for (int c = 0; c < C; c++) write(out + q * width + d + c * 16, sums[q][c]);
+        for (int c = 0; c < 2 * C; c++) write(out[q] + d + c * 16, sums[q][c]);
 }
 
+// What Q queries see, by their scores.
 template <int Q>
-INLINE void gather_all(float *const *weights, const uint16_t *values, int64_t width, int64_t visible, float *out) {
+INLINE void see(const Attention &a, float *const *weights, const int64_t *visible, float *const *out) {
+    enum { C = SUMS / (2 * Q) > 2 ? 2 : SUMS / (2 * Q) > 0 ? SUMS / (2 * Q) : 1 };
+    alignas(64) float made[Q][WIDEST];
+    float factor[Q];
+    for (int q = 0; q < Q; q++) factor[q] = 1.0f / soften(weights[q], visible[q]);
     int64_t d = 0;
-    for (; d + 64 <= width; d += 64) gather<Q, 4>(weights, values, width, visible, d, out);
-    for (; d < width; d += 16) gather<Q, 1>(weights, values, width, visible, d, out);
+    for (; d + 32 * C <= a.width; d += 32 * C) gather<Q, C>(weights, a.values, a.width, visible, d, made);
+    for (; d < a.width; d += 32) gather<Q, 1>(weights, a.values, a.width, visible, d, made);
+    for (int q = 0; q < Q; q++) {
+        int64_t i = 0;
+        for (; i + 16 <= a.head_dim; i += 16) write(out[q] + i, read(made[q] + i) * splat(factor[q]));
+        for (; i < a.head_dim; i++) out[q][i] = made[q][i] * factor[q];
+    }
+}
+
+// The queries of `a` from `first` on, at most eight.
+struct Queries {
+    int64_t count;
+    const float *asked[8];
+    float *scores[8], *out[8];
+    int64_t visible[8];
+};
+
+static Queries queries_of(const Attention &a, int64_t first) {
+    Queries some;
+    const int64_t left = a.tokens * a.group - first;
+    some.count = left < 8 ? left : 8;
+    for (int64_t q = 0; q < some.count; q++) {
+        const int64_t token = (first + q) / a.group, head = (first + q) % a.group;
+        some.asked[q] = a.queries + token * a.query_stride + head * a.width;
+        some.scores[q] = a.scores + (first + q) * a.score_stride;
+        some.out[q] = a.out + token * a.out_stride + head * a.head_dim;
+        some.visible[q] = a.visible + token;
+    }
+    return some;
 }
 
 static void attend(const Attention &a) {
-    enum { AT_ONCE = 8 };
     const int64_t queries = a.tokens * a.group, blocks = (a.visible + a.tokens - 1 + 15) / 16;
+#define AT_ONCE(Q, SUMS_EACH, CALL)               \
+    if (Q * SUMS_EACH <= SUMS && some.count >= Q) { \
+        CALL;                                     \
+        first += Q;                               \
+        continue;                                 \
+    }
+#define SCORE(Q) AT_ONCE(Q, 1, score_all<Q>(some.asked, a.keys, a.width, some.scores, blocks))
+#define GATHER(Q) AT_ONCE(Q, 2, see<Q>(a, some.scores, some.visible, some.out))
     for (int64_t first = 0; first < queries;) {
-        const float *asked[AT_ONCE];
-        float *scores[AT_ONCE];
-        const int64_t some = queries - first < AT_ONCE ? queries - first : AT_ONCE;
-        for (int64_t q = 0; q < some; q++) {
-            const int64_t token = (first + q) / a.group, head = (first + q) % a.group;
-            asked[q] = a.queries + token * a.query_stride + head * a.width;
-            scores[q] = a.scores + (first + q) * a.score_stride;
-        }
-        if (some >= 8) {
-            score_all<8>(asked, a.keys, a.width, scores, blocks);
-            first += 8;
-        } else if (some >= 4) {
-            score_all<4>(asked, a.keys, a.width, scores, blocks);
-            first += 4;
-        } else if (some >= 2) {
-            score_all<2>(asked, a.keys, a.width, scores, blocks);
-            first += 2;
-        } else {
-            score_all<1>(asked, a.keys, a.width, scores, blocks);
-            first += 1;
-        }
+        const Queries some = queries_of(a, first);
+        SCORE(8)
+        SCORE(4)
+        SCORE(2)
+        SCORE(1)
     }
-    for (int64_t token = 0; token < a.tokens; token++) {
-        const int64_t visible = a.visible + token;
-        for (int64_t head = 0; head < a.group;) {
-            const int64_t left = a.group - head;
-            const int some = left >= PV_HEADS ? PV_HEADS : 1;
-            float *weights[PV_HEADS], sums[PV_HEADS], made[PV_HEADS * 512];
-            for (int q = 0; q < some; q++) {
-                weights[q] = a.scores + (token * a.group + head + q) * a.score_stride;
-                sums[q] = soften(weights[q], visible);
-            }
-            if (some == PV_HEADS)
-                gather_all<PV_HEADS>(weights, a.values, a.width, visible, made);
-            else
-                gather_all<1>(weights, a.values, a.width, visible, made);
-            for (int q = 0; q < some; q++) {
-                const float factor = 1.0f / sums[q];
-                float *out = a.out + token * a.out_stride + (head + q) * a.head_dim;
-                for (int64_t d = 0; d < a.head_dim; d++) out[d] = made[q * a.width + d] * factor;
-            }
-            head += some;
-        }
+    for (int64_t first = 0; first < queries;) {
+        const Queries some = queries_of(a, first);
+        GATHER(8)
+        GATHER(4)
+        GATHER(2)
+        GATHER(1)
     }
+#undef GATHER
+#undef SCORE
+#undef AT_ONCE
 }

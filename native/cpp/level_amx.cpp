@@ -97,5 +97,5 @@ bool here() {
 
 }  // namespace
 
-const Kernels kernels_amx = {"amx", here, norm, quantize, multiply_tiled, swiglu, attend};
+const Kernels kernels_amx = {"amx", here, norm, quantize, multiply_tiled, swiglu, place, attend};
 #endif

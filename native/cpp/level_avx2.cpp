@@ -12,7 +12,8 @@ namespace {
 #define MOST_ROWS 4
 // Four packs a row: 10 % faster a step than two (AMD EPYC, int8: 30 MB of weights and 164; int4 likewise).
 #define PACKS(rows) ((rows) == 1 ? 4 : (rows) == 2 ? 2 : 1)
-#define PV_HEADS 1
+#define UNROLLED _Pragma("GCC unroll 4")
+#define SUMS 4
 #define MULTIPLY multiply
 
 #include "avx.inl"
@@ -55,5 +56,5 @@ bool here() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f
 
 }  // namespace
 
-const Kernels kernels_avx2 = {"avx2", here, norm, quantize, multiply, swiglu, attend};
+const Kernels kernels_avx2 = {"avx2", here, norm, quantize, multiply, swiglu, place, attend};
 #endif

@@ -17,5 +17,5 @@ bool here() { return has_avx512(); }
 
 }  // namespace
 
-const Kernels kernels_avx512 = {"avx512", here, norm, quantize, multiply, swiglu, attend};
+const Kernels kernels_avx512 = {"avx512", here, norm, quantize, multiply, swiglu, place, attend};
 #endif

@@ -12,7 +12,8 @@ namespace {
 
 #define MOST_ROWS 4
 #define PACKS(rows) ((rows) == 1 ? 2 : 1)
-#define PV_HEADS 1
+#define UNROLLED _Pragma("GCC unroll 4")
+#define SUMS 4
 #define MULTIPLY multiply
 
 #include "avx.inl"
@@ -44,5 +45,5 @@ bool here() {
 
 }  // namespace
 
-const Kernels kernels_avxvnni = {"avxvnni", here, norm, quantize, multiply, swiglu, attend};
+const Kernels kernels_avxvnni = {"avxvnni", here, norm, quantize, multiply, swiglu, place, attend};
 #endif

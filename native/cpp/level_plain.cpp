@@ -8,7 +8,8 @@ namespace {
 
 #define MOST_ROWS 4
 #define PACKS(rows) 1
-#define PV_HEADS 1
+#define UNROLLED _Pragma("GCC unroll 4")
+#define SUMS 4
 #define MULTIPLY multiply
 
 struct Eight {
@@ -56,10 +57,15 @@ inline V16 fma(V16 a, V16 b, V16 c) {
 #endif
 }
 
+inline void narrow(V16i x, int8_t *to) {
+    for (int p = 0; p < PARTS; p++)
+        for (int i = 0; i < LANES; i++) to[p * LANES + i] = (int8_t)x.part[p][i];
+}
+
 #include "kernels.inl"
 
 bool here() { return true; }
 
 }  // namespace
 
-const Kernels kernels_plain = {"plain", here, norm, quantize, multiply, swiglu, attend};
+const Kernels kernels_plain = {"plain", here, norm, quantize, multiply, swiglu, place, attend};

@@ -76,7 +76,7 @@ struct Run {
 class Pass {
 public:
     Pass(const Model &model, const Kernels &kernels, int threads, Rooms &rooms)
-        : m(model), k(kernels), threads_(threads), rooms(rooms), width(filled(model.head_dim, 16)) {}
+        : m(model), k(kernels), threads_(threads), rooms(rooms), width(filled(model.head_dim, 32)) {}
 
     void run(const Sequence *sequences, int64_t count, const int32_t *ids, float *logits) {
         rows = 0;
@@ -179,41 +179,14 @@ private:
         return sequence.kv + ((layer * 2 + which) * m.kv_heads + head) * sequence.capacity * width;
     }
 
-    // Turn a token's queries and key by its position; keys and values go to where they are kept.
     void place(int64_t row, int64_t layer) const {
         const Token &token = tokens[row];
-        const int64_t half = m.head_dim / 2, at = token.position;
-        const float *cosines = m.cosines + at * half, *sines = m.sines + at * half;
-        const float *from = qkv + row * qkv_stride;
-        const float root = 1.0f / std::sqrt((float)m.head_dim);
-        for (int64_t head = 0; head < m.heads; head++, from += m.head_dim) {
-            float *to = queries + (row * m.heads + head) * width;
-            for (int64_t i = 0; i < half; i++) {
-                to[i] = (from[i] * cosines[i] - from[i + half] * sines[i]) * root;
-                to[i + half] = (from[i + half] * cosines[i] + from[i] * sines[i]) * root;
-            }
-            for (int64_t i = m.head_dim; i < width; i++) to[i] = 0;
-        }
-        for (int64_t head = 0; head < m.kv_heads; head++, from += m.head_dim) {
-            uint16_t *to = kept(*token.sequence, layer, 0, head) + at / 16 * 16 * width + at % 16;
-            for (int64_t i = 0; i < half; i++) {
-                to[i * 16] = bfloat16(from[i] * cosines[i] - from[i + half] * sines[i]);
-                to[(i + half) * 16] = bfloat16(from[i + half] * cosines[i] + from[i] * sines[i]);
-            }
-            for (int64_t i = m.head_dim; i < width; i++) to[i * 16] = 0;
-        }
-        for (int64_t head = 0; head < m.kv_heads; head++, from += m.head_dim) {
-            uint16_t *to = kept(*token.sequence, layer, 1, head) + at * width;
-            for (int64_t i = 0; i < m.head_dim; i++) to[i] = bfloat16(from[i]);
-            for (int64_t i = m.head_dim; i < width; i++) to[i] = 0;
-        }
-    }
-
-    static uint16_t bfloat16(float value) {  // to the nearest, even among equals
-        uint32_t bits;
-        std::memcpy(&bits, &value, 4);
-        if ((bits & 0x7FFFFFFF) > 0x7F800000) return 0x7FC0;  // not a number
-        return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+        const int64_t half = m.head_dim / 2;
+        k.place({
+            qkv + row * qkv_stride, m.cosines + token.position * half, m.sines + token.position * half, m.heads,
+            m.kv_heads, m.head_dim, width, queries + row * m.heads * width, kept(*token.sequence, layer, 0, 0),
+            kept(*token.sequence, layer, 1, 0), token.sequence->capacity * width, token.position,
+        });
     }
 
     void find_runs() {

@@ -43,11 +43,17 @@ INLINE V16i splat(int32_t x) {
 
 INLINE V16 read(const float *from) {
     V16 x;
-    __builtin_memcpy(&x, from, sizeof x);
+    EACH __builtin_memcpy(&x.part[p], from + p * LANES, REGISTER);  // (GCC copies a whole V16 in pieces of 16 bytes)
     return x;
 }
 
-INLINE void write(float *to, V16 x) { __builtin_memcpy(to, &x, sizeof x); }
+INLINE void write(int32_t *to, V16i x) {
+    EACH __builtin_memcpy(to + p * LANES, &x.part[p], REGISTER);
+}
+
+INLINE void write(float *to, V16 x) {
+    EACH __builtin_memcpy(to + p * LANES, &x.part[p], REGISTER);
+}
 
 INLINE V16 read_bfloat16(const uint16_t *from) {
     V16 x;
@@ -63,8 +69,50 @@ INLINE V16 read_bfloat16(const uint16_t *from) {
     return x;
 }
 
+// To bfloat16, the nearest, even among equals, in the upper halves; what is no number becomes the usual one.
+INLINE V16i rounded(V16 x) {
+    V16i y;
+    EACH {
+        const U exact = (U)x.part[p];
+        const U near = (exact + 0x7FFF + (exact >> 16 & 1)) & 0xFFFF0000u;
+        y.part[p] = (exact & 0x7FFFFFFF) > 0x7F800000u ? (I)(U{} + 0x7FC00000u) : (I)near;
+    }
+    return y;
+}
+
+// What `rounded` gives, as 32 numbers in bfloat16: `even` at even places, `odd` at odd ones.
+INLINE void write_bfloat16s(uint16_t *to, V16i even, V16i odd) {
+    EACH {
+        const U both = (U)even.part[p] >> 16 | (U)odd.part[p];
+        __builtin_memcpy(to + p * 2 * LANES, &both, REGISTER);
+    }
+}
+
+// 32 numbers in bfloat16, those at even places and those at odd ones: two instructions a register in place of four.
+struct Two {
+    V16 even, odd;
+};
+
+INLINE Two read_bfloat16s(const uint16_t *from) {
+    Two x;
+    EACH {
+        U both;
+        __builtin_memcpy(&both, from + p * 2 * LANES, REGISTER);
+        x.even.part[p] = (F)(both << 16);
+        x.odd.part[p] = (F)(both & 0xFFFF0000u);
+    }
+    return x;
+}
+
+// The larger one, or `b` if one of them is no number.
 INLINE V16 larger(V16 a, V16 b) {
+#if REGISTER == 64
+    a.part[0] = (F)_mm512_max_ps((__m512)a.part[0], (__m512)b.part[0]);
+#elif REGISTER == 32
+    EACH a.part[p] = (F)_mm256_max_ps((__m256)a.part[p], (__m256)b.part[p]);
+#else
     EACH a.part[p] = a.part[p] > b.part[p] ? a.part[p] : b.part[p];
+#endif
     return a;
 }
 
@@ -112,18 +160,57 @@ INLINE V16 first(int count, V16 x, V16 y) {
     return x;
 }
 
-// Reductions, in one order for all instruction sets.
+// Reductions, in one order for all instruction sets: numbers i and i + 8, then i and i + 4, i and i + 2, i and i + 1.
+#if REGISTER >= 32
+
+INLINE __m256i half(V16i x, int which) {
+#if REGISTER == 64
+    return which ? _mm512_extracti64x4_epi64((__m512i)x.part[0], 1) : _mm512_castsi512_si256((__m512i)x.part[0]);
+#else
+    return (__m256i)x.part[which];
+#endif
+}
+
+// `op` for four numbers, or eight.
+template <class Op>
+INLINE __m128i reduced(V16i x, Op op) {
+    const __m256i eight = op(half(x, 0), half(x, 1));
+    const __m128i four = op(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+    const __m128i two = op(four, _mm_unpackhi_epi64(four, four));
+    return op(two, _mm_shuffle_epi32(two, 1));
+}
+
+struct Sum {
+    __m256i operator()(__m256i a, __m256i b) const { return (__m256i)_mm256_add_ps((__m256)a, (__m256)b); }
+    __m128i operator()(__m128i a, __m128i b) const { return (__m128i)_mm_add_ps((__m128)a, (__m128)b); }
+};
+struct WholeSum {
+    __m256i operator()(__m256i a, __m256i b) const { return _mm256_add_epi32(a, b); }
+    __m128i operator()(__m128i a, __m128i b) const { return _mm_add_epi32(a, b); }
+};
+struct Most {
+    __m256i operator()(__m256i a, __m256i b) const { return (__m256i)_mm256_max_ps((__m256)a, (__m256)b); }
+    __m128i operator()(__m128i a, __m128i b) const { return (__m128i)_mm_max_ps((__m128)a, (__m128)b); }
+};
+struct WholeMost {
+    __m256i operator()(__m256i a, __m256i b) const { return _mm256_max_epi32(a, b); }
+    __m128i operator()(__m128i a, __m128i b) const { return _mm_max_epi32(a, b); }
+};
+
+INLINE float total(V16 x) { return _mm_cvtss_f32((__m128)reduced(bits(x), Sum{})); }
+INLINE float largest(V16 x) { return _mm_cvtss_f32((__m128)reduced(bits(x), Most{})); }
+INLINE int32_t total(V16i x) { return _mm_cvtsi128_si32(reduced(x, WholeSum{})); }
+INLINE int32_t largest(V16i x) { return _mm_cvtsi128_si32(reduced(x, WholeMost{})); }
+
+#else
+
 template <class T, class V, class Op>
 INLINE T reduced(V x, Op op) {
     T all[16];
     __builtin_memcpy(all, &x, sizeof all);
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; i++) all[i] = op(all[i], all[i + 8]);
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) all[i] = op(all[i], all[i + 4]);
-    all[0] = op(all[0], all[2]);
-    all[1] = op(all[1], all[3]);
-    return op(all[0], all[1]);
+    for (int n = 8; n; n /= 2)
+        for (int i = 0; i < n; i++) all[i] = op(all[i], all[i + n]);
+    return all[0];
 }
 
 INLINE float total(V16 x) {
@@ -141,5 +228,7 @@ INLINE float largest(V16 x) {
 INLINE int32_t largest(V16i x) {
     return reduced<int32_t>(x, [](int32_t a, int32_t b) { return a > b ? a : b; });
 }
+
+#endif
 
 #undef EACH

@@ -56,7 +56,7 @@ class NativeDecoder:
         self.context = min(context, config.positions)
         self.row_cost = _ROW_COST.get(level, _SLOW_ROWS)
         self._level = level.encode()
-        self._width = _filled(config.head_dim, c.PACK)
+        self._width = _filled(config.head_dim, c.PAIRS)
         self._weights = _Weights(config, weights, self.context, int4)
         self._model = self._weights.model
         self._columns = self._model.logits.rows

@@ -15,8 +15,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-ABI = 2
+ABI = 3
 PACK, BLOCK = 16, 64  # rows and columns of a matrix are filled up to multiples of these
+PAIRS = 32  # keys and values of a head, too
 WIDEST_HEAD = 512  # the library's own limit
 PLAIN = "plain"
 """The level that every processor runs: for tests, and slower than torch."""
