@@ -11,6 +11,7 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from tabspec.models.logits import Row
 from tabspec.models.slots import Decoder
 
 # A model of two layers of 32 numbers gains nothing by threads, and loses much where other tests run beside it.
@@ -144,13 +145,13 @@ class Counting:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._decoder, name)
 
-    def forward(self, kv: object, tokens: Sequence[int], want: int) -> torch.Tensor:
+    def forward(self, kv: object, tokens: Sequence[int], want: int) -> Row:
         self._count(len(tokens))
         return self._decoder.forward(kv, tokens, want)
 
-    def forward_batch(self, batch: Sequence[tuple[object, Sequence[int]]], want: int) -> Sequence[torch.Tensor]:
+    def forward_batch(self, batch: Sequence[tuple[object, Sequence[int]]], want: int) -> Sequence[Row]:
         self._count(sum(len(tokens) for _, tokens in batch))
-        found: Sequence[torch.Tensor] = self._decoder.forward_batch(batch, want)  # type: ignore[attr-defined]
+        found: Sequence[Row] = self._decoder.forward_batch(batch, want)  # type: ignore[attr-defined]
         return found
 
     def _count(self, rows: int) -> None:

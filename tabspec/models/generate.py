@@ -12,7 +12,6 @@ from array import array
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from tabspec.errors import ModelError
 from tabspec.models.beginnings import beginnings
@@ -26,9 +25,6 @@ from tabspec.models.together import Together
 from tabspec.models.vocabulary import Vocabulary
 from tabspec.models.writing import Event, Writing, writable
 from tabspec.suggestion import Finish
-
-if TYPE_CHECKING:
-    import torch
 
 # Tokens run at a time in prefill. A cancel takes effect between two chunks: 256 tokens are 20 to 40 ms for a model of
 # 25M parameters on two cores, and chunks of this size cost no more per token than longer ones.
@@ -269,10 +265,10 @@ async def _run(
     computed stays in the slot: whoever goes on with this prompt, as a request does that comes for it, finds it there.
     """
 
-    def took(rows: torch.Tensor) -> None:
+    def took(rows: Row) -> None:
         slot.tokens.extend(token for token, _ in tokens)
         slot.choices += [choice for _, choice in tokens]
-        slot.rows, slot.ahead = rows.numpy() if want else None, max(want - 1, 0)
+        slot.rows, slot.ahead = rows if want else None, max(want - 1, 0)
 
     try:
         await local.together.forward(slot.kv, [token for token, _ in tokens], want, foreground, took)

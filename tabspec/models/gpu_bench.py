@@ -337,7 +337,7 @@ def check_tokens(decoder: CudaDecoder, weights: Mapping[str, Tensor], prompt: in
     a, b = decoder.forward(ours, tokens, 1)[0], plain_decoder.forward(theirs, tokens, 1)[0]
     equal, furthest, spread = 0, 0.0, float(b.std())
     for _ in range(new):
-        furthest = max(furthest, float((a - b).abs().max()))
+        furthest = max(furthest, float(abs(a - b).max()))
         token = int(b.argmax())
         equal += int(a.argmax()) == token
         a, b = decoder.forward(ours, [token], 1)[0], plain_decoder.forward(theirs, [token], 1)[0]

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from tabspec.models.devices import cpu_has_bfloat16
 from tabspec.models.int4 import quantize_groups
 from tabspec.models.int4_linear import Int4Linear
+from tabspec.models.logits import Row
 
 # Measured on two cores (AVX512-BF16): int8 weights are faster up to 4 rows, bfloat16 from about 8 on.
 INT8_ROWS = 4
@@ -217,11 +218,11 @@ class LlamaDecoder:
         target.data[:, :, :, :length] = source.data[:, :, :, :length]
         target.length = length
 
-    def forward(self, kv: LlamaKV, tokens: Sequence[int], want: int) -> Tensor:
+    def forward(self, kv: LlamaKV, tokens: Sequence[int], want: int) -> Row:
         return self.forward_batch([(kv, tokens)], want)[0]
 
     @torch.inference_mode()
-    def forward_batch(self, batch: Sequence[tuple[LlamaKV, Sequence[int]]], want: int) -> list[Tensor]:
+    def forward_batch(self, batch: Sequence[tuple[LlamaKV, Sequence[int]]], want: int) -> list[Row]:
         """As `forward`, for several sequences in one pass: the weights are read once. Each attends to its own keys and
         values; no two may be the same KV cache."""
         places = [self._place(kv, len(tokens)) for kv, tokens in batch]
@@ -240,7 +241,8 @@ class LlamaDecoder:
             kv.length = place.end
         last = [part[len(part) - want :] for part in torch.split(x, sizes)]
         logits = self.logits(self._normed(last[0] if len(last) == 1 else torch.cat(last), self.norm))
-        return list(torch.split(logits.float().cpu(), want)) if want else [logits.float().cpu()] * len(batch)
+        rows: Row = logits.float().cpu().numpy()
+        return [rows[i * want : (i + 1) * want] for i in range(len(batch))]
 
     def _place(self, kv: LlamaKV, count: int) -> _Place:
         """Where ``count`` more tokens go; makes room for them."""

@@ -12,10 +12,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 
 from tabspec.errors import ModelError, ModelNotUsable
 from tabspec.models.folder import ModelFolder, speak
+from tabspec.models.logits import Row
 from tabspec.models.prompting import Prompter
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, Usage
 from tabspec.models.vocabulary import Vocabulary
@@ -47,7 +48,10 @@ class LlamaCppDecoder:
     prefill_chunk = 512
 
     def __init__(self, file: Path, *, context: int, threads: int, flash: bool = True) -> None:
-        self._c: Any = importlib.import_module("llama_cpp.llama_cpp")
+        try:
+            self._c: Any = importlib.import_module("llama_cpp.llama_cpp")
+        except (ImportError, OSError, RuntimeError) as error:  # what it needs itself, or its library
+            raise ModelNotUsable(f"llama-cpp-python cannot be loaded: {str(error).splitlines()[0]}") from None
         self._silence = self._c.llama_log_callback(lambda level, text, data: None)  # kept: C holds it
         self._c.llama_log_set(self._silence, None)
         self._c.llama_backend_init()
@@ -83,7 +87,7 @@ class LlamaCppDecoder:
     def copy(self, source: LlamaCppKV, target: LlamaCppKV, length: int) -> None:
         raise NotImplementedError("one sequence at a time")
 
-    def forward(self, kv: LlamaCppKV, tokens: Sequence[int], want: int) -> torch.Tensor:
+    def forward(self, kv: LlamaCppKV, tokens: Sequence[int], want: int) -> Row:
         """What it returns is llama.cpp's own memory, until the next pass: `LlamaCppModel` looks at it before."""
         batch = self._batch
         batch.n_tokens = len(tokens)
@@ -95,10 +99,10 @@ class LlamaCppDecoder:
             raise RuntimeError("llama.cpp failed")
         kv.length += len(tokens)
         if not want:
-            return torch.empty(0, self._vocabulary)
+            return np.empty((0, self._vocabulary), np.float32)
         rows = self._c.llama_get_logits_ith(self._running, len(tokens) - want)
         whole = cast(rows, POINTER(c_float * (want * self._vocabulary))).contents
-        return torch.frombuffer(whole, dtype=torch.float32).view(want, self._vocabulary)
+        return np.frombuffer(whole, np.float32).reshape(want, self._vocabulary)
 
     def close(self) -> None:
         """Give its memory back."""
@@ -144,7 +148,7 @@ class LlamaCppModel:
                 return
             row = self._run([token])
 
-    def _prefill(self, prompt: list[int]) -> torch.Tensor:
+    def _prefill(self, prompt: list[int]) -> Row:
         kept = 0
         while kept < min(len(prompt) - 1, len(self._held)) and prompt[kept] == self._held[kept]:
             kept += 1
@@ -152,13 +156,14 @@ class LlamaCppModel:
         del self._held[kept:]
         return self._run(prompt[kept:])
 
-    def _run(self, tokens: list[int]) -> torch.Tensor:
+    def _run(self, tokens: list[int]) -> Row:
         try:
             rows = self.decoder.forward(self._kv, tokens, 1)
         except RuntimeError as error:
             raise ModelError(str(error)) from error
         self._held += tokens
-        return rows[0]
+        row: Row = rows[0]
+        return row
 
     async def close(self) -> None:
         self.decoder.close()

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from tabspec.models import cuda_kernels as kernels
 from tabspec.models.cuda_kernels import FIELDS, Attention, Row
 from tabspec.models.llama import Layer, LlamaConfig, LlamaDecoder, LlamaKV, Matrix
+from tabspec.models.logits import Row as Logits
 
 # Steps are captured for these numbers of rows; others run as the next one with rows that go nowhere.
 SIZES = (1, 2, 4, 8, 16)
@@ -71,7 +72,7 @@ class CudaDecoder(LlamaDecoder):
         return [Branch(kv, self._room(1)) for _ in range(count)]
 
     @torch.inference_mode()
-    def forward_batch(self, batch: Sequence[tuple[LlamaKV, Sequence[int]]], want: int) -> list[Tensor]:
+    def forward_batch(self, batch: Sequence[tuple[LlamaKV, Sequence[int]]], want: int) -> list[Logits]:
         if sum(len(tokens) for _, tokens in batch) > SIZES[-1]:
             return [self.forward(kv, tokens, want) for kv, tokens in batch]
         rows: list[TableRow] = []
@@ -83,14 +84,14 @@ class CudaDecoder(LlamaDecoder):
             rows += [(t, start + i, *memory, 0, *memory, 0, start + i + 1) for i, t in enumerate(tokens)]
             kv.length += len(tokens)
             ends.append(len(rows))
-        logits = self.step(len(rows), apart=True)(rows).float().cpu()
+        logits: Logits = self.step(len(rows), apart=True)(rows).float().cpu().numpy()
         return [logits[end - want : end] for end in ends]
 
     @torch.inference_mode()
-    def forward_branches(self, kvs: Sequence[Branch], tokens: Sequence[int]) -> Tensor:
+    def forward_branches(self, kvs: Sequence[Branch], tokens: Sequence[int]) -> Logits:
         """Run one token more in each of some branches of one trunk, whose keys and values are read once for all.
 
-        Logits of shape (len(kvs), vocabulary), on the CPU."""
+        Logits of shape (len(kvs), vocabulary)."""
         rows = []
         for kv, token in zip(kvs, tokens, strict=True):
             used = kv.length - kv.shared
@@ -100,10 +101,11 @@ class CudaDecoder(LlamaDecoder):
         logits = self.step(len(rows))(rows)
         for kv in kvs:
             kv.length += 1
-        return logits.float().cpu()
+        found: Logits = logits.float().cpu().numpy()
+        return found
 
     @torch.inference_mode()
-    def forward(self, kv: LlamaKV, tokens: Sequence[int], want: int) -> Tensor:
+    def forward(self, kv: LlamaKV, tokens: Sequence[int], want: int) -> Logits:
         start, count = kv.length, len(tokens)
         end = start + count
         self._reserve(kv, start, end)
@@ -115,7 +117,8 @@ class CudaDecoder(LlamaDecoder):
             rows = [(t, start + i, *memory, start, *memory, start, start + i + 1) for i, t in enumerate(tokens)]
             logits = self.step(count)(rows)[count - want :]
         kv.length = end
-        return logits.float().cpu()
+        found: Logits = logits.float().cpu().numpy()
+        return found
 
     def step(self, rows: int, apart: bool = False) -> Step:
         """The step for so many rows over one trunk, or ``apart`` over none; made at the first call."""

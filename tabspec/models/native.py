@@ -11,22 +11,27 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+from array import array
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from tabspec.errors import ModelNotUsable
 from tabspec.models import native_library as c
 from tabspec.models.int4 import GROUP, quantize_groups
-from tabspec.models.llama import KV_STEP, LlamaConfig, LlamaKV, rope
+from tabspec.models.llama import KV_STEP, LlamaConfig, rope
+from tabspec.models.logits import Row
 from tabspec.models.quantized import quantize
 from tabspec.models.slots import RowCost
 
 # By instruction set, behind 600 tokens (25M parameters, two cores): with VNNI in 512 bits, up to six rows take 0.1 of a
-# step each and the next two 0.4; with AVX2 each takes 0.4. AVX-VNNI is reasoned: half the width, twice the share.
-_ROW_COST = {"amx": RowCost(0.1, 6), "avx512": RowCost(0.1, 6), "avxvnni": RowCost(0.2, 4)}
-_SLOW_ROWS = RowCost(0.4, 4)
+# step each and the next two 0.4; with AVX2 each takes 0.2. AVX-VNNI is reasoned: in between.
+_ROW_COST = {"amx": RowCost(0.1, 6), "avx512": RowCost(0.1, 6), "avxvnni": RowCost(0.15, 4)}
+_SLOW_ROWS = RowCost(0.2, 4)
 
 # A pass of more tokens is run in pieces: the memory for what is computed on the way stays at a few MiB.
 MOST_ROWS = 256
@@ -66,56 +71,62 @@ class NativeDecoder:
         """Bytes of the matrices, scales of blocks with them: what a decode step reads."""
         return self._weights.matrices.used
 
-    def new_kv(self) -> LlamaKV:
-        return LlamaKV(self._room(0))
+    def new_kv(self) -> NativeKV:
+        return NativeKV(self._room(0))
 
-    def truncate(self, kv: LlamaKV, length: int) -> None:
+    def truncate(self, kv: NativeKV, length: int) -> None:
         kv.length = min(kv.length, length)
 
-    def copy(self, source: LlamaKV, target: LlamaKV, length: int) -> None:
-        if target.data.shape[3] < length:
-            target.data = self._room(length)
+    def copy(self, source: NativeKV, target: NativeKV, length: int) -> None:
+        if target.capacity < length:
+            target.move_to(self._room(length), 0)
         whole = _filled(length, c.PACK)  # keys lie in blocks
         target.data[:, :, :, :whole] = source.data[:, :, :, :whole]
         target.length = length
 
-    def forward(self, kv: LlamaKV, tokens: Sequence[int], want: int) -> Tensor:
-        return self.forward_batch([(kv, tokens)], want)[0]
+    def forward(self, kv: NativeKV, tokens: Sequence[int], want: int) -> Row:
+        if len(tokens) > MOST_ROWS:
+            return self._in_pieces(kv, tokens, want)
+        return self._pass([(kv, tokens)], want)
 
-    def forward_batch(self, batch: Sequence[tuple[LlamaKV, Sequence[int]]], want: int) -> list[Tensor]:
+    def forward_batch(self, batch: Sequence[tuple[NativeKV, Sequence[int]]], want: int) -> list[Row]:
         """As `forward`, for several sequences in one pass: the weights are read once."""
-        longest = max(len(tokens) for _, tokens in batch)
-        if sum(len(tokens) for _, tokens in batch) > MOST_ROWS and longest > 1:
-            return [self._in_pieces(kv, tokens, want) for kv, tokens in batch]
-        return self._pass(batch, want)
+        if sum(len(tokens) for _, tokens in batch) > MOST_ROWS:
+            return [self.forward(kv, tokens, want) for kv, tokens in batch]
+        rows = self._pass(batch, want)
+        return [rows[i * want : (i + 1) * want] for i in range(len(batch))]
 
-    def _in_pieces(self, kv: LlamaKV, tokens: Sequence[int], want: int) -> Tensor:
+    def _in_pieces(self, kv: NativeKV, tokens: Sequence[int], want: int) -> Row:
         rows = []
         for at in range(0, len(tokens), MOST_ROWS):
             piece = tokens[at : at + MOST_ROWS]
             left = len(tokens) - at - len(piece)  # behind this piece
-            rows += self._pass([(kv, piece)], min(max(want - left, 0), len(piece)))
-        return torch.cat(rows)
+            rows.append(self._pass([(kv, piece)], min(max(want - left, 0), len(piece))))
+        return np.concatenate(rows)
 
-    def _pass(self, batch: Sequence[tuple[LlamaKV, Sequence[int]]], want: int) -> list[Tensor]:
-        asked = (c.Sequence * len(batch))()
+    def _pass(self, batch: Sequence[tuple[NativeKV, Sequence[int]]], want: int) -> Row:
+        """The logits of all sequences. No torch in here but for its number of threads: behind a pass, which has emptied
+        the caches, what Python touches is what it costs (some 20 µs for each call of torch)."""
         flat: list[int] = []
-        for one, (kv, tokens) in zip(asked, batch, strict=True):
-            if kv.length + len(tokens) > self.context:
+        sequences = []
+        for kv, tokens in batch:
+            end = kv.length + len(tokens)
+            if end > self.context:
                 raise IndexError("a position that the model does not have")
-            self._grow(kv, kv.length + len(tokens))
-            one.kv = ctypes.cast(kv.data.data_ptr(), ctypes.POINTER(ctypes.c_uint16))
-            one.capacity, one.start, one.count, one.want = kv.data.shape[3], kv.length, len(tokens), want
+            if end > kv.capacity:
+                kv.move_to(self._room(end), _filled(kv.length, c.PACK))
+            sequences.append(c.Sequence(kv.address, kv.capacity, kv.length, len(tokens), want))
             flat += tokens
         if flat and not 0 <= min(flat) <= max(flat) < self.config.vocabulary:
             raise IndexError("a token that the model does not have")
-        logits = torch.empty(len(batch) * want, self._columns)
+        ids = array("i", flat)
+        logits = np.empty((len(batch) * want, self._columns), np.float32)
         failed = self.library.forward(
             self._model,
-            asked,
+            (c.Sequence * len(batch))(*sequences),
             len(batch),
-            (ctypes.c_int32 * len(flat))(*flat),
-            logits.data_ptr(),
+            ids.buffer_info()[0],
+            _address(logits),
             self._level,
             torch.get_num_threads(),
         )
@@ -123,21 +134,33 @@ class NativeDecoder:
             raise RuntimeError("not enough memory for a pass")
         for kv, tokens in batch:
             kv.length += len(tokens)
-        # Each slice that is not needed is one of torch's calls less, 40 µs behind a pass that has emptied the caches.
-        rows = logits[:, : self.config.vocabulary] if self._columns > self.config.vocabulary else logits
-        return [rows[i * want : (i + 1) * want] for i in range(len(batch))] if len(batch) > 1 else [rows]
+        return logits if self._columns == self.config.vocabulary else logits[:, : self.config.vocabulary]
 
-    def _grow(self, kv: LlamaKV, length: int) -> None:
-        if kv.data.shape[3] < length:
-            grown, kept = self._room(length), _filled(kv.length, c.PACK)
-            grown[:, :, :, :kept] = kv.data[:, :, :, :kept]
-            kv.data = grown
-
-    def _room(self, length: int) -> Tensor:
+    def _room(self, length: int) -> npt.NDArray[np.uint16]:
         """Memory for the keys and values of at least ``length`` positions."""
         shape = self.config
         capacity = _filled(max(length, 1), KV_STEP)
-        return torch.empty(shape.layers, 2, shape.kv_heads, capacity, self._width, dtype=torch.bfloat16)
+        return np.empty((shape.layers, 2, shape.kv_heads, capacity, self._width), np.uint16)
+
+
+class NativeKV:
+    """Keys and values of one sequence: ``length`` positions, of ``capacity`` that there is room for.
+
+    ``data`` is bfloat16, as the library lays it out (abi.h)."""
+
+    __slots__ = ("address", "capacity", "data", "length")
+
+    def __init__(self, data: npt.NDArray[np.uint16]) -> None:
+        self.length = 0
+        self._hold(data)
+
+    def move_to(self, data: npt.NDArray[np.uint16], kept: int) -> None:
+        """Go on in ``data``, with the first ``kept`` positions."""
+        data[:, :, :, :kept] = self.data[:, :, :, :kept]
+        self._hold(data)
+
+    def _hold(self, data: npt.NDArray[np.uint16]) -> None:
+        self.data, self.address, self.capacity = data, _address(data), data.shape[3]
 
 
 class _Weights:
@@ -278,6 +301,12 @@ def _bytes(rows: int, columns: int, int4: bool) -> int:
     if not int4:
         return rows * columns
     return rows * columns // 2 + _filled(rows * columns // GROUP * 2, c.BLOCK)
+
+
+def _address(numbers: npt.NDArray[Any]) -> int:
+    """Where they lie: a tenth of the time that `ctypes` of the array takes."""
+    address: int = numbers.__array_interface__["data"][0]
+    return address
 
 
 def _pointer(tensor: Tensor) -> ctypes._Pointer[ctypes.c_uint8]:

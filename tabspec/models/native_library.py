@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import c_char_p, c_double, c_float, c_int, c_int32, c_int64, c_uint8, c_uint16
+from ctypes import c_char_p, c_double, c_float, c_int, c_int64, c_uint8, c_uint16
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -59,7 +59,7 @@ class Model(ctypes.Structure):
 
 class Sequence(ctypes.Structure):
     _fields_ = (
-        ("kv", ctypes.POINTER(c_uint16)),
+        ("kv", ctypes.c_void_p),
         ("capacity", c_int64),
         ("start", c_int64),
         ("count", c_int64),
@@ -100,7 +100,7 @@ def open_library(path: Path) -> NativeLibrary:
         ctypes.POINTER(Model),
         ctypes.POINTER(Sequence),
         c_int64,
-        ctypes.POINTER(c_int32),
+        ctypes.c_void_p,
         ctypes.c_void_p,
         c_char_p,
         c_int,

@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from tabspec.text import common_prefix
 
 if TYPE_CHECKING:
-    import torch
-
     from tabspec.models.logits import Row
 
 
@@ -33,10 +31,10 @@ class Decoder(Protocol):
         """An empty KV cache."""
         ...
 
-    def forward(self, kv: Any, tokens: Sequence[int], want: int) -> torch.Tensor:
+    def forward(self, kv: Any, tokens: Sequence[int], want: int) -> Row:
         """Run ``tokens`` behind what ``kv`` holds; return the logits behind the last ``want`` of them.
 
-        Shape (want, vocabulary), on the CPU, and the caller's own; entry [i] is for the token that follows
+        Shape (want, vocabulary), and the caller's own; entry [i] is for the token that follows
         tokens[len(tokens) - want + i].
         """
         ...

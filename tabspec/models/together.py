@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from tabspec.models.slots import Decoder, sequences_of
 
 if TYPE_CHECKING:
-    import torch  # not imported: the simulator runs this file on machines without it
+    from tabspec.models.logits import Row
 
-Took = Callable[["torch.Tensor"], None]
+Took = Callable[["Row"], None]
 """Is given the logits of a pass at its end, before anything else can happen."""
 
 # Rows of a pass that are still cheap (the weights are read once, and reading them is what takes the time): four
@@ -35,7 +35,7 @@ class _Asked:
     want: int
     foreground: bool
     took: Took
-    rows: asyncio.Future[torch.Tensor]
+    rows: asyncio.Future[Row]
 
 
 class Together:
@@ -45,7 +45,7 @@ class Together:
     """
 
     def __init__(self, decoder: Decoder) -> None:
-        self.aside: Callable[[Callable[[], Sequence[torch.Tensor]]], Sequence[torch.Tensor]] | None = None
+        self.aside: Callable[[Callable[[], Sequence[Row]]], Sequence[Row]] | None = None
         self._decoder: Any = decoder
         self._batches = sequences_of(decoder) > 1
         self._waiting: list[_Asked] = []
@@ -64,7 +64,7 @@ class Together:
 
     async def forward(
         self, kv: Any, tokens: Sequence[int], want: int, foreground: bool, took: Took = lambda _rows: None
-    ) -> torch.Tensor:
+    ) -> Row:
         """`Decoder.forward`, when its turn comes. A caller that is cancelled behind the pass gets no logits, but ``kv``
         holds the tokens: ``took`` has been called then, and else the pass was not run."""
         asked = _Asked(kv, tokens, want, foreground, took, asyncio.get_running_loop().create_future())
@@ -121,10 +121,8 @@ class Together:
                 rows += len(asked.tokens)
         return batch
 
-    def _pass(self, batch: Sequence[_Asked]) -> Sequence[torch.Tensor]:
+    def _pass(self, batch: Sequence[_Asked]) -> Sequence[Row]:
         if len(batch) == 1:
             return [self._decoder.forward(batch[0].kv, batch[0].tokens, batch[0].want)]
-        found: Sequence[torch.Tensor] = self._decoder.forward_batch(
-            [(asked.kv, asked.tokens) for asked in batch], batch[0].want
-        )
+        found: Sequence[Row] = self._decoder.forward_batch([(asked.kv, asked.tokens) for asked in batch], batch[0].want)
         return found

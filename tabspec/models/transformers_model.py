@@ -19,6 +19,7 @@ from tabspec.models.devices import pick_device, pick_dtype
 from tabspec.models.folder import ModelFolder, speak
 from tabspec.models.llama import LlamaConfig
 from tabspec.models.local import LocalModel
+from tabspec.models.logits import Row
 from tabspec.models.protocol import ModelInfo
 from tabspec.models.quantized import is_quantized, load_llama_state_dict
 from tabspec.models.recall import RECALL
@@ -41,11 +42,12 @@ class TransformersDecoder:
         return DynamicCache(config=self.model.config)
 
     @torch.inference_mode()
-    def forward(self, kv: DynamicCache, tokens: Sequence[int], want: int) -> torch.Tensor:
+    def forward(self, kv: DynamicCache, tokens: Sequence[int], want: int) -> Row:
         ids = torch.tensor([list(tokens)], device=self.model.device)
         options = {"logits_to_keep": max(want, 1)} if self._keeps else {}
         logits: torch.Tensor = self.model(input_ids=ids, past_key_values=kv, use_cache=True, **options).logits[0]
-        return logits[len(logits) - want :].float().cpu()
+        rows: Row = logits[len(logits) - want :].float().cpu().numpy()
+        return rows
 
     def truncate(self, kv: DynamicCache, length: int) -> None:
         # crop() takes how many to remove, as a negative number (transformers 5); 0 would leave all of them.

@@ -51,7 +51,7 @@ def changed(names: Mapping[str, object]) -> Iterator[None]:
 
 def rows_of(decoder: Decoder, texts: list[list[int]]) -> list[Tensor]:
     """Logits at every token."""
-    return [decoder.forward(decoder.new_kv(), text, len(text)) for text in texts]
+    return [torch.from_numpy(decoder.forward(decoder.new_kv(), text, len(text))) for text in texts]
 
 
 def loss(rows: list[Tensor], texts: list[list[int]]) -> float:

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -21,6 +22,7 @@ from tabspec.models.drafts import Draft, NgramDrafts, NoDrafts
 from tabspec.models.generate import LocalDecoding, generate
 from tabspec.models.load import load_model
 from tabspec.models.local import LocalModel
+from tabspec.models.logits import Row
 from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, StopRule, Usage
 from tabspec.models.recall import LONGEST, WEIGHTS, Recall
 from tabspec.models.slots import RowCost, Slots
@@ -100,7 +102,7 @@ def recalled(local: LocalDecoding, request: GenerationRequest, head: str, tokens
 
 def expected(local: LocalDecoding, request: GenerationRequest, head: str, tokens: list[int]) -> list[float]:
     """The logits behind ``tokens``, with what is recalled mixed in."""
-    row = local.decoder.forward(local.decoder.new_kv(), tokens, 1)[0, : local.vocabulary.size]
+    row = torch.from_numpy(local.decoder.forward(local.decoder.new_kv(), tokens, 1)[0, : local.vocabulary.size])
     if local.recaller:
         weight, then = recalled(local, request, head, tokens)
         model = row.softmax(0)
@@ -560,8 +562,8 @@ def test_not_a_number(local: LocalDecoding) -> None:
         context = local.decoder.context
         new_kv, truncate, copy = local.decoder.new_kv, local.decoder.truncate, local.decoder.copy
 
-        def forward(self, kv: object, tokens: list[int], want: int) -> torch.Tensor:
-            return torch.full((want, local.vocabulary.size), torch.nan)
+        def forward(self, kv: object, tokens: list[int], want: int) -> Row:
+            return np.full((want, local.vocabulary.size), np.nan, np.float32)
 
     broken = Broken()
     with pytest.raises(ModelError, match="not a number"):

@@ -13,7 +13,6 @@ from random import Random
 
 import numpy as np
 import pytest
-import torch
 
 import tabspec
 from tabspec.config import EngineConfig, Policy
@@ -22,6 +21,7 @@ from tabspec.engine.engine import CompletionEngine
 from tabspec.models.drafts import NoDrafts
 from tabspec.models.load import load_model
 from tabspec.models.local import LocalModel
+from tabspec.models.logits import Row
 from tabspec.models.protocol import slots_of
 from tabspec.models.slots import Choice, Slots
 from tabspec.text import Document
@@ -47,8 +47,8 @@ class NoKv:
     def copy(self, source: None, target: None, length: int) -> None:
         self.copied += 1
 
-    def forward(self, kv: None, tokens: Sequence[int], want: int) -> torch.Tensor:
-        return torch.zeros(want, 1)
+    def forward(self, kv: None, tokens: Sequence[int], want: int) -> Row:
+        return np.zeros((want, 1), np.float32)
 
 
 def fill(slots: Slots, tokens: Sequence[int], foreground: bool, written: Sequence[int] = ()) -> tuple[int, int]:

@@ -13,18 +13,21 @@ from tabspec.models.threads import fitting, threads_to_use
         (2, 2, 0.3, 0, 2),  # idle
         (2, 2, 0.3, 2, 2),  # a moment's noise
         (2, 2, 6.0, 0, 2),  # was busy, is not any more
+        (2, 2, 6.0, 1, 1),
         (2, 2, 6.0, 5, 1),
         (8, 16, 14.0, 4, 8),
         (16, 16, 14.0, 4, 12),
         (1, 16, 14.0, 4, 1),
     ],
 )
-def test_the_rule(most: int, cores: int, lately: float, others: int, threads: int) -> None:
-    assert fitting(most, cores, lately, lambda: others) == threads
+@pytest.mark.parametrize("own", [1, 2, 3])
+def test_the_rule(most: int, cores: int, lately: float, others: int, threads: int, own: int) -> None:
+    assert fitting(most, cores, lately, others + own, lambda: own) == threads
 
 
-def test_where_there_was_no_load_nobody_is_counted() -> None:
-    assert fitting(2, 2, 0.3, lambda: pytest.fail("reads a file a thread")) == 2
+@pytest.mark.parametrize(("lately", "running"), [(0.3, 5), (6.0, 1)])
+def test_nobody_is_counted_where_it_makes_no_difference(lately: float, running: int) -> None:
+    assert fitting(2, 2, lately, running, lambda: pytest.fail("reads a file a thread")) == 2
 
 
 def test_here() -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from tabspec.errors import ModelError
 from tabspec.models.llama import LlamaDecoder
 from tabspec.models.load import load_model
 from tabspec.models.local import LocalModel
+from tabspec.models.logits import Row
 from tabspec.models.protocol import CHUNK_AHEAD, Chunk, GenerationRequest, StopRule, slots_of
 from tabspec.models.serving import Serving
 from tabspec.models.slots import SEQUENCES
@@ -33,10 +33,10 @@ class Watched(LlamaDecoder):
     passes: list[tuple[int, int]]
     error: Exception | None = None
 
-    def forward(self, kv: Any, tokens: Sequence[int], want: int) -> torch.Tensor:
+    def forward(self, kv: Any, tokens: Sequence[int], want: int) -> Row:
         return self.forward_batch([(kv, tokens)], want)[0]
 
-    def forward_batch(self, batch: Sequence[tuple[Any, Sequence[int]]], want: int) -> list[torch.Tensor]:
+    def forward_batch(self, batch: Sequence[tuple[Any, Sequence[int]]], want: int) -> list[Row]:
         self.passes.append((len(batch), sum(len(tokens) for _, tokens in batch)))
         if self.error:
             raise self.error
@@ -202,7 +202,7 @@ async def test_what_a_pass_has_computed_stays_though_its_generation_is_cancelled
     task = asyncio.create_task(read(model, request))
     forward = decoder.forward_batch
 
-    def cancelled_meanwhile(batch: Sequence[tuple[Any, Sequence[int]]], want: int) -> list[torch.Tensor]:
+    def cancelled_meanwhile(batch: Sequence[tuple[Any, Sequence[int]]], want: int) -> list[Row]:
         asyncio.get_running_loop().call_soon(task.cancel)  # arrives meanwhile, and is heard at the end of the pass
         return forward(batch, want)
 

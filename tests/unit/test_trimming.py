@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +23,7 @@ from tabspec.models.http.apis import Ask, Piece
 from tabspec.models.http.reading import read_on
 from tabspec.models.load import load_model
 from tabspec.models.local import LocalModel
+from tabspec.models.logits import Row
 from tabspec.models.protocol import Chunk, GenerationRequest, StopRule, Usage
 from tabspec.models.scripted import ScriptedModel
 from tabspec.models.slots import Decoder, Slots
@@ -135,8 +135,8 @@ class Parrot:
         self.next = dict(zip(said, [*said[1:], said[0]], strict=True))
         self.new_kv, self.truncate, self.copy = decoder.new_kv, decoder.truncate, decoder.copy
 
-    def forward(self, kv: object, tokens: Sequence[int], want: int) -> torch.Tensor:
-        logits = self.inner.forward(kv, tokens, want).clone()
+    def forward(self, kv: object, tokens: Sequence[int], want: int) -> Row:
+        logits = self.inner.forward(kv, tokens, want).copy()
         for row, token in zip(logits, tokens[len(tokens) - want :], strict=True):
             row[self.next.get(token, self.first)] = 1e3
         return logits
