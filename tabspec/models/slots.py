@@ -121,7 +121,7 @@ class Slot:
 
     def own_rows(self) -> None:
         """Keep the rows, and not the whole pass that they are a part of."""
-        if self.rows is not None and self.rows.base is not None:
+        if self.rows is not None and (self.rows.base is not None or len(self.rows) > _ROWS):
             self.rows = self.rows[-_ROWS:].copy()
 
 

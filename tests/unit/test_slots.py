@@ -51,6 +51,18 @@ class NoKv:
         return np.zeros((want, 1), np.float32)
 
 
+@pytest.mark.parametrize("of_a_pass", [1, 3, 16, 40])
+@pytest.mark.parametrize("part", [False, True])
+def test_a_slot_at_rest_keeps_few_rows_of_logits_and_no_pass(of_a_pass: int, part: bool) -> None:
+    slots = Slots(NoKv())
+    whole = np.arange(of_a_pass, dtype=np.float32)[:, None]
+    with slots.hold(array("I", [1, 2])) as slot:
+        slot.rows = whole[-1:] if part else whole
+    assert slot.rows is not None
+    assert slot.rows.base is None
+    assert slot.rows[:, 0].tolist() == list(range(of_a_pass))[-1 if part else -16 :]
+
+
 def fill(slots: Slots, tokens: Sequence[int], foreground: bool, written: Sequence[int] = ()) -> tuple[int, int]:
     """Use a slot for a prompt, with something written behind it: how many tokens of the prompt were there, and how many
     the slot held."""
