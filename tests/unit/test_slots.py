@@ -55,7 +55,7 @@ class NoKv:
 @pytest.mark.parametrize("part", [False, True])
 def test_a_slot_at_rest_keeps_few_rows_of_logits_and_no_pass(of_a_pass: int, part: bool) -> None:
     slots = Slots(NoKv())
-    whole = np.arange(of_a_pass, dtype=np.float32)[:, None]
+    whole = np.arange(of_a_pass, dtype=np.float32)[:, None].copy()
     with slots.hold(array("I", [1, 2])) as slot:
         slot.rows = whole[-1:] if part else whole
     assert slot.rows is not None
