@@ -260,7 +260,7 @@ INLINE void score(
 template <int Q>
 INLINE void score_all(
     const float *const *queries, const uint16_t *keys, int64_t width, float *const *scores, int64_t blocks) {
-    enum { B = SUMS / Q > 4 ? 4 : SUMS / Q };
+    enum { B = SUMS / Q > 4 ? 4 : SUMS / Q > 0 ? SUMS / Q : 1 };
     int64_t block = 0;
     for (; block + B <= blocks; block += B) score<Q, B>(queries, keys, width, scores, block);
     for (; block < blocks; block++) score<Q, 1>(queries, keys, width, scores, block);

@@ -50,8 +50,9 @@ class LlamaCppDecoder:
     def __init__(self, file: Path, *, context: int, threads: int, flash: bool = True) -> None:
         try:
             self._c: Any = importlib.import_module("llama_cpp.llama_cpp")
-        except (ImportError, OSError, RuntimeError) as error:  # what it needs itself, or its library
-            raise ModelNotUsable(f"llama-cpp-python cannot be loaded: {str(error).splitlines()[0]}") from None
+        except (ImportError, OSError, RuntimeError, AttributeError) as error:  # what it needs itself, or its library
+            why = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ModelNotUsable(f"llama-cpp-python cannot be loaded: {why}") from None
         self._silence = self._c.llama_log_callback(lambda level, text, data: None)  # kept: C holds it
         self._c.llama_log_set(self._silence, None)
         self._c.llama_backend_init()
