@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -84,7 +85,7 @@ class CudaDecoder(LlamaDecoder):
             rows += [(t, start + i, *memory, 0, *memory, 0, start + i + 1) for i, t in enumerate(tokens)]
             kv.length += len(tokens)
             ends.append(len(rows))
-        logits: Logits = self.step(len(rows), apart=True)(rows).float().cpu().numpy()
+        logits = _on_the_host(self.step(len(rows), apart=True)(rows))
         return [logits[end - want : end] for end in ends]
 
     @torch.inference_mode()
@@ -101,8 +102,7 @@ class CudaDecoder(LlamaDecoder):
         logits = self.step(len(rows))(rows)
         for kv in kvs:
             kv.length += 1
-        found: Logits = logits.float().cpu().numpy()
-        return found
+        return _on_the_host(logits)
 
     @torch.inference_mode()
     def forward(self, kv: LlamaKV, tokens: Sequence[int], want: int) -> Logits:
@@ -117,8 +117,7 @@ class CudaDecoder(LlamaDecoder):
             rows = [(t, start + i, *memory, start, *memory, start, start + i + 1) for i, t in enumerate(tokens)]
             logits = self.step(count)(rows)[count - want :]
         kv.length = end
-        found: Logits = logits.float().cpu().numpy()
-        return found
+        return _on_the_host(logits)
 
     def step(self, rows: int, apart: bool = False) -> Step:
         """The step for so many rows over one trunk, or ``apart`` over none; made at the first call."""
@@ -181,6 +180,22 @@ class CudaDecoder(LlamaDecoder):
         options |= {"attn_mask": self._lower_right(count, start + count)} if start else {"is_causal": True}
         seen = F.scaled_dot_product_attention(q, k, v, **options)
         return seen.transpose(1, 2).reshape(count, shape.heads * shape.head_dim)
+
+
+# Bytes of logits from which on memory that is not paged is worth its management: with 152,000 tokens, a pass of one row
+# (0.6 MB) took 1.72 ms with it and 1.64 without, one of four (2.4 MB) 1.9 and 2.1 (1.5B, H200).
+_UNPAGED = 1 << 20
+
+
+def _on_the_host(logits: Tensor) -> Logits:
+    """As float32; what is large, in memory that is not paged, to which the device writes directly."""
+    whole = logits.float()
+    if not whole.is_cuda:
+        return np.array(whole)  # a step's memory is used again
+    # torch keeps memory that is not paged for the next one.
+    host = torch.empty(whole.shape, dtype=torch.float32, pin_memory=whole.nbytes >= _UNPAGED)
+    host.copy_(whole)
+    return host.numpy()
 
 
 class Step:
