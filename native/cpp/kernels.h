@@ -9,7 +9,7 @@ enum { PACK = 16 };   // rows of a matrix that are computed side by side
 enum { TILE = 16 };
 // Queries of so many neighbouring tokens share the keys that are loaded.
 enum { TOKENS_AT_ONCE = 4 };
-enum { WIDEST = 512 };  // head
+enum { WIDEST = 512 };  // dimensions of a head; `WIDEST_HEAD` in native_library.py
 
 // Rows of activations in eight bits. `scale` and `excess`: (rows, columns / BLOCK). Weights are stored with 128 added,
 // as the instructions want one factor unsigned; `excess`, -128 times the sum of a block's values, takes it away again

@@ -304,7 +304,7 @@ def _bytes(rows: int, columns: int, int4: bool) -> int:
 
 
 def _address(numbers: npt.NDArray[Any]) -> int:
-    """Where they lie: a tenth of the time that `ctypes` of the array takes."""
+    """Where they lie. Behind a pass, some 20 µs sooner than by the array's `ctypes`."""
     address: int = numbers.__array_interface__["data"][0]
     return address
 
