@@ -1,6 +1,5 @@
 // A pass of new tokens through all layers.
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
