@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tabspec import __version__
+from tabspec import __version__, processes
+from tabspec.logs import private_log
 from tabspec_lsp.options import Options
 from tabspec_lsp.server import TabspecServer
 from tabspec_lsp.streams import READ_BYTES, stdio, take_stdout
@@ -24,6 +25,7 @@ _LEVELS = ("error", "warning", "info", "debug")
 
 def main(arguments: Sequence[str] | None = None, prog: str = "tabspec-lsp") -> None:
     """Run the server and exit with its code."""
+    processes.guard()
     options = parser(prog).parse_args(arguments)
     stdout = take_stdout()
     _log_to(options.log_file, options.log_level)
@@ -105,7 +107,7 @@ def _log_to(file: Path | None, level: str) -> None:
     handler: logging.Handler = logging.StreamHandler(sys.stderr)
     if file is not None:
         try:
-            handler = logging.FileHandler(file, encoding="utf-8")
+            handler = private_log(file)
         except OSError as error:
             print(f"tabspec-lsp: --log-file {file}: {error.strerror}", file=sys.stderr)
             raise SystemExit(2) from None

@@ -46,8 +46,8 @@ class _Open:
 class Recorder:
     """Writes session files into ``folder``, which is made if it is not there.
 
-    ``full`` is called once, with a line for the user, when nothing more can be recorded. Times are seconds since the
-    recorder was made. Raises OSError if the folder cannot be used.
+    When nothing more can be recorded, ``full`` is called once with a line for the user, and ``ended`` is true from then
+    on. Times are seconds since the recorder was made. Raises OSError if the folder cannot be used.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Recorder:
     ) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = folder
+        self.ended = False
         self._full, self._clock = full, clock
         self._file_bytes = file_bytes
         self._left = folder_bytes - sum(path.stat().st_size for path in folder.glob("*.jsonl*"))
@@ -72,7 +73,8 @@ class Recorder:
     def opened(self, document: Document) -> None:
         """Record this document from its first edit on."""
         self.closed(document.uri)
-        self._open[document.uri] = _Open()
+        if not self.ended:
+            self._open[document.uri] = _Open()
 
     def closed(self, uri: str) -> None:
         """Record it no more."""
@@ -175,6 +177,7 @@ class Recorder:
         self._left -= len(line)
 
     def _stop(self, problem: str) -> None:
-        if self._open:
+        if not self.ended:
+            self.ended = True
             self.close()
             self._full(f"Recording has ended: {problem}.")

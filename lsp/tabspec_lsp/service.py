@@ -385,5 +385,5 @@ class CompletionService:
 
     def status(self) -> dict[str, Any]:
         """What `tabspec/status` answers."""
-        recording = str(self._recorder.folder) if self._recorder else None
+        recording = str(self._recorder.folder) if self._recorder and not self._recorder.ended else None
         return status(self.options, self.host, self.stats, self._engine, self.tabs, self.documents, recording)

@@ -8,7 +8,6 @@ import os
 import random
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from typing import Any
 
 import click
 
+from tabspec import processes
 from tabspec.cli.machine import git_commit, machine
 from tabspec.cli.tables import print_table
 from tabspec.config import EngineConfig
@@ -25,6 +25,7 @@ from tabspec.engine.engine import CompletionEngine
 from tabspec.errors import ModelUnavailable, TabspecError
 from tabspec.models.daemon.client import Connection, ask
 from tabspec.models.daemon.place import Place, find
+from tabspec.models.hub import absolute
 from tabspec.suggestion import Source
 from tabspec.text import Document
 
@@ -72,8 +73,9 @@ async def measure(editors: int, seconds: float, pause: float, model: str | None)
     before = os.environ.get("XDG_RUNTIME_DIR")
     with tempfile.TemporaryDirectory(prefix="tabspec-bench-") as base:
         os.environ["XDG_RUNTIME_DIR"] = base  # a daemon of the benchmark's own
-        command = [sys.executable, "-m", "tabspec", "daemon", *(["--model", model] if model else [])]
-        process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.DEVNULL)
+        named = absolute(model)
+        command = processes.python("tabspec", "daemon", *(["--model", named] if named else []))
+        process = await processes.open_process(command, stderr=subprocess.DEVNULL)
         try:
             return await _measure(find(make=True), model, editors, seconds, pause)
         finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -16,9 +15,11 @@ from typing import Any
 
 import click
 
+from tabspec import processes
 from tabspec.cli.machine import git_commit, machine
 from tabspec.cli.tables import print_table
 from tabspec.errors import TabspecError
+from tabspec.models.hub import absolute
 
 _URI = "file:///bench/example.py"
 _BARE = "tabspec_lsp.bare"
@@ -105,7 +106,7 @@ def measure_model(rounds: int, model: str) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for name, policy in _POLICIES.items():
         begin = time.perf_counter()
-        with running(_SERVER, "--model", model, policy=policy) as server:
+        with running(_SERVER, "--model", absolute(model) or "", policy=policy) as server:
             server.open(_SEED)
             _, items = server.timed_inline()
             cold = (time.perf_counter() - begin) * 1000  # its process, the model's, and the first suggestion
@@ -265,8 +266,8 @@ class Server:
 @contextmanager
 def running(module: str, *arguments: str, **options: Any) -> Iterator[Server]:
     """A server of this module that has been initialized."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
+    process = processes.start(
+        processes.python(module, *arguments),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

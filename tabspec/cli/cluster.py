@@ -8,6 +8,7 @@ import click
 
 from tabspec.errors import InputError, ModelNotUsable
 from tabspec.models.check import check_model
+from tabspec.models.hub import absolute
 
 # Ray keeps objects between tasks there; we have none, and 100 MiB is near the least that it takes (75).
 OBJECT_STORE = 100 << 20
@@ -67,7 +68,7 @@ def serve_command(
     from tabspec.cluster.replica import ModelOptions
 
     options = ClusterOptions(
-        ModelOptions(model, device, dtype, form, decoder, sequences),
+        ModelOptions(absolute(model), device, dtype, form, decoder, sequences),
         replicas=replicas,
         max_replicas=max_replicas or 0,
         cpus=cpus,

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from tabspec.errors import TabspecError
+from tabspec.logs import private_log
 from tabspec.models.address import is_address
 from tabspec.models.daemon.client import ask
 from tabspec.models.daemon.place import Place, find
@@ -31,20 +32,10 @@ _IDLE_S = 600.0
     help="Seconds without any client after which it ends; 0: never.",
 )
 @click.option("--threads", type=click.IntRange(1), default=None, help="Threads of the model at most.")
-@click.option(
-    "--tcp",
-    type=click.IntRange(0, 65535),
-    default=None,
-    metavar="PORT",
-    help="Listen on this port of 127.0.0.1, too (0: any), for those who have the token that is written beside the "
-    "socket.",
-)
 @click.option("--status", "what", flag_value="status", help="Tell of the daemon that runs, and end.")
 @click.option("--stop", "what", flag_value="stop", help="End the daemon that runs.")
 @click.option("--detached", is_flag=True, hidden=True, help="Started by a client: log to a file.")
-def daemon_command(
-    model: str | None, idle: float, threads: int | None, tcp: int | None, what: str | None, detached: bool
-) -> int:
+def daemon_command(model: str | None, idle: float, threads: int | None, what: str | None, detached: bool) -> int:
     """Keep one model in memory for any number of editors, until it is stopped or no editor is left.
 
     Language servers connect to it by themselves while it runs, if it has the model that they want.
@@ -56,18 +47,18 @@ def daemon_command(
     place = find(make=True)
     with place.owned() as listening:
         _log_to(place.log if detached else None)
-        daemon = Daemon(model, idle=idle, token=place.new_token() if tcp is not None else "", threads=threads)
+        daemon = Daemon(model, idle=idle, threads=threads)
         if not detached:
             click.echo(f"listening on {place.socket}", err=True)
-        asyncio.run(_run(daemon, listening, tcp))
+        asyncio.run(_run(daemon, listening))
     return 0
 
 
-async def _run(daemon: Daemon, listening: socket.socket, tcp: int | None) -> None:
+async def _run(daemon: Daemon, listening: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, daemon.stop)
-    await daemon.run(listening, tcp)
+    await daemon.run(listening)
 
 
 async def _ask(place: Place, what: str) -> int:
@@ -91,8 +82,7 @@ async def _ask(place: Place, what: str) -> int:
 
 
 def _log_to(file: Path | None) -> None:
-    handler: logging.Handler = logging.StreamHandler(sys.stderr)
     if file is not None:
         file.unlink(missing_ok=True)  # what the last one said
-        handler = logging.FileHandler(file, encoding="utf-8")
+    handler = logging.StreamHandler(sys.stderr) if file is None else private_log(file)
     logging.basicConfig(handlers=[handler], level="INFO" if file else "WARNING", format="%(asctime)s %(message)s")

@@ -6,7 +6,6 @@ import asyncio
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,6 +14,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from tabspec import processes
 from tabspec.cli.doctor_sent import show_sent
 from tabspec.cli.machine import git_commit, machine
 from tabspec.errors import TabspecError
@@ -126,7 +126,7 @@ def _editors() -> list[tuple[str, str]]:
     for name in _EDITORS:
         path = shutil.which(name)
         if path:
-            told = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
+            told = processes.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
             found.append((name, f"{(told.splitlines() or ['?'])[0]} ({path})"))
     return found or [("editors", "none of " + ", ".join(_EDITORS) + " on PATH")]
 

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import tabspec
+from tabspec import processes
 
 
 def git_commit() -> str:
@@ -16,7 +17,7 @@ def git_commit() -> str:
     if not (folder / ".git").exists():
         return tabspec.__version__
     try:
-        described = subprocess.run(
+        described = processes.run(
             ["git", "describe", "--always", "--abbrev=10", "--dirty=+", "--exclude=*"],
             cwd=folder,
             capture_output=True,
@@ -26,7 +27,7 @@ def git_commit() -> str:
         )
     except (OSError, subprocess.SubprocessError):
         return tabspec.__version__
-    return described.stdout.strip()
+    return str(described.stdout).strip()
 
 
 def machine() -> str:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import click
 
+from tabspec import processes
 from tabspec.errors import InputError, TabspecError
 
 # Loaded when named: `tabspec --help` imports neither torch nor the language server.
@@ -87,6 +88,7 @@ def _fail(message: str, status: int) -> int:
 
 def main() -> None:
     """Entry point of the command `tabspec`."""
+    processes.guard()
     sys.exit(run())
 
 

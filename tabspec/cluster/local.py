@@ -10,6 +10,7 @@ import threading
 
 import click
 
+from tabspec import processes
 from tabspec.cluster.app import ClusterOptions, application
 from tabspec.errors import InputError
 
@@ -24,6 +25,10 @@ def serve_until_interrupted(
     import ray
     from ray import serve
 
+    # Ray puts the working directory of whoever starts it on its workers' path, and runs them there.
+    os.chdir(processes.FOLDER)
+    if address is None:
+        os.umask(0o077)  # Ray's logs may quote requests: they are this user's alone
     own = {} if address else {"include_dashboard": False, "object_store_memory": object_store}
     if address is None:  # a cluster of its own may place what it is told to, whatever the machine has
         own["num_cpus"] = max(

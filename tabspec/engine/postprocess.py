@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from tabspec.calibration import Calibration
 from tabspec.context import EditContext
-from tabspec.engine.settling import Step, around, rest_of_line, settle
+from tabspec.engine.settling import Step, around, rest_of_line, settle, visible
 from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion
 from tabspec.trimming.indentation import end_with_block
 from tabspec.trimming.repetition import cut_repetition
@@ -33,7 +33,7 @@ def trimmed(
     context: EditContext, generated: GeneratedText, steps: Collection[Step] = frozenset(Step)
 ) -> Suggestion | Reason:
     """The same of a text that is settled already (`tabspec.engine.settling.settle`)."""
-    text = trim_end(generated.text)
+    text = trim_end(visible(context, generated.text))
     near, behind = around(context, steps), rest_of_line(context)
     before = near.line
     if Step.REPETITION in steps:

@@ -9,6 +9,7 @@ from tabspec.context import EditContext
 from tabspec.suggestion import GeneratedText
 from tabspec.text import uses_crlf
 from tabspec.trimming.settled import Around
+from tabspec.trimming.unseen import cut_unseen
 
 # Characters before and behind the cursor that are looked at: no bracket pair of interest spans more than that on a
 # line, and a line below that is farther away is not what is being written.
@@ -46,6 +47,13 @@ def settle(context: EditContext, generated: GeneratedText, steps: Collection[Ste
     """``generated`` as a model would have written it at ``context`` that stops where its text is settled."""
     end = settled(context, generated.text, steps)
     return generated if end is None else generated.stopped_at(end)
+
+
+def visible(context: EditContext, text: str) -> str:
+    """``text``, written at ``context``, up to the first character that cannot be seen (`tabspec.trimming.unseen`)."""
+    if "\r" not in text or not uses_crlf(context.document.text):
+        return cut_unseen(text)
+    return text[: _behind(text, len(cut_unseen(text.replace("\r\n", "\n"))))]
 
 
 def line_before(context: EditContext) -> str:

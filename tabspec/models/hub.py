@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from tabspec.errors import ModelNotUsable
+from tabspec.models.address import is_address
+from tabspec.models.scripted_file import SCHEME
 
 # What is needed, and no pickled weights.
 _FILES = ("*.json", "*.safetensors", "tokenizer.model", "*.txt", "drafts.npz")
@@ -15,6 +19,18 @@ def is_hub_name(name: str) -> bool:
     """Whether a name that is no address is looked up on the Hub: no path that is there, and of the form OWNER/MODEL."""
     path = Path(name).expanduser()
     return not (path.exists() or path.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1)
+
+
+def absolute(name: str | None) -> str | None:
+    """A model's name as it is given to a process with another working directory: the paths in it are absolute."""
+    if not name or name == "bundled":
+        return name
+    if is_address(name):
+        option = re.compile(r"(?<=[?&]tokenizer=)[^&#]+")
+        return option.sub(lambda found: quote(str(Path(unquote(found[0])).absolute())), name)
+    if name.startswith(SCHEME):
+        return SCHEME + str(Path(name.removeprefix(SCHEME)).absolute())
+    return name if is_hub_name(name) else str(Path(name).expanduser().absolute())
 
 
 def find_folder(name: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from tabspec import processes
 from tabspec.errors import ModelNotUsable
 
 # A model of 30 MB is loaded in a second; a busy machine is given a minute.
@@ -23,10 +25,20 @@ def llama_server(program: Path, model: Path, *options: str) -> Iterator[str]:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    command = [str(program), "-m", str(model), "--host", "127.0.0.1", "--port", str(port), "-np", "1"]
+    command = [
+        str(Path(shutil.which(program) or program).absolute()),
+        "-m",
+        str(model.absolute()),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "-np",
+        "1",
+    ]
     command += ["--offline", "--log-verbosity", "1", *options]
     try:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = processes.start(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     except OSError as error:
         raise ModelNotUsable(f"{program}: cannot be run ({error.strerror or error})") from None
     url = f"http://127.0.0.1:{port}"

@@ -8,21 +8,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from enum import StrEnum
 from typing import Any
 
+from tabspec import processes
 from tabspec.errors import ModelNotUsable, ModelUnavailable
+from tabspec.models.hub import absolute
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
 from tabspec.models.streams import Streams
 from tabspec.models.wire import LONGEST_LINE, Message, from_line, read_info, to_line
 
 log = logging.getLogger(__name__)
 
-COMMAND = (sys.executable, "-m", "tabspec.models.worker_main")
+COMMAND = tuple(processes.python("tabspec.models.worker_main"))
 
 # A worker that dies while it loads will most likely die again: the third time it is given up.
 MOST_DEATHS_IN_LOADING = 3
@@ -62,7 +63,7 @@ class WorkerModel:
         on_progress: Callable[[WorkerState, str], None] = lambda _state, _detail: None,
         command: tuple[str, ...] = COMMAND,
     ) -> None:
-        self._load = to_line("load", model=name, options=options or {}, threads=threads)
+        self._load = to_line("load", model=absolute(name), options=options or {}, threads=threads)
         self._command, self._on_progress = command, on_progress
         self._info = ModelInfo(name or "bundled", f"not loaded yet: {name or 'bundled'}", 0)
         self._streams = Streams(self._write)
@@ -147,8 +148,8 @@ class WorkerModel:
         self._said.clear()
         pipe = asyncio.subprocess.PIPE
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=pipe, stdout=pipe, stderr=pipe, limit=LONGEST_LINE
+            process = await processes.open_process(
+                self._command, stdin=pipe, stdout=pipe, stderr=pipe, limit=LONGEST_LINE
             )
         except OSError as error:
             self._give_up(ModelUnavailable(f"the model's process cannot be started: {error.strerror}"))

@@ -1,6 +1,6 @@
 """The worker process: loads a model and serves it on its standard input and output.
 
-    python -m tabspec.models.worker_main
+    python -P -m tabspec.models.worker_main
 
 The protocol is that of `tabspec.models.wire`. It ends when its standard input does, that is, when its parent dies.
 """

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 import sysconfig
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tabspec import processes
 from tabspec.errors import InputError
 
 BUNDLED_LIST = Path(__file__).with_name("sources.toml")
@@ -76,7 +76,7 @@ def origins(folder: Path) -> list[Path]:
 
 def _commands(sources: SourceList, folder: Path) -> Iterator[tuple[str, list[str], Path]]:
     """Name, command (to be run in the kind's folder), and the file that says that it was done."""
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    pip = processes.python("pip", "download", "--quiet", "--no-deps", "--only-binary=:all:")
     for kind, names, command in (
         ("python", sources.python, pip),
         ("npm", sources.npm, ["npm", "pack", "--silent", "--ignore-scripts"]),
@@ -88,7 +88,7 @@ def _commands(sources: SourceList, folder: Path) -> Iterator[tuple[str, list[str
 
 def _run(command: list[str], folder: Path) -> bool:
     try:
-        subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=_SECONDS)
+        processes.run(command, cwd=folder, check=True, capture_output=True, timeout=_SECONDS)
     except (OSError, subprocess.SubprocessError):
         return False
     return True

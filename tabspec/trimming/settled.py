@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 from tabspec.trimming.indentation import leaves_block
 from tabspec.trimming.repetition import circle, says_below
+from tabspec.trimming.unseen import unseen
 
 
 @dataclass(frozen=True, slots=True)
 class Around:
     """What of a document decides what is cut off: the cursor's ``line`` up to it, and the next one ``below`` with
     something on it, without blanks around it ("": none is near). Line ends of a text are ``\\n``. ``repetition`` and
-    ``indentation`` tell which cuts are made at all."""
+    ``indentation`` tell whether these cuts are made; what cannot be seen is cut off always."""
 
     line: str = ""
     below: str = ""
@@ -29,7 +30,7 @@ class Around:
 
         That a beginning of ``since`` characters is not settled is known.
         """
-        ends: list[int | None] = []
+        ends: list[int | None] = [unseen(text, since)]
         if self.repetition:
             found = circle(text, since)
             ends += [found and found[0], says_below(self.line, text, self.below, since)]

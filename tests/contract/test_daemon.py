@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -131,31 +130,6 @@ def test_a_folder_that_others_can_write_to_is_not_used(place: Place, spoil: str)
         place.folder.rmdir()
         place.folder.symlink_to("/tmp")
     with pytest.raises(InputError, match="yours alone"):
-        find()
-
-
-async def test_tcp_wants_the_token(place: Place, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    async with daemon(place, "--model", folder, "--tcp", str(port)):
-        monkeypatch.setenv("TABSPEC_DAEMON", f"127.0.0.1:{port}")
-        over = find()
-        assert stat.S_IMODE((place.folder / "daemon.token").stat().st_mode) == 0o600
-        told = await ask(over, "status")
-        assert told and told["state"] in ("loading", "ready")
-        async with client(folder) as good:
-            await good.start()
-            assert good.shared
-        monkeypatch.setenv("TABSPEC_DAEMON_TOKEN", "guessed")
-        with pytest.raises(ModelUnavailable, match="wrong token"):
-            await ask(over, "stop")
-        async with client(folder, options=OPTIONS, threads=1) as bad:
-            await bad.start()
-            assert not bad.shared
-        assert await ask(place, "status"), "and it was not stopped"
-    monkeypatch.setenv("TABSPEC_DAEMON", "192.0.2.1:80")
-    with pytest.raises(InputError, match="not a port of this machine"):
         find()
 
 

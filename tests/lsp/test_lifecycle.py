@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -246,3 +247,13 @@ def test_an_input_that_no_event_loop_can_wait_for_is_at_its_end() -> None:
         command, env=environment(), capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "")
+
+
+async def test_the_log_file_is_the_users_alone(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "server.log"
+    file.write_text("before\n")
+    file.chmod(0o644)
+    client = await start("--log-file", str(file), "--log-level", "debug")
+    assert await client.stop() == 0
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert len(file.read_text("utf-8").splitlines()) > 1

@@ -197,3 +197,17 @@ def test_no_uri_leads_out_of_the_folder(tmp_path: Path, uri: str) -> None:
     recorder.close()
     assert [read_session(path).uri for path in files(folder)] == [uri]
     assert files(tmp_path) == [folder]
+
+
+async def test_a_recording_that_has_ended_is_not_shown_as_running(start: Start, tmp_path: Path) -> None:
+    folder = tmp_path / "sessions"
+    client = await start("--record", str(folder))
+    assert (await client.status())["recording"] == str(folder)
+    folder.rmdir()  # its first file cannot be made
+    for number in range(3):
+        uri = f"file:///project/{number}.py"
+        client.open("a = 1\n", uri)
+        client.change(2, {"text": "a = 2\n"}, uri=uri)
+        assert (await client.status())["recording"] is None
+    assert await client.stop() == 0
+    assert not folder.exists()

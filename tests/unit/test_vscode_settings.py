@@ -30,3 +30,13 @@ def test_the_server_takes_every_setting_by_the_name_the_extension_sends() -> Non
     options, problems = Options().updated(values)
     assert problems == []
     assert options.server.status_notifications
+
+
+def test_an_untrusted_workspace_names_no_program_and_no_model() -> None:
+    package = json.loads((EXTENSION / "package.json").read_text("utf-8"))
+    declared = {name for part in package["contributes"]["configuration"] for name in part["properties"]}
+    trust = package["capabilities"]["untrustedWorkspaces"]
+    wanted = {name for name in declared if name.startswith("tabspec.server.")} | {"tabspec.model"}
+    scopes = {k: v["scope"] for part in package["contributes"]["configuration"] for k, v in part["properties"].items()}
+    assert trust["supported"] == "limited"
+    assert wanted == set(trust["restrictedConfigurations"]) | {name for name in wanted if scopes[name] == "machine"}

@@ -22,6 +22,8 @@ export function activate(context: vscode.ExtensionContext): void {
     new CursorRest(running),
     ...registerCommands(running, offers, log),
     vscode.workspace.onDidChangeConfiguration((event) => concernsStart(event) && void running.restart()),
+    // the Python extension's interpreter is looked at only now
+    vscode.workspace.onDidGrantWorkspaceTrust(() => running.phase === "missing" && void running.restart()),
   );
   void running.restart();
 }

@@ -2,6 +2,7 @@
 
 import { execFile } from "node:child_process";
 import * as fs from "node:fs/promises";
+import * as os from "node:os";
 import * as path from "node:path";
 
 /** A program and its arguments, and why it was chosen. */
@@ -31,7 +32,8 @@ const PROBE_MS = 10_000;
 
 /**
  * The server to start, or what was tried in vain. What is configured is taken unseen: if it does not start, its own
- * message says more than a probe could. `interpreter` is the Python extension's, if it has one.
+ * message says more than a probe could. `interpreter` is the Python extension's, if it has one; not in an untrusted
+ * workspace, where it may lie in the workspace.
  */
 export async function findServer(
   settings: ServerSettings,
@@ -43,23 +45,25 @@ export async function findServer(
   if (settings.python) return byPython(settings.python, settings.args, "the setting tabspec.server.python");
   const found = await machine.onPath(NAME);
   if (found) return { command: found, args: ["--stdio", ...settings.args], because: "it is on PATH" };
-  const pythons = [...(interpreter ? [interpreter] : []), ...PYTHONS];
-  for (const python of pythons) {
-    if (await machine.hasTabspec(python)) return byPython(python, settings.args, "tabspec is installed in it");
+  const pythons = await Promise.all(PYTHONS.map((name) => machine.onPath(name)));
+  for (const python of [interpreter, ...pythons]) {
+    if (python && (await machine.hasTabspec(python))) return byPython(python, settings.args, "tabspec is installed in it");
   }
-  return { tried: [`${NAME} on PATH`, ...pythons] };
+  return { tried: [`${NAME} on PATH`, ...(interpreter ? [interpreter] : []), ...PYTHONS] };
 }
 
 function byPython(python: string, args: string[], because: string): Program {
-  return { command: python, args: ["-m", "tabspec_lsp.main", "--stdio", ...args], because };
+  // -P: without it, Python would import from the working directory first
+  return { command: python, args: ["-P", "-m", "tabspec_lsp.main", "--stdio", ...args], because };
 }
 
-/** This machine, as the server will see it: with its environment. */
+/** This machine, as the server will see it: with its environment. Relative folders on PATH are passed over: they would
+ * be folders of whatever is open. */
 export function thisMachine(env: NodeJS.ProcessEnv): Machine {
   return {
     async onPath(name) {
       const suffixes = process.platform === "win32" ? [".exe", ".cmd"] : [""];
-      for (const folder of (env.PATH ?? env.Path ?? "").split(path.delimiter).filter(Boolean)) {
+      for (const folder of (env.PATH ?? env.Path ?? "").split(path.delimiter).filter(path.isAbsolute)) {
         for (const suffix of suffixes) {
           const file = path.join(folder, name + suffix);
           if (await fs.access(file, fs.constants.X_OK).then(() => true, () => false)) return file;
@@ -69,7 +73,8 @@ export function thisMachine(env: NodeJS.ProcessEnv): Machine {
     },
     hasTabspec(python) {
       return new Promise((resolve) => {
-        execFile(python, ["-c", "import tabspec_lsp"], { env, timeout: PROBE_MS }, (error) => resolve(!error));
+        const options = { env, cwd: os.homedir(), timeout: PROBE_MS };
+        execFile(python, ["-P", "-c", "import tabspec_lsp"], options, (error) => resolve(!error));
       });
     },
   };

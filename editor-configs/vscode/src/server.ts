@@ -1,8 +1,10 @@
 /* The language server's life: found, started, restarted, stopped. One at a time. */
 
+import * as os from "node:os";
 import * as vscode from "vscode";
 import { LanguageClient, RevealOutputChannelOn, State, type Middleware } from "vscode-languageclient/node";
 import { findServer, thisMachine } from "./find-server";
+import { pythonEnvironment } from "./python-environment";
 import { engineSettings, serverEnvironment, serverSettings } from "./settings";
 import type { Status } from "./status";
 
@@ -59,7 +61,7 @@ export class Server {
 
   private async startClient(): Promise<void> {
     this.enter("starting");
-    const env = { ...process.env, ...serverEnvironment() };
+    const env = pythonEnvironment(process.env, serverEnvironment());
     const found = await findServer(serverSettings(), await pythonOfTheWorkspace(), thisMachine(env));
     if ("tried" in found) {
       this.log.error(`no language server found; tried: ${found.tried.join(", ")}`);
@@ -69,7 +71,9 @@ export class Server {
     }
     const { command, args, because } = found;
     this.log.info(`starting ${[command, ...args].join(" ")}: ${because}`);
-    const client = new LanguageClient("tabspec", "tabspec", { command, args, options: { env } }, {
+    // By default the workspace's folder: a relative path in the settings would name a program of an untrusted workspace.
+    const cwd = vscode.workspace.isTrusted ? undefined : os.homedir();
+    const client = new LanguageClient("tabspec", "tabspec", { command, args, options: { env, cwd } }, {
       documentSelector: DOCUMENTS,
       outputChannel: this.log,
       traceOutputChannel: this.log,
@@ -131,8 +135,9 @@ export class Server {
   }
 }
 
-/** The interpreter chosen in the Python extension, if that is installed. */
+/** The interpreter chosen in the Python extension, if that is installed and may be run: it may lie in the workspace. */
 async function pythonOfTheWorkspace(): Promise<string | undefined> {
+  if (!vscode.workspace.isTrusted) return undefined;
   const python = vscode.extensions.getExtension("ms-python.python");
   if (!python) return undefined;
   const api = await python.activate();

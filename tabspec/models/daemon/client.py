@@ -46,7 +46,7 @@ class Connection:
         tells."""
         async with asyncio.timeout(CONNECT_S):
             reader, writer = await place.open()
-        writer.write(to_line("load", identity=identity(model), token=place.token()))
+        writer.write(to_line("load", identity=identity(model)))
         return cls(reader, writer, on_progress)
 
     async def ready(self) -> ModelInfo:
@@ -105,7 +105,7 @@ async def ask(place: Place, op: str) -> dict[str, Any] | None:
         async with asyncio.timeout(CONNECT_S):
             reader, writer = await place.open()
             try:
-                writer.write(to_line(op, token=place.token()))
+                writer.write(to_line(op))
                 answer = from_line(await reader.readline())
             finally:
                 writer.close()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 import itertools
 import logging
 import os
@@ -21,6 +20,7 @@ from typing import Any
 from tabspec import __version__
 from tabspec.errors import ModelNotUsable, ModelUnavailable
 from tabspec.models.daemon.place import identity
+from tabspec.models.daemon.private import NotOurs, check_peer
 from tabspec.models.protocol import Chunk, ModelInfo, slots_of
 from tabspec.models.serving import Serving
 from tabspec.models.wire import LONGEST_LINE, Message, answer_line, from_line, info_fields, read_request, to_line
@@ -56,8 +56,8 @@ class Daemon:
     """Serves ``model`` (as for `WorkerModel`, whose ``options`` and ``command`` the further arguments are) until it is
     stopped, has had no client for ``idle`` seconds (0: never), or the model turns out not to be usable."""
 
-    def __init__(self, model: str | None, *, idle: float = 0.0, token: str = "", **worker: Any) -> None:
-        self._identity, self._idle, self._token = identity(model), idle, token
+    def __init__(self, model: str | None, *, idle: float = 0.0, **worker: Any) -> None:
+        self._identity, self._idle = identity(model), idle
         self._model = WorkerModel(model, on_progress=self._progress, **worker)
         self._clients: dict[int, _Client] = {}
         self._numbers = itertools.count(1)
@@ -68,21 +68,15 @@ class Daemon:
         self._handlers: set[asyncio.Task[None]] = set()
         self._serving = Serving(self._model, self._send, max(slots_of(self._model), 1), whose=_client_of)
 
-    async def run(self, listening: socket.socket, port: int | None = None) -> None:
-        """Serve. ``port`` is one of loopback, to listen on besides (0: any). Raises `ModelNotUsable` if the model is
-        not."""
-        servers = [await asyncio.start_unix_server(self._connected, sock=listening, limit=LONGEST_LINE)]
-        if port is not None:
-            assert self._token, "TCP is for those with the token"
-            servers.append(await asyncio.start_server(self._tcp_connected, "127.0.0.1", port, limit=LONGEST_LINE))
-            log.warning("listening on 127.0.0.1:%d", servers[-1].sockets[0].getsockname()[1])
+    async def run(self, listening: socket.socket) -> None:
+        """Serve. Raises `ModelNotUsable` if the model is not."""
+        server = await asyncio.start_unix_server(self._connected, sock=listening, limit=LONGEST_LINE)
         self._maybe_idle()
         loading = asyncio.create_task(self._load())
         try:
             await self._stopped.wait()
         finally:
-            for server in servers:
-                server.close()
+            server.close()
             loading.cancel()
             for task in list(self._handlers):
                 task.cancel()
@@ -129,21 +123,18 @@ class Daemon:
 
     # --- clients ----------------------------------------------------------------------------------------------------
 
-    async def _tcp_connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._connected(reader, writer, self._token)
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str = "") -> None:
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task
         self._handlers.add(task)
         try:
+            check_peer(writer.get_extra_info("socket"))
             async with asyncio.timeout(HELLO_S):
                 hello = from_line(await reader.readline())
-            if token and not hmac.compare_digest(str(hello.get("token", "")).encode(), token.encode()):
-                writer.write(to_line("failed", message="wrong token"))
-            else:
-                await self._greet(hello, reader, writer)
-        except (TimeoutError, ValueError, KeyError, TypeError, ConnectionError) as error:
+            await self._greet(hello, reader, writer)
+        except NotOurs as error:
+            log.warning("a connection was closed: %s", error)
+        except (TimeoutError, ValueError, KeyError, TypeError, OSError) as error:
             log.info("a connection was closed: %s", type(error).__name__)
         except asyncio.CancelledError:
             pass  # by `run`, at its end: asyncio's servers have nobody to hand it on to

@@ -10,16 +10,17 @@ import asyncio
 import contextlib
 import logging
 import subprocess
-import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
+from tabspec import processes
 from tabspec.config import DaemonMode
 from tabspec.errors import InputError, ModelNotUsable, ModelUnavailable
 from tabspec.models.daemon.client import Connection, Lost
 from tabspec.models.daemon.place import Place, find
+from tabspec.models.hub import absolute
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
 from tabspec.models.worker import WorkerModel, WorkerState
 
@@ -162,7 +163,7 @@ class SharedModel:
             try:
                 connection = await Connection.open(self._place, self._name, self._of_daemon)
             except (OSError, TimeoutError):
-                if start and step == 0 and not self._place.address:
+                if start and step == 0:
                     _start_daemon(self._name)
                 if start:
                     await asyncio.sleep(STEP_S)  # another process comes up: there is nothing else to wait on
@@ -251,9 +252,9 @@ def _place(mode: DaemonMode) -> Place | None:
 
 def _start_daemon(model: str | None) -> None:
     """Start one of its own session, which outlives this process. If another is quicker, it ends by itself."""
-    command = [sys.executable, "-m", "tabspec", "daemon", "--detached", *(["--model", model] if model else [])]
-    subprocess.Popen(
-        command,
+    named = absolute(model)
+    processes.start(
+        processes.python("tabspec", "daemon", "--detached", *(["--model", named] if named else [])),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

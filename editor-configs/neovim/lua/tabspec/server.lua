@@ -6,6 +6,15 @@ M.NAME = 'tabspec'
 M.status = nil ---@type table? what the server last said of itself: the result of tabspec/status
 M.failure = nil ---@type string? why there is no server
 
+-- Python runs, or looks for, what these variables name ('' is as good as unset to it), and it would import from the working
+-- directory first: nothing that lies in the folder being edited may run. tabspec/processes.py has the same list.
+local ENVIRONMENT = { PYTHONSAFEPATH = '1' }
+for _, name in ipairs({
+  'BREAKPOINT', 'EXECUTABLE', 'HOME', 'INSPECT', 'PATH', 'PLATLIBDIR', 'PYCACHEPREFIX', 'STARTUP', 'WARNINGS',
+}) do
+  ENVIRONMENT['PYTHON' .. name] = ''
+end
+
 ---The repository that this plugin lies in: REPOSITORY/editor-configs/neovim/lua/tabspec/server.lua.
 local function repository()
   local file = debug.getinfo(1, 'S').source:sub(2)
@@ -131,6 +140,7 @@ function M.start(buf)
   vim.lsp.start({
     name = M.NAME,
     cmd = cmd,
+    cmd_env = ENVIRONMENT,
     root_dir = vim.fs.root(buf, config.options.root_markers) or (name ~= '' and vim.fs.dirname(name)) or vim.uv.cwd(),
     capabilities = capabilities,
     init_options = settings,
