@@ -72,6 +72,8 @@ class IgnoreRules:
             for key in {_key(str(folder)), _key(_resolved(str(folder)))}:
                 self._folders.setdefault(key, []).append(spec)
         self.problems = tuple(found)
+        self.closed = any(None in specs for specs in self._folders.values())
+        """Whether all files of a folder are ignored, since its rules cannot be known."""
         self._decided = lru_cache(maxsize=4_096)(self._decide)  # paths; a workspace's open and imported files
 
     @classmethod
@@ -86,6 +88,8 @@ class IgnoreRules:
             except RulesError as error:
                 rules[folder] = None
                 problems.append(_closed(folder, str(error)))
+                continue
+            if found is None:  # the rules of a folder around it hold
                 continue
             rules[folder] = found.lines
             problems += [f"{folder / FILE_NAME}: {found.problem}"] if found.problem else []
@@ -112,7 +116,7 @@ class IgnoreRules:
         """Whether the document with this URI is to be left alone: by its own name, or by that of the file that it is a
         link to.
 
-        The rules of the innermost folder that holds it decide; outside of all folders, the built-in ones.
+        Of the folders that hold it, the innermost that has rules decides; outside of all, the built-in ones do.
         """
         path = str(path_of(uri))
         if len(path) > _LONGEST_PATH:

@@ -14,6 +14,7 @@ FILE_NAME = ".tabspecignore"
 MOST_RULES = 1_000
 # A thousand rules of usual length.
 MOST_BYTES = 64 << 10
+_TOO_LARGE = f"it has more than {MOST_BYTES >> 10} KiB; shorten it"
 # Names of files have at most 255 characters, and a rule is seldom longer than one.
 LONGEST_RULE = 512
 
@@ -30,16 +31,23 @@ class RulesFile:
     problem: str = ""
 
 
-def read_rules(path: Path) -> RulesFile:
-    """The rules in a file; none if it is not there. Raises `RulesError`.
+def read_rules(path: Path) -> RulesFile | None:
+    """The rules in a file; None if it is not there. Raises `RulesError`.
 
     Only regular files are read, and of a link not what it leads to. UTF-8 is read with and without a byte order mark,
     UTF-16 with one. Lines that are not UTF-8 are read as Latin-1, so that their rules stay in force.
     """
     data = _data(path)
+    return None if data is None else parse_rules(data)
+
+
+def parse_rules(data: bytes) -> RulesFile:
+    """The rules in a rules file's bytes, as `read_rules` has them. Raises `RulesError`."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return RulesFile(_checked(_decoded(data)))
     data = data.removeprefix(codecs.BOM_UTF8)
+    if len(data) > MOST_BYTES:
+        raise RulesError(_TOO_LARGE)
     if b"\0" in data:
         raise RulesError("it is not text in UTF-8; save it as UTF-8")
     try:
@@ -50,13 +58,13 @@ def read_rules(path: Path) -> RulesFile:
     return RulesFile(_checked(text), f"line {line} is not UTF-8 and was read as Latin-1; save the file as UTF-8")
 
 
-def _data(path: Path) -> bytes:
+def _data(path: Path) -> bytes | None:
     try:
         return read_regular(path, MOST_BYTES, follow=False)
     except (FileNotFoundError, NotADirectoryError):
-        return b""
+        return None
     except TooLarge:
-        raise RulesError(f"it has more than {MOST_BYTES >> 10} KiB; shorten it") from None
+        raise RulesError(_TOO_LARGE) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the folder's name
         if path.is_symlink():
             raise RulesError("it is a link, which is not followed; put the file itself there") from None

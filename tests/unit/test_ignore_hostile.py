@@ -100,8 +100,7 @@ def test_a_line_that_is_no_pattern_is_told(tmp_path: Path) -> None:
 
 
 def test_without_a_file_nothing_is_told(tmp_path: Path) -> None:
-    assert read_rules(tmp_path / FILE_NAME).lines == ("",)
-    assert read_rules(tmp_path / "no folder" / FILE_NAME).problem == ""
+    assert read_rules(tmp_path / FILE_NAME) is read_rules(tmp_path / "no folder" / FILE_NAME) is None
     assert IgnoreRules.read([tmp_path]).problems == ()
 
 
