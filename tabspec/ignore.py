@@ -170,9 +170,14 @@ def _spec(lines: Iterable[str], folder: PurePath, problems: list[str]) -> GitIgn
     return GitIgnoreSpec(good, backend="simple")
 
 
+# Bytes of a name that are not UTF-8 are read as Latin-1, as in a rules file. (Python has a surrogate for each.)
+_BYTES = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}
+
+
 def _folded(text: str) -> str:
-    """Without case, and with accents in one form (macOS has its own)."""
-    return unicodedata.normalize("NFC", text.casefold())
+    """Without case, with accents in one form (macOS has its own), and without surrogates, which RE2 cannot take."""
+    text = text.translate(_BYTES) if not text.isascii() else text
+    return unicodedata.normalize("NFC", text.casefold()).encode("utf-8", "replace").decode("utf-8")
 
 
 def _key(path: str) -> str:

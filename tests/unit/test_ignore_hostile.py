@@ -185,6 +185,14 @@ def test_a_workspace_that_is_a_link_has_one_set_of_rules(tmp_path: Path) -> None
         assert not ignored(rules, real, "a.py")
 
 
+def test_names_that_are_no_utf_8(tmp_path: Path) -> None:
+    rules = write(tmp_path, "geheim_ü.py\n".encode("latin-1"))
+    (tmp_path / os.fsdecode(b"geheim_\xfc.py")).write_text("x")
+    (tmp_path / "link.py").symlink_to(tmp_path / os.fsdecode(b"geheim_\xfc.py"))
+    assert ignored(rules, tmp_path, "link.py"), "the same bytes in the rule and in the name"
+    assert not rules.ignored(tmp_path.as_uri() + "/\ud800.py") and rules.ignored(tmp_path.as_uri() + "/\ud800/.env")
+
+
 def test_dots_lead_nowhere(tmp_path: Path) -> None:
     rules = write(tmp_path, b"own/*.txt\n")
     assert rules.ignored(f"{tmp_path.as_uri()}/x/../own/a.txt")
