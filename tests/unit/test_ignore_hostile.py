@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path, PurePath
 
 import pytest
@@ -94,9 +95,10 @@ def test_no_encoding_drops_rules(tmp_path: Path, data: bytes, told: bool) -> Non
 
 
 def test_a_line_that_is_no_pattern_is_told(tmp_path: Path) -> None:
-    rules = write(tmp_path, b"*.sql\n!\n")
+    rules = write(tmp_path, b"*.sql\n!\n" + b"[z-a]\n" * 500)
     assert ignored(rules, tmp_path, "a.sql") and not ignored(rules, tmp_path, "a.py")
-    assert "'!'" in rules.problems[0]
+    (problem,) = rules.problems
+    assert "'!'" in problem and "500 others" in problem
 
 
 def test_without_a_file_nothing_is_told(tmp_path: Path) -> None:
@@ -117,7 +119,7 @@ def test_it_is_pathspecs_own_in_linear_time(lines: list[str], name: str) -> None
     for line in lines:
         try:
             GitIgnoreSpec.from_lines([line], backend="simple")
-        except ValueError:
+        except (ValueError, re.error):
             continue
         good.append(line)
     path = os.path.normpath(f"/w/{name}")
