@@ -27,7 +27,7 @@ from tabspec.models.http.key import api_key
 from tabspec.models.http.ours import answer
 from tabspec.models.http.pace import Pace
 from tabspec.models.http.reading import budget, read_on
-from tabspec.models.http.secrets import secret_in, stays_here
+from tabspec.models.http.secrets import secret_in_request, stays_here
 from tabspec.models.http.wire import Busy, Refused, TooLong, Wire
 from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, ModelInfo
 from tabspec.models.writing import writable
@@ -117,7 +117,7 @@ class HttpModel:
             return self._server
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-        if not stays_here(self.address.base) and (secret := secret_in(_texts(request))):
+        if not stays_here(self.address.base) and (secret := secret_in_request(request)):
             raise ModelError(f"not sent to {self.address.base}: the text around the cursor holds a secret ({secret})")
         if self._pace.left():
             raise ModelUnavailable(self._pace.why)
@@ -150,7 +150,7 @@ class HttpModel:
             ask = first_ask(server, self.address, prompts, request)
         else:
             ask = self._plain(server, request)
-        return Preview(self.address.base + ask.path, ask.body, self.wire.has_key, here, secret_in(_texts(request)))
+        return Preview(self.address.base + ask.path, ask.body, self.wire.has_key, here, secret_in_request(request))
 
     async def close(self) -> None:
         await self.wire.close()
@@ -290,8 +290,3 @@ class HttpModel:
 def _format_name(address: Address) -> str:
     form = format_of(address.format or address.model)
     return form.name if form else ""
-
-
-def _texts(request: GenerationRequest) -> list[str]:
-    """All of the user's text that a request holds."""
-    return [request.prefix + request.resume, request.suffix, *(text.text for text in request.related)]
