@@ -40,7 +40,8 @@ class Address:
     ``tokenizer.json``: prompts are sent as tokens then. ``exact`` decodes the line in progress under a constraint
     (docs/servers.md). ``slots`` is how many requests may be in flight at a time (0: what the server tells, else 2).
     ``slot`` pins llama.cpp's slot (-1: its choice). ``priority`` marks speculative requests for servers that schedule
-    by it.
+    by it. ``recall`` sends `tabspec cluster` the file's text around the window, too, from which it can recall; by
+    itself on this machine only.
     """
 
     base: str
@@ -52,6 +53,7 @@ class Address:
     slots: int = 0
     slot: int = -1
     priority: Switch = Switch.AUTO
+    recall: Switch = Switch.AUTO
 
 
 _OPTIONS = {item.name: item for item in fields(Address) if item.name not in ("base", "model")}

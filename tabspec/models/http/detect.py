@@ -21,6 +21,8 @@ from tabspec.prompt.fim import detect as detect_format
 USUAL_SLOTS = 2
 # Where a server does not tell its model's context. Ollama's default (OLLAMA_CONTEXT_LENGTH), the shortest around.
 USUAL_CONTEXT = 4096
+# As an address may ask for: what a server names beyond that is a mistake.
+MOST_SLOTS = 1024
 
 
 class Kind(StrEnum):
@@ -29,7 +31,6 @@ class Kind(StrEnum):
     LLAMA_CPP = "llama.cpp"
     VLLM = "vLLM"
     OLLAMA = "Ollama"
-    TGI = "TGI"
     TABSPEC = "tabspec cluster"
     OTHER = "OpenAI-compatible"
 
@@ -57,7 +58,7 @@ class Server:
 
 async def detect(wire: Wire, address: Address) -> Server:
     """Ask the server what it is. Raises `ModelUnavailable` while it cannot say, `ModelError` if it refuses the key."""
-    server = await _llama_cpp(wire) or await _by_models(wire, address) or await _tgi(wire)
+    server = await _llama_cpp(wire) or await _by_models(wire, address)
     if server is None:
         if not address.model:
             raise ModelError(f"{wire.base} does not name its model; name it: {wire.base}#MODEL")
@@ -85,7 +86,7 @@ async def _llama_cpp(wire: Wire) -> Server | None:
         Kind.LLAMA_CPP,
         name or "llama.cpp",
         _number(settings.get("n_ctx")) or USUAL_CONTEXT,
-        _number(props.get("total_slots")) or 1,
+        min(_number(props.get("total_slots")) or 1, MOST_SLOTS),
         vocabulary,
         str(props.get("build_info", "")),
     )
@@ -126,7 +127,7 @@ async def _by_models(wire: Wire, address: Address) -> Server | None:
         return Server(Kind.VLLM, name, _number(entry.get("max_model_len")) or USUAL_CONTEXT, slots=4)
     if owner == "library" or "version" in await _asked(wire, "/api/version"):
         return Server(Kind.OLLAMA, name)
-    return await _tgi(wire) or (Server(Kind.OTHER, name) if name else None)
+    return Server(Kind.OTHER, name) if name else None
 
 
 def _ours(entry: dict[str, Any], name: str) -> Server:
@@ -134,25 +135,20 @@ def _ours(entry: dict[str, Any], name: str) -> Server:
     told = entry.get("tabspec")
     try:
         info = read_info(told["info"])  # type: ignore[index]
-        slots = int(told["slots"])  # type: ignore[index]
-    except (KeyError, TypeError, ValueError):
+        slots = min(int(told["slots"]), MOST_SLOTS)  # type: ignore[index]
+        if not (isinstance(info.fingerprint, str) and isinstance(info.context_tokens, int)):
+            raise TypeError("fields of another type")
+        info = replace(info, name=name, together=int(info.together))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise ModelError("the server says that it is tabspec, but not which model it has: is it a newer one?") from None
     return Server(Kind.TABSPEC, name, info.context_tokens, max(slots, 1), build=info.fingerprint, info=info)
-
-
-async def _tgi(wire: Wire) -> Server | None:
-    info = await _asked(wire, "/info")
-    if "max_total_tokens" not in info or "model_id" not in info:
-        return None
-    context = _number(info.get("max_total_tokens")) or USUAL_CONTEXT
-    return Server(Kind.TGI, str(info["model_id"]), context, slots=4, build=str(info.get("version", "")))
 
 
 async def _asked(wire: Wire, path: str) -> dict[str, Any]:
     """The object at ``path``; an empty one where there is none."""
     status, found = await wire.document(path)
     if status in (401, 403):
-        raise ModelError(f"{wire.base} refuses the key (status {status}): set TABSPEC_API_KEY")
+        raise wire.key_refused(status)
     if status == 503:
         raise ModelUnavailable(f"{wire.base} is starting or busy (status 503)")
     return found if status == 200 and isinstance(found, dict) else {}
