@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
 
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo, slots_of
+
+# Chunks that are computed for a client that has not read those before. A token's way through Ray and HTTP takes as long
+# as a few tokens to decode; a client that is further behind has stopped reading.
+AHEAD = 16
 
 
 class Turns:
@@ -42,8 +47,28 @@ class Turns:
         return len(self._lines[0]), len(self._lines[1])
 
 
+@dataclass
+class _Computed:
+    """Chunks on their way from the model to a reader that may be slower. ``taken`` is set when the reader takes one;
+    None in the queue is the end."""
+
+    chunks: asyncio.Queue[Chunk | None] = field(default_factory=asyncio.Queue)
+    taken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def full(self) -> bool:
+        return self.chunks.qsize() >= AHEAD
+
+    async def room(self) -> None:
+        """Wait until the reader has taken enough."""
+        while self.full:
+            self.taken.clear()
+            await self.taken.wait()
+
+
 class TurnTaking:
-    """The streams of ``model``, which take turns between two of its decode steps."""
+    """The streams of ``model``, which take turns between two of its decode steps. A stream whose reader falls behind
+    leaves the line until it has caught up, so that a client that does not read holds up no other."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -58,14 +83,43 @@ class TurnTaking:
         self, request: GenerationRequest, prompt: str | Sequence[int] | None = None
     ) -> AsyncGenerator[Chunk, None]:
         """Answer ``request``; with a ``prompt``, go on behind it as it stands. Errors are those of `Model.stream`."""
-        async with aclosing(self._stream(request, prompt)) as stream:
-            with self.turns.stand(request.foreground) as turn:
-                while True:
-                    await turn.wait()
-                    chunk = await anext(stream, None)
-                    if chunk is None:
-                        return
-                    yield chunk
+        computed = _Computed()
+        computing = asyncio.create_task(self._compute(request, prompt, computed))
+        try:
+            while (chunk := await computed.chunks.get()) is not None:
+                computed.taken.set()
+                yield chunk
+            await computing  # raises what the model has raised
+        finally:
+            computing.cancel()
+            await asyncio.wait([computing])
+            if not computing.cancelled():
+                computing.exception()  # seen: the reader has gone before it came
+
+    async def _compute(
+        self, request: GenerationRequest, prompt: str | Sequence[int] | None, computed: _Computed
+    ) -> None:
+        try:
+            async with aclosing(self._stream(request, prompt)) as stream:
+                more = True
+                while more:
+                    await computed.room()
+                    with self.turns.stand(request.foreground) as turn:
+                        more = await self._steps(stream, turn, computed)
+        finally:
+            computed.chunks.put_nowait(None)
+
+    async def _steps(self, stream: AsyncGenerator[Chunk, None], turn: asyncio.Event, computed: _Computed) -> bool:
+        """Compute until the reader falls behind (true) or the answer ends (false)."""
+        while not computed.full:
+            while not turn.is_set():
+                await turn.wait()
+            chunk = await anext(stream, None)
+            if chunk is None:
+                return False
+            computed.chunks.put_nowait(chunk)
+            await asyncio.sleep(0)  # the reader comes first: it may have enough
+        return True
 
     def _stream(self, request: GenerationRequest, prompt: str | Sequence[int] | None) -> AsyncGenerator[Chunk, None]:
         if prompt is None:
