@@ -117,6 +117,27 @@ def test_eight_clients_that_do_not_read_hold_up_no_other() -> None:
     assert model.running == 0
 
 
+def test_eight_clients_with_long_answers_hold_up_no_other() -> None:
+    """They read all of them: it is by their length that the ninth waited for their end, 40 s."""
+    model = ScriptedModel({"long": "x" * 500, "a": "12345"}, token_s=0.01, token_chars=1)
+
+    async def play() -> tuple[float, list[Client]]:
+        loop = asyncio.get_running_loop()
+        endpoint = Endpoint(Here(model), Guard())
+        greedy = [Client(body(prompt="long", max_tokens=500, stream=True)) for _ in range(8)]
+        tasks = [loop.create_task(client.ask(endpoint)) for client in greedy]
+        await asyncio.sleep(10.0)  # each has had its first share
+        began, ninth = loop.time(), Client(body(max_tokens=20, stream=True))
+        await ninth.ask(endpoint)
+        took = loop.time() - began
+        await asyncio.wait(tasks)
+        return took, greedy
+
+    took, greedy = run_virtual(play())
+    assert took <= 0.1
+    assert all(client.text.count("x") >= 500 and "[DONE]" in client.text for client in greedy)
+
+
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=5), st.integers(1, 3))
 def test_a_slow_reader_gets_the_whole_answer_and_the_model_is_never_far_ahead(pauses: list[int], slots: int) -> None:
     model = ScriptedModel({"a": "x" * 60}, token_s=0.01, token_chars=1)
