@@ -68,8 +68,9 @@ class Imports:
         from tabspec.engine.imported import read_imported  # with pathspec, which takes 30 ms
 
         found = await asyncio.to_thread(read_imported, document, self._folders(), self._ignored)
-        if self._documents.get(document.uri):
-            self._neighbours.imports(document.uri, found)
+        # Rules can have changed while they were read.
+        if self._documents.get(document.uri) and not self._ignored(document.uri):
+            self._neighbours.imports(document.uri, [each for each in found if not self._ignored(each.uri)])
 
 
 def _imports(document: Document, edit: Edit) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -143,6 +143,12 @@ class Offers:
     def closed(self, uri: str) -> None:
         """The document was closed, or its text is not known any more."""
         self._places.pop(uri, None)
+
+    def purge(self, ignored: Callable[[str], bool]) -> None:
+        """Forget the offers for documents that are ``ignored`` now."""
+        for offer in [offer for offer in self._by_id.values() if ignored(offer.context.uri)]:
+            del self._by_id[offer.id]
+        self._places = {uri: place for uri, place in self._places.items() if not ignored(uri)}
 
     def accepted(self, offer: Offer) -> Heard | None:
         """The client says that all of it was accepted. None if that was known."""

@@ -66,6 +66,7 @@ class Recorder:
         self._left = folder_bytes - sum(path.stat().st_size for path in folder.glob("*.jsonl*"))
         self._start = clock()
         self._open: dict[str, _Open] = {}
+        self._paths: dict[str, list[Path]] = {}  # what this recorder has written, by document
         self._stamp = time.strftime("%Y%m%d-%H%M%S")
         self._made = 0
 
@@ -79,6 +80,16 @@ class Recorder:
         found = self._open.pop(uri, None)
         if found and found.file:
             found.file.close()
+
+    def purge(self, ignored: Callable[[str], bool]) -> None:
+        """Record documents that are ``ignored`` now no more, and delete what this recorder has written of them."""
+        for uri in [uri for uri in {*self._open, *self._paths} if ignored(uri)]:
+            self.closed(uri)
+            for path in self._paths.pop(uri, ()):
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as error:
+                    log.warning("%s holds text of a file that is ignored now; delete it (%s)", path, error.strerror)
 
     def close(self) -> None:
         """Close all files."""
@@ -151,6 +162,7 @@ class Recorder:
         except OSError as error:
             self._stop(f"{path} cannot be written ({error.strerror})")
             return None
+        self._paths.setdefault(document.uri, []).append(path)
         begun = self._open[document.uri] = _Open(os.fdopen(fd, "wb", buffering=0), cursor=found.cursor)
         header = {"format": "tabspec-session", "version": 1, "source": "tabspec-lsp", "licence": ""}
         about = {"language": document.language, "uri": document.uri, "text": document.text}

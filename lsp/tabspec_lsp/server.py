@@ -49,7 +49,7 @@ class TabspecServer(LanguageServer):
 
     def __init__(self, options: Options, recorder: Recorder | None = None, open_model: Open = open_model) -> None:
         super().__init__("tabspec", __version__, protocol_cls=TabspecProtocol, converter_factory=converter)
-        self.workspace_rules = Workspace()
+        self.workspace_rules = Workspace(self._rules_changed, self.say)
         self.service = CompletionService(
             open_model, self, self.workspace_rules.ignored, recorder, lambda: self.workspace_rules.folders
         )
@@ -81,6 +81,7 @@ class TabspecServer(LanguageServer):
             self._status_timer.cancel()
         if self._watch_client:
             self._watch_client.close()
+        self.workspace_rules.close()
         await self.service.close()
         output.close()
         if self.exit_code is None:  # the client has gone without a word
@@ -91,6 +92,7 @@ class TabspecServer(LanguageServer):
         parser = FrameParser()
         while data := await read():
             for value in parser.feed(data):
+                await self.workspace_rules.settled()
                 self.protocol.handle_value(value)
                 if self.exit_code is not None:
                     return
@@ -142,6 +144,9 @@ class TabspecServer(LanguageServer):
             # All is imported by now: 50,000 objects that are there to stay. To look through them for garbage stops
             # everything for 30 ms, once in about a thousand requests.
             gc.freeze()
+
+    def _rules_changed(self) -> None:
+        self.service.rules_changed()
 
     def troubled(self, detail: str) -> None:
         self.say(f"no suggestions: {detail}")
@@ -345,7 +350,9 @@ def did_change_configuration(ls: TabspecServer, params: types.DidChangeConfigura
 
 
 def did_change_watched_files(ls: TabspecServer, params: types.DidChangeWatchedFilesParams) -> None:
-    ls.workspace_rules.use(_folders(ls))
+    # Some clients report other files, too. (The constant for this name is in a module that is imported in a thread.)
+    if any(".tabspecignore" in change.uri for change in params.changes):
+        ls.workspace_rules.use(_folders(ls))
 
 
 def did_change_workspace_folders(ls: TabspecServer, params: types.DidChangeWorkspaceFoldersParams) -> None:

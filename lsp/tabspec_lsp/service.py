@@ -90,6 +90,7 @@ class CompletionService:
         self._engine: CompletionEngine | None = None
         self._grace: dict[str, asyncio.TimerHandle] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._left_alone: set[str] = set()  # open documents that are ignored
         self._rests: EditContext | None = None  # where the cursor came to rest, until there is an engine
 
     @property
@@ -132,7 +133,7 @@ class CompletionService:
             )
             self._engine.stats = self.stats  # counting goes on
             rests, self._rests = self._rests, None
-            if rests and self.documents.get(rests.uri) is rests.document:
+            if rests and self.documents.get(rests.uri) is rests.document and not self._ignored(rests.uri):
                 self._engine.rested(rests)
 
     def _drop_engine(self) -> None:
@@ -163,10 +164,39 @@ class CompletionService:
         """A document was opened."""
         self.documents.open(document)
         self.offers.closed(document.uri)
+        self._take_up(document)
+
+    def _take_up(self, document: Document) -> None:
+        """Use an open document's text, unless it is ignored."""
+        if self._ignored(document.uri):
+            self._lost_track(document.uri)  # it may have been open before, under another rule
+            self._left_alone.add(document.uri)
+            return
+        self._left_alone.discard(document.uri)
         self._neighbour(document)
         self._imports.opened(document)
-        if self._recorder and not self._ignored(document.uri):
+        if self._recorder:
             self._recorder.opened(document)
+
+    def rules_changed(self) -> None:
+        """Ignore rules have changed: forget all text of files that are ignored now, and use that of those no more are.
+
+        The engine is made anew, since its completion cache does not know of which files its entries are.
+        """
+        self.neighbours.purge(self._ignored)
+        self.offers.purge(self._ignored)
+        if self._recorder:
+            self._recorder.purge(self._ignored)
+        for uri in self.documents.in_step:
+            document = self.documents.get(uri)
+            if self._ignored(uri):
+                self._lost_track(uri)
+                self.tabs.forget(uri)
+                self._left_alone.add(uri)
+            elif document and uri in self._left_alone:
+                self._take_up(document)
+        if self._engine is not None:
+            self._new_engine()
 
     def changed(self, uri: str, version: int | None, changes: Iterable[Change]) -> None:
         """A document was changed by the client."""
@@ -184,12 +214,13 @@ class CompletionService:
         self._start_grace(changed)
 
     def _neighbour(self, document: Document) -> None:
-        """Other documents may be shown pieces of this one. (Without need, ignore rules are not read for it.)"""
+        """Other documents may be shown pieces of this one."""
         if self.neighbours.chars and not self._ignored(document.uri):
             self.neighbours.opened(document)
 
     def closed(self, uri: str) -> None:
         """A document was closed."""
+        self._left_alone.discard(uri)
         if self.documents.close(uri):
             self._lost_track(uri)
 
@@ -217,7 +248,7 @@ class CompletionService:
 
         def over() -> None:
             self._grace.pop(uri, None)
-            if self._engine:
+            if self._engine and not self._ignored(uri):
                 self._engine.changed(EditContext(changed.after, offset))
 
         self._grace[uri] = asyncio.get_running_loop().call_later(GRACE_S, over)
@@ -297,6 +328,8 @@ class CompletionService:
             await self.host.settled(patience)
             if self.documents.get(context.uri) is not document:
                 return self._none(Reason.SUPERSEDED)
+            if self._ignored(context.uri):  # by rules that came meanwhile
+                return self._none(Reason.EXCLUDED)
         if self._engine is None:
             return self._none(Reason.UNAVAILABLE)
         try:

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tabspec.ignore import IgnoreRules
 
+log = logging.getLogger(__name__)
+
+# Reading a few small files takes milliseconds; a network drive that is gone can take minutes.
+READ_S = 2.0
+
 
 class Workspace:
-    """The ignore rules of the client's workspace folders, read when they are first asked for."""
+    """The ignore rules of the client's workspace folders, read in a thread. All files are ignored until they are read.
 
-    def __init__(self) -> None:
+    ``changed`` is called when new rules are in force, ``tell`` with a line for the user about rules that are not.
+    """
+
+    def __init__(self, changed: Callable[[], None] = lambda: None, tell: Callable[[str], None] = log.warning) -> None:
+        self._changed, self._tell = changed, tell
         self._folders: tuple[str, ...] = ()
         self._rules: IgnoreRules | None = None
-        self._known: dict[str, bool] = {}
+        self._reading: asyncio.Task[None] | None = None
+        self._told: set[str] = set()
+        self._late = False  # reading takes longer than `READ_S`
 
     def use(self, folders: Iterable[str]) -> None:
-        """Use these folders (URIs); read their rules again."""
+        """Use these folders (URIs); read their rules again. The rules of before stay in force until they are read."""
         self._folders = tuple(folders)
-        self._rules = None
-        self._known.clear()
+        if self._reading:
+            self._reading.cancel()
+        self._late = False
+        self._reading = asyncio.ensure_future(self._read(self._folders))
 
     @property
     def folders(self) -> list[Path]:
@@ -33,11 +48,39 @@ class Workspace:
 
     def ignored(self, uri: str) -> bool:
         """Whether a document is to be left alone."""
-        if uri not in self._known:
-            # Not at the top: `initialize` is answered without pathspec, whose import takes 30 ms.
-            from tabspec.ignore import IgnoreRules, path_of
+        return self._rules is None or self._rules.ignored(uri)
 
-            if self._rules is None:
-                self._rules = IgnoreRules.read([Path(path_of(folder)) for folder in self._folders])
-            self._known[uri] = self._rules.ignored(uri)
-        return self._known[uri]
+    async def settled(self) -> None:
+        """Wait until rules that are being read are in force. After `READ_S` without them, all files are ignored."""
+        if self._reading and not self._reading.done() and not self._late:
+            done, _ = await asyncio.wait([self._reading], timeout=READ_S)
+            if not done:
+                self._late = True
+                self._put(
+                    None, (f"the ignore rules could not be read within {READ_S:.0f} s: no suggestions until then",)
+                )
+
+    def close(self) -> None:
+        """Read nothing more."""
+        if self._reading:
+            self._reading.cancel()
+
+    async def _read(self, folders: tuple[str, ...]) -> None:
+        rules = await asyncio.to_thread(_read, folders)
+        self._put(rules, rules.problems)
+
+    def _put(self, rules: IgnoreRules | None, problems: Iterable[str]) -> None:
+        before, self._rules = self._rules, rules
+        if before is None or rules is None or before.lines != rules.lines:
+            self._changed()
+        new = set(problems)
+        for problem in sorted(new - self._told):
+            self._tell(problem)
+        self._told = new
+
+
+def _read(folders: tuple[str, ...]) -> IgnoreRules:
+    # Not at the top: `initialize` is answered without pathspec, whose import takes 30 ms.
+    from tabspec.ignore import IgnoreRules, path_of
+
+    return IgnoreRules.read([Path(path_of(folder)) for folder in folders])

@@ -75,8 +75,8 @@ async def _complete(context: EditContext, name: str | None, config: EngineConfig
     model = load_model(name) if is_address(name) else await _shared(name)
     engine = CompletionEngine(model, config)
     if config.related_chars:
-        folder = _folder(Path(path_of(context.uri)))
-        ignored = IgnoreRules.read([folder]).ignored
+        file = Path(path_of(context.uri))
+        folder, ignored = _folder(file), IgnoreRules.around(file).ignored
         engine.neighbours.imports(context.uri, read_imported(context.document, [folder], ignored))
     try:
         return await engine.complete(context)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tabspec.errors import InputError
 from tabspec.ignore import IgnoreRules
+from tabspec.regular import TooLarge, read_regular
 from tabspec.text import Document
 
 LANGUAGES = {
@@ -28,15 +29,13 @@ LANGUAGES = {
 def read_document(path: Path, max_chars: int) -> Document:
     """A file as a document. Raises `InputError` where it is not there, too long, no text in UTF-8, or where ignore
     rules name it: it is not even opened then."""
-    for name in {path.absolute(), path.resolve()}:  # a link to a secret is one, and so is a secret's name
-        IgnoreRules.around(name).refuse(name.as_uri(), path)
+    IgnoreRules.around(path).refuse(path.absolute().as_uri(), path)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a file")
     try:
-        size = path.stat().st_size
-        if size > 4 * max_chars:  # UTF-8 takes at most four bytes a character
-            raise InputError(f"{path}: {size:,} bytes are too many (the limit is {max_chars:,} characters)")
-        data = path.read_bytes()
-    except IsADirectoryError:
-        raise InputError(f"{path} is a folder; name a file") from None
+        data = read_regular(path, 4 * max_chars)  # UTF-8 takes at most four bytes a character
+    except TooLarge:
+        raise InputError(f"{path}: too many bytes (the limit is {max_chars:,} characters)") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     if b"\0" in data:

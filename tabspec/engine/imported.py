@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from tabspec.engine.neighbours import MOST_CHARS
 from tabspec.ignore import path_of
 from tabspec.prompt.imports import imported
+from tabspec.regular import read_regular
 from tabspec.text import Document
 
 # More are not read: a file that imports fifty others is about none of them.
@@ -39,11 +41,16 @@ def _texts(paths: Iterable[Path], root: Path, ignored: Callable[[str], bool]) ->
     """(URI, text) of the files among ``paths`` that may be read."""
     for path in paths:
         try:
-            if not path.is_file() or not path.resolve().is_relative_to(root.resolve()):
+            real = Path(os.path.realpath(path))  # Path.resolve raises RuntimeError for links in a circle
+            if not real.is_file() or not real.is_relative_to(root.resolve()):
                 continue
-            if ignored(path.as_uri()) or ignored(path.resolve().as_uri()):
+            if ignored(path.as_uri()) or ignored(real.as_uri()):
                 continue
-            if path.stat().st_size <= MOST_CHARS:
-                yield path.as_uri(), path.read_text(encoding="utf-8")
-        except (OSError, ValueError):  # gone, not to be read, no text in UTF-8
+            # Not followed: what was decided about is what is read, also if a link is put in its place meanwhile.
+            yield path.as_uri(), _text(read_regular(real, MOST_CHARS, follow=False))
+        except (OSError, ValueError):  # gone, not to be read, too long, no text in UTF-8
             continue
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from tabspec.context import EditContext
@@ -45,6 +45,17 @@ class Neighbours:
     def imports(self, uri: str, documents: Iterable[Document]) -> None:
         """What the imports of a document name. An open document's text counts, whatever was read elsewhere."""
         self._imported[uri] = {document.uri: document for document in documents}
+
+    def purge(self, ignored: Callable[[str], bool]) -> None:
+        """Forget all text of documents that are ``ignored`` now."""
+        self._open = {uri: document for uri, document in self._open.items() if not ignored(uri)}
+        self._imported = {
+            uri: {name: document for name, document in documents.items() if not ignored(name)}
+            for uri, documents in self._imported.items()
+            if not ignored(uri)
+        }
+        for derived in (self._taken_apart, self._gathered, self._chosen):
+            derived.cache_clear()
 
     def related(self, context: EditContext, window: Window) -> tuple[RelatedText, ...]:
         """What the model is shown with a state of a document."""

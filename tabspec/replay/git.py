@@ -5,18 +5,20 @@ Sessions made so are synthetic, and labelled: the texts are real, the keystrokes
 
 from __future__ import annotations
 
-import subprocess
+import re
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 from tabspec.errors import SessionError
 from tabspec.ignore import IgnoreRules
+from tabspec.ignore_file import FILE_NAME, RulesError, parse_rules
+from tabspec.models.http.secrets import secret_in
+from tabspec.replay.git_command import run_git
 from tabspec.replay.languages import language_of
 from tabspec.replay.session import MAX_DOCUMENT_CHARS, Session
 from tabspec.replay.typist import Typist
-
-_TIMEOUT_S = 120  # a log of a large repository takes seconds; longer means that git waits for something
 
 # By the beginning of their texts; SPDX names.
 _LICENCES = {
@@ -54,14 +56,12 @@ def import_git(
     if not last:
         raise SessionError(f"{root}: no commits in {commits!r}")
     paths = _git(root, "ls-tree", "-r", "-z", "--name-only", "--full-tree", last).split("\0")
-    fitting = [path for path in paths if path and (path == pattern or fnmatch(path, pattern))]
-    rules = IgnoreRules.read([root.resolve()])
-    left = [path for path in fitting if not rules.ignored((root.resolve() / path).as_uri())]
-    if fitting and not left:
-        raise SessionError(f"{root}: ignore rules name all files that fit {pattern!r}, so they are left alone")
-    fitting = left
-    if not fitting:
+    named = [path for path in paths if path and (path == pattern or fnmatch(path, pattern))]
+    if not named:
         raise SessionError(f"{root}: no file fits {pattern!r} at {commits} (paths begin at the repository's root)")
+    fitting = _not_ignored(root, last, named)
+    if not fitting:
+        raise SessionError(f"{root}: ignore rules name all files that fit {pattern!r}, so they are left alone")
     licence = licence if licence is not None else _licence(root, last, paths)
     sessions = [
         _session(root, path, commits, seed=seed, max_commits=max_commits, max_events=max_events) for path in fitting
@@ -72,11 +72,32 @@ def import_git(
     return found
 
 
+def _not_ignored(root: Path, commit: str, paths: list[str]) -> list[str]:
+    """Those of the paths that no ignore rule names: the built-in ones, those on disk at the repository's top and in
+    ``root``, and those in the commit. Raises `SessionError` where rules are there but cannot be read."""
+    here = root.resolve()
+    done = run_git(root, "rev-parse", "--show-toplevel")
+    top = Path(done.stdout.decode("utf-8", "replace").strip() or here) if not done.returncode else here
+    if not here.is_relative_to(top):  # a repository may say of itself that its files are elsewhere
+        top = here
+    committed = run_git(root, "cat-file", "blob", f"{commit}:{FILE_NAME}")
+    try:
+        lines = parse_rules(committed.stdout).lines if not committed.returncode else ()
+    except RulesError as error:
+        raise SessionError(f"{root}: {FILE_NAME} in {commit[:12]}: {error}") from None
+    of_commit, on_disk = IgnoreRules({top: lines}), IgnoreRules.read(dict.fromkeys((top, here)))
+    if on_disk.closed:
+        raise SessionError("; ".join(on_disk.problems))
+    uris = {path: (top / path).as_uri() for path in paths}
+    return [path for path, uri in uris.items() if not of_commit.ignored(uri) and not on_disk.ignored(uri)]
+
+
 def _session(
     root: Path, path: str, commits: str, *, seed: int, max_commits: int | None, max_events: int | None
 ) -> Session:
-    log = _git(root, "log", "--first-parent", "--reverse", "--format=%H", commits, "--", f":(top,literal){path}")
-    hashes = log.split()[:max_commits]
+    # Not `git log`, which has settings that run programs (log.showSignature).
+    found = _git(root, "rev-list", "--first-parent", "--reverse", commits, "--", f":(top,literal){path}")
+    hashes = found.split()[:max_commits]
     first = _text(root, f"{hashes[0]}^", path) if hashes else None
     typist = Typist(first or "", seed)
     typed: list[str] = []
@@ -104,7 +125,7 @@ def _session(
 
 def _text(root: Path, commit: str, path: str) -> str | None:
     """The file at a commit; None if it is not there, too large or not text."""
-    blob = _run(root, "cat-file", "blob", f"{commit}:{path}")
+    blob = run_git(root, "cat-file", "blob", f"{commit}:{path}", most_bytes=4 * MAX_DOCUMENT_CHARS)
     if blob.returncode:
         return None
     try:
@@ -115,12 +136,30 @@ def _text(root: Path, commit: str, path: str) -> str | None:
 
 
 def _name(root: Path) -> str:
-    """What to call the repository: its origin, else its folder; never a path of this machine."""
-    origin = _run(root, "config", "--get", "remote.origin.url").stdout.decode("utf-8", "replace").strip()
-    if "://" in origin or origin.startswith("git@"):
-        parts = origin.removesuffix(".git").replace(":", "/").split("/")
-        return "/".join(part for part in parts[-2:] if part)
-    return root.resolve().name.removesuffix(".git")
+    """What to call the repository: its origin, else its folder; never a path of this machine, a user or a token."""
+    origin = run_git(root, "config", "--get", "remote.origin.url").stdout.decode("utf-8", "replace").strip()
+    name = origin_name(origin)
+    return name if name and not secret_in([name]) else root.resolve().name.removesuffix(".git")
+
+
+def origin_name(url: str) -> str:
+    """The last two parts of the path in a repository's URL; "" where it names no server.
+
+    All else can hold a token: user and password, query, fragment.
+    """
+    if "://" in url:
+        try:
+            path = urlsplit(url).path
+        except ValueError:
+            return ""
+        if url.startswith("file:"):
+            return ""
+    elif match := re.match(r"(?:[^@/\s]*@)?[\w.-]{2,}:(?!//)(?P<path>[^?#]*)", url):  # user@host:path
+        path = match["path"]
+    else:
+        return ""
+    parts = [part for part in path.split("/") if re.fullmatch(r"[\w.~+-]{1,100}", part)]
+    return "/".join(parts[-2:]).removesuffix(".git")
 
 
 def _licence(root: Path, commit: str, paths: list[str]) -> str:
@@ -135,18 +174,8 @@ def _licence(root: Path, commit: str, paths: list[str]) -> str:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    done = _run(root, *arguments)
+    done = run_git(root, *arguments)
     if done.returncode:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["git failed"]
         raise SessionError(f"{root}: {lines[0].removeprefix('fatal: ')}")
     return done.stdout.decode("utf-8", "replace")
-
-
-def _run(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    try:
-        command = ["git", "-C", str(root), *arguments]
-        return subprocess.run(command, capture_output=True, check=False, timeout=_TIMEOUT_S)
-    except FileNotFoundError:
-        raise SessionError("git is not installed, but importing from a repository needs it") from None
-    except subprocess.TimeoutExpired:
-        raise SessionError(f"{root}: git did not answer within {_TIMEOUT_S} s") from None

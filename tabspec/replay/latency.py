@@ -7,7 +7,6 @@ time back: what a latency profile says, or what the computation really took.
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import time
 from collections.abc import AsyncGenerator, Iterable
@@ -20,6 +19,7 @@ from typing import Any
 
 from tabspec.errors import InputError
 from tabspec.models.protocol import CHUNK_AHEAD, Chunk, GenerationRequest, Model, ModelInfo, Usage, warms
+from tabspec.replay.bounded import read_json_file
 from tabspec.replay.clock import outside_work
 
 FORMAT = "tabspec-latency"
@@ -81,12 +81,7 @@ def parse_latency(value: str) -> LatencyProfile:
 
 def read_latency(path: Path) -> LatencyProfile:
     """The profile in a latency file; errors as for `parse_latency`."""
-    try:
-        item = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"latency file {path}: cannot be read ({error.strerror or error})") from None
-    except ValueError:
-        raise InputError(f"latency file {path}: not JSON") from None
+    item = read_json_file(path, f"latency file {path}")
     if not isinstance(item, dict) or item.get("format") != FORMAT:
         raise InputError(f'latency file {path}: "format" must be "{FORMAT}"')
     if item.get("version") != VERSION:

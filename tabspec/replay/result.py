@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any, TypedDict, Union, get_args, get_origin, get_type_hints
 
 from tabspec.errors import InputError
+from tabspec.regular import read_regular
+from tabspec.replay.bounded import MAX_FILE_BYTES, MAX_VALUES, values_in
 from tabspec.replay.fleet.result import Shared
 from tabspec.suggestion import Miss, Source
 
@@ -367,11 +369,15 @@ def _plain(value: Any, digits: int) -> Any:
 def load(path: Path) -> ReplayResult:
     """Read a result file. Raises `InputError` (one line that names the file and the field)."""
     try:
-        text = path.read_text(encoding="utf-8")
+        data = read_regular(path, MAX_FILE_BYTES)
+        text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise InputError(f"{path}: is not a replay result (not UTF-8 text)") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    if values_in(data) > MAX_VALUES:
+        raise InputError(f"{path}: is not a replay result (more than {MAX_VALUES:,} lists and objects)")
+    del data
     try:
         return loads(text)
     except InputError as error:

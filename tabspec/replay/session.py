@@ -21,6 +21,9 @@ VERSION = 1
 # Longer documents get no suggestions (the engine's `max_document_chars`), so there is nothing to replay.
 MAX_DOCUMENT_CHARS = 10_000_000
 
+# Edits, marks and side events of one session. A day of typing has 16,000; each takes about 400 bytes in memory.
+MAX_EVENTS = 1_000_000
+
 MARK_KINDS = frozenset({"select", "request", "show", "accept", "partial_accept", "reject"})
 
 # VS Code records the selection within 5 ms of the change that moved the cursor, where a person takes longer

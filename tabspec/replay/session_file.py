@@ -20,10 +20,13 @@ from typing import Any, NoReturn, TypeVar
 
 from tabspec.errors import SessionError
 from tabspec.ignore import IgnoreRules
+from tabspec.regular import open_regular
+from tabspec.replay.bounded import MAX_FILE_BYTES, MAX_VALUES, values_in
 from tabspec.replay.session import (
     FORMAT,
     MARK_KINDS,
     MAX_DOCUMENT_CHARS,
+    MAX_EVENTS,
     VERSION,
     ChangeReason,
     EditEvent,
@@ -40,6 +43,8 @@ from tabspec.replay.session import (
 )
 from tabspec.text import Edit
 
+# All of what a packed file unpacks to.
+_MAX_BYTES = MAX_FILE_BYTES
 _HEADER_STRINGS = ("source", "licence", "language", "uri")
 _GZIP_MAGIC = b"\x1f\x8b"
 _READ_BYTES = 1 << 16
@@ -55,6 +60,13 @@ class _Place:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.line = 0
+        self.events = 0
+
+    def count(self, events: int) -> None:
+        """Count events that are kept; fail where there are too many."""
+        self.events += events
+        if self.events > MAX_EVENTS:
+            self.fail(f"more than {MAX_EVENTS:,} edits and events, which are not replayed; cut the session in pieces")
 
     def fail(self, problem: str) -> NoReturn:
         raise SessionError(f"{self.path}:{self.line}: {problem}")
@@ -87,6 +99,7 @@ def read_session(path: str | Path, *, spread: bool = True) -> Session:
             if event.t < last:
                 place.fail(f"time {event.t} is before the event before it ({last}): times must not go back")
             last = event.t
+            place.count(max(len(event.edits), 1) if isinstance(event, EditEvent) else 1)
             if isinstance(event, EditEvent):
                 length += sum(len(edit.insert) - edit.delete for edit in event.edits)
             events.append(event)
@@ -191,6 +204,8 @@ def _objects(place: _Place) -> Iterator[dict[str, Any] | str]:
         place.line += 1
         if whole and not line.strip():
             continue
+        if values_in(line) > MAX_VALUES:
+            place.fail(f"more than {MAX_VALUES:,} lists and objects in one line: not a session")
         try:
             item = json.loads(line.decode("utf-8"))
         except ValueError as error:
@@ -233,20 +248,30 @@ def _lines(place: _Place) -> Iterator[tuple[bytes, bool]]:
 
 def _blocks(place: _Place) -> Iterator[tuple[bytes, bool]]:
     """The file's bytes, unpacked if it is gzip; with each block, whether the packed stream could end behind it."""
+    left = _MAX_BYTES
     try:
-        with place.path.open("rb") as file:
-            start = file.read(len(_GZIP_MAGIC))
-            file.seek(0)
-            unpacker = zlib.decompressobj(wbits=31) if start == _GZIP_MAGIC else None
+        with open_regular(place.path) as file:
+            unpacker = None
+            first = True
             while block := file.read(_READ_BYTES):
-                if unpacker is None:
-                    yield block, True
-                    continue
+                if first and block.startswith(_GZIP_MAGIC):
+                    unpacker = zlib.decompressobj(wbits=31)
+                first = False
                 while block:
-                    yield unpacker.decompress(block, _MAX_LINE_BYTES), unpacker.eof
-                    block = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
-                    if unpacker.eof and block:  # gzip files may be strung together
-                        unpacker = zlib.decompressobj(wbits=31)
+                    if unpacker is None:
+                        data, ended, block = block, True, b""
+                    else:
+                        data, ended = unpacker.decompress(block, _READ_BYTES), unpacker.eof
+                        block = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
+                        if unpacker.eof and block:  # gzip files may be strung together
+                            unpacker = zlib.decompressobj(wbits=31)
+                    left -= len(data)
+                    if left < 0:
+                        place.line += 1
+                        place.fail(
+                            f"more than {_MAX_BYTES >> 20} MiB when unpacked: sessions of that size are not read"
+                        )
+                    yield data, ended
     except zlib.error:
         place.line += 1
         place.fail("damaged: the gzip data cannot be unpacked; fetch the file again")
@@ -323,6 +348,7 @@ def _side_of(path: Path, edits: int) -> tuple[Side, list[str]]:
             warnings.append(f"{place.path.name}: cut off at {item}; it is used up to there")
             break
         event = _side_event(item, place, skipped)
+        place.count(event is not None)
         # what belongs to events behind the cut of a cut-off session has nothing to stand beside
         if event is not None and getattr(event, "after", getattr(event, "event", -1)) < edits:
             events.append(event)

@@ -15,10 +15,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tabspec.errors import PositionError, SessionError
+from tabspec.regular import read_regular
+from tabspec.replay.bounded import MAX_FILE_BYTES, MAX_VALUES, values_in
 from tabspec.replay.languages import language_of
 from tabspec.replay.session import (
     ACCEPT_REASON,
     MAX_DOCUMENT_CHARS,
+    MAX_EVENTS,
     ChangeReason,
     EditEvent,
     Fetch,
@@ -32,6 +35,10 @@ from tabspec.replay.session import (
 )
 from tabspec.text import Edit, PositionEncoding, difference
 
+# Characters, by all changes of a recording. A day of typing inserts about 16,000, an agent's edits some millions.
+MAX_INSERTED_CHARS = 100_000_000
+# Characters, of documents' texts that changes copy: some seconds' worth. A day of typing in 100 kB copies 1.6e9.
+MAX_COPIED_CHARS = 20_000_000_000
 DOCUMENT_TYPE = "workspaceRecording@1.0"
 
 # Of entries about a document: these say nothing about its text.
@@ -61,10 +68,23 @@ def read_recording(path: str | Path, *, document: str | None = None, licence: st
 
 
 @dataclass
+class _Effort:
+    """What reading a recording has taken: a short entry can put back a long text, or change one."""
+
+    inserted: int = 0
+    copied: int = 0
+
+    @property
+    def spent(self) -> bool:
+        return self.inserted > MAX_INSERTED_CHARS or self.copied > MAX_COPIED_CHARS
+
+
+@dataclass
 class _Recorded:
     """One document while the log is read."""
 
     path: str
+    effort: _Effort
     text: str = ""
     initial: str | None = None
     last_t: float = 0.0
@@ -73,6 +93,7 @@ class _Recorded:
     event_of_version: dict[int, int] = field(default_factory=dict)
 
     def set_text(self, t: float, text: str, version: Any) -> None:
+        self.effort.copied += len(text)
         if self.initial is None:
             self.initial = self.text = text
         elif (edit := difference(self.text, text)) is not None:
@@ -102,6 +123,8 @@ class _Recorded:
     def _changed(self, t: float, edits: list[Edit], version: Any) -> None:
         for edit in edits:
             self.text = edit.apply(self.text)
+            self.effort.inserted += len(edit.insert)
+            self.effort.copied += len(self.text)
         if len(self.text) > MAX_DOCUMENT_CHARS:
             raise SessionError(f"{self.path}: larger than {MAX_DOCUMENT_CHARS:,} characters, which are not replayed")
         self.events.append(EditEvent(self._time(t), tuple(edits)))
@@ -143,11 +166,14 @@ def _documents(path: Path) -> list[_Recorded]:
     stamps = [entry["time"] for entry in entries if isinstance(entry.get("time"), int | float)]
     start = min(stamps, default=0)
     documents: dict[int, _Recorded] = {}
+    effort = _Effort()
     stored: dict[str, str] = {}
     fetches: dict[int, tuple[_Recorded, float]] = {}
     for number, entry in enumerate(entries):
+        if effort.spent or number > MAX_EVENTS:
+            raise SessionError(f"{path}: entry {number}: more is inserted, or more happens, than can be replayed")
         try:
-            _take(entry, (entry.get("time", start) - start) / 1000, documents, stored, fetches)
+            _take(entry, (entry.get("time", start) - start) / 1000, documents, stored, fetches, effort)
         except (KeyError, TypeError, ValueError, PositionError) as error:
             problem = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error
             raise SessionError(f"{path}: entry {number} ({entry.get('kind')}): {problem}") from None
@@ -160,11 +186,12 @@ def _take(
     documents: dict[int, _Recorded],
     stored: dict[str, str],
     fetches: dict[int, tuple[_Recorded, float]],
+    effort: _Effort,
 ) -> None:
     """Take one log entry, at ``t`` seconds, into the documents."""
     kind = entry["kind"]
     if kind == "documentEncountered":
-        documents[entry["id"]] = _Recorded(entry["relativePath"].replace("\\", "/"))
+        documents[entry["id"]] = _Recorded(entry["relativePath"].replace("\\", "/"), effort)
         return
     data = entry.get("data") or {}
     if kind == "event":
@@ -206,11 +233,14 @@ def _take(
 def _entries(path: Path) -> list[dict[str, Any]]:
     """The log entries of a file: a JSON object with ``log``, a JSON list, or JSON lines."""
     try:
-        text = path.read_text(encoding="utf-8")
+        data = read_regular(path, MAX_FILE_BYTES)
+        text = data.decode("utf-8")
     except OSError as error:
         raise SessionError(f"{path}: cannot be read ({error.strerror or error})") from None
     except UnicodeDecodeError:
         raise SessionError(f"{path}: not text: a recording is JSON in UTF-8") from None
+    if values_in(data) > MAX_VALUES:
+        raise SessionError(f"{path}: not a recording: more than {MAX_VALUES:,} lists and objects")
     try:
         whole = json.loads(text)
         entries = whole["log"] if isinstance(whole, dict) and "log" in whole else whole
@@ -219,6 +249,8 @@ def _entries(path: Path) -> list[dict[str, Any]]:
             entries = [json.loads(line) for line in text.splitlines() if line.strip()]
         except ValueError as error:
             raise SessionError(f"{path}: not JSON ({error}): a recording is JSON or JSON lines") from None
+    except RecursionError:
+        raise SessionError(f"{path}: not a recording: JSON nested too deeply") from None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise SessionError(f"{path}: not a recording: a list of log entries is expected")
     if not entries or entries[0].get("documentType") != DOCUMENT_TYPE:

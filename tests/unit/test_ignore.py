@@ -57,6 +57,10 @@ def test_the_innermost_folder_decides(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_text("*.sql\n")
     rules = IgnoreRules.read([inner, tmp_path])
     assert rules.ignored(f"{tmp_path.as_uri()}/a.sql")
+    assert rules.ignored(f"{inner.as_uri()}/a.sql"), "a folder without rules is one like any other"
+    (inner / FILE_NAME).write_text("")
+    rules = IgnoreRules.read([inner, tmp_path])
+    assert rules.ignored(f"{tmp_path.as_uri()}/a.sql")
     assert not rules.ignored(f"{inner.as_uri()}/a.sql")
 
 

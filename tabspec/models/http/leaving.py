@@ -8,11 +8,6 @@ from typing import Any
 
 from tabspec.errors import ModelError
 from tabspec.models.http.secrets import secret_in
-from tabspec.models.protocol import GenerationRequest
-
-# Characters on each side of the window that are looked at, though they are not sent: a window can begin within a secret
-# of several lines. A private key of 4,096 bits has 3,300.
-AROUND = 4_096
 
 
 class SecretFound(ModelError):
@@ -21,17 +16,6 @@ class SecretFound(ModelError):
 
 Decode = Callable[[Sequence[int]], str]
 """The text of token ids, for prompts that are sent as tokens."""
-
-
-def secret_around(request: GenerationRequest) -> str:
-    """What kind of secret stands in the text that ``request`` is about, or at the edge of its window; "" for none.
-
-    The text is looked at as the file has it, with nothing between what is before and after the cursor.
-    """
-    before, after = request.before[-AROUND:], request.after[:AROUND]
-    texts = [f"{before}{request.prefix}{request.resume}{request.suffix}{after}"]
-    texts += [text.text for text in request.related]
-    return secret_in(texts)
 
 
 def secret_in_body(data: bytes, decode: Decode) -> str:

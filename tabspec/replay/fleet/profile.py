@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tabspec.errors import InputError
+from tabspec.regular import read_regular
+from tabspec.replay.bounded import MAX_SMALL_BYTES
 from tabspec.replay.latency import LatencyProfile
 
 FORMAT = "tabspec-service"
@@ -81,13 +83,13 @@ def read_service(name: str) -> ServiceProfile:
     """The profile called ``name`` in the package, or in the file of that name. Raises `InputError`, with one line."""
     path = FOLDER / f"{name}.json" if name in shipped() else Path(name)
     try:
-        item = json.loads(path.read_text(encoding="utf-8"))
+        item = json.loads(read_regular(path, MAX_SMALL_BYTES))
     except OSError as error:
         known = ", ".join(shipped())
         raise InputError(
             f"service {name}: cannot be read ({error.strerror or error}); give a file, or one of {known}"
         ) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InputError(f"service {name}: not JSON") from None
     if not isinstance(item, dict) or item.get("format") != FORMAT or item.get("version") != VERSION:
         raise InputError(f'service {name}: "format" must be "{FORMAT}", and "version" {VERSION}')

@@ -1,17 +1,14 @@
-"""Text that looks like a secret is not sent off the machine.
-
-What one looks like is known to detect-secrets: keys of well-known services, private keys, passwords in addresses and
-behind names like ``password``. Of it only the patterns are used: nothing is looked up anywhere.
-"""
+"""What detect-secrets knows: keys of well-known services, private keys, passwords in addresses and behind names like
+``password``. Of it only the patterns are used: nothing is looked up anywhere."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from functools import cache, lru_cache
 from importlib import import_module
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
+
+from tabspec.models.http.secrets.spans import Span
 
 # All plugins that match a pattern. Those that measure entropy are left out: of three hashes in a source file, they call
 # three a secret, and there would be no suggestions in such files.
@@ -41,24 +38,13 @@ _PLUGINS = (
 _PIECE = 2_000
 
 
-def stays_here(base: str) -> bool:
-    """Whether the server at ``base`` is on this machine: its name is localhost, or its address a loopback one."""
-    host = urlsplit(base).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def secret_in(texts: Iterable[str]) -> str:
-    """What kind of secret the texts seem to hold; "" for none."""
-    for text in texts:
-        for line in text.splitlines():
-            if found := _secret_in_line(line):
-                return found
-    return ""
+def search(text: str, name: str) -> Iterator[Span]:
+    """Lines of ``text`` that hold a secret."""
+    start = 0
+    for line in text.splitlines(keepends=True):
+        if found := _secret_in_line(line):
+            yield Span(found, start, start + len(line))
+        start += len(line)
 
 
 @lru_cache(maxsize=4096)  # some windows of lines: of a line being written, only that one is looked at again

@@ -1,0 +1,123 @@
+"""Values behind names like ``password``: without quotes in configuration files, and in forms that only they have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from tabspec.models.http.secrets.spans import Span, compiled
+
+NAMES = (
+    r"pass(?:word|wd|phrase|code)?|pwd|passwort|secret|token|api[_.-]?key|apikey|access[_.-]?key|auth[_.-]?key"
+    r"|private[_.-]?key|client[_.-]?secret|secret[_.-]?key|encryption[_.-]?key|signing[_.-]?key|master[_.-]?key"
+    r"|account[_.-]?key|shared[_.-]?key|preshared[_.-]?key|credentials?|mnemonic|seed[_.-]?phrase|webhook[_.-]?url"
+)
+"""Parts of names whose values are secrets."""
+
+# What such a name ends with when its value is about a secret and is none.
+_ABOUT = re.compile(
+    r"(?:name|ref|file|path|dir|policy|length|len|min|max|type|kind|id|ids|url|uri|endpoint|ttl|expiry|expires?(?:_?in)?"
+    r"|timeout|count|limit|size|enabled|required|method|algorithm|header|field|key_?names?|provider|manager|store|version"
+    r"|prompt|label|hint|arn|format|issuer|class|rotation|strength|hash_?cost|scopes?)s?$",
+    re.IGNORECASE,
+)
+# What stands for a value: references, commands, types, words that ask for one.
+_NO_VALUE = re.compile(
+    r"""^(?:[$%<{\[(|>&*!#=:,;)\]}].*
+    |(?:true|false|null|nil|none|undefined|yes|no|on|off|string|str|number|int|bool(?:ean)?|required|optional|inherit
+    |password|passwd|secrets?|tokens?|default|empty|unset|auto|ask|prompt|env|file|vault|write|read|admin|root|x{3,}
+    |changeme|change[_-]me|todo|fixme|examples?|placeholder|redacted|hidden|dummy|null,?|secret[_-]?key)
+    |\.{2,}|-+|_+|[*•]+|your[_-].*|my[_-](?:password|secret|token)|/(?:etc|run|var|home|usr|opt|tmp|mnt|proc|dev)/.*|~/.*
+    |\.{1,2}/.*|.*\$\{?\w.*|.*\(.*|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)$""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+_ASSIGNED = compiled(
+    r"(?im)(?:^|[\s;{,?&'\"-])[\"']?(?P<name>[\w.-]{0,40}?(?:" + NAMES + r")[\w.-]{0,30})[\"']?"
+    r"(?:[ \t]*(?:=>|:=|\?=|\+=|[:=])[ \t]*|(?P<gap>[ \t]+))(?P<value>\"[^\"\n]{3,}\"|'[^'\n]{3,}'|[^\s\"',;&]{4,200})"
+)
+_PASSWORD = r"(?:passw(?:or)?d|passphrase|secret|token|api_?key)"
+_CONNECTION = r"(?:password|pwd|accountkey|sharedaccesskey|sharedsecret)[ \t]?=[ \t]?"
+_OPTION = r"[\"']?(?P<value>[^\s\"'-][^\s\"']{3,200})"
+# Forms that say themselves what they are, in files of any type.
+_FORMS = [
+    (kind, compiled(pattern))
+    for kind, pattern in (
+        ("password in an element", rf"(?i)<(?:\w+:)?\w*{_PASSWORD}\w*>(?P<value>[^<\s]{{4,200}})</"),
+        (
+            "password in an attribute",
+            rf"(?i)(?:key|name)\s*=\s*[\"'][\w.:-]{{0,40}}{_PASSWORD}[\w.-]{{0,20}}[\"']\s+value\s*=\s*"
+            r"[\"'](?P<value>[^\"'\n]{4,200})[\"']",
+        ),
+        (
+            "password of a command",
+            r"(?i)--[\w-]{0,30}(?:password|passwd|passphrase|secret|token|api-key|access-key)(?:=|[ \t]+)" + _OPTION,
+        ),
+        (
+            "password of a command",
+            r"(?:\bsshpass[ \t]+-p[ \t]*|\bmysql(?:dump|admin)?\b[^\n]{0,80}?[ \t]-p"
+            r"|\bdocker[ \t]+login\b[^\n]{0,80}?[ \t]-p[ \t]+)" + _OPTION,
+        ),
+        (
+            "password in quotes",  # behind a name with a type
+            r"(?i)(?:passw(?:or)?d|passphrase|pwd|secret)[\"']?\]?\s*:\s*[\w.<>|?& ]{1,30}=\s*"
+            r"[\"'`](?P<value>[^\"'`\n]{4,200})[\"'`]",
+        ),
+        ("netrc password", r"(?m)\blogin[ \t]+\S+[ \t\n]+password[ \t]+(?P<value>\S{4,200})"),
+        ("password in a connection string", rf"(?i)[;?&][ \t]?{_CONNECTION}(?P<value>[^;&\s\"'<>]{{4,200}})"),
+        ("password in a connection string", rf"(?i)[\"']{_CONNECTION}(?P<value>[^;&\s\"'<>]{{4,200}});"),
+        ("password in a data source name", r"[\w.-]{1,40}:(?P<value>[^@\s:/\"']{4,80})@(?:tcp|unix|udp)\("),
+    )
+]
+
+# Languages in which a text stands in quotes.
+_CODE = re.compile(
+    r"\.(?:c|h|cc|cpp|cxx|hh|hpp|cs|go|java|[cm]?[jt]sx?|kts?|lua|mm?|php|p[lm]|py[ix]?|r|rb|rs|scala|svelte|swift|vue|zig"
+    r"|dart|exs?|erl|hs|ml|fs|cljs?|jl|vb|sol|html?|css|scss|less|svg|ipynb|asm|s|v|vhd|proto|g(?:raph)?ql|tf|hcl|toml|nix"
+    r"|json|gradle)$",
+    re.IGNORECASE,
+)
+_PROSE = re.compile(r"\.(?:md|markdown|rst|txt|adoc|tex|org)$", re.IGNORECASE)
+
+
+def is_code(name: str) -> bool:
+    """Whether texts stand in quotes in files of this name. Not known: no."""
+    return not name or _CODE.search(name) is not None
+
+
+def is_value(text: str) -> bool:
+    """Whether a text behind such a name is a value, and not a reference to one or a word that asks for one."""
+    return len(text) > 0 and not _NO_VALUE.match(text)
+
+
+def about(name: str) -> bool:
+    """Whether a name says that its value is about a secret, and is none."""
+    return _ABOUT.search(name) is not None
+
+
+def search(text: str, name: str) -> Iterator[Span]:
+    """Places in ``text`` with a value behind such a name."""
+    for kind, pattern in _FORMS:
+        for match in pattern.finditer(text):
+            if is_value(match.group("value")):
+                yield Span(kind, match.start(), match.end())
+    if is_code(name):
+        return
+    prose = _PROSE.search(name)
+    for match in _ASSIGNED.finditer(text):
+        value = match.group("value").strip("\"'")
+        if about(match.group("name")) or not is_value(value):
+            continue
+        if match.group("gap") and not _spaced(name, text, match.start(1)):
+            continue
+        if prose and (len(value) < 8 or value.isalpha() or not any(map(str.isdigit, value))):
+            continue
+        yield Span("password without quotes", match.start(), match.end())
+
+
+def _spaced(name: str, text: str, at: int) -> bool:
+    """Whether a name may be parted from its value by spaces alone: Dockerfiles' ENV and configurations of daemons."""
+    line = text[text.rfind("\n", 0, at) + 1 : at].strip()
+    suffix = PurePosixPath(name).suffix.lower()
+    return line.upper() in ("ENV", "ARG", "SETENV") or (not line and suffix in (".conf", ".cnf", ".cfg", ".rc"))

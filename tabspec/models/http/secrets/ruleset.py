@@ -1,0 +1,112 @@
+"""Rules in gitleaks' format: its own (`gitleaks.toml`, as it is published, under the licence beside it), and ours.
+
+A rule is tried only where one of its keywords occurs, as in gitleaks. Its regular expressions are written for Go's RE2
+and are given to RE2 as they are.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from functools import cache, cached_property, lru_cache
+from importlib.resources import files
+from typing import Any
+
+from tabspec.models.http.secrets.spans import Span, compiled, entropy
+
+
+@cache
+def gitleaks() -> Ruleset:
+    """The rules of gitleaks."""
+    return Ruleset("gitleaks.toml")
+
+
+@cache
+def ours() -> Ruleset:
+    """Rules for kinds that gitleaks does not know."""
+    return Ruleset("ours.toml")
+
+
+class Ruleset:
+    """The rules of one file in this folder."""
+
+    def __init__(self, file: str) -> None:
+        content = tomllib.loads(files(__package__).joinpath(file).read_text("utf-8"))
+        self._allowed = _Allowed(content.get("allowlist", {}))
+        rules = [Rule(entry) for entry in content["rules"] if "regex" in entry]
+        self._by_word = {
+            word: [rule for rule in rules if word in rule.keywords]
+            for word in {w for rule in rules for w in rule.keywords}
+        }
+        # Some windows of lines: of a line being written, only that one is searched again (a window takes 1 ms else).
+        self._words_in = lru_cache(maxsize=4_096)(self._find_words)
+
+    def search(self, text: str, name: str) -> Iterator[Span]:
+        """Places in ``text``, of a file of this name, that a rule takes for a secret."""
+        words = set[str]().union(*map(self._words_in, text.split("\n")))
+        tried = {id(rule): rule for word in words for rule in self._by_word[word]}
+        for rule in tried.values():
+            if rule.path is not None and not rule.path.search(name):
+                continue
+            for match in rule.regex.finditer(text):
+                secret = rule.secret(match)
+                if rule.entropy and entropy(secret) <= rule.entropy:
+                    continue
+                line = _line(text, match.start(), match.end())
+                if not any(allowed.allows(secret, match.group(), line) for allowed in (self._allowed, *rule.allowed)):
+                    yield Span(rule.kind, match.start(), match.end())
+
+    def _find_words(self, line: str) -> tuple[str, ...]:
+        lower = line.lower()
+        return tuple(word for word in self._by_word if word in lower)
+
+
+class Rule:
+    """One rule. Its regular expression is compiled when it is first tried: for all of them that takes 0.2 s."""
+
+    def __init__(self, entry: dict[str, Any]) -> None:
+        self.kind: str = entry["id"].replace("-", " ")
+        self.keywords = [word.lower() for word in entry["keywords"]]
+        self.entropy: float = entry.get("entropy", 0.0)
+        self.path = re.compile(entry["path"]) if "path" in entry else None
+        # Allowed paths are not used: what may lie in a public repository is not what may be sent anywhere.
+        self.allowed = [_Allowed(each) for each in entry.get("allowlists", ())]
+        self._pattern: str = entry["regex"]
+        self._group: int = entry.get("secretGroup", 0)
+
+    @cached_property
+    def regex(self) -> Any:
+        """As RE2 has it."""
+        return compiled(self._pattern)
+
+    def secret(self, match: Any) -> str:
+        """The part of a match that is the secret."""
+        chosen = [match.group(self._group)] if self._group else match.groups()
+        return str(next((group for group in chosen if group), match.group()))
+
+
+class _Allowed:
+    """What is no secret although a rule fits."""
+
+    def __init__(self, entry: dict[str, Any]) -> None:
+        self._patterns: list[str] = entry.get("regexes", [])
+        self._stopwords = [word.lower() for word in entry.get("stopwords", ())]
+        self._target: str = entry.get("regexTarget", "secret")
+        self._both = entry.get("condition", "OR").upper() in ("AND", "&&") and "paths" not in entry
+
+    @cached_property
+    def _regexes(self) -> list[Any]:
+        return [compiled(pattern) for pattern in self._patterns]
+
+    def allows(self, secret: str, match: str, line: str) -> bool:
+        target = {"match": match, "line": line}.get(self._target, secret)
+        fits = any(regex.search(target) for regex in self._regexes)
+        lower = secret.lower()
+        stops = any(word in lower for word in self._stopwords)
+        return fits and stops if self._both and self._stopwords and self._patterns else fits or stops
+
+
+def _line(text: str, start: int, end: int) -> str:
+    last = text.find("\n", end)
+    return text[text.rfind("\n", 0, start) + 1 : last if last >= 0 else len(text)]
