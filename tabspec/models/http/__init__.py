@@ -4,6 +4,7 @@ detect   which server answers at an address, and what it says of itself
 forms    the prompt in the model's FIM format: as text, or as tokens where the tokenizer is here
 apis     how each API is asked, and how its events are read
 wire     one streamed request: events in, or one clear line of what is wrong
+alone    awaits httpx so that connections are closed
 reading  from what is read to chunks; the stop rule
 begin    how an answer may begin, for more than one suggestion
 exact    the same under a grammar, so that the answer is a function of the text alone

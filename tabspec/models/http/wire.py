@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 
 from tabspec.errors import ModelError, ModelUnavailable
+from tabspec.models.http.alone import alone, close
 from tabspec.models.http.key import HOST_VARIABLE, NO_KEY, VARIABLE, Key
 from tabspec.models.http.pace import retry_after
 from tabspec.models.http.route import Route, route_to, transport_for
@@ -107,11 +108,11 @@ class Wire:
         for again in (True, False):
             try:
                 async with asyncio.timeout(DOCUMENT_S):
-                    response = await self._client.send(request, stream=True)
+                    response = await alone(self._client.send(request, stream=True))
                     try:
                         return response.status_code, _json(await self._read_all(response, LONGEST_DOCUMENT))
                     finally:
-                        await response.aclose()
+                        await close(response)
             except _CLOSED as error:
                 # After a request that failed uvicorn closes the connection, which looks good still: transformers serve
                 # fails at /v1/models. A document can be asked for again without harm.
@@ -141,7 +142,7 @@ class Wire:
         except httpx.HTTPError as error:
             raise self._gone(error) from None
         finally:
-            await response.aclose()
+            await close(response)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -152,7 +153,7 @@ class Wire:
         for again in (True, False):
             try:
                 async with asyncio.timeout(FIRST_EVENT_S):
-                    return await self._client.send(request, stream=True)
+                    return await alone(self._client.send(request, stream=True))
             except _CLOSED as error:
                 if not again:
                     raise self._gone(error) from None
@@ -173,7 +174,8 @@ class Wire:
     async def _read_all(self, response: httpx.Response, most: int) -> bytes:
         """A body of at most ``most`` bytes."""
         data = bytearray()
-        async for piece in self._pieces(response):
+        pieces = self._pieces(response)
+        while (piece := await alone(anext(pieces, None))) is not None:
             data += piece
             if len(data) > most:
                 raise ModelError(f"{self.base} sends an answer of more than {most >> 10} KiB: is it a model server?")
@@ -186,7 +188,8 @@ class Wire:
         httpx's own line reader also breaks lines at U+2028 and its like, which JSON strings may hold as they are.
         """
         held, total = bytearray(), 0
-        async for piece in self._pieces(response):
+        pieces = self._pieces(response)
+        while (piece := await alone(anext(pieces, None))) is not None:
             total += len(piece)
             held += piece
             if b"\n" in piece:
