@@ -208,7 +208,8 @@ async def test_what_is_shown_is_sent_to_the_byte(entry: dict[str, Any], options:
     server = Elsewhere(entry)
     model = server.model(options)
     await model.connect()
-    for question in (QUESTION, AROUND, GenerationRequest("a", "b", "c", beginnings=3)):
+    half = GenerationRequest("half a character: \ud800", "b\udfff", "c", before="\ud800")  # as editors can send it
+    for question in (QUESTION, AROUND, GenerationRequest("a", "b", "c", beginnings=3), half):
         server.got.clear()
         shown = model.preview(question).data
         model._pace.succeeded()
