@@ -23,9 +23,11 @@ Decode = Callable[[Sequence[int]], str]
 
 def secret_around(request: GenerationRequest) -> str:
     """What kind of secret the text of a question holds, as the document has it; "" for none."""
-    names = ("head", "forced", "suffix", "before", "after", "resume")
-    sent = {name: writable(getattr(request, name)) for name in names}  # a half of a character is sent as U+FFFD
-    related = tuple(RelatedText(piece.path, writable(piece.text)) for piece in request.related)
+    names = ("head", "forced", "suffix", "before", "after", "resume", "path")
+    sent: dict[str, Any] = {
+        name: writable(getattr(request, name)) for name in names
+    }  # a half of a character is sent as U+FFFD
+    related = tuple(RelatedText(writable(piece.path), writable(piece.text)) for piece in request.related)
     return secret_in_request(replace(request, **sent, related=related))
 
 
