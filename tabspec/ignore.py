@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import unicodedata
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from pathlib import Path, PurePath, PurePosixPath
@@ -93,9 +94,10 @@ class IgnoreRules:
                 continue
             rules[folder] = found.lines
             problems += [f"{folder / FILE_NAME}: {found.problem}"] if found.problem else []
-        for problem in problems:
+        read = cls(rules, problems)
+        for problem in read.problems:
             log.warning("%s", problem)
-        return cls(rules, problems)
+        return read
 
     @classmethod
     def around(cls, path: Path) -> IgnoreRules:
@@ -155,24 +157,32 @@ def _spec(lines: Iterable[str], folder: PurePath, problems: list[str]) -> GitIgn
     """
     options = re2.Options()
     options.log_errors = False
-    good = []
+    good, bad = [], []
     for line in lines:
         try:
-            pattern = GitIgnoreSpecPattern(_folded(line))
-        except (ValueError, re.error) as error:
-            problem = f"{folder / FILE_NAME}: {line!r} is no pattern ({error}), so it is not in force"
-            log.warning("%s", problem)
-            problems.append(problem)
+            with warnings.catch_warnings():  # of signs that may get another meaning in Python's regular expressions
+                warnings.simplefilter("ignore", FutureWarning)
+                pattern = GitIgnoreSpecPattern(_folded(line))
+        except (ValueError, re.error):
+            bad.append(line)
             continue
         if pattern.regex is not None:
             pattern.regex = re2.compile(pattern.regex.pattern, options)
         good.append(pattern)
+    if bad:
+        others = f" (nor are {len(bad) - 1} others)" if len(bad) > 1 else ""
+        problems.append(f"{folder / FILE_NAME}: {bad[0][:80]!r} is no pattern, so it is not in force{others}")
     return GitIgnoreSpec(good, backend="simple")
 
 
+# Bytes of a name that are not UTF-8 are read as Latin-1, as in a rules file. (Python has a surrogate for each.)
+_BYTES = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}
+
+
 def _folded(text: str) -> str:
-    """Without case, and with accents in one form (macOS has its own)."""
-    return unicodedata.normalize("NFC", text.casefold())
+    """Without case, with accents in one form (macOS has its own), and without surrogates, which RE2 cannot take."""
+    text = text.translate(_BYTES) if not text.isascii() else text
+    return unicodedata.normalize("NFC", text.casefold()).encode("utf-8", "replace").decode("utf-8")
 
 
 def _key(path: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tabspec.engine.neighbours import Neighbours
 from tabspec.text import Document, Edit
+from tabspec_lsp.aside import in_thread
 from tabspec_lsp.documents import Changed, Documents
 
 # Words of lines that import something, in the languages that tabspec.prompt.imports knows.
@@ -67,7 +68,7 @@ class Imports:
     async def _read(self, document: Document) -> None:
         from tabspec.engine.imported import read_imported  # with pathspec, which takes 30 ms
 
-        found = await asyncio.to_thread(read_imported, document, self._folders(), self._ignored)
+        found = await in_thread(read_imported, document, self._folders(), self._ignored)
         # Rules can have changed while they were read.
         if self._documents.get(document.uri) and not self._ignored(document.uri):
             self._neighbours.imports(document.uri, [each for each in found if not self._ignored(each.uri)])

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tabspec_lsp.aside import in_thread
+
 if TYPE_CHECKING:
     from tabspec.ignore import IgnoreRules
 
@@ -66,7 +68,7 @@ class Workspace:
             self._reading.cancel()
 
     async def _read(self, folders: tuple[str, ...]) -> None:
-        rules = await asyncio.to_thread(_read, folders)
+        rules = await in_thread(_read, folders)
         self._put(rules, rules.problems)
 
     def _put(self, rules: IgnoreRules | None, problems: Iterable[str]) -> None:

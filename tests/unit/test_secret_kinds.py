@@ -78,6 +78,40 @@ def test_a_secret_beyond_the_window_alone_is_none() -> None:
     assert not find_secret(CODE, BEHIND, before=far + CODE, after=BEHIND + far)
 
 
+@pytest.mark.parametrize("password", ["pa$$w0rd9", "Tr0ub(4dor", "!Secret9x", "#1horse9", "a b", "p@ss:w/rd"])
+def test_passwords_that_look_like_something_else(password: str) -> None:
+    assert find_secret(f'password = "{password}"', name="a.py"), password
+    assert find_secret("passphrase = 'correct horse battery staple'", name="a.py")
+
+
+@pytest.mark.parametrize("text", ["\ud800", "password: x\udfffhorse9", "\U0001f600" * 3])
+def test_no_text_is_too_strange(text: str) -> None:
+    for name in ("a.py", "a.yaml", "", "\ud800"):
+        found = find_secret(text, "\ud83d", before="\udc00", after="\ude00", name=name)
+        assert bool(found) is (name not in ("a.py", "") and "horse" in text)
+
+
+HOSTILE = [
+    "a",
+    "/",
+    "secret",
+    "api_key",
+    "password=",
+    "https://a:",
+    "curl -u ",
+    "eyJ",
+    "key ",
+    "<password",
+    "-----BEGIN ",
+]
+
+
+@pytest.mark.parametrize("part", HOSTILE)
+def test_no_text_takes_long(part: str) -> None:
+    """The search is linear: with detect-secrets' rules for names, a line of "secret" took 3 s for 2,000 characters."""
+    find_secret(part * (20_000 // len(part)), name="a.yaml")
+
+
 # --- long keys without their heads ------------------------------------------------------------------------------------
 
 LONG: list[Callable[[Made], str]] = [

@@ -8,31 +8,46 @@ from pathlib import PurePosixPath
 
 from tabspec.models.http.secrets.spans import Span, compiled
 
-NAMES = (
-    r"pass(?:word|wd|phrase|code)?|pwd|passwort|secret|token|api[_.-]?key|apikey|access[_.-]?key|auth[_.-]?key"
-    r"|private[_.-]?key|client[_.-]?secret|secret[_.-]?key|encryption[_.-]?key|signing[_.-]?key|master[_.-]?key"
-    r"|account[_.-]?key|shared[_.-]?key|preshared[_.-]?key|credentials?|mnemonic|seed[_.-]?phrase|webhook[_.-]?url"
+_STRONG = (
+    r"pass(?:word|wd|phrase|code)|pwd|passwort|secret|api[_.-]?key|apikey|access[_.-]?key|auth[_.-]?key"
+    r"|private[_.-]?key|encryption[_.-]?key|signing[_.-]?key|master[_.-]?key|account[_.-]?key|shared[_.-]?key"
+    r"|seed[_.-]?phrase|webhook[_.-]?url"
 )
+# These name other things, too: a parser's tokens, a pass of a compiler.
+_WEAK = r"token|credentials?|pass|mnemonic"
+NAMES = rf"{_STRONG}|{_WEAK}"
 """Parts of names whose values are secrets."""
 
 # What such a name ends with when its value is about a secret and is none.
 _ABOUT = re.compile(
     r"(?:name|ref|file|path|dir|policy|length|len|min|max|type|kind|id|ids|url|uri|endpoint|ttl|expiry|expires?(?:_?in)?"
     r"|timeout|count|limit|size|enabled|required|method|algorithm|header|field|key_?names?|provider|manager|store|version"
-    r"|prompt|label|hint|arn|format|issuer|class|rotation|strength|hash_?cost|scopes?)s?$",
+    r"|prompt|label|hint|arn|format|issuer|class"
+    r"|rotation|strength|hash_?cost|scope|pattern|placeholder|regex|template|message|error|text|title|usage|test)s?$",
     re.IGNORECASE,
 )
 # What stands for a value: references, commands, types, words that ask for one.
 _NO_VALUE = re.compile(
-    r"""^(?:[$%<{\[(|>&*!#=:,;)\]}].*
-    |(?:true|false|null|nil|none|undefined|yes|no|on|off|string|str|number|int|bool(?:ean)?|required|optional|inherit
+    r"""^(?:(?:true|false|null|nil|none|undefined|yes|no|on|off|string|str|number|int|bool(?:ean)?|required|optional|inherit
     |password|passwd|secrets?|tokens?|default|empty|unset|auto|ask|prompt|env|file|vault|write|read|admin|root|x{3,}
     |changeme|change[_-]me|todo|fixme|examples?|placeholder|redacted|hidden|dummy|null,?|secret[_-]?key)
     |\.{2,}|-+|_+|[*•]+|your[_-].*|my[_-](?:password|secret|token)|/(?:etc|run|var|home|usr|opt|tmp|mnt|proc|dev)/.*|~/.*
-    |\.{1,2}/.*|.*\$\{?\w.*|.*\(.*|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)$""",
+    |\.{1,2}/.*|.*\$\{.*|(?-i:.*\$[A-Z_]{3,}.*)|[\w.:]+\(.*\)[;,]?
+    |[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)$""",
     re.IGNORECASE | re.VERBOSE,
 )
+# What references, tags, comments and operators begin with: without quotes, and in them.
+_BARE_REFERENCE = re.compile(r"[$%<{\[(|>&*!#=:,;)\]}]")
+_QUOTED_REFERENCE = re.compile(r"\$[{(]|\$\w+$|[{<\[]|%[({A-Z]")
 
+_IS_STRONG = re.compile(_STRONG, re.IGNORECASE)
+_SHORT = 8
+
+# A value in quotes, behind its name and maybe a type.
+_QUOTED = compiled(
+    rf"(?i)(?P<name>[\w.-]{{0,40}}(?:{NAMES})[\w.-]{{0,30}})[\"']?\]?\s*(?::\s*[\w.<>|?& ]{{1,30}})?"
+    r"(=>|:=|\?=|[:=,]|===?)\s*[rbuf]?(?:\"(?P<value>[^\"\n]{3,200})\"|'([^'\n]{3,200})'|`([^`\n]{3,200})`)"
+)
 _ASSIGNED = compiled(
     r"(?im)(?:^|[\s;{,?&'\"-])[\"']?(?P<name>[\w.-]{0,40}?(?:" + NAMES + r")[\w.-]{0,30})[\"']?"
     r"(?:[ \t]*(?:=>|:=|\?=|\+=|[:=])[ \t]*|(?P<gap>[ \t]+))(?P<value>\"[^\"\n]{3,}\"|'[^'\n]{3,}'|[^\s\"',;&]{4,200})"
@@ -59,11 +74,6 @@ _FORMS = [
             r"(?:\bsshpass[ \t]+-p[ \t]*|\bmysql(?:dump|admin)?\b[^\n]{0,80}?[ \t]-p"
             r"|\bdocker[ \t]+login\b[^\n]{0,80}?[ \t]-p[ \t]+)" + _OPTION,
         ),
-        (
-            "password in quotes",  # behind a name with a type
-            r"(?i)(?:passw(?:or)?d|passphrase|pwd|secret)[\"']?\]?\s*:\s*[\w.<>|?& ]{1,30}=\s*"
-            r"[\"'`](?P<value>[^\"'`\n]{4,200})[\"'`]",
-        ),
         ("netrc password", r"(?m)\blogin[ \t]+\S+[ \t\n]+password[ \t]+(?P<value>\S{4,200})"),
         ("password in a connection string", rf"(?i)[;?&][ \t]?{_CONNECTION}(?P<value>[^;&\s\"'<>]{{4,200}})"),
         ("password in a connection string", rf"(?i)[\"']{_CONNECTION}(?P<value>[^;&\s\"'<>]{{4,200}});"),
@@ -86,14 +96,23 @@ def is_code(name: str) -> bool:
     return not name or _CODE.search(name) is not None
 
 
-def is_value(text: str) -> bool:
+def is_value(text: str, *, quoted: bool = False) -> bool:
     """Whether a text behind such a name is a value, and not a reference to one or a word that asks for one."""
-    return len(text) > 0 and not _NO_VALUE.match(text)
+    reference = _QUOTED_REFERENCE if quoted else _BARE_REFERENCE
+    return len(text) > 0 and not reference.match(text) and not _NO_VALUE.match(text)
 
 
 def about(name: str) -> bool:
     """Whether a name says that its value is about a secret, and is none."""
     return _ABOUT.search(name) is not None
+
+
+def is_word(name: str, value: str) -> bool:
+    """Whether a value is more likely a word of the program: behind names that name other things, too, a short one or
+    one without a digit is; and so is a sentence."""
+    if not _IS_STRONG.search(name) and (len(value) < _SHORT or not any(map(str.isdigit, value))):
+        return True
+    return value.count(" ") >= 2 and "phrase" not in name.lower() and "mnemonic" not in name.lower()
 
 
 def search(text: str, name: str) -> Iterator[Span]:
@@ -102,12 +121,18 @@ def search(text: str, name: str) -> Iterator[Span]:
         for match in pattern.finditer(text):
             if is_value(match.group("value")):
                 yield Span(kind, match.start(), match.end())
+    for match in _QUOTED.finditer(text):
+        named, value = match.group(1), match.group(3) or match.group(4) or match.group(5)
+        if match.group(2) == "," and not any(map(str.isdigit, value)):  # a list of names
+            continue
+        if is_value(value, quoted=True) and not about(named) and not is_word(named, value):
+            yield Span("password", match.start(), match.end())
     if is_code(name):
         return
     prose = _PROSE.search(name)
     for match in _ASSIGNED.finditer(text):
         value = match.group("value").strip("\"'")
-        if about(match.group("name")) or not is_value(value):
+        if about(match.group("name")) or not is_value(value, quoted=value != match.group("value")):
             continue
         if match.group("gap") and not _spaced(name, text, match.start(1)):
             continue

@@ -39,7 +39,8 @@ def find_secret(text: str, suffix: str = "", *, before: str = "", after: str = "
 
     Takes a time that is linear in the length of the texts.
     """
-    left, right = _tail(before), _head(after)
+    text, suffix = _encodable(text), _encodable(suffix)
+    left, right = _encodable(_tail(before)), _encodable(_head(after))
     whole = left + text + suffix + right
     start, cursor = len(left), len(left) + len(text)
     end = cursor + len(suffix)
@@ -106,6 +107,11 @@ def _spans(text: str, name: str) -> Iterator[Span]:
     )
     for search in searches:
         yield from search(text, name)
+
+
+def _encodable(text: str) -> str:
+    """The text with "?" for each surrogate, which RE2 cannot take. Its length stays."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _tail(before: str) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-from tabspec.models.http.secrets.assigned import NAMES, about, is_code, is_value
+from tabspec.models.http.secrets.assigned import NAMES, about, is_code, is_value, is_word
 from tabspec.models.http.secrets.spans import compiled
 
 # What the keys of services begin with. Four more characters are a part of one.
@@ -21,9 +19,6 @@ _QUOTED = compiled(
     rf"(?i){_NAME}\]?\s*(?::\s*[\w.<>\[\]|? &]{{1,40}})?(?:=>|:=|\?=|[:=]|,)=?=?\s*[\"'`](?P<value>[^\"'`]+)$"
 )
 _BARE = compiled(rf"(?i){_NAME}[ \t]*(?:=>|:=|\?=|[:=])[ \t]*[\"']?(?P<value>[^\s\"']+)$")
-# These name other things, too (a parser's tokens): in code a short value behind them is none.
-_WEAK = re.compile(r"(?:^|[^a-z])(?:tokens?|credentials?|pass|mnemonic)$", re.IGNORECASE)
-_SHORT = 8
 
 
 def secret_at(text: str, suffix: str, name: str) -> str:
@@ -31,11 +26,10 @@ def secret_at(text: str, suffix: str, name: str) -> str:
     line = text[text.rfind("\n", max(len(text) - _LONGEST_LINE, 0)) + 1 :][-_LONGEST_LINE:]
     if (key := _KEY.search(line)) and any(map(str.isdigit, key.group(1))):
         return "key that is being typed"
-    match = _QUOTED.search(line) or (None if is_code(name) else _BARE.search(line))
-    if match is None or about(match.group("name")) or not is_value(match.group("value")):
+    quoted = _QUOTED.search(line)
+    match = quoted or (None if is_code(name) else _BARE.search(line))
+    if match is None or about(match.group("name")) or not is_value(match.group("value"), quoted=quoted is not None):
         return ""
-    if _WEAK.search(match.group("name")) and (
-        len(match.group("value")) < _SHORT or not any(map(str.isdigit, match.group("value")))
-    ):
+    if is_word(match.group("name"), match.group("value")):
         return ""
     return "password that is being typed"
