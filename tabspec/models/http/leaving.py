@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from tabspec.errors import ModelError
-from tabspec.models.http.secrets import secret_in, secret_in_request
-from tabspec.models.protocol import GenerationRequest, RelatedText
-from tabspec.models.writing import writable
+from tabspec.models.http.secrets import secret_in
 
 
 class SecretFound(ModelError):
@@ -19,16 +16,6 @@ class SecretFound(ModelError):
 
 Decode = Callable[[Sequence[int]], str]
 """The text of token ids, for prompts that are sent as tokens."""
-
-
-def secret_around(request: GenerationRequest) -> str:
-    """What kind of secret the text of a question holds, as the document has it; "" for none."""
-    names = ("head", "forced", "suffix", "before", "after", "resume", "path")
-    sent: dict[str, Any] = {
-        name: writable(getattr(request, name)) for name in names
-    }  # a half of a character is sent as U+FFFD
-    related = tuple(RelatedText(writable(piece.path), writable(piece.text)) for piece in request.related)
-    return secret_in_request(replace(request, **sent, related=related))
 
 
 def secret_in_body(data: bytes, decode: Decode) -> str:

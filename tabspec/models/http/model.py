@@ -24,11 +24,12 @@ from tabspec.models.http.detect import USUAL_CONTEXT, USUAL_SLOTS, Kind, Server,
 from tabspec.models.http.exact import exact, first_ask
 from tabspec.models.http.forms import TokenPrompts, format_of, neutral, text_prompt
 from tabspec.models.http.key import Key, key_for
-from tabspec.models.http.leaving import SecretFound, secret_around, secret_in_body
+from tabspec.models.http.leaving import SecretFound, secret_in_body
 from tabspec.models.http.ours import answer, ask_ours
 from tabspec.models.http.pace import Pace
 from tabspec.models.http.reading import budget, read_on
 from tabspec.models.http.route import Route, route_to
+from tabspec.models.http.secrets import secret_in_request
 from tabspec.models.http.wire import Busy, Refused, TooLong, Wire, as_bytes
 from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, ModelInfo
 from tabspec.models.writing import writable
@@ -121,7 +122,7 @@ class HttpModel:
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         if not self.wire.route.here:
-            self._refuse(secret_around(request))  # before the server is asked for anything
+            self._refuse(secret_in_request(request))  # before the server is asked for anything
         if self._pace.left():
             raise ModelUnavailable(self._pace.why)
         try:
@@ -148,7 +149,7 @@ class HttpModel:
         server = self._told or Server(Kind.OTHER, self.address.model, format=_format_name(self.address))
         ask = self._first_ask(server, request)
         data = as_bytes(ask.body)
-        secret = secret_around(request) or secret_in_body(data, self._decode)
+        secret = secret_in_request(request) or secret_in_body(data, self._decode)
         return Preview(self.address.base + ask.path, data, self.wire.route, self.wire.key, secret)
 
     async def close(self) -> None:
