@@ -166,6 +166,20 @@ async def test_a_server_with_a_million_slots_gets_no_million_requests(stub: Stub
     await model.close()
 
 
+@pytest.mark.parametrize("name", ["\x1b]0;owned\x07", "a\u202eb", "x" * 100_000, 7, ["x"], "two\nlines"])
+async def test_a_name_that_cannot_be_shown_is_none(name: Any) -> None:
+    stub = Stub()
+    stub.document("/v1/models", {"data": [{"id": name, "owned_by": "x"}]})
+    async with running(stub):
+        assert "does not name its model" in str(await failing(stub.url))
+    llama_cpp(stub, str(name))
+    async with running(stub):
+        model = HttpModel(stub.url)
+        await model.connect()
+        assert model.info.name.isprintable() and len(model.info.name + model.info.detail) < 2_000
+        await model.close()
+
+
 # --- logs -------------------------------------------------------------------------------------------------------------
 
 ECHO = "def my_secret_function(): pass \x1b[31m\u202e”"

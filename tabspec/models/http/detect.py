@@ -23,6 +23,8 @@ USUAL_SLOTS = 2
 USUAL_CONTEXT = 4096
 # As an address may ask for: what a server names beyond that is a mistake.
 MOST_SLOTS = 1024
+# Characters: a path to a file is the longest that servers name a model by, and 255 the longest name of a file.
+LONGEST_NAME = 512
 
 
 class Kind(StrEnum):
@@ -79,7 +81,7 @@ async def _llama_cpp(wire: Wire) -> Server | None:
     if not isinstance(settings, dict):
         return None
     # model_alias is recent; the path is told by all
-    name = str(props.get("model_alias") or PurePosixPath(str(props.get("model_path", ""))).name)
+    name = _name(props.get("model_alias")) or _name(PurePosixPath(str(props.get("model_path", ""))).name)
     meta = _first(await _asked(wire, "/v1/models")).get("meta")
     vocabulary = _number(meta.get("n_vocab")) if isinstance(meta, dict) else 0
     return Server(
@@ -88,7 +90,7 @@ async def _llama_cpp(wire: Wire) -> Server | None:
         _number(settings.get("n_ctx")) or USUAL_CONTEXT,
         min(_number(props.get("total_slots")) or 1, MOST_SLOTS),
         vocabulary,
-        str(props.get("build_info", "")),
+        _name(props.get("build_info")),
     )
 
 
@@ -119,7 +121,7 @@ async def _by_models(wire: Wire, address: Address) -> Server | None:
     entry = _first(listed, address.model)
     if not entry:
         return None
-    owner, name = str(entry.get("owned_by", "")), str(entry.get("id", ""))
+    owner, name = str(entry.get("owned_by", "")), _name(entry.get("id"))
     if owner == "tabspec":
         return _ours(entry, name)
     if owner == "vllm":
@@ -160,6 +162,11 @@ def _first(listed: dict[str, Any], wanted: str = "") -> dict[str, Any]:
     entries = [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
     named = [item for item in entries if item.get("id") == wanted]
     return (named or entries or [{}])[0]
+
+
+def _name(value: Any) -> str:
+    """A model's name, which is shown in editors and terminals; "" for one that cannot be."""
+    return value if isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_NAME else ""
 
 
 def _number(value: Any) -> int:
