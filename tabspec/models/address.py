@@ -75,7 +75,9 @@ def parse_address(url: str) -> Address:
         raise ModelNotUsable(f"model {url}: no address; one looks like http://127.0.0.1:8080")
     if "@" in parts.netloc:
         # not repeated here: it would end in logs
-        raise ModelNotUsable("the model's address holds a password: leave it out, and set TABSPEC_API_KEY instead")
+        raise ModelNotUsable(
+            "the model's address holds a password: leave it out, and set TABSPEC_API_KEY and TABSPEC_API_HOST"
+        )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     path = parts.path.rstrip("/").removesuffix("/completions").removesuffix("/v1").rstrip("/")
     base = f"{parts.scheme}://{host}{f':{port}' if port else ''}{path}"
