@@ -75,7 +75,8 @@ def test_a_secret_beyond_the_window_alone_is_none() -> None:
     """It is not sent, and neither is a part of it."""
     far = 'key = "' + "AKIA" + "QX7" * 5 + 'Z"\n'
     assert find_secret(far)
-    assert not find_secret(CODE, BEHIND, before=far + CODE, after=BEHIND + far)
+    for between in ("y = 2\n", CODE):  # near enough to be searched with it, and farther
+        assert not find_secret(CODE, BEHIND, before=far + between, after=between + far)
 
 
 @pytest.mark.parametrize("password", ["pa$$w0rd9", "Tr0ub(4dor", "!Secret9x", "#1horse9", "a b", "p@ss:w/rd"])
