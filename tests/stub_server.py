@@ -19,6 +19,7 @@ class Request:
     headers: dict[str, str]
     body: Any
     connection: int
+    data: bytes = b""
 
 
 @dataclass
@@ -130,7 +131,7 @@ async def _read(reader: asyncio.StreamReader, number: int) -> Request | None:
     method, path, _ = first.split(" ")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     data = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Request(method, path, headers, json.loads(data) if data else None, number)
+    return Request(method, path, headers, json.loads(data) if data else None, number, data)
 
 
 async def _watch(reader: asyncio.StreamReader, gone: asyncio.Event) -> None:
@@ -186,13 +187,6 @@ def ollama(stub: Stub, model: str = "qwen2.5-coder:1.5b-base") -> Stub:
     entry = {"id": model, "object": "model", "created": 1, "owned_by": "library"}
     stub.document("/v1/models", {"object": "list", "data": [entry]})
     stub.document("/api/version", {"version": "0.12.0"})
-    return stub
-
-
-def tgi(stub: Stub, model: str = "bigcode/starcoder2-3b") -> Stub:
-    """Text Generation Inference (its OpenAPI description: GET /info)."""
-    stub.document("/info", {"model_id": model, "max_total_tokens": 8192, "max_input_tokens": 4096, "version": "3.3.0"})
-    stub.document("/v1/models", {"object": "list", "data": [{"id": model, "object": "model", "owned_by": model}]})
     return stub
 
 

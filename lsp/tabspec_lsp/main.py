@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tabspec import __version__, processes
 from tabspec.logs import private_log
+from tabspec.quoted import QuotelessFormatter
 from tabspec_lsp.options import Options
 from tabspec_lsp.server import TabspecServer
 from tabspec_lsp.streams import READ_BYTES, stdio, take_stdout
@@ -111,9 +112,10 @@ def _log_to(file: Path | None, level: str) -> None:
         except OSError as error:
             print(f"tabspec-lsp: --log-file {file}: {error.strerror}", file=sys.stderr)
             raise SystemExit(2) from None
-    logging.basicConfig(
-        handlers=[handler], level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    handler.setFormatter(QuotelessFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=level.upper())
+    for name in ("httpx", "httpcore"):  # they log a server's own words, and what is sent
+        logging.getLogger(name).setLevel(logging.WARNING)
     if level != "debug":
         # pygls logs whole messages, and with them the user's text.
         logging.getLogger("pygls").setLevel(logging.ERROR)

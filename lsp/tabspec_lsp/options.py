@@ -92,6 +92,25 @@ class Options:
         return self
 
 
+USER_ONLY = frozenset({"model"})
+"""Settings that only the user's own channels may set: the command line and the initialization options.
+
+``workspace/configuration`` and ``workspace/didChangeConfiguration`` do not report whether a value is the user's or the
+opened folder's, and these settings choose where text and key go.
+"""
+
+
+def without_user_only(values: object) -> tuple[object, dict[str, Any]]:
+    """``values`` without the settings of `USER_ONLY`, and those settings by name (``null`` is none)."""
+    section = _section(values)
+    only = {snake_case(str(name)): value for name, value in section.items() if snake_case(str(name)) in USER_ONLY}
+    if not only:
+        return values, {}
+    rest = {name: value for name, value in section.items() if snake_case(str(name)) not in USER_ONLY}
+    # In a section of its own again: what is left may hold another one.
+    return {"tabspec": rest}, {name: value for name, value in only.items() if value is not None}
+
+
 def all_fields() -> list[Field[Any]]:
     """The fields of all settings, the server's first."""
     return [*fields(ServerOptions), *fields(EngineConfig)]

@@ -19,7 +19,7 @@ from tabspec_lsp import items
 from tabspec_lsp.frames import FrameParser
 from tabspec_lsp.liveness import ProcessWatch
 from tabspec_lsp.models import ModelHost, ModelState, Open, open_model
-from tabspec_lsp.options import CompletionMode, Options, unknown_names
+from tabspec_lsp.options import CompletionMode, Options, unknown_names, without_user_only
 from tabspec_lsp.progress import ModelProgress
 from tabspec_lsp.protocol import TabspecProtocol, converter, text_range
 from tabspec_lsp.service import CompletionService, Offered
@@ -63,6 +63,7 @@ class TabspecServer(LanguageServer):
         self._tasks: set[asyncio.Task[Any]] = set()
         self._lost_told: set[str] = set()
         self._problems: list[str] = []
+        self._refused: set[str] = set()  # settings of the workspace that were reported as ignored
         register(self)
 
     # --- running --------------------------------------------------------------------------------------------------
@@ -183,8 +184,16 @@ class TabspecServer(LanguageServer):
     def use(self, values: object) -> None:
         """Use these settings of the client's configuration, on top of those at start.
 
-        Unknown ones are no mistake: the section may hold the editor plugin's own, too.
+        Unknown ones are no mistake: the section may hold the editor plugin's own, too. The model is not among them.
         """
+        values, refused = without_user_only(values)
+        for name, value in refused.items():
+            if value != getattr(self.base.server, name) and name not in self._refused:
+                self._refused.add(name)
+                self.say(
+                    f"the setting {name} is ignored here, since it may be the opened folder's. Set it with --{name}, "
+                    "or in the initialization options."
+                )
         options, problems = self.base.updated(values)
         self._tell(problems)
         self.service.configure(options)

@@ -15,6 +15,10 @@ _HEAD = """\
 Made from the code by `python -m tabspec_lsp.settings_table`: do not edit. They are given to the language server as
 initialization options or by `workspace/configuration` in the section `tabspec`; camelCase is understood, too.
 
+`model` chooses where your text and key go. It is taken from the command line (`--model`) and the initialization
+options only: `workspace/configuration` may hold settings of the opened folder, and a `model` there is ignored and
+reported.
+
 | setting | default | values | what it does |
 |---|---|---|---|
 """

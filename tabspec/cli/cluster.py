@@ -35,6 +35,9 @@ def cluster_group() -> None:
 @click.option("--ingresses", type=click.IntRange(1), default=1, show_default=True, help="HTTP speakers: one a node.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="On which port.")
+@click.option(
+    "--allow-host", multiple=True, metavar="NAME", help="A name by which clients may call it (several times)."
+)
 @click.option("--address", default=None, help="A Ray cluster that runs already (`auto`: here); else one is started.")
 def serve_command(
     model: str | None,
@@ -50,11 +53,13 @@ def serve_command(
     ingresses: int,
     host: str,
     port: int,
+    allow_host: tuple[str, ...],
     address: str | None,
 ) -> int:
     """Serve MODEL until interrupted: editors name it with --model http://HOST:PORT.
 
-    There is no key and no TLS: listen on other addresses behind a proxy that has them.
+    Clients must have the key in TABSPEC_CLUSTER_KEY, if that is set. There is no TLS: listen on other addresses behind
+    a proxy that has it. Clients name the server by an address, as localhost, or by a NAME of --allow-host.
     """
     if find_spec("ray") is None:
         raise InputError("Ray is not installed; run: pip install 'tabspec[cluster]'")
@@ -64,6 +69,7 @@ def serve_command(
         except ModelNotUsable as error:
             raise InputError(str(error)) from None
     from tabspec.cluster.app import ClusterOptions
+    from tabspec.cluster.guard import digest_from_environment
     from tabspec.cluster.local import serve_until_interrupted
     from tabspec.cluster.replica import ModelOptions
 
@@ -74,6 +80,8 @@ def serve_command(
         cpus=cpus,
         gpus=gpus,
         ingresses=ingresses,
+        allow_hosts=",".join([host, *allow_host]),
+        key_digest=digest_from_environment(),
     )
     serve_until_interrupted(options, host, port, address, OBJECT_STORE)
     return 0

@@ -22,7 +22,7 @@ from tabspec.models.address import is_address, parse_address
 from tabspec.models.daemon.client import ask
 from tabspec.models.daemon.place import find
 from tabspec.models.http import HttpModel
-from tabspec.models.http.secrets import stays_here
+from tabspec.models.http.route import route_to
 from tabspec.models.load import BUNDLED, load_model
 from tabspec.models.native_library import NativeMissing, installed
 from tabspec.models.protocol import ModelInfo
@@ -139,11 +139,14 @@ def _leaving(model: str | None) -> str:
             base = parse_address(model).base
         except TabspecError:
             return "nothing: the address cannot be used"
-        if stays_here(base):
+        route = route_to(base)
+        if route.here:
             return f"nothing: {base} is this machine (what that server does with it is its own)"
         window = WindowSize()
+        way = f", through the proxy {route.proxy_host}" if route.proxy else ""
+        clear = ", readable on the way (http://)" if route.clear else ""
         return (
-            f"to {base}, with each request: up to {window.prefix_chars} characters before the cursor and "
+            f"to {base}{way}{clear}, with each request: up to {window.prefix_chars} characters before the cursor and "
             f"{window.suffix_chars} behind it, and the file's base name; your key, if there is one; not the text of "
             "files that ignore rules name, and nothing where that text holds what looks like a secret"
         )

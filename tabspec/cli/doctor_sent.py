@@ -1,9 +1,8 @@
-"""`tabspec doctor --file`: the very request that would be sent for a place in a file."""
+"""`tabspec doctor --file`: the very bytes that would be sent for a place in a file."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 
 import click
@@ -32,23 +31,26 @@ def show_sent(file: Path, line: int, column: int, model: str | None) -> int:
         return 0
     request = request_for(context, config)
     preview, trouble = asyncio.run(_preview(model, request))
+    route, key = preview.route, preview.key
+    way = f"through the proxy {route.proxy_host}" if route.proxy else "directly"
     verdict = (
         "this machine: nothing leaves it"
-        if preview.here
+        if route.here
         else f"NOT sent: the text around the cursor holds what looks like a secret ({preview.secret})"
         if preview.secret
         else "sent to another machine with each request like this one"
     )
     lines = [
         ("destination", preview.url),
+        ("way", f"{way}{', readable on the way (http://)' if route.clear else ''}"),
         ("verdict", verdict),
         ("secrets", preview.secret or "none seen"),
-        ("your key", "goes along (Authorization: Bearer ...)" if preview.key else "there is none"),
+        ("your key", "goes along (Authorization: Bearer ...)" if key.value else key.withheld or "there is none"),
         ("the server", trouble or "was asked what it is; it got nothing of your text"),
     ]
     for name, said in lines:
         click.echo(f"{name:<13}{said}")
-    click.echo(json.dumps(preview.body, indent=1, ensure_ascii=False))
+    click.echo(preview.data)
     return 0
 
 

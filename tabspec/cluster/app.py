@@ -24,6 +24,7 @@ from starlette.responses import Response
 
 from tabspec.cluster.asking import Asked
 from tabspec.cluster.endpoint import Endpoint
+from tabspec.cluster.guard import Guard, digest_from_environment
 from tabspec.cluster.replica import Failed, ModelOptions, Replica
 from tabspec.errors import ConfigError, ModelUnavailable
 from tabspec.models.protocol import Chunk, ModelInfo
@@ -43,7 +44,9 @@ class ClusterOptions:
     ``replicas`` of the model at the start; with ``max_replicas``, between ``replicas`` and so many, such that each has
     about ``target_requests`` under way. ``cpus`` and ``gpus`` (parts of one, too) are what Ray reserves for a replica.
     ``most_requests`` a replica may have under way; more wait, up to ``most_waiting``, and what is beyond that is
-    refused with status 503. ``ingresses`` speak HTTP: one a node is enough.
+    refused with status 503. ``ingresses`` speak HTTP: one a node is enough. ``allow_hosts`` are names, separated by
+    commas, by which clients may call the endpoint (beside localhost and addresses). ``key_digest`` is that of the key
+    that they must have ("": none); the key itself is not given to Ray.
     """
 
     model: ModelOptions = field(default_factory=ModelOptions)
@@ -56,6 +59,14 @@ class ClusterOptions:
     most_requests: int = 64
     most_waiting: int = 1024
     ingresses: int = 1
+    allow_hosts: str = ""
+    key_digest: str = field(default="", repr=False)
+
+    @property
+    def guard(self) -> Guard:
+        """Which requests are let in."""
+        names = (name.strip().lower() for name in self.allow_hosts.split(","))
+        return Guard(self.key_digest, frozenset(filter(None, names)))
 
     def __post_init__(self) -> None:
         for name in ("replicas", "most_requests", "most_waiting", "ingresses"):
@@ -113,8 +124,8 @@ class Cluster:
 class Ingress:
     """Speaks HTTP."""
 
-    def __init__(self, model: DeploymentHandle[Any]) -> None:
-        self._endpoint = Endpoint(Cluster(model))
+    def __init__(self, model: DeploymentHandle[Any], guard: Guard) -> None:
+        self._endpoint = Endpoint(Cluster(model), guard)
 
     async def __call__(self, request: Request) -> Response:
         return await self._endpoint(request)
@@ -146,18 +157,19 @@ def application(options: ClusterOptions) -> serve.Application:
         max_ongoing_requests=4 * options.most_waiting,
         ray_actor_options={"num_cpus": 0},
     )
-    return ingress.bind(model.bind(options.model))
+    return ingress.bind(model.bind(options.model), options.guard)
 
 
 def build(arguments: Mapping[str, str]) -> serve.Application:
     """For `serve run tabspec.cluster.app:build NAME=VALUE…`: the fields of `ClusterOptions` and `ModelOptions`
-    (``model`` is the model's name). Raises `ConfigError` for a name that is none, or a value that is no number."""
-    return application(read_options(arguments))
+    (``model`` is the model's name); the key is that of TABSPEC_CLUSTER_KEY. Raises `ConfigError` for a name that is
+    none, or a value that is no number."""
+    return application(replace(read_options(arguments), key_digest=digest_from_environment()))
 
 
 def read_options(arguments: Mapping[str, str]) -> ClusterOptions:
     """Options from texts."""
-    layout = {item.name: item for item in fields(ClusterOptions) if item.name != "model"}
+    layout = {item.name: item for item in fields(ClusterOptions) if item.name not in ("model", "key_digest")}
     model = {("model" if item.name == "name" else item.name): item for item in fields(ModelOptions)}
     found: dict[str, dict[str, Any]] = {"layout": {}, "model": {}}
     for name, value in arguments.items():

@@ -17,6 +17,13 @@ from tabspec.trimming.settled import Around
 USUAL_MAX_TOKENS = 16
 # OpenAI allows four, vLLM any number; each is looked for in every piece of text.
 MOST_STOPS = 16
+# Characters of a stop text: each piece of an answer is compared with all of its beginnings.
+LONGEST_STOP = 256
+# Characters before and after the window, each: what our client sends at most, rounded up to its blocks
+# (`tabspec.prompt.window`).
+LONGEST_AROUND = 1 << 16
+# Of a prompt, for each token of the model's context: more than a token has in any ordinary text (about 3.4).
+CHARS_PER_TOKEN = 16
 # No rule about lines: the clients of /v1/completions end answers by tokens and stop texts.
 ANY_LINES = 1 << 30
 # Of an editor's name: it is hashed for each request, and a digest or a UUID has no more.
@@ -50,6 +57,24 @@ class Asked:
     usage: bool = False
     logprobs: bool = False
     ours: bool = False
+
+
+def fit_to(asked: Asked, context: int) -> Asked:
+    """``asked`` within a context of so many tokens. Raises `BadRequest` for a prompt that is far longer, before it is
+    cut into tokens, which takes seconds a megabyte."""
+    request = asked.request
+    texts = [request.head, request.forced, request.suffix, request.resume, *(item.text for item in request.related)]
+    size, most = sum(map(len, texts)), context * CHARS_PER_TOKEN
+    if isinstance(asked.prompt, str):
+        size += len(asked.prompt)
+    elif asked.prompt is not None:
+        size += len(asked.prompt) * CHARS_PER_TOKEN
+    if size > most:
+        raise BadRequest(
+            f"the prompt is too long for the model's context of {context} tokens: {most} characters at most"
+        )
+    stop = replace(request.stop, max_tokens=min(request.stop.max_tokens, context))
+    return replace(asked, request=replace(request, stop=stop))
 
 
 def read_body(body: Any, headers: Mapping[str, str]) -> Asked:
@@ -116,15 +141,20 @@ def _question(fields: Any) -> GenerationRequest:
     related = fields.get("related", [])
     if not isinstance(related, list) or not all(isinstance(item, dict) for item in related):
         raise BadRequest("tabspec.related: must be a list of objects")
-    head, forced, suffix, path, language, resume = (
-        _text(fields, name, "tabspec.") for name in ("head", "forced", "suffix", "path", "language", "resume")
+    head, forced, suffix, path, language, resume, before, after = (
+        _text(fields, name, "tabspec.")
+        for name in ("head", "forced", "suffix", "path", "language", "resume", "before", "after")
     )
+    if max(len(before), len(after)) > LONGEST_AROUND:
+        raise BadRequest(f"tabspec.before and tabspec.after: {LONGEST_AROUND} characters at most")
     return GenerationRequest(
         head,
         forced,
         suffix,
         path,
         language,
+        before=before,
+        after=after,
         resume=resume,
         related=tuple(
             RelatedText(_text(item, "path", "related."), _text(item, "text", "related.")) for item in related
@@ -161,6 +191,8 @@ def _stops(told: Any) -> tuple[str, ...]:
     stops = [told] if isinstance(told, str) else told or []
     if not isinstance(stops, list) or not all(isinstance(text, str) for text in stops) or len(stops) > MOST_STOPS:
         raise BadRequest(f"stop: a text, or at most {MOST_STOPS} of them")
+    if any(len(text) > LONGEST_STOP for text in stops):
+        raise BadRequest(f"stop: {LONGEST_STOP} characters at most")
     return tuple(text for text in stops if text)
 
 

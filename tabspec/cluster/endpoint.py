@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import time
 import uuid
@@ -11,15 +13,20 @@ from typing import Any, Protocol
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.types import Send
+from starlette.types import Message, Send
 
-from tabspec.cluster.asking import Asked, BadRequest, read_body
+from tabspec.cluster.asking import Asked, BadRequest, fit_to, read_body
+from tabspec.cluster.guard import Guard, Unwanted
 from tabspec.cluster.telling import Telling, error, model_list
 from tabspec.errors import ModelError, ModelUnavailable, PromptRefused
 from tabspec.models.protocol import Chunk, ModelInfo
 
-# A question holds two windows of a few kilobytes and related text of at most some hundred.
-LONGEST_BODY = 1 << 24
+# Bytes. A question holds two windows of a few kilobytes, what is around them (70 KB), and related text.
+LONGEST_BODY = 1 << 20
+# Seconds for a body to arrive: a MiB at a megabit a second takes eight.
+BODY_S = 10.0
+# Seconds that a client may take to read a piece of an answer. Then it loses the connection.
+READ_S = 10.0
 
 
 class Backend(Protocol):
@@ -37,12 +44,14 @@ class Backend(Protocol):
 class Endpoint:
     """Answers HTTP requests from a backend."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    def __init__(self, backend: Backend, guard: Guard) -> None:
+        self._backend, self._guard = backend, guard
 
     async def __call__(self, request: Request) -> Response:
         path, method = request.url.path.rstrip("/"), request.method
         try:
+            if not path.endswith("/health"):  # for load balancers, which have no key and use addresses of their own
+                self._guard.check(request.headers)
             if path.endswith("/v1/completions") and method == "POST":
                 return await self._completions(request)
             if path.endswith("/v1/models") and method == "GET":
@@ -50,6 +59,9 @@ class Endpoint:
             if path.endswith("/health") and method == "GET":
                 await self._backend.told()
                 return Response()
+        except Unwanted as unwanted:
+            headers = {"WWW-Authenticate": "Bearer"} if unwanted.status == 401 else {}
+            return JSONResponse(error(str(unwanted), "unwanted"), unwanted.status, headers=headers)
         except BadRequest as bad:
             return JSONResponse(error(str(bad)), bad.status)
         except ModelUnavailable as gone:
@@ -63,6 +75,7 @@ class Endpoint:
     async def _completions(self, request: Request) -> Response:
         asked = read_body(await _json(request), request.headers)
         info, _ = await self._backend.told()
+        asked = fit_to(asked, info.context_tokens)
         if asked.model not in ("", info.name):
             raise BadRequest(f"there is no model {asked.model!r} here; there is {info.name!r}", 404)
         telling = Telling(asked, f"cmpl-{uuid.uuid4().hex}", int(time.time()), info.name)
@@ -79,15 +92,20 @@ class Endpoint:
 
 
 class _Stream(StreamingResponse):
-    """Closes its source when the client has gone, and does not leave it to the garbage collector."""
+    """Closes its source when the client has gone or does not read, and does not leave it to the garbage collector."""
 
     def __init__(self, source: AsyncGenerator[bytes, None]) -> None:
         super().__init__(source, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
         self._source = source
 
     async def stream_response(self, send: Send) -> None:
-        async with aclosing(self._source):
-            await super().stream_response(send)
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(READ_S):
+                await send(message)
+
+        with contextlib.suppress(TimeoutError):  # the server closes a connection whose answer has no end
+            async with aclosing(self._source):
+                await super().stream_response(send_in_time)
 
 
 async def _events(
@@ -121,11 +139,19 @@ def _line(event: dict[str, Any]) -> bytes:
 
 
 async def _json(request: Request) -> Any:
-    data = b""
-    async for piece in request.stream():
-        data += piece
-        if len(data) > LONGEST_BODY:
-            raise BadRequest("the body is too long", 413)
+    too_long = BadRequest(f"the body is longer than {LONGEST_BODY} bytes: more than a context holds", 413)
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > LONGEST_BODY:
+        raise too_long
+    data = bytearray()
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for piece in request.stream():
+                data += piece
+                if len(data) > LONGEST_BODY:
+                    raise too_long
+    except TimeoutError:
+        raise BadRequest("the body did not arrive in time", 408) from None
     try:
         return json.loads(data)
     except (ValueError, RecursionError):

@@ -12,6 +12,7 @@ import click
 
 from tabspec import processes
 from tabspec.cluster.app import ClusterOptions, application
+from tabspec.cluster.guard import warnings
 from tabspec.errors import InputError
 
 
@@ -48,6 +49,8 @@ def serve_until_interrupted(
             serve.run(application(options), route_prefix="/")
         except RuntimeError as error:
             raise InputError(f"the model does not start: {_last_line(error)} Ray's logs tell why.") from None
+        for line in warnings(host, options.guard, ray_token=os.environ.get("RAY_AUTH_MODE", "").lower() == "token"):
+            click.echo(f"warning: {line}", err=True)
         click.echo(f"serving {options.model.name or 'the bundled model'} at http://{host}:{port}; Ctrl-C ends it")
         with contextlib.suppress(KeyboardInterrupt):
             stopped.wait()

@@ -40,7 +40,8 @@ class Address:
     ``tokenizer.json``: prompts are sent as tokens then. ``exact`` decodes the line in progress under a constraint
     (docs/servers.md). ``slots`` is how many requests may be in flight at a time (0: what the server tells, else 2).
     ``slot`` pins llama.cpp's slot (-1: its choice). ``priority`` marks speculative requests for servers that schedule
-    by it.
+    by it. ``recall`` sends `tabspec cluster` the file's text around the window, too, from which it can recall; by
+    itself on this machine only.
     """
 
     base: str
@@ -52,6 +53,7 @@ class Address:
     slots: int = 0
     slot: int = -1
     priority: Switch = Switch.AUTO
+    recall: Switch = Switch.AUTO
 
 
 _OPTIONS = {item.name: item for item in fields(Address) if item.name not in ("base", "model")}
@@ -73,7 +75,9 @@ def parse_address(url: str) -> Address:
         raise ModelNotUsable(f"model {url}: no address; one looks like http://127.0.0.1:8080")
     if "@" in parts.netloc:
         # not repeated here: it would end in logs
-        raise ModelNotUsable("the model's address holds a password: leave it out, and set TABSPEC_API_KEY instead")
+        raise ModelNotUsable(
+            "the model's address holds a password: leave it out, and set TABSPEC_API_KEY and TABSPEC_API_HOST"
+        )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     path = parts.path.rstrip("/").removesuffix("/completions").removesuffix("/v1").rstrip("/")
     base = f"{parts.scheme}://{host}{f':{port}' if port else ''}{path}"

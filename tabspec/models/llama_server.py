@@ -56,7 +56,7 @@ def _wait(url: str, process: subprocess.Popen[bytes], program: Path) -> None:
         if process.poll() is not None:
             raise ModelNotUsable(f"{program}: ended with {process.returncode}; is it a llama-server?")
         try:
-            if httpx.get(url + "/health", timeout=2).status_code == 200:
+            if httpx.get(url + "/health", timeout=2, trust_env=False).status_code == 200:
                 return
         except httpx.HTTPError:
             pass

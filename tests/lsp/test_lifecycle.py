@@ -128,15 +128,6 @@ async def test_a_model_that_cannot_be_used_is_reported_once(start: Start) -> Non
     assert await client.stop() == 0
 
 
-async def test_another_model_can_be_chosen_while_it_runs(start: Start, tmp_path: Path) -> None:
-    other = tmp_path / "other.json"
-    other.write_text(json.dumps({"answers": {"a": "from the other"}}))
-    client = await start("--model", "scripted:/nowhere/there.json")
-    client.open("a")
-    client.notify("workspace/didChangeConfiguration", {"settings": {"tabspec": {"model": f"scripted:{other}"}}})
-    assert [item["insertText"] for item in await client.inline(0, 1)] == ["from the other"]
-
-
 async def test_over_tcp_for_one_client_on_this_machine_only(script: Callable[..., str]) -> None:
     server = await Client.start("--tcp", "0", "--model", script(target="abcd"), read=False, stderr=subprocess.PIPE)
     try:

@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from tabspec.cluster.asking import Asked, BadRequest, read_body
 from tabspec.cluster.endpoint import Endpoint
+from tabspec.cluster.guard import Guard
 from tabspec.cluster.replica import Failed, ModelOptions, Replica
 from tabspec.cluster.telling import StopTexts
 from tabspec.cluster.turns import TurnTaking
@@ -56,7 +57,7 @@ class Here:
 
 
 def transport(here: Here) -> httpx.ASGITransport:
-    endpoint = Endpoint(here)
+    endpoint = Endpoint(here, Guard(hosts=frozenset({"x"})))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)

@@ -33,7 +33,6 @@ from tests.stub_server import (
     ollama,
     openai_events,
     running,
-    tgi,
     vllm,
 )
 
@@ -274,16 +273,6 @@ async def test_ollama_gets_prompt_and_suffix(stub: Stub) -> None:
     await model.close()
 
 
-async def test_tgi_gets_the_rendered_prompt(stub: Stub) -> None:
-    tgi(stub)
-    answering(stub, "urn x", "\n", finish="length")
-    model = HttpModel(stub.url)
-    assert said(await ask(model)) == ("urn x", Finish.STOP)
-    assert stub.asked(PATH)[-1].body["prompt"].startswith("<file_sep><fim_prefix>a.py\ndef f(x):<fim_suffix>")
-    assert model.info.context_tokens == 8192
-    await model.close()
-
-
 async def test_a_server_that_does_not_stream_is_understood(stub: Stub) -> None:
     stub.document("/v1/models", {"data": [{"id": "qwen2.5-coder", "object": "model"}]})
     stub.document(PATH, openai_events("urn x\nmore")[0])
@@ -295,6 +284,7 @@ async def test_a_server_that_does_not_stream_is_understood(stub: Stub) -> None:
 async def test_the_key_is_sent_and_never_shown(stub: Stub, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
     caplog.set_level("DEBUG")
     monkeypatch.setenv("TABSPEC_API_KEY", "sk-very-secret")
+    monkeypatch.setenv("TABSPEC_API_HOST", f"127.0.0.1:{stub.port}")
     llama_cpp(stub)
     answering(stub, "\n    ret", "urn x", "\n")
     model = HttpModel(stub.url)
@@ -331,11 +321,12 @@ async def test_a_key_from_the_keyring_is_sent_to_its_server_and_never_shown(
     shown = model.preview(GenerationRequest("x", "", ""))
     await model.close()
     assert {request.headers.get("authorization") for request in stub.seen} == {"Bearer sk-of-the-ring"}
-    assert shown.key and "of-the-ring" not in caplog.text + repr(model) + repr(model.info) + repr(vars(model)) + repr(
-        shown
-    )
-    assert HttpModel("http://127.0.0.1:1").wire.has_key is False
+    assert shown.key.value and "of-the-ring" not in caplog.text + repr(model) + repr(model.info) + repr(
+        vars(model)
+    ) + repr(shown)
+    assert not HttpModel("http://127.0.0.1:1").wire.key.value
     monkeypatch.setenv("TABSPEC_API_KEY", "sk-of-the-environment")
+    monkeypatch.setenv("TABSPEC_API_HOST", "127.0.0.1")
     await ask(model := HttpModel(stub.url))
     await model.close()
     assert stub.seen[-1].headers["authorization"] == "Bearer sk-of-the-environment", "which comes first"
@@ -693,7 +684,6 @@ OF_INFILL = {"content": "urn", "stop": True, "completion_probabilities": [{"id":
     ("kind", "path", "event"),
     [
         (vllm, PATH, BY_TEXT),
-        (tgi, PATH, BY_TEXT),
         (llama_cpp, PATH, BY_LIST),
         (lambda stub: llama_cpp(stub, "strange.gguf"), "/infill", OF_INFILL),
     ],

@@ -129,8 +129,8 @@ async def test_what_is_shown_is_what_is_sent(kind: Any, option: str) -> None:
             async for _ in chunks:
                 pass
         sent = stub.asked("/v1/completions")[0]
-        assert (shown.url, shown.body) == (stub.url + sent.path, sent.body)
-        assert shown.here and shown.sent and not shown.key
+        assert (shown.url, shown.data) == (stub.url + sent.path, sent.data)
+        assert shown.route.here and shown.sent and not shown.key.value
         await model.close()
 
 
@@ -152,7 +152,7 @@ async def test_the_verdict_is_what_happens(where: str) -> None:
     model = HttpModel("https://llm.example.com#qwen2.5-coder", key="k", transport=kept)
     for asked, sent in ((GenerationRequest(head, "", suffix, related=related), False), (ASKED, True)):
         shown = model.preview(asked)
-        assert (shown.sent, bool(shown.secret), shown.here, shown.key) == (sent, not sent, False, True)
+        assert (shown.sent, bool(shown.secret), shown.route.here, shown.key.value) == (sent, not sent, False, "k")
         with pytest.raises(ModelError):
             await anext(model.stream(asked))
         assert bool(kept.sent) is sent
@@ -165,7 +165,12 @@ def test_doctor_shows_the_body_and_the_verdict(tmp_path: Path, capsys: pytest.Ca
     arguments = ["doctor", "--file", str(file), "--line", "2", "--column", "8"]
     assert run([*arguments, "--model", "http://127.0.0.1:9#qwen2.5-coder"]) == 0
     said = capsys.readouterr().out
-    assert "http://127.0.0.1:9/v1/completions" in said and "nothing leaves it" in said and "<|fim_middle|>" in said
+    assert (
+        "http://127.0.0.1:9/v1/completions" in said
+        and "nothing leaves it" in said
+        and "<|fim_middle|>" in said
+        and "directly" in said
+    )
     assert run(arguments) == 0 and "nothing would leave" in capsys.readouterr().out
     assert run(arguments[:-2]) == 2
 
@@ -178,17 +183,15 @@ async def test_certificates_are_verified_and_proxies_are_the_environments(monkey
 
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "internal.example.com")
-    model = HttpModel("https://llm.example.com", key="")
-    client = model.wire._client
-    direct, proxied = (
-        client._transport_for_url(httpx.URL(f"https://{host}.example.com")) for host in ("internal", "llm")
-    )
+    models = [HttpModel(f"https://{host}.example.com", key="") for host in ("internal", "llm")]
+    direct, proxied = (model.wire._client._transport for model in models)
     assert isinstance(direct, httpx.AsyncHTTPTransport) and isinstance(proxied, httpx.AsyncHTTPTransport)
     assert type(proxied._pool).__name__ == "AsyncHTTPProxy" and type(direct._pool).__name__ != "AsyncHTTPProxy"
     for transport in (direct, proxied):
         context = transport._pool._ssl_context
         assert context is not None and context.verify_mode is ssl.CERT_REQUIRED and context.check_hostname
-    await model.close()
+    for model in models:
+        await model.close()
 
 
 # --- no promise without its test --------------------------------------------------------------------------------------

@@ -16,14 +16,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from tabspec_lsp.options import all_fields
+from tabspec_lsp.options import USER_ONLY, all_fields
 
 HERE = Path(__file__).resolve().parent.parent
 TITLE = "tabspec: suggestions"
 # What the extension does itself: it asks or does not, wants notifications if it shows them, tells what it has shown.
 OWN = {"enabled", "status_notifications", "completion", "shown"}
-# A model may be a program or an address that text is sent to: not for an untrusted workspace to say.
-RESTRICTED = {"model"}
 
 
 def camel_case(name: str) -> str:
@@ -34,12 +32,13 @@ def camel_case(name: str) -> str:
 def schema(item: Field[Any], order: int) -> dict[str, Any]:
     """One setting as VS Code's JSON schema."""
     default, meta = item.default, item.metadata
+    # VS Code takes settings of the scope "machine" from the user only, and not from a workspace.
     kinds = {bool: "boolean", int: "integer", float: "number", str: "string"}
     entry: dict[str, Any] = {
         "order": order,
         "type": "string" if isinstance(default, StrEnum) else kinds[type(default)],
         "default": default,
-        "scope": "machine-overridable" if item.name in RESTRICTED else "window",
+        "scope": "machine" if item.name in USER_ONLY else "window",
         "markdownDescription": meta["doc"],
     }
     if isinstance(default, StrEnum):
@@ -70,9 +69,7 @@ def written() -> dict[Path, str]:
     generated = {f"tabspec.{camel_case(item.name)}": schema(item, order) for order, item in enumerate(engine)}
     own = next(part for part in package["contributes"]["configuration"] if part["title"] != TITLE)
     package["contributes"]["configuration"] = [own, {"title": TITLE, "properties": generated}]
-    restricted = [
-        name for name, entry in (own["properties"] | generated).items() if entry["scope"] == "machine-overridable"
-    ]
+    restricted = [name for name, entry in (own["properties"] | generated).items() if entry["scope"] == "machine"]
     package["capabilities"]["untrustedWorkspaces"]["restrictedConfigurations"] = restricted
     rows = [row(name, entry) for name, entry in (own["properties"] | generated).items()]
     table = "\n".join(["| setting | default | allowed | what it is |", "|---|---|---|---|", *rows])

@@ -134,7 +134,7 @@ def read(event: Json) -> Piece:
 
 
 def _finish(reason: Any) -> Finish | None:
-    """OpenAI's, llama.cpp's and TGI's words."""
+    """OpenAI's and llama.cpp's words."""
     if not reason:
         return None
     return Finish.LENGTH if reason in ("length", "limit") else Finish.END

@@ -21,6 +21,10 @@ from tabspec.prompt.fim import detect as detect_format
 USUAL_SLOTS = 2
 # Where a server does not tell its model's context. Ollama's default (OLLAMA_CONTEXT_LENGTH), the shortest around.
 USUAL_CONTEXT = 4096
+# As an address may ask for: what a server names beyond that is a mistake.
+MOST_SLOTS = 1024
+# Characters: a path to a file is the longest that servers name a model by, and 255 the longest name of a file.
+LONGEST_NAME = 512
 
 
 class Kind(StrEnum):
@@ -29,7 +33,6 @@ class Kind(StrEnum):
     LLAMA_CPP = "llama.cpp"
     VLLM = "vLLM"
     OLLAMA = "Ollama"
-    TGI = "TGI"
     TABSPEC = "tabspec cluster"
     OTHER = "OpenAI-compatible"
 
@@ -57,7 +60,7 @@ class Server:
 
 async def detect(wire: Wire, address: Address) -> Server:
     """Ask the server what it is. Raises `ModelUnavailable` while it cannot say, `ModelError` if it refuses the key."""
-    server = await _llama_cpp(wire) or await _by_models(wire, address) or await _tgi(wire)
+    server = await _llama_cpp(wire) or await _by_models(wire, address)
     if server is None:
         if not address.model:
             raise ModelError(f"{wire.base} does not name its model; name it: {wire.base}#MODEL")
@@ -78,16 +81,16 @@ async def _llama_cpp(wire: Wire) -> Server | None:
     if not isinstance(settings, dict):
         return None
     # model_alias is recent; the path is told by all
-    name = str(props.get("model_alias") or PurePosixPath(str(props.get("model_path", ""))).name)
+    name = _name(props.get("model_alias")) or _name(PurePosixPath(str(props.get("model_path", ""))).name)
     meta = _first(await _asked(wire, "/v1/models")).get("meta")
     vocabulary = _number(meta.get("n_vocab")) if isinstance(meta, dict) else 0
     return Server(
         Kind.LLAMA_CPP,
         name or "llama.cpp",
         _number(settings.get("n_ctx")) or USUAL_CONTEXT,
-        _number(props.get("total_slots")) or 1,
+        min(_number(props.get("total_slots")) or 1, MOST_SLOTS),
         vocabulary,
-        str(props.get("build_info", "")),
+        _name(props.get("build_info")),
     )
 
 
@@ -118,7 +121,7 @@ async def _by_models(wire: Wire, address: Address) -> Server | None:
     entry = _first(listed, address.model)
     if not entry:
         return None
-    owner, name = str(entry.get("owned_by", "")), str(entry.get("id", ""))
+    owner, name = str(entry.get("owned_by", "")), _name(entry.get("id"))
     if owner == "tabspec":
         return _ours(entry, name)
     if owner == "vllm":
@@ -126,7 +129,7 @@ async def _by_models(wire: Wire, address: Address) -> Server | None:
         return Server(Kind.VLLM, name, _number(entry.get("max_model_len")) or USUAL_CONTEXT, slots=4)
     if owner == "library" or "version" in await _asked(wire, "/api/version"):
         return Server(Kind.OLLAMA, name)
-    return await _tgi(wire) or (Server(Kind.OTHER, name) if name else None)
+    return Server(Kind.OTHER, name) if name else None
 
 
 def _ours(entry: dict[str, Any], name: str) -> Server:
@@ -134,25 +137,20 @@ def _ours(entry: dict[str, Any], name: str) -> Server:
     told = entry.get("tabspec")
     try:
         info = read_info(told["info"])  # type: ignore[index]
-        slots = int(told["slots"])  # type: ignore[index]
-    except (KeyError, TypeError, ValueError):
+        slots = min(int(told["slots"]), MOST_SLOTS)  # type: ignore[index]
+        if not (isinstance(info.fingerprint, str) and isinstance(info.context_tokens, int)):
+            raise TypeError("fields of another type")
+        info = replace(info, name=name, together=int(info.together))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise ModelError("the server says that it is tabspec, but not which model it has: is it a newer one?") from None
     return Server(Kind.TABSPEC, name, info.context_tokens, max(slots, 1), build=info.fingerprint, info=info)
-
-
-async def _tgi(wire: Wire) -> Server | None:
-    info = await _asked(wire, "/info")
-    if "max_total_tokens" not in info or "model_id" not in info:
-        return None
-    context = _number(info.get("max_total_tokens")) or USUAL_CONTEXT
-    return Server(Kind.TGI, str(info["model_id"]), context, slots=4, build=str(info.get("version", "")))
 
 
 async def _asked(wire: Wire, path: str) -> dict[str, Any]:
     """The object at ``path``; an empty one where there is none."""
     status, found = await wire.document(path)
     if status in (401, 403):
-        raise ModelError(f"{wire.base} refuses the key (status {status}): set TABSPEC_API_KEY")
+        raise wire.key_refused(status)
     if status == 503:
         raise ModelUnavailable(f"{wire.base} is starting or busy (status 503)")
     return found if status == 200 and isinstance(found, dict) else {}
@@ -164,6 +162,11 @@ def _first(listed: dict[str, Any], wanted: str = "") -> dict[str, Any]:
     entries = [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
     named = [item for item in entries if item.get("id") == wanted]
     return (named or entries or [{}])[0]
+
+
+def _name(value: Any) -> str:
+    """A model's name, which is shown in editors and terminals; "" for one that cannot be."""
+    return value if isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_NAME else ""
 
 
 def _number(value: Any) -> int:

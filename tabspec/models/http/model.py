@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,12 +23,14 @@ from tabspec.models.http.begin import first_tokens, ranked, read_beginnings
 from tabspec.models.http.detect import USUAL_CONTEXT, USUAL_SLOTS, Kind, Server, detect
 from tabspec.models.http.exact import exact, first_ask
 from tabspec.models.http.forms import TokenPrompts, format_of, neutral, text_prompt
-from tabspec.models.http.key import api_key
-from tabspec.models.http.ours import answer
+from tabspec.models.http.key import Key, key_for
+from tabspec.models.http.leaving import SecretFound, secret_in_body
+from tabspec.models.http.ours import answer, ask_ours
 from tabspec.models.http.pace import Pace
 from tabspec.models.http.reading import budget, read_on
-from tabspec.models.http.secrets import secret_in_request, stays_here
-from tabspec.models.http.wire import Busy, Refused, TooLong, Wire
+from tabspec.models.http.route import Route, route_to
+from tabspec.models.http.secrets import secret_in_request
+from tabspec.models.http.wire import Busy, Refused, TooLong, Wire, as_bytes
 from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, ModelInfo
 from tabspec.models.writing import writable
 from tabspec.prompt.fim import FimFormat
@@ -39,19 +41,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What would be sent: where to, and the body; whether a key goes with it, whether the server is on this machine
-    (``here``), and the kind of secret in the text ("": none is seen), for which nothing would be sent elsewhere."""
+    """What would be sent: where to and which way, and the very bytes of the body; the key, and the kind of secret in
+    the text ("": none is seen), for which nothing would be sent to another machine."""
 
     url: str
-    body: dict[str, Any]
-    key: bool
-    here: bool
+    data: bytes
+    route: Route
+    key: Key
     secret: str
 
     @property
     def sent(self) -> bool:
         """Whether it would be sent."""
-        return self.here or not self.secret
+        return self.route.here or not self.secret
 
 
 class HttpModel:
@@ -65,7 +67,9 @@ class HttpModel:
         self, address: str | Address, *, key: str | None = None, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
         self.address = parse_address(address) if isinstance(address, str) else address
-        self.wire = Wire(self.address.base, api_key(self.address.base) if key is None else key, transport)
+        base = self.address.base
+        route = route_to(base)
+        self.wire = Wire(base, key_for(base, route, key), route, transport)
         self._server: Server | None = None
         self._told: Server | None = None  # what it said when it was last there
         self._tokens: TokenPrompts | None = None
@@ -113,12 +117,12 @@ class HttpModel:
                     self._tokens = self._read_tokenizer(server)
                     self._calibration = self._read_calibration()
                 self._server = self._told = server
-                log.info("model %s on %s, asked by %s", server.model, server.kind, self._api(server))
+                log.info("the server is %s, asked by %s", server.kind, self._api(server))
             return self._server
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-        if not stays_here(self.address.base) and (secret := secret_in_request(request)):
-            raise ModelError(f"not sent to {self.address.base}: the text around the cursor holds a secret ({secret})")
+        if not self.wire.route.here:
+            self._refuse(secret_in_request(request))  # before the server is asked for anything
         if self._pace.left():
             raise ModelUnavailable(self._pace.why)
         try:
@@ -127,7 +131,7 @@ class HttpModel:
                 async for chunk in chunks:
                     self._pace.succeeded()
                     yield chunk
-        except (Refused, TooLong):
+        except (Refused, TooLong, SecretFound):
             raise  # the question was at fault
         except ModelNotUsable as error:  # the server is there, and another one than the address means
             raise ModelError(str(error)) from None
@@ -143,14 +147,10 @@ class HttpModel:
         Of a server that was not seen yet, what the address says is taken for true.
         """
         server = self._told or Server(Kind.OTHER, self.address.model, format=_format_name(self.address))
-        here = stays_here(self.address.base)
-        if self._exact(server):
-            prompts = self._tokens or self._format(server)
-            assert prompts is not None  # else the API were another one
-            ask = first_ask(server, self.address, prompts, request)
-        else:
-            ask = self._plain(server, request)
-        return Preview(self.address.base + ask.path, ask.body, self.wire.has_key, here, secret_in_request(request))
+        ask = self._first_ask(server, request)
+        data = as_bytes(ask.body)
+        secret = secret_in_request(request) or secret_in_body(data, self._decode)
+        return Preview(self.address.base + ask.path, data, self.wire.route, self.wire.key, secret)
 
     async def close(self) -> None:
         await self.wire.close()
@@ -217,30 +217,48 @@ class HttpModel:
                 self._priority = Switch.OFF
         raise ModelError(f"{self.address.base}: the prompt is too long for the model, however short")
 
+    def _first_ask(self, server: Server, request: GenerationRequest) -> Ask:
+        """The first HTTP request that `_ask` makes."""
+        if server.kind is Kind.TABSPEC:
+            return ask_ours(server, self._name, request, self._around)
+        if request.beginnings:
+            return first_tokens(self._plain(server, request), server, request.beginnings)
+        if self._exact(server):
+            return first_ask(server, self.address, self._prompts(server), request)
+        return self._plain(server, request)
+
     async def _ask(self, server: Server, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         if server.kind is Kind.TABSPEC:
-            chunks = answer(self.wire, server, self._name, request)
+            chunks = answer(self._events, server, self._name, request, self._around)
         elif request.beginnings:
-            chunks = self._begin(server, request)
+            chunks = self._begin(self._first_ask(server, request), request.beginnings)
         elif self._exact(server):
-            form = self._format(server)
-            prompts = self._tokens or form
-            assert prompts is not None  # else the API were another one
-            chunks = exact(self._pieces, server, self.address, prompts, request)
+            chunks = exact(self._pieces, server, self.address, self._prompts(server), request)
         else:
             chunks = read_on(self._pieces, lambda: self._plain(server, request), request)
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
 
-    async def _begin(self, server: Server, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+    async def _begin(self, ask: Ask, most: int) -> AsyncGenerator[Chunk, None]:
         """How the answer may begin. The line in progress stands in the prompt: so the first token says something."""
-        ask = first_tokens(self._plain(server, request), server, request.beginnings)
         found: list[Beginning] = []
-        async with aclosing(self.wire.events(ask.path, ask.body)) as events:
+        async with aclosing(self._events(ask)) as events:
             async for event in events:
                 found = found or read_beginnings(event, self._marks)
-        yield Chunk(beginnings=ranked(found, request.beginnings), finish=Finish.LENGTH)
+        yield Chunk(beginnings=ranked(found, most), finish=Finish.LENGTH)
+
+    def _prompts(self, server: Server) -> TokenPrompts | FimFormat:
+        """What renders prompts under a grammar."""
+        prompts = self._tokens or self._format(server)
+        assert prompts is not None  # else the API were another one
+        return prompts
+
+    @property
+    def _around(self) -> bool:
+        """Whether our own server gets what is around the window: a server elsewhere only if the address says so, since
+        any server can say that it is ours."""
+        return self.address.recall is Switch.ON or (self.address.recall is Switch.AUTO and self.wire.route.here)
 
     def _plain(self, server: Server, request: GenerationRequest) -> Ask:
         """The whole question in one: the line in progress goes behind the head, or behind the middle marker, so that
@@ -278,13 +296,34 @@ class HttpModel:
         return self._tokens.vocabulary.control if self._tokens else self._told.marks if self._told else frozenset()
 
     async def _pieces(self, ask: Ask) -> AsyncGenerator[Piece, None]:
-        async with aclosing(self.wire.events(ask.path, ask.body)) as events:
+        async with aclosing(self._events(ask)) as events:
             async for event in events:
                 piece = read(event)
                 self.server_ms = piece.server_ms if piece.server_ms is not None else self.server_ms
                 if not piece.text and not self._marks.isdisjoint(piece.tokens):
                     piece = replace(piece, finish=Finish.END)  # the model begins another part: the middle is complete
                 yield piece
+
+    # --- what leaves this machine -----------------------------------------------------------------------------------
+
+    def _events(self, ask: Ask) -> AsyncGenerator[dict[str, Any], None]:
+        """Make a request. All text of the user's goes out here: the bytes that are checked are those that are sent."""
+        data = as_bytes(ask.body)
+        if not self.wire.route.here:
+            self._refuse(secret_in_body(data, self._decode))
+        return self.wire.events(ask.path, data)
+
+    def _refuse(self, secret: str) -> None:
+        """Raises `SecretFound` if there is a secret."""
+        if secret:
+            raise SecretFound(f"not sent to {self.address.base}: the text around the cursor holds a secret ({secret})")
+
+    def _decode(self, tokens: Sequence[int]) -> str:
+        """The text of a prompt of tokens."""
+        if self._tokens is None:
+            return ""
+        pieces = self._tokens.vocabulary.bytes_of
+        return b"".join(pieces[token] for token in tokens).decode("utf-8", "replace")
 
 
 def _format_name(address: Address) -> str:

@@ -14,7 +14,9 @@ from typing import Any
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.http.apis import Ask
 from tabspec.models.http.detect import Server
-from tabspec.models.http.wire import Busy, Refused, TooLong, Wire
+from tabspec.models.http.leaving import SecretFound
+from tabspec.models.http.reading import Events
+from tabspec.models.http.wire import Busy, Refused, TooLong
 from tabspec.models.protocol import Chunk, GenerationRequest
 from tabspec.models.wire import read_chunk
 from tabspec.models.writing import writable
@@ -23,13 +25,15 @@ from tabspec.models.writing import writable
 TRIES = 2
 
 
-async def answer(wire: Wire, server: Server, name: str, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+async def answer(
+    events_of: Events, server: Server, name: str, request: GenerationRequest, around: bool
+) -> AsyncGenerator[Chunk, None]:
     """The model's chunks. Where the answer breaks off, it is taken up there. Raises `ModelError`."""
     said = ""
     for last in (*[False] * (TRIES - 1), True):
-        ask = ask_ours(server, name, replace(request, resume=request.resume + said))
+        ask = ask_ours(server, name, replace(request, resume=request.resume + said), around)
         try:
-            async with aclosing(wire.events(ask.path, ask.body)) as events:
+            async with aclosing(events_of(ask)) as events:
                 async for event in events:
                     chunk = _chunk(event)
                     said += chunk.text
@@ -38,17 +42,20 @@ async def answer(wire: Wire, server: Server, name: str, request: GenerationReque
                         await anext(events, None)  # the end of the stream, with which the connection can be used again
                         return
             raise ModelUnavailable("the server's answer broke off")
-        except (Refused, TooLong, Busy):
+        except (Refused, TooLong, Busy, SecretFound):
             raise
         except ModelError:
             if last:
                 raise
 
 
-def ask_ours(server: Server, name: str, request: GenerationRequest) -> Ask:
-    """The HTTP request. ``name`` is the editor's: one that asks again goes to the replica with its KV."""
+def ask_ours(server: Server, name: str, request: GenerationRequest, around: bool) -> Ask:
+    """The HTTP request. ``name`` is the editor's: one that asks again goes to the replica with its KV. ``around``:
+    with what the document has around the window, up to some 70 KB, from which the model can recall."""
     question = _writable(asdict(request))
     del question["foreground"]
+    if not around:
+        del question["before"], question["after"]
     body: dict[str, Any] = {"model": server.model, "stream": True, "temperature": 0, "user": name}
     if not request.foreground:
         body["priority"] = 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 from tabspec.errors import ModelUnavailable
 from tabspec.models.http.apis import Ask, Piece
@@ -12,7 +13,10 @@ from tabspec.models.protocol import Chunk, GenerationRequest, StopRule, Usage
 from tabspec.models.writing import writable
 from tabspec.suggestion import Finish
 
+Events = Callable[[Ask], AsyncGenerator[dict[str, Any], None]]
+"""Makes a request, and reads the events of its answer."""
 Pieces = Callable[[Ask], AsyncGenerator[Piece, None]]
+"""The same, as pieces of text."""
 
 # Characters a token, for text whose tokens are not known: measured on held-out code (tabspec.prompt.window).
 CHARS_PER_TOKEN = 3.4

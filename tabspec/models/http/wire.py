@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
@@ -17,8 +18,11 @@ from typing import Any
 import httpx
 
 from tabspec.errors import ModelError, ModelUnavailable
-from tabspec.models.http.loopback import Loopback, direct
+from tabspec.models.http.alone import alone, close
+from tabspec.models.http.key import HOST_VARIABLE, NO_KEY, VARIABLE, Key
 from tabspec.models.http.pace import retry_after
+from tabspec.models.http.route import Route, route_to, transport_for
+from tabspec.quoted import quoted
 
 # Longer than a TCP handshake over a bad line with one packet lost and sent again (1 s).
 CONNECT_S = 2.0
@@ -30,8 +34,18 @@ BETWEEN_EVENTS_S = 5.0
 END_S = 0.1
 # What a server says of itself comes from memory.
 DOCUMENT_S = 3.0
-# An event holds a token and its probabilities: some hundred bytes. One of a MiB is no event.
+# The most tokens that a suggestion may have (1,024) come within it where one takes 100 ms.
+ANSWER_S = 120.0
+# Bytes. An event holds a token and its probabilities: some hundred; the last one of llama.cpp's repeats the prompt.
 LONGEST_LINE = 1 << 20
+# 4,096 events of 4 KB.
+LONGEST_ANSWER = 1 << 24
+# 1,024 tokens, and as many of the line in progress where that is decoded again, and something for keep-alives.
+MOST_EVENTS = 1 << 12
+# A list of several hundred models with their descriptions has some hundred KB.
+LONGEST_DOCUMENT = 1 << 22
+# Why a request is refused: one line of it is shown.
+LONGEST_REASON = 1 << 16
 
 Json = dict[str, Any]
 
@@ -57,36 +71,50 @@ class Busy(ModelUnavailable):
 
 
 class Wire:
-    """Requests to the server at ``base``. Connections are kept alive; TLS is verified; proxies are those of the
-    environment (httpx's defaults)."""
+    """Requests to the server at ``base``. Connections are kept alive; TLS is verified. The way is that of ``route``.
 
-    def __init__(self, base: str, key: str = "", transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self.base, self.has_key = base, bool(key)
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        timeout = httpx.Timeout(None, connect=CONNECT_S)
-        self._headers = httpx.Headers({**_JSON, **headers, "Accept-Encoding": "identity", "Connection": "keep-alive"})
+    No more is read than the limits above: a server may be hostile.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        key: Key = NO_KEY,
+        route: Route | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.base, self.key, self.route = base, key, route or route_to(base)
+        authorization = {"Authorization": f"Bearer {key.value}"} if key.value else {}
+        self._headers = httpx.Headers({**_HEADERS, **authorization})
         self.sending: Callable[[str, bytes], None] = lambda _path, _body: None
-        """Told of the path and body of each streamed request before it is sent."""
-        transport = transport or (Loopback() if direct(base) else None)
-        self._client = httpx.AsyncClient(headers=headers, timeout=timeout, transport=transport)
+        """Called with the path and body of each streamed request before it is sent."""
+        # A transport of our own: httpx would read proxies from the environment by itself otherwise.
+        self._client = httpx.AsyncClient(
+            headers=self._headers,
+            timeout=httpx.Timeout(None, connect=CONNECT_S),
+            transport=transport or transport_for(self.route),
+        )
 
     async def document(self, path: str) -> tuple[int, Any]:
-        """Status and JSON of a GET; None for a body that is no JSON. Raises `ModelUnavailable` if nobody answers."""
+        """Status and JSON of a GET; None for a body that is no JSON. Raises `ModelUnavailable` if nothing answers."""
         return await self._whole_answer(httpx.Request("GET", self.base + path, headers=self._headers))
 
     async def post(self, path: str, body: Mapping[str, Any]) -> tuple[int, Any]:
         """The same of a POST."""
-        request = httpx.Request("POST", self.base + path, content=_bytes(body), headers=self._headers)
+        request = httpx.Request("POST", self.base + path, content=as_bytes(body), headers=self._headers)
         return await self._whole_answer(request)
 
     async def _whole_answer(self, request: httpx.Request) -> tuple[int, Any]:
         for again in (True, False):
             try:
                 async with asyncio.timeout(DOCUMENT_S):
-                    response = await self._client.send(request)
-                return response.status_code, _json(response.content)
-            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
-                # Behind a request that failed uvicorn closes the connection, which looks good still: transformers serve
+                    response = await alone(self._client.send(request, stream=True))
+                    try:
+                        return response.status_code, _json(await self._read_all(response, LONGEST_DOCUMENT))
+                    finally:
+                        await close(response)
+            except _CLOSED as error:
+                # After a request that failed uvicorn closes the connection, which looks good still: transformers serve
                 # fails at /v1/models. A document can be asked for again without harm.
                 if not again:
                     raise self._gone(error) from None
@@ -94,9 +122,9 @@ class Wire:
                 raise self._gone(error) from None
         raise AssertionError("the loop returns or raises at its last turn")
 
-    async def events(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[Json, None]:
-        """The events of a streamed answer. Closing the generator closes the connection, which stops the server."""
-        data = _bytes(body)
+    async def events(self, path: str, data: bytes) -> AsyncGenerator[Json, None]:
+        """The events of the streamed answer to this body. Closing the generator closes the connection, which stops the
+        server."""
         self.sending(path, data)
         # Not by `build_request`, which merges headers, cookies and addresses anew each time (0.2 ms).
         request = httpx.Request("POST", self.base + path, content=data, headers=self._headers)
@@ -107,14 +135,14 @@ class Wire:
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind == "text/html":
                 raise ModelError(f"{self.base} answers with a web page: is a model server running there?")
-            lines = _lines(_chunks(response)) if kind == "text/event-stream" else _whole(response)
+            lines = self._lines(response) if kind == "text/event-stream" else self._whole(response)
             async with aclosing(lines):
                 async for event in self._read(lines):
                     yield event
         except httpx.HTTPError as error:
             raise self._gone(error) from None
         finally:
-            await response.aclose()
+            await close(response)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -125,45 +153,92 @@ class Wire:
         for again in (True, False):
             try:
                 async with asyncio.timeout(FIRST_EVENT_S):
-                    return await self._client.send(request, stream=True)
-            except httpx.RemoteProtocolError as error:
+                    return await alone(self._client.send(request, stream=True))
+            except _CLOSED as error:
                 if not again:
                     raise self._gone(error) from None
             except (httpx.HTTPError, TimeoutError) as error:
                 raise self._gone(error) from None
         raise AssertionError("the loop returns or raises at its last turn")
 
+    # --- reading, within limits ---------------------------------------------------------------------------------------
+
+    def _pieces(self, response: httpx.Response) -> AsyncIterator[bytes]:
+        """The bytes of a body as they come, at most 64 KiB each. Nothing is unpacked: no compression is asked for, and
+        a few KiB of it can hold gigabytes."""
+        coding = response.headers.get("content-encoding", "identity").strip().lower()
+        if coding not in ("", "identity"):
+            raise ModelError(f"{self.base} sends a compressed answer, which was not asked for: turn compression off")
+        return response.aiter_raw()
+
+    async def _read_all(self, response: httpx.Response, most: int) -> bytes:
+        """A body of at most ``most`` bytes."""
+        data = bytearray()
+        pieces = self._pieces(response)
+        while (piece := await alone(anext(pieces, None))) is not None:
+            data += piece
+            if len(data) > most:
+                raise ModelError(f"{self.base} sends an answer of more than {most >> 10} KiB: is it a model server?")
+        return bytes(data)
+
+    async def _lines(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
+        """Lines of a stream that hold data, ended by LF or CRLF alone. What follows the last line end is half a line,
+        and dropped.
+
+        httpx's own line reader also breaks lines at U+2028 and its like, which JSON strings may hold as they are.
+        """
+        held, total = bytearray(), 0
+        pieces = self._pieces(response)
+        while (piece := await alone(anext(pieces, None))) is not None:
+            total += len(piece)
+            held += piece
+            if b"\n" in piece:
+                end = held.rfind(b"\n") + 1
+                complete, held = bytes(held[:end]), held[end:]
+                for line in _DATA.finditer(complete):
+                    yield line[0].removesuffix(b"\r")
+            if len(held) > LONGEST_LINE or total > LONGEST_ANSWER:
+                raise ModelError(f"{self.base} sends no stream of events: a line or an answer is too long")
+
+    async def _whole(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
+        """The only event of a server that does not stream."""
+        yield b"data: " + b"".join((await self._read_all(response, LONGEST_DOCUMENT)).splitlines())
+
     async def _read(self, lines: AsyncGenerator[bytes, None]) -> AsyncGenerator[Json, None]:
-        patience = FIRST_EVENT_S
-        while True:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + ANSWER_S
+        until = min(loop.time() + FIRST_EVENT_S, end)
+        for _ in range(MOST_EVENTS):
             try:
-                async with asyncio.timeout(patience):
+                async with asyncio.timeout_at(until):
                     line = await anext(lines, None)
             except TimeoutError as error:
                 raise self._gone(error) from None
             if line is None:
                 return
-            field, _, value = line.partition(b":")
+            name, _, value = line.partition(b":")
             value = value.strip()
-            if field not in (b"data", b"error") or not value:
-                continue  # comments (keep-alives), names of events, empty lines
-            patience = BETWEEN_EVENTS_S
+            if not value:
+                continue
             if value == b"[DONE]":
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(END_S):
                         await anext(lines, None)  # the end of the stream, with which the connection can be used again
-                        await anext(lines, None)
                 return
             event = _json(value)
             if not isinstance(event, dict):
-                raise ModelError(f"{self.base} sent an event that is no JSON: {_shown(value)}")
-            if field == b"error" or event.get("error"):
+                raise ModelError(f"{self.base} sent an event that is no JSON: {quoted(_text(value))}")
+            if name == b"error" or event.get("error"):
                 raise self._failed(event)
             yield event
+            until = min(loop.time() + BETWEEN_EVENTS_S, end)
+        raise ModelError(f"{self.base} sends no answer that ends: more than {MOST_EVENTS} events")
 
     def _failed(self, event: Json) -> ModelError:
         said = _said(event)
-        return ModelError(f"{self.base} failed while it was answering: {said or 'it does not say why'}")
+        return ModelError(
+            f"{self.base} failed while it was answering: {quoted(said) if said else 'it gives no reason'}"
+        )
 
     def _gone(self, error: Exception) -> ModelUnavailable:
         """What a failure of the connection means to the user."""
@@ -179,16 +254,16 @@ class Wire:
                 cause = cause.__cause__ or cause.__context__
             return ModelUnavailable(f"{base}: no server answers there; start it, or name another with --model")
         if isinstance(error, httpx.ProxyError):
-            return ModelUnavailable(f"{base}: the proxy lets nobody through ({error})")
+            return ModelUnavailable(f"{base}: the proxy {self.route.proxy_host} refuses the connection")
         return ModelUnavailable(f"{base}: the connection broke off")
 
     async def _refused(self, response: httpx.Response) -> ModelError:
         """What a status other than 200 means to the user."""
         status, base = response.status_code, self.base
-        said = await _body(response)
-        told = f": {said}" if said else ""
+        said = await self._reason(response)
+        told = f": {quoted(said)}" if said else ""
         if status in (401, 403):
-            return ModelError(f"{base} refuses the key (status {status}): set TABSPEC_API_KEY")
+            return self.key_refused(status)
         if status in (429, 502, 503, 504):
             after = retry_after(response.headers)
             words = "is starting or busy" if status == 503 else "is busy" if status == 429 else "is not to be reached"
@@ -199,75 +274,61 @@ class Wire:
             return Refused(f"{base} refuses the request (status {status}){told}", status, said)
         return ModelError(f"{base} failed (status {status}){told}")
 
+    async def _reason(self, response: httpx.Response) -> str:
+        """What a refusal says; "" for a page or nothing."""
+        try:
+            async with asyncio.timeout(DOCUMENT_S):
+                data = await self._read_all(response, LONGEST_REASON)
+        except (httpx.HTTPError, TimeoutError, ModelError):
+            return ""
+        found = _json(data)
+        return _said(found) if isinstance(found, dict) else ""
 
-_JSON = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+    def key_refused(self, status: int) -> ModelError:
+        """What status 401 or 403 means to the user."""
+        if self.key.withheld:
+            return ModelError(f"{self.base} wants a key (status {status}), and {self.key.withheld}")
+        return ModelError(
+            f"{self.base} refuses the key (status {status}): set {VARIABLE}, and {HOST_VARIABLE} to its host"
+        )
 
 
-def _bytes(body: Mapping[str, Any]) -> bytes:
+_HEADERS = {
+    "Content-Type": "application/json",
+    "Accept": "text/event-stream",
+    "Accept-Encoding": "identity",
+    "Connection": "keep-alive",
+}
+# A line of a stream that holds an event or an error. Others are comments, names of events, and empty lines.
+_DATA = re.compile(rb"^(?:data|error):[^\n]*", re.MULTILINE)
+# How a connection that the server has closed meanwhile fails.
+_CLOSED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+
+
+def as_bytes(body: Mapping[str, Any]) -> bytes:
+    """The body of a request as it is checked, shown and sent."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
 def _json(data: bytes) -> Any:
     try:
         return json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter for brackets in brackets in brackets
         return None
 
 
-def _chunks(response: httpx.Response) -> AsyncIterator[bytes]:
-    """The bytes of a stream as they come: without httpx's decoders, where nothing is packed."""
-    if "content-encoding" in response.headers or not isinstance(response.stream, httpx.AsyncByteStream):
-        return response.aiter_bytes()
-    return aiter(response.stream)
-
-
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Lines of a stream of bytes, ended by LF or CRLF alone.
-
-    httpx's own line reader also breaks lines at U+2028 and its like, which JSON strings may hold as they are. What
-    stands behind the last line end is half a line, and dropped.
-    """
-    held = b""
-    async for chunk in chunks:
-        *lines, held = (held + chunk).split(b"\n")
-        for line in lines:
-            yield line.removesuffix(b"\r")
-        if len(held) > LONGEST_LINE:
-            raise ModelError("the server's answer is no stream of events: a line of more than a MiB")
-
-
-async def _whole(response: httpx.Response) -> AsyncGenerator[bytes, None]:
-    """The only event of a server that does not stream."""
-    yield b"data: " + b"".join((await response.aread()).splitlines())
-
-
-async def _body(response: httpx.Response) -> str:
-    """What a refusal says, shortened; "" for a page or nothing."""
-    try:
-        async with asyncio.timeout(DOCUMENT_S):
-            data = await response.aread()
-    except (httpx.HTTPError, TimeoutError):
-        return ""
-    found = _json(data)
-    return _said(found) if isinstance(found, dict) else ""
-
-
 def _said(event: Json) -> str:
-    """The message in an error object: OpenAI's, llama.cpp's, vLLM's, TGI's and FastAPI's ways to write one."""
+    """The message in an error object: OpenAI's, llama.cpp's, vLLM's and FastAPI's ways to write one."""
     error = event.get("error", event)
     if isinstance(error, dict):
         error = error.get("message") or error.get("detail") or ""
-    return _shown(str(error).encode("utf-8", "replace")) if isinstance(error, str | list) else ""
+    return _text(str(error).encode("utf-8", "replace")) if isinstance(error, str | list) else ""
 
 
-def _shown(data: bytes) -> str:
-    """At most a line of it."""
-    text = " ".join(data.decode("utf-8", "replace").split())
-    return text if len(text) <= 160 else text[:157] + "..."
+def _text(data: bytes) -> str:
+    return " ".join(data.decode("utf-8", "replace").split())
 
 
 def _speaks_of_length(said: str) -> bool:
-    # llama.cpp "exceeds the available context size", vLLM "maximum context length is", TGI "`inputs` must have less
-    # than", "inputs tokens + max_new_tokens must be <="
-    said = said.lower()
-    return "context" in said or "must have less than" in said or "max_new_tokens must be" in said
+    # llama.cpp "exceeds the available context size", vLLM "maximum context length is"
+    return "context" in said.lower()

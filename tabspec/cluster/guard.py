@@ -1,0 +1,92 @@
+"""Which requests the endpoint lets in: by key, by Host and by Origin. Pure.
+
+Host and Origin keep web pages out, which a browser on a trusted machine loads from anywhere: a page of another origin
+may send requests, and its name may come to mean this address (DNS rebinding). An address cannot come to mean another.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from tabspec.errors import ConfigError
+
+VARIABLE = "TABSPEC_CLUSTER_KEY"
+# 16 characters of random hexadecimal digits are 64 bits, which is more than can be tried over a network.
+SHORTEST_KEY = 16
+
+
+class Unwanted(Exception):
+    """The request is not let in; ``status`` is HTTP's."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """``digest`` is `digest_of` the key that requests must have ("": none). ``hosts`` are the names by which clients
+    may call the endpoint, beside localhost and addresses."""
+
+    digest: str = ""
+    hosts: frozenset[str] = frozenset()
+
+    def check(self, headers: Mapping[str, str]) -> None:
+        """Raises `Unwanted`. ``headers`` have names in lower case."""
+        host = headers.get("host", "")
+        if not self._known(host):
+            raise Unwanted("this name is not known here: set it with --allow-host, or use the address", 403)
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != host:
+            raise Unwanted("requests of other origins are not answered", 403)
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        given = digest_of(key.strip() if scheme.lower() == "bearer" else "")
+        if self.digest and not hmac.compare_digest(given, self.digest):
+            raise Unwanted("the key is wrong, or there is none", 401)
+
+    def _known(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        return name == "localhost" or name in self.hosts or _is_address(name)
+
+
+def digest_of(key: str) -> str:
+    """What is kept of a key: its SHA-256, of which all are of one length."""
+    return sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def digest_from_environment() -> str:
+    """`digest_of` the key in TABSPEC_CLUSTER_KEY; "" if there is none. Raises `ConfigError` for a short one."""
+    key = os.environ.get(VARIABLE, "").strip()
+    if key and len(key) < SHORTEST_KEY:
+        raise ConfigError(f"{VARIABLE} is shorter than {SHORTEST_KEY} characters; make one: openssl rand -hex 24")
+    return digest_of(key) if key else ""
+
+
+def warnings(host: str, guard: Guard, ray_token: bool) -> list[str]:
+    """Where a cluster that listens on ``host`` is open, a line each. ``ray_token``: Ray asks for its own token."""
+    if host == "localhost" or (_is_address(host) and ip_address(host).is_loopback):
+        return []
+    found = []
+    if not guard.digest:
+        found.append(f"anyone who reaches {host} can use the model: set {VARIABLE}")
+    found.append("key and text go in the clear here: put a proxy with TLS in front (docs/cluster.md)")
+    if not ray_token:
+        found.append("anyone who reaches Ray's ports can run programs here: set RAY_AUTH_MODE=token (docs/cluster.md)")
+    return found
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
