@@ -10,7 +10,7 @@ import pytest
 
 from tabspec.errors import ModelError
 from tabspec.models.http import HttpModel
-from tabspec.models.http.secrets import secret_in, stays_here
+from tabspec.models.http.secrets import secret_in
 from tabspec.models.protocol import GenerationRequest, RelatedText
 
 SECRETS = [
@@ -32,18 +32,6 @@ def test_ordinary_code_holds_none() -> None:
     sources = sorted((Path(__file__).parents[2] / "tabspec" / "engine").glob("*.py"))
     assert sources and not [source.name for source in sources if secret_in([source.read_text("utf-8")])]
     assert not secret_in(["self.password = password", 'key = os.environ["API_KEY"]', 'digest = "da39a3ee5e6b4b0d3255"'])
-
-
-@pytest.mark.parametrize(
-    "base", ["http://localhost:1", "http://127.0.0.1:8080", "http://[::1]:8080", "http://127.9.9.9"]
-)
-def test_loopback_is_this_machine(base: str) -> None:
-    assert stays_here(base)
-
-
-@pytest.mark.parametrize("base", ["http://10.0.0.5", "https://llm.example.com", "http://localhost.example.com"])
-def test_all_else_is_not(base: str) -> None:
-    assert not stays_here(base)
 
 
 class Recorder(httpx.AsyncBaseTransport):

@@ -6,6 +6,5 @@
 from __future__ import annotations
 
 from tabspec.models.http.secrets.find import Finding, find_secret, secret_in, secret_in_request
-from tabspec.models.http.secrets.here import stays_here
 
-__all__ = ["Finding", "find_secret", "secret_in", "secret_in_request", "stays_here"]
+__all__ = ["Finding", "find_secret", "secret_in", "secret_in_request"]
