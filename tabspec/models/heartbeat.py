@@ -13,14 +13,14 @@ from collections.abc import Callable
 
 # Seconds between two pings while something is expected. A ping comes back within a millisecond, within 0.1 s where
 # ten processes share a core.
-TICK_S = 0.4
-# Ticks without any sign of life after which requests fail. With the tick that may have begun already, 1.6 s: a request
+TICK_S = 0.35
+# Ticks without any sign of life after which requests fail. With the tick that may have begun already, 1.75 s: a request
 # is answered within 2.
-SILENT_TICKS = 3
-# Ticks after which the process is given up: 4.8 s, so that another one is there within 10 (it loads for 1 to 3 s).
-DEAD_TICKS = 12
-# The same while a model loads: to import torch from a cold disk may hold Python's lock for many seconds.
-LOADING_TICKS = 75
+SILENT_TICKS = 4
+# Ticks after which the process is given up: 4.9 s, so that another one is there within 10 (it loads for 1 to 3 s).
+DEAD_TICKS = 14
+# The same while a model loads: to import torch from a cold disk may hold Python's lock for many seconds. 30 s.
+LOADING_TICKS = 86
 # Seconds between two pings while nothing is expected: the status is honest, and a laptop's processor can sleep.
 IDLE_S = 3.0
 
