@@ -16,6 +16,8 @@ from typing import Any
 MAX_BODY_BYTES = 128 << 20
 # Before `initialize` has been answered. It holds capabilities and options: VS Code's has 20 KB.
 FIRST_BODY_BYTES = 1 << 20
+# Bytes of bodies that are no JSON, and are searched for a message nevertheless: 0.1 s of reading.
+_MOST_WASTED = 32 << 20
 # Two short lines are usual; what goes on for longer without an empty line is no header.
 _MAX_HEADER_BYTES = 4096
 # The longest beginning of a Content-Length line that may still be completed by the next read.
@@ -44,6 +46,7 @@ class FrameParser:
         self.max_body = max_body
         self._buffer = bytearray()
         self._searched = 0  # how far an unfinished body has been looked through
+        self._wasted = 0  # bytes of bodies that were no JSON, since the last message
         self._lost = False  # inside a stretch of garbage that has been reported
 
     def feed(self, data: bytes) -> Iterator[Any]:
@@ -78,8 +81,11 @@ class FrameParser:
         if len(self._buffer) < end.end() + size:
             return self._header_inside(end.end())
         value = _value(bytes(self._buffer[end.end() : end.end() + size]))
-        # The length of what is not JSON may have been wrong: what it spans is searched for a header, too.
-        self._drop(end.end() + (size if isinstance(value, _Value) else 0), "")
+        self._wasted = 0 if isinstance(value, _Value) else self._wasted + size
+        # The length of what is not JSON may have been wrong: what it spans is searched for a header, too. Not without
+        # end, since it may be made of headers that each span all others.
+        again = 0 < self._wasted <= _MOST_WASTED
+        self._drop(end.end() + (0 if again else size), "")
         return value
 
     def _header_inside(self, start: int) -> Garbage | None:
