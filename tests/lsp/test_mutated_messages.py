@@ -61,7 +61,9 @@ async def still_serves(client: Client) -> None:
     client.close(GOOD)
 
 
-@pytest.mark.parametrize("count", [2_000, pytest.param(100_000, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(
+    "count", [2_000, pytest.param(100_000, marks=(pytest.mark.nightly, pytest.mark.timeout(2 * 3600)))]
+)
 async def test_mutated_messages(start: Start, count: int) -> None:
     client = await start("--log-level", "error", "--log-file", os.devnull, model={"any": True})
     client._next = 1 << 40  # no mutated id is one of the test's own
