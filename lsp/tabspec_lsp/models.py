@@ -50,16 +50,18 @@ class ModelHost:
         self._open, self._changed, self._released = open_model, changed, released
         self._settled = asyncio.Event()
         self._loading: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None  # the models before
         self._number = 0  # of the model that was opened last
 
     def load(self, spec: str, daemon: DaemonMode = DaemonMode.AUTO) -> None:
         """Make this the model, in place of the one before. Returns at once; `settled` tells when it is there."""
         if (spec, daemon) == (self.spec, self._daemon):
             return
-        before, self.model = (self._loading, self.model), None
+        model, self.model = self.model, None
         self.spec, self._daemon = spec, daemon
         self._become(ModelState.LOADING)
-        self._loading = asyncio.create_task(self._load(spec, *before))
+        self._ending = asyncio.create_task(self._end(self._ending, self._stop_loading(), model))
+        self._loading = asyncio.create_task(self._load(spec, self._ending))
 
     async def settled(self, patience: float) -> bool:
         """Wait until loading has come to an end, at most ``patience`` seconds. Whether the model can be used."""
@@ -73,18 +75,31 @@ class ModelHost:
         """Stop loading and close the model."""
         model, self.model, self.spec = self.model, None, None
         self.state, self._number = ModelState.NONE, -1
-        await self._end(self._loading, model)
+        await self._end(self._ending, self._stop_loading(), model)
 
-    async def _end(self, loading: asyncio.Task[None] | None, model: Model | None) -> None:
+    def _stop_loading(self) -> asyncio.Task[None] | None:
+        """Cancel loading: at once, since otherwise it may come to its end first and leave a model here; and only once,
+        since it closes its model then."""
+        loading, self._loading = self._loading, None
         if loading is not None:
             loading.cancel()
+        return loading
+
+    async def _end(
+        self, ending: asyncio.Task[None] | None, loading: asyncio.Task[None] | None, model: Model | None
+    ) -> None:
+        """Close ``model``, after what is loading or ending. Never cancelled: a model that is left while it is being
+        closed would keep its process."""
+        if loading is not None:
             await asyncio.wait([loading])
+        if ending is not None:
+            await asyncio.wait([ending])
         await self._released()
         if model is not None:
             await model.close()
 
-    async def _load(self, spec: str, loading: asyncio.Task[None] | None, model: Model | None) -> None:
-        await self._end(loading, model)
+    async def _load(self, spec: str, ending: asyncio.Task[None]) -> None:
+        await asyncio.wait([ending])
         self._number += 1
         try:
             self.model = await self._open(spec, partial(self._report, self._number), self._daemon)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from cattrs import Converter
 from lsprotocol import converters, types
-from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
+from pygls.exceptions import JsonRpcException, JsonRpcInternalError, JsonRpcInvalidParams
 from pygls.protocol import (
     JsonRPCNotification,
     JsonRPCRequestMessage,
@@ -65,15 +65,29 @@ class TabspecProtocol(LanguageServerProtocol):
     # --- messages ---------------------------------------------------------------------------------------------------
 
     def handle_value(self, value: Any) -> None:
-        """Handle one JSON value from the client, or garbage. Never raises."""
+        """Handle one JSON value from the client, or garbage. Never raises: a message ends nothing but itself."""
         if isinstance(value, Garbage):
             self._fail(None, types.ErrorCodes.ParseError, value.problem)
             self._server.lost_message(None, value.problem)
             return
+        try:
+            self._handle(value)
+        except Exception as error:
+            method = value.get("method") if isinstance(value, dict) else None
+            log.error("a message (%.60s) could not be handled: %s", method, type(error).__name__, exc_info=error)
+            self._misunderstood(value, method, _id_of(value), JsonRpcInternalError(type(error).__name__))
+
+    def _handle(self, value: Any) -> None:
         if not isinstance(value, dict) or value.get("jsonrpc") != self.VERSION:
             self._fail(_id_of(value), types.ErrorCodes.InvalidRequest, "not a JSON-RPC 2.0 message")
             return
         method, number = value.get("method"), _id_of(value)
+        if method == types.CANCEL_REQUEST and _id_of(value.get("params")) is None:
+            log.warning("a cancellation without an id that could be one")
+            return
+        if method == types.INITIALIZE and number is None:
+            log.warning("an `initialize` without an id")
+            return
         if ("id" in value and number is None) or not (method is None or isinstance(method, str)):
             self._fail(number, types.ErrorCodes.InvalidRequest, "a message with an id or a method of the wrong type")
             return
@@ -100,9 +114,9 @@ class TabspecProtocol(LanguageServerProtocol):
             return (types.ErrorCodes.InvalidRequest, "the server is initialized already") if again else None
         return None if self.initialized else (types.ErrorCodes.ServerNotInitialized, "initialize comes first")
 
-    def _misunderstood(
-        self, value: dict[str, Any], method: str | None, number: str | int | None, error: JsonRpcException
-    ) -> None:
+    def _misunderstood(self, value: Any, method: object, number: str | int | None, error: JsonRpcException) -> None:
+        """Answer a message that could not be handled, as far as somebody waits for an answer; a lost change makes its
+        document unknown."""
         if method is not None and number is not None:
             if method == types.INITIALIZE:
                 self.initialized = False

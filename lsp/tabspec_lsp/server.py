@@ -16,7 +16,7 @@ from pygls.lsp.server import LanguageServer
 from tabspec import __version__
 from tabspec.text import Position, PositionEncoding
 from tabspec_lsp import items
-from tabspec_lsp.frames import FrameParser
+from tabspec_lsp.frames import FIRST_BODY_BYTES, MAX_BODY_BYTES, FrameParser
 from tabspec_lsp.liveness import ProcessWatch
 from tabspec_lsp.models import ModelHost, ModelState, Open, open_model
 from tabspec_lsp.options import CompletionMode, Options, unknown_names, without_user_only
@@ -75,6 +75,8 @@ class TabspecServer(LanguageServer):
         reading = asyncio.create_task(self._read(read, output))
         stopped = asyncio.create_task(self._stopped.wait())
         await asyncio.wait([reading, stopped], return_when=asyncio.FIRST_COMPLETED)
+        if reading.done() and (error := reading.exception()):
+            log.error("reading from the client failed: %s", error, exc_info=error)
         for task in (reading, stopped, *self._tasks):
             task.cancel()
         if self._status_timer:
@@ -89,11 +91,13 @@ class TabspecServer(LanguageServer):
         return self.exit_code
 
     async def _read(self, read: Read, output: Output) -> None:
-        parser = FrameParser()
+        parser = FrameParser(FIRST_BODY_BYTES)
         while data := await read():
             for value in parser.feed(data):
                 await self.workspace_rules.settled()
                 self.protocol.handle_value(value)
+                if self.protocol.initialized:
+                    parser.max_body = MAX_BODY_BYTES
                 if self.exit_code is not None:
                     return
                 # Each request gets to take its snapshot before the next message can change the document.

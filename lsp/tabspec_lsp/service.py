@@ -84,13 +84,14 @@ class CompletionService:
         self.host = ModelHost(open_model, self._model_changed, self._released)
         self.stats = EngineStats()
         self.tabs = Tabs()
-        self._trouble = ""  # what the user was told last that the model cannot do
+        self._trouble = ""  # why the model failed last, until it answers again
         self.tells_shown = False
         self._listener, self._ignored, self._recorder = listener, ignored, recorder
         self._engine: CompletionEngine | None = None
         self._grace: dict[str, asyncio.TimerHandle] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._left_alone: set[str] = set()  # open documents that are ignored
+        self._limits: set[asyncio.Timeout] = set()  # of the requests that the engine is answering
         self._rests: EditContext | None = None  # where the cursor came to rest, until there is an engine
 
     @property
@@ -118,6 +119,7 @@ class CompletionService:
             self._new_engine()
         elif not usable:  # a worker that is only being started again keeps its engine, and the completion cache
             self._drop_engine()
+        self._bound_waiting()
         self._listener.model_changed(self.host)
         self._listener.status_changed()
 
@@ -334,8 +336,13 @@ class CompletionService:
             return self._none(Reason.UNAVAILABLE)
         try:
             # While the model is being started again, what is known already is served, and the rest waits.
-            async with asyncio.timeout(None if self.host.state is ModelState.READY else patience):
-                answer = await self._engine.complete(context, most)
+            async with asyncio.timeout(None) as limit:
+                self._limits.add(limit)
+                self._bound_waiting()
+                try:
+                    answer = await self._engine.complete(context, most)
+                finally:
+                    self._limits.discard(limit)
         except TimeoutError:
             return Answer(Source.NONE, reason=Reason.UNAVAILABLE)  # the engine has counted it, as cancelled
         self.tabs.requested(context, answer)
@@ -344,10 +351,19 @@ class CompletionService:
         self._tell(answer)
         return answer
 
+    def _bound_waiting(self) -> None:
+        """Requests wait ``patience`` seconds for a model that is not ready; also those that began while it was."""
+        ready = self.host.state is ModelState.READY
+        until = None if ready else asyncio.get_running_loop().time() + self.options.server.patience
+        for limit in self._limits:
+            if (limit.when() is None) is not ready and not limit.expired():
+                limit.reschedule(until)
+
     def _tell(self, answer: Answer) -> None:
-        """Tell the user what is wrong with a server: once, and again only if it was well in between. What goes wrong in
-        a model of our own is told by its state."""
-        if answer.detail and answer.detail != self._trouble and self.options.server.model.startswith(_SERVERS):
+        """Tell the user what is wrong with the model: once, and again only if it was well in between. That a process of
+        our own is gone or loads again is told by its state."""
+        ours_gone = answer.reason is not Reason.FAILED and not self.options.server.model.startswith(_SERVERS)
+        if answer.detail and answer.detail != self._trouble and not ours_gone:
             self._listener.troubled(answer.detail)
         if answer.detail or answer.suggestion:
             self._trouble = answer.detail
@@ -419,4 +435,6 @@ class CompletionService:
     def status(self) -> dict[str, Any]:
         """What `tabspec/status` answers."""
         recording = str(self._recorder.folder) if self._recorder and not self._recorder.ended else None
-        return status(self.options, self.host, self.stats, self._engine, self.tabs, self.documents, recording)
+        return status(
+            self.options, self.host, self.stats, self._engine, self.tabs, self.documents, recording, self._trouble
+        )

@@ -10,7 +10,7 @@ from tabspec.context import EditContext
 from tabspec.engine.stats import EngineStats
 from tabspec.suggestion import Answer, Source
 from tabspec_lsp.documents import Documents
-from tabspec_lsp.models import ModelHost
+from tabspec_lsp.models import ModelHost, ModelState
 from tabspec_lsp.options import Options
 
 if TYPE_CHECKING:
@@ -54,8 +54,10 @@ def status(
     tabs: Tabs,
     documents: Documents,
     recording: str | None,
+    trouble: str = "",
 ) -> dict[str, Any]:
-    """The answer to `tabspec/status`; docs/language-server.md lists the fields."""
+    """The answer to `tabspec/status`; docs/language-server.md lists the fields. ``trouble``: why a model that is loaded
+    could not answer last."""
     cache = engine.completion_cache if engine else None
     foreground, speculative = engine.in_flight if engine else (0, 0)
     return {
@@ -65,7 +67,7 @@ def status(
         "model": {
             "name": host.model.info.name if host.model else host.spec or "bundled",
             "state": host.state.value,
-            "detail": host.detail,
+            "detail": trouble if trouble and host.state is ModelState.READY else host.detail,
             "percent": host.percent,
             "pid": getattr(host.model, "pid", None),  # of the model's own process
         },

@@ -25,6 +25,14 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device had no memory left; inside of a captured graph, CUDA has but the words for it."""
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
+
+
+OUT_OF_MEMORY = "the GPU has not enough free memory for it; end what else uses the GPU, or run the model on the CPU"
+
+
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:
     """The dtype called ``name``; "auto" takes bfloat16 where the hardware computes in it, else float32.
 

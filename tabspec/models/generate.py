@@ -15,6 +15,7 @@ from itertools import groupby
 
 from tabspec.errors import ModelError
 from tabspec.models.beginnings import beginnings
+from tabspec.models.devices import is_out_of_memory
 from tabspec.models.drafts import Draft, Drafts, NoDrafts
 from tabspec.models.logits import Row, peak
 from tabspec.models.prompting import Prompter
@@ -274,6 +275,11 @@ async def _run(
         await local.together.forward(slot.kv, [token for token, _ in tokens], want, foreground, took)
     except RuntimeError as error:  # out of memory, a lost device; the slot may hold half of the tokens
         slot.truncate(local.decoder, 0)
+        if is_out_of_memory(error):
+            local.slots.free()  # what other prompts keep, so that the next request has room
+            raise ModelError(
+                "the model's device is out of memory; end what else uses it, or run it on the CPU"
+            ) from error
         raise ModelError(f"the model failed: {str(error).splitlines()[0]}") from error
 
 

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from tabspec.models import cuda_kernels as kernels
 from tabspec.models.cuda_kernels import FIELDS, Attention, Row
+from tabspec.models.devices import is_out_of_memory
 from tabspec.models.llama import Layer, LlamaConfig, LlamaDecoder, LlamaKV, Matrix
 from tabspec.models.logits import Row as Logits
 
@@ -231,6 +232,8 @@ class Step:
             try:
                 self._graph = capture(self.launch)
             except Exception as error:  # whatever a driver or a compiler can do wrong: slower, but it works
+                if is_out_of_memory(error):
+                    raise
                 torch.cuda.synchronize()
                 decoder.graphs, decoder.failure = False, f"{type(error).__name__}: {error}"
 

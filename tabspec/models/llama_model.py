@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from importlib.util import find_spec
 
@@ -10,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from tabspec.errors import ModelNotUsable
-from tabspec.models.devices import INT4, pick_device, pick_weights
+from tabspec.models.devices import INT4, OUT_OF_MEMORY, is_out_of_memory, pick_device, pick_weights
 from tabspec.models.folder import ModelFolder, speak
 from tabspec.models.llama import LlamaConfig, LlamaDecoder
 from tabspec.models.local import LocalModel
@@ -20,6 +21,8 @@ from tabspec.models.protocol import ModelInfo
 from tabspec.models.quantized import is_quantized, load_llama_state_dict
 from tabspec.models.recall import RECALL
 from tabspec.prompt.fim import OURS
+
+log = logging.getLogger(__name__)
 
 # Longer prompts than a window of text gives are never built; keys and values for more would only take memory.
 MOST_CONTEXT = 4096
@@ -56,6 +59,8 @@ def load_llama(
             or LlamaDecoder(shape, weights, context=context, device=at, dtype=numbers, int8=int8, int4=int4)
         )
     except (SafetensorError, OSError, RuntimeError) as error:
+        if at.type == "cuda" and is_out_of_memory(error):
+            raise ModelNotUsable(f"{name}: {OUT_OF_MEMORY}") from None
         raise ModelNotUsable(f"{name}: cannot be loaded: {str(error).splitlines()[0]}") from error
     except KeyError as error:
         raise ModelNotUsable(f"{name}: cannot be loaded: its weights lack {error}") from None
@@ -63,9 +68,8 @@ def load_llama(
     kind = f"{str(numbers).removeprefix('torch.')}{f' and {stored}' if int8 else ''}"
     if native:  # answers differ with the arithmetic (near ties fall otherwise), not with the instruction set
         kind = f"compiled, {stored}, {native.library.arithmetic(native.level)}"
-    detail = (
-        f"own decoder, {folder.model_type}, {at.type}, {f'{kind}, {native.level}' if native else kind}, {form.name}"
-    )
+    level = f", {native.level}" if native else ", plain kernels" if at.type == "cuda" and not cuda else ""
+    detail = f"own decoder, {folder.model_type}, {at.type}, {kind}{level}, {form.name}"
     recall = form is OURS  # its weights were fitted on models of our own; others see more of a file
     fingerprint = folder.fingerprint("own", kind, form.name, str(decoder.context), *((RECALL,) if recall else ()))
     info = ModelInfo(name, fingerprint, decoder.context, detail, folder.calibration)
@@ -84,7 +88,11 @@ def llama_shape(folder: ModelFolder) -> LlamaConfig | None:
 def cuda_decoder(
     shape: LlamaConfig, weights: Mapping[str, torch.Tensor], context: int, device: torch.device, dtype: torch.dtype
 ) -> LlamaDecoder | None:
-    """A decoder of captured graphs; None where there is no GPU, no Triton, or a shape that its kernels cannot run."""
+    """A decoder of captured graphs; None where there is no GPU, no Triton, or a shape that its kernels cannot run.
+
+    Raises `RuntimeError` where the GPU has not the memory for it. The plain decoder would only be slow until it has
+    none left either.
+    """
     if device.type != "cuda" or dtype is torch.float32 or shape.head_dim % 8 or find_spec("triton") is None:
         return None
     from tabspec.models.llama_cuda import CudaDecoder  # imports Triton
@@ -92,7 +100,10 @@ def cuda_decoder(
     try:
         decoder = CudaDecoder(shape, weights, context=context, device=device, dtype=dtype)
         decoder.forward(decoder.new_kv(), [0], 1)  # compiles, and captures
-    except Exception:  # no compiler, another generation of GPU: the plain decoder runs everywhere
+    except Exception as error:  # no compiler, another generation of GPU: the plain decoder runs everywhere
+        if is_out_of_memory(error):
+            raise
+        log.warning("the plain decoder runs the model, at a fraction of the speed: %s: %s", type(error).__name__, error)
         return None
     return decoder
 

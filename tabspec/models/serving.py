@@ -47,8 +47,8 @@ class Serving:
     """Runs the streams of one model and hands their chunks to ``send`` with the stream's number.
 
     While a foreground stream runs or waits, speculative ones wait: one that is running already stops at its next decode
-    step. ``at_once`` bounds the open streams of each of the two (None: all are open at once); ``whose`` tells whose a
-    number is, and clients take turns: in line, and after `TURN` steps.
+    step. `at_once` bounds the open streams of each of the two (None: all are open at once); ``whose`` returns the
+    client of a number, and clients take turns: in line, and after `TURN` steps.
     """
 
     def __init__(
@@ -58,7 +58,8 @@ class Serving:
         at_once: int | None = None,
         whose: Callable[[Hashable], Hashable] = lambda number: None,
     ) -> None:
-        self._model, self._send, self._at_once, self._whose = model, send, at_once, whose
+        self._model, self._send, self._whose = model, send, whose
+        self.at_once = at_once  # may be raised at any time: it holds from the next stream on
         self._streams: dict[Hashable, _Stream] = {}
         self._urgent, self._ahead = _Class(), _Class()
         self._calm = asyncio.Event()  # no foreground stream is there
@@ -71,7 +72,9 @@ class Serving:
         return len(self._streams)
 
     def start(self, number: Hashable, request: GenerationRequest) -> None:
-        """Begin a stream. ``number`` is not in use."""
+        """Begin a stream. Raises `ValueError` if a stream of this number is open or in line."""
+        if number in self._streams:
+            raise ValueError("the id is in use")
         stream = self._streams[number] = _Stream(number, request, self._whose(number))
         self._class(stream).line.push(stream.client, stream)
         self._go_on()
@@ -103,9 +106,9 @@ class Serving:
     def _go_on(self) -> None:
         """Open what may be open."""
         for kind in (self._urgent, self._ahead):
-            if kind is self._ahead and not self._urgent.empty and self._at_once is not None:
+            if kind is self._ahead and not self._urgent.empty and self.at_once is not None:
                 break  # it would only hold a sequence, and wait
-            while len(kind.line) and (self._at_once is None or len(kind.open) < self._at_once):
+            while len(kind.line) and (self.at_once is None or len(kind.open) < self.at_once):
                 stream = kind.line.pop()
                 kind.open.add(stream)
                 stream.task = asyncio.create_task(self._run(stream))
@@ -139,7 +142,7 @@ class Serving:
 
     def _turn_is_over(self, stream: _Stream) -> bool:
         waiting = self._class(stream).line.others(stream.client)
-        return self._at_once is not None and stream.steps >= TURN and waiting
+        return self.at_once is not None and stream.steps >= TURN and waiting
 
     def _left(self, stream: _Stream, task: asyncio.Task[None]) -> None:
         kind = self._class(stream)

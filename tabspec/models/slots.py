@@ -166,6 +166,10 @@ class Slots:
         """The slots there are."""
         return tuple(self._slots)
 
+    def free(self) -> None:
+        """Forget what no stream is using."""
+        self._slots = [slot for slot in self._slots if slot.busy]
+
     def clear(self) -> None:
         """Forget everything."""
         self._slots.clear()

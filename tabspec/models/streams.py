@@ -46,6 +46,7 @@ class Streams:
             arriving.put_nowait(read_chunk(message) if message["op"] == "chunk" else read_error(message))
 
     def fail(self, error: ModelError) -> None:
-        """End all streams with this error."""
-        for arriving in self._arriving.values():
+        """End all streams with this error. The other side, should it be there again later, need not go on with them."""
+        for number, arriving in self._arriving.items():
             arriving.put_nowait(error)
+            self._write(to_line("cancel", id=number))

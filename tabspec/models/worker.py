@@ -1,6 +1,7 @@
 """The front of the worker process: a `Model` that runs in a process of its own. No torch on this side.
 
-The front stays responsive while the model loads, computes, crashes or is killed; then the worker is started again.
+The front stays responsive while the model loads, computes, crashes, is killed or is stopped. A worker that dies, or
+does not answer for some seconds (`tabspec.models.heartbeat`), is ended and another one is started.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from typing import Any
 
 from tabspec import processes
 from tabspec.errors import ModelNotUsable, ModelUnavailable
+from tabspec.models.heartbeat import Heartbeat
 from tabspec.models.hub import absolute
+from tabspec.models.lines import READ_BYTES, MessageParser, Unreadable
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
 from tabspec.models.streams import Streams
-from tabspec.models.wire import LONGEST_LINE, Message, from_line, read_info, to_line
+from tabspec.models.wire import Message, read_info, to_line
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +35,7 @@ MOST_DEATHS_IN_LOADING = 3
 FIRST_WAIT, LONGEST_WAIT, CALM = 0.5, 30.0, 60.0
 # Seconds that a worker has for ending by itself once its input is closed.
 GRACE = 2.0
+SILENT = "the model's process does not answer"
 
 
 class WorkerState(StrEnum):
@@ -70,6 +74,8 @@ class WorkerModel:
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[ModelInfo] | None = None
+        self._heartbeat: Heartbeat | None = None
+        self._requests = 0
         self._said: deque[str] = deque(maxlen=20)  # the worker's last lines on its standard error
         self.state, self.detail = WorkerState.IDLE, ""
 
@@ -82,6 +88,11 @@ class WorkerModel:
     def pid(self) -> int | None:
         """The worker's process id, while there is one."""
         return self._process.pid if self._process else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being answered, or waits for the model."""
+        return self._requests > 0
 
     async def start(self) -> ModelInfo:
         """Start the worker if there is none, and wait until its model is loaded.
@@ -96,13 +107,20 @@ class WorkerModel:
         return await asyncio.shield(self._ready)
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        self._requests += 1
         try:
             await self.start()
+            if self._heartbeat:
+                if self._heartbeat.silent:
+                    raise ModelUnavailable(SILENT)
+                self._heartbeat.expect()
+            async with aclosing(self._streams.stream(request)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
         except ModelNotUsable as error:  # to a request it is a model that is not there
             raise ModelUnavailable(str(error)) from None
-        async with aclosing(self._streams.stream(request)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        finally:
+            self._requests -= 1
 
     async def close(self) -> None:
         """End the worker. Streams that are open fail as unavailable."""
@@ -148,33 +166,58 @@ class WorkerModel:
         self._said.clear()
         pipe = asyncio.subprocess.PIPE
         try:
-            process = await processes.open_process(
-                self._command, stdin=pipe, stdout=pipe, stderr=pipe, limit=LONGEST_LINE
-            )
+            process = await processes.open_process(self._command, stdin=pipe, stdout=pipe, stderr=pipe)
         except OSError as error:
             self._give_up(ModelUnavailable(f"the model's process cannot be started: {error.strerror}"))
             return "the model's process could not be started"
         self._process = process
-        listening = asyncio.create_task(self._listen_to_noise(process))
+        self._heartbeat = heartbeat = Heartbeat(lambda: self._write(to_line("ping")), self._silent_changed)
+        noise = asyncio.create_task(self._listen_to_noise(process))
+        listening = asyncio.create_task(self._listen(process, heartbeat))
+        watching = asyncio.create_task(heartbeat.watch(lambda: self.busy or self._loading, lambda: self._loading))
         try:
             self._write(self._load)
-            await self._listen(process)
+            await asyncio.wait([listening, watching], return_when=asyncio.FIRST_COMPLETED)
+            if hung := watching.done():
+                process.kill()
         finally:
-            self._process = None
+            self._process = self._heartbeat = None
+            for task in (listening, watching):
+                task.cancel()
             await _end(process)
-            listening.cancel()
+            noise.cancel()
+        if hung:
+            return f"{SILENT}, and was ended"
         code = process.returncode or 0
         return f"the model's process died ({f'signal {-code}' if code < 0 else f'exit status {code}'})"
 
-    async def _listen(self, process: asyncio.subprocess.Process) -> None:
-        """Hand on what the worker says, until it says no more."""
+    async def _listen(self, process: asyncio.subprocess.Process, heartbeat: Heartbeat) -> None:
+        """Hand on what the worker writes, to its end. One that writes what is no message is broken, and is ended."""
         assert process.stdout is not None
-        while line := await process.stdout.readline():
-            try:
-                self._hear(from_line(line))
-            except (ValueError, KeyError, TypeError) as error:
-                log.error("the model's process said something that cannot be read: %r (%s)", line[:200], error)
-                return
+        parser = MessageParser()
+        while data := await process.stdout.read(READ_BYTES):
+            heartbeat.heard()
+            for message in parser.feed(data):
+                try:
+                    if isinstance(message, Unreadable):
+                        raise ValueError(message.problem)
+                    self._hear(message)
+                except Exception:
+                    log.exception("the model's process wrote a line that cannot be understood; it is ended")
+                    return
+
+    @property
+    def _loading(self) -> bool:
+        return self._ready is not None and not self._ready.done()
+
+    def _silent_changed(self, silent: bool) -> None:
+        if self._loading:
+            return  # it is not ready, and not said to be
+        if silent:
+            self._change(WorkerState.LOADING, SILENT)
+            self._fail_streams(SILENT)
+        else:
+            self._change(WorkerState.READY, self._info.detail)
 
     def _hear(self, message: Message) -> None:
         match message["op"]:

@@ -7,6 +7,8 @@ from collections.abc import Hashable
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from tabspec.errors import ModelError
 from tabspec.models.protocol import Chunk, GenerationRequest, StopRule
 from tabspec.models.scripted import ScriptedModel
@@ -199,3 +201,29 @@ def test_messages_survive_the_wire() -> None:
     error = read_error(error_fields(ValueError("two\nlines")))
     assert type(error) is ModelError
     assert str(error) == "ValueError: two lines"
+
+
+async def test_what_may_be_open_at_a_time_can_be_raised_when_the_model_is_known() -> None:
+    heard, model = Heard(), ScriptedModel({"": "z" * 40})
+    serving = shared(model, heard, at_once=1)
+    serving.at_once = 3
+    for client in range(6):
+        serving.start((client, 0), asked(""))
+    most = 0
+    while len(serving):
+        most = max(most, model.running)
+        await asyncio.sleep(0)
+    assert most == 3 and len(order(heard)) == 6
+
+
+async def test_an_id_that_is_in_use_is_refused_and_harms_nobody() -> None:
+    heard, model = Heard(), ScriptedModel({"": "z" * 40})
+    serving = shared(model, heard)
+    serving.start(("bad", 1), asked(""))
+    for _ in range(40):
+        with pytest.raises(ValueError, match="in use"):
+            serving.start(("bad", 1), asked(""))
+    serving.start(("good", 1), asked(""))
+    await heard.until_finished(("bad", 1), ("good", 1))
+    await settled(serving)
+    assert heard.text(("good", 1)) == "z" * 40

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
 from tabspec.errors import ModelNotUsable, ModelUnavailable
 from tabspec.models.daemon.place import Place, identity
+from tabspec.models.heartbeat import Heartbeat
+from tabspec.models.lines import READ_BYTES, MessageParser, Unreadable
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
 from tabspec.models.streams import Streams
 from tabspec.models.wire import Message, from_line, read_info, to_line
 from tabspec.models.worker import WorkerState
 
-# A daemon is on this machine and does nothing that takes long.
+log = logging.getLogger(__name__)
+
+# Seconds until a daemon has answered the first line. It is on this machine and does nothing that takes long.
 CONNECT_S = 2.0
+GONE, SILENT = "the daemon is gone", "the daemon does not answer"
 
 
 class Lost(ModelUnavailable):
-    """The daemon is gone. Its model is not: another process can run it."""
+    """The daemon is gone, or does not answer. Another process can run its model."""
 
 
 class Connection:
-    """A connection to the daemon; `open` makes one. ``on_progress`` is told as by `WorkerModel`."""
+    """A connection to the daemon; `open` makes one. ``on_progress`` is called as by `WorkerModel`."""
 
     def __init__(
         self,
@@ -33,30 +39,46 @@ class Connection:
     ) -> None:
         self._reader, self._writer, self._on_progress = reader, writer, on_progress
         self._streams = Streams(self._write)
+        self._heartbeat = Heartbeat(lambda: self._write(to_line("ping")), self._silent_changed)
         self._ready: asyncio.Future[ModelInfo] = asyncio.get_running_loop().create_future()
         self._ready.add_done_callback(lambda done: done.cancelled() or done.exception())
         self.info: ModelInfo | None = None
         self.pid: int | None = None
-        self.answered = asyncio.Event()  # it has said something: it serves this model, if it has not refused
-        self.gone = asyncio.create_task(self._listen())
+        self._progress = (WorkerState.LOADING, "")  # what the daemon wrote last of its model
+        self.hung = False  # it is gone because the daemon did not answer
+        self._answered = asyncio.Event()
+        self.gone = asyncio.create_task(self._live())
 
     @classmethod
     async def open(cls, place: Place, model: str | None, on_progress: Callable[[WorkerState, str], None]) -> Connection:
-        """Connect, and ask for ``model``. Raises OSError if no daemon is there; whether it serves this model, `ready`
-        tells."""
+        """Connect, ask for ``model``, and wait for the first answer. Raises OSError if no daemon is there, TimeoutError
+        if it does not answer, `ModelNotUsable` if it refuses."""
         async with asyncio.timeout(CONNECT_S):
             reader, writer = await place.open()
-        writer.write(to_line("load", identity=identity(model)))
-        return cls(reader, writer, on_progress)
+            writer.write(to_line("load", identity=identity(model)))
+            connection = cls(reader, writer, on_progress)
+            try:
+                await connection._answered.wait()
+                if connection._ready.done():
+                    await connection._ready
+            except Lost as lost:
+                raise ConnectionError(str(lost)) from None
+            except BaseException:
+                await connection.close()
+                raise
+        return connection
 
     async def ready(self) -> ModelInfo:
         """Wait until its model is loaded. Raises `ModelNotUsable` if it refuses, `Lost` if it goes."""
         return await asyncio.shield(self._ready)
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-        """As `Model.stream`; raises `Lost` where the daemon goes meanwhile."""
+        """As `Model.stream`; raises `Lost` where the daemon goes meanwhile, or does not answer."""
         if self.gone.done():
-            raise Lost("the daemon is gone")
+            raise Lost(GONE)
+        if self._heartbeat.silent:
+            raise Lost(SILENT)
+        self._heartbeat.expect()
         async with aclosing(self._streams.stream(request)) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -66,31 +88,64 @@ class Connection:
         await asyncio.wait([self.gone])
         self._writer.close()
 
-    async def _listen(self) -> None:
+    async def _live(self) -> None:
+        """Read, until the daemon goes or does not answer for too long."""
+
+        def waits() -> bool:
+            return len(self._streams) > 0 or not self._ready.done()
+
+        reading = asyncio.create_task(self._read())
+        # The daemon itself never loads anything.
+        watching = asyncio.create_task(self._heartbeat.watch(waits, loading=lambda: False))
         try:
-            while line := await self._reader.readline():
-                self._hear(from_line(line))
-                self.answered.set()
-        except (ConnectionError, ValueError, KeyError, TypeError):
-            pass  # whatever it says now, it is no daemon of ours any more
+            await asyncio.wait([reading, watching], return_when=asyncio.FIRST_COMPLETED)
+            self.hung = watching.done()
         finally:
-            lost = Lost("the daemon is gone")
+            for task in (reading, watching):
+                task.cancel()
+            lost = Lost(SILENT if self.hung else GONE)
             self._streams.fail(lost)
             if not self._ready.done():
                 self._ready.set_exception(lost)
-            self._writer.close()
+            self._answered.set()
+            # Not closed in the ordinary way: what a hung daemon has not read would be kept until it does.
+            self._writer.transport.abort()
+
+    async def _read(self) -> None:
+        parser = MessageParser()
+        try:
+            while data := await self._reader.read(READ_BYTES):
+                self._heartbeat.heard()
+                for message in parser.feed(data):
+                    if isinstance(message, Unreadable):
+                        raise ValueError(message.problem)
+                    self._hear(message)
+                    self._answered.set()
+        except ConnectionError:
+            pass  # the daemon was killed
+        except Exception:
+            log.exception("the daemon wrote a line that cannot be understood; it is left")
+
+    def _silent_changed(self, silent: bool) -> None:
+        if silent:
+            self._on_progress(WorkerState.LOADING, SILENT)
+            self._streams.fail(Lost(SILENT))
+        else:
+            self._on_progress(*self._progress)
 
     def _hear(self, message: Message) -> None:
         match message["op"]:
             case "chunk" | "error":
                 self._streams.hear(message)
             case "loading":
-                self._on_progress(WorkerState.LOADING, message["detail"])
+                self._progress = (WorkerState.LOADING, message["detail"])
+                self._on_progress(*self._progress)
             case "ready":
                 self.info, self.pid = read_info(message["info"]), message["pid"]
                 if not self._ready.done():
                     self._ready.set_result(self.info)
-                self._on_progress(WorkerState.READY, self.info.detail)
+                self._progress = (WorkerState.READY, self.info.detail)
+                self._on_progress(*self._progress)
             case "failed" if not self._ready.done():
                 self._ready.set_exception(ModelNotUsable(message["message"]))
 
@@ -100,7 +155,8 @@ class Connection:
 
 
 async def ask(place: Place, op: str) -> dict[str, Any] | None:
-    """What the daemon answers to ``status`` or ``stop``; None if there is none."""
+    """What the daemon answers to ``status`` or ``stop``; None if there is none. Raises `ModelUnavailable` if it refuses
+    or does not answer."""
     try:
         async with asyncio.timeout(CONNECT_S):
             reader, writer = await place.open()
@@ -109,7 +165,9 @@ async def ask(place: Place, op: str) -> dict[str, Any] | None:
                 answer = from_line(await reader.readline())
             finally:
                 writer.close()
-    except (OSError, ValueError, TimeoutError):
+    except TimeoutError:
+        raise ModelUnavailable(f"{SILENT}: its process may be stopped; end it (kill -9) or let it go on") from None
+    except (OSError, ValueError):
         return None
     if answer.pop("op") == "failed":
         raise ModelUnavailable(f"the daemon refuses: {answer['message']}")

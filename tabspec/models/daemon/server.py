@@ -13,27 +13,32 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Hashable
+from collections.abc import AsyncGenerator, Hashable
 from dataclasses import dataclass
 from typing import Any
 
 from tabspec import __version__
-from tabspec.errors import ModelNotUsable, ModelUnavailable
+from tabspec.errors import ModelError, ModelNotUsable, ModelUnavailable
 from tabspec.models.daemon.place import identity
 from tabspec.models.daemon.private import NotOurs, check_peer
+from tabspec.models.lines import READ_BYTES, MessageParser, Unreadable
 from tabspec.models.protocol import Chunk, ModelInfo, slots_of
 from tabspec.models.serving import Serving
-from tabspec.models.wire import LONGEST_LINE, Message, answer_line, from_line, info_fields, read_request, to_line
+from tabspec.models.wire import LONGEST_LINE, Message, answer_line, info_fields, number_of, read_request, to_line
 from tabspec.models.worker import WorkerModel, WorkerState
 
 log = logging.getLogger(__name__)
 
-# A client says what it wants at once; whoever does not is none of ours.
-HELLO_S = 5.0
+# A client sends its first line at once. It names a model: a path of at most 4 KB, six bytes for each of its characters
+# when JSON escapes them.
+HELLO_S, HELLO_BYTES = 5.0, 1 << 15
 # An engine asks for a few things at a time (its slots). A client with this many in line is out of order.
 MOST_STREAMS = 64
 # Bytes that a client has not read yet. A suggestion has a few kilobytes: one that stops reading is let go.
 MOST_UNREAD = 1 << 20
+
+
+_Messages = AsyncGenerator[Message | Unreadable, None]
 
 
 @dataclass(eq=False)
@@ -66,11 +71,11 @@ class Daemon:
         self._idler: asyncio.TimerHandle | None = None
         self._began, self._served, self._why = time.monotonic(), 0, ""
         self._handlers: set[asyncio.Task[None]] = set()
-        self._serving = Serving(self._model, self._send, max(slots_of(self._model), 1), whose=_client_of)
+        self._serving = Serving(self._model, self._send, at_once=1, whose=_client_of)
 
     async def run(self, listening: socket.socket) -> None:
         """Serve. Raises `ModelNotUsable` if the model is not."""
-        server = await asyncio.start_unix_server(self._connected, sock=listening, limit=LONGEST_LINE)
+        server = await asyncio.start_unix_server(self._connected, sock=listening)
         self._maybe_idle()
         loading = asyncio.create_task(self._load())
         try:
@@ -100,6 +105,7 @@ class Daemon:
             self._info = None
         elif state is WorkerState.READY:
             self._info = self._model.info
+            self._serving.at_once = slots_of(self._model)  # known only now
         elif state is WorkerState.FAILED:
             self._why = detail
             self.stop()
@@ -129,9 +135,14 @@ class Daemon:
         self._handlers.add(task)
         try:
             check_peer(writer.get_extra_info("socket"))
+            parser = MessageParser(HELLO_BYTES)
+            messages = _messages(reader, parser)
             async with asyncio.timeout(HELLO_S):
-                hello = from_line(await reader.readline())
-            await self._greet(hello, reader, writer)
+                hello = await anext(messages, None)
+            if hello is None or isinstance(hello, Unreadable):
+                raise ValueError(hello.problem if hello else "it ended")
+            parser.limit = LONGEST_LINE
+            await self._greet(hello, messages, writer)
         except NotOurs as error:
             log.warning("a connection was closed: %s", error)
         except (TimeoutError, ValueError, KeyError, TypeError, OSError) as error:
@@ -142,7 +153,7 @@ class Daemon:
             self._handlers.discard(task)
             writer.close()
 
-    async def _greet(self, hello: Message, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _greet(self, hello: Message, messages: _Messages, writer: asyncio.StreamWriter) -> None:
         match hello["op"]:
             case "status":
                 writer.write(to_line("status", **self.status()))
@@ -150,7 +161,7 @@ class Daemon:
                 writer.write(to_line("status", **self.status()))
                 self.stop()
             case "load" if hello["identity"] == self._identity:
-                await self._serve(reader, writer)
+                await self._serve(messages, writer)
             case "load":
                 mine, yours = self._identity, hello["identity"]
                 named = f"{mine['model']} of tabspec {mine['version']}"
@@ -158,29 +169,45 @@ class Daemon:
                 other = "; a file of it has changed" if same else ""
                 writer.write(to_line("failed", message=f"the daemon serves {named}{other}"))
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, messages: _Messages, writer: asyncio.StreamWriter) -> None:
         client = _Client(next(self._numbers), writer)
         self._clients[client.number] = client
         self._maybe_idle()
         self._tell(client)
         try:
-            while line := await reader.readline():
-                self._hear(client, from_line(line))
+            async for message in messages:
+                self._take(client, message)
         finally:
             del self._clients[client.number]
             self._serving.leave(client.number)
             self._maybe_idle()
 
+    def _take(self, client: _Client, message: Message | Unreadable) -> None:
+        """Handle one message. One that cannot be understood is answered with an error if it has an id, and dropped."""
+        try:
+            if isinstance(message, Unreadable):
+                raise ValueError(message.problem)
+            self._hear(client, message)
+        except Exception as error:
+            log.warning("client %d: a message was dropped: %s", client.number, error)
+            if isinstance(message, dict) and (number := number_of(message)) is not None:
+                client.write(answer_line(number, ModelError(f"a message that cannot be understood: {error}")))
+
     def _hear(self, client: _Client, message: Message) -> None:
-        key = (client.number, int(message["id"]))
+        if message["op"] == "ping":
+            client.write(to_line("pong"))
+            return
+        if (number := number_of(message)) is None:
+            raise ValueError("id: not an integer")
+        key = (client.number, number)
         if message["op"] == "cancel":
             self._serving.cancel(key)
         elif message["op"] == "request":
             if self._serving.count(client.number) >= MOST_STREAMS:
-                client.write(answer_line(key[1], ModelUnavailable("too many requests at a time")))
+                client.write(answer_line(number, ModelUnavailable("too many requests at a time")))
                 return
+            self._serving.start(key, read_request(message.get("request")))
             self._served += 1
-            self._serving.start(key, read_request(message["request"]))
 
     def _maybe_idle(self) -> None:
         """Begin to wait for the end, or no more."""
@@ -205,6 +232,13 @@ class Daemon:
             "up_s": round(time.monotonic() - self._began),
             "idle_s": self._idle,
         }
+
+
+async def _messages(reader: asyncio.StreamReader, parser: MessageParser) -> _Messages:
+    """What arrives on a connection, to its end."""
+    while data := await reader.read(READ_BYTES):
+        for message in parser.feed(data):
+            yield message
 
 
 def _client_of(number: Hashable) -> Hashable:

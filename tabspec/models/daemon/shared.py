@@ -1,7 +1,7 @@
 """A model that the daemon runs while there is one, and a worker process of one's own where there is none.
 
-A request does not notice the change: what was written when the daemon went is its beginning elsewhere. A worker
-of one's own is started by a request only: two hundred editors that lose their daemon must not load two hundred models.
+A request that runs when the daemon goes fails, and the next one is answered elsewhere. A worker of one's own is started
+by a request only: two hundred editors that lose their daemon must not load two hundred models.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import logging
 import subprocess
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Any
 
 from tabspec import processes
@@ -26,13 +25,11 @@ from tabspec.models.worker import WorkerModel, WorkerState
 
 log = logging.getLogger(__name__)
 
-# How often somebody with a worker of his own looks whether there is a daemon again: a look is one call of the system.
+# Seconds between two looks for a daemon while there is none: a look is one call of the system.
 LOOK_S = 5.0
 # A daemon that was just started listens before it loads its model, as soon as Python has come up: 0.5 s, ten times that
-# on a busy machine.
-START_S, STEP_S = 10.0, 0.05
-# Daemons that one request may lose before it is given up.
-MOST_LOST = 3
+# on a busy machine. After that the worker of one's own is started, which loads for 1 to 3 s.
+START_S, STEP_S = 5.0, 0.05
 
 
 class SharedModel:
@@ -52,13 +49,14 @@ class SharedModel:
     ) -> None:
         self._name, self._mode, self._on_progress, self._options = name, mode, on_progress, worker
         self._place = place or _place(mode)
-        self._connection: Connection | None = None
+        self._connection: Connection | None = None  # the latest
         self._worker: WorkerModel | None = None
         self._info = ModelInfo(name or "bundled", f"not loaded yet: {name or 'bundled'}", 0)
         self._refused: object = None  # the mark of a daemon that has another model
+        self._failed_request = False  # since there was a model that answers
         self._changing = asyncio.Lock()
         self._looking: asyncio.Task[None] | None = None
-        self._users: dict[WorkerModel, int] = {}  # streams of each worker
+        self._starting: asyncio.Task[None] | None = None
         self._closed = False
 
     @property
@@ -86,7 +84,8 @@ class SharedModel:
             try:
                 self._info = await (model.ready() if isinstance(model, Connection) else model.start())
             except Lost:
-                continue
+                continue  # the next one is a worker, or another daemon
+            self._failed_request = False
             return self._info
 
     async def connect(self) -> bool:
@@ -95,62 +94,62 @@ class SharedModel:
             return self.shared or await self._connect()
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-        written = ""
-        for _ in range(MOST_LOST):
-            try:
-                model = await self._model()
-                asked = replace(request, resume=request.resume + written)
-                async with aclosing(self._read(model, asked)) as chunks:
-                    async for chunk in chunks:
-                        written += chunk.text
-                        yield chunk
-                return
-            except Lost:
-                log.info("the daemon is gone")
-            except ModelNotUsable as error:
-                raise ModelUnavailable(str(error)) from None
-        raise ModelUnavailable("the daemon does not stay alive")
-
-    async def close(self) -> None:
-        self._closed = True
-        if self._looking:
-            self._looking.cancel()
-            await asyncio.wait([self._looking])
-        if self._connection:
-            await self._connection.close()
-        for worker in {*self._users, *filter(None, [self._worker])}:
-            await worker.close()
-
-    async def _read(self, model: Connection | WorkerModel, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-        if isinstance(model, Connection):
-            await model.ready()
-        else:
-            self._users[model] = self._users.get(model, 0) + 1
         try:
+            model = await self._model()
+            if isinstance(model, Connection):
+                await model.ready()
             async with aclosing(model.stream(request)) as chunks:
                 async for chunk in chunks:
                     yield chunk
-        finally:
-            if isinstance(model, WorkerModel):
-                self._users[model] -= 1
-                await self._retire()
+        except Lost as lost:
+            self._failed_request = True
+            if not self.shared:
+                self._start()
+            raise ModelUnavailable(str(lost)) from None
+        except ModelNotUsable as error:
+            raise ModelUnavailable(str(error)) from None
+
+    async def close(self) -> None:
+        self._closed = True
+        for task in filter(None, (self._looking, self._starting)):
+            task.cancel()
+            await asyncio.wait([task])
+        if self._connection:
+            await self._connection.close()
+        if self._worker:
+            await self._worker.close()
 
     # --- which one --------------------------------------------------------------------------------------------------
 
     async def _model(self) -> Connection | WorkerModel:
-        """The daemon's, if it is there and has this model, else a worker."""
+        """The daemon's, if it is there and has this model, else a worker. A worker that is there already goes on while
+        the daemon loads."""
         if self._closed:
             raise ModelUnavailable("the model is closed")
+        if self._connection and self.shared and (self._connection.info or self._worker is None):
+            return self._connection
+        if self._worker:
+            return self._worker
+        self._on_progress(WorkerState.LOADING, "looking for the daemon")
         async with self._changing:
+            hung = self._connection is not None and self._connection.hung  # it would only cost time to ask it again
+            if self._worker is None and not self.shared and not hung:
+                await self._connect(start=self._mode is DaemonMode.START)
             if self.shared and self._connection:
-                return self._connection
-            if self._worker is None and await self._connect(start=self._mode is DaemonMode.START):
-                assert self._connection
                 return self._connection
             if self._worker is None:
                 self._worker = WorkerModel(self._name, on_progress=self._of_worker, **self._options)
                 self._look()
             return self._worker
+
+    def _start(self) -> None:
+        """A request has failed for lack of a model: have one for the next."""
+        if not self._closed and (self._starting is None or self._starting.done()):
+            self._starting = asyncio.ensure_future(self._start_quietly())
+
+    async def _start_quietly(self) -> None:
+        with contextlib.suppress(ModelUnavailable, ModelNotUsable):  # `on_progress` is called with it
+            await self.start()
 
     async def _connect(self, start: bool = False) -> bool:
         """Connect to a daemon that has this model, if there is one (or one can be started)."""
@@ -161,34 +160,34 @@ class SharedModel:
             if mark is not None and mark == self._refused:
                 return False
             try:
-                connection = await Connection.open(self._place, self._name, self._of_daemon)
-            except (OSError, TimeoutError):
+                self._connection = await Connection.open(self._place, self._name, self._of_daemon)
+            except ModelNotUsable as error:
+                self._refused = mark
+                log.info("%s", error)
+                return False
+            except TimeoutError:
+                log.warning("the daemon does not answer; the model runs in a process of its own")
+                return False
+            except OSError:
                 if start and step == 0:
                     _start_daemon(self._name)
                 if start:
                     await asyncio.sleep(STEP_S)  # another process comes up: there is nothing else to wait on
                 continue
-            return await self._take(connection, mark)
+            self._connection.gone.add_done_callback(lambda _: self._lost())
+            return True
         if start:
             log.warning("no daemon came up within %g s; see %s", START_S, self._place.log)
         return False
 
-    async def _take(self, connection: Connection, mark: object) -> bool:
-        """Whether this daemon is used from now on: it is, unless it refuses, which it does at once."""
-        ready = asyncio.ensure_future(connection.ready())
-        told = asyncio.ensure_future(connection.answered.wait())
-        await asyncio.wait([ready, told], return_when=asyncio.FIRST_COMPLETED)
-        told.cancel()
-        if ready.done() and (error := ready.exception()) is not None:
-            if isinstance(error, ModelNotUsable):
-                self._refused = mark
-                log.info("%s", error)
-            await connection.close()
-            return False
-        ready.cancel()
-        self._connection = connection
-        connection.gone.add_done_callback(lambda _: self._look())
-        return True
+    def _lost(self) -> None:
+        if not self._closed:
+            log.info("the daemon is gone")
+            self._look()
+            if self._worker:
+                self._on_progress(self._worker.state, self._worker.detail)
+            if self._failed_request:
+                self._start()
 
     def _look(self) -> None:
         """Begin to look for a daemon, unless that is done already."""
@@ -196,28 +195,18 @@ class SharedModel:
             self._looking = asyncio.ensure_future(self._keep_looking())
 
     async def _keep_looking(self) -> None:
-        while not self.shared:
+        """Until the daemon has the model loaded and the worker of one's own has ended, between two of its requests."""
+        while not (self.shared and self._worker is None):
             await asyncio.sleep(LOOK_S)
-            if self._place is None or self._place.mark() is None:
-                continue
-            async with self._changing:
-                if self.shared or not await self._connect():
-                    continue
-            with contextlib.suppress(ModelUnavailable, ModelNotUsable):
-                assert self._connection
-                await self._connection.ready()
-            await self._retire()
-
-    async def _retire(self) -> None:
-        """End the workers that nobody needs any more, now that there is a daemon."""
-        if not self.shared or self._connection is None or self._connection.info is None:
-            return
-        old, self._worker = self._worker, None
-        if old:
-            self._users.setdefault(old, 0)
-        for worker in [worker for worker, users in self._users.items() if not users]:
-            del self._users[worker]
-            await worker.close()
+            if not self.shared and self._place and self._place.mark() is not None:
+                async with self._changing:
+                    if not self.shared:
+                        await self._connect()
+            loaded = self.shared and self._connection and self._connection.info
+            idle = self._worker and not self._worker.busy and self._worker.state is not WorkerState.LOADING
+            if loaded and self._worker and idle:
+                worker, self._worker = self._worker, None
+                await worker.close()
 
     def _of_worker(self, state: WorkerState, detail: str) -> None:
         if not self.shared:

@@ -1,0 +1,75 @@
+"""Whether another process still answers: it is pinged while something is expected of it.
+
+A process that is stopped (SIGSTOP), frozen or swapped out ends no pipe: without a deadline, all that wait for it would
+wait for ever. How long an answer takes proves nothing, since a large model may take seconds for one. So the other side
+answers a ping from where no computation delays it: a thread of its own, or an event loop without a model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+# Seconds between two pings while something is expected. A ping comes back within a millisecond, within 0.1 s where
+# ten processes share a core.
+TICK_S = 0.35
+# Ticks without any sign of life after which requests fail. With the tick that may have begun already, 1.75 s: a request
+# is answered within 2.
+SILENT_TICKS = 4
+# Ticks after which the process is given up: 4.9 s, so that another one is there within 10 (it loads for 1 to 3 s).
+DEAD_TICKS = 14
+# The same while a model loads: to import torch from a cold disk may hold Python's lock for many seconds. 30 s.
+LOADING_TICKS = 86
+# Seconds between two pings while nothing is expected: the status is honest, and a laptop's processor can sleep.
+IDLE_S = 3.0
+
+
+class Heartbeat:
+    """Watches another process by the event loop's clock.
+
+    ``ping`` sends it a ping; `heard` is to be called for everything that arrives from it, and `expect` when something
+    is asked of it. ``silent_changed`` is called when the process becomes silent (True) and when it is heard again.
+    """
+
+    def __init__(self, ping: Callable[[], None], silent_changed: Callable[[bool], None]) -> None:
+        self._ping, self._silent_changed = ping, silent_changed
+        self._heard = False
+        self._expected = asyncio.Event()
+        self.silent = False
+
+    def heard(self) -> None:
+        """Something has arrived."""
+        self._heard = True
+
+    def expect(self) -> None:
+        """Something is asked of the process: do not wait for the next idle ping."""
+        self._expected.set()
+
+    async def watch(self, busy: Callable[[], bool], loading: Callable[[], bool]) -> None:
+        """Return once the process has been silent for too long. ``busy``: something is expected of it now.
+
+        Ticks are counted and not seconds: after a time in which this process was stopped itself, the other one has a
+        whole tick for its answer.
+        """
+        while True:
+            if not busy():
+                self._expected.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(IDLE_S):
+                        await self._expected.wait()
+            self._heard, missed = False, 0
+            self._ping()
+            while not self._heard:
+                if missed >= (LOADING_TICKS if loading() else DEAD_TICKS):
+                    return
+                await asyncio.sleep(TICK_S)
+                missed += not self._heard
+                if missed == SILENT_TICKS:
+                    self._become(silent=True)
+            self._become(silent=False)
+
+    def _become(self, silent: bool) -> None:
+        if silent != self.silent:
+            self.silent = silent
+            self._silent_changed(silent)
