@@ -24,7 +24,7 @@ from .pipes import End
 
 # Seconds within which an editor is to have a worker of its own again where the daemon hangs.
 RETURNS_S = 10.0
-MOST_ASKED = 3
+MOST_ASKED, MOST_HOSTILE = 3, 3
 LONGEST = 40
 # What one message may add to what a client that does not read has not read (`MOST_UNREAD`).
 MESSAGE = 1 << 12
@@ -36,6 +36,7 @@ class Asked:
 
     editor: int
     length: int
+    foreground: bool
     faults: int  # how many there had been when it began
     text: str = ""
     silent: float = 0.0  # seconds since it began, or since its last chunk
@@ -59,7 +60,7 @@ class DaemonLayer(Layer):
         self.faults = 0
         self.hostile: list[End] = []
         # A turn of every client for each request that may be before it (see `serving.py`), and loading.
-        turns = (len(self.editors) + 1) * (MOST_ASKED + 1) * (LONGEST + 12) * self.machine.step
+        turns = (len(self.editors) + MOST_HOSTILE) * (MOST_ASKED + 1) * (LONGEST + 12) * self.machine.step
         self.patience = RETURNS_S + 2 * self.machine.load + turns
 
     # --- events -----------------------------------------------------------------------------------------------------
@@ -111,17 +112,17 @@ class DaemonLayer(Layer):
         if sum(asked.editor == editor for asked in self.asked) >= MOST_ASKED:
             return None
         length = self.random.choice((0, 1, 10, LONGEST))
-        asked = Asked(editor, length, self.faults)
+        asked = Asked(editor, length, self.random.random() < 0.7, self.faults)
         self.requests += 1
         self.asked.append(asked)
         self.say("ask", editor, length)
-        self.go(self._read(asked, self.random.random() < 0.7))
+        self.go(self._read(asked))
         return asked
 
-    async def _read(self, asked: Asked, foreground: bool) -> None:
+    async def _read(self, asked: Asked) -> None:
         how = "closed"
         try:
-            stream = self.editors[asked.editor].stream(question(str(asked.editor), asked.length, foreground))
+            stream = self.editors[asked.editor].stream(question(str(asked.editor), asked.length, asked.foreground))
             async with aclosing(stream) as chunks:
                 async for chunk in chunks:
                     asked.silent = 0.0
@@ -150,7 +151,7 @@ class DaemonLayer(Layer):
         if process is None or process.daemon not in self.machine.handlers:
             return
         self.hostile = [end for end in self.hostile if end.open]
-        if len(self.hostile) < 3:
+        if len(self.hostile) < MOST_HOSTILE:
             reads = random.random() < 0.5
             self.say("hostile", "connects", reads)
             end = process.connect(lambda: reads)
@@ -184,8 +185,10 @@ class DaemonLayer(Layer):
     # --- what must hold ---------------------------------------------------------------------------------------------
 
     def watch(self, seconds: float) -> None:
+        hostile = any(end.open for end in self.hostile)
         for asked in self.asked:
-            asked.silent += seconds
+            if asked.foreground or not hostile:  # a speculation waits for everything that a client calls foreground
+                asked.silent += seconds
             self.require(
                 asked.silent <= self.patience + seconds,
                 f"editor {asked.editor} has had no answer and no error for {asked.silent:.1f} s of {self.patience:.1f}",
@@ -199,6 +202,8 @@ class DaemonLayer(Layer):
             self.require(frozen or unread <= MOST_UNREAD + MESSAGE, f"{unread} bytes are kept for a client")
 
     async def recover(self) -> None:
+        for end in self.hostile:
+            end.close()
         await self.until(lambda: not self.asked, 4 * self.patience, "not every request ended")
         if self.random.random() < 0.5 and self.machine.process:  # it hangs, and stays so
             self.say("hangs for good")
@@ -222,8 +227,6 @@ class DaemonLayer(Layer):
         self.require(len(self.machine.process.daemon._serving) == 0, "the daemon keeps streams that have ended")
         for editor in self.editors:
             await editor.close()
-        for end in self.hostile:
-            end.close()
         await self.wait(1)
         self.require(not any(end.open for end in self.machine.process.ends), "connections are kept by closed editors")
         self.require(not self.machine.process.daemon._clients, "the daemon keeps clients that have gone")

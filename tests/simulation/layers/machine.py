@@ -96,6 +96,7 @@ class Process:
         self.ends: list[End] = []  # the server's
         self._machine = machine
         self.daemon = Daemon(model)
+        self._worker = machine.workers[-1]  # which the daemon has made
         self._running = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
@@ -127,9 +128,9 @@ class Process:
 
     async def kill(self) -> None:
         self.gone()
-        await asyncio.sleep(0)  # a task that is cancelled before its first step would never close anything
         self._running.cancel()
         await asyncio.wait([self._running])
+        await self._worker.close()  # it ends with its parent, however that ended
 
 
 class Machine:
