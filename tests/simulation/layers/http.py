@@ -15,6 +15,7 @@ from random import Random
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.http.model import HttpModel
 from tabspec.models.http.pace import FIRST_S, LONGEST_ASKED_S, LONGEST_S
+from tabspec.models.http.wire import FIRST_EVENT_S
 from tabspec.models.protocol import GenerationRequest, RelatedText, StopRule
 from tabspec.suggestion import Finish
 
@@ -26,9 +27,9 @@ from .web import KINDS, LENGTH, Manner, Reached, WebServer
 ADDRESS = "http://models.example:8000"
 MAX_TOKENS = 48
 MOST_ASKED = 3
-# Seconds in which an answer gets on, or ends: three times the longest wait of `tabspec.models.http.wire` (10 s), for
-# the request itself and those before it in the two places of a server.
-PATIENCE_S = 30.0
+# Seconds in which a question gets text, or ends: an answer without text may take 120 s, is asked for twice
+# (`tabspec.models.http.ours`), and may wait for the place of another such one.
+PATIENCE_S = 600.0
 
 
 @dataclass(eq=False)
@@ -193,6 +194,9 @@ class HttpLayer(Layer):
             self.require(
                 asked.silent <= PATIENCE_S + seconds, f"question {asked.number} gets nothing for {asked.silent:.1f} s"
             )
+        for number, since in self.server.silent.items():
+            silent = self.loop.time() + seconds - since
+            self.require(silent <= FIRST_EVENT_S + 0.01, f"no byte has come for question {number} for {silent:.1f} s")
         lost = [number for number in self.server.open if number not in self.asked]
         self.require(not lost, f"connections are kept for questions that are over: {lost}")
 

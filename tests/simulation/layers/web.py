@@ -115,6 +115,7 @@ class WebServer(httpx.AsyncBaseTransport):
     reached: Callable[[Reached], None]
     down: bool = False
     open: list[int] = field(default_factory=list)  # questions whose answer is under way
+    silent: dict[int, float] = field(default_factory=dict)  # those for which no byte comes any more, and since when
     asked_patience: Callable[[float], None] = lambda _seconds: None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -127,10 +128,19 @@ class WebServer(httpx.AsyncBaseTransport):
             raise httpx.ConnectError("connection refused", request=request)
         if request.method == "GET":
             document = self.kind.documents.get(request.url.path)
-            return httpx.Response(200 if document else 404, json=document or {})
+            return _answered(200 if document else 404, document or {})
         if number < 0:
-            return httpx.Response(404, json={})
+            return _answered(404, {})
         return await self._answer(request, content, number)
+
+    async def silence(self, number: int) -> None:
+        """No byte comes for this question, until it is given up."""
+        loop = asyncio.get_running_loop()
+        self.silent[number] = loop.time()
+        try:
+            await loop.create_future()
+        finally:
+            del self.silent[number]
 
     async def _answer(self, request: httpx.Request, content: bytes, number: int) -> httpx.Response:
         manner = self.random.choices(list(self.weights), list(self.weights.values()))[0]
@@ -140,27 +150,34 @@ class WebServer(httpx.AsyncBaseTransport):
                 after = self.random.choice(RETRY_AFTER)
                 if after in ("0.5", "20", "1e12"):
                     self.asked_patience(float(after))
-                return httpx.Response(503, headers={"Retry-After": after} if after else {})
+                return _answered(503, {}, {"Retry-After": after} if after else {})
             case Manner.FAILS | Manner.REFUSES | Manner.NO_KEY:
                 status = {Manner.FAILS: 500, Manner.REFUSES: 400, Manner.NO_KEY: 401}[manner]
-                return httpx.Response(status, json={"error": {"message": "no"}})
+                return _answered(status, {"error": {"message": "no"}})
             case Manner.GONE:
                 raise httpx.ConnectError("connection refused", request=request)
             case Manner.MUTE:
-                await asyncio.get_running_loop().create_future()
+                await self.silence(number)
             case Manner.PAGE:
-                return httpx.Response(200, headers={"Content-Type": "text/html"}, text="<html>")
+                return _answered(200, {}, {"Content-Type": "text/html"})
             case Manner.ELSEWHERE:
-                return httpx.Response(307, headers={"Location": "http://elsewhere.example/v1/completions"})
+                return _answered(307, {}, {"Location": "http://elsewhere.example/v1/completions"})
         body = _Body(self, manner, number, _resumed(content))
         return httpx.Response(200, headers={"Content-Type": "text/event-stream"}, stream=body)
 
-    def chunk(self, text: str, number: int) -> bytes:
-        return _event(self.kind.event(text, number))
 
-    @property
-    def end(self) -> bytes:
-        return _event(self.kind.last) + b"data: [DONE]\n\n"
+class _Whole(httpx.AsyncByteStream):
+    """The bytes of an answer that comes as one."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._data
+
+
+def _answered(status: int, value: dict[str, Any], headers: dict[str, str] | None = None) -> httpx.Response:
+    return httpx.Response(status, headers=headers, stream=_Whole(json.dumps(value).encode()))
 
 
 class _Body(httpx.AsyncByteStream):
@@ -169,6 +186,7 @@ class _Body(httpx.AsyncByteStream):
     def __init__(self, server: WebServer, manner: Manner, number: int, first: int) -> None:
         self._server, self._manner, self._number, self._first = server, manner, number, first
         self._breaks = server.random.randrange(LENGTH)
+        self._kind = server.kind  # which another one may take the place of meanwhile
         server.open.append(number)
 
     async def aclose(self) -> None:
@@ -185,30 +203,29 @@ class _Body(httpx.AsyncByteStream):
                 async for data in self._trouble():
                     yield data
                 return
-            data = server.chunk(f"{at};", at)
+            data = _event(self._kind.event(f"{at};", at))
             half = server.random.randrange(len(data))  # as packets are cut, which is anywhere
             yield data[:half]
             yield data[half:]
             at += 1
-        yield server.end
+        yield _event(self._kind.last) + b"data: [DONE]\n\n"
 
     async def _trouble(self) -> AsyncIterator[bytes]:
         """What comes in place of the rest."""
-        server = self._server
         match self._manner:
             case Manner.TORN:
                 raise Torn("torn")
             case Manner.HANGS:
-                await asyncio.get_running_loop().create_future()
+                await self._server.silence(self._number)
             case Manner.GARBAGE:
                 yield b"data: {{{\n\n"
             case Manner.SAYS_ERROR:
                 yield _event({"error": {"message": "out of memory"}})
             case Manner.KEPT_ALIVE | Manner.EMPTY | Manner.LONG_LINE:
-                empty = server.kind.event("", 0)
+                ours = "tabspec" in self._kind.last
                 data = {
                     Manner.KEPT_ALIVE: b": still here\n\n",
-                    Manner.EMPTY: _event({"choices": [{"text": ""}]} if "choices" in empty else _EMPTY_CHUNK),
+                    Manner.EMPTY: _event(_EMPTY_CHUNK if ours else {"choices": [{"text": ""}]}),
                     Manner.LONG_LINE: b"x" * (1 << 16),
                 }[self._manner]
                 while True:
