@@ -71,9 +71,9 @@ class Serving:
         return len(self._streams)
 
     def start(self, number: Hashable, request: GenerationRequest) -> None:
-        """Begin a stream. Raises `ValueError` if ``number`` is in use: what it names would not be known any more."""
+        """Begin a stream. Raises `ValueError` if a stream of this number is open or in line."""
         if number in self._streams:
-            raise ValueError(f"the number {number} is in use")
+            raise ValueError("the id is in use")
         stream = self._streams[number] = _Stream(number, request, self._whose(number))
         self._class(stream).line.push(stream.client, stream)
         self._go_on()
