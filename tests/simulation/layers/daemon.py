@@ -14,6 +14,7 @@ from tabspec.errors import ModelError
 from tabspec.models.daemon.server import MOST_UNREAD
 from tabspec.models.daemon.shared import SharedModel
 from tabspec.models.wire import request_fields, to_line
+from tabspec.models.daemon.client import CONNECT_S
 from tabspec.models.daemon.place import identity
 
 from .held import held
@@ -37,7 +38,7 @@ class Asked:
     editor: int
     length: int
     foreground: bool
-    faults: int  # how many there had been when it began
+    began: float
     text: str = ""
     silent: float = 0.0  # seconds since it began, or since its last chunk
     closed: bool = False
@@ -57,7 +58,7 @@ class DaemonLayer(Layer):
         self.editors = [SharedModel(MODEL, place=place) for _ in range(self.random.choice((1, 2, 3)))]  # type: ignore[arg-type]
         self.empty = [held(editor).entries for editor in self.editors]
         self.asked: list[Asked] = []
-        self.faults = 0
+        self.fault = -1.0  # when the daemon was last disturbed
         self.hostile: list[End] = []
         # A turn of every client for each request that may be before it (see `serving.py`), and loading.
         turns = (len(self.editors) + MOST_HOSTILE) * (MOST_ASKED + 1) * (LONGEST + 12) * self.machine.step
@@ -98,7 +99,7 @@ class DaemonLayer(Layer):
             self._hostile()
 
     def _fault(self, what: str) -> None:
-        self.faults += 1
+        self.fault = self.loop.time()
         self.counts[what] += 1
         self.say("the daemon", what)
 
@@ -112,7 +113,7 @@ class DaemonLayer(Layer):
         if sum(asked.editor == editor for asked in self.asked) >= MOST_ASKED:
             return None
         length = self.random.choice((0, 1, 10, LONGEST))
-        asked = Asked(editor, length, self.random.random() < 0.7, self.faults)
+        asked = Asked(editor, length, self.random.random() < 0.7, self.loop.time())
         self.requests += 1
         self.asked.append(asked)
         self.say("ask", editor, length)
@@ -134,7 +135,8 @@ class DaemonLayer(Layer):
                     if asked.closed:
                         break
         except ModelError as error:
-            self.require(self.faults > asked.faults or self._hangs(), f"a request failed without a fault: {error}")
+            # (It counts as silent until it has answered once more.)
+            self.require(self.fault >= asked.began - CONNECT_S or self._hangs(), f"a request failed without a fault: {error}")
             how = "failed"
         finally:
             self.asked.remove(asked)
@@ -244,7 +246,6 @@ class DaemonLayer(Layer):
                 self.ask(number)
         await self.until(lambda: not self.asked, self.patience, "not every request ended")
         await self.wait(grace)
-        self.faults = 0
         for number in range(len(self.editors)):
             before = self.counts["whole"]
             self.ask(number)

@@ -40,6 +40,7 @@ class Asked:
     began: float
     split: bool
     may_leave: bool = True  # no pause was going on when it began
+    has_left: bool = False  # the server has been asked
     text: str = ""
     silent: float = 0.0
     closed: bool = False
@@ -146,8 +147,8 @@ class HttpLayer(Layer):
                         break
         except ModelError as error:
             how = type(error).__name__
-            if isinstance(error, ModelUnavailable) and not self._until:
-                self._until = self.loop.time() + FIRST_S
+            if isinstance(error, ModelUnavailable) and asked.has_left:
+                self._until = max(self._until, self.loop.time() + FIRST_S)
         finally:
             self.over[asked.number] = self.asked.pop(asked.number)
         self.counts[how] += 1
@@ -172,6 +173,7 @@ class HttpLayer(Layer):
             if asked is None:
                 self.require(False, f"question {reached.number} is asked, and is over")
                 return
+            asked.has_left = True
             self.require(not asked.split, f"both halves of a secret leave: {reached.content[:400]!r}")
             self.require(asked.may_leave, f"question {asked.number} is asked while the server is to be left alone")
 

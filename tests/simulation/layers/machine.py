@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -37,7 +37,12 @@ class SimulatedWorker:
         self.info = ModelInfo("stepping", "not loaded", 0)
         self.state, self.detail, self.pid = WorkerState.IDLE, "", 1
         self._loading: asyncio.Task[None] | None = None
+        self._requests = 0
         machine.workers.append(self)
+
+    @property
+    def busy(self) -> bool:
+        return self._requests > 0
 
     async def start(self) -> ModelInfo:
         self._open()
@@ -62,10 +67,15 @@ class SimulatedWorker:
         self._on_progress(state, detail)
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-        await self.start()
-        async for chunk in self._model.stream(request):
-            self._open()
-            yield chunk
+        self._requests += 1
+        try:
+            await self.start()
+            async with aclosing(self._model.stream(request)) as chunks:
+                async for chunk in chunks:
+                    self._open()
+                    yield chunk
+        finally:
+            self._requests -= 1
 
     async def close(self) -> None:
         if self.state is not WorkerState.CLOSED:
@@ -187,5 +197,6 @@ class Machine:
             patch.object(server, "WorkerModel", Worker),
             patch.object(shared, "WorkerModel", Worker),
             patch.object(asyncio, "start_unix_server", listen),
+            patch.object(server, "check_peer", lambda _socket: None, create=True),  # of a socket: here are none
         ):
             yield

@@ -140,7 +140,7 @@ class WebServer(httpx.AsyncBaseTransport):
         try:
             await loop.create_future()
         finally:
-            del self.silent[number]
+            self.silent.pop(number, None)
 
     async def _answer(self, request: httpx.Request, content: bytes, number: int) -> httpx.Response:
         manner = self.random.choices(list(self.weights), list(self.weights.values()))[0]
