@@ -1,6 +1,7 @@
 """How a bug is planted: one piece of one function's source is replaced by another while a simulation runs.
 
-A piece that is no longer in the source raises an error: then the bug has to be planted anew, where it could be made today.
+A piece that is no longer in the source raises an error: then the bug has to be planted
+anew, where it could be made today.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """``old`` becomes ``new`` in the function ``target``: "module:Class.function" of tabspec, or of tabspec_lsp with its
-    whole name."""
+    """``old`` becomes ``new`` in the function ``target``: "module:Class.function" of tabspec, or of tabspec_lsp
+    with its whole name."""
 
     name: str
     target: str

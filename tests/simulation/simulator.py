@@ -23,6 +23,7 @@ from .oracle import Oracle
 from .users import Editor
 from .world import World
 
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a run without violations amounted to."""

@@ -11,11 +11,11 @@ from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 
 from tabspec.errors import ModelError
+from tabspec.models.daemon.client import CONNECT_S
+from tabspec.models.daemon.place import identity
 from tabspec.models.daemon.server import MOST_UNREAD
 from tabspec.models.daemon.shared import SharedModel
 from tabspec.models.wire import request_fields, to_line
-from tabspec.models.daemon.client import CONNECT_S
-from tabspec.models.daemon.place import identity
 
 from .held import held
 from .layer import Layer
@@ -136,7 +136,9 @@ class DaemonLayer(Layer):
                         break
         except ModelError as error:
             # (It counts as silent until it has answered once more.)
-            self.require(self.fault >= asked.began - CONNECT_S or self._hangs(), f"a request failed without a fault: {error}")
+            self.require(
+                self.fault >= asked.began - CONNECT_S or self._hangs(), f"a request failed without a fault: {error}"
+            )
             how = "failed"
         finally:
             self.asked.remove(asked)

@@ -100,7 +100,9 @@ class HttpLayer(Layer):
         self._numbers += 1
         self.requests += 1
         request, split = self._question(self._numbers)
-        asked = self.asked[self._numbers] = Asked(self._numbers, self.loop.time(), split, self.loop.time() >= self._until)
+        asked = self.asked[self._numbers] = Asked(
+            self._numbers, self.loop.time(), split, self.loop.time() >= self._until
+        )
         self.say("ask", asked.number, split)
         self.go(self._read(asked, request))
         return asked
@@ -184,7 +186,9 @@ class HttpLayer(Layer):
     def _right(self, asked: Asked) -> None:
         self.require(whole_answer(200).startswith(asked.text), f"question {asked.number} is answered {asked.text!r}")
         tokens = asked.text.count(";")
-        self.require(tokens <= MAX_TOKENS + 1, f"question {asked.number} gets {tokens} tokens, and asked for {MAX_TOKENS}")
+        self.require(
+            tokens <= MAX_TOKENS + 1, f"question {asked.number} gets {tokens} tokens, and asked for {MAX_TOKENS}"
+        )
 
     def _finished(self, asked: Asked, finish: Finish) -> None:
         whole = finish is not Finish.END or asked.text == whole_answer(LENGTH)

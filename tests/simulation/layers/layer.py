@@ -50,7 +50,7 @@ class Layer(ABC):
 
     # --- what each layer does ---------------------------------------------------------------------------------------
 
-    async def begin(self) -> None:
+    async def begin(self) -> None:  # noqa: B027 (most need nothing)
         """Before the first event."""
 
     @abstractmethod
@@ -61,6 +61,7 @@ class Layer(ABC):
     def pause(self) -> float:
         """Seconds until the next event."""
 
+    @abstractmethod
     def watch(self, seconds: float) -> None:
         """The clock is about to move by so many seconds: does everything hold?"""
 
@@ -158,9 +159,7 @@ class Layer(ABC):
             self._main.cancel()
 
 
-def simulate(
-    layer: type[Layer], seed: int, events: int = 300, note: Callable[[str], None] | None = None
-) -> Report:
+def simulate(layer: type[Layer], seed: int, events: int = 300, note: Callable[[str], None] | None = None) -> Report:
     """Run one seed of one layer. Raises `Violation` where something does not hold."""
 
     async def main() -> Report:

@@ -87,8 +87,8 @@ class End:
 
 
 def connection(flows: Callable[[], bool], reads: Callable[[], bool] = lambda: True) -> tuple[End, End]:
-    """A client's end and a server's. ``flows``: whether the server's process is not frozen; ``reads``: whether the client
-    reads."""
+    """A client's end and a server's. ``flows``: whether the server's process is not frozen; ``reads``: whether the
+    client reads."""
     client, server = End(flows), End(lambda: flows() and reads())
     client.peer, server.peer = server, client
     return client, server

@@ -21,8 +21,8 @@ from .model import Open, SteppingModel, question, whole_answer
 HOSTILE = 0
 # As many as the daemon lets a client have in line.
 MOST_STREAMS = 64
-# An ordinary answer, which is shorter than a turn.
-LONGEST = TURN - 4
+# Tokens of answers: shorter than a turn, as ordinary ones are, and one of three turns.
+LENGTHS, MOST_TURNS = (0, 1, 5, TURN - 4, 2 * TURN + 10), 3
 # Requests that a client of ours has at a time.
 MOST_ASKED = 3
 
@@ -83,7 +83,7 @@ class ServingLayer(Layer):
         self._numbers += 1
         number = client, self._numbers
         fails = self.random.random() < 0.1
-        length = -1 if fails else self.random.choice((0, 1, 5, LONGEST))
+        length = -1 if fails else self.random.choice(LENGTHS)
         request = question(f"{client}", "fails" if fails else length, self.random.random() < 0.6)
         self.say("ask", number, request.head, request.foreground)
         self.requests += 1
@@ -187,7 +187,7 @@ class ServingLayer(Layer):
             return
         # A turn of every client, for each request of its own that is before it, and its own. A turn is TURN steps, with
         # the prefill, and the step in which its stream is told to stop.
-        most = (len(self.clients) + 1) * (MOST_ASKED + 1) * (TURN + 3) * self.model.step
+        most = (len(self.clients) + 1) * (MOST_ASKED + 1) * MOST_TURNS * (TURN + 3) * self.model.step
         for asked in self.asked.values():
             if asked.request.foreground:
                 asked.waited += seconds
