@@ -61,5 +61,5 @@ class Mutant:
             __future__.annotations.compiler_flag,
         )
         made: dict[str, Any] = {}
-        exec(code, vars(module), made)
+        exec(code, function.__globals__, made)
         return made[function.__name__]

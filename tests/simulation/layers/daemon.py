@@ -25,6 +25,9 @@ from .pipes import End
 
 # Seconds within which an editor is to have a worker of its own again where the daemon hangs.
 RETURNS_S = 10.0
+# Seconds within which a request to a daemon that hangs has ended; and one that had to find out first whether a daemon
+# answers.
+HANGS_S, ANSWERS_S = 2.5, 4.5
 MOST_ASKED, MOST_HOSTILE = 3, 3
 LONGEST = 40
 # What one message may add to what a client that does not read has not read (`MOST_UNREAD`).
@@ -40,6 +43,7 @@ class Asked:
     foreground: bool
     began: float
     text: str = ""
+    hung: float = 0.0  # seconds in which the daemon, which is to answer it, was frozen
     silent: float = 0.0  # seconds since it began, or since its last chunk
     closed: bool = False
 
@@ -51,7 +55,7 @@ class DaemonLayer(Layer):
 
     def __init__(self, seed: int, note: Callable[[str], None] | None = None) -> None:
         super().__init__(seed, note)
-        self.machine = Machine(self.go, self.random.choice((0.0, 0.5, 3.0)), self.random.choice((0.005, 0.05)))
+        self.machine = Machine(self.go, self.random.choice((0.0, 0.5, 3.0)), self.random.choice((0.002, 0.01)))
         self._around = ExitStack()
         self._around.enter_context(self.machine.running())
         place = self.machine
@@ -62,7 +66,7 @@ class DaemonLayer(Layer):
         self.hostile: list[End] = []
         # A turn of every client for each request that may be before it (see `serving.py`), and loading.
         turns = (len(self.editors) + MOST_HOSTILE) * (MOST_ASKED + 1) * (LONGEST + 12) * self.machine.step
-        self.patience = RETURNS_S + 2 * self.machine.load + turns
+        self.patience = ANSWERS_S + 2 * self.machine.load + turns
 
     # --- events -----------------------------------------------------------------------------------------------------
 
@@ -126,7 +130,7 @@ class DaemonLayer(Layer):
             stream = self.editors[asked.editor].stream(question(str(asked.editor), asked.length, asked.foreground))
             async with aclosing(stream) as chunks:
                 async for chunk in chunks:
-                    asked.silent = 0.0
+                    asked.silent = asked.hung = 0.0
                     asked.text += chunk.text
                     self.require(whole_answer(asked.length).startswith(asked.text), f"an editor gets {asked.text!r}")
                     if chunk.finish:
@@ -162,8 +166,10 @@ class DaemonLayer(Layer):
             end.write(to_line("load", identity=identity(MODEL), token=""))
             self.hostile.append(end)
         end = random.choice(self.hostile)
-        what = random.choice(("twice", "flood", "cancel", "garbage", "deep", "no id", "leave"))
+        what = random.choice(("twice", "flood", "cancel", "garbage", "deep", "no id", "unread", "leave"))
         self.say("hostile", what)
+        if what == "unread" and self.counts[what]:
+            return  # to read so much takes half a second
         self.counts[what] += 1
         endless = request_fields(question("hostile", "endless", random.random() < 0.5))
         match what:
@@ -183,6 +189,8 @@ class DaemonLayer(Layer):
             case "no id":
                 fields = random.choice(({}, {"id": None}, {"id": []}, {"id": 1}, {"id": 1, "request": {"head": 3}}))
                 end.write(b"".join([json.dumps({"op": "request", **fields}).encode(), b"\n"]))
+            case "unread":  # each is answered with an error; all of them are more than is kept for a client
+                end.write(b'{"op":"request","id":1}\n' * (MOST_UNREAD // 60))
             case "leave":
                 end.close()
 
@@ -193,6 +201,11 @@ class DaemonLayer(Layer):
         for asked in self.asked:
             if asked.foreground or not hostile:  # a speculation waits for everything that a client calls foreground
                 asked.silent += seconds
+            hangs = self._hangs() and self.editors[asked.editor].shared
+            asked.hung = asked.hung + seconds if hangs else 0.0
+            # (It may be for a worker that is there until the daemon has loaded its model, and loads, too.)
+            most = HANGS_S + 2 * self.machine.load + MOST_ASKED * (LONGEST + 2) * self.machine.step
+            self.require(asked.hung <= most + seconds, f"a request waits {asked.hung:.1f} s for a daemon that hangs")
             self.require(
                 asked.silent <= self.patience + seconds,
                 f"editor {asked.editor} has had no answer and no error for {asked.silent:.1f} s of {self.patience:.1f}",

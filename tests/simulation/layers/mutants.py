@@ -150,13 +150,13 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
     ),
     (
         HttpLayer,
-        Mutant("a cluster may answer without end", _HTTP + "ours:answer", "tokens > request.stop.max_tokens", "False"),
+        Mutant("a cluster may answer without end", _HTTP + "model:answer", "tokens > request.stop.max_tokens", "False"),
     ),
     (
         HttpLayer,
         Mutant(
             "an answer that broke off is taken for whole",
-            _HTTP + "reading:read_on",
+            _HTTP + "model:read_on",
             'raise ModelUnavailable("the server\'s answer broke off")',
             "yield Chunk(finish=Finish.END)",
         ),
@@ -165,7 +165,7 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
         HttpLayer,
         Mutant(
             "an answer that broke off is taken up from its beginning",
-            _HTTP + "ours:answer",
+            _HTTP + "model:answer",
             "resume=request.resume + said",
             "resume=request.resume",
         ),

@@ -46,7 +46,7 @@ class Manner(Enum):
     ELSEWHERE = "a redirect to another host"
 
 
-RETRY_AFTER = ("", "0.5", "20", "1e12", "-3", "soon", "nan")
+RETRY_AFTER = ("", "0.5", "20", "20", "20", "1e12", "-3", "soon", "nan")
 
 
 @dataclass(eq=False)
