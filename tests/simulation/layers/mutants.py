@@ -172,7 +172,7 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
     ),
     (
         HttpLayer,
-        Mutant("connections are kept open", _HTTP + "wire:Wire.events", "await response.aclose()", "pass"),
+        Mutant("connections are kept open", _HTTP + "wire:Wire.events", "await close(response)", "pass"),
     ),
     (
         LspLayer,
@@ -186,19 +186,19 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
     (
         LspLayer,
         Mutant(
-            "text of a file that rules name stays related",
-            _LSP + "rules_changed",
-            "self.neighbours.purge(self._ignored)",
-            "pass",
+            "text of a file that rules name is related",
+            _LSP + "_neighbour",
+            " and not self._ignored(document.uri)",
+            "",
         ),
     ),
     (
         LspLayer,
         Mutant(
             "the model is asked ahead while suggestions are off",
-            _LSP + "_new_engine",
-            " and self.options.server.enabled",
-            "",
+            _LSP + "configure",
+            "(before.engine, before.server.enabled) != (options.engine, options.server.enabled)",
+            "before.engine != options.engine",
         ),
     ),
     (
