@@ -1,6 +1,6 @@
 """Run seeds of the simulator from the command line: `python -m tests.simulation.run --help`.
 
-Needs nothing but what the engine and the language server import, so that it runs on any machine with Python and many cores.
+Needs nothing but what the engine and the language server import: it runs on any machine with Python and many cores.
 """
 
 from __future__ import annotations
