@@ -109,23 +109,27 @@ class CompletionService:
                 if document := self.documents.get(uri):
                     self._neighbour(document)
                     self._imports.opened(document)
-        if self._engine is not None and before.engine != options.engine:
+        if (before.engine, before.server.enabled) != (options.engine, options.server.enabled):
             self._new_engine()
         self.host.load(options.server.model, options.server.daemon)
 
     def _model_changed(self) -> None:
-        usable = self.host.model is not None and self.host.state is not ModelState.UNUSABLE
-        if usable and self._engine is None:
+        if self._usable and self._engine is None:
             self._new_engine()
-        elif not usable:  # a worker that is only being started again keeps its engine, and the completion cache
+        elif not self._usable:  # a worker that is only being started again keeps its engine, and the completion cache
             self._drop_engine()
         self._bound_waiting()
         self._listener.model_changed(self.host)
         self._listener.status_changed()
 
+    @property
+    def _usable(self) -> bool:
+        return self.host.model is not None and self.host.state is not ModelState.UNUSABLE
+
     def _new_engine(self) -> None:
+        """Make a new engine; none while suggestions are off, since an engine asks ahead by itself."""
         self._drop_engine()
-        if self.host.model is not None:
+        if self.host.model is not None and self._usable and self.options.server.enabled:
             # Not at the top: `initialize` is answered without it.
             from tabspec.engine.engine import CompletionEngine
 

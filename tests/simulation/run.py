@@ -1,6 +1,6 @@
 """Run seeds of the simulator from the command line: `python -m tests.simulation.run --help`.
 
-Needs nothing but what the engine itself imports, so that it runs on any machine with Python and many cores.
+Needs nothing but what the engine and the language server import: it runs on any machine with Python and many cores.
 """
 
 from __future__ import annotations
@@ -15,9 +15,19 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from multiprocessing import Pool
 
-from .simulator import Report, simulate
+from . import simulator
+from .layers import layer as layers
+from .layers.daemon import DaemonLayer
+from .layers.http import HttpLayer
+from .layers.lsp import LspLayer
+from .layers.serving import ServingLayer
+from .simulator import simulate
 
+Report = simulator.Report | layers.Report
 Outcome = tuple[int, Report | str]  # a seed, and its report or how it failed
+
+LAYERS: dict[str, type[layers.Layer]] = {each.name: each for each in (ServingLayer, DaemonLayer, HttpLayer, LspLayer)}
+ENGINE = "engine"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,6 +62,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=2000, help="events of each seed (default: 2000)")
     parser.add_argument("--processes", type=_processes, default=1, metavar="N", help="processes; 0: one a core")
     parser.add_argument("--trace", action="store_true", help="print everything that happens (one process)")
+    parser.add_argument(
+        "--layer", choices=[ENGINE, *LAYERS], default=ENGINE, help="what is simulated (default: engine)"
+    )
     options = parser.parse_args(arguments)
     if options.trace and options.processes > 1:
         parser.error("--trace: the processes would write over each other; use one")
@@ -73,7 +86,7 @@ def _processes(text: str) -> int:
 
 def _outcomes(seeds: range, options: argparse.Namespace) -> Iterator[Outcome]:
     """Each seed's outcome: in order with one process, else as they come."""
-    run = partial(attempt, events=options.events, trace=options.trace)
+    run = partial(attempt, events=options.events, trace=options.trace, layer=options.layer)
     if options.processes == 1:
         yield from map(run, seeds)
         return
@@ -81,10 +94,13 @@ def _outcomes(seeds: range, options: argparse.Namespace) -> Iterator[Outcome]:
         yield from pool.imap_unordered(run, seeds)
 
 
-def attempt(seed: int, events: int, trace: bool) -> Outcome:
+def attempt(seed: int, events: int, trace: bool, layer: str = ENGINE) -> Outcome:
     """One seed's report, or how it failed."""
     try:
-        return seed, simulate(seed, events, print if trace else None)
+        note = print if trace else None
+        return seed, simulate(seed, events, note) if layer == ENGINE else layers.simulate(
+            LAYERS[layer], seed, events, note
+        )
     except Exception as error:
         return seed, "".join(traceback.format_exception(error))
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from .mutants import MUTANTS, Mutant
+from .mutant import Mutant
+from .mutants import MUTANTS
 from .simulator import simulate
 
 # Every bug must be found within this many seeds (of so many events): the seeds that the fast test runs without one.

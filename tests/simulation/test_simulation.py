@@ -11,8 +11,9 @@ from tabspec.suggestion import Reason, Source
 from . import run
 from .faults import FAILURES
 from .invariants import Violation
-from .simulator import Report, World, simulate
+from .simulator import Report, simulate
 from .test_mutants import EVENTS
+from .world import World
 
 # 100 seeds of 2,000 events: what continuous integration runs. `scripts/soak.sh` runs fifty times as many.
 SEEDS = [range(first, first + 10) for first in range(0, 100, 10)]

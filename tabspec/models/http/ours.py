@@ -20,6 +20,7 @@ from tabspec.models.http.wire import Busy, Refused, TooLong
 from tabspec.models.protocol import Chunk, GenerationRequest
 from tabspec.models.wire import read_chunk
 from tabspec.models.writing import writable
+from tabspec.suggestion import Finish
 
 # An answer that broke off is taken up once more: behind the address are many machines, and one of them may have gone.
 TRIES = 2
@@ -29,7 +30,7 @@ async def answer(
     events_of: Events, server: Server, name: str, request: GenerationRequest, around: bool
 ) -> AsyncGenerator[Chunk, None]:
     """The model's chunks. Where the answer breaks off, it is taken up there. Raises `ModelError`."""
-    said = ""
+    said, tokens = "", 0
     for last in (*[False] * (TRIES - 1), True):
         ask = ask_ours(server, name, replace(request, resume=request.resume + said), around)
         try:
@@ -37,6 +38,10 @@ async def answer(
                 async for event in events:
                     chunk = _chunk(event)
                     said += chunk.text
+                    tokens += len(chunk.tokens) or bool(chunk.text)
+                    if chunk.finish is None and tokens > request.stop.max_tokens:  # a server that knows no limit
+                        yield replace(chunk, finish=Finish.LENGTH)
+                        return
                     yield chunk
                     if chunk.finish:
                         await anext(events, None)  # the end of the stream, with which the connection can be used again

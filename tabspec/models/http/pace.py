@@ -28,7 +28,8 @@ class Pace:
         """A request failed; the server asked to wait ``asked`` seconds."""
         self._pause = min(max(2 * self._pause, FIRST_S), LONGEST_S)
         pause = self._pause if asked is None else min(asked, LONGEST_ASKED_S)
-        self._until = asyncio.get_running_loop().time() + pause
+        # Of several that fail at a time, one may have been asked for more patience than this one.
+        self._until = max(self._until, asyncio.get_running_loop().time() + pause)
         self.why = why
 
     def succeeded(self) -> None:
