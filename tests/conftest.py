@@ -1,10 +1,11 @@
-"""Settings of all tests."""
+"""Settings of all tests: in which order and in which of two processes they run, and a runtime folder of their own."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -12,6 +13,32 @@ from hypothesis import settings
 # No deadlines: a property is not wrong because another process had the processor.
 settings.register_profile("tabspec", deadline=None)
 settings.load_profile("tabspec")
+
+TESTS = Path(__file__).parent
+
+# What takes longest begins first, so that two processes end at about the same time; editors are being installed while
+# the first of these run.
+ORDER = ("contract", "replay", "simulation", "editors", "lsp", "benchmarks", "gpu", "unit")
+
+# Files that share one server, and so one process.
+SHARED_SERVERS = {
+    "contract/test_llama_server.py": "llama-server",
+    "contract/test_one_setting.py": "llama-server",
+}
+
+# Here each test stands alone: no fixture outlives it, and any process may run it. Elsewhere a file is run by one process,
+# which makes the file's models and servers once.
+ALONE = ("simulation/", "editors/test_neovim", "editors/test_helix", "editors/test_emacs")
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the tests, and group them for xdist's ``--dist loadgroup``."""
+    items.sort(key=lambda item: ORDER.index(item.path.relative_to(TESTS).parts[0]))
+    for item in items:
+        file = item.path.relative_to(TESTS).as_posix()
+        if not file.startswith(ALONE):
+            item.add_marker(pytest.mark.xdist_group(SHARED_SERVERS.get(file, file)))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from tabspec.models.wire import answer_line, from_line, info_fields, to_line
 from tabspec.models.worker import WorkerState
 from tabspec.prompt.window import canonical_cut
 from tests import tiny
+from tests.ports import free_port
 
 # Real daemons, each with a worker that loads torch.
 pytestmark = pytest.mark.slow
@@ -135,9 +135,7 @@ def test_a_folder_that_others_can_write_to_is_not_used(place: Place, spoil: str)
 
 
 async def test_tcp_wants_the_token(place: Place, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     async with daemon(place, "--model", folder, "--tcp", str(port)):
         monkeypatch.setenv("TABSPEC_DAEMON", f"127.0.0.1:{port}")
         over = find()
