@@ -63,7 +63,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 # Copy a file or folder of this machine to the same place in the other one, if there is one.
-lend() { [ ! -e "$1" ] || { mkdir -p "$root$(dirname "$1")" && cp -rL "$1" "$root$(dirname "$1")/"; }; }
+lend() { [ ! -e "$1" ] || { mkdir -p "$root$(dirname "$1")" && cp -rL --remove-destination "$1" "$root$(dirname "$1")/"; }; }
 
 # What pip's settings and variables name on this machine: sources of packages, constraints, certificates. Of an index
 # the folder above is meant, since the files lie beside it.

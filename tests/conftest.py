@@ -26,8 +26,8 @@ SHARED_SERVERS = {
     "contract/test_one_setting.py": "llama-server",
 }
 
-# Here each test stands alone: no fixture outlives it, and any process may run it. Elsewhere a file is run by one process,
-# which makes the file's models and servers once.
+# Here each test stands alone: no fixture outlives it, and any process may run it. Elsewhere one process runs a file,
+# and makes the file's models and servers once.
 ALONE = ("simulation/", "editors/test_neovim", "editors/test_helix", "editors/test_emacs")
 
 

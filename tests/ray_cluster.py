@@ -83,7 +83,7 @@ def two_nodes(cpus: int, port: int) -> Iterator[TwoNodes]:
 
 
 def _folder(ends: ExitStack) -> str:
-    """A folder for all that Ray writes, the file with the cluster's address and its key included; Ray's default ones are
+    """A folder for all that Ray writes, the file with the cluster's address included; Ray's default one is
     the user's."""
     # Ray's sockets lie there, and a socket's path has 107 characters at most
     folder = tempfile.mkdtemp(prefix="ts-ray-", dir="/tmp")

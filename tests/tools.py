@@ -14,7 +14,7 @@ INSTALLING = 1200
 
 @cache
 def make(target: str) -> None:
-    """Make a target of the repository's Makefile. Waits where another process installs it; its failure is the test's."""
+    """Make a target of the Makefile. Waits where another process installs it; its failure is the test's."""
     done = subprocess.run(
         ["make", "--silent", target], cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=INSTALLING
     )
