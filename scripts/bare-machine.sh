@@ -19,12 +19,11 @@ PACKAGES=python3,make,git,ca-certificates
 
 # Run each command by `"$1" COMMAND`, and report how it ended.
 run_all() {
-    local by=$1 command start status=0
+    local by=$1 command status=0 TIMEFORMAT='%0R s (%0U + %0S s of the processors)'
     shift
     for command; do
-        start=$SECONDS
-        "$by" "$command" </dev/null || status=$?
-        echo "$where: '$command' ended with $status after $((SECONDS - start)) s"
+        time "$by" "$command" </dev/null || status=$?
+        echo "$where: '$command' ended with $status after the time above"
         [ $status = 0 ] || return $status
     done
 }

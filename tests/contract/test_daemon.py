@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,45 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
         made = find(make=True)
         yield made
         _end_quietly(made)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A daemon with the model ``folder``, on a socket below ``base`` and on a port."""
+
+    base: str
+    port: int
+
+
+@pytest.fixture(scope="module")
+def running(folder: str) -> Iterator[Running]:
+    """One daemon for all tests that leave it as it was."""
+    with tempfile.TemporaryDirectory(prefix="ts-") as base:
+        port = free_port()
+        command = [sys.executable, "-m", "tabspec", "daemon", "--model", folder, "--tcp", str(port)]
+        process = subprocess.Popen(command, env=os.environ | {"XDG_RUNTIME_DIR": base})
+        try:
+            yield Running(base, port)
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+
+
+@pytest.fixture
+async def there(running: Running, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """Where `running` listens."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", running.base)
+    found = find(make=True)
+    async with asyncio.timeout(PATIENCE):
+        while found.mark() is None or await ask(found, "status") is None:
+            await asyncio.sleep(0.02)  # another process, which does not report when it listens
+    return found
+
+
+async def status(place: Place) -> dict[str, Any]:
+    answer = await ask(place, "status")
+    assert answer
+    return answer
 
 
 def _end_quietly(place: Place) -> None:
@@ -103,24 +143,22 @@ async def until(condition: Callable[[], bool]) -> None:
     raise AssertionError("it did not come about")
 
 
-async def test_clients_share_one_process_and_get_the_models_answers(place: Place, folder: str) -> None:
-    local = load_model(folder)
-    async with daemon(place, "--model", folder), client(folder) as one, client(folder) as two:
+async def test_clients_share_one_process_and_get_the_models_answers(there: Place, folder: str) -> None:
+    local, before = load_model(folder), (await status(there))["requests"]
+    async with client(folder) as one, client(folder) as two:
         assert (await one.start()).fingerprint == (await two.start()).fingerprint == local.info.fingerprint
         assert one.shared and two.shared and one.pid == two.pid is not None
         asked = [question(at, foreground=at % 2 == 0) for at in range(20, 300, 37)]
         expected = [await text(local, each) for each in asked]
         assert await asyncio.gather(*(text(one, each) for each in asked)) == expected
         assert await asyncio.gather(*(text(two, each) for each in asked)) == expected
-        told = await ask(place, "status")
-        assert told and (told["clients"], told["requests"], told["state"]) == (2, 2 * len(asked), "ready")
+        told = await status(there)
+        assert (told["clients"], told["requests"] - before, told["state"]) == (2, 2 * len(asked), "ready")
 
 
-async def test_only_the_user_can_reach_it(place: Place, folder: str) -> None:
-    async with daemon(place, "--model", folder):
-        assert stat.S_IMODE(place.socket.stat().st_mode) == 0o600
-        assert stat.S_IMODE(place.folder.stat().st_mode) == 0o700
-    assert not place.socket.exists()
+async def test_only_the_user_can_reach_it(there: Place) -> None:
+    assert stat.S_IMODE(there.socket.stat().st_mode) == 0o600
+    assert stat.S_IMODE(there.folder.stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("spoil", ["mode", "link"])
@@ -134,24 +172,23 @@ def test_a_folder_that_others_can_write_to_is_not_used(place: Place, spoil: str)
         find()
 
 
-async def test_tcp_wants_the_token(place: Place, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    port = free_port()
-    async with daemon(place, "--model", folder, "--tcp", str(port)):
-        monkeypatch.setenv("TABSPEC_DAEMON", f"127.0.0.1:{port}")
-        over = find()
-        assert stat.S_IMODE((place.folder / "daemon.token").stat().st_mode) == 0o600
-        told = await ask(over, "status")
-        assert told and told["state"] in ("loading", "ready")
-        async with client(folder) as good:
-            await good.start()
-            assert good.shared
-        monkeypatch.setenv("TABSPEC_DAEMON_TOKEN", "guessed")
-        with pytest.raises(ModelUnavailable, match="wrong token"):
-            await ask(over, "stop")
-        async with client(folder, options=OPTIONS, threads=1) as bad:
-            await bad.start()
-            assert not bad.shared
-        assert await ask(place, "status"), "and it was not stopped"
+async def test_tcp_wants_the_token(
+    there: Place, running: Running, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TABSPEC_DAEMON", f"127.0.0.1:{running.port}")
+    over = find()
+    assert stat.S_IMODE((there.folder / "daemon.token").stat().st_mode) == 0o600
+    assert (await status(over))["state"] in ("loading", "ready")
+    async with client(folder) as good:
+        await good.start()
+        assert good.shared
+    monkeypatch.setenv("TABSPEC_DAEMON_TOKEN", "guessed")
+    with pytest.raises(ModelUnavailable, match="wrong token"):
+        await ask(over, "stop")
+    async with client(folder, options=OPTIONS, threads=1) as bad:
+        await bad.start()
+        assert not bad.shared
+    assert await ask(there, "status"), "and it was not stopped"
     monkeypatch.setenv("TABSPEC_DAEMON", "192.0.2.1:80")
     with pytest.raises(InputError, match="not a port of this machine"):
         find()
@@ -238,39 +275,36 @@ async def test_its_model_dies_and_is_started_again(place: Place, tmp_path: Path)
 
 
 async def test_another_model_another_version_a_changed_file(
-    place: Place, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    there: Place, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = str(tiny.save_model(tmp_path / "other", tiny.byte_level(tiny.OURS), seed=1))
-    async with daemon(place, "--model", folder):
-        async with client(other) as model:
-            await model.start()
-            assert not model.shared and model.info.fingerprint == load_model(other).info.fingerprint
-        monkeypatch.setattr("tabspec.models.daemon.place.__version__", "99")
+    async with client(other) as model:
+        await model.start()
+        assert not model.shared and model.info.fingerprint == load_model(other).info.fingerprint
+    with monkeypatch.context() as patch:
+        patch.setattr("tabspec.models.daemon.place.__version__", "99")
         async with client(folder) as model:
             await model.start()
             assert not model.shared
-        monkeypatch.undo()
-        monkeypatch.setenv("XDG_RUNTIME_DIR", str(place.folder.parent))
-        assert identity(folder) == identity(folder + "/.")
-        os.utime(Path(folder) / "model.safetensors", (1, 1))
-        async with client(folder) as model:
-            await model.start()
-            assert not model.shared
+    assert identity(folder) == identity(folder + "/.")
+    weights = Path(folder) / "model.safetensors"
+    before = weights.stat()
+    os.utime(weights, (1, 1))
+    async with client(folder) as model:
+        await model.start()
+        assert not model.shared
+    os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-async def test_the_second_daemon_says_so_and_leaves_the_first_alone(place: Place, folder: str) -> None:
-    async with daemon(place, "--model", folder):
-        done = await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", "tabspec", "daemon"],
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert done.returncode == 2
-        assert done.stderr.count("\n") == 1 and "a daemon is running" in done.stderr
-        assert await ask(place, "status")
+async def test_the_second_daemon_says_so_and_leaves_the_first_alone(there: Place) -> None:
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "tabspec", "daemon"],
+        capture_output=True, text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and "a daemon is running" in done.stderr
+    assert await ask(there, "status")
 
 
 async def test_status_and_stop(place: Place, folder: str) -> None:
@@ -288,6 +322,7 @@ async def test_status_and_stop(place: Place, folder: str) -> None:
         assert code == 0 and str(process.pid) in said and folder in said
         assert (await asyncio.to_thread(run, "--stop"))[0] == 0
         assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
+    assert not place.socket.exists()
 
 
 async def test_it_goes_when_nobody_is_left(place: Place, folder: str) -> None:
@@ -318,16 +353,16 @@ async def test_a_model_that_cannot_be_used_ends_it(place: Place) -> None:
 BAD = [b"", b"\n", b"hello\n", b'{"op":"load"}\n', b'{"op":"dance"}\n', b'{"op":"load","identity":[]}\n', b"\xff\xfe\n"]
 
 
-async def test_nonsense_disturbs_nobody(place: Place, folder: str) -> None:
-    async with daemon(place, "--model", folder), client(folder) as model:
+async def test_nonsense_disturbs_nobody(there: Place, folder: str) -> None:
+    async with client(folder) as model:
         await model.start()
         for line in BAD:
-            reader, writer = await place.open()
+            reader, writer = await there.open()
             writer.write(line)
             writer.write_eof()
             await asyncio.wait_for(reader.read(), PATIENCE)
             writer.close()
-        reader, writer = await place.open()  # a client that goes wrong later
+        reader, writer = await there.open()  # a client that goes wrong later
         writer.write(to_line("load", identity=identity(folder)))
         assert from_line(await reader.readline())["op"] == "ready"
         writer.write(b'{"op":"request","id":1,"request":{}}\n')
@@ -336,15 +371,14 @@ async def test_nonsense_disturbs_nobody(place: Place, folder: str) -> None:
         assert await text(model, question(200))
 
 
-async def test_who_asks_too_much_at_a_time_is_told(place: Place, folder: str) -> None:
-    async with daemon(place, "--model", folder):
-        connection = await Connection.open(place, folder, lambda *_: None)
-        await connection.ready()
-        results = await asyncio.gather(*(text(connection, question(200)) for _ in range(200)), return_exceptions=True)
-        told = [result for result in results if isinstance(result, ModelUnavailable)]
-        assert told and all("too many" in str(error) for error in told)
-        assert len({result for result in results if isinstance(result, str)}) == 1
-        await connection.close()
+async def test_who_asks_too_much_at_a_time_is_told(there: Place, folder: str) -> None:
+    connection = await Connection.open(there, folder, lambda *_: None)
+    await connection.ready()
+    results = await asyncio.gather(*(text(connection, question(200)) for _ in range(200)), return_exceptions=True)
+    told = [result for result in results if isinstance(result, ModelUnavailable)]
+    assert told and all("too many" in str(error) for error in told)
+    assert len({result for result in results if isinstance(result, str)}) == 1
+    await connection.close()
 
 
 def test_clients_of_the_daemon_never_import_torch() -> None:
