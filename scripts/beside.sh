@@ -13,7 +13,7 @@ while [ "$1" != -- ]; do
     shift
 done
 shift
-nice "${background[@]}" >"$log" 2>&1 </dev/null &
+"${background[@]}" >"$log" 2>&1 </dev/null &
 beside=$!
 trap 'kill "$beside" 2>/dev/null' INT TERM
 "$@"

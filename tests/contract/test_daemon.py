@@ -80,8 +80,8 @@ async def there(running: Running, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.setenv("XDG_RUNTIME_DIR", running.base)
     found = find(make=True)
     async with asyncio.timeout(PATIENCE):
-        while found.mark() is None or await ask(found, "status") is None:
-            await asyncio.sleep(0.02)  # another process, which does not report when it listens
+        while found.mark() is None or await ask(found, "status") is None:  # noqa: ASYNC110 (another process)
+            await asyncio.sleep(0.02)
     return found
 
 

@@ -2,8 +2,7 @@
 
 The first edits of three sessions, in float32 (with rounder numbers two tokens that are equally likely could change
 places between a prefill and a decode step) and with the compiled decoder, whose numbers are the same to the bit however
-tokens are grouped. Each night more edits, and whole sessions with the compiled decoder; `python -m tests.replay.equation`
-checks any.
+tokens are grouped. Each night more edits, and whole sessions; `python -m tests.replay.equation` checks any.
 """
 
 from __future__ import annotations
