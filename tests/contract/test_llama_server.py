@@ -227,21 +227,19 @@ def test_a_wrong_key_is_told(tiny: Path, url: str) -> None:
         assert "refuses the key" in asyncio.run(play())
 
 
-def test_the_tokens_of_an_exported_model_are_the_tokenizers(tmp_path: Path) -> None:
+def test_the_tokens_of_an_exported_model_are_the_tokenizers(bundled_on_llama: str) -> None:
     """llama.cpp cuts text by a pre-tokenizer of its own: how often otherwise than ours (docs/servers.md)."""
     from tokenizers import Tokenizer
 
-    out = tmp_path / "bundled.gguf"
-    export_gguf(BUNDLED, out, Weights.Q8_0)
     ours = Tokenizer.from_file(str(BUNDLED / "tokenizer.json"))
     tokens = differ = 0
-    with llama_server(out, "-c", "256") as url:
-        for file in sorted((REPOSITORY / "tabspec").rglob("*.py"))[:30]:
-            text = file.read_text("utf-8")
-            here: list[int] = ours.encode(text, add_special_tokens=False).ids
-            there: list[int] = httpx.post(url + "/tokenize", json={"content": text}, timeout=30).json()["tokens"]
-            tokens += len(here)
-            differ += _different(here, there)
+    for file in sorted((REPOSITORY / "tabspec").rglob("*.py"))[:30]:
+        text = file.read_text("utf-8")
+        here: list[int] = ours.encode(text, add_special_tokens=False).ids
+        asked = httpx.post(bundled_on_llama + "/tokenize", json={"content": text}, timeout=30)
+        there: list[int] = asked.json()["tokens"]
+        tokens += len(here)
+        differ += _different(here, there)
     assert tokens > 20_000 and differ / tokens < 0.005, json.dumps({"tokens": tokens, "differ": differ})
 
 

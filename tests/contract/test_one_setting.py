@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import pytest
@@ -17,14 +17,12 @@ from tabspec.cli.bench_http import measure
 from tabspec.config import EngineConfig
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
-from tabspec.models.gguf import Weights, export_gguf
 from tabspec.models.http import HttpModel
 from tabspec.models.load import BUNDLED, load_model
 from tabspec.models.local import LocalModel
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, RelatedText, StopRule, slots_of
 from tabspec.suggestion import Answer, Finish, Source, Suggestion
 from tabspec.text import Document
-from tests.slow_llama import llama_server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -43,12 +41,9 @@ CODE = """class Vector:
         """
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    out = tmp_path_factory.mktemp("gguf") / "bundled.gguf"
-    export_gguf(BUNDLED, out, Weights.Q8_0)
-    with llama_server(out, "-a", "tabspec-bundled", "-c", "2048") as url:
-        yield f"{url}?tokenizer={BUNDLED}"
+@pytest.fixture
+def address(bundled_on_llama: str) -> str:
+    return f"{bundled_on_llama}?tokenizer={BUNDLED}"
 
 
 @pytest.fixture(params=["bundled", "server"])
