@@ -8,9 +8,8 @@ OUT := build
 TOOLS := .tools
 NODE := $(TOOLS)/node
 
-# One file's tests run in one process, with the servers that they share; two processes, whatever the machine has, since
-# what editors wait for is timed by people's patience, not by the number of processors.
-TWO_AT_A_TIME := -n 2 --dist loadgroup --no-loadscope-reorder
+# Two processes; tests/conftest.py has which tests are run by the same one, and in which order.
+TWO_AT_A_TIME := -n 2 --dist loadscope --no-loadscope-reorder
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
