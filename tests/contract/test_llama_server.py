@@ -81,14 +81,16 @@ def text_of(chunks: list[Chunk]) -> str:
     return "".join(chunk.text for chunk in chunks)
 
 
-async def test_exact_answers_equal_those_of_the_model_in_this_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("places", [1, pytest.param(3, marks=pytest.mark.nightly)])
+async def test_exact_answers_equal_those_of_the_model_in_this_process(tmp_path: Path, places: int) -> None:
+    """At so many places in each file of the engine."""
     out = tmp_path / "bundled.gguf"
     export_gguf(BUNDLED, out, Weights.F32)
     local = load_model(None, dtype="float32", device="cpu")
     assert isinstance(local, LocalModel)
     local.local.recaller = None  # what the rest of the file says is mixed in in this process only
     texts = [file.read_text("utf-8") for file in sorted((REPOSITORY / "tabspec" / "engine").glob("*.py"))]
-    asked = [question for i, text in enumerate(texts) for question in questions(text, 3, seed=i)]
+    asked = [question for i, text in enumerate(texts) for question in questions(text, places, seed=i)]
     same = 0
     with llama_server(out, *EXACT_F32) as url:
         model = HttpModel(f"{url}?tokenizer={BUNDLED}")
