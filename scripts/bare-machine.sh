@@ -17,14 +17,14 @@ PACKAGES=python3,make,git,ca-certificates
 
 [ $# -gt 0 ] || { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
-# Run each command by `"$1" COMMAND`, and report how it ended.
+# Run each command by `"$1" COMMAND`, and report how long it took. Stops at the first that fails, with its status.
 run_all() {
-    local by=$1 command status=0 TIMEFORMAT='%0R s (%0U + %0S s of the processors)'
+    local by=$1 command status=0 TIMEFORMAT
     shift
     for command; do
+        TIMEFORMAT="$where: '${command//%/%%}' took %0R s (%0U + %0S s of the processors)"
         time "$by" "$command" </dev/null || status=$?
-        echo "$where: '$command' ended with $status after the time above"
-        [ $status = 0 ] || return $status
+        [ $status = 0 ] || { echo "$where: '$command' failed with status $status" >&2; return $status; }
     done
 }
 
