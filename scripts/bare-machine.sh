@@ -55,7 +55,8 @@ machine=
 finish() {
     [ -z "$machine" ] || kill -KILL "$machine" 2>/dev/null || true # and with it all that runs in the machine
     [ -z "$machine" ] || wait "$machine" 2>/dev/null || true
-    [ -z "$temporary" ] || rm -rf --one-file-system "$root"
+    # A process that is just being ended may still write: then once more.
+    [ -z "$temporary" ] || rm -rf --one-file-system "$root" 2>/dev/null || { sleep 2; rm -rf --one-file-system "$root"; } || true
 }
 trap finish EXIT
 trap 'exit 130' INT
