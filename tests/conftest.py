@@ -20,7 +20,7 @@ TESTS = Path(__file__).parent
 
 # What takes longest begins first, so that two processes end at about the same time; editors are being installed while
 # the first of these run.
-ORDER = ("contract", "replay", "simulation", "editors", "lsp", "benchmarks", "gpu", "unit")
+ORDER = ("contract", "replay", "editors/test_vscode", "simulation", "editors", "lsp", "benchmarks", "gpu", "unit")
 
 # Files that share one server, and so one process.
 SHARED_SERVERS = {
@@ -34,7 +34,11 @@ ALONE = ("simulation/", "editors/test_neovim", "editors/test_helix", "editors/te
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: ORDER.index(item.path.relative_to(TESTS).parts[0]))
+    def place(item: pytest.Item) -> int:
+        file = item.path.relative_to(TESTS).as_posix()
+        return next((place for place, beginning in enumerate(ORDER) if file.startswith(beginning)), len(ORDER))
+
+    items.sort(key=place)
 
 
 class Groups(LoadScopeScheduling):
