@@ -28,9 +28,10 @@ names=$(missing "$@") # another script may have installed them meanwhile
 echo "installing Debian packages:$names" >&2
 export DEBIAN_FRONTEND=noninteractive
 # The lists of an hour ago still name packages that the mirror has.
-if [ -z "$(find "$state/apt-updated" -mmin -60 2>/dev/null)" ]; then
-    apt-get update -qq
-    touch "$state/apt-updated"
-fi
-# shellcheck disable=SC2086 # names are words
-apt-get install -y -qq --no-install-recommends $names >/dev/null
+{
+    if [ -z "$(find "$state/apt-updated" -mmin -60 2>/dev/null)" ]; then
+        apt-get update -qq && touch "$state/apt-updated"
+    fi &&
+        # shellcheck disable=SC2086 # names are words
+        apt-get install -y -qq --no-install-recommends $names
+} >"$state/apt.log" 2>&1 || { tail -n 5 "$state/apt.log" >&2; exit 1; }
