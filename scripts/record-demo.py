@@ -18,7 +18,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "editors"))
 
 from cast_svg import cast_to_svg, screen_event
-from nvim_driver import PLUGIN, REPOSITORY, Nvim, installed
+from nvim_driver import PLUGIN, Nvim, installed
+
+from tests.tools import REPOSITORY
 
 COLUMNS, LINES = 92, 24
 KEY_S = 0.085  # 140 words a minute would be 0.086

@@ -11,18 +11,7 @@ die() { echo "unpack-debian: $*" >&2; exit 2; }
 [ $# -eq 3 ] || die "usage: $0 FOLDER SUITE PACKAGE"
 FOLDER=$1 SUITE=$2 PACKAGE=$3
 
-# The Debian mirror that this machine uses, from either form of apt's sources.
-mirror() {
-    for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
-        [ -f "$file" ] || continue
-        case $file in *.list | *.sources) cat "$file" ;; esac
-    done | awk '
-        /^[[:space:]]*#/ { next }
-        $1 == "URIs:" || $1 == "deb" { for (i = 2; i <= NF; i++) if ($i ~ /\/debian\/?$/) { print $i; exit } }'
-}
-
-uri=$(mirror)
-[ -n "$uri" ] || die "apt's sources name no Debian mirror"
+uri=$("$(dirname "$0")/debian-mirror.sh")
 key=/usr/share/keyrings/debian-archive-keyring.gpg
 [ -f "$key" ] || die "$key is missing: install debian-archive-keyring"
 

@@ -6,11 +6,13 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
+from unittest.mock import patch
 
 # Before Ray is imported, which reads them then. Nothing is reported to anybody; and a node's death is noticed within
 # a few seconds (health checks of 1 s, three of which may fail), where the default is half a minute.
@@ -65,23 +67,37 @@ def two_nodes(cpus: int, port: int) -> Iterator[TwoNodes]:
     from ray import serve
     from ray.cluster_utils import Cluster
 
-    # Ray's sockets lie there, and a socket's path has 107 characters at most
-    folder = tempfile.mkdtemp(prefix="ts-ray-", dir="/tmp")
-    each = {"num_cpus": cpus, "num_gpus": 0, "object_store_memory": OBJECT_STORE, "include_dashboard": False}
-    each |= {"node_ip_address": "127.0.0.2"}
-    cluster = Cluster()
-    try:
+    with ExitStack() as ends:
+        folder = _folder(ends)
+        each = {"num_cpus": cpus, "num_gpus": 0, "object_store_memory": OBJECT_STORE, "include_dashboard": False}
+        each |= {"node_ip_address": "127.0.0.2"}
+        cluster = Cluster()
+        ends.callback(_quietly, cluster.shutdown)
         cluster.add_node(**each, temp_dir=folder)
         other = cluster.add_node(**each)
+        ends.callback(_quietly, ray.shutdown)
         ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+        ends.callback(_quietly, serve.shutdown)
         serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
         yield TwoNodes(cluster, other, port)
-    finally:
-        for end in (serve.shutdown, ray.shutdown, cluster.shutdown):
-            with suppress(Exception):
-                end()
-        _sweep(folder)
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder(ends: ExitStack) -> str:
+    """A folder for all that Ray writes, the file with the cluster's address included; Ray's default one is
+    the user's."""
+    # Ray's sockets lie there, and a socket's path has 107 characters at most
+    folder = tempfile.mkdtemp(prefix="ts-ray-", dir="/tmp")
+    ends.callback(shutil.rmtree, folder, ignore_errors=True)
+    ends.callback(_sweep, folder)
+    (Path(folder) / "ray").mkdir()
+    ends.enter_context(patch.dict(os.environ, RAY_TMPDIR=folder, RAY_AUTH_TOKEN=token_hex(16)))
+    return folder
+
+
+def _quietly(end: Callable[[], object]) -> None:
+    """What a node that a test has killed makes fail is no error."""
+    with suppress(Exception):
+        end()
 
 
 def _sweep(folder: str) -> None:

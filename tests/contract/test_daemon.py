@@ -50,6 +50,36 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
         _end_quietly(made)
 
 
+@pytest.fixture(scope="module")
+def running(folder: str) -> Iterator[str]:
+    """One daemon for all tests that leave it as it was: the runtime folder of its socket."""
+    with tempfile.TemporaryDirectory(prefix="ts-") as base:
+        command = [sys.executable, "-m", "tabspec", "daemon", "--model", folder]
+        process = subprocess.Popen(command, env=os.environ | {"XDG_RUNTIME_DIR": base})
+        try:
+            yield base
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+
+
+@pytest.fixture
+async def there(running: str, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """Where `running` listens."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", running)
+    found = find(make=True)
+    async with asyncio.timeout(PATIENCE):
+        while found.mark() is None or await ask(found, "status") is None:  # noqa: ASYNC110 (another process)
+            await asyncio.sleep(0.02)
+    return found
+
+
+async def status(place: Place) -> dict[str, Any]:
+    answer = await ask(place, "status")
+    assert answer
+    return answer
+
+
 def _end_quietly(place: Place) -> None:
     """End the daemon that a client has started, if there is one."""
     with contextlib.suppress(ModelUnavailable):
@@ -102,24 +132,22 @@ async def until(condition: Callable[[], bool]) -> None:
     raise AssertionError("it did not come about")
 
 
-async def test_clients_share_one_process_and_get_the_models_answers(place: Place, folder: str) -> None:
-    local = load_model(folder)
-    async with daemon(place, "--model", folder), client(folder) as one, client(folder) as two:
+async def test_clients_share_one_process_and_get_the_models_answers(there: Place, folder: str) -> None:
+    local, before = load_model(folder), (await status(there))["requests"]
+    async with client(folder) as one, client(folder) as two:
         assert (await one.start()).fingerprint == (await two.start()).fingerprint == local.info.fingerprint
         assert one.shared and two.shared and one.pid == two.pid is not None
         asked = [question(at, foreground=at % 2 == 0) for at in range(20, 300, 37)]
         expected = [await text(local, each) for each in asked]
         assert await asyncio.gather(*(text(one, each) for each in asked)) == expected
         assert await asyncio.gather(*(text(two, each) for each in asked)) == expected
-        told = await ask(place, "status")
-        assert told and (told["clients"], told["requests"], told["state"]) == (2, 2 * len(asked), "ready")
+        told = await status(there)
+        assert (told["clients"], told["requests"] - before, told["state"]) == (2, 2 * len(asked), "ready")
 
 
-async def test_only_the_user_can_reach_it(place: Place, folder: str) -> None:
-    async with daemon(place, "--model", folder):
-        assert stat.S_IMODE(place.socket.stat().st_mode) == 0o600
-        assert stat.S_IMODE(place.folder.stat().st_mode) == 0o700
-    assert not place.socket.exists()
+async def test_only_the_user_can_reach_it(there: Place) -> None:
+    assert stat.S_IMODE(there.socket.stat().st_mode) == 0o600
+    assert stat.S_IMODE(there.folder.stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("spoil", ["mode", "link"])
@@ -189,39 +217,36 @@ async def test_its_model_dies_and_is_started_again(place: Place, tmp_path: Path)
 
 
 async def test_another_model_another_version_a_changed_file(
-    place: Place, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    there: Place, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = str(tiny.save_model(tmp_path / "other", tiny.byte_level(tiny.OURS), seed=1))
-    async with daemon(place, "--model", folder):
-        async with client(other) as model:
-            await model.start()
-            assert not model.shared and model.info.fingerprint == load_model(other).info.fingerprint
-        monkeypatch.setattr("tabspec.models.daemon.place.__version__", "99")
+    async with client(other) as model:
+        await model.start()
+        assert not model.shared and model.info.fingerprint == load_model(other).info.fingerprint
+    with monkeypatch.context() as patch:
+        patch.setattr("tabspec.models.daemon.place.__version__", "99")
         async with client(folder) as model:
             await model.start()
             assert not model.shared
-        monkeypatch.undo()
-        monkeypatch.setenv("XDG_RUNTIME_DIR", str(place.folder.parent))
-        assert identity(folder) == identity(folder + "/.")
-        os.utime(Path(folder) / "model.safetensors", (1, 1))
-        async with client(folder) as model:
-            await model.start()
-            assert not model.shared
+    assert identity(folder) == identity(folder + "/.")
+    weights = Path(folder) / "model.safetensors"
+    before = weights.stat()
+    os.utime(weights, (1, 1))
+    async with client(folder) as model:
+        await model.start()
+        assert not model.shared
+    os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-async def test_the_second_daemon_says_so_and_leaves_the_first_alone(place: Place, folder: str) -> None:
-    async with daemon(place, "--model", folder):
-        done = await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", "tabspec", "daemon"],
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert done.returncode == 2
-        assert done.stderr.count("\n") == 1 and "a daemon is running" in done.stderr
-        assert await ask(place, "status")
+async def test_the_second_daemon_says_so_and_leaves_the_first_alone(there: Place) -> None:
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "tabspec", "daemon"],
+        capture_output=True, text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and "a daemon is running" in done.stderr
+    assert await ask(there, "status")
 
 
 async def test_status_and_stop(place: Place, folder: str) -> None:
@@ -239,6 +264,7 @@ async def test_status_and_stop(place: Place, folder: str) -> None:
         assert code == 0 and str(process.pid) in said and folder in said
         assert (await asyncio.to_thread(run, "--stop"))[0] == 0
         assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
+    assert not place.socket.exists()
 
 
 async def test_it_goes_when_nobody_is_left(place: Place, folder: str) -> None:
@@ -269,16 +295,16 @@ async def test_a_model_that_cannot_be_used_ends_it(place: Place) -> None:
 BAD = [b"", b"\n", b"hello\n", b'{"op":"load"}\n', b'{"op":"dance"}\n', b'{"op":"load","identity":[]}\n', b"\xff\xfe\n"]
 
 
-async def test_nonsense_disturbs_nobody(place: Place, folder: str) -> None:
-    async with daemon(place, "--model", folder), client(folder) as model:
+async def test_nonsense_disturbs_nobody(there: Place, folder: str) -> None:
+    async with client(folder) as model:
         await model.start()
         for line in BAD:
-            reader, writer = await place.open()
+            reader, writer = await there.open()
             writer.write(line)
             writer.write_eof()
             await asyncio.wait_for(reader.read(), PATIENCE)
             writer.close()
-        reader, writer = await place.open()  # a client that goes wrong later
+        reader, writer = await there.open()  # a client that goes wrong later
         writer.write(to_line("load", identity=identity(folder)))
         assert from_line(await reader.readline())["op"] == "ready"
         writer.write(b'{"op":"request","id":1,"request":{}}\n')
@@ -290,15 +316,14 @@ async def test_nonsense_disturbs_nobody(place: Place, folder: str) -> None:
         assert await text(model, question(200))
 
 
-async def test_who_asks_too_much_at_a_time_is_told(place: Place, folder: str) -> None:
-    async with daemon(place, "--model", folder):
-        connection = await Connection.open(place, folder, lambda *_: None)
-        await connection.ready()
-        results = await asyncio.gather(*(text(connection, question(200)) for _ in range(200)), return_exceptions=True)
-        told = [result for result in results if isinstance(result, ModelUnavailable)]
-        assert told and all("too many" in str(error) for error in told)
-        assert len({result for result in results if isinstance(result, str)}) == 1
-        await connection.close()
+async def test_who_asks_too_much_at_a_time_is_told(there: Place, folder: str) -> None:
+    connection = await Connection.open(there, folder, lambda *_: None)
+    await connection.ready()
+    results = await asyncio.gather(*(text(connection, question(200)) for _ in range(200)), return_exceptions=True)
+    told = [result for result in results if isinstance(result, ModelUnavailable)]
+    assert told and all("too many" in str(error) for error in told)
+    assert len({result for result in results if isinstance(result, str)}) == 1
+    await connection.close()
 
 
 def test_clients_of_the_daemon_never_import_torch() -> None:

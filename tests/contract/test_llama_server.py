@@ -28,17 +28,13 @@ from tabspec.models.local import LocalModel
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, StopRule
 from tabspec.prompt.window import WindowSize, window
 from tabspec.text import Document
-from tests.slow_llama import REPOSITORY, install, llama_server
+from tests.slow_llama import llama_server
 from tests.tiny import CODE, OURS, byte_level, save_model
+from tests.tools import REPOSITORY
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 EXACT_F32 = ("-ctk", "f32", "-ctv", "f32", "-fa", "off", "-c", "1024", "-a", "tabspec-tiny")
-
-
-@pytest.fixture(scope="module")
-def program() -> Path:
-    return install()
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +49,13 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def url(program: Path, tiny: Path) -> Iterator[str]:
+def url(tiny: Path) -> Iterator[str]:
     """A server with the tiny model, exported by the command line."""
     out = tiny.parent / "tiny.gguf"
     command = [sys.executable, "-m", "tabspec", "export", "gguf", str(tiny), str(out), "--weights", "f32"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr
-    with llama_server(program, out, *EXACT_F32) as url:
+    with llama_server(out, *EXACT_F32) as url:
         yield url
 
 
@@ -85,16 +81,18 @@ def text_of(chunks: list[Chunk]) -> str:
     return "".join(chunk.text for chunk in chunks)
 
 
-async def test_exact_answers_equal_those_of_the_model_in_this_process(program: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("places", [1, pytest.param(3, marks=pytest.mark.nightly)])
+async def test_exact_answers_equal_those_of_the_model_in_this_process(tmp_path: Path, places: int) -> None:
+    """At so many places in each file of the engine."""
     out = tmp_path / "bundled.gguf"
     export_gguf(BUNDLED, out, Weights.F32)
     local = load_model(None, dtype="float32", device="cpu")
     assert isinstance(local, LocalModel)
     local.local.recaller = None  # what the rest of the file says is mixed in in this process only
     texts = [file.read_text("utf-8") for file in sorted((REPOSITORY / "tabspec" / "engine").glob("*.py"))]
-    asked = [question for i, text in enumerate(texts) for question in questions(text, 3, seed=i)]
+    asked = [question for i, text in enumerate(texts) for question in questions(text, places, seed=i)]
     same = 0
-    with llama_server(program, out, *EXACT_F32) as url:
+    with llama_server(out, *EXACT_F32) as url:
         model = HttpModel(f"{url}?tokenizer={BUNDLED}")
         for question in asked:
             there, here = await ask(model, question), await ask(local, question)
@@ -215,8 +213,8 @@ def test_the_command_line_completes_by_a_server(url: str, tmp_path: Path) -> Non
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_wrong_key_is_told(program: Path, tiny: Path, url: str) -> None:
-    with llama_server(program, tiny.parent / "tiny.gguf", "--api-key", "right", "-c", "512") as locked:
+def test_a_wrong_key_is_told(tiny: Path, url: str) -> None:
+    with llama_server(tiny.parent / "tiny.gguf", "--api-key", "right", "-c", "512") as locked:
 
         async def play() -> str:
             model = HttpModel(locked, key="wrong")
@@ -231,21 +229,19 @@ def test_a_wrong_key_is_told(program: Path, tiny: Path, url: str) -> None:
         assert "refuses the key" in asyncio.run(play())
 
 
-def test_the_tokens_of_an_exported_model_are_the_tokenizers(program: Path, tmp_path: Path) -> None:
+def test_the_tokens_of_an_exported_model_are_the_tokenizers(bundled_on_llama: str) -> None:
     """llama.cpp cuts text by a pre-tokenizer of its own: how often otherwise than ours (docs/servers.md)."""
     from tokenizers import Tokenizer
 
-    out = tmp_path / "bundled.gguf"
-    export_gguf(BUNDLED, out, Weights.Q8_0)
     ours = Tokenizer.from_file(str(BUNDLED / "tokenizer.json"))
     tokens = differ = 0
-    with llama_server(program, out, "-c", "256") as url:
-        for file in sorted((REPOSITORY / "tabspec").rglob("*.py"))[:30]:
-            text = file.read_text("utf-8")
-            here: list[int] = ours.encode(text, add_special_tokens=False).ids
-            there: list[int] = httpx.post(url + "/tokenize", json={"content": text}, timeout=30).json()["tokens"]
-            tokens += len(here)
-            differ += _different(here, there)
+    for file in sorted((REPOSITORY / "tabspec").rglob("*.py"))[:30]:
+        text = file.read_text("utf-8")
+        here: list[int] = ours.encode(text, add_special_tokens=False).ids
+        asked = httpx.post(bundled_on_llama + "/tokenize", json={"content": text}, timeout=30)
+        there: list[int] = asked.json()["tokens"]
+        tokens += len(here)
+        differ += _different(here, there)
     assert tokens > 20_000 and differ / tokens < 0.005, json.dumps({"tokens": tokens, "differ": differ})
 
 

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from tabspec.cluster.asking import Asked
 from tabspec.cluster.endpoint import Endpoint
+from tabspec.cluster.guard import Guard
 from tabspec.cluster.turns import TurnTaking
 from tabspec.errors import ModelUnavailable
 from tabspec.models.daemon.client import Connection, ask
@@ -212,12 +213,12 @@ BODIES: list[Any] = [
 
 @COUNTS
 async def test_the_cluster_endpoint(count: int) -> None:
-    endpoint = Endpoint(Here())
+    endpoint = Endpoint(Here(), Guard())
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await (await endpoint(Request(scope, receive)))(scope, receive, send)
 
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as http:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as http:
         for number, body in enumerate(messages(BODIES, seed=count, count=count), 1):
             response = await http.post("/v1/completions", content=body)
             assert response.status_code in (200, 400, 404), (body, response.text)

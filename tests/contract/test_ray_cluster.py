@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("ray", reason="tabspec[cluster] is not installed")
 
 from tabspec.config import EngineConfig
 from tabspec.models.http import HttpModel
@@ -24,6 +21,7 @@ from tabspec.replay.fleet.population import Part, population
 from tabspec.replay.runner import Setting
 from tabspec.replay.session import EditEvent, Session
 from tabspec.text import Edit
+from tests.ports import free_port
 from tests.ray_cluster import TwoNodes, two_nodes
 
 # Ray's own use of pydantic and of processes' resources
@@ -41,10 +39,7 @@ QUESTIONS = [
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[TwoNodes]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with two_nodes(CPUS, port) as started:
+    with two_nodes(CPUS, free_port()) as started:
         yield started
 
 

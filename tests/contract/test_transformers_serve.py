@@ -7,13 +7,11 @@ where no line is in progress; within a word they may differ, as docs/servers.md 
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import aclosing
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +23,12 @@ from tabspec.models.load import BUNDLED, load_model
 from tabspec.models.local import LocalModel
 from tabspec.models.protocol import GenerationRequest, StopRule
 from tabspec.prompt.window import canonical_cut
+from tests.ports import free_port
 from tests.tiny import CODE
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(find_spec("openai") is None, reason="needs the extra transformers[serving]"),
 ]
 
 START_S = 300.0  # it imports torch and transformers: ten seconds, on a busy machine many times that
@@ -48,9 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def url(folder: Path) -> Iterator[str]:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     program = Path(sys.executable).with_name("transformers")
     options = ["--device", "cpu", "--dtype", "float32", "--host", "127.0.0.1", "--port", str(port)]
     log = (folder.parent / "log").open("wb")

@@ -15,15 +15,16 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from terminal_screen import Screen, parse_screen
 
+from tests import tools
+from tests.tools import REPOSITORY
+
 T = TypeVar("T")
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 VERSIONS = ("0.12", "0.11")
 PLUGIN = REPOSITORY / "editor-configs" / "neovim"
 
@@ -35,14 +36,9 @@ class NotSeen(AssertionError):
     """What was waited for did not come."""
 
 
-@cache
 def installed(version: str) -> Path:
-    """Neovim of this version, installed by the project's own script if it is not there yet."""
-    prefix = REPOSITORY / ".tools" / f"nvim-{version}"
-    script = REPOSITORY / "scripts" / "install-neovim.sh"
-    done = subprocess.run([str(script), str(prefix), version], capture_output=True, text=True, check=False, timeout=280)
-    assert done.returncode == 0, f"{script.name} failed:\n{done.stdout}{done.stderr}"
-    return prefix / "bin" / "nvim"
+    """Neovim of this version, installed if it is not there yet."""
+    return tools.installed(f"nvim-{version}/bin/nvim")
 
 
 Init = Callable[[list[str] | None, str, str], str]

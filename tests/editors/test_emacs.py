@@ -6,24 +6,18 @@ import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
-from nvim_driver import REPOSITORY, NotSeen
+from nvim_driver import NotSeen
 from tmux_terminal import SECONDS, Terminal, scripted_server
+
+from tests import tools
+from tests.tools import REPOSITORY
 
 pytestmark = pytest.mark.editors
 
 TARGET = "def area(width, height):\n    return width * height\n\n\nprint(area(2, 3))\n"
-
-
-@cache
-def installed() -> None:
-    """Emacs with eglot and company, installed by the project's own script if they are not there yet."""
-    script = REPOSITORY / "scripts" / "install-emacs.sh"
-    done = subprocess.run([str(script)], capture_output=True, text=True, check=False, timeout=280)
-    assert done.returncode == 0, f"{script.name} failed:\n{done.stdout}{done.stderr}"
 
 
 def settings_of_the_readme(*titles: str) -> str:
@@ -68,7 +62,7 @@ class Emacs(Terminal):
 
 @pytest.fixture
 def open_emacs(tmp_path: Path) -> Iterator[Callable[..., Emacs]]:
-    installed()
+    tools.make("emacs")
     running: list[Emacs] = []
 
     def open_one(*titles: str, target: str = TARGET) -> Emacs:

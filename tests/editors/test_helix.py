@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
-from nvim_driver import REPOSITORY, NotSeen
+from nvim_driver import NotSeen
 from tmux_terminal import Terminal, scripted_server
+
+from tests.tools import REPOSITORY, installed
 
 pytestmark = pytest.mark.editors
 
 TARGET = "def area(width, height):\n    return width * height\n\n\nprint(area(2, 3))\n"
-
-
-@cache
-def installed() -> Path:
-    """Helix, installed by the project's own script if it is not there yet."""
-    prefix = REPOSITORY / ".tools" / "helix"
-    script = REPOSITORY / "scripts" / "install-helix.sh"
-    done = subprocess.run([str(script), str(prefix)], capture_output=True, text=True, check=False, timeout=280)
-    assert done.returncode == 0, f"{script.name} failed:\n{done.stdout}{done.stderr}"
-    return prefix / "bin" / "hx"
 
 
 def settings_of_the_readme() -> dict[str, str]:
@@ -49,7 +39,7 @@ class Helix(Terminal):
         (config / "config.toml").write_text(given["config.toml"])
         self.file, self.log = folder / "example.py", folder / "helix.log"
         self.file.write_text("")
-        super().__init__(folder, [str(installed()), "-v", "--log", str(self.log), str(self.file)])
+        super().__init__(folder, [str(installed("helix/bin/hx")), "-v", "--log", str(self.log), str(self.file)])
         self.until(lambda: self.log.exists() and "textDocument/didOpen" in self.log.read_text(), "an open document")
         self.keys("i")
         self.until_shown(" INS ")

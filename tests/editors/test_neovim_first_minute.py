@@ -10,8 +10,10 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from nvim_driver import REPOSITORY, Nvim, installed
+from nvim_driver import Nvim, installed
 from terminal_screen import parse_screen
+
+from tests.tools import REPOSITORY
 
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 from cast_svg import END_S, KEY_S, cast_to_svg, frames, screen_event

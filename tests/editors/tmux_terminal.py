@@ -12,8 +12,10 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from nvim_driver import REPOSITORY, NotSeen
+from nvim_driver import NotSeen
 from terminal_screen import Screen, parse_screen
+
+from tests.tools import REPOSITORY
 
 SECONDS = 60.0  # a busy machine is given much more than it takes before a test fails
 

@@ -17,8 +17,11 @@ from urllib.parse import quote
 
 from cursor_rests import Rest, rests
 
+from tests import tools
+from tests.ports import free_port
+from tests.tools import REPOSITORY as ROOT
+
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
 EXTENSION = ROOT / "editor-configs" / "vscode"
 ARTIFACTS = ROOT / "build" / "artifacts" / "vscode"
 
@@ -76,27 +79,23 @@ class CodeServer:
     """code-server on a free port of the loopback interface, the .vsix installed in it as a user would."""
 
     def __init__(self, folder: Path) -> None:
-        self.prefix = Path(os.environ.get("TABSPEC_CODE_SERVER", ROOT / ".tools" / "code-server"))
         self.folder = folder
-        _run(["bash", str(ROOT / "scripts" / "install-code-server.sh"), str(self.prefix)], os.environ)
+        modules = tools.installed("code-server/installed").parent / "app" / "node_modules"
+        self.node = tools.installed("node/bin/npm").with_name("node")
+        tools.make("vsix")
         self.environment = os.environ | {
-            "PATH": f"{self.prefix / 'bin'}:{os.environ['PATH']}",
-            "NODE_PATH": str(self.prefix / "app" / "node_modules"),
+            "PATH": f"{self.node.parent}:{os.environ['PATH']}",
+            "NODE_PATH": str(modules),
+            "HOME": str(folder / "home"),  # the user's is not ours
         }
-        self.environment |= {"npm_config_cache": str(self.prefix / "npm-cache")}
-        self.make("vsix")
-        self.environment |= {"HOME": str(folder / "home")}  # the user's is not ours
         (folder / "home").mkdir()
         (folder / "data" / "User").mkdir(parents=True)
         (folder / "data" / "User" / "settings.json").write_text(json.dumps(SETTINGS))
-        entry = str(self.prefix / "app" / "node_modules" / "code-server" / "out" / "node" / "entry.js")
-        node = str(self.prefix / "bin" / "node")
-        program = [node, entry, "--config", str(folder / "config.yaml")]
+        entry = str(modules / "code-server" / "out" / "node" / "entry.js")
+        program = [str(self.node), entry, "--config", str(folder / "config.yaml")]
         program += ["--user-data-dir", str(folder / "data"), "--extensions-dir", str(folder / "extensions")]
         _run([*program, "--install-extension", str(EXTENSION / "dist" / "tabspec.vsix")], self.environment)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         options = ["--auth", "none", "--bind-addr", f"127.0.0.1:{self.port}", "--disable-workspace-trust"]
         options += ["--disable-telemetry", "--disable-update-check", "--disable-getting-started-override"]
         with (folder / "code-server.log").open("wb") as log:
@@ -109,7 +108,7 @@ class CodeServer:
     def _drive(self) -> subprocess.Popen[str]:
         """A browser and what drives it."""
         return subprocess.Popen(
-            [str(self.prefix / "bin" / "node"), str(HERE / "vscode_driver.js"), _chromium()],
+            [str(self.node), str(HERE / "vscode_driver.js"), _chromium()],
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,8 +1,8 @@
 """Correct by equation: what is served is what the model says of the document as it is now, on real sessions.
 
-The first 150 edits of three sessions, in float32 (with rounder numbers two tokens that are equally likely could change
+The first edits of three sessions, in float32 (with rounder numbers two tokens that are equally likely could change
 places between a prefill and a decode step) and with the compiled decoder, whose numbers are the same to the bit however
-tokens are grouped. `python -m tests.replay.equation` checks whole sessions.
+tokens are grouped. Each night more edits, and whole sessions; `python -m tests.replay.equation` checks any.
 """
 
 from __future__ import annotations
@@ -18,31 +18,66 @@ from tabspec.models.native import NativeDecoder
 from tabspec.replay.clock import run_virtual
 from tabspec.replay.runner import Setting
 from tabspec.replay.session_file import read_session
-from tests.replay.equation import PROFILE, check, models
+from tests.replay.equation import PROFILE, Tally, check, models
 
 SESSIONS = Path(tabspec.replay.__file__).parent / "sessions"
 
 
-@pytest.fixture(scope="module", params=["float32", "auto"])
-def pair(request: pytest.FixtureRequest) -> tuple[LocalModel, LocalModel]:
-    """The model that serves, and the one that is asked again."""
-    serving, asked = models(request.param)
-    if request.param == "auto" and not isinstance(serving.local.decoder, NativeDecoder):
-        pytest.skip("the compiled decoder is not installed")
+Pair = tuple[LocalModel, LocalModel]
+
+THREE = [("python-cachetools", 300), ("josephg-rustcode.seg05", 300), ("vscode-ts-customized-tests.test.ts", 120)]
+WHOLE = ["vscode-nes-ctor-nesWorkspaceEditTracker.ts", "josephg-sveltecomponent.seg05"]
+
+
+@pytest.fixture(scope="module")
+def compiled() -> Pair:
+    """The model that serves, and the one that is asked again, both with the compiled decoder."""
+    serving, asked = models("auto")
+    if not isinstance(serving.local.decoder, NativeDecoder):
+        pytest.skip(
+            "the compiled decoder is not in use: install a C++ compiler, run `make native`, unset TABSPEC_NATIVE"
+        )
     return serving, asked
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "think_ms"),
-    [("python-cachetools", 300), ("josephg-rustcode.seg05", 300), ("vscode-ts-customized-tests.test.ts", 120)],
-)
-def test_every_suggestion_served_is_what_the_model_says_now(
-    pair: tuple[LocalModel, LocalModel], name: str, think_ms: float
-) -> None:
+@pytest.fixture(scope="module")
+def float32() -> Pair:
+    return models("float32")
+
+
+@pytest.fixture(params=["float32", "compiled"])
+def pair(request: pytest.FixtureRequest) -> Pair:
+    found: Pair = request.getfixturevalue(request.param)
+    return found
+
+
+def replayed(pair: Pair, name: str, think_ms: float, limit: int | None) -> Tally:
     session = read_session(SESSIONS / f"{name}.jsonl.gz")
-    setting = Setting(config=EngineConfig(policy=Policy.TREE), think_ms=think_ms, limit=150, slots=PROFILE.together)
+    setting = Setting(config=EngineConfig(policy=Policy.TREE), think_ms=think_ms, limit=limit, slots=PROFILE.together)
     tally = run_virtual(check(session, *pair, setting))
     assert not tally.wrong
-    assert tally.checked > 30, "the session must give something to check"
-    assert tally.cached > 10, "and some of it must come from the completion cache"
+    return tally
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "think_ms"), THREE)
+def test_every_suggestion_served_is_what_the_model_says_now(pair: Pair, name: str, think_ms: float) -> None:
+    tally = replayed(pair, name, think_ms, 30)
+    assert tally.checked > 12, "the session must give something to check"
+    assert tally.cached > 0, "and some of it must come from the completion cache"
+
+
+@pytest.mark.slow
+@pytest.mark.nightly
+@pytest.mark.parametrize(("name", "think_ms"), THREE)
+def test_so_is_every_one_of_a_longer_part(pair: Pair, name: str, think_ms: float) -> None:
+    tally = replayed(pair, name, think_ms, 150)
+    assert tally.checked > 30 and tally.cached > 10
+
+
+@pytest.mark.slow
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", WHOLE)
+def test_so_is_every_one_of_a_whole_session(compiled: Pair, name: str) -> None:
+    tally = replayed(compiled, name, 300, None)
+    assert tally.checked > 30 and tally.cached > 5

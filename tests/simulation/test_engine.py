@@ -36,6 +36,21 @@ def writer(prefill: float = 0.1, token: float = 0.01) -> ScriptedModel:
     return ScriptedModel(continuing(TARGET), prefill_s=prefill, token_s=token)
 
 
+class SlowToLeave(ScriptedModel):
+    """`writer`, whose answer to the question at 10 characters takes a second to end once it is closed."""
+
+    def __init__(self, token: float = 0.01) -> None:
+        super().__init__(continuing(TARGET), prefill_s=0.1, token_s=token)
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        try:
+            async for chunk in super().stream(request):
+                yield chunk
+        except (asyncio.CancelledError, GeneratorExit):
+            await asyncio.sleep(1 if request.prefix == TARGET[:10] else 0)
+            raise
+
+
 @asynccontextmanager
 async def engine_on(model: ScriptedModel, **settings: object) -> AsyncIterator[CompletionEngine]:
     engine = CompletionEngine(model, EngineConfig().updated(settings))
@@ -641,14 +656,14 @@ async def test_typing_on_does_not_lose_the_slot_to_another_document() -> None:
 
 @virtual
 async def test_what_was_whole_when_it_was_interrupted_is_not_asked_for_again() -> None:
-    class SlowToLeave(ScriptedModel):
+    class SlowToEnd(ScriptedModel):
         async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
             self.requests.append(request)
             yield Chunk("a", (1,), (-0.1,))
             yield Chunk(finish=Finish.END)
             await asyncio.sleep(1)
 
-    model = SlowToLeave({})
+    model = SlowToEnd({})
     async with engine_on(model, policy="tree") as engine:
         engine.rested(at(10))
         await asyncio.sleep(0.5)
@@ -660,17 +675,7 @@ async def test_what_was_whole_when_it_was_interrupted_is_not_asked_for_again() -
 @virtual
 async def test_a_request_may_wait_for_its_own_interrupted_generation_to_let_go() -> None:
     """It goes on behind what was written, and is not begun a second time beside it, even where a slot is free."""
-
-    class SlowToLeave(ScriptedModel):
-        async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-            try:
-                async for chunk in super().stream(request):
-                    yield chunk
-            except (asyncio.CancelledError, GeneratorExit):
-                await asyncio.sleep(1)
-                raise
-
-    model = SlowToLeave(continuing(TARGET), prefill_s=0.1, token_s=0.01)
+    model = SlowToLeave()
     engine = CompletionEngine(model, EngineConfig(policy=Policy.TREE), slots=2)
     engine.rested(at(10))
     await asyncio.sleep(0.115)  # one token of the speculation
@@ -689,17 +694,7 @@ async def test_a_request_may_wait_for_its_own_interrupted_generation_to_let_go()
 async def test_a_slot_that_is_wanted_back_is_not_free_for_another_request() -> None:
     """An interrupted generation that somebody waits for by now takes the slot that it is leaving: another request needs
     another one, and is not kept waiting by a speculation there."""
-
-    class SlowToLeave(ScriptedModel):
-        async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-            try:
-                async for chunk in super().stream(request):
-                    yield chunk
-            except (asyncio.CancelledError, GeneratorExit):
-                await asyncio.sleep(1 if request.prefix == TARGET[:10] else 0)
-                raise
-
-    model = SlowToLeave(continuing(TARGET), prefill_s=0.1, token_s=0.5)
+    model = SlowToLeave(token=0.5)
     engine = CompletionEngine(model, EngineConfig(policy=Policy.TREE), slots=2)
     engine.rested(at(10, "file:///a.py"))
     engine.rested(at(30, "file:///b.py"))
@@ -718,17 +713,7 @@ async def test_a_slot_that_is_wanted_back_is_not_free_for_another_request() -> N
 @virtual
 async def test_what_was_stopped_and_has_not_left_yet_is_not_joined() -> None:
     """Else each request at its place would find that it has ended, and ask anew beside the one that is queued."""
-
-    class SlowToLeave(ScriptedModel):
-        async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-            try:
-                async for chunk in super().stream(request):
-                    yield chunk
-            except (asyncio.CancelledError, GeneratorExit):
-                await asyncio.sleep(1)
-                raise
-
-    model = SlowToLeave(continuing(TARGET), prefill_s=0.1, token_s=0.01)
+    model = SlowToLeave()
     async with engine_on(model, policy="chain") as engine:
         gone = asyncio.create_task(engine.complete(at(10)))
         await asyncio.sleep(0.05)

@@ -23,7 +23,15 @@ def found(mutant: Mutant) -> tuple[int, BaseException] | None:
     return None
 
 
+@pytest.mark.parametrize("mutant", MUTANTS, ids=str)
+def test_a_bug_can_be_planted(mutant: Mutant) -> None:
+    """The place for it is still in the source; whether it is found is seen each night."""
+    with mutant.planted():
+        pass
+
+
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("mutant", MUTANTS, ids=str)
 def test_a_planted_bug_is_found(mutant: Mutant) -> None:
     assert found(mutant), f"not found in {SEEDS} seeds of {EVENTS} events: {mutant}"

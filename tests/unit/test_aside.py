@@ -25,7 +25,9 @@ from tabspec.models.worker import WorkerModel
 from tests import tiny
 from tests.unit.test_native import FOUND, LEVELS, make
 
-pytestmark = pytest.mark.skipif(not can_give_way(), reason="threads have no priority of their own here")
+pytestmark = pytest.mark.skipif(
+    not can_give_way(), reason="run it on Linux: threads have no priority of their own here"
+)
 
 
 def nice_of(pid: int | str = "self") -> list[int]:
@@ -112,7 +114,7 @@ async def test_a_worker_gives_way_with_what_is_asked_ahead_and_answers_the_same(
         await worker.close()
 
 
-@pytest.mark.skipif(FOUND is None, reason="no library and no compiler")
+@pytest.mark.skipif(FOUND is None, reason="needs a C++ compiler: install g++ (Debian: apt-get install g++)")
 def test_the_compiled_decoders_threads_go_along(tmp_path: Path) -> None:
     folder = tiny.save_model(tmp_path, tiny.byte_level(tiny.OURS), "llama")
     shape = LlamaConfig.of(AutoConfig.from_pretrained(folder).to_dict())

@@ -33,7 +33,9 @@ def test_giving_back_is_harmless() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux how much a process has")
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="run it on Linux, which reports how much memory a process has"
+)
 def test_the_bundled_model_takes_less_than_500_mb() -> None:
     """The goal of the issue, in a process of its own, with a full window in each of the KV cache's slots."""
     done = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, timeout=120, check=False)

@@ -184,7 +184,10 @@ def test_how_tokens_are_grouped_and_threads_change_no_bit(
         at += count
 
 
-@pytest.mark.skipif(len(FUSED) < 2, reason="this processor has one level with fused multiply-adds at most")
+@pytest.mark.skipif(
+    len(FUSED) < 2,
+    reason="run it on a processor with AVX2 and more: this one has one level with fused multiply-adds at most",
+)
 @settings(max_examples=25, deadline=None)
 @given(shape=SMALL, seed=st.integers(0, 99), count=st.integers(1, 40), stored=st.sampled_from(STORED))
 def test_instruction_sets_agree_to_the_bit(shape: LlamaConfig, seed: int, count: int, stored: str) -> None:
@@ -361,14 +364,14 @@ def test_why_the_library_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: 
             open_library.__wrapped__(FOUND.path)
 
 
-@pytest.mark.skipif(FOUND is None, reason="no library and no compiler")
+@pytest.mark.skipif(FOUND is None, reason="needs a C++ compiler: install g++ (Debian: apt-get install g++)")
 def test_heads_that_the_library_cannot_run() -> None:
     shape = LlamaConfig(64, 32, 1, 1, 1, 1024, 32, 512, 10_000.0, 1e-5, True, False)
     with pytest.raises(ModelNotUsable, match="heads of 1024"):
         make(LEVELS[0], shape, random_weights(shape))
 
 
-@pytest.mark.skipif(FOUND is None, reason="no library and no compiler")
+@pytest.mark.skipif(FOUND is None, reason="needs a C++ compiler: install g++ (Debian: apt-get install g++)")
 def test_structures_have_the_sizes_of_the_header() -> None:
     """Padding is the compiler's; a field that is added on one side only would shift all others."""
     assert ctypes.sizeof(native_library.Matrix) == 48

@@ -224,15 +224,16 @@ async def rows_of_requests(model: LocalModel, policy: Policy, played: Sequence[P
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("places", [10, pytest.param(40, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("policy", [Policy.CHAIN, Policy.TREE])
-async def test_a_request_computes_no_more_than_without_speculation(policy: Policy) -> None:
+async def test_a_request_computes_no_more_than_without_speculation(policy: Policy, places: int) -> None:
     """Of the bundled model: where it is interrupted by a request, what it was doing has cost that request nothing."""
     model = load_model("")
     assert isinstance(model, LocalModel)
     # What the request waits for is the pass in which it comes; `Together` sees to that, and to what runs beside it.
     model.local = replace(model.local, decoder=tiny.Counting(model.local.decoder), drafts=NoDrafts())
     model.local.slots = Slots(model.local.decoder)
-    played = plays(40)
+    played = plays(places)
     without = await rows_of_requests(model, Policy.CACHE, played)
     ahead = await rows_of_requests(model, policy, played)
     assert any(without)
