@@ -1,5 +1,5 @@
 # Everything starts here; each target makes what it needs. `make help` lists them.
-.PHONY: help venv native demo test test-fast check format nvim vsix soak clean
+.PHONY: help venv native demo results test test-fast check format nvim vsix soak clean
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -17,6 +17,9 @@ native: venv  ## compile the decoder for CPUs anew
 
 demo: venv  ## replay shipped sessions under five policies; table, and a report in build/demo.html
 	@scripts/demo.sh $(VENV) $(OUT)
+
+results: venv  ## make docs/benchmarks from the results in docs/benchmarks/data
+	$(PYTHON) scripts/make_results.py
 
 test: venv  ## all tests, with real editors
 	@mkdir -p $(OUT)

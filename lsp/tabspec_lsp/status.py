@@ -55,7 +55,7 @@ def status(
     documents: Documents,
     recording: str | None,
 ) -> dict[str, Any]:
-    """The answer to `tabspec/status`; docs/language-server.md lists the fields."""
+    """The answer to `tabspec/status`; docs/reference/protocol.md lists the fields."""
     cache = engine.completion_cache if engine else None
     foreground, speculative = engine.in_flight if engine else (0, 0)
     return {

@@ -58,7 +58,7 @@ def with_users(command: F) -> F:
             default="bundled-2-cores",
             show_default=True,
             metavar="NAME|FILE",
-            help="With --users: what a server can do, measured (docs/cluster.md).",
+            help="With --users: what a server can do, measured (docs/guide/cluster.md).",
         ),
         click.option(
             "--servers",

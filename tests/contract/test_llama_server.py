@@ -232,7 +232,7 @@ def test_a_wrong_key_is_told(program: Path, tiny: Path, url: str) -> None:
 
 
 def test_the_tokens_of_an_exported_model_are_the_tokenizers(program: Path, tmp_path: Path) -> None:
-    """llama.cpp cuts text by a pre-tokenizer of its own: how often otherwise than ours (docs/servers.md)."""
+    """llama.cpp cuts text by a pre-tokenizer of its own: how often otherwise than ours (docs/guide/servers.md)."""
     from tokenizers import Tokenizer
 
     out = tmp_path / "bundled.gguf"
