@@ -73,8 +73,8 @@ _DECISIONS = """\
 # Decisions
 
 Why things are as they are, and what was tried and dropped: a page at most each, with status, context, decision and
-consequences. Figures in them are those on which the decision was made; current ones are in [benchmarks](../benchmarks/README.md).
-Made by `scripts/check_documents.py --write`: do not edit.
+consequences. Figures in them are those on which the decision was made; current ones are in
+[benchmarks](../benchmarks/README.md). Made by `scripts/check_documents.py --write`: do not edit.
 
 | date | decision | status |
 |---|---|---|

@@ -1,4 +1,4 @@
-"""Make docs/benchmarks/README.md, and the tables of README.md, from the JSON files in docs/benchmarks/data: `make results`.
+"""`make results`: docs/benchmarks/README.md and the tables of README.md, from the JSON files in docs/benchmarks/data.
 
 docs/benchmarks/sections.toml names the sections of the page, in order: a title, a text and the files. A file is what a
 command wrote (`tabspec replay --json`, `tabspec bench ... --json`; `.gz` is unpacked), or recorded figures:
@@ -8,8 +8,8 @@ command wrote (`tabspec replay --json`, `tabspec bench ... --json`; `.gz` is unp
 
 Recorded figures are those that no command writes as JSON, or that need a machine which is not at hand.
 
-`python scripts/make_results.py --add FILE NAME` puts a result of `tabspec replay --json` among the data, without what no
-table needs (texts, the completion cache over time).
+`python scripts/make_results.py --add FILE NAME` puts a result of `tabspec replay --json` among the data, without
+what no table needs (texts, the completion cache over time).
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ DATA = FOLDER / "data"
 HEAD = """\
 # Benchmarks
 
-Made by `make results` from the JSON files in [data](data): do not edit. Each section names the machine, the commit and the
-command. Compare figures within a section only: machines differ.
+Made by `make results` from the JSON files in [data](data): do not edit. Each section names the machine, the commit
+and the command. Compare figures within a section only: machines differ.
 """
 
 
