@@ -250,7 +250,9 @@ def _profile(pace: str) -> LatencyProfile | None:
 def _pace_name(pace: str) -> str:
     """A value of --latency in words."""
     profile = _profile(pace)
-    return "as measured on this machine" if profile is None else profile.model or Path(pace).name
+    if profile is None:
+        return "the model on this machine"
+    return "the bundled model" if profile.model == "bundled" else profile.model or Path(pace).name
 
 
 def _always(model: Model) -> ModelFor:

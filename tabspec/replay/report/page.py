@@ -127,4 +127,4 @@ def _notes(found: list[Group], result: ReplayResult) -> list[str]:
             notes += [f"{group.title}: {note}" for note in group.notes]
     else:
         notes += [note for group in found for note in group.notes]
-    return notes
+    return list(dict.fromkeys(notes))  # a session that was replayed at several paces has its notes several times
