@@ -175,6 +175,22 @@ def without(name: str) -> str:
     return json.dumps(data)
 
 
+def test_results_from_before_suggestions_and_silences_were_counted_apart() -> None:
+    """Their requests give the counts; without requests (many users) there is a lower bound."""
+    data = json.loads(dumps(results.result(40)))
+    new = loads(json.dumps(data)).runs
+    for run in data["runs"]:
+        for name in ("instant_next", "unanswered_tabs", "next_latency_ms"):
+            del run[name]
+    for before, now in zip(loads(json.dumps(data)).runs, new, strict=True):
+        assert (before.instant_next, before.unanswered_tabs) == (now.instant_next, now.unanswered_tabs)
+        assert before.next_latency_ms.p99 == pytest.approx(now.next_latency_ms.p99, abs=0.001)
+    for run in data["runs"]:
+        run["timeline"] = []
+    for before, now in zip(loads(json.dumps(data)).runs, new, strict=True):
+        assert 0 <= before.instant_next <= now.instant_next
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -197,6 +213,8 @@ def without(name: str) -> str:
         (changed("runs", 0, "sources", "model", to=77), "runs[0].sources add up to"),
         (changed("runs", 0, "sources", "magic", to=0), "runs[0].sources.magic is no source"),
         (changed("runs", 0, "instant_tabs", to=999), "runs[0].instant_tabs is 999"),
+        (changed("runs", 0, "unanswered_tabs", to=999), "runs[0].unanswered_tabs is 999"),
+        (changed("runs", 0, "instant_next", to=999), "runs[0].instant_next is 999"),
         (changed("runs", 0, "timeline", 2, "source", to="magic"), "runs[0].timeline[2].source: 'magic' is no source"),
     ],
 )
