@@ -1,7 +1,7 @@
 """HTTP/1.1 to a server on this machine, with nothing between the socket and httpx's requests and responses.
 
 httpx's own transport takes what it reads through httpcore, anyio and h11, and writes a request's head and body apart;
-at a token every few milliseconds that is most of what a client costs (docs/guide/servers.md). This one knows
+at a token every few milliseconds that is most of what a client costs (docs/servers.md has the figures). This one knows
 what a model server on loopback needs: no TLS, no proxy, no HTTP/2. All else stays with httpx.
 """
 
