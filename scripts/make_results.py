@@ -171,6 +171,44 @@ def _kv(found: dict[str, Any]) -> Iterator[str]:
     yield table(["after an accept, ms", "with an empty KV cache, ms", "place by place", "equal texts"], rows)
 
 
+def _gpu(found: dict[str, Any]) -> Iterator[str]:
+    about, copy = found["about"], found["ceilings"]["copy_bytes_per_s"] / 1e12
+    machine = (
+        f"{about['gpu']}, torch {about['torch']}, {about['dtype'].removeprefix('torch.')}; a copy moves {copy:.2f} TB/s"
+    )
+    yield _origin(machine, about["commit"], "tabspec bench gpu")
+    shapes = [name.removesuffix(" load") for name in found if name.endswith(" load")]
+    length = max(int(name.rpartition(" ")[2]) for name in found if " decode at " in name)
+    steps = [found[f"{shape} decode at {length}"] for shape in shapes]
+    prefills = [found[f"{shape} prefill"] for shape in shapes]
+    generate = [found[f"{shape} transformers at {length}"]["ms_per_token"] for shape in shapes]
+    yield f"**Random weights of Qwen2.5-Coder's shapes, behind {length:,} tokens**\n"
+    rows = [
+        ["a decode step on the device, ms", *(f"{s['one']['device_ms']:.2f}" for s in steps)],
+        ["share of what a copy moves", *(f"{s['one']['floor_share_copy']:.0%}" for s in steps)],
+        ["a step as generation calls it, ms", *(f"{s['one']['engine_ms']:.2f}" for s in steps)],
+        ["four sequences, times one, on the device", *(f"{s['branches_over_one']:.2f}" for s in steps)],
+        ["the same as generation calls it", *(f"{s['branches_over_one_engine']:.2f}" for s in steps)],
+        ["first token, a new prompt, ms", *(f"{p['first_token_fresh_ms']:.1f}" for p in prefills)],
+        ["first token, 16 new tokens, ms", *(f"{p['first_token_16_new_ms']:.1f}" for p in prefills)],
+        ["first token, 1 new token, ms", *(f"{p['first_token_1_new_ms']:.1f}" for p in prefills)],
+        ["prefill, share of the matrix peak", *(f"{p['peak_share']:.0%}" for p in prefills)],
+        ["transformers' `generate`, ms a token", *(f"{ms:.1f}" for ms in generate)],
+    ]
+    yield table(["", *(shape.upper() for shape in shapes)], rows)
+    heads = [each for name, each in found.items() if name.endswith(" KV heads") and "step_ms" in each]
+    if heads:
+        first = heads[0]
+        yield f"**1.5B with fewer key-value heads (of {first['heads']}), {first['context']:,} tokens a sequence**\n"
+        columns = ("KV heads", "KV bytes a token", "batch", "ms a step", "tokens a second", "largest batch (computed)")
+        yield table(columns, [_heads(each) for each in heads])
+
+
+def _heads(each: dict[str, Any]) -> list[str]:
+    counts = [f"{each[name]:,}" for name in ("kv_heads", "kv_bytes_per_token", "batch")]
+    return [*counts, f"{each['step_ms']:.2f}", f"{each['tokens_per_s']:,.0f}", f"{each['largest_batch']:,}"]
+
+
 def _bench(name: str, found: dict[str, Any]) -> str:
     return f"tabspec bench {name} --threads {found['threads']}"
 
@@ -187,6 +225,7 @@ def _figures(found: dict[str, Any]) -> Iterator[str]:
 
 _FORMATS: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
     "tabspec-bench-decode": _decode,
+    "tabspec-bench-gpu": _gpu,
     "tabspec-bench-kv": _kv,
     "tabspec-figures": _figures,
 }
