@@ -77,7 +77,7 @@ def _speeds() -> str:
             speed = group.latency.removesuffix(" a suggestion") if policy == "cache" else ""
             rows.append([cell.replace("\u202f", " ") for cell in (speed, words_for_it, *cells)])
     columns = ["a suggestion takes", "", "wait for the next one after Tab", "it was there at once", "characters by Tab"]
-    return table(columns, rows)
+    return table(columns, rows, texts=2)
 
 
 def _figure(found: re.Match[str]) -> str:
@@ -109,9 +109,9 @@ def _origin(machine: str, commit: str, command: str, date: str = "", source: str
     return "; ".join(f"{name}: {text}" for name, text in (*told, ("source", source)) if text) + ".\n"
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table of Markdown; the first column is text, the others are numbers."""
-    lines = [f"| {' | '.join(columns)} |", "|---|" + "---:|" * (len(columns) - 1)]
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], texts: int = 1) -> str:
+    """A table of Markdown; the first ``texts`` columns are text, the others are numbers."""
+    lines = [f"| {' | '.join(columns)} |", "|" + "---|" * texts + "---:|" * (len(columns) - texts)]
     lines += [f"| {' | '.join(map(_cell, row))} |" for row in rows]
     return "\n".join(lines) + "\n"
 
