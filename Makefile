@@ -1,5 +1,5 @@
 # Everything starts here; each target makes what it needs. `make help` lists them.
-.PHONY: help venv dev native tools demo test test-fast nightly check format nvim vsix emacs dist soak clean
+.PHONY: help venv dev native tools demo results test test-fast nightly check format nvim vsix emacs dist soak clean
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -23,8 +23,11 @@ dev: venv  ## ... with what tests, checks and training need
 native: venv  ## compile the decoder for CPUs anew
 	$(PYTHON) -m pip install -qq --force-reinstall --no-deps ./native
 
-demo: venv  ## replay shipped sessions under five policies; table, and a report in build/demo.html
+demo: venv  ## two sessions, a slow model and a fast one, four policies; table, and a report in build/demo.html
 	@scripts/demo.sh $(VENV) $(OUT)
+
+results: venv  ## make docs/benchmarks from the results in docs/benchmarks/data
+	$(PYTHON) scripts/make_results.py
 
 test: dev  ## all tests but the nightly ones, with real editors
 	@mkdir -p $(OUT) $(TOOLS)

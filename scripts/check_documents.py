@@ -1,8 +1,11 @@
-"""Hold the documents against the code: `python scripts/check_documents.py` complains, `--write` mends.
+"""Hold the documents against the code: `python scripts/check_documents.py` complains, `--write` mends what is made.
 
-- docs/commands.md is the `--help` of every command.
-- docs/settings.md is made from the settings' fields.
-- Every `make` target and every `tabspec` command that README.md names must exist.
+- docs/reference/commands.md is the `--help` of every command, docs/reference/settings.md is made from the settings'
+  fields, docs/decisions/README.md from the decisions' titles and status, docs/benchmarks/README.md and the tables of
+  README.md from the results (`make results`).
+- docs/reference/protocol.md names every message of the language server's own, and every field of its status.
+- Every `make` target and every `tabspec` command that README.md or a page of docs/guide names must exist.
+- Every link between documents leads to a file, and to a heading in it; every page of docs that the code names exists.
 """
 
 from __future__ import annotations
@@ -14,16 +17,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from make_results import page as benchmarks_page
+from make_results import readme, unused_files
 
 from tabspec.cli.main import tabspec
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 100  # of help texts: what fits a page of documentation
+CODE = (".py", ".sh", ".lua", ".ts", ".toml", ".txt", ".json", ".cpp", ".inl", ".h")
+PAGE = re.compile(
+    r"(?<![\w/.])docs/(?:guide|design|contribute|reference|benchmarks|decisions|images)/[\w./-]+\.(?:md|svg)\b"
+)
 
 
 def commands_page() -> str:
-    """docs/commands.md: the help of every command, as printed."""
-    parts = ["# Commands\n\nMade from `--help` by `scripts/check_documents.py --write`.\n"]
+    """docs/reference/commands.md: the help of every command, as printed."""
+    parts = ["# Commands\n\nMade from `--help` by `scripts/check_documents.py --write`: do not edit.\n"]
     for name, command in walk(tabspec, "tabspec"):
         context = click.Context(command, info_name=name, max_content_width=WIDTH, terminal_width=WIDTH)
         parts.append(f"## {name}\n\n```\n{command.get_help(context).rstrip()}\n```\n")
@@ -42,31 +51,107 @@ def walk(command: click.Command, name: str) -> Iterator[tuple[str, click.Command
 
 
 def settings_page() -> str:
-    """docs/settings.md, as the language server prints it."""
+    """docs/reference/settings.md, as the language server prints it."""
     printed = subprocess.run(
         [sys.executable, "-m", "tabspec_lsp.settings_table"], capture_output=True, text=True, check=True
     )
     return printed.stdout
 
 
-def readme_faults() -> Iterator[str]:
-    """What README.md names and is not there."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    for target in sorted(set(re.findall(r"^\s*make ([a-z-]+)", readme, re.MULTILINE)) - targets):
-        yield f"README.md names `make {target}`, which the Makefile has not"
+def decisions_page() -> str:
+    """docs/decisions/README.md: every decision with its date, title and status."""
+    rows = []
+    for page in sorted((ROOT / "docs" / "decisions").glob("20*.md")):
+        text = page.read_text(encoding="utf-8")
+        title = re.sub(r"^[\d-]+: ", "", text.partition("\n")[0].removeprefix("# "))
+        status = re.search(r"\*\*Status\*\*: (\w+)", text)
+        rows.append(f"| {page.name[:10]} | [{title}]({page.name}) | {status.group(1) if status else ''} |\n")
+    return _DECISIONS + "".join(rows)
+
+
+_DECISIONS = """\
+# Decisions
+
+Why things are as they are, and what was tried and dropped: a page at most each, with status, context, decision and
+consequences. Figures in them are those on which the decision was made; current ones are in
+[benchmarks](../benchmarks/README.md). Made by `scripts/check_documents.py --write`: do not edit.
+
+| date | decision | status |
+|---|---|---|
+"""
+
+
+def tracked(*suffixes: str) -> list[Path]:
+    """The repository's own files with these endings, new ones included."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [path for name in sorted(set(names)) if (path := ROOT / name).suffix in suffixes and path.is_file()]
+
+
+def name_faults() -> Iterator[str]:
+    """Targets and commands that the pages for users name, and that are not there."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
     names = set(tabspec.list_commands(click.Context(tabspec)))
-    for name in sorted(set(re.findall(r"^\s*tabspec ([a-z]+)", readme, re.MULTILINE)) - names):
-        yield f"README.md names `tabspec {name}`, which is no command"
-    for link in re.findall(r"\]\(([^)#:]+)\)", readme):
-        if not (ROOT / link).exists():
-            yield f"README.md links to {link}, which is not there"
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))):
+        text, shown = page.read_text(encoding="utf-8"), page.relative_to(ROOT)
+        for name in sorted(set(re.findall(r"^    make ([a-z-]+)", text, re.MULTILINE)) - targets):
+            yield f"{shown} names `make {name}`, which the Makefile has not"
+        for name in sorted(set(re.findall(r"^    tabspec ([a-z]+)", text, re.MULTILINE)) - names):
+            yield f"{shown} names `tabspec {name}`, which is no command"
+
+
+def link_faults() -> Iterator[str]:
+    """Links of Markdown pages that lead nowhere."""
+    for page in tracked(".md"):
+        text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for link in re.findall(r"\]\(([^)\s]+)\)", text):
+            if re.match(r"[a-z]+:", link):
+                continue  # another site's
+            path, _, anchor = link.partition("#")
+            target = page.parent / path if path else page
+            if not target.exists():
+                yield f"{page.relative_to(ROOT)} links to {link}, which is not there"
+            elif anchor and target.suffix == ".md" and anchor not in anchors(target):
+                yield f"{page.relative_to(ROOT)} links to {link}: no such heading"
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page, as links name them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def mention_faults() -> Iterator[str]:
+    """Pages of docs that code and configuration name, and that are not there."""
+    for file in tracked(*CODE):
+        for name in sorted(set(PAGE.findall(file.read_text("utf-8", "replace")))):
+            if not (ROOT / name).exists():
+                yield f"{file.relative_to(ROOT)} names {name}, which is not there"
+
+
+def protocol_faults() -> Iterator[str]:
+    """Messages and status fields of the language server that its page does not name."""
+    page = (ROOT / "docs" / "reference" / "protocol.md").read_text(encoding="utf-8")
+    source = "\n".join(path.read_text("utf-8") for path in (ROOT / "lsp").rglob("*.py"))
+    names = set(re.findall(r'"((?:tabspec|textDocument)/\w+|tabspec\.\w+)"', source))
+    status = next((ROOT / "lsp").rglob("status.py")).read_text(encoding="utf-8")
+    names |= set(re.findall(r'^ +"(\w+)":', status, re.MULTILINE))
+    for name in sorted(names):
+        if name not in page:
+            yield f"docs/reference/protocol.md does not name {name}"
 
 
 def main() -> int:
     write = "--write" in sys.argv[1:]
-    faults = list(readme_faults())
-    for path, page in (("docs/commands.md", commands_page()), ("docs/settings.md", settings_page())):
+    faults = [*name_faults(), *link_faults(), *mention_faults(), *protocol_faults()]
+    faults += [
+        f"docs/benchmarks/data/{name} is in no section of docs/benchmarks/sections.toml" for name in unused_files()
+    ]
+    made = {"docs/reference/commands.md": commands_page(), "docs/reference/settings.md": settings_page()}
+    made |= {"docs/decisions/README.md": decisions_page()}
+    made |= {"docs/benchmarks/README.md": benchmarks_page(), "README.md": readme()}
+    for path, page in made.items():
         file = ROOT / path
         if file.exists() and file.read_text(encoding="utf-8") == page:
             continue

@@ -154,7 +154,9 @@ def record(model: str, version: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0].split(":")[0])
     parser.add_argument("--cast", type=Path, default=REPOSITORY / "build" / "demo.cast", help="(build/demo.cast)")
-    parser.add_argument("--svg", type=Path, default=REPOSITORY / "docs" / "demo.svg", help="(docs/demo.svg)")
+    parser.add_argument(
+        "--svg", type=Path, default=REPOSITORY / "docs" / "images" / "demo.svg", help="(docs/images/demo.svg)"
+    )
     parser.add_argument("--model", default="", help="as for tabspec-lsp; the bundled one by default")
     parser.add_argument("--neovim", default="0.12", choices=("0.12", "0.11"), help="(0.12)")
     options = parser.parse_args()

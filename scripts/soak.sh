@@ -1,5 +1,5 @@
 #!/bin/sh
-# Ten million events in the simulator (docs/simulation.md). Stops at the first failing seed, and prints it.
+# Ten million events in the simulator (docs/contribute/simulation.md). Stops at the first failing seed, and prints it.
 # Usage: scripts/soak.sh PYTHON [FIRST_SEED]
 set -eu
 cd "$(dirname "$0")/.."

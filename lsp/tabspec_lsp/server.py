@@ -1,4 +1,4 @@
-"""The language server: LSP's messages, mapped to `CompletionService`. What each means is in docs/language-server.md."""
+"""The language server: LSP's messages, mapped to `CompletionService`. docs/reference/protocol.md lists the messages."""
 
 from __future__ import annotations
 
@@ -182,7 +182,8 @@ class TabspecServer(LanguageServer):
     def use_at_start(self, values: object) -> None:
         """Use these initialization options, on top of the command line's."""
         self.base, self._problems = self.base.updated(values)
-        self._problems += [f"unknown setting {name!r}; docs/settings.md lists all" for name in unknown_names(values)]
+        known = "docs/reference/settings.md lists all"
+        self._problems += [f"unknown setting {name!r}; {known}" for name in unknown_names(values)]
         self.service.configure(self.base)
 
     def use(self, values: object) -> None:

@@ -1,4 +1,4 @@
-"""Makes docs/settings.md from the settings in the code: ``python -m tabspec_lsp.settings_table > docs/settings.md``."""
+"""Prints docs/reference/settings.md, made from the settings in the code: ``python -m tabspec_lsp.settings_table``."""
 
 from __future__ import annotations
 

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Tabs:
-    """Counts accepts that were followed by a request at the resulting cursor (``tabs``), and those of them that were
-    answered with no wait (``instant``)."""
+    """Counts accepts that were followed by a request at the resulting cursor (``tabs``); of these, the ones answered
+    with a suggestion and no wait (``instant``), and the ones without a suggestion (``silent``)."""
 
     tabs: int = 0
     instant: int = 0
+    silent: int = 0
     _after: dict[str, EditContext] = field(default_factory=dict)
 
     def accepted(self, after: EditContext) -> None:
@@ -40,6 +41,7 @@ class Tabs:
         if after is not None and after.same_place(context):
             self.tabs += 1
             self.instant += answer.instant
+            self.silent += answer.suggestion is None
 
     @property
     def instant_rate(self) -> float:
@@ -56,7 +58,7 @@ def status(
     recording: str | None,
     trouble: str = "",
 ) -> dict[str, Any]:
-    """The answer to `tabspec/status`; docs/language-server.md lists the fields. ``trouble``: why a model that is loaded
+    """The answer to `tabspec/status`; docs/reference/protocol.md lists the fields. ``trouble``: why a model that is loaded
     could not answer last."""
     cache = engine.completion_cache if engine else None
     foreground, speculative = engine.in_flight if engine else (0, 0)
@@ -83,6 +85,7 @@ def status(
         "hit_rate": round(stats.hit_rate, 4),
         "tabs": tabs.tabs,
         "instant_tabs": tabs.instant,
+        "silent_tabs": tabs.silent,
         "instant_tab_rate": round(tabs.instant_rate, 4),
         "tokens": {
             "prefill": stats.usage.prefill,

@@ -6,7 +6,7 @@ import asyncio
 import shlex
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +74,11 @@ from tabspec.replay.user import User
 @click.option("--clock", type=click.Choice(["virtual", "wall"]), default="virtual", show_default=True, help="Time.")
 @click.option(
     "--latency",
-    default=None,
+    "latencies",
+    multiple=True,
     metavar="FILE|MS|measured",
-    help="Service times on the virtual clock: a latency file, milliseconds a suggestion, or as measured here.  "
-    "[default: the file of the bundled model; measured for others]",
+    help="Service times on the virtual clock: a latency file, milliseconds a suggestion, or as measured here; may be "
+    "given several times.  [default: the file of the bundled model; measured for others]",
 )
 @click.option("--depth", type=click.IntRange(1, 16), default=None, help="How many accepts ahead at most.")
 @click.option(
@@ -101,7 +102,7 @@ def replay_command(
     think_jitter: float,
     burst: int,
     clock: str,
-    latency: str | None,
+    latencies: tuple[str, ...],
     depth: int | None,
     economies: tuple[float, ...],
     seed: int,
@@ -117,11 +118,11 @@ def replay_command(
 
     Interrupting (Ctrl-C) ends with the report of what was done.
     """
-    check_users(crowd, latency)
-    if clock == "wall" and latency is not None:
+    check_users(crowd, latencies)
+    if clock == "wall" and latencies:
         raise InputError("--latency belongs to the virtual clock; with --clock wall the model takes the time it takes")
     recorded = model == "recorded"
-    if recorded and latency == "measured":
+    if recorded and "measured" in latencies:
         raise InputError("--latency measured: a recorded assistant computes nothing; give milliseconds, or nothing")
     given: dict[str, Any] = {"depth": depth}
     # A recorded assistant ended its suggestions itself: no rule of ours cuts them.
@@ -146,14 +147,14 @@ def replay_command(
         result = ReplayResult(tuple(play_crowds([*map(read_session, sessions)], settings, model, crowd)))
         _told(result, json_out, html_out)
         return 0
-    jobs = [(session, setting) for session in map(read_session, sessions) for setting in settings]
-    playing = (
-        _recorded(jobs, latency)
-        if recorded
-        else _wall(jobs, model)
-        if clock == "wall"
-        else _timed(jobs, model, latency)
-    )
+    loaded = [read_session(path) for path in sessions]
+    jobs = [
+        Job(session, replace(setting, latency=_pace_name(pace)) if len(latencies) > 1 else setting, pace or None)
+        for pace in dict.fromkeys(latencies or ("",))
+        for session in loaded
+        for setting in settings
+    ]
+    playing = _recorded(jobs) if recorded else _wall(jobs, model) if clock == "wall" else _timed(jobs, model)
     runs = asyncio.run(playing) if clock == "wall" else run_virtual(playing)
     _told(ReplayResult(tuple(runs)), json_out, html_out)
     return 0 if len(runs) == len(jobs) and not runs[-1].interrupted else 130
@@ -186,16 +187,26 @@ def _told(result: ReplayResult, json_out: Path | None, html_out: Path | None) ->
         click.echo(f"report written to {html_out}")
 
 
-Jobs = Sequence[tuple[Session, Setting]]
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A session under a setting, at a pace: the value of --latency, None for the default."""
+
+    session: Session
+    setting: Setting
+    pace: str | None
 
 
-async def _recorded(jobs: Jobs, latency: str | None) -> list[Run]:
+Jobs = Sequence[Job]
+ModelFor = Callable[[Job], Awaitable[Model]]
+
+
+async def _recorded(jobs: Jobs) -> list[Run]:
     """With each session's own recorded assistant, at its recorded times or at those given."""
     # A recorded answer is one piece: of a profile, only the time of a whole suggestion applies.
-    seconds = None if latency is None else parse_latency(latency).prefill_fixed_ms / 1000
+    given = {job.pace: parse_latency(job.pace).prefill_fixed_ms / 1000 for job in jobs if job.pace is not None}
 
-    async def model_for(session: Session) -> Model:
-        return RecordedModel(session, seconds)
+    async def model_for(job: Job) -> Model:
+        return RecordedModel(job.session, None if job.pace is None else given[job.pace])
 
     return await _play(jobs, model_for)
 
@@ -210,20 +221,19 @@ async def _wall(jobs: Jobs, name: str | None) -> list[Run]:
         await worker.close()
 
 
-async def _timed(jobs: Jobs, name: str | None, latency: str | None) -> list[Run]:
-    """On the virtual clock: answers are computed once for all policies, and take the time of a latency profile."""
+async def _timed(jobs: Jobs, name: str | None) -> list[Run]:
+    """On the virtual clock: answers are computed once for all runs, and take the time of a latency profile."""
+    bundled = read_latency(BUNDLED / "latency.json") if name in (None, "bundled") else None
+    given = {job.pace: bundled if job.pace is None else _profile(job.pace) for job in jobs}
     model = load_model(name)
     memo = MemoModel(model)
-    given = None if latency in (None, "measured") else parse_latency(str(latency))
-    if latency is None and name in (None, "bundled"):
-        given = read_latency(BUNDLED / "latency.json")
     measured: dict[str, LatencyProfile] = {}
 
-    async def model_for(session: Session) -> Model:
+    async def model_for(job: Job) -> Model:
         memo.fresh_kv()
-        profile = given or measured.get(session.name)
+        profile = given[job.pace] or measured.get(job.session.name)
         if profile is None:
-            profile = measured[session.name] = await calibrate(model, session, machine())
+            profile = measured[job.session.name] = await calibrate(model, job.session, machine())
         return TimedModel(memo, profile)
 
     try:
@@ -232,30 +242,43 @@ async def _timed(jobs: Jobs, name: str | None, latency: str | None) -> list[Run]
         await model.close()
 
 
-def _always(model: Model) -> Callable[[Session], Awaitable[Model]]:
-    async def model_for(_: Session) -> Model:
+def _profile(pace: str) -> LatencyProfile | None:
+    """The profile that a value of --latency names; None if it is to be measured here."""
+    return None if pace == "measured" else parse_latency(pace)
+
+
+def _pace_name(pace: str) -> str:
+    """A value of --latency in words."""
+    profile = _profile(pace)
+    if profile is None:
+        return "the model on this machine"
+    return "the bundled model" if profile.model == "bundled" else profile.model or Path(pace).name
+
+
+def _always(model: Model) -> ModelFor:
+    async def model_for(_: Job) -> Model:
         return model
 
     return model_for
 
 
-async def _play(jobs: Jobs, model_for: Callable[[Session], Awaitable[Model]]) -> list[Run]:
+async def _play(jobs: Jobs, model_for: ModelFor) -> list[Run]:
     """Run the jobs one after another, with a progress bar; an interrupted one is the last."""
     runs: list[Run] = []
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task("", total=len(jobs))
-        for number, (session, setting) in enumerate(jobs):
-            bars.update(task, description=f"{session.name} {setting.config.policy}")
-            model = await model_for(session)
-            setting = replace(setting, slots=slots_of(model))  # noqa: PLW2901
+        for number, job in enumerate(jobs):
+            bars.update(task, description=f"{job.session.name} {job.setting.config.policy}")
+            model = await model_for(job)
+            setting = replace(job.setting, slots=slots_of(model))
 
             def progress(part: float, done: int = number) -> None:
                 bars.update(task, completed=done + part)
 
             knows = model.knows if isinstance(model, RecordedModel) else None
-            run = await replay(session, model, setting, progress, knows=knows)
+            run = await replay(job.session, model, setting, progress, knows=knows)
             if isinstance(model, RecordedModel):
                 run = replace(run, notes=(*run.notes, model.note))
             runs.append(run)

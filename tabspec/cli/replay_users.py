@@ -58,7 +58,7 @@ def with_users(command: F) -> F:
             default="bundled-2-cores",
             show_default=True,
             metavar="NAME|FILE",
-            help="With --users: what a server can do, measured (docs/cluster.md).",
+            help="With --users: what a server can do, measured (docs/guide/cluster.md).",
         ),
         click.option(
             "--servers",
@@ -90,12 +90,12 @@ def with_users(command: F) -> F:
     return command
 
 
-def check_users(crowd: dict[str, Any], latency: str | None) -> None:
+def check_users(crowd: dict[str, Any], latencies: Sequence[str]) -> None:
     """Raises `InputError` for options that do not go together."""
     servers = crowd["servers"]
     if servers != "auto" and not (servers.isdecimal() and 1 <= int(servers) <= MOST_USERS):
         raise InputError(f"--servers {servers}: give a number from 1 to {MOST_USERS}, or auto")
-    if crowd["users"] and latency is not None:
+    if crowd["users"] and latencies:
         raise InputError("--latency is for one user; what servers can do is told by --service")
 
 
@@ -216,7 +216,8 @@ def _in_short(run: Run) -> str:
     needed = f", {shared.servers} server{'s' if shared.servers > 1 else ''}" if shared.servers else ""
     needed += "" if shared.holds or not shared.servers else " (not enough)"
     users = f"{shared.users} user{'s' if shared.users > 1 else ''}"
-    return f"{users}, {run.policy}: {run.instant_tabs} of {run.tabs} Tabs instant, wait p90 {wait}{needed}"
+    tabs = f"after {run.instant_next} of {run.tabs} Tabs the next suggestion at once, {run.nothing_tabs} times nothing"
+    return f"{users}, {run.policy}: {tabs}, wait p90 {wait}{needed}"
 
 
 def _answers(

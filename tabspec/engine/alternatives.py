@@ -54,7 +54,7 @@ class Alternatives:
         beginning first. It ends early if ``ask`` does."""
         texts = list(said)
         for beginning in await self._begin(self._question(context), ask):
-            # A text that begins so is what comes out again (docs/architecture.md): there is no need to ask.
+            # A text that begins so is what comes out again (docs/design/decoding.md): there is no need to ask.
             if beginning.logprob < LEAST_LOGPROB or any(text.startswith(beginning.text) for text in texts):
                 continue
             rest = await self._go_on(context, beginning.text, ask)

@@ -38,7 +38,8 @@ class Address:
     ``base`` has no ``/v1`` and no slash at its end. ``model`` is "" for the one that the server names first.
     ``format`` names a FIM format (`tabspec.prompt.fim`). ``tokenizer`` is a folder with the model's
     ``tokenizer.json``: prompts are sent as tokens then. ``exact`` decodes the line in progress under a constraint
-    (docs/servers.md). ``slots`` is how many requests may be in flight at a time (0: what the server tells, else 2).
+    (docs/guide/servers.md). ``slots`` is how many requests may be in flight at a time (0: what the server tells, else
+    2).
     ``slot`` pins llama.cpp's slot (-1: its choice). ``priority`` marks speculative requests for servers that schedule
     by it. ``recall`` sends `tabspec cluster` the file's text around the window, too, from which it can recall; by
     itself on this machine only.

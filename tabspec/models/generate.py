@@ -1,6 +1,6 @@
 """Canonical generation: greedy decoding under a constraint, so that an answer is a function of the text alone.
 
-The rules, and why typing what a suggestion says cannot change it, are told in docs/architecture.md. All local
+The rules, and why typing what a suggestion says cannot change it, are told in docs/design/decoding.md. All local
 decoders share this file; it knows them as `Decoder` only.
 """
 

@@ -39,7 +39,7 @@ class Weights(StrEnum):
 
 # llama.cpp knows pre-tokenizers by name only, and none that keeps a line end and the indentation behind it together,
 # as ours does. So those tokens are stored as user-defined ones, which it finds before it splits a text; for the rest
-# the nearest that it knows is this one (measured: docs/servers.md).
+# the nearest that it knows is this one (measured: docs/guide/servers.md).
 PRE_TOKENIZER = "qwen2"
 _LINE_ENDS = re.compile(r"\s*[\r\n]+[ \t]*")
 

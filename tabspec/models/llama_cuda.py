@@ -310,8 +310,8 @@ def fused(kind: str, single: bool, choice: tuple[int, int, int, int]) -> Way:
 
 
 def usual(kind: str, rows: int, device: torch.device) -> Way:
-    """What was fastest on an H100 for Qwen2.5-Coder's shapes (docs/gpu.md): our own kernels, but for the attention's
-    output with several rows, and for more rows than they take."""
+    """What was fastest on an H100 for Qwen2.5-Coder's shapes (docs/benchmarks): our own kernels, but for the
+    attention's output with several rows, and for more rows than they take."""
     if device.type != "cuda" or rows > SIZES[-1] or (rows > 1 and kind == "out"):
         return plain(kind)
     if rows == 1:

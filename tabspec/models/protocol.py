@@ -79,7 +79,7 @@ class GenerationRequest:
     """One question to a model: what stands between ``head`` + ``forced`` and ``suffix``?
 
     All three come from a `tabspec.prompt.window.Window`. ``head`` is tokenized as it stands; ``forced`` is decoded
-    under a constraint (docs/architecture.md), so that the answer is a function of the text alone. ``path`` is the
+    under a constraint (docs/design/decoding.md), so that the answer is a function of the text alone. ``path`` is the
     file's base name (a hint to the language). ``before`` and ``after`` are what the document has around the window, as
     far as it is given: no part of the prompt, but a model may recall it. ``resume`` is text that an earlier generation
     for the same question had already produced when it was interrupted: the answer goes on behind it and does not

@@ -10,7 +10,7 @@ for tokens of text; p_model(text) is the probability that the model gives to all
 the model's own: whether a middle is complete no file can say, for it has no cursors. The longest matches are the places
 in the file whose last n tokens are those just written, and the weight w grows with n. It is a function of the text
 around the cursor and of the tokens before, never of the text still forced; so an answer stays a function of the
-document (docs/architecture.md).
+document (docs/design/decoding.md).
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ class Writing:
         """Bytes of a token: the characters that are complete by now and belong to the suggestion, and what happened.
 
         A line end that moves the canonical cut ends the write: the rest of the token depends on a choice that, from
-        there on, is made anew (docs/architecture.md, rule 5).
+        there on, is made anew (docs/design/decoding.md, rule 5).
         """
         chars, self.held, broken = _decode(self.held + data)
         for i, char in enumerate(chars):

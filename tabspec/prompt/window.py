@@ -1,6 +1,6 @@
 """Which part of a document a model gets to see, and where in it decoding under a constraint begins.
 
-Why both must be functions of the document alone is told in docs/architecture.md.
+Why both must be functions of the document alone is told in docs/design/decoding.md.
 """
 
 from __future__ import annotations

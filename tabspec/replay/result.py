@@ -21,7 +21,7 @@ from tabspec.errors import InputError
 from tabspec.regular import read_regular
 from tabspec.replay.bounded import MAX_FILE_BYTES, MAX_VALUES, values_in
 from tabspec.replay.fleet.result import Shared
-from tabspec.suggestion import Miss, Source
+from tabspec.suggestion import Miss, Reason, Source
 
 FORMAT = "tabspec-replay"
 VERSION = 1
@@ -33,6 +33,8 @@ PERFECT = "perfect"
 """In place of a policy: a chain that knows which suggestions will be taken (tabspec.replay.foresight)."""
 
 INSTANT = frozenset({Source.EXACT, Source.TYPE_THROUGH, Source.SPECULATED})
+SILENCES = frozenset({Reason.EMPTY, Reason.WITHHELD, Reason.REJECTED, Reason.EXCLUDED})
+"""An answer was there, and it was that nothing is offered here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,17 @@ class RequestRecord:
         """Asked after an accept, and answered from the completion cache with no wait: with a suggestion, or with the
         knowledge that there is none (which a recording that was never asked there does not have)."""
         return self.tab and (self.instant or self.cached) and self.miss != Miss.UNRECORDED
+
+    @property
+    def instant_next(self) -> bool:
+        """Asked after an accept, and answered with a suggestion from the completion cache."""
+        return self.tab and self.instant
+
+    @property
+    def unanswered_tab(self) -> bool:
+        """Asked after an accept, with no answer: the user typed on first, the model failed, or (of a recorded
+        assistant) the recording does not say."""
+        return self.tab and self.source == Source.NONE and (self.reason not in SILENCES or self.miss == Miss.UNRECORDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +168,10 @@ class Run:
     cache: CacheStats
     stale_served: int
     misses: dict[str, int] = field(default_factory=dict)
-    silent_tabs: int = 0  # Tabs after which there was nothing to suggest
+    silent_tabs: int = 0  # Tabs that no suggestion followed
+    unanswered_tabs: int = 0  # of these, the ones without an answer (`RequestRecord.unanswered_tab`)
+    instant_next: int = 0  # Tabs after which the next suggestion (not silence) was there at once
+    next_latency_ms: Latency = field(default_factory=Latency)  # of the Tabs that a suggestion followed
     kinds: dict[str, KindResult] = field(default_factory=dict)
     duration_s: float = 0.0
     synthetic: bool = False
@@ -168,6 +184,22 @@ class Run:
     economy: float | None = None  # where runs of one policy differ in it
     think_jitter: float = 0.0  # how much the reading time varies (`tabspec.replay.thinking`)
     burst: int = 1  # Tabs in a row
+    latency: str = ""  # how long the model takes, in words, where replays of one model differ in it
+
+    @property
+    def nothing_tabs(self) -> int:
+        """Tabs after which the answer was that there is nothing to suggest."""
+        return self.silent_tabs - self.unanswered_tabs
+
+    @property
+    def waited_tabs(self) -> int:
+        """Tabs after which the next suggestion came, but not at once."""
+        return self.tabs - self.silent_tabs - self.instant_next
+
+    @property
+    def instant_next_rate(self) -> float:
+        """Next suggestions that were there at once, of all Tabs but those with nothing to suggest."""
+        return ratio(self.instant_next, self.tabs - self.nothing_tabs)
 
     @property
     def name(self) -> str:
@@ -200,8 +232,11 @@ class Aggregates(TypedDict):
     instant_tabs: int
     instant_tab_rate: float
     silent_tabs: int
+    unanswered_tabs: int
+    instant_next: int
     latency_ms: Latency
     tab_latency_ms: Latency
+    next_latency_ms: Latency
     misses: dict[str, int]
 
 
@@ -222,8 +257,11 @@ def aggregates(timeline: Iterable[RequestRecord]) -> Aggregates:
         instant_tabs=instant_tabs,
         instant_tab_rate=ratio(instant_tabs, len(tabs)),
         silent_tabs=sum(record.source == Source.NONE for record in tabs),
+        unanswered_tabs=sum(record.unanswered_tab for record in tabs),
+        instant_next=sum(record.instant_next for record in tabs),
         latency_ms=latency(record.ms for record in records),
         tab_latency_ms=latency(record.ms for record in tabs),
+        next_latency_ms=latency(record.ms for record in tabs if record.source != Source.NONE),
         misses=dict(sorted(misses.items())),
     )
 
@@ -399,10 +437,25 @@ def loads(text: str) -> ReplayResult:
         raise InputError('is not a replay result: "version" is not a number')
     if version > VERSION:
         raise InputError(f"has version {version}, and this tabspec reads up to {VERSION}; use a newer tabspec")
-    runs: tuple[Run, ...] = _read(data.get("runs", MISSING), tuple[Run, ...], "runs")
+    raw = data.get("runs", MISSING)
+    runs: tuple[Run, ...] = _read(raw, tuple[Run, ...], "runs")
+    runs = tuple(run if "instant_next" in item else _recounted(run) for run, item in zip(runs, raw, strict=True))
     for number, run in enumerate(runs):
         _check(run, f"runs[{number}]")
     return ReplayResult(runs)
+
+
+def _recounted(run: Run) -> Run:
+    """A run written before `instant_next` was counted. Without its requests, the count is a lower bound."""
+    if len(run.timeline) != run.requests:
+        return replace(run, instant_next=max(run.instant_tabs - run.silent_tabs, 0))
+    found = aggregates(run.timeline)
+    return replace(
+        run,
+        instant_next=found["instant_next"],
+        unanswered_tabs=found["unanswered_tabs"],
+        next_latency_ms=found["next_latency_ms"],
+    )
 
 
 def _no_constant(name: str) -> Any:
@@ -417,6 +470,12 @@ def _check(run: Run, where: str) -> None:
         raise InputError(f"{where}.sources add up to {total}, but there are {run.requests} requests")
     if run.instant_tabs > run.tabs:
         raise InputError(f"{where}.instant_tabs is {run.instant_tabs}, but there are {run.tabs} tabs")
+    if run.unanswered_tabs > run.silent_tabs:
+        raise InputError(
+            f"{where}.unanswered_tabs is {run.unanswered_tabs}, but there are {run.silent_tabs} silent_tabs"
+        )
+    if run.instant_next + run.silent_tabs > run.tabs:
+        raise InputError(f"{where}.instant_next is {run.instant_next}, too many for {run.tabs} tabs")
     for number, record in enumerate(run.timeline):
         if record.source not in run.sources:
             raise InputError(f"{where}.timeline[{number}].source: {record.source!r} is no source")

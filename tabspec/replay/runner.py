@@ -49,6 +49,8 @@ class Setting:
     """Whether it is known beforehand which suggestions the user will take; the policy should be `Policy.CHAIN`."""
     named: bool = False
     """Whether the run is told apart by its economy."""
+    latency: str = ""
+    """How long the model takes, in words, where the runs of a result differ in it."""
     clock: str = "virtual"
     seed: int = 0
     limit: int | None = None
@@ -276,6 +278,7 @@ def _run(session: Session, model: Model, setting: Setting, stage: _Stage, interr
         think_ms=setting.think_ms,
         think_jitter=setting.jitter,
         burst=setting.burst,
+        latency=setting.latency,
         seed=setting.seed,
         git_commit=setting.git_commit,
         machine=setting.machine,

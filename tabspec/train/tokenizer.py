@@ -1,6 +1,6 @@
 """The tokenizer: byte-level BPE that keeps a line end and the indentation behind it together.
 
-A suggestion is computed from a cut in front of the white space that holds the last line end (docs/architecture.md).
+A suggestion is computed from a cut in front of the white space that holds the last line end (docs/design/decoding.md).
 So that such a cut never changes the tokens before it, a run of white space with a line end in it is a piece of its
 own: nothing is merged across its start.
 """

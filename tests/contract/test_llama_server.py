@@ -230,7 +230,7 @@ def test_a_wrong_key_is_told(tiny: Path, url: str) -> None:
 
 
 def test_the_tokens_of_an_exported_model_are_the_tokenizers(bundled_on_llama: str) -> None:
-    """llama.cpp cuts text by a pre-tokenizer of its own: how often otherwise than ours (docs/servers.md)."""
+    """llama.cpp cuts text by a pre-tokenizer of its own: how often otherwise than ours (docs/guide/servers.md)."""
     from tokenizers import Tokenizer
 
     ours = Tokenizer.from_file(str(BUNDLED / "tokenizer.json"))

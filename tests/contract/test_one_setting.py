@@ -1,7 +1,7 @@
 """From the bundled model to a server by one setting: each feature is tried with both, by the same lines.
 
 The server is a real llama-server with the bundled model as GGUF (q8_0), named as `--model` would name it. What differs
-is in docs/servers.md, and held at the end.
+is in docs/guide/servers.md, and held at the end.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ async def test_what_was_written_is_gone_on_with_and_what_is_closed_stops(model: 
 
 
 async def test_the_benchmark_tells_our_share_and_how_soon_a_slot_is_free(address: str) -> None:
-    """Figures are for a quiet machine (docs/servers.md); that an answer goes on without a reader would be seen here:
+    """Figures need a quiet machine (docs/benchmarks); that an answer goes on without a reader would be seen here:
     500 tokens take more than a second."""
     result = await measure(address.partition("?")[0] + "?exact=off", 5, 4)
     figures = result["ms"]

@@ -1,7 +1,7 @@
 """`HttpModel` against a real `transformers serve`: the same weights as in this process, in float32.
 
 This server knows no grammar: it continues the tokens of the text that it is given. So its answers equal the model's own
-where no line is in progress; within a word they may differ, as docs/servers.md says of `exact=off`.
+where no line is in progress; within a word they may differ, as docs/guide/servers.md says of `exact=off`.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from tabspec.replay.result import (
     pooled,
     save,
 )
-from tabspec.suggestion import Source
+from tabspec.suggestion import Reason, Source
 
 milliseconds = st.floats(0, 1e6, allow_nan=False)
 records = st.lists(
@@ -38,6 +38,8 @@ records = st.lists(
         t=milliseconds,
         ms=milliseconds,
         source=st.sampled_from([source.value for source in Source]),
+        reason=st.sampled_from([None, *(reason.value for reason in Reason)]),
+        cached=st.booleans(),
         tab=st.booleans(),
         accepted=st.booleans(),
         shown=st.booleans(),
@@ -83,6 +85,12 @@ def test_aggregates_against_counting_one_by_one(timeline: list[RequestRecord]) -
     assert (found["tabs"], found["instant_tabs"]) == (tabs, instant_tabs)
     assert found["instant_tab_rate"] == (instant_tabs / tabs if tabs else 0.0)
     assert found["misses"] == misses
+    after = [record for record in timeline if record.tab]
+    known = [r for r in after if r.source == "none" and r.miss != "unrecorded"]
+    nothing = sum(r.reason in ("empty", "withheld", "rejected", "excluded") for r in known)
+    assert found["instant_next"] == sum(r.source in ("exact", "type_through", "speculated") for r in after)
+    assert found["silent_tabs"] - found["unanswered_tabs"] == nothing
+    assert found["next_latency_ms"] == latency(r.ms for r in after if r.source != "none")
     assert found["silent_tabs"] == sum(record.tab and record.source == "none" for record in timeline)
     assert sum(misses.values()) == tabs - instant_tabs
     assert found["tab_latency_ms"].max == max((record.ms for record in timeline if record.tab), default=0.0)
@@ -167,6 +175,22 @@ def without(name: str) -> str:
     return json.dumps(data)
 
 
+def test_results_from_before_suggestions_and_silences_were_counted_apart() -> None:
+    """Their requests give the counts; without requests (many users) there is a lower bound."""
+    data = json.loads(dumps(results.result(40)))
+    new = loads(json.dumps(data)).runs
+    for run in data["runs"]:
+        for name in ("instant_next", "unanswered_tabs", "next_latency_ms"):
+            del run[name]
+    for before, now in zip(loads(json.dumps(data)).runs, new, strict=True):
+        assert (before.instant_next, before.unanswered_tabs) == (now.instant_next, now.unanswered_tabs)
+        assert before.next_latency_ms.p99 == pytest.approx(now.next_latency_ms.p99, abs=0.001)
+    for run in data["runs"]:
+        run["timeline"] = []
+    for before, now in zip(loads(json.dumps(data)).runs, new, strict=True):
+        assert 0 <= before.instant_next <= now.instant_next
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -189,6 +213,8 @@ def without(name: str) -> str:
         (changed("runs", 0, "sources", "model", to=77), "runs[0].sources add up to"),
         (changed("runs", 0, "sources", "magic", to=0), "runs[0].sources.magic is no source"),
         (changed("runs", 0, "instant_tabs", to=999), "runs[0].instant_tabs is 999"),
+        (changed("runs", 0, "unanswered_tabs", to=999), "runs[0].unanswered_tabs is 999"),
+        (changed("runs", 0, "instant_next", to=999), "runs[0].instant_next is 999"),
         (changed("runs", 0, "timeline", 2, "source", to="magic"), "runs[0].timeline[2].source: 'magic' is no source"),
     ],
 )

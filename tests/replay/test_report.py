@@ -19,7 +19,7 @@ from rich.console import Console
 from tabspec.cli.report import report_command
 from tabspec.errors import InputError
 from tabspec.replay.report import charts, print_table, render, timeline, words
-from tabspec.replay.report.grouping import groups
+from tabspec.replay.report.grouping import groups, leading
 from tabspec.replay.result import CacheSample, ReplayResult, RequestRecord, dumps, save
 
 EVIL = '</script><b onmouseover="x()">\'&<!--\u2028'
@@ -164,33 +164,61 @@ def outcome(policy: str, instant: int, tabs: int) -> results.Run:
 @pytest.mark.parametrize(
     ("runs", "says"),
     [
-        ([("none", 0, 44), ("chain", 41, 44)], "41 of 44 Tabs were answered instantly. Without speculation: 0."),
         (
-            [("none", 0, 44), ("cache", 3, 44), ("depth1", 20, 44)],
-            "20 of 44 Tabs were answered instantly. Without speculation: 3.",
+            [("none", 0, 44), ("chain", 41, 44)],
+            "After 41 of 44 Tabs (93 %) the next suggestion was there at once. Without speculation: after 0 of 44.",
         ),
-        ([("cache", 1, 40), ("chain", 44, 44)], "All 44 Tabs were answered instantly. Without speculation: 1 of 40."),
         (
-            [("cache", 5, 9), ("chain", 5, 9)],
-            "5 of 9 Tabs were answered instantly. Speculation brought nothing here: without it there were 5.",
+            [("none", 0, 44), ("cache", 3, 40), ("depth1", 20, 44)],
+            "After 20 of 44 Tabs (45 %) the next suggestion was there at once. Without speculation: after 3 of 40.",
         ),
-        ([("chain", 1, 9)], "1 of 9 Tabs was answered instantly."),
-        ([("chain", 0, 1)], "The one Tab had to wait."),
-        ([("cache", 2, 3)], "2 of 3 Tabs were answered instantly, without speculation."),
-        ([("chain", 9, 9), ("depth1", 9, 9)], "All 9 Tabs were answered instantly."),
+        ([("chain", 1, 9)], "After 1 of 9 Tabs (11 %) the next suggestion was there at once."),
+        ([("chain", 0, 1)], "After 0 of 1 Tab (0 %) the next suggestion was there at once."),
+        (
+            [("cache", 2, 3)],
+            "After 2 of 3 Tabs (67 %) the next suggestion was there at once, without speculation.",
+        ),
         ([], "There is nothing to report: no run was made."),
     ],
 )
 def test_the_headline_says_what_speculation_brought(runs: list[tuple[str, int, int]], says: str) -> None:
-    assert words.headline([outcome(*run) for run in runs]) == says
+    assert words.headline([outcome(*run) for run in runs]).replace("\u202f", " ") == says
 
 
-def test_tabs_after_which_there_was_nothing_to_suggest_are_told() -> None:
+def test_tabs_that_no_suggestion_followed_at_once_are_counted_apart() -> None:
     hit = RequestRecord(0.0, 0.0, "exact", tab=True)
-    silent = RequestRecord(1.0, 0.0, "none", tab=True, cached=True)
-    told = words.nothing_to_suggest([results.run_of([hit, silent, silent])])
-    assert told == "After 2 of them there was nothing to suggest."
-    assert words.nothing_to_suggest([results.run_of([hit])]) == words.nothing_to_suggest([]) == ""
+    silent = RequestRecord(1.0, 0.0, "none", reason="empty", tab=True, cached=True)
+    waited = RequestRecord(2.0, 80.0, "model", tab=True)
+    gone = RequestRecord(3.0, 80.0, "none", reason="superseded", tab=True)
+    run = results.run_of([hit, silent, silent, waited, gone])
+    assert (run.instant_next, run.waited_tabs, run.nothing_tabs, run.unanswered_tabs) == (1, 1, 2, 1)
+    assert run.instant_tabs == 3 and run.instant_next_rate == 1 / 3
+    assert words.other_tabs([run]).replace("\u202f", " ") == (
+        "Of its other Tabs, after 2 (40 %) there was nothing to suggest, after 1 (20 %) the next suggestion had to be "
+        "waited for, after 1 (20 %) no answer came before the user typed on."
+    )
+    assert words.other_tabs([results.run_of([hit])]) == words.other_tabs([]) == ""
+
+
+def test_one_model_at_two_paces_is_two_comparisons(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each pace has its own table of all sessions; runs of different paces are never added up."""
+    runs = [
+        replace(outcome(policy, instant, 4), session=session, latency=pace)
+        for pace, instant in (("slow", 1), ("fast", 3))
+        for session in ("a", "b")
+        for policy in ("none", "chain")
+    ]
+    result = ReplayResult(tuple(runs))
+    found = groups(result)
+    assert [(group.sessions, group.latency) for group in found] == [
+        (2, "slow"), (2, "fast"), (1, "slow"), (1, "slow"), (1, "fast"), (1, "fast")
+    ]  # fmt: skip
+    assert leading(found) == found[:2]
+    print_table(result)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert printed.index("Pace of the model: slow After 2 of 8") < printed.index("Pace of the model: fast After 6 of 8")
+    page = render(result)
+    assert page.index("at the pace of slow") < page.index("The same at the pace of fast")
 
 
 @given(st.floats(0, 1e12))
@@ -285,7 +313,7 @@ def test_a_row_marks_tabs_and_pauses() -> None:
     drawn = str(timeline.row(cells, None))
     assert 'class="pause" d="M1 0' in drawn
     assert 'class="tab-mark" d="M1.2 ' in drawn
-    assert "0:00 to 1:40: 2 requests, 1 answered instantly, 1 after a Tab" in drawn
+    assert "0:00 to 1:40: 2 requests, 1 answered at once, 1 after a Tab" in drawn
     assert 'd="M0 0V' in str(timeline.row(cells, -40.0))
 
 
@@ -315,22 +343,7 @@ def test_the_row_of_a_policy() -> None:
         cache=results.CacheStats(1, 2048, 0),
     )
     row = next(line for line in printed(ReplayResult((run,))).splitlines() if line.startswith("depth1"))
-    assert row.split() == [
-        "depth1",
-        "2",
-        "50%",
-        "1/2",
-        "50%",
-        "0.2",
-        "ms",
-        "1.28",
-        "s",
-        "50%",
-        "1.2k",
-        "300",
-        "2.0",
-        "KiB",
-    ]
+    assert row.split() == ["depth1", "50%", "2", "1", "1", "0", "0", "0.2", "ms", "1.28", "s", "50%", "1.2k", "300"]
 
 
 def test_no_tabs_no_tab_latency() -> None:

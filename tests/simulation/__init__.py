@@ -1,1 +1,1 @@
-"""The engine under a deterministic, seeded simulator. docs/simulation.md tells what is simulated and checked."""
+"""The engine under a deterministic, seeded simulator. docs/contribute/simulation.md describes it."""

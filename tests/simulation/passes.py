@@ -14,7 +14,7 @@ from typing import Any
 
 from tabspec.models.together import MOST_ROWS, Together
 
-# What each further sequence adds to a pass: four cost 1.7 times one (docs/results.md).
+# What each further sequence adds to a pass: four cost 1.7 times one (docs/benchmarks).
 BESIDE = 0.24
 
 

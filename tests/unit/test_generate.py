@@ -116,7 +116,7 @@ def expected(local: LocalDecoding, request: GenerationRequest, head: str, tokens
 
 
 def oracle(local: LocalDecoding, request: GenerationRequest) -> str:
-    """The rules of docs/architecture.md, as slowly and plainly as they can be written: no KV cache, no drafts, every
+    """The rules of docs/design/decoding.md, as slowly and plainly as they can be written: no KV cache, no drafts, every
     token of the vocabulary looked at in each step."""
     vocabulary, stop = local.vocabulary, request.stop
     text, cursor = request.head + request.forced, len(request.head + request.forced)

@@ -44,7 +44,7 @@ function account(status: Status): string {
   return `<p>Since the language server started. Model: ${escape(model.detail || model.name)} (${model.state}); policy: ${escape(status.policy)}.</p>
 <div class="figures">
 ${figure(suggested(status) ? percent(status.hit_rate) : "–", "of the suggestions were there without waiting for the model")}
-${figure(status.tabs ? percent(status.instant_tab_rate) : "–", `of ${status.tabs} Tabs: the next suggestion was already there`)}
+${figure(status.tabs ? percent(status.instant_tab_rate) : "–", `of ${status.tabs} Tabs: the next suggestion was already there; after ${status.silent_tabs} there was none`)}
 ${figure(`${status.accepted} of ${status.shown}`, `shown suggestions accepted; ${status.rejected} rejected`)}
 </div>
 <h2>How ${status.requests} requests were answered</h2>

@@ -14,9 +14,10 @@ export interface Status {
   rejected: number;
   /** Of the requests answered with a suggestion, those that did not wait for the model. */
   hit_rate: number;
-  /** Accepts followed by a request at the resulting cursor, and those of them answered with no wait. */
+  /** Accepts followed by a request at the resulting cursor; those answered with a suggestion and no wait; those without one. */
   tabs: number;
   instant_tabs: number;
+  silent_tabs: number;
   instant_tab_rate: number;
   tokens: Record<"prefill" | "prefill_reused" | "decoded" | "decoded_speculative" | "decoded_unused", number>;
   cache: { entries: number; bytes: number; evictions: number };
@@ -43,11 +44,11 @@ export function shown(phase: Phase, on: boolean, status: Status | undefined): Sh
     return say(`$(loading~spin) tabspec: model${percent}`, `The model is loading. ${model.detail}`);
   }
   if (!suggested(status)) return say("$(zap) tabspec", `No suggestions yet. Model: ${model.detail || model.name}`);
-  const { shown, accepted, rejected, tabs, instant_tabs } = status;
+  const { shown, accepted, rejected, tabs, instant_tabs, silent_tabs } = status;
   return say(
     `$(zap) tabspec ${percent(status.hit_rate)}`,
     `${percent(status.hit_rate)} of the suggestions were there without waiting for the model; ` +
-      `${instant_tabs} of ${tabs} after Tab. ${shown} shown, ${accepted} accepted, ${rejected} rejected.`,
+      `${instant_tabs} of ${tabs} after Tab, where ${silent_tabs} had nothing to suggest. ${shown} shown, ${accepted} accepted, ${rejected} rejected.`,
   );
 }
 

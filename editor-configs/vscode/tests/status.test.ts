@@ -15,6 +15,7 @@ const READY: Status = {
   hit_rate: 0.745,
   tabs: 2,
   instant_tabs: 2,
+  silent_tabs: 0,
   instant_tab_rate: 1,
   tokens: { prefill: 10, prefill_reused: 4, decoded: 8, decoded_speculative: 4, decoded_unused: 1 },
   cache: { entries: 3, bytes: 2048, evictions: 0 },

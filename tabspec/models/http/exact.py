@@ -1,7 +1,7 @@
 """Answers that are a function of the text alone, from a server that decodes under a grammar (llama.cpp).
 
 The prompt ends at the canonical cut; what stands between it and the cursor is forced by a grammar, token by token,
-which is rule 4 of docs/architecture.md. When the answer itself passes a cut (rule 5), it is asked again from there
+which is rule 4 of docs/design/decoding.md. When the answer itself passes a cut (rule 5), it is asked again from there
 on.
 """
 

@@ -229,7 +229,8 @@ def steps(top: float) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A policy in the picture of cost (unused tokens for each accepted character) and gain (instant-Tab rate).
+    """A policy in the picture of cost (unused tokens for each accepted character) and gain (next
+    suggestions that were there at once).
 
     Points of one ``curve`` are joined by a line.
     """
@@ -263,7 +264,7 @@ def trade(points: Sequence[Point]) -> Markup:
             marks.append(tag("line", class_="curve", x1=x1, y1=y1, x2=x2, y2=y2))
     for point in points:
         x, y = ratio(point.cost, scale[-1]), _height(point.rate)
-        title = f"{point.name}: {words.percent(point.rate)} instant, {point.cost:.2f} unused tokens a character"
+        title = f"{point.name}: {words.percent(point.rate)} at once, {point.cost:.2f} unused tokens a character"
         marks.append(tag("circle", tag("title", title), class_="policy-dot", cx=_inside(x), cy=y, r=6))
     for name, point in _labels(points, scale[-1]):
         x, y = ratio(point.cost, scale[-1]), _height(point.rate)
@@ -282,7 +283,7 @@ def trade(points: Sequence[Point]) -> Markup:
                 text_anchor=anchor,
             )
         )
-    title = "Instant-Tab rate against unused tokens for each accepted character, one point a policy"
+    title = "Next suggestions at once against unused tokens for each accepted character, one point a policy"
     return tag("svg", tag("title", title), *marks, class_="trade", width="100%", height=232, role="img")
 
 

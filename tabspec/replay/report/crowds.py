@@ -32,10 +32,10 @@ def crowds(runs: Sequence[Run]) -> Crowds | None:
     longest = max((shared.wait_ms.p90 or 0.0 for _, shared in pairs), default=0.0)
     panels = [
         _panel(
-            "Instant Tabs",
-            "Of the Tabs, those whose next suggestion was there.",
+            "Next suggestion at once",
+            "Of the Tabs after which there was something to suggest.",
             pairs,
-            lambda run, _: (run.instant_tab_rate, words.percent(run.instant_tab_rate), ""),
+            lambda run, _: (run.instant_next_rate, words.percent(run.instant_next_rate), ""),
         ),
         _panel(
             "How long the foreground waits",

@@ -17,6 +17,7 @@ class Group:
     runs: tuple[Run, ...]
     notes: tuple[str, ...] = ()
     sessions: int = 1
+    latency: str = ""  # the model's pace, where the result has several
 
     @property
     def synthetic(self) -> bool:
@@ -24,7 +25,8 @@ class Group:
 
 
 def groups(result: ReplayResult) -> list[Group]:
-    """One group a session, in the order of the runs; before them, if there are several, all of them together.
+    """One group a session, in the order of the runs. Before them, for each way in which several sessions were
+    replayed, all of those together.
 
     Sessions replayed with another user, model, pace or clock are not comparable and get groups of their own.
     """
@@ -32,29 +34,31 @@ def groups(result: ReplayResult) -> list[Group]:
     for run in result.runs:
         together.setdefault((run.session, *_played(run), run.seed), []).append(run)
     found = [_session(tuple(runs)) for runs in together.values()]
-    if len(found) > 1 and (overall := _overall(found)):
-        return [overall, *found]
-    return found
+    alike: dict[tuple[object, ...], list[Group]] = {}
+    for group in found:
+        alike.setdefault(_played(group.runs[0]), []).append(group)
+    return [*filter(None, (_overall(members) for members in alike.values() if len(members) > 1)), *found]
+
+
+def leading(found: list[Group]) -> list[Group]:
+    """The groups that a summary is about: all sessions together, each pace once; else the first session."""
+    return [group for group in found if group.sessions > 1] or found[:1]
 
 
 def _session(runs: tuple[Run, ...]) -> Group:
     first = runs[0]
-    about = [first.language, first.model, f"user {first.user}"]
+    about = [first.language, first.model, _pace(first.latency), f"user {first.user}"]
     if first.user == "tab":
         about[-1] += f", {first.think_ms:g} ms"
     if first.synthetic:
         about.insert(0, "synthetic")
     notes = tuple(dict.fromkeys(note for run in runs for note in run.notes))
-    return Group(words.session_name(first.session), " · ".join(filter(None, about)), runs, notes)
+    title, subtitle = words.session_name(first.session), " · ".join(filter(None, about))
+    return Group(title, subtitle, runs, notes, latency=first.latency)
 
 
 def _overall(found: list[Group]) -> Group | None:
-    """All sessions as one, for the policies that every session was replayed with; None if there are none.
-
-    Sessions replayed with different models or users do not add up to anything.
-    """
-    if len({_played(run) for group in found for run in group.runs}) > 1:
-        return None
+    """All sessions as one, for the policies that every session was replayed with; None if there are none."""
     policies = [run.name for run in found[0].runs if all(run.name in _policies(group) for group in found)]
     pools = []
     for policy in dict.fromkeys(policies):
@@ -64,13 +68,19 @@ def _overall(found: list[Group]) -> Group | None:
         pools.append(pool)
     if not pools:
         return None
+    pace = found[0].latency
     length = words.span(pools[0].duration_s)
-    return Group("All sessions", f"{len(found)} sessions, {length}", tuple(pools), sessions=len(found))
+    subtitle = " · ".join(filter(None, (f"{len(found)} sessions, {length}", _pace(pace))))
+    return Group("All sessions", subtitle, tuple(pools), sessions=len(found), latency=pace)
+
+
+def _pace(latency: str) -> str:
+    return latency and f"pace of the model: {latency}"
 
 
 def _played(run: Run) -> tuple[object, ...]:
     """With which model and by whom: runs that differ in it are not comparable."""
-    return run.model, run.user, run.think_ms, run.think_jitter, run.burst, run.clock
+    return run.model, run.latency, run.user, run.think_ms, run.think_jitter, run.burst, run.clock
 
 
 def _policies(group: Group) -> set[str]:

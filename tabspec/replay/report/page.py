@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from tabspec.errors import InputError
 from tabspec.replay.report import timeline, words
 from tabspec.replay.report.crowds import crowds
-from tabspec.replay.report.grouping import Group, groups
+from tabspec.replay.report.grouping import Group, groups, leading
 from tabspec.replay.report.sections import section
 from tabspec.replay.result import ReplayResult, Run
 
@@ -33,14 +33,15 @@ def render(result: ReplayResult) -> str:
     views = sum(len(group.runs) for group in found if group.sessions == 1)
     columns = min(COLUMNS_EACH, COLUMNS // max(views, 1))
     hover: dict[str, list[list[str]]] = {}
-    sections = [section(group, f"g{number}", columns, hover) for number, group in enumerate(found)]
-    first = found[0].runs if found else ()
+    heads = leading(found)
+    sections = [section(group, f"g{number}", columns, hover, group in heads) for number, group in enumerate(found)]
+    first = heads[0].runs if heads else ()
     return (
         _environment()
         .get_template("page.html.j2")
         .render(
             title=words.headline(first),
-            empty=words.nothing_to_suggest(first),
+            rest=words.other_tabs(first),
             stale=words.stale(result.runs),
             crowds=crowds(result.runs),
             head=_two(words.headline(first)),
@@ -126,4 +127,4 @@ def _notes(found: list[Group], result: ReplayResult) -> list[str]:
             notes += [f"{group.title}: {note}" for note in group.notes]
     else:
         notes += [note for group in found for note in group.notes]
-    return notes
+    return list(dict.fromkeys(notes))  # a session that was replayed at several paces has its notes several times

@@ -72,8 +72,12 @@ class Section:
     key: str
     group: Group
     headline: str
+    rest: str  # what the headline does not count
     best: str  # the policy that the facts are about
+    leading: bool  # shown in full; the others can be unfolded
     facts: tuple[tuple[str, str, str], ...]
+    after_tab: tuple[Row, ...]
+    after_tab_legend: tuple[tuple[str, str, str], ...]
     panels: tuple[Panel, ...]
     sources: tuple[Row, ...]
     legend: tuple[tuple[str, str, str], ...]
@@ -89,7 +93,7 @@ class Section:
     misses: tuple[MissList, ...]
 
 
-def section(group: Group, key: str, columns: int, hover: dict[str, list[list[str]]]) -> Section:
+def section(group: Group, key: str, columns: int, hover: dict[str, list[list[str]]], leading: bool) -> Section:
     runs = group.runs
     scale = charts.LogScale.over(run.latency_ms.max for run in runs)
     legend = timeline.legend({source: sum(run.sources[source] for run in runs) for source in Source})
@@ -97,8 +101,12 @@ def section(group: Group, key: str, columns: int, hover: dict[str, list[list[str
         key=key,
         group=group,
         headline=words.headline(runs),
+        rest=words.other_tabs(runs),
         best=words.best(runs).policy,
+        leading=leading,
         facts=_facts(runs),
+        after_tab=tuple(_after_tab_row(run, max(run.tabs for run in runs)) for run in runs if run.tabs),
+        after_tab_legend=tuple((style, name, "") for style, name, _ in AFTER_TAB),
         panels=_panels(runs),
         sources=tuple(_source_row(run) for run in runs),
         legend=tuple(legend),
@@ -132,8 +140,8 @@ def _facts(runs: tuple[Run, ...]) -> tuple[tuple[str, str, str], ...]:
 
     facts = []
     if top.tabs:
-        facts.append(fact("Wait after a Tab", "median", lambda run: words.milliseconds(run.tab_latency_ms.p50)))
-        facts.append(fact("Longest 1 in 100", "p99", lambda run: words.milliseconds(run.tab_latency_ms.p99)))
+        facts.append(fact("Wait for the next suggestion", "median", lambda run: _next_wait(run, 50)))
+        facts.append(fact("Longest 1 in 100", "p99", lambda run: _next_wait(run, 99)))
     facts.append(fact("Answers with no wait", "", lambda run: words.percent(run.hit_rate)))
     facts.append(
         (
@@ -149,37 +157,12 @@ def _facts(runs: tuple[Run, ...]) -> tuple[tuple[str, str, str], ...]:
 
 
 def _panels(runs: tuple[Run, ...]) -> tuple[Panel, ...]:
-    slowest = max(run.tab_latency_ms.p50 for run in runs)
+    slowest = max(run.next_latency_ms.p50 for run in runs)
     return (
         Panel(
-            "Instant Tabs",
-            "Answered from the completion cache, of all Tabs that were followed by a request.",
-            tuple(
-                _bar(
-                    run,
-                    run.instant_tab_rate,
-                    words.percent(run.instant_tab_rate),
-                    f"{words.count(run.instant_tabs)} of {words.count(run.tabs)}",
-                )
-                for run in runs
-            ),
-        ),
-        Panel(
-            "Hit rate",
-            "Answers that needed no wait for the model, of all requests answered with a suggestion.",
-            tuple(_bar(run, run.hit_rate, words.percent(run.hit_rate)) for run in runs),
-        ),
-        Panel(
-            "Median wait after a Tab",
-            "Shorter is better.",
-            tuple(
-                _bar(
-                    run,
-                    ratio(run.tab_latency_ms.p50, slowest),
-                    words.milliseconds(run.tab_latency_ms.p50) if run.tabs else words.DASH,
-                )
-                for run in runs
-            ),
+            "Median wait for the next suggestion",
+            "After a Tab that a suggestion followed. Shorter is better.",
+            tuple(_bar(run, ratio(run.next_latency_ms.p50, slowest), _next_wait(run, 50)) for run in runs),
         ),
         Panel(
             "Keystrokes saved",
@@ -187,6 +170,33 @@ def _panels(runs: tuple[Run, ...]) -> tuple[Panel, ...]:
             tuple(_bar(run, run.keystrokes_saved, words.percent(run.keystrokes_saved)) for run in runs),
         ),
     )
+
+
+AFTER_TAB: tuple[tuple[str, str, Callable[[Run], int]], ...] = (
+    ("s-speculated", "The next suggestion, at once", lambda run: run.instant_next),
+    ("s-model", "The next suggestion, after a wait", lambda run: run.waited_tabs),
+    ("s-joined", "No answer before the user typed on", lambda run: run.unanswered_tabs),
+    ("s-none", "Nothing to suggest", lambda run: run.nothing_tabs),
+)
+"""(class of page.css, name, number) of what may follow a Tab: each Tab counts once."""
+
+
+def _after_tab_row(run: Run, most: int) -> Row:
+    """The run's Tabs, on a scale of ``most`` Tabs: slow policies have fewer, since fewer suggestions come in time."""
+    parts = [
+        charts.Part(style, number, f"{name}: {words.count(number)} ({words.percent(ratio(number, run.tabs))})")
+        for style, name, count in AFTER_TAB
+        if (number := count(run))
+    ]
+    title = f"{run.name}: what followed {words.plural(run.tabs, 'Tab')}"
+    value = words.percent(ratio(run.instant_next, run.tabs))
+    return Row(run.name, charts.stacked(parts, most, title), value, f"{words.count(run.instant_next)} of {run.tabs}")
+
+
+def _next_wait(run: Run, percentile: int) -> str:
+    found = run.next_latency_ms
+    value = found.p50 if percentile == 50 else found.p99
+    return words.milliseconds(value) if run.tabs > run.silent_tabs else words.DASH
 
 
 def _bar(run: Run, fraction: float, value: str, hint: str = "") -> Row:
@@ -276,7 +286,7 @@ def _trade(runs: tuple[Run, ...]) -> Markup | None:
         charts.Point(
             run.name,
             ratio(run.tokens.decoded_unused, run.accepted_chars),
-            run.instant_tab_rate,
+            run.instant_next_rate,
             curve=run.policy if run.economy is not None else "",
         )
         for run in runs

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tabspec.replay.report import words
-from tabspec.replay.report.grouping import Group, groups
+from tabspec.replay.report.grouping import Group, groups, leading
 from tabspec.replay.result import ReplayResult, Run
 
 _PLAIN_SPACES = str.maketrans({"\u2009": ",", "\u202f": " "})  # terminals draw the thin ones as they like
@@ -32,11 +32,13 @@ def print_table(result: ReplayResult, console: Console | None = None) -> None:
         console.print()
     if warning := words.stale(result.runs):
         console.print(Text(warning, style="bold red"))
-    if sections:
-        console.print(Text(_plain(words.headline(sections[0].runs)), style="bold"))
-        if empty := words.nothing_to_suggest(sections[0].runs):
-            console.print(Text(_plain(empty)))
-    else:
+    for section in leading(sections):
+        if section.latency:
+            console.print(Text(_plain(f"\nPace of the model: {section.latency}")))
+        console.print(Text(_plain(words.headline(section.runs)), style="bold"))
+        if rest := words.other_tabs(section.runs):
+            console.print(Text(_plain(rest)))
+    if not sections:
         console.print("No runs.")
 
 
@@ -45,12 +47,13 @@ def _plain(text: str) -> str:
 
 
 def _table(section: Group) -> Table:
+    """Of the Tabs: the next suggestion was there at once, had to be waited for, nothing was to be suggested, no answer
+    came; then how long the next suggestions took."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
     table.add_column("policy", no_wrap=True)
-    for heading in ("asked", "hits", "instant\nTabs", "", "Tab\np50", "wait\np99", "by\nTab", "tokens\nused"):
+    headings = ("hits", "Tabs", "at\nonce", "wait\ned", "noth\ning", "no\nanswer", "next\np50", "after\np99")
+    for heading in (*headings, "by\nTab", "tokens\nused", "tokens\nunused"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("tokens\nunused", justify="right", no_wrap=True)
-    table.add_column("cache", justify="right", no_wrap=True)
     top = words.best(section.runs)
     for run in section.runs:
         table.add_row(*map(_plain, _row(run)), style="bold green" if run is top and len(section.runs) > 1 else None)
@@ -62,7 +65,7 @@ def _crowds(runs: Sequence[Run]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for heading in ("users", "policy"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("instant", "wait\np50", "\np90", "queue\np90", "tokens\n/ s", "busy", "servers", "needed"):
+    for heading in ("at\nonce", "wait\np50", "\np90", "queue\np90", "tokens\n/ s", "busy", "servers", "needed"):
         table.add_column(heading, justify="right", no_wrap=True)
     for run in runs:
         shared = run.shared
@@ -74,7 +77,7 @@ def _crowds(runs: Sequence[Run]) -> Table:
                 (
                     words.count(shared.users),
                     run.name,
-                    _percent(run.instant_tab_rate),
+                    _percent(run.instant_next_rate),
                     words.wait(shared.wait_ms.p50),
                     words.wait(shared.wait_ms.p90),
                     words.wait(shared.queue_ms.p90),
@@ -93,17 +96,15 @@ def _percent(rate: float) -> str:
 
 
 def _row(run: Run) -> Sequence[str]:
-    tabs = run.tabs > 0
+    followed = run.tabs > run.silent_tabs
+    tabs = (run.tabs, run.instant_next, run.waited_tabs, run.nothing_tabs, run.unanswered_tabs)
     return (
         run.name,
-        words.short_count(run.requests),
         _percent(run.hit_rate),
-        f"{words.short_count(run.instant_tabs)}/{words.short_count(run.tabs)}",
-        _percent(run.instant_tab_rate) if tabs else words.DASH,
-        words.milliseconds(run.tab_latency_ms.p50) if tabs else words.DASH,
-        words.milliseconds(run.tab_latency_ms.p99) if tabs else words.DASH,
+        *map(words.short_count, tabs),
+        words.milliseconds(run.next_latency_ms.p50) if followed else words.DASH,
+        words.milliseconds(run.next_latency_ms.p99) if followed else words.DASH,
         _percent(run.keystrokes_saved),
         words.short_count(run.tokens.decoded_used),
         words.short_count(run.tokens.decoded_unused),
-        words.size(run.cache.bytes),
     )

@@ -98,7 +98,7 @@ def describe(records: Sequence[RequestRecord]) -> str:
     tabs = sum(record.tab for record in records)
     return (
         f"{words.moment(records[0].t)} to {words.moment(records[-1].t)}: "
-        f"{words.plural(len(records), 'request')}, {words.count(instant)} answered instantly, "
+        f"{words.plural(len(records), 'request')}, {words.count(instant)} answered at once, "
         f"{words.count(tabs)} after a Tab"
     )
 
@@ -113,7 +113,7 @@ def _request(record: RequestRecord) -> str:
     ending = f" ({record.reason.replace('_', ' ')})" if record.reason else ""
     lines.append(f"{words.source(record.source)}{ending}, {words.milliseconds(record.ms)}")
     if record.tab and not record.instant_tab:
-        lines.append(f"Why not instant: {words.miss(record.miss or 'unknown')}")
+        lines.append(f"Why not at once: {words.miss(record.miss or 'unknown')}")
     if record.text:
         lines.append(record.text + ("  ⇥ taken" if record.accepted else ""))
     return "\n".join(lines)

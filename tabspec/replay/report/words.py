@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from tabspec.replay.result import PERFECT, Run
+from tabspec.replay.result import PERFECT, Run, ratio
 from tabspec.suggestion import Miss, Source
 
 DASH = "–"
@@ -149,13 +149,14 @@ def source(name: str) -> str:
 
 
 def best(runs: Sequence[Run]) -> Run:
-    """The run of the policy that speculation is judged by: most instant Tabs, then fewest unused tokens.
+    """The run of the policy that speculation is judged by: the highest share of next suggestions that were there at
+    once, then the fewest unused tokens.
 
     Among policies that ask ahead, if there are any.
     """
     return max(
         [run for run in runs if run.policy in AHEAD] or runs,
-        key=lambda run: (run.instant_tab_rate, -run.tokens.decoded_unused),
+        key=lambda run: (run.instant_next_rate, -run.tokens.decoded_unused),
     )
 
 
@@ -176,21 +177,24 @@ def headline(runs: Sequence[Run]) -> str:
             if answered
             else "No Tab was pressed, and no request was answered with a suggestion."
         )
-    told = _answered(top)
+    told = f"After {_of_tabs(top)} the next suggestion was there at once"
     if base is None or base is top:
         return f"{told}." if top.policy in AHEAD else f"{told}, without speculation."
-    if base.tabs != top.tabs:
-        return f"{told}. Without speculation: {count(base.instant_tabs)} of {count(base.tabs)}."
-    if top.instant_tabs > base.instant_tabs:
-        return f"{told}. Without speculation: {count(base.instant_tabs)}."
-    return f"{told}. Speculation brought nothing here: without it there were {count(base.instant_tabs)}."
+    return f"{told}. Without speculation: after {count(base.instant_next)} of {count(base.tabs)}."
 
 
-def nothing_to_suggest(runs: Sequence[Run]) -> str:
-    """After how many of the Tabs there was nothing to suggest, or an empty string."""
-    if not runs or not (silent := best(runs).silent_tabs):
+def other_tabs(runs: Sequence[Run]) -> str:
+    """What followed the Tabs that the headline does not count, or an empty string."""
+    if not runs:
         return ""
-    return f"After {count(silent)} of them there was nothing to suggest."
+    top = best(runs)
+    found = (
+        (top.nothing_tabs, "there was nothing to suggest"),
+        (top.waited_tabs, "the next suggestion had to be waited for"),
+        (top.unanswered_tabs, "no answer came before the user typed on"),
+    )
+    told = [f"after {count(number)} ({percent(ratio(number, top.tabs))}) {what}" for number, what in found if number]
+    return f"Of its other Tabs, {', '.join(told)}." if told else ""
 
 
 def stale(runs: Sequence[Run]) -> str:
@@ -200,13 +204,9 @@ def stale(runs: Sequence[Run]) -> str:
     return f"{plural(served, 'stale suggestion')} {verb} served: this is a bug, please report it." if served else ""
 
 
-def _answered(run: Run) -> str:
-    if run.tabs == 1:
-        return "The one Tab was answered instantly" if run.instant_tabs else "The one Tab had to wait"
-    if run.instant_tabs == run.tabs:
-        return f"All {count(run.tabs)} Tabs were answered instantly"
-    verb = "was" if run.instant_tabs == 1 else "were"
-    return f"{count(run.instant_tabs)} of {count(run.tabs)} Tabs {verb} answered instantly"
+def _of_tabs(run: Run) -> str:
+    share = percent(ratio(run.instant_next, run.tabs))
+    return f"{count(run.instant_next)} of {plural(run.tabs, 'Tab')} ({share})"
 
 
 def user(run: Run) -> str:

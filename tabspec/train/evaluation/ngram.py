@@ -148,7 +148,7 @@ def write(
     """Write by the most likely token, again and again, until ``over(text)`` or ``most`` tokens.
 
     The text ``forced`` behind the tokens ``head`` is decoded under a constraint, as the models do it
-    (docs/architecture.md): a cursor in the middle of a token must not spoil the context. ``piece`` gives a token's
+    (docs/design/decoding.md): a cursor in the middle of a token must not spoil the context. ``piece`` gives a token's
     text, ``first`` the tokenizer's first token of a text, for what no count says.
     """
     tokens, text = list(head), ""
