@@ -58,8 +58,10 @@ def status(
     recording: str | None,
     trouble: str = "",
 ) -> dict[str, Any]:
-    """The answer to `tabspec/status`; docs/reference/protocol.md lists the fields. ``trouble``: why a model that is loaded
-    could not answer last."""
+    """The answer to `tabspec/status`; docs/reference/protocol.md lists the fields.
+
+    ``trouble``: why a model that is loaded could not answer last.
+    """
     cache = engine.completion_cache if engine else None
     foreground, speculative = engine.in_flight if engine else (0, 0)
     return {
