@@ -18,8 +18,9 @@ _NEAR = 400
 class Step(StrEnum):
     """What is done to a text, in this order. Each can be left out, to see what it is worth (`tabspec evaluate`)."""
 
-    REPETITION = "repetition"  # what goes round in circles, or says the line below again
+    REPETITION = "repetition"  # what repeats itself, or says the line below again
     INDENTATION = "indentation"  # lines that leave the block of the cursor's line
+    ENDS = "ends"  # half words, opened strings and hanging operators where the text was cut anywhere
     OVERLAP = "overlap"  # what stands behind the cursor already: no second bracket
 
 
