@@ -30,12 +30,15 @@ def fit(context: EditContext, text: str, ended: bool = True) -> tuple[str, int]:
     text = text.rstrip() + _end_before(text, rest)
     below = [line.strip() for line in full[end : end + _NEAR].splitlines() if line.strip()][:_BELOW]
     found = candidates(text, rest, below)
-    if len(found) == 1 or not (rest.strip() or any(each.repeats for each in found) or unmatched(text)[0]):
-        chosen = found[0]
-    else:
-        chosen = choose(Place(full, offset, end), _reader(context), found)
-    if text.startswith(chosen.text) and text[len(chosen.text) :].strip():
-        return chosen.text, chosen.replaced  # what stands there was written as well: the joint is the model's own
+    doubtful = len(found) > 1 and (any(each.repeats for each in found) or unmatched(text)[0])
+    if not text or not (rest.strip() or doubtful):
+        return text, 0
+    chosen, fits = choose(Place(full, offset, end), _reader(context), found)
+    if not (fits or ended):
+        return "", 0
+    again = text[len(chosen.text) :] if text.startswith(chosen.text) else ""
+    if again and rest.startswith(again):
+        return chosen.text, chosen.replaced  # the model wrote what stands there as well: the joint is its own
     return _joined(context, chosen, rest, ended), chosen.replaced
 
 

@@ -40,14 +40,12 @@ class Reader(Protocol):
         ...
 
 
-def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> Candidate:
-    """The candidate that fits best.
+def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Candidate, bool]:
+    """The candidate that fits best, and whether it does: whether it makes no new syntax error.
 
     What is whole (no more errors than there are without it) comes first; a text that is cut short is only taken where
     nothing else is whole. Then: what stands after the cursor keeps its meaning, nothing is said again, the longest.
     """
-    if len(found) == 1:
-        return found[0]
     bare, named = Edit(place.offset, 0, ""), Edit(place.offset, 0, _NAME)
     errors_bare, errors_named = reader.errors(bare), reader.errors(named)
     base = min(errors_bare, errors_named)
@@ -70,9 +68,9 @@ def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> Candidat
 
     whole = min((each for each in found if not each.cut), key=score)
     if not reader.code or fits(*score(whole)):
-        return whole
+        return whole, True
     cut = min((each for each in found if each.cut), key=score, default=None)
-    return cut if cut and fits(*score(cut)) else whole
+    return (cut, True) if cut and fits(*score(cut)) else (whole, False)
 
 
 def _read(place: Place, reader: Reader, candidate: Candidate, meant: list[str]) -> tuple[int, int, bool]:

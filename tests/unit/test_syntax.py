@@ -43,16 +43,18 @@ def test_trees_of_a_document_are_kept_for_its_next_state() -> None:
     assert tree_of("python", Document(first.uri, "x = (1\n", "python")).errors > 0
 
 
-@pytest.mark.parametrize(
-    "language",
-    "python javascript typescript typescriptreact javascriptreact rust go c cpp java kotlin csharp ruby php swift "
-    "shellscript sql html css json yaml toml markdown svelte vue lua".split(),
-)
+WRITTEN = """python javascript typescript typescriptreact javascriptreact rust go c cpp java kotlin csharp ruby php
+swift shellscript sql html css json yaml toml markdown svelte vue lua"""
+
+
+@pytest.mark.parametrize("language", WRITTEN.split())
 def test_there_is_a_grammar_for_what_people_write(language: str) -> None:
     assert grammar_of(Document("file:///a", "", language))
 
 
-@pytest.mark.parametrize(("name", "grammar"), [("a.py", "python"), ("a.rs", "rust"), ("A.TSX", "tsx"), ("a.nope", None)])
+@pytest.mark.parametrize(
+    ("name", "grammar"), [("a.py", "python"), ("a.rs", "rust"), ("A.TSX", "tsx"), ("a.nope", None)]
+)
 def test_a_file_without_a_language_is_known_by_its_ending(name: str, grammar: str | None) -> None:
     assert grammar_of(Document(f"file:///{name}", "")) == grammar
 
