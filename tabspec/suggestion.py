@@ -18,7 +18,23 @@ class Finish(StrEnum):
     STOP = "stop"  # a stop rule held (end of the line or block)
     LENGTH = "length"  # the token budget was used up
     CONFIDENCE = "confidence"  # the next token was too unlikely
-    CANCELLED = "cancelled"  # nobody wanted the rest
+    MID_WORD = "mid_word"  # the same, and it would have gone on with the last word
+    CANCELLED = "cancelled"  # the request was taken back
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the model stopped because what comes next was too unlikely."""
+        return self in (Finish.CONFIDENCE, Finish.MID_WORD)
+
+    @classmethod
+    def doubt(cls, text: str, following: str) -> Finish:
+        """How ``text`` ends if ``following`` is what the model is in doubt about."""
+        joined = _is_word(text[-1:]) and _is_word(following[:1])
+        return cls.MID_WORD if joined else cls.CONFIDENCE
+
+
+def _is_word(char: str) -> bool:
+    return char.isalnum() or char == "_"
 
 
 class Source(StrEnum):

@@ -9,7 +9,6 @@ from tabspec.context import EditContext
 from tabspec.suggestion import GeneratedText
 from tabspec.text import uses_crlf
 from tabspec.trimming.settled import Around
-from tabspec.trimming.unseen import cut_unseen
 
 # Characters before and behind the cursor that are looked at: no bracket pair of interest spans more than that on a
 # line, and a line below that is farther away is not what is being written.
@@ -19,8 +18,9 @@ _NEAR = 400
 class Step(StrEnum):
     """What is done to a text, in this order. Each can be left out, to see what it is worth (`tabspec evaluate`)."""
 
-    REPETITION = "repetition"  # what goes round in circles, or says the line below again
+    REPETITION = "repetition"  # what repeats itself, or says the line below again
     INDENTATION = "indentation"  # lines that leave the block of the cursor's line
+    ENDS = "ends"  # half words, opened strings and hanging operators where the text was cut anywhere
     OVERLAP = "overlap"  # what stands behind the cursor already: no second bracket
 
 
@@ -47,13 +47,6 @@ def settle(context: EditContext, generated: GeneratedText, steps: Collection[Ste
     """``generated`` as a model would have written it at ``context`` that stops where its text is settled."""
     end = settled(context, generated.text, steps)
     return generated if end is None else generated.stopped_at(end)
-
-
-def visible(context: EditContext, text: str) -> str:
-    """``text``, written at ``context``, up to the first character that cannot be seen (`tabspec.trimming.unseen`)."""
-    if "\r" not in text or not uses_crlf(context.document.text):
-        return cut_unseen(text)
-    return text[: _behind(text, len(cut_unseen(text.replace("\r\n", "\n"))))]
 
 
 def line_before(context: EditContext) -> str:

@@ -127,7 +127,7 @@ class _Stretch:
         fresh, self.rest = data[len(self.rest) :], self.rest[len(data) :]
         least = stop.min_logprob if self.writing.suggestion else stop.min_first_logprob
         if fresh and least is not None and choice.logprob < least:
-            self.finish = Finish.CONFIDENCE
+            self.finish = Finish.doubt(self.writing.suggestion, fresh.decode("utf-8", "ignore"))
             return Chunk()
         self.spent += len(data) > self.ahead
         self.ahead = max(self.ahead - len(data), 0)

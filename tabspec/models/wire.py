@@ -62,7 +62,7 @@ def read_request(given: object) -> GenerationRequest:
     stop = _object(request.get("stop"), "stop")
     around = stop.get("around")
     related = request.get("related")
-    if not isinstance(related, list):
+    if not isinstance(related, list | tuple):
         raise ValueError("related: not a list")
     return _structured(
         GenerationRequest,

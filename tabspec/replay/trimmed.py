@@ -6,22 +6,31 @@ from collections import Counter
 from enum import StrEnum
 
 from tabspec.context import EditContext
-from tabspec.engine.postprocess import fit_line_end, postprocess, trim_end
-from tabspec.engine.settling import around, rest_of_line, settle
+from tabspec.engine.postprocess import postprocess, stages
+from tabspec.engine.settling import Step, settle
 from tabspec.suggestion import GeneratedText, Suggestion
-from tabspec.trimming.indentation import end_with_block
-from tabspec.trimming.repetition import cut_repetition
 
 
 class Cut(StrEnum):
     """What takes tokens away."""
 
-    SETTLED = "behind the place where that was known"  # a model that stops early decodes none of these
+    SETTLED = "after the place where that was known"  # a model that stops early decodes none of these
     BLANK = "blanks and the line end"
     REPETITION = "repetition"
     INDENTATION = "another block"
-    OVERLAP = "overlap with the rest of the line"
+    ENDS = "an end where nobody could stop"
+    OVERLAP = "what does not fit its place"
     STANDS = "stands there already"
+
+
+# What each step of post-processing takes away.
+_CUTS = {
+    None: Cut.BLANK,
+    Step.REPETITION: Cut.REPETITION,
+    Step.INDENTATION: Cut.INDENTATION,
+    Step.ENDS: Cut.ENDS,
+    Step.OVERLAP: Cut.OVERLAP,
+}
 
 
 def cut_away(context: EditContext, written: GeneratedText) -> Counter[Cut]:
@@ -37,18 +46,12 @@ def cut_away(context: EditContext, written: GeneratedText) -> Counter[Cut]:
 
 
 def _lengths(context: EditContext, written: GeneratedText) -> list[tuple[Cut, int]]:
-    """What is left of a text behind each step, in the order of `postprocess`. A start at which nothing is left of the
-    text itself is that of a token which only ended it: a line end."""
-    near = around(context)
-    settled = settle(context, written).text
-    text = trim_end(settled)
-    found = [(Cut.SETTLED, len(settled) if settled != written.text else len(written.text) + 1), (Cut.BLANK, len(text))]
-    text = trim_end(cut_repetition(near.line, text, near.below))
-    found.append((Cut.REPETITION, len(text)))
-    text = trim_end(end_with_block(near.line, text))
-    found.append((Cut.INDENTATION, len(text)))
-    text, _ = fit_line_end(near.line, text, rest_of_line(context))
-    found.append((Cut.OVERLAP, len(text)))
+    """What is left of a text after each step of post-processing. A start at which nothing is left of the text itself is
+    that of a token which only ended it: a line end."""
+    settled = settle(context, written)
+    found = [(Cut.SETTLED, len(settled.text) if settled != written else len(written.text) + 1)]
+    for step, text, _ in stages(context, settled):
+        found.append((_CUTS[step], len(text.rstrip())))
     offered = postprocess(context, written)
     found.append((Cut.STANDS, len(offered.text) if isinstance(offered, Suggestion) else 0))
     return found

@@ -9,14 +9,15 @@ def leaves_block(line: str, text: str) -> int | None:
 
     ``line`` is the cursor's line up to it. A closing bracket may stand further out: it ends what was begun within.
     """
-    start, own = 0, -1
+    start = 0
+    own: str | None = None
     for number, each in enumerate(text.split("\n")):
         if each.strip():
-            depth = _depth(line + each if number == 0 else each)
-            if own < 0:
-                own = depth
-            elif depth < own and each.lstrip()[0] not in ")]}":
-                return start + len(each) - len(each.lstrip()) + 1
+            indent = _indent(line + each if number == 0 else each)
+            if own is None:
+                own = indent
+            elif own != indent and own.startswith(indent) and each.lstrip()[0] not in ")]}":
+                return start + len(indent) + 1
         start += len(each) + 1
     return None
 
@@ -28,6 +29,6 @@ def end_with_block(line: str, text: str) -> str:
     return text if end is None else text[: text.rfind("\n", 0, end)]
 
 
-def _depth(line: str) -> int:
-    """Characters of indentation, which compare within a document that does not mix tabs and spaces."""
-    return len(line) - len(line.lstrip(" \t"))
+def _indent(line: str) -> str:
+    """The indentation of a line. Two of them compare where one begins with the other: not tabs and blanks."""
+    return line[: len(line) - len(line.lstrip(" \t"))]

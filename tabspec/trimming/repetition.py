@@ -4,40 +4,87 @@ from __future__ import annotations
 
 import re
 
-# A circle is a piece of so many characters, with a letter or digit in it, so many times in a row. (A rule of signs, or
+# A loop is a piece of so many characters, with a letter or digit in it, so many times in a row. (A rule of signs, or
 # indentation, is meant.)
-_SHORTEST_TURN, _LONGEST_TURN = 2, 40
-_TURNS = 4
-_ANY = re.compile(rf"(.{{{_SHORTEST_TURN},{_LONGEST_TURN}}}?)\1{{{_TURNS - 1}}}", re.DOTALL)
+_SHORTEST_PIECE, _LONGEST_PIECE = 2, 40
+_TIMES = 4
+# So many times where the repetition may be a value: within one token, a string or a pair of brackets (`0xFFFFFFFF`, a
+# UUID of zeros, a row of a table). A row of 32 is longer than what people write by hand.
+_TIMES_IN_A_VALUE = 32
+_ANY = re.compile(rf"(.{{{_SHORTEST_PIECE},{_LONGEST_PIECE}}}?)\1{{{_TIMES - 1}}}", re.DOTALL)
+# One token: a number, a name, a format's marks.
+_TOKEN = re.compile(r"[\w%\\:#-]+\Z")
 # Shorter lines (`else:`, `})`, `pass`) stand one below the other in good code.
-_SHORTEST = 10
+_SHORTEST_LINE = 10
 
 
-def circle(text: str, since: int = 0) -> tuple[int, int] | None:
-    """Where the first circle of ``text`` is complete, and where its first turn ends; None if there is none.
+def find_loop(text: str, since: int = 0) -> tuple[int, int] | None:
+    """Where the first loop of ``text`` is complete, and where it begins; None if there is none.
 
-    ``since``: no circle is complete within the first so many characters, which is known.
+    ``since``: no loop is complete within the first so many characters, which is known.
     """
-    if not _ANY.search(text, max(since + 1 - _TURNS * _LONGEST_TURN, 0)):  # hardly ever is there one: told in C
+    longest = _TIMES_IN_A_VALUE * _LONGEST_PIECE
+    if not _ANY.search(text, max(since + 1 - longest, 0)):  # most texts have none, and a regular expression is fast
         return None
-    for end in range(max(since + 1, _TURNS * _SHORTEST_TURN), len(text) + 1):
+    for end in range(max(since + 1, _TIMES * _SHORTEST_PIECE), len(text) + 1):
         last = text[end - 1]
-        for turn in range(_SHORTEST_TURN, min(_LONGEST_TURN, end // _TURNS) + 1):
-            if text[end - 1 - turn] != last:  # (most are ruled out by this)
+        for size in range(_SHORTEST_PIECE, min(_LONGEST_PIECE, end // _TIMES) + 1):
+            if text[end - 1 - size] != last:  # most sizes are ruled out by this
                 continue
-            start = end - _TURNS * turn
-            if text[start : end - turn] == text[start + turn : end] and any(map(str.isalnum, text[end - turn : end])):
-                return end, start + turn
+            start = end - _TIMES * size
+            if text[start : end - size] != text[start + size : end] or not any(
+                map(str.isalnum, text[end - size : end])
+            ):
+                continue
+            if _in_value(text, start, end):
+                start = end - _TIMES_IN_A_VALUE * size
+                if start < 0 or text[start : end - size] != text[start + size : end]:
+                    continue
+            return end, start
     return None
 
 
-def says_below(line: str, text: str, below: str, since: int = 0) -> int | None:
+def unfinished_loop(text: str) -> int | None:
+    """Where a loop begins that goes on to the end of ``text``, if it stands in brackets or a string that the text does
+    not close; None if there is none. For texts that end because the model had no tokens left, or was in doubt."""
+    for size in range(_SHORTEST_PIECE, min(_LONGEST_PIECE, len(text) // _TIMES) + 1):
+        for left_over in range(size):
+            end = len(text) - left_over
+            start = end - size
+            while start >= size and text[start - size : start] == text[start : start + size]:
+                start -= size
+            piece = text[start : start + size]
+            repeated = end - start >= _TIMES * size and piece.startswith(text[end:])
+            if repeated and any(map(str.isalnum, piece)):
+                return start
+    return None
+
+
+def _in_value(text: str, start: int, end: int) -> bool:
+    """Whether a repetition from ``start`` to ``end`` is a part of one token, or of a string or a pair of brackets that
+    ``text`` has opened before it."""
+    if _TOKEN.match(text[start:end]):
+        return True
+    depth, quote = 0, ""
+    for i, char in enumerate(text[: start + 1]):
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in '"`' or (char == "'" and not (i and text[i - 1].isalnum())):
+            quote = char
+        elif char in "([{":
+            depth += 1
+        elif char in ")]}" and depth:
+            depth -= 1
+    return bool(depth or quote)
+
+
+def repeats_next_line(line: str, text: str, below: str, since: int = 0) -> int | None:
     """Where the first line of ``text`` ends, its line end included, that says again what stands ``below`` the cursor's
     line (without blanks around it). ``line`` is the cursor's line up to it. None if there is none.
 
     ``since`` characters are known to hold none that is complete.
     """
-    if len(below) < _SHORTEST:
+    if len(below) < _SHORTEST_LINE:
         return None
     end = text.find("\n", since)
     while end >= 0:
@@ -50,13 +97,13 @@ def says_below(line: str, text: str, below: str, since: int = 0) -> int | None:
 
 
 def cut_repetition(line: str, text: str, below: str) -> str:
-    """``text`` up to where it begins to go round in circles, or to say again the line ``below`` the cursor's.
+    """``text`` up to where it begins to repeat itself, or to say again the line ``below`` the cursor's.
 
     ``line`` is the cursor's line up to it; ``below`` the next one with something on it, without blanks around it.
     """
-    if found := circle(text):
+    if found := find_loop(text):
         text = text[: found[1]]
-    end = says_below(line, text + "\n", below)
+    end = repeats_next_line(line, text + "\n", below)
     if end is None:
         return text
     return text[: max(text.rfind("\n", 0, end - 1), 0)]

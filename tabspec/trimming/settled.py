@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tabspec.trimming.indentation import leaves_block
-from tabspec.trimming.repetition import circle, says_below
+from tabspec.trimming.repetition import find_loop, repeats_next_line
 from tabspec.trimming.unseen import unseen
 
 
@@ -32,8 +32,8 @@ class Around:
         """
         ends: list[int | None] = [unseen(text, since)]
         if self.repetition:
-            found = circle(text, since)
-            ends += [found and found[0], says_below(self.line, text, self.below, since)]
+            found = find_loop(text, since)
+            ends += [found and found[0], repeats_next_line(self.line, text, self.below, since)]
         if self.indentation:
             ends.append(leaves_block(self.line, text))
         return min((end for end in ends if end is not None), default=None)

@@ -3,8 +3,8 @@
 What is accepted must be what is seen. These characters change how an editor or a terminal shows a text, split lines
 where other programs see none, or make two names look alike. A model may have learned them; a server may send them.
 
-- Controls (C0, DEL, C1) but tab and line feed: terminals obey them. A carriage return that belongs to a CRLF is no part
-  of the model's text (`tabspec.engine.settling`).
+- Controls (C0, DEL, C1) but tab and line ends: terminals obey them. Line ends become the document's own
+  (`tabspec.fitting.cleaning`), so that no single carriage return is offered.
 - Line and paragraph separator: line ends to JavaScript, not to editors.
 - Marks, embeddings, overrides and isolates of bidirectional text: the line is read in another order than it runs.
 - What Unicode has drawn as nothing (Default_Ignorable_Code_Point): zero-width characters, fillers, variation selectors,
@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 
 _UNSEEN = re.compile(
-    "[\0-\x08\x0b-\x1f\x7f-\x9f"
+    "[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
     "\u2028-\u202e"  # separators; embeddings and overrides
     "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
     "\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
@@ -28,7 +28,7 @@ _UNSEEN = re.compile(
 def unseen(text: str, since: int = 0) -> int | None:
     """The length of ``text`` up to its first such character, and with it; None if there is none.
 
-    The first ``since`` characters are known to hold none. Line ends of ``text`` are ``\\n``.
+    The first ``since`` characters are known to hold none.
     """
     found = _UNSEEN.search(text, since)
     return found and found.end()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tabspec.calibration import Calibration
 from tabspec.context import EditContext
-from tabspec.engine.postprocess import fit_line_end, judge, postprocess
+from tabspec.engine.postprocess import judge, postprocess
 from tabspec.engine.settling import Step
 from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion
 from tabspec.text import Document
@@ -45,19 +45,6 @@ def test_the_line_reads_right_after_an_accept(before: str, text: str, behind: st
     assert isinstance(suggestion, Suggestion)
     context = EditContext(Document("file:///a.py", before + behind), len(before))
     assert context.after_accept(suggestion).document.text == result
-
-
-brackets = st.text(alphabet="ab()[]\"' ", max_size=10)
-
-
-@given(brackets, brackets, brackets)
-def test_what_is_replaced_stands_there_and_is_said(before: str, text: str, behind: str) -> None:
-    kept, replaced = fit_line_end(before, text, behind)
-    assert text.startswith(kept) and 0 <= replaced <= len(behind)
-    assert kept == text or text == kept + behind.rstrip(), "only what stands there is not said again"
-    assert all(char in ")]}\"'`" for char in behind[:replaced])
-    remaining = iter(kept)
-    assert all(char in remaining for char in behind[:replaced]), "what it replaces it says itself, in order"
 
 
 @pytest.mark.parametrize(
@@ -108,13 +95,14 @@ def test_what_is_kept_stands_nowhere_further_out(before: str, text: str) -> None
     assert text.startswith(kept) and (kept == text or text[len(kept)] == "\n")
     assert end_with_block(before, kept) == kept
 
-    def depth(line: str) -> int:
-        return len(line) - len(line.lstrip())
+    def indent(line: str) -> str:
+        return line[: len(line) - len(line.lstrip())]
 
     here = bool(kept.split("\n")[0].strip())  # something is said on the cursor's line
     lines = [line for i, line in enumerate((before + kept).split("\n")) if line.strip() and (i or here)]
-    own = [depth(line) for line in lines if line.lstrip()[0] != ")"]
-    assert not own or min(own) >= depth(lines[0])
+    first, *others = [indent(line) for line in lines] or [""]
+    closing = [line.lstrip()[0] == ")" for line in lines[1:]]
+    assert all(mine or each == first or not first.startswith(each) for each, mine in zip(others, closing, strict=True))
 
 
 def test_steps_can_be_left_out() -> None:

@@ -33,7 +33,7 @@ from tabspec.replay.clock import run_virtual
 from tabspec.suggestion import Answer, Finish, GeneratedText
 from tabspec.text import Document
 from tabspec.trimming.indentation import end_with_block
-from tabspec.trimming.repetition import circle, cut_repetition
+from tabspec.trimming.repetition import cut_repetition, find_loop
 from tabspec.trimming.settled import Around
 from tests import tiny
 
@@ -64,19 +64,23 @@ def tokens(text: str, size: int, finish: Finish = Finish.END) -> GeneratedText:
 @pytest.mark.parametrize(
     ("text", "complete"),
     [
-        ("abababab", (8, 2)),
-        ("x = abababababab", (12, 6)),
-        ("abcabcabcabcd", (12, 3)),
-        ("aaaaaaaa", (8, 2)),
+        ("ab " * 4, (12, 0)),
+        ("x = a, a, a, a, a", (15, 3)),
+        ("f(a) f(a) f(a) f(a) f(a)", (20, 0)),
         ("========", None),
         ("        ", None),
-        ("ababab", None),
-        ("12" * 4, (8, 2)),
-        ("n" + "0123456789" * 16, (41, 11)),
+        ("ab ab ab", None),
+        ("0x" + "F" * 16, None),
+        ("00000000-0000-0000-0000-000000000000", None),
+        ("[0, 0, 0, 0, 0, 0, 0, 0]", None),
+        ('"%02x%02x%02x%02x"', None),
+        ("[" + "0, " * 40, (97, 1)),
+        ("a" * 80, (64, 0)),
+        ("n" + "0123 56789" * 16, (41, 1)),
     ],
 )
-def test_four_turns_are_a_circle(text: str, complete: tuple[int, int] | None) -> None:
-    assert circle(text) == complete
+def test_four_times_are_a_loop_and_thirty_two_within_a_value(text: str, complete: tuple[int, int] | None) -> None:
+    assert find_loop(text) == complete
 
 
 @given(DOCUMENTS, TEXTS, st.integers(0, 40))
@@ -166,7 +170,7 @@ def written(local: LocalDecoding, request: GenerationRequest) -> tuple[Generated
     return GeneratedText(text, finish, tuple(ends), tuple(logprobs)), usage.decoded
 
 
-@pytest.mark.parametrize("said", ["ab", "x = foo(1)", "\n    if name:\n        z\nend"])
+@pytest.mark.parametrize("said", ["ab ", "x = foo(1) ", "\n    if name:\n        z\nend"])
 def test_no_token_is_decoded_behind_the_one_that_settles_the_text(tmp_path: Path, said: str) -> None:
     local = parrot(tiny.save_model(tmp_path / "model", tiny.byte_level(tiny.OURS), "llama"), said)
     stopped_early, stop = 0, StopRule(max_lines=12, max_tokens=48)
@@ -189,15 +193,15 @@ def test_the_stream_of_a_server_is_closed_where_the_text_is_settled() -> None:
 
     async def pieces(asked: Ask) -> AsyncGenerator[Piece, None]:
         for number in range(10):
-            sent.append("ab")
-            yield Piece("ab", (number,), (-0.1,))
+            sent.append("ab ")
+            yield Piece("ab ", (number,), (-0.1,))
 
     async def read(request: GenerationRequest) -> list[Chunk]:
         return [chunk async for chunk in read_on(pieces, lambda: Ask("/v1/completions", {}), request)]
 
     request = Question.of(at("x = ", ""), WindowSize(), "").request(StopRule())
     chunks = asyncio.run(read(request))
-    assert "".join(chunk.text for chunk in chunks) == "ab" * 4 and len(sent) == 4
+    assert "".join(chunk.text for chunk in chunks) == "ab " * 4 and len(sent) == 4
     assert chunks[-1].finish is Finish.STOP
 
 

@@ -26,7 +26,7 @@ def invisible(char: str) -> bool:
     """By Unicode's own categories and names, which the code does not read."""
     category, name = unicodedata.category(char), unicodedata.name(char, "")
     if category in ("Cc", "Zl", "Zp", "Cs"):
-        return char not in "\t\n"
+        return char not in "\t\n\r"
     if category == "Cf":  # format characters: but for signs that span figures, and the layout of hieroglyphs
         seen = ("NUMBER", "SIGN", "MARKER", "MARK ABOVE", "END OF AYAH", "ABBREVIATION", "EGYPTIAN", "DISPUTED")
         return name.startswith("TAG ") or not any(word in name for word in seen)
@@ -64,8 +64,8 @@ BEHIND = st.sampled_from(["", ")", "\n\ny = 2\n", "\r\ny"])
 def test_it_is_the_longest_beginning_without_one(text: str) -> None:
     kept = cut_unseen(text)
     assert text.startswith(kept)
-    assert not any(char == "\r" or invisible(char) for char in kept)
-    assert kept == text or text[len(kept)] == "\r" or invisible(text[len(kept)])
+    assert not any(map(invisible, kept))
+    assert kept == text or invisible(text[len(kept)])
 
 
 @given(TEXTS, st.integers(0, 40))
@@ -101,5 +101,5 @@ async def test_the_engine_offers_the_part_before_it(policy: Policy) -> None:
     model = ScriptedModel({"x = ": "safe_name(\u202e) # evil"})
     engine = CompletionEngine(model, EngineConfig(policy=policy))
     answer = await engine.complete(EditContext(Document("file:///a.py", "x = ", "python"), 4))
-    assert answer.suggestion and answer.suggestion.text == "safe_name("
+    assert answer.suggestion and answer.suggestion.text == "safe_name"
     await engine.close()

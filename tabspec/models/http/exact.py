@@ -105,7 +105,7 @@ class _Stretch:
         if forced:
             return Chunk(usage=usage, finish=piece.finish)
         if unsure(self.writing.stop, piece, first=not self.writing.suggestion):
-            return Chunk(usage=usage, finish=Finish.CONFIDENCE)
+            return Chunk(usage=usage, finish=Finish.doubt(self.writing.suggestion, fresh))
         self.spent += bool(piece.text)
         text, event = self.writing.write(fresh.encode()) if fresh else ("", Event.GOES_ON)
         finish = piece.finish

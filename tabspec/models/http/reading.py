@@ -78,7 +78,7 @@ async def read_on(pieces: Pieces, ask: Callable[[], Ask], request: GenerationReq
         async for piece in answer:
             usage = counting.take(piece)
             if unsure(stop, piece, first=not text):
-                yield Chunk(usage=usage, finish=Finish.CONFIDENCE)
+                yield Chunk(usage=usage, finish=Finish.doubt(text, piece.text))
                 return
             end = stop.end(text + piece.text, len(text))
             fresh = piece.text if end is None else piece.text[: end - len(text)]

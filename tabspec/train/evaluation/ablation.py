@@ -37,9 +37,15 @@ class Part(StrEnum):
     OVERLAP = "overlap"
     INDENTATION = "indentation"
     REPETITION = "repetition"
+    ENDS = "ends"
 
 
-_STEPS = {Part.OVERLAP: Step.OVERLAP, Part.INDENTATION: Step.INDENTATION, Part.REPETITION: Step.REPETITION}
+_STEPS = {
+    Part.OVERLAP: Step.OVERLAP,
+    Part.INDENTATION: Step.INDENTATION,
+    Part.REPETITION: Step.REPETITION,
+    Part.ENDS: Step.ENDS,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,117 @@
+"""A model's text as one would have typed it at the cursor.
+
+It has the document's line ends and indentation, no blank twice, and not the line so far once more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from tabspec.text import uses_crlf
+
+_LINE_END = re.compile(r"\r*\n|\r")
+# Stands for bytes that are no text: half of a character, which a server has cut in two.
+_HALF = "\ufffd"
+# A shorter beginning of a line (`x`, `fn`, `})`) is often said again in good code.
+_SHORTEST_LINE = 3
+# Lines around the cursor that show how the document is indented.
+_SAMPLE = 200
+
+
+def as_typed(document: str, line: str, text: str) -> str:
+    """``text`` as one would have typed it behind ``line``, the cursor's up to it."""
+    text = without_second_blank(line, without_line_so_far(line, text))
+    return with_indentation_of(document, line, text)
+
+
+def whole_characters(text: str) -> str:
+    """``text`` up to its first half character."""
+    half = text.find(_HALF)
+    return text if half < 0 else text[:half]
+
+
+def with_plain_line_ends(text: str) -> str:
+    """``text`` with ``\n`` alone at its line ends."""
+    return _LINE_END.sub("\n", text)
+
+
+def with_line_ends_of(document: str, text: str) -> str:
+    """``text``, which has plain line ends, with those of a document."""
+    return text.replace("\n", "\r\n") if uses_crlf(document) else text
+
+
+def without_line_so_far(line: str, text: str) -> str:
+    """``text`` without the cursor's ``line`` up to the cursor, if it begins with that."""
+    so_far = line.strip()
+    said = text.lstrip(" \t")
+    if len(so_far) < _SHORTEST_LINE or not said.startswith(so_far):
+        return text
+    left = said[len(so_far) :]
+    joined = so_far[-1].isalnum() and left[:1].isalnum()  # a longer word that begins like the line
+    return text if joined or not left.strip() else left
+
+
+def without_second_blank(line: str, text: str) -> str:
+    """``text`` without blanks at its beginning, where the cursor stands after a blank, or after indentation."""
+    return text.lstrip(" \t") if line[-1:] in (" ", "\t") else text
+
+
+def with_indentation_of(document: str, line: str, text: str) -> str:
+    """``text`` with the lines after its first one indented as the document is: with tabs, or with blanks."""
+    first, *others = text.split("\n")
+    widths = [_indent(each) for each in others if each.strip()]
+    if not widths:
+        return text
+    tabs = _uses_tabs(document, line)
+    if tabs is None or not any((" " if tabs else "\t") in width for width in widths):
+        return text
+    if tabs:
+        unit = _unit_of(widths, len(_indent(line)))
+        others = [_with_tabs(each, unit) for each in others]
+    else:
+        blanks = " " * _unit(document)
+        others = [_indent(each).replace("\t", blanks) + each[len(_indent(each)) :] for each in others]
+    return "\n".join([first, *others])
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip(" \t"))]
+
+
+def _uses_tabs(document: str, line: str) -> bool | None:
+    """Whether a document is indented with tabs; the cursor's own line decides, if it is indented."""
+    if own := _indent(line):
+        return own[0] == "\t"
+    firsts = Counter(each[0] for each in document.split("\n")[:_SAMPLE] if each[:1] in (" ", "\t"))
+    return firsts["\t"] > firsts[" "] if firsts else None
+
+
+def _unit(document: str) -> int:
+    """Blanks for each level of a document that is indented with blanks: its most frequent step inwards."""
+    steps: Counter[int] = Counter()
+    before = 0
+    for line in document.split("\n")[:_SAMPLE]:
+        if line.strip():
+            width = len(_indent(line))
+            if width > before:
+                steps[width - before] += 1
+            before = width
+    return steps.most_common(1)[0][0] if steps else 4
+
+
+def _unit_of(indents: list[str], level: int) -> int:
+    """Blanks for each level that a model's lines have, from the first that has any: it stands one level further in than
+    the cursor's line, or at the same, or one further out."""
+    width = next((len(indent) for indent in indents if indent and "\t" not in indent), 0)
+    for levels in (level + 1, level, level - 1):
+        for unit in (4, 2, 8, 3):
+            if levels > 0 and width == levels * unit:
+                return unit
+    return 4
+
+
+def _with_tabs(line: str, unit: int) -> str:
+    indent = _indent(line)
+    width = sum(unit if char == "\t" else 1 for char in indent)
+    return "\t" * (width // unit) + " " * (width % unit) + line[len(indent) :]

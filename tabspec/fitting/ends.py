@@ -1,0 +1,72 @@
+"""Where a text that was cut in the midst of something may end: at the last place where a person could stop.
+
+A model that is in doubt, or has no tokens left, stops anywhere. Half a word, an opened string, an operator without its
+operand are in the user's way, and are not offered.
+"""
+
+from __future__ import annotations
+
+import re
+
+_HANGING = re.compile(r"(?:(?<!\+)\+|(?<!-)-|[=*/%&|^<~.,@\\$#([{]|\?\.|::|(?<![\w)\]\"'])[:?!])\Z")
+_WORDS = (
+    "and as assert async await case catch class const def del elif else except export extends finally fn for from func "
+    "function global if implements import in instanceof interface is lambda let match new not of or package private "
+    "protected public raise return static struct switch throw try type typeof until use using val var when "
+    "while with yield"
+)
+_KEYWORD = re.compile(rf"(?:^|(?<=\W))(?:{'|'.join(_WORDS.split())})\Z")
+_LAST_WORD = re.compile(r"\w+\Z")
+# Characters that close a hanging sign: the end of a comment, a tag, a template's mark, an operator that stands alone.
+_CLOSED = re.compile(r"(?:\*/|/>|-->|%\}|\.\.\.|\+\+|--|=>|->)\Z")
+# Those of them after which something must come.
+_ARROW = re.compile(r"(?:=>|->)\Z")
+
+
+def whole(text: str, *, opaque: bool = False, mid_word: bool = False, mark_is_quote: bool = True) -> str:
+    """The longest beginning of ``text`` that ends where a person could stop.
+
+    ``opaque``: it begins within a string or a comment. ``mid_word``: what the model would have said next goes on with
+    the last word. ``mark_is_quote``: ``'`` opens a string in this language.
+    """
+    if mid_word:
+        text = _LAST_WORD.sub("", text)
+    while text := text.rstrip():
+        opened = _open_quote(text, opaque, mark_is_quote)
+        if opened is not None:
+            text = text[:opened]
+        elif opaque and _open_quote(text, False, mark_is_quote) is None:
+            return text  # prose
+        elif _ARROW.search(text):
+            text = text[:-2]
+        elif _CLOSED.search(text):
+            return text
+        elif match := _HANGING.search(text) or _KEYWORD.search(text):
+            text = text[: match.start()]
+        else:
+            return text
+    return ""
+
+
+def is_whole(text: str, *, opaque: bool = False, mid_word: bool = False, mark_is_quote: bool = True) -> bool:
+    """Whether ``text`` ends where a person could stop."""
+    return bool(text) and whole(text, opaque=opaque, mid_word=mid_word, mark_is_quote=mark_is_quote) == text.rstrip()
+
+
+def _open_quote(text: str, opaque: bool, mark_is_quote: bool) -> int | None:
+    """Where the string begins that ``text`` opens and does not close. What an opaque text begins in is not its own."""
+    quote, start, i = "", 0, 0
+    while i < len(text):
+        char = text[i]
+        if char == "\\":
+            i += 2
+            continue
+        if quote:
+            if char == quote:
+                quote = ""
+        elif char in '"`' or (char == "'" and mark_is_quote and not (i and text[i - 1].isalnum())):
+            quote, start = char, i
+            if opaque:  # it closes what was open before
+                quote, opaque = "", False
+        i += 1
+    return start if quote else None

@@ -1,0 +1,93 @@
+"""Make a text fit its place: the last step of post-processing."""
+
+from __future__ import annotations
+
+from tabspec.context import EditContext
+from tabspec.fitting.brackets import unmatched
+from tabspec.fitting.candidates import Candidate, candidates
+from tabspec.fitting.ends import whole
+from tabspec.fitting.judge import LexerReader, Place, Reader, TreeReader, choose
+from tabspec.syntax.languages import grammar_of, lexer_of
+from tabspec.syntax.trees import tree_of
+from tabspec.text import Edit
+
+# Lines below the cursor's with something on them that a text is compared with.
+_BELOW = 12
+# Characters after the cursor in which those lines are looked for.
+_NEAR = 1200
+# Languages in which ``'`` is no string's mark: it names lifetimes, quotes lists, transposes.
+_MARKS = frozenset(["clojure", "commonlisp", "elisp", "haskell", "lisp", "matlab", "ocaml", "rust", "scheme"])
+
+
+def fit(context: EditContext, text: str, ended: bool = True) -> tuple[str, int]:
+    """What of ``text`` is offered at the cursor, and how many characters after the cursor it replaces.
+
+    ``ended``: the text ends where its author meant it to. The text is "" if it fits in no way.
+    """
+    full, offset = context.document.text, context.offset
+    end = _line_end(full, offset)
+    rest = full[offset:end]
+    text = text.rstrip() + _end_before(text, rest)
+    below = [line.strip() for line in full[end : end + _NEAR].splitlines() if line.strip()][:_BELOW]
+    found = candidates(text, rest, below)
+    doubtful = len(found) > 1 and (any(each.repeats for each in found) or unmatched(text)[0])
+    if not text or not (rest.strip() or doubtful):
+        return text, 0
+    chosen, fits = choose(Place(full, offset, end), _reader(context), found)
+    if not (fits or ended):
+        return "", 0
+    again = text[len(chosen.text) :] if text.startswith(chosen.text) else ""
+    if again and rest.startswith(again):
+        return chosen.text, chosen.replaced  # the model wrote what stands there as well: the joint is its own
+    return _joined(context, chosen, rest, ended), chosen.replaced
+
+
+def whole_end(context: EditContext, text: str, mid_word: bool = False) -> str:
+    """``text``, which was cut anywhere, up to where a person could stop (`tabspec.fitting.ends.whole`)."""
+    grammar = grammar_of(context.document)
+    prose = grammar is not None and tree_of(grammar, context.document).opaque(context.offset) is not None
+    name = grammar or context.document.language.lower()
+    return whole(text, opaque=prose, mid_word=mid_word, mark_is_quote=name not in _MARKS)
+
+
+def _joined(context: EditContext, chosen: Candidate, rest: str, ended: bool) -> str:
+    """The text of ``chosen``, not run together with the word after it."""
+    text, following = chosen.text, rest[chosen.replaced : chosen.replaced + 1]
+    if not (text and _is_word(text[-1]) and _is_word(following)) or text[-1] == "_":
+        return text
+    before = context.document.text[context.offset - 1 : context.offset]
+    if _is_word(before) and all(map(_is_word, text)):
+        return text  # within a word
+    reader = _reader(context)
+    apart, together = (reader.errors(Edit(context.offset, chosen.replaced, text + blank)) for blank in (" ", ""))
+    if apart <= together:
+        return text + " "
+    return text if ended else ""
+
+
+def _end_before(text: str, rest: str) -> str:
+    """The white space that is kept at the end of ``text`` before ``rest``: the last line end and the indentation after
+    it, or one blank."""
+    end = text[len(text.rstrip()) :]
+    if not rest.strip() or not end:
+        return ""
+    if "\n" in end:
+        return end[end.rindex("\n") :]
+    return "" if rest[0].isspace() else " "
+
+
+def _is_word(char: str) -> bool:
+    return char.isalnum() or char == "_"
+
+
+def _reader(context: EditContext) -> Reader:
+    document = context.document
+    grammar = grammar_of(document)
+    if grammar:
+        return TreeReader(tree_of(grammar, document), context.offset)
+    return LexerReader(document.text, context.offset, lexer_of(document))
+
+
+def _line_end(text: str, offset: int) -> int:
+    ends = [at for at in (text.find("\n", offset), text.find("\r", offset)) if at >= 0]
+    return min(ends, default=len(text))

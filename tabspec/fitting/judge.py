@@ -1,0 +1,187 @@
+"""Which way of offering a text fits its place: no new syntax error, what stands after it stays what it is, and nothing
+is said again. A parser decides where there is one for the language, else a lexer and brackets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tabspec.fitting.brackets import missing_closers, unmatched
+from tabspec.fitting.candidates import Candidate
+from tabspec.syntax.tree import SyntaxTree
+from tabspec.text import Edit
+
+# Stands for whatever is missing, where a place is read that is not finished.
+_NAME = "x"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A cursor in a text. ``end`` is where the cursor's line ends."""
+
+    text: str
+    offset: int
+    end: int
+
+
+class Reader(Protocol):
+    """Reads the document as it would be with an edit at the cursor."""
+
+    code: bool
+    """Whether a parser reads the cursor's place. Elsewhere brackets are counted, which is no reason to cut a text."""
+
+    def errors(self, edit: Edit) -> int:
+        """How much is wrong near the cursor then."""
+        ...
+
+    def kinds(self, edit: Edit, start: int, end: int) -> list[str]:
+        """What the characters from ``start`` to ``end`` are then; offsets are of the edited text."""
+        ...
+
+
+def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Candidate, bool]:
+    """The candidate that fits best, and whether it does: whether it makes no new syntax error.
+
+    What is whole (no more errors than there are without it) comes first; a text that is cut short is only taken where
+    nothing else is whole. Then: what stands after the cursor keeps its meaning, nothing is said again, the longest.
+    """
+    bare, named = Edit(place.offset, 0, ""), Edit(place.offset, 0, _NAME)
+    errors_bare, errors_named = reader.errors(bare), reader.errors(named)
+    base = min(errors_bare, errors_named)
+    reference = bare if errors_bare <= errors_named else named
+    meant = reader.kinds(reference, reference.end, place.end + len(reference.insert))
+
+    rest = place.text[place.offset : place.end]
+    broken = base > 0  # then what stands after the cursor has no meaning yet that could be kept
+
+    def score(candidate: Candidate) -> tuple[int, int, bool, bool, int, int]:
+        errors, changed, unfinished = _read(place, reader, candidate, meant)
+        if not candidate.replaced:
+            order = 0
+        else:
+            order = -candidate.replaced if candidate.ends_alike(rest) else candidate.replaced
+        return (errors, 0 if broken else changed, candidate.repeats, unfinished, order, -len(candidate.text))
+
+    def fits(errors: int, changed: int, *_: int) -> bool:
+        return errors <= base and not changed
+
+    whole = min((each for each in found if not each.cut), key=score)
+    if not reader.code or fits(*score(whole)):
+        return whole, True
+    cut = min((each for each in found if each.cut), key=score, default=None)
+    return (cut, True) if cut and fits(*score(cut)) else (whole, False)
+
+
+def _read(place: Place, reader: Reader, candidate: Candidate, meant: list[str]) -> tuple[int, int, bool]:
+    """The errors with a candidate, how many characters after it are something else than before, and whether it opens
+    what is not closed yet: what the user types next may close that."""
+    readings = []
+    for tail in dict.fromkeys(("", missing_closers(candidate.text))):
+        edit = Edit(place.offset, candidate.replaced, candidate.text + tail)
+        stop = place.end + len(edit.insert) - candidate.replaced
+        kinds = reader.kinds(edit, edit.end, stop)
+        changed = sum(now != then for now, then in zip(kinds, meant[candidate.replaced :], strict=True))
+        readings.append((reader.errors(edit), changed, bool(tail)))
+    return min(readings)
+
+
+class TreeReader:
+    """By a syntax tree; brackets count within the string, comment or prose that holds the cursor."""
+
+    def __init__(self, tree: SyntaxTree, offset: int) -> None:
+        self._tree, self._offset = tree, offset
+        self._trees: dict[Edit, SyntaxTree] = {}
+        self.code = tree.opaque(offset) is None
+
+    def errors(self, edit: Edit) -> int:
+        tree = self._edited(edit)
+        inside = tree.opaque(edit.offset)
+        return tree.errors + (_loose(_line_of(tree.text, edit, inside)) if inside else 0)
+
+    def kinds(self, edit: Edit, start: int, end: int) -> list[str]:
+        return self._edited(edit).kinds(start, end)
+
+    def _edited(self, edit: Edit) -> SyntaxTree:
+        if edit not in self._trees:
+            self._trees[edit] = self._tree.edited(edit) if edit.delete or edit.insert else self._tree
+        return self._trees[edit]
+
+
+class LexerReader:
+    """By Pygments' lexer for the lines around the cursor, or by brackets alone where there is none."""
+
+    code = False
+    # Lines before and after the cursor's that are read: a construct that a suggestion closes begins there.
+    NEAR = 40
+
+    def __init__(self, text: str, offset: int, lexer: object | None) -> None:
+        self._start = _lines_back(text, offset, self.NEAR)
+        self._text, self._lexer = text, lexer
+        self._stop = _lines_on(text, offset, self.NEAR)
+        self._read: dict[Edit, list[str]] = {}
+
+    def errors(self, edit: Edit) -> int:
+        kinds = self._kinds(edit)
+        text = self._near(edit)
+        code = "".join(char if kind in (char, "none") else " " for char, kind in zip(text, kinds, strict=True))
+        return _loose(code) + _loose("".join(c for c, kind in zip(text, kinds, strict=True) if kind == "opaque"))
+
+    def kinds(self, edit: Edit, start: int, end: int) -> list[str]:
+        return self._kinds(edit)[start - self._start : end - self._start]
+
+    def _near(self, edit: Edit) -> str:
+        text = edit.apply(self._text)
+        return text[self._start : self._stop + len(edit.insert) - edit.delete]
+
+    def _kinds(self, edit: Edit) -> list[str]:
+        if edit not in self._read:
+            self._read[edit] = _lexed(self._lexer, self._near(edit))
+        return self._read[edit]
+
+
+def _lexed(lexer: object | None, text: str) -> list[str]:
+    if lexer is None:
+        return ["blank" if c.isspace() else "word" if c.isalnum() or c == "_" else c for c in text]
+    from pygments.token import Comment, String
+
+    kinds: list[str] = []
+    for _, token, value in lexer.get_tokens_unprocessed(text):  # type: ignore[attr-defined]
+        opaque = token in Comment or token in String
+        for char in value:
+            if char.isspace():
+                kinds.append("blank")
+            elif opaque:
+                kinds.append("quote" if len(value) == 1 and char in "\"'`" else "opaque")
+            else:
+                kinds.append("word" if char.isalnum() or char == "_" else char)
+    return (kinds + ["blank"] * len(text))[: len(text)]
+
+
+def _loose(text: str) -> int:
+    """How many brackets of ``text`` have no partner."""
+    closers, openers = unmatched(text)
+    return len(closers) + len(openers)
+
+
+def _line_of(text: str, edit: Edit, inside: tuple[int, int]) -> str:
+    """The part of a string or comment that stands on the lines of ``edit``."""
+    start = max(text.rfind("\n", 0, edit.offset) + 1, inside[0])
+    end = text.find("\n", edit.end)
+    return text[start : min(inside[1], len(text) if end < 0 else end)]
+
+
+def _lines_back(text: str, offset: int, count: int) -> int:
+    for _ in range(count + 1):
+        offset = text.rfind("\n", 0, max(offset, 0))
+        if offset < 0:
+            return 0
+    return offset + 1
+
+
+def _lines_on(text: str, offset: int, count: int) -> int:
+    for _ in range(count + 1):
+        offset = text.find("\n", offset) + 1
+        if offset == 0:
+            return len(text)
+    return offset - 1

@@ -1,0 +1,87 @@
+"""Which grammar or lexer reads a document: by its LSP language identifier, else by its file's ending."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from tabspec.text import Document
+
+if TYPE_CHECKING:
+    from pygments.lexer import Lexer
+    from tree_sitter import Parser
+
+# LSP's identifiers whose grammar has another name in tree-sitter-language-pack. All others are the same.
+_GRAMMARS = {
+    "c++": "cpp",
+    "cs": "csharp",
+    "cuda-cpp": "cuda",
+    "emacs-lisp": "elisp",
+    "handlebars": "html",
+    "html-eex": "heex",
+    "javascriptreact": "tsx",
+    "jsonc": "json5",
+    "latex": "latex",
+    "less": "css",
+    "lisp": "commonlisp",
+    "makefile": "make",
+    "objective-c": "objc",
+    "objective-cpp": "objc",
+    "protobuf": "proto",
+    "shellscript": "bash",
+    "sh": "bash",
+    "terraform": "hcl",
+    "tex": "latex",
+    "typescriptreact": "tsx",
+    "zsh": "bash",
+}
+# File endings, for documents that come without an identifier (the command line, recorded sessions).
+_ENDINGS = {
+    "bash": "bash", "c": "c", "cc": "cpp", "clj": "clojure", "cpp": "cpp", "cs": "csharp", "css": "css", "cxx": "cpp",
+    "dart": "dart", "el": "elisp", "ex": "elixir", "exs": "elixir", "go": "go", "h": "c", "hpp": "cpp", "hs": "haskell",
+    "htm": "html", "html": "html", "java": "java", "jl": "julia", "js": "javascript", "json": "json", "jsx": "tsx",
+    "kt": "kotlin", "kts": "kotlin", "lisp": "commonlisp", "lua": "lua", "m": "matlab", "md": "markdown",
+    "mjs": "javascript", "php": "php", "pl": "perl", "py": "python", "pyi": "python", "r": "r", "rb": "ruby",
+    "rs": "rust", "scala": "scala", "scss": "scss", "sh": "bash", "sql": "sql", "svelte": "svelte", "swift": "swift",
+    "tf": "hcl", "toml": "toml", "ts": "typescript", "tsx": "tsx", "vue": "vue", "xml": "xml", "yaml": "yaml",
+    "yml": "yaml", "zig": "zig",
+}  # fmt: skip
+
+
+def grammar_of(document: Document) -> str | None:
+    """The name of the tree-sitter grammar that reads ``document``; None if there is none."""
+    name = _GRAMMARS.get(document.language.lower(), document.language.lower()) or _ENDINGS.get(_ending(document), "")
+    return name if name and parser(name) else None
+
+
+@lru_cache(maxsize=64)
+def parser(grammar: str) -> Parser | None:
+    """The parser of a grammar; None if the pack has none of that name."""
+    from tree_sitter_language_pack import get_parser
+
+    try:
+        return get_parser(grammar)  # type: ignore[arg-type]
+    except LookupError:
+        return None
+
+
+@lru_cache(maxsize=64)
+def lexer(language: str, ending: str) -> Lexer | None:
+    """Pygments' lexer for an LSP language identifier or a file ending; None if it knows neither."""
+    from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
+    from pygments.util import ClassNotFound
+
+    try:
+        return get_lexer_by_name(language) if language else get_lexer_for_filename(f"a.{ending}")
+    except ClassNotFound:
+        return None
+
+
+def lexer_of(document: Document) -> Lexer | None:
+    """Pygments' lexer for a document; None if there is none."""
+    return lexer(document.language.lower(), _ending(document))
+
+
+def _ending(document: Document) -> str:
+    return PurePosixPath(document.uri).suffix.lstrip(".").lower()

@@ -1,0 +1,164 @@
+"""Syntax trees of document snapshots, parsed incrementally, and what stands at a place in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from tabspec.syntax.languages import parser
+from tabspec.text import Edit, difference
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+    from tree_sitter import Tree as Parsed
+
+# Parts of the names that grammars give to leaves whose text is not code. Quotes and tags around it are code.
+_OPAQUE = (
+    "string",
+    "comment",
+    "text",
+    "content",
+    "char",
+    "regex",
+    "fragment",
+    "attribute_value",
+    "heredoc",
+    "raw",
+    "inline",
+)
+# What names the ends of a string in some grammars, in place of the quote itself.
+_QUOTES = ("string_start", "string_end", "raw_string_start", "raw_string_end", "heredoc_start", "heredoc_end")
+
+
+@dataclass(frozen=True)
+class SyntaxTree:
+    """The tree of ``text``. Offsets are code points."""
+
+    grammar: str
+    text: str
+    parsed: Parsed
+
+    @classmethod
+    def of(cls, grammar: str, text: str) -> SyntaxTree:
+        """Parse a whole text."""
+        read = parser(grammar)
+        assert read is not None
+        return cls(grammar, text, read.parse(_bytes(text)))
+
+    def edited(self, edit: Edit) -> SyntaxTree:
+        """The tree after one edit; what the edit leaves alone is not read again."""
+        read = parser(self.grammar)
+        assert read is not None
+        text = edit.apply(self.text)
+        start, old_end = self._at(edit.offset), self._at(edit.offset + edit.delete)
+        data = _bytes(text)
+        new_end = start + len(_bytes(edit.insert))
+        old = self.parsed.copy()
+        before = self._data
+        old.edit(start, old_end, new_end, _point(before, start), _point(before, old_end), _point(data, new_end))
+        tree = SyntaxTree(self.grammar, text, read.parse(data, old))
+        tree.__dict__["_data"] = data
+        return tree
+
+    def with_text(self, text: str) -> SyntaxTree:
+        """The tree of another text, by the one difference between the two."""
+        edit = difference(self.text, text)
+        return self if edit is None else self.edited(edit)
+
+    @cached_property
+    def errors(self) -> int:
+        """How many syntax errors there are: pieces that fit no rule, and tokens that are missing."""
+        return sum(1 for _ in _errors(self.parsed.root_node))
+
+    def kinds(self, start: int, end: int) -> list[str]:
+        """For each character from ``start`` to ``end``, the kind of the token that holds it: ``opaque`` in strings,
+        comments and prose, ``word``, ``quote``, ``blank``, else the grammar's own name for it."""
+        found: list[str] = []
+        at = start
+        while at < end:
+            leaf = self.leaf(at)
+            stop = (
+                min(max(self._back(leaf.end_byte), at + 1), end) if leaf and leaf.start_byte <= self._at(at) else at + 1
+            )
+            for char in self.text[at:stop]:
+                found.append(_kind(leaf, char))
+            at = stop
+        return found
+
+    def leaf(self, offset: int) -> Node | None:
+        """The leaf that holds the character at ``offset``."""
+        at = self._at(offset)
+        return self.parsed.root_node.descendant_for_byte_range(at, at + 1)
+
+    def opaque(self, offset: int) -> tuple[int, int] | None:
+        """The range of the string, comment or prose in which a cursor at ``offset`` stands; None if it is in code."""
+        for at in (offset - 1, offset):
+            if not 0 <= at < len(self.text):
+                continue
+            leaf = self.leaf(at)
+            if leaf is None or leaf.child_count or not _is_opaque(leaf.type):
+                continue
+            start, end = self._back(leaf.start_byte), self._back(leaf.end_byte)
+            inside = start < offset < end or (leaf.type.endswith("comment") and start < offset <= end)
+            if inside or (not leaf.type.endswith("comment") and start <= offset <= end and not _quoted_whole(leaf)):
+                return start, end
+        return None
+
+    # --- bytes and code points --------------------------------------------------------------------------------------
+
+    @cached_property
+    def _data(self) -> bytes:
+        return _bytes(self.text)
+
+    @cached_property
+    def _ascii(self) -> bool:
+        return self.text.isascii()
+
+    def _at(self, offset: int) -> int:
+        return offset if self._ascii else len(_bytes(self.text[:offset]))
+
+    def _back(self, byte: int) -> int:
+        return byte if self._ascii else len(self._data[:byte].decode("utf-8", "ignore"))
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _point(data: bytes, at: int) -> tuple[int, int]:
+    return data.count(b"\n", 0, at), at - (data.rfind(b"\n", 0, at) + 1)
+
+
+def _errors(node: Node) -> Iterator[Node]:
+    stack = [node]
+    while stack:
+        each = stack.pop()
+        if not each.has_error:
+            continue
+        if each.is_error or each.is_missing:
+            yield each
+        stack.extend(each.children)
+
+
+def _is_opaque(kind: str) -> bool:
+    return kind not in _QUOTES and any(part in kind for part in _OPAQUE) and "interpolation" not in kind
+
+
+def _quoted_whole(leaf: Node) -> bool:
+    """Whether a leaf is a string with its quotes in it."""
+    text = leaf.text or b""
+    return len(text) > 1 and text[:1] in b"\"'`" and text[:1] == text[-1:]
+
+
+def _kind(leaf: Node | None, char: str) -> str:
+    if char.isspace():
+        return "blank"
+    if leaf is None or leaf.child_count:
+        return "none"
+    if leaf.type in _QUOTES or (leaf.type and leaf.type in "\"'`"):
+        return "quote"
+    if _is_opaque(leaf.type):
+        return "opaque"
+    return "word" if char.isalnum() or char == "_" else leaf.type
