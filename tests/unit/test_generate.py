@@ -385,8 +385,9 @@ def accepted_lines(local: LocalDecoding, document: str, at: int, keep: bool = Tr
 
 @pytest.fixture(scope="module")
 def bundled() -> LocalDecoding:
-    """A model that knows where lines end."""
-    model = load_model(device="cpu")
+    """A model that knows where lines end. In float32: with rounder numbers, in torch, two tokens that are about equally
+    likely change places with how tokens are grouped into passes."""
+    model = load_model(device="cpu", dtype="float32")
     assert isinstance(model, LocalModel)
     return model.local
 
