@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabspec.models.http.apis import Piece
-from tabspec.models.http.marks import MARKS, neutral, restored, without_marks
+from tabspec.models.http.marks import MARKS, neutral, restored
+from tabspec.models.http.plain import without_marks
 from tabspec.suggestion import Finish
 
 

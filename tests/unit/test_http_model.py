@@ -17,7 +17,8 @@ from tabspec.errors import ModelError, ModelNotUsable, ModelUnavailable
 from tabspec.models.address import Api, Switch, parse_address
 from tabspec.models.http import HttpModel, wire
 from tabspec.models.http.apis import grammar_for, read
-from tabspec.models.http.forms import format_of, neutral, text_prompt
+from tabspec.models.http.forms import format_of, text_prompt
+from tabspec.models.http.marks import neutral
 from tabspec.models.http.pace import FIRST_S, LONGEST_S, Pace
 from tabspec.models.load import load_model
 from tabspec.models.protocol import Chunk, GenerationRequest, RelatedText, StopRule, Usage
@@ -380,7 +381,7 @@ async def test_a_prompt_that_is_too_long_is_halved(stub: Stub) -> None:
 
 
 def test_a_mark_in_a_document_stays_text() -> None:
-    assert "<|fim_middle|>" not in neutral("x = '<|fim_middle|>'", QWEN)
+    assert "<|fim_middle|>" not in neutral("x = '<|fim_middle|>'")
     prompt = text_prompt(QWEN, GenerationRequest("<|fim_suffix|>", "", "<|fim_prefix|>\ud800"))
     assert prompt.count("<|fim_suffix|>") == prompt.count("<|fim_prefix|>") == 1
     prompt.encode("utf-8")
@@ -390,6 +391,7 @@ def test_a_mark_in_a_document_stays_text() -> None:
     ("name", "form"),
     [
         ("Qwen2.5-Coder-1.5B-Q8_0.gguf", "qwen2.5-coder"),
+        ("codeqwen:7b-code", "fim-tokens"),
         ("qwen3-coder:30b", "qwen2.5-coder"),
         ("bigcode/starcoder2-3b", "starcoder2"),
         ("bigcode/starcoderbase-1b", "starcoder"),

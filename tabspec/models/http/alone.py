@@ -27,18 +27,19 @@ async def alone(step: Awaitable[T]) -> T:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         task.cancel()
-        _keep(task)
+        keep(task)
         raise
 
 
 async def close(response: httpx.Response) -> None:
     """Close a response. It is closed also if the caller is cancelled meanwhile."""
     task = asyncio.ensure_future(response.aclose())
-    _keep(task)
+    keep(task)
     await asyncio.shield(task)
 
 
-def _keep(task: asyncio.Future[Any]) -> None:
+def keep(task: asyncio.Future[Any]) -> None:
+    """Let a task run to its end without a caller."""
     _running.add(task)
     task.add_done_callback(_ended)
 
@@ -48,4 +49,4 @@ def _ended(task: asyncio.Future[Any]) -> None:
     if task.cancelled() or task.exception() is not None:  # which has no reader any more
         return
     if isinstance(response := task.result(), httpx.Response):
-        _keep(asyncio.ensure_future(response.aclose()))
+        keep(asyncio.ensure_future(response.aclose()))

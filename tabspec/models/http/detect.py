@@ -69,7 +69,9 @@ async def detect(wire: Wire, address: Address) -> Server:
     form = format_of(address.format or server.model)
     if server.kind is Kind.LLAMA_CPP:
         marks = await _marks(wire)
-        form = form or _by_marks(marks)
+        by_marks = None if address.format else _by_marks(marks)
+        if by_marks and (form is None or not {form.prefix, form.suffix} <= marks.keys()):
+            form = by_marks  # what tokens the model has decides, whatever its name is
         server = replace(server, marks=frozenset(marks.values()))
     server = replace(server, format=form.name if form else "")
     return replace(server, slots=address.slots) if address.slots > 0 else server

@@ -1,8 +1,9 @@
 """The prompt for a server that wants it in the model's own FIM format: as text, or as tokens.
 
-As text the server's tokenizer takes it, and the format's marks are written out; a document that holds such a mark
-would change the prompt, so a space is put into it. As tokens nothing can be mistaken, and head and line in progress are
-cut into tokens as they are in a model of this process; that needs the model's ``tokenizer.json`` here.
+As text the server's tokenizer takes it, and the format's marks are written out; a document that holds a mark would
+change the prompt, so a blank is put into it (`tabspec.models.http.marks`). As tokens nothing can be mistaken, and head
+and line in progress are cut into tokens as they are in a model of this process; that needs the model's
+``tokenizer.json`` here.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tabspec.models.folder import ModelFolder, speak
+from tabspec.models.http.marks import neutral
 from tabspec.models.prompting import Prompter
 from tabspec.models.protocol import GenerationRequest
 from tabspec.models.vocabulary import Vocabulary
@@ -21,7 +23,8 @@ from tabspec.prompt.fim import FORMATS, FimFormat, Question, Special
 # By what people call the files and repositories of each family; the first that is found counts.
 _NAMES = (
     (r"tabspec", "tabspec"),
-    (r"qwen.*cod|codeqwen", "qwen2.5-coder"),
+    (r"codeqwen", "fim-tokens"),  # its tokenizer has StarCoder's marks
+    (r"qwen.*cod", "qwen2.5-coder"),
     (r"code-?gemma", "codegemma"),
     (r"starcoder-?2", "starcoder2"),
     (r"starcoder", "starcoder"),
@@ -48,23 +51,14 @@ def format_of(name: str) -> FimFormat | None:
 def text_prompt(form: FimFormat, request: GenerationRequest) -> str:
     """The prompt up to the end of the head, without the token that a prompt begins with: the server adds that."""
     asked = Question(
-        neutral(request.head, form),
-        neutral(request.suffix, form),
-        neutral(request.path, form),
-        tuple((neutral(text.path, form), neutral(text.text, form)) for text in request.related),
+        neutral(request.head),
+        neutral(request.suffix),
+        neutral(request.path),
+        tuple((neutral(text.path), neutral(text.text)) for text in request.related),
     )
     parts = form.render(asked)
     parts = parts[1:] if form.begin else parts
     return "".join(part.token if isinstance(part, Special) else part for part in parts)
-
-
-def neutral(text: str, form: FimFormat) -> str:
-    """``text`` with a space in each of the format's marks, behind its first character."""
-    text = writable(text)
-    for mark in form.markers:
-        if len(mark) > 1 and mark in text:
-            text = text.replace(mark, f"{mark[0]} {mark[1:]}")
-    return text
 
 
 @dataclass(frozen=True)

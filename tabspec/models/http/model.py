@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,19 +23,22 @@ from tabspec.models.http.apis import Ask, Piece, completions, infill, read
 from tabspec.models.http.begin import first_tokens, ranked, read_beginnings
 from tabspec.models.http.detect import USUAL_CONTEXT, USUAL_SLOTS, Kind, Server, detect
 from tabspec.models.http.exact import exact, first_ask
-from tabspec.models.http.forms import TokenPrompts, format_of, neutral, text_prompt
+from tabspec.models.http.forms import TokenPrompts, format_of, text_prompt
 from tabspec.models.http.key import Key, key_for
 from tabspec.models.http.leaving import SecretFound, secret_in_body
+from tabspec.models.http.marks import neutral
 from tabspec.models.http.ours import answer, ask_ours
 from tabspec.models.http.pace import Pace
+from tabspec.models.http.plain import without_marks
 from tabspec.models.http.reading import budget, read_on
 from tabspec.models.http.route import Route, route_to
 from tabspec.models.http.secrets import secret_in_request
 from tabspec.models.http.wire import Busy, Refused, TooLong, Wire, as_bytes
 from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, ModelInfo
-from tabspec.models.writing import writable
 from tabspec.prompt.fim import FimFormat
 from tabspec.suggestion import Finish
+from tabspec.syntax.languages import grammar_of
+from tabspec.text import Document
 
 log = logging.getLogger(__name__)
 
@@ -117,6 +121,7 @@ class HttpModel:
                     self._tokens = self._read_tokenizer(server)
                     self._calibration = self._read_calibration()
                 self._server = self._told = server
+                self.wire.loads = server.kind in (Kind.OLLAMA, Kind.OTHER)  # the others answer once theirs is loaded
                 log.info("the server is %s, asked by %s", server.kind, self._api(server))
             return self._server
 
@@ -233,9 +238,9 @@ class HttpModel:
         elif request.beginnings:
             chunks = self._begin(self._first_ask(server, request), request.beginnings)
         elif self._exact(server):
-            chunks = exact(self._pieces, server, self.address, self._prompts(server), request)
+            chunks = exact(partial(self._pieces, request), server, self.address, self._prompts(server), request)
         else:
-            chunks = read_on(self._pieces, lambda: self._plain(server, request), request)
+            chunks = read_on(partial(self._pieces, request), lambda: self._plain(server, request), request)
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
@@ -272,11 +277,11 @@ class HttpModel:
         form = self._format(server)
         prompt: str | list[int]
         if api is Api.SUFFIX:
-            prompt, suffix = writable(request.head + behind), writable(request.suffix)
+            prompt, suffix = neutral(request.head + behind), neutral(request.suffix)
         elif self._tokens:
             prompt = self._tokens.tokens(request, request.head, behind)
         elif form:
-            prompt = text_prompt(form, request) + neutral(behind, form)
+            prompt = text_prompt(form, request) + neutral(behind)
         else:
             raise ModelNotUsable(
                 f"{address.base}: the FIM format of {server.model} is not known; name it: {address.base}?format=NAME"
@@ -295,7 +300,13 @@ class HttpModel:
     def _marks(self) -> frozenset[int]:
         return self._tokens.vocabulary.control if self._tokens else self._told.marks if self._told else frozenset()
 
-    async def _pieces(self, ask: Ask) -> AsyncGenerator[Piece, None]:
+    def _pieces(self, request: GenerationRequest, ask: Ask) -> AsyncGenerator[Piece, None]:
+        """The pieces of an answer to ``request``, without special tokens that are written out as text."""
+        written = (request.prefix, request.resume, request.suffix, *(text.text for text in request.related))
+        grammar = grammar_of(Document(request.path, "", request.language)) or ""
+        return without_marks(self._raw_pieces(ask), grammar, written)
+
+    async def _raw_pieces(self, ask: Ask) -> AsyncGenerator[Piece, None]:
         async with aclosing(self._events(ask)) as events:
             async for event in events:
                 piece = read(event)

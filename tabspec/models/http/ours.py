@@ -16,7 +16,7 @@ from tabspec.models.http.apis import Ask
 from tabspec.models.http.detect import Server
 from tabspec.models.http.leaving import SecretFound
 from tabspec.models.http.reading import Events
-from tabspec.models.http.wire import Busy, Refused, TooLong
+from tabspec.models.http.wire import DONE, Busy, Refused, TooLong
 from tabspec.models.protocol import Chunk, GenerationRequest
 from tabspec.models.wire import read_chunk
 from tabspec.models.writing import writable
@@ -36,6 +36,8 @@ async def answer(
         try:
             async with aclosing(events_of(ask)) as events:
                 async for event in events:
+                    if event is DONE:
+                        break
                     chunk = _chunk(event)
                     said += chunk.text
                     tokens += len(chunk.tokens) or bool(chunk.text)

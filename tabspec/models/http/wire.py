@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 
 from tabspec.errors import ModelError, ModelUnavailable
-from tabspec.models.http.alone import alone, close
+from tabspec.models.http.alone import alone, close, keep
 from tabspec.models.http.key import HOST_VARIABLE, NO_KEY, VARIABLE, Key
 from tabspec.models.http.pace import retry_after
 from tabspec.models.http.route import Route, route_to, transport_for
@@ -30,6 +30,8 @@ CONNECT_S = 2.0
 FIRST_EVENT_S = 10.0
 # A token takes a few hundred milliseconds on the slowest set-up that is still of use; a busy batch holds it up.
 BETWEEN_EVENTS_S = 5.0
+# A model of 32B parameters is read from a disk of 150 MB/s in four minutes.
+LOAD_S = 300.0
 # The end of a stream follows at once; whoever keeps it open loses the connection.
 END_S = 0.1
 # What a server says of itself comes from memory.
@@ -48,6 +50,9 @@ LONGEST_DOCUMENT = 1 << 22
 LONGEST_REASON = 1 << 16
 
 Json = dict[str, Any]
+
+DONE: Json = {"choices": [{"index": 0, "text": "", "finish_reason": "stop"}]}
+"""Emitted where a stream says that it is over: not every server gives a reason for the end before that."""
 
 
 class TooLong(ModelError):
@@ -86,6 +91,11 @@ class Wire:
         self.base, self.key, self.route = base, key, route or route_to(base)
         authorization = {"Authorization": f"Bearer {key.value}"} if key.value else {}
         self._headers = httpx.Headers({**_HEADERS, **authorization})
+        self.loads = False
+        """Whether the server loads its model for the first request (`_first`)."""
+        self._answered = False  # the server has begun an answer: its model is loaded
+        self._loading: asyncio.Task[httpx.Response] | None = None
+        self._abandoned = False  # the caller of the request that loads the model is gone
         self.sending: Callable[[str, bytes], None] = lambda _path, _body: None
         """Called with the path and body of each streamed request before it is sent."""
         # A transport of our own: httpx would read proxies from the environment by itself otherwise.
@@ -128,7 +138,7 @@ class Wire:
         self.sending(path, data)
         # Not by `build_request`, which merges headers, cookies and addresses anew each time (0.2 ms).
         request = httpx.Request("POST", self.base + path, content=data, headers=self._headers)
-        response = await self._send(request)
+        response = await (self._first(request) if self.loads and not self._answered else self._send(request))
         try:
             if response.status_code != 200:
                 raise await self._refused(response)
@@ -146,13 +156,43 @@ class Wire:
 
     async def close(self) -> None:
         """Close all connections."""
+        if self._loading:
+            self._loading.cancel()
+            with contextlib.suppress(asyncio.CancelledError, ModelError):
+                await self._loading
         await self._client.aclose()
 
-    async def _send(self, request: httpx.Request) -> httpx.Response:
+    async def _first(self, request: httpx.Request) -> httpx.Response:
+        """The first request: servers that load a model for it stop loading when the client closes the connection. So
+        the connection stays open, whatever becomes of the caller, until the model is loaded or `LOAD_S` are over."""
+        if self._loading and self._loading.done():
+            self._loading = None
+        own = self._loading is None
+        if self._loading is None:
+            self._loading = asyncio.ensure_future(self._send(request, LOAD_S))
+            self._loading.add_done_callback(self._loaded)
+        try:
+            async with asyncio.timeout(FIRST_EVENT_S):
+                response = await asyncio.shield(self._loading)
+        except (TimeoutError, asyncio.CancelledError) as error:
+            self._abandoned = self._abandoned or own
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            raise ModelUnavailable(f"{self.base} does not answer yet: it may be loading the model") from None
+        return response if own else await self._send(request)
+
+    def _loaded(self, task: asyncio.Task[httpx.Response]) -> None:
+        if task.cancelled() or task.exception() is not None:
+            return
+        self._answered = True
+        if self._abandoned:
+            keep(asyncio.ensure_future(task.result().aclose()))
+
+    async def _send(self, request: httpx.Request, patience: float = FIRST_EVENT_S) -> httpx.Response:
         """Send, and wait for the head of the answer. A connection that the server has closed meanwhile is replaced."""
         for again in (True, False):
             try:
-                async with asyncio.timeout(FIRST_EVENT_S):
+                async with asyncio.timeout(patience):
                     return await alone(self._client.send(request, stream=True))
             except _CLOSED as error:
                 if not again:
@@ -224,6 +264,7 @@ class Wire:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(END_S):
                         await anext(lines, None)  # the end of the stream, with which the connection can be used again
+                yield DONE
                 return
             event = _json(value)
             if not isinstance(event, dict):
