@@ -43,14 +43,10 @@ class SyntaxTree:
     @classmethod
     def of(cls, grammar: str, text: str) -> SyntaxTree:
         """Parse a whole text."""
-        read = parser(grammar)
-        assert read is not None
-        return cls(grammar, text, read.parse(_bytes(text)))
+        return cls(grammar, text, parser(grammar).parse(_bytes(text)))
 
     def edited(self, edit: Edit) -> SyntaxTree:
         """The tree after one edit; what the edit leaves alone is not read again."""
-        read = parser(self.grammar)
-        assert read is not None
         text = edit.apply(self.text)
         start, old_end = self._at(edit.offset), self._at(edit.offset + edit.delete)
         data = _bytes(text)
@@ -58,7 +54,7 @@ class SyntaxTree:
         old = self.parsed.copy()
         before = self._data
         old.edit(start, old_end, new_end, _point(before, start), _point(before, old_end), _point(data, new_end))
-        tree = SyntaxTree(self.grammar, text, read.parse(data, old))
+        tree = SyntaxTree(self.grammar, text, parser(self.grammar).parse(data, old))
         tree.__dict__["_data"] = data
         return tree
 

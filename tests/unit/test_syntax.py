@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,6 +38,25 @@ def test_an_incremental_parse_is_a_fresh_one(grammar: str, edits: list[tuple[flo
         assert tree.text == text and tree.errors == fresh.errors
         assert tree.kinds(0, len(text)) == fresh.kinds(0, len(text))
         assert [tree.opaque(at) for at in range(len(text) + 1)] == [fresh.opaque(at) for at in range(len(text) + 1)]
+
+
+SOUP = """
+import random, sys
+from tabspec.syntax.languages import GRAMMARS
+from tabspec.syntax.tree import SyntaxTree
+rng = random.Random(1)
+pieces = ["a", "foo ", *"()[]{}<>/*#|:%@;&$=", "\\n", "    ", "\\t", "'", '"', "`", "/*", "*/", "${", "{{", "<div>", "</", "<!--", "---", "```", "end"]
+for grammar in sorted(GRAMMARS):
+    print(grammar, flush=True)
+    for _ in range(60):
+        SyntaxTree.of(grammar, "".join(rng.choices(pieces, k=rng.randrange(200))))
+"""  # noqa: E501
+
+
+def test_every_grammar_returns_for_any_text() -> None:
+    """A scanner that loops for ever cannot be interrupted: so it runs in a process of its own."""
+    run = subprocess.run([sys.executable, "-c", SOUP], capture_output=True, text=True, timeout=300, check=False)
+    assert run.returncode == 0, run.stdout.split()[-1:] + run.stderr.splitlines()[-1:]
 
 
 def test_trees_of_a_document_are_kept_for_its_next_state() -> None:
