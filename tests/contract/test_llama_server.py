@@ -89,7 +89,9 @@ async def test_exact_answers_equal_those_of_the_model_in_this_process(tmp_path: 
     local = load_model(None, dtype="float32", device="cpu")
     assert isinstance(local, LocalModel)
     local.local.recaller = None  # what the rest of the file says is mixed in in this process only
-    texts = [file.read_text("utf-8") for file in sorted((REPOSITORY / "tabspec" / "engine").glob("*.py"))]
+    texts = [
+        file.read_text("utf-8") for file in sorted((REPOSITORY / "tests" / "fixtures" / "code" / "engine").glob("*.py"))
+    ]
     asked = [question for i, text in enumerate(texts) for question in questions(text, places, seed=i)]
     same = 0
     with llama_server(out, *EXACT_F32) as url:
@@ -235,7 +237,7 @@ def test_the_tokens_of_an_exported_model_are_the_tokenizers(bundled_on_llama: st
 
     ours = Tokenizer.from_file(str(BUNDLED / "tokenizer.json"))
     tokens = differ = 0
-    for file in sorted((REPOSITORY / "tabspec").rglob("*.py"))[:30]:
+    for file in sorted((REPOSITORY / "tests" / "fixtures" / "code").rglob("*.py"))[:30]:
         text = file.read_text("utf-8")
         here: list[int] = ours.encode(text, add_special_tokens=False).ids
         asked = httpx.post(bundled_on_llama + "/tokenize", json={"content": text}, timeout=30)

@@ -29,7 +29,7 @@ def test_secrets_are_seen(line: str) -> None:
 
 
 def test_ordinary_code_holds_none() -> None:
-    sources = sorted((Path(__file__).parents[2] / "tabspec" / "engine").glob("*.py"))
+    sources = sorted((Path(__file__).parents[2] / "tests" / "fixtures" / "code" / "engine").glob("*.py"))
     assert sources and not [source.name for source in sources if secret_in([source.read_text("utf-8")])]
     assert not secret_in(["self.password = password", 'key = os.environ["API_KEY"]', 'digest = "da39a3ee5e6b4b0d3255"'])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from array import array
 from collections.abc import Sequence
@@ -14,7 +15,6 @@ from random import Random
 import numpy as np
 import pytest
 
-import tabspec
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
@@ -26,6 +26,8 @@ from tabspec.models.protocol import slots_of
 from tabspec.models.slots import Choice, Slots
 from tabspec.text import Document
 from tests import tiny
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 PROMPT = array("I", list(range(300)))
 
@@ -185,10 +187,9 @@ class Play:
 
 
 def plays(count: int) -> list[Play]:
-    """In this package's own sources, at places where there is a suggestion more often than not."""
+    """In ordinary Python code, at places where there is a suggestion more often than not."""
     random = Random(5)
-    texts = [path.read_text("utf-8")[:1800] for path in sorted(Path(tabspec.__file__).parent.rglob("*.py"))]
-    texts = [text for text in texts if len(text) == 1800]
+    texts: list[str] = json.loads((FIXTURES / "openings.json").read_text("utf-8"))
     likely = re.compile(r"(?:= |return |self\.|def |import |if |for )")
     found = []
     for number in range(count):

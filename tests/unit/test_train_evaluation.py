@@ -150,7 +150,7 @@ def test_reliability_bins() -> None:
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     folder = tmp_path_factory.mktemp("held")
-    build_corpus([ROOT / "tabspec" / "train"], folder)
+    build_corpus([ROOT / "tests" / "fixtures" / "code" / "train"], folder)
     return Corpus(folder / "train")
 
 

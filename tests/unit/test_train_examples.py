@@ -185,7 +185,7 @@ def test_rows_hold_each_whole_sequence(whole: list[list[int]], divisible: list[l
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> DataConfig:
     folder = tmp_path_factory.mktemp("corpus")
-    build_corpus([Path(__file__).parents[2] / "tabspec" / "train"], folder)
+    build_corpus([Path(__file__).parents[2] / "tests" / "fixtures" / "code" / "train"], folder)
     return DataConfig(folder / "train", BUNDLED, 128, seed=3)
 
 

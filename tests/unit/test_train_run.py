@@ -41,7 +41,7 @@ QUIET = Console(quiet=True)
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> DataConfig:
     folder = tmp_path_factory.mktemp("corpus")
-    build_corpus([ROOT / "tabspec" / "train"], folder)
+    build_corpus([ROOT / "tests" / "fixtures" / "code" / "train"], folder)
     return DataConfig(folder / "train", TOKENIZER, SHAPE.context, seed=3)
 
 
@@ -214,7 +214,7 @@ def test_a_journal_cut_off_by_a_kill(tmp_path: Path) -> None:
 
 def test_the_command_trains_on_a_folder_of_one_file(tmp_path: Path) -> None:
     (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "a.py").write_text((ROOT / "tabspec" / "train" / "cuts.py").read_text())
+    (tmp_path / "code" / "a.py").write_text((ROOT / "tests" / "fixtures" / "code" / "train" / "cuts.py").read_text())
     arguments = (
         f"run --code {tmp_path}/code --out {tmp_path}/run --tokenizer {TOKENIZER} --size tiny --steps 1 --rows 1"
     )
@@ -300,7 +300,7 @@ def test_a_pause_is_no_end(tmp_path: Path) -> None:
     """A run in two parts: the first writes a checkpoint and no model, the second goes on."""
     code = tmp_path / "code"
     code.mkdir()
-    (code / "a.py").write_text((ROOT / "tabspec" / "train" / "cuts.py").read_text())
+    (code / "a.py").write_text((ROOT / "tests" / "fixtures" / "code" / "train" / "cuts.py").read_text())
     start = tmp_path / "start"
     export_model(Network(SHAPE).state_dict(), SHAPE, TOKENIZER, start, eight_bits=True)
     words = f"run --code {code} --out {tmp_path}/run --start {start} --context 96 --steps 3 --rows 1".split()
