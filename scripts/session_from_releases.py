@@ -18,8 +18,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from tabspec.replay.git import import_git
-from tabspec.replay.session_file import write_session
+from tabspec.replay.importing.git import import_git
+from tabspec.replay.sessions.session_file import write_session
 
 SEED = 1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from tabspec.models import llama_server as servers
+from tabspec.lab.baselines import llama_server as servers
 from tests.tools import installed
 
 

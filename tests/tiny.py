@@ -11,8 +11,8 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from tabspec.models.logits import Row
-from tabspec.models.slots import Decoder
+from tabspec.models.local.logits import Row
+from tabspec.models.local.slots import Decoder
 
 # A model of two layers of 32 numbers gains nothing by threads, and loses much where other tests run beside it.
 torch.set_num_threads(1)

@@ -11,15 +11,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tabspec import __version__, processes
-from tabspec.logs import private_log
+from tabspec import __version__
 from tabspec.quoted import QuotelessFormatter
+from tabspec.system import processes
+from tabspec.system.logs import private_log
 from tabspec_lsp.options import Options
 from tabspec_lsp.server import TabspecServer
-from tabspec_lsp.streams import READ_BYTES, stdio, take_stdout
+from tabspec_lsp.transport.streams import READ_BYTES, stdio, take_stdout
 
 if TYPE_CHECKING:
-    from tabspec_lsp.recorder import Recorder
+    from tabspec_lsp.state.recorder import Recorder
 
 _LEVELS = ("error", "warning", "info", "debug")
 
@@ -95,7 +96,7 @@ async def _first_connection(port: int) -> tuple[asyncio.StreamReader, asyncio.St
 def _recorder(folder: Path | None) -> Recorder | None:
     if folder is None:
         return None
-    from tabspec_lsp.recorder import Recorder
+    from tabspec_lsp.state.recorder import Recorder
 
     try:
         return Recorder(folder)

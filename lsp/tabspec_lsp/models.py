@@ -132,8 +132,8 @@ async def open_model(spec: str, report: Report, daemon: DaemonMode = DaemonMode.
         return await _open_server(spec)
     # Not at the top: `initialize` is answered without them.
     from tabspec.models.daemon.shared import SharedModel
-    from tabspec.models.scripted_file import SCHEME, read_script
-    from tabspec.models.worker import WorkerState
+    from tabspec.models.process.worker import WorkerState
+    from tabspec.models.scripted.file import SCHEME, read_script
 
     if spec.startswith(SCHEME):
         script, seconds = read_script(Path(spec.removeprefix(SCHEME)))

@@ -15,19 +15,19 @@ from pygls.lsp.server import LanguageServer
 
 from tabspec import __version__
 from tabspec.text import Position, PositionEncoding
-from tabspec_lsp import items
-from tabspec_lsp.frames import FIRST_BODY_BYTES, MAX_BODY_BYTES, FrameParser
-from tabspec_lsp.liveness import ProcessWatch
 from tabspec_lsp.models import ModelHost, ModelState, Open, open_model
 from tabspec_lsp.options import CompletionMode, Options, unknown_names, without_user_only
-from tabspec_lsp.progress import ModelProgress
-from tabspec_lsp.protocol import TabspecProtocol, converter, text_range
 from tabspec_lsp.service import CompletionService, Offered
-from tabspec_lsp.streams import Output, Read
-from tabspec_lsp.workspace import Workspace
+from tabspec_lsp.state.workspace import Workspace
+from tabspec_lsp.transport import items
+from tabspec_lsp.transport.frames import FIRST_BODY_BYTES, MAX_BODY_BYTES, FrameParser
+from tabspec_lsp.transport.liveness import ProcessWatch
+from tabspec_lsp.transport.progress import ModelProgress
+from tabspec_lsp.transport.protocol import TabspecProtocol, converter, text_range
+from tabspec_lsp.transport.streams import Output, Read
 
 if TYPE_CHECKING:
-    from tabspec_lsp.recorder import Recorder
+    from tabspec_lsp.state.recorder import Recorder
 
 log = logging.getLogger(__name__)
 

@@ -20,16 +20,16 @@ from tabspec.errors import PositionError
 from tabspec.models.protocol import slots_of
 from tabspec.suggestion import Answer, Reason, Source
 from tabspec.text import Document, Edit, Position, PositionEncoding
-from tabspec_lsp.documents import Change, Changed, Documents, TextRange
-from tabspec_lsp.imports import Imports
 from tabspec_lsp.models import ModelHost, ModelState, Open
-from tabspec_lsp.offers import Heard, Offer, Offers, Outcome
 from tabspec_lsp.options import Options, ShownMode
-from tabspec_lsp.status import Tabs, status
+from tabspec_lsp.state.documents import Change, Changed, Documents, TextRange
+from tabspec_lsp.state.imports import Imports
+from tabspec_lsp.state.offers import Heard, Offer, Offers, Outcome
+from tabspec_lsp.state.status import Tabs, status
 
 if TYPE_CHECKING:
     from tabspec.engine.engine import CompletionEngine
-    from tabspec_lsp.recorder import Recorder
+    from tabspec_lsp.state.recorder import Recorder
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-// The C interface of the library. `tabspec/models/native_library.py` has the same structures for ctypes; whoever
+// The C interface of the library. `tabspec/models/decoders/native_library.py` has the same structures for ctypes; whoever
 // changes one changes the other, and ABI_VERSION in both.
 #pragma once
 #include <stdint.h>

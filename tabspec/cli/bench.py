@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from tabspec.cli.bench_cache import cache_command
-from tabspec.cli.bench_daemon import daemon_bench_command
-from tabspec.cli.bench_decode import decode_command, kv_command
-from tabspec.cli.bench_gpu import gpu_command
-from tabspec.cli.bench_http import http_bench_command
-from tabspec.cli.bench_lsp import lsp_bench_command
-from tabspec.cli.bench_suggestions import suggestions_command
+from tabspec.lab.benches.cache import cache_command
+from tabspec.lab.benches.daemon import daemon_bench_command
+from tabspec.lab.benches.decode import decode_command, kv_command
+from tabspec.lab.benches.gpu import gpu_command
+from tabspec.lab.benches.http import http_bench_command
+from tabspec.lab.benches.lsp import lsp_bench_command
+from tabspec.lab.benches.suggestions import suggestions_command
 
 
 @click.group("bench")

@@ -8,7 +8,7 @@ import click
 
 from tabspec.errors import InputError, ModelNotUsable
 from tabspec.models.check import check_model
-from tabspec.models.hub import absolute
+from tabspec.models.files.hub import absolute
 
 # Ray keeps objects between tasks there; we have none, and 100 MiB is near the least that it takes (75).
 OBJECT_STORE = 100 << 20

@@ -12,11 +12,11 @@ from pathlib import Path
 import click
 
 from tabspec.errors import TabspecError
-from tabspec.logs import private_log
 from tabspec.models.address import is_address
 from tabspec.models.daemon.client import ask
 from tabspec.models.daemon.place import Place, find
 from tabspec.models.daemon.server import Daemon
+from tabspec.system.logs import private_log
 
 # Closing one window and opening another takes less; a machine left alone overnight gets its memory back.
 _IDLE_S = 600.0

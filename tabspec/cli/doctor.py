@@ -14,19 +14,19 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tabspec import processes
 from tabspec.cli.doctor_sent import show_sent
-from tabspec.cli.machine import git_commit, machine
 from tabspec.errors import TabspecError
+from tabspec.machine import git_commit, machine
 from tabspec.models.address import is_address, parse_address
 from tabspec.models.daemon.client import ask
 from tabspec.models.daemon.place import find
+from tabspec.models.decoders.native_library import NativeMissing, installed
 from tabspec.models.http import HttpModel
 from tabspec.models.http.route import route_to
 from tabspec.models.load import BUNDLED, load_model
-from tabspec.models.native_library import NativeMissing, installed
 from tabspec.models.protocol import ModelInfo
 from tabspec.prompt.window import WindowSize
+from tabspec.system import processes
 
 _PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "pygls", "lsprotocol", "cachetools")
 _EDITORS = ("nvim", "code", "code-server", "hx", "emacs")

@@ -11,7 +11,7 @@ from tabspec.cli.complete import offset_of
 from tabspec.cli.files import read_document
 from tabspec.config import EngineConfig
 from tabspec.context import EditContext
-from tabspec.engine.question import Question
+from tabspec.engine.prompt_state import Question
 from tabspec.errors import ModelError
 from tabspec.models.address import is_address
 from tabspec.models.http import HttpModel

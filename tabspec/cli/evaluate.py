@@ -13,8 +13,8 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from tabspec.cli.machine import git_commit, machine
 from tabspec.errors import InputError
+from tabspec.machine import git_commit, machine
 
 if TYPE_CHECKING:
     from tabspec.train.evaluation.ablation import Row

@@ -25,7 +25,7 @@ def export_group() -> None:
 @click.option("--name", default="", help="What servers call it.  [default: tabspec-MODEL]")
 def gguf_command(model: str, out: Path, weights: str, name: str) -> None:
     """Write MODEL (a folder, or `bundled`) as the GGUF file OUT, for llama.cpp, Ollama and the like."""
-    from tabspec.models.gguf import Weights, export_gguf
+    from tabspec.lab.converters.gguf import Weights, export_gguf
     from tabspec.models.load import BUNDLED
 
     folder = BUNDLED if model == "bundled" else Path(model)

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from tabspec.errors import InputError
-from tabspec.replay.git import import_git
-from tabspec.replay.session import Session
-from tabspec.replay.session_file import write_session
-from tabspec.replay.vscode import read_recording
+from tabspec.replay.importing.git import import_git
+from tabspec.replay.importing.vscode import read_recording
+from tabspec.replay.sessions.session import Session
+from tabspec.replay.sessions.session_file import write_session
 
 _ENDINGS = (".jsonl", ".jsonl.gz")
 

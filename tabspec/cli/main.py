@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import click
 
-from tabspec import processes
 from tabspec.errors import InputError, TabspecError
+from tabspec.system import processes
 
 # Loaded when named: `tabspec --help` imports neither torch nor the language server.
 _COMMANDS = {

@@ -14,25 +14,25 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tabspec.cli.machine import git_commit, machine
 from tabspec.cli.replay_users import USUAL_POLICIES, check_users, play_crowds, with_users
 from tabspec.config import EngineConfig, Policy
 from tabspec.errors import InputError
+from tabspec.machine import git_commit, machine
 from tabspec.models.load import BUNDLED, load_model
+from tabspec.models.process.worker import WorkerModel
 from tabspec.models.protocol import Model, slots_of
-from tabspec.models.worker import WorkerModel
-from tabspec.replay.calibrate import calibrate
 from tabspec.replay.clock import run_virtual
-from tabspec.replay.latency import LatencyProfile, TimedModel, parse_latency, read_latency
-from tabspec.replay.memo import MemoModel
-from tabspec.replay.recorded import RecordedModel
+from tabspec.replay.models.calibrate import calibrate
+from tabspec.replay.models.latency import LatencyProfile, TimedModel, parse_latency, read_latency
+from tabspec.replay.models.memo import MemoModel
+from tabspec.replay.models.recorded import RecordedModel
 from tabspec.replay.report import print_table, write
-from tabspec.replay.result import PERFECT, ReplayResult, Run, save
+from tabspec.replay.results.result import PERFECT, ReplayResult, Run, save
 from tabspec.replay.runner import Setting, replay
-from tabspec.replay.session import Session
-from tabspec.replay.session_file import read_session
-from tabspec.replay.thinking import QUICK
-from tabspec.replay.user import User
+from tabspec.replay.sessions.session import Session
+from tabspec.replay.sessions.session_file import read_session
+from tabspec.replay.users.thinking import QUICK
+from tabspec.replay.users.user import User
 
 
 @click.command("replay")

@@ -15,22 +15,22 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tabspec.config import Policy
 from tabspec.errors import InputError, ModelError
+from tabspec.lab.capacity.answers import Answers
+from tabspec.lab.capacity.play import on_model, on_service
+from tabspec.lab.capacity.population import Part
+from tabspec.lab.capacity.profile import read_service
+from tabspec.lab.capacity.search import sized
+from tabspec.lab.capacity.service import USER_SLOTS
 from tabspec.models.address import is_address
 from tabspec.models.load import load_model
+from tabspec.models.process.worker import WorkerModel
 from tabspec.models.protocol import Model, slots_of
-from tabspec.models.scripted_file import SCHEME, read_script
-from tabspec.models.worker import WorkerModel
+from tabspec.models.scripted.file import SCHEME, read_script
 from tabspec.replay.clock import run_virtual
-from tabspec.replay.fleet.answers import Answers
-from tabspec.replay.fleet.play import on_model, on_service
-from tabspec.replay.fleet.population import Part
-from tabspec.replay.fleet.profile import read_service
-from tabspec.replay.fleet.search import sized
-from tabspec.replay.fleet.service import USER_SLOTS
-from tabspec.replay.recorded import RecordedModel
-from tabspec.replay.result import Run
+from tabspec.replay.models.recorded import RecordedModel
+from tabspec.replay.results.result import Run
 from tabspec.replay.runner import Setting
-from tabspec.replay.session import Session
+from tabspec.replay.sessions.session import Session
 
 USUAL_POLICIES = (Policy.NONE, Policy.DEPTH1, Policy.CHAIN, Policy.ADAPTIVE)
 """What speculation costs the others: none, one step, deep without a price, and with one."""

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import click
 
-from tabspec.cli.tables import print_table as print_rows
 from tabspec.errors import InputError
-from tabspec.replay.lived import COLUMNS, figures, lived, row, total
 from tabspec.replay.report import print_table, write
-from tabspec.replay.result import load
-from tabspec.replay.session_file import read_session
+from tabspec.replay.results.result import load
+from tabspec.replay.results.usage import COLUMNS, figures, lived, row, total
+from tabspec.replay.sessions.session_file import read_session
+from tabspec.system.tables import print_table as print_rows
 
 
 @click.command("report")

@@ -27,7 +27,7 @@ def train_command() -> None:
 @click.option("--sources", type=_path, help="List of packages (TOML)  [default: the bundled model's].")
 def fetch_command(out: Path, sources: Path | None) -> None:
     """Fetch named packages with pip, npm and apt-get, to build a corpus from. Nothing of them is installed or run."""
-    from tabspec.train.fetch import BUNDLED_LIST, fetch, read_list
+    from tabspec.train.corpus.fetch import BUNDLED_LIST, fetch, read_list
 
     listed = read_list(sources or BUNDLED_LIST)
     total = len(listed.python) + len(listed.npm) + len(listed.debian)
@@ -63,9 +63,9 @@ def corpus_command(
     Generated, minified and data files and duplicates are left out; the manifest says what went in, under which
     licences.
     """
-    from tabspec.train.build import Limits, build_corpus
-    from tabspec.train.fetch import origins as fetched
-    from tabspec.train.fetch import read_list
+    from tabspec.train.corpus.build import Limits, build_corpus
+    from tabspec.train.corpus.fetch import origins as fetched
+    from tabspec.train.corpus.fetch import read_list
 
     found = [*origins, *(fetched(packages) if packages else [])]
     if not found:
@@ -172,8 +172,8 @@ def run_command(
 
 def _corpus_of(code: tuple[Path, ...], out: Path) -> Path:
     """The corpus of some folders, built once: a run that goes on must see the same."""
-    from tabspec.train.build import build_corpus
-    from tabspec.train.corpus import DOCUMENTS
+    from tabspec.train.corpus.build import build_corpus
+    from tabspec.train.corpus.store import DOCUMENTS
 
     corpus = out / "corpus" / "train"
     if not (corpus / DOCUMENTS).is_file():
@@ -219,10 +219,10 @@ def drafts_command(model: Path, corpus: Path, entries: int, megabytes: int) -> N
 
     It decodes faster then, and says the same. 100 MB of text take a minute and 2 GB of memory.
     """
-    from tabspec.models.ngram_table import DRAFTS, save_table
-    from tabspec.train.corpus import Corpus
+    from tabspec.models.files.ngram_table import DRAFTS, save_table
+    from tabspec.train.corpus.store import Corpus
     from tabspec.train.draft_table import draft_table
-    from tabspec.train.tokenizer import load_tokenizer
+    from tabspec.train.examples.tokenizer import load_tokenizer
 
     tokenizer, texts = load_tokenizer(model / "tokenizer.json"), Corpus(corpus)
     most = min(megabytes * 1_000_000, texts.size)

@@ -9,12 +9,12 @@ from tabspec.config import EngineConfig, Policy
 from tabspec.models.load import BUNDLED, load_model
 from tabspec.models.protocol import Model
 from tabspec.replay.clock import run_virtual
-from tabspec.replay.latency import TimedModel, read_latency
-from tabspec.replay.memo import MemoModel
+from tabspec.replay.models.latency import TimedModel, read_latency
+from tabspec.replay.models.memo import MemoModel
 from tabspec.replay.runner import Setting, replay
-from tabspec.replay.session import Session
-from tabspec.replay.typist import Typist
-from tabspec.replay.user import User
+from tabspec.replay.sessions.session import Session
+from tabspec.replay.users.typist import Typist
+from tabspec.replay.users.user import User
 from tabspec.train.evaluation.baseline import Baseline
 from tabspec.train.evaluation.stretches import Stretch
 from tabspec.train.evaluation.typing import Typed

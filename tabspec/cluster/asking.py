@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tabspec.fitting.early_stop import Around
 from tabspec.models.protocol import GenerationRequest, RelatedText, StopRule
 from tabspec.prompt.window import canonical_cut
-from tabspec.trimming.settled import Around
 
 # OpenAI's default, for clients that count on it.
 USUAL_MAX_TOKENS = 16

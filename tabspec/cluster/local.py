@@ -10,10 +10,10 @@ import threading
 
 import click
 
-from tabspec import processes
 from tabspec.cluster.app import ClusterOptions, application
 from tabspec.cluster.guard import warnings
 from tabspec.errors import InputError
+from tabspec.system import processes
 
 
 def serve_until_interrupted(

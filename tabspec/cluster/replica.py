@@ -12,7 +12,7 @@ from tabspec.cluster.turns import TurnTaking
 from tabspec.errors import ModelError, ModelUnavailable, PromptRefused
 from tabspec.models.load import load_model
 from tabspec.models.protocol import Chunk, Model, ModelInfo
-from tabspec.models.scripted_file import SCHEME, read_script
+from tabspec.models.scripted.file import SCHEME, read_script
 
 # One that an editor waits for and one ahead: the second waits in the replica, where it is taken up without a way back.
 LEAST_SLOTS = 2
@@ -81,7 +81,7 @@ def _load(options: ModelOptions) -> Model:
         options.name, device=options.device, dtype=options.dtype, format=options.format, decoder=options.decoder
     )
     if not (options.name and options.name.startswith(("http://", "https://"))):
-        from tabspec.models.continuing import keep_sequences  # imports torch
+        from tabspec.models.local.continuing import keep_sequences  # imports torch
 
         keep_sequences(model, options.sequences)
     return model

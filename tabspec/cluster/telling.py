@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tabspec.cluster.asking import Asked
+from tabspec.models.messages import chunk_fields, info_fields
 from tabspec.models.protocol import Chunk, ModelInfo, Usage
-from tabspec.models.wire import chunk_fields, info_fields
 from tabspec.suggestion import Finish
 
 Json = dict[str, Any]

@@ -155,6 +155,6 @@ class TurnTaking:
     def _stream(self, request: GenerationRequest, prompt: str | Sequence[int] | None) -> AsyncGenerator[Chunk, None]:
         if prompt is None:
             return self._model.stream(request)
-        from tabspec.models.continuing import go_on  # imports torch
+        from tabspec.models.local.continuing import go_on  # imports torch
 
         return go_on(self._model, prompt, request.stop, request.resume)

@@ -15,11 +15,11 @@ from cachetools import LRUCache
 from tabspec.cache.completion_cache import CompletionCache, Key
 from tabspec.context import EditContext
 from tabspec.engine.generation import Generation, Link
-from tabspec.engine.question import Question
-from tabspec.engine.settling import Step, line_before, settle, settled
+from tabspec.engine.prompt_state import Question
+from tabspec.fitting.indentation import end_with_block
+from tabspec.fitting.truncation import Step, line_before, settle, settled
 from tabspec.models.protocol import Beginning, StopRule
 from tabspec.suggestion import Finish, GeneratedText, Suggestion
-from tabspec.trimming.indentation import end_with_block
 
 # Beginnings that are looked at: several may lead to the same text ("s", "se", "self"), and ten suggestions are the most
 # that the setting allows.

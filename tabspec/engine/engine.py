@@ -14,21 +14,21 @@ from dataclasses import replace
 from tabspec.cache.completion_cache import CompletionCache, Entry, Hit
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
-from tabspec.engine.acceptance import Predictor
 from tabspec.engine.alternatives import Alternatives, is_new
-from tabspec.engine.futures import SHARES, TYPED_AT_REST, Kind
 from tabspec.engine.generation import Generation, Link, State
 from tabspec.engine.neighbours import Neighbours
-from tabspec.engine.past import Past
-from tabspec.engine.postprocess import judge, trimmed
-from tabspec.engine.price import Price
-from tabspec.engine.question import Question
+from tabspec.engine.prompt_state import Question
 from tabspec.engine.rejections import Rejections
 from tabspec.engine.scheduler import Scheduler
-from tabspec.engine.settling import Step, settle, settled
-from tabspec.engine.speculator import Speculation, Speculator
+from tabspec.engine.speculation.acceptance import Predictor
+from tabspec.engine.speculation.futures import SHARES, TYPED_AT_REST, Kind
+from tabspec.engine.speculation.log import Past
+from tabspec.engine.speculation.price import Price
+from tabspec.engine.speculation.speculator import Speculation, Speculator
 from tabspec.engine.stats import OVERTAKEN, EngineStats
 from tabspec.errors import ModelUnavailable
+from tabspec.fitting.postprocess import judge, trimmed
+from tabspec.fitting.truncation import Step, settle, settled
 from tabspec.models.protocol import Model, StopRule, warms
 from tabspec.prompt.window import WindowSize
 from tabspec.suggestion import Answer, GeneratedText, Miss, Reason, Source, Suggestion

@@ -8,7 +8,7 @@ from enum import Enum
 
 from tabspec.cache.completion_cache import Entry
 from tabspec.context import EditContext
-from tabspec.engine.question import Question
+from tabspec.engine.prompt_state import Question
 from tabspec.models.protocol import Beginning, Chunk, Usage
 from tabspec.suggestion import Finish, GeneratedText, Suggestion
 from tabspec.text import uses_crlf

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from tabspec.context import EditContext
-from tabspec.engine.question import base_name
+from tabspec.engine.prompt_state import base_name
 from tabspec.models.protocol import RelatedText
 from tabspec.prompt.pieces import Piece, pieces
 from tabspec.prompt.related import LONGEST_PIECE, Pieces, asked_with

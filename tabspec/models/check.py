@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tabspec.errors import ModelNotUsable
 from tabspec.models.address import is_address, parse_address
-from tabspec.models.hub import find_folder, is_hub_name
-from tabspec.models.scripted_file import SCHEME, read_script
+from tabspec.models.files.hub import find_folder, is_hub_name
+from tabspec.models.scripted.file import SCHEME, read_script
 
 DECODERS = ("auto", "own", "transformers")
 
@@ -32,13 +32,13 @@ def check_model(
     elif is_address(name):
         parse_address(name)
     elif not is_hub_name(name):
-        from tabspec.models.folder import ModelFolder, speak  # imports tokenizers
+        from tabspec.models.files.folder import ModelFolder, speak  # imports tokenizers
 
         folder = ModelFolder(find_folder(name))
         speak(folder.tokenizer_json(), folder.model_type, str(folder.path), format)
         _ = folder.weights  # raises where there are none
         if dtype != "auto" and decoder == "auto":
-            from tabspec.models.llama_model import llama_shape  # imports torch
+            from tabspec.models.decoders.llama_model import llama_shape  # imports torch
 
             _check_dtype(dtype, device, own=llama_shape(folder) is not None)
 
@@ -47,7 +47,7 @@ def _check_dtype(dtype: str, device: str, own: bool) -> None:
     """Whether our own decoder, or transformers', can have it. Whether the device is there is not asked."""
     import torch
 
-    from tabspec.models.devices import pick_dtype, pick_weights
+    from tabspec.models.machine.devices import pick_dtype, pick_weights
 
     kind = "cpu" if device == "auto" else device.partition(":")[0]
     try:

@@ -12,7 +12,7 @@ from tabspec.models.check import DECODERS
 from tabspec.models.protocol import Model
 
 if TYPE_CHECKING:
-    from tabspec.models.folder import ModelFolder
+    from tabspec.models.files.folder import ModelFolder
 
 BUNDLED = Path(__file__).parent / "bundled"
 """The folder of the model that ships in the package."""
@@ -45,20 +45,20 @@ def load_model(
     for library in ("torch", "tokenizers", "safetensors"):
         if find_spec(library) is None:
             raise ModelNotUsable(f"{library} is not installed; run: pip install {library}")
-    from tabspec.models.folder import ModelFolder
-    from tabspec.models.hub import find_folder
+    from tabspec.models.files.folder import ModelFolder
+    from tabspec.models.files.hub import find_folder
 
     shown = name or "bundled"
     folder = ModelFolder(BUNDLED if shown == "bundled" else find_folder(shown))
-    from tabspec.models.memory import give_back
+    from tabspec.models.machine.memory import give_back
 
     model: Model
     if decoder != "transformers" and _is_llama(folder, decoder):
-        from tabspec.models.llama_model import load_llama
+        from tabspec.models.decoders.llama_model import load_llama
 
         model = load_llama(folder, shown, device=device, dtype=dtype, format=format)
     else:
-        from tabspec.models.transformers_model import load_transformers
+        from tabspec.models.decoders.transformers_model import load_transformers
 
         model = load_transformers(folder, shown, device=device, dtype=dtype, format=format)
     give_back()
@@ -67,6 +67,6 @@ def load_model(
 
 def _is_llama(folder: ModelFolder, decoder: str) -> bool:
     """Whether our own decoder is asked for, or knows the model."""
-    from tabspec.models.llama_model import llama_shape
+    from tabspec.models.decoders.llama_model import llama_shape
 
     return decoder == "own" or llama_shape(folder) is not None

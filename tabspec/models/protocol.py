@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tabspec.calibration import Calibration
+from tabspec.fitting.early_stop import Around
 from tabspec.suggestion import Finish
-from tabspec.trimming.settled import Around
 
 # Prompt tokens that a speculation has computed at a time. A request that comes meanwhile waits for the end of such a
 # piece. Of the bundled model's prompts, 64 tokens take 16 ms and 256 take 45; 1,000 tokens take 246 ms in pieces, in

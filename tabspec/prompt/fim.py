@@ -149,7 +149,8 @@ def _mellum(form: FimFormat, asked: Question) -> list[Part]:
 
 
 OURS = FimFormat("tabspec", "<|pre|>", "<|suf|>", "", _ours, file="<|file|>", needs=("<|eom|>", "<|rel|>"))
-"""Ours: ``<|file|>name<|rel|>name\\ntext<|suf|>suffix<|pre|>prefix`` + middle + ``<|eom|>`` (tabspec.train.fim)."""
+"""Ours: ``<|file|>name<|rel|>name\\ntext<|suf|>suffix<|pre|>prefix`` + middle + ``<|eom|>``
+(tabspec.train.examples.fim)."""
 
 QWEN = FimFormat("qwen2.5-coder", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", _qwen, file="<|file_sep|>")
 """Qwen2.5-Coder (README of QwenLM/Qwen2.5-Coder, "file-level" and "repo-level code completion")."""

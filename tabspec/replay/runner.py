@@ -11,8 +11,7 @@ from tabspec.config import EngineConfig
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.models.protocol import Model
-from tabspec.replay.foresight import Foresight
-from tabspec.replay.result import (
+from tabspec.replay.results.result import (
     PERFECT,
     TEXT_CHARS,
     CacheSample,
@@ -24,9 +23,10 @@ from tabspec.replay.result import (
     aggregates,
     keystrokes_saved,
 )
-from tabspec.replay.session import Session
-from tabspec.replay.thinking import QUICK, Thinking
-from tabspec.replay.user import Player, Step, StepKind, User
+from tabspec.replay.sessions.session import Session
+from tabspec.replay.users.oracle import Foresight
+from tabspec.replay.users.thinking import QUICK, Thinking
+from tabspec.replay.users.user import Player, Step, StepKind, User
 from tabspec.suggestion import Answer, Miss, Reason, Source, Suggestion
 
 # Points of the completion cache's size over time that a run keeps: more than a picture has pixels for.

@@ -1,6 +1,6 @@
 """Counting what mostly follows what: the table of draft tokens that lies beside a model's weights.
 
-A model's folder works without one; with one, it decodes faster and says the same (`tabspec.models.ngram_table`).
+A model's folder works without one; with one, it decodes faster and says the same (`tabspec.models.files.ngram_table`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from tabspec.models.ngram_table import ORDERS, NgramTable, all_hashed
-from tabspec.train.corpus import Corpus
+from tabspec.models.files.ngram_table import ORDERS, NgramTable, all_hashed
+from tabspec.train.corpus.store import Corpus
 
 Ids = npt.NDArray[np.uint32]
 

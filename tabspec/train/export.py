@@ -12,11 +12,11 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from tabspec.errors import InputError
-from tabspec.models.ngram_table import DRAFTS
-from tabspec.models.quantized import load_llama_state_dict, save_quantized
+from tabspec.models.files.ngram_table import DRAFTS
+from tabspec.models.files.quantized import load_llama_state_dict, save_quantized
 from tabspec.train.checkpoint import save_tensors
+from tabspec.train.examples.tokenizer import EOM, PAD, load_tokenizer, special_id
 from tabspec.train.network import Network, Shape
-from tabspec.train.tokenizer import EOM, PAD, load_tokenizer, special_id
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 

@@ -14,16 +14,23 @@ from torch import Tensor
 from tabspec.errors import InputError
 from tabspec.train.checkpoint import NAME as CHECKPOINT
 from tabspec.train.checkpoint import checkpoint_weights
-from tabspec.train.corpus import DOCUMENTS, Corpus
+from tabspec.train.corpus.store import DOCUMENTS, Corpus
+from tabspec.train.examples.parts import Rows
+from tabspec.train.examples.stream import DataConfig
+from tabspec.train.examples.tokenizer import (
+    EOM,
+    VOCABULARY,
+    load_tokenizer,
+    save_tokenizer,
+    special_id,
+    train_tokenizer,
+)
 from tabspec.train.export import TOKENIZER, export_model, load_model
 from tabspec.train.journal import read_journal
 from tabspec.train.network import Network, Shape
-from tabspec.train.parts import Rows
 from tabspec.train.plot import loss_curve
 from tabspec.train.schedule import Budget
 from tabspec.train.stopping import collect, fit_row
-from tabspec.train.stream import DataConfig
-from tabspec.train.tokenizer import EOM, VOCABULARY, load_tokenizer, save_tokenizer, special_id, train_tokenizer
 from tabspec.train.trainer import LOG_NAME, RunConfig, Trainer
 
 # Sizes for `--size`: the bundled model's, and two that two CPU cores train in an hour and in minutes.

@@ -21,11 +21,11 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from tabspec.errors import InputError
-from tabspec.train import cuts
-from tabspec.train.corpus import Corpus
-from tabspec.train.fim import prefix_start, suffix_end
+from tabspec.train.corpus.store import Corpus
+from tabspec.train.examples import cuts
+from tabspec.train.examples.fim import prefix_start, suffix_end
+from tabspec.train.examples.tokenizer import EOM, FILE, PREFIX, SUFFIX, special_id
 from tabspec.train.network import Network
-from tabspec.train.tokenizer import EOM, FILE, PREFIX, SUFFIX, special_id
 
 # Middles that end where a person would stop; shares as in training, without the ones that end anywhere.
 KINDS = tuple((kind, share) for kind, share in cuts.KINDS if kind is not cuts.characters)

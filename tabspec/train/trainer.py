@@ -17,14 +17,14 @@ from torch import Tensor
 from tabspec.errors import TabspecError
 from tabspec.train import checkpoint
 from tabspec.train.checkpoint import Position
+from tabspec.train.examples.parts import MIDDLE_WEIGHT, Part, Rows, parts_of, tokens_of
+from tabspec.train.examples.rows import Batches
+from tabspec.train.examples.stream import DataConfig, RowStream
+from tabspec.train.examples.tokenizer import EOM, load_tokenizer, special_id
 from tabspec.train.journal import Journal, Record
 from tabspec.train.network import IGNORED, Network, Shape
 from tabspec.train.optimizers import Optimizers
-from tabspec.train.parts import MIDDLE_WEIGHT, Part, Rows, parts_of, tokens_of
-from tabspec.train.rows import Batches
 from tabspec.train.schedule import Budget, rate
-from tabspec.train.stream import DataConfig, RowStream
-from tabspec.train.tokenizer import EOM, load_tokenizer, special_id
 
 LOG_NAME = "log.jsonl"
 

@@ -23,8 +23,8 @@ import tabspec
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
+from tabspec.models.process.worker import WorkerModel
 from tabspec.models.protocol import GenerationRequest, StopRule, slots_of
-from tabspec.models.worker import WorkerModel
 from tabspec.text import Document
 
 PLACES = 400

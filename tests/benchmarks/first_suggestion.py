@@ -17,8 +17,8 @@ import tabspec
 from tabspec.config import EngineConfig
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
+from tabspec.models.process.worker import WorkerModel
 from tabspec.models.protocol import slots_of
-from tabspec.models.worker import WorkerModel
 from tabspec.text import Document
 
 FILES = 12

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 
 import tabspec.replay
-from tabspec.models import int4
-from tabspec.models.folder import ModelFolder, speak
-from tabspec.models.llama import LlamaDecoder
-from tabspec.models.llama_model import compiled_decoder, llama_shape, load_weights
+from tabspec.models.decoders.llama import LlamaDecoder
+from tabspec.models.decoders.llama_model import compiled_decoder, llama_shape, load_weights
+from tabspec.models.files import int4
+from tabspec.models.files.folder import ModelFolder, speak
 from tabspec.models.load import BUNDLED
-from tabspec.models.slots import Decoder
-from tabspec.replay.session_file import read_session
+from tabspec.models.local.slots import Decoder
+from tabspec.replay.sessions.session_file import read_session
 
 SESSIONS = Path(tabspec.replay.__file__).parent / "sessions"
 MOST_TOKENS = 1024
@@ -38,7 +38,7 @@ WAYS: Mapping[str, dict[str, object]] = {
 
 @contextmanager
 def changed(names: Mapping[str, object]) -> Iterator[None]:
-    """`tabspec.models.int4` with other constants."""
+    """`tabspec.models.files.int4` with other constants."""
     before = {name: getattr(int4, name) for name in names}
     try:
         for name, value in names.items():

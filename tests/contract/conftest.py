@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tabspec.models.gguf import Weights, export_gguf
+from tabspec.lab.converters.gguf import Weights, export_gguf
 from tabspec.models.load import BUNDLED
 from tests.slow_llama import llama_server
 

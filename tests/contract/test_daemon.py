@@ -23,9 +23,9 @@ from tabspec.models.daemon.client import Connection, ask
 from tabspec.models.daemon.place import Place, find, identity
 from tabspec.models.daemon.shared import SharedModel
 from tabspec.models.load import load_model
+from tabspec.models.messages import from_line, request_fields, to_line
+from tabspec.models.process.worker import WorkerState
 from tabspec.models.protocol import GenerationRequest, StopRule
-from tabspec.models.wire import from_line, request_fields, to_line
-from tabspec.models.worker import WorkerState
 from tabspec.prompt.window import canonical_cut
 from tests import tiny
 

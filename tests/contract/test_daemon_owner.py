@@ -24,7 +24,7 @@ from tabspec.models.daemon.place import Place, find
 from tabspec.models.daemon.private import NotOurs, check_peer, opened_folder, peer_user
 from tabspec.models.daemon.server import Daemon
 from tabspec.models.daemon.shared import SharedModel
-from tabspec.models.wire import to_line
+from tabspec.models.messages import to_line
 
 PATIENCE = 60  # seconds; only for a test that fails
 OTHER = 65534  # "nobody" on most systems

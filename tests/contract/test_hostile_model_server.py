@@ -14,7 +14,8 @@ import pytest
 from tabspec_lsp.main import _log_to
 
 from tabspec.errors import ModelError, ModelUnavailable
-from tabspec.models.http import HttpModel, wire
+from tabspec.models.http import HttpModel
+from tabspec.models.http.connection import wire
 from tabspec.models.protocol import Chunk, GenerationRequest, StopRule
 from tests.stub_server import Reply, Request, Stub, llama_cpp, openai_events, running
 

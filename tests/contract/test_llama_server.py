@@ -21,10 +21,10 @@ import httpx
 import pytest
 
 from tabspec.context import EditContext
-from tabspec.models.gguf import Weights, export_gguf
+from tabspec.lab.converters.gguf import Weights, export_gguf
 from tabspec.models.http import HttpModel
 from tabspec.models.load import BUNDLED, load_model
-from tabspec.models.local import LocalModel
+from tabspec.models.local.model import LocalModel
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, StopRule
 from tabspec.prompt.window import WindowSize, window
 from tabspec.text import Document

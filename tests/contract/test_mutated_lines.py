@@ -21,15 +21,15 @@ from tabspec.cluster.endpoint import Endpoint
 from tabspec.cluster.guard import Guard
 from tabspec.cluster.turns import TurnTaking
 from tabspec.errors import ModelUnavailable
+from tabspec.fitting.early_stop import Around
 from tabspec.models.daemon.client import Connection, ask
 from tabspec.models.daemon.place import Place, identity
 from tabspec.models.daemon.server import HELLO_BYTES, Daemon
-from tabspec.models.heartbeat import TICK_S
+from tabspec.models.messages import LONGEST_LINE, from_line, request_fields, to_line
+from tabspec.models.process.heartbeat import TICK_S
+from tabspec.models.process.worker import WorkerModel
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, RelatedText, StopRule
-from tabspec.models.scripted import ScriptedModel
-from tabspec.models.wire import LONGEST_LINE, from_line, request_fields, to_line
-from tabspec.models.worker import WorkerModel
-from tabspec.trimming.settled import Around
+from tabspec.models.scripted.model import ScriptedModel
 from tests.mutations import messages
 
 NIGHTLY = (pytest.mark.nightly, pytest.mark.timeout(2 * 3600))
@@ -41,8 +41,8 @@ PATIENCE = 60  # seconds; only for a test that fails
 WORKER = (
     sys.executable,
     "-c",
-    "import tabspec.models.worker_main as w\n"
-    "from tabspec.models.scripted import ScriptedModel\n"
+    "import tabspec.models.process.worker_main as w\n"
+    "from tabspec.models.scripted.model import ScriptedModel\n"
     "w.load_model = lambda name, **options: ScriptedModel(lambda request: 'z' * 40)\n"
     "w.main()\n",
 )

@@ -13,13 +13,13 @@ from contextlib import aclosing
 
 import pytest
 
-from tabspec.cli.bench_http import measure
 from tabspec.config import EngineConfig
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
+from tabspec.lab.benches.http import measure
 from tabspec.models.http import HttpModel
 from tabspec.models.load import BUNDLED, load_model
-from tabspec.models.local import LocalModel
+from tabspec.models.local.model import LocalModel
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, RelatedText, StopRule, slots_of
 from tabspec.suggestion import Answer, Finish, Source, Suggestion
 from tabspec.text import Document

@@ -19,14 +19,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tabspec import processes
 from tabspec.config import DaemonMode
 from tabspec.models.daemon.client import ask
 from tabspec.models.daemon.place import find
 from tabspec.models.daemon.shared import SharedModel
-from tabspec.models.hub import absolute
+from tabspec.models.files.hub import absolute
+from tabspec.models.process.worker import WorkerModel
 from tabspec.models.protocol import GenerationRequest, StopRule
-from tabspec.models.worker import WorkerModel
+from tabspec.system import processes
 from tests import tiny
 from tests.planted import CODE, plant, ran
 
@@ -163,7 +163,7 @@ def test_the_cluster(workspace: Path, marker: Path, monkeypatch: pytest.MonkeyPa
 STARTS = {"Popen", "run", "call", "check_call", "check_output", "create_subprocess_exec", "create_subprocess_shell"}
 STARTS |= {"system", "popen", "fork", "execv", "execve", "execvp", "execvpe", "execl", "spawnv", "posix_spawn"}
 # Git has an environment of its own, which its own tests are about.
-ELSEWHERE = {"tabspec/processes.py", "tabspec/replay/git.py"}
+ELSEWHERE = {"tabspec/system/processes.py", "tabspec/replay/importing/git.py"}
 
 
 def test_every_process_is_started_in_one_module() -> None:
@@ -177,7 +177,7 @@ def test_every_process_is_started_in_one_module() -> None:
             if of in ("subprocess", "os") or (of == "asyncio" and called.attr != "run"):
                 found.append(path.relative_to(ROOT).as_posix())
     assert set(found) - ELSEWHERE == set()
-    assert "tabspec/processes.py" in found
+    assert "tabspec/system/processes.py" in found
 
 
 @pytest.mark.parametrize("kept", [False, True])

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from tabspec.config import EngineConfig
+from tabspec.lab.capacity.play import play_users
+from tabspec.lab.capacity.population import Part, population
 from tabspec.models.http import HttpModel
 from tabspec.models.load import load_model
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo, StopRule
-from tabspec.models.scripted import ScriptedModel, pseudo_random
-from tabspec.replay.fleet.play import play_users
-from tabspec.replay.fleet.population import Part, population
+from tabspec.models.scripted.model import ScriptedModel, pseudo_random
 from tabspec.replay.runner import Setting
-from tabspec.replay.session import EditEvent, Session
+from tabspec.replay.sessions.session import EditEvent, Session
 from tabspec.text import Edit
 from tests.ports import free_port
 from tests.ray_cluster import TwoNodes, two_nodes

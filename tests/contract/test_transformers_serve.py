@@ -20,7 +20,7 @@ import pytest
 
 from tabspec.models.http import HttpModel
 from tabspec.models.load import BUNDLED, load_model
-from tabspec.models.local import LocalModel
+from tabspec.models.local.model import LocalModel
 from tabspec.models.protocol import GenerationRequest, StopRule
 from tabspec.prompt.window import canonical_cut
 from tests.ports import free_port

@@ -17,8 +17,8 @@ import pytest_asyncio
 
 from tabspec.errors import ModelNotUsable, ModelUnavailable
 from tabspec.models.load import load_model
+from tabspec.models.process.worker import COMMAND, WorkerModel, WorkerState
 from tabspec.models.protocol import Chunk, GenerationRequest, StopRule
-from tabspec.models.worker import COMMAND, WorkerModel, WorkerState
 from tabspec.prompt.window import canonical_cut
 from tests import tiny
 
@@ -123,7 +123,7 @@ async def test_a_model_that_is_not_there(tmp_path: Path) -> None:
 
 
 async def test_a_worker_that_cannot_stay_alive_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tabspec.models.worker.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("tabspec.models.process.worker.FIRST_WAIT", 0.001)
     dying = (sys.executable, "-c", "import sys; print('no memory left', file=sys.stderr); sys.exit(7)")
     async with worker("any", command=dying) as model:
         with pytest.raises(ModelUnavailable, match=r"exit status 7\), 3 times while loading: no memory left"):
@@ -136,7 +136,7 @@ async def test_a_worker_that_cannot_stay_alive_is_given_up(monkeypatch: pytest.M
 async def test_noise_does_not_disturb(folder: str) -> None:
     noisy = (
         "import os, sys, threading\n"
-        "import tabspec.models.worker_main as w\n"
+        "import tabspec.models.process.worker_main as w\n"
         "load = w._load\n"
         "def loud(*a):\n"
         "    print('a library says hello'); os.write(1, b'straight to the file {\\n')\n"
@@ -153,7 +153,7 @@ def test_it_ends_with_its_parent(folder: str) -> None:
     """The parent is killed without a chance to clean up: the worker's input ends, and with it the worker."""
     parent = (
         "import asyncio, sys\n"
-        "from tabspec.models.worker import WorkerModel\n"
+        "from tabspec.models.process.worker import WorkerModel\n"
         "async def main():\n"
         "    model = WorkerModel(sys.argv[1], threads=1)\n"
         "    await model.start()\n"
@@ -171,8 +171,8 @@ def test_it_ends_with_its_parent(folder: str) -> None:
 
 def test_the_front_never_imports_torch() -> None:
     code = (
-        "import sys, tabspec, tabspec.models.worker, tabspec.models.load, tabspec.models.worker_main\n"
-        "import tabspec.models.serving, tabspec.prompt.fim\n"
+        "import sys, tabspec, tabspec.models.process.worker, tabspec.models.load, tabspec.models.process.worker_main\n"
+        "import tabspec.models.process.serving, tabspec.prompt.fim\n"
         "print(sorted({'torch', 'transformers', 'tokenizers', 'numpy'} & set(sys.modules)))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import tabspec
+from tabspec.models.process.worker import WorkerModel
 from tabspec.models.protocol import GenerationRequest, StopRule
-from tabspec.models.worker import WorkerModel
 from tabspec.prompt.window import canonical_cut
 
 SOURCES = [path.read_text("utf-8") for path in sorted(Path(tabspec.__file__).parent.rglob("*.py"))]
@@ -64,7 +64,7 @@ async def test_the_shape_caches_are_capped_before_torch_loads() -> None:
         sys.executable,
         "-c",
         "import os, sys\n"
-        "import tabspec.models.worker_main as w\n"
+        "import tabspec.models.process.worker_main as w\n"
         "from tabspec.errors import ModelNotUsable\n"
         "def load(*_, **__):\n"
         "    seen = [os.environ.get(name) for name in ('LRU_CACHE_CAPACITY', 'ONEDNN_PRIMITIVE_CACHE_CAPACITY')]\n"

@@ -7,11 +7,11 @@ import torch
 
 from tests.gpu.interpreted import DEVICE  # before any kernel is imported
 
-from tabspec.models.benchmarks import random_weights  # isort: skip
-from tabspec.models.gpu_bench import SHAPES  # isort: skip
-from tabspec.models.llama import LlamaDecoder  # isort: skip
-from tabspec.models.llama_cuda import KINDS, CudaDecoder, fused  # isort: skip
-from tabspec.models.logits import Row
+from tabspec.lab.measuring.decoding import random_weights  # isort: skip
+from tabspec.lab.measuring.gpu_decoding import SHAPES  # isort: skip
+from tabspec.models.decoders.llama import LlamaDecoder  # isort: skip
+from tabspec.models.decoders.llama_cuda import KINDS, CudaDecoder, fused  # isort: skip
+from tabspec.models.local.logits import Row
 
 import pytest  # isort: skip
 
@@ -49,7 +49,7 @@ def test_prefill_steps_and_drafts(pair: tuple[CudaDecoder, LlamaDecoder]) -> Non
 
 
 def test_truncated_and_grown(pair: tuple[CudaDecoder, LlamaDecoder], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tabspec.models.llama.KV_STEP", 16)
+    monkeypatch.setattr("tabspec.models.decoders.llama.KV_STEP", 16)
     ours, plain = pair
     kv, other = ours.new_kv(), plain.new_kv()
     for count in (30, 1):

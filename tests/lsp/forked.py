@@ -24,7 +24,7 @@ PRELOADED = (
     "tabspec.engine.engine",
     "tabspec.ignore",
     "tabspec.models.daemon.shared",
-    "tabspec.models.scripted_file",
+    "tabspec.models.scripted.file",
 )
 # Arguments and environment of one server.
 _MOST_BYTES = 1 << 17

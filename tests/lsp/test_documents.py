@@ -11,7 +11,7 @@ from conftest import Start
 from hypothesis import given
 from hypothesis import strategies as st
 from lsp_client import URI, Client
-from tabspec_lsp.documents import Change, Documents, TextRange
+from tabspec_lsp.state.documents import Change, Documents, TextRange
 from texts import PIECES, position, random_change
 
 from tabspec.text import Document, Position, PositionEncoding

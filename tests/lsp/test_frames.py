@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tabspec_lsp.frames import FrameParser, Garbage
+from tabspec_lsp.transport.frames import FrameParser, Garbage
 
 values = st.dictionaries(st.text(max_size=5), st.text(max_size=20), max_size=3)
 # What may get between: it must not hold a header itself, or it would be a message.

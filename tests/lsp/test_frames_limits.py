@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 import pytest
-from tabspec_lsp import frames
-from tabspec_lsp.frames import FrameParser, Garbage
+from tabspec_lsp.transport import frames
+from tabspec_lsp.transport.frames import FrameParser, Garbage
 
 GOOD = b'Content-Length: 12\r\n\r\n{"next": 1}\n'
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from conftest import Start
-from tabspec_lsp.documents import Change
 from tabspec_lsp.options import Options
-from tabspec_lsp.recorder import Recorder
 from tabspec_lsp.service import CompletionService
-from tabspec_lsp.workspace import Workspace
+from tabspec_lsp.state.documents import Change
+from tabspec_lsp.state.recorder import Recorder
+from tabspec_lsp.state.workspace import Workspace
 from test_ignoring import WATCHING, folder
 
-from tabspec.models.scripted import ScriptedModel
+from tabspec.models.scripted.model import ScriptedModel
 from tabspec.text import Document, Position
 
 SECRET = "password_of_everything"

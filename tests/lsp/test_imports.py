@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tabspec_lsp import imports
-from tabspec_lsp.documents import Change, Documents
-from tabspec_lsp.imports import Imports
+from tabspec_lsp.state import imports
+from tabspec_lsp.state.documents import Change, Documents
+from tabspec_lsp.state.imports import Imports
 
 from tabspec.engine.neighbours import Neighbours
 from tabspec.ignore import IgnoreRules

@@ -176,7 +176,7 @@ def test_neither_torch_nor_the_heavy_libraries_are_imported() -> None:
     code = "import sys, tabspec_lsp.main; print([m for m in %r if m in sys.modules])"
     # The last two are ours: `initialize` is answered without them.
     heavy = ["torch", "transformers", "numpy", "rich", "jinja2", "click", "pathspec", "tokenizers"]
-    heavy += ["tabspec.engine.engine", "tabspec.models.worker"]
+    heavy += ["tabspec.engine.engine", "tabspec.models.process.worker"]
     done = subprocess.run(
         [sys.executable, "-c", code % heavy], env=environment(), capture_output=True, text=True, timeout=60, check=True
     )

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from tabspec_lsp.offers import Heard, Offer, Offers, Outcome
+from tabspec_lsp.state.offers import Heard, Offer, Offers, Outcome
 
 from tabspec.context import EditContext
 from tabspec.suggestion import Answer, Source, Suggestion

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from lsp_client import Client
 
-from tabspec import processes
+from tabspec.system import processes
 from tests.planted import CODE, plant, ran
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from lsprotocol import types
 from tabspec_lsp.models import ModelState
-from tabspec_lsp.progress import ModelProgress
+from tabspec_lsp.transport.progress import ModelProgress
 
 
 class Slow:

@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 from conftest import Start
 from lsp_client import URI
-from tabspec_lsp.documents import Changed
-from tabspec_lsp.offers import Offers
-from tabspec_lsp.recorder import Recorder
+from tabspec_lsp.state.documents import Changed
+from tabspec_lsp.state.offers import Offers
+from tabspec_lsp.state.recorder import Recorder
 from texts import random_change
 
 from tabspec.cli.main import run
 from tabspec.context import EditContext
-from tabspec.replay.lived import lived
-from tabspec.replay.session import MarkEvent
-from tabspec.replay.session_file import read_session
+from tabspec.replay.results.usage import lived
+from tabspec.replay.sessions.session import MarkEvent
+from tabspec.replay.sessions.session_file import read_session
 from tabspec.suggestion import Answer, Source, Suggestion
 from tabspec.text import Document, Edit
 

@@ -21,17 +21,17 @@ from pathlib import Path
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
-from tabspec.engine.postprocess import judge, postprocess
-from tabspec.engine.question import Question
+from tabspec.engine.prompt_state import Question
+from tabspec.fitting.postprocess import judge, postprocess
 from tabspec.models.load import load_model
-from tabspec.models.local import LocalModel
+from tabspec.models.local.model import LocalModel
 from tabspec.models.protocol import GenerationRequest, StopRule
 from tabspec.prompt.window import WindowSize
 from tabspec.replay.clock import run_virtual
-from tabspec.replay.latency import LatencyProfile, TimedModel
+from tabspec.replay.models.latency import LatencyProfile, TimedModel
 from tabspec.replay.runner import Setting, replay
-from tabspec.replay.session import Session
-from tabspec.replay.session_file import read_session
+from tabspec.replay.sessions.session import Session
+from tabspec.replay.sessions.session_file import read_session
 from tabspec.suggestion import Answer, Finish, GeneratedText, Reason, Suggestion
 from tabspec.text import uses_crlf
 

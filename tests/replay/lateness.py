@@ -17,15 +17,15 @@ from statistics import quantiles
 
 from tabspec.config import EngineConfig, Policy
 from tabspec.models.load import load_model
+from tabspec.models.process.worker import WorkerModel
 from tabspec.models.protocol import Model, slots_of
-from tabspec.models.worker import WorkerModel
 from tabspec.replay.clock import run_virtual
-from tabspec.replay.latency import TimedModel
-from tabspec.replay.memo import MemoModel
+from tabspec.replay.models.latency import TimedModel
+from tabspec.replay.models.memo import MemoModel
 from tabspec.replay.runner import Setting, replay
-from tabspec.replay.session import Session
-from tabspec.replay.session_file import read_session
-from tabspec.replay.user import User
+from tabspec.replay.sessions.session import Session
+from tabspec.replay.sessions.session_file import read_session
+from tabspec.replay.users.user import User
 from tabspec.suggestion import Answer, Source
 
 from .equation import PROFILE, Heard, listening

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tabspec.replay.result import (
+from tabspec.replay.results.result import (
     CacheSample,
     CacheStats,
     KindResult,

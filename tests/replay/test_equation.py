@@ -13,11 +13,11 @@ import pytest
 
 import tabspec.replay
 from tabspec.config import EngineConfig, Policy
-from tabspec.models.local import LocalModel
-from tabspec.models.native import NativeDecoder
+from tabspec.models.decoders.native import NativeDecoder
+from tabspec.models.local.model import LocalModel
 from tabspec.replay.clock import run_virtual
 from tabspec.replay.runner import Setting
-from tabspec.replay.session_file import read_session
+from tabspec.replay.sessions.session_file import read_session
 from tests.replay.equation import PROFILE, Tally, check, models
 
 SESSIONS = Path(tabspec.replay.__file__).parent / "sessions"

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from tabspec.config import EngineConfig, Policy
 from tabspec.models.protocol import GenerationRequest
-from tabspec.models.scripted import ScriptedModel, continuing, pseudo_random
+from tabspec.models.scripted.model import ScriptedModel, continuing, pseudo_random
 from tabspec.replay.clock import run_virtual
-from tabspec.replay.latency import LatencyProfile, TimedModel
-from tabspec.replay.memo import MemoModel
+from tabspec.replay.models.latency import LatencyProfile, TimedModel
+from tabspec.replay.models.memo import MemoModel
 from tabspec.replay.runner import Setting
-from tabspec.replay.session import EditEvent, Session
-from tabspec.replay.user import User
+from tabspec.replay.sessions.session import EditEvent, Session
+from tabspec.replay.users.user import User
 from tabspec.text import Edit
 from tests.replay.lateness import heard_in, late
 

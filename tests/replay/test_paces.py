@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from tabspec.cli.replay import replay_command
-from tabspec.replay.latency import read_latency
+from tabspec.replay.models.latency import read_latency
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SESSION = REPOSITORY / "tabspec/replay/sessions/vscode-ts-customized-tests.test.ts.jsonl.gz"

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabspec.errors import InputError
-from tabspec.replay.result import (
+from tabspec.replay.results.result import (
     KindResult,
     Miss,
     ReplayResult,

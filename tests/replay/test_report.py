@@ -18,9 +18,10 @@ from rich.console import Console
 
 from tabspec.cli.report import report_command
 from tabspec.errors import InputError
-from tabspec.replay.report import charts, print_table, render, timeline, words
+from tabspec.replay.report import print_table, render, words
+from tabspec.replay.report.drawing import charts, timeline
 from tabspec.replay.report.grouping import groups, leading
-from tabspec.replay.result import CacheSample, ReplayResult, RequestRecord, dumps, save
+from tabspec.replay.results.result import CacheSample, ReplayResult, RequestRecord, dumps, save
 
 EVIL = '</script><b onmouseover="x()">\'&<!--\u2028'
 VOID = {"meta", "br", "hr", "img", "input", "link"}

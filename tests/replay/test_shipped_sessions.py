@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tabspec.engine.postprocess import postprocess
-from tabspec.replay.recorded import Kind, RecordedModel, recorded_answers
-from tabspec.replay.session import Session
-from tabspec.replay.session_file import read_session
+from tabspec.fitting.postprocess import postprocess
+from tabspec.replay.models.recorded import Kind, RecordedModel, recorded_answers
 from tabspec.replay.sessions import FOLDER, shipped
-from tabspec.replay.user import Player, User, actions_of
+from tabspec.replay.sessions.session import Session
+from tabspec.replay.sessions.session_file import read_session
+from tabspec.replay.users.user import Player, User, actions_of
 from tabspec.suggestion import Finish, GeneratedText, Suggestion
 from tabspec.text import apply_edits
 

@@ -16,8 +16,8 @@ from zlib import crc32
 
 from tabspec.calibration import Calibration
 from tabspec.errors import ModelError, ModelUnavailable
+from tabspec.models.local.batching import MOST_ROWS
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, StopRule, Usage
-from tabspec.models.together import MOST_ROWS
 from tabspec.suggestion import Finish
 
 from .faults import FAILURES, Fault, Faults, Plan, raised

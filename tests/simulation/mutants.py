@@ -7,7 +7,7 @@ from .mutant import Mutant
 _ENGINE = "engine.engine:CompletionEngine."
 _SCHEDULER = "engine.scheduler:Scheduler."
 _CACHE = "cache.completion_cache:"
-_TOGETHER = "models.together:Together."
+_TOGETHER = "models.local.batching:Together."
 
 MUTANTS = (
     Mutant(
@@ -18,13 +18,13 @@ MUTANTS = (
     ),
     Mutant(
         "the completion cache's key without the window",
-        "engine.question:Question.of",
+        "engine.prompt_state:Question.of",
         "*seen.scope",
         "",
     ),
     Mutant(
         "the completion cache's key without the document's language",
-        "engine.question:Question.of",
+        "engine.prompt_state:Question.of",
         "context.document.language, half, ",
         "half, ",
     ),
@@ -192,7 +192,7 @@ MUTANTS = (
     ),
     Mutant(
         "asked again and again",
-        "engine.speculator:Speculator.look",
+        "engine.speculation.speculator:Speculator.look",
         "mark not in screen.asked and",
         "",
     ),

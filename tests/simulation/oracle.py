@@ -10,8 +10,8 @@ from functools import lru_cache
 
 from tabspec.config import EngineConfig
 from tabspec.context import EditContext
-from tabspec.engine.postprocess import judge, postprocess
-from tabspec.engine.settling import settle
+from tabspec.fitting.postprocess import judge, postprocess
+from tabspec.fitting.truncation import settle
 from tabspec.models.protocol import GenerationRequest, StopRule
 from tabspec.prompt.window import WindowSize, window
 from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion

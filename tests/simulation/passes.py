@@ -2,7 +2,7 @@
 
 In the worker a pass blocks the event loop: what arrives meanwhile is heard at its end. Here the loop of the engine must
 go on, so `Passes` begins no pass while the time of the last one runs, and a stream that was in it goes on at its end.
-What makes up a pass, what waits and for whom, is decided by `tabspec.models.together` and by nothing here.
+What makes up a pass, what waits and for whom, is decided by `tabspec.models.local.batching` and by nothing here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tabspec.models.together import MOST_ROWS, Together
+from tabspec.models.local.batching import MOST_ROWS, Together
 
 # What each further sequence adds to a pass: four cost 1.7 times one (docs/benchmarks).
 BESIDE = 0.24

@@ -12,12 +12,12 @@ from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.generation import Generation, Link, State
-from tabspec.engine.question import Question
+from tabspec.engine.prompt_state import Question
 from tabspec.engine.rejections import Rejections
-from tabspec.engine.speculator import FUTURES
+from tabspec.engine.speculation.speculator import FUTURES
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.protocol import Chunk, GenerationRequest
-from tabspec.models.scripted import ScriptedModel, continuing
+from tabspec.models.scripted.model import ScriptedModel, continuing
 from tabspec.prompt.window import WindowSize
 from tabspec.replay.clock import run_virtual
 from tabspec.suggestion import Finish, GeneratedText, Miss, Reason, Source, Suggestion

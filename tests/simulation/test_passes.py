@@ -15,7 +15,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabspec.models.together import MOST_ROWS
+from tabspec.models.local.batching import MOST_ROWS
 from tabspec.replay.clock import run_virtual
 
 from .passes import BESIDE, LONG, Pass, Passes

@@ -7,14 +7,14 @@ import asyncio
 import pytest
 
 from tabspec.config import EngineConfig, Policy
-from tabspec.models.scripted import ScriptedModel, continuing
+from tabspec.models.scripted.model import ScriptedModel, continuing
 from tabspec.replay.clock import run_virtual
-from tabspec.replay.latency import LatencyProfile, TimedModel
-from tabspec.replay.memo import MemoModel
-from tabspec.replay.result import ReplayResult, Run, dumps
+from tabspec.replay.models.latency import LatencyProfile, TimedModel
+from tabspec.replay.models.memo import MemoModel
+from tabspec.replay.results.result import ReplayResult, Run, dumps
 from tabspec.replay.runner import Setting, replay
-from tabspec.replay.session import EditEvent, Session
-from tabspec.replay.user import User
+from tabspec.replay.sessions.session import EditEvent, Session
+from tabspec.replay.users.user import User
 from tabspec.text import Edit
 
 WRITTEN = "def total(items):\n    result = 0\n    for item in items:\n        result += item\n    return result\n"

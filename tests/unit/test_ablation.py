@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabspec.models.scripted import ScriptedModel, continuing
+from tabspec.models.scripted.model import ScriptedModel, continuing
 from tabspec.train.evaluation.ablation import Part, Place, Row, ablate
+from tabspec.train.evaluation.infilling.snippets import Kind, Snippet
 from tabspec.train.evaluation.report import ablation_table, as_json
-from tabspec.train.evaluation.snippets import Kind, Snippet
 
 BEFORE, MIDDLE, AFTER = "def f(a):\n    print(", "a, [1])", "\n\n\nf(2)\n"
 

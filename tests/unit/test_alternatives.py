@@ -14,11 +14,11 @@ from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.alternatives import BEGINNINGS, LEAST_LOGPROB, is_new, joined
 from tabspec.engine.engine import CompletionEngine
-from tabspec.engine.postprocess import judge, postprocess
-from tabspec.engine.question import Question
+from tabspec.engine.prompt_state import Question
 from tabspec.errors import ModelError
+from tabspec.fitting.postprocess import judge, postprocess
 from tabspec.models.protocol import Beginning, StopRule
-from tabspec.models.scripted import ScriptedModel, WithOthers, letters, pseudo_random
+from tabspec.models.scripted.model import ScriptedModel, WithOthers, letters, pseudo_random
 from tabspec.prompt.window import WindowSize
 from tabspec.replay.clock import run_virtual
 from tabspec.suggestion import Answer, Finish, GeneratedText, Reason, Source, Suggestion

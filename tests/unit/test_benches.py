@@ -9,16 +9,16 @@ import pytest
 
 import tabspec.replay
 from tabspec.context import EditContext
-from tabspec.engine.settling import settle
-from tabspec.models.benchmarks import read_ms
+from tabspec.fitting.truncation import settle
+from tabspec.lab.measuring.accepts import measure_accepts
+from tabspec.lab.measuring.decoding import read_ms
+from tabspec.lab.measuring.suggestions import answer, measure_suggestions, measure_trimmed, question
+from tabspec.lab.measuring.trimmed import Cut, cut_away
 from tabspec.models.load import load_model
 from tabspec.models.protocol import StopRule
-from tabspec.models.scripted import ScriptedModel
-from tabspec.replay.accept_bench import measure_accepts
-from tabspec.replay.calibrate import session_places
-from tabspec.replay.session_file import read_session
-from tabspec.replay.suggestion_bench import answer, measure_suggestions, measure_trimmed, question
-from tabspec.replay.trimmed import Cut, cut_away
+from tabspec.models.scripted.model import ScriptedModel
+from tabspec.replay.models.calibrate import session_places
+from tabspec.replay.sessions.session_file import read_session
 from tabspec.suggestion import Finish, GeneratedText
 from tabspec.text import Document
 

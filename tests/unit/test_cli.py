@@ -110,7 +110,7 @@ def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
 def test_importing_tabspec_imports_no_torch() -> None:
     """Nor does what a hit in the completion cache needs, nor the command line's help."""
     code = (
-        "import sys, tabspec, tabspec_lsp, tabspec.engine.engine, tabspec.models.worker, tabspec.cli.main\n"
+        "import sys, tabspec, tabspec_lsp, tabspec.engine.engine, tabspec.models.process.worker, tabspec.cli.main\n"
         "assert not {'torch', 'transformers'} & set(sys.modules), 'torch was imported'"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

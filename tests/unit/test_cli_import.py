@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tabspec.cli.main import run
-from tabspec.replay.session_file import read_session
+from tabspec.replay.sessions.session_file import read_session
 
 LOG = [
     {"kind": "header", "documentType": "workspaceRecording@1.0", "repoRootUri": "file:///r", "time": 0, "uuid": ""},

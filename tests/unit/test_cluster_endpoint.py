@@ -27,7 +27,7 @@ from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.http import HttpModel
 from tabspec.models.load import load_model
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo, RelatedText, StopRule
-from tabspec.models.scripted import ScriptedModel, pseudo_random
+from tabspec.models.scripted.model import ScriptedModel, pseudo_random
 from tabspec.replay.clock import run_virtual
 from tests.tiny import QWEN, byte_level, save_model
 

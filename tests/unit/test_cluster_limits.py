@@ -24,7 +24,7 @@ from tabspec.cluster.turns import AHEAD, TurnTaking
 from tabspec.errors import ConfigError, ModelError
 from tabspec.models.http import HttpModel
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, StopRule
-from tabspec.models.scripted import ScriptedModel, pseudo_random
+from tabspec.models.scripted.model import ScriptedModel, pseudo_random
 from tabspec.replay.clock import run_virtual
 
 KEY = "a key of more than 16 characters"

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 
-from tabspec.models.encoding import RULES, Encoder, pieces
-from tabspec.models.vocabulary import Vocabulary
+from tabspec.models.tokens.encoding import RULES, Encoder, pieces
+from tabspec.models.tokens.vocabulary import Vocabulary
 from tests import tiny
 
 BUNDLED = r"\s*[\r\n]+[ \t]*|[^\s\p{L}\p{N}]?\p{L}+| \p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabspec.context import EditContext
-from tabspec.engine.postprocess import postprocess
 from tabspec.fitting.ends import whole
 from tabspec.fitting.fit import fit
+from tabspec.fitting.postprocess import postprocess
 from tabspec.suggestion import Finish, GeneratedText, Suggestion
 from tabspec.text import Document
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tabspec.models import heartbeat
-from tabspec.models.heartbeat import DEAD_TICKS, IDLE_S, LOADING_TICKS, SILENT_TICKS, TICK_S, Heartbeat
+from tabspec.models.process import heartbeat
+from tabspec.models.process.heartbeat import DEAD_TICKS, IDLE_S, LOADING_TICKS, SILENT_TICKS, TICK_S, Heartbeat
 from tabspec.replay.clock import VirtualTimeLoop
 
 

@@ -15,11 +15,12 @@ import pytest
 
 from tabspec.errors import ModelError, ModelNotUsable, ModelUnavailable
 from tabspec.models.address import Api, Switch, parse_address
-from tabspec.models.http import HttpModel, wire
+from tabspec.models.http import HttpModel
 from tabspec.models.http.apis import grammar_for, read
+from tabspec.models.http.connection import wire
+from tabspec.models.http.connection.pace import FIRST_S, LONGEST_S, Pace
 from tabspec.models.http.forms import format_of, text_prompt
 from tabspec.models.http.marks import neutral
-from tabspec.models.http.pace import FIRST_S, LONGEST_S, Pace
 from tabspec.models.load import load_model
 from tabspec.models.protocol import Chunk, GenerationRequest, RelatedText, StopRule, Usage
 from tabspec.prompt.fim import QWEN

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabspec.models.int4 import GROUP, HIGHEST, LOWEST, GroupedMatrix, quantize_groups
-from tabspec.models.int4_linear import Int4Linear
+from tabspec.models.decoders.int4_linear import Int4Linear
+from tabspec.models.files.int4 import GROUP, HIGHEST, LOWEST, GroupedMatrix, quantize_groups
 
 SIZES = st.tuples(st.integers(1, 5), st.integers(1, 3 * GROUP))
 

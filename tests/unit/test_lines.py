@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabspec.models.lines import MessageParser, Unreadable
+from tabspec.fitting.early_stop import Around
+from tabspec.models.messages import from_line, read_request, request_fields, to_line
+from tabspec.models.process.lines import MessageParser, Unreadable
 from tabspec.models.protocol import GenerationRequest, RelatedText, StopRule
-from tabspec.models.wire import from_line, read_request, request_fields, to_line
-from tabspec.trimming.settled import Around
 
 LIMIT = 40
 lines = st.one_of(

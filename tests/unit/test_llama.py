@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from tabspec.models.int4 import quantize_groups
-from tabspec.models.llama import LlamaConfig, LlamaDecoder
+from tabspec.models.decoders.llama import LlamaConfig, LlamaDecoder
+from tabspec.models.files.int4 import quantize_groups
+from tabspec.models.files.quantized import QuantizedMatrix, load_llama_state_dict, load_quantized, quantize
 from tabspec.models.load import BUNDLED
-from tabspec.models.logits import Row
-from tabspec.models.quantized import QuantizedMatrix, load_llama_state_dict, load_quantized, quantize
+from tabspec.models.local.logits import Row
 from tests import tiny
 
 CPU = torch.device("cpu")
@@ -134,7 +134,7 @@ def test_int4_is_what_transformers_makes_of_the_same_numbers(
     folder: Path, wide: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in int8, whether many rows are computed in int4 (no bfloat16 in the processor) or in bfloat16."""
-    monkeypatch.setattr("tabspec.models.llama.cpu_has_bfloat16", lambda: not wide)
+    monkeypatch.setattr("tabspec.models.decoders.llama.cpu_has_bfloat16", lambda: not wide)
     weights = load_file(folder / "model.safetensors")
     near, far = (theirs(folder, TOKENS[:40], made) for made in (rounded(weights, int4=True), weights))
     decoder = own(folder, torch.bfloat16, int8=True, int4=True)
@@ -185,7 +185,7 @@ def test_the_bundled_model_is_read_as_it_is() -> None:
 
 def test_a_kv_cache_that_has_grown_can_be_copied_into(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Grown in a pass, its memory is an inference tensor; a slot that is used anew is written to outside of one."""
-    monkeypatch.setattr("tabspec.models.llama.KV_STEP", 8)
+    monkeypatch.setattr("tabspec.models.decoders.llama.KV_STEP", 8)
     decoder = own(folder)
     source, target = decoder.new_kv(), decoder.new_kv()
     tokens = list(range(20))

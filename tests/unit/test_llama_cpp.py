@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tabspec.errors import ModelNotUsable
-from tabspec.models.llama_cpp import LlamaCppDecoder, is_installed
+from tabspec.lab.baselines.llama_cpp import LlamaCppDecoder, is_installed
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tabspec.logs import private_log
+from tabspec.system.logs import private_log
 
 
 def mode(file: Path) -> int:

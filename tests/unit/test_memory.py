@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tabspec.models.memory import give_back
+from tabspec.models.machine.memory import give_back
 
 ASK = """
 import asyncio

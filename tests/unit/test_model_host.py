@@ -11,7 +11,7 @@ from tabspec_lsp.models import ModelHost, ModelState, Report
 
 from tabspec.config import DaemonMode
 from tabspec.models.protocol import Model
-from tabspec.models.scripted import ScriptedModel
+from tabspec.models.scripted.model import ScriptedModel
 from tabspec.replay.clock import VirtualTimeLoop
 
 LOADS, CLOSES = 1.0, 2.0

@@ -24,16 +24,16 @@ from transformers import AutoConfig
 
 from tabspec.cli.doctor import _native
 from tabspec.errors import ModelNotUsable
-from tabspec.models import native_library
-from tabspec.models.benchmarks import random_weights
-from tabspec.models.folder import ModelFolder
-from tabspec.models.llama import LlamaConfig, LlamaDecoder
-from tabspec.models.llama_model import load_llama, load_weights
+from tabspec.lab.measuring.decoding import random_weights
+from tabspec.models.decoders import native_library
+from tabspec.models.decoders.llama import LlamaConfig, LlamaDecoder
+from tabspec.models.decoders.llama_model import load_llama, load_weights
+from tabspec.models.decoders.native import NativeDecoder
+from tabspec.models.decoders.native_library import NativeLibrary, NativeMissing, installed, open_library
+from tabspec.models.files.folder import ModelFolder
 from tabspec.models.load import BUNDLED
-from tabspec.models.logits import Row
-from tabspec.models.native import NativeDecoder
-from tabspec.models.native_library import NativeLibrary, NativeMissing, installed, open_library
-from tabspec.models.slots import Decoder
+from tabspec.models.local.logits import Row
+from tabspec.models.local.slots import Decoder
 from tests import tiny
 from tests.unit.test_llama import SHAPES, rounded, theirs
 
@@ -201,7 +201,7 @@ def test_instruction_sets_agree_to_the_bit(shape: LlamaConfig, seed: int, count:
 def test_truncate_copy_and_growth(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the way of `generate`: continue, take back, branch. What comes out is what a fresh pass gives."""
     for module in ("llama", "native"):
-        monkeypatch.setattr(f"tabspec.models.{module}.KV_STEP", 16)
+        monkeypatch.setattr(f"tabspec.models.decoders.{module}.KV_STEP", 16)
     shape = LlamaConfig(300, 64, 2, 4, 2, 16, 96, 512, 10_000.0, 1e-5, True, False)
     decoder = make(way, shape, random_weights(shape))
     tokens = [(31 * i) % 300 for i in range(120)]
@@ -253,7 +253,7 @@ def test_more_tokens_than_a_pass_takes(level: str, monkeypatch: pytest.MonkeyPat
     decoder = make(level, shape, random_weights(shape))
     tokens = [(5 * i) % 64 for i in range(50)]
     whole = decoder.forward(decoder.new_kv(), tokens, 20)
-    monkeypatch.setattr("tabspec.models.native.MOST_ROWS", 16)
+    monkeypatch.setattr("tabspec.models.decoders.native.MOST_ROWS", 16)
     assert np.array_equal(decoder.forward(decoder.new_kv(), tokens, 20), whole)
 
 
@@ -336,7 +336,7 @@ def test_what_is_there_is_used_and_part_of_the_fingerprint(monkeypatch: pytest.M
     assert _native()[1].startswith("switched off")
     if FOUND is None:
         return
-    monkeypatch.setattr("tabspec.models.llama_model.installed", lambda: (FOUND, FOUND.levels[0]))
+    monkeypatch.setattr("tabspec.models.decoders.llama_model.installed", lambda: (FOUND, FOUND.levels[0]))
     with_it = load_llama(folder, "bundled", device="cpu")
     assert isinstance(with_it.local.decoder, NativeDecoder)
     assert "compiled" in with_it.info.detail

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tabspec.errors import ModelError, ModelNotUsable
-from tabspec.models import llama_model
+from tabspec.models.decoders import llama_model
 from tabspec.models.load import load_model
 from tabspec.models.protocol import GenerationRequest
 from tests import tiny
@@ -32,7 +32,7 @@ def raising(error: Exception) -> Any:
 @pytest.mark.parametrize("error", [FULL, RuntimeError("CUDA error: out of memory")])
 def test_a_gpu_without_room_is_a_refusal(folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     pytest.importorskip("triton")
-    from tabspec.models import llama_cuda
+    from tabspec.models.decoders import llama_cuda
 
     monkeypatch.setattr(llama_model, "pick_device", lambda name: torch.device("cuda"))
     monkeypatch.setattr(llama_model, "pick_weights", lambda dtype, at: (torch.bfloat16, False))

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from tabspec.calibration import Calibration
 from tabspec.context import EditContext
-from tabspec.engine.postprocess import judge, postprocess
-from tabspec.engine.settling import Step
+from tabspec.fitting.indentation import end_with_block
+from tabspec.fitting.postprocess import judge, postprocess
+from tabspec.fitting.truncation import Step
 from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion
 from tabspec.text import Document
-from tabspec.trimming.indentation import end_with_block
 
 
 def offered(before: str, text: str, behind: str = "") -> Suggestion | Reason:

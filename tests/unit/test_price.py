@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabspec.context import EditContext
-from tabspec.engine.acceptance import Acceptance
 from tabspec.engine.generation import Link
-from tabspec.engine.pace import SPREAD, STARTS, Pace, done_before
-from tabspec.engine.price import Price, Shown
+from tabspec.engine.speculation.acceptance import Acceptance
+from tabspec.engine.speculation.pace import SPREAD, STARTS, Pace, done_before
+from tabspec.engine.speculation.price import Price, Shown
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document
 

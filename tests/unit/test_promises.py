@@ -12,9 +12,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tabspec_lsp.documents import Change
-from tabspec_lsp.recorder import Recorder
 from tabspec_lsp.service import CompletionService
+from tabspec_lsp.state.documents import Change
+from tabspec_lsp.state.recorder import Recorder
 
 from tabspec.cli.files import read_document
 from tabspec.cli.main import run
@@ -22,9 +22,9 @@ from tabspec.errors import InputError, ModelError
 from tabspec.ignore import FILE_NAME, IgnoreRules
 from tabspec.models.http import HttpModel
 from tabspec.models.protocol import GenerationRequest, RelatedText, StopRule
-from tabspec.models.scripted import ScriptedModel
-from tabspec.replay.git import import_git
-from tabspec.replay.session_file import read_session
+from tabspec.models.scripted.model import ScriptedModel
+from tabspec.replay.importing.git import import_git
+from tabspec.replay.sessions.session_file import read_session
 from tabspec.text import Document, Position
 from tests.stub_server import Reply, Request, Stub, llama_cpp, openai_events, running, vllm
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tabspec.errors import SessionError
-from tabspec.replay import git_command
-from tabspec.replay.git import import_git, origin_name
-from tabspec.replay.git_command import run_git
+from tabspec.replay.importing import git_command
+from tabspec.replay.importing.git import import_git, origin_name
+from tabspec.replay.importing.git_command import run_git
 from tests.secret_kinds import Made
 
 

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from tabspec.errors import InputError
 from tabspec.models import Chunk, GenerationRequest, Model, Usage
-from tabspec.models.scripted import ScriptedModel, pseudo_random
-from tabspec.replay.calibrate import PLACES, calibrate
+from tabspec.models.scripted.model import ScriptedModel, pseudo_random
 from tabspec.replay.clock import run_virtual
-from tabspec.replay.latency import LatencyProfile, Sample, TimedModel, fit_profile, parse_latency
-from tabspec.replay.memo import MemoModel, SimulatedKv
-from tabspec.replay.session import EditEvent, Session
+from tabspec.replay.models.calibrate import PLACES, calibrate
+from tabspec.replay.models.latency import LatencyProfile, Sample, TimedModel, fit_profile, parse_latency
+from tabspec.replay.models.memo import MemoModel, SimulatedKv
+from tabspec.replay.sessions.session import EditEvent, Session
 from tabspec.suggestion import Finish
 from tabspec.text import Edit
 
@@ -333,8 +333,8 @@ async def test_calibrating_finds_the_profile(monkeypatch: pytest.MonkeyPatch) ->
     async def at_once(_: float) -> None:
         return None
 
-    monkeypatch.setattr("tabspec.replay.latency.time.perf_counter", lambda: now)
-    monkeypatch.setattr("tabspec.replay.latency.asyncio.sleep", at_once)
+    monkeypatch.setattr("tabspec.replay.models.latency.time.perf_counter", lambda: now)
+    monkeypatch.setattr("tabspec.replay.models.latency.asyncio.sleep", at_once)
     text = "".join(f"value_{i} = {i}\n" for i in range(60))
     session = Session("", tuple(EditEvent(float(i), (Edit(i, 0, char),)) for i, char in enumerate(text)))
     model = Slow(lambda _: "x" * 90)

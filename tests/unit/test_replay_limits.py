@@ -14,11 +14,14 @@ from pathlib import Path
 import pytest
 
 from tabspec.errors import InputError
-from tabspec.replay import bounded, result, session_file, vscode
-from tabspec.replay.fleet.profile import read_service
-from tabspec.replay.latency import read_latency
-from tabspec.replay.session_file import read_session, side_path
-from tabspec.replay.vscode import read_recording
+from tabspec.lab.capacity.profile import read_service
+from tabspec.replay import bounded
+from tabspec.replay.importing import vscode
+from tabspec.replay.importing.vscode import read_recording
+from tabspec.replay.models.latency import read_latency
+from tabspec.replay.results import result
+from tabspec.replay.sessions import session_file
+from tabspec.replay.sessions.session_file import read_session, side_path
 
 HEADER = {"format": "tabspec-session", "version": 1, "uri": "file:///a.py", "text": "x" * 50}
 ROOT = Path(__file__).parents[2]

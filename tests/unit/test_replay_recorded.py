@@ -12,8 +12,8 @@ from tabspec.errors import ModelNotUsable
 from tabspec.models.protocol import GenerationRequest
 from tabspec.prompt.window import WindowSize, window
 from tabspec.replay.clock import run_virtual
-from tabspec.replay.recorded import Kind, RecordedModel, recorded_answers
-from tabspec.replay.session import EditEvent, Fetch, Fetched, FetchedItem, Selection, Session, Side
+from tabspec.replay.models.recorded import Kind, RecordedModel, recorded_answers
+from tabspec.replay.sessions.session import EditEvent, Fetch, Fetched, FetchedItem, Selection, Session, Side
 from tabspec.text import Document, Edit
 
 LINE = "const 😀 = f("

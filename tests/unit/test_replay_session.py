@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabspec.errors import SessionError
-from tabspec.replay import session as session_module
-from tabspec.replay.session import (
+from tabspec.replay.sessions import session as session_module
+from tabspec.replay.sessions.session import (
     ChangeReason,
     EditEvent,
     Fetch,
@@ -28,7 +28,7 @@ from tabspec.replay.session import (
     Side,
     spread_seconds,
 )
-from tabspec.replay.session_file import read_session, write_session
+from tabspec.replay.sessions.session_file import read_session, write_session
 from tabspec.text import Edit
 
 HEADER = {"format": "tabspec-session", "version": 1, "text": "abc"}
@@ -196,7 +196,7 @@ def test_a_document_that_is_too_large(tmp_path: Path, grow: bool) -> None:
 
 
 def test_an_endless_line_is_not_kept_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tabspec.replay.session_file._MAX_LINE_BYTES", 100_000)
+    monkeypatch.setattr("tabspec.replay.sessions.session_file._MAX_LINE_BYTES", 100_000)
     with pytest.raises(SessionError, match=":1: too long"):
         read_session(saved(tmp_path, gzip.compress(b'{"' + b"x" * 1_000_000)))
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tabspec.context import EditContext
 from tabspec.errors import PositionError
-from tabspec.replay.session import (
+from tabspec.replay.sessions.session import (
     ACCEPT_REASON,
     ChangeReason,
     EditEvent,
@@ -19,8 +19,8 @@ from tabspec.replay.session import (
     Session,
     Side,
 )
-from tabspec.replay.thinking import Thinking
-from tabspec.replay.user import Action, Agreement, Player, Step, StepKind, User, actions_of, agreement
+from tabspec.replay.users.thinking import Thinking
+from tabspec.replay.users.user import Action, Agreement, Player, Step, StepKind, User, actions_of, agreement
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document, Edit, apply_edits
 

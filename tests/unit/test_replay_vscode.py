@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tabspec.errors import SessionError
-from tabspec.replay.session import ChangeReason, Fetch, Fetched, FetchedItem, Selection
-from tabspec.replay.session_file import read_session, write_session
-from tabspec.replay.vscode import read_recording
+from tabspec.replay.importing.vscode import read_recording
+from tabspec.replay.sessions.session import ChangeReason, Fetch, Fetched, FetchedItem, Selection
+from tabspec.replay.sessions.session_file import read_session, write_session
 from tabspec.text import Edit
 
 T0 = 1_733_253_700_000

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from tabspec.context import EditContext
-from tabspec.engine.question import Question
+from tabspec.engine.prompt_state import Question
 from tabspec.models.http.secrets import find_secret
 from tabspec.models.http.secrets.find import secret_in_request
 from tabspec.models.protocol import GenerationRequest, StopRule
 from tabspec.prompt.window import WindowSize
-from tabspec.replay.session import EditEvent
-from tabspec.replay.session_file import read_session
+from tabspec.replay.sessions.session import EditEvent
+from tabspec.replay.sessions.session_file import read_session
 from tabspec.text import Document
 from tests.secret_kinds import KINDS, Made
 

@@ -10,10 +10,7 @@ from typing import Any
 import pytest
 
 from tabspec.errors import ModelError
-from tabspec.models.protocol import Chunk, GenerationRequest, StopRule
-from tabspec.models.scripted import ScriptedModel
-from tabspec.models.serving import TURN, Serving
-from tabspec.models.wire import (
+from tabspec.models.messages import (
     chunk_fields,
     error_fields,
     from_line,
@@ -23,6 +20,9 @@ from tabspec.models.wire import (
     request_fields,
     to_line,
 )
+from tabspec.models.process.serving import TURN, Serving
+from tabspec.models.protocol import Chunk, GenerationRequest, StopRule
+from tabspec.models.scripted.model import ScriptedModel
 from tabspec.suggestion import Finish
 
 

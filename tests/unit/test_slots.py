@@ -18,12 +18,12 @@ import pytest
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
-from tabspec.models.drafts import NoDrafts
 from tabspec.models.load import load_model
-from tabspec.models.local import LocalModel
-from tabspec.models.logits import Row
+from tabspec.models.local.drafts import NoDrafts
+from tabspec.models.local.logits import Row
+from tabspec.models.local.model import LocalModel
+from tabspec.models.local.slots import Choice, Slots
 from tabspec.models.protocol import slots_of
-from tabspec.models.slots import Choice, Slots
 from tabspec.text import Document
 from tests import tiny
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tabspec.models.threads import fitting, threads_to_use
+from tabspec.models.machine.threads import fitting, threads_to_use
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tabspec.errors import InputError
-from tabspec.train.build import Limits, build_corpus
-from tabspec.train.corpus import Corpus
-from tabspec.train.dedupe import Deduplicator, fingerprint
-from tabspec.train.filters import reason_to_drop
-from tabspec.train.licences import from_python_metadata, is_permissive
+from tabspec.train.corpus.build import Limits, build_corpus
+from tabspec.train.corpus.dedupe import Deduplicator, fingerprint
+from tabspec.train.corpus.filters import reason_to_drop
+from tabspec.train.corpus.licences import from_python_metadata, is_permissive
+from tabspec.train.corpus.store import Corpus
 
 
 def code(seed: int, lines: int = 30) -> str:

@@ -9,14 +9,14 @@ import pytest
 from click.testing import CliRunner
 
 from tabspec.cli.train import train_command
+from tabspec.models.files.ngram_table import DRAFTS, load_table
 from tabspec.models.load import BUNDLED
-from tabspec.models.ngram_table import DRAFTS, load_table
-from tabspec.train.build import build_corpus
-from tabspec.train.corpus import Corpus
+from tabspec.train.corpus.build import build_corpus
+from tabspec.train.corpus.store import Corpus
 from tabspec.train.draft_table import batches
+from tabspec.train.examples.tokenizer import load_tokenizer
 from tabspec.train.export import export_model
 from tabspec.train.network import Network, Shape
-from tabspec.train.tokenizer import load_tokenizer
 
 TOKENIZER = BUNDLED / "tokenizer.json"
 

@@ -18,22 +18,22 @@ from tabspec.calibration import Calibration, load_calibration
 from tabspec.cli.typing import session_of, type_stretches
 from tabspec.errors import InputError
 from tabspec.models.protocol import GenerationRequest, StopRule
-from tabspec.models.scripted import ScriptedModel, continuing
+from tabspec.models.scripted.model import ScriptedModel, continuing
 from tabspec.prompt.window import canonical_cut
 from tabspec.replay.clock import run_virtual
-from tabspec.train.build import build_corpus
-from tabspec.train.corpus import Corpus
+from tabspec.train.corpus.build import build_corpus
+from tabspec.train.corpus.store import Corpus
 from tabspec.train.evaluation.baseline import Baseline
 from tabspec.train.evaluation.calibration import expected_error, fit, reliability
-from tabspec.train.evaluation.infill import STOPS, fill, score, with_model
+from tabspec.train.evaluation.infilling.infill import STOPS, fill, score, with_model
+from tabspec.train.evaluation.infilling.similarity import edit_similarity, same
+from tabspec.train.evaluation.infilling.snippets import Kind, sample
+from tabspec.train.evaluation.infilling.syntax import errors, parses_in_place
 from tabspec.train.evaluation.ngram import NestedNgram, NgramCounts, write
 from tabspec.train.evaluation.scorer import Scorer
-from tabspec.train.evaluation.similarity import edit_similarity, same
-from tabspec.train.evaluation.snippets import Kind, sample
 from tabspec.train.evaluation.stretches import LINES, Stretch, stretches
-from tabspec.train.evaluation.syntax import errors, parses_in_place
 from tabspec.train.evaluation.typing import Typed, together
-from tabspec.train.tokenizer import load_tokenizer
+from tabspec.train.examples.tokenizer import load_tokenizer
 
 ROOT = Path(__file__).parents[2]
 VOCABULARY = 5

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabspec.models.vocabulary import Vocabulary
-from tabspec.train.build import build_corpus
-from tabspec.train.corpus import Corpus
-from tabspec.train.cuts import KINDS, choose_middle
-from tabspec.train.fim import Encoder, Example, Order, make_example
-from tabspec.train.parts import SHIFT, TOKEN, Part
-from tabspec.train.related import PIECE_CHARS, PIECES, Neighbours, by_common_names, names
-from tabspec.train.rows import Batches, RowMaker, pack
-from tabspec.train.stream import DataConfig, RowStream
-from tabspec.train.tokenizer import EOM, FILE, MIDDLE, PAD, PREFIX, RELATED, SUFFIX, load_tokenizer
+from tabspec.models.tokens.vocabulary import Vocabulary
+from tabspec.train.corpus.build import build_corpus
+from tabspec.train.corpus.store import Corpus
+from tabspec.train.examples.cuts import KINDS, choose_middle
+from tabspec.train.examples.fim import Encoder, Example, Order, make_example
+from tabspec.train.examples.parts import SHIFT, TOKEN, Part
+from tabspec.train.examples.related import PIECE_CHARS, PIECES, Neighbours, by_common_names, names
+from tabspec.train.examples.rows import Batches, RowMaker, pack
+from tabspec.train.examples.stream import DataConfig, RowStream
+from tabspec.train.examples.tokenizer import EOM, FILE, MIDDLE, PAD, PREFIX, RELATED, SUFFIX, load_tokenizer
 
 BUNDLED = Path(__file__).parents[2] / "tabspec" / "models" / "bundled" / "tokenizer.json"
 HERE = Path(__file__).read_text(encoding="utf-8")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tabspec.errors import InputError
-from tabspec.train import fetch as fetching
-from tabspec.train.fetch import SourceList, fetch, origins, read_list
+from tabspec.train.corpus import fetch as fetching
+from tabspec.train.corpus.fetch import SourceList, fetch, origins, read_list
 
 
 def test_the_bundled_list_pins_every_package() -> None:

@@ -16,20 +16,20 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from tabspec.cli.train import train_command
 from tabspec.errors import ConfigError, InputError, ModelNotUsable
-from tabspec.models.quantized import is_quantized, load_llama_state_dict, load_quantized, quantize, save_quantized
+from tabspec.models.files.quantized import is_quantized, load_llama_state_dict, load_quantized, quantize, save_quantized
 from tabspec.train import checkpoint
-from tabspec.train.build import build_corpus
 from tabspec.train.checkpoint import save_tensors
-from tabspec.train.corpus import Corpus
+from tabspec.train.corpus.build import build_corpus
+from tabspec.train.corpus.store import Corpus
+from tabspec.train.examples.parts import MIDDLE_WEIGHT, Part, parts_of, tokens_of
+from tabspec.train.examples.stream import DataConfig
+from tabspec.train.examples.tokenizer import load_tokenizer
 from tabspec.train.export import export_model, load_model
 from tabspec.train.journal import read_journal
 from tabspec.train.network import IGNORED, Network, Shape
-from tabspec.train.parts import MIDDLE_WEIGHT, Part, parts_of, tokens_of
 from tabspec.train.plot import loss_curve
 from tabspec.train.schedule import Budget, rate
 from tabspec.train.stopping import collect, fit_row
-from tabspec.train.stream import DataConfig
-from tabspec.train.tokenizer import load_tokenizer
 from tabspec.train.trainer import LOG_NAME, RunConfig, Trainer, TrainingDiverged
 
 ROOT = Path(__file__).parents[2]

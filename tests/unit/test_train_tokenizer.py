@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from tabspec.errors import InputError
-from tabspec.train.tokenizer import EOM, SPECIAL, load_tokenizer, save_tokenizer, train_tokenizer
+from tabspec.train.examples.tokenizer import EOM, SPECIAL, load_tokenizer, save_tokenizer, train_tokenizer
 
 BUNDLED = Path(__file__).parents[2] / "tabspec" / "models" / "bundled" / "tokenizer.json"
 CODE = st.text(alphabet=st.sampled_from("ab_1.({['\"=:,)}]# \t\n\réß→🙂\u00a0\f")) | st.text(max_size=40)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabspec.models.turns import Turns
+from tabspec.models.process.turns import Turns
 
 Step = tuple[str, int]
 STEPS = st.lists(st.tuples(st.sampled_from(["push", "pop", "discard"]), st.integers(0, 3)), max_size=60)

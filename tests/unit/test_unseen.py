@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
-from tabspec.engine.postprocess import postprocess
-from tabspec.engine.settling import Step, settled
-from tabspec.models.scripted import ScriptedModel
+from tabspec.fitting.early_stop import Around
+from tabspec.fitting.postprocess import postprocess
+from tabspec.fitting.truncation import Step, settled
+from tabspec.fitting.unseen import cut_unseen, unseen
+from tabspec.models.scripted.model import ScriptedModel
 from tabspec.suggestion import Finish, GeneratedText, Suggestion
 from tabspec.text import Document
-from tabspec.trimming.settled import Around
-from tabspec.trimming.unseen import cut_unseen, unseen
 
 
 def invisible(char: str) -> bool:

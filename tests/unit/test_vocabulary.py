@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from tabspec.errors import ModelNotUsable
 from tabspec.models.load import load_model
-from tabspec.models.vocabulary import Vocabulary
+from tabspec.models.tokens.vocabulary import Vocabulary
 from tests import tiny
 
 KINDS = {

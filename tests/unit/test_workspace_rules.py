@@ -9,9 +9,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from tabspec_lsp import workspace
 from tabspec_lsp.aside import in_thread
-from tabspec_lsp.workspace import Workspace
+from tabspec_lsp.state import workspace
+from tabspec_lsp.state.workspace import Workspace
 
 from tabspec.ignore import IgnoreRules
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from tabspec.errors import ModelNotUsable, ModelUnavailable
 from tabspec.models.daemon.place import Place, identity
-from tabspec.models.heartbeat import Heartbeat
-from tabspec.models.lines import READ_BYTES, MessageParser, Unreadable
+from tabspec.models.messages import Message, from_line, read_info, to_line
+from tabspec.models.process.heartbeat import Heartbeat
+from tabspec.models.process.lines import READ_BYTES, MessageParser, Unreadable
+from tabspec.models.process.streams import Streams
+from tabspec.models.process.worker import WorkerState
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
-from tabspec.models.streams import Streams
-from tabspec.models.wire import Message, from_line, read_info, to_line
-from tabspec.models.worker import WorkerState
 
 log = logging.getLogger(__name__)
 

@@ -22,9 +22,9 @@ from socket import socket as Socket
 from tabspec import __version__
 from tabspec.errors import InputError
 from tabspec.models.daemon.private import NotOurs, check_peer, found_socket, make_folder, opened_folder
-from tabspec.models.hub import absolute
+from tabspec.models.files.hub import absolute
 from tabspec.models.load import BUNDLED
-from tabspec.models.wire import LONGEST_LINE
+from tabspec.models.messages import LONGEST_LINE
 
 log = logging.getLogger(__name__)
 

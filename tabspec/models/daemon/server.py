@@ -21,11 +21,11 @@ from tabspec import __version__
 from tabspec.errors import ModelError, ModelNotUsable, ModelUnavailable
 from tabspec.models.daemon.place import identity
 from tabspec.models.daemon.private import NotOurs, check_peer
-from tabspec.models.lines import READ_BYTES, MessageParser, Unreadable
+from tabspec.models.messages import LONGEST_LINE, Message, answer_line, info_fields, number_of, read_request, to_line
+from tabspec.models.process.lines import READ_BYTES, MessageParser, Unreadable
+from tabspec.models.process.serving import Serving
+from tabspec.models.process.worker import WorkerModel, WorkerState
 from tabspec.models.protocol import Chunk, ModelInfo, slots_of
-from tabspec.models.serving import Serving
-from tabspec.models.wire import LONGEST_LINE, Message, answer_line, info_fields, number_of, read_request, to_line
-from tabspec.models.worker import WorkerModel, WorkerState
 
 log = logging.getLogger(__name__)
 

@@ -14,14 +14,14 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
-from tabspec import processes
 from tabspec.config import DaemonMode
 from tabspec.errors import InputError, ModelNotUsable, ModelUnavailable
 from tabspec.models.daemon.client import Connection, Lost
 from tabspec.models.daemon.place import Place, find
-from tabspec.models.hub import absolute
+from tabspec.models.files.hub import absolute
+from tabspec.models.process.worker import WorkerModel, WorkerState
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
-from tabspec.models.worker import WorkerModel, WorkerState
+from tabspec.system import processes
 
 log = logging.getLogger(__name__)
 

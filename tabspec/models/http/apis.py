@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tabspec.models.address import Address
+from tabspec.models.http.connection.wire import FIRST_EVENT_S
 from tabspec.models.http.detect import Kind, Server
-from tabspec.models.http.wire import FIRST_EVENT_S
 from tabspec.models.protocol import GenerationRequest, RelatedText
-from tabspec.models.writing import writable
+from tabspec.models.tokens.writing import writable
 from tabspec.suggestion import Finish
 
 Json = dict[str, Any]

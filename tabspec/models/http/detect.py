@@ -10,10 +10,10 @@ from typing import Any
 
 from tabspec.errors import ModelError, ModelNotUsable, ModelUnavailable
 from tabspec.models.address import Address
+from tabspec.models.http.connection.wire import Wire
 from tabspec.models.http.forms import format_of
-from tabspec.models.http.wire import Wire
+from tabspec.models.messages import read_info
 from tabspec.models.protocol import ModelInfo
-from tabspec.models.wire import read_info
 from tabspec.prompt.fim import FORMATS, FimFormat
 from tabspec.prompt.fim import detect as detect_format
 

@@ -18,7 +18,7 @@ from tabspec.models.http.detect import Server
 from tabspec.models.http.forms import TokenPrompts, text_prompt
 from tabspec.models.http.reading import CHARS_PER_TOKEN, Pieces, drain, unsure
 from tabspec.models.protocol import Chunk, GenerationRequest, Usage
-from tabspec.models.writing import Event, Writing, writable
+from tabspec.models.tokens.writing import Event, Writing, writable
 from tabspec.prompt.fim import FimFormat
 from tabspec.suggestion import Finish
 

@@ -12,12 +12,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tabspec.models.folder import ModelFolder, speak
+from tabspec.models.files.folder import ModelFolder, speak
 from tabspec.models.http.marks import neutral
-from tabspec.models.prompting import Prompter
 from tabspec.models.protocol import GenerationRequest
-from tabspec.models.vocabulary import Vocabulary
-from tabspec.models.writing import writable
+from tabspec.models.tokens.prompting import Prompter
+from tabspec.models.tokens.vocabulary import Vocabulary
+from tabspec.models.tokens.writing import writable
 from tabspec.prompt.fim import FORMATS, FimFormat, Question, Special
 
 # By what people call the files and repositories of each family; the first that is found counts.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from tabspec.models.writing import writable
+from tabspec.models.tokens.writing import writable
 from tabspec.prompt.fim import FORMATS
 
 # Ends and roles of the families that are served as code or chat models, from their tokenizers' configurations: Llama,

@@ -18,22 +18,22 @@ import httpx
 from tabspec.calibration import Calibration
 from tabspec.errors import InputError, ModelError, ModelNotUsable, ModelUnavailable
 from tabspec.models.address import Address, Api, Switch, parse_address
-from tabspec.models.folder import ModelFolder
+from tabspec.models.files.folder import ModelFolder
 from tabspec.models.http.apis import Ask, Piece, completions, infill, read
 from tabspec.models.http.begin import first_tokens, ranked, read_beginnings
+from tabspec.models.http.cluster_client import answer, ask_ours
+from tabspec.models.http.connection.key import Key, key_for
+from tabspec.models.http.connection.pace import Pace
+from tabspec.models.http.connection.wire import Busy, Refused, TooLong, Wire, as_bytes
 from tabspec.models.http.detect import USUAL_CONTEXT, USUAL_SLOTS, Kind, Server, detect
 from tabspec.models.http.exact import exact, first_ask
 from tabspec.models.http.forms import TokenPrompts, format_of, text_prompt
-from tabspec.models.http.key import Key, key_for
 from tabspec.models.http.leaving import SecretFound, secret_in_body
 from tabspec.models.http.marks import neutral
-from tabspec.models.http.ours import answer, ask_ours
-from tabspec.models.http.pace import Pace
 from tabspec.models.http.plain import without_marks
 from tabspec.models.http.reading import budget, read_on
 from tabspec.models.http.route import Route, route_to
 from tabspec.models.http.secrets import secret_in_request
-from tabspec.models.http.wire import Busy, Refused, TooLong, Wire, as_bytes
 from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, ModelInfo
 from tabspec.prompt.fim import FimFormat
 from tabspec.suggestion import Finish

@@ -10,7 +10,7 @@ from typing import Any
 from tabspec.errors import ModelUnavailable
 from tabspec.models.http.apis import Ask, Piece
 from tabspec.models.protocol import Chunk, GenerationRequest, StopRule, Usage
-from tabspec.models.writing import writable
+from tabspec.models.tokens.writing import writable
 from tabspec.suggestion import Finish
 
 Events = Callable[[Ask], AsyncGenerator[dict[str, Any], None]]

@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tabspec.replay.fleet.result import Shared
-from tabspec.replay.report import charts, words
+from tabspec.replay.report import words
+from tabspec.replay.report.drawing import charts
 from tabspec.replay.report.sections import Panel, Row
-from tabspec.replay.result import Run
+from tabspec.replay.results.result import Run
+from tabspec.replay.results.shared import Shared
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tabspec.replay.report import words
-from tabspec.replay.result import ReplayResult, Run, pooled
+from tabspec.replay.results.result import ReplayResult, Run, pooled
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tabspec.errors import InputError
-from tabspec.replay.report import timeline, words
+from tabspec.replay.report import words
 from tabspec.replay.report.crowds import crowds
+from tabspec.replay.report.drawing import timeline
 from tabspec.replay.report.grouping import Group, groups, leading
 from tabspec.replay.report.sections import section
-from tabspec.replay.result import ReplayResult, Run
+from tabspec.replay.results.result import ReplayResult, Run
 
 # Columns of all timelines of a page together, each with its hover text of about 100 bytes: a page of 2 to 3 MB.
 COLUMNS = 24_000

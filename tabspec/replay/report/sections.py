@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from tabspec.replay.report import charts, timeline, words
+from tabspec.replay.report import words
+from tabspec.replay.report.drawing import charts, timeline
 from tabspec.replay.report.grouping import Group
-from tabspec.replay.result import RequestRecord, Run, ratio
+from tabspec.replay.results.result import RequestRecord, Run, ratio
 from tabspec.suggestion import Source
 
 WAITING_TABS = 12  # listed: enough to see a pattern

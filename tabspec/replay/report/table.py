@@ -11,7 +11,7 @@ from rich.text import Text
 
 from tabspec.replay.report import words
 from tabspec.replay.report.grouping import Group, groups, leading
-from tabspec.replay.result import ReplayResult, Run
+from tabspec.replay.results.result import ReplayResult, Run
 
 _PLAIN_SPACES = str.maketrans({"\u2009": ",", "\u202f": " "})  # terminals draw the thin ones as they like
 

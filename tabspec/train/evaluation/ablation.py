@@ -15,14 +15,14 @@ from enum import StrEnum
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
-from tabspec.engine.settling import Step
+from tabspec.fitting.truncation import Step
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document
-from tabspec.train.evaluation.infill import STOPS
-from tabspec.train.evaluation.similarity import same
-from tabspec.train.evaluation.snippets import Kind, Snippet
-from tabspec.train.evaluation.syntax import parses_in_place
+from tabspec.train.evaluation.infilling.infill import STOPS
+from tabspec.train.evaluation.infilling.similarity import same
+from tabspec.train.evaluation.infilling.snippets import Kind, Snippet
+from tabspec.train.evaluation.infilling.syntax import parses_in_place
 
 _CLOSER = {"(": ")", "[": "]", "{": "}"}
 # Characters typed of a place at most: a line has 40, a block is not typed to its end by hand.

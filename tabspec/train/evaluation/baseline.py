@@ -10,11 +10,11 @@ from tokenizers import Tokenizer
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, Usage
 from tabspec.prompt.window import canonical_cut
 from tabspec.suggestion import Finish
-from tabspec.train.corpus import Corpus
+from tabspec.train.corpus.store import Corpus
 from tabspec.train.evaluation.bits import Bits
-from tabspec.train.evaluation.infill import STOPS, Guess, Guesser
+from tabspec.train.evaluation.infilling.infill import STOPS, Guess, Guesser
+from tabspec.train.evaluation.infilling.snippets import Snippet
 from tabspec.train.evaluation.ngram import NestedNgram, NgramCounts, Written, write
-from tabspec.train.evaluation.snippets import Snippet
 
 # Bytes of the project's other files that are counted: a dozen files, more than any window that a model is shown.
 PROJECT_BYTES = 400_000

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tabspec.train.evaluation.scorer import Scorer
-from tabspec.train.tokenizer import FILE, PREFIX, SUFFIX
+from tabspec.train.examples.tokenizer import FILE, PREFIX, SUFFIX
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,18 +15,18 @@ import torch
 from tabspec.calibration import Calibration
 from tabspec.errors import InputError
 from tabspec.models.load import BUNDLED, load_model
-from tabspec.train.corpus import Corpus
+from tabspec.train.corpus.store import Corpus
 from tabspec.train.evaluation.ablation import Row, ablate
 from tabspec.train.evaluation.baseline import Baseline
 from tabspec.train.evaluation.bits import corpus_bits
 from tabspec.train.evaluation.calibration import expected_error, fit, reliability
-from tabspec.train.evaluation.infill import Mark, fill, with_model
+from tabspec.train.evaluation.infilling.infill import Mark, fill, with_model
+from tabspec.train.evaluation.infilling.snippets import Kind, Snippet, sample
+from tabspec.train.evaluation.infilling.surroundings import Surroundings
 from tabspec.train.evaluation.report import Contestant
 from tabspec.train.evaluation.scorer import load_scorer
-from tabspec.train.evaluation.snippets import Kind, Snippet, sample
 from tabspec.train.evaluation.stretches import Stretch, stretches
-from tabspec.train.evaluation.surroundings import Surroundings
-from tabspec.train.tokenizer import load_tokenizer
+from tabspec.train.examples.tokenizer import load_tokenizer
 
 Progress = Callable[[str, int, int], None]
 _FEW = 20  # with fewer rights or wrongs a curve of four parameters means nothing

@@ -19,8 +19,8 @@ from rich.table import Table
 from tabspec.train.evaluation.ablation import Row
 from tabspec.train.evaluation.bits import Bits
 from tabspec.train.evaluation.calibration import Bin
-from tabspec.train.evaluation.infill import Mark, Score, score
-from tabspec.train.evaluation.snippets import Kind
+from tabspec.train.evaluation.infilling.infill import Mark, Score, score
+from tabspec.train.evaluation.infilling.snippets import Kind
 from tabspec.train.evaluation.typing import Keystrokes
 
 FORMAT = "tabspec-evaluation"

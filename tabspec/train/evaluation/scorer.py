@@ -12,9 +12,9 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from tabspec.errors import InputError, ModelNotUsable
+from tabspec.train.examples.tokenizer import EOM, special_id
 from tabspec.train.export import load_model
 from tabspec.train.network import Network
-from tabspec.train.tokenizer import EOM, special_id
 
 # Positions that texts are scored in, so that models of different contexts compare: what a window has when serving.
 CONTEXT = 1024

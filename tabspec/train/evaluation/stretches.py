@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 from tabspec.errors import InputError
-from tabspec.train.corpus import Corpus
+from tabspec.train.corpus.store import Corpus
 
 # A function or so: enough that what was typed at its beginning helps at its end, little enough for many files.
 LINES = 12

@@ -15,7 +15,7 @@ from tabspec.models.daemon.client import CONNECT_S
 from tabspec.models.daemon.place import identity
 from tabspec.models.daemon.server import MOST_UNREAD
 from tabspec.models.daemon.shared import SharedModel
-from tabspec.models.wire import request_fields, to_line
+from tabspec.models.messages import request_fields, to_line
 
 from .held import held
 from .layer import Layer

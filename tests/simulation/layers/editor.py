@@ -7,8 +7,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from tabspec_lsp.frames import FrameParser
 from tabspec_lsp.server import TabspecServer
+from tabspec_lsp.transport.frames import FrameParser
 
 Json = dict[str, Any]
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from random import Random
 
 from tabspec.errors import ModelError, ModelUnavailable
+from tabspec.models.http.connection.pace import FIRST_S, LONGEST_ASKED_S, LONGEST_S
+from tabspec.models.http.connection.wire import FIRST_EVENT_S
 from tabspec.models.http.model import HttpModel
-from tabspec.models.http.pace import FIRST_S, LONGEST_ASKED_S, LONGEST_S
-from tabspec.models.http.wire import FIRST_EVENT_S
 from tabspec.models.protocol import GenerationRequest, RelatedText, StopRule
 from tabspec.suggestion import Finish
 
@@ -28,7 +28,7 @@ ADDRESS = "http://models.example:8000"
 MAX_TOKENS = 48
 MOST_ASKED = 3
 # Seconds in which a question gets text, or ends: an answer without text may take 120 s, is asked for twice
-# (`tabspec.models.http.ours`), and may wait for the place of another such one.
+# (`tabspec.models.http.cluster_client`), and may wait for the place of another such one.
 PATIENCE_S = 600.0
 
 

@@ -17,9 +17,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
-from tabspec_lsp import imports, workspace
 from tabspec_lsp.options import Options
 from tabspec_lsp.server import TabspecServer
+from tabspec_lsp.state import imports, workspace
 
 from tabspec.config import DaemonMode
 from tabspec.models.http.model import HttpModel

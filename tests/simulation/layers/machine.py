@@ -13,8 +13,8 @@ from unittest.mock import patch
 from tabspec.errors import ModelUnavailable
 from tabspec.models.daemon import server, shared
 from tabspec.models.daemon.server import Daemon
+from tabspec.models.process.worker import WorkerState
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
-from tabspec.models.worker import WorkerState
 
 from .model import SteppingModel
 from .pipes import End, connection

@@ -9,7 +9,7 @@ from .layer import Layer
 from .lsp import LspLayer
 from .serving import ServingLayer
 
-_SERVING = "models.serving:Serving."
+_SERVING = "models.process.serving:Serving."
 _HTTP = "models.http."
 _LSP = "tabspec_lsp.service:CompletionService."
 
@@ -26,7 +26,7 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
         ServingLayer,
         Mutant(
             "one line for all clients",
-            "models.turns:Turns.push",
+            "models.process.turns:Turns.push",
             "self._lines.setdefault(client, deque())",
             "self._lines.setdefault(None, deque())",
         ),
@@ -101,13 +101,18 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
     (HttpLayer, Mutant("secrets leave", _HTTP + "model:HttpModel._refuse", "if secret:", "if False:")),
     (
         HttpLayer,
-        Mutant("no pause after a failure", _HTTP + "pace:Pace.failed", "self._until = max(", "self._until = min("),
+        Mutant(
+            "no pause after a failure",
+            _HTTP + "connection.pace:Pace.failed",
+            "self._until = max(",
+            "self._until = min(",
+        ),
     ),
     (
         HttpLayer,
         Mutant(
             "pauses stay short",
-            _HTTP + "pace:Pace.failed",
+            _HTTP + "connection.pace:Pace.failed",
             "min(max(2 * self._pause, FIRST_S), LONGEST_S)",
             "FIRST_S",
         ),
@@ -116,7 +121,7 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
         HttpLayer,
         Mutant(
             "patience that a server asks for is not given",
-            _HTTP + "pace:Pace.failed",
+            _HTTP + "connection.pace:Pace.failed",
             "self._pause if asked is None else min(asked, LONGEST_ASKED_S)",
             "self._pause",
         ),
@@ -125,7 +130,7 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
         HttpLayer,
         Mutant(
             "another failure shortens the patience",
-            _HTTP + "pace:Pace.failed",
+            _HTTP + "connection.pace:Pace.failed",
             "max(self._until, asyncio.get_running_loop().time() + pause)",
             "asyncio.get_running_loop().time() + pause",
         ),
@@ -134,7 +139,7 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
         HttpLayer,
         Mutant(
             "no deadline for the head of an answer",
-            _HTTP + "wire:Wire._send",
+            _HTTP + "connection.wire:Wire._send",
             "asyncio.timeout(FIRST_EVENT_S)",
             "asyncio.timeout(None)",
         ),
@@ -143,7 +148,7 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
         HttpLayer,
         Mutant(
             "no deadline for an event",
-            _HTTP + "wire:Wire._read",
+            _HTTP + "connection.wire:Wire._read",
             "asyncio.timeout_at(until)",
             "asyncio.timeout_at(None)",
         ),
@@ -172,7 +177,7 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
     ),
     (
         HttpLayer,
-        Mutant("connections are kept open", _HTTP + "wire:Wire.events", "await close(response)", "pass"),
+        Mutant("connections are kept open", _HTTP + "connection.wire:Wire.events", "await close(response)", "pass"),
     ),
     (
         LspLayer,

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from tabspec.models.wire import LONGEST_LINE
+from tabspec.models.messages import LONGEST_LINE
 
 
 class End:

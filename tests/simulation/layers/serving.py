@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
+from tabspec.models.process.serving import TURN, Serving
 from tabspec.models.protocol import Chunk, GenerationRequest
-from tabspec.models.serving import TURN, Serving
 from tabspec.suggestion import Finish
 
 from .held import held

@@ -7,7 +7,7 @@ M.status = nil ---@type table? what the server last said of itself: the result o
 M.failure = nil ---@type string? why there is no server
 
 -- Python runs, or looks for, what these variables name ('' is as good as unset to it), and it would import from the working
--- directory first: nothing that lies in the folder being edited may run. tabspec/processes.py has the same list.
+-- directory first: nothing that lies in the folder being edited may run. tabspec/system/processes.py has the same list.
 local ENVIRONMENT = { PYTHONSAFEPATH = '1' }
 for _, name in ipairs({
   'BREAKPOINT', 'EXECUTABLE', 'HOME', 'INSPECT', 'PATH', 'PLATLIBDIR', 'PYCACHEPREFIX', 'STARTUP', 'WARNINGS',

@@ -1,0 +1,1 @@
+"""What the server keeps: documents, workspace folders, imported files, suggestions offered."""

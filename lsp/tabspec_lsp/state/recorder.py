@@ -1,0 +1,195 @@
+"""Records sessions for replay (``--record DIR``), in the session format of `tabspec replay`. Off by default.
+
+One file for each document that is edited, readable by the owner only, appended to event by event, so that what was
+recorded survives a crash. Bounded: a file that has grown too large is followed by a new one that starts with the text
+of then, and recording ends when the folder is full.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from tabspec.context import EditContext
+from tabspec.engine.prompt_state import base_name
+from tabspec.text import Document
+from tabspec_lsp.state.documents import Changed
+from tabspec_lsp.state.offers import Heard, Offer
+
+log = logging.getLogger(__name__)
+
+# A day of typing makes about a megabyte (60 bytes a keystroke); sessions much longer than that are slow to replay.
+FILE_BYTES = 16 << 20
+FOLDER_BYTES = 512 << 20
+
+
+@dataclass(slots=True)
+class _Open:
+    """One document. Until its first edit there is no file, and what happened last is kept in ``before``."""
+
+    file: BinaryIO | None = None
+    size: int = 0
+    cursor: int | None = None  # where a reader of the file would take it to be
+    before: deque[dict[str, Any]] = field(
+        default_factory=lambda: deque(maxlen=16)
+    )  # a few requests and what came of them
+
+
+class Recorder:
+    """Writes session files into ``folder``, which is made if it is not there.
+
+    When nothing more can be recorded, ``full`` is called once with a line for the user, and ``ended`` is true from then
+    on. Times are seconds since the recorder was made. Raises OSError if the folder cannot be used.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        full: Callable[[str], None] = log.warning,
+        *,
+        file_bytes: int = FILE_BYTES,
+        folder_bytes: int = FOLDER_BYTES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder = folder
+        self.ended = False
+        self._full, self._clock = full, clock
+        self._file_bytes = file_bytes
+        self._left = folder_bytes - sum(path.stat().st_size for path in folder.glob("*.jsonl*"))
+        self._start = clock()
+        self._open: dict[str, _Open] = {}
+        self._paths: dict[str, list[Path]] = {}  # what this recorder has written, by document
+        self._stamp = time.strftime("%Y%m%d-%H%M%S")
+        self._made = 0
+
+    def opened(self, document: Document) -> None:
+        """Record this document from its first edit on."""
+        self.closed(document.uri)
+        if not self.ended:
+            self._open[document.uri] = _Open()
+
+    def closed(self, uri: str) -> None:
+        """Record it no more."""
+        found = self._open.pop(uri, None)
+        if found and found.file:
+            found.file.close()
+
+    def purge(self, ignored: Callable[[str], bool]) -> None:
+        """Record documents that are ``ignored`` now no more, and delete what this recorder has written of them."""
+        for uri in [uri for uri in {*self._open, *self._paths} if ignored(uri)]:
+            self.closed(uri)
+            for path in self._paths.pop(uri, ()):
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as error:
+                    log.warning("%s holds text of a file that is ignored now; delete it (%s)", path, error.strerror)
+
+    def close(self) -> None:
+        """Close all files."""
+        for uri in list(self._open):
+            self.closed(uri)
+
+    def changed(self, changed: Changed) -> None:
+        """The edits of one didChange."""
+        found = self._open.get(changed.after.uri)
+        if found is None or not changed.edits:
+            return
+        if found.file is None or found.size > self._file_bytes:
+            found = self._begin(found, changed.before)
+        if found is not None:
+            edits = [{"offset": each.offset, "delete": each.delete, "insert": each.insert} for each in changed.edits]
+            found.cursor = changed.edits[-1].end
+            self._write(found, {"t": self._now(), "edits": edits})
+
+    def requested(self, context: EditContext) -> None:
+        """A request for a suggestion. It shows where the cursor is: edits alone do not always."""
+        found = self._open.get(context.uri)
+        if found is not None and found.cursor != context.offset:
+            found.cursor = context.offset
+            self._mark(context.uri, "select", cursor=context.offset)
+        self._mark(context.uri, "request", cursor=context.offset)
+
+    def shown(self, offer: Offer) -> None:
+        """A suggestion is on the screen."""
+        self._mark(
+            offer.context.uri,
+            "show",
+            cursor=offer.context.offset,
+            id=offer.id,
+            text=offer.suggestion.text,
+            replace_before=offer.suggestion.replace_before,
+            replace_after=offer.suggestion.replace_after,
+            source=offer.source.value,
+            waited_ms=round(offer.waited * 1000, 3),
+        )
+
+    def heard(self, heard: Heard) -> None:
+        """A suggestion, or a part of it, was accepted or refused. The edit of an accept comes next, unless the client
+        told of it late: then it stands before, and the mark says so."""
+        self._mark(
+            heard.context.uri,
+            heard.outcome.value,
+            cursor=heard.context.offset,
+            id=heard.offer.id,
+            text=heard.suggestion.text,
+            **({"late": True} if heard.late else {}),
+        )
+
+    def _mark(self, uri: str, kind: str, **data: Any) -> None:
+        found = self._open.get(uri)
+        if found is not None:
+            self._write(found, {"t": self._now(), "kind": kind, **data})
+
+    def _now(self) -> float:
+        return round(self._clock() - self._start, 4)
+
+    def _begin(self, found: _Open, document: Document) -> _Open | None:
+        """Start a file for ``document`` as it is; None if that fails, which ends the recording."""
+        if found.file is not None:
+            found.file.close()
+        self._made += 1
+        name = re.sub(r"[^\w.-]+", "_", base_name(document.uri))[:60] or "untitled"
+        path = self.folder / f"{self._stamp}-{os.getpid()}-{self._made:03d}-{name}.jsonl"
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            self._stop(f"{path} cannot be written ({error.strerror})")
+            return None
+        self._paths.setdefault(document.uri, []).append(path)
+        begun = self._open[document.uri] = _Open(os.fdopen(fd, "wb", buffering=0), cursor=found.cursor)
+        header = {"format": "tabspec-session", "version": 1, "source": "tabspec-lsp", "licence": ""}
+        about = {"language": document.language, "uri": document.uri, "text": document.text}
+        for item in (header | about, *found.before):
+            self._write(begun, item)
+        return begun
+
+    def _write(self, found: _Open, item: dict[str, Any]) -> None:
+        if found.file is None:
+            found.before.append(item)
+            return
+        line = (json.dumps(item) + "\n").encode("ascii")
+        if len(line) > self._left:
+            self._stop(f"{self.folder} holds as much as it may")
+            return
+        try:
+            found.file.write(line)
+        except (OSError, ValueError) as error:  # ValueError: ended by the line before
+            self._stop(f"{self.folder} cannot be written ({error})")
+            return
+        found.size += len(line)
+        self._left -= len(line)
+
+    def _stop(self, problem: str) -> None:
+        if not self.ended:
+            self.ended = True
+            self.close()
+            self._full(f"Recording has ended: {problem}.")

@@ -1,0 +1,1 @@
+"""Bytes, frames and LSP's types: what stands between the client and the service."""

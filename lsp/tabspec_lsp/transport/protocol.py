@@ -1,0 +1,187 @@
+"""pygls' protocol, where tabspec needs it otherwise.
+
+- Documents are tabspec's own snapshots; pygls' workspace holds no text.
+- A notification that cannot be understood must not make documents differ from the client's unnoticed.
+- Something can be done just after a response has been written, so that it does not delay it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from cattrs import Converter
+from lsprotocol import converters, types
+from pygls.exceptions import JsonRpcException, JsonRpcInternalError, JsonRpcInvalidParams
+from pygls.protocol import (
+    JsonRPCNotification,
+    JsonRPCRequestMessage,
+    JsonRPCResponseMessage,
+    LanguageServerProtocol,
+)
+from pygls.protocol.language_server import lsp_method
+
+from tabspec.text import Document, Position
+from tabspec_lsp.state.documents import Change, TextRange
+from tabspec_lsp.transport.frames import Garbage
+
+if TYPE_CHECKING:
+    from tabspec_lsp.server import TabspecServer
+
+log = logging.getLogger(__name__)
+
+_CHANGES = (types.TEXT_DOCUMENT_DID_OPEN, types.TEXT_DOCUMENT_DID_CHANGE, types.TEXT_DOCUMENT_DID_CLOSE)
+
+
+def converter() -> Converter:
+    """lsprotocol's converter; what it does not know stays plain JSON (pygls would make a class for each object)."""
+    made = converters.get_converter()
+    for fallback in (JsonRPCRequestMessage, JsonRPCNotification, JsonRPCResponseMessage):
+        # Fields may be left out: JSON-RPC's params are optional.
+        made.register_structure_hook(
+            fallback, lambda value, cls: cls(**{item.name: value.get(item.name) for item in attrs.fields(cls)})
+        )
+    return made
+
+
+class TabspecProtocol(LanguageServerProtocol):
+    """Handles one message at a time, as `FrameParser` gives them."""
+
+    _server: TabspecServer
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initialized = False
+        self._after: dict[str | int, Callable[[], None]] = {}
+
+    def after_response(self, callback: Callable[[], None]) -> None:
+        """Call this once the response to the request that is being handled has been written. Not if it fails."""
+        if self.msg_id is not None:
+            self._after[self.msg_id] = callback
+
+    # --- messages ---------------------------------------------------------------------------------------------------
+
+    def handle_value(self, value: Any) -> None:
+        """Handle one JSON value from the client, or garbage. Never raises: a message ends nothing but itself."""
+        if isinstance(value, Garbage):
+            self._fail(None, types.ErrorCodes.ParseError, value.problem)
+            self._server.lost_message(None, value.problem)
+            return
+        try:
+            self._handle(value)
+        except Exception as error:
+            method = value.get("method") if isinstance(value, dict) else None
+            log.error("a message (%.60s) could not be handled: %s", method, type(error).__name__, exc_info=error)
+            self._misunderstood(value, method, _id_of(value), JsonRpcInternalError(type(error).__name__))
+
+    def _handle(self, value: Any) -> None:
+        if not isinstance(value, dict) or value.get("jsonrpc") != self.VERSION:
+            self._fail(_id_of(value), types.ErrorCodes.InvalidRequest, "not a JSON-RPC 2.0 message")
+            return
+        method, number = value.get("method"), _id_of(value)
+        if method == types.CANCEL_REQUEST and _id_of(value.get("params")) is None:
+            log.warning("a cancellation without an id that could be one")
+            return
+        if method == types.INITIALIZE and number is None:
+            log.warning("an `initialize` without an id")
+            return
+        if ("id" in value and number is None) or not (method is None or isinstance(method, str)):
+            self._fail(number, types.ErrorCodes.InvalidRequest, "a message with an id or a method of the wrong type")
+            return
+        problem = self._out_of_order(method)
+        if problem:
+            if number is not None:
+                self._fail(number, *problem)
+            return
+        try:
+            message = self.structure_message(value)
+        except JsonRpcException as error:
+            self._misunderstood(value, method, number, error)
+            return
+        self.handle_message(message)
+
+    def _out_of_order(self, method: str | None) -> tuple[types.ErrorCodes, str] | None:
+        """What is wrong with a message of this method at this time of the server's life, if anything."""
+        if method is None or method == types.EXIT:
+            return None
+        if self._shutdown:
+            return types.ErrorCodes.InvalidRequest, "the server has been shut down"
+        if method == types.INITIALIZE:
+            again, self.initialized = self.initialized, True
+            return (types.ErrorCodes.InvalidRequest, "the server is initialized already") if again else None
+        return None if self.initialized else (types.ErrorCodes.ServerNotInitialized, "initialize comes first")
+
+    def _misunderstood(self, value: Any, method: object, number: str | int | None, error: JsonRpcException) -> None:
+        """Answer a message that could not be handled, as far as somebody waits for an answer; a lost change makes its
+        document unknown."""
+        if method is not None and number is not None:
+            if method == types.INITIALIZE:
+                self.initialized = False
+            self._fail(number, types.ErrorCodes.InvalidParams, f"{method}: the parameters cannot be understood")
+        elif method in _CHANGES:
+            params = value.get("params")
+            document = params.get("textDocument") if isinstance(params, dict) else None
+            uri = document.get("uri") if isinstance(document, dict) else None
+            self._server.lost_message(uri if isinstance(uri, str) else None, f"a {method} that cannot be understood")
+        elif number is not None:  # a response
+            future = self._request_futures.pop(number, None)
+            if future is not None and not future.done():
+                future.set_exception(error)
+
+    def _fail(self, number: str | int | None, code: types.ErrorCodes, message: str) -> None:
+        error = types.ResponseError(code.value, message)
+        self._send_data(types.ResponseErrorMessage(id=number, error=error))
+
+    def _send_handler_result(self, future: Future[Any], *, msg_id: str | int) -> None:
+        super()._send_handler_result(future, msg_id=msg_id)
+        after = self._after.pop(msg_id, None)
+        if after is not None and not future.cancelled() and future.exception() is None:
+            after()
+
+    # --- what pygls would do with its own workspace -------------------------------------------------------------------
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
+    def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> None:
+        item = params.text_document
+        self._server.service.opened(Document(item.uri, item.text, str(item.language_id), item.version))
+        self._server.tell_out_of_step()
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
+    def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> None:
+        document = params.text_document
+        changes = map(_change, params.content_changes)
+        self._server.service.changed(document.uri, document.version, changes)
+        self._server.tell_out_of_step()
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
+    def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> None:
+        self._server.service.closed(params.text_document.uri)
+
+    @lsp_method(types.EXIT)
+    def lsp_exit(self, *args: Any) -> None:  # type: ignore[override]
+        self._server.stop(0 if self._shutdown else 1)
+
+
+def text_range(where: types.Range) -> TextRange:
+    """LSP's range as tabspec's."""
+    start, end = where.start, where.end
+    return TextRange(Position(start.line, start.character), Position(end.line, end.character))
+
+
+def invalid(problem: str) -> JsonRpcInvalidParams:
+    """The error for parameters that make no sense."""
+    return JsonRpcInvalidParams(problem)
+
+
+def _change(event: types.TextDocumentContentChangeEvent) -> Change:
+    if isinstance(event, types.TextDocumentContentChangePartial):
+        return Change(event.text, text_range(event.range))
+    return Change(event.text)
+
+
+def _id_of(value: Any) -> str | int | None:
+    number = value.get("id") if isinstance(value, dict) else None
+    return number if isinstance(number, str | int) and not isinstance(number, bool) else None

@@ -1,0 +1,95 @@
+"""From an edit context to the question put to a model, and from its words back to the document's.
+
+Models see ``\\n`` as the only line end (their training text has hardly any other); a document that uses ``\\r\\n``
+gets its own line ends back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import PurePosixPath
+
+from tabspec.cache.digests import digest
+from tabspec.context import EditContext
+from tabspec.fitting.early_stop import Around
+from tabspec.fitting.truncation import Step, around
+from tabspec.models.protocol import GenerationRequest, RelatedText, StopRule
+from tabspec.prompt.window import Window, WindowSize, window
+from tabspec.uris import uri_path
+
+Related = Callable[[EditContext, Window], tuple[RelatedText, ...]]
+"""What of other documents is shown with a window of a state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A window of a document state, with all that tells its answers from those of other states.
+
+    ``scope`` is the completion cache's: answers of one scope may be carried from state to state by typing. Related
+    code is a part of it: where another document has changed, or other code is related, an answer is another one.
+    ``around`` tells where a text is settled at this state.
+    """
+
+    context: EditContext
+    window: Window
+    scope: tuple[object, ...]
+    related: tuple[RelatedText, ...] = ()
+    around: Around | None = None
+
+    @classmethod
+    def of(
+        cls,
+        context: EditContext,
+        size: WindowSize,
+        fingerprint: str,
+        related: Related | None = None,
+        steps: Collection[Step] = frozenset(Step),
+    ) -> Question:
+        """The question for ``context`` to the model with this fingerprint."""
+        seen = window(context, size)
+        shown = related(context, seen) if related else ()
+        # Behind a CR the model sees another line end than behind the CRLF that it may become.
+        half = context.document.text[context.offset - 1 : context.offset] == "\r"
+        scope = (fingerprint, context.document.language, half, _digest(shown), *seen.scope)
+        return cls(context, seen, scope, shown, around(context, steps))
+
+    def request(
+        self, stop: StopRule, resume: str = "", foreground: bool = True, beginnings: int = 0
+    ) -> GenerationRequest:
+        """The request to the model; ``resume`` is what an interrupted generation had written already."""
+        return GenerationRequest(
+            head=_to_model(self.window.head),
+            forced=_to_model(self.window.forced),
+            suffix=_to_model(self.window.suffix),
+            path=base_name(self.context.uri),
+            language=self.context.document.language,
+            related=tuple(RelatedText(text.path, _to_model(text.text)) for text in self.related),
+            before=_around(self.window.before),
+            after=_around(self.window.after),
+            stop=replace(stop, around=self.around),
+            resume=_to_model(resume),
+            foreground=foreground,
+            beginnings=beginnings,
+        )
+
+
+def base_name(uri: str) -> str:
+    """The file name at the end of a URI; models take the language from it, and no more is told them."""
+    return PurePosixPath(uri_path(uri)).name
+
+
+def _digest(related: tuple[RelatedText, ...]) -> int:
+    return digest("\0".join(part for text in related for part in (text.path, text.text))) if related else 0
+
+
+@lru_cache(maxsize=16)
+def _around(text: str) -> str:
+    """As `_to_model`; equal texts are one object, since thousands of requests carry the same for as long as they are
+    remembered (in a replay)."""
+    return _to_model(text)
+
+
+def _to_model(text: str) -> str:
+    return text.replace("\r\n", "\n") if "\r" in text else text

@@ -1,0 +1,32 @@
+"""What became of the states that were asked ahead: so that a miss can say its reason."""
+
+from __future__ import annotations
+
+from cachetools import LRUCache
+
+from tabspec.cache.completion_cache import CompletionCache, Key
+from tabspec.engine.generation import Generation, State
+from tabspec.engine.prompt_state import Question
+from tabspec.suggestion import Miss
+
+_MISSES = {State.DONE: Miss.EVICTED, State.CANCELLED: Miss.CANCELLED, State.FAILED: Miss.FAILED}
+
+
+class Past:
+    """Remembers how the latest speculations ended. A miss is explained by what happened seconds ago: 1,024 suffice."""
+
+    def __init__(self, most: int = 1024) -> None:
+        self._ends: LRUCache[Key, State] = LRUCache(most)
+
+    def ended(self, generation: Generation) -> None:
+        """A speculation has come to its end."""
+        self._ends[_key(generation.question)] = generation.state
+
+    def miss(self, question: Question) -> Miss:
+        """Why a question that was not in the completion cache was not there."""
+        state = self._ends.get(_key(question))
+        return Miss.NOT_PREDICTED if state is None else _MISSES[state]
+
+
+def _key(question: Question) -> Key:
+    return CompletionCache.key(question.context, question.scope)

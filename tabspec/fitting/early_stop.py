@@ -1,0 +1,39 @@
+"""From where on a text is settled: whatever the model may still say behind it will be cut off before it is offered.
+
+Models stop there (`StopRule.around`), and post-processing forgets what comes behind there before it does anything else
+(`tabspec.fitting.truncation`): so what is offered is the same, whether a model has stopped or has gone on. It holds by
+construction, since both ask `Around.settled`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tabspec.fitting.indentation import leaves_block
+from tabspec.fitting.repetition import find_loop, repeats_next_line
+from tabspec.fitting.unseen import unseen
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What of a document decides what is cut off: the cursor's ``line`` up to it, and the next one ``below`` with
+    something on it, without blanks around it ("": none is near). Line ends of a text are ``\\n``. ``repetition`` and
+    ``indentation`` tell whether these cuts are made; what cannot be seen is cut off always."""
+
+    line: str = ""
+    below: str = ""
+    repetition: bool = True
+    indentation: bool = True
+
+    def settled(self, text: str, since: int = 0) -> int | None:
+        """Length of the shortest beginning of ``text`` that is settled; None if not even the whole is.
+
+        That a beginning of ``since`` characters is not settled is known.
+        """
+        ends: list[int | None] = [unseen(text, since)]
+        if self.repetition:
+            found = find_loop(text, since)
+            ends += [found and found[0], repeats_next_line(self.line, text, self.below, since)]
+        if self.indentation:
+            ends.append(leaves_block(self.line, text))
+        return min((end for end in ends if end is not None), default=None)

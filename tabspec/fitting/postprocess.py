@@ -1,0 +1,97 @@
+"""From what a model wrote to what is offered: pure functions, applied anew at every state.
+
+What they say depends on the state and on the text that is left there, never on how the engine came by the text: so a
+suggestion from the completion cache is post-processed exactly as a fresh one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+
+from tabspec.calibration import Calibration
+from tabspec.context import EditContext
+from tabspec.fitting import cleaning
+from tabspec.fitting.fit import fit, whole_end
+from tabspec.fitting.indentation import end_with_block
+from tabspec.fitting.repetition import cut_repetition, unfinished_loop
+from tabspec.fitting.truncation import Step, around, rest_of_line, settle
+from tabspec.fitting.unseen import cut_unseen
+from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion
+
+# A text that ends so was cut by a rule, anywhere.
+_CUT_ANYWHERE = (Finish.CONFIDENCE, Finish.MID_WORD, Finish.LENGTH)
+
+
+def postprocess(
+    context: EditContext, generated: GeneratedText, steps: Collection[Step] = frozenset(Step)
+) -> Suggestion | Reason:
+    """The suggestion to offer at ``context``, or why there is none."""
+    return trimmed(context, settle(context, generated, steps), steps)
+
+
+def trimmed(
+    context: EditContext, generated: GeneratedText, steps: Collection[Step] = frozenset(Step)
+) -> Suggestion | Reason:
+    """The same of a text that is settled already (`tabspec.fitting.truncation.settle`)."""
+    *_, (_, text, replaced) = stages(context, generated, steps)
+    rest = rest_of_line(context)
+    if not text.strip():
+        return Reason.EMPTY
+    if text == rest[: len(text)] and replaced <= len(text):
+        return Reason.EMPTY  # it is what stands there already
+    text = cleaning.with_line_ends_of(context.document.text, text)
+    return Suggestion(text, replace_after=replaced, finish=generated.finish, logprob=generated.logprob)
+
+
+def stages(
+    context: EditContext, generated: GeneratedText, steps: Collection[Step] = frozenset(Step)
+) -> Iterator[tuple[Step | None, str, int]]:
+    """What is left of a text after each of ``steps``, and how many characters after the cursor it replaces then. The
+    first is the text with plain line ends, before any step."""
+    near = around(context, steps)
+    characters = cleaning.whole_characters(cut_unseen(generated.text))
+    cut_anywhere = generated.finish in _CUT_ANYWHERE or characters != generated.text
+    text = cleaning.with_plain_line_ends(characters)
+    yield None, text, 0
+    if Step.REPETITION in steps:
+        kept = cut_repetition(near.line, text, near.below)
+        if cut_anywhere and (loop := unfinished_loop(kept)) is not None:
+            kept = kept[:loop]
+        cut_anywhere = cut_anywhere or (len(kept) < len(text) and "\n" not in text[len(kept) :])
+        text = kept
+        yield Step.REPETITION, text, 0
+    if Step.INDENTATION in steps:
+        text = end_with_block(near.line, text)
+        yield Step.INDENTATION, text, 0
+    if Step.ENDS in steps and cut_anywhere:
+        text = whole_end(context, text, mid_word=generated.finish is Finish.MID_WORD)
+        yield Step.ENDS, text, 0
+    if Step.OVERLAP in steps:
+        text = cleaning.as_typed(context.document.text, near.line, text)
+        yield Step.OVERLAP, *fit(context, text, ended=not cut_anywhere)
+    else:
+        yield None, text.rstrip(), 0
+
+
+def judge(
+    suggestion: Suggestion | Reason, generated: GeneratedText, calibration: Calibration | None, least: float
+) -> Suggestion | Reason:
+    """Give a suggestion its probability of being right, and withhold it if that is less than ``least``.
+
+    Calibrations are fitted on whole rests of lines. Without one, and for a text that ends in doubt, it is the model's
+    own probability of the text; nothing is withheld for that.
+    """
+    if isinstance(suggestion, Reason):
+        return suggestion
+    if calibration is None or generated.finish.in_doubt:
+        return replace(suggestion, probability=math.exp(min(generated.logprob, 0.0)))
+    probability = calibration.probability(generated.logprob, len(generated.logprobs))
+    return replace(suggestion, probability=probability) if probability >= least else Reason.WITHHELD
+
+
+def trim_end(text: str) -> str:
+    """Without white space at the end: blanks would be in the way of what comes next, and editors do not show a
+    suggestion that ends with an empty line."""
+    return text.rstrip()

@@ -1,0 +1,1 @@
+"""Instruments: benches, baselines, capacity planning, converters. Only the command line imports them."""

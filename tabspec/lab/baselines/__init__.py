@@ -1,0 +1,1 @@
+"""What tabspec's decoders are measured against: llama.cpp and transformers."""

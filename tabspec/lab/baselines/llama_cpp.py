@@ -1,0 +1,170 @@
+"""llama.cpp in this process (the package llama-cpp-python, where it is installed): what ours is measured against.
+
+Called as low as it goes: no server, no text, no sampling in Python. What a server of it gives cannot be faster.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import AsyncGenerator, Sequence
+from ctypes import POINTER, c_float, cast
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tabspec.errors import ModelError, ModelNotUsable
+from tabspec.models.files.folder import ModelFolder, speak
+from tabspec.models.local.logits import Row
+from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, Usage
+from tabspec.models.tokens.prompting import Prompter
+from tabspec.models.tokens.vocabulary import Vocabulary
+from tabspec.models.tokens.writing import Event, Writing, writable
+from tabspec.prompt.fim import FimFormat
+from tabspec.suggestion import Finish
+
+
+def is_installed() -> bool:
+    """Whether llama-cpp-python is there."""
+    return find_spec("llama_cpp") is not None
+
+
+class LlamaCppKV:
+    """What the one sequence holds: ``length`` positions. A new one makes the old ones void."""
+
+    __slots__ = ("length",)
+
+    def __init__(self) -> None:
+        self.length = 0
+
+
+class LlamaCppDecoder:
+    """A `Decoder` on a GGUF file, for one sequence at a time (nothing is copied). Raises `ModelNotUsable`.
+
+    ``flash``: its flash attention. Prompts run in pieces of ``prefill_chunk``, its default.
+    """
+
+    prefill_chunk = 512
+
+    def __init__(self, file: Path, *, context: int, threads: int, flash: bool = True) -> None:
+        try:
+            self._c: Any = importlib.import_module("llama_cpp.llama_cpp")
+        except (ImportError, OSError, RuntimeError, AttributeError) as error:  # what it needs itself, or its library
+            why = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ModelNotUsable(f"llama-cpp-python cannot be loaded: {why}") from None
+        self._silence = self._c.llama_log_callback(lambda level, text, data: None)  # kept: C holds it
+        self._c.llama_log_set(self._silence, None)
+        self._c.llama_backend_init()
+        weights = self._c.llama_model_default_params()
+        # Its path for AMX (llama-cpp-python 0.3.36) crashes at the first token of the bundled model. Where that is
+        # compiled in, this switches it off, and all repacking with it: tests/benchmarks/README.md has a better build.
+        weights.use_extra_bufts = b"AMX_INT8 = 1" not in self._c.llama_print_system_info()
+        self._model = self._c.llama_model_load_from_file(str(file).encode(), weights)
+        if not self._model:
+            raise ModelNotUsable(f"{file}: llama.cpp cannot load it")
+        options = self._c.llama_context_default_params()
+        options.n_ctx = options.n_batch = context
+        options.n_ubatch = self.prefill_chunk
+        options.n_threads = options.n_threads_batch = threads
+        options.flash_attn_type = int(flash)
+        self._running = self._c.llama_init_from_model(self._model, options)
+        if not self._running:
+            raise ModelNotUsable(f"{file}: llama.cpp cannot run it")
+        self._memory = self._c.llama_get_memory(self._running)
+        self._batch = self._c.llama_batch_init(context, 0, 1)
+        self._vocabulary = self._c.llama_vocab_n_tokens(self._c.llama_model_get_vocab(self._model))
+        self.context = context
+
+    def new_kv(self) -> LlamaCppKV:
+        self._c.llama_memory_clear(self._memory, False)
+        return LlamaCppKV()
+
+    def truncate(self, kv: LlamaCppKV, length: int) -> None:
+        if length < kv.length:
+            self._c.llama_memory_seq_rm(self._memory, 0, length, -1)
+            kv.length = length
+
+    def copy(self, source: LlamaCppKV, target: LlamaCppKV, length: int) -> None:
+        raise NotImplementedError("one sequence at a time")
+
+    def forward(self, kv: LlamaCppKV, tokens: Sequence[int], want: int) -> Row:
+        """What it returns is llama.cpp's own memory, until the next pass: `LlamaCppModel` looks at it before."""
+        batch = self._batch
+        batch.n_tokens = len(tokens)
+        for i, token in enumerate(tokens):
+            batch.token[i], batch.pos[i] = token, kv.length + i
+            batch.n_seq_id[i], batch.seq_id[i][0] = 1, 0
+            batch.logits[i] = i >= len(tokens) - want
+        if self._c.llama_decode(self._running, batch):
+            raise RuntimeError("llama.cpp failed")
+        kv.length += len(tokens)
+        if not want:
+            return np.empty((0, self._vocabulary), np.float32)
+        rows = self._c.llama_get_logits_ith(self._running, len(tokens) - want)
+        whole = cast(rows, POINTER(c_float * (want * self._vocabulary))).contents
+        return np.frombuffer(whole, np.float32).reshape(want, self._vocabulary)
+
+    def close(self) -> None:
+        """Give its memory back."""
+        self._c.llama_batch_free(self._batch)
+        self._c.llama_free(self._running)
+        self._c.llama_model_free(self._model)
+
+
+class LlamaCppModel:
+    """A `Model` as llama.cpp's server answers it: the longest common prefix with the last prompt is kept, the most
+    likely token taken, nothing drafted and nothing constrained; it stops where ours does.
+
+    The prompt is ours, with the line so far in the tokenizer's own tokens.
+    """
+
+    def __init__(self, file: Path, source: Path, *, threads: int, flash: bool = True) -> None:
+        folder = ModelFolder(source)
+        self._vocabulary: Vocabulary
+        self._format: FimFormat
+        self._vocabulary, self._format = speak(folder.tokenizer_json(), folder.model_type, str(source))
+        context = int(folder.config["max_position_embeddings"])
+        self.decoder = LlamaCppDecoder(file, context=context, threads=threads, flash=flash)
+        self._prompter = Prompter(self._vocabulary, self._format, context)
+        self._kv, self._held = self.decoder.new_kv(), list[int]()
+        self.info = ModelInfo(f"llama.cpp, {file.name}", f"llama.cpp {file.name}", context)
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        writing = Writing.start(writable(request.head), writable(request.forced), "", request.stop)
+        prompt = [*self._prompter.prompt(writing.head, request), *self._vocabulary.encode(writing.known)]
+        row = self._prefill(prompt)
+        decoded = 0
+        while True:
+            token = int(row.argmax())
+            decoded += 1
+            data = b"" if token in self._vocabulary.control else self._vocabulary.bytes_of[token]
+            text, event = writing.write(data) if data else ("", Event.BROKEN)
+            while event is Event.CUT:  # lines are nothing to it
+                writing.move_cut()
+                event = Event.GOES_ON
+            ends = not data or event is not Event.GOES_ON or decoded >= request.stop.max_tokens
+            yield Chunk(text, (token,), (0.0,), Usage(decoded=1), Finish.STOP if ends else None)
+            if ends or len(self._held) >= self.decoder.context:
+                return
+            row = self._run([token])
+
+    def _prefill(self, prompt: list[int]) -> Row:
+        kept = 0
+        while kept < min(len(prompt) - 1, len(self._held)) and prompt[kept] == self._held[kept]:
+            kept += 1
+        self.decoder.truncate(self._kv, kept)
+        del self._held[kept:]
+        return self._run(prompt[kept:])
+
+    def _run(self, tokens: list[int]) -> Row:
+        try:
+            rows = self.decoder.forward(self._kv, tokens, 1)
+        except RuntimeError as error:
+            raise ModelError(str(error)) from error
+        self._held += tokens
+        row: Row = rows[0]
+        return row
+
+    async def close(self) -> None:
+        self.decoder.close()

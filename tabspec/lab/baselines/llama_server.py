@@ -1,0 +1,64 @@
+"""A llama-server that is started for a measurement, or a test, and ends with it."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from tabspec.errors import ModelNotUsable
+from tabspec.system import processes
+
+# A model of 30 MB is loaded in a second; a busy machine is given a minute.
+_START_S = 60.0
+
+
+@contextmanager
+def llama_server(program: Path, model: Path, *options: str) -> Iterator[str]:
+    """The address of a server of ``model`` (GGUF) with one slot. Raises `ModelNotUsable` if it does not come up."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    command = [
+        str(Path(shutil.which(program) or program).absolute()),
+        "-m",
+        str(model.absolute()),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "-np",
+        "1",
+    ]
+    command += ["--offline", "--log-verbosity", "1", *options]
+    try:
+        process = processes.start(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    except OSError as error:
+        raise ModelNotUsable(f"{program}: cannot be run ({error.strerror or error})") from None
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait(url, process, program)
+        yield url
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], program: Path) -> None:
+    until = time.monotonic() + _START_S
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise ModelNotUsable(f"{program}: ended with {process.returncode}; is it a llama-server?")
+        try:
+            if httpx.get(url + "/health", timeout=2, trust_env=False).status_code == 200:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.05)  # for another process there is nothing else to wait on
+    raise ModelNotUsable(f"{program}: no server came up within {_START_S:.0f} s")

@@ -1,0 +1,1 @@
+"""The commands of `tabspec bench`, one file each."""

@@ -1,0 +1,1 @@
+"""Many users on one service: how many servers a team needs."""

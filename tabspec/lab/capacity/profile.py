@@ -1,0 +1,131 @@
+"""What a server can do: measured times of a decode step by batch size, and of prefill."""
+
+from __future__ import annotations
+
+import json
+import math
+from bisect import bisect_left
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tabspec.errors import InputError
+from tabspec.regular import read_regular
+from tabspec.replay.bounded import MAX_SMALL_BYTES
+from tabspec.replay.models.latency import LatencyProfile
+
+FORMAT = "tabspec-service"
+VERSION = 1
+FOLDER = Path(__file__).parent / "profiles"
+"""The profiles that ship in the package, by name."""
+
+# Prompt tokens that a server computes beside the decoding of one step: with more, those who decode wait for long. Of
+# the order of vLLM's default for chunked prefill (max_num_batched_tokens, 2,048).
+PREFILL_CHUNK = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceProfile:
+    """A step that decodes one token for each of b sequences, and computes p prompt tokens, takes
+
+    step(b) + p · ``prefill_ms_per_token`` (+ ``prefill_fixed_ms`` if p > 0) milliseconds,
+
+    with step(b) linear between the measured points ``step_ms`` (batch size, milliseconds), which ascend. The largest
+    of them is the most that a server runs at a time. ``kv_tokens``: positions whose keys and values fit into its
+    memory; beyond that the prompts of whoever was served longest ago are computed anew.
+    """
+
+    step_ms: tuple[tuple[int, float], ...]
+    prefill_ms_per_token: float
+    prefill_fixed_ms: float = 0.0
+    kv_tokens: int = 0
+    model: str = ""
+    machine: str = ""
+
+    @property
+    def most_batch(self) -> int:
+        return self.step_ms[-1][0]
+
+    def step_s(self, batch: int, prefill: int = 0) -> float:
+        """Seconds of one step; 0 if there is nothing in it. ``batch`` is at most `most_batch`."""
+        ms = self._decode_ms(batch) if batch else 0.0
+        if prefill:
+            ms += self.prefill_fixed_ms + prefill * self.prefill_ms_per_token
+        return ms / 1000
+
+    def _decode_ms(self, batch: int) -> float:
+        right = bisect_left(self.step_ms, (batch, 0.0))
+        size, ms = self.step_ms[right]
+        if right == 0 or size == batch:  # (fewer than the smallest that was measured take as long as that)
+            return ms
+        before, ms_before = self.step_ms[right - 1]
+        return ms_before + (ms - ms_before) * (batch - before) / (size - before)
+
+    @classmethod
+    def alone(cls, profile: LatencyProfile, kv_tokens: int = 0) -> ServiceProfile:
+        """A server that runs one request at a time, with a replay's service times."""
+        return cls(
+            ((1, profile.decode_ms_per_token),),
+            profile.prefill_ms_per_token,
+            profile.prefill_fixed_ms,
+            kv_tokens,
+            profile.model,
+            profile.machine,
+        )
+
+
+def shipped() -> list[str]:
+    """Names of the profiles in the package."""
+    return sorted(path.stem for path in FOLDER.glob("*.json"))
+
+
+def read_service(name: str) -> ServiceProfile:
+    """The profile called ``name`` in the package, or in the file of that name. Raises `InputError`, with one line."""
+    path = FOLDER / f"{name}.json" if name in shipped() else Path(name)
+    try:
+        item = json.loads(read_regular(path, MAX_SMALL_BYTES))
+    except OSError as error:
+        known = ", ".join(shipped())
+        raise InputError(
+            f"service {name}: cannot be read ({error.strerror or error}); give a file, or one of {known}"
+        ) from None
+    except (ValueError, RecursionError):
+        raise InputError(f"service {name}: not JSON") from None
+    if not isinstance(item, dict) or item.get("format") != FORMAT or item.get("version") != VERSION:
+        raise InputError(f'service {name}: "format" must be "{FORMAT}", and "version" {VERSION}')
+    return ServiceProfile(
+        _points(item.get("step_ms"), name),
+        _number(item, "prefill_ms_per_token", name),
+        _number(item, "prefill_fixed_ms", name, 0.0),
+        int(_number(item, "kv_tokens", name, 0.0)),
+        str(item.get("model", "")),
+        str(item.get("machine", "")),
+    )
+
+
+def _points(told: Any, name: str) -> tuple[tuple[int, float], ...]:
+    points = [tuple(point) for point in told] if _is_table(told) else []
+    sizes = [size for size, _ in points]
+    if not points or sizes != sorted(set(sizes)) or sizes[0] < 1 or not all(_is_time(ms) for _, ms in points):
+        raise InputError(
+            f'service {name}: "step_ms" must be a list of [batch size, milliseconds], with ascending whole sizes from 1'
+        )
+    return tuple((size, float(ms)) for size, ms in points)
+
+
+def _is_table(told: Any) -> bool:
+    return isinstance(told, list) and all(
+        isinstance(point, list) and len(point) == 2 and isinstance(point[0], int) and not isinstance(point[0], bool)
+        for point in told
+    )
+
+
+def _number(item: dict[str, Any], field: str, name: str, usual: float | None = None) -> float:
+    value = item.get(field, usual)
+    if value is None or not _is_time(value):
+        raise InputError(f"service {name}: {field!r} must be a number from 0, not {value!r}")
+    return float(value)
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0

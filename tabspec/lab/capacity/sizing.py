@@ -1,0 +1,170 @@
+"""The smallest number of servers that keeps the foreground's wait below a bound.
+
+What was asked of the service in one replay is played again on other numbers of servers, without engines: users type in
+their recorded rhythm, so what they ask hardly depends on how soon they are answered. How the numbers found are held
+against replays is in `tabspec.lab.capacity.search`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tabspec.lab.capacity.batch import Batch, Job
+from tabspec.lab.capacity.population import drawn
+from tabspec.lab.capacity.profile import ServiceProfile
+from tabspec.lab.capacity.sample import server_of, servers_played
+from tabspec.lab.capacity.service import Served
+from tabspec.replay.results.waits import Waits, percentiles
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What ``users`` ask of a service: the jobs of those that were played, by user (``played``).
+
+    Another user asks what one of these asked, as much later or earlier as it begins later or earlier (``seed``: that of
+    the population, by which both are drawn).
+    """
+
+    users: Sequence[int]
+    played: Mapping[int, Sequence[Served]]
+    seed: int = 0
+
+    @classmethod
+    def of(cls, trace: Iterable[Served], users: int | None = None, seed: int = 0) -> Demand:
+        """Of a replay's jobs, for the first ``users`` of the population (None: for those in it)."""
+        played: defaultdict[int, list[Served]] = defaultdict(list)
+        for served in trace:
+            played[served.user].append(served)
+        return cls(sorted(played) if users is None else range(users), played, seed)
+
+    def jobs(self, user: int) -> Sequence[Served]:
+        """What one user asks."""
+        if not self.played or user in self.played:
+            return self.played.get(user, ())
+        model = list(self.played)[user % len(self.played)]
+        later = drawn(user, self.seed)[1] - drawn(model, self.seed)[1]
+        return [
+            Served(
+                user,
+                job.foreground,
+                job.prefill,
+                job.reused,
+                job.decode,
+                job.arrived + later,
+                over=job.over + later,
+                done=job.done,
+            )
+            for job in self.played[model]
+        ]
+
+
+def foreground_waits(trace: Iterable[Served]) -> list[tuple[float, bool]]:
+    """How long each foreground generation took, and whether it was done."""
+    return [(served.over - served.arrived, served.done) for served in trace if served.foreground]
+
+
+def foreground_queues(trace: Iterable[Served]) -> list[tuple[float, bool]]:
+    """How long each foreground generation waited for its first step, and whether that came."""
+    return [
+        ((served.over if served.started is None else served.started) - served.arrived, served.started is not None)
+        for served in trace
+        if served.foreground
+    ]
+
+
+def servers_needed(demand: Demand, profile: ServiceProfile, bound_s: float, most: int, begin: int = 1) -> int | None:
+    """The smallest number of servers, ``most`` at most, with which p90 of the foreground's wait is below ``bound_s``.
+
+    More servers are never worse but for the luck of who shares one; the search takes them to be. It ``begin``s at a
+    number that may be near.
+    """
+
+    def enough(servers: int) -> bool:
+        wait = waits_with(demand, profile, servers).p90
+        return wait is not None and wait < bound_s * 1000
+
+    return smallest(enough, most, begin)
+
+
+def smallest(holds: Callable[[int], bool], most: int, begin: int = 1) -> int | None:
+    """The smallest number from 1 to ``most`` for which ``holds``, given that it does for all larger ones; None if it
+    does for none. Asked for few numbers, and none far from ``begin`` if the answer is near it."""
+    low, high = 0, min(begin, most)
+    step = 1
+    if holds(high):
+        while low < high - step and holds(high - step):  # down in growing steps, to where it does not hold
+            high, step = high - step, 2 * step
+        low = max(high - step, 0)
+    else:
+        while True:
+            if high == most:
+                return None
+            low, high, step = high, min(high + step, most), 2 * step
+            if holds(high):
+                break
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
+
+
+def waits_with(demand: Demand, profile: ServiceProfile, servers: int) -> Waits:
+    """The foreground's waits if the same had been asked of so many servers (of a sample of them, where users are
+    many)."""
+    played = servers_played(len(demand.users), servers)
+    by_server: defaultdict[int, list[Served]] = defaultdict(list)
+    for user in demand.users:
+        if (place := server_of(user, servers)) < played:
+            by_server[place] += demand.jobs(user)
+    waits: list[tuple[float, bool]] = []
+    for mine in by_server.values():
+        waits += serve(mine, profile)
+    return percentiles(waits)
+
+
+def serve(asked: Sequence[Served], profile: ServiceProfile) -> list[tuple[float, bool]]:
+    """One server: what the foreground's generations among ``asked`` would have waited, and whether they were done.
+
+    One that its user closed is closed at the same moment; one that was done is waited for however long it takes.
+    """
+    batch = Batch(profile)
+    running: dict[int, Job] = {}  # by their number in ``asked``
+    numbers: dict[Job, int] = {}
+    waits: list[tuple[float, bool]] = []
+    # (when, 0 for closing and 1 for coming, number): who leaves at a moment makes room for who comes
+    events = [(served.arrived, 1, number) for number, served in enumerate(asked)]
+    events += [(served.over, 0, number) for number, served in enumerate(asked) if not served.done]
+    events.sort(reverse=True)
+    now = 0.0
+    ends: float | None = None  # of the step under way
+
+    def leave(job: Job, done: bool) -> None:
+        del running[numbers.pop(job)]
+        if job.foreground:
+            waits.append((now - job.arrived, done))
+
+    while events or ends is not None:
+        if ends is not None and (not events or ends <= events[-1][0]):
+            now, ends = ends, None
+            for job in batch.end():
+                if job.done and job in numbers:
+                    leave(job, True)
+        else:
+            now, coming, number = events.pop()
+            if coming:
+                served = asked[number]
+                job = running[number] = Job(served.foreground, served.prefill, served.decode, now)
+                numbers[job] = number
+                batch.add(job)
+            elif number in running:
+                batch.remove(running[number])
+                leave(running[number], False)
+        if events and events[-1][0] == now:
+            continue  # all that happens at this moment, before a step begins
+        until = events[-1][0] if events else math.inf
+        if ends is None and (took := batch.begin(now, until)) is not None:
+            ends = now + took
+    return waits

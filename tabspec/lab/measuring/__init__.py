@@ -1,0 +1,1 @@
+"""What the benches measure: decoders side by side, whole suggestions, suggestions after an accept."""

@@ -1,0 +1,401 @@
+"""What decoding costs on a GPU against what the GPU could do, with random weights of known shapes.
+
+The floor of a decode step is the time in which the memory hands over the weights and the keys and values it reads,
+once; that of prefill the time its multiplications take at the rate of a large matrix product. Both rates are measured
+in the same run; the datasheet's bandwidth is told beside. On a CPU the same code runs with a tiny shape, to be tested.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tabspec.lab.measuring.decoding import random_weights
+from tabspec.models.decoders import cuda_kernels as kernels
+from tabspec.models.decoders.llama import LlamaConfig, LlamaDecoder
+from tabspec.models.decoders.llama_cuda import (
+    KINDS,
+    Branch,
+    CudaDecoder,
+    Step,
+    Way,
+    capture,
+    fused,
+    matrices_of,
+    plain,
+)
+
+_QWEN = dict(positions=32768, rope_theta=1e6, norm_eps=1e-6, head_dim=128, qkv_bias=True)
+# From the config.json of Qwen/Qwen2.5-Coder-1.5B and -7B.
+SHAPES: Mapping[str, LlamaConfig] = {
+    "7b": LlamaConfig(vocabulary=152064, hidden=3584, layers=28, heads=28, kv_heads=4, mlp=18944, tied=False, **_QWEN),  # type: ignore[arg-type]
+    "1.5b": LlamaConfig(vocabulary=151936, hidden=1536, layers=28, heads=12, kv_heads=2, mlp=8960, tied=True, **_QWEN),  # type: ignore[arg-type]
+    # For tests: grouped heads, no power of two anywhere.
+    "tiny": LlamaConfig(72, 48, 2, 6, 2, 8, 40, 512, 1e4, 1e-6, False, True),
+}
+# Bytes a second by the vendor's datasheets, by the name that the driver tells.
+DATASHEET: Mapping[str, float] = {"H100 80GB HBM3": 3.35e12, "H200": 4.8e12, "A100-SXM4-80GB": 2.04e12}
+
+
+class Timer:
+    """Milliseconds that work takes on a device: by its own events on CUDA, by the clock elsewhere."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._cuda = device.type == "cuda"
+
+    def once(self, work: Callable[[], object]) -> float:
+        """One run, from an idle device to an idle device."""
+        if not self._cuda:
+            start = time.perf_counter()
+            work()
+            return 1000 * (time.perf_counter() - start)
+        before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+        torch.cuda.synchronize()
+        before.record()
+        work()
+        after.record()
+        torch.cuda.synchronize()
+        return float(before.elapsed_time(after))
+
+    def wall(self, work: Callable[[], object]) -> float:
+        """One run by the clock, until the device is idle: what somebody who waits for it sees."""
+        if self._cuda:
+            torch.cuda.synchronize()
+        start = time.perf_counter()
+        work()
+        if self._cuda:
+            torch.cuda.synchronize()
+        return 1000 * (time.perf_counter() - start)
+
+    def median(self, work: Callable[[], object], runs: int, wall: bool = False) -> float:
+        """Median of ``runs`` runs behind one that warms up."""
+        time_one = self.wall if wall else self.once
+        work()
+        return statistics.median(time_one(work) for _ in range(runs))
+
+
+@contextmanager
+def fresh_memory(device: torch.device) -> Iterator[None]:
+    """Give the device's memory back behind a part of the measurements."""
+    try:
+        yield
+    finally:
+        gc.collect()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def ceilings(device: torch.device, small: bool = False) -> dict[str, float]:
+    """What the device can do at best: bytes a second of a copy (read and written ones counted) and of a read, and
+    multiplications and additions a second of a large bfloat16 matrix product (on random data; zeros run faster)."""
+    timer = Timer(device)
+    count = 1 << (20 if small else 31)
+    source = torch.randint(0, 100, (count // 4,), device=device, dtype=torch.int32)
+    target = torch.empty_like(source)
+    copy_ms = min(timer.median(lambda: target.copy_(source), 10) for _ in range(2))
+    read_ms = min(timer.median(lambda: torch.sum(source, dtype=torch.int32), 10) for _ in range(2))
+    side = 128 if small else 8192
+    a, b = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
+    matmul_ms = timer.median(lambda: a @ b, 20)
+    return {
+        "copy_bytes_per_s": 2 * count / copy_ms * 1000,
+        "read_bytes_per_s": count / read_ms * 1000,
+        "matmul_flops": 2 * side**3 / matmul_ms * 1000,
+    }
+
+
+def datasheet_bandwidth(device: torch.device) -> float | None:
+    """The vendor's figure, where it is known."""
+    if device.type != "cuda":
+        return None
+    name = torch.cuda.get_device_name(device)
+    return next((rate for part, rate in DATASHEET.items() if part in name), None)
+
+
+def step_bytes(decoder: LlamaDecoder, context: int, tails: int = 0) -> int:
+    """Bytes that a decode step has to read: all matrices once, and the keys and values of ``context`` positions of a
+    trunk and of ``tails`` positions beside it."""
+    matrices = [m for kind in KINDS for m in matrices_of(decoder, kind)]
+    return sum(m.weight.nbytes for m in matrices) + kv_bytes(decoder.config) * (context + tails)
+
+
+def kv_bytes(shape: LlamaConfig, element: int = 2) -> int:
+    """Bytes of keys and values that one position takes."""
+    return 2 * shape.layers * shape.kv_heads * shape.head_dim * element
+
+
+def make_decoder(
+    shape: LlamaConfig, context: int, device: torch.device, dtype: torch.dtype
+) -> tuple[CudaDecoder, dict[str, Tensor]]:
+    """A decoder with random weights, and these weights."""
+    weights = random_weights(shape, device=device, dtype=dtype)
+    return CudaDecoder(shape, weights, context=context, device=device, dtype=dtype), weights
+
+
+def tune(decoder: CudaDecoder, rows: int, seconds: float = 60.0) -> dict[str, dict[str, float]]:
+    """For each kind of matrix take the fastest way (cuBLAS or one of our kernels), measured over all layers' weights in
+    a graph; returns microseconds a matrix by kind and way ("failed: ..." has none). Stops trying after ``seconds``."""
+    until = time.perf_counter() + seconds
+    told: dict[str, dict[str, float]] = {}
+    for kind in KINDS:
+        matrices = matrices_of(decoder, kind)
+        deep, wide = matrices[0].weight.shape[1], matrices[0].weight.shape[0] // (2 if kind == "gate_up" else 1)
+        x = torch.randn(rows, deep, device=decoder.device, dtype=decoder.dtype)
+        out = torch.zeros(rows, wide, device=decoder.device, dtype=decoder.dtype)
+        ways: dict[str, Way] = {"cublas": plain(kind)}
+        for single, choices in ((False, kernels.ROWS_CHOICES), (True, kernels.SINGLE_CHOICES if rows == 1 else ())):
+            for choice in choices:
+                name = f"{'single' if single else 'rows'} {' '.join(map(str, choice))}"
+                ways[name] = fused(kind, single, choice)
+        times: dict[str, float] = {}
+        for name, way in ways.items():
+            if time.perf_counter() > until and times:
+                break
+            try:
+                times[name] = _time_way(way, x, matrices, out, decoder.device)
+            except Exception as error:
+                told.setdefault("failures", {})[f"{kind} {name}: {type(error).__name__}: {error}"[:300]] = 0.0
+        best = min(times, key=lambda name: times[name])
+        decoder.ways[kind, rows] = ways[best]
+        told[kind] = {name: round(us, 2) for name, us in sorted(times.items(), key=lambda item: item[1])}
+    decoder.forget_steps()
+    return told
+
+
+@torch.inference_mode()
+def _time_way(way: Way, x: Tensor, matrices: Sequence[Any], out: Tensor, device: torch.device) -> float:
+    """Microseconds a matrix."""
+
+    def launch() -> None:
+        for matrix in matrices:
+            way(x, matrix, out)
+
+    work = capture(launch).replay if device.type == "cuda" else launch
+    work()
+    return 1000 * min(Timer(device).once(work) for _ in range(3)) / len(matrices)
+
+
+def _tokens(count: int, shape: LlamaConfig, seed: int = 1) -> list[int]:
+    return torch.randint(0, shape.vocabulary, (count,), generator=torch.Generator().manual_seed(seed)).tolist()
+
+
+@torch.inference_mode()
+def measure_steps(
+    decoder: CudaDecoder, context: int, branches: int, rates: Mapping[str, float], runs: int = 30
+) -> dict[str, Any]:
+    """One sequence, and ``branches`` over a shared trunk, behind ``context`` tokens: milliseconds a step.
+
+    ``device``: steps one after another on the device, as it can at best; ``engine``: as generation calls it, with the
+    table written before and the logits copied to the host behind. Floors with the measured copy's bandwidth.
+    """
+    shape, timer = decoder.config, Timer(decoder.device)
+    repeat = 10 if decoder.device.type == "cuda" else 1  # so that an event's own time does not count
+    kv = decoder.new_kv()
+    decoder.forward(kv, _tokens(context, shape), 1)
+    told: dict[str, Any] = {"context": context}
+
+    def row(memory: Tensor, used: int) -> tuple[int, ...]:
+        trunk = (kv.data.data_ptr(), kv.data.shape[3], context)
+        return 7, context + used, *trunk, memory.data_ptr(), memory.shape[3], 0, used + 1
+
+    ways: dict[str, tuple[int, list[Branch]]] = {
+        "one": (1, decoder.branch(kv, 1)),
+        f"branches_{branches}": (branches, decoder.branch(kv, branches)),
+    }
+    for name, (count, kvs) in ways.items():
+        step = decoder.step(count)
+        step.write([row(each.data, 8) for each in kvs])
+
+        def several(step: Step = step) -> None:
+            for _ in range(repeat):
+                step.run()
+
+        device_ms = timer.median(several, runs) / repeat
+        tokens = _tokens(count, shape)
+
+        def engine(kvs: list[Branch] = kvs, tokens: list[int] = tokens) -> None:
+            decoder.forward_branches(kvs, tokens)
+            for each in kvs:
+                each.length = context
+
+        engine_ms = timer.median(engine, runs, wall=True)
+        read = step_bytes(decoder, context, 8 * count)
+        told[name] = {"device_ms": device_ms, "engine_ms": engine_ms, "bytes": read, **_shares(read, device_ms, rates)}
+    one, many = told["one"], told[f"branches_{branches}"]
+    told["branches_over_one"] = many["device_ms"] / one["device_ms"]
+    told["branches_over_one_engine"] = many["engine_ms"] / one["engine_ms"]
+    draft = _tokens(4, shape)
+
+    def drafted() -> None:
+        decoder.forward(kv, draft, 4)
+        decoder.truncate(kv, context)
+
+    told["one_and_3_drafts_engine_ms"] = timer.median(drafted, runs, wall=True)
+    told["graph"], told["failure"] = decoder.graphs, decoder.failure
+    return told
+
+
+def _shares(read: int, ms: float, rates: Mapping[str, float]) -> dict[str, float]:
+    names = {"copy_bytes_per_s": "floor_share_copy", "datasheet_bytes_per_s": "floor_share_datasheet"}
+    return {share: read / rates[rate] / (ms / 1000) for rate, share in names.items() if rates.get(rate)}
+
+
+def measure_prefill(
+    decoder: CudaDecoder, context: int, more: int, rates: Mapping[str, float], runs: int = 5
+) -> dict[str, Any]:
+    """Prefill of ``context`` tokens in one pass, and the time to the first token behind it: anew, and with all but
+    ``more`` of the tokens in the KV cache."""
+    shape, timer = decoder.config, Timer(decoder.device)
+    tokens = _tokens(context, shape)
+    kv = decoder.new_kv()
+    decoder.forward(kv, tokens, 1)
+
+    def again(keep: int) -> Callable[[], object]:
+        def work() -> int:
+            decoder.truncate(kv, keep)
+            return int(decoder.forward(kv, tokens[keep:], 1)[0].argmax())
+
+        return work
+
+    fresh_ms = timer.median(again(0), runs, wall=True)
+    reuse_ms = timer.median(again(context - more), runs, wall=True)
+    one_ms = timer.median(again(context - 1), runs, wall=True)
+    device_ms = timer.median(again(0), runs)
+    matrices = sum(m.weight.numel() for kind in KINDS if kind != "logits" for m in matrices_of(decoder, kind))
+    # Each token attends to half of the others on average; two products (scores, values) of two operations each.
+    attention = 2 * 2 * shape.layers * shape.heads * shape.head_dim * context * (context + 1) / 2
+    flops = 2 * matrices * context + attention
+    return {
+        "context": context,
+        "first_token_fresh_ms": fresh_ms,
+        f"first_token_{more}_new_ms": reuse_ms,
+        "first_token_1_new_ms": one_ms,
+        "prefill_device_ms": device_ms,
+        "flops": flops,
+        "peak_share": flops / (device_ms / 1000) / rates["matmul_flops"],
+        "tokens_per_s": context / fresh_ms * 1000,
+    }
+
+
+def measure_generate(
+    shape: LlamaConfig,
+    weights: Mapping[str, Tensor],
+    device: torch.device,
+    dtype: torch.dtype,
+    context: int,
+    new: int,
+    runs: int = 3,
+) -> dict[str, Any]:
+    """transformers' ``generate`` on the same weights: greedy, milliseconds a token, and the time to the first one."""
+    theirs = importlib.import_module("tabspec.models.decoders.transformers_model")
+    model = theirs.from_weights(shape, weights, device, dtype).model
+    ids = torch.tensor([_tokens(context, shape)], device=device)
+    timer = Timer(device)
+    told: dict[str, Any] = {
+        "context": context,
+        "new": new,
+        "transformers": importlib.import_module("transformers").__version__,
+    }
+
+    def generate(count: int, **options: Any) -> Callable[[], object]:
+        def work() -> object:
+            with torch.inference_mode():
+                return model.generate(
+                    ids,
+                    attention_mask=torch.ones_like(ids),
+                    max_new_tokens=count,
+                    min_new_tokens=count,
+                    do_sample=False,
+                    pad_token_id=0,
+                    eos_token_id=None,
+                    **options,
+                )
+
+        return work
+
+    first = timer.median(generate(1), runs, wall=True)
+    told["first_token_ms"] = first
+    told["ms_per_token"] = (timer.median(generate(1 + new), runs, wall=True) - first) / new
+    return told
+
+
+def check_tokens(decoder: CudaDecoder, weights: Mapping[str, Tensor], prompt: int, new: int) -> dict[str, Any]:
+    """Greedy tokens of the captured steps against those of the plain decoder, and how far the logits are apart."""
+    shape = decoder.config
+    plain_decoder = LlamaDecoder(shape, weights, context=prompt + new, device=decoder.device, dtype=decoder.dtype)
+    tokens = _tokens(prompt, shape)
+    ours, theirs = decoder.new_kv(), plain_decoder.new_kv()
+    a, b = decoder.forward(ours, tokens, 1)[0], plain_decoder.forward(theirs, tokens, 1)[0]
+    equal, furthest, spread = 0, 0.0, float(b.std())
+    for _ in range(new):
+        furthest = max(furthest, float(abs(a - b).max()))
+        token = int(b.argmax())
+        equal += int(a.argmax()) == token
+        a, b = decoder.forward(ours, [token], 1)[0], plain_decoder.forward(theirs, [token], 1)[0]
+    return {"tokens": new, "equal": equal, "largest_difference": furthest, "logits_std": spread}
+
+
+@torch.inference_mode()
+def measure_heads(
+    base: LlamaConfig,
+    kv_heads: int,
+    batch: int,
+    context: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    rates: Mapping[str, float],
+    runs: int = 5,
+) -> dict[str, Any]:
+    """A step of ``batch`` sequences of ``context`` positions each, with so many key-value heads: bytes a position,
+    tokens a second, and how many such sequences the device's memory would hold beside the weights.
+
+    If ``batch`` sequences do not fit, it is halved until they do.
+    """
+    shape = replace(base, kv_heads=kv_heads)
+    decoder = make_decoder(shape, context, device, dtype)[0]
+    gc.collect()
+    each = kv_bytes(shape) * context
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 1 << 30
+    # 1 GiB stays for the working memory of a step and of the libraries.
+    most = int((free - (1 << 30)) // each) if device.type == "cuda" else batch
+    run = batch
+    while run > max(most, 1):
+        run //= 2
+    told: dict[str, Any] = {
+        "kv_heads": kv_heads,
+        "heads": shape.heads,
+        "kv_bytes_per_token": kv_bytes(shape),
+        "context": context,
+        "largest_batch": most,
+        "batch": run,
+    }
+    room = -(-context // 8) * 8
+    memory = [
+        torch.empty(shape.layers, 2, kv_heads, room, shape.head_dim, device=device, dtype=dtype).normal_()
+        for _ in range(run)
+    ]
+    # About eight programs for each of 132 multiprocessors, so that those who finish early find another.
+    parts = max(1056 // (run * kv_heads), 1) if device.type == "cuda" else 2
+    step = Step(decoder, run, 0, min(parts, 64))
+    step.write([(7, context - 1, m.data_ptr(), room, 0, m.data_ptr(), room, 0, context) for m in memory])
+
+    def several() -> None:
+        for _ in range(3):
+            step.run()
+
+    ms = Timer(device).median(several, runs) / 3
+    read = step_bytes(decoder, context * run)
+    told |= {"step_ms": ms, "tokens_per_s": run / ms * 1000, "bytes": read, **_shares(read, ms, rates)}
+    told["graph"], told["failure"] = decoder.graphs, decoder.failure
+    return told

@@ -1,0 +1,120 @@
+"""Real suggestions end to end: the requests that a session makes, answered by several models in turns.
+
+What an editor waits for is measured: from the request to the end of the suggestion, with prompt, drafts, the
+constraint, early stop and the event loop in it. Places are asked in the session's order, each after an edit and again
+after the next one, so that every model keeps of its last prompt what it can.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from statistics import median
+
+from tabspec.context import EditContext
+from tabspec.engine.prompt_state import Question
+from tabspec.lab.measuring.trimmed import Cut, cut_away
+from tabspec.models.protocol import GenerationRequest, Model, StopRule
+from tabspec.prompt.window import WindowSize
+from tabspec.suggestion import Finish, GeneratedText
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """One answer: seconds it took, tokens it decoded, what it says."""
+
+    seconds: float
+    decoded: int
+    written: GeneratedText
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestionsMeasured:
+    """A model's answers to all requests: medians over the rounds, summed and per request. ``same`` counts the texts
+    that are those of the model they are compared with."""
+
+    name: str
+    total_ms: float
+    median_ms: float
+    p90_ms: float
+    decoded: int
+    chars: int
+    same: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """Tokens ``decoded``, and how many of them are not offered, by what cuts them off."""
+
+    decoded: int
+    cut: Counter[Cut]
+
+
+async def answer(model: Model, request: GenerationRequest) -> Timed:
+    """Ask once, to the end."""
+    start = time.perf_counter()
+    decoded, text, finish = 0, "", Finish.CANCELLED
+    ends, logprobs = list[int](), list[float]()
+    async with aclosing(model.stream(request)) as chunks:
+        async for chunk in chunks:
+            decoded += chunk.usage.decoded
+            text += chunk.text
+            ends += [len(text)] * len(chunk.tokens)
+            logprobs += chunk.logprobs
+            finish = chunk.finish or finish
+    return Timed(time.perf_counter() - start, decoded, GeneratedText(text, finish, tuple(ends), tuple(logprobs)))
+
+
+def question(context: EditContext, fingerprint: str, stop: StopRule) -> GenerationRequest:
+    """The request that an engine makes at ``context``."""
+    return Question.of(context, WindowSize(), fingerprint).request(stop)
+
+
+def measure_suggestions(
+    models: Mapping[str, Model], requests: Sequence[GenerationRequest], rounds: int, like: str
+) -> list[SuggestionsMeasured]:
+    """All ``requests`` to each of ``models``, request by request in turns; in ``rounds`` rounds behind one that warms
+    up. Texts are compared with those of the model ``like``."""
+    times: dict[str, list[list[Timed]]] = {name: [[] for _ in requests] for name in models}
+
+    async def play() -> None:
+        for turn in range(rounds + 1):
+            for i, request in enumerate(requests):
+                for name, model in models.items():
+                    timed = await answer(model, request)
+                    if turn:
+                        times[name][i].append(timed)
+        for model in models.values():
+            await model.close()
+
+    asyncio.run(play())
+    return [_summary(name, asked, times[like]) for name, asked in times.items()]
+
+
+async def measure_trimmed(model: Model, places: Sequence[EditContext], stop: StopRule, early: bool) -> Trimmed:
+    """What is cut off of the model's answers at ``places``; with ``early``, it stops where the rest would be."""
+    decoded, cut = 0, Counter[Cut]()
+    for context in places:
+        asked = question(context, model.info.fingerprint, stop)
+        timed = await answer(model, asked if early else replace(asked, stop=stop))
+        decoded += timed.decoded
+        cut += cut_away(context, timed.written)
+    return Trimmed(decoded, cut)
+
+
+def _summary(name: str, asked: list[list[Timed]], like: list[list[Timed]]) -> SuggestionsMeasured:
+    ms = sorted(1000 * median(timed.seconds for timed in each) for each in asked)
+    last = [each[-1] for each in asked]
+    return SuggestionsMeasured(
+        name,
+        sum(ms),
+        median(ms),
+        ms[min(int(0.9 * len(ms)), len(ms) - 1)],
+        sum(timed.decoded for timed in last),
+        sum(len(timed.written.text) for timed in last),
+        sum(timed.written.text == other[-1].written.text for timed, other in zip(last, like, strict=True)),
+    )

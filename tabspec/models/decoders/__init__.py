@@ -1,0 +1,1 @@
+"""Decoders: plain torch, the compiled one for CPUs, the one for CUDA, and transformers."""

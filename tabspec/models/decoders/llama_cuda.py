@@ -1,0 +1,342 @@
+"""Our decoder on CUDA: a decode step is one captured graph of few kernels, for one sequence or for several.
+
+What a step runs is a table of rows (`tabspec.models.decoders.cuda_kernels.Row`), one for each token: a token of one
+sequence with its draft tokens, or one token each of some branches over a shared trunk. All that changes from step to
+step stands in that table, in device memory, so that one graph for each number of rows serves every length and every
+sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tabspec.models.decoders import cuda_kernels as kernels
+from tabspec.models.decoders.cuda_kernels import FIELDS, Attention, Row
+from tabspec.models.decoders.llama import Layer, LlamaConfig, LlamaDecoder, LlamaKV, Matrix
+from tabspec.models.local.logits import Row as Logits
+from tabspec.models.machine.devices import is_out_of_memory
+
+# Steps are captured for these numbers of rows; others run as the next one with rows that go nowhere.
+SIZES = (1, 2, 4, 8, 16)
+# Programs that read the trunk: about one for each of a Hopper GPU's 132 multiprocessors.
+_PROGRAMS = 128
+
+TableRow = tuple[int, ...]
+Way = Callable[[Tensor, Matrix, Tensor], None]
+
+
+class Branch(LlamaKV):
+    """Keys and values of a sequence that begins with the first ``shared`` positions of ``trunk``, which are not copied.
+
+    ``data`` holds what follows. ``trunk`` must keep those positions while the branch is in use.
+    """
+
+    __slots__ = ("shared", "trunk")
+
+    def __init__(self, trunk: LlamaKV, data: Tensor) -> None:
+        super().__init__(data)
+        self.trunk, self.shared = trunk, trunk.length
+        self.length = trunk.length
+
+
+class CudaDecoder(LlamaDecoder):
+    """A `Decoder` for Llama-family weights on a GPU, in bfloat16 or float16.
+
+    On a CPU it runs, without graphs, where Triton interprets (for tests). ``graphs`` is cleared if capturing fails:
+    steps then launch their kernels one by one; ``failure`` says why.
+    """
+
+    def __init__(
+        self,
+        config: LlamaConfig,
+        weights: Mapping[str, Tensor],
+        *,
+        context: int,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        # Not at the top: it imports torch's compiler, which takes a second that only who makes one of these is to wait.
+        from torch.nn.attention.bias import causal_lower_right
+
+        super().__init__(config, weights, context=context, device=device, dtype=dtype)
+        self._lower_right = causal_lower_right
+        self.graphs, self.failure = device.type == "cuda", ""
+        self.ways: dict[tuple[str, int], Way] = {}
+        self._steps: dict[tuple[int, bool], Step] = {}
+
+    def branch(self, kv: LlamaKV, count: int) -> list[Branch]:
+        """``count`` sequences that go on, each for itself, behind all that ``kv`` holds."""
+        return [Branch(kv, self._room(1)) for _ in range(count)]
+
+    @torch.inference_mode()
+    def forward_batch(self, batch: Sequence[tuple[LlamaKV, Sequence[int]]], want: int) -> list[Logits]:
+        if sum(len(tokens) for _, tokens in batch) > SIZES[-1]:
+            return [self.forward(kv, tokens, want) for kv, tokens in batch]
+        rows: list[TableRow] = []
+        ends = []
+        for kv, tokens in batch:
+            start = kv.length
+            self._reserve(kv, start, start + len(tokens))
+            memory = (kv.data.data_ptr(), kv.data.shape[3])
+            rows += [(t, start + i, *memory, 0, *memory, 0, start + i + 1) for i, t in enumerate(tokens)]
+            kv.length += len(tokens)
+            ends.append(len(rows))
+        logits = _on_the_host(self.step(len(rows), apart=True)(rows))
+        return [logits[end - want : end] for end in ends]
+
+    @torch.inference_mode()
+    def forward_branches(self, kvs: Sequence[Branch], tokens: Sequence[int]) -> Logits:
+        """Run one token more in each of some branches of one trunk, whose keys and values are read once for all.
+
+        Logits of shape (len(kvs), vocabulary)."""
+        rows = []
+        for kv, token in zip(kvs, tokens, strict=True):
+            used = kv.length - kv.shared
+            self._reserve(kv, used, used + 1)
+            trunk = (kv.trunk.data.data_ptr(), kv.trunk.data.shape[3], kv.shared)
+            rows.append((token, kv.length, *trunk, kv.data.data_ptr(), kv.data.shape[3], 0, used + 1))
+        logits = self.step(len(rows))(rows)
+        for kv in kvs:
+            kv.length += 1
+        return _on_the_host(logits)
+
+    @torch.inference_mode()
+    def forward(self, kv: LlamaKV, tokens: Sequence[int], want: int) -> Logits:
+        start, count = kv.length, len(tokens)
+        end = start + count
+        self._reserve(kv, start, end)
+        if count > SIZES[-1]:
+            logits = self._prefill(kv, tokens, want)
+        else:
+            memory = (kv.data.data_ptr(), kv.data.shape[3])
+            # The trunk is what was there; the tail of a token reaches from there to itself, in the same memory.
+            rows = [(t, start + i, *memory, start, *memory, start, start + i + 1) for i, t in enumerate(tokens)]
+            logits = self.step(count)(rows)[count - want :]
+        kv.length = end
+        return _on_the_host(logits)
+
+    def step(self, rows: int, apart: bool = False) -> Step:
+        """The step for so many rows over one trunk, or ``apart`` over none; made at the first call."""
+        size = next(size for size in SIZES if size >= rows)
+        if (size, apart) not in self._steps:
+            # An interpreter runs one program after another.
+            programs = _PROGRAMS if self.device.type == "cuda" else 4
+            parts = min(max(programs // self.config.kv_heads // (size if apart else 1), 1), 64)
+            self._steps[size, apart] = Step(self, size, 0, parts) if apart else Step(self, size, parts, 1)
+        return self._steps[size, apart]
+
+    def forget_steps(self) -> None:
+        """Make steps anew at their next call (after `ways` were changed)."""
+        self._steps.clear()
+
+    def _reserve(self, kv: LlamaKV, used: int, length: int) -> None:
+        """Make room in ``kv`` for ``length`` positions of its own, of which ``used`` are written."""
+        if kv.data.shape[3] < length:
+            grown = self._room(length)
+            grown[:, :, :, :used] = kv.data[:, :, :, :used]
+            kv.data = grown
+
+    def _prefill(self, kv: LlamaKV, tokens: Sequence[int], want: int) -> Tensor:
+        """Many tokens of one sequence: matrices by cuBLAS, attention by torch's fused kernel, the rest as in a step."""
+        shape, start, count = self.config, kv.length, len(tokens)
+        table = torch.zeros(count, FIELDS, dtype=torch.int64, device=self.device)
+        table[:, Row.TOKEN] = torch.tensor(tokens, device=self.device)
+        table[:, Row.POSITION] = torch.arange(start, start + count, device=self.device)
+        table[:, Row.TAIL], table[:, Row.TAIL_CAPACITY] = kv.data.data_ptr(), kv.data.shape[3]
+        table[:, Row.TAIL_TO] = table[:, Row.POSITION] + 1
+
+        def new(wide: int) -> Tensor:
+            return torch.empty(count, wide, device=self.device, dtype=self.dtype)
+
+        x, normed, query = new(shape.hidden), new(shape.hidden), new(shape.heads * shape.head_dim)
+        gated = new(shape.mlp)
+        kernels.embed(table, self.embedding, x)
+        for number, layer in enumerate(self.layers):
+            kernels.norm(x, layer.norm, shape.norm_eps, normed)
+            qkv = F.linear(normed, layer.qkv.weight, layer.qkv.bias)
+            kernels.turn(table, qkv, self.cos, self.sin, query, number, shape.heads, shape.kv_heads)
+            seen = self._causal(query, kv.data[number], start)
+            x.addmm_(seen, layer.out.weight.t())
+            kernels.norm(x, layer.mlp_norm, shape.norm_eps, normed)
+            kernels.glu(F.linear(normed, layer.gate_up.weight), gated)
+            x.addmm_(gated, layer.down.weight.t())
+        last = x[count - want :].contiguous()
+        normed = torch.empty_like(last)
+        if want:
+            kernels.norm(last, self.norm, shape.norm_eps, normed)
+        return F.linear(normed, self.logits.weight)
+
+    def _causal(self, query: Tensor, memory: Tensor, start: int) -> Tensor:
+        """Attention of ``query`` (tokens, heads * dim) behind ``start`` positions to the keys and values of a layer."""
+        shape, count = self.config, len(query)
+        q = query.view(1, count, shape.heads, shape.head_dim).transpose(1, 2)
+        k, v = memory[0][None, :, : start + count], memory[1][None, :, : start + count]
+        options: dict[str, Any] = {"enable_gqa": shape.heads != shape.kv_heads}
+        # Neither way makes a mask that torch's fused kernels would not take.
+        options |= {"attn_mask": self._lower_right(count, start + count)} if start else {"is_causal": True}
+        seen = F.scaled_dot_product_attention(q, k, v, **options)
+        return seen.transpose(1, 2).reshape(count, shape.heads * shape.head_dim)
+
+
+# Bytes of logits from which on memory that is not paged is worth its management: with 152,000 tokens, a pass of one row
+# (0.6 MB) took 1.72 ms with it and 1.64 without, one of four (2.4 MB) 1.9 and 2.1 (1.5B, H200).
+_UNPAGED = 1 << 20
+
+
+def _on_the_host(logits: Tensor) -> Logits:
+    """As float32; what is large, in memory that is not paged, to which the device writes directly."""
+    whole = logits.float()
+    if not whole.is_cuda:
+        return np.array(whole)  # a step's memory is used again
+    # torch keeps memory that is not paged for the next one.
+    host = torch.empty(whole.shape, dtype=torch.float32, pin_memory=whole.nbytes >= _UNPAGED)
+    host.copy_(whole)
+    return host.numpy()
+
+
+class Step:
+    """One decode step of ``rows`` rows: the memory it works in, and its graph once that is captured.
+
+    The trunk is read in ``trunk_parts`` stretches and each row's tail in ``tail_parts`` (see `Attention`).
+    """
+
+    @torch.inference_mode()
+    def __init__(self, decoder: CudaDecoder, rows: int, trunk_parts: int, tail_parts: int) -> None:
+        shape, device = decoder.config, decoder.device
+        self._decoder, self.rows = decoder, rows
+
+        def new(wide: int) -> Tensor:
+            return torch.zeros(rows, wide, device=device, dtype=decoder.dtype)
+
+        self._x, self._normed = new(shape.hidden), new(shape.hidden)
+        self._qkv = new((shape.heads + 2 * shape.kv_heads) * shape.head_dim)
+        self._query, self._seen = new(shape.heads * shape.head_dim), new(shape.heads * shape.head_dim)
+        self._gated = new(shape.mlp)
+        self.logits = new(len(decoder.logits.weight))
+        self._attention = Attention(rows, shape.heads, shape.kv_heads, shape.head_dim, trunk_parts, tail_parts, device)
+        # Where rows that go nowhere write, and what is run while the step is captured.
+        self._nowhere = torch.zeros(
+            shape.layers, 2, shape.kv_heads, 8, shape.head_dim, device=device, dtype=decoder.dtype
+        )
+        self._idle: TableRow = (0, 0, self._nowhere.data_ptr(), 8, 0, self._nowhere.data_ptr(), 8, 0, 1)
+        self._host = torch.zeros(rows, FIELDS, dtype=torch.int64, pin_memory=device.type == "cuda")
+        self.table = torch.zeros(rows, FIELDS, dtype=torch.int64, device=device)
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self.write([])
+        if decoder.graphs:
+            try:
+                self._graph = capture(self.launch)
+            except Exception as error:  # whatever a driver or a compiler can do wrong: slower, but it works
+                if is_out_of_memory(error):
+                    raise
+                torch.cuda.synchronize()
+                decoder.graphs, decoder.failure = False, f"{type(error).__name__}: {error}"
+
+    def write(self, rows: Sequence[TableRow]) -> None:
+        """Set what the next runs work on; rows that are not told go nowhere."""
+        assert len(rows) <= self.rows
+        # Rows of a step share a trunk, and the kernel reads it in the first one.
+        self._host.copy_(torch.tensor([*rows, *[self._idle] * (self.rows - len(rows))], dtype=torch.int64))
+        self.table.copy_(self._host, non_blocking=True)
+
+    def __call__(self, rows: Sequence[TableRow]) -> Tensor:
+        """Run ``rows``; logits of shape (len(rows), vocabulary) on the device, until the next run."""
+        self.write(rows)
+        self.run()
+        return self.logits[: len(rows)]
+
+    def run(self) -> None:
+        """Run what was written."""
+        if self._graph:
+            self._graph.replay()
+        else:
+            self.launch()
+
+    @torch.inference_mode()
+    def launch(self) -> None:
+        """Launch the step's kernels one by one."""
+        decoder, shape = self._decoder, self._decoder.config
+        way = {kind: decoder.ways.get((kind, self.rows)) or usual(kind, self.rows, decoder.device) for kind in KINDS}
+        kernels.embed(self.table, decoder.embedding, self._x)
+        for number, layer in enumerate(decoder.layers):
+            kernels.norm(self._x, layer.norm, shape.norm_eps, self._normed)
+            way["qkv"](self._normed, layer.qkv, self._qkv)
+            kernels.turn(
+                self.table, self._qkv, decoder.cos, decoder.sin, self._query, number, shape.heads, shape.kv_heads
+            )
+            self._attention(self.table, self._query, number, self._seen)
+            way["out"](self._seen, layer.out, self._x)
+            kernels.norm(self._x, layer.mlp_norm, shape.norm_eps, self._normed)
+            way["gate_up"](self._normed, layer.gate_up, self._gated)
+            way["down"](self._gated, layer.down, self._x)
+        kernels.norm(self._x, decoder.norm, shape.norm_eps, self._normed)
+        way["logits"](self._normed, decoder.logits, self.logits)
+
+
+KINDS = ("qkv", "out", "gate_up", "down", "logits")
+_ADDED, _GATED = ("out", "down"), ("gate_up",)  # added to the residual stream; silu(gate) * value
+
+
+def plain(kind: str) -> Way:
+    """A matrix of this kind by cuBLAS."""
+
+    def added(x: Tensor, matrix: Matrix, out: Tensor) -> None:
+        out.addmm_(x, matrix.weight.t())
+
+    def gated(x: Tensor, matrix: Matrix, out: Tensor) -> None:
+        kernels.glu(F.linear(x, matrix.weight), out)
+
+    def biased(x: Tensor, matrix: Matrix, out: Tensor) -> None:
+        out.copy_(F.linear(x, matrix.weight, matrix.bias)) if matrix.bias is not None else torch.mm(
+            x, matrix.weight.t(), out=out
+        )
+
+    return added if kind in _ADDED else gated if kind in _GATED else biased
+
+
+def fused(kind: str, single: bool, choice: tuple[int, int, int, int]) -> Way:
+    """A matrix of this kind by our own kernel, with its epilogue in it."""
+
+    def way(x: Tensor, matrix: Matrix, out: Tensor) -> None:
+        add, gate = kind in _ADDED, kind in _GATED
+        kernels.matrix(x, matrix.weight, matrix.bias, out, add=add, gated=gate, single=single, choice=choice)
+
+    return way
+
+
+def usual(kind: str, rows: int, device: torch.device) -> Way:
+    """What was fastest on an H100 for Qwen2.5-Coder's shapes (docs/benchmarks): our own kernels, but for the
+    attention's output with several rows, and for more rows than they take."""
+    if device.type != "cuda" or rows > SIZES[-1] or (rows > 1 and kind == "out"):
+        return plain(kind)
+    if rows == 1:
+        return fused(kind, True, (2, 1024, 4, 1))
+    return fused(kind, False, (16, 512, 4, 3) if kind == "down" else (32, 128, 4, 5))
+
+
+def matrices_of(decoder: LlamaDecoder, kind: str) -> list[Matrix]:
+    """All matrices of this kind, one for each layer."""
+    layers: list[Layer] = decoder.layers
+    return [decoder.logits] if kind == "logits" else [getattr(layer, kind) for layer in layers]
+
+
+def capture(launch: Callable[[], None]) -> torch.cuda.CUDAGraph:
+    """The launches of ``launch`` as a graph. It runs a few times before: kernels are compiled and loaded then, which a
+    capture forbids, and libraries take their working memory."""
+    beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    beside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(beside):
+        for _ in range(2):
+            launch()
+    torch.cuda.current_stream().wait_stream(beside)
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        launch()
+    return graph

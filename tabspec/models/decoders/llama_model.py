@@ -1,0 +1,129 @@
+"""A Llama-family model in a folder, on our own decoder. transformers is not imported: loading takes a second less."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from importlib.util import find_spec
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from tabspec.errors import ModelNotUsable
+from tabspec.models.decoders.llama import LlamaConfig, LlamaDecoder
+from tabspec.models.decoders.native import NativeDecoder
+from tabspec.models.decoders.native_library import NativeMissing, installed
+from tabspec.models.files.folder import ModelFolder, speak
+from tabspec.models.files.quantized import is_quantized, load_llama_state_dict
+from tabspec.models.local.model import LocalModel
+from tabspec.models.local.ngram_cache import RECALL
+from tabspec.models.machine.devices import INT4, OUT_OF_MEMORY, is_out_of_memory, pick_device, pick_weights
+from tabspec.models.protocol import ModelInfo
+from tabspec.prompt.fim import OURS
+
+log = logging.getLogger(__name__)
+
+# Longer prompts than a window of text gives are never built; keys and values for more would only take memory.
+MOST_CONTEXT = 4096
+
+
+def load_llama(
+    folder: ModelFolder,
+    name: str,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    format: str = "",
+    context: int = MOST_CONTEXT,
+) -> LocalModel:
+    """The model in ``folder``, called ``name``. Raises `ModelNotUsable`, also for architectures it does not know."""
+    shape = llama_shape(folder)
+    if shape is None:
+        raise ModelNotUsable(f"{name}: our own decoder does not know {folder.model_type!r}; use transformers")
+    at = pick_device(device)
+    numbers, int4 = pick_weights(dtype, at)
+    vocabulary, form = speak(folder.tokenizer_json(), folder.model_type, name, format)
+    if shape.vocabulary < vocabulary.size:
+        raise ModelNotUsable(f"{name}: its tokenizer has more tokens than the model")
+    try:
+        weights = load_weights(folder)
+        compiled = at.type == "cpu" and dtype in ("auto", "bfloat16", INT4)
+        native = compiled_decoder(shape, weights, context, int4) if compiled else None
+        # With one query token, int8 weights halve the bytes that are read, which is what a step on a CPU waits for.
+        int8 = at.type == "cpu" and numbers is torch.bfloat16
+        cuda = cuda_decoder(shape, weights, context, at, numbers)
+        decoder = (
+            native
+            or cuda
+            or LlamaDecoder(shape, weights, context=context, device=at, dtype=numbers, int8=int8, int4=int4)
+        )
+    except (SafetensorError, OSError, RuntimeError) as error:
+        if at.type == "cuda" and is_out_of_memory(error):
+            raise ModelNotUsable(f"{name}: {OUT_OF_MEMORY}") from None
+        raise ModelNotUsable(f"{name}: cannot be loaded: {str(error).splitlines()[0]}") from error
+    except KeyError as error:
+        raise ModelNotUsable(f"{name}: cannot be loaded: its weights lack {error}") from None
+    stored = INT4 if int4 else "int8"
+    kind = f"{str(numbers).removeprefix('torch.')}{f' and {stored}' if int8 else ''}"
+    if native:  # answers differ with the arithmetic (near ties fall otherwise), not with the instruction set
+        kind = f"compiled, {stored}, {native.library.arithmetic(native.level)}"
+    level = f", {native.level}" if native else ", plain kernels" if at.type == "cuda" and not cuda else ""
+    detail = f"own decoder, {folder.model_type}, {at.type}, {kind}{level}, {form.name}"
+    recall = form is OURS  # its weights were fitted on models of our own; others see more of a file
+    fingerprint = folder.fingerprint("own", kind, form.name, str(decoder.context), *((RECALL,) if recall else ()))
+    info = ModelInfo(name, fingerprint, decoder.context, detail, folder.calibration)
+    table = folder.draft_table(vocabulary.size)
+    return LocalModel(info, decoder, vocabulary, form, recall=recall, table=table)
+
+
+def llama_shape(folder: ModelFolder) -> LlamaConfig | None:
+    """The shape of the model in ``folder``; None if this decoder cannot run it. Raises `ModelNotUsable`."""
+    try:
+        return LlamaConfig.of(folder.config)
+    except (KeyError, TypeError, ZeroDivisionError) as error:
+        raise ModelNotUsable(f"{folder.path / 'config.json'} is not complete: {error}") from None
+
+
+def cuda_decoder(
+    shape: LlamaConfig, weights: Mapping[str, torch.Tensor], context: int, device: torch.device, dtype: torch.dtype
+) -> LlamaDecoder | None:
+    """A decoder of captured graphs; None where there is no GPU, no Triton, or a shape that its kernels cannot run.
+
+    Raises `RuntimeError` where the GPU has not the memory for it. The plain decoder would only be slow until it has
+    none left either.
+    """
+    if device.type != "cuda" or dtype is torch.float32 or shape.head_dim % 8 or find_spec("triton") is None:
+        return None
+    from tabspec.models.decoders.llama_cuda import CudaDecoder  # imports Triton
+
+    try:
+        decoder = CudaDecoder(shape, weights, context=context, device=device, dtype=dtype)
+        decoder.forward(decoder.new_kv(), [0], 1)  # compiles, and captures
+    except Exception as error:  # no compiler, another generation of GPU: the plain decoder runs everywhere
+        if is_out_of_memory(error):
+            raise
+        log.warning("the plain decoder runs the model, at a fraction of the speed: %s: %s", type(error).__name__, error)
+        return None
+    return decoder
+
+
+def compiled_decoder(
+    shape: LlamaConfig, weights: Mapping[str, torch.Tensor], context: int, int4: bool = False
+) -> NativeDecoder | None:
+    """A decoder on the library tabspec-native; None where that is not installed, or cannot run this model."""
+    try:
+        library, level = installed()
+        return NativeDecoder(shape, weights, context=context, library=library, level=level, int4=int4)
+    except (NativeMissing, ModelNotUsable):
+        return None
+
+
+def load_weights(folder: ModelFolder) -> dict[str, torch.Tensor]:
+    """All weights by transformers' names, as they lie in the files; quantized ones in float32."""
+    if is_quantized(folder.weights[0]):
+        return load_llama_state_dict(folder.weights[0], torch.float32)
+    weights: dict[str, torch.Tensor] = {}
+    for file in folder.weights:
+        weights |= load_file(file)
+    return weights

@@ -1,0 +1,321 @@
+"""Our decoder for Llama-family models on CPUs, compiled: a whole pass is one call of the library tabspec-native.
+
+Weights are int8 with a scale a row, or int4 with one for each 64 columns, as in `tabspec.models.decoders.llama`;
+activations are rounded to int8 in blocks of 64, so that their products are integer sums. What a row of a pass gives
+depends on no other row, on no thread, and on no instruction set with fused multiply-adds: however tokens are grouped
+into passes, keys, values and logits come out the same to the bit. So what is continued from kept keys and values equals
+what is computed afresh.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from tabspec.errors import ModelNotUsable
+from tabspec.models.decoders import native_library as c
+from tabspec.models.decoders.llama import KV_STEP, LlamaConfig, rope
+from tabspec.models.files.int4 import GROUP, quantize_groups
+from tabspec.models.files.quantized import quantize
+from tabspec.models.local.logits import Row
+from tabspec.models.local.slots import RowCost
+
+# By instruction set, behind 600 tokens (25M parameters, two cores): with VNNI in 512 bits, up to six rows take 0.1 of a
+# step each and the next two 0.4; with AVX2 each takes 0.2. AVX-VNNI is reasoned: in between.
+_ROW_COST = {"amx": RowCost(0.1, 6), "avx512": RowCost(0.1, 6), "avxvnni": RowCost(0.15, 4)}
+_SLOW_ROWS = RowCost(0.2, 4)
+
+# A pass of more tokens is run in pieces: the memory for what is computed on the way stays at a few MiB.
+MOST_ROWS = 256
+
+
+class NativeDecoder:
+    """A `Decoder` for Llama-family weights on the CPU, with the library's ``level``.
+
+    ``weights`` have transformers' names. With ``int4`` all matrices are in four bits but that of the logits, which is
+    the embedding where they are tied. Keys and values are bfloat16, and laid out in the library's own way. torch's
+    number of threads is used. Raises `ModelNotUsable` for shapes that the library cannot run.
+    """
+
+    def __init__(
+        self,
+        config: LlamaConfig,
+        weights: Mapping[str, Tensor],
+        *,
+        context: int,
+        library: c.NativeLibrary,
+        level: str,
+        int4: bool = False,
+    ) -> None:
+        if config.head_dim % 2 or config.head_dim > c.WIDEST_HEAD:
+            raise ModelNotUsable(f"tabspec-native cannot run heads of {config.head_dim}")
+        self.config, self.library, self.level = config, library, level
+        self.context = min(context, config.positions)
+        self.row_cost = _ROW_COST.get(level, _SLOW_ROWS)
+        self._level = level.encode()
+        self._width = _filled(config.head_dim, c.PAIRS)
+        self._weights = _Weights(config, weights, self.context, int4)
+        self._model = self._weights.model
+        self._columns = self._model.logits.rows
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the matrices, scales of blocks with them: what a decode step reads."""
+        return self._weights.matrices.used
+
+    def new_kv(self) -> NativeKV:
+        return NativeKV(self._room(0))
+
+    def truncate(self, kv: NativeKV, length: int) -> None:
+        kv.length = min(kv.length, length)
+
+    def copy(self, source: NativeKV, target: NativeKV, length: int) -> None:
+        if target.capacity < length:
+            target.move_to(self._room(length), 0)
+        whole = _filled(length, c.PACK)  # keys lie in blocks
+        target.data[:, :, :, :whole] = source.data[:, :, :, :whole]
+        target.length = length
+
+    def forward(self, kv: NativeKV, tokens: Sequence[int], want: int) -> Row:
+        if len(tokens) > MOST_ROWS:
+            return self._in_pieces(kv, tokens, want)
+        return self._pass([(kv, tokens)], want)
+
+    def forward_batch(self, batch: Sequence[tuple[NativeKV, Sequence[int]]], want: int) -> list[Row]:
+        """As `forward`, for several sequences in one pass: the weights are read once."""
+        if sum(len(tokens) for _, tokens in batch) > MOST_ROWS:
+            return [self.forward(kv, tokens, want) for kv, tokens in batch]
+        rows = self._pass(batch, want)
+        return [rows[i * want : (i + 1) * want] for i in range(len(batch))]
+
+    def _in_pieces(self, kv: NativeKV, tokens: Sequence[int], want: int) -> Row:
+        rows = []
+        for at in range(0, len(tokens), MOST_ROWS):
+            piece = tokens[at : at + MOST_ROWS]
+            left = len(tokens) - at - len(piece)  # behind this piece
+            rows.append(self._pass([(kv, piece)], min(max(want - left, 0), len(piece))))
+        return np.concatenate(rows)
+
+    def _pass(self, batch: Sequence[tuple[NativeKV, Sequence[int]]], want: int) -> Row:
+        """The logits of all sequences. No torch in here but for its number of threads: behind a pass, which has emptied
+        the caches, what Python touches is what it costs (some 20 µs for each call of torch)."""
+        flat: list[int] = []
+        sequences = []
+        for kv, tokens in batch:
+            end = kv.length + len(tokens)
+            if end > self.context:
+                raise IndexError("a position that the model does not have")
+            if end > kv.capacity:
+                kv.move_to(self._room(end), _filled(kv.length, c.PACK))
+            sequences.append(c.Sequence(kv.address, kv.capacity, kv.length, len(tokens), want))
+            flat += tokens
+        if flat and not 0 <= min(flat) <= max(flat) < self.config.vocabulary:
+            raise IndexError("a token that the model does not have")
+        ids = array("i", flat)
+        logits = np.empty((len(batch) * want, self._columns), np.float32)
+        failed = self.library.forward(
+            self._model,
+            (c.Sequence * len(batch))(*sequences),
+            len(batch),
+            ids.buffer_info()[0],
+            _address(logits),
+            self._level,
+            torch.get_num_threads(),
+        )
+        if failed:
+            raise RuntimeError("not enough memory for a pass")
+        for kv, tokens in batch:
+            kv.length += len(tokens)
+        return logits if self._columns == self.config.vocabulary else logits[:, : self.config.vocabulary]
+
+    def _room(self, length: int) -> npt.NDArray[np.uint16]:
+        """Memory for the keys and values of at least ``length`` positions."""
+        shape = self.config
+        capacity = _filled(max(length, 1), KV_STEP)
+        return np.empty((shape.layers, 2, shape.kv_heads, capacity, self._width), np.uint16)
+
+
+class NativeKV:
+    """Keys and values of one sequence: ``length`` positions, of ``capacity`` that there is room for.
+
+    ``data`` is bfloat16, as the library lays it out (abi.h)."""
+
+    __slots__ = ("address", "capacity", "data", "length")
+
+    def __init__(self, data: npt.NDArray[np.uint16]) -> None:
+        self.length = 0
+        self._hold(data)
+
+    def move_to(self, data: npt.NDArray[np.uint16], kept: int) -> None:
+        """Go on in ``data``, with the first ``kept`` positions."""
+        data[:, :, :, :kept] = self.data[:, :, :, :kept]
+        self._hold(data)
+
+    def _hold(self, data: npt.NDArray[np.uint16]) -> None:
+        self.data, self.address, self.capacity = data, _address(data), data.shape[3]
+
+
+class _Weights:
+    """A model's weights as the library reads them; what is pointed to lives as long as this."""
+
+    def __init__(self, shape: LlamaConfig, weights: Mapping[str, Tensor], context: int, int4: bool) -> None:
+        self._held: list[Tensor | ctypes.Array[c.Layer]] = []
+
+        def rows(*names: str) -> Tensor:
+            return torch.cat([weights[f"{name}.weight"].float() for name in names])
+
+        def vector(name: str) -> Tensor:
+            return self._hold(weights[name].float().contiguous())
+
+        wide, narrow = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+        mlp = _filled(shape.mlp, c.BLOCK)
+        sizes = [
+            (wide + 2 * narrow, shape.hidden),
+            (shape.hidden, wide),
+            (2 * mlp, shape.hidden),
+            (shape.hidden, shape.mlp),
+        ]
+        room = shape.layers * sum(_bytes(*size, int4) for size in sizes)
+        self.matrices = _Arena(room + _bytes(shape.vocabulary, shape.hidden, int4=False))
+        put = self._four_bits if int4 else self._eight_bits
+
+        def layer(at: str) -> c.Layer:
+            attention, ends = f"{at}.self_attn", [f"{at}.mlp.gate_proj", f"{at}.mlp.up_proj"]
+            qkv = [f"{attention}.{name}_proj" for name in "qkv"]
+            bias = torch.cat([weights[f"{name}.bias"].float() for name in qkv]) if shape.qkv_bias else None
+            return c.Layer(
+                put(rows(*qkv), bias),
+                put(rows(f"{attention}.o_proj")),
+                put(_woven(*(weights[f"{name}.weight"].float() for name in ends))),
+                put(rows(f"{at}.mlp.down_proj")),
+                _floats(vector(f"{at}.input_layernorm.weight")),
+                _floats(vector(f"{at}.post_attention_layernorm.weight")),
+            )
+
+        layers = (c.Layer * shape.layers)(*(layer(f"model.layers.{i}") for i in range(shape.layers)))
+        self._held.append(layers)
+        cosines, sines = (
+            self._hold(table[:, : shape.head_dim // 2].contiguous())
+            for table in rope(shape, context, torch.device("cpu"), torch.float32)
+        )
+        embedding = None
+        if not shape.tied:
+            table = self._hold(weights["model.embed_tokens.weight"].to(torch.bfloat16).contiguous())
+            embedding = ctypes.cast(table.data_ptr(), ctypes.POINTER(ctypes.c_uint16))
+        self.model = c.Model(
+            shape.vocabulary,
+            shape.hidden,
+            shape.layers,
+            shape.heads,
+            shape.kv_heads,
+            shape.head_dim,
+            shape.mlp,
+            shape.norm_eps,
+            _floats(cosines),
+            _floats(sines),
+            layers,
+            _floats(vector("model.norm.weight")),
+            self._eight_bits(rows("model.embed_tokens" if shape.tied else "lm_head")),
+            embedding,
+        )
+
+    def _eight_bits(self, weight: Tensor, bias: Tensor | None = None) -> c.Matrix:
+        exact = quantize(weight)
+        count, columns = weight.shape
+        rows, width = _filled(count, c.PACK), _filled(columns, c.BLOCK)
+        values = torch.full((rows, width), 128, dtype=torch.uint8)
+        values[:count, :columns] = (exact.values.short() + 128).to(torch.uint8)
+        packed = self.matrices.take(rows * width)
+        packed.view(rows // c.PACK, width // 4, c.PACK, 4).copy_(
+            values.view(rows // c.PACK, c.PACK, width // 4, 4).transpose(1, 2)
+        )
+        scale = self._hold(_filled_up(exact.scale, rows))
+        return c.Matrix(_pointer(packed), _floats(scale), None, self._bias(bias, rows), rows, width)
+
+    def _four_bits(self, weight: Tensor, bias: Tensor | None = None) -> c.Matrix:
+        exact = quantize_groups(weight)
+        count, columns = weight.shape
+        rows, width = _filled(count, c.PACK), _filled(columns, c.BLOCK)
+        packs, blocks = rows // c.PACK, width // c.BLOCK
+        values = torch.full((rows, width), 8, dtype=torch.uint8)
+        values[:count, :columns] = (exact.values + 8).to(torch.uint8)
+        # Of each 64 columns the first half stands in the low halves of bytes, the second in the high ones.
+        low, high = values.view(packs, c.PACK, blocks, 2, c.BLOCK // 8, 4).permute(3, 0, 2, 4, 1, 5)
+        packed = self.matrices.take(rows * width // 2)
+        torch.add(low, high, alpha=16, out=packed.view(low.shape))
+        scale = self.matrices.take(_filled(rows * blocks * 2, c.BLOCK)).view(torch.bfloat16)
+        by_pack = _filled_up(exact.scale, rows).view(packs, c.PACK, blocks).transpose(1, 2)
+        scale[: rows * blocks].view(by_pack.shape).copy_(by_pack)
+        halves = ctypes.cast(scale.data_ptr(), ctypes.POINTER(ctypes.c_uint16))
+        return c.Matrix(_pointer(packed), None, halves, self._bias(bias, rows), rows, width)
+
+    def _bias(self, bias: Tensor | None, rows: int) -> ctypes._Pointer[ctypes.c_float] | None:
+        return None if bias is None else _floats(self._hold(_filled_up(bias, rows)))
+
+    def _hold(self, tensor: Tensor) -> Tensor:
+        self._held.append(tensor)
+        return tensor
+
+
+class _Arena:
+    """Memory for all matrices in one piece, in large pages where the system has them: with pages of 4 KiB, a step
+    touches more of them than the processor remembers."""
+
+    def __init__(self, size: int) -> None:
+        self._memory = mmap.mmap(-1, max(size, 1))
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            self._memory.madvise(mmap.MADV_HUGEPAGE)
+        self._bytes = torch.frombuffer(self._memory, dtype=torch.uint8)
+        self.used = 0
+
+    def take(self, size: int) -> Tensor:
+        self.used += size
+        return self._bytes[self.used - size : self.used]
+
+
+def _woven(gate: Tensor, up: Tensor) -> Tensor:
+    """Rows of two matrices in turns of `BLOCK`, filled up with zeros."""
+    fill = _filled(len(gate), c.BLOCK) - len(gate)
+    both = [torch.nn.functional.pad(rows, (0, 0, 0, fill)).view(-1, c.BLOCK, rows.shape[1]) for rows in (gate, up)]
+    return torch.stack(both, 1).flatten(0, 2)
+
+
+def _filled_up(numbers: Tensor, rows: int) -> Tensor:
+    """Numbers of each row as float32, with zeros for rows up to ``rows``."""
+    filled = torch.zeros(rows, *numbers.shape[1:])
+    filled[: len(numbers)] = numbers
+    return filled
+
+
+def _bytes(rows: int, columns: int, int4: bool) -> int:
+    """What a matrix takes in the arena."""
+    rows, columns = _filled(rows, c.PACK), _filled(columns, c.BLOCK)
+    if not int4:
+        return rows * columns
+    return rows * columns // 2 + _filled(rows * columns // GROUP * 2, c.BLOCK)
+
+
+def _address(numbers: npt.NDArray[Any]) -> int:
+    """Where they lie. Behind a pass, some 20 µs sooner than by the array's `ctypes`."""
+    address: int = numbers.__array_interface__["data"][0]
+    return address
+
+
+def _pointer(tensor: Tensor) -> ctypes._Pointer[ctypes.c_uint8]:
+    return ctypes.cast(tensor.data_ptr(), ctypes.POINTER(ctypes.c_uint8))
+
+
+def _floats(tensor: Tensor) -> ctypes._Pointer[ctypes.c_float]:
+    return ctypes.cast(tensor.data_ptr(), ctypes.POINTER(ctypes.c_float))
+
+
+def _filled(number: int, step: int) -> int:
+    return -(-number // step) * step

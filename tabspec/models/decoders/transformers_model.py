@@ -1,0 +1,152 @@
+"""Any Hugging Face causal LM with fill-in-the-middle, run by transformers: on CPU, CUDA or MPS.
+
+Weights are read from safetensors only, and no code of the model's is ever run (``trust_remote_code``).
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, DynamicCache
+from transformers.utils import logging as transformers_logging
+
+from tabspec.errors import ModelNotUsable
+from tabspec.models.decoders.llama import LlamaConfig
+from tabspec.models.files.folder import ModelFolder, speak
+from tabspec.models.files.quantized import is_quantized, load_llama_state_dict
+from tabspec.models.local.logits import Row
+from tabspec.models.local.model import LocalModel
+from tabspec.models.local.ngram_cache import RECALL
+from tabspec.models.machine.devices import pick_device, pick_dtype
+from tabspec.models.protocol import ModelInfo
+from tabspec.prompt.fim import OURS
+
+# Longer prompts than a window of text gives are never built; keys and values for more would only take memory.
+MOST_CONTEXT = 4096
+
+
+class TransformersDecoder:
+    """A `Decoder` on a transformers model. Its KV cache is a `DynamicCache`."""
+
+    def __init__(self, model: Any, context: int) -> None:
+        self.model = model
+        self.context = context
+        # With it, only the logits that are asked for are computed; a vocabulary of 150,000 makes that worth while.
+        self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
+
+    def new_kv(self) -> DynamicCache:
+        return DynamicCache(config=self.model.config)
+
+    @torch.inference_mode()
+    def forward(self, kv: DynamicCache, tokens: Sequence[int], want: int) -> Row:
+        ids = torch.tensor([list(tokens)], device=self.model.device)
+        options = {"logits_to_keep": max(want, 1)} if self._keeps else {}
+        logits: torch.Tensor = self.model(input_ids=ids, past_key_values=kv, use_cache=True, **options).logits[0]
+        rows: Row = logits[len(logits) - want :].float().cpu().numpy()
+        return rows
+
+    def truncate(self, kv: DynamicCache, length: int) -> None:
+        # crop() takes how many to remove, as a negative number (transformers 5); 0 would leave all of them.
+        if extra := kv.get_seq_length() - length:
+            kv.crop(-extra)
+
+    def copy(self, source: DynamicCache, target: DynamicCache, length: int) -> None:
+        twin = copy.deepcopy(source)
+        target.layers = twin.layers
+        self.truncate(target, length)
+
+
+def load_transformers(
+    folder: ModelFolder,
+    name: str,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    format: str = "",
+    context: int = MOST_CONTEXT,
+) -> LocalModel:
+    """The model in ``folder``, called ``name``. Raises `ModelNotUsable` with one line that says what is wrong."""
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    at, numbers = pick_device(device), pick_dtype(dtype, pick_device(device))
+    _ = folder.config, folder.weights  # they say what is wrong before transformers does
+    try:
+        config = AutoConfig.from_pretrained(folder.path, local_files_only=True, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(folder.path, local_files_only=True, trust_remote_code=False)
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+    except Exception as error:  # whatever a configuration can do wrong in there
+        raise _unusable(name, error) from error
+    if backend is None:
+        raise ModelNotUsable(f"{name}: has no tokenizer that the library tokenizers can run")
+    vocabulary, form = speak(backend.to_str(), folder.model_type, name, format)
+    try:
+        model = _network(folder, config, numbers).to(at).eval()
+    except Exception as error:
+        raise _unusable(name, error) from error
+    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or context
+    window = getattr(config, "sliding_window", None) or context
+    if model.get_output_embeddings().weight.shape[0] < vocabulary.size:
+        raise ModelNotUsable(f"{name}: its tokenizer has more tokens than the model")
+    # Within its window a sliding layer is an ordinary one, and can be cropped.
+    decoder = TransformersDecoder(model, min(positions, window, context))
+    detail = f"transformers {type(model).__name__}, {at.type}, {str(numbers).removeprefix('torch.')}, {form.name}"
+    recall = form is OURS  # its weights were fitted on models of our own; others see more of a file
+    fingerprint = folder.fingerprint(
+        "transformers", str(numbers), form.name, str(decoder.context), *((RECALL,) if recall else ())
+    )
+    info = ModelInfo(name, fingerprint, decoder.context, detail, folder.calibration)
+    table = folder.draft_table(vocabulary.size)
+    return LocalModel(info, decoder, vocabulary, form, recall=recall, table=table)
+
+
+def from_weights(
+    shape: LlamaConfig, weights: Mapping[str, torch.Tensor], device: torch.device, dtype: torch.dtype
+) -> TransformersDecoder:
+    """A Llama of this shape (Qwen2 where its projections have a bias) on transformers, with given weights (for
+    comparisons). They are used as they are where they have the right dtype and lie on the device already."""
+    config = AutoConfig.for_model(
+        "qwen2" if shape.qkv_bias else "llama",
+        vocab_size=shape.vocabulary,
+        hidden_size=shape.hidden,
+        intermediate_size=shape.mlp,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.kv_heads,
+        head_dim=shape.head_dim,
+        max_position_embeddings=shape.positions,
+        rms_norm_eps=shape.norm_eps,
+        tie_word_embeddings=shape.tied,
+    )
+    with torch.device(device):
+        model: Any = AutoModelForCausalLM.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
+    own = {name: weight.to(device, dtype) for name, weight in weights.items()}
+    model.load_state_dict(own, strict=False, assign=True)
+    model.tie_weights()
+    return TransformersDecoder(model.to(device).eval(), shape.positions)
+
+
+def _network(folder: ModelFolder, config: Any, dtype: torch.dtype) -> Any:
+    if is_quantized(folder.weights[0]):
+        model: Any = AutoModelForCausalLM.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
+        model.load_state_dict(load_llama_state_dict(folder.weights[0], dtype), strict=False)
+        return model
+    return AutoModelForCausalLM.from_pretrained(
+        folder.path,
+        config=config,
+        local_files_only=True,
+        trust_remote_code=False,
+        use_safetensors=True,
+        dtype=dtype,
+    )
+
+
+def _unusable(name: str, error: Exception) -> ModelNotUsable:
+    return ModelNotUsable(f"{name}: cannot be loaded: {_line(error)}")
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

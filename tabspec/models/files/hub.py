@@ -1,0 +1,49 @@
+"""Where a model that is named lies: a folder, or the files that the Hugging Face Hub has under that name."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from tabspec.errors import ModelNotUsable
+from tabspec.models.address import is_address
+from tabspec.models.scripted.file import SCHEME
+
+# What is needed, and no pickled weights.
+_FILES = ("*.json", "*.safetensors", "tokenizer.model", "*.txt", "drafts.npz")
+
+
+def is_hub_name(name: str) -> bool:
+    """Whether a name that is no address is looked up on the Hub: no path that is there, and of the form OWNER/MODEL."""
+    path = Path(name).expanduser()
+    return not (path.exists() or path.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1)
+
+
+def absolute(name: str | None) -> str | None:
+    """A model's name as it is given to a process with another working directory: the paths in it are absolute."""
+    if not name or name == "bundled":
+        return name
+    if is_address(name):
+        option = re.compile(r"(?<=[?&]tokenizer=)[^&#]+")
+        return option.sub(lambda found: quote(str(Path(unquote(found[0])).absolute())), name)
+    if name.startswith(SCHEME):
+        return SCHEME + str(Path(name.removeprefix(SCHEME)).absolute())
+    return name if is_hub_name(name) else str(Path(name).expanduser().absolute())
+
+
+def find_folder(name: str) -> Path:
+    """The folder called ``name``, or the Hub's files of that name: those in the local store if ``HF_HUB_OFFLINE`` is
+    set, else fetched. Raises `ModelNotUsable` where the Hub does not give them; a path is not looked at.
+    """
+    if not is_hub_name(name):
+        return Path(name).expanduser()
+    from huggingface_hub import snapshot_download
+
+    offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(_FILES), local_files_only=offline))
+    except Exception as error:  # whatever the network can do wrong
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelNotUsable(f"{name}: no such folder, and the Hugging Face Hub does not give it: {reason}") from error

@@ -1,0 +1,86 @@
+"""Our own server (`tabspec.cluster`): the question goes over as it is, and the model's chunks come back.
+
+So its answers are those of the same model in this process, constraint and all, and neither the FIM format nor the
+tokenizer has to be known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import asdict, replace
+from typing import Any
+
+from tabspec.errors import ModelError, ModelUnavailable
+from tabspec.models.http.apis import Ask
+from tabspec.models.http.connection.wire import DONE, Busy, Refused, TooLong
+from tabspec.models.http.detect import Server
+from tabspec.models.http.leaving import SecretFound
+from tabspec.models.http.reading import Events
+from tabspec.models.messages import read_chunk
+from tabspec.models.protocol import Chunk, GenerationRequest
+from tabspec.models.tokens.writing import writable
+from tabspec.suggestion import Finish
+
+# An answer that broke off is taken up once more: behind the address are many machines, and one of them may have gone.
+TRIES = 2
+
+
+async def answer(
+    events_of: Events, server: Server, name: str, request: GenerationRequest, around: bool
+) -> AsyncGenerator[Chunk, None]:
+    """The model's chunks. Where the answer breaks off, it is taken up there. Raises `ModelError`."""
+    said, tokens = "", 0
+    for last in (*[False] * (TRIES - 1), True):
+        ask = ask_ours(server, name, replace(request, resume=request.resume + said), around)
+        try:
+            async with aclosing(events_of(ask)) as events:
+                async for event in events:
+                    if event is DONE:
+                        break
+                    chunk = _chunk(event)
+                    said += chunk.text
+                    tokens += len(chunk.tokens) or bool(chunk.text)
+                    if chunk.finish is None and tokens > request.stop.max_tokens:  # a server that knows no limit
+                        yield replace(chunk, finish=Finish.LENGTH)
+                        return
+                    yield chunk
+                    if chunk.finish:
+                        await anext(events, None)  # the end of the stream, with which the connection can be used again
+                        return
+            raise ModelUnavailable("the server's answer broke off")
+        except (Refused, TooLong, Busy, SecretFound):
+            raise
+        except ModelError:
+            if last:
+                raise
+
+
+def ask_ours(server: Server, name: str, request: GenerationRequest, around: bool) -> Ask:
+    """The HTTP request. ``name`` is the editor's: one that asks again goes to the replica with its KV. ``around``:
+    with what the document has around the window, up to some 70 KB, from which the model can recall."""
+    question = _writable(asdict(request))
+    del question["foreground"]
+    if not around:
+        del question["before"], question["after"]
+    body: dict[str, Any] = {"model": server.model, "stream": True, "temperature": 0, "user": name}
+    if not request.foreground:
+        body["priority"] = 1
+    return Ask("/v1/completions", body | {"tabspec": question})
+
+
+def _writable(value: Any) -> Any:
+    """``value`` with texts as a model reads them (`tabspec.models.tokens.writing.writable`): the rest of them JSON has
+    not."""
+    if isinstance(value, str):
+        return writable(value)
+    if isinstance(value, dict):
+        return {name: _writable(item) for name, item in value.items()}
+    return [_writable(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _chunk(event: dict[str, Any]) -> Chunk:
+    try:
+        return read_chunk(event["tabspec"])
+    except (KeyError, TypeError, ValueError):
+        raise ModelError("the server says that it is tabspec, but its events are others: is it a newer one?") from None

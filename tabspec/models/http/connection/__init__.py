@@ -1,0 +1,1 @@
+"""One HTTP server: the connection, back-off, the key, and what must not leave the machine."""

@@ -1,0 +1,1 @@
+"""Decoding in this process: canonical generation, KV slots, batching, draft tokens."""

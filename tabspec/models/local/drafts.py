@@ -1,0 +1,191 @@
+"""Draft tokens: guesses at what follows, run behind a token in the same pass and kept as far as they are right.
+
+Three sources guess: prompt lookup, which is what followed the last few tokens before
+(github.com/apoorvumang/prompt-lookup-decoding); what is recalled from the rest of the file, where that is mixed into
+what the model expects (`tabspec.models.local.ngram_cache`); and a table of what mostly follows in code, where a model's
+folder has one (`tabspec.models.files.ngram_table`). How often each is right is counted as it goes, and a draft is as
+long as pays. Drafts are verified in one pass and change nothing but the time (the verification is that of speculative
+sampling, arXiv 2302.01318, for the greedy case).
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple, Protocol
+
+from tabspec.models.files.ngram_table import NgramTable
+from tabspec.models.local.ngram_cache import Recall
+from tabspec.models.local.slots import RowCost
+
+Source = tuple[str, int] | tuple[str, int, int]
+"""Where a guess comes from, and how sure that source is, in its own measures."""
+
+
+class Guess(NamedTuple):
+    """A token that may follow. ``prior``: how often such guesses are right, before any was looked at here."""
+
+    token: int
+    source: Source
+    prior: float
+
+
+class Draft(NamedTuple):
+    """Tokens to be run. ``guesses`` has one for each, and maybe one more that was not worth its row."""
+
+    tokens: tuple[int, ...] = ()
+    guesses: tuple[Guess, ...] = ()
+
+
+class Drafts(Protocol):
+    """Guesses at the tokens that follow."""
+
+    def propose(self, tokens: Sequence[int], most: int, recall: Recall | None = None) -> Draft:
+        """At most ``most`` tokens that may follow ``tokens`` (prompt and what was written so far). ``recall``: what is
+        mixed into what the model expects."""
+        ...
+
+    def verified(self, draft: Draft, chosen: Sequence[int]) -> None:
+        """What does follow begins with ``chosen``."""
+        ...
+
+
+class NoDrafts:
+    """Every token is decoded singly."""
+
+    def propose(self, tokens: Sequence[int], most: int, recall: Recall | None = None) -> Draft:
+        return Draft()
+
+    def verified(self, draft: Draft, chosen: Sequence[int]) -> None:
+        return None
+
+
+# How often guesses of prompt lookup are right, by the number of tokens that are equal and by what followed elsewhere:
+# counted on recorded sessions (docs/decisions/2026-11-28-drafts.md). One equal token (a bracket, an indentation) says
+# too little.
+_ALONE, _AGREED, _SPLIT = 0, 1, 2
+_MOSTLY = 0.7
+_LOOKUP = {
+    2: (0.48, 0.79, 0.26),
+    3: (0.6, 0.75, 0.28),
+    4: (0.75, 0.95, 0.5),
+    6: (0.9, 0.9, 0.7),
+    8: (0.96, 0.99, 0.82),
+}
+# And those of the rest of the file, where they are the likeliest.
+_RECALL = {
+    3: (0.53, 0.72, 0.16),
+    4: (0.62, 0.7, 0.16),
+    6: (0.7, 0.75, 0.2),
+    8: (0.81, 0.9, 0.4),
+    12: (0.98, 0.98, 0.6),
+}
+# Of the table: times the chance that it tells, which is that of texts, where the model says something of its own.
+_TABLE = 0.85
+# How fast it is learned how often they are right here: some twenty guesses decide.
+_LEARN = 0.05
+
+
+class NgramDrafts:
+    """Drafts by prompt lookup, by what is recalled and, if there is one, by ``table``, as long as they pay.
+
+    A row more costs ``cost.share`` of a pass, and saves one if its token and all before it are right: so a draft ends
+    where the chance of that falls below. Never proposes ``barred`` tokens (control tokens end a draft).
+    """
+
+    def __init__(
+        self, barred: Collection[int] = (), cost: RowCost | None = None, table: NgramTable | None = None
+    ) -> None:
+        self._barred, self._cost, self._table = frozenset(barred), cost or RowCost(), table
+        self._right: dict[Source, float] = {}
+
+    def propose(self, tokens: Sequence[int], most: int, recall: Recall | None = None) -> Draft:
+        written, guesses, chance = array("I", tokens), list[Guess](), 1.0
+        while guess := self._guess(written, recall):
+            guesses.append(guess)
+            chance *= self.chance(guess)
+            if chance < self._cost.share or len(guesses) > min(most, self._cost.rows - 1):
+                return Draft(tuple(guess.token for guess in guesses[:-1]), tuple(guesses))
+            written.append(guess.token)
+        return Draft(tuple(guess.token for guess in guesses), tuple(guesses))
+
+    def verified(self, draft: Draft, chosen: Sequence[int]) -> None:
+        for guess, token in zip(draft.guesses, chosen, strict=False):
+            known = self.chance(guess)
+            self._right[guess.source] = known + _LEARN * ((guess.token == token) - known)
+            if guess.token != token:  # the next ones were guessed behind something else
+                return
+
+    def chance(self, guess: Guess) -> float:
+        """How often such guesses are right, by all that is known."""
+        return self._right.get(guess.source, guess.prior)
+
+    def _guess(self, written: array[int], recall: Recall | None) -> Guess | None:
+        """The likeliest guess."""
+        asked = looked_up(written), recalled(written, recall) if recall else None, self._of_table(written)
+        found = [guess for guess in asked if guess]
+        best = max(found, key=self.chance, default=None)
+        return None if best is None or best.token in self._barred else best
+
+    def _of_table(self, written: array[int]) -> Guess | None:
+        if self._table is None or not (found := self._table.after(written)):
+            return None
+        token, chance = found
+        tenths = round(10 * chance)
+        return Guess(token, ("table", tenths), _TABLE * tenths / 10)
+
+
+# So many of the last tokens are searched for; so many places are looked at, the latest first.
+_SEARCHED, _PLACES = 4, 16
+_FEWEST, _TOLD_APART = min(_LOOKUP), max(_LOOKUP)
+
+
+def looked_up(tokens: array[int]) -> Guess | None:
+    """What followed where the last tokens stood before: the last four, else three, else two. Of those places, it is the
+    one before which most is equal, the latest of equals."""
+    seen, size = tokens.tobytes(), tokens.itemsize
+    for count in range(min(_SEARCHED, len(tokens) - 1), _FEWEST - 1, -1):
+        if places := list(islice(_places(seen, seen[-count * size :], size), _PLACES)):
+            equal = [_equal(tokens, at, count) for at in places]
+            longest = max(equal)
+            token = tokens[places[equal.index(longest)] + count]
+            agree = sum(tokens[at + count] == token for at in places)
+            return _match("lookup", _LOOKUP, token, longest, agree, len(places))
+    return None
+
+
+def recalled(tokens: array[int], recall: Recall) -> Guess | None:
+    """What came next most often at the longest matches in the rest of the file, the first of equals."""
+    if not (found := recall.after(tokens)):
+        return None
+    token = max(found.counts, key=lambda token: found.counts[token])
+    return _match("recall", _RECALL, token, found.length, found.counts[token], sum(found.counts.values()))
+
+
+def _match(
+    name: str, right: Mapping[int, tuple[float, float, float]], token: int, equal: int, agree: int, places: int
+) -> Guess:
+    """A guess behind ``equal`` tokens that stand in so many ``places``, in ``agree`` of which ``token`` follows."""
+    agreement = _ALONE if places == 1 else _AGREED if agree > _MOSTLY * places else _SPLIT
+    lengths = tuple(right)
+    length = lengths[bisect_right(lengths, equal) - 1]
+    return Guess(token, (name, length, agreement), right[length][agreement])
+
+
+def _equal(tokens: array[int], at: int, count: int) -> int:
+    """How many of the last tokens stand before ``at + count``, of which ``count`` are known to; up to `_TOLD_APART`."""
+    end = at + count
+    while count < min(end, _TOLD_APART) and tokens[end - 1 - count] == tokens[-count - 1]:
+        count += 1
+    return count
+
+
+def _places(seen: bytes, wanted: bytes, size: int) -> Iterator[int]:
+    """Where ``wanted`` stands in ``seen`` with a token behind it, the latest first."""
+    end = len(seen) - size
+    while (at := seen.rfind(wanted, 0, end)) >= 0:
+        if at % size == 0:
+            yield at // size
+        end = at + len(wanted) - 1  # one that begins further on was found, or stands across a token's border

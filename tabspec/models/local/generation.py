@@ -1,0 +1,341 @@
+"""Canonical generation: greedy decoding under a constraint, so that an answer is a function of the text alone.
+
+The rules, and why typing what a suggestion says cannot change it, are told in docs/design/decoding.md. All local
+decoders share this file; it knows them as `Decoder` only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from array import array
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from tabspec.errors import ModelError
+from tabspec.models.local.batching import Together
+from tabspec.models.local.beginnings import beginnings
+from tabspec.models.local.drafts import Draft, Drafts, NoDrafts
+from tabspec.models.local.logits import Row, peak
+from tabspec.models.local.ngram_cache import LONGEST, Recall, Recalled, Recaller
+from tabspec.models.local.slots import Choice, Decoder, Slot, Slots
+from tabspec.models.machine.devices import is_out_of_memory
+from tabspec.models.protocol import CHUNK_AHEAD, Chunk, GenerationRequest, Usage
+from tabspec.models.tokens.prompting import Prompter
+from tabspec.models.tokens.vocabulary import Vocabulary
+from tabspec.models.tokens.writing import Event, Writing, writable
+from tabspec.suggestion import Finish
+
+# Tokens run at a time in prefill. A cancel takes effect between two chunks: 256 tokens are 20 to 40 ms for a model of
+# 25M parameters on two cores, and chunks of this size cost no more per token than longer ones.
+CHUNK = 256
+
+_REUSED, _PREFILLED, _DECODED = Usage(reused=1), Usage(prefill=1), Usage(decoded=1)
+
+
+@dataclass
+class LocalDecoding:
+    """What generations on one decoder share."""
+
+    decoder: Decoder
+    vocabulary: Vocabulary
+    prompter: Prompter
+    slots: Slots
+    drafts: Drafts = field(default_factory=NoDrafts)
+    chunk: int = CHUNK
+    recaller: Recaller | None = None
+    together: Together = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.together = Together(self.decoder)
+
+
+@dataclass
+class _Stretch:
+    """The part of a generation between two canonical cuts: one prompt, and the tokens chosen behind it.
+
+    ``rest`` is what is left of the known text, ``ahead`` how many of its bytes lie before the cursor, ``spent`` how
+    many tokens the suggestion has taken. It is over when ``finish`` is set, or ``cut``: the token that has moved the
+    cut. If ``beginnings`` is not 0, it ends where the suggestion would begin, with so many ways to begin it. ``again``
+    is a token that is likely to be chosen first.
+    """
+
+    local: LocalDecoding
+    writing: Writing
+    rest: bytes
+    ahead: int
+    spent: int
+    finish: Finish | None = None
+    cut: int | None = None
+    recall: Recall | None = None
+    beginnings: int = 0
+    again: int | None = None
+
+    @classmethod
+    def start(cls, local: LocalDecoding, writing: Writing, beginnings: int = 0, again: int | None = None) -> _Stretch:
+        """Suggestion text before the cut costs what the tokenizer's own tokens for it cost."""
+        known = writing.known.encode("utf-8")
+        ahead = len(writing.text[len(writing.head) : writing.cursor].encode("utf-8"))
+        spent = len(local.vocabulary.encode(writing.head[writing.cursor :]))
+        over = Finish.STOP if writing.stopped() else Finish.LENGTH if spent >= writing.stop.max_tokens else None
+        return cls(local, writing, known, ahead, spent, over, beginnings=beginnings, again=again)
+
+    @property
+    def recall_key(self) -> int:
+        return self.recall.key if self.recall else 0
+
+    @property
+    def over(self) -> bool:
+        return self.cut is not None or self.finish is not None
+
+    def begins(self, choice: Choice, rest: bytes) -> bool:
+        """Whether this token, chosen with ``rest`` left, is where the suggestion begins, and only the ways to begin are
+        asked for."""
+        beyond = not rest or len(self.local.vocabulary.bytes_of[choice.token]) > len(rest)
+        return bool(self.beginnings) and beyond
+
+    def holding(self, choices: Sequence[Choice | None]) -> int:
+        """How many of ``choices``, made behind this prompt before, would be made again.
+
+        A choice made while less text was forced holds if it agrees with what is forced now: it was the best of more
+        tokens than are allowed now.
+        """
+        rest = self.rest
+        for count, choice in enumerate(choices):
+            if choice is None or not rest.startswith(choice.rest) or choice.recall != self.recall_key:
+                return count
+            data = self.local.vocabulary.bytes_of[choice.token]
+            if self.begins(choice, rest) or not (rest.startswith(data) or data.startswith(rest)):
+                return count
+            rest = rest[len(data) :]
+        return len(choices)
+
+    def begin(self, logits: Row) -> Chunk:
+        """The ways to begin, of the logits that the first choice was made of."""
+        self.finish = Finish.LENGTH
+        return Chunk(beginnings=beginnings(self.local.vocabulary, logits, self.rest, self.beginnings))
+
+    def take(self, choice: Choice, reused: bool = False) -> Chunk:
+        """Write a chosen token; ``reused``: it is in the KV cache already. One that only repeats known text counts as
+        a part of the prompt."""
+        local, stop = self.local, self.writing.stop
+        data = local.vocabulary.bytes_of[choice.token] if choice.token not in local.vocabulary.control else b""
+        if not data:  # any control token ends the middle
+            self.finish = Finish.END
+            return Chunk()
+        fresh, self.rest = data[len(self.rest) :], self.rest[len(data) :]
+        least = stop.min_logprob if self.writing.suggestion else stop.min_first_logprob
+        if fresh and least is not None and choice.logprob < least:
+            self.finish = Finish.doubt(self.writing.suggestion, fresh.decode("utf-8", "ignore"))
+            return Chunk()
+        self.spent += len(data) > self.ahead
+        self.ahead = max(self.ahead - len(data), 0)
+        text, event = self.writing.write(fresh) if fresh else ("", Event.GOES_ON)
+        if event is Event.CUT:
+            self.cut = choice.token
+        elif event is not Event.GOES_ON:
+            self.finish = Finish.STOP if event is Event.STOP else Finish.END
+        elif not self.rest and self.spent >= stop.max_tokens:
+            self.finish = Finish.LENGTH
+        if not fresh:
+            return Chunk(usage=_REUSED if reused else _PREFILLED)
+        return Chunk(text, (choice.token,), (choice.logprob,), _REUSED if reused else _DECODED)
+
+
+async def generate(local: LocalDecoding, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+    """Answer ``request``. Raises `ModelError` where the model gives no numbers, or its context is too short."""
+    head, forced, resume = writable(request.head), writable(request.forced), writable(request.resume)
+    writing = Writing.start(head, forced, resume, request.stop)
+    again = None
+    while True:
+        stretch = _Stretch.start(local, writing, request.beginnings, again)
+        if not stretch.over:
+            prompt = local.prompter.prompt(writing.head, request)
+            stretch.recall = local.recaller.of(request, writing.head) if local.recaller else None
+            with local.slots.hold(prompt, request.foreground, stretch.holding) as slot:
+                async for chunk in _decode(stretch, slot, prompt, request.foreground):
+                    yield chunk
+        if stretch.finish:
+            yield Chunk(finish=stretch.finish)
+            return
+        writing.move_cut()
+        again = stretch.cut  # of its text, what moved the cut is known by now, and chosen anew
+
+
+async def _decode(stretch: _Stretch, slot: Slot, prompt: array[int], foreground: bool) -> AsyncGenerator[Chunk, None]:
+    """Decode behind ``prompt`` until the stretch is over, with what is right of ``slot``."""
+    local = stretch.local
+    size = local.chunk if foreground else min(local.chunk, CHUNK_AHEAD)
+    pending, ahead, chunks = _reuse(stretch, slot, prompt)
+    uncounted = len(pending)  # prompt tokens; those that are chosen below are counted when they are
+    for chunk in _joined(chunks):
+        yield chunk
+    while not stretch.over:
+        while len(pending) > size:
+            await _run(local, slot, pending[:size], 0, foreground)
+            yield Chunk(usage=Usage(prefill=size))
+            uncounted -= size
+            del pending[:size]
+        if pending:
+            known, draft = _draft(stretch, slot, pending)
+            if len(slot.tokens) + len(pending) + len(known) > local.decoder.context:
+                stretch.finish = Finish.LENGTH
+                return
+            drafted = [*known, *draft.tokens]
+            await _run(local, slot, [*pending, *((token, None) for token in drafted)], len(drafted) + 1, foreground)
+        else:
+            known, draft = [], Draft(tuple(ahead))
+            await asyncio.sleep(0)  # a cancel takes effect here, too
+        if uncounted:
+            yield Chunk(usage=Usage(prefill=uncounted))
+            uncounted = 0
+        pending, chunks = _verify(stretch, slot, known, draft)
+        for chunk in _joined(chunks):
+            yield chunk
+
+
+def _joined(chunks: Sequence[Chunk]) -> Iterator[Chunk]:
+    """``chunks``, those that only count something told as one: most tokens of a line that is being typed are known."""
+    for counts_only, run in groupby(chunks, lambda chunk: chunk.counts_only):
+        if counts_only:
+            yield Chunk(usage=sum((chunk.usage for chunk in run), Usage()))
+        else:
+            yield from run
+
+
+_Pending = list[tuple[int, Choice | None]]
+
+
+def _reuse(stretch: _Stretch, slot: Slot, prompt: array[int]) -> tuple[_Pending, array[int], list[Chunk]]:
+    """Keep of ``slot`` what is right; return the tokens still to be run, those that have been run beyond, and what the
+    kept choices wrote. If there are none to be run, all logits from there on are known."""
+    local = stretch.local
+    kept = slot.shared(prompt)
+    again = slot.choices[kept:] if kept == len(prompt) else []
+    chunks = []
+    length = kept
+    for choice in again[: stretch.holding(again)]:
+        assert choice is not None
+        chunks.append(stretch.take(choice, reused=True))
+        length += 1
+        if stretch.over:
+            slot.ahead = min(slot.ahead, len(slot.tokens) - length)
+            return [], array("I"), [Chunk(usage=Usage(reused=kept)), *chunks]
+    pending: _Pending = [(token, None) for token in prompt[kept:]]
+    unknown = not pending and slot.logits(length) is None
+    if unknown:  # the logits behind the last token are lost: run it again
+        length -= 1
+        pending = [(slot.tokens[length], slot.choices[length])]
+    if pending:
+        slot.truncate(local.decoder, length)
+    return pending, slot.tokens[length:], [Chunk(usage=Usage(reused=kept - unknown)), *chunks]
+
+
+def _draft(stretch: _Stretch, slot: Slot, pending: _Pending) -> tuple[list[int], Draft]:
+    """What to run behind ``pending``: the tokenizer's own tokens for the known text, and guesses at what follows."""
+    known = _known(stretch)
+    if known is None:
+        return [], Draft()
+    if stretch.beginnings:
+        return known, Draft()
+    written = slot.tokens + array("I", [*(token for token, _ in pending), *known])
+    room = min(stretch.writing.stop.max_tokens - stretch.spent - 1, stretch.local.decoder.context - len(written))
+    return known, stretch.local.drafts.propose(written, max(room, 0), stretch.recall)
+
+
+def _known(stretch: _Stretch) -> list[int] | None:
+    """Tokens of the text that is known; None if it begins within a character."""
+    vocabulary, again = stretch.local.vocabulary, stretch.again
+    if not stretch.rest:
+        return []
+    if again is not None and vocabulary.bytes_of[again].startswith(stretch.rest):
+        return [again]  # a line's end and the next one's indentation, of which only the line's end is known
+    try:
+        return vocabulary.encode(stretch.rest.decode("utf-8"))
+    except UnicodeDecodeError:
+        return None
+
+
+async def _run(
+    local: LocalDecoding, slot: Slot, tokens: Sequence[tuple[int, Choice | None]], want: int, foreground: bool
+) -> None:
+    """Run tokens in a slot, and keep the logits behind the last ``want`` of them, the first of which is no guess.
+
+    A cancel takes effect here, before the pass; one that comes during the pass takes effect behind it, and what was
+    computed stays in the slot: whoever goes on with this prompt, as a request does that comes for it, finds it there.
+    """
+
+    def took(rows: Row) -> None:
+        slot.tokens.extend(token for token, _ in tokens)
+        slot.choices += [choice for _, choice in tokens]
+        slot.rows, slot.ahead = rows if want else None, max(want - 1, 0)
+
+    try:
+        await local.together.forward(slot.kv, [token for token, _ in tokens], want, foreground, took)
+    except RuntimeError as error:  # out of memory, a lost device; the slot may hold half of the tokens
+        slot.truncate(local.decoder, 0)
+        if is_out_of_memory(error):
+            local.slots.free()  # what other prompts keep, so that the next request has room
+            raise ModelError(
+                "the model's device is out of memory; end what else uses it, or run it on the CPU"
+            ) from error
+        raise ModelError(f"the model failed: {str(error).splitlines()[0]}") from error
+
+
+def _verify(stretch: _Stretch, slot: Slot, known: list[int], draft: Draft) -> tuple[_Pending, list[Chunk]]:
+    """Choose behind each token that was run ahead as long as they are what is chosen; drop the others from the slot.
+
+    Returns the last choice, which is still to be run, and what the choices wrote. At the end of a stretch, tokens that
+    agree with its last choice stay in the slot, for whoever goes on there: a line's end is where suggestions end, and
+    what the next one begins with.
+    """
+    vocabulary, ahead = stretch.local.vocabulary, [*known, *draft.tokens]
+    base = len(slot.tokens) - len(ahead)
+    rows = slot.logits(base)
+    assert rows is not None
+    chunks: list[Chunk] = []
+    chosen: list[int] = []
+    for i in range(len(ahead) + 1):
+        recalled = stretch.recall.after(slot.tokens[max(base + i - LONGEST, 0) : base + i]) if stretch.recall else None
+        logits = rows[i][: vocabulary.size]
+        choice = choose(vocabulary, logits, stretch.rest, recalled, stretch.recall_key)
+        chosen.append(choice.token)
+        if stretch.begins(choice, stretch.rest):
+            chunks.append(stretch.begin(recalled.mixed(logits) if recalled else logits))
+        else:
+            chunks.append(stretch.take(choice))
+        if stretch.over or i == len(ahead) or ahead[i] != choice.token:
+            if i >= len(known):
+                stretch.local.drafts.verified(draft, chosen[len(known) :])
+            if i < len(ahead) and ahead[i] != choice.token:
+                slot.truncate(stretch.local.decoder, base + i)
+            slot.rows, slot.ahead = slot.logits(base + i), len(slot.tokens) - base - i
+            return ([] if stretch.over else [(choice.token, choice)]), chunks
+        slot.choices[base + i] = choice
+    raise AssertionError("the loop returns at its last turn")
+
+
+def choose(
+    vocabulary: Vocabulary, row: Row, rest: bytes, recalled: Recalled | None = None, recall_key: int = 0
+) -> Choice:
+    """The most likely token that agrees with ``rest`` (any token if it is empty); the lowest id among equals.
+
+    Its log-probability is that among the tokens which agree: what was typed is certain, however unlikely it was. More
+    of it typed leaves fewer tokens, so that a token that is likely enough stays so (`StopRule.min_logprob`).
+    ``row`` are the model's logits, (vocabulary,), into which ``recalled`` is mixed. Raises `ModelError` if they are not
+    numbers.
+    """
+    if rest:
+        allowed = vocabulary.agreeing(rest)
+        row = (recalled.mixed(row) if recalled else row)[allowed]
+        best, total = peak(row)
+        token, logprob = allowed[best], float(row[best]) - total
+    elif recalled:
+        token, logprob = recalled.best(row)
+    else:
+        token, total = peak(row)
+        logprob = float(row[token]) - total
+    if math.isnan(logprob):
+        raise ModelError("the model's output is not a number; try another dtype (--dtype float32)")
+    return Choice(token, rest, logprob, recall_key)

@@ -1,0 +1,182 @@
+"""Recall: what followed the last few tokens elsewhere in the file, mixed into what the model expects.
+
+A window shows a small model a part of its file; code repeats what the rest of the file says. As in cache models (Kuhn
+and De Mori 1990; Grave et al. 2017, arXiv 1612.04426) and nested n-gram caches (Hellendoorn and Devanbu 2017), the
+distribution is
+
+    p(token) = (1 - w) * p_model(token) + w * p_model(text) * (how often the token came next, of the longest matches)
+
+for tokens of text; p_model(text) is the probability that the model gives to all of them together. Control tokens keep
+the model's own: whether a middle is complete no file can say, for it has no cursors. The longest matches are the places
+in the file whose last n tokens are those just written, and the weight w grows with n. It is a function of the text
+around the cursor and of the tokens before, never of the text still forced; so an answer stays a function of the
+document (docs/design/decoding.md).
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from tabspec.models.files.ngram_table import all_hashed, hashed
+from tabspec.models.local.logits import Row, logsumexp, peak
+from tabspec.models.protocol import GenerationRequest
+from tabspec.models.tokens.writing import writable
+from tabspec.prompt.window import MEMORY_BLOCK
+
+RECALL = "recall 3"
+"""Part of the fingerprint of models that recall: to be changed with what is done here."""
+
+# Tokens that have to be equal: shorter matches brought 1 % of the bits that this brings, and no line.
+LEAST = 3
+# How much the longest match is trusted, by its length: fitted by expectation maximization on 600 held-out Python holes
+# (docs/decisions/2026-11-25-ngram-mixture.md). Longer matches than the last are not told apart.
+WEIGHTS = ((LEAST, 0.11), (4, 0.2), (8, 0.35), (10, 0.4), (12, 0.5), (16, 0.63), (32, 0.87))
+_LENGTHS = tuple(length for length, _ in WEIGHTS)
+LONGEST = _LENGTHS[-1]
+# Matches that are looked at: the search must not take long where three tokens stand in every line of a table.
+_MOST = 64
+# Answers that are remembered: what a draft token is guessed by is asked for again where it is verified. A line has not
+# so many tokens.
+_REMEMBERED = 256
+
+Ids = npt.NDArray[np.intp]
+
+# A probability that has a logarithm.
+_LEAST_CHANCE = 1e-30
+# Stands between texts that do not follow each other; no vocabulary has so many tokens.
+_BORDER = (1 << 32) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What came next at the longest matches, how often, and their length. ``control`` holds the ids of control tokens,
+    (n,), ascending."""
+
+    length: int
+    counts: Mapping[int, int]
+    control: Ids
+
+    @property
+    def weight(self) -> float:
+        return WEIGHTS[bisect_right(_LENGTHS, self.length) - 1][1]
+
+    def best(self, logits: Row) -> tuple[int, float]:
+        """The likeliest token of the mixture, the lowest id among equals, and its log-probability. It is `mixed`'s; but
+        most tokens have the order that they had, so that only those are computed that change it."""
+        top, total = peak(logits)
+        control, counted, total = self._raised(logits, total)
+        found = [(float(logits[top]), -top), *((value, -token) for token, value in counted.items())]
+        if len(control):
+            first = int(control.argmax())
+            found.append((float(control[first]), -int(self.control[first])))
+        value, token = max(found)
+        return -token, value - total
+
+    def mixed(self, logits: Row) -> Row:
+        """Logits of the mixture. ``logits`` has shape (vocabulary,)."""
+        control, counted, _ = self._raised(logits, logsumexp(logits))
+        result: Row = logits.copy()
+        result[self.control] = control
+        for token, value in counted.items():
+            result[token] = value
+        return result
+
+    def _raised(self, logits: Row, total: float) -> tuple[Row, dict[int, float], float]:
+        """Tokens of text that did not come next keep their logits. Those of the others: of control tokens, and of those
+        that did come; none is lower than it was. And the `logsumexp` of all; that of ``logits`` is ``total``."""
+        weight = self.weight
+        rise = -math.log1p(-weight)  # of what keeps its probability, where that of most others falls
+        kept = logits[self.control]
+        share = weight * max(1.0 - float(np.add.reduce(np.exp(kept - total))), 0.0) / sum(self.counts.values())
+        total += rise
+        counted = {}
+        for token, count in self.counts.items():  # mostly one: cheaper than arrays of them
+            own = float(logits[token])
+            raised = math.log(max(math.exp(own - total) + share * count, _LEAST_CHANCE)) + total
+            counted[token] = float(np.float32(max(raised, own)))
+        return kept + np.float32(rise), counted, total
+
+
+class Recall:
+    """The tokens of a file around a cursor, to be searched. ``key`` tells it from those of other texts; ``control``:
+    ids of control tokens."""
+
+    def __init__(self, tokens: array[int], key: int, control: Ids) -> None:
+        self._tokens, self.key, self._control = tokens, key, control
+        # Two bytes for each place: they are searched in a fifth of the time that the tokens themselves take, and of
+        # 17,000 places, one in four searches meets one that is not meant.
+        self._hashes = all_hashed(np.array(tokens, np.uint32).astype(np.uint16), LEAST)[:-1]
+        self._known: dict[bytes, Recalled | None] = {}
+
+    def after(self, before: array[int]) -> Recalled | None:
+        """What came next where the tokens before were those that ``before`` ends with; None if nowhere."""
+        last = before[-LONGEST:]
+        key = last.tobytes()
+        if key not in self._known:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[key] = self._search(last)
+        return self._known[key]
+
+    def _search(self, last: array[int]) -> Recalled | None:
+        if len(last) < LEAST:
+            return None
+        tokens, best = self._tokens, LEAST
+        counts: dict[int, int] = {}
+        for end in self._matches(last[-LEAST:]):
+            if end < best or tokens[end - best : end] != last[-best:]:
+                continue
+            length, most = best, min(len(last), end)
+            while length < most and tokens[end - 1 - length] == last[-1 - length]:
+                length += 1
+            if length > best:
+                best, counts = length, {}
+            counts[tokens[end]] = counts.get(tokens[end], 0) + 1
+        return Recalled(best, counts, self._control) if counts else None
+
+    def _matches(self, wanted: array[int]) -> Iterator[int]:
+        """Where the first places end at which ``wanted`` stands with a token of the same text behind it."""
+        places = (self._hashes == np.uint16(hashed(wanted) & 0xFFFF)).tobytes()
+        at, found = -1, 0
+        while found < _MOST and (at := places.find(1, at + 1)) >= 0:
+            end = at + LEAST
+            if self._tokens[at:end] == wanted and self._tokens[end] != _BORDER:
+                found += 1
+                yield end
+
+
+class Recaller:
+    """Makes a request's `Recall`. ``encode`` turns text into tokens; what it gave for the text around the window is
+    remembered, block by block, so that a request of the same file costs little. ``control``: ids of control tokens."""
+
+    def __init__(self, encode: Callable[[str], array[int]], control: Collection[int] = ()) -> None:
+        self._encode = encode
+        self._control = np.array(sorted(control), dtype=np.intp)
+        # A hundred blocks are those of four files, and half a megabyte.
+        self._block = lru_cache(maxsize=128)(encode)
+        self._recall = lru_cache(maxsize=4)(self._made)
+
+    def of(self, request: GenerationRequest, head: str) -> Recall:
+        """For ``request``, whose text before the line being written is ``head`` by now."""
+        return self._recall(request.before, head, request.suffix, request.after)
+
+    def _made(self, before: str, head: str, suffix: str, after: str) -> Recall:
+        tokens: array[int] = array("I")
+        # Blocks lie at fixed places of the document: `before` begins at one, `after` ends at one.
+        for start in range(0, len(before), MEMORY_BLOCK):
+            tokens += self._block(writable(before[start : start + MEMORY_BLOCK]))
+        tokens += self._encode(head)
+        tokens.append(_BORDER)
+        tokens += self._encode(writable(suffix))
+        first = len(after) % MEMORY_BLOCK
+        for start in range(first - MEMORY_BLOCK if first else 0, len(after), MEMORY_BLOCK):
+            tokens += self._block(writable(after[max(start, 0) : start + MEMORY_BLOCK]))
+        return Recall(tokens, hash((before, head, suffix, after)), self._control)

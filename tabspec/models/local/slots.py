@@ -1,0 +1,236 @@
+"""KV slots: which token prefixes a decoder still holds keys and values for.
+
+A foreground request and the chain of speculations behind it take turns, each with its own prompt; a slot keeps one
+sequence. A new prompt goes to the slot that holds most of what it needs, or to the one unused for longest. Of what
+somebody waited for, speculation takes nothing away: there it only goes on behind the end.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from tabspec.text import common_prefix
+
+if TYPE_CHECKING:
+    from tabspec.models.local.logits import Row
+
+
+class Decoder(Protocol):
+    """What canonical generation needs of a causal language model. ``KV`` is the implementation's own."""
+
+    @property
+    def context(self) -> int:
+        """Positions that a sequence may have."""
+        ...
+
+    def new_kv(self) -> Any:
+        """An empty KV cache."""
+        ...
+
+    def forward(self, kv: Any, tokens: Sequence[int], want: int) -> Row:
+        """Run ``tokens`` behind what ``kv`` holds; return the logits behind the last ``want`` of them.
+
+        Shape (want, vocabulary), and the caller's own; entry [i] is for the token that follows
+        tokens[len(tokens) - want + i].
+        """
+        ...
+
+    def truncate(self, kv: Any, length: int) -> None:
+        """Forget all positions from ``length`` on."""
+        ...
+
+    def copy(self, source: Any, target: Any, length: int) -> None:
+        """Make ``target`` hold the first ``length`` positions of ``source`` and no others."""
+        ...
+
+
+# Sequences that a decoder decodes as one pass. On two cores, four cost 1.7 times one (25M parameters, int8), and a
+# person's futures that are worth asking for are hardly ever more.
+SEQUENCES = 4
+
+
+def sequences_of(decoder: Decoder) -> int:
+    """How many sequences ``decoder`` takes into one pass. More than one if it has ``forward_batch(batch, want)``: for
+    pairs of a KV cache and the tokens to run behind it, a list of what `Decoder.forward` would return for each."""
+    return SEQUENCES if hasattr(decoder, "forward_batch") else 1
+
+
+@dataclass(frozen=True, slots=True)
+class RowCost:
+    """What a row more costs a pass, as a share of a pass of one row; and up to how many rows that holds."""
+
+    share: float = 0.1
+    rows: int = 4
+
+
+def row_cost_of(decoder: Decoder) -> RowCost:
+    """What ``decoder`` tells of its rows (``row_cost``), else what our decoder in torch costs with int8 weights: four
+    rows take 1.3 times as long as one (25M parameters, two cores)."""
+    cost = getattr(decoder, "row_cost", RowCost())
+    assert isinstance(cost, RowCost)
+    return cost
+
+
+class Choice(NamedTuple):
+    """A token that was chosen: while ``rest`` of the forced text was left (empty: freely), with its log-probability
+    (natural logarithm) among the tokens that agree. ``recall`` is the key of what was recalled meanwhile."""
+
+    token: int
+    rest: bytes
+    logprob: float
+    recall: int = 0
+
+
+@dataclass(eq=False)
+class Slot:
+    """A sequence whose keys and values are kept. ``choices[i]`` tells how token i came to be chosen (None: it was not;
+    it was part of a prompt, or guessed). The last ``ahead`` tokens have been run, and were not chosen by whoever was
+    here last: mostly they are guesses that nobody has come to yet. ``rows`` are the logits behind the last tokens,
+    (n, vocabulary), as far as they are known."""
+
+    kv: Any
+    tokens: array[int] = field(default_factory=lambda: array("I"))
+    choices: list[Choice | None] = field(default_factory=list)
+    rows: Row | None = None
+    ahead: int = 0
+    used: int = 0
+    busy: bool = False
+    foreground: bool = True  # somebody waited for what it holds, or for its beginning, and has not moved on
+
+    def shared(self, tokens: array[int]) -> int:
+        """Length of the longest common prefix with ``tokens``."""
+        return common_prefix(self.tokens, tokens)
+
+    def truncate(self, decoder: Decoder, length: int) -> None:
+        """Forget what stands from position ``length`` on."""
+        forgotten = len(self.tokens) - length
+        if forgotten > 0:
+            decoder.truncate(self.kv, length)
+            del self.tokens[length:], self.choices[length:]
+            self.rows = self.rows[:-forgotten] if self.rows is not None and len(self.rows) > forgotten else None
+            self.ahead = max(self.ahead - forgotten, 0)
+
+    def logits(self, length: int) -> Row | None:
+        """Those behind the first ``length`` tokens, and behind each token that follows; None if they are not known."""
+        count = len(self.tokens) - length + 1
+        return None if self.rows is None or len(self.rows) < count else self.rows[-count:]
+
+    def own_rows(self) -> None:
+        """Keep the rows, and not the whole pass that they are a part of."""
+        if self.rows is not None and (self.rows.base is not None or len(self.rows) > _ROWS):
+            self.rows = self.rows[-_ROWS:].copy()
+
+
+# Rows of logits that a slot keeps: more than a draft has. A pass that checks a whole line has one for each token, and
+# its request may be given up behind it.
+_ROWS = 16
+
+Behind = Callable[[Sequence[Choice | None]], int]
+
+
+class Slots:
+    """At least one and at most ``count`` slots at rest; while more streams run at a time, there are more."""
+
+    def __init__(self, decoder: Decoder, count: int = 4) -> None:
+        self._decoder, self._count, self._clock = decoder, count, 0
+        self._slots: list[Slot] = []
+
+    @contextmanager
+    def hold(self, prompt: array[int], foreground: bool = True, behind: Behind = lambda choices: 0) -> Iterator[Slot]:
+        """A slot for ``prompt``, not used by anyone else meanwhile; it holds the longest prefix there is, or more. What
+        nobody waits for leaves all slots but one to the latest places that somebody waited for.
+
+        ``behind`` is given what was chosen behind the whole prompt, and tells how many of it hold for this request.
+        """
+        slot = self._choose(prompt, foreground, behind)
+        slot.busy = True
+        try:
+            yield slot
+        finally:
+            slot.busy = False
+            slot.own_rows()
+            self._clock += 1
+            slot.used = self._clock
+            self._trim()
+
+    def keep(self, count: int) -> None:
+        """From now on, keep so many at rest."""
+        self._count = count
+        self._trim()
+
+    def all(self) -> tuple[Slot, ...]:
+        """The slots there are."""
+        return tuple(self._slots)
+
+    def free(self) -> None:
+        """Forget what no stream is using."""
+        self._slots = [slot for slot in self._slots if slot.busy]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._slots.clear()
+
+    def _choose(self, prompt: array[int], foreground: bool, behind: Behind) -> Slot:
+        shared = {slot: slot.shared(prompt) for slot in self._slots}
+        useful = {
+            slot: length + (behind(slot.choices[length:]) if length == len(prompt) else 0)
+            for slot, length in shared.items()
+        }
+        if foreground:
+            self._moved_on(shared)
+        source = max(self._slots, key=lambda slot: (useful[slot], slot.used), default=None)
+        # To go on in a slot whose prompt is another one throws away what it holds behind the shared part.
+        cheap = _CHEAP if len(self._slots) < self._count else _CHEAPER_THAN_A_SLOT
+
+        def goes_on(slot: Slot) -> bool:
+            lost, own = len(slot.tokens) - slot.ahead - useful[slot], shared[slot] == len(prompt)
+            takes = lost > 0 and slot.foreground and not foreground
+            near = source is not None and useful[source] - useful[slot] <= _CHEAP
+            return not slot.busy and not takes and near and (own or lost <= cheap)
+
+        if good := [slot for slot in self._slots if goes_on(slot)]:
+            target = max(good, key=lambda slot: (useful[slot], slot.used))
+            target.foreground |= foreground
+            return target
+        free = [slot for slot in self._slots if not slot.busy]
+        if len(self._slots) < self._count or not free:
+            target = Slot(self._decoder.new_kv())
+            self._slots.append(target)
+        else:
+            target = min(self._to_lose(free, foreground), key=lambda slot: slot.used)
+        target.foreground = foreground
+        if source and source is not target and useful[source] > useful.get(target, 0):
+            length = useful[source]
+            self._decoder.copy(source.kv, target.kv, length)
+            target.tokens, target.choices = source.tokens[:length], source.choices[:length]
+            target.rows, target.ahead = None, 0
+        return target
+
+    @staticmethod
+    def _moved_on(shared: Mapping[Slot, int]) -> None:
+        """Somebody waits for the prompt of which the slots hold so much. What is nearly a beginning of it is where they
+        were before, at the same place: it is not to be kept as another place's is."""
+        for slot, length in shared.items():
+            slot.foreground &= len(slot.tokens) - length > _CHEAPER_THAN_A_SLOT
+
+    def _to_lose(self, free: list[Slot], foreground: bool) -> list[Slot]:
+        """Those of ``free`` whose tokens may be lost to a new prompt."""
+        waited_for = sorted((slot for slot in free if slot.foreground), key=lambda slot: slot.used, reverse=True)
+        kept = [] if foreground else waited_for[: self._count - 1]
+        return [slot for slot in free if slot not in kept] or free
+
+    def _trim(self) -> None:
+        for _ in range(len(self._slots) - self._count):
+            if free := [slot for slot in self._slots if not slot.busy]:
+                self._slots.remove(min(self._to_lose(free, False), key=lambda slot: slot.used))
+
+
+# Running eight tokens costs less than moving a whole prefix of keys and values.
+_CHEAP = 8
+# Where a copy would cost another slot its whole prompt, which has hundreds of tokens: about a suggestion and what was
+# asked ahead behind it.
+_CHEAPER_THAN_A_SLOT = 64

@@ -1,0 +1,1 @@
+"""What a model takes of the machine: device and number format, threads, priority, memory."""

@@ -1,0 +1,148 @@
+"""What the front and the worker process say to each other: JSON objects, one a line.
+
+Front to worker: ``load`` (once), ``request``, ``cancel``, ``ping``. Worker to front: ``loading``, ``ready`` or
+``failed``, then for each request ``chunk`` and at most one ``error``, and ``pong``. The key "op" holds the kind.
+
+The daemon (`tabspec.models.daemon`) speaks the same over a socket. There, ``load`` tells besides what the client takes
+for the same model (``identity``) and, over TCP, the ``token``; ``status`` and ``stop`` may stand in its place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, fields
+from typing import Any, TypeVar
+
+from tabspec.calibration import Calibration
+from tabspec.errors import ModelError, ModelUnavailable
+from tabspec.fitting.early_stop import Around
+from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, ModelInfo, RelatedText, StopRule, Usage
+from tabspec.suggestion import Finish
+
+Message = dict[str, Any]
+
+T = TypeVar("T")
+
+# Bytes of a line. A request has some 20 KB; with the settings at their highest (2.1 million characters before and after
+# the cursor, six bytes for each that JSON escapes) it has 13 MB.
+LONGEST_LINE = 1 << 24
+
+
+def to_line(op: str, **fields: Any) -> bytes:
+    """A message as a line. Lone surrogates survive (as \\u escapes)."""
+    return json.dumps({"op": op, **fields}, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def from_line(line: bytes) -> Message:
+    """Raises `ValueError` if the line is no message; the error holds nothing of the line."""
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON ({type(error).__name__})") from None
+    if not isinstance(message, dict) or not isinstance(message.get("op"), str):
+        raise ValueError("not an object with an op")
+    return message
+
+
+def number_of(message: Message) -> int | None:
+    """The id of the stream that a message belongs to; None if there is none, or one that is no integer."""
+    number = message.get("id")
+    return number if isinstance(number, int) and not isinstance(number, bool) else None
+
+
+def request_fields(request: GenerationRequest) -> Message:
+    return asdict(request)
+
+
+def read_request(given: object) -> GenerationRequest:
+    """The request of `request_fields`. Raises `ValueError`, which names the field, where one is missing, unknown or of
+    the wrong type: a request is checked where it arrives, and not where it is used."""
+    request = _object(given, "request")
+    stop = _object(request.get("stop"), "stop")
+    around = stop.get("around")
+    related = request.get("related")
+    if not isinstance(related, list | tuple):
+        raise ValueError("related: not a list")
+    return _structured(
+        GenerationRequest,
+        request,
+        related=tuple(_structured(RelatedText, _object(text, "related")) for text in related),
+        stop=_structured(
+            StopRule, stop, around=None if around is None else _structured(Around, _object(around, "around"))
+        ),
+    )
+
+
+# JSON's types for the annotations that occur in requests.
+_TYPES: dict[object, tuple[type, ...]] = {
+    "str": (str,), "int": (int,), "bool": (bool,), "float | None": (float, int, type(None))
+}  # fmt: skip
+
+
+def _object(given: object, name: str) -> Mapping[str, Any]:
+    if not isinstance(given, dict):
+        raise ValueError(f"{name}: not an object")
+    return given
+
+
+def _structured(kind: type[T], given: Mapping[str, Any], **nested: Any) -> T:
+    """An object of the dataclass ``kind`` from JSON's values; ``nested`` are fields that have been read already."""
+    known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
+    if unknown := given.keys() - known.keys():
+        raise ValueError(f"{kind.__name__}: unknown field {min(unknown)[:40]!r}")
+    for name, item in known.items():
+        if name in nested or (name not in given and item.default is not MISSING):
+            continue
+        value, types = given.get(name), _TYPES[item.type]
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            raise ValueError(f"{kind.__name__}.{name}: not of type {item.type}")
+    return kind(**{**given, **nested})
+
+
+def chunk_fields(chunk: Chunk) -> Message:
+    """Short names and only what is set: there is one of these for each token."""
+    fields: Message = {"text": chunk.text, "usage": [chunk.usage.prefill, chunk.usage.reused, chunk.usage.decoded]}
+    if chunk.tokens:
+        fields |= {"tokens": chunk.tokens, "logprobs": chunk.logprobs}
+    if chunk.beginnings:
+        fields["beginnings"] = [[each.text, each.logprob] for each in chunk.beginnings]
+    return fields | ({"finish": chunk.finish} if chunk.finish else {})
+
+
+def read_chunk(fields: Message) -> Chunk:
+    finish = fields.get("finish")
+    return Chunk(
+        fields["text"],
+        tuple(fields.get("tokens", ())),
+        tuple(fields.get("logprobs", ())),
+        Usage(*fields["usage"]),
+        Finish(finish) if finish else None,
+        tuple(Beginning(*each) for each in fields.get("beginnings", ())),
+    )
+
+
+def info_fields(info: ModelInfo) -> Message:
+    return asdict(info)
+
+
+def read_info(fields: Message) -> ModelInfo:
+    curve = fields.get("calibration")
+    return ModelInfo(**{**fields, "calibration": Calibration(**curve) if curve else None})
+
+
+def answer_line(number: object, what: Chunk | Exception) -> bytes:
+    """What a stream's number is answered with: a ``chunk`` or an ``error``."""
+    if isinstance(what, Exception):
+        return to_line("error", id=number, **error_fields(what))
+    return to_line("chunk", id=number, **chunk_fields(what))
+
+
+def error_fields(error: Exception) -> Message:
+    known = isinstance(error, ModelError)
+    message = str(error) if known else f"{type(error).__name__}: {error}"
+    return {"unavailable": isinstance(error, ModelUnavailable), "message": " ".join(message.split())}
+
+
+def read_error(fields: Message) -> ModelError:
+    return (ModelUnavailable if fields["unavailable"] else ModelError)(fields["message"])

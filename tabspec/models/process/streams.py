@@ -1,0 +1,52 @@
+"""The asking side of the wire: streams by number over one line of messages, to a worker process or to the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncGenerator, Callable
+
+from tabspec.errors import ModelError
+from tabspec.models.messages import Message, read_chunk, read_error, request_fields, to_line
+from tabspec.models.protocol import Chunk, GenerationRequest
+
+
+class Streams:
+    """The streams that are open; ``write`` takes a line for the other side."""
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        self._write = write
+        self._arriving: dict[int, asyncio.Queue[Chunk | ModelError]] = {}
+        self._numbers = itertools.count(1)
+
+    def __len__(self) -> int:
+        return len(self._arriving)
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        """Ask, and yield what comes; the other side is told to stop if it is closed before its end."""
+        number = next(self._numbers)
+        arriving = self._arriving[number] = asyncio.Queue()
+        self._write(to_line("request", id=number, request=request_fields(request)))
+        ended = False
+        try:
+            while not ended:
+                what = await arriving.get()
+                ended = isinstance(what, ModelError) or what.finish is not None
+                if isinstance(what, ModelError):
+                    raise what
+                yield what
+        finally:
+            del self._arriving[number]
+            if not ended:
+                self._write(to_line("cancel", id=number))
+
+    def hear(self, message: Message) -> None:
+        """A ``chunk`` or an ``error``; for a stream that is closed by now, without effect."""
+        if (arriving := self._arriving.get(message["id"])) is not None:
+            arriving.put_nowait(read_chunk(message) if message["op"] == "chunk" else read_error(message))
+
+    def fail(self, error: ModelError) -> None:
+        """End all streams with this error. The other side, should it be there again later, need not go on with them."""
+        for number, arriving in self._arriving.items():
+            arriving.put_nowait(error)
+            self._write(to_line("cancel", id=number))

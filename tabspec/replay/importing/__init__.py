@@ -1,0 +1,1 @@
+"""Sessions from other sources: a repository's history, VS Code's recordings."""

@@ -1,0 +1,1 @@
+"""Models for replay: timed, remembered, or recorded."""

@@ -1,0 +1,145 @@
+"""The session as a timeline: a column a request, folded into rows as a text is into lines.
+
+Long sessions fold several requests into a column (`Fold.each`), so that the page's size is bounded.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from tabspec.replay.report import words
+from tabspec.replay.report.drawing.svg import short, tag
+from tabspec.replay.results.result import RequestRecord
+from tabspec.suggestion import Source
+
+COLUMNS = 120  # a row: 9 px each on a wide page, 3 on a telephone
+PAUSE = 30.0  # seconds without a request: a new thought, or lunch
+HEIGHT = 42  # of a row, in px; the lowest 8 are for the marks of Tab
+FULL = 32
+LOW = 9  # an instant answer: low, and still with a colour
+SLOW_MS = 3000.0  # full height
+
+ORDER = tuple(words.SOURCES)
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Requests dealt out to columns and rows."""
+
+    rows: tuple[tuple[tuple[RequestRecord, ...], ...], ...]
+    each: int  # requests a column
+
+
+def fold(timeline: Sequence[RequestRecord], columns: int) -> Fold:
+    """At most ``columns`` columns (rounded up to whole rows), each with the same number of requests."""
+    limit = max(math.ceil(columns / COLUMNS), 1) * COLUMNS
+    each = max(math.ceil(len(timeline) / limit), 1)
+    cells = [tuple(timeline[i : i + each]) for i in range(0, len(timeline), each)]
+    return Fold(tuple(tuple(cells[i : i + COLUMNS]) for i in range(0, len(cells), COLUMNS)), each)
+
+
+def row(cells: Sequence[Sequence[RequestRecord]], before: float | None) -> Markup:
+    """One row. ``before`` is the time of the last request of the row above (None in the first row).
+
+    A single request is as tall as its wait (logarithmic); a column of several is full, in shares, with no mark for
+    Tab: there is hardly a column without one.
+    """
+    paths: dict[str, list[str]] = defaultdict(list)
+    for column, cell in enumerate(cells):
+        if before is not None and cell[0].t - before > PAUSE:
+            paths["pause"].append(f"M{column} 0V{HEIGHT - 8}")
+        before = cell[-1].t
+        if len(cell) == 1 and cell[0].tab:
+            paths["tab-mark"].append(f"M{short(column + 0.2)} {HEIGHT - 6}h.6v5h-.6z")
+        for source, bottom, tall in _pieces(cell):
+            y = HEIGHT - 8 - bottom - tall
+            paths[source].append(f"M{short(column + 0.08)} {short(y)}h.84v{short(tall)}h-.84z")
+    drawn = [tag("path", class_=name, d="".join(paths[name])) for name in sorted(paths)]
+    return tag(
+        "svg",
+        tag("title", describe([record for cell in cells for record in cell])),
+        *drawn,
+        class_="strip",
+        viewBox=f"0 0 {COLUMNS} {HEIGHT}",
+        preserveAspectRatio="none",
+        width="100%",
+        height=HEIGHT,
+        role="img",
+    )
+
+
+def _pieces(cell: Sequence[RequestRecord]) -> list[tuple[str, float, float]]:
+    """(class, distance from the ground, height) of a column's coloured pieces."""
+    if len(cell) == 1:
+        wait = math.log10(max(cell[0].ms, 1.0)) / math.log10(SLOW_MS)
+        return [(style(cell[0].source), 0.0, LOW + (FULL - LOW) * min(wait, 1.0))]
+    found = Counter(record.source for record in cell)
+    pieces, ground = [], 0.0
+    for source in ORDER:
+        if tall := found[source] / len(cell) * FULL:
+            pieces.append((style(source), ground, tall))
+            ground += tall
+    return pieces
+
+
+def style(source: str) -> str:
+    return "s-" + source.replace("_", "-")
+
+
+def describe(records: Sequence[RequestRecord]) -> str:
+    """A row in words."""
+    instant = sum(record.instant for record in records)
+    tabs = sum(record.tab for record in records)
+    return (
+        f"{words.moment(records[0].t)} to {words.moment(records[-1].t)}: "
+        f"{words.plural(len(records), 'request')}, {words.count(instant)} answered at once, "
+        f"{words.count(tabs)} after a Tab"
+    )
+
+
+def details(folded: Fold) -> list[list[str]]:
+    """What the pointer shows: a text for each column of each row, its lines parted by line ends."""
+    return [[_request(cell[0]) if len(cell) == 1 else _several(cell) for cell in cells] for cells in folded.rows]
+
+
+def _request(record: RequestRecord) -> str:
+    lines = [f"{words.moment(record.t)}  line {record.line}" + ("  after Tab" if record.tab else "")]
+    ending = f" ({record.reason.replace('_', ' ')})" if record.reason else ""
+    lines.append(f"{words.source(record.source)}{ending}, {words.milliseconds(record.ms)}")
+    if record.tab and not record.instant_tab:
+        lines.append(f"Why not at once: {words.miss(record.miss or 'unknown')}")
+    if record.text:
+        lines.append(record.text + ("  ⇥ taken" if record.accepted else ""))
+    return "\n".join(lines)
+
+
+def _several(cell: Sequence[RequestRecord]) -> str:
+    found = Counter(record.source for record in cell)
+    lines = [describe(cell)]
+    lines += [f"{words.source(source)}: {found[source]}" for source in ORDER if found[source]]
+    return "\n".join(lines)
+
+
+def embedded(data: object) -> Markup:
+    """JSON for a `<script>` element: nothing in it can end the element or begin a comment."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    for char in "<>&\u2028\u2029":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return Markup(text)  # the characters that mean something to HTML have just been replaced
+
+
+def waiting_tabs(timeline: Sequence[RequestRecord], number: int) -> list[RequestRecord]:
+    """The Tabs that waited longest."""
+    found = [record for record in timeline if record.tab and not record.instant_tab]
+    return sorted(found, key=lambda record: -record.ms)[:number]
+
+
+def legend(sources: dict[str, int]) -> list[tuple[str, str, str]]:
+    """(class, name, meaning) of the sources that occur."""
+    return [(style(source), *words.SOURCES[Source(source)]) for source in ORDER if sources.get(source)]

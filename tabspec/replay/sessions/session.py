@@ -1,0 +1,261 @@
+"""Recorded edit sessions: the values. `tabspec.replay.sessions.session_file` reads and writes them.
+
+A session is a header, the document as it was at the start, and events in the order of their times. What the
+recording editor's own assistant did beside the keystrokes stands in `Side`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from tabspec.errors import PositionError, SessionError
+from tabspec.text import Edit, apply_edits
+
+FORMAT = "tabspec-session"
+VERSION = 1
+
+# Longer documents get no suggestions (the engine's `max_document_chars`), so there is nothing to replay.
+MAX_DOCUMENT_CHARS = 10_000_000
+
+# Edits, marks and side events of one session. A day of typing has 16,000; each takes about 400 bytes in memory.
+MAX_EVENTS = 1_000_000
+
+MARK_KINDS = frozenset({"select", "request", "show", "accept", "partial_accept", "reject"})
+
+# VS Code records the selection within 5 ms of the change that moved the cursor, where a person takes longer
+# (vscode-ts-customized-tests: 1,042 of 1,060 first selections after a change come within 50 ms).
+SAME_MOMENT_S = 0.05
+
+ACCEPT_REASON = "inlineSuggestion.accept"
+"""The reason that VS Code records for an edit that was an accepted suggestion."""
+
+
+@dataclass(frozen=True, slots=True)
+class EditEvent:
+    """One recorded transaction: ``edits`` applied one after another at ``t`` seconds.
+
+    ``cursor`` is the offset of the cursor afterwards, if it was recorded.
+    """
+
+    t: float
+    edits: tuple[Edit, ...]
+    cursor: int | None = None
+
+    @property
+    def likely_cursor(self) -> int:
+        """Where the cursor stands afterwards: as recorded, else behind the longest insertion (the last of equals).
+
+        Editors write a line end and trim the white space before it in one transaction; the cursor is then behind
+        the line end, not where the trimming was. Without insertions it is where the last edit was.
+        """
+        if self.cursor is not None or not self.edits:
+            return self.cursor or 0
+        main = max(range(len(self.edits)), key=lambda i: (len(self.edits[i].insert), i))
+        offset = self.edits[main].end
+        for later in self.edits[main + 1 :]:
+            if later.offset + later.delete <= offset:
+                offset += len(later.insert) - later.delete
+            elif later.offset < offset:
+                offset = later.end
+        return offset
+
+
+@dataclass(frozen=True, slots=True)
+class MarkEvent:
+    """Anything recorded that is no edit: ``kind`` is one of `MARK_KINDS`, ``data`` its other fields."""
+
+    t: float
+    kind: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def cursor(self) -> int | None:
+        """The offset of the cursor, where the event carries one."""
+        value = self.data.get("cursor")
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+Event = EditEvent | MarkEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Selections (start, end offsets) set at ``t``, after edit event ``after`` (-1: before the first)."""
+
+    t: float
+    after: int
+    ranges: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """The assistant was asked at ``t`` for the document as it was after edit event ``after``."""
+
+    t: float
+    after: int
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedItem:
+    """One suggestion: replace ``range`` ("[line,column -> line,column]", from 1, UTF-16 columns) by ``text``.
+
+    ``inline_edit`` is set on edits that may lie away from the cursor.
+    """
+
+    range: str
+    text: str
+    inline_edit: bool = False
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The answer to fetch ``id`` at ``t``, which took ``ms``; ``error`` is "canceled" if nobody waited for it."""
+
+    t: float
+    id: int
+    ms: float
+    items: tuple[FetchedItem, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeReason:
+    """Why edit event number ``event`` happened, as the editor says (`ACCEPT_REASON`, "snippet", …)."""
+
+    event: int
+    reason: str
+
+
+SideEvent = Selection | Fetch | Fetched | ChangeReason
+
+
+@dataclass(frozen=True)
+class Side:
+    """What happened beside the keystrokes, in recorded order."""
+
+    events: tuple[SideEvent, ...] = ()
+
+    @cached_property
+    def selections(self) -> tuple[Selection, ...]:
+        return tuple(event for event in self.events if isinstance(event, Selection))
+
+    @cached_property
+    def fetched(self) -> Mapping[int, Fetched]:
+        """Answers by the id of their fetch."""
+        return {event.id: event for event in self.events if isinstance(event, Fetched)}
+
+    @cached_property
+    def accepts(self) -> frozenset[int]:
+        """Numbers of the edit events that were accepted suggestions."""
+        reasons = (event for event in self.events if isinstance(event, ChangeReason))
+        return frozenset(event.event for event in reasons if event.reason == ACCEPT_REASON)
+
+
+@dataclass(frozen=True)
+class Session:
+    """A recorded (or, with ``synthetic``, made up) series of edits to one document.
+
+    ``extra`` holds header fields that this version does not know. ``cut_off`` says where a damaged file ended,
+    ``spread`` that stamps of whole seconds were spread over their second; ``warnings`` are lines for the user.
+    """
+
+    text: str
+    events: tuple[Event, ...] = ()
+    source: str = ""
+    licence: str = ""
+    language: str = ""
+    uri: str = "file:///session"
+    synthetic: bool = False
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    side: Side = Side()
+    name: str = ""
+    cut_off: str | None = None
+    spread: bool = False
+    warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def edits(self) -> tuple[EditEvent, ...]:
+        """The edit events; the numbers in a side file count these."""
+        return tuple(event for event in self.events if isinstance(event, EditEvent))
+
+    @cached_property
+    def accepts(self) -> frozenset[int]:
+        """Numbers of the edit events that were accepted suggestions: as the side file says, and as accept marks do.
+
+        The edit comes next after its mark; before it, if the mark is ``late`` (the editor told afterwards).
+        """
+        marked, number = set[int](), 0
+        for event in self.events:
+            if isinstance(event, EditEvent):
+                number += 1
+            elif event.kind == "accept":
+                marked.add(number - 1 if event.data.get("late") else number)
+        return self.side.accepts | frozenset(marked)
+
+    @property
+    def seconds(self) -> float:
+        """Recorded time from the first event to the last."""
+        return self.events[-1].t - self.events[0].t if self.events else 0.0
+
+    def final_text(self) -> str:
+        """The document after all edits. Raises `SessionError` for an edit outside the document."""
+        text = self.text
+        for number, event in enumerate(self.edits):
+            try:
+                text = apply_edits(text, event.edits)
+            except PositionError as error:
+                raise SessionError(f"{self.name or 'session'}: edit event {number}: {error}") from None
+        return text
+
+    def summary(self) -> str:
+        """One line for people: what was recorded, and what was done to it."""
+        typed = sum(len(edit.insert) for event in self.edits for edit in event.edits)
+        words = [f"{len(self.edits)} edits, {typed} characters inserted in {self.seconds:.0f} s"]
+        words += ["synthetic"] if self.synthetic else []
+        words += ["whole-second stamps spread"] if self.spread else []
+        words += [f"cut off at {self.cut_off}"] if self.cut_off else []
+        return "; ".join(words)
+
+
+def whole_seconds(events: Sequence[Event]) -> bool:
+    """Whether stamps were taken in whole seconds: all of them integral, and at least two equal."""
+    stamps = [event.t for event in events]
+    return all(t.is_integer() for t in stamps) and len(set(stamps)) < len(stamps)
+
+
+def spread_seconds(session: Session) -> Session:
+    """Spread the events of each second evenly over it, if the session's stamps are whole seconds.
+
+    70 % of the gaps in such recordings read 0, which no person types: what depends on time cannot be measured
+    on them. The order is kept, and so is the second of each event.
+    """
+    if not whole_seconds(session.events):
+        return session
+    total = Counter(event.t for event in session.events)
+    seen: Counter[float] = Counter()
+    events: list[Event] = []
+    for event in session.events:
+        events.append(replace(event, t=event.t + seen[event.t] / total[event.t]))
+        seen[event.t] += 1
+    return replace(session, events=tuple(events), spread=True)
+
+
+def with_cursors(events: Iterable[EditEvent], side: Iterable[SideEvent]) -> list[EditEvent]:
+    """The events, with the cursor that the selection recorded in the same moment says, where there is one."""
+    first: dict[int, Selection] = {}
+    for each in side:
+        if isinstance(each, Selection):
+            first.setdefault(each.after, each)
+    result = []
+    for number, event in enumerate(events):
+        cursor, selection = event.cursor, first.get(number)
+        if cursor is None and selection is not None and selection.t - event.t <= SAME_MOMENT_S:
+            cursor = selection.ranges[0][1] if selection.ranges else None
+        result.append(EditEvent(event.t, event.edits, cursor))
+    return result

@@ -1,0 +1,1 @@
+"""Simulated users: how they type, how long they read, what they accept."""

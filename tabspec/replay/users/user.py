@@ -1,0 +1,276 @@
+"""Simulated users: a recorded session typed again, with or without pressing Tab on the way.
+
+All of them are models of a user. The recording says what is written, where and in which rhythm; the user decides
+which part of it comes from accepted suggestions. Whatever is accepted, the document ends as the recording does.
+Pure logic: times come in and go out as numbers, nothing waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import islice
+
+from tabspec.context import EditContext
+from tabspec.replay.sessions.session import MarkEvent, Session, with_cursors
+from tabspec.replay.users.thinking import Thinking
+from tabspec.suggestion import Suggestion
+from tabspec.text import Document, Edit, difference
+
+# How far a user looks ahead, in recorded events: the longest suggestions (48 tokens, about 170 characters) typed
+# singly, and corrected as often.
+HORIZON = 400
+
+
+class User(StrEnum):
+    """Who presses Tab, and when."""
+
+    TYPE = "type"  # nobody: types what was recorded
+    TAB = "tab"  # presses Tab after a time of thinking, if the suggestion agrees with what comes
+    RECORDED = "recorded"  # presses Tab where the recorded person accepted a suggestion, if it is there by then
+
+
+class StepKind(StrEnum):
+    TYPE = "type"
+    SELECT = "select"  # the cursor moves, nothing else
+    ACCEPT = "accept"  # Tab
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What the user does next, at ``time`` seconds: edits (one after another), and where the cursor stands then."""
+
+    time: float
+    kind: StepKind
+    edits: tuple[Edit, ...]
+    cursor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What the recording does at ``t`` seconds of its own time; ``accept``: it was an accepted suggestion."""
+
+    t: float
+    edits: tuple[Edit, ...]
+    cursor: int
+    accept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """After Tab, ``actions`` of the recording need not be done any more, but ``remainder`` has yet to be typed."""
+
+    actions: int
+    remainder: str = ""
+
+
+def actions_of(session: Session) -> tuple[Action, ...]:
+    """What the recording does: its edits, and the cursor's moves where they are recorded.
+
+    Edits are reduced to what they change (editors write an accepted suggestion over the line's beginning, and a
+    completed word over the word). Moves of the cursor that only follow from an edit are left out: the edit says
+    where the cursor is then.
+    """
+    moves: dict[int, list[tuple[float, int]]] = {}
+    number = -1
+    for event in session.events:
+        if not isinstance(event, MarkEvent):
+            number += 1
+        elif event.kind == "select" and event.cursor is not None:
+            moves.setdefault(number, []).append((event.t, event.cursor))
+    for selection in session.side.selections:
+        if selection.ranges:
+            moves.setdefault(selection.after, []).append((selection.t, selection.ranges[0][1]))
+
+    actions: list[Action] = []
+    text, cursor, last = session.text, -1, 0.0
+
+    def move_after(number: int) -> None:
+        nonlocal cursor, last
+        for t, target in sorted(moves.get(number, ())):
+            if target != cursor and 0 <= target <= len(text):
+                cursor, last = target, max(t, last)
+                actions.append(Action(last, (), cursor))
+
+    move_after(-1)
+    for number, event in enumerate(with_cursors(session.edits, session.side.events)):
+        edits = []
+        for edit in event.edits:
+            changed = difference(text[edit.offset : edit.offset + edit.delete], edit.insert)
+            text = edit.apply(text)
+            if changed is not None:
+                edits.append(replace(changed, offset=edit.offset + changed.offset))
+        target, last = min(event.likely_cursor, len(text)), max(event.t, last)
+        if edits or target != cursor:
+            cursor = target
+            actions.append(Action(last, tuple(edits), cursor, bool(edits) and number in session.accepts))
+        move_after(number)
+    return tuple(actions)
+
+
+def agreement(context: EditContext, suggestion: Suggestion, coming: Iterable[Action]) -> Agreement | None:
+    """Whether ``suggestion`` says what ``coming`` goes on to write at the cursor, and what is then left to do.
+
+    Looks at the region that the suggestion would replace (nothing but the cursor's place, for most), and follows
+    what is coming as long as it edits only inside of this region, which grows and shrinks with it: inserts,
+    corrections, closing brackets that an editor put behind the cursor. The suggestion agrees as soon as the region
+    reads as it does, or begins with it (then the rest is still to be typed). None if the writing leaves the region
+    before. A suggestion that also replaces text must give exactly what the region reads.
+    """
+    start = context.offset - suggestion.replace_before
+    region = context.document.text[start : context.offset + suggestion.replace_after]
+    pure = not (suggestion.replace_before or suggestion.replace_after)
+    for number, action in enumerate(islice(coming, HORIZON), 1):
+        for edit in action.edits:
+            at = edit.offset - start
+            if at < 0 or at + edit.delete > len(region):
+                return None
+            region = region[:at] + edit.insert + region[at + edit.delete :]
+        if action.edits and (region == suggestion.text or (pure and region.startswith(suggestion.text))):
+            return Agreement(number, region[len(suggestion.text) :])
+    return None
+
+
+class Player:
+    """Plays a session as a user does, a step at a time.
+
+    `next_event` says what comes next and when, `perform` does it; `offer` tells the user about a suggestion that is
+    on the screen now. Times are seconds from the first recorded event. ``think`` tells how long the user `User.TAB`
+    looks at an agreeing suggestion before Tab; it types nothing meanwhile, and what follows keeps the recorded gaps
+    from the moment of the Tab.
+    """
+
+    def __init__(self, session: Session, user: User = User.TAB, think: Thinking | None = None) -> None:
+        self._actions = actions_of(session)
+        self._user = user
+        self._think = think or Thinking()
+        self._row = 0  # Tabs in a row
+        self._at = 0  # actions done or skipped
+        self._rest: Action | None = None  # what is left to type of an action that Tab has done in part
+        self._tab: tuple[float, Suggestion, Agreement] | None = None
+        self._shift = -self._actions[0].t if self._actions else 0.0
+        self.document = Document(session.uri, session.text, session.language)
+        self.cursor = 0
+        self.typed_chars = 0
+        self.accepted_chars = 0
+        self.deleted_chars = 0
+        self.tabs = 0
+        self.missed_tabs = 0
+        """Accepts of the recorded person that had to be typed, because no such suggestion was on the screen."""
+
+    @property
+    def context(self) -> EditContext:
+        """The document and the cursor as they are now."""
+        return EditContext(self.document, self.cursor)
+
+    @property
+    def done(self) -> bool:
+        return self._rest is None and self._at >= len(self._actions)
+
+    @property
+    def progress(self) -> float:
+        """The part of the recording that is done, from 0 to 1."""
+        return self._at / len(self._actions) if self._actions else 1.0
+
+    def next_event(self) -> Step | None:
+        """What the user does next if nothing else is offered; None at the end."""
+        if self._tab is not None:
+            time, suggestion, _ = self._tab
+            edit = self.context.edit_for(suggestion)
+            return Step(time, StepKind.ACCEPT, (edit,), edit.end)
+        action = next(self._coming(), None)
+        if action is None:
+            return None
+        kind = StepKind.TYPE if action.edits else StepKind.SELECT
+        return Step(action.t + self._shift, kind, action.edits, action.cursor)
+
+    def offer(self, suggestion: Suggestion, shown_at: float) -> float | None:
+        """``suggestion`` is shown at the cursor: when will Tab be pressed? None: not at all.
+
+        Replaces an earlier offer. Raises `PositionError` if the suggestion does not fit where the cursor is.
+        """
+        self.context.edit_for(suggestion)
+        before, self._tab = self._tab, None
+        if not suggestion or self._user is User.TYPE:
+            return None
+        if self._user is User.RECORDED:
+            action = next(self._coming(), None)
+            if action is None or not action.accept:
+                return None
+            found = agreement(self.context, suggestion, [action])
+            time = max(action.t + self._shift, shown_at)
+        else:
+            found = agreement(self.context, suggestion, self._coming())
+            time = shown_at + self._think.pause(self._at, self._row)
+        if found is None:
+            return None
+        if before is not None and before[1] == suggestion:
+            time = min(time, before[0])  # it was being looked at already
+        self._tab = (time, suggestion, found)
+        return time
+
+    def withdraw(self) -> None:
+        """No suggestion is on the screen any more."""
+        self._tab = None
+
+    def accept(self, now: float | None = None) -> Step:
+        """Press Tab on the suggestion that `offer` agreed to, at ``now`` (default: when it said)."""
+        if self._tab is None:
+            raise ValueError("no suggestion to accept: offer one that agrees first")
+        return self.perform(now)
+
+    def perform(self, now: float | None = None) -> Step:
+        """Do what `next_event` says, at ``now`` seconds (default: at its time). Raises `ValueError` at the end."""
+        step = self.next_event()
+        if step is None:
+            raise ValueError("the session is over")
+        if now is not None:
+            step = replace(step, time=now)
+        if self._tab is not None:
+            self._after_tab(step, self._tab[1], self._tab[2])
+            self._row += 1
+        else:
+            self._row = 0
+            self._after_action(step)
+        for edit in step.edits:
+            self.document = self.document.edited(edit)
+        self.cursor = step.cursor
+        self._tab = None
+        return step
+
+    def _after_tab(self, step: Step, suggestion: Suggestion, found: Agreement) -> None:
+        """Count the Tab, skip what it has done, and go on in the recorded rhythm from now."""
+        context = self.context
+        start, stop = context.offset - suggestion.replace_before, context.offset + suggestion.replace_after
+        changed = difference(context.document.text[start:stop], suggestion.text) or Edit(0, 0, "")
+        self.tabs += 1
+        self.accepted_chars += len(changed.insert)
+        self.deleted_chars += changed.delete
+        *before, last = islice(self._coming(), found.actions)
+        earlier = before[-1].t if before else (self._actions[self._at - 1].t if self._at else last.t)
+        self._skip(found.actions)
+        self._shift = step.time - last.t
+        if found.remainder:
+            # The last action had to say more than the suggestion: its rest comes as that action did, after its gap.
+            self._rest = Action(last.t, (Edit(step.cursor, 0, found.remainder),), last.cursor)
+            self._shift += max(last.t - earlier, 0.0)
+
+    def _after_action(self, step: Step) -> None:
+        """Count an action of the recording that is done as it was recorded."""
+        action = next(self._coming())
+        self.missed_tabs += action.accept and self._user is User.RECORDED
+        self.typed_chars += sum(len(edit.insert) for edit in step.edits)
+        self.deleted_chars += sum(edit.delete for edit in step.edits)
+        self._skip(1)
+
+    def _coming(self) -> Iterator[Action]:
+        if self._rest is not None:
+            yield self._rest
+        for at in range(self._at, len(self._actions)):
+            yield self._actions[at]
+
+    def _skip(self, actions: int) -> None:
+        if self._rest is not None:
+            self._rest, actions = None, actions - 1
+        self._at += actions

@@ -1,0 +1,1 @@
+"""Holes in held-out code: where they are, how a model fills them, how answers are marked."""

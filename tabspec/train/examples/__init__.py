@@ -1,0 +1,1 @@
+"""From documents to rows of tokens: cuts, fill-in-the-middle examples, the tokenizer."""

@@ -1,0 +1,132 @@
+"""From a corpus to rows of tokens: spans of documents in a new order each epoch, examples of them, packed.
+
+A *chunk* is the unit of work: a few dozen spans and the rows they become. Chunk number k is a function of the seed
+and of k alone, so that any process can make it, and a resumed run sees what the uninterrupted one would have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from random import Random
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from tabspec.train.corpus.store import Corpus
+from tabspec.train.examples.fim import Encoder, Example, Order, make_example
+from tabspec.train.examples.parts import Rows
+from tabspec.train.examples.related import Neighbours
+from tabspec.train.examples.tokenizer import PAD, special_id
+
+SPAN_BYTES = 2_400  # about what one example shows of its document
+CHUNK_SPANS = 128  # enough to pack rows of 2,048 to 95 %, little enough to make one in a quarter of a second
+MIN_PIECE = 32  # a gap of fewer tokens is padded: a shorter text teaches nothing
+
+
+class RowMaker:
+    """Makes the rows of chunks. A row has ``context + 1`` tokens, marked as `parts` says: inputs and targets in one."""
+
+    def __init__(self, corpus: Corpus, tokenizer: Tokenizer, context: int, seed: int) -> None:
+        self._corpus, self._length, self._seed = corpus, context + 1, seed
+        self._encoder = Encoder(tokenizer)
+        self._pad = special_id(tokenizer, PAD)
+        counts = [max(1, -(-(entry.end - entry.start) // SPAN_BYTES)) for entry in corpus]
+        self._documents = np.repeat(np.arange(len(corpus)), counts)
+        self._numbers = np.concatenate([np.arange(count) for count in counts])
+        self._order: tuple[int, NDArray[np.int64]] = (-1, np.zeros(0, np.int64))
+        self._neighbours = Neighbours(corpus)
+
+    @property
+    def chunks_per_epoch(self) -> int:
+        """Chunks in which every span of the corpus is seen once."""
+        return max(1, len(self._documents) // CHUNK_SPANS)
+
+    def chunk(self, number: int) -> Rows:
+        """The rows of a chunk, shape (rows, context + 1)."""
+        epoch, place = divmod(number, self.chunks_per_epoch)
+        rng = Random(f"{self._seed}/{number}")
+        spans = self._permutation(epoch)[place * CHUNK_SPANS : (place + 1) * CHUNK_SPANS]
+        examples = [self._example(int(span), rng) for span in spans]
+        ids = self._encoder.encode(examples, self._length)
+        whole = [tokens for e, tokens in zip(examples, ids, strict=True) if e.order is not Order.LEFT_TO_RIGHT]
+        divisible = [tokens for e, tokens in zip(examples, ids, strict=True) if e.order is Order.LEFT_TO_RIGHT]
+        return pack(whole, divisible, self._length, self._pad)
+
+    def _permutation(self, epoch: int) -> NDArray[np.int64]:
+        if self._order[0] != epoch:
+            rng = np.random.default_rng((self._seed, epoch))
+            self._order = (epoch, rng.permutation(len(self._documents)))
+        return self._order[1]
+
+    def _example(self, span: int, rng: Random) -> Example:
+        index, number = int(self._documents[span]), int(self._numbers[span])
+        entry, text = self._corpus[index], self._corpus.text(index)
+        start = min(number * SPAN_BYTES, len(text))  # bytes against characters: the same but for a few files
+        related = partial(self._neighbours.around, index, rng=rng)
+        return make_example(text, entry.name, start, min(start + SPAN_BYTES, len(text)), rng, related)
+
+
+def pack(whole: list[list[int]], divisible: list[list[int]], length: int, pad: int) -> Rows:
+    """Rows of ``length`` tokens: ``whole`` sequences undivided, gaps filled with beginnings of ``divisible`` ones.
+
+    First fit, longest first; further ``divisible`` ones fill rows of their own, one behind the other, cut where the row
+    ends. What is left of a gap is padded. No sequence may be longer than ``length``.
+    """
+    rows: list[list[int]] = []
+    _first_fit(rows, whole, length)
+    fillers = iter(sorted((s for s in divisible if s), key=len))
+    for row in rows:
+        if length - len(row) >= MIN_PIECE and (filler := next(fillers, None)):
+            row.extend(filler[: length - len(row)])
+    for filler in fillers:
+        if not rows or length - len(rows[-1]) < MIN_PIECE:
+            rows.append([])
+        rows[-1].extend(filler[: length - len(rows[-1])])
+    packed = np.full((len(rows), length), pad, dtype=np.uint32)
+    for place, row in enumerate(rows):
+        packed[place, : len(row)] = row
+    return packed
+
+
+def _first_fit(rows: list[list[int]], sequences: list[list[int]], length: int) -> None:
+    for sequence in sorted((s for s in sequences if s), key=len, reverse=True):
+        for row in rows:
+            if len(row) + len(sequence) <= length:
+                row.extend(sequence)
+                break
+        else:
+            rows.append(list(sequence))
+
+
+class Batches:
+    """Batches of a fixed number of rows from consecutive chunks, and where in the chunks they have got to."""
+
+    def __init__(self, chunks: Iterator[Rows], size: int, chunk: int = 0, skip: int = 0) -> None:
+        """``chunks`` begins with number ``chunk``, of which the first ``skip`` rows are left out."""
+        self._chunks, self._size = chunks, size
+        self._number, self._taken = chunk, skip  # the first waiting chunk, and how many of its rows are used up
+        self._waiting: list[Rows] = []
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """``chunk`` and ``skip`` with which a new object goes on where this one stands."""
+        return self._number, self._taken
+
+    def take(self) -> Rows:
+        """The next batch: (size, context + 1)."""
+        parts: list[Rows] = []
+        missing = self._size
+        while missing:
+            if not self._waiting:
+                self._waiting.append(next(self._chunks))
+            rows = self._waiting[0]
+            part = rows[self._taken : self._taken + missing]
+            parts.append(part)
+            missing -= len(part)
+            self._taken += len(part)
+            if self._taken >= len(rows):
+                self._waiting.pop(0)
+                self._number, self._taken = self._number + 1, 0
+        return np.concatenate(parts)

@@ -1,0 +1,88 @@
+"""Rows made by worker processes while the model trains, in the order that one process would make them in."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.queues import Queue
+from pathlib import Path
+from types import TracebackType
+
+from tabspec.errors import TabspecError
+from tabspec.train.corpus.store import Corpus
+from tabspec.train.examples.parts import Rows
+from tabspec.train.examples.rows import RowMaker
+from tabspec.train.examples.tokenizer import load_tokenizer
+
+# Chunks that wait in each worker's queue: a second or two of a GPU's appetite, a few megabytes.
+WAITING = 8
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig:
+    """Where rows come from: a corpus folder, a tokenizer file, tokens in a row, and the seed."""
+
+    corpus: Path
+    tokenizer: Path
+    context: int
+    seed: int
+
+    def maker(self) -> RowMaker:
+        """A row maker for these. Raises `InputError` for a corpus or tokenizer that cannot be used."""
+        return RowMaker(Corpus(self.corpus), load_tokenizer(self.tokenizer), self.context, self.seed)
+
+
+class RowStream:
+    """Iterates over chunks ``start``, ``start + 1``, ... With ``workers`` = 0 they are made in this process."""
+
+    def __init__(self, data: DataConfig, start: int, workers: int) -> None:
+        self._data, self._start = data, start
+        self._queues: list[Queue[Rows | str]] = []
+        self._processes: list[multiprocessing.process.BaseProcess] = []
+        if workers:
+            # spawn: a forked copy of a process with a GPU context or a thread pool hangs
+            context = multiprocessing.get_context("spawn")
+            for worker in range(workers):
+                queue: Queue[Rows | str] = context.Queue(WAITING)
+                arguments = (data, start + worker, workers, queue)
+                process = context.Process(target=_work, args=arguments, daemon=True)
+                process.start()
+                self._queues.append(queue)
+                self._processes.append(process)
+
+    def __enter__(self) -> RowStream:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for process in self._processes:
+            process.terminate()
+            process.join()
+
+    def __iter__(self) -> Iterator[Rows]:
+        if not self._queues:
+            maker, number = self._data.maker(), self._start
+            while True:
+                yield maker.chunk(number)
+                number += 1
+        while True:
+            for queue in self._queues:
+                item = queue.get()
+                if isinstance(item, str):
+                    raise TabspecError(f"a data worker stopped: {item}")
+                yield item
+
+
+def _work(data: DataConfig, number: int, step: int, queue: Queue[Rows | str]) -> None:
+    # one thread each: the workers are the parallelism
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    try:
+        maker = data.maker()
+        while True:
+            queue.put(maker.chunk(number))
+            number += step
+    except KeyboardInterrupt:
+        return
+    except Exception as error:
+        queue.put(f"{type(error).__name__}: {error}")

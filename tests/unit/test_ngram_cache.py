@@ -1,0 +1,145 @@
+"""Recall: against brute force, and what of a document it sees."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabspec.context import EditContext
+from tabspec.models.local.logits import logsumexp
+from tabspec.models.local.ngram_cache import LEAST, LONGEST, WEIGHTS, Recall, Recalled, Recaller
+from tabspec.models.protocol import GenerationRequest
+from tabspec.prompt.window import MEMORY_BLOCK, MEMORY_CHARS, WindowSize, window
+from tabspec.text import Document
+
+TOKENS = st.lists(st.integers(0, 2), max_size=60)
+
+NONE = np.array([], np.intp)
+
+
+def characters(text: str) -> array[int]:
+    """A token for each character."""
+    return array("I", map(ord, text))
+
+
+@given(file=TOKENS, before=TOKENS)
+def test_the_longest_matches_by_brute_force(file: list[int], before: list[int]) -> None:
+    best, then = 0, list[int]()
+    for end in range(LEAST, len(file)):
+        length = 0
+        while length < min(end, len(before), LONGEST) and file[end - 1 - length] == before[-1 - length]:
+            length += 1
+        if length >= LEAST and length >= best:
+            best, then = length, [*(then if length == best else ()), file[end]]
+    recall = Recall(array("I", file), 1, NONE)
+    found = recall.after(array("I", before))
+    assert found == (Recalled(best, Counter(then), NONE) if then else None)
+    assert recall.after(array("I", before)) is found, "remembered"
+
+
+def test_no_match_reaches_over_a_border() -> None:
+    file = Recaller(characters)
+    made = file.of(GenerationRequest("", "", "cd", before="", after=""), "abc")
+    assert made.after(characters("abc")) is None, "what follows the head is not known yet"
+    made = file.of(GenerationRequest("", "", "xy", before="abcz", after=""), "abc")
+    found = made.after(characters("abc"))
+    assert found is not None and dict(found.counts) == {ord("z"): 1}
+
+
+@given(
+    st.lists(st.floats(-9, 9), min_size=6, max_size=6), st.integers(LEAST, 40), st.lists(st.integers(0, 3), min_size=1)
+)
+def test_the_mixture_is_a_distribution(logits: list[float], length: int, then: list[int]) -> None:
+    found = Recalled(length, Counter(then), np.array([4, 5]))
+    mixed = torch.from_numpy(found.mixed(np.array(logits, np.float32))).softmax(0).tolist()
+    model = torch.tensor(logits).softmax(0).tolist()
+    expected = [chance * (1 - found.weight) for chance in model[:4]] + model[
+        4:
+    ]  # whether it ends is the model's to say
+    for token in then:
+        expected[token] += found.weight * sum(model[:4]) / len(then)
+    assert mixed == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+# Of few values: many are equal, and some are not likely at all.
+LOGITS = st.lists(st.sampled_from([-120.0, -3.0, -2.9999998, 0.0, 0.1, 5.0]), min_size=6, max_size=6)
+
+
+@given(LOGITS, st.integers(LEAST, 40), st.lists(st.integers(1, 4), min_size=1), st.sampled_from([(), (5,), (0, 5)]))
+def test_the_likeliest_of_the_mixture(
+    logits: list[float], length: int, then: list[int], control: tuple[int, ...]
+) -> None:
+    row = np.array(logits, np.float32)
+    found = Recalled(length, Counter(then), np.array(control, np.intp))
+    mixed = found.mixed(row)
+    token, logprob = found.best(row)
+    assert token == int(mixed.argmax())
+    assert logprob == pytest.approx(float(mixed[token]) - logsumexp(mixed), abs=1e-5)
+
+
+def test_what_is_no_number_stays_none() -> None:
+    found = Recalled(LEAST, {0: 1}, np.array([2]))
+    for row in ([math.nan, 0.0, 0.0], [0.0, math.inf, 0.0], [0.0, 0.0, math.nan]):
+        assert math.isnan(found.best(np.array(row, np.float32))[1])
+
+
+def test_longer_matches_are_trusted_more() -> None:
+    weights = [Recalled(length, {1: 1}, NONE).weight for length in range(LEAST, LONGEST + 2)]
+    assert weights == sorted(weights) and weights[0] == WEIGHTS[0][1] and weights[-1] == WEIGHTS[-1][1]
+
+
+@given(
+    start=st.integers(0, 3), lines=st.integers(0, 4000), at=st.floats(0, 1), typed=st.text(alphabet="ab(", max_size=5)
+)
+def test_what_stands_around_is_the_documents_and_typing_leaves_it(
+    start: int, lines: int, at: float, typed: str
+) -> None:
+    text = "x" * start + "".join(f"line {i}\n" for i in range(lines))
+    context = EditContext(Document("file:///a.py", text), int(at * len(text)))
+    seen = window(context, WindowSize())
+    whole = seen.before + seen.head + seen.forced + seen.suffix + seen.after
+    assert whole in text
+    assert len(seen.before) < MEMORY_CHARS + MEMORY_BLOCK and len(seen.after) < MEMORY_CHARS + MEMORY_BLOCK
+    later = window(context.after_typing(typed), WindowSize())
+    if later.scope == seen.scope:
+        assert (later.before, later.after) == (seen.before, seen.after)
+
+
+def test_blocks_are_encoded_once() -> None:
+    asked: list[str] = []
+
+    def encode(text: str) -> array[int]:
+        asked.append(text)
+        return characters(text)
+
+    recaller, text = Recaller(encode), "".join(f"line {i}\n" for i in range(3000))
+    for lines in range(3):
+        document = text[:20000] + "more\n" * lines
+        context = EditContext(Document("file:///a.py", document + text[20000:]), len(document))
+        seen = window(context, WindowSize())
+        request = GenerationRequest(seen.head, seen.forced, seen.suffix, before=seen.before, after=seen.after)
+        made = recaller.of(request, seen.head)
+        before, behind = characters(seen.before + seen.head), characters(seen.suffix + seen.after)
+        assert made._tokens[: len(before)] == before and made._tokens[len(before) + 1 :] == behind
+    blocks = [each for each in asked if len(each) > 100 and each != seen.suffix]
+    assert len([each for each in blocks if len(each) == MEMORY_BLOCK]) <= len(text) / MEMORY_BLOCK
+
+
+@given(st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=50))
+def test_logsumexp_is_torchs(row: list[float]) -> None:
+    logits = torch.tensor(row)
+    assert logsumexp(logits.numpy()) == pytest.approx(float(logits.double().logsumexp(0)), abs=1e-5)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_logsumexp_of_what_is_no_number(value: float) -> None:
+    assert math.isnan(logsumexp(torch.tensor([value, value]).numpy()))
+    assert math.isnan(logsumexp(torch.tensor([0.0, abs(value)]).numpy()))
+    assert logsumexp(torch.tensor([0.0, float("-inf")]).numpy()) == 0.0  # a token that cannot be

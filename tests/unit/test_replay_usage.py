@@ -1,0 +1,95 @@
+"""What happened in real use, read off a recorded session's marks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tabspec.cli.main import run
+from tabspec.replay.results.usage import figures, lived, row, total
+from tabspec.replay.sessions.session import EditEvent, Event, MarkEvent, Session
+from tabspec.replay.sessions.session_file import write_session
+from tabspec.text import Edit
+
+
+def typed(t: float, offset: int, text: str) -> EditEvent:
+    return EditEvent(t, (Edit(offset, 0, text),))
+
+
+def shown(t: float, source: str, waited: float) -> MarkEvent:
+    return MarkEvent(t, "show", {"source": source, "waited_ms": waited, "text": "x"})
+
+
+def mark(t: float, kind: str, **data: object) -> MarkEvent:
+    return MarkEvent(t, kind, data)
+
+
+EVENTS: tuple[Event, ...] = (
+    typed(0.0, 0, "ab"),
+    mark(0.1, "request", cursor=2),
+    shown(0.2, "model", 60.0),
+    mark(1.0, "accept", text="cdef"),
+    typed(1.0, 2, "cdef"),
+    mark(1.1, "request", cursor=6),
+    shown(1.1, "speculated", 0.5),
+    mark(2.0, "partial_accept", text="gh"),
+    typed(2.0, 6, "gh"),
+    mark(2.1, "request", cursor=8),
+    shown(2.1, "type_through", 0.25),
+    mark(3.0, "accept", text="ij"),
+    typed(3.0, 8, "ij"),
+    mark(3.1, "request", cursor=10),  # and nothing to suggest there
+    typed(4.0, 10, "kl"),
+    mark(4.1, "request", cursor=12),
+    shown(4.2, "joined", 30.0),
+    mark(5.0, "reject", text="x"),
+)
+
+
+def test_counts() -> None:
+    found = lived(Session("", EVENTS))
+    assert (found.requests, found.shown, found.instant) == (5, 4, 2)
+    assert (found.accepted, found.parts, found.rejected) == (3, 1, 1)
+    assert (found.tabs, found.instant_tabs, found.silent_tabs) == (3, 2, 1)
+    assert found.tab_waits == [0.5, 0.25]
+    assert (found.inserted, found.accepted_chars) == (12, 8)
+    assert found.seconds == 5.0
+
+
+def test_a_session_that_ends_with_an_accept() -> None:
+    assert lived(Session("", EVENTS[:5])).tabs == 0
+    assert lived(Session("", EVENTS[:6])).silent_tabs == 1
+
+
+def test_several_are_added_up() -> None:
+    once, twice = lived(Session("", EVENTS)), total([lived(Session("", EVENTS))] * 2)
+    assert (twice.requests, twice.tabs, twice.instant, twice.inserted) == (10, 6, 4, 24)
+    assert row(twice)[2] == row(once)[2] == "50%"
+    assert row(lived(Session("")))[2] == ""
+    assert dict(figures(twice))["accepts followed by the next at once"] == "4 of 6, and 2 by nothing"
+
+
+def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("one.jsonl", "two.jsonl.gz"):
+        write_session(Session("", EVENTS), tmp_path / name)
+    assert run(["report", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "Real use" in said and "2 of 3" in said and "4 of 6, and 2 by nothing" in said
+
+
+@pytest.mark.parametrize("wrong", ["mixed", "html", "empty", "no marks"])
+def test_wrong_usage_is_one_clear_line(tmp_path: Path, wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    session = tmp_path / "one.jsonl"
+    write_session(Session("", EVENTS if wrong != "no marks" else EVENTS[:1]), session)
+    (tmp_path / "result.json").write_text(json.dumps({}))
+    (tmp_path / "empty").mkdir()
+    arguments = {
+        "mixed": [str(session), str(tmp_path / "result.json")],
+        "html": [str(session), "--html", str(tmp_path / "out.html")],
+        "empty": [str(tmp_path / "empty")],
+        "no marks": [str(session)],
+    }[wrong]
+    assert run(["report", *arguments]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
