@@ -11,7 +11,7 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from tabspec.models.local.logits import Row
+from tabspec.models.local.logits import Logits
 from tabspec.models.local.slots import Decoder
 
 # A model of two layers of 32 numbers gains nothing by threads, and loses much where other tests run beside it.
@@ -145,13 +145,13 @@ class Counting:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._decoder, name)
 
-    def forward(self, kv: object, tokens: Sequence[int], want: int) -> Row:
+    def forward(self, kv: object, tokens: Sequence[int], want: int) -> Logits:
         self._count(len(tokens))
         return self._decoder.forward(kv, tokens, want)
 
-    def forward_batch(self, batch: Sequence[tuple[object, Sequence[int]]], want: int) -> Sequence[Row]:
+    def forward_batch(self, batch: Sequence[tuple[object, Sequence[int]]], want: int) -> Sequence[Logits]:
         self._count(sum(len(tokens) for _, tokens in batch))
-        found: Sequence[Row] = self._decoder.forward_batch(batch, want)  # type: ignore[attr-defined]
+        found: Sequence[Logits] = self._decoder.forward_batch(batch, want)  # type: ignore[attr-defined]
         return found
 
     def _count(self, rows: int) -> None:

@@ -19,7 +19,7 @@ from tabspec.context import EditContext
 from tabspec.suggestion import GeneratedText
 
 
-class Place(NamedTuple):
+class CacheScope(NamedTuple):
     """Where states are comparable: equal scope, document and text behind the cursor.
 
     ``scope`` holds what the document does not show but answers depend on: the model's fingerprint and the window.
@@ -33,7 +33,7 @@ class Place(NamedTuple):
 class Key(NamedTuple):
     """One state: a place, and the length and digest of everything before the cursor."""
 
-    place: Place
+    place: CacheScope
     length: int
     prefix: int
 
@@ -90,7 +90,7 @@ class CompletionCache(MutableMapping[Key, Entry]):
     ) -> None:
         self.max_entries = max_entries
         self.evictions = 0
-        self._index: dict[Place, _Lengths] = {}
+        self._index: dict[CacheScope, _Lengths] = {}
         self._entries = _Store(max_bytes, ttl, timer, self._forget)
 
     @staticmethod
@@ -162,8 +162,8 @@ class CompletionCache(MutableMapping[Key, Entry]):
             del self._index[key.place]
 
 
-def _place(context: EditContext, scope: Hashable) -> Place:
-    return Place(scope, context.uri, digest(context.document.text, context.offset))
+def _place(context: EditContext, scope: Hashable) -> CacheScope:
+    return CacheScope(scope, context.uri, digest(context.document.text, context.offset))
 
 
 class _Lengths:

@@ -14,7 +14,7 @@ import click
 from tabspec.errors import TabspecError
 from tabspec.models.address import is_address
 from tabspec.models.daemon.client import ask
-from tabspec.models.daemon.place import Place, find
+from tabspec.models.daemon.place import DaemonFolder, find
 from tabspec.models.daemon.server import Daemon
 from tabspec.system.logs import private_log
 
@@ -61,7 +61,7 @@ async def _run(daemon: Daemon, listening: socket.socket) -> None:
     await daemon.run(listening)
 
 
-async def _ask(place: Place, what: str) -> int:
+async def _ask(place: DaemonFolder, what: str) -> int:
     told = await ask(place, what)
     if told is None:
         raise TabspecError(f"no daemon is running ({place.folder})")

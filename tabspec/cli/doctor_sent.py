@@ -11,7 +11,7 @@ from tabspec.cli.complete import offset_of
 from tabspec.cli.files import read_document
 from tabspec.config import EngineConfig
 from tabspec.context import EditContext
-from tabspec.engine.prompt_state import Question
+from tabspec.engine.prompt_state import PromptState
 from tabspec.errors import ModelError
 from tabspec.models.address import is_address
 from tabspec.models.http import HttpModel
@@ -58,7 +58,7 @@ def request_for(context: EditContext, config: EngineConfig) -> GenerationRequest
     """The engine's own request for this place, without code of other files, which depends on what is open."""
     size = WindowSize(config.prefix_chars, config.suffix_chars, max(config.prefix_chars // 3, 1))
     stop = StopRule(config.max_lines, config.max_tokens, *config.doubt)
-    return Question.of(context, size, "").request(stop)
+    return PromptState.of(context, size, "").request(stop)
 
 
 async def _preview(url: str, request: GenerationRequest) -> tuple[Preview, str]:

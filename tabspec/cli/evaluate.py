@@ -17,7 +17,7 @@ from tabspec.errors import InputError
 from tabspec.machine import git_commit, machine
 
 if TYPE_CHECKING:
-    from tabspec.train.evaluation.ablation import Row
+    from tabspec.train.evaluation.ablation import AblationRow
     from tabspec.train.evaluation.report import Contestant
 
 _path = click.Path(path_type=Path)
@@ -89,7 +89,7 @@ def evaluate_command(
     plan = Plan(corpus, languages or ("python",), holes, size, seed, related_chars, typing)
     typed = {language: stretches_of(plan, language) for language in plan.languages if typing and not ablate}
     found: list[Contestant] = []
-    rows: list[Row] = []
+    rows: list[AblationRow] = []
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("starting", total=None)
 

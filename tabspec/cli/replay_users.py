@@ -17,7 +17,7 @@ from tabspec.config import Policy
 from tabspec.errors import InputError, ModelError
 from tabspec.lab.capacity.answers import Answers
 from tabspec.lab.capacity.play import on_model, on_service
-from tabspec.lab.capacity.population import Part
+from tabspec.lab.capacity.population import SessionPart
 from tabspec.lab.capacity.profile import read_service
 from tabspec.lab.capacity.search import sized
 from tabspec.lab.capacity.service import USER_SLOTS
@@ -159,7 +159,7 @@ async def _real(
         await shared.start()
     models: list[Model] = []
 
-    async def model_for(_: Part) -> Model:
+    async def model_for(_: SessionPart) -> Model:
         if shared:
             return shared
         from tabspec.models.http import HttpModel  # imports httpx
@@ -222,7 +222,7 @@ def _in_short(run: Run) -> str:
 
 def _answers(
     sessions: Sequence[Session], name: str | None
-) -> tuple[Callable[[Part], Answers], Callable[[], Awaitable[None]]]:
+) -> tuple[Callable[[SessionPart], Answers], Callable[[], Awaitable[None]]]:
     """Where the users' answers come from, and how to close that."""
     if name == "recorded":
         by_name = {session.name: Answers(RecordedModel(session, 0.0)) for session in sessions}

@@ -44,7 +44,7 @@ class BadRequest(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request. With ``prompt`` (text or token ids) the model goes on behind it as it stands, and of ``request``
+    """One request. With ``prompt`` (text or token ids) the model goes on behind it stands, and of ``request``
     only the stop rule and the urgency count; without, it fills in the middle. ``ours``: the client is tabspec, and
     wants the model's own chunks. ``editor`` is whoever asks ("": not told)."""
 

@@ -82,7 +82,7 @@ class Endpoint:
         chunks = self._backend.answer(asked)
         if asked.stream:
             first = await anext(chunks, None)  # before the status goes out: it may be a failure
-            return _Stream(_events(telling, first, chunks))
+            return _ClosingStream(_events(telling, first, chunks))
         async with aclosing(chunks):
             async for chunk in chunks:
                 telling.take(chunk)
@@ -91,7 +91,7 @@ class Endpoint:
         return JSONResponse(telling.whole())
 
 
-class _Stream(StreamingResponse):
+class _ClosingStream(StreamingResponse):
     """Closes its source when the client has gone or does not read, and does not leave it to the garbage collector."""
 
     def __init__(self, source: AsyncGenerator[bytes, None]) -> None:

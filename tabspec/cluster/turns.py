@@ -26,7 +26,7 @@ class Place:
     rounds: int = 0
 
 
-class Turns:
+class PriorityGate:
     """Lets ``slots`` of those who wait go on at a time: the first of the foreground, and where it leaves room, the
     first speculations. Of equals, those with fewer rounds come first, and then who came first. Who comes later and
     matters more takes the turn over at the other's next decode step."""
@@ -101,7 +101,7 @@ class TurnTaking:
     def __init__(self, model: Model) -> None:
         self._model = model
         self.slots = slots_of(model)
-        self.turns = Turns(self.slots)
+        self.turns = PriorityGate(self.slots)
 
     @property
     def info(self) -> ModelInfo:
@@ -110,7 +110,7 @@ class TurnTaking:
     async def answer(
         self, request: GenerationRequest, prompt: str | Sequence[int] | None = None
     ) -> AsyncGenerator[Chunk, None]:
-        """Answer ``request``; with a ``prompt``, go on behind it as it stands. Errors are those of `Model.stream`."""
+        """Answer ``request``; with a ``prompt``, go on behind it stands. Errors are those of `Model.stream`."""
         computed = _Computed()
         computing = asyncio.create_task(self._compute(request, prompt, computed))
         try:

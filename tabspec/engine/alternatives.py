@@ -15,9 +15,9 @@ from cachetools import LRUCache
 from tabspec.cache.completion_cache import CompletionCache, Key
 from tabspec.context import EditContext
 from tabspec.engine.generation import Generation, Link
-from tabspec.engine.prompt_state import Question
+from tabspec.engine.prompt_state import PromptState
 from tabspec.fitting.indentation import end_with_block
-from tabspec.fitting.truncation import Step, line_before, settle, settled
+from tabspec.fitting.truncation import FitStep, cut_point, line_before, truncate
 from tabspec.models.protocol import Beginning, StopRule
 from tabspec.suggestion import Finish, GeneratedText, Suggestion
 
@@ -42,9 +42,9 @@ class Alternatives:
     def __init__(
         self,
         stop: StopRule,
-        question: Callable[[EditContext], Question],
-        known: Callable[[Question], GeneratedText | Generation | None],
-        steps: Collection[Step] = frozenset(Step),
+        question: Callable[[EditContext], PromptState],
+        known: Callable[[PromptState], GeneratedText | Generation | None],
+        steps: Collection[FitStep] = frozenset(FitStep),
     ) -> None:
         self._stop, self._question, self._known, self._steps = stop, question, known, steps
         self._beginnings: LRUCache[Key, tuple[Beginning, ...]] = LRUCache(self._PLACES)
@@ -64,7 +64,7 @@ class Alternatives:
             texts.append(text.text)
             yield text
 
-    async def _begin(self, question: Question, ask: Ask) -> tuple[Beginning, ...]:
+    async def _begin(self, question: PromptState, ask: Ask) -> tuple[Beginning, ...]:
         key = CompletionCache.key(question.context, question.scope)
         if key not in self._beginnings:
             generation = Generation(question, foreground=True, wanted=BEGINNINGS)
@@ -91,10 +91,10 @@ class Alternatives:
         line may be within the block, and nothing would be cut.
         """
         behind = context.after_typing(begun)
-        rest = settle(behind, rest, self._steps)
-        if settled(behind, rest.text, self._steps) is None:
+        rest = truncate(behind, rest, self._steps)
+        if cut_point(behind, rest.text, self._steps) is None:
             return rest
-        if settled(context, begun + rest.text, self._steps) is not None:
+        if cut_point(context, begun + rest.text, self._steps) is not None:
             return rest
         kept = end_with_block(line_before(behind), rest.text)
         return rest.stopped_at(len(kept)) if kept else GeneratedText("", Finish.STOP)

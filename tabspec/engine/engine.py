@@ -17,18 +17,18 @@ from tabspec.context import EditContext
 from tabspec.engine.alternatives import Alternatives, is_new
 from tabspec.engine.generation import Generation, Link, State
 from tabspec.engine.neighbours import Neighbours
-from tabspec.engine.prompt_state import Question
+from tabspec.engine.prompt_state import PromptState
 from tabspec.engine.rejections import Rejections
 from tabspec.engine.scheduler import Scheduler
 from tabspec.engine.speculation.acceptance import Predictor
-from tabspec.engine.speculation.futures import SHARES, TYPED_AT_REST, Kind
-from tabspec.engine.speculation.log import Past
+from tabspec.engine.speculation.futures import SHARES, TYPED_AT_REST, FutureKind
+from tabspec.engine.speculation.log import SpeculationLog
 from tabspec.engine.speculation.price import Price
 from tabspec.engine.speculation.speculator import Speculation, Speculator
 from tabspec.engine.stats import OVERTAKEN, EngineStats
 from tabspec.errors import ModelUnavailable
 from tabspec.fitting.postprocess import judge, trimmed
-from tabspec.fitting.truncation import Step, settle, settled
+from tabspec.fitting.truncation import FitStep, cut_point, truncate
 from tabspec.models.protocol import Model, StopRule, warms
 from tabspec.prompt.window import WindowSize
 from tabspec.suggestion import Answer, GeneratedText, Miss, Reason, Source, Suggestion
@@ -48,7 +48,7 @@ class CompletionEngine:
         model: Model,
         config: EngineConfig | None = None,
         *,
-        steps: Collection[Step] = frozenset(Step),
+        steps: Collection[FitStep] = frozenset(FitStep),
         slots: int = 1,
         neighbours: Neighbours | None = None,
         acceptance: Predictor | None = None,
@@ -68,7 +68,7 @@ class CompletionEngine:
         self._price = Price(config.economy)
         self._speculator = Speculator(config, self._price, loop, self._known, self._speculate, acceptance)
         self._alternatives = Alternatives(stop, self._question, self._has, steps)
-        self._past = Past()
+        self._speculation_log = SpeculationLog()
         self._rejections = Rejections()
         self._waiting: dict[str, _Request] = {}  # the latest request of each document
         self._current: dict[str, EditContext] = {}  # where each document's user is, as far as we were told
@@ -136,8 +136,8 @@ class CompletionEngine:
         self.changed(context)
         if not self.config.speculation_depth or self._too_long(context) or self._known(context) is not None:
             return
-        if self._speculator.start(Kind.REST, SHARES[Kind.REST]) is not None:
-            self._speculate(Speculation(context, (), Kind.REST, SHARES[Kind.REST]))
+        if self._speculator.start(FutureKind.REST, SHARES[FutureKind.REST]) is not None:
+            self._speculate(Speculation(context, (), FutureKind.REST, SHARES[FutureKind.REST]))
         elif self._worth_warming(context):
             self._scheduler.submit(Generation(self._question(context), probability=TYPED_AT_REST, wanted=1, warm=True))
 
@@ -196,7 +196,7 @@ class CompletionEngine:
         return await self._wait(request, question, generation, source, miss)
 
     async def _wait(
-        self, request: _Request, question: Question, generation: Generation, source: Source, miss: Miss
+        self, request: _Request, question: PromptState, generation: Generation, source: Source, miss: Miss
     ) -> Answer:
         """Wait for a generation as long as it agrees with the request; then for one of the request's own."""
         while True:
@@ -220,7 +220,7 @@ class CompletionEngine:
                 await request.woken.wait()
                 request.woken.clear()
 
-    def _cached(self, question: Question) -> Answer | None:
+    def _cached(self, question: PromptState) -> Answer | None:
         hit = self._look_up(question) if self._caching else None
         if hit is None:
             return None
@@ -228,14 +228,14 @@ class CompletionEngine:
         source = Source.SPECULATED if first else Source.EXACT if hit.exact else Source.TYPE_THROUGH
         return replace(self._offer(question.context, hit.generated, hit.entry, source), cached=True)
 
-    def _look_up(self, question: Question) -> Hit | None:
+    def _look_up(self, question: PromptState) -> Hit | None:
         hit = self.completion_cache.lookup(question.context, question.scope)
         return hit if hit and self._holds(question.context, hit.entry, hit.generated) else None
 
     def _holds(self, context: EditContext, entry: Entry, left: GeneratedText) -> bool:
         """Whether what is ``left`` of an entry is the whole answer at ``context``: not if it ends where the rest would
         have been cut off at the entry's own state, and would not be here."""
-        return not entry.settled or settled(context, left.text, self._steps) is not None
+        return not entry.settled or cut_point(context, left.text, self._steps) is not None
 
     def _offer(self, context: EditContext, generated: GeneratedText, entry: Entry, source: Source) -> Answer:
         """Post-process what is left of an entry's text into the answer."""
@@ -250,7 +250,7 @@ class CompletionEngine:
 
     def _suggest(self, context: EditContext, generated: GeneratedText) -> Suggestion | Reason:
         """What to offer of a text at ``context``, or why nothing."""
-        generated = settle(context, generated, self._steps)
+        generated = truncate(context, generated, self._steps)
         suggestion = trimmed(context, generated, self._steps)
         suggestion = judge(suggestion, generated, self._model.info.calibration, self.config.min_probability)
         refused = isinstance(suggestion, Suggestion) and (context, suggestion) in self._rejections
@@ -291,7 +291,7 @@ class CompletionEngine:
         self._attach(request, None)
         return not request.superseded
 
-    def _has(self, question: Question) -> GeneratedText | Generation | None:
+    def _has(self, question: PromptState) -> GeneratedText | Generation | None:
         """What there is of an answer to this very question."""
         if not self._caching:
             return None
@@ -329,8 +329,8 @@ class CompletionEngine:
 
     # --- generations ------------------------------------------------------------------------------------------------
 
-    def _question(self, context: EditContext) -> Question:
-        return Question.of(context, self._window, self._model.info.fingerprint, self.neighbours.related, self._steps)
+    def _question(self, context: EditContext) -> PromptState:
+        return PromptState.of(context, self._window, self._model.info.fingerprint, self.neighbours.related, self._steps)
 
     def _of(self, uri: str) -> list[Generation]:
         return [generation for generation in self._scheduler.generations() if generation.context.uri == uri]
@@ -352,7 +352,7 @@ class CompletionEngine:
                 best, best_left = generation, left
         return best
 
-    def _ask(self, question: Question) -> Generation:
+    def _ask(self, question: PromptState) -> Generation:
         """Put a request's own question to the model. What has warmed up for it so far is in the KV cache."""
         for other in self._of(question.context.uri):
             if other.warm:
@@ -381,13 +381,13 @@ class CompletionEngine:
         if generation.speculative_tokens:
             self.stats.kinds[generation.kind or OVERTAKEN].tokens += generation.speculative_tokens
         if generation.kind:
-            self._past.ended(generation)
+            self._speculation_log.ended(generation)
         if generation.state is not State.DONE or generation.wanted:
             return
         if generation.kind:
             self._price.measured(generation.busy, generation.cost)
         written = generation.generated()
-        end = settled(generation.context, written.text, self._steps)
+        end = cut_point(generation.context, written.text, self._steps)
         generation.entry = Entry(
             written if end is None else written.stopped_at(end),
             generation.kind,
@@ -398,13 +398,13 @@ class CompletionEngine:
             self.completion_cache.put(generation.context, generation.question.scope, generation.entry)
         self._speculator.look(generation.context.uri)
 
-    def _miss(self, question: Question, source: Source, queued: bool) -> Miss:
+    def _miss(self, question: PromptState, source: Source, queued: bool) -> Miss:
         """Why a request has to wait for a generation, which was ``queued`` or running."""
         if not self.config.speculation_depth:
             return Miss.NOT_SPECULATED
         if source is Source.JOINED:
             return Miss.MODEL_BUSY if queued else Miss.NO_TIME
-        return self._past.miss(question)
+        return self._speculation_log.miss(question)
 
     def _worth_warming(self, context: EditContext) -> bool:
         """Whether to compute the prompt for ``context`` now. It saves as much time as it costs, if it is needed: so

@@ -8,7 +8,7 @@ from enum import Enum
 
 from tabspec.cache.completion_cache import Entry
 from tabspec.context import EditContext
-from tabspec.engine.prompt_state import Question
+from tabspec.engine.prompt_state import PromptState
 from tabspec.models.protocol import Beginning, Chunk, Usage
 from tabspec.suggestion import Finish, GeneratedText, Suggestion
 from tabspec.text import uses_crlf
@@ -58,7 +58,7 @@ class Generation:
     them only so that the prompt's keys and values are there when its place is asked for.
     """
 
-    question: Question
+    question: PromptState
     lineage: tuple[Link, ...] = ()
     kind: str = ""
     probability: float = 1.0

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from tabspec.cache.digests import digest
 from tabspec.context import EditContext
 from tabspec.fitting.early_stop import Around
-from tabspec.fitting.truncation import Step, around
+from tabspec.fitting.truncation import FitStep, around
 from tabspec.models.protocol import GenerationRequest, RelatedText, StopRule
 from tabspec.prompt.window import Window, WindowSize, window
 from tabspec.uris import uri_path
@@ -24,7 +24,7 @@ Related = Callable[[EditContext, Window], tuple[RelatedText, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PromptState:
     """A window of a document state, with all that tells its answers from those of other states.
 
     ``scope`` is the completion cache's: answers of one scope may be carried from state to state by typing. Related
@@ -45,8 +45,8 @@ class Question:
         size: WindowSize,
         fingerprint: str,
         related: Related | None = None,
-        steps: Collection[Step] = frozenset(Step),
-    ) -> Question:
+        steps: Collection[FitStep] = frozenset(FitStep),
+    ) -> PromptState:
         """The question for ``context`` to the model with this fingerprint."""
         seen = window(context, size)
         shown = related(context, seen) if related else ()

@@ -2,7 +2,7 @@
 
 Models stop there (`StopRule.around`), and post-processing forgets what comes behind there before it does anything else
 (`tabspec.fitting.truncation`): so what is offered is the same, whether a model has stopped or has gone on. It holds by
-construction, since both ask `Around.settled`.
+construction, since both ask `Around.cut_point`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Around:
     repetition: bool = True
     indentation: bool = True
 
-    def settled(self, text: str, since: int = 0) -> int | None:
+    def cut_point(self, text: str, since: int = 0) -> int | None:
         """Length of the shortest beginning of ``text`` that is settled; None if not even the whole is.
 
         That a beginning of ``since`` characters is not settled is known.

@@ -16,7 +16,7 @@ from tabspec.fitting import cleaning
 from tabspec.fitting.fit import fit, whole_end
 from tabspec.fitting.indentation import end_with_block
 from tabspec.fitting.repetition import cut_repetition, unfinished_loop
-from tabspec.fitting.truncation import Step, around, rest_of_line, settle
+from tabspec.fitting.truncation import FitStep, around, rest_of_line, truncate
 from tabspec.fitting.unseen import cut_unseen
 from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion
 
@@ -25,16 +25,16 @@ _CUT_ANYWHERE = (Finish.CONFIDENCE, Finish.MID_WORD, Finish.LENGTH)
 
 
 def postprocess(
-    context: EditContext, generated: GeneratedText, steps: Collection[Step] = frozenset(Step)
+    context: EditContext, generated: GeneratedText, steps: Collection[FitStep] = frozenset(FitStep)
 ) -> Suggestion | Reason:
     """The suggestion to offer at ``context``, or why there is none."""
-    return trimmed(context, settle(context, generated, steps), steps)
+    return trimmed(context, truncate(context, generated, steps), steps)
 
 
 def trimmed(
-    context: EditContext, generated: GeneratedText, steps: Collection[Step] = frozenset(Step)
+    context: EditContext, generated: GeneratedText, steps: Collection[FitStep] = frozenset(FitStep)
 ) -> Suggestion | Reason:
-    """The same of a text that is settled already (`tabspec.fitting.truncation.settle`)."""
+    """The same of a text that is settled already (`tabspec.fitting.truncation.truncate`)."""
     *_, (_, text, replaced) = stages(context, generated, steps)
     rest = rest_of_line(context)
     if not text.strip():
@@ -46,8 +46,8 @@ def trimmed(
 
 
 def stages(
-    context: EditContext, generated: GeneratedText, steps: Collection[Step] = frozenset(Step)
-) -> Iterator[tuple[Step | None, str, int]]:
+    context: EditContext, generated: GeneratedText, steps: Collection[FitStep] = frozenset(FitStep)
+) -> Iterator[tuple[FitStep | None, str, int]]:
     """What is left of a text after each of ``steps``, and how many characters after the cursor it replaces then. The
     first is the text with plain line ends, before any step."""
     near = around(context, steps)
@@ -55,22 +55,22 @@ def stages(
     cut_anywhere = generated.finish in _CUT_ANYWHERE or characters != generated.text
     text = cleaning.with_plain_line_ends(characters)
     yield None, text, 0
-    if Step.REPETITION in steps:
+    if FitStep.REPETITION in steps:
         kept = cut_repetition(near.line, text, near.below)
         if cut_anywhere and (loop := unfinished_loop(kept)) is not None:
             kept = kept[:loop]
         cut_anywhere = cut_anywhere or (len(kept) < len(text) and "\n" not in text[len(kept) :])
         text = kept
-        yield Step.REPETITION, text, 0
-    if Step.INDENTATION in steps:
+        yield FitStep.REPETITION, text, 0
+    if FitStep.INDENTATION in steps:
         text = end_with_block(near.line, text)
-        yield Step.INDENTATION, text, 0
-    if Step.ENDS in steps and cut_anywhere:
+        yield FitStep.INDENTATION, text, 0
+    if FitStep.ENDS in steps and cut_anywhere:
         text = whole_end(context, text, mid_word=generated.finish is Finish.MID_WORD)
-        yield Step.ENDS, text, 0
-    if Step.OVERLAP in steps:
+        yield FitStep.ENDS, text, 0
+    if FitStep.OVERLAP in steps:
         text = cleaning.as_typed(context.document.text, near.line, text)
-        yield Step.OVERLAP, *fit(context, text, ended=not cut_anywhere)
+        yield FitStep.OVERLAP, *fit(context, text, ended=not cut_anywhere)
     else:
         yield None, text.rstrip(), 0
 

@@ -15,7 +15,7 @@ from tabspec.text import uses_crlf
 _NEAR = 400
 
 
-class Step(StrEnum):
+class FitStep(StrEnum):
     """What is done to a text, in this order. Each can be left out, to see what it is worth (`tabspec evaluate`)."""
 
     REPETITION = "repetition"  # what repeats itself, or says the line below again
@@ -24,28 +24,30 @@ class Step(StrEnum):
     OVERLAP = "overlap"  # what stands behind the cursor already: no second bracket
 
 
-def around(context: EditContext, steps: Collection[Step] = frozenset(Step)) -> Around:
+def around(context: EditContext, steps: Collection[FitStep] = frozenset(FitStep)) -> Around:
     """What decides at ``context`` where a text is settled."""
     below = (line.strip() for line in _near_behind(context).splitlines()[1:])
     return Around(
         line_before(context),
         next((line for line in below if line), ""),
-        Step.REPETITION in steps,
-        Step.INDENTATION in steps,
+        FitStep.REPETITION in steps,
+        FitStep.INDENTATION in steps,
     )
 
 
-def settled(context: EditContext, text: str, steps: Collection[Step] = frozenset(Step)) -> int | None:
+def cut_point(context: EditContext, text: str, steps: Collection[FitStep] = frozenset(FitStep)) -> int | None:
     """Length of the shortest beginning of ``text``, written at ``context``, that is settled; None if it is not."""
     if not uses_crlf(context.document.text):
-        return around(context, steps).settled(text)
-    end = around(context, steps).settled(text.replace("\r\n", "\n"))  # as the model wrote it
+        return around(context, steps).cut_point(text)
+    end = around(context, steps).cut_point(text.replace("\r\n", "\n"))  # as the model wrote it
     return None if end is None else _behind(text, end)
 
 
-def settle(context: EditContext, generated: GeneratedText, steps: Collection[Step] = frozenset(Step)) -> GeneratedText:
+def truncate(
+    context: EditContext, generated: GeneratedText, steps: Collection[FitStep] = frozenset(FitStep)
+) -> GeneratedText:
     """``generated`` as a model would have written it at ``context`` that stops where its text is settled."""
-    end = settled(context, generated.text, steps)
+    end = cut_point(context, generated.text, steps)
     return generated if end is None else generated.stopped_at(end)
 
 

@@ -32,10 +32,10 @@ def check_model(
     elif is_address(name):
         parse_address(name)
     elif not is_hub_name(name):
-        from tabspec.models.files.folder import ModelFolder, speak  # imports tokenizers
+        from tabspec.models.files.folder import ModelFolder, load_tokenizer  # imports tokenizers
 
         folder = ModelFolder(find_folder(name))
-        speak(folder.tokenizer_json(), folder.model_type, str(folder.path), format)
+        load_tokenizer(folder.tokenizer_json(), folder.model_type, str(folder.path), format)
         _ = folder.weights  # raises where there are none
         if dtype != "auto" and decoder == "auto":
             from tabspec.models.decoders.llama_model import llama_shape  # imports torch

@@ -50,7 +50,7 @@ def load_model(
 
     shown = name or "bundled"
     folder = ModelFolder(BUNDLED if shown == "bundled" else find_folder(shown))
-    from tabspec.models.machine.memory import give_back
+    from tabspec.models.machine.memory import trim_heap
 
     model: Model
     if decoder != "transformers" and _is_llama(folder, decoder):
@@ -61,7 +61,7 @@ def load_model(
         from tabspec.models.decoders.transformers_model import load_transformers
 
         model = load_transformers(folder, shown, device=device, dtype=dtype, format=format)
-    give_back()
+    trim_heap()
     return model
 
 

@@ -43,7 +43,7 @@ class StopRule:
         """Length at which ``text`` has to be cut, or None while it may go on. That the first ``since`` characters may
         go on is known."""
         end = self._lines(text)
-        settled = self.around.settled(text, since) if self.around else None
+        settled = self.around.cut_point(text, since) if self.around else None
         return settled if end is None or (settled is not None and settled < end) else end
 
     def _lines(self, text: str) -> int | None:

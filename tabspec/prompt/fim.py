@@ -28,7 +28,7 @@ Part = Special | str
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class FimInput:
     """What a format renders: the text around the hole. ``head`` ends at the canonical cut; ``related`` holds
     (path, text) of other files."""
 
@@ -38,7 +38,7 @@ class Question:
     related: tuple[tuple[str, str], ...] = ()
 
 
-Layout = Callable[["FimFormat", Question], list[Part]]
+Layout = Callable[["FimFormat", FimInput], list[Part]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class FimFormat:
     needs: tuple[str, ...] = ()
     model_types: tuple[str, ...] = ()
 
-    def render(self, question: Question) -> tuple[Part, ...]:
+    def render(self, question: FimInput) -> tuple[Part, ...]:
         """The prompt up to where the text behind ``question.head`` is written. Empty texts are left out."""
         begin: list[Part] = [Special(self.begin)] if self.begin else []
         return tuple(part for part in begin + self.layout(self, question) if part != "")
@@ -76,24 +76,24 @@ class FimFormat:
         return all(t in vocabulary for t in self.markers) and (not self.model_types or model_type in self.model_types)
 
 
-def _ours(form: FimFormat, asked: Question) -> list[Part]:
+def _ours(form: FimFormat, asked: FimInput) -> list[Part]:
     parts: list[Part] = [Special(form.file), asked.path]
     for path, text in asked.related:
         parts += [Special("<|rel|>"), f"{path}\n{text}"]
     return [*parts, Special(form.suffix), asked.suffix, Special(form.prefix), asked.head]
 
 
-def _hole(form: FimFormat, asked: Question) -> list[Part]:
+def _hole(form: FimFormat, asked: FimInput) -> list[Part]:
     """Prefix first: prefix, suffix, and the middle marker behind which the model writes."""
     return [Special(form.prefix), asked.head, Special(form.suffix), asked.suffix, Special(form.middle)]
 
 
-def _joint(form: FimFormat, asked: Question) -> list[Part]:
+def _joint(form: FimFormat, asked: FimInput) -> list[Part]:
     """Suffix first, the paper's "variant 2": the prefix follows the middle marker, and the middle continues it."""
     return [Special(form.prefix), Special(form.suffix), asked.suffix, Special(form.middle), asked.head]
 
 
-def _qwen(form: FimFormat, asked: Question) -> list[Part]:
+def _qwen(form: FimFormat, asked: FimInput) -> list[Part]:
     parts: list[Part] = []
     for path, text in asked.related:
         parts += [Special(form.file), f"{path}\n{text}\n"]
@@ -102,7 +102,7 @@ def _qwen(form: FimFormat, asked: Question) -> list[Part]:
     return parts + _hole(form, asked)
 
 
-def _starcoder2(form: FimFormat, asked: Question) -> list[Part]:
+def _starcoder2(form: FimFormat, asked: FimInput) -> list[Part]:
     parts: list[Part] = []
     for path, text in asked.related:
         parts += [Special(form.file), f"{path}\n{text}"]
@@ -111,37 +111,37 @@ def _starcoder2(form: FimFormat, asked: Question) -> list[Part]:
     return [*parts, Special(form.file), marker, named, *hole]
 
 
-def _starcoder(form: FimFormat, asked: Question) -> list[Part]:
+def _starcoder(form: FimFormat, asked: FimInput) -> list[Part]:
     parts: list[Part] = []
     for path, text in asked.related:
         parts += [Special(form.file), f"{path}\n{text}\n"]
     return parts + _joint(form, asked)
 
 
-def _deepseek(form: FimFormat, asked: Question) -> list[Part]:
+def _deepseek(form: FimFormat, asked: FimInput) -> list[Part]:
     return [*(f"#{path}\n{text}\n" for path, text in asked.related), *_hole(form, asked)]
 
 
-def _codegemma(form: FimFormat, asked: Question) -> list[Part]:
+def _codegemma(form: FimFormat, asked: FimInput) -> list[Part]:
     parts: list[Part] = []
     for path, text in asked.related:
         parts += [f"{path}\n{text}", Special(form.file)]
     return [*parts, *([f"{asked.path}\n"] if asked.related else []), *_hole(form, asked)]
 
 
-def _codellama(form: FimFormat, asked: Question) -> list[Part]:
+def _codellama(form: FimFormat, asked: FimInput) -> list[Part]:
     # It knows no marker for files: related text is a comment with the name, and the text, before the prefix.
     related = [f"# {path}\n{text}\n" for path, text in asked.related]
     *front, head = _joint(form, asked)
     return [*front, *related, head]
 
 
-def _codestral(form: FimFormat, asked: Question) -> list[Part]:
+def _codestral(form: FimFormat, asked: FimInput) -> list[Part]:
     related = [f"+++++ {path}\n{text}\n" for path, text in asked.related]
     return [Special(form.suffix), asked.suffix, Special(form.prefix), *related, asked.head]
 
 
-def _mellum(form: FimFormat, asked: Question) -> list[Part]:
+def _mellum(form: FimFormat, asked: FimInput) -> list[Part]:
     parts: list[Part] = []
     for path, text in (*asked.related, (asked.path, "")) if asked.related or asked.path else ():
         parts += [Special(form.file), f"{path}\n{text}"]

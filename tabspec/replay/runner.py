@@ -24,9 +24,9 @@ from tabspec.replay.results.result import (
     keystrokes_saved,
 )
 from tabspec.replay.sessions.session import Session
-from tabspec.replay.users.oracle import Foresight
+from tabspec.replay.users.oracle import OraclePredictor
 from tabspec.replay.users.thinking import QUICK, Thinking
-from tabspec.replay.users.user import Player, Step, StepKind, User
+from tabspec.replay.users.user import Player, StepKind, User, UserStep
 from tabspec.suggestion import Answer, Miss, Reason, Source, Suggestion
 
 # Points of the completion cache's size over time that a run keeps: more than a picture has pixels for.
@@ -78,7 +78,7 @@ async def replay(
     session = first_edits(session, setting.limit)
     think = Thinking(setting.think_ms / 1000, setting.jitter, setting.burst, seed=setting.seed)
     player = Player(session, setting.user, think)
-    acceptance = Foresight(player) if setting.perfect else None
+    acceptance = OraclePredictor(player) if setting.perfect else None
     engine = CompletionEngine(model, setting.config, slots=setting.slots, acceptance=acceptance)
     stage = _Stage(player, engine, check, knows)
     interrupted = False
@@ -116,8 +116,8 @@ class _Stage:
         self.rejected = 0
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
-        self._asked: _Asked | None = None  # the request under way
-        self._shown: _Asked | None = None  # the one whose answer is on the screen
+        self._asked: _PendingRequest | None = None  # the request under way
+        self._shown: _PendingRequest | None = None  # the one whose answer is on the screen
         self._asking: set[asyncio.Task[None]] = set()
 
     @property
@@ -147,7 +147,7 @@ class _Stage:
             await asyncio.wait(self._asking)
         self._sample()
 
-    def _perform(self, step: Step) -> None:
+    def _perform(self, step: UserStep) -> None:
         before, shown = self.player.context, self._shown
         self.player.perform(max(self.now, step.time))
         context, self._shown = self.player.context, None
@@ -170,13 +170,13 @@ class _Stage:
         number = len(self.records)
         position = context.document.position(context.offset)
         self.records.append(RequestRecord(self.now, 0.0, Source.NONE, tab=tab, line=position.line + 1))
-        asked = _Asked(number, context)
+        asked = _PendingRequest(number, context)
         asked.task = asyncio.create_task(self._answer(asked))
         self._asked = asked
         self._asking.add(asked.task)
         asked.task.add_done_callback(self._asking.discard)
 
-    async def _answer(self, asked: _Asked) -> None:
+    async def _answer(self, asked: _PendingRequest) -> None:
         answer = await self.engine.complete(asked.context)
         asked.suggestion = answer.suggestion
         if answer.reason in (Reason.FAILED, Reason.UNAVAILABLE):
@@ -185,7 +185,7 @@ class _Stage:
         self.records[asked.number] = _record(self.records[asked.number], answer, known)
         self._sample()
 
-    async def _show(self, asked: _Asked) -> None:
+    async def _show(self, asked: _PendingRequest) -> None:
         """The latest request is answered: put the suggestion on the screen, and let the user see it."""
         asked.task.result()
         self._asked = None
@@ -211,7 +211,7 @@ class _Stage:
             self.samples = self.samples[::2]
 
 
-class _Asked:
+class _PendingRequest:
     """A request of the stage's: its number in the records, and its answer once there is one."""
 
     task: asyncio.Task[None]

@@ -18,7 +18,7 @@ NAME = "checkpoint.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class RunPosition:
     """Where a run stands: steps done, tokens seen, seconds spent, and where in the data it is."""
 
     step: int = 0
@@ -41,7 +41,11 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[st
 
 
 def save_checkpoint(
-    path: Path, weights: Mapping[str, Tensor], optimizer: Mapping[str, Tensor], at: Position, run: Mapping[str, object]
+    path: Path,
+    weights: Mapping[str, Tensor],
+    optimizer: Mapping[str, Tensor],
+    at: RunPosition,
+    run: Mapping[str, object],
 ) -> None:
     """Write a checkpoint. ``run`` is what a run that continues it must agree with (architecture, seed, ...)."""
     tensors = {f"weights/{name}": tensor for name, tensor in weights.items()}
@@ -49,13 +53,13 @@ def save_checkpoint(
     save_tensors(tensors, path, {"position": json.dumps(asdict(at)), "run": json.dumps(dict(run))})
 
 
-def load_checkpoint(path: Path, run: Mapping[str, object]) -> tuple[dict[str, Tensor], dict[str, Tensor], Position]:
+def load_checkpoint(path: Path, run: Mapping[str, object]) -> tuple[dict[str, Tensor], dict[str, Tensor], RunPosition]:
     """Weights, optimizer state and position. Raises `InputError` if it is no checkpoint, or one of another run."""
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             stored = json.loads(metadata["run"])
-            at = Position(**json.loads(metadata["position"]))
+            at = RunPosition(**json.loads(metadata["position"]))
             for key, value in json.loads(json.dumps(dict(run))).items():
                 if stored.get(key) != value:
                     raise InputError(

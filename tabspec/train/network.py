@@ -151,7 +151,7 @@ class Mlp(nn.Module):
         return result
 
 
-class Layer(nn.Module):
+class TrainedLayer(nn.Module):
     """One layer: attention, then the feed-forward part, each behind a norm and added to the stream."""
 
     def __init__(self, shape: Shape) -> None:
@@ -173,7 +173,7 @@ class Body(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.embed_tokens = nn.Embedding(shape.vocabulary, shape.hidden)
-        self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.layers))
+        self.layers = nn.ModuleList(TrainedLayer(shape) for _ in range(shape.layers))
         self.norm = Norm(shape.hidden, shape.norm_epsilon)
 
 

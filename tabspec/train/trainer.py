@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tabspec.errors import TabspecError
 from tabspec.train import checkpoint
-from tabspec.train.checkpoint import Position
+from tabspec.train.checkpoint import RunPosition
 from tabspec.train.examples.parts import MIDDLE_WEIGHT, Part, Rows, parts_of, tokens_of
 from tabspec.train.examples.rows import Batches
 from tabspec.train.examples.stream import DataConfig, RowStream
@@ -74,7 +74,7 @@ class Trainer:
         self.config, self.data, self.out = config, data, out
         torch.manual_seed(data.seed)
         self.network = Network(config.shape)
-        self.at = Position()
+        self.at = RunPosition()
         path = out / checkpoint.NAME
         weights, optimizer = start, None
         if path.is_file():
@@ -134,7 +134,7 @@ class Trainer:
             counted, steps_counted = counted + tokens, steps_counted + 1
             now = time.monotonic()
             chunk, skip = batches.position
-            self.at = Position(self.at.step + 1, self.at.tokens + tokens, before + now - begun, chunk, skip)
+            self.at = RunPosition(self.at.step + 1, self.at.tokens + tokens, before + now - begun, chunk, skip)
             progress = budget.progress(self.at.step, self.at.seconds)
             if self.at.step % config.log_every and progress < 1:
                 continue

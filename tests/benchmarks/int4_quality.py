@@ -18,7 +18,7 @@ import tabspec.replay
 from tabspec.models.decoders.llama import LlamaDecoder
 from tabspec.models.decoders.llama_model import compiled_decoder, llama_shape, load_weights
 from tabspec.models.files import int4
-from tabspec.models.files.folder import ModelFolder, speak
+from tabspec.models.files.folder import ModelFolder, load_tokenizer
 from tabspec.models.load import BUNDLED
 from tabspec.models.local.slots import Decoder
 from tabspec.replay.sessions.session_file import read_session
@@ -65,7 +65,7 @@ def main() -> None:
     folder = ModelFolder(BUNDLED)
     shape, weights = llama_shape(folder), load_weights(folder)
     assert shape
-    vocabulary, _ = speak(folder.tokenizer_json(), folder.model_type, "bundled")
+    vocabulary, _ = load_tokenizer(folder.tokenizer_json(), folder.model_type, "bundled")
     files = [path for path in sorted(SESSIONS.glob("*.jsonl.gz")) if ".side." not in path.name]
     texts = [vocabulary.encode(read_session(path).final_text())[:MOST_TOKENS] for path in files]
     print(f"{len(texts)} texts, {sum(map(len, texts)):,} tokens")

@@ -20,7 +20,7 @@ from tabspec.config import DaemonMode
 from tabspec.errors import InputError, ModelUnavailable
 from tabspec.models.daemon import shared
 from tabspec.models.daemon.client import Connection, ask
-from tabspec.models.daemon.place import Place, find, identity
+from tabspec.models.daemon.place import DaemonFolder, find, identity
 from tabspec.models.daemon.shared import SharedModel
 from tabspec.models.load import load_model
 from tabspec.models.messages import from_line, request_fields, to_line
@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[DaemonFolder]:
     with tempfile.TemporaryDirectory(prefix="ts-") as base:
         monkeypatch.setenv("XDG_RUNTIME_DIR", base)
         made = find(make=True)
@@ -52,7 +52,7 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
 
 @pytest.fixture(scope="module")
 def running(folder: str) -> Iterator[str]:
-    """One daemon for all tests that leave it as it was: the runtime folder of its socket."""
+    """One daemon for all tests that leave it was: the runtime folder of its socket."""
     with tempfile.TemporaryDirectory(prefix="ts-") as base:
         command = [sys.executable, "-m", "tabspec", "daemon", "--model", folder]
         process = subprocess.Popen(command, env=os.environ | {"XDG_RUNTIME_DIR": base})
@@ -64,7 +64,7 @@ def running(folder: str) -> Iterator[str]:
 
 
 @pytest.fixture
-async def there(running: str, monkeypatch: pytest.MonkeyPatch) -> Place:
+async def there(running: str, monkeypatch: pytest.MonkeyPatch) -> DaemonFolder:
     """Where `running` listens."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", running)
     found = find(make=True)
@@ -74,20 +74,20 @@ async def there(running: str, monkeypatch: pytest.MonkeyPatch) -> Place:
     return found
 
 
-async def status(place: Place) -> dict[str, Any]:
+async def status(place: DaemonFolder) -> dict[str, Any]:
     answer = await ask(place, "status")
     assert answer
     return answer
 
 
-def _end_quietly(place: Place) -> None:
+def _end_quietly(place: DaemonFolder) -> None:
     """End the daemon that a client has started, if there is one."""
     with contextlib.suppress(ModelUnavailable):
         asyncio.run(ask(place, "stop"))
 
 
 @contextlib.asynccontextmanager
-async def daemon(place: Place, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def daemon(place: DaemonFolder, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """A daemon that listens. It is ended with the block, whatever has become of it."""
     before = place.mark()
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tabspec", "daemon", *arguments)
@@ -132,7 +132,7 @@ async def until(condition: Callable[[], bool]) -> None:
     raise AssertionError("it did not come about")
 
 
-async def test_clients_share_one_process_and_get_the_models_answers(there: Place, folder: str) -> None:
+async def test_clients_share_one_process_and_get_the_models_answers(there: DaemonFolder, folder: str) -> None:
     local, before = load_model(folder), (await status(there))["requests"]
     async with client(folder) as one, client(folder) as two:
         assert (await one.start()).fingerprint == (await two.start()).fingerprint == local.info.fingerprint
@@ -145,13 +145,13 @@ async def test_clients_share_one_process_and_get_the_models_answers(there: Place
         assert (told["clients"], told["requests"] - before, told["state"]) == (2, 2 * len(asked), "ready")
 
 
-async def test_only_the_user_can_reach_it(there: Place) -> None:
+async def test_only_the_user_can_reach_it(there: DaemonFolder) -> None:
     assert stat.S_IMODE(there.socket.stat().st_mode) == 0o600
     assert stat.S_IMODE(there.folder.stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("spoil", ["mode", "link"])
-def test_a_folder_that_others_can_write_to_is_not_used(place: Place, spoil: str) -> None:
+def test_a_folder_that_others_can_write_to_is_not_used(place: DaemonFolder, spoil: str) -> None:
     if spoil == "mode":
         place.folder.chmod(0o777)
     else:
@@ -161,7 +161,9 @@ def test_a_folder_that_others_can_write_to_is_not_used(place: Place, spoil: str)
         find()
 
 
-async def test_killed_in_the_middle_of_a_suggestion(place: Place, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_killed_in_the_middle_of_a_suggestion(
+    place: DaemonFolder, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The request fails, the next one gets its answer from a worker of the client's own; a new daemon gets the client
     back."""
     monkeypatch.setattr(shared, "LOOK_S", 0.05)
@@ -189,7 +191,7 @@ async def test_killed_in_the_middle_of_a_suggestion(place: Place, folder: str, m
             assert states[-1] is WorkerState.READY
 
 
-async def test_who_asks_nothing_starts_no_worker_when_the_daemon_goes(place: Place, folder: str) -> None:
+async def test_who_asks_nothing_starts_no_worker_when_the_daemon_goes(place: DaemonFolder, folder: str) -> None:
     async with client(folder) as model:
         async with daemon(place, "--model", folder):
             await model.start()
@@ -199,7 +201,7 @@ async def test_who_asks_nothing_starts_no_worker_when_the_daemon_goes(place: Pla
         assert model.pid is not None
 
 
-async def test_its_model_dies_and_is_started_again(place: Place, tmp_path: Path) -> None:
+async def test_its_model_dies_and_is_started_again(place: DaemonFolder, tmp_path: Path) -> None:
     # Sixteen times as many layers as the others' model: it must not have said everything by the time it dies.
     folder = str(tiny.save_model(tmp_path / "slow", tiny.byte_level(tiny.OURS), num_hidden_layers=32))
     async with daemon(place, "--model", folder), client(folder) as model:
@@ -217,7 +219,7 @@ async def test_its_model_dies_and_is_started_again(place: Place, tmp_path: Path)
 
 
 async def test_another_model_another_version_a_changed_file(
-    there: Place, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    there: DaemonFolder, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = str(tiny.save_model(tmp_path / "other", tiny.byte_level(tiny.OURS), seed=1))
     async with client(other) as model:
@@ -238,7 +240,7 @@ async def test_another_model_another_version_a_changed_file(
     os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-async def test_the_second_daemon_says_so_and_leaves_the_first_alone(there: Place) -> None:
+async def test_the_second_daemon_says_so_and_leaves_the_first_alone(there: DaemonFolder) -> None:
     done = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "tabspec", "daemon"],
@@ -249,7 +251,7 @@ async def test_the_second_daemon_says_so_and_leaves_the_first_alone(there: Place
     assert await ask(there, "status")
 
 
-async def test_status_and_stop(place: Place, folder: str) -> None:
+async def test_status_and_stop(place: DaemonFolder, folder: str) -> None:
     def run(*arguments: str) -> tuple[int, str]:
         done = subprocess.run(
             [sys.executable, "-m", "tabspec", "daemon", *arguments],
@@ -267,7 +269,7 @@ async def test_status_and_stop(place: Place, folder: str) -> None:
     assert not place.socket.exists()
 
 
-async def test_it_goes_when_nobody_is_left(place: Place, folder: str) -> None:
+async def test_it_goes_when_nobody_is_left(place: DaemonFolder, folder: str) -> None:
     async with daemon(place, "--model", folder, "--idle", "0.2") as process:
         async with client(folder) as model:
             await model.start()
@@ -275,7 +277,7 @@ async def test_it_goes_when_nobody_is_left(place: Place, folder: str) -> None:
         assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
 
 
-async def test_a_client_can_start_it(place: Place, folder: str) -> None:
+async def test_a_client_can_start_it(place: DaemonFolder, folder: str) -> None:
     async with client(folder, mode=DaemonMode.START) as one, client(folder, mode=DaemonMode.START) as two:
         await asyncio.gather(one.start(), two.start())
         assert one.shared and two.shared and one.pid == two.pid
@@ -283,7 +285,7 @@ async def test_a_client_can_start_it(place: Place, folder: str) -> None:
     assert await ask(place, "stop")
 
 
-async def test_a_model_that_cannot_be_used_ends_it(place: Place) -> None:
+async def test_a_model_that_cannot_be_used_ends_it(place: DaemonFolder) -> None:
     done = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "tabspec", "daemon", "--model", "/nowhere/model"],
@@ -295,7 +297,7 @@ async def test_a_model_that_cannot_be_used_ends_it(place: Place) -> None:
 BAD = [b"", b"\n", b"hello\n", b'{"op":"load"}\n', b'{"op":"dance"}\n', b'{"op":"load","identity":[]}\n', b"\xff\xfe\n"]
 
 
-async def test_nonsense_disturbs_nobody(there: Place, folder: str) -> None:
+async def test_nonsense_disturbs_nobody(there: DaemonFolder, folder: str) -> None:
     async with client(folder) as model:
         await model.start()
         for line in BAD:
@@ -316,7 +318,7 @@ async def test_nonsense_disturbs_nobody(there: Place, folder: str) -> None:
         assert await text(model, question(200))
 
 
-async def test_who_asks_too_much_at_a_time_is_told(there: Place, folder: str) -> None:
+async def test_who_asks_too_much_at_a_time_is_told(there: DaemonFolder, folder: str) -> None:
     connection = await Connection.open(there, folder, lambda *_: None)
     await connection.ready()
     results = await asyncio.gather(*(text(connection, question(200)) for _ in range(200)), return_exceptions=True)

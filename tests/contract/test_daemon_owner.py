@@ -20,7 +20,7 @@ import pytest
 from tabspec.errors import InputError
 from tabspec.models.daemon import private
 from tabspec.models.daemon.client import Connection, ask
-from tabspec.models.daemon.place import Place, find
+from tabspec.models.daemon.place import DaemonFolder, find
 from tabspec.models.daemon.private import NotOurs, check_peer, opened_folder, peer_user
 from tabspec.models.daemon.server import Daemon
 from tabspec.models.daemon.shared import SharedModel
@@ -44,7 +44,7 @@ def shared_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def place(shared_folder: Path) -> Place:
+def place(shared_folder: Path) -> DaemonFolder:
     return find(make=True)
 
 
@@ -115,7 +115,7 @@ async def test_another_users_folder_is_not_used(mode: str, shared_folder: Path) 
 
 
 @as_root
-async def test_another_user_who_listens_in_our_folder_hears_nothing(place: Place) -> None:
+async def test_another_user_who_listens_in_our_folder_hears_nothing(place: DaemonFolder) -> None:
     """Folder and socket are ours, as if they had been given away; who listens is another user."""
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(place.socket))
@@ -127,7 +127,7 @@ async def test_another_user_who_listens_in_our_folder_hears_nothing(place: Place
 
 
 @as_root
-async def test_another_user_is_no_client(place: Place) -> None:
+async def test_another_user_is_no_client(place: DaemonFolder) -> None:
     """Even if the socket were open to all: the daemon says nothing and ends the connection; ours goes on."""
     async with serving(place):
         place.folder.chmod(0o711)
@@ -141,7 +141,7 @@ async def test_another_user_is_no_client(place: Place) -> None:
 
 
 @asynccontextmanager
-async def serving(place: Place) -> AsyncIterator[None]:
+async def serving(place: DaemonFolder) -> AsyncIterator[None]:
     """A daemon in this process, whose model never gets ready."""
     with place.owned() as listening:
         daemon = Daemon(None, command=(sys.executable, "-I", "-c", "import sys; sys.stdin.read()"))
@@ -157,7 +157,7 @@ async def serving(place: Place) -> AsyncIterator[None]:
 # --- what any user can check ------------------------------------------------------------------------------------------
 
 
-async def test_ours_is_used(place: Place) -> None:
+async def test_ours_is_used(place: DaemonFolder) -> None:
     assert place.folder.name == f"tabspec-{os.geteuid()}"
     assert stat.S_IMODE(place.folder.stat().st_mode) == 0o700
     async with serving(place):
@@ -167,7 +167,7 @@ async def test_ours_is_used(place: Place) -> None:
     assert place.mark() is None
 
 
-def spoil(place: Place, how: str) -> None:
+def spoil(place: DaemonFolder, how: str) -> None:
     if how == "mode":
         place.folder.chmod(0o770)
     elif how == "link to a folder":
@@ -184,7 +184,7 @@ def spoil(place: Place, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["mode", "link to a folder", "link to nothing", "file"])
-async def test_a_folder_that_changes_later_is_not_used(place: Place, how: str) -> None:
+async def test_a_folder_that_changes_later_is_not_used(place: DaemonFolder, how: str) -> None:
     spoil(place, how)
     assert place.mark() is None
     with pytest.raises(OSError):
@@ -196,7 +196,7 @@ async def test_a_folder_that_changes_later_is_not_used(place: Place, how: str) -
         raise AssertionError("it must not listen there")
 
 
-async def test_links_in_the_folder_are_not_followed(place: Place) -> None:
+async def test_links_in_the_folder_are_not_followed(place: DaemonFolder) -> None:
     outside = place.folder.with_name("outside")
     with closing(socket.socket(socket.AF_UNIX)) as listening:
         listening.bind(str(outside))
@@ -211,7 +211,7 @@ async def test_links_in_the_folder_are_not_followed(place: Place) -> None:
     assert not place.folder.with_name("victim").exists()
 
 
-async def test_the_peer_is_checked_on_both_sides(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_peer_is_checked_on_both_sides(place: DaemonFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """As seen by another user: whoever this process is not."""
     ours = os.geteuid()
     one, other = socket.socketpair(socket.AF_UNIX)
@@ -250,7 +250,7 @@ def test_users_of_other_systems_kernels(monkeypatch: pytest.MonkeyPatch) -> None
     assert peer_user(Connected()) == 501  # type: ignore[arg-type]
 
 
-def test_an_opened_folder_is_the_one_that_was_looked_at(place: Place) -> None:
+def test_an_opened_folder_is_the_one_that_was_looked_at(place: DaemonFolder) -> None:
     with opened_folder(place.folder) as folder:
         place.folder.rename(place.folder.with_name("away"))
         place.folder.mkdir(0o700)
@@ -258,7 +258,7 @@ def test_an_opened_folder_is_the_one_that_was_looked_at(place: Place) -> None:
     assert place.folder.with_name("away").joinpath("note").exists() and not list(place.folder.iterdir())
 
 
-def test_no_port_is_listened_on(place: Place) -> None:
+def test_no_port_is_listened_on(place: DaemonFolder) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tabspec", "daemon", "--tcp", "0"],
         capture_output=True, text=True, timeout=PATIENCE, check=False,

@@ -88,7 +88,7 @@ async def test_exact_answers_equal_those_of_the_model_in_this_process(tmp_path: 
     export_gguf(BUNDLED, out, Weights.F32)
     local = load_model(None, dtype="float32", device="cpu")
     assert isinstance(local, LocalModel)
-    local.local.recaller = None  # what the rest of the file says is mixed in in this process only
+    local.local.ngram_caches = None  # what the rest of the file says is mixed in in this process only
     texts = [
         file.read_text("utf-8") for file in sorted((REPOSITORY / "tests" / "fixtures" / "code" / "engine").glob("*.py"))
     ]

@@ -23,7 +23,7 @@ from tabspec.cluster.turns import TurnTaking
 from tabspec.errors import ModelUnavailable
 from tabspec.fitting.early_stop import Around
 from tabspec.models.daemon.client import Connection, ask
-from tabspec.models.daemon.place import Place, identity
+from tabspec.models.daemon.place import DaemonFolder, identity
 from tabspec.models.daemon.server import HELLO_BYTES, Daemon
 from tabspec.models.messages import LONGEST_LINE, from_line, request_fields, to_line
 from tabspec.models.process.heartbeat import TICK_S
@@ -95,7 +95,7 @@ async def test_the_worker(count: int) -> None:
 
 
 @contextlib.asynccontextmanager
-async def daemon(place: Place) -> AsyncIterator[Connection]:
+async def daemon(place: DaemonFolder) -> AsyncIterator[Connection]:
     """A daemon in this process, and a client that behaves."""
     with place.owned() as listening:
         served = Daemon(None, command=WORKER)
@@ -113,8 +113,8 @@ async def daemon(place: Place) -> AsyncIterator[Connection]:
 
 
 @pytest.fixture
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return Place(tmp_path_factory.mktemp("d", numbered=True))
+def place(tmp_path_factory: pytest.TempPathFactory) -> DaemonFolder:
+    return DaemonFolder(tmp_path_factory.mktemp("d", numbered=True))
 
 
 async def drain(reader: asyncio.StreamReader) -> None:
@@ -124,7 +124,7 @@ async def drain(reader: asyncio.StreamReader) -> None:
 
 
 @contextlib.asynccontextmanager
-async def hostile(place: Place) -> AsyncIterator[Callable[[bytes], Any]]:
+async def hostile(place: DaemonFolder) -> AsyncIterator[Callable[[bytes], Any]]:
     """A connection that has been greeted; give it lines to send."""
     reader, writer = await asyncio.open_unix_connection(place.socket)
     writer.write(to_line("load", identity=identity(None), token=""))
@@ -142,7 +142,7 @@ async def hostile(place: Place) -> AsyncIterator[Callable[[bytes], Any]]:
 
 
 @COUNTS
-async def test_the_daemon(place: Place, count: int) -> None:
+async def test_the_daemon(place: DaemonFolder, count: int) -> None:
     async with daemon(place) as client, hostile(place) as send:
         for number, line in enumerate(messages(LINES, seed=count, count=count, ids=IDS), 1):
             await send(line.replace(b"\n", b" ") + b"\n")
@@ -152,7 +152,7 @@ async def test_the_daemon(place: Place, count: int) -> None:
         assert status and status["clients"] == 2, "the hostile one is still connected"
 
 
-async def test_forty_requests_with_one_id_harm_nobody(place: Place) -> None:
+async def test_forty_requests_with_one_id_harm_nobody(place: DaemonFolder) -> None:
     async with daemon(place) as client, hostile(place) as send:
         for _ in range(40):
             await send(to_line("request", id=1, request=request_fields(REQUEST)) + to_line("cancel", id=1))
@@ -162,7 +162,7 @@ async def test_forty_requests_with_one_id_harm_nobody(place: Place) -> None:
             assert await answer(client) == WHOLE
 
 
-async def test_before_the_handshake_little_is_read(place: Place) -> None:
+async def test_before_the_handshake_little_is_read(place: DaemonFolder) -> None:
     async with daemon(place) as client:
         reader, writer = await asyncio.open_unix_connection(place.socket)
         writer.write(b'{"op":"load","identity":"' + b"x" * HELLO_BYTES + b'"}\n')
@@ -173,7 +173,7 @@ async def test_before_the_handshake_little_is_read(place: Place) -> None:
 
 
 @pytest.mark.parametrize("count", [300, pytest.param(5_000, marks=NIGHTLY)])
-async def test_mutated_greetings(place: Place, count: int) -> None:
+async def test_mutated_greetings(place: DaemonFolder, count: int) -> None:
     greetings: list[Any] = [{"op": "load", "identity": identity(None), "token": ""}, {"op": "status", "token": ""}]
     async with daemon(place) as client:
         for number, line in enumerate(messages(greetings, seed=count, count=count), 1):

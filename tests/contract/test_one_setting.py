@@ -187,7 +187,7 @@ async def test_the_benchmark_tells_our_share_and_how_soon_a_slot_is_free(address
 async def test_what_differs(address: str) -> None:
     """Recall looks at the whole file with the model's own distribution, which a server does not give away."""
     local, server = load_model("bundled"), load_model(address)
-    assert isinstance(local, LocalModel) and local.local.recaller is not None
+    assert isinstance(local, LocalModel) and local.local.ngram_caches is not None
     assert isinstance(server, HttpModel) and not hasattr(server, "local")
     await server.close()
     await local.close()

@@ -13,7 +13,7 @@ import pytest
 
 from tabspec.config import EngineConfig
 from tabspec.lab.capacity.play import play_users
-from tabspec.lab.capacity.population import Part, population
+from tabspec.lab.capacity.population import SessionPart, population
 from tabspec.models.http import HttpModel
 from tabspec.models.load import load_model
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo, StopRule
@@ -178,7 +178,7 @@ def test_a_replica_and_then_a_node_die_and_no_editor_sees_an_error(nodes: TwoNod
         async def close(self) -> None:
             await self.model.close()
 
-    async def model_for(part: Part) -> Model:
+    async def model_for(part: SessionPart) -> Model:
         return Checked(part.user)
 
     async def load() -> tuple[float, list[str]]:
@@ -189,7 +189,7 @@ def test_a_replica_and_then_a_node_die_and_no_editor_sees_an_error(nodes: TwoNod
             loop.create_task(later(KILL_NODE, nodes.kill_other_node)),
         ]
         parts = list(population([typing(SECONDS)], EDITORS, SECONDS))
-        parts = [Part(part.user, typing(SECONDS), part.offset) for part in parts]
+        parts = [SessionPart(part.user, typing(SECONDS), part.offset) for part in parts]
         setting = Setting(config=EngineConfig(max_lines=9), slots=2, clock="wall")
         runs = await play_users(parts, model_for, setting, lambda share: None)
         for killer in killers:

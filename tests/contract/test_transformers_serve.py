@@ -88,7 +88,7 @@ async def text(model: Any, asked: GenerationRequest) -> str:
 async def test_greedy_answers_equal_those_of_the_model_in_this_process(url: str, folder: Path) -> None:
     local = load_model(str(folder), device="cpu", dtype="float32")
     assert isinstance(local, LocalModel)
-    local.local.recaller = None  # what the rest of the file says is mixed in in this process only
+    local.local.ngram_caches = None  # what the rest of the file says is mixed in in this process only
     model = HttpModel(url)
     told = 0
     for at in range(60, 600, 30):

@@ -52,7 +52,7 @@ async def read(model: WorkerModel, request: GenerationRequest) -> list[Chunk]:
     return [chunk async for chunk in model.stream(request)]
 
 
-# To start a worker takes a second: those that leave it as it was share one.
+# To start a worker takes a second: those that leave it was share one.
 together = pytest.mark.asyncio(loop_scope="module")
 
 

@@ -11,7 +11,7 @@ from tabspec.lab.measuring.decoding import random_weights  # isort: skip
 from tabspec.lab.measuring.gpu_decoding import SHAPES  # isort: skip
 from tabspec.models.decoders.llama import LlamaDecoder  # isort: skip
 from tabspec.models.decoders.llama_cuda import KINDS, CudaDecoder, fused  # isort: skip
-from tabspec.models.local.logits import Row
+from tabspec.models.local.logits import Logits
 
 import pytest  # isort: skip
 
@@ -25,7 +25,7 @@ TOKENS = torch.randint(0, SHAPE.vocabulary, (200,), generator=torch.Generator().
 SINGLE, ROWS = (16, 64, 4, 1), (64, 64, 4, 2)
 
 
-def close(one: Row, two: Row) -> bool:
+def close(one: Logits, two: Logits) -> bool:
     if DTYPE is torch.float32:
         return np.allclose(one, two, rtol=1e-4, atol=1e-4)
     return float(np.linalg.norm(one - two) / np.linalg.norm(two)) < 0.02  # bfloat16: eight bits, over two layers

@@ -17,7 +17,7 @@ import pytest
 from lsp_client import PATIENCE, Client, environment
 
 from tabspec.models.daemon.client import ask
-from tabspec.models.daemon.place import Place, find
+from tabspec.models.daemon.place import DaemonFolder, find
 
 pytestmark = pytest.mark.slow
 
@@ -25,14 +25,14 @@ TEXT = "def add(a, b):\n    return a + b\n\n\ndef subtract(a, b):\n"
 
 
 @pytest.fixture
-def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[DaemonFolder]:
     with tempfile.TemporaryDirectory(prefix="ts-") as base:  # short: a socket's path has 108 bytes at most
         monkeypatch.setenv("XDG_RUNTIME_DIR", base)
         yield find(make=True)
 
 
 @contextlib.asynccontextmanager
-async def daemon(place: Place) -> AsyncIterator[asyncio.subprocess.Process]:
+async def daemon(place: DaemonFolder) -> AsyncIterator[asyncio.subprocess.Process]:
     """A daemon with the bundled model, loaded."""
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tabspec", "daemon", env=environment())
     try:
@@ -47,7 +47,7 @@ async def daemon(place: Place) -> AsyncIterator[asyncio.subprocess.Process]:
         await asyncio.wait_for(process.wait(), PATIENCE)
 
 
-async def told(place: Place) -> dict[str, Any]:
+async def told(place: DaemonFolder) -> dict[str, Any]:
     """What the daemon says of itself; nothing while none listens."""
     if not place.socket.exists():
         return {}
@@ -64,7 +64,7 @@ async def worker_is(client: Client, wanted: int | None, but_not: int | None = No
             await asyncio.sleep(0.05)  # another process, which tells nobody
 
 
-async def test_a_real_server_with_a_daemon_without_it_and_with_it_again(place: Place) -> None:
+async def test_a_real_server_with_a_daemon_without_it_and_with_it_again(place: DaemonFolder) -> None:
     client = await Client.start()
     try:
         async with daemon(place) as process:
@@ -102,7 +102,7 @@ async def test_a_real_server_with_a_daemon_without_it_and_with_it_again(place: P
         await client.kill()
 
 
-async def test_the_command_for_one_suggestion_asks_the_daemon(place: Place, tmp_path: Path) -> None:
+async def test_the_command_for_one_suggestion_asks_the_daemon(place: DaemonFolder, tmp_path: Path) -> None:
     file = tmp_path / "a.py"
     file.write_text(TEXT)
     command = [sys.executable, "-m", "tabspec", "complete", str(file), "--line", "6", "--column", "1"]

@@ -19,7 +19,7 @@ from lsp_client import PATIENCE, Client
 from test_beside_daemon import TEXT, daemon, place, told, worker_is
 from test_worker_deaths import gone
 
-from tabspec.models.daemon.place import Place
+from tabspec.models.daemon.place import DaemonFolder
 
 pytestmark = pytest.mark.slow
 __all__ = ["place"]
@@ -67,7 +67,7 @@ async def suggestion(client: Client) -> None:
             pass  # a model that loads is waited for by each request, `patience` seconds
 
 
-async def test_a_stopped_worker(place: Place) -> None:
+async def test_a_stopped_worker(place: DaemonFolder) -> None:
     async with server(daemon="off") as client:
         await suggestion(client)
         worker = await worker_is(client, None)
@@ -81,7 +81,7 @@ async def test_a_stopped_worker(place: Place) -> None:
         assert await client.stop() == 0
 
 
-async def test_a_stopped_worker_that_goes_on_in_time_is_kept(place: Place) -> None:
+async def test_a_stopped_worker_that_goes_on_in_time_is_kept(place: DaemonFolder) -> None:
     async with server(daemon="off") as client:
         await suggestion(client)
         worker = await worker_is(client, None)
@@ -92,7 +92,7 @@ async def test_a_stopped_worker_that_goes_on_in_time_is_kept(place: Place) -> No
         assert (status["state"], status["pid"]) == ("ready", worker)
 
 
-async def test_a_stopped_daemon_under_an_editor(place: Place) -> None:
+async def test_a_stopped_daemon_under_an_editor(place: DaemonFolder) -> None:
     async with daemon(place) as process, server() as client:
         shared = (await told(place))["worker"]
         await suggestion(client)
@@ -107,7 +107,7 @@ async def test_a_stopped_daemon_under_an_editor(place: Place) -> None:
         await gone(own)
 
 
-async def test_an_editor_that_is_opened_beside_a_stopped_daemon(place: Place) -> None:
+async def test_an_editor_that_is_opened_beside_a_stopped_daemon(place: DaemonFolder) -> None:
     async with daemon(place) as process:
         shared = (await told(place))["worker"]
         with stopped(process.pid):
@@ -117,7 +117,7 @@ async def test_an_editor_that_is_opened_beside_a_stopped_daemon(place: Place) ->
                 assert (await client.status())["model"]["state"] == "ready"
 
 
-async def test_the_daemons_worker_is_stopped(place: Place) -> None:
+async def test_the_daemons_worker_is_stopped(place: DaemonFolder) -> None:
     async with daemon(place), server() as client:
         shared = (await told(place))["worker"]
         await suggestion(client)
@@ -130,7 +130,7 @@ async def test_the_daemons_worker_is_stopped(place: Place) -> None:
             await suggestion(client)
 
 
-async def test_the_commands_end_beside_a_stopped_daemon(place: Place, tmp_path: Path) -> None:
+async def test_the_commands_end_beside_a_stopped_daemon(place: DaemonFolder, tmp_path: Path) -> None:
     file = tmp_path / "a.py"
     file.write_text(TEXT)
 

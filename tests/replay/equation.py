@@ -21,7 +21,7 @@ from pathlib import Path
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
-from tabspec.engine.prompt_state import Question
+from tabspec.engine.prompt_state import PromptState
 from tabspec.fitting.postprocess import judge, postprocess
 from tabspec.models.load import load_model
 from tabspec.models.local.model import LocalModel
@@ -76,7 +76,7 @@ class Asked:
 
     async def offer(self, context: EditContext) -> tuple[Offer, Finish]:
         """What is to be offered at ``context``, and how the model's own text ended."""
-        request = Question.of(context, self._size, "").request(self._stop)
+        request = PromptState.of(context, self._size, "").request(self._stop)
         written = self._written.get(request)
         if written is None:
             await self._model.close()  # empties its KV cache

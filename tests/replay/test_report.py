@@ -284,7 +284,7 @@ def test_steps_are_few_and_round_and_reach_the_top(top: float) -> None:
 
 
 def test_stacked_pieces_fill_the_bar_and_none_is_drawn_for_nothing() -> None:
-    parts = [charts.Part("a", 1, "one"), charts.Part("b", 0, "nothing"), charts.Part("c", 3, "three")]
+    parts = [charts.BarPart("a", 1, "one"), charts.BarPart("b", 0, "nothing"), charts.BarPart("c", 3, "three")]
     drawn = str(charts.stacked(parts, 4, "all"))
     assert re.findall(r'x="([\d.]+)%" width="([\d.]+)%"', drawn) == [("0", "25"), ("25", "75")]
 

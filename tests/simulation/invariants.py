@@ -15,7 +15,7 @@ from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.generation import Generation, State
 from tabspec.engine.speculation.speculator import FUTURES
-from tabspec.fitting.truncation import settle
+from tabspec.fitting.truncation import truncate
 from tabspec.suggestion import Answer, Reason, Source, Suggestion
 
 from .model import SimulatedModel, Stream
@@ -194,7 +194,7 @@ class Watch:
             return
         if generation.state is State.DONE:
             # The model stops where all that follows would be cut off; the oracle's answer is whole.
-            fresh = settle(generation.context, self.oracle.fresh(generation.context))
+            fresh = truncate(generation.context, self.oracle.fresh(generation.context))
             written = generation.generated()
             _require(
                 written == fresh,

@@ -7,7 +7,7 @@ from .mutant import Mutant
 _ENGINE = "engine.engine:CompletionEngine."
 _SCHEDULER = "engine.scheduler:Scheduler."
 _CACHE = "cache.completion_cache:"
-_TOGETHER = "models.local.batching:Together."
+_TOGETHER = "models.local.batching:DecodeBatcher."
 
 MUTANTS = (
     Mutant(
@@ -18,13 +18,13 @@ MUTANTS = (
     ),
     Mutant(
         "the completion cache's key without the window",
-        "engine.prompt_state:Question.of",
+        "engine.prompt_state:PromptState.of",
         "*seen.scope",
         "",
     ),
     Mutant(
         "the completion cache's key without the document's language",
-        "engine.prompt_state:Question.of",
+        "engine.prompt_state:PromptState.of",
         "context.document.language, half, ",
         "half, ",
     ),

@@ -1,4 +1,5 @@
-"""One processor that all streams of the simulated model share: the worker's own `Together`, whose passes take time.
+"""One processor that all streams of the simulated model share: the worker's own `DecodeBatcher`, whose passes take
+time.
 
 In the worker a pass blocks the event loop: what arrives meanwhile is heard at its end. Here the loop of the engine must
 go on, so `Passes` begins no pass while the time of the last one runs, and a stream that was in it goes on at its end.
@@ -12,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tabspec.models.local.batching import MOST_ROWS, Together
+from tabspec.models.local.batching import MOST_ROWS, DecodeBatcher
 
 # What each further sequence adds to a pass: four cost 1.7 times one (docs/benchmarks).
 BESIDE = 0.24
@@ -37,7 +38,7 @@ class Pass:
     end: float
 
 
-class Passes(Together):
+class Passes(DecodeBatcher):
     """``seconds`` tells how long a sequence's next step takes alone; ``began`` is told of each pass, and may raise what
     makes it fail."""
 

@@ -12,7 +12,7 @@ from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.generation import Generation, Link, State
-from tabspec.engine.prompt_state import Question
+from tabspec.engine.prompt_state import PromptState
 from tabspec.engine.rejections import Rejections
 from tabspec.engine.speculation.speculator import FUTURES
 from tabspec.errors import ModelError, ModelUnavailable
@@ -391,8 +391,8 @@ async def test_adaptive_begins_as_late_as_this_user_allows() -> None:
     model = writer(prefill=0.03)
     async with engine_on(model, policy="adaptive") as engine:
         for _ in range(16):
-            engine._price.pace.taken(0.5, in_row=False)
-            engine._price.pace.taken(0.5, in_row=True)
+            engine._price.pace.taken(0.5, follows_accept=False)
+            engine._price.pace.taken(0.5, follows_accept=True)
         context = at(10)
         answer = await engine.complete(context)
         assert answer.suggestion
@@ -450,7 +450,7 @@ async def test_blanks_before_the_line_end_are_no_rest_to_serve() -> None:
 
 
 def generation_at(context: EditContext) -> Generation:
-    return Generation(Question.of(context, WindowSize(), "model"))
+    return Generation(PromptState.of(context, WindowSize(), "model"))
 
 
 def test_half_a_character_is_written_anew_after_an_interruption() -> None:
@@ -781,7 +781,7 @@ async def test_taking_a_suggestion_that_replaces_a_closer_is_no_refusal() -> Non
 
 def test_half_a_line_end_is_not_typed_through() -> None:
     whole, half, after = (
-        Question.of(EditContext(Document(URI, text), len(text)), WindowSize(), "model").scope
+        PromptState.of(EditContext(Document(URI, text), len(text)), WindowSize(), "model").scope
         for text in ("x", "x\r", "x\r\n")
     )
     assert whole == after != half
@@ -802,8 +802,8 @@ async def test_adaptive_goes_deep_for_who_is_faster_than_the_model_and_not_for_o
         model = ScriptedModel(continuing(TARGET), prefill_s=0.3, token_s=0.01, token_chars=100, logprob=-0.05)
         async with engine_on(model, policy="adaptive", economy=0.1) as engine:
             for _ in range(40):
-                engine._price.pace.taken(1.0, in_row=False)
-                engine._price.pace.taken(pace, in_row=True)
+                engine._price.pace.taken(1.0, follows_accept=False)
+                engine._price.pace.taken(pace, follows_accept=True)
             answer = await engine.complete(at(10))
             assert answer.suggestion
             engine.shown(at(10), answer.suggestion)

@@ -1,4 +1,5 @@
-"""Passes that generations share: `Together` against a brute-force account of who should be in which pass, and when.
+"""Passes that generations share: `DecodeBatcher` against a brute-force account of who should be in which pass, and
+when.
 
 Generations begin, are cancelled, and come to their end at random moments; some are foreground ones, some steps have
 draft tokens, some are prefill. The account is kept by a list of moments and knows nothing of tasks and futures.

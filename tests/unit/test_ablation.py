@@ -7,36 +7,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabspec.models.scripted.model import ScriptedModel, continuing
-from tabspec.train.evaluation.ablation import Part, Place, Row, ablate
-from tabspec.train.evaluation.infilling.snippets import Kind, Snippet
+from tabspec.train.evaluation.ablation import AblationCase, AblationPart, AblationRow, ablate
+from tabspec.train.evaluation.infilling.snippets import HoleKind, Snippet
 from tabspec.train.evaluation.report import ablation_table, as_json
 
 BEFORE, MIDDLE, AFTER = "def f(a):\n    print(", "a, [1])", "\n\n\nf(2)\n"
 
 
 def snippet(prefix: str = BEFORE, middle: str = MIDDLE, suffix: str = AFTER) -> Snippet:
-    return Snippet(Kind.REST, "project", "a/b.py", "python", prefix, middle, suffix)
+    return Snippet(HoleKind.REST, "project", "a/b.py", "python", prefix, middle, suffix)
 
 
-def rows(model: ScriptedModel, *snippets: Snippet) -> dict[Part | None, Row]:
+def rows(model: ScriptedModel, *snippets: Snippet) -> dict[AblationPart | None, AblationRow]:
     found = ablate(model, snippets or [snippet()], lambda what, done, total: None)
     return {row.off: row for row in found}
 
 
 def test_an_editor_has_closed_the_brackets() -> None:
-    place = Place.of(snippet())
+    place = AblationCase.of(snippet())
     assert place.context.document.text == BEFORE + ")" + AFTER
-    assert Place.of(snippet(middle="a,")).context.document.text == BEFORE + AFTER, "the author broke the line"
-    assert Place.of(snippet("f([g(", "x)])")).context.document.text == "f([g()])" + AFTER
+    assert AblationCase.of(snippet(middle="a,")).context.document.text == BEFORE + AFTER, "the author broke the line"
+    assert AblationCase.of(snippet("f([g(", "x)])")).context.document.text == "f([g()])" + AFTER
 
 
 def test_a_model_that_knows_the_line_is_exact_and_saves_all_of_it() -> None:
     table = rows(ScriptedModel(continuing(BEFORE + MIDDLE)))
-    assert set(table) == {None, *Part}
+    assert set(table) == {None, *AblationPart}
     full = table[None]
     assert (full.shown, full.right, full.exact, full.parses, full.bracket) == (1, 1, 1, 1, 0)
     assert full.saved == 1, "the bracket that stands there is taken over"
-    without = table[Part.OVERLAP]
+    without = table[AblationPart.OVERLAP]
     assert (without.exact, without.bracket) == (0, 1), "a second bracket"
 
 
@@ -47,7 +47,7 @@ def test_a_model_that_says_nothing_saves_nothing() -> None:
 
 def test_doubt_and_healing_can_be_left_out() -> None:
     unsure = rows(ScriptedModel(continuing(BEFORE + MIDDLE), logprob=-3.0))
-    assert unsure[None].shown == 1 and unsure[Part.DOUBT].shown == 1, "a script does not stop by itself"
+    assert unsure[None].shown == 1 and unsure[AblationPart.DOUBT].shown == 1, "a script does not stop by itself"
     model = ScriptedModel(continuing(BEFORE + MIDDLE))
     rows(model)
     assert {bool(request.forced) for request in model.requests} == {True, False}

@@ -14,7 +14,7 @@ from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.alternatives import BEGINNINGS, LEAST_LOGPROB, is_new, joined
 from tabspec.engine.engine import CompletionEngine
-from tabspec.engine.prompt_state import Question
+from tabspec.engine.prompt_state import PromptState
 from tabspec.errors import ModelError
 from tabspec.fitting.postprocess import judge, postprocess
 from tabspec.models.protocol import Beginning, StopRule
@@ -68,7 +68,9 @@ def said(answer: Answer) -> list[str]:
 def written(model: ScriptedModel, context: EditContext) -> GeneratedText:
     """What the model writes at a state, asked afresh."""
     size = WindowSize(CONFIG.prefix_chars, CONFIG.suffix_chars, CONFIG.prefix_chars // 3)
-    text, finish = model.answer(Question.of(context, size, "").request(StopRule(CONFIG.max_lines, CONFIG.max_tokens)))
+    text, finish = model.answer(
+        PromptState.of(context, size, "").request(StopRule(CONFIG.max_lines, CONFIG.max_tokens))
+    )
     line_end = "\r\n" if "\r\n" in context.document.text else "\n"
     pieces = [text[i : i + model.token_chars].replace("\n", line_end) for i in range(0, len(text), model.token_chars)]
     ends = [len("".join(pieces[: i + 1])) for i in range(len(pieces))]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tabspec.errors import ModelError
 from tabspec.models.decoders.llama import LlamaDecoder
 from tabspec.models.load import load_model
-from tabspec.models.local.logits import Row
+from tabspec.models.local.logits import Logits
 from tabspec.models.local.model import LocalModel
 from tabspec.models.local.slots import SEQUENCES
 from tabspec.models.process.serving import Serving
@@ -33,10 +33,10 @@ class Watched(LlamaDecoder):
     passes: list[tuple[int, int]]
     error: Exception | None = None
 
-    def forward(self, kv: Any, tokens: Sequence[int], want: int) -> Row:
+    def forward(self, kv: Any, tokens: Sequence[int], want: int) -> Logits:
         return self.forward_batch([(kv, tokens)], want)[0]
 
-    def forward_batch(self, batch: Sequence[tuple[Any, Sequence[int]]], want: int) -> list[Row]:
+    def forward_batch(self, batch: Sequence[tuple[Any, Sequence[int]]], want: int) -> list[Logits]:
         self.passes.append((len(batch), sum(len(tokens) for _, tokens in batch)))
         if self.error:
             raise self.error
@@ -202,7 +202,7 @@ async def test_what_a_pass_has_computed_stays_though_its_generation_is_cancelled
     task = asyncio.create_task(read(model, request))
     forward = decoder.forward_batch
 
-    def cancelled_meanwhile(batch: Sequence[tuple[Any, Sequence[int]]], want: int) -> list[Row]:
+    def cancelled_meanwhile(batch: Sequence[tuple[Any, Sequence[int]]], want: int) -> list[Logits]:
         asyncio.get_running_loop().call_soon(task.cancel)  # arrives meanwhile, and is heard at the end of the pass
         return forward(batch, want)
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from tabspec.errors import ModelNotUsable
 from tabspec.models.files.ngram_table import DRAFTS, ORDERS, NgramTable, all_hashed, hashed, load_table, save_table
 from tabspec.models.load import BUNDLED, load_model
-from tabspec.models.local.drafts import Draft, Guess, NgramDrafts, looked_up, recalled
+from tabspec.models.local.drafts import Draft, Guess, NgramDrafts, cached_ngram, looked_up
 from tabspec.models.local.model import LocalModel
-from tabspec.models.local.ngram_cache import Recall
+from tabspec.models.local.ngram_cache import NgramCache
 from tabspec.models.local.slots import RowCost
 from tabspec.train.draft_table import count
 
@@ -74,7 +74,7 @@ def test_the_likelier_guess_is_taken_and_the_longer_context() -> None:
 
 
 def test_what_the_rest_of_the_file_says_is_guessed() -> None:
-    drafts, file = NgramDrafts(), Recall(array("I", [1, 2, 3, 4, 5, 6, 7, 8, 9]), 0, np.array([], np.intp))
+    drafts, file = NgramDrafts(), NgramCache(array("I", [1, 2, 3, 4, 5, 6, 7, 8, 9]), 0, np.array([], np.intp))
     assert drafts.propose([0, 2, 3, 4], 3, file).tokens == (5, 6, 7)
     assert drafts.propose([0, 2, 3, 4], 3).tokens == ()
     assert drafts.propose([3, 4, 0, 3, 4], 1, file).tokens == (0,), "two tokens are fewer than recall asks for"
@@ -84,8 +84,8 @@ def test_what_the_rest_of_the_file_says_is_guessed() -> None:
 
 @given(file=st.lists(st.integers(0, 2), max_size=60), tokens=st.lists(st.integers(0, 2), max_size=20))
 def test_a_guess_of_what_is_recalled(file: list[int], tokens: list[int]) -> None:
-    recall = Recall(array("I", file), 0, np.array([], np.intp))
-    found, guess = recall.after(array("I", tokens)), recalled(array("I", tokens), recall)
+    ngrams = NgramCache(array("I", file), 0, np.array([], np.intp))
+    found, guess = ngrams.after(array("I", tokens)), cached_ngram(array("I", tokens), ngrams)
     assert (found is None) == (guess is None)
     if found and guess:
         times = Counter(found.counts)

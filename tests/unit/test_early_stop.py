@@ -15,17 +15,17 @@ from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.alternatives import Alternatives
 from tabspec.engine.engine import CompletionEngine
-from tabspec.engine.prompt_state import Question
+from tabspec.engine.prompt_state import PromptState
 from tabspec.fitting.early_stop import Around
 from tabspec.fitting.indentation import end_with_block
 from tabspec.fitting.postprocess import postprocess
 from tabspec.fitting.repetition import cut_repetition, find_loop
-from tabspec.fitting.truncation import around, settle, settled
-from tabspec.models.http.apis import Ask, Piece
+from tabspec.fitting.truncation import around, cut_point, truncate
+from tabspec.models.http.apis import Ask, StreamEvent
 from tabspec.models.http.reading import read_on
 from tabspec.models.load import load_model
 from tabspec.models.local.generation import LocalDecoding, generate
-from tabspec.models.local.logits import Row
+from tabspec.models.local.logits import Logits
 from tabspec.models.local.model import LocalModel
 from tabspec.models.local.slots import Decoder, Slots
 from tabspec.models.messages import read_request, request_fields
@@ -86,11 +86,11 @@ def test_four_times_are_a_loop_and_thirty_two_within_a_value(text: str, complete
 @given(DOCUMENTS, TEXTS, st.integers(0, 40))
 def test_settled_is_a_matter_of_the_beginning_alone(document: tuple[str, str], text: str, since: int) -> None:
     near = around(at(*document))
-    end = near.settled(text)
+    end = near.cut_point(text)
     for size in range(len(text) + 1):
-        assert near.settled(text[:size]) == (end if end is not None and end <= size else None)
+        assert near.cut_point(text[:size]) == (end if end is not None and end <= size else None)
     if end is None or since < end:
-        assert near.settled(text, since) == end
+        assert near.cut_point(text, since) == end
 
 
 @given(DOCUMENTS, TEXTS, TEXTS)
@@ -98,9 +98,9 @@ def test_what_comes_behind_a_settled_text_changes_nothing(document: tuple[str, s
     """Each cut that settles a text leaves as much of it, whatever follows: so stopping there loses nothing."""
     near = around(at(*document))
     left = end_with_block(near.line, text)
-    if replace(near, repetition=False).settled(text) is not None:
+    if replace(near, repetition=False).cut_point(text) is not None:
         assert end_with_block(near.line, text + more) == left != text
-    if replace(near, indentation=False).settled(text) is not None:
+    if replace(near, indentation=False).cut_point(text) is not None:
         assert cut_repetition(near.line, text + more, near.below) == cut_repetition(near.line, text, near.below) != text
 
 
@@ -113,17 +113,17 @@ def test_what_is_offered_does_not_tell_whether_the_model_stopped(
         before, text = "\r\n" + before, text.replace("\n", "\r\n")
     context = at(before, behind)
     whole = tokens(text, size)
-    stopped = settle(context, whole)
-    assert settle(context, stopped) == stopped
+    stopped = truncate(context, whole)
+    assert truncate(context, stopped) == stopped
     assert postprocess(context, stopped) == postprocess(context, whole)
-    end = settled(context, text)
+    end = cut_point(context, text)
     assert (end is None) == (stopped == whole) or stopped.finish is Finish.STOP
     if end is not None:
         assert stopped.text == text[:end] and (not stopped.ends or stopped.ends[-1] == end)
 
 
 def test_the_rule_crosses_the_wire() -> None:
-    request = Question.of(at("x", "\n" + BELOW), WindowSize(), "").request(StopRule())
+    request = PromptState.of(at("x", "\n" + BELOW), WindowSize(), "").request(StopRule())
     assert request.stop.around == Around("x", BELOW)
     assert read_request(request_fields(request)) == request
 
@@ -139,7 +139,7 @@ class Parrot:
         self.next = dict(zip(said, [*said[1:], said[0]], strict=True))
         self.new_kv, self.truncate, self.copy = decoder.new_kv, decoder.truncate, decoder.copy
 
-    def forward(self, kv: object, tokens: Sequence[int], want: int) -> Row:
+    def forward(self, kv: object, tokens: Sequence[int], want: int) -> Logits:
         logits = self.inner.forward(kv, tokens, want).copy()
         for row, token in zip(logits, tokens[len(tokens) - want :], strict=True):
             row[self.next.get(token, self.first)] = 1e3
@@ -150,7 +150,7 @@ def parrot(folder: Path, said: str) -> LocalDecoding:
     model = load_model(str(folder), device="cpu", dtype="float32")
     assert isinstance(model, LocalModel)
     decoder = Parrot(model.local.decoder, model.local.vocabulary.encode(said))
-    return replace(model.local, decoder=decoder, slots=Slots(decoder), recaller=None)
+    return replace(model.local, decoder=decoder, slots=Slots(decoder), ngram_caches=None)
 
 
 def written(local: LocalDecoding, request: GenerationRequest) -> tuple[GeneratedText, int]:
@@ -176,11 +176,11 @@ def test_no_token_is_decoded_behind_the_one_that_settles_the_text(tmp_path: Path
     stopped_early, stop = 0, StopRule(max_lines=12, max_tokens=48)
     for offset in range(20, len(tiny.CODE), 47):
         context = EditContext(Document("file:///a.py", tiny.CODE, "python"), offset)
-        request = Question.of(context, WindowSize(), "").request(stop)
+        request = PromptState.of(context, WindowSize(), "").request(stop)
         fresh = [replace(local, slots=Slots(local.decoder)) for _ in range(2)]  # nothing is kept from one to the other
         whole, without = written(fresh[0], replace(request, stop=stop))
         early, decoded = written(fresh[1], request)
-        expected = settle(context, whole)
+        expected = truncate(context, whole)
         assert early.text == expected.text
         assert early.ends == expected.ends and early.logprobs == pytest.approx(expected.logprobs, abs=1e-4)
         assert decoded == without - (len(whole.ends) - len(expected.ends))
@@ -191,15 +191,15 @@ def test_no_token_is_decoded_behind_the_one_that_settles_the_text(tmp_path: Path
 def test_the_stream_of_a_server_is_closed_where_the_text_is_settled() -> None:
     sent: list[str] = []
 
-    async def pieces(asked: Ask) -> AsyncGenerator[Piece, None]:
+    async def pieces(asked: Ask) -> AsyncGenerator[StreamEvent, None]:
         for number in range(10):
             sent.append("ab ")
-            yield Piece("ab ", (number,), (-0.1,))
+            yield StreamEvent("ab ", (number,), (-0.1,))
 
     async def read(request: GenerationRequest) -> list[Chunk]:
         return [chunk async for chunk in read_on(pieces, lambda: Ask("/v1/completions", {}), request)]
 
-    request = Question.of(at("x = ", ""), WindowSize(), "").request(StopRule())
+    request = PromptState.of(at("x = ", ""), WindowSize(), "").request(StopRule())
     chunks = asyncio.run(read(request))
     assert "".join(chunk.text for chunk in chunks) == "ab " * 4 and len(sent) == 4
     assert chunks[-1].finish is Finish.STOP
@@ -253,11 +253,11 @@ def test_answers_are_those_of_a_model_that_goes_on(places: list[int]) -> None:
 def test_an_alternative_is_judged_where_its_beginning_is_typed(begun: str) -> None:
     """Behind it, the last lines are of another block; seen from before it, they are not."""
 
-    def question(state: EditContext) -> Question:
-        return Question.of(state, WindowSize(), "")
+    def question(state: EditContext) -> PromptState:
+        return PromptState.of(state, WindowSize(), "")
 
     context, rest = at("    x", ""), tokens("\n            z\n        w = 1\n        v", 3)
     alternatives = Alternatives(StopRule(10), question, lambda asked: None)
-    stopped = settle(context.after_typing(begun), rest)
+    stopped = truncate(context.after_typing(begun), rest)
     assert alternatives._within(context, begun, rest) == alternatives._within(context, begun, stopped)
     assert alternatives._within(context, begun, rest).text == "\n            z"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tabspec.errors import ModelNotUsable
-from tabspec.prompt.fim import FORMATS, MELLUM, FimFormat, Question, Special, by_name, detect
+from tabspec.prompt.fim import FORMATS, MELLUM, FimFormat, FimInput, Special, by_name, detect
 
-ASKED = Question("HEAD", "SUFFIX", "a.py")
-RELATED = Question("HEAD", "SUFFIX", "a.py", (("b.py", "TEXT"),))
+ASKED = FimInput("HEAD", "SUFFIX", "a.py")
+RELATED = FimInput("HEAD", "SUFFIX", "a.py", (("b.py", "TEXT"),))
 
 
-def drawn(form: FimFormat, asked: Question) -> str:
+def drawn(form: FimFormat, asked: FimInput) -> str:
     """The prompt as one string, for reading; special tokens in their own words."""
     return "".join(part.token if isinstance(part, Special) else part for part in form.render(asked))
 
@@ -102,7 +102,7 @@ def test_detection(form: FimFormat) -> None:
 
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
 def test_text_stays_text(form: FimFormat) -> None:
-    asked = Question("<fim_prefix><|eom|>", "</s>[PREFIX]<|file_sep|>", "<s>.py")
+    asked = FimInput("<fim_prefix><|eom|>", "</s>[PREFIX]<|file_sep|>", "<s>.py")
     parts = form.render(asked)
     assert asked.head in parts
     assert asked.suffix in parts
@@ -111,7 +111,7 @@ def test_text_stays_text(form: FimFormat) -> None:
 
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
 def test_empty_texts_are_left_out(form: FimFormat) -> None:
-    assert "" not in form.render(Question("", "", ""))
+    assert "" not in form.render(FimInput("", "", ""))
 
 
 def test_no_fim_tokens() -> None:

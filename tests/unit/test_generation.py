@@ -21,9 +21,9 @@ from tabspec.models.load import load_model
 from tabspec.models.local import generation
 from tabspec.models.local.drafts import Draft, NgramDrafts, NoDrafts
 from tabspec.models.local.generation import LocalDecoding, generate
-from tabspec.models.local.logits import Row
+from tabspec.models.local.logits import Logits
 from tabspec.models.local.model import LocalModel
-from tabspec.models.local.ngram_cache import LONGEST, WEIGHTS, Recall
+from tabspec.models.local.ngram_cache import LONGEST, WEIGHTS, NgramCache
 from tabspec.models.local.slots import RowCost, Slots
 from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, StopRule, Usage
 from tabspec.prompt.window import canonical_cut
@@ -103,7 +103,7 @@ def recalled(local: LocalDecoding, request: GenerationRequest, head: str, tokens
 def expected(local: LocalDecoding, request: GenerationRequest, head: str, tokens: list[int]) -> list[float]:
     """The logits behind ``tokens``, with what is recalled mixed in."""
     row = torch.from_numpy(local.decoder.forward(local.decoder.new_kv(), tokens, 1)[0, : local.vocabulary.size])
-    if local.recaller:
+    if local.ngram_caches:
         weight, then = recalled(local, request, head, tokens)
         model = row.softmax(0)
         control = sorted(local.vocabulary.control)
@@ -307,8 +307,8 @@ def test_recall_is_of_use_to_these_tests(local: LocalDecoding) -> None:
     changed = 0
     for at in range(40, 140, 5):
         request = ask(tiny.CODE[:at], at, beside=around(tiny.CODE[:at], at))
-        changed += answer(fresh(local), request)[0] != answer(replace(fresh(local), recaller=None), request)[0]
-    assert changed >= 3 or local.recaller is None
+        changed += answer(fresh(local), request)[0] != answer(replace(fresh(local), ngram_caches=None), request)[0]
+    assert changed >= 3 or local.ngram_caches is None
 
 
 @settings(max_examples=6, deadline=None)  # each goes through all places of a document, twice
@@ -346,7 +346,7 @@ def test_drafts_change_nothing(local: LocalDecoding, place: tuple[str, int], dat
     guess = local.vocabulary.encode(text) + data.draw(st.lists(st.integers(0, local.vocabulary.size - 1), max_size=3))
 
     class Guesses(NoDrafts):
-        def propose(self, tokens: Sequence[int], most: int, recall: Recall | None = None) -> Draft:
+        def propose(self, tokens: Sequence[int], most: int, ngrams: NgramCache | None = None) -> Draft:
             return Draft(tuple(guess[: data.draw(st.integers(0, min(most, len(guess))))]))
 
     eager = NgramDrafts(cost=RowCost(0.0, 9))
@@ -354,14 +354,14 @@ def test_drafts_change_nothing(local: LocalDecoding, place: tuple[str, int], dat
     assert answer(replace(fresh(local), drafts=eager), request)[:2] == (text, finish)
 
 
-class Foresight(NoDrafts):
+class OraclePredictor(NoDrafts):
     """Guesses what was chosen before behind the same tokens, be it by another request."""
 
     def __init__(self) -> None:
         self._last: list[int] = []
         self._then: dict[tuple[int, ...], int] = {}
 
-    def propose(self, tokens: Sequence[int], most: int, recall: Recall | None = None) -> Draft:
+    def propose(self, tokens: Sequence[int], most: int, ngrams: NgramCache | None = None) -> Draft:
         if list(tokens[:-1]) == self._last:
             self._then[tuple(self._last)] = tokens[-1]
         self._last, found = list(tokens), list(tokens)
@@ -395,7 +395,7 @@ def bundled() -> LocalDecoding:
 def test_what_was_guessed_beyond_the_end_is_not_run_again(bundled: LocalDecoding) -> None:
     kept = lost = 0
     for at in range(20, len(tiny.CODE), 37):
-        foreseen = replace(bundled, drafts=Foresight())
+        foreseen = replace(bundled, drafts=OraclePredictor())
         texts, _ = accepted_lines(foreseen, tiny.CODE, at)
         again, passes = accepted_lines(foreseen, tiny.CODE, at)
         kept += passes
@@ -411,8 +411,8 @@ def test_the_token_that_moved_the_cut_is_not_looked_for_again(
     """Where the line's own tokens are others than those that were chosen, a pass runs them and the line's end."""
     undrafted, at = replace(bundled, drafts=NoDrafts()), range(339, 390, 11)  # within words
     found = [accepted_lines(undrafted, tiny.CODE, place) for place in at]
-    start = generation._Stretch.start
-    monkeypatch.setattr(generation._Stretch, "start", lambda *given: start(*given[:3]))
+    start = generation._Segment.start
+    monkeypatch.setattr(generation._Segment, "start", lambda *given: start(*given[:3]))
     without = [accepted_lines(undrafted, tiny.CODE, place) for place in at]
     assert [texts for texts, _ in found] == [texts for texts, _ in without]
     assert sum(passes for _, passes in found) < sum(passes for _, passes in without)
@@ -429,7 +429,7 @@ def test_what_was_guessed_beyond_the_end_changes_nothing(
     guess = st.lists(st.sampled_from(tokens) | st.integers(0, local.vocabulary.size - 1), max_size=5)
 
     class Guesses(NoDrafts):
-        def propose(self, tokens: Sequence[int], most: int, recall: Recall | None = None) -> Draft:
+        def propose(self, tokens: Sequence[int], most: int, ngrams: NgramCache | None = None) -> Draft:
             return Draft(tuple(data.draw(guess)[:most]))
 
     warm = replace(fresh(local), drafts=Guesses())
@@ -563,7 +563,7 @@ def test_not_a_number(local: LocalDecoding) -> None:
         context = local.decoder.context
         new_kv, truncate, copy = local.decoder.new_kv, local.decoder.truncate, local.decoder.copy
 
-        def forward(self, kv: object, tokens: list[int], want: int) -> Row:
+        def forward(self, kv: object, tokens: list[int], want: int) -> Logits:
             return np.full((want, local.vocabulary.size), np.nan, np.float32)
 
     broken = Broken()

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabspec.models.http.apis import Piece
+from tabspec.models.http.apis import StreamEvent
 from tabspec.models.http.marks import MARKS, neutral, restored
 from tabspec.models.http.plain import without_marks
 from tabspec.suggestion import Finish
 
 
 def answer(texts: Sequence[str], language: str = "python", written: Sequence[str] = ()) -> tuple[str, Finish | None]:
-    async def pieces() -> AsyncGenerator[Piece, None]:
+    async def pieces() -> AsyncGenerator[StreamEvent, None]:
         for text in texts:
-            yield Piece(text)
-        yield Piece(finish=Finish.END)
+            yield StreamEvent(text)
+        yield StreamEvent(finish=Finish.END)
 
     async def read() -> tuple[str, Finish | None]:
         found = [piece async for piece in without_marks(pieces(), language, written)]

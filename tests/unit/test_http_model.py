@@ -18,7 +18,7 @@ from tabspec.models.address import Api, Switch, parse_address
 from tabspec.models.http import HttpModel
 from tabspec.models.http.apis import grammar_for, read
 from tabspec.models.http.connection import wire
-from tabspec.models.http.connection.pace import FIRST_S, LONGEST_S, Pace
+from tabspec.models.http.connection.pace import FIRST_S, LONGEST_S, Backoff
 from tabspec.models.http.forms import format_of, text_prompt
 from tabspec.models.http.marks import neutral
 from tabspec.models.load import load_model
@@ -649,7 +649,7 @@ async def test_no_more_requests_in_flight_than_slots(stub: Stub) -> None:
 
 def test_pauses_double_up_to_a_bound_and_end_with_a_success() -> None:
     async def play() -> list[float]:
-        pace, pauses = Pace(), []
+        pace, pauses = Backoff(), []
         for _ in range(8):
             pace.failed("down")
             pauses.append(pace.left())

@@ -19,7 +19,7 @@ from tabspec.models.decoders.llama import LlamaConfig, LlamaDecoder
 from tabspec.models.files.int4 import quantize_groups
 from tabspec.models.files.quantized import QuantizedMatrix, load_llama_state_dict, load_quantized, quantize
 from tabspec.models.load import BUNDLED
-from tabspec.models.local.logits import Row
+from tabspec.models.local.logits import Logits
 from tests import tiny
 
 CPU = torch.device("cpu")
@@ -76,7 +76,7 @@ def rounded(weights: Mapping[str, torch.Tensor], int4: bool) -> dict[str, torch.
 TOKENS = torch.randint(0, 400, (600,), generator=torch.Generator().manual_seed(1)).tolist()
 
 
-def close(one: Row | torch.Tensor, two: Row | torch.Tensor) -> bool:
+def close(one: Logits | torch.Tensor, two: Logits | torch.Tensor) -> bool:
     # float32 sums in another order: logits of about 10 differ in the last two of seven digits
     return np.allclose(one, two, rtol=1e-4, atol=1e-4)
 

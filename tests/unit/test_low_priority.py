@@ -17,16 +17,16 @@ from safetensors.torch import load_file
 from transformers import AutoConfig
 
 from tabspec.models.decoders.llama import LlamaConfig
-from tabspec.models.local.batching import Together
-from tabspec.models.local.logits import Row
-from tabspec.models.machine.low_priority import NICE, Aside, can_give_way
+from tabspec.models.local.batching import DecodeBatcher
+from tabspec.models.local.logits import Logits
+from tabspec.models.machine.low_priority import NICE, LowPriorityThread, can_use_low_priority
 from tabspec.models.process.worker import WorkerModel
 from tabspec.models.protocol import GenerationRequest, StopRule
 from tests import tiny
 from tests.unit.test_native import FOUND, LEVELS, make
 
 pytestmark = pytest.mark.skipif(
-    not can_give_way(), reason="run it on Linux: threads have no priority of their own here"
+    not can_use_low_priority(), reason="run it on Linux: threads have no priority of their own here"
 )
 
 
@@ -37,7 +37,7 @@ def nice_of(pid: int | str = "self") -> list[int]:
 
 
 def test_it_is_another_thread_and_a_nicer_one() -> None:
-    aside, here = Aside(), os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    aside, here = LowPriorityThread(), os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
     def there() -> tuple[int, int]:
         return threading.get_ident(), os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
@@ -53,11 +53,11 @@ def test_errors_come_back() -> None:
         raise RuntimeError("out of memory")
 
     with pytest.raises(RuntimeError, match="out of memory"):
-        Aside().run(fails)
+        LowPriorityThread().run(fails)
 
 
 def test_it_has_the_callers_number_of_threads() -> None:
-    aside, before = Aside(), torch.get_num_threads()
+    aside, before = LowPriorityThread(), torch.get_num_threads()
     try:
         for count in (1, 2, 1):
             torch.set_num_threads(count)
@@ -71,7 +71,7 @@ class Decoder:
 
     context = 100
 
-    def forward(self, kv: object, tokens: Sequence[int], want: int) -> Row:
+    def forward(self, kv: object, tokens: Sequence[int], want: int) -> Logits:
         return np.zeros((want, 4), np.float32)
 
 
@@ -83,7 +83,7 @@ async def test_only_what_nobody_waits_for_goes_there(foreground: bool) -> None:
         calls.append(function)
         return function()
 
-    together = Together(Decoder())  # type: ignore[arg-type]
+    together = DecodeBatcher(Decoder())  # type: ignore[arg-type]
     together.aside = aside
     rows = await asyncio.wait_for(together.forward(None, [1, 2], 1, foreground), 30)
     assert rows.shape == (1, 4)
@@ -126,7 +126,7 @@ def test_the_compiled_decoders_threads_go_along(tmp_path: Path) -> None:
         already = nice_of().count(nicer)  # of other tests
         here = decoder.forward(decoder.new_kv(), tokens, 1)
         assert nice_of().count(nicer) == already
-        there = Aside().run(lambda: decoder.forward(decoder.new_kv(), tokens, 1))
+        there = LowPriorityThread().run(lambda: decoder.forward(decoder.new_kv(), tokens, 1))
         assert nice_of().count(nicer) == already + 2
         assert np.array_equal(here, there)
     finally:

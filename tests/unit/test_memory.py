@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tabspec.models.machine.memory import give_back
+from tabspec.models.machine.memory import trim_heap
 
 ASK = """
 import asyncio
@@ -29,7 +29,7 @@ print(next(int(line.split()[1]) for line in open("/proc/self/status") if line.st
 
 
 def test_giving_back_is_harmless() -> None:
-    give_back()
+    trim_heap()
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ from tabspec.models.decoders.native import NativeDecoder
 from tabspec.models.decoders.native_library import NativeLibrary, NativeMissing, installed, open_library
 from tabspec.models.files.folder import ModelFolder
 from tabspec.models.load import BUNDLED
-from tabspec.models.local.logits import Row
+from tabspec.models.local.logits import Logits
 from tabspec.models.local.slots import Decoder
 from tests import tiny
 from tests.unit.test_llama import SHAPES, rounded, theirs
@@ -82,7 +82,7 @@ def exact(way: str, shape: LlamaConfig, weights: dict[str, torch.Tensor], contex
     return LlamaDecoder(shape, rounded(weights, way.endswith(INT4)), context=context, device=CPU, dtype=torch.float32)
 
 
-def far(rows: Row, expected: Row | torch.Tensor) -> float:
+def far(rows: Logits, expected: Logits | torch.Tensor) -> float:
     """The error's size against that of the logits (root mean squares)."""
     right = np.asarray(expected)
     return float(np.sqrt(np.square(rows - right).mean()) / right.std())
@@ -209,7 +209,7 @@ def test_truncate_copy_and_growth(way: str, monkeypatch: pytest.MonkeyPatch) -> 
         np.array_equal if not way.startswith("torch") else lambda a, b: bool(np.allclose(a, b, atol=0.15))
     )  # bfloat16
 
-    def fresh(of: list[int], want: int) -> Row:
+    def fresh(of: list[int], want: int) -> Logits:
         return decoder.forward(decoder.new_kv(), of, want)
 
     kv, twin = decoder.new_kv(), decoder.new_kv()
@@ -374,7 +374,7 @@ def test_heads_that_the_library_cannot_run() -> None:
 @pytest.mark.skipif(FOUND is None, reason="needs a C++ compiler: install g++ (Debian: apt-get install g++)")
 def test_structures_have_the_sizes_of_the_header() -> None:
     """Padding is the compiler's; a field that is added on one side only would shift all others."""
-    assert ctypes.sizeof(native_library.Matrix) == 48
-    assert ctypes.sizeof(native_library.Layer) == 4 * 48 + 2 * 8
+    assert ctypes.sizeof(native_library.NativeMatrix) == 48
+    assert ctypes.sizeof(native_library.NativeLayer) == 4 * 48 + 2 * 8
     assert ctypes.sizeof(native_library.Sequence) == 40
-    assert ctypes.sizeof(native_library.Model) == 7 * 8 + 8 + 4 * 8 + 48 + 8
+    assert ctypes.sizeof(native_library.NativeModel) == 7 * 8 + 8 + 4 * 8 + 48 + 8

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tabspec.context import EditContext
 from tabspec.models.local.logits import logsumexp
-from tabspec.models.local.ngram_cache import LEAST, LONGEST, WEIGHTS, Recall, Recalled, Recaller
+from tabspec.models.local.ngram_cache import LEAST, LONGEST, WEIGHTS, NgramCache, NgramCaches, NgramMatch
 from tabspec.models.protocol import GenerationRequest
 from tabspec.prompt.window import MEMORY_BLOCK, MEMORY_CHARS, WindowSize, window
 from tabspec.text import Document
@@ -38,14 +38,14 @@ def test_the_longest_matches_by_brute_force(file: list[int], before: list[int]) 
             length += 1
         if length >= LEAST and length >= best:
             best, then = length, [*(then if length == best else ()), file[end]]
-    recall = Recall(array("I", file), 1, NONE)
-    found = recall.after(array("I", before))
-    assert found == (Recalled(best, Counter(then), NONE) if then else None)
-    assert recall.after(array("I", before)) is found, "remembered"
+    ngrams = NgramCache(array("I", file), 1, NONE)
+    found = ngrams.after(array("I", before))
+    assert found == (NgramMatch(best, Counter(then), NONE) if then else None)
+    assert ngrams.after(array("I", before)) is found, "remembered"
 
 
 def test_no_match_reaches_over_a_border() -> None:
-    file = Recaller(characters)
+    file = NgramCaches(characters)
     made = file.of(GenerationRequest("", "", "cd", before="", after=""), "abc")
     assert made.after(characters("abc")) is None, "what follows the head is not known yet"
     made = file.of(GenerationRequest("", "", "xy", before="abcz", after=""), "abc")
@@ -57,7 +57,7 @@ def test_no_match_reaches_over_a_border() -> None:
     st.lists(st.floats(-9, 9), min_size=6, max_size=6), st.integers(LEAST, 40), st.lists(st.integers(0, 3), min_size=1)
 )
 def test_the_mixture_is_a_distribution(logits: list[float], length: int, then: list[int]) -> None:
-    found = Recalled(length, Counter(then), np.array([4, 5]))
+    found = NgramMatch(length, Counter(then), np.array([4, 5]))
     mixed = torch.from_numpy(found.mixed(np.array(logits, np.float32))).softmax(0).tolist()
     model = torch.tensor(logits).softmax(0).tolist()
     expected = [chance * (1 - found.weight) for chance in model[:4]] + model[
@@ -77,7 +77,7 @@ def test_the_likeliest_of_the_mixture(
     logits: list[float], length: int, then: list[int], control: tuple[int, ...]
 ) -> None:
     row = np.array(logits, np.float32)
-    found = Recalled(length, Counter(then), np.array(control, np.intp))
+    found = NgramMatch(length, Counter(then), np.array(control, np.intp))
     mixed = found.mixed(row)
     token, logprob = found.best(row)
     assert token == int(mixed.argmax())
@@ -85,13 +85,13 @@ def test_the_likeliest_of_the_mixture(
 
 
 def test_what_is_no_number_stays_none() -> None:
-    found = Recalled(LEAST, {0: 1}, np.array([2]))
+    found = NgramMatch(LEAST, {0: 1}, np.array([2]))
     for row in ([math.nan, 0.0, 0.0], [0.0, math.inf, 0.0], [0.0, 0.0, math.nan]):
         assert math.isnan(found.best(np.array(row, np.float32))[1])
 
 
 def test_longer_matches_are_trusted_more() -> None:
-    weights = [Recalled(length, {1: 1}, NONE).weight for length in range(LEAST, LONGEST + 2)]
+    weights = [NgramMatch(length, {1: 1}, NONE).weight for length in range(LEAST, LONGEST + 2)]
     assert weights == sorted(weights) and weights[0] == WEIGHTS[0][1] and weights[-1] == WEIGHTS[-1][1]
 
 
@@ -119,13 +119,13 @@ def test_blocks_are_encoded_once() -> None:
         asked.append(text)
         return characters(text)
 
-    recaller, text = Recaller(encode), "".join(f"line {i}\n" for i in range(3000))
+    ngram_caches, text = NgramCaches(encode), "".join(f"line {i}\n" for i in range(3000))
     for lines in range(3):
         document = text[:20000] + "more\n" * lines
         context = EditContext(Document("file:///a.py", document + text[20000:]), len(document))
         seen = window(context, WindowSize())
         request = GenerationRequest(seen.head, seen.forced, seen.suffix, before=seen.before, after=seen.after)
-        made = recaller.of(request, seen.head)
+        made = ngram_caches.of(request, seen.head)
         before, behind = characters(seen.before + seen.head), characters(seen.suffix + seen.after)
         assert made._tokens[: len(before)] == before and made._tokens[len(before) + 1 :] == behind
     blocks = [each for each in asked if len(each) > 100 and each != seen.suffix]

@@ -10,7 +10,7 @@ from tabspec.calibration import Calibration
 from tabspec.context import EditContext
 from tabspec.fitting.indentation import end_with_block
 from tabspec.fitting.postprocess import judge, postprocess
-from tabspec.fitting.truncation import Step
+from tabspec.fitting.truncation import FitStep
 from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion
 from tabspec.text import Document
 
@@ -108,5 +108,5 @@ def test_what_is_kept_stands_nowhere_further_out(before: str, text: str) -> None
 def test_steps_can_be_left_out() -> None:
     context = EditContext(Document("file:///a.py", "f()"), 2)
     generated = GeneratedText("a)", Finish.END)
-    without = postprocess(context, generated, frozenset(Step) - {Step.OVERLAP})
+    without = postprocess(context, generated, frozenset(FitStep) - {FitStep.OVERLAP})
     assert isinstance(without, Suggestion) and without.replace_after == 0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tabspec.context import EditContext
 from tabspec.engine.generation import Link
 from tabspec.engine.speculation.acceptance import Acceptance
-from tabspec.engine.speculation.pace import SPREAD, STARTS, Pace, done_before
+from tabspec.engine.speculation.pace import SPREAD, STARTS, UserPace, done_before
 from tabspec.engine.speculation.price import Price, Shown
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document
@@ -20,12 +20,12 @@ pauses = st.lists(seconds, min_size=16, max_size=16)  # as many as are kept: wha
 odds = st.floats(0.01, 0.99)
 
 
-def paced(taken: list[float], again: list[float], refused: list[float]) -> Pace:
-    pace = Pace()
+def paced(taken: list[float], again: list[float], refused: list[float]) -> UserPace:
+    pace = UserPace()
     for pause in taken:
-        pace.taken(pause, in_row=False)
+        pace.taken(pause, follows_accept=False)
     for pause in again:
-        pace.taken(pause, in_row=True)
+        pace.taken(pause, follows_accept=True)
     for pause in refused:
         pace.refused(pause)
     return pace
@@ -45,9 +45,9 @@ def test_a_row_is_the_mean_over_users_who_do_as_this_one_did(
     for start, row in zip(STARTS, pace.table(service, False, False), strict=True):
         saved = sum(service - waiting(start, pause, service) for pause in users) / len(users)
         vain = sum(min(max(pause - start, 0), service) for pause in refused) / len(refused)
-        assert math.isclose(row.saved, saved, abs_tol=1e-9) and math.isclose(row.vain, vain, abs_tol=1e-9)
-        assert row.beside == row.saved
-    assert all(row.then == 0 for row in pace.table(service, False, True))
+        assert math.isclose(row.saved, saved, abs_tol=1e-9) and math.isclose(row.wasted_if_refused, vain, abs_tol=1e-9)
+        assert row.wasted_if_taken == row.saved
+    assert all(row.saved_next == 0 for row in pace.table(service, False, True))
 
 
 @given(st.floats(0, 3), seconds, seconds, seconds)
@@ -72,7 +72,7 @@ def test_no_other_start_is_worth_more(
     start = price.start(p, Shown(p, 0.0, age=age))
     table = price.pace.table(price.service, False, False)
     worth = {
-        at: p * row.saved - economy * (1 - p) * row.vain
+        at: p * row.saved - economy * (1 - p) * row.wasted_if_refused
         for at, row in zip(STARTS, table, strict=True)
         if at >= age or at == max(each for each in STARTS if each <= age)
     }
@@ -120,17 +120,17 @@ def test_acceptance_by_what_a_suggestion_is() -> None:
     assert acceptance.probability(link(probability=0.9)) > acceptance.probability(link(probability=0.3))
     assert acceptance.probability(link("x")) > acceptance.probability(link("x" * 40))
     assert acceptance.probability(link(after=" \n)")) > acceptance.probability(link(after=")"))
-    assert acceptance.probability(link(), in_row=True) > acceptance.probability(link())
+    assert acceptance.probability(link(), follows_accept=True) > acceptance.probability(link())
     assert acceptance.probability(link(probability=None)) == acceptance.probability(link(probability=0.5))
 
 
 @given(st.lists(st.booleans(), max_size=60), st.booleans())
-def test_acceptance_follows_the_user_within_bounds(taken: list[bool], in_row: bool) -> None:
+def test_acceptance_follows_the_user_within_bounds(taken: list[bool], follows_accept: bool) -> None:
     acceptance = Acceptance()
     for each in taken:
-        before = acceptance.probability(link(), in_row)
-        acceptance.observe(link(), each, in_row)
-        after = acceptance.probability(link(), in_row)
+        before = acceptance.probability(link(), follows_accept)
+        acceptance.observe(link(), each, follows_accept)
+        after = acceptance.probability(link(), follows_accept)
         assert after >= before if each else after <= before
         assert 0 < after < 1
-    assert acceptance.probability(link(), not in_row) == Acceptance().probability(link(), not in_row)
+    assert acceptance.probability(link(), not follows_accept) == Acceptance().probability(link(), not follows_accept)

@@ -16,7 +16,7 @@ from tabspec.replay.clock import run_virtual
 from tabspec.replay.results.result import PERFECT, Run
 from tabspec.replay.runner import Setting, replay
 from tabspec.replay.sessions.session import EditEvent, Session
-from tabspec.replay.users.oracle import Foresight
+from tabspec.replay.users.oracle import OraclePredictor
 from tabspec.replay.users.thinking import QUICK, Thinking
 from tabspec.replay.users.user import Player
 from tabspec.suggestion import Suggestion
@@ -46,7 +46,7 @@ def run(policy: str, script: Script | None = None, gap: float = 0.15, prefill: f
 def test_what_the_user_will_take_is_known_through_several_accepts() -> None:
     player = Player(typed("abcdef"))
     player.perform()  # types a
-    foresight = Foresight(player)
+    foresight = OraclePredictor(player)
     first = Link(player.context, Suggestion("bc"))
     second = Link(first.context.after_accept(first.suggestion), Suggestion("de"))
     assert foresight.probability(second) == 0, "nobody has said how to come there"

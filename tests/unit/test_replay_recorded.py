@@ -12,7 +12,7 @@ from tabspec.errors import ModelNotUsable
 from tabspec.models.protocol import GenerationRequest
 from tabspec.prompt.window import WindowSize, window
 from tabspec.replay.clock import run_virtual
-from tabspec.replay.models.recorded import Kind, RecordedModel, recorded_answers
+from tabspec.replay.models.recorded import AnswerKind, RecordedModel, recorded_answers
 from tabspec.replay.sessions.session import EditEvent, Fetch, Fetched, FetchedItem, Selection, Session, Side
 from tabspec.text import Document, Edit
 
@@ -79,30 +79,30 @@ def test_times_of_the_assistants_own_cache_are_not_the_models() -> None:
 @pytest.mark.parametrize(
     ("items", "error", "kind", "text"),
     [
-        ((), None, Kind.EMPTY, ""),
-        ((item(LINE + "x + 1);", (1, COLUMNS[1] + 1)),), None, Kind.SAID, " + 1);"),  # takes the ")" with it
-        ((item(LINE + "x + 1)", (1, COLUMNS[1] + 1)),), None, Kind.SAID, " + 1"),  # says it again
-        ((item("let", (1, 6)),), None, Kind.ELSEWHERE, ""),
-        ((item("let", (1, 3), line=1),), None, Kind.ELSEWHERE, ""),
-        ((item(LINE + "xy", (1, 1), line=90),), None, Kind.ELSEWHERE, ""),
-        ((FetchedItem("somewhere", "x"),), None, Kind.ELSEWHERE, ""),
-        ((item("let", (1, 6)), item(LINE + "xy", COLUMNS)), None, Kind.SAID, "y"),
-        ((item(LINE + "xy", COLUMNS),), "canceled", Kind.CANCELLED, "y"),
+        ((), None, AnswerKind.EMPTY, ""),
+        ((item(LINE + "x + 1);", (1, COLUMNS[1] + 1)),), None, AnswerKind.SAID, " + 1);"),  # takes the ")" with it
+        ((item(LINE + "x + 1)", (1, COLUMNS[1] + 1)),), None, AnswerKind.SAID, " + 1"),  # says it again
+        ((item("let", (1, 6)),), None, AnswerKind.ELSEWHERE, ""),
+        ((item("let", (1, 3), line=1),), None, AnswerKind.ELSEWHERE, ""),
+        ((item(LINE + "xy", (1, 1), line=90),), None, AnswerKind.ELSEWHERE, ""),
+        ((FetchedItem("somewhere", "x"),), None, AnswerKind.ELSEWHERE, ""),
+        ((item("let", (1, 6)), item(LINE + "xy", COLUMNS)), None, AnswerKind.SAID, "y"),
+        ((item(LINE + "xy", COLUMNS),), "canceled", AnswerKind.CANCELLED, "y"),
     ],
 )
-def test_kinds_of_answers(items: tuple[FetchedItem, ...], error: str | None, kind: Kind, text: str) -> None:
+def test_kinds_of_answers(items: tuple[FetchedItem, ...], error: str | None, kind: AnswerKind, text: str) -> None:
     (answer,) = recorded_answers(session((0, Fetched(1.5, 1, 250, items, error))))
     assert (answer.kind, answer.text) == (kind, text)
     model = RecordedModel(session((0, Fetched(1.5, 1, 250, items, error))))
     assert ask(model, request(AFTER_X, AT + 1))[0] == text
-    assert (model.unknown, model.elsewhere) == (0, kind is Kind.ELSEWHERE)
+    assert (model.unknown, model.elsewhere) == (0, kind is AnswerKind.ELSEWHERE)
 
 
 def test_what_would_replace_more_than_closers_is_no_continuation() -> None:
     text = "foo(bar, baz)"
     side = Side((Selection(0.1, -1, ((4, 4),)), Fetch(0.2, -1, 1), Fetched(0.3, 1, 99, (item("foo(x)", (1, 14), 1),))))
     (answer,) = recorded_answers(Session(text, side=side))
-    assert answer.kind is Kind.ELSEWHERE
+    assert answer.kind is AnswerKind.ELSEWHERE
 
 
 def test_the_best_of_several_answers_to_one_state() -> None:

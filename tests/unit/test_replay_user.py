@@ -20,7 +20,7 @@ from tabspec.replay.sessions.session import (
     Side,
 )
 from tabspec.replay.users.thinking import Thinking
-from tabspec.replay.users.user import Action, Agreement, Player, Step, StepKind, User, actions_of, agreement
+from tabspec.replay.users.user import Action, Agreement, Player, StepKind, User, UserStep, actions_of, agreement
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document, Edit, apply_edits
 
@@ -74,11 +74,11 @@ def test_agreement(case: str) -> None:
 def test_tab_after_thinking_and_then_the_recorded_gaps() -> None:
     events = [EditEvent(7.0, (Edit(0, 0, "d"),)), *typing("ef foo():", 1, start=7.5), *typing("!", 10, start=12.0)]
     player = Player(Session("", tuple(events)), User.TAB, think=Thinking(0.6))
-    assert player.next_event() == Step(0.0, StepKind.TYPE, (Edit(0, 0, "d"),), 1)
+    assert player.next_event() == UserStep(0.0, StepKind.TYPE, (Edit(0, 0, "d"),), 1)
     player.perform()
     assert player.offer(Suggestion("ef foo():"), shown_at=0.1) == pytest.approx(0.7)
     step = player.next_event()
-    assert step == Step(0.7, StepKind.ACCEPT, (Edit(1, 0, "ef foo():"),), 10)  # nothing is typed meanwhile
+    assert step == UserStep(0.7, StepKind.ACCEPT, (Edit(1, 0, "ef foo():"),), 10)  # nothing is typed meanwhile
     assert player.accept() == step
     assert player.context.prefix == "def foo():"
     step = player.next_event()
@@ -98,7 +98,7 @@ def test_the_rest_of_a_paste_is_typed_after_its_gap() -> None:
     player.perform()
     player.offer(Suggestion("b"), 0.2)
     player.accept()
-    assert player.next_event() == Step(0.7 + 2.0, StepKind.TYPE, (Edit(2, 0, "cd"),), 2)
+    assert player.next_event() == UserStep(0.7 + 2.0, StepKind.TYPE, (Edit(2, 0, "cd"),), 2)
     # A suggestion may agree with that rest and what comes behind it, too.
     assert player.offer(Suggestion("cd!"), 0.8) == pytest.approx(1.3)
     player.accept(now=1.4)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tabspec.context import EditContext
-from tabspec.engine.prompt_state import Question
+from tabspec.engine.prompt_state import PromptState
 from tabspec.models.http.secrets import find_secret
 from tabspec.models.http.secrets.find import secret_in_request
 from tabspec.models.protocol import GenerationRequest, StopRule
@@ -222,7 +222,7 @@ def requests(path: Path) -> list[GenerationRequest]:
             for edit in event.edits:
                 document = document.edited(edit)
             context = EditContext(document, event.edits[-1].end)
-            found.append(Question.of(context, SIZE, "model").request(StopRule()))
+            found.append(PromptState.of(context, SIZE, "model").request(StopRule()))
     return found
 
 

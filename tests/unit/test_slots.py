@@ -20,7 +20,7 @@ from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.models.load import load_model
 from tabspec.models.local.drafts import NoDrafts
-from tabspec.models.local.logits import Row
+from tabspec.models.local.logits import Logits
 from tabspec.models.local.model import LocalModel
 from tabspec.models.local.slots import Choice, Slots
 from tabspec.models.protocol import slots_of
@@ -49,7 +49,7 @@ class NoKv:
     def copy(self, source: None, target: None, length: int) -> None:
         self.copied += 1
 
-    def forward(self, kv: None, tokens: Sequence[int], want: int) -> Row:
+    def forward(self, kv: None, tokens: Sequence[int], want: int) -> Logits:
         return np.zeros((want, 1), np.float32)
 
 
@@ -231,7 +231,8 @@ async def test_a_request_computes_no_more_than_without_speculation(policy: Polic
     """Of the bundled model: where it is interrupted by a request, what it was doing has cost that request nothing."""
     model = load_model("")
     assert isinstance(model, LocalModel)
-    # What the request waits for is the pass in which it comes; `Together` sees to that, and to what runs beside it.
+    # What the request waits for is the pass in which it comes; `DecodeBatcher` sees to that, and to what runs beside
+    # it.
     model.local = replace(model.local, decoder=tiny.Counting(model.local.decoder), drafts=NoDrafts())
     model.local.slots = Slots(model.local.decoder)
     played = plays(places)

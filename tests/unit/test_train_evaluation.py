@@ -27,7 +27,7 @@ from tabspec.train.evaluation.baseline import Baseline
 from tabspec.train.evaluation.calibration import expected_error, fit, reliability
 from tabspec.train.evaluation.infilling.infill import STOPS, fill, score, with_model
 from tabspec.train.evaluation.infilling.similarity import edit_similarity, same
-from tabspec.train.evaluation.infilling.snippets import Kind, sample
+from tabspec.train.evaluation.infilling.snippets import HoleKind, sample
 from tabspec.train.evaluation.infilling.syntax import errors, parses_in_place
 from tabspec.train.evaluation.ngram import NestedNgram, NgramCounts, write
 from tabspec.train.evaluation.scorer import Scorer
@@ -157,18 +157,18 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 def test_snippets_are_holes_in_the_documents(corpus: Corpus) -> None:
     found = sample(corpus, "python", 12, seed=5)
     assert found == sample(corpus, "python", 12, seed=5) != sample(corpus, "python", 12, seed=6)
-    assert {snippet.kind for snippet in found} == set(Kind)
+    assert {snippet.kind for snippet in found} == set(HoleKind)
     texts = set(corpus.texts())
     for snippet in found:
         assert snippet.prefix + snippet.middle + snippet.suffix in texts
         assert snippet.middle.strip()
-        assert snippet.kind is Kind.BLOCK or "\n" not in snippet.middle
+        assert snippet.kind is HoleKind.BLOCK or "\n" not in snippet.middle
     with pytest.raises(InputError, match="holds no rust"):
         sample(corpus, "rust", 1)
 
 
 def test_a_model_that_knows_the_answers_gets_full_marks(corpus: Corpus) -> None:
-    (snippet,) = itertools.islice((s for s in sample(corpus, "python", 12) if s.kind is Kind.REST), 1)
+    (snippet,) = itertools.islice((s for s in sample(corpus, "python", 12) if s.kind is HoleKind.REST), 1)
     model = ScriptedModel(continuing(snippet.prefix + snippet.middle))
     marks = asyncio.run(fill([snippet], with_model(model)))
     assert score(marks).exact == score(marks).similarity == 1.0
@@ -176,7 +176,7 @@ def test_a_model_that_knows_the_answers_gets_full_marks(corpus: Corpus) -> None:
 
 def test_the_baseline_repeats_what_it_has_read(corpus: Corpus) -> None:
     tokenizer = load_tokenizer(ROOT / "tabspec/models/bundled/tokenizer.json")
-    snippets = [s for s in sample(corpus, "python", 12) if s.kind is not Kind.BLOCK][:10]
+    snippets = [s for s in sample(corpus, "python", 12) if s.kind is not HoleKind.BLOCK][:10]
     marks = asyncio.run(fill(snippets, Baseline(corpus, tokenizer).guesser()))
     assert score(marks).similarity > 0.1
 
@@ -201,7 +201,7 @@ def test_ngrams_write_what_they_have_read() -> None:
 def test_the_ngram_model_answers_as_the_guesser_does(corpus: Corpus) -> None:
     tokenizer = load_tokenizer(ROOT / "tabspec/models/bundled/tokenizer.json")
     baseline = Baseline(corpus, tokenizer)
-    snippet = next(s for s in sample(corpus, "python", 12) if s.kind is Kind.LINE)
+    snippet = next(s for s in sample(corpus, "python", 12) if s.kind is HoleKind.LINE)
     guess = asyncio.run(baseline.guesser()(snippet))
     model = baseline.model(snippet.project, snippet.language, snippet.path, snippet.suffix)
     cut = canonical_cut(snippet.prefix)
@@ -210,10 +210,10 @@ def test_the_ngram_model_answers_as_the_guesser_does(corpus: Corpus) -> None:
         request = GenerationRequest(snippet.prefix[:cut], snippet.prefix[cut:], "", stop=stop, resume=resume)
         return "".join([chunk.text async for chunk in model.stream(request)])
 
-    whole = asyncio.run(answer(STOPS[Kind.LINE]))
-    assert whole == asyncio.run(answer(STOPS[Kind.LINE]))  # its own counts are as they were
+    whole = asyncio.run(answer(STOPS[HoleKind.LINE]))
+    assert whole == asyncio.run(answer(STOPS[HoleKind.LINE]))  # its own counts are as they were
     assert whole == guess.text
-    assert asyncio.run(answer(STOPS[Kind.LINE], whole[:2])) == whole[2:]
+    assert asyncio.run(answer(STOPS[HoleKind.LINE], whole[:2])) == whole[2:]
     assert asyncio.run(answer(StopRule(min_first_logprob=0.0, min_logprob=0.0))) == ""  # it is never that sure
 
 

@@ -15,9 +15,9 @@ from tabspec.models.tokens.vocabulary import Vocabulary
 from tabspec.train.corpus.build import build_corpus
 from tabspec.train.corpus.store import Corpus
 from tabspec.train.examples.cuts import KINDS, choose_middle
-from tabspec.train.examples.fim import Encoder, Example, Order, make_example
+from tabspec.train.examples.fim import Example, ExampleEncoder, Order, make_example
 from tabspec.train.examples.parts import SHIFT, TOKEN, Part
-from tabspec.train.examples.related import PIECE_CHARS, PIECES, Neighbours, by_common_names, names
+from tabspec.train.examples.related import PIECE_CHARS, PIECES, ProjectFiles, by_common_names, names
 from tabspec.train.examples.rows import Batches, RowMaker, pack
 from tabspec.train.examples.stream import DataConfig, RowStream
 from tabspec.train.examples.tokenizer import EOM, FILE, MIDDLE, PAD, PREFIX, RELATED, SUFFIX, load_tokenizer
@@ -66,7 +66,7 @@ def split(tokens: list[int]) -> list[tuple[int, list[int]]]:
 
 def encoded(example: Example, limit: int) -> list[int]:
     """Tokens without their marks."""
-    (marked,) = Encoder(TOKENIZER).encode([example], limit)
+    (marked,) = ExampleEncoder(TOKENIZER).encode([example], limit)
     return [token & TOKEN for token in marked]
 
 
@@ -107,7 +107,7 @@ def test_an_encoded_example_says_what_it_was_made_of(seed: int, start: int) -> N
 def test_the_end_is_a_choice_from_the_cursor_on(prefix: str, middle: str, order: Order, finished: bool) -> None:
     """An oracle by bytes: a token of prefix and middle counts as middle if it reaches beyond the prefix."""
     example = Example(order, "a.py", prefix, middle, "suffix", finished=finished, bare=order is Order.LEFT_TO_RIGHT)
-    (marked,) = Encoder(TOKENIZER).encode([example], 1_000)
+    (marked,) = ExampleEncoder(TOKENIZER).encode([example], 1_000)
     tokens = [token & TOKEN for token in marked]
     begin = tokens.index(ID[PREFIX]) + 1
     for place in range(begin):
@@ -127,7 +127,7 @@ def test_the_end_is_a_choice_from_the_cursor_on(prefix: str, middle: str, order:
 
 def test_related_pieces_share_names_with_the_code_and_never_come_from_it(data: DataConfig) -> None:
     corpus = Corpus(data.corpus)
-    neighbours = Neighbours(corpus)
+    neighbours = ProjectFiles(corpus)
     index = next(i for i, entry in enumerate(corpus) if entry.name == "rows.py")
     text = corpus.text(index)
     found = [neighbours.around(index, text[:900], text[900:1500], Random(seed)) for seed in range(40)]
@@ -147,7 +147,7 @@ def test_a_file_alone_has_no_neighbours(tmp_path: Path) -> None:
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "a.py").write_text(HERE)
     build_corpus([tmp_path / "code"], tmp_path / "corpus")
-    assert Neighbours(Corpus(tmp_path / "corpus" / "train")).around(0, "function", "", Random(0)) == ()
+    assert ProjectFiles(Corpus(tmp_path / "corpus" / "train")).around(0, "function", "", Random(0)) == ()
 
 
 @given(texts=st.lists(st.text(alphabet="abc ", max_size=40), max_size=6), asked=st.text(alphabet="abc ", max_size=40))
@@ -167,7 +167,7 @@ def test_a_long_prefix_is_shortened_from_the_left() -> None:
 
 def test_what_cannot_fit_is_left_out() -> None:
     example = Example(Order.SUFFIX_FIRST, "a.py", "p", "m", "suffix + " * 200)
-    assert Encoder(TOKENIZER).encode([example], 100) == [[]]
+    assert ExampleEncoder(TOKENIZER).encode([example], 100) == [[]]
 
 
 @given(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabspec.models.process.turns import Turns
+from tabspec.models.process.turns import RoundRobin
 
 Step = tuple[str, int]
 STEPS = st.lists(st.tuples(st.sampled_from(["push", "pop", "discard"]), st.integers(0, 3)), max_size=60)
@@ -14,7 +14,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(["push", "pop", "discard"]), st.integ
 
 @given(STEPS)
 def test_everybody_in_line_comes_before_anybody_comes_twice(steps: list[Step]) -> None:
-    turns: Turns[tuple[int, int]] = Turns()
+    turns: RoundRobin[tuple[int, int]] = RoundRobin()
     waiting: list[tuple[int, int]] = []  # all items, in the order they came
     passed: dict[int, set[int]] = {}  # for each client in line: who was served since it came, or was served
     for number, (what, client) in enumerate(steps):

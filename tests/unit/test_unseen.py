@@ -15,7 +15,7 @@ from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.fitting.early_stop import Around
 from tabspec.fitting.postprocess import postprocess
-from tabspec.fitting.truncation import Step, settled
+from tabspec.fitting.truncation import FitStep, cut_point
 from tabspec.fitting.unseen import cut_unseen, unseen
 from tabspec.models.scripted.model import ScriptedModel
 from tabspec.suggestion import Finish, GeneratedText, Suggestion
@@ -72,14 +72,14 @@ def test_it_is_the_longest_beginning_without_one(text: str) -> None:
 def test_a_model_stops_with_the_first_one(text: str, size: int) -> None:
     """Known from the text up to it, as soon as it is written, and whatever was looked at before."""
     near = Around(repetition=False, indentation=False)
-    end = near.settled(text)
+    end = near.cut_point(text)
     assert end == unseen(text)
-    assert near.settled(text[:size]) == (end if end is not None and end <= size else None)
-    assert end is None or near.settled(text, min(size, end - 1)) == end
+    assert near.cut_point(text[:size]) == (end if end is not None and end <= size else None)
+    assert end is None or near.cut_point(text, min(size, end - 1)) == end
 
 
-@given(BEFORE, BEHIND, TEXTS, st.sets(st.sampled_from(list(Step))))
-def test_nothing_that_is_offered_holds_one(before: str, behind: str, text: str, steps: set[Step]) -> None:
+@given(BEFORE, BEHIND, TEXTS, st.sets(st.sampled_from(list(FitStep))))
+def test_nothing_that_is_offered_holds_one(before: str, behind: str, text: str, steps: set[FitStep]) -> None:
     context = EditContext(Document("file:///a.py", before + behind, "python"), len(before))
     crlf = "\r\n" in before + behind
     ends = tuple(range(1, len(text) + 1))
@@ -89,7 +89,7 @@ def test_nothing_that_is_offered_holds_one(before: str, behind: str, text: str, 
         shown = offered.text.replace("\r\n", "\n") if crlf else offered.text
         assert not any(char == "\r" or invisible(char) for char in shown)
         # stopped there, the model would have been offered the same
-        end = settled(context, text, steps)
+        end = cut_point(context, text, steps)
         if end is not None:
             stopped = replace(generated.stopped_at(end), finish=Finish.STOP)
             again = postprocess(context, stopped, steps)

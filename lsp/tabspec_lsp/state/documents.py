@@ -43,7 +43,7 @@ class Changed:
 
 
 @dataclass(slots=True)
-class _Open:
+class _OpenDocument:
     document: Document
     in_step: bool = True
 
@@ -53,7 +53,7 @@ class Documents:
     """The open documents by URI. ``encoding`` is that of all positions."""
 
     encoding: PositionEncoding = PositionEncoding.UTF16
-    _open: dict[str, _Open] = field(default_factory=dict)
+    _open: dict[str, _OpenDocument] = field(default_factory=dict)
 
     def get(self, uri: str) -> Document | None:
         """The snapshot of a document; None if it is not open or out of step."""
@@ -75,7 +75,7 @@ class Documents:
 
     def open(self, document: Document) -> None:
         """A document was opened (or opened again: its text is known for sure now)."""
-        self._open[document.uri] = _Open(document)
+        self._open[document.uri] = _OpenDocument(document)
 
     def close(self, uri: str) -> bool:
         """A document was closed. False if it was not open."""

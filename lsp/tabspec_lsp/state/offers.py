@@ -90,7 +90,7 @@ class Heard:
 
 
 @dataclass(slots=True)
-class _Place:
+class _DocumentOffers:
     """One document: what it shows, and the accepts that an undo may take back, the last one first."""
 
     showing: Offer | None = None
@@ -106,7 +106,7 @@ class Offers:
 
     def __init__(self) -> None:
         self._by_id: LRUCache[str, Offer] = LRUCache(self._MOST_BYTES, getsizeof=self._bytes)
-        self._places: dict[str, _Place] = {}
+        self._places: dict[str, _DocumentOffers] = {}
         self._made = 0
 
     def add(self, context: EditContext, answer: Answer) -> tuple[Offer, ...]:
@@ -133,7 +133,7 @@ class Offers:
     def show(self, offer: Offer) -> None:
         """It is on the screen."""
         offer.shown = True
-        self._places.setdefault(offer.context.uri, _Place()).showing = offer
+        self._places.setdefault(offer.context.uri, _DocumentOffers()).showing = offer
 
     def showing(self, uri: str) -> Offer | None:
         """What a document shows, as far as is known."""
@@ -225,7 +225,7 @@ class Offers:
             self._hide(offer)
         offer.counted = taken
         heard = Heard(outcome, offer, context, rest, late)
-        self._places.setdefault(context.uri, _Place()).accepts.append(heard)
+        self._places.setdefault(context.uri, _DocumentOffers()).accepts.append(heard)
         return heard
 
     def _hide(self, offer: Offer) -> None:

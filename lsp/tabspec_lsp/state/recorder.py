@@ -32,7 +32,7 @@ FOLDER_BYTES = 512 << 20
 
 
 @dataclass(slots=True)
-class _Open:
+class _RecordedDocument:
     """One document. Until its first edit there is no file, and what happened last is kept in ``before``."""
 
     file: BinaryIO | None = None
@@ -66,7 +66,7 @@ class Recorder:
         self._file_bytes = file_bytes
         self._left = folder_bytes - sum(path.stat().st_size for path in folder.glob("*.jsonl*"))
         self._start = clock()
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, _RecordedDocument] = {}
         self._paths: dict[str, list[Path]] = {}  # what this recorder has written, by document
         self._stamp = time.strftime("%Y%m%d-%H%M%S")
         self._made = 0
@@ -75,7 +75,7 @@ class Recorder:
         """Record this document from its first edit on."""
         self.closed(document.uri)
         if not self.ended:
-            self._open[document.uri] = _Open()
+            self._open[document.uri] = _RecordedDocument()
 
     def closed(self, uri: str) -> None:
         """Record it no more."""
@@ -152,7 +152,7 @@ class Recorder:
     def _now(self) -> float:
         return round(self._clock() - self._start, 4)
 
-    def _begin(self, found: _Open, document: Document) -> _Open | None:
+    def _begin(self, found: _RecordedDocument, document: Document) -> _RecordedDocument | None:
         """Start a file for ``document`` as it is; None if that fails, which ends the recording."""
         if found.file is not None:
             found.file.close()
@@ -165,14 +165,14 @@ class Recorder:
             self._stop(f"{path} cannot be written ({error.strerror})")
             return None
         self._paths.setdefault(document.uri, []).append(path)
-        begun = self._open[document.uri] = _Open(os.fdopen(fd, "wb", buffering=0), cursor=found.cursor)
+        begun = self._open[document.uri] = _RecordedDocument(os.fdopen(fd, "wb", buffering=0), cursor=found.cursor)
         header = {"format": "tabspec-session", "version": 1, "source": "tabspec-lsp", "licence": ""}
         about = {"language": document.language, "uri": document.uri, "text": document.text}
         for item in (header | about, *found.before):
             self._write(begun, item)
         return begun
 
-    def _write(self, found: _Open, item: dict[str, Any]) -> None:
+    def _write(self, found: _RecordedDocument, item: dict[str, Any]) -> None:
         if found.file is None:
             found.before.append(item)
             return

@@ -15,7 +15,7 @@ BIAS = -1.79
 MODEL = 0.41  # times the log-odds of the model's calibrated probability of being right
 LENGTH = -0.37  # times the logarithm of its characters: more of them can be wrong
 LINE_END = 0.54  # nothing but blanks stand behind the cursor on its line
-IN_ROW = 0.34  # it stands where an accept has led
+FOLLOWS_ACCEPT = 0.34  # it stands where an accept has led
 
 # The middle of those suggestions: its characters.
 TYPICAL = 6
@@ -24,13 +24,13 @@ TYPICAL = 6
 class Predictor(Protocol):
     """Says how likely accepts are."""
 
-    def probability(self, link: Link, in_row: bool = False) -> float:
-        """Probability that the user takes this suggestion; ``in_row``: it stands where an accept has led."""
+    def probability(self, link: Link, follows_accept: bool = False) -> float:
+        """Probability that the user takes this suggestion; ``follows_accept``: it stands where an accept has led."""
 
     def again(self) -> float:
         """Probability that a typical suggestion is taken that stands where an accept has led."""
 
-    def observe(self, link: Link, accepted: bool, in_row: bool = False) -> None:
+    def observe(self, link: Link, accepted: bool, follows_accept: bool = False) -> None:
         """The user has taken or refused it."""
 
 
@@ -46,23 +46,29 @@ class Acceptance:
         self._rate = rate
         self._shift, self._seen = {False: 0.0, True: 0.0}, {False: 0, True: 0}
 
-    def probability(self, link: Link, in_row: bool = False) -> float:
+    def probability(self, link: Link, follows_accept: bool = False) -> float:
         # Where the model says nothing, one half; and nothing is certain: log-odds stay finite.
         own = 0.5 if link.suggestion.probability is None else link.suggestion.probability
         own = min(max(own, 0.001), 0.999)
         blank = not rest_of_line(link.context)[link.suggestion.replace_after :].strip()
-        return self._odds(math.log(own / (1 - own)), len(link.suggestion.text), blank, in_row)
+        return self._odds(math.log(own / (1 - own)), len(link.suggestion.text), blank, follows_accept)
 
     def again(self) -> float:
         return self._odds(0.0, TYPICAL, True, True)
 
-    def observe(self, link: Link, accepted: bool, in_row: bool = False) -> None:
-        error = (1.0 if accepted else 0.0) - self.probability(link, in_row)
-        self._seen[in_row] += 1
-        shift = self._shift[in_row] + max(self._rate, 1 / (1 + self._seen[in_row])) * error
+    def observe(self, link: Link, accepted: bool, follows_accept: bool = False) -> None:
+        error = (1.0 if accepted else 0.0) - self.probability(link, follows_accept)
+        self._seen[follows_accept] += 1
+        shift = self._shift[follows_accept] + max(self._rate, 1 / (1 + self._seen[follows_accept])) * error
         # Three units of log-odds are a factor of twenty, from one suggestion of six taken to three of four.
-        self._shift[in_row] = min(max(shift, -3.0), 3.0)
+        self._shift[follows_accept] = min(max(shift, -3.0), 3.0)
 
-    def _odds(self, model: float, length: int, blank: bool, in_row: bool) -> float:
-        fitted = BIAS + MODEL * model + LENGTH * math.log(max(length, 1)) + LINE_END * blank + IN_ROW * in_row
-        return 1 / (1 + math.exp(-(fitted + self._shift[in_row])))
+    def _odds(self, model: float, length: int, blank: bool, follows_accept: bool) -> float:
+        fitted = (
+            BIAS
+            + MODEL * model
+            + LENGTH * math.log(max(length, 1))
+            + LINE_END * blank
+            + FOLLOWS_ACCEPT * follows_accept
+        )
+        return 1 / (1 + math.exp(-(fitted + self._shift[follows_accept])))

@@ -12,7 +12,7 @@ from tabspec.suggestion import Suggestion
 from tabspec.text import uses_crlf
 
 
-class Kind(StrEnum):
+class FutureKind(StrEnum):
     """What the user does in a future."""
 
     ACCEPT = "accept"  # takes the suggestion
@@ -25,11 +25,11 @@ class Kind(StrEnum):
 # Of the suggestions taken, the share that was followed by this; of those refused, for ENTER; of the places where a
 # cursor was put, for REST, those where typing went on as suggested. Counted on twelve development sessions: 4 of 374,
 # none of 374, 2 of 3,200 and, in two ways to replay them, 4 of 880. docs/decisions/2026-11-25-price.md.
-SHARES: Mapping[Kind, float] = {
-    Kind.ACCEPT_ENTER: 0.01,
-    Kind.ACCEPT_LINE: 0.002,
-    Kind.ENTER: 0.0006,
-    Kind.REST: 0.005,
+SHARES: Mapping[FutureKind, float] = {
+    FutureKind.ACCEPT_ENTER: 0.01,
+    FutureKind.ACCEPT_LINE: 0.002,
+    FutureKind.ENTER: 0.0006,
+    FutureKind.REST: 0.005,
 }
 
 # Of the places where a cursor was put, the share where the next thing was that something was typed there: 86 of 761 in
@@ -41,12 +41,12 @@ TYPED_AT_REST = 0.11
 class Future:
     """``step`` is the text that leads to it, as a suggestion to accept; ``probability`` that it comes."""
 
-    kind: Kind
+    kind: FutureKind
     step: Suggestion
     probability: float
 
 
-Wanted = Callable[[Kind, float], bool]
+Wanted = Callable[[FutureKind, float], bool]
 """Whether a future of this kind and probability is of interest."""
 
 
@@ -57,22 +57,22 @@ def futures(
 
     What an unwanted one would be is not found out: for the indentation behind an accept, that copies the document.
     """
-    if wanted(Kind.ACCEPT, accept):
-        yield Future(Kind.ACCEPT, suggestion, accept)
-    accept_enter, accept_line = accept * SHARES[Kind.ACCEPT_ENTER], accept * SHARES[Kind.ACCEPT_LINE]
-    typed_enter = (1 - accept) * SHARES[Kind.ENTER]
-    enters = wanted(Kind.ACCEPT_ENTER, accept_enter), wanted(Kind.ENTER, typed_enter)
+    if wanted(FutureKind.ACCEPT, accept):
+        yield Future(FutureKind.ACCEPT, suggestion, accept)
+    accept_enter, accept_line = accept * SHARES[FutureKind.ACCEPT_ENTER], accept * SHARES[FutureKind.ACCEPT_LINE]
+    typed_enter = (1 - accept) * SHARES[FutureKind.ENTER]
+    enters = wanted(FutureKind.ACCEPT_ENTER, accept_enter), wanted(FutureKind.ENTER, typed_enter)
     if any(enters) and not rest_of_line(context)[suggestion.replace_after :].strip():
         # Where something stands behind the cursor, Enter would split the line.
         line_end = "\r\n" if uses_crlf(context.document.text) else "\n"
         if enters[0]:
             after = context.after_accept(suggestion)
             enter = replace(suggestion, text=suggestion.text + line_end + auto_indent(after))
-            yield Future(Kind.ACCEPT_ENTER, enter, accept_enter)
+            yield Future(FutureKind.ACCEPT_ENTER, enter, accept_enter)
         if enters[1] and line_before(context).strip() and not suggestion.text.startswith(("\r", "\n")):
-            yield Future(Kind.ENTER, Suggestion(line_end + auto_indent(context)), typed_enter)
-    if wanted(Kind.ACCEPT_LINE, accept_line) and (line := suggestion.first_line()) != suggestion:
-        yield Future(Kind.ACCEPT_LINE, line, accept_line)
+            yield Future(FutureKind.ENTER, Suggestion(line_end + auto_indent(context)), typed_enter)
+    if wanted(FutureKind.ACCEPT_LINE, accept_line) and (line := suggestion.first_line()) != suggestion:
+        yield Future(FutureKind.ACCEPT_LINE, line, accept_line)
 
 
 def auto_indent(context: EditContext) -> str:

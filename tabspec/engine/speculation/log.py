@@ -6,13 +6,13 @@ from cachetools import LRUCache
 
 from tabspec.cache.completion_cache import CompletionCache, Key
 from tabspec.engine.generation import Generation, State
-from tabspec.engine.prompt_state import Question
+from tabspec.engine.prompt_state import PromptState
 from tabspec.suggestion import Miss
 
 _MISSES = {State.DONE: Miss.EVICTED, State.CANCELLED: Miss.CANCELLED, State.FAILED: Miss.FAILED}
 
 
-class Past:
+class SpeculationLog:
     """Remembers how the latest speculations ended. A miss is explained by what happened seconds ago: 1,024 suffice."""
 
     def __init__(self, most: int = 1024) -> None:
@@ -22,11 +22,11 @@ class Past:
         """A speculation has come to its end."""
         self._ends[_key(generation.question)] = generation.state
 
-    def miss(self, question: Question) -> Miss:
+    def miss(self, question: PromptState) -> Miss:
         """Why a question that was not in the completion cache was not there."""
         state = self._ends.get(_key(question))
         return Miss.NOT_PREDICTED if state is None else _MISSES[state]
 
 
-def _key(question: Question) -> Key:
+def _key(question: PromptState) -> Key:
     return CompletionCache.key(question.context, question.scope)

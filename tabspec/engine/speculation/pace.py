@@ -32,16 +32,18 @@ class Pauses:
         self.seen += 1
 
 
-class Row(NamedTuple):
+class WorkForecast(NamedTuple):
     """What work that begins at one of `STARTS` is expected to do, in seconds."""
 
     saved: float  # of waiting, if the suggestion is taken
-    then: float  # of waiting after a second Tab, if what comes next is taken as well: work for it begins behind this
-    beside: float  # in vain, if the suggestion is taken, but what follows is another future than this
-    vain: float  # in vain, if the suggestion is refused
+    saved_next: (
+        float  # of waiting after a second Tab, if what comes next is taken as well: work for it begins behind this
+    )
+    wasted_if_taken: float  # in vain, if the suggestion is taken, but what follows is another future than this
+    wasted_if_refused: float  # in vain, if the suggestion is refused
 
 
-class Pace:
+class UserPace:
     """One user's pauses, and what they say about asking ahead at one moment or another.
 
     Tabs in a row are quicker than the first one, which a person reads for: the two are kept apart.
@@ -50,41 +52,41 @@ class Pace:
     def __init__(self) -> None:
         self._taken = {False: Pauses(TAKEN), True: Pauses(TAKEN)}
         self._refused = Pauses(REFUSED)
-        self._tables: dict[tuple[bool, bool], tuple[tuple[int, int, int, float], list[Row]]] = {}
+        self._tables: dict[tuple[bool, bool], tuple[tuple[int, int, int, float], list[WorkForecast]]] = {}
 
-    def taken(self, seconds: float, in_row: bool) -> None:
-        """A suggestion was accepted so long after it was shown; ``in_row``: it had come by an accept itself."""
-        self._taken[in_row].add(seconds)
+    def taken(self, seconds: float, follows_accept: bool) -> None:
+        """A suggestion was accepted so long after it was shown; ``follows_accept``: it had come by an accept itself."""
+        self._taken[follows_accept].add(seconds)
 
     def refused(self, seconds: float) -> None:
         """A suggestion was typed over so long after it was shown."""
         self._refused.add(seconds)
 
-    def table(self, service: float, in_row: bool, deeper: bool) -> list[Row]:
+    def table(self, service: float, follows_accept: bool, deeper: bool) -> list[WorkForecast]:
         """For each of `STARTS`, what work of ``service`` seconds saves that begins so long after a suggestion is shown,
         and how much of it is in vain.
 
         The work is what follows the suggestion, or, ``deeper``, what follows another Tab: only what would be missing
         there, had the work begun with the first Tab, is saved.
         """
-        first, second, refused = self._taken[in_row], self._taken[True], self._refused
+        first, second, refused = self._taken[follows_accept], self._taken[True], self._refused
         state = (first.seen, second.seen, refused.seen, service)
-        found = self._tables.get((in_row, deeper))
+        found = self._tables.get((follows_accept, deeper))
         if found is None or found[0] != state:
             vain = [mean(done(seconds, start, service) for seconds in refused.seconds) for start in STARTS]
             pauses = [seconds * factor for seconds in first.seconds for factor in SPREAD]
             beside = saved = [mean(done(pause, start, service) for pause in pauses) for start in STARTS]
-            then = [self._then(start + service, service, in_row) for start in STARTS]
+            then = [self._then(start + service, service, follows_accept) for start in STARTS]
             if deeper:
-                saved, then = [self._then(start, service, in_row) for start in STARTS], [0.0] * len(STARTS)
+                saved, then = [self._then(start, service, follows_accept) for start in STARTS], [0.0] * len(STARTS)
                 # A second suggestion that is refused stays long enough for all of it to be done.
                 beside = [service * mean(pause > start for pause in pauses) for start in STARTS]
-            found = self._tables[in_row, deeper] = state, [*map(Row, saved, then, beside, vain)]
+            found = self._tables[follows_accept, deeper] = state, [*map(WorkForecast, saved, then, beside, vain)]
         return found[1]
 
-    def _then(self, start: float, service: float, in_row: bool) -> float:
+    def _then(self, start: float, service: float, follows_accept: bool) -> float:
         """What is saved after a second Tab by work that begins at ``start`` and not with the first."""
-        first, second = self._taken[in_row].seconds, self._taken[True].seconds
+        first, second = self._taken[follows_accept].seconds, self._taken[True].seconds
         if min(second) > SPREAD[-1] * service:
             return 0.0
         return mean(done_before(start, pause, again, service) for pause in first for again in second)

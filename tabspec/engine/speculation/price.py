@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
 
-from tabspec.engine.speculation.pace import STARTS, Pace
+from tabspec.engine.speculation.pace import STARTS, UserPace
 
 # Before anything was measured: about what a suggestion of the bundled model takes on two cores, in seconds.
 USUAL = 0.06
@@ -16,11 +16,11 @@ USUAL = 0.06
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A suggestion that has been on the screen for ``age`` seconds: the probabilities that it is ``taken``, and that
-    another Tab follows ``again``; ``in_row``: it came by an accept itself."""
+    another Tab follows ``again``; ``follows_accept``: it came by an accept itself."""
 
     taken: float
     again: float
-    in_row: bool = False
+    follows_accept: bool = False
     age: float = 0.0
 
 
@@ -33,7 +33,7 @@ class Price:
     """
 
     def __init__(self, economy: float) -> None:
-        self.economy, self.pace = economy, Pace()
+        self.economy, self.pace = economy, UserPace()
         # Of the last generations: quick enough to follow a machine that goes onto battery.
         self._busy = deque([USUAL], maxlen=16)
         self._share = 1.0  # of the time with the model that is a generation's own, the others' beside it taken off
@@ -65,10 +65,10 @@ class Price:
         """
         best, at = 0.0, None
         now = bisect_right(STARTS, shown.age) - 1
-        table = self.pace.table(self.service, shown.in_row, deeper)
+        table = self.pace.table(self.service, shown.follows_accept, deeper)
         for start, row in zip(STARTS[now:], table[now:], strict=True):
-            saved = probability * (row.saved + shown.again * row.then)
-            vain = max(shown.taken - probability, 0.0) * row.beside + (1 - shown.taken) * row.vain
+            saved = probability * (row.saved + shown.again * row.saved_next)
+            vain = max(shown.taken - probability, 0.0) * row.wasted_if_taken + (1 - shown.taken) * row.wasted_if_refused
             if (worth := saved - self.economy * self._share * vain) > best:
                 best, at = worth, start
         return at

@@ -18,7 +18,7 @@ from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.generation import Link
 from tabspec.engine.speculation.acceptance import Acceptance, Predictor
-from tabspec.engine.speculation.futures import Future, Kind, futures
+from tabspec.engine.speculation.futures import Future, FutureKind, futures
 from tabspec.engine.speculation.price import Price, Shown
 from tabspec.suggestion import Reason, Suggestion
 
@@ -29,7 +29,7 @@ class Speculation:
 
     context: EditContext
     lineage: tuple[Link, ...]
-    kind: Kind
+    kind: FutureKind
     probability: float
 
 
@@ -41,7 +41,7 @@ Known = Callable[[EditContext], Suggestion | Reason | None]
 Ask = Callable[[Speculation], bool]
 
 
-class Timer(Protocol):
+class TimerHandle(Protocol):
     """What a clock gives for a call to come."""
 
     def cancel(self) -> object: ...
@@ -51,7 +51,7 @@ class Clock(Protocol):
     """Time in seconds, and calls at a time: an event loop."""
 
     def time(self) -> float: ...
-    def call_at(self, when: float, callback: Callable[[], None], /) -> Timer: ...
+    def call_at(self, when: float, callback: Callable[[], None], /) -> TimerHandle: ...
 
 
 @dataclass(slots=True)
@@ -59,16 +59,16 @@ class _Screen:
     """A suggestion that is shown ``since`` a time, and which states behind it were asked for: once, whatever became of
     the answer. A completion cache too small for all of them would have them asked again and again.
 
-    ``in_row``: it stands where an accept has led. A state is told from others behind the same suggestion by the text
-    before its cursor and the document's length. What was found out of a state is kept: the tree is gone through at
+    ``follows_accept``: it stands where an accept has led. A state is told from others behind the same suggestion by the
+    text before its cursor and the document's length. What was found out of a state is kept: the tree is gone through at
     each answer, and to make a state copies the document, to look it up digests it.
     """
 
     root: Link
     since: float
-    in_row: bool
+    follows_accept: bool
     taken: bool = False
-    timer: Timer | None = None
+    timer: TimerHandle | None = None
     asked: set[tuple[str, int]] = field(default_factory=set)
     _states: dict[tuple[int, Suggestion], EditContext] = field(default_factory=dict)
     _known: dict[int, Suggestion | Reason] = field(default_factory=dict)
@@ -91,7 +91,7 @@ class _Screen:
             self._known[id(state)] = found
         return found
 
-    def wake(self, timer: Timer | None) -> None:
+    def wake(self, timer: TimerHandle | None) -> None:
         """Keep this timer, and no other."""
         if self.timer is not None:
             self.timer.cancel()
@@ -132,19 +132,19 @@ class Speculator:
             return
         uri, since = context.uri, self._clock.time()
         landed = self._landed.get(uri)
-        in_row = landed is not None and landed.same_place(context)
+        follows_accept = landed is not None and landed.same_place(context)
         if before := self._screens.get(uri):
             before.wake(None)
             if before.goes_on(context, suggestion):
-                since, in_row = before.since, before.in_row
-        self._screens[uri] = _Screen(Link(context, suggestion), since, in_row)
+                since, follows_accept = before.since, before.follows_accept
+        self._screens[uri] = _Screen(Link(context, suggestion), since, follows_accept)
         self.look(uri)
 
     def accepted(self, context: EditContext, suggestion: Suggestion) -> None:
         """The user took it, or a part of it."""
         if screen := self._screens.get(context.uri):
-            self.acceptance.observe(Link(context, suggestion), True, screen.in_row)
-            self.price.pace.taken(self._clock.time() - screen.since, screen.in_row)
+            self.acceptance.observe(Link(context, suggestion), True, screen.follows_accept)
+            self.price.pace.taken(self._clock.time() - screen.since, screen.follows_accept)
             screen.taken = screen.taken or suggestion.text == screen.root.suggestion.text
             self._landed[context.uri] = context.after_accept(suggestion)
 
@@ -154,7 +154,7 @@ class Speculator:
         if screen := self._screens.pop(uri, None):
             screen.wake(None)
             if refused and not screen.taken:
-                self.acceptance.observe(screen.root, False, screen.in_row)
+                self.acceptance.observe(screen.root, False, screen.follows_accept)
                 self.price.pace.refused(self._clock.time() - screen.since)
 
     def close(self) -> None:
@@ -174,9 +174,9 @@ class Speculator:
             return
         root = screen.root
         shown = Shown(
-            self.acceptance.probability(root, screen.in_row),
+            self.acceptance.probability(root, screen.follows_accept),
             self.acceptance.again(),
-            screen.in_row,
+            screen.follows_accept,
             self._clock.time() - screen.since + 1e-6,  # what a sum of times loses: a timer must find its own time come
         )
         later = math.inf  # when to look again
@@ -187,14 +187,14 @@ class Speculator:
         def push(before: tuple[Link, ...], link: Link, reached: float) -> None:
             """What may come behind ``link``, if it is wanted by now; it is ``reached`` with this probability."""
 
-            def due(kind: Kind, probability: float) -> bool:
+            def due(kind: FutureKind, probability: float) -> bool:
                 nonlocal later
                 start = self.start(kind, reached * probability, shown, deeper=bool(before))
                 if start is not None and start > shown.age:
                     later = min(later, start)
                 return start is not None and start <= shown.age
 
-            accept = self.acceptance.probability(link, screen.in_row or bool(before))
+            accept = self.acceptance.probability(link, screen.follows_accept or bool(before))
             for future in futures(link.context, link.suggestion, accept, due):
                 heapq.heappush(heap, (-reached * future.probability, next(order), before, link.context, future))
 
@@ -214,12 +214,14 @@ class Speculator:
                 push(lineage, Link(state, suggestion), -negative)
         screen.wake(None if later == math.inf else self._clock.call_at(screen.since + later, lambda: self.look(uri)))
 
-    def start(self, kind: Kind, probability: float, shown: Shown | None = None, deeper: bool = False) -> float | None:
+    def start(
+        self, kind: FutureKind, probability: float, shown: Shown | None = None, deeper: bool = False
+    ) -> float | None:
         """How long after a suggestion was ``shown`` the policy asks for a future of this kind, or for one ``deeper``
         than the next accept; None if it does not. Of a place that nothing is shown at, 0 or None."""
         if self.config.policy is not Policy.ADAPTIVE:
-            wanted = self.config.policy is Policy.TREE or kind is Kind.ACCEPT
+            wanted = self.config.policy is Policy.TREE or kind is FutureKind.ACCEPT
             return 0.0 if wanted and probability > 0 else None
-        if shown is None or kind is Kind.ENTER:  # no Tab comes first
+        if shown is None or kind is FutureKind.ENTER:  # no Tab comes first
             return 0.0 if self.price.worth(probability) else None
         return self.price.start(probability, shown, deeper)

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from tabspec.errors import ModelError, ModelNotUsable
-from tabspec.models.files.folder import ModelFolder, speak
-from tabspec.models.local.logits import Row
+from tabspec.models.files.folder import ModelFolder, load_tokenizer
+from tabspec.models.local.logits import Logits
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, Usage
 from tabspec.models.tokens.prompting import Prompter
 from tabspec.models.tokens.vocabulary import Vocabulary
@@ -88,7 +88,7 @@ class LlamaCppDecoder:
     def copy(self, source: LlamaCppKV, target: LlamaCppKV, length: int) -> None:
         raise NotImplementedError("one sequence at a time")
 
-    def forward(self, kv: LlamaCppKV, tokens: Sequence[int], want: int) -> Row:
+    def forward(self, kv: LlamaCppKV, tokens: Sequence[int], want: int) -> Logits:
         """What it returns is llama.cpp's own memory, until the next pass: `LlamaCppModel` looks at it before."""
         batch = self._batch
         batch.n_tokens = len(tokens)
@@ -123,7 +123,7 @@ class LlamaCppModel:
         folder = ModelFolder(source)
         self._vocabulary: Vocabulary
         self._format: FimFormat
-        self._vocabulary, self._format = speak(folder.tokenizer_json(), folder.model_type, str(source))
+        self._vocabulary, self._format = load_tokenizer(folder.tokenizer_json(), folder.model_type, str(source))
         context = int(folder.config["max_position_embeddings"])
         self.decoder = LlamaCppDecoder(file, context=context, threads=threads, flash=flash)
         self._prompter = Prompter(self._vocabulary, self._format, context)
@@ -149,7 +149,7 @@ class LlamaCppModel:
                 return
             row = self._run([token])
 
-    def _prefill(self, prompt: list[int]) -> Row:
+    def _prefill(self, prompt: list[int]) -> Logits:
         kept = 0
         while kept < min(len(prompt) - 1, len(self._held)) and prompt[kept] == self._held[kept]:
             kept += 1
@@ -157,13 +157,13 @@ class LlamaCppModel:
         del self._held[kept:]
         return self._run(prompt[kept:])
 
-    def _run(self, tokens: list[int]) -> Row:
+    def _run(self, tokens: list[int]) -> Logits:
         try:
             rows = self.decoder.forward(self._kv, tokens, 1)
         except RuntimeError as error:
             raise ModelError(str(error)) from error
         self._held += tokens
-        row: Row = rows[0]
+        row: Logits = rows[0]
         return row
 
     async def close(self) -> None:

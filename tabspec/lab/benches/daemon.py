@@ -22,7 +22,7 @@ from tabspec.engine.engine import CompletionEngine
 from tabspec.errors import ModelUnavailable, TabspecError
 from tabspec.machine import git_commit, machine
 from tabspec.models.daemon.client import Connection, ask
-from tabspec.models.daemon.place import Place, find
+from tabspec.models.daemon.place import DaemonFolder, find
 from tabspec.models.files.hub import absolute
 from tabspec.suggestion import Source
 from tabspec.system import processes
@@ -94,7 +94,9 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-async def _measure(place: Place, model: str | None, editors: int, seconds: float, pause: float) -> dict[str, Any]:
+async def _measure(
+    place: DaemonFolder, model: str | None, editors: int, seconds: float, pause: float
+) -> dict[str, Any]:
     first = _Editor(0, await _connected(place, model))
     # Once round, so that the model's own buffers are there, and the KV slots filled.
     for _ in range(30):
@@ -128,7 +130,7 @@ async def _measure(place: Place, model: str | None, editors: int, seconds: float
     }
 
 
-async def _connected(place: Place, model: str | None) -> Connection:
+async def _connected(place: DaemonFolder, model: str | None) -> Connection:
     until = time.monotonic() + _START_S
     while time.monotonic() < until:
         try:
@@ -192,7 +194,7 @@ class _Connected:
         self.info, self.stream, self.close = connection.info, connection.stream, connection.close
 
 
-async def _memory(place: Place) -> dict[str, float]:
+async def _memory(place: DaemonFolder) -> dict[str, float]:
     told = await ask(place, "status")
     if told is None:
         raise TabspecError("the daemon does not answer")

@@ -49,18 +49,18 @@ def decode_command(
     """Time a decode step and prefill: our decoder (compiled where that is installed, and in torch: with int8 and int4
     weights, and in the device's number format), transformers (step by step, and its generate), and llama.cpp where
     llama-cpp-python is installed."""
-    from tabspec.lab.baselines import decoders as opponents
+    from tabspec.lab.baselines import decoders as baselines
     from tabspec.lab.measuring import decoding as bench  # imports torch
 
     bench.set_threads(threads)
-    with opponents.subject(model, shape) as (folder, size, weights):
+    with baselines.subject(model, shape) as (folder, size, weights):
         decoders = bench.contenders(size, device, weights)
         *ours, theirs = decoders.items()
         floors = bench.floors(decoders, size, prompt) if device == "cpu" else {}
-        with opponents.llama_cpp(folder, threads if device == "cpu" else 0) as llama_cpp:
+        with baselines.llama_cpp(folder, threads if device == "cpu" else 0) as llama_cpp:
             turns: dict[str, Decoder] = {**dict(ours), **llama_cpp, theirs[0]: theirs[1]}
             results = bench.measure_decode(turns, prompt, steps, rounds, floors)
-        results.append(opponents.measure_generate(theirs[1], bench.tokens(prompt), steps, min(rounds, 3)))
+        results.append(baselines.measure_generate(theirs[1], bench.tokens(prompt), steps, min(rounds, 3)))
     first = results[0]
     rows = [
         [
@@ -96,11 +96,11 @@ def kv_command(
 ) -> None:
     """Time continuing on kept keys and values against beginning anew: tokens, and whole suggestions after an accept at
     places of a recorded SESSION (not with --shape)."""
-    from tabspec.lab.baselines import decoders as opponents
+    from tabspec.lab.baselines import decoders as baselines
     from tabspec.lab.measuring import decoding as bench  # imports torch
 
     bench.set_threads(threads)
-    with opponents.subject(model, shape) as (_, size, weights):
+    with baselines.subject(model, shape) as (_, size, weights):
         name, decoder = next(iter(bench.contenders(size, device, weights).items()))
     result = bench.measure_kv(decoder, prompt, rounds)
     told = {

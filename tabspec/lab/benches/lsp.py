@@ -116,7 +116,7 @@ def measure_model(rounds: int, model: str) -> dict[str, Any]:
     return result
 
 
-def _first_suggestions(server: Server) -> float:
+def _first_suggestions(server: ServerProcess) -> float:
     """The median time of a first suggestion in a document that is new to the model, which is loaded."""
     times = []
     for number in range(5):
@@ -136,7 +136,7 @@ class _Reply:
     decoding: bool
 
 
-def _session(server: Server, rounds: int, items: list[dict[str, Any]]) -> dict[str, Any]:
+def _session(server: ServerProcess, rounds: int, items: list[dict[str, Any]]) -> dict[str, Any]:
     """Write a text by Tab; every other suggestion is typed on in a little first. Which answers were hits, and what the
     model did meanwhile, the server says."""
     replies: list[_Reply] = []
@@ -177,7 +177,7 @@ def _session(server: Server, rounds: int, items: list[dict[str, Any]]) -> dict[s
     }
 
 
-class Server:
+class ServerProcess:
     """A server process, spoken to one message at a time, so that nothing of ours comes between write and read."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
@@ -264,7 +264,7 @@ class Server:
 
 
 @contextmanager
-def running(module: str, *arguments: str, **options: Any) -> Iterator[Server]:
+def running(module: str, *arguments: str, **options: Any) -> Iterator[ServerProcess]:
     """A server of this module that has been initialized."""
     process = processes.start(
         processes.python(module, *arguments),
@@ -272,7 +272,7 @@ def running(module: str, *arguments: str, **options: Any) -> Iterator[Server]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
-    server = Server(process)
+    server = ServerProcess(process)
     try:
         capabilities: dict[str, Any] = {"textDocument": {"inlineCompletion": {}}}
         params: dict[str, Any] = {"processId": None, "rootUri": None, "capabilities": capabilities}

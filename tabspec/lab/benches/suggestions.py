@@ -65,7 +65,7 @@ def suggestions_command(
     benchmarks.set_threads(threads)
     stop = StopRule(max_lines, 48 if max_lines == 1 else 160)  # as in the settings; longer texts are given more tokens
     ours, plain = _ours(), _ours()
-    plain.local.recaller = None
+    plain.local.ngram_caches = None
     like = "ours, without recall"
     models: dict[str, Model] = {"ours": ours, like: plain}
     places = [place for name in session for place in session_places(read_session(Path(name)))]

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from tabspec.lab.capacity.answers import Answers
-from tabspec.lab.capacity.population import STAGGER_S, Part, population
+from tabspec.lab.capacity.population import STAGGER_S, SessionPart, population
 from tabspec.lab.capacity.profile import ServiceProfile
 from tabspec.lab.capacity.sample import server_of, servers_played
 from tabspec.lab.capacity.service import Served, Service, ServiceModel, Watched
@@ -19,15 +19,17 @@ from tabspec.replay.results.waits import percentiles
 from tabspec.replay.runner import Setting, replay
 from tabspec.replay.sessions.session import Session
 
-ModelFor = Callable[[Part], Awaitable[Model]]
+ModelFor = Callable[[SessionPart], Awaitable[Model]]
 Progress = Callable[[float], None]
 
 
-async def play_users(parts: Sequence[Part], model_for: ModelFor, setting: Setting, progress: Progress) -> list[Run]:
+async def play_users(
+    parts: Sequence[SessionPart], model_for: ModelFor, setting: Setting, progress: Progress
+) -> list[Run]:
     """Play all parts at once, each with an engine of its own. ``progress`` is told the share of users that are done."""
     done = 0
 
-    async def one(part: Part) -> Run:
+    async def one(part: SessionPart) -> Run:
         nonlocal done
         await asyncio.sleep(part.offset)
         run = await replay(part.session, await model_for(part), setting)
@@ -61,7 +63,7 @@ async def on_service(
     sessions: Sequence[Session],
     users: int,
     seconds: float,
-    answers_for: Callable[[Part], Answers],
+    answers_for: Callable[[SessionPart], Answers],
     profile: ServiceProfile,
     servers: int,
     setting: Setting,
@@ -86,7 +88,7 @@ async def on_service(
     began = loop.time()
     handles = [loop.call_later(after, mark) for after in (min(STAGGER_S, seconds / 2), seconds)]
 
-    async def model_for(part: Part) -> Model:
+    async def model_for(part: SessionPart) -> Model:
         return ServiceModel(service, part.user, answers_for(part))
 
     runs = await play_users(parts, model_for, setting, progress)
@@ -130,7 +132,7 @@ async def on_model(
     parts = list(population(sessions, users, seconds, setting.seed, setting.limit))
     trace: list[Served] = []
 
-    async def watched(part: Part) -> Model:
+    async def watched(part: SessionPart) -> Model:
         return Watched(await model_for(part), part.user, trace)
 
     began = asyncio.get_running_loop().time()

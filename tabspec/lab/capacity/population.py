@@ -18,7 +18,7 @@ STAGGER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SessionPart:
     """What a user plays: ``session`` is an excerpt; it begins ``offset`` seconds after the first user may."""
 
     user: int
@@ -28,7 +28,7 @@ class Part:
 
 def population(
     sessions: Sequence[Session], users: int, seconds: float, seed: int = 0, limit: int | None = None
-) -> Iterator[Part]:
+) -> Iterator[SessionPart]:
     """The parts of ``users`` users, each of ``seconds`` seconds of a recording, and of ``limit`` edits at most.
 
     Sessions are dealt out in turn; places and offsets are drawn. The same seed gives the same parts, and the first
@@ -42,7 +42,7 @@ def population(
 
     for user in range(users):
         place, offset = drawn(user, seed)
-        yield Part(user, part(user % len(sessions), place), offset)
+        yield SessionPart(user, part(user % len(sessions), place), offset)
 
 
 def drawn(user: int, seed: int = 0) -> tuple[int, float]:

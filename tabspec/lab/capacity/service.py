@@ -69,7 +69,7 @@ class KvMemory:
             self._users[user][0].decoded(request, text)
 
 
-class Server:
+class SimulatedServer:
     """Steps of one server, one after another, while it has jobs."""
 
     def __init__(self, profile: ServiceProfile) -> None:
@@ -115,9 +115,9 @@ class Service:
     trace: list[Served] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.all = [Server(self.profile) for _ in range(self.servers)]
+        self.all = [SimulatedServer(self.profile) for _ in range(self.servers)]
 
-    def of(self, user: int) -> Server:
+    def of(self, user: int) -> SimulatedServer:
         return self.all[server_of(user, self.servers)]
 
     def totals(self) -> tuple[float, int, int, int]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tabspec.errors import InputError, ModelNotUsable
-from tabspec.models.files.folder import ModelFolder, speak
+from tabspec.models.files.folder import ModelFolder, load_tokenizer
 from tabspec.prompt.fim import FimFormat
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _add_tokenizer(writer: gguf.GGUFWriter, folder: ModelFolder) -> None:
     import gguf
 
     spec = json.loads(folder.tokenizer_json())
-    vocabulary, form = speak(folder.tokenizer_json(), folder.model_type, str(folder.path))
+    vocabulary, form = load_tokenizer(folder.tokenizer_json(), folder.model_type, str(folder.path))
     if not any(token["type"] == "ByteLevel" for token in _steps(spec)):
         raise ModelNotUsable(f"{folder.path}: its tokenizer is not byte-level; llama.cpp's own converter is for those")
     size = int(folder.config["vocab_size"])

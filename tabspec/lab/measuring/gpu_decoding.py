@@ -25,8 +25,8 @@ from tabspec.models.decoders.llama import LlamaConfig, LlamaDecoder
 from tabspec.models.decoders.llama_cuda import (
     KINDS,
     Branch,
+    CapturedStep,
     CudaDecoder,
-    Step,
     Way,
     capture,
     fused,
@@ -215,7 +215,7 @@ def measure_steps(
         step = decoder.step(count)
         step.write([row(each.data, 8) for each in kvs])
 
-        def several(step: Step = step) -> None:
+        def several(step: CapturedStep = step) -> None:
             for _ in range(repeat):
                 step.run()
 
@@ -387,7 +387,7 @@ def measure_heads(
     ]
     # About eight programs for each of 132 multiprocessors, so that those who finish early find another.
     parts = max(1056 // (run * kv_heads), 1) if device.type == "cuda" else 2
-    step = Step(decoder, run, 0, min(parts, 64))
+    step = CapturedStep(decoder, run, 0, min(parts, 64))
     step.write([(7, context - 1, m.data_ptr(), room, 0, m.data_ptr(), room, 0, context) for m in memory])
 
     def several() -> None:

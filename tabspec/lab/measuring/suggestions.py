@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from tabspec.context import EditContext
-from tabspec.engine.prompt_state import Question
+from tabspec.engine.prompt_state import PromptState
 from tabspec.lab.measuring.trimmed import Cut, cut_away
 from tabspec.models.protocol import GenerationRequest, Model, StopRule
 from tabspec.prompt.window import WindowSize
@@ -71,7 +71,7 @@ async def answer(model: Model, request: GenerationRequest) -> Timed:
 
 def question(context: EditContext, fingerprint: str, stop: StopRule) -> GenerationRequest:
     """The request that an engine makes at ``context``."""
-    return Question.of(context, WindowSize(), fingerprint).request(stop)
+    return PromptState.of(context, WindowSize(), fingerprint).request(stop)
 
 
 def measure_suggestions(

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from tabspec.context import EditContext
 from tabspec.fitting.postprocess import postprocess, stages
-from tabspec.fitting.truncation import Step, settle
+from tabspec.fitting.truncation import FitStep, truncate
 from tabspec.suggestion import GeneratedText, Suggestion
 
 
@@ -26,10 +26,10 @@ class Cut(StrEnum):
 # What each step of post-processing takes away.
 _CUTS = {
     None: Cut.BLANK,
-    Step.REPETITION: Cut.REPETITION,
-    Step.INDENTATION: Cut.INDENTATION,
-    Step.ENDS: Cut.ENDS,
-    Step.OVERLAP: Cut.OVERLAP,
+    FitStep.REPETITION: Cut.REPETITION,
+    FitStep.INDENTATION: Cut.INDENTATION,
+    FitStep.ENDS: Cut.ENDS,
+    FitStep.OVERLAP: Cut.OVERLAP,
 }
 
 
@@ -48,7 +48,7 @@ def cut_away(context: EditContext, written: GeneratedText) -> Counter[Cut]:
 def _lengths(context: EditContext, written: GeneratedText) -> list[tuple[Cut, int]]:
     """What is left of a text after each step of post-processing. A start at which nothing is left of the text itself is
     that of a token which only ended it: a line end."""
-    settled = settle(context, written)
+    settled = truncate(context, written)
     found = [(Cut.SETTLED, len(settled.text) if settled != written else len(written.text) + 1)]
     for step, text, _ in stages(context, settled):
         found.append((_CUTS[step], len(text.rstrip())))

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import Any
 
 from tabspec.errors import ModelNotUsable, ModelUnavailable
-from tabspec.models.daemon.place import Place, identity
+from tabspec.models.daemon.place import DaemonFolder, identity
 from tabspec.models.messages import Message, from_line, read_info, to_line
 from tabspec.models.process.heartbeat import Heartbeat
 from tabspec.models.process.lines import READ_BYTES, MessageParser, Unreadable
@@ -50,7 +50,9 @@ class Connection:
         self.gone = asyncio.create_task(self._live())
 
     @classmethod
-    async def open(cls, place: Place, model: str | None, on_progress: Callable[[WorkerState, str], None]) -> Connection:
+    async def open(
+        cls, place: DaemonFolder, model: str | None, on_progress: Callable[[WorkerState, str], None]
+    ) -> Connection:
         """Connect, ask for ``model``, and wait for the first answer. Raises OSError if no daemon is there, TimeoutError
         if it does not answer, `ModelNotUsable` if it refuses."""
         async with asyncio.timeout(CONNECT_S):
@@ -154,7 +156,7 @@ class Connection:
             self._writer.write(line)
 
 
-async def ask(place: Place, op: str) -> dict[str, Any] | None:
+async def ask(place: DaemonFolder, op: str) -> dict[str, Any] | None:
     """What the daemon answers to ``status`` or ``stop``; None if there is none. Raises `ModelUnavailable` if it refuses
     or does not answer."""
     try:

@@ -36,7 +36,7 @@ Pair = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DaemonFolder:
     """The daemon's folder."""
 
     folder: Path
@@ -106,7 +106,7 @@ def _remove(folder: int) -> None:
         os.unlink(_SOCKET, dir_fd=folder)
 
 
-def find(make: bool = False) -> Place:
+def find(make: bool = False) -> DaemonFolder:
     """The place of this user's daemon: ``$XDG_RUNTIME_DIR/tabspec``, else a folder in the temporary one. ``make``: make
     the folder. Raises `InputError` where it cannot be, is not the user's alone, or on systems without Unix sockets,
     OSError where it cannot be made."""
@@ -123,7 +123,7 @@ def find(make: bool = False) -> Place:
             pass
     except NotOurs as error:
         raise InputError(str(error)) from None
-    return Place(folder)
+    return DaemonFolder(folder)
 
 
 def identity(model: str | None) -> dict[str, str]:

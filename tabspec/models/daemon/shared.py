@@ -17,7 +17,7 @@ from typing import Any
 from tabspec.config import DaemonMode
 from tabspec.errors import InputError, ModelNotUsable, ModelUnavailable
 from tabspec.models.daemon.client import Connection, Lost
-from tabspec.models.daemon.place import Place, find
+from tabspec.models.daemon.place import DaemonFolder, find
 from tabspec.models.files.hub import absolute
 from tabspec.models.process.worker import WorkerModel, WorkerState
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
@@ -44,7 +44,7 @@ class SharedModel:
         *,
         mode: DaemonMode = DaemonMode.AUTO,
         on_progress: Callable[[WorkerState, str], None] = lambda _state, _detail: None,
-        place: Place | None = None,
+        place: DaemonFolder | None = None,
         **worker: Any,
     ) -> None:
         self._name, self._mode, self._on_progress, self._options = name, mode, on_progress, worker
@@ -229,7 +229,7 @@ async def connect_if_running(name: str | None) -> SharedModel | None:
     return None
 
 
-def _place(mode: DaemonMode) -> Place | None:
+def _place(mode: DaemonMode) -> DaemonFolder | None:
     if mode is DaemonMode.OFF:
         return None
     try:

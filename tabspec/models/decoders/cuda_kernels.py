@@ -2,7 +2,7 @@
 
 A step has few rows (tokens of one sequence, or one token each of some branches), so that it waits for memory and for
 launches, not for arithmetic. Everything that changes from step to step (lengths, places in memory) is read from device
-memory, so that a captured CUDA graph stays right: see the layout of `Row`.
+memory, so that a captured CUDA graph stays right: see the layout of `StepRow`.
 
 Run on a CPU by Triton's interpreter (``TRITON_INTERPRET=1``), the same code is tested without a GPU.
 """
@@ -18,7 +18,7 @@ import triton.language as tl
 from torch import Tensor
 
 
-class Row(IntEnum):
+class StepRow(IntEnum):
     """Fields of a row of the step's table (int64, shape (rows, `FIELDS`)).
 
     A row is a token that is run. It looks at ``TRUNK_LENGTH`` positions of the trunk, which all rows of a step share,
@@ -38,12 +38,12 @@ class Row(IntEnum):
     TAIL_TO = 8
 
 
-FIELDS = len(Row)
-_POSITION, _TOKEN = tl.constexpr(Row.POSITION.value), tl.constexpr(Row.TOKEN.value)
-_TRUNK, _TRUNK_CAPACITY = tl.constexpr(Row.TRUNK.value), tl.constexpr(Row.TRUNK_CAPACITY.value)
-_TRUNK_LENGTH = tl.constexpr(Row.TRUNK_LENGTH.value)
-_TAIL, _TAIL_CAPACITY = tl.constexpr(Row.TAIL.value), tl.constexpr(Row.TAIL_CAPACITY.value)
-_TAIL_FROM, _TAIL_TO = tl.constexpr(Row.TAIL_FROM.value), tl.constexpr(Row.TAIL_TO.value)
+FIELDS = len(StepRow)
+_POSITION, _TOKEN = tl.constexpr(StepRow.POSITION.value), tl.constexpr(StepRow.TOKEN.value)
+_TRUNK, _TRUNK_CAPACITY = tl.constexpr(StepRow.TRUNK.value), tl.constexpr(StepRow.TRUNK_CAPACITY.value)
+_TRUNK_LENGTH = tl.constexpr(StepRow.TRUNK_LENGTH.value)
+_TAIL, _TAIL_CAPACITY = tl.constexpr(StepRow.TAIL.value), tl.constexpr(StepRow.TAIL_CAPACITY.value)
+_TAIL_FROM, _TAIL_TO = tl.constexpr(StepRow.TAIL_FROM.value), tl.constexpr(StepRow.TAIL_TO.value)
 _FIELDS = tl.constexpr(FIELDS)
 _LOG2E = tl.constexpr(1.4426950408889634)
 
@@ -381,7 +381,7 @@ def turn(
     )
 
 
-class Attention:
+class TrunkAttention:
     """Attention of a step's rows to a shared trunk (``trunk_parts`` stretches) and to a tail each (``tail_parts``).
 
     Holds the memory between its two kernels.

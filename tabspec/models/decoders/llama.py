@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from tabspec.models.decoders.int4_linear import Int4Linear
 from tabspec.models.files.int4 import quantize_groups
-from tabspec.models.local.logits import Row
+from tabspec.models.local.logits import Logits
 from tabspec.models.machine.devices import cpu_has_bfloat16
 
 # Measured on two cores (AVX512-BF16): int8 weights are faster up to 4 rows, bfloat16 from about 8 on.
@@ -148,7 +148,7 @@ class LlamaKV:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _WriteRange:
     """Where a pass writes: positions from ``start`` to ``end``, their rotations, and what they may look at."""
 
     start: int
@@ -218,11 +218,11 @@ class LlamaDecoder:
         target.data[:, :, :, :length] = source.data[:, :, :, :length]
         target.length = length
 
-    def forward(self, kv: LlamaKV, tokens: Sequence[int], want: int) -> Row:
+    def forward(self, kv: LlamaKV, tokens: Sequence[int], want: int) -> Logits:
         return self.forward_batch([(kv, tokens)], want)[0]
 
     @torch.inference_mode()
-    def forward_batch(self, batch: Sequence[tuple[LlamaKV, Sequence[int]]], want: int) -> list[Row]:
+    def forward_batch(self, batch: Sequence[tuple[LlamaKV, Sequence[int]]], want: int) -> list[Logits]:
         """As `forward`, for several sequences in one pass: the weights are read once. Each attends to its own keys and
         values; no two may be the same KV cache."""
         places = [self._place(kv, len(tokens)) for kv, tokens in batch]
@@ -241,19 +241,19 @@ class LlamaDecoder:
             kv.length = place.end
         last = [part[len(part) - want :] for part in torch.split(x, sizes)]
         logits = self.logits(self._normed(last[0] if len(last) == 1 else torch.cat(last), self.norm))
-        rows: Row = logits.float().cpu().numpy()
+        rows: Logits = logits.float().cpu().numpy()
         return [rows[i * want : (i + 1) * want] for i in range(len(batch))]
 
-    def _place(self, kv: LlamaKV, count: int) -> _Place:
+    def _place(self, kv: LlamaKV, count: int) -> _WriteRange:
         """Where ``count`` more tokens go; makes room for them."""
         start, end = kv.length, kv.length + count
         if kv.data.shape[3] < end:
             grown = self._room(end)
             grown[:, :, :, :start] = kv.data[:, :, :, :start]
             kv.data = grown
-        return _Place(start, end, self.cos[start:end, None], self.sin[start:end, None], self._mask(start, count))
+        return _WriteRange(start, end, self.cos[start:end, None], self.sin[start:end, None], self._mask(start, count))
 
-    def _attention(self, qkv: Tensor, memory: Tensor, place: _Place) -> Tensor:
+    def _attention(self, qkv: Tensor, memory: Tensor, place: _WriteRange) -> Tensor:
         """Self-attention of one sequence's new tokens, given their projections (tokens, (heads + 2 kv_heads) *
         head_dim); writes their keys and values to where they belong in ``memory``, a layer's."""
         shape, count = self.config, len(qkv)

@@ -1,6 +1,6 @@
 """Our decoder on CUDA: a decode step is one captured graph of few kernels, for one sequence or for several.
 
-What a step runs is a table of rows (`tabspec.models.decoders.cuda_kernels.Row`), one for each token: a token of one
+What a step runs is a table of rows (`tabspec.models.decoders.cuda_kernels.StepRow`), one for each token: a token of one
 sequence with its draft tokens, or one token each of some branches over a shared trunk. All that changes from step to
 step stands in that table, in device memory, so that one graph for each number of rows serves every length and every
 sequence.
@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tabspec.models.decoders import cuda_kernels as kernels
-from tabspec.models.decoders.cuda_kernels import FIELDS, Attention, Row
+from tabspec.models.decoders.cuda_kernels import FIELDS, StepRow, TrunkAttention
 from tabspec.models.decoders.llama import Layer, LlamaConfig, LlamaDecoder, LlamaKV, Matrix
-from tabspec.models.local.logits import Row as Logits
+from tabspec.models.local.logits import Logits
 from tabspec.models.machine.devices import is_out_of_memory
 
 # Steps are captured for these numbers of rows; others run as the next one with rows that go nowhere.
@@ -68,7 +68,7 @@ class CudaDecoder(LlamaDecoder):
         self._lower_right = causal_lower_right
         self.graphs, self.failure = device.type == "cuda", ""
         self.ways: dict[tuple[str, int], Way] = {}
-        self._steps: dict[tuple[int, bool], Step] = {}
+        self._steps: dict[tuple[int, bool], CapturedStep] = {}
 
     def branch(self, kv: LlamaKV, count: int) -> list[Branch]:
         """``count`` sequences that go on, each for itself, behind all that ``kv`` holds."""
@@ -121,14 +121,16 @@ class CudaDecoder(LlamaDecoder):
         kv.length = end
         return _on_the_host(logits)
 
-    def step(self, rows: int, apart: bool = False) -> Step:
+    def step(self, rows: int, apart: bool = False) -> CapturedStep:
         """The step for so many rows over one trunk, or ``apart`` over none; made at the first call."""
         size = next(size for size in SIZES if size >= rows)
         if (size, apart) not in self._steps:
             # An interpreter runs one program after another.
             programs = _PROGRAMS if self.device.type == "cuda" else 4
             parts = min(max(programs // self.config.kv_heads // (size if apart else 1), 1), 64)
-            self._steps[size, apart] = Step(self, size, 0, parts) if apart else Step(self, size, parts, 1)
+            self._steps[size, apart] = (
+                CapturedStep(self, size, 0, parts) if apart else CapturedStep(self, size, parts, 1)
+            )
         return self._steps[size, apart]
 
     def forget_steps(self) -> None:
@@ -146,10 +148,10 @@ class CudaDecoder(LlamaDecoder):
         """Many tokens of one sequence: matrices by cuBLAS, attention by torch's fused kernel, the rest as in a step."""
         shape, start, count = self.config, kv.length, len(tokens)
         table = torch.zeros(count, FIELDS, dtype=torch.int64, device=self.device)
-        table[:, Row.TOKEN] = torch.tensor(tokens, device=self.device)
-        table[:, Row.POSITION] = torch.arange(start, start + count, device=self.device)
-        table[:, Row.TAIL], table[:, Row.TAIL_CAPACITY] = kv.data.data_ptr(), kv.data.shape[3]
-        table[:, Row.TAIL_TO] = table[:, Row.POSITION] + 1
+        table[:, StepRow.TOKEN] = torch.tensor(tokens, device=self.device)
+        table[:, StepRow.POSITION] = torch.arange(start, start + count, device=self.device)
+        table[:, StepRow.TAIL], table[:, StepRow.TAIL_CAPACITY] = kv.data.data_ptr(), kv.data.shape[3]
+        table[:, StepRow.TAIL_TO] = table[:, StepRow.POSITION] + 1
 
         def new(wide: int) -> Tensor:
             return torch.empty(count, wide, device=self.device, dtype=self.dtype)
@@ -200,10 +202,10 @@ def _on_the_host(logits: Tensor) -> Logits:
     return host.numpy()
 
 
-class Step:
+class CapturedStep:
     """One decode step of ``rows`` rows: the memory it works in, and its graph once that is captured.
 
-    The trunk is read in ``trunk_parts`` stretches and each row's tail in ``tail_parts`` (see `Attention`).
+    The trunk is read in ``trunk_parts`` stretches and each row's tail in ``tail_parts`` (see `TrunkAttention`).
     """
 
     @torch.inference_mode()
@@ -219,7 +221,9 @@ class Step:
         self._query, self._seen = new(shape.heads * shape.head_dim), new(shape.heads * shape.head_dim)
         self._gated = new(shape.mlp)
         self.logits = new(len(decoder.logits.weight))
-        self._attention = Attention(rows, shape.heads, shape.kv_heads, shape.head_dim, trunk_parts, tail_parts, device)
+        self._attention = TrunkAttention(
+            rows, shape.heads, shape.kv_heads, shape.head_dim, trunk_parts, tail_parts, device
+        )
         # Where rows that go nowhere write, and what is run while the step is captured.
         self._nowhere = torch.zeros(
             shape.layers, 2, shape.kv_heads, 8, shape.head_dim, device=device, dtype=decoder.dtype

@@ -14,10 +14,10 @@ from tabspec.errors import ModelNotUsable
 from tabspec.models.decoders.llama import LlamaConfig, LlamaDecoder
 from tabspec.models.decoders.native import NativeDecoder
 from tabspec.models.decoders.native_library import NativeMissing, installed
-from tabspec.models.files.folder import ModelFolder, speak
+from tabspec.models.files.folder import ModelFolder, load_tokenizer
 from tabspec.models.files.quantized import is_quantized, load_llama_state_dict
 from tabspec.models.local.model import LocalModel
-from tabspec.models.local.ngram_cache import RECALL
+from tabspec.models.local.ngram_cache import NGRAM_CACHE
 from tabspec.models.machine.devices import INT4, OUT_OF_MEMORY, is_out_of_memory, pick_device, pick_weights
 from tabspec.models.protocol import ModelInfo
 from tabspec.prompt.fim import OURS
@@ -43,7 +43,7 @@ def load_llama(
         raise ModelNotUsable(f"{name}: our own decoder does not know {folder.model_type!r}; use transformers")
     at = pick_device(device)
     numbers, int4 = pick_weights(dtype, at)
-    vocabulary, form = speak(folder.tokenizer_json(), folder.model_type, name, format)
+    vocabulary, form = load_tokenizer(folder.tokenizer_json(), folder.model_type, name, format)
     if shape.vocabulary < vocabulary.size:
         raise ModelNotUsable(f"{name}: its tokenizer has more tokens than the model")
     try:
@@ -70,11 +70,13 @@ def load_llama(
         kind = f"compiled, {stored}, {native.library.arithmetic(native.level)}"
     level = f", {native.level}" if native else ", plain kernels" if at.type == "cuda" and not cuda else ""
     detail = f"own decoder, {folder.model_type}, {at.type}, {kind}{level}, {form.name}"
-    recall = form is OURS  # its weights were fitted on models of our own; others see more of a file
-    fingerprint = folder.fingerprint("own", kind, form.name, str(decoder.context), *((RECALL,) if recall else ()))
+    ngram_cache = form is OURS  # its weights were fitted on models of our own; others see more of a file
+    fingerprint = folder.fingerprint(
+        "own", kind, form.name, str(decoder.context), *((NGRAM_CACHE,) if ngram_cache else ())
+    )
     info = ModelInfo(name, fingerprint, decoder.context, detail, folder.calibration)
     table = folder.draft_table(vocabulary.size)
-    return LocalModel(info, decoder, vocabulary, form, recall=recall, table=table)
+    return LocalModel(info, decoder, vocabulary, form, ngram_cache=ngram_cache, table=table)
 
 
 def llama_shape(folder: ModelFolder) -> LlamaConfig | None:

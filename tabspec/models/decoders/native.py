@@ -25,7 +25,7 @@ from tabspec.models.decoders import native_library as c
 from tabspec.models.decoders.llama import KV_STEP, LlamaConfig, rope
 from tabspec.models.files.int4 import GROUP, quantize_groups
 from tabspec.models.files.quantized import quantize
-from tabspec.models.local.logits import Row
+from tabspec.models.local.logits import Logits
 from tabspec.models.local.slots import RowCost
 
 # By instruction set, behind 600 tokens (25M parameters, two cores): with VNNI in 512 bits, up to six rows take 0.1 of a
@@ -84,19 +84,19 @@ class NativeDecoder:
         target.data[:, :, :, :whole] = source.data[:, :, :, :whole]
         target.length = length
 
-    def forward(self, kv: NativeKV, tokens: Sequence[int], want: int) -> Row:
+    def forward(self, kv: NativeKV, tokens: Sequence[int], want: int) -> Logits:
         if len(tokens) > MOST_ROWS:
             return self._in_pieces(kv, tokens, want)
         return self._pass([(kv, tokens)], want)
 
-    def forward_batch(self, batch: Sequence[tuple[NativeKV, Sequence[int]]], want: int) -> list[Row]:
+    def forward_batch(self, batch: Sequence[tuple[NativeKV, Sequence[int]]], want: int) -> list[Logits]:
         """As `forward`, for several sequences in one pass: the weights are read once."""
         if sum(len(tokens) for _, tokens in batch) > MOST_ROWS:
             return [self.forward(kv, tokens, want) for kv, tokens in batch]
         rows = self._pass(batch, want)
         return [rows[i * want : (i + 1) * want] for i in range(len(batch))]
 
-    def _in_pieces(self, kv: NativeKV, tokens: Sequence[int], want: int) -> Row:
+    def _in_pieces(self, kv: NativeKV, tokens: Sequence[int], want: int) -> Logits:
         rows = []
         for at in range(0, len(tokens), MOST_ROWS):
             piece = tokens[at : at + MOST_ROWS]
@@ -104,7 +104,7 @@ class NativeDecoder:
             rows.append(self._pass([(kv, piece)], min(max(want - left, 0), len(piece))))
         return np.concatenate(rows)
 
-    def _pass(self, batch: Sequence[tuple[NativeKV, Sequence[int]]], want: int) -> Row:
+    def _pass(self, batch: Sequence[tuple[NativeKV, Sequence[int]]], want: int) -> Logits:
         """The logits of all sequences. No torch in here but for its number of threads: behind a pass, which has emptied
         the caches, what Python touches is what it costs (some 20 µs for each call of torch)."""
         flat: list[int] = []
@@ -167,7 +167,7 @@ class _Weights:
     """A model's weights as the library reads them; what is pointed to lives as long as this."""
 
     def __init__(self, shape: LlamaConfig, weights: Mapping[str, Tensor], context: int, int4: bool) -> None:
-        self._held: list[Tensor | ctypes.Array[c.Layer]] = []
+        self._held: list[Tensor | ctypes.Array[c.NativeLayer]] = []
 
         def rows(*names: str) -> Tensor:
             return torch.cat([weights[f"{name}.weight"].float() for name in names])
@@ -187,11 +187,11 @@ class _Weights:
         self.matrices = _Arena(room + _bytes(shape.vocabulary, shape.hidden, int4=False))
         put = self._four_bits if int4 else self._eight_bits
 
-        def layer(at: str) -> c.Layer:
+        def layer(at: str) -> c.NativeLayer:
             attention, ends = f"{at}.self_attn", [f"{at}.mlp.gate_proj", f"{at}.mlp.up_proj"]
             qkv = [f"{attention}.{name}_proj" for name in "qkv"]
             bias = torch.cat([weights[f"{name}.bias"].float() for name in qkv]) if shape.qkv_bias else None
-            return c.Layer(
+            return c.NativeLayer(
                 put(rows(*qkv), bias),
                 put(rows(f"{attention}.o_proj")),
                 put(_woven(*(weights[f"{name}.weight"].float() for name in ends))),
@@ -200,7 +200,7 @@ class _Weights:
                 _floats(vector(f"{at}.post_attention_layernorm.weight")),
             )
 
-        layers = (c.Layer * shape.layers)(*(layer(f"model.layers.{i}") for i in range(shape.layers)))
+        layers = (c.NativeLayer * shape.layers)(*(layer(f"model.layers.{i}") for i in range(shape.layers)))
         self._held.append(layers)
         cosines, sines = (
             self._hold(table[:, : shape.head_dim // 2].contiguous())
@@ -210,7 +210,7 @@ class _Weights:
         if not shape.tied:
             table = self._hold(weights["model.embed_tokens.weight"].to(torch.bfloat16).contiguous())
             embedding = ctypes.cast(table.data_ptr(), ctypes.POINTER(ctypes.c_uint16))
-        self.model = c.Model(
+        self.model = c.NativeModel(
             shape.vocabulary,
             shape.hidden,
             shape.layers,
@@ -227,7 +227,7 @@ class _Weights:
             embedding,
         )
 
-    def _eight_bits(self, weight: Tensor, bias: Tensor | None = None) -> c.Matrix:
+    def _eight_bits(self, weight: Tensor, bias: Tensor | None = None) -> c.NativeMatrix:
         exact = quantize(weight)
         count, columns = weight.shape
         rows, width = _filled(count, c.PACK), _filled(columns, c.BLOCK)
@@ -238,9 +238,9 @@ class _Weights:
             values.view(rows // c.PACK, c.PACK, width // 4, 4).transpose(1, 2)
         )
         scale = self._hold(_filled_up(exact.scale, rows))
-        return c.Matrix(_pointer(packed), _floats(scale), None, self._bias(bias, rows), rows, width)
+        return c.NativeMatrix(_pointer(packed), _floats(scale), None, self._bias(bias, rows), rows, width)
 
-    def _four_bits(self, weight: Tensor, bias: Tensor | None = None) -> c.Matrix:
+    def _four_bits(self, weight: Tensor, bias: Tensor | None = None) -> c.NativeMatrix:
         exact = quantize_groups(weight)
         count, columns = weight.shape
         rows, width = _filled(count, c.PACK), _filled(columns, c.BLOCK)
@@ -255,7 +255,7 @@ class _Weights:
         by_pack = _filled_up(exact.scale, rows).view(packs, c.PACK, blocks).transpose(1, 2)
         scale[: rows * blocks].view(by_pack.shape).copy_(by_pack)
         halves = ctypes.cast(scale.data_ptr(), ctypes.POINTER(ctypes.c_uint16))
-        return c.Matrix(_pointer(packed), None, halves, self._bias(bias, rows), rows, width)
+        return c.NativeMatrix(_pointer(packed), None, halves, self._bias(bias, rows), rows, width)
 
     def _bias(self, bias: Tensor | None, rows: int) -> ctypes._Pointer[ctypes.c_float] | None:
         return None if bias is None else _floats(self._hold(_filled_up(bias, rows)))

@@ -25,7 +25,7 @@ SWITCH = "TABSPEC_NATIVE"
 """Environment variable: "off", or the level to use instead of the best."""
 
 
-class Matrix(ctypes.Structure):
+class NativeMatrix(ctypes.Structure):
     _fields_ = (
         ("packed", ctypes.POINTER(c_uint8)),
         ("scale", ctypes.POINTER(c_float)),
@@ -36,23 +36,23 @@ class Matrix(ctypes.Structure):
     )
 
 
-class Layer(ctypes.Structure):
+class NativeLayer(ctypes.Structure):
     _fields_ = (
-        *((name, Matrix) for name in ("qkv", "out", "gate_up", "down")),
+        *((name, NativeMatrix) for name in ("qkv", "out", "gate_up", "down")),
         ("norm", ctypes.POINTER(c_float)),
         ("mlp_norm", ctypes.POINTER(c_float)),
     )
 
 
-class Model(ctypes.Structure):
+class NativeModel(ctypes.Structure):
     _fields_ = (
         *((name, c_int64) for name in ("vocabulary", "hidden", "layers", "heads", "kv_heads", "head_dim", "mlp")),
         ("eps", c_double),
         ("cosines", ctypes.POINTER(c_float)),
         ("sines", ctypes.POINTER(c_float)),
-        ("layer", ctypes.POINTER(Layer)),
+        ("layer", ctypes.POINTER(NativeLayer)),
         ("norm", ctypes.POINTER(c_float)),
-        ("logits", Matrix),
+        ("logits", NativeMatrix),
         ("embedding", ctypes.POINTER(c_uint16)),
     )
 
@@ -97,7 +97,7 @@ def open_library(path: Path) -> NativeLibrary:
     level.restype, level.argtypes = c_char_p, (c_int,)
     forward.restype = c_int
     forward.argtypes = (
-        ctypes.POINTER(Model),
+        ctypes.POINTER(NativeModel),
         ctypes.POINTER(Sequence),
         c_int64,
         ctypes.c_void_p,

@@ -16,11 +16,11 @@ from transformers.utils import logging as transformers_logging
 
 from tabspec.errors import ModelNotUsable
 from tabspec.models.decoders.llama import LlamaConfig
-from tabspec.models.files.folder import ModelFolder, speak
+from tabspec.models.files.folder import ModelFolder, load_tokenizer
 from tabspec.models.files.quantized import is_quantized, load_llama_state_dict
-from tabspec.models.local.logits import Row
+from tabspec.models.local.logits import Logits
 from tabspec.models.local.model import LocalModel
-from tabspec.models.local.ngram_cache import RECALL
+from tabspec.models.local.ngram_cache import NGRAM_CACHE
 from tabspec.models.machine.devices import pick_device, pick_dtype
 from tabspec.models.protocol import ModelInfo
 from tabspec.prompt.fim import OURS
@@ -42,11 +42,11 @@ class TransformersDecoder:
         return DynamicCache(config=self.model.config)
 
     @torch.inference_mode()
-    def forward(self, kv: DynamicCache, tokens: Sequence[int], want: int) -> Row:
+    def forward(self, kv: DynamicCache, tokens: Sequence[int], want: int) -> Logits:
         ids = torch.tensor([list(tokens)], device=self.model.device)
         options = {"logits_to_keep": max(want, 1)} if self._keeps else {}
         logits: torch.Tensor = self.model(input_ids=ids, past_key_values=kv, use_cache=True, **options).logits[0]
-        rows: Row = logits[len(logits) - want :].float().cpu().numpy()
+        rows: Logits = logits[len(logits) - want :].float().cpu().numpy()
         return rows
 
     def truncate(self, kv: DynamicCache, length: int) -> None:
@@ -82,7 +82,7 @@ def load_transformers(
         raise _unusable(name, error) from error
     if backend is None:
         raise ModelNotUsable(f"{name}: has no tokenizer that the library tokenizers can run")
-    vocabulary, form = speak(backend.to_str(), folder.model_type, name, format)
+    vocabulary, form = load_tokenizer(backend.to_str(), folder.model_type, name, format)
     try:
         model = _network(folder, config, numbers).to(at).eval()
     except Exception as error:
@@ -94,13 +94,13 @@ def load_transformers(
     # Within its window a sliding layer is an ordinary one, and can be cropped.
     decoder = TransformersDecoder(model, min(positions, window, context))
     detail = f"transformers {type(model).__name__}, {at.type}, {str(numbers).removeprefix('torch.')}, {form.name}"
-    recall = form is OURS  # its weights were fitted on models of our own; others see more of a file
+    ngram_cache = form is OURS  # its weights were fitted on models of our own; others see more of a file
     fingerprint = folder.fingerprint(
-        "transformers", str(numbers), form.name, str(decoder.context), *((RECALL,) if recall else ())
+        "transformers", str(numbers), form.name, str(decoder.context), *((NGRAM_CACHE,) if ngram_cache else ())
     )
     info = ModelInfo(name, fingerprint, decoder.context, detail, folder.calibration)
     table = folder.draft_table(vocabulary.size)
-    return LocalModel(info, decoder, vocabulary, form, recall=recall, table=table)
+    return LocalModel(info, decoder, vocabulary, form, ngram_cache=ngram_cache, table=table)
 
 
 def from_weights(

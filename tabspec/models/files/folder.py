@@ -102,7 +102,9 @@ class ModelFolder:
         return str(seen.hexdigest())
 
 
-def speak(tokenizer_json: str, model_type: str, source: str, format_name: str = "") -> tuple[Vocabulary, FimFormat]:
+def load_tokenizer(
+    tokenizer_json: str, model_type: str, source: str, format_name: str = ""
+) -> tuple[Vocabulary, FimFormat]:
     """The vocabulary and the FIM format of a model (``source`` names it in messages), found by its special tokens
     unless ``format_name`` says which. Raises `ModelNotUsable`."""
     try:

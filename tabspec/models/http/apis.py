@@ -8,7 +8,7 @@ from typing import Any
 
 from tabspec.models.address import Address
 from tabspec.models.http.connection.wire import FIRST_EVENT_S
-from tabspec.models.http.detect import Kind, Server
+from tabspec.models.http.detect import ServerInfo, ServerKind
 from tabspec.models.protocol import GenerationRequest, RelatedText
 from tabspec.models.tokens.writing import writable
 from tabspec.suggestion import Finish
@@ -20,7 +20,7 @@ UNKNOWN_TOKEN = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class StreamEvent:
     """What an event says. ``prompt`` (tokens computed), ``reused`` (found in the KV cache) and ``decoded`` are totals
     of the whole answer so far, None where the event does not tell. ``server_ms``: what the server
     says it has computed so far."""
@@ -44,7 +44,7 @@ class Ask:
 
 
 def completions(
-    server: Server,
+    server: ServerInfo,
     address: Address,
     prompt: str | Sequence[int],
     *,
@@ -67,12 +67,12 @@ def completions(
         body["suffix"] = suffix
     if stop:
         body["stop"] = list(stop)
-    if server.kind is Kind.LLAMA_CPP:
+    if server.kind is ServerKind.LLAMA_CPP:
         body |= _llama_cpp(address)
         body["logprobs"] = 1
         if grammar:
             body["grammar"] = grammar
-    elif server.kind is Kind.VLLM:
+    elif server.kind is ServerKind.VLLM:
         # of the tokens' texts and their ids only one comes, and ids are what keeps tokens apart
         body |= {"logprobs": 1, "return_tokens_as_token_ids": True}
         body["stream_options"]["continuous_usage_stats"] = True
@@ -116,7 +116,7 @@ def _llama_cpp(address: Address) -> Json:
     return body
 
 
-def read(event: Json) -> Piece:
+def read(event: Json) -> StreamEvent:
     """Read an event of either API. What is missing or of another type counts as not told."""
     choices = event.get("choices")
     if isinstance(choices, list):
@@ -128,7 +128,7 @@ def read(event: Json) -> Piece:
         finish = _finish(event.get("stop_type") or "stop") if event.get("stop") is True else None
     tokens, logprobs = _logprobs(probabilities)
     prompt, reused, decoded = _counts(event)
-    return Piece(
+    return StreamEvent(
         text if isinstance(text, str) else "", tokens, logprobs, prompt, reused, decoded, finish, _server_ms(event)
     )
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from tabspec.models.http.apis import Ask
-from tabspec.models.http.detect import Kind, Server
+from tabspec.models.http.detect import ServerInfo, ServerKind
 from tabspec.models.protocol import Beginning
 
 # What OpenAI's API allows; vLLM's default bound is 20, and llama.cpp has none.
@@ -20,9 +20,9 @@ OPENAI_MOST = 5
 _MARK = re.compile(r"<[|｜▁][^>]*>|</?s>|\[(?:PREFIX|SUFFIX|MIDDLE)\]|<(?:fim|file|repo)_\w+>")
 
 
-def first_tokens(ask: Ask, server: Server, count: int) -> Ask:
+def first_tokens(ask: Ask, server: ServerInfo, count: int) -> Ask:
     """The same question for one token, and for what else it might have been."""
-    tells = server.kind in (Kind.LLAMA_CPP, Kind.VLLM)
+    tells = server.kind in (ServerKind.LLAMA_CPP, ServerKind.VLLM)
     if ask.path == "/infill":
         return replace(ask, body=ask.body | {"n_predict": 1, "n_probs": count, "ignore_eos": True})
     body = ask.body | ({"ignore_eos": True} if tells else {})  # of a first token that ends the answer nothing is told

@@ -14,7 +14,7 @@ from typing import Any
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.http.apis import Ask
 from tabspec.models.http.connection.wire import DONE, Busy, Refused, TooLong
-from tabspec.models.http.detect import Server
+from tabspec.models.http.detect import ServerInfo
 from tabspec.models.http.leaving import SecretFound
 from tabspec.models.http.reading import Events
 from tabspec.models.messages import read_chunk
@@ -27,12 +27,12 @@ TRIES = 2
 
 
 async def answer(
-    events_of: Events, server: Server, name: str, request: GenerationRequest, around: bool
+    events_of: Events, server: ServerInfo, name: str, request: GenerationRequest, around: bool
 ) -> AsyncGenerator[Chunk, None]:
     """The model's chunks. Where the answer breaks off, it is taken up there. Raises `ModelError`."""
     said, tokens = "", 0
     for last in (*[False] * (TRIES - 1), True):
-        ask = ask_ours(server, name, replace(request, resume=request.resume + said), around)
+        ask = ask_cluster(server, name, replace(request, resume=request.resume + said), around)
         try:
             async with aclosing(events_of(ask)) as events:
                 async for event in events:
@@ -56,7 +56,7 @@ async def answer(
                 raise
 
 
-def ask_ours(server: Server, name: str, request: GenerationRequest, around: bool) -> Ask:
+def ask_cluster(server: ServerInfo, name: str, request: GenerationRequest, around: bool) -> Ask:
     """The HTTP request. ``name`` is the editor's: one that asks again goes to the replica with its KV. ``around``:
     with what the document has around the window, up to some 70 KB, from which the model can recall."""
     question = _writable(asdict(request))

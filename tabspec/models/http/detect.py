@@ -27,7 +27,7 @@ MOST_SLOTS = 1024
 LONGEST_NAME = 512
 
 
-class Kind(StrEnum):
+class ServerKind(StrEnum):
     """What answers."""
 
     LLAMA_CPP = "llama.cpp"
@@ -38,7 +38,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class ServerInfo:
     """What is known of a server.
 
     ``context`` in tokens, ``slots`` requests at a time, ``vocabulary`` tokens (0: unknown), ``build`` its version,
@@ -47,7 +47,7 @@ class Server:
     it there.
     """
 
-    kind: Kind
+    kind: ServerKind
     model: str
     context: int = USUAL_CONTEXT
     slots: int = USUAL_SLOTS
@@ -58,16 +58,16 @@ class Server:
     info: ModelInfo | None = None
 
 
-async def detect(wire: Wire, address: Address) -> Server:
+async def detect(wire: Wire, address: Address) -> ServerInfo:
     """Ask the server what it is. Raises `ModelUnavailable` while it cannot say, `ModelError` if it refuses the key."""
     server = await _llama_cpp(wire) or await _by_models(wire, address)
     if server is None:
         if not address.model:
             raise ModelError(f"{wire.base} does not name its model; name it: {wire.base}#MODEL")
-        server = Server(Kind.OTHER, address.model)
+        server = ServerInfo(ServerKind.OTHER, address.model)
     server = replace(server, model=address.model or server.model)
     form = format_of(address.format or server.model)
-    if server.kind is Kind.LLAMA_CPP:
+    if server.kind is ServerKind.LLAMA_CPP:
         marks = await _marks(wire)
         by_marks = None if address.format else _by_marks(marks)
         if by_marks and (form is None or not {form.prefix, form.suffix} <= marks.keys()):
@@ -77,7 +77,7 @@ async def detect(wire: Wire, address: Address) -> Server:
     return replace(server, slots=address.slots) if address.slots > 0 else server
 
 
-async def _llama_cpp(wire: Wire) -> Server | None:
+async def _llama_cpp(wire: Wire) -> ServerInfo | None:
     props = await _asked(wire, "/props")
     settings = props.get("default_generation_settings")
     if not isinstance(settings, dict):
@@ -86,8 +86,8 @@ async def _llama_cpp(wire: Wire) -> Server | None:
     name = _name(props.get("model_alias")) or _name(PurePosixPath(str(props.get("model_path", ""))).name)
     meta = _first(await _asked(wire, "/v1/models")).get("meta")
     vocabulary = _number(meta.get("n_vocab")) if isinstance(meta, dict) else 0
-    return Server(
-        Kind.LLAMA_CPP,
+    return ServerInfo(
+        ServerKind.LLAMA_CPP,
         name or "llama.cpp",
         _number(settings.get("n_ctx")) or USUAL_CONTEXT,
         min(_number(props.get("total_slots")) or 1, MOST_SLOTS),
@@ -117,7 +117,7 @@ def _by_marks(marks: Mapping[str, int]) -> FimFormat | None:
         return None
 
 
-async def _by_models(wire: Wire, address: Address) -> Server | None:
+async def _by_models(wire: Wire, address: Address) -> ServerInfo | None:
     """vLLM and Ollama tell themselves by ``owned_by``."""
     listed = await _asked(wire, "/v1/models")
     entry = _first(listed, address.model)
@@ -128,14 +128,14 @@ async def _by_models(wire: Wire, address: Address) -> Server | None:
         return _ours(entry, name)
     if owner == "vllm":
         # It batches as many as fit: what bounds it is what we want to load it with.
-        return Server(Kind.VLLM, name, _number(entry.get("max_model_len")) or USUAL_CONTEXT, slots=4)
+        return ServerInfo(ServerKind.VLLM, name, _number(entry.get("max_model_len")) or USUAL_CONTEXT, slots=4)
     if owner == "library" or "version" in await _asked(wire, "/api/version"):
-        return Server(Kind.OLLAMA, name)
-    return Server(Kind.OTHER, name) if name else None
+        return ServerInfo(ServerKind.OLLAMA, name)
+    return ServerInfo(ServerKind.OTHER, name) if name else None
 
 
-def _ours(entry: dict[str, Any], name: str) -> Server:
-    """Our own server (`tabspec.cluster`): a question goes to it as it is, and chunks come back."""
+def _ours(entry: dict[str, Any], name: str) -> ServerInfo:
+    """Our own server (`tabspec.cluster`): a question goes to it is, and chunks come back."""
     told = entry.get("tabspec")
     try:
         info = read_info(told["info"])  # type: ignore[index]
@@ -145,7 +145,7 @@ def _ours(entry: dict[str, Any], name: str) -> Server:
         info = replace(info, name=name, together=int(info.together))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise ModelError("the server says that it is tabspec, but not which model it has: is it a newer one?") from None
-    return Server(Kind.TABSPEC, name, info.context_tokens, max(slots, 1), build=info.fingerprint, info=info)
+    return ServerInfo(ServerKind.TABSPEC, name, info.context_tokens, max(slots, 1), build=info.fingerprint, info=info)
 
 
 async def _asked(wire: Wire, path: str) -> dict[str, Any]:

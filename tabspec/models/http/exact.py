@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.address import Address
-from tabspec.models.http.apis import Ask, Piece, completions, grammar_for
-from tabspec.models.http.detect import Server
+from tabspec.models.http.apis import Ask, StreamEvent, completions, grammar_for
+from tabspec.models.http.detect import ServerInfo
 from tabspec.models.http.forms import TokenPrompts, text_prompt
 from tabspec.models.http.reading import CHARS_PER_TOKEN, Pieces, drain, unsure
 from tabspec.models.protocol import Chunk, GenerationRequest, Usage
@@ -25,7 +25,7 @@ from tabspec.suggestion import Finish
 Prompts = TokenPrompts | FimFormat
 
 
-def first_ask(server: Server, address: Address, prompts: Prompts, request: GenerationRequest) -> Ask:
+def first_ask(server: ServerInfo, address: Address, prompts: Prompts, request: GenerationRequest) -> Ask:
     """The first HTTP request of `exact`, without making it."""
     resume = writable(request.resume)
     writing = Writing.start(writable(request.head), writable(request.forced), resume, request.stop)
@@ -33,7 +33,7 @@ def first_ask(server: Server, address: Address, prompts: Prompts, request: Gener
 
 
 async def exact(
-    pieces: Pieces, server: Server, address: Address, prompts: Prompts, request: GenerationRequest
+    pieces: Pieces, server: ServerInfo, address: Address, prompts: Prompts, request: GenerationRequest
 ) -> AsyncGenerator[Chunk, None]:
     """Answer ``request``, with one HTTP request for each canonical cut at most."""
     head, forced, resume = writable(request.head), writable(request.forced), writable(request.resume)
@@ -45,7 +45,7 @@ async def exact(
             yield Chunk(finish=finish)
             return
         ask = _ask(server, address, prompts, request, writing, request.stop.max_tokens - spent)
-        stretch = _Stretch(writing, prompts, writing.known, request.stop.max_tokens - spent)
+        stretch = _ForcedAnswer(writing, prompts, writing.known, request.stop.max_tokens - spent)
         async with aclosing(pieces(ask)) as answer:
             async for piece in answer:
                 chunk = stretch.take(piece)
@@ -63,7 +63,7 @@ async def exact(
 
 
 def _ask(
-    server: Server, address: Address, prompts: Prompts, request: GenerationRequest, writing: Writing, left: int
+    server: ServerInfo, address: Address, prompts: Prompts, request: GenerationRequest, writing: Writing, left: int
 ) -> Ask:
     now = replace(request, head=writing.head)
     prompt = prompts.tokens(now, writing.head, "") if isinstance(prompts, TokenPrompts) else text_prompt(prompts, now)
@@ -81,7 +81,7 @@ def _tokens(prompts: Prompts, text: str) -> int:
 
 
 @dataclass
-class _Stretch:
+class _ForcedAnswer:
     """One HTTP request's answer: ``rest`` is the forced text that it has not repeated yet."""
 
     writing: Writing
@@ -92,7 +92,7 @@ class _Stretch:
     again: bool = False
     prompt_told: bool = False
 
-    def take(self, piece: Piece) -> Chunk:
+    def take(self, piece: StreamEvent) -> Chunk:
         """Write what a piece says."""
         if not (piece.text.startswith(self.rest) or self.rest.startswith(piece.text)):
             raise ModelError(
@@ -117,7 +117,7 @@ class _Stretch:
             finish = Finish.LENGTH
         return Chunk(text, piece.tokens, piece.logprobs, usage, finish)
 
-    def _usage(self, piece: Piece, forced: bool) -> Usage:
+    def _usage(self, piece: StreamEvent, forced: bool) -> Usage:
         usage = Usage(prefill=int(forced), decoded=int(bool(piece.text) and not forced))
         if self.prompt_told or piece.prompt is None:
             return usage

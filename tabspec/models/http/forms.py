@@ -12,13 +12,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tabspec.models.files.folder import ModelFolder, speak
+from tabspec.models.files.folder import ModelFolder, load_tokenizer
 from tabspec.models.http.marks import neutral
 from tabspec.models.protocol import GenerationRequest
 from tabspec.models.tokens.prompting import Prompter
 from tabspec.models.tokens.vocabulary import Vocabulary
 from tabspec.models.tokens.writing import writable
-from tabspec.prompt.fim import FORMATS, FimFormat, Question, Special
+from tabspec.prompt.fim import FORMATS, FimFormat, FimInput, Special
 
 # By what people call the files and repositories of each family; the first that is found counts.
 _NAMES = (
@@ -50,7 +50,7 @@ def format_of(name: str) -> FimFormat | None:
 
 def text_prompt(form: FimFormat, request: GenerationRequest) -> str:
     """The prompt up to the end of the head, without the token that a prompt begins with: the server adds that."""
-    asked = Question(
+    asked = FimInput(
         neutral(request.head),
         neutral(request.suffix),
         neutral(request.path),
@@ -72,7 +72,7 @@ class TokenPrompts:
     def read(cls, folder: Path, context: int, format_name: str = "") -> TokenPrompts:
         """For the tokenizer in ``folder``. Raises `ModelNotUsable` if it has none or knows no FIM format."""
         found = ModelFolder(folder)
-        vocabulary, form = speak(found.tokenizer_json(), found.model_type, str(folder), format_name)
+        vocabulary, form = load_tokenizer(found.tokenizer_json(), found.model_type, str(folder), format_name)
         return cls(vocabulary, Prompter(vocabulary, form, context))
 
     def tokens(self, request: GenerationRequest, head: str, behind: str) -> list[int]:

@@ -19,13 +19,13 @@ from tabspec.calibration import Calibration
 from tabspec.errors import InputError, ModelError, ModelNotUsable, ModelUnavailable
 from tabspec.models.address import Address, Api, Switch, parse_address
 from tabspec.models.files.folder import ModelFolder
-from tabspec.models.http.apis import Ask, Piece, completions, infill, read
+from tabspec.models.http.apis import Ask, StreamEvent, completions, infill, read
 from tabspec.models.http.begin import first_tokens, ranked, read_beginnings
-from tabspec.models.http.cluster_client import answer, ask_ours
+from tabspec.models.http.cluster_client import answer, ask_cluster
 from tabspec.models.http.connection.key import Key, key_for
-from tabspec.models.http.connection.pace import Pace
+from tabspec.models.http.connection.pace import Backoff
 from tabspec.models.http.connection.wire import Busy, Refused, TooLong, Wire, as_bytes
-from tabspec.models.http.detect import USUAL_CONTEXT, USUAL_SLOTS, Kind, Server, detect
+from tabspec.models.http.detect import USUAL_CONTEXT, USUAL_SLOTS, ServerInfo, ServerKind, detect
 from tabspec.models.http.exact import exact, first_ask
 from tabspec.models.http.forms import TokenPrompts, format_of, text_prompt
 from tabspec.models.http.leaving import SecretFound, secret_in_body
@@ -74,13 +74,13 @@ class HttpModel:
         base = self.address.base
         route = route_to(base)
         self.wire = Wire(base, key_for(base, route, key), route, transport)
-        self._server: Server | None = None
-        self._told: Server | None = None  # what it said when it was last there
+        self._server: ServerInfo | None = None
+        self._told: ServerInfo | None = None  # what it said when it was last there
         self._tokens: TokenPrompts | None = None
         self._calibration: Calibration | None = None
         self._detecting = asyncio.Lock()
         self._room = asyncio.Semaphore(self.address.slots or USUAL_SLOTS)
-        self._pace = Pace()
+        self._pace = Backoff()
         self._priority = self.address.priority
         self._name = uuid4().hex  # by which a cluster keeps us where our KV is; it says nothing of the user
         self.server_ms: float | None = None
@@ -109,9 +109,9 @@ class HttpModel:
     @property
     def schedules(self) -> bool:
         """Our own server lets speculations stand behind everybody's foreground, between any two tokens."""
-        return self._told is not None and self._told.kind is Kind.TABSPEC
+        return self._told is not None and self._told.kind is ServerKind.TABSPEC
 
-    async def connect(self) -> Server:
+    async def connect(self) -> ServerInfo:
         """Find out what the server is, if that is not known. Raises `ModelError`."""
         async with self._detecting:
             if self._server is None:
@@ -121,7 +121,10 @@ class HttpModel:
                     self._tokens = self._read_tokenizer(server)
                     self._calibration = self._read_calibration()
                 self._server = self._told = server
-                self.wire.loads = server.kind in (Kind.OLLAMA, Kind.OTHER)  # the others answer once theirs is loaded
+                self.wire.loads = server.kind in (
+                    ServerKind.OLLAMA,
+                    ServerKind.OTHER,
+                )  # the others answer once theirs is loaded
                 log.info("the server is %s, asked by %s", server.kind, self._api(server))
             return self._server
 
@@ -151,7 +154,7 @@ class HttpModel:
 
         Of a server that was not seen yet, what the address says is taken for true.
         """
-        server = self._told or Server(Kind.OTHER, self.address.model, format=_format_name(self.address))
+        server = self._told or ServerInfo(ServerKind.OTHER, self.address.model, format=_format_name(self.address))
         ask = self._first_ask(server, request)
         data = as_bytes(ask.body)
         secret = secret_in_request(request) or secret_in_body(data, self._decode)
@@ -162,26 +165,26 @@ class HttpModel:
 
     # --- how it is asked --------------------------------------------------------------------------------------------
 
-    def _api(self, server: Server) -> Api:
+    def _api(self, server: ServerInfo) -> Api:
         """llama.cpp's /infill puts the line in progress before the suffix, where each key would undo the KV behind it:
         so it is for models whose format is not known here. Ollama's templates know the suffix, and get in the way
         of a rendered prompt."""
         if self.address.api is not Api.AUTO:
             return self.address.api
-        if self._tokens or (server.format and (server.kind is not Kind.OLLAMA or self.address.format)):
+        if self._tokens or (server.format and (server.kind is not ServerKind.OLLAMA or self.address.format)):
             return Api.COMPLETIONS
-        return Api.INFILL if server.kind is Kind.LLAMA_CPP else Api.SUFFIX
+        return Api.INFILL if server.kind is ServerKind.LLAMA_CPP else Api.SUFFIX
 
-    def _format(self, server: Server) -> FimFormat | None:
+    def _format(self, server: ServerInfo) -> FimFormat | None:
         return format_of(server.format) if server.format else None
 
-    def _exact(self, server: Server) -> bool:
-        able = server.kind is Kind.LLAMA_CPP and self._api(server) is Api.COMPLETIONS
+    def _exact(self, server: ServerInfo) -> bool:
+        able = server.kind is ServerKind.LLAMA_CPP and self._api(server) is Api.COMPLETIONS
         if self.address.exact is Switch.ON and not able:
             raise ModelNotUsable(f"{self.address.base}: exact=on needs llama.cpp, and a format that is known here")
         return able and self.address.exact is not Switch.OFF
 
-    def _read_tokenizer(self, server: Server) -> TokenPrompts | None:
+    def _read_tokenizer(self, server: ServerInfo) -> TokenPrompts | None:
         if not self.address.tokenizer:
             return None
         tokens = TokenPrompts.read(Path(self.address.tokenizer), server.context, self.address.format)
@@ -201,7 +204,7 @@ class HttpModel:
         except InputError as error:
             raise ModelNotUsable(str(error)) from None
 
-    async def _answer(self, server: Server, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+    async def _answer(self, server: ServerInfo, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         """Answer; once more with what the server can take, if it says that something was too much for it."""
         for _ in range(3):
             try:
@@ -222,18 +225,18 @@ class HttpModel:
                 self._priority = Switch.OFF
         raise ModelError(f"{self.address.base}: the prompt is too long for the model, however short")
 
-    def _first_ask(self, server: Server, request: GenerationRequest) -> Ask:
+    def _first_ask(self, server: ServerInfo, request: GenerationRequest) -> Ask:
         """The first HTTP request that `_ask` makes."""
-        if server.kind is Kind.TABSPEC:
-            return ask_ours(server, self._name, request, self._around)
+        if server.kind is ServerKind.TABSPEC:
+            return ask_cluster(server, self._name, request, self._around)
         if request.beginnings:
             return first_tokens(self._plain(server, request), server, request.beginnings)
         if self._exact(server):
             return first_ask(server, self.address, self._prompts(server), request)
         return self._plain(server, request)
 
-    async def _ask(self, server: Server, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-        if server.kind is Kind.TABSPEC:
+    async def _ask(self, server: ServerInfo, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        if server.kind is ServerKind.TABSPEC:
             chunks = answer(self._events, server, self._name, request, self._around)
         elif request.beginnings:
             chunks = self._begin(self._first_ask(server, request), request.beginnings)
@@ -253,7 +256,7 @@ class HttpModel:
                 found = found or read_beginnings(event, self._marks)
         yield Chunk(beginnings=ranked(found, most), finish=Finish.LENGTH)
 
-    def _prompts(self, server: Server) -> TokenPrompts | FimFormat:
+    def _prompts(self, server: ServerInfo) -> TokenPrompts | FimFormat:
         """What renders prompts under a grammar."""
         prompts = self._tokens or self._format(server)
         assert prompts is not None  # else the API were another one
@@ -265,7 +268,7 @@ class HttpModel:
         any server can say that it is ours."""
         return self.address.recall is Switch.ON or (self.address.recall is Switch.AUTO and self.wire.route.here)
 
-    def _plain(self, server: Server, request: GenerationRequest) -> Ask:
+    def _plain(self, server: ServerInfo, request: GenerationRequest) -> Ask:
         """The whole question in one: the line in progress goes behind the head, or behind the middle marker, so that
         the prompt of the next request begins as this one's did."""
         address, api = replace(self.address, priority=self._priority), self._api(server)
@@ -300,13 +303,13 @@ class HttpModel:
     def _marks(self) -> frozenset[int]:
         return self._tokens.vocabulary.control if self._tokens else self._told.marks if self._told else frozenset()
 
-    def _pieces(self, request: GenerationRequest, ask: Ask) -> AsyncGenerator[Piece, None]:
+    def _pieces(self, request: GenerationRequest, ask: Ask) -> AsyncGenerator[StreamEvent, None]:
         """The pieces of an answer to ``request``, without special tokens that are written out as text."""
         written = (request.prefix, request.resume, request.suffix, *(text.text for text in request.related))
         grammar = grammar_of(Document(request.path, "", request.language)) or ""
         return without_marks(self._raw_pieces(ask), grammar, written)
 
-    async def _raw_pieces(self, ask: Ask) -> AsyncGenerator[Piece, None]:
+    async def _raw_pieces(self, ask: Ask) -> AsyncGenerator[StreamEvent, None]:
         async with aclosing(self._events(ask)) as events:
             async for event in events:
                 piece = read(event)

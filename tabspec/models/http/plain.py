@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from dataclasses import replace
 
-from tabspec.models.http.apis import Piece
+from tabspec.models.http.apis import StreamEvent
 from tabspec.models.http.marks import CURSOR, MARK, MARKS, restored
 from tabspec.suggestion import Finish
 
@@ -20,8 +20,8 @@ _FENCE = re.compile(r"\A\s*```[\w+#.-]*[ \t]*\n")
 
 
 async def without_marks(
-    pieces: AsyncGenerator[Piece, None], grammar: str, written: Iterable[str]
-) -> AsyncGenerator[Piece, None]:
+    pieces: AsyncGenerator[StreamEvent, None], grammar: str, written: Iterable[str]
+) -> AsyncGenerator[StreamEvent, None]:
     """The pieces of an answer up to the first mark, without thoughts and fences around the code.
 
     ``grammar`` is the name of the document's (`tabspec.syntax`): some have fences, or tags that look like marks.

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from tabspec.errors import ModelUnavailable
-from tabspec.models.http.apis import Ask, Piece
+from tabspec.models.http.apis import Ask, StreamEvent
 from tabspec.models.protocol import Chunk, GenerationRequest, StopRule, Usage
 from tabspec.models.tokens.writing import writable
 from tabspec.suggestion import Finish
 
 Events = Callable[[Ask], AsyncGenerator[dict[str, Any], None]]
 """Makes a request, and reads the events of its answer."""
-Pieces = Callable[[Ask], AsyncGenerator[Piece, None]]
+Pieces = Callable[[Ask], AsyncGenerator[StreamEvent, None]]
 """The same, as pieces of text."""
 
 # Characters a token, for text whose tokens are not known: measured on held-out code (tabspec.prompt.window).
@@ -41,7 +41,7 @@ class Counting:
     prompt_told: bool = False
     decoded: int = 0
 
-    def take(self, piece: Piece) -> Usage:
+    def take(self, piece: StreamEvent) -> Usage:
         """What is new with this piece."""
         total = piece.decoded
         if total is None:
@@ -53,13 +53,13 @@ class Counting:
         return Usage(max(piece.prompt, 0), piece.reused or 0, decoded)
 
 
-def unsure(stop: StopRule, piece: Piece, first: bool) -> bool:
+def unsure(stop: StopRule, piece: StreamEvent, first: bool) -> bool:
     """Whether the rule stops before this piece, because a token of it is too unlikely."""
     least = stop.min_first_logprob if first else stop.min_logprob
     return least is not None and any(logprob < least for logprob in piece.logprobs)
 
 
-async def drain(answer: AsyncGenerator[Piece, None], counting: Counting | None = None) -> Usage:
+async def drain(answer: AsyncGenerator[StreamEvent, None], counting: Counting | None = None) -> Usage:
     """What a server sends behind the finish: its counts. Read to the end, a connection can be used again."""
     usage, counting = Usage(), counting or Counting()
     async for piece in answer:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from tabspec.models.local.slots import Decoder, sequences_of
 
 if TYPE_CHECKING:
-    from tabspec.models.local.logits import Row
+    from tabspec.models.local.logits import Logits
 
-Took = Callable[["Row"], None]
+Took = Callable[["Logits"], None]
 """Is given the logits of a pass at its end, before anything else can happen."""
 
 # Rows of a pass that are still cheap (the weights are read once, and reading them is what takes the time): four
@@ -27,7 +27,7 @@ MOST_ROWS = 16
 
 
 @dataclass(eq=False, slots=True)
-class _Asked:
+class _PendingPass:
     """A pass that a generation waits for."""
 
     kv: Any
@@ -35,20 +35,20 @@ class _Asked:
     want: int
     foreground: bool
     took: Took
-    rows: asyncio.Future[Row]
+    rows: asyncio.Future[Logits]
 
 
-class Together:
+class DecodeBatcher:
     """Runs passes on ``decoder``: those that can be run as one, as one (`tabspec.models.local.slots.sequences_of`).
 
     ``aside`` calls a function and returns what it does: passes that nobody waits for are run through it.
     """
 
     def __init__(self, decoder: Decoder) -> None:
-        self.aside: Callable[[Callable[[], Sequence[Row]]], Sequence[Row]] | None = None
+        self.aside: Callable[[Callable[[], Sequence[Logits]]], Sequence[Logits]] | None = None
         self._decoder: Any = decoder
         self._batches = sequences_of(decoder) > 1
-        self._waiting: list[_Asked] = []
+        self._waiting: list[_PendingPass] = []
         self._foreground = 0
         self._planned = False
 
@@ -64,10 +64,10 @@ class Together:
 
     async def forward(
         self, kv: Any, tokens: Sequence[int], want: int, foreground: bool, took: Took = lambda _rows: None
-    ) -> Row:
+    ) -> Logits:
         """`Decoder.forward`, when its turn comes. A caller that is cancelled behind the pass gets no logits, but ``kv``
         holds the tokens: ``took`` has been called then, and else the pass was not run."""
-        asked = _Asked(kv, tokens, want, foreground, took, asyncio.get_running_loop().create_future())
+        asked = _PendingPass(kv, tokens, want, foreground, took, asyncio.get_running_loop().create_future())
         self._waiting.append(asked)
         self._plan()
         try:
@@ -83,7 +83,7 @@ class Together:
         # Behind everything that is ready now: others may be about to ask, or to cancel.
         asyncio.get_running_loop().call_soon(self._run)
 
-    def _may_run(self, asked: _Asked) -> bool:
+    def _may_run(self, asked: _PendingPass) -> bool:
         return not asked.rows.done() and (asked.foreground or not self._foreground)
 
     def _run(self) -> None:
@@ -109,7 +109,7 @@ class Together:
                 asked.rows.set_result(rows)
         self._plan()
 
-    def _fitting(self, ready: Sequence[_Asked]) -> list[_Asked]:
+    def _fitting(self, ready: Sequence[_PendingPass]) -> list[_PendingPass]:
         """The first that asked, and others of the same kind; all logits of a pass are of the same number of rows."""
         first = ready[0]
         if not self._batches or len(first.tokens) > MOST_ROWS:
@@ -121,8 +121,10 @@ class Together:
                 rows += len(asked.tokens)
         return batch
 
-    def _pass(self, batch: Sequence[_Asked]) -> Sequence[Row]:
+    def _pass(self, batch: Sequence[_PendingPass]) -> Sequence[Logits]:
         if len(batch) == 1:
             return [self._decoder.forward(batch[0].kv, batch[0].tokens, batch[0].want)]
-        found: Sequence[Row] = self._decoder.forward_batch([(asked.kv, asked.tokens) for asked in batch], batch[0].want)
+        found: Sequence[Logits] = self._decoder.forward_batch(
+            [(asked.kv, asked.tokens) for asked in batch], batch[0].want
+        )
         return found

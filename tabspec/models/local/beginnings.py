@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 
-from tabspec.models.local.logits import Row
+from tabspec.models.local.logits import Logits
 from tabspec.models.protocol import Beginning
 from tabspec.models.tokens.vocabulary import Vocabulary
 
 
-def beginnings(vocabulary: Vocabulary, row: Row, rest: bytes, count: int) -> tuple[Beginning, ...]:
+def beginnings(vocabulary: Vocabulary, row: Logits, rest: bytes, count: int) -> tuple[Beginning, ...]:
     """The ``count`` likeliest tokens that agree with ``rest``, the forced text left, and say something beyond it.
 
     A token that ends within a character is no text, and is left out. Log-probabilities are those among the tokens

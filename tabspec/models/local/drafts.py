@@ -17,7 +17,7 @@ from itertools import islice
 from typing import NamedTuple, Protocol
 
 from tabspec.models.files.ngram_table import NgramTable
-from tabspec.models.local.ngram_cache import Recall
+from tabspec.models.local.ngram_cache import NgramCache
 from tabspec.models.local.slots import RowCost
 
 Source = tuple[str, int] | tuple[str, int, int]
@@ -42,8 +42,8 @@ class Draft(NamedTuple):
 class Drafts(Protocol):
     """Guesses at the tokens that follow."""
 
-    def propose(self, tokens: Sequence[int], most: int, recall: Recall | None = None) -> Draft:
-        """At most ``most`` tokens that may follow ``tokens`` (prompt and what was written so far). ``recall``: what is
+    def propose(self, tokens: Sequence[int], most: int, ngrams: NgramCache | None = None) -> Draft:
+        """At most ``most`` tokens that may follow ``tokens`` (prompt and what was written so far). ``ngrams``: what is
         mixed into what the model expects."""
         ...
 
@@ -55,7 +55,7 @@ class Drafts(Protocol):
 class NoDrafts:
     """Every token is decoded singly."""
 
-    def propose(self, tokens: Sequence[int], most: int, recall: Recall | None = None) -> Draft:
+    def propose(self, tokens: Sequence[int], most: int, ngrams: NgramCache | None = None) -> Draft:
         return Draft()
 
     def verified(self, draft: Draft, chosen: Sequence[int]) -> None:
@@ -101,9 +101,9 @@ class NgramDrafts:
         self._barred, self._cost, self._table = frozenset(barred), cost or RowCost(), table
         self._right: dict[Source, float] = {}
 
-    def propose(self, tokens: Sequence[int], most: int, recall: Recall | None = None) -> Draft:
+    def propose(self, tokens: Sequence[int], most: int, ngrams: NgramCache | None = None) -> Draft:
         written, guesses, chance = array("I", tokens), list[Guess](), 1.0
-        while guess := self._guess(written, recall):
+        while guess := self._guess(written, ngrams):
             guesses.append(guess)
             chance *= self.chance(guess)
             if chance < self._cost.share or len(guesses) > min(most, self._cost.rows - 1):
@@ -122,9 +122,9 @@ class NgramDrafts:
         """How often such guesses are right, by all that is known."""
         return self._right.get(guess.source, guess.prior)
 
-    def _guess(self, written: array[int], recall: Recall | None) -> Guess | None:
+    def _guess(self, written: array[int], ngrams: NgramCache | None) -> Guess | None:
         """The likeliest guess."""
-        asked = looked_up(written), recalled(written, recall) if recall else None, self._of_table(written)
+        asked = looked_up(written), cached_ngram(written, ngrams) if ngrams else None, self._of_table(written)
         found = [guess for guess in asked if guess]
         best = max(found, key=self.chance, default=None)
         return None if best is None or best.token in self._barred else best
@@ -156,9 +156,9 @@ def looked_up(tokens: array[int]) -> Guess | None:
     return None
 
 
-def recalled(tokens: array[int], recall: Recall) -> Guess | None:
+def cached_ngram(tokens: array[int], ngrams: NgramCache) -> Guess | None:
     """What came next most often at the longest matches in the rest of the file, the first of equals."""
-    if not (found := recall.after(tokens)):
+    if not (found := ngrams.after(tokens)):
         return None
     token = max(found.counts, key=lambda token: found.counts[token])
     return _match("recall", _RECALL, token, found.length, found.counts[token], sum(found.counts.values()))

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from tabspec.errors import ModelError
-from tabspec.models.local.batching import Together
+from tabspec.models.local.batching import DecodeBatcher
 from tabspec.models.local.beginnings import beginnings
 from tabspec.models.local.drafts import Draft, Drafts, NoDrafts
-from tabspec.models.local.logits import Row, peak
-from tabspec.models.local.ngram_cache import LONGEST, Recall, Recalled, Recaller
+from tabspec.models.local.logits import Logits, argmax_logsumexp
+from tabspec.models.local.ngram_cache import LONGEST, NgramCache, NgramCaches, NgramMatch
 from tabspec.models.local.slots import Choice, Decoder, Slot, Slots
 from tabspec.models.machine.devices import is_out_of_memory
 from tabspec.models.protocol import CHUNK_AHEAD, Chunk, GenerationRequest, Usage
@@ -44,15 +44,15 @@ class LocalDecoding:
     slots: Slots
     drafts: Drafts = field(default_factory=NoDrafts)
     chunk: int = CHUNK
-    recaller: Recaller | None = None
-    together: Together = field(init=False)
+    ngram_caches: NgramCaches | None = None
+    together: DecodeBatcher = field(init=False)
 
     def __post_init__(self) -> None:
-        self.together = Together(self.decoder)
+        self.together = DecodeBatcher(self.decoder)
 
 
 @dataclass
-class _Stretch:
+class _Segment:
     """The part of a generation between two canonical cuts: one prompt, and the tokens chosen behind it.
 
     ``rest`` is what is left of the known text, ``ahead`` how many of its bytes lie before the cursor, ``spent`` how
@@ -68,12 +68,12 @@ class _Stretch:
     spent: int
     finish: Finish | None = None
     cut: int | None = None
-    recall: Recall | None = None
+    ngrams: NgramCache | None = None
     beginnings: int = 0
     again: int | None = None
 
     @classmethod
-    def start(cls, local: LocalDecoding, writing: Writing, beginnings: int = 0, again: int | None = None) -> _Stretch:
+    def start(cls, local: LocalDecoding, writing: Writing, beginnings: int = 0, again: int | None = None) -> _Segment:
         """Suggestion text before the cut costs what the tokenizer's own tokens for it cost."""
         known = writing.known.encode("utf-8")
         ahead = len(writing.text[len(writing.head) : writing.cursor].encode("utf-8"))
@@ -82,8 +82,8 @@ class _Stretch:
         return cls(local, writing, known, ahead, spent, over, beginnings=beginnings, again=again)
 
     @property
-    def recall_key(self) -> int:
-        return self.recall.key if self.recall else 0
+    def ngram_key(self) -> int:
+        return self.ngrams.key if self.ngrams else 0
 
     @property
     def over(self) -> bool:
@@ -103,7 +103,7 @@ class _Stretch:
         """
         rest = self.rest
         for count, choice in enumerate(choices):
-            if choice is None or not rest.startswith(choice.rest) or choice.recall != self.recall_key:
+            if choice is None or not rest.startswith(choice.rest) or choice.ngrams != self.ngram_key:
                 return count
             data = self.local.vocabulary.bytes_of[choice.token]
             if self.begins(choice, rest) or not (rest.startswith(data) or data.startswith(rest)):
@@ -111,7 +111,7 @@ class _Stretch:
             rest = rest[len(data) :]
         return len(choices)
 
-    def begin(self, logits: Row) -> Chunk:
+    def begin(self, logits: Logits) -> Chunk:
         """The ways to begin, of the logits that the first choice was made of."""
         self.finish = Finish.LENGTH
         return Chunk(beginnings=beginnings(self.local.vocabulary, logits, self.rest, self.beginnings))
@@ -149,38 +149,38 @@ async def generate(local: LocalDecoding, request: GenerationRequest) -> AsyncGen
     writing = Writing.start(head, forced, resume, request.stop)
     again = None
     while True:
-        stretch = _Stretch.start(local, writing, request.beginnings, again)
-        if not stretch.over:
+        segment = _Segment.start(local, writing, request.beginnings, again)
+        if not segment.over:
             prompt = local.prompter.prompt(writing.head, request)
-            stretch.recall = local.recaller.of(request, writing.head) if local.recaller else None
-            with local.slots.hold(prompt, request.foreground, stretch.holding) as slot:
-                async for chunk in _decode(stretch, slot, prompt, request.foreground):
+            segment.ngrams = local.ngram_caches.of(request, writing.head) if local.ngram_caches else None
+            with local.slots.hold(prompt, request.foreground, segment.holding) as slot:
+                async for chunk in _decode(segment, slot, prompt, request.foreground):
                     yield chunk
-        if stretch.finish:
-            yield Chunk(finish=stretch.finish)
+        if segment.finish:
+            yield Chunk(finish=segment.finish)
             return
         writing.move_cut()
-        again = stretch.cut  # of its text, what moved the cut is known by now, and chosen anew
+        again = segment.cut  # of its text, what moved the cut is known by now, and chosen anew
 
 
-async def _decode(stretch: _Stretch, slot: Slot, prompt: array[int], foreground: bool) -> AsyncGenerator[Chunk, None]:
+async def _decode(segment: _Segment, slot: Slot, prompt: array[int], foreground: bool) -> AsyncGenerator[Chunk, None]:
     """Decode behind ``prompt`` until the stretch is over, with what is right of ``slot``."""
-    local = stretch.local
+    local = segment.local
     size = local.chunk if foreground else min(local.chunk, CHUNK_AHEAD)
-    pending, ahead, chunks = _reuse(stretch, slot, prompt)
+    pending, ahead, chunks = _reuse(segment, slot, prompt)
     uncounted = len(pending)  # prompt tokens; those that are chosen below are counted when they are
     for chunk in _joined(chunks):
         yield chunk
-    while not stretch.over:
+    while not segment.over:
         while len(pending) > size:
             await _run(local, slot, pending[:size], 0, foreground)
             yield Chunk(usage=Usage(prefill=size))
             uncounted -= size
             del pending[:size]
         if pending:
-            known, draft = _draft(stretch, slot, pending)
+            known, draft = _draft(segment, slot, pending)
             if len(slot.tokens) + len(pending) + len(known) > local.decoder.context:
-                stretch.finish = Finish.LENGTH
+                segment.finish = Finish.LENGTH
                 return
             drafted = [*known, *draft.tokens]
             await _run(local, slot, [*pending, *((token, None) for token in drafted)], len(drafted) + 1, foreground)
@@ -190,7 +190,7 @@ async def _decode(stretch: _Stretch, slot: Slot, prompt: array[int], foreground:
         if uncounted:
             yield Chunk(usage=Usage(prefill=uncounted))
             uncounted = 0
-        pending, chunks = _verify(stretch, slot, known, draft)
+        pending, chunks = _verify(segment, slot, known, draft)
         for chunk in _joined(chunks):
             yield chunk
 
@@ -207,19 +207,19 @@ def _joined(chunks: Sequence[Chunk]) -> Iterator[Chunk]:
 _Pending = list[tuple[int, Choice | None]]
 
 
-def _reuse(stretch: _Stretch, slot: Slot, prompt: array[int]) -> tuple[_Pending, array[int], list[Chunk]]:
+def _reuse(segment: _Segment, slot: Slot, prompt: array[int]) -> tuple[_Pending, array[int], list[Chunk]]:
     """Keep of ``slot`` what is right; return the tokens still to be run, those that have been run beyond, and what the
     kept choices wrote. If there are none to be run, all logits from there on are known."""
-    local = stretch.local
+    local = segment.local
     kept = slot.shared(prompt)
     again = slot.choices[kept:] if kept == len(prompt) else []
     chunks = []
     length = kept
-    for choice in again[: stretch.holding(again)]:
+    for choice in again[: segment.holding(again)]:
         assert choice is not None
-        chunks.append(stretch.take(choice, reused=True))
+        chunks.append(segment.take(choice, reused=True))
         length += 1
-        if stretch.over:
+        if segment.over:
             slot.ahead = min(slot.ahead, len(slot.tokens) - length)
             return [], array("I"), [Chunk(usage=Usage(reused=kept)), *chunks]
     pending: _Pending = [(token, None) for token in prompt[kept:]]
@@ -232,27 +232,27 @@ def _reuse(stretch: _Stretch, slot: Slot, prompt: array[int]) -> tuple[_Pending,
     return pending, slot.tokens[length:], [Chunk(usage=Usage(reused=kept - unknown)), *chunks]
 
 
-def _draft(stretch: _Stretch, slot: Slot, pending: _Pending) -> tuple[list[int], Draft]:
+def _draft(segment: _Segment, slot: Slot, pending: _Pending) -> tuple[list[int], Draft]:
     """What to run behind ``pending``: the tokenizer's own tokens for the known text, and guesses at what follows."""
-    known = _known(stretch)
+    known = _known(segment)
     if known is None:
         return [], Draft()
-    if stretch.beginnings:
+    if segment.beginnings:
         return known, Draft()
     written = slot.tokens + array("I", [*(token for token, _ in pending), *known])
-    room = min(stretch.writing.stop.max_tokens - stretch.spent - 1, stretch.local.decoder.context - len(written))
-    return known, stretch.local.drafts.propose(written, max(room, 0), stretch.recall)
+    room = min(segment.writing.stop.max_tokens - segment.spent - 1, segment.local.decoder.context - len(written))
+    return known, segment.local.drafts.propose(written, max(room, 0), segment.ngrams)
 
 
-def _known(stretch: _Stretch) -> list[int] | None:
+def _known(segment: _Segment) -> list[int] | None:
     """Tokens of the text that is known; None if it begins within a character."""
-    vocabulary, again = stretch.local.vocabulary, stretch.again
-    if not stretch.rest:
+    vocabulary, again = segment.local.vocabulary, segment.again
+    if not segment.rest:
         return []
-    if again is not None and vocabulary.bytes_of[again].startswith(stretch.rest):
+    if again is not None and vocabulary.bytes_of[again].startswith(segment.rest):
         return [again]  # a line's end and the next one's indentation, of which only the line's end is known
     try:
-        return vocabulary.encode(stretch.rest.decode("utf-8"))
+        return vocabulary.encode(segment.rest.decode("utf-8"))
     except UnicodeDecodeError:
         return None
 
@@ -266,7 +266,7 @@ async def _run(
     computed stays in the slot: whoever goes on with this prompt, as a request does that comes for it, finds it there.
     """
 
-    def took(rows: Row) -> None:
+    def took(rows: Logits) -> None:
         slot.tokens.extend(token for token, _ in tokens)
         slot.choices += [choice for _, choice in tokens]
         slot.rows, slot.ahead = rows if want else None, max(want - 1, 0)
@@ -283,59 +283,61 @@ async def _run(
         raise ModelError(f"the model failed: {str(error).splitlines()[0]}") from error
 
 
-def _verify(stretch: _Stretch, slot: Slot, known: list[int], draft: Draft) -> tuple[_Pending, list[Chunk]]:
+def _verify(segment: _Segment, slot: Slot, known: list[int], draft: Draft) -> tuple[_Pending, list[Chunk]]:
     """Choose behind each token that was run ahead as long as they are what is chosen; drop the others from the slot.
 
     Returns the last choice, which is still to be run, and what the choices wrote. At the end of a stretch, tokens that
     agree with its last choice stay in the slot, for whoever goes on there: a line's end is where suggestions end, and
     what the next one begins with.
     """
-    vocabulary, ahead = stretch.local.vocabulary, [*known, *draft.tokens]
+    vocabulary, ahead = segment.local.vocabulary, [*known, *draft.tokens]
     base = len(slot.tokens) - len(ahead)
     rows = slot.logits(base)
     assert rows is not None
     chunks: list[Chunk] = []
     chosen: list[int] = []
     for i in range(len(ahead) + 1):
-        recalled = stretch.recall.after(slot.tokens[max(base + i - LONGEST, 0) : base + i]) if stretch.recall else None
+        ngram_match = (
+            segment.ngrams.after(slot.tokens[max(base + i - LONGEST, 0) : base + i]) if segment.ngrams else None
+        )
         logits = rows[i][: vocabulary.size]
-        choice = choose(vocabulary, logits, stretch.rest, recalled, stretch.recall_key)
+        choice = choose(vocabulary, logits, segment.rest, ngram_match, segment.ngram_key)
         chosen.append(choice.token)
-        if stretch.begins(choice, stretch.rest):
-            chunks.append(stretch.begin(recalled.mixed(logits) if recalled else logits))
+        if segment.begins(choice, segment.rest):
+            chunks.append(segment.begin(ngram_match.mixed(logits) if ngram_match else logits))
         else:
-            chunks.append(stretch.take(choice))
-        if stretch.over or i == len(ahead) or ahead[i] != choice.token:
+            chunks.append(segment.take(choice))
+        if segment.over or i == len(ahead) or ahead[i] != choice.token:
             if i >= len(known):
-                stretch.local.drafts.verified(draft, chosen[len(known) :])
+                segment.local.drafts.verified(draft, chosen[len(known) :])
             if i < len(ahead) and ahead[i] != choice.token:
-                slot.truncate(stretch.local.decoder, base + i)
+                slot.truncate(segment.local.decoder, base + i)
             slot.rows, slot.ahead = slot.logits(base + i), len(slot.tokens) - base - i
-            return ([] if stretch.over else [(choice.token, choice)]), chunks
+            return ([] if segment.over else [(choice.token, choice)]), chunks
         slot.choices[base + i] = choice
     raise AssertionError("the loop returns at its last turn")
 
 
 def choose(
-    vocabulary: Vocabulary, row: Row, rest: bytes, recalled: Recalled | None = None, recall_key: int = 0
+    vocabulary: Vocabulary, row: Logits, rest: bytes, ngram_match: NgramMatch | None = None, ngram_key: int = 0
 ) -> Choice:
     """The most likely token that agrees with ``rest`` (any token if it is empty); the lowest id among equals.
 
     Its log-probability is that among the tokens which agree: what was typed is certain, however unlikely it was. More
     of it typed leaves fewer tokens, so that a token that is likely enough stays so (`StopRule.min_logprob`).
-    ``row`` are the model's logits, (vocabulary,), into which ``recalled`` is mixed. Raises `ModelError` if they are not
-    numbers.
+    ``row`` are the model's logits, (vocabulary,), into which ``ngram_match`` is mixed. Raises `ModelError` if they are
+    not numbers.
     """
     if rest:
         allowed = vocabulary.agreeing(rest)
-        row = (recalled.mixed(row) if recalled else row)[allowed]
-        best, total = peak(row)
+        row = (ngram_match.mixed(row) if ngram_match else row)[allowed]
+        best, total = argmax_logsumexp(row)
         token, logprob = allowed[best], float(row[best]) - total
-    elif recalled:
-        token, logprob = recalled.best(row)
+    elif ngram_match:
+        token, logprob = ngram_match.best(row)
     else:
-        token, total = peak(row)
+        token, total = argmax_logsumexp(row)
         logprob = float(row[token]) - total
     if math.isnan(logprob):
         raise ModelError("the model's output is not a number; try another dtype (--dtype float32)")
-    return Choice(token, rest, logprob, recall_key)
+    return Choice(token, rest, logprob, ngram_key)

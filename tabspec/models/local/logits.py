@@ -12,10 +12,10 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-Row = npt.NDArray[np.float32]
+Logits = npt.NDArray[np.float32]
 
 
-def peak(row: Row) -> tuple[int, float]:
+def argmax_logsumexp(row: Logits) -> tuple[int, float]:
     """Where the largest number of ``row``, (n,), stands, the first among equals; and `logsumexp` of it."""
     best = int(row.argmax())
     top = float(row[best])
@@ -24,6 +24,6 @@ def peak(row: Row) -> tuple[int, float]:
     return best, top + math.log(float(np.add.reduce(np.exp(row - top))))
 
 
-def logsumexp(row: Row) -> float:
+def logsumexp(row: Logits) -> float:
     """The logarithm of the sum of exponentials of ``row``, (n,); not a number if one of them is none, or infinite."""
-    return peak(row)[1]
+    return argmax_logsumexp(row)[1]

@@ -11,9 +11,9 @@ import torch
 from tabspec.models.files.ngram_table import NgramTable
 from tabspec.models.local.drafts import Drafts, NgramDrafts
 from tabspec.models.local.generation import CHUNK, LocalDecoding, generate
-from tabspec.models.local.ngram_cache import Recaller
+from tabspec.models.local.ngram_cache import NgramCaches
 from tabspec.models.local.slots import Decoder, Slots, row_cost_of, sequences_of
-from tabspec.models.machine.low_priority import Aside, can_give_way
+from tabspec.models.machine.low_priority import LowPriorityThread, can_use_low_priority
 from tabspec.models.machine.threads import threads_to_use
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
 from tabspec.models.tokens.prompting import Prompter
@@ -26,7 +26,7 @@ class LocalModel:
 
     ``slots`` sequences keep their keys and values between requests; prefill runs ``chunk`` tokens at a time. Draft
     tokens are n-grams of the prompt, of what is recalled and of ``table``, unless there are other ``drafts``. With
-    ``recall``, what the rest of the file says is mixed in.
+    ``ngram_cache``, what the rest of the file says is mixed in.
     """
 
     warm = True  # keys and values of the last prompts stay
@@ -42,14 +42,14 @@ class LocalModel:
         chunk: int = CHUNK,
         drafts: Drafts | None = None,
         table: NgramTable | None = None,
-        recall: bool = False,
+        ngram_cache: bool = False,
     ) -> None:
         self.info = replace(info, together=sequences_of(decoder))
         self._most_threads = 0  # as many as torch is set to at the first request
         drafts = drafts or NgramDrafts(vocabulary.control, row_cost_of(decoder), table)
         prompter = Prompter(vocabulary, form, decoder.context)
-        recaller = Recaller(prompter.encode, vocabulary.control) if recall else None
-        self.local = LocalDecoding(decoder, vocabulary, prompter, Slots(decoder, slots), drafts, chunk, recaller)
+        ngram_caches = NgramCaches(prompter.encode, vocabulary.control) if ngram_cache else None
+        self.local = LocalDecoding(decoder, vocabulary, prompter, Slots(decoder, slots), drafts, chunk, ngram_caches)
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         self._most_threads = self._most_threads or torch.get_num_threads()
@@ -60,13 +60,13 @@ class LocalModel:
                 async for chunk in chunks:
                     yield chunk
 
-    def give_way(self) -> None:
+    def use_low_priority(self) -> None:
         """From now on, compute what nobody waits for on a thread of low priority
         (`tabspec.models.machine.low_priority`). Without effect where the model computes on another device, or the
         system cannot do it."""
         at = getattr(self.local.decoder, "device", torch.device("cpu"))
-        if at.type == "cpu" and can_give_way():
-            self.local.together.aside = Aside().run
+        if at.type == "cpu" and can_use_low_priority():
+            self.local.together.aside = LowPriorityThread().run
 
     async def close(self) -> None:
         self.local.slots.clear()

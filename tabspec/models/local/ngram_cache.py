@@ -26,12 +26,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tabspec.models.files.ngram_table import all_hashed, hashed
-from tabspec.models.local.logits import Row, logsumexp, peak
+from tabspec.models.local.logits import Logits, argmax_logsumexp, logsumexp
 from tabspec.models.protocol import GenerationRequest
 from tabspec.models.tokens.writing import writable
 from tabspec.prompt.window import MEMORY_BLOCK
 
-RECALL = "recall 3"
+NGRAM_CACHE = "recall 3"
 """Part of the fingerprint of models that recall: to be changed with what is done here."""
 
 # Tokens that have to be equal: shorter matches brought 1 % of the bits that this brings, and no line.
@@ -56,7 +56,7 @@ _BORDER = (1 << 32) - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Recalled:
+class NgramMatch:
     """What came next at the longest matches, how often, and their length. ``control`` holds the ids of control tokens,
     (n,), ascending."""
 
@@ -68,10 +68,10 @@ class Recalled:
     def weight(self) -> float:
         return WEIGHTS[bisect_right(_LENGTHS, self.length) - 1][1]
 
-    def best(self, logits: Row) -> tuple[int, float]:
+    def best(self, logits: Logits) -> tuple[int, float]:
         """The likeliest token of the mixture, the lowest id among equals, and its log-probability. It is `mixed`'s; but
         most tokens have the order that they had, so that only those are computed that change it."""
-        top, total = peak(logits)
+        top, total = argmax_logsumexp(logits)
         control, counted, total = self._raised(logits, total)
         found = [(float(logits[top]), -top), *((value, -token) for token, value in counted.items())]
         if len(control):
@@ -80,16 +80,16 @@ class Recalled:
         value, token = max(found)
         return -token, value - total
 
-    def mixed(self, logits: Row) -> Row:
+    def mixed(self, logits: Logits) -> Logits:
         """Logits of the mixture. ``logits`` has shape (vocabulary,)."""
         control, counted, _ = self._raised(logits, logsumexp(logits))
-        result: Row = logits.copy()
+        result: Logits = logits.copy()
         result[self.control] = control
         for token, value in counted.items():
             result[token] = value
         return result
 
-    def _raised(self, logits: Row, total: float) -> tuple[Row, dict[int, float], float]:
+    def _raised(self, logits: Logits, total: float) -> tuple[Logits, dict[int, float], float]:
         """Tokens of text that did not come next keep their logits. Those of the others: of control tokens, and of those
         that did come; none is lower than it was. And the `logsumexp` of all; that of ``logits`` is ``total``."""
         weight = self.weight
@@ -105,7 +105,7 @@ class Recalled:
         return kept + np.float32(rise), counted, total
 
 
-class Recall:
+class NgramCache:
     """The tokens of a file around a cursor, to be searched. ``key`` tells it from those of other texts; ``control``:
     ids of control tokens."""
 
@@ -114,9 +114,9 @@ class Recall:
         # Two bytes for each place: they are searched in a fifth of the time that the tokens themselves take, and of
         # 17,000 places, one in four searches meets one that is not meant.
         self._hashes = all_hashed(np.array(tokens, np.uint32).astype(np.uint16), LEAST)[:-1]
-        self._known: dict[bytes, Recalled | None] = {}
+        self._known: dict[bytes, NgramMatch | None] = {}
 
-    def after(self, before: array[int]) -> Recalled | None:
+    def after(self, before: array[int]) -> NgramMatch | None:
         """What came next where the tokens before were those that ``before`` ends with; None if nowhere."""
         last = before[-LONGEST:]
         key = last.tobytes()
@@ -126,7 +126,7 @@ class Recall:
             self._known[key] = self._search(last)
         return self._known[key]
 
-    def _search(self, last: array[int]) -> Recalled | None:
+    def _search(self, last: array[int]) -> NgramMatch | None:
         if len(last) < LEAST:
             return None
         tokens, best = self._tokens, LEAST
@@ -140,7 +140,7 @@ class Recall:
             if length > best:
                 best, counts = length, {}
             counts[tokens[end]] = counts.get(tokens[end], 0) + 1
-        return Recalled(best, counts, self._control) if counts else None
+        return NgramMatch(best, counts, self._control) if counts else None
 
     def _matches(self, wanted: array[int]) -> Iterator[int]:
         """Where the first places end at which ``wanted`` stands with a token of the same text behind it."""
@@ -153,8 +153,8 @@ class Recall:
                 yield end
 
 
-class Recaller:
-    """Makes a request's `Recall`. ``encode`` turns text into tokens; what it gave for the text around the window is
+class NgramCaches:
+    """Makes a request's `NgramCache`. ``encode`` turns text into tokens; what it gave for the text around the window is
     remembered, block by block, so that a request of the same file costs little. ``control``: ids of control tokens."""
 
     def __init__(self, encode: Callable[[str], array[int]], control: Collection[int] = ()) -> None:
@@ -162,13 +162,13 @@ class Recaller:
         self._control = np.array(sorted(control), dtype=np.intp)
         # A hundred blocks are those of four files, and half a megabyte.
         self._block = lru_cache(maxsize=128)(encode)
-        self._recall = lru_cache(maxsize=4)(self._made)
+        self._cache = lru_cache(maxsize=4)(self._made)
 
-    def of(self, request: GenerationRequest, head: str) -> Recall:
+    def of(self, request: GenerationRequest, head: str) -> NgramCache:
         """For ``request``, whose text before the line being written is ``head`` by now."""
-        return self._recall(request.before, head, request.suffix, request.after)
+        return self._cache(request.before, head, request.suffix, request.after)
 
-    def _made(self, before: str, head: str, suffix: str, after: str) -> Recall:
+    def _made(self, before: str, head: str, suffix: str, after: str) -> NgramCache:
         tokens: array[int] = array("I")
         # Blocks lie at fixed places of the document: `before` begins at one, `after` ends at one.
         for start in range(0, len(before), MEMORY_BLOCK):
@@ -179,4 +179,4 @@ class Recaller:
         first = len(after) % MEMORY_BLOCK
         for start in range(first - MEMORY_BLOCK if first else 0, len(after), MEMORY_BLOCK):
             tokens += self._block(writable(after[max(start, 0) : start + MEMORY_BLOCK]))
-        return Recall(tokens, hash((before, head, suffix, after)), self._control)
+        return NgramCache(tokens, hash((before, head, suffix, after)), self._control)

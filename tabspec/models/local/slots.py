@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from tabspec.text import common_prefix
 
 if TYPE_CHECKING:
-    from tabspec.models.local.logits import Row
+    from tabspec.models.local.logits import Logits
 
 
 class Decoder(Protocol):
@@ -31,7 +31,7 @@ class Decoder(Protocol):
         """An empty KV cache."""
         ...
 
-    def forward(self, kv: Any, tokens: Sequence[int], want: int) -> Row:
+    def forward(self, kv: Any, tokens: Sequence[int], want: int) -> Logits:
         """Run ``tokens`` behind what ``kv`` holds; return the logits behind the last ``want`` of them.
 
         Shape (want, vocabulary), and the caller's own; entry [i] is for the token that follows
@@ -77,12 +77,12 @@ def row_cost_of(decoder: Decoder) -> RowCost:
 
 class Choice(NamedTuple):
     """A token that was chosen: while ``rest`` of the forced text was left (empty: freely), with its log-probability
-    (natural logarithm) among the tokens that agree. ``recall`` is the key of what was recalled meanwhile."""
+    (natural logarithm) among the tokens that agree. ``ngrams`` is the key of what was recalled meanwhile."""
 
     token: int
     rest: bytes
     logprob: float
-    recall: int = 0
+    ngrams: int = 0
 
 
 @dataclass(eq=False)
@@ -95,7 +95,7 @@ class Slot:
     kv: Any
     tokens: array[int] = field(default_factory=lambda: array("I"))
     choices: list[Choice | None] = field(default_factory=list)
-    rows: Row | None = None
+    rows: Logits | None = None
     ahead: int = 0
     used: int = 0
     busy: bool = False
@@ -114,7 +114,7 @@ class Slot:
             self.rows = self.rows[:-forgotten] if self.rows is not None and len(self.rows) > forgotten else None
             self.ahead = max(self.ahead - forgotten, 0)
 
-    def logits(self, length: int) -> Row | None:
+    def logits(self, length: int) -> Logits | None:
         """Those behind the first ``length`` tokens, and behind each token that follows; None if they are not known."""
         count = len(self.tokens) - length + 1
         return None if self.rows is None or len(self.rows) < count else self.rows[-count:]

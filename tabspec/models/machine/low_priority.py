@@ -24,24 +24,24 @@ T = TypeVar("T")
 NICE = 10
 
 
-class Aside:
+class LowPriorityThread:
     """Calls functions on a thread of low priority, one at a time, while the caller waits. torch's threads and those of
     the compiled decoder that such a call starts have that priority, too."""
 
     def __init__(self, nice: int = NICE) -> None:
         self._nice = nice
-        self._thread = ThreadPoolExecutor(1, "tabspec-aside", self._give_way)
+        self._thread = ThreadPoolExecutor(1, "tabspec-aside", self._lower_priority)
 
     def run(self, function: Callable[[], T]) -> T:
         """What ``function`` returns or raises, with the caller's number of torch's threads."""
         return self._thread.submit(_with_threads, torch.get_num_threads(), function).result()
 
-    def _give_way(self) -> None:
+    def _lower_priority(self) -> None:
         tid = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, tid, min(os.getpriority(os.PRIO_PROCESS, tid) + self._nice, 19))
 
 
-def can_give_way() -> bool:
+def can_use_low_priority() -> bool:
     """Whether a single thread can be made nicer here: elsewhere than on Linux, that is the whole process."""
     return sys.platform == "linux"
 

@@ -6,7 +6,7 @@ import ctypes
 import sys
 
 
-def give_back() -> None:
+def trim_heap() -> None:
     """Let the C library return what the program has freed. Does nothing where it has no such call (other than glibc).
 
     Loading makes every weight in float32 on the way. glibc keeps such memory for itself once it has been freed: the

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from tabspec.models.process.turns import Turns
+from tabspec.models.process.turns import RoundRobin
 from tabspec.models.protocol import Chunk, GenerationRequest, Model
 
 Send = Callable[[Hashable, Chunk | Exception], None]
@@ -22,7 +22,7 @@ TURN = 48
 
 
 @dataclass(eq=False)
-class _Stream:
+class _ServedStream:
     number: Hashable
     request: GenerationRequest
     client: Hashable
@@ -35,8 +35,8 @@ class _Stream:
 class _Class:
     """The streams of one urgency: those that are open (hold a sequence in the model), and those in line."""
 
-    open: set[_Stream] = field(default_factory=set)
-    line: Turns[_Stream] = field(default_factory=Turns)
+    open: set[_ServedStream] = field(default_factory=set)
+    line: RoundRobin[_ServedStream] = field(default_factory=RoundRobin)
 
     @property
     def empty(self) -> bool:
@@ -60,7 +60,7 @@ class Serving:
     ) -> None:
         self._model, self._send, self._whose = model, send, whose
         self.at_once = at_once  # may be raised at any time: it holds from the next stream on
-        self._streams: dict[Hashable, _Stream] = {}
+        self._streams: dict[Hashable, _ServedStream] = {}
         self._urgent, self._ahead = _Class(), _Class()
         self._calm = asyncio.Event()  # no foreground stream is there
         self._calm.set()
@@ -75,7 +75,7 @@ class Serving:
         """Begin a stream. Raises `ValueError` if a stream of this number is open or in line."""
         if number in self._streams:
             raise ValueError("the id is in use")
-        stream = self._streams[number] = _Stream(number, request, self._whose(number))
+        stream = self._streams[number] = _ServedStream(number, request, self._whose(number))
         self._class(stream).line.push(stream.client, stream)
         self._go_on()
 
@@ -100,7 +100,7 @@ class Serving:
             if stream.client == client:
                 self.cancel(stream.number)
 
-    def _class(self, stream: _Stream) -> _Class:
+    def _class(self, stream: _ServedStream) -> _Class:
         return self._urgent if stream.request.foreground else self._ahead
 
     def _go_on(self) -> None:
@@ -119,7 +119,7 @@ class Serving:
         else:
             self._calm.clear()
 
-    async def _run(self, stream: _Stream) -> None:
+    async def _run(self, stream: _ServedStream) -> None:
         """Read the model's answer: to its end, or until the stream's turn is over."""
         request, number = stream.request, stream.number
         asked = replace(request, resume=request.resume + stream.written)
@@ -140,11 +140,11 @@ class Serving:
             self._send(number, error)
         stream.steps = 0  # it has ended
 
-    def _turn_is_over(self, stream: _Stream) -> bool:
+    def _turn_is_over(self, stream: _ServedStream) -> bool:
         waiting = self._class(stream).line.others(stream.client)
         return self.at_once is not None and stream.steps >= TURN and waiting
 
-    def _left(self, stream: _Stream, task: asyncio.Task[None]) -> None:
+    def _left(self, stream: _ServedStream, task: asyncio.Task[None]) -> None:
         kind = self._class(stream)
         kind.open.discard(stream)
         again = not task.cancelled() and stream.steps >= TURN and stream.number not in self.cancelled
@@ -155,7 +155,7 @@ class Serving:
         else:
             self._forget(stream)
 
-    def _forget(self, stream: _Stream) -> None:
+    def _forget(self, stream: _ServedStream) -> None:
         del self._streams[stream.number]
         self.cancelled.discard(stream.number)
         self._go_on()

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 
-class Turns(Generic[Item]):
+class RoundRobin(Generic[Item]):
     """Items in line, each behind those of its own client. `pop` goes round the clients that have something in line, so
     that a client with much in line waits for itself and not the others for it."""
 

@@ -148,8 +148,8 @@ def _load(asked: Message, write: Write) -> Model | None:
             import torch
 
             torch.set_num_threads(int(asked["threads"]))
-        if give_way := getattr(model, "give_way", None):  # what runs in this process
-            give_way()
+        if use_low_priority := getattr(model, "use_low_priority", None):  # what runs in this process
+            use_low_priority()
     except (TabspecError, ImportError, MemoryError) as error:
         line = " ".join(str(error).split()) or "there is not enough memory for the model"
         write(to_line("failed", message=line))

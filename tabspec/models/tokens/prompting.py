@@ -16,7 +16,7 @@ from tabspec.models.protocol import GenerationRequest
 from tabspec.models.tokens.encoding import Encoder
 from tabspec.models.tokens.vocabulary import Vocabulary
 from tabspec.models.tokens.writing import writable
-from tabspec.prompt.fim import FimFormat, Question, Special
+from tabspec.prompt.fim import FimFormat, FimInput, Special
 
 # Positions kept free for the line in progress and the suggestion: a line of `WindowSize.step` characters has about
 # 220 tokens. A quarter, where the whole context is shorter than 1,024.
@@ -42,10 +42,10 @@ class Prompter:
         related = tuple((text.path, writable(text.text)) for text in request.related)
         suffix = writable(request.suffix)
         for asked in (
-            Question(head, suffix, request.path, related),
-            Question(head, suffix, request.path),
-            Question(head, suffix[: self.budget // 4], request.path),
-            Question(head, "", ""),
+            FimInput(head, suffix, request.path, related),
+            FimInput(head, suffix, request.path),
+            FimInput(head, suffix[: self.budget // 4], request.path),
+            FimInput(head, "", ""),
         ):
             tokens = self._fit(asked)
             if tokens is not None:
@@ -74,7 +74,7 @@ class Prompter:
             raise PromptRefused(f"the prompt has {len(tokens)} tokens, and the model's context takes {self.budget}")
         return tokens
 
-    def _fit(self, asked: Question) -> array[int] | None:
+    def _fit(self, asked: FimInput) -> array[int] | None:
         """The prompt with as much of the head as fits; None if not even a short head does."""
         tokens = self._tokens(asked)
         if len(tokens) <= self.budget:
@@ -82,15 +82,15 @@ class Prompter:
         starts = _starts(asked.head)
 
         def fits(start: int) -> bool:
-            shorter = Question(asked.head[start:], asked.suffix, asked.path, asked.related)
+            shorter = FimInput(asked.head[start:], asked.suffix, asked.path, asked.related)
             return len(self._tokens(shorter)) <= self.budget
 
         first = bisect_left(starts, True, key=fits)
         if first == len(starts):
             return None
-        return self._tokens(Question(asked.head[starts[first] :], asked.suffix, asked.path, asked.related))
+        return self._tokens(FimInput(asked.head[starts[first] :], asked.suffix, asked.path, asked.related))
 
-    def _tokens(self, asked: Question) -> array[int]:
+    def _tokens(self, asked: FimInput) -> array[int]:
         tokens = array("I")
         for part in self._format.render(asked):
             if isinstance(part, Special):

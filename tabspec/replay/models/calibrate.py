@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import aclosing
 
 from tabspec.context import EditContext
-from tabspec.engine.prompt_state import Question
+from tabspec.engine.prompt_state import PromptState
 from tabspec.errors import InputError
 from tabspec.models.protocol import GenerationRequest, Model, StopRule
 from tabspec.prompt.window import WindowSize
@@ -50,7 +50,7 @@ def session_requests(
 ) -> Iterator[GenerationRequest]:
     """Requests as an engine makes them at `session_places`."""
     for context in session_places(session):
-        yield Question.of(context, WindowSize(), fingerprint).request(stop)
+        yield PromptState.of(context, WindowSize(), fingerprint).request(stop)
 
 
 def session_places(session: Session) -> Iterator[EditContext]:

@@ -34,7 +34,7 @@ _CLOSERS = re.compile(r"""[\s)\]}>"'`;,]*""")
 _KEY_CHARS = 64  # of the text before the cursor, to find a state by; what is found is compared in full
 
 
-class Kind(IntEnum):
+class AnswerKind(IntEnum):
     """What is known of a state's answer; of several answers at one state, the highest kind counts."""
 
     EMPTY = 0  # the assistant had nothing to say
@@ -49,7 +49,7 @@ class RecordedAnswer:
     ``others`` are what else it offered there."""
 
     context: EditContext
-    kind: Kind
+    kind: AnswerKind
     text: str = ""
     ms: float | None = None
     others: tuple[str, ...] = ()
@@ -78,11 +78,11 @@ def recorded_answers(session: Session) -> Iterator[RecordedAnswer]:
 def _answer(context: EditContext, fetched: Fetched) -> RecordedAnswer:
     ms = None if fetched.ms <= CACHED_MS else fetched.ms
     if not fetched.items:
-        return RecordedAnswer(context, Kind.EMPTY, ms=ms)
+        return RecordedAnswer(context, AnswerKind.EMPTY, ms=ms)
     said, *others = dict.fromkeys(text for item in fetched.items if (text := _continuation(context, item))) or [None]
     if said is None:
-        return RecordedAnswer(context, Kind.ELSEWHERE, ms=ms)
-    kind = Kind.SAID if fetched.error is None else Kind.CANCELLED
+        return RecordedAnswer(context, AnswerKind.ELSEWHERE, ms=ms)
+    kind = AnswerKind.SAID if fetched.error is None else AnswerKind.CANCELLED
     return RecordedAnswer(context, kind, said, ms, tuple(filter(None, others)))
 
 
@@ -134,7 +134,7 @@ class RecordedModel:
                 f"{self.session.name or 'session'}: no assistant was recorded with it (there is no side file beside "
                 "it, or no fetch in it); name another model"
             )
-        times = [answer.ms for answer in answers if answer.kind is Kind.SAID and answer.ms is not None]
+        times = [answer.ms for answer in answers if answer.kind is AnswerKind.SAID and answer.ms is not None]
         self.median_ms = median(times or [0.0])
         for answer in _best(answers):
             self._states.setdefault(_key(answer.context.prefix), []).append(answer)
@@ -160,7 +160,7 @@ class RecordedModel:
         found = self._find(request.prefix, request.suffix)
         self.asked += 1
         self.unknown += found is None
-        self.elsewhere += found is not None and found.kind is Kind.ELSEWHERE
+        self.elsewhere += found is not None and found.kind is AnswerKind.ELSEWHERE
         ms = self.median_ms if found is None or found.ms is None else found.ms
         await asyncio.sleep(ms / 1000 if self.latency_s is None else self.latency_s)
         if request.beginnings:  # whole texts; how likely they were, the recording does not tell

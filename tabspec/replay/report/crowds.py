@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tabspec.replay.report import words
 from tabspec.replay.report.drawing import charts
-from tabspec.replay.report.sections import Panel, Row
+from tabspec.replay.report.sections import BarRow, Panel
 from tabspec.replay.results.result import Run
 from tabspec.replay.results.shared import Shared
 
@@ -77,7 +77,7 @@ def _panel(
     for run, shared in pairs:
         share, text, beside = value(run, shared)
         name = f"{words.count(shared.users)} · {run.name}"
-        rows.append(Row(name, charts.bar(share, "t-ahead", f"{name}: {text}"), text, beside))
+        rows.append(BarRow(name, charts.bar(share, "t-ahead", f"{name}: {text}"), text, beside))
     return Panel(heading, hint, tuple(rows))
 
 

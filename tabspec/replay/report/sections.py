@@ -18,7 +18,7 @@ WAITING_TABS = 12  # listed: enough to see a pattern
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BarRow:
     """A line of a bar chart."""
 
     name: str
@@ -33,7 +33,7 @@ class Panel:
 
     heading: str
     hint: str
-    rows: tuple[Row, ...]
+    rows: tuple[BarRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class KindList:
     """Which futures a policy asked for, and which of them came true."""
 
     policy: str
-    rows: tuple[Row, ...]
+    rows: tuple[BarRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class MissList:
     policy: str
     waited: int
     tabs: int
-    rows: tuple[Row, ...]
+    rows: tuple[BarRow, ...]
     slowest: tuple[RequestRecord, ...]
 
 
@@ -77,19 +77,19 @@ class Section:
     best: str  # the policy that the facts are about
     leading: bool  # shown in full; the others can be unfolded
     facts: tuple[tuple[str, str, str], ...]
-    after_tab: tuple[Row, ...]
+    after_tab: tuple[BarRow, ...]
     after_tab_legend: tuple[tuple[str, str, str], ...]
     panels: tuple[Panel, ...]
-    sources: tuple[Row, ...]
+    sources: tuple[BarRow, ...]
     legend: tuple[tuple[str, str, str], ...]
     short_legend: tuple[tuple[str, str, str], ...]
-    waits: tuple[Row, ...]
+    waits: tuple[BarRow, ...]
     wait_axis: Markup
     views: tuple[TimelineView, ...]
-    tokens: tuple[Row, ...]
-    prompts: tuple[Row, ...]
+    tokens: tuple[BarRow, ...]
+    prompts: tuple[BarRow, ...]
     trade: Markup | None
-    memory: tuple[Row, ...]
+    memory: tuple[BarRow, ...]
     kinds: tuple[KindList, ...]
     misses: tuple[MissList, ...]
 
@@ -182,16 +182,16 @@ AFTER_TAB: tuple[tuple[str, str, Callable[[Run], int]], ...] = (
 """(class of page.css, name, number) of what may follow a Tab: each Tab counts once."""
 
 
-def _after_tab_row(run: Run, most: int) -> Row:
+def _after_tab_row(run: Run, most: int) -> BarRow:
     """The run's Tabs, on a scale of ``most`` Tabs: slow policies have fewer, since fewer suggestions come in time."""
     parts = [
-        charts.Part(style, number, f"{name}: {words.count(number)} ({words.percent(ratio(number, run.tabs))})")
+        charts.BarPart(style, number, f"{name}: {words.count(number)} ({words.percent(ratio(number, run.tabs))})")
         for style, name, count in AFTER_TAB
         if (number := count(run))
     ]
     title = f"{run.name}: what followed {words.plural(run.tabs, 'Tab')}"
     value = words.percent(ratio(run.instant_next, run.tabs))
-    return Row(run.name, charts.stacked(parts, most, title), value, f"{words.count(run.instant_next)} of {run.tabs}")
+    return BarRow(run.name, charts.stacked(parts, most, title), value, f"{words.count(run.instant_next)} of {run.tabs}")
 
 
 def _next_wait(run: Run, percentile: int) -> str:
@@ -200,21 +200,21 @@ def _next_wait(run: Run, percentile: int) -> str:
     return words.milliseconds(value) if run.tabs > run.silent_tabs else words.DASH
 
 
-def _bar(run: Run, fraction: float, value: str, hint: str = "") -> Row:
+def _bar(run: Run, fraction: float, value: str, hint: str = "") -> BarRow:
     style = "ahead" if run.policy in words.AHEAD else "plain"
-    return Row(run.name, charts.bar(fraction, style, f"{run.name}: {value} {hint}".strip()), value, hint)
+    return BarRow(run.name, charts.bar(fraction, style, f"{run.name}: {value} {hint}".strip()), value, hint)
 
 
-def _source_row(run: Run) -> Row:
+def _source_row(run: Run) -> BarRow:
     parts = []
     for source in timeline.ORDER:
         number = run.sources[source]
         label = f"{words.source(source)}: {words.count(number)} ({words.percent(ratio(number, run.requests))})"
         if source is Source.NONE:
             label += _reasons(run)
-        parts.append(charts.Part(timeline.style(source), number, label))
+        parts.append(charts.BarPart(timeline.style(source), number, label))
     title = f"{run.name}: how {words.plural(run.requests, 'request')} were answered"
-    return Row(run.name, charts.stacked(parts, run.requests, title), words.count(run.requests), "requests")
+    return BarRow(run.name, charts.stacked(parts, run.requests, title), words.count(run.requests), "requests")
 
 
 def _reasons(run: Run) -> str:
@@ -223,11 +223,11 @@ def _reasons(run: Run) -> str:
     return "".join(f"; {reason.replace('_', ' ')} {words.count(number)}" for reason, number in found.most_common())
 
 
-def _wait_row(run: Run, scale: charts.LogScale) -> Row:
+def _wait_row(run: Run, scale: charts.LogScale) -> BarRow:
     after_tab = [record.ms for record in run.timeline if record.tab]
     others = [record.ms for record in run.timeline if not record.tab]
     value = words.milliseconds(run.tab_latency_ms.p99) if after_tab else words.DASH
-    return Row(run.name, charts.waits(after_tab, others, scale), value, "p99 after a Tab")
+    return BarRow(run.name, charts.waits(after_tab, others, scale), value, "p99 after a Tab")
 
 
 def _views(group: Group, key: str, columns: int, hover: dict[str, list[list[str]]]) -> tuple[TimelineView, ...]:
@@ -246,7 +246,7 @@ def _views(group: Group, key: str, columns: int, hover: dict[str, list[list[str]
     return tuple(views)
 
 
-def _token_rows(runs: tuple[Run, ...]) -> tuple[Row, ...]:
+def _token_rows(runs: tuple[Run, ...]) -> tuple[BarRow, ...]:
     """Decoded tokens: asked for by the editor, ahead and used, ahead and unused."""
     whole = max(run.tokens.decoded for run in runs)
     rows = []
@@ -256,28 +256,28 @@ def _token_rows(runs: tuple[Run, ...]) -> tuple[Row, ...]:
         ahead = max(tokens.decoded_speculative - unused, 0)
         waited = tokens.decoded - unused - ahead
         parts = [
-            charts.Part("t-foreground", waited, f"for the editor: {words.count(waited)}"),
-            charts.Part("t-ahead", ahead, f"ahead, used: {words.count(ahead)}"),
-            charts.Part("t-unused", unused, f"unused: {words.count(unused)}"),
+            charts.BarPart("t-foreground", waited, f"for the editor: {words.count(waited)}"),
+            charts.BarPart("t-ahead", ahead, f"ahead, used: {words.count(ahead)}"),
+            charts.BarPart("t-unused", unused, f"unused: {words.count(unused)}"),
         ]
         title = f"{run.name}: {words.count(tokens.decoded)} decoded tokens, {words.count(unused)} of them unused"
-        rows.append(Row(run.name, charts.stacked(parts, whole, title), words.short_count(unused), "unused"))
+        rows.append(BarRow(run.name, charts.stacked(parts, whole, title), words.short_count(unused), "unused"))
     return tuple(rows)
 
 
-def _prompt_rows(runs: tuple[Run, ...]) -> tuple[Row, ...]:
+def _prompt_rows(runs: tuple[Run, ...]) -> tuple[BarRow, ...]:
     """Prompt tokens: computed, and found in the KV cache."""
     whole = max(run.tokens.prefill + run.tokens.prefill_reused for run in runs)
     rows = []
     for run in runs:
         computed, reused = run.tokens.prefill, run.tokens.prefill_reused
         parts = [
-            charts.Part("t-foreground", computed, f"computed: {words.count(computed)}"),
-            charts.Part("t-reused", reused, f"from the KV cache: {words.count(reused)}"),
+            charts.BarPart("t-foreground", computed, f"computed: {words.count(computed)}"),
+            charts.BarPart("t-reused", reused, f"from the KV cache: {words.count(reused)}"),
         ]
         title = f"{run.name}: {words.count(computed)} prompt tokens computed, {words.count(reused)} reused"
         value = words.percent(ratio(reused, computed + reused))
-        rows.append(Row(run.name, charts.stacked(parts, whole, title), value, "reused"))
+        rows.append(BarRow(run.name, charts.stacked(parts, whole, title), value, "reused"))
     return tuple(rows)
 
 
@@ -296,12 +296,12 @@ def _trade(runs: tuple[Run, ...]) -> Markup | None:
     return charts.trade(points) if len(points) > 1 and any(point.cost for point in points) else None
 
 
-def _memory_rows(runs: tuple[Run, ...]) -> tuple[Row, ...]:
+def _memory_rows(runs: tuple[Run, ...]) -> tuple[BarRow, ...]:
     kept = [run for run in runs if any(sample.bytes for sample in run.cache_over_time)]
     end = max((run.cache_over_time[-1].t for run in kept), default=0.0)
     top = max((sample.bytes for run in kept for sample in run.cache_over_time), default=0)
     return tuple(
-        Row(
+        BarRow(
             run.name,
             charts.memory(run.cache_over_time, end, top),
             words.size(max(sample.bytes for sample in run.cache_over_time)),
@@ -319,19 +319,19 @@ def _kinds(run: Run, runs: tuple[Run, ...]) -> KindList:
     for name, result in sorted(asked, key=lambda item: (-item[1].tokens, item[0])):
         unused = max(result.tokens - result.used_tokens, 0)
         parts = [
-            charts.Part("t-ahead", result.used_tokens, f"used: {words.count(result.used_tokens)} tokens"),
-            charts.Part("t-unused", unused, f"unused: {words.count(unused)} tokens"),
+            charts.BarPart("t-ahead", result.used_tokens, f"used: {words.count(result.used_tokens)} tokens"),
+            charts.BarPart("t-unused", unused, f"unused: {words.count(unused)} tokens"),
         ]
         title = f"{run.name}, {words.kind(name)}: {words.count(result.used)} of {words.count(result.asked)} used"
         hint = f"of {words.count(result.asked)} used"
-        rows.append(Row(words.kind(name), charts.stacked(parts, whole, title), words.count(result.used), hint))
+        rows.append(BarRow(words.kind(name), charts.stacked(parts, whole, title), words.count(result.used), hint))
     return KindList(run.name, tuple(rows))
 
 
 def _misses(run: Run, listed: bool) -> MissList:
     waited = run.tabs - run.instant_tabs
     rows = tuple(
-        Row(
+        BarRow(
             words.miss(reason),
             charts.bar(ratio(number, waited), "miss", f"{words.miss(reason)}: {number}"),
             words.count(number),

@@ -14,7 +14,7 @@ _INSTANT = frozenset({Source.EXACT, Source.TYPE_THROUGH, Source.SPECULATED})
 
 
 @dataclass(slots=True)
-class Lived:
+class UsageStats:
     """Counts of one session, or of several (`total`).
 
     ``sources`` tells how the suggestions shown had come; ``waits`` are milliseconds from request to answer,
@@ -48,9 +48,9 @@ class Lived:
         return sum(count for source, count in self.sources.items() if source in _INSTANT)
 
 
-def lived(session: Session) -> Lived:
+def lived(session: Session) -> UsageStats:
     """Read one session. What an editor did not tell is not in it: a suggestion that came too late is not shown."""
-    found = Lived(session.name or "session", session.seconds)
+    found = UsageStats(session.name or "session", session.seconds)
     after_accept = False  # an accept, and no request since
     tab = False  # the last request came after an accept, and nothing was shown for it yet
     for event in session.events:
@@ -77,7 +77,7 @@ def lived(session: Session) -> Lived:
     return found
 
 
-def _shown(found: Lived, event: MarkEvent, tab: bool) -> None:
+def _shown(found: UsageStats, event: MarkEvent, tab: bool) -> None:
     source, waited = str(event.data.get("source", "")), event.data.get("waited_ms")
     found.sources[source] += 1
     waits = [float(waited)] if isinstance(waited, int | float) else []
@@ -87,9 +87,9 @@ def _shown(found: Lived, event: MarkEvent, tab: bool) -> None:
         found.tab_waits += waits
 
 
-def total(sessions: Iterable[Lived]) -> Lived:
+def total(sessions: Iterable[UsageStats]) -> UsageStats:
     """All of them together."""
-    whole = Lived("all")
+    whole = UsageStats("all")
     for each in sessions:
         for name in ("seconds", "requests", "accepted", "parts", "rejected", "tabs", "instant_tabs", "silent_tabs"):
             setattr(whole, name, getattr(whole, name) + getattr(each, name))
@@ -103,7 +103,7 @@ def total(sessions: Iterable[Lived]) -> Lived:
     return whole
 
 
-def figures(found: Lived) -> list[tuple[str, str]]:
+def figures(found: UsageStats) -> list[tuple[str, str]]:
     """What happened, a line each, for people."""
     parts = f", {found.parts} of them words or lines" if found.parts else ""
     silent = f", and {found.silent_tabs} by nothing" if found.silent_tabs else ""
@@ -123,7 +123,7 @@ def figures(found: Lived) -> list[tuple[str, str]]:
 COLUMNS = ("session", "shown", "at once", "accepted", "instant Tabs")
 
 
-def row(found: Lived) -> tuple[str, ...]:
+def row(found: UsageStats) -> tuple[str, ...]:
     """One session of several, under `COLUMNS`."""
     at_once = _share(found.instant, found.shown)
     return found.name, f"{found.shown}", at_once, f"{found.accepted}", f"{found.instant_tabs} of {found.tabs}"

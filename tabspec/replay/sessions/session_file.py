@@ -54,7 +54,7 @@ _MAX_LINE_BYTES = 6 * MAX_DOCUMENT_CHARS
 T = TypeVar("T")
 
 
-class _Place:
+class _FilePosition:
     """Where in which file we are, for messages."""
 
     def __init__(self, path: Path) -> None:
@@ -79,7 +79,7 @@ def read_session(path: str | Path, *, spread: bool = True) -> Session:
     if it is none, or recorded a file that the built-in ignore rules name.
     """
     path = Path(path)
-    place = _Place(path)
+    place = _FilePosition(path)
     skipped: Counter[str] = Counter()
     header: dict[str, Any] | None = None
     events: list[Event] = []
@@ -198,7 +198,7 @@ def _write(path: Path, objects: Iterable[dict[str, Any]], packed: bool, private:
         raise
 
 
-def _objects(place: _Place) -> Iterator[dict[str, Any] | str]:
+def _objects(place: _FilePosition) -> Iterator[dict[str, Any] | str]:
     """The JSON object of each line; at last, if the file was cut off, a text that says where."""
     for line, whole in _lines(place):
         place.line += 1
@@ -223,7 +223,7 @@ def _objects(place: _Place) -> Iterator[dict[str, Any] | str]:
         yield item
 
 
-def _lines(place: _Place) -> Iterator[tuple[bytes, bool]]:
+def _lines(place: _FilePosition) -> Iterator[tuple[bytes, bool]]:
     """Lines, and for each whether its end is there: the last one of a file that was cut off has none."""
     rest: list[bytes] = []
     size = 0
@@ -246,7 +246,7 @@ def _lines(place: _Place) -> Iterator[tuple[bytes, bool]]:
         yield b"", False
 
 
-def _blocks(place: _Place) -> Iterator[tuple[bytes, bool]]:
+def _blocks(place: _FilePosition) -> Iterator[tuple[bytes, bool]]:
     """The file's bytes, unpacked if it is gzip; with each block, whether the packed stream could end behind it."""
     left = _MAX_BYTES
     try:
@@ -281,7 +281,7 @@ def _blocks(place: _Place) -> Iterator[tuple[bytes, bool]]:
         raise SessionError(f"{place.path}: cannot be read ({error.strerror or error})") from None
 
 
-def _header(item: dict[str, Any], place: _Place) -> dict[str, Any]:
+def _header(item: dict[str, Any], place: _FilePosition) -> dict[str, Any]:
     if item.get("format") != FORMAT:
         place.fail(f'header missing: the first line of a session must have "format": "{FORMAT}"')
     version = item.get("version")
@@ -301,7 +301,7 @@ def _header(item: dict[str, Any], place: _Place) -> dict[str, Any]:
     return item
 
 
-def _event(item: dict[str, Any], place: _Place, skipped: Counter[str], length: int) -> Event | None:
+def _event(item: dict[str, Any], place: _FilePosition, skipped: Counter[str], length: int) -> Event | None:
     """The event of a line, checked against a document of ``length``; None if its kind is unknown."""
     if "edits" not in item:
         kind = item.get("kind")
@@ -339,7 +339,7 @@ def _side_of(path: Path, edits: int) -> tuple[Side, list[str]]:
     found = [side for packed in (True, False) if (side := side_path(path, packed=packed)).is_file()]
     if not found or found[0] == path:
         return Side(), []
-    place = _Place(found[0])
+    place = _FilePosition(found[0])
     skipped: Counter[str] = Counter()
     events: list[SideEvent] = []
     warnings = []
@@ -356,7 +356,7 @@ def _side_of(path: Path, edits: int) -> tuple[Side, list[str]]:
     return Side(tuple(events)), warnings
 
 
-def _side_event(item: dict[str, Any], place: _Place, skipped: Counter[str]) -> SideEvent | None:
+def _side_event(item: dict[str, Any], place: _FilePosition, skipped: Counter[str]) -> SideEvent | None:
     kind = item.get("kind")
     if kind == "selection":
         return Selection(
@@ -379,7 +379,7 @@ def _side_event(item: dict[str, Any], place: _Place, skipped: Counter[str]) -> S
     return None
 
 
-def _fetched_item(item: Any, place: _Place) -> FetchedItem:
+def _fetched_item(item: Any, place: _FilePosition) -> FetchedItem:
     if not isinstance(item, dict):
         place.fail("each of 'result' must be an object with range and text")
     return FetchedItem(
@@ -390,20 +390,20 @@ def _fetched_item(item: Any, place: _Place) -> FetchedItem:
     )
 
 
-def _pair(item: Any, place: _Place) -> tuple[int, int]:
+def _pair(item: Any, place: _FilePosition) -> tuple[int, int]:
     if not (isinstance(item, list) and len(item) == 2 and all(type(value) is int and value >= 0 for value in item)):
         place.fail("each of 'ranges' must be two offsets")
     return item[0], item[1]
 
 
-def _each(item: dict[str, Any], name: str, place: _Place, read: Callable[[Any, _Place], T]) -> list[T]:
+def _each(item: dict[str, Any], name: str, place: _FilePosition, read: Callable[[Any, _FilePosition], T]) -> list[T]:
     values = item.get(name)
     if not isinstance(values, list):
         place.fail(f"{name!r} must be a list")
     return [read(value, place) for value in values]
 
 
-def _number(item: dict[str, Any], name: str, place: _Place) -> float:
+def _number(item: dict[str, Any], name: str, place: _FilePosition) -> float:
     """A finite number that is not negative."""
     value = item.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -415,14 +415,14 @@ def _number(item: dict[str, Any], name: str, place: _Place) -> float:
     return float(value)
 
 
-def _integer(item: dict[str, Any], name: str, place: _Place) -> int:
+def _integer(item: dict[str, Any], name: str, place: _FilePosition) -> int:
     value = item.get(name)
     if type(value) is not int:
         place.fail(f"{name!r} must be a whole number, not {_kind_of(value)}")
     return value
 
 
-def _string(item: dict[str, Any], name: str, place: _Place) -> str:
+def _string(item: dict[str, Any], name: str, place: _FilePosition) -> str:
     value = item.get(name)
     if not isinstance(value, str):
         place.fail(f"{name!r} must be a string, not {_kind_of(value)}")

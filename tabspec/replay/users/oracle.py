@@ -12,14 +12,14 @@ from tabspec.engine.generation import Link
 from tabspec.replay.users.user import Player
 
 
-class Foresight:
+class OraclePredictor:
     """Stands in for an `Acceptance`, and asks the user ``player`` instead of guessing."""
 
     def __init__(self, player: Player) -> None:
         self._player = player
         self._future: list[Player] = []  # the user at each place that accepts ahead of the screen lead to
 
-    def probability(self, link: Link, in_row: bool = False) -> float:
+    def probability(self, link: Link, follows_accept: bool = False) -> float:
         """1 if the user will take this suggestion, else 0. The states before it on its way must have been asked for."""
         at = self._at(link.context)
         if at is None:
@@ -34,7 +34,7 @@ class Foresight:
     def again(self) -> float:
         return 1.0
 
-    def observe(self, link: Link, accepted: bool, in_row: bool = False) -> None:
+    def observe(self, link: Link, accepted: bool, follows_accept: bool = False) -> None:
         """Nothing is to be learned. The screen has changed, and with it what lies ahead."""
         self._future.clear()
 

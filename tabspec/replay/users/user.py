@@ -38,7 +38,7 @@ class StepKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class UserStep:
     """What the user does next, at ``time`` seconds: edits (one after another), and where the cursor stands then."""
 
     time: float
@@ -173,17 +173,17 @@ class Player:
         """The part of the recording that is done, from 0 to 1."""
         return self._at / len(self._actions) if self._actions else 1.0
 
-    def next_event(self) -> Step | None:
+    def next_event(self) -> UserStep | None:
         """What the user does next if nothing else is offered; None at the end."""
         if self._tab is not None:
             time, suggestion, _ = self._tab
             edit = self.context.edit_for(suggestion)
-            return Step(time, StepKind.ACCEPT, (edit,), edit.end)
+            return UserStep(time, StepKind.ACCEPT, (edit,), edit.end)
         action = next(self._coming(), None)
         if action is None:
             return None
         kind = StepKind.TYPE if action.edits else StepKind.SELECT
-        return Step(action.t + self._shift, kind, action.edits, action.cursor)
+        return UserStep(action.t + self._shift, kind, action.edits, action.cursor)
 
     def offer(self, suggestion: Suggestion, shown_at: float) -> float | None:
         """``suggestion`` is shown at the cursor: when will Tab be pressed? None: not at all.
@@ -214,13 +214,13 @@ class Player:
         """No suggestion is on the screen any more."""
         self._tab = None
 
-    def accept(self, now: float | None = None) -> Step:
+    def accept(self, now: float | None = None) -> UserStep:
         """Press Tab on the suggestion that `offer` agreed to, at ``now`` (default: when it said)."""
         if self._tab is None:
             raise ValueError("no suggestion to accept: offer one that agrees first")
         return self.perform(now)
 
-    def perform(self, now: float | None = None) -> Step:
+    def perform(self, now: float | None = None) -> UserStep:
         """Do what `next_event` says, at ``now`` seconds (default: at its time). Raises `ValueError` at the end."""
         step = self.next_event()
         if step is None:
@@ -239,7 +239,7 @@ class Player:
         self._tab = None
         return step
 
-    def _after_tab(self, step: Step, suggestion: Suggestion, found: Agreement) -> None:
+    def _after_tab(self, step: UserStep, suggestion: Suggestion, found: Agreement) -> None:
         """Count the Tab, skip what it has done, and go on in the recorded rhythm from now."""
         context = self.context
         start, stop = context.offset - suggestion.replace_before, context.offset + suggestion.replace_after
@@ -256,7 +256,7 @@ class Player:
             self._rest = Action(last.t, (Edit(step.cursor, 0, found.remainder),), last.cursor)
             self._shift += max(last.t - earlier, 0.0)
 
-    def _after_action(self, step: Step) -> None:
+    def _after_action(self, step: UserStep) -> None:
         """Count an action of the recording that is done as it was recorded."""
         action = next(self._coming())
         self.missed_tabs += action.accept and self._user is User.RECORDED

@@ -24,7 +24,7 @@ TEXT, DOCUMENTS, MANIFEST = "text.bin", "documents.jsonl", "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class DocumentEntry:
     """Where a document lies in the corpus, and what it is. Offsets in bytes."""
 
     project: str
@@ -44,14 +44,14 @@ class Entry:
         return self.path.rpartition("/")[0]
 
 
-class Corpus(Sequence[Entry]):
+class Corpus(Sequence[DocumentEntry]):
     """A corpus that was written by `CorpusWriter`, opened for reading. Raises `InputError` if it is not one."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         try:
             with (folder / DOCUMENTS).open(encoding="utf-8") as lines:
-                self._entries = [Entry(**json.loads(line)) for line in lines]
+                self._entries = [DocumentEntry(**json.loads(line)) for line in lines]
             size = (folder / TEXT).stat().st_size
             if not self._entries or not size:
                 raise InputError(f"{folder}: the corpus is empty; give it more sources")
@@ -111,7 +111,7 @@ class CorpusWriter:
     def add(self, project: str, path: str, language: str, text: str) -> None:
         """Append a document."""
         data = text.encode("utf-8")
-        entry = Entry(project, path, language, self._end, self._end + len(data))
+        entry = DocumentEntry(project, path, language, self._end, self._end + len(data))
         self._text.write(data)
         self._documents.write(json.dumps(asdict(entry)) + "\n")
         self._end = entry.end

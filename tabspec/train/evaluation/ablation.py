@@ -15,13 +15,13 @@ from enum import StrEnum
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
-from tabspec.fitting.truncation import Step
+from tabspec.fitting.truncation import FitStep
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document
 from tabspec.train.evaluation.infilling.infill import STOPS
 from tabspec.train.evaluation.infilling.similarity import same
-from tabspec.train.evaluation.infilling.snippets import Kind, Snippet
+from tabspec.train.evaluation.infilling.snippets import HoleKind, Snippet
 from tabspec.train.evaluation.infilling.syntax import parses_in_place
 
 _CLOSER = {"(": ")", "[": "]", "{": "}"}
@@ -29,7 +29,7 @@ _CLOSER = {"(": ")", "[": "]", "{": "}"}
 _TYPED = 120
 
 
-class Part(StrEnum):
+class AblationPart(StrEnum):
     """What can be left out."""
 
     HEALING = "token healing"
@@ -41,15 +41,15 @@ class Part(StrEnum):
 
 
 _STEPS = {
-    Part.OVERLAP: Step.OVERLAP,
-    Part.INDENTATION: Step.INDENTATION,
-    Part.REPETITION: Step.REPETITION,
-    Part.ENDS: Step.ENDS,
+    AblationPart.OVERLAP: FitStep.OVERLAP,
+    AblationPart.INDENTATION: FitStep.INDENTATION,
+    AblationPart.REPETITION: FitStep.REPETITION,
+    AblationPart.ENDS: FitStep.ENDS,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class AblationCase:
     """A cursor in a document, and the document that its author wrote: ``written`` is what stands between
     ``context.prefix`` and the text ``beyond``. What the document of ``context`` has between the cursor and ``beyond``
     the editor has put there."""
@@ -57,10 +57,10 @@ class Place:
     context: EditContext
     written: str
     beyond: str
-    kind: Kind
+    kind: HoleKind
 
     @classmethod
-    def of(cls, snippet: Snippet) -> Place:
+    def of(cls, snippet: Snippet) -> AblationCase:
         """A snippet's place in an editor that closes brackets."""
         closers = _closers(snippet.prefix[snippet.prefix.rfind("\n") + 1 :], snippet.middle)
         text = snippet.prefix + closers + snippet.suffix
@@ -75,11 +75,11 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AblationOutcome:
     """One place under one setting. ``shown``: there was a suggestion. ``right``: all that it says stands there in the
     author's text; ``exact``: and nothing is missing. ``bracket``: it leaves more closing brackets than the author's."""
 
-    kind: Kind
+    kind: HoleKind
     shown: bool
     right: bool
     exact: bool
@@ -123,18 +123,18 @@ class Unhealed(Remembering):
 
 
 async def outcomes(
-    model: Model, places: Sequence[Place], off: Part | None, done: Callable[[int], None]
-) -> list[Outcome]:
+    model: Model, places: Sequence[AblationCase], off: AblationPart | None, done: Callable[[int], None]
+) -> list[AblationOutcome]:
     """All places with everything on but ``off``. ``model`` remembers."""
-    steps = frozenset(Step) - {_STEPS[off]} if off in _STEPS else frozenset(Step)
+    steps = frozenset(FitStep) - {_STEPS[off]} if off in _STEPS else frozenset(FitStep)
     found = []
     for number, place in enumerate(places, 1):
-        found.append(await _outcome(model, place, steps, doubt=off is not Part.DOUBT))
+        found.append(await _outcome(model, place, steps, doubt=off is not AblationPart.DOUBT))
         done(number)
     return found
 
 
-async def _outcome(model: Model, place: Place, steps: Collection[Step], doubt: bool) -> Outcome:
+async def _outcome(model: Model, place: AblationCase, steps: Collection[FitStep], doubt: bool) -> AblationOutcome:
     engine = CompletionEngine(model, place.config(Policy.CACHE, doubt), steps=steps)
     try:
         first = (await engine.complete(place.context)).suggestion
@@ -142,13 +142,13 @@ async def _outcome(model: Model, place: Place, steps: Collection[Step], doubt: b
     finally:
         await engine.close()
     if first is None:
-        return Outcome(place.kind, False, False, False, None, False, typed, saved)
+        return AblationOutcome(place.kind, False, False, False, None, False, typed, saved)
     after = place.context.after_accept(first)
     inserted = after.document.text[place.context.offset : len(after.document.text) - len(place.beyond)]
     prefix = place.context.prefix
     parses = parses_in_place(prefix, inserted, place.beyond, place.written, place.context.document.language)
     line = prefix[prefix.rfind("\n") + 1 :]
-    return Outcome(
+    return AblationOutcome(
         place.kind,
         shown=True,
         right=_agrees(place, after),
@@ -160,7 +160,7 @@ async def _outcome(model: Model, place: Place, steps: Collection[Step], doubt: b
     )
 
 
-async def _type(engine: CompletionEngine, place: Place) -> tuple[int, int]:
+async def _type(engine: CompletionEngine, place: AblationCase) -> tuple[int, int]:
     """Write the place's text as the simulated user `tab` does who waits for every suggestion: one that agrees with
     what the author wrote is taken, else the next character is typed. (Characters written, of these by Tab.)"""
     goal = min(len(place.written), _TYPED)
@@ -175,12 +175,12 @@ async def _type(engine: CompletionEngine, place: Place) -> tuple[int, int]:
     return context.offset - start, saved
 
 
-def _agrees(place: Place, after: EditContext) -> bool:
+def _agrees(place: AblationCase, after: EditContext) -> bool:
     """Whether everything before the cursor is what the author wrote, and no further than that."""
     return (place.context.prefix + place.written).startswith(after.prefix)
 
 
-def _key(place: Place, context: EditContext, char: str) -> EditContext:
+def _key(place: AblationCase, context: EditContext, char: str) -> EditContext:
     """Type a character; a bracket that the editor has closed already is typed over."""
     mine = len(context.suffix) - len(place.beyond)
     if mine > 0 and context.suffix[0] == char:
@@ -207,11 +207,11 @@ def _surplus(text: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class AblationRow:
     """A row of the table: shares of all places (``bracket`` and ``right`` of those with a suggestion)."""
 
-    off: Part | None
-    kind: Kind
+    off: AblationPart | None
+    kind: HoleKind
     count: int
     shown: float
     right: float
@@ -221,27 +221,27 @@ class Row:
     saved: float
 
 
-def ablate(model: Model, snippets: Sequence[Snippet], progress: Callable[[str, int, int], None]) -> list[Row]:
+def ablate(model: Model, snippets: Sequence[Snippet], progress: Callable[[str, int, int], None]) -> list[AblationRow]:
     """The table: everything on, then each part off, for each kind of place."""
-    places = [Place.of(snippet) for snippet in snippets]
+    places = [AblationCase.of(snippet) for snippet in snippets]
     healed, unhealed = Remembering(model), Unhealed(model)
     rows = []
-    for off in (None, *Part):
+    for off in (None, *AblationPart):
 
         def done(count: int, what: str = f"without {off}" if off else "everything on") -> None:
             progress(what, count, len(places))
 
-        found = asyncio.run(outcomes(unhealed if off is Part.HEALING else healed, places, off, done))
+        found = asyncio.run(outcomes(unhealed if off is AblationPart.HEALING else healed, places, off, done))
         kinds = dict.fromkeys(place.kind for place in places)
         rows += [_row(off, kind, [each for each in found if each.kind is kind]) for kind in kinds]
     return rows
 
 
-def _row(off: Part | None, kind: Kind, found: Sequence[Outcome]) -> Row:
+def _row(off: AblationPart | None, kind: HoleKind, found: Sequence[AblationOutcome]) -> AblationRow:
     shown = [o for o in found if o.shown]
     known = [o.parses for o in shown if o.parses is not None]
     few = max(len(shown), 1)
-    return Row(
+    return AblationRow(
         off,
         kind,
         len(found),

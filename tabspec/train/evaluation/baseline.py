@@ -12,7 +12,7 @@ from tabspec.prompt.window import canonical_cut
 from tabspec.suggestion import Finish
 from tabspec.train.corpus.store import Corpus
 from tabspec.train.evaluation.bits import Bits
-from tabspec.train.evaluation.infilling.infill import STOPS, Guess, Guesser
+from tabspec.train.evaluation.infilling.infill import STOPS, Guesser, Infill
 from tabspec.train.evaluation.infilling.snippets import Snippet
 from tabspec.train.evaluation.ngram import NestedNgram, NgramCounts, Written, write
 
@@ -74,7 +74,7 @@ class Baseline:
     def guesser(self) -> Guesser:
         """A guesser by the most likely token, again and again, until the snippet's stop."""
 
-        async def guess(snippet: Snippet) -> Guess:
+        async def guess(snippet: Snippet) -> Infill:
             outer = self.project(snippet.project, snippet.language, snippet.path)
             own = NgramCounts()
             own.add(self._encode(snippet.suffix))
@@ -88,7 +88,7 @@ class Baseline:
 
             found = self._write([outer, own], head, snippet.prefix[cut:], over, stop.max_tokens)
             text = _without_dedent(found.text[: stop.end(found.text)], snippet.prefix)
-            return Guess(text, found.logprobs, time.perf_counter() - begun)
+            return Infill(text, found.logprobs, time.perf_counter() - begun)
 
         return guess
 

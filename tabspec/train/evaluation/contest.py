@@ -16,12 +16,12 @@ from tabspec.calibration import Calibration
 from tabspec.errors import InputError
 from tabspec.models.load import BUNDLED, load_model
 from tabspec.train.corpus.store import Corpus
-from tabspec.train.evaluation.ablation import Row, ablate
+from tabspec.train.evaluation.ablation import AblationRow, ablate
 from tabspec.train.evaluation.baseline import Baseline
 from tabspec.train.evaluation.bits import corpus_bits
 from tabspec.train.evaluation.calibration import expected_error, fit, reliability
 from tabspec.train.evaluation.infilling.infill import Mark, fill, with_model
-from tabspec.train.evaluation.infilling.snippets import Kind, Snippet, sample
+from tabspec.train.evaluation.infilling.snippets import HoleKind, Snippet, sample
 from tabspec.train.evaluation.infilling.surroundings import Surroundings
 from tabspec.train.evaluation.report import Contestant
 from tabspec.train.evaluation.scorer import load_scorer
@@ -94,7 +94,7 @@ def evaluate_baseline(plan: Plan, progress: Progress) -> Contestant:
     return result
 
 
-def ablate_model(plan: Plan, model: str, progress: Progress) -> list[Row]:
+def ablate_model(plan: Plan, model: str, progress: Progress) -> list[AblationRow]:
     """What each step between a model's words and the screen is worth, on the plan's holes."""
     loaded = load_model(model)
     try:
@@ -139,7 +139,7 @@ def calibrate(marks: Sequence[Mark]) -> Calibration:
 
     Raises `InputError` if there are too few.
     """
-    lines = [m for m in marks if m.kind is not Kind.BLOCK and m.suggested.strip()]
+    lines = [m for m in marks if m.kind is not HoleKind.BLOCK and m.suggested.strip()]
     rights = sum(m.exact for m in lines)
     if min(rights, len(lines) - rights) < _FEW:
         raise InputError(f"a calibration needs {_FEW} right and {_FEW} wrong suggestions: use more --holes")
@@ -148,7 +148,7 @@ def calibrate(marks: Sequence[Mark]) -> Calibration:
 
 def _calibrate(result: Contestant) -> None:
     """Fit on every other hole, judge on the ones between: a curve that is judged on its own data flatters itself."""
-    lines = [m for m in result.marks if m.kind is not Kind.BLOCK and m.suggested.strip()]
+    lines = [m for m in result.marks if m.kind is not HoleKind.BLOCK and m.suggested.strip()]
     right = [m.exact for m in lines[1::2]]
     if not right:
         return

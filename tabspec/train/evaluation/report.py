@@ -4,7 +4,7 @@ JSON: ``{"format": "tabspec-evaluation", "version": 1, "git_commit", "machine", 
 [...]}``; a contestant has ``name``, ``bits_per_byte`` by language, ``infill`` by language and kind (the fields of
 `Score`), ``typing`` by language (the fields of `Keystrokes`), and ``calibration`` (``expected_error`` before and after
 fitting, ``bins``). With ``--ablate`` there are no contestants but ``ablation``, the rows of the table
-(`tabspec.train.evaluation.ablation.Row`; ``off`` null: all on).
+(`tabspec.train.evaluation.ablation.AblationRow`; ``off`` null: all on).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 
 from rich.table import Table
 
-from tabspec.train.evaluation.ablation import Row
+from tabspec.train.evaluation.ablation import AblationRow
 from tabspec.train.evaluation.bits import Bits
 from tabspec.train.evaluation.calibration import Bin
 from tabspec.train.evaluation.infilling.infill import Mark, Score, score
-from tabspec.train.evaluation.infilling.snippets import Kind
+from tabspec.train.evaluation.infilling.snippets import HoleKind
 from tabspec.train.evaluation.typing import Keystrokes
 
 FORMAT = "tabspec-evaluation"
@@ -38,7 +38,7 @@ class Contestant:
     calibration_error: float = math.nan
     raw_calibration_error: float = math.nan
 
-    def scores(self) -> dict[tuple[str, Kind], Score]:
+    def scores(self) -> dict[tuple[str, HoleKind], Score]:
         """Scores by language and kind."""
         keys = dict.fromkeys((mark.language, mark.kind) for mark in self.marks)
         return {key: score([m for m in self.marks if (m.language, m.kind) == key]) for key in keys}
@@ -72,19 +72,21 @@ def _number(value: float) -> float | None:
     return None if isinstance(value, float) and math.isnan(value) else round(value, 5)
 
 
-def as_json(contestants: Sequence[Contestant], about: Mapping[str, Any], rows: Sequence[Row] = ()) -> dict[str, Any]:
+def as_json(
+    contestants: Sequence[Contestant], about: Mapping[str, Any], rows: Sequence[AblationRow] = ()
+) -> dict[str, Any]:
     """The whole file."""
     found = [contestant.as_json() for contestant in contestants]
     ablation = {"ablation": [_row_as_json(row) for row in rows]}
     return {"format": FORMAT, "version": 1, **about, "contestants": found, **(ablation if rows else {})}
 
 
-def _row_as_json(row: Row) -> dict[str, Any]:
+def _row_as_json(row: AblationRow) -> dict[str, Any]:
     shares = {name: value for name, value in asdict(row).items() if isinstance(value, float)}
     return {"off": row.off, "kind": row.kind, "count": row.count, **{name: _number(v) for name, v in shares.items()}}
 
 
-def ablation_table(rows: Sequence[Row]) -> Table:
+def ablation_table(rows: Sequence[AblationRow]) -> Table:
     """What each step is worth, for a terminal."""
     table = Table(title="Between the model's words and the screen: shares in percent", title_justify="left")
     table.add_column("what", no_wrap=True)

@@ -110,7 +110,7 @@ def suffix_end(text: str, last: int, rng: Random) -> int:
     return line_end + 1 if stop < len(text) and line_end >= 0 else stop
 
 
-class Encoder:
+class ExampleEncoder:
     """Turns examples into tokens, each marked with its `Part`."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:

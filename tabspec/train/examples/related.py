@@ -29,7 +29,7 @@ TOP_SHARE = 0.15  # pieces from a file's first line: imports and constants
 _NAME = re.compile(r"[^\W\d]\w{2,}")  # shorter names say nothing about what is spoken of
 
 
-class Neighbours:
+class ProjectFiles:
     """Other files of each file's folder and project, in its language."""
 
     def __init__(self, corpus: Corpus) -> None:

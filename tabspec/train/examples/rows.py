@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from tabspec.train.corpus.store import Corpus
-from tabspec.train.examples.fim import Encoder, Example, Order, make_example
+from tabspec.train.examples.fim import Example, ExampleEncoder, Order, make_example
 from tabspec.train.examples.parts import Rows
-from tabspec.train.examples.related import Neighbours
+from tabspec.train.examples.related import ProjectFiles
 from tabspec.train.examples.tokenizer import PAD, special_id
 
 SPAN_BYTES = 2_400  # about what one example shows of its document
@@ -30,13 +30,13 @@ class RowMaker:
 
     def __init__(self, corpus: Corpus, tokenizer: Tokenizer, context: int, seed: int) -> None:
         self._corpus, self._length, self._seed = corpus, context + 1, seed
-        self._encoder = Encoder(tokenizer)
+        self._encoder = ExampleEncoder(tokenizer)
         self._pad = special_id(tokenizer, PAD)
         counts = [max(1, -(-(entry.end - entry.start) // SPAN_BYTES)) for entry in corpus]
         self._documents = np.repeat(np.arange(len(corpus)), counts)
         self._numbers = np.concatenate([np.arange(count) for count in counts])
         self._order: tuple[int, NDArray[np.int64]] = (-1, np.zeros(0, np.int64))
-        self._neighbours = Neighbours(corpus)
+        self._neighbours = ProjectFiles(corpus)
 
     @property
     def chunks_per_epoch(self) -> int:

@@ -26,7 +26,7 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
         ServingLayer,
         Mutant(
             "one line for all clients",
-            "models.process.turns:Turns.push",
+            "models.process.turns:RoundRobin.push",
             "self._lines.setdefault(client, deque())",
             "self._lines.setdefault(None, deque())",
         ),
@@ -103,7 +103,7 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
         HttpLayer,
         Mutant(
             "no pause after a failure",
-            _HTTP + "connection.pace:Pace.failed",
+            _HTTP + "connection.pace:Backoff.failed",
             "self._until = max(",
             "self._until = min(",
         ),
@@ -112,7 +112,7 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
         HttpLayer,
         Mutant(
             "pauses stay short",
-            _HTTP + "connection.pace:Pace.failed",
+            _HTTP + "connection.pace:Backoff.failed",
             "min(max(2 * self._pause, FIRST_S), LONGEST_S)",
             "FIRST_S",
         ),
@@ -121,7 +121,7 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
         HttpLayer,
         Mutant(
             "patience that a server asks for is not given",
-            _HTTP + "connection.pace:Pace.failed",
+            _HTTP + "connection.pace:Backoff.failed",
             "self._pause if asked is None else min(asked, LONGEST_ASKED_S)",
             "self._pause",
         ),
@@ -130,7 +130,7 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
         HttpLayer,
         Mutant(
             "another failure shortens the patience",
-            _HTTP + "connection.pace:Pace.failed",
+            _HTTP + "connection.pace:Backoff.failed",
             "max(self._until, asyncio.get_running_loop().time() + pause)",
             "asyncio.get_running_loop().time() + pause",
         ),

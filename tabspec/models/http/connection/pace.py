@@ -12,7 +12,7 @@ FIRST_S, LONGEST_S = 0.25, 5.0
 LONGEST_ASKED_S = 60.0
 
 
-class Pace:
+class Backoff:
     """Pauses that double from failure to failure, and end with the first success. The clock is the running loop's."""
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ AREA_POINTS = 240  # about what a line of 1000 px can show
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BarPart:
     """A piece of a stacked bar."""
 
     style: str  # class of page.css
@@ -47,7 +47,7 @@ def bar(fraction: float, style: str, title: str) -> Markup:
     )
 
 
-def stacked(parts: Sequence[Part], whole: float, title: str) -> Markup:
+def stacked(parts: Sequence[BarPart], whole: float, title: str) -> Markup:
     """Pieces end to end; ``whole`` is the value of the full width."""
     marks, at = [], 0.0
     for part in parts:

@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from tabspec.models.protocol import GenerationRequest, Model, StopRule
 from tabspec.prompt.window import WindowSize, window
 from tabspec.train.evaluation.infilling.similarity import edit_similarity, same
-from tabspec.train.evaluation.infilling.snippets import Kind, Snippet
+from tabspec.train.evaluation.infilling.snippets import HoleKind, Snippet
 from tabspec.train.evaluation.infilling.surroundings import Surroundings
 from tabspec.train.evaluation.infilling.syntax import parses_in_place
 
 # A block of ten lines has up to 200 tokens; a line of 120 columns has 36.
 STOPS = {
-    Kind.REST: StopRule(max_lines=1, max_tokens=48),
-    Kind.LINE: StopRule(max_lines=1, max_tokens=48),
-    Kind.BLOCK: StopRule(max_lines=12, max_tokens=160),
+    HoleKind.REST: StopRule(max_lines=1, max_tokens=48),
+    HoleKind.LINE: StopRule(max_lines=1, max_tokens=48),
+    HoleKind.BLOCK: StopRule(max_lines=12, max_tokens=160),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Guess:
+class Infill:
     """What was suggested for a hole: the text, its tokens' log-probabilities, seconds taken."""
 
     text: str
@@ -36,7 +36,7 @@ class Guess:
 class Mark:
     """How a guess compares with what the author wrote. ``parses``: None where no grammar is installed."""
 
-    kind: Kind
+    kind: HoleKind
     language: str
     exact: bool
     similarity: float
@@ -48,14 +48,14 @@ class Mark:
     written: str
 
 
-Guesser = Callable[[Snippet], Awaitable[Guess]]
+Guesser = Callable[[Snippet], Awaitable[Infill]]
 
 
 def with_model(model: Model, surroundings: Surroundings | None = None) -> Guesser:
     """A guesser that asks ``model`` the way the engine does: the same window, the same cut, greedily; with related code
     from the snippet's ``surroundings``."""
 
-    async def guess(snippet: Snippet) -> Guess:
+    async def guess(snippet: Snippet) -> Infill:
         seen = window(snippet.context, WindowSize())
         request = GenerationRequest(
             head=seen.head,
@@ -75,12 +75,12 @@ def with_model(model: Model, surroundings: Surroundings | None = None) -> Guesse
                 text += chunk.text
                 logprobs += chunk.logprobs
         end = STOPS[snippet.kind].end(text)
-        return Guess(text[:end], tuple(logprobs), time.perf_counter() - begun)
+        return Infill(text[:end], tuple(logprobs), time.perf_counter() - begun)
 
     return guess
 
 
-def mark(snippet: Snippet, guess: Guess) -> Mark:
+def mark(snippet: Snippet, guess: Infill) -> Mark:
     """Mark a guess."""
     parses = parses_in_place(snippet.prefix, guess.text, snippet.suffix, snippet.middle, snippet.language)
     return Mark(

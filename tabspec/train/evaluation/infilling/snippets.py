@@ -18,7 +18,7 @@ _MOST_TRIES = 60  # places looked at in vain before a kind is given up
 _SHORTEST = 3  # characters that a middle must have besides white space: a lone bracket is no completion
 
 
-class Kind(StrEnum):
+class HoleKind(StrEnum):
     """What is missing."""
 
     REST = "rest of line"
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 class Snippet:
     """A hole in a held-out document. ``middle`` is what the author wrote there."""
 
-    kind: Kind
+    kind: HoleKind
     project: str
     path: str
     language: str
@@ -64,7 +64,7 @@ def sample(corpus: Corpus, language: str, count: int, seed: int = 0) -> list[Sni
     rng = Random(f"{seed}/{language}")
     projects = sorted(by_project)
     found: list[Snippet] = []
-    for kind in Kind:
+    for kind in HoleKind:
         taken: set[tuple[int, int]] = set()
         for number in range(count):
             snippet = _one(corpus, by_project[projects[number % len(projects)]], kind, rng, taken)
@@ -73,7 +73,7 @@ def sample(corpus: Corpus, language: str, count: int, seed: int = 0) -> list[Sni
     return found
 
 
-def _one(corpus: Corpus, files: list[int], kind: Kind, rng: Random, taken: set[tuple[int, int]]) -> Snippet | None:
+def _one(corpus: Corpus, files: list[int], kind: HoleKind, rng: Random, taken: set[tuple[int, int]]) -> Snippet | None:
     for _ in range(_MOST_TRIES):
         index = files[rng.randrange(len(files))]
         text = corpus.text(index)
@@ -106,4 +106,8 @@ def _block(text: str, at: int, rng: Random) -> cuts.Span:
     return (first, end) if text.count("\n", first, end) < 10 else (first, first)
 
 
-_HOLES: dict[Kind, Callable[[str, int, Random], cuts.Span]] = {Kind.REST: _rest, Kind.LINE: _line, Kind.BLOCK: _block}
+_HOLES: dict[HoleKind, Callable[[str, int, Random], cuts.Span]] = {
+    HoleKind.REST: _rest,
+    HoleKind.LINE: _line,
+    HoleKind.BLOCK: _block,
+}
