@@ -5,13 +5,13 @@ Exit status: 0 success, 1 something failed while running, 2 bad usage or bad inp
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Sequence
 
 import click
 
+from tabspec.cli.lazy import LazyGroup
 from tabspec.errors import InputError, TabspecError
 from tabspec.system import processes
 
@@ -32,26 +32,7 @@ _COMMANDS = {
 }
 
 
-class _Commands(click.Group):
-    """Subcommands that are imported when they are called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        module, name = _COMMANDS[cmd_name][0].split(":")
-        command = getattr(importlib.import_module(module), name)
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in sorted(_COMMANDS.items())])
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, lazy=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tabspec", message="tabspec %(version)s")
 def tabspec() -> None:
     """Speculative tab-completion: the next suggestion is there before Tab is pressed."""

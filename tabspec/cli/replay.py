@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tabspec.cli.replay_users import USUAL_POLICIES, check_users, play_crowds, with_users
+from tabspec.cli.replay_users import USUAL_POLICIES, check_users, with_users
 from tabspec.config import EngineConfig, Policy
 from tabspec.errors import InputError
 from tabspec.machine import git_commit, machine
@@ -144,6 +144,8 @@ def replay_command(
     if crowd["users"]:
         if PERFECT in policies:
             raise InputError(f"--policy {PERFECT} is for one user: leave it out with --users")
+        from tabspec.lab.capacity.crowds import play_crowds  # the laboratory
+
         result = ReplayResult(tuple(play_crowds([*map(read_session, sessions)], settings, model, crowd)))
         _told(result, json_out, html_out)
         return 0
