@@ -69,22 +69,34 @@ class UserPace:
         The work is what follows the suggestion, or, ``deeper``, what follows another Tab: only what would be missing
         there, had the work begun with the first Tab, is saved.
         """
-        first, second, refused = self._taken[follows_accept], self._taken[True], self._refused
-        state = (first.seen, second.seen, refused.seen, service)
+        taken, again, refused = self._taken[follows_accept], self._taken[True], self._refused
+        state = (taken.seen, again.seen, refused.seen, service)
         found = self._tables.get((follows_accept, deeper))
         if found is None or found[0] != state:
-            vain = [mean(done(seconds, start, service) for seconds in refused.seconds) for start in STARTS]
-            pauses = [seconds * factor for seconds in first.seconds for factor in SPREAD]
-            beside = saved = [mean(done(pause, start, service) for pause in pauses) for start in STARTS]
-            then = [self._then(start + service, service, follows_accept) for start in STARTS]
-            if deeper:
-                saved, then = [self._then(start, service, follows_accept) for start in STARTS], [0.0] * len(STARTS)
-                # A second suggestion that is refused stays long enough for all of it to be done.
-                beside = [service * mean(pause > start for pause in pauses) for start in STARTS]
-            found = self._tables[follows_accept, deeper] = state, [*map(WorkForecast, saved, then, beside, vain)]
+            forecast = self._second if deeper else self._first
+            table = [forecast(start, service, follows_accept) for start in STARTS]
+            found = self._tables[follows_accept, deeper] = state, table
         return found[1]
 
-    def _then(self, start: float, service: float, follows_accept: bool) -> float:
+    def _first(self, start: float, service: float, follows_accept: bool) -> WorkForecast:
+        """Of work for what follows the suggestion: it is used, or wasted, as far as it has come when the pause ends."""
+        pauses = [seconds * factor for seconds in self._taken[follows_accept].seconds for factor in SPREAD]
+        saved = mean(done(pause, start, service) for pause in pauses)
+        next_one = self._saved_by_second(start + service, service, follows_accept)
+        return WorkForecast(saved, next_one, saved, self._wasted_if_refused(start, service))
+
+    def _second(self, start: float, service: float, follows_accept: bool) -> WorkForecast:
+        """Of work for what follows a second Tab. A second suggestion that is refused stays long enough for all of the
+        work to be done."""
+        pauses = [seconds * factor for seconds in self._taken[follows_accept].seconds for factor in SPREAD]
+        wasted = service * mean(pause > start for pause in pauses)
+        saved = self._saved_by_second(start, service, follows_accept)
+        return WorkForecast(saved, 0.0, wasted, self._wasted_if_refused(start, service))
+
+    def _wasted_if_refused(self, start: float, service: float) -> float:
+        return mean(done(seconds, start, service) for seconds in self._refused.seconds)
+
+    def _saved_by_second(self, start: float, service: float, follows_accept: bool) -> float:
         """What is saved after a second Tab by work that begins at ``start`` and not with the first."""
         first, second = self._taken[follows_accept].seconds, self._taken[True].seconds
         if min(second) > SPREAD[-1] * service:

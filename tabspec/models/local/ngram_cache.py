@@ -72,7 +72,7 @@ class NgramMatch:
         """The likeliest token of the mixture, the lowest id among equals, and its log-probability. It is `mixed`'s; but
         most tokens have the order that they had, so that only those are computed that change it."""
         top, total = argmax_logsumexp(logits)
-        control, counted, total = self._raised(logits, total)
+        control, counted, total = self._changed(logits, total)
         found = [(float(logits[top]), -top), *((value, -token) for token, value in counted.items())]
         if len(control):
             first = int(control.argmax())
@@ -82,27 +82,38 @@ class NgramMatch:
 
     def mixed(self, logits: Logits) -> Logits:
         """Logits of the mixture. ``logits`` has shape (vocabulary,)."""
-        control, counted, _ = self._raised(logits, logsumexp(logits))
+        control, counted, _ = self._changed(logits, logsumexp(logits))
         result: Logits = logits.copy()
         result[self.control] = control
         for token, value in counted.items():
             result[token] = value
         return result
 
-    def _raised(self, logits: Logits, total: float) -> tuple[Logits, dict[int, float], float]:
-        """Tokens of text that did not come next keep their logits. Those of the others: of control tokens, and of those
-        that did come; none is lower than it was. And the `logsumexp` of all; that of ``logits`` is ``total``."""
+    def _changed(self, logits: Logits, total: float) -> tuple[Logits, dict[int, float], float]:
+        """Logits of the mixture where they differ from ``logits``: those of control tokens, those of the tokens that
+        came next, and the `logsumexp` of all of them. ``total`` is that of ``logits``.
+
+        With p = exp(logit - total), the weight w, n(t) the times that token t came next, and N their sum:
+
+            text token      (1 - w) p(t) + w p(text) n(t) / N
+            control token   p(t)
+
+        All logits are taken relative to total' = total - log(1 - w). Then a text token that never came next keeps its
+        logit (exp(logit - total') is (1 - w) p), and no other logit becomes lower than it was.
+        """
         weight = self.weight
-        rise = -math.log1p(-weight)  # of what keeps its probability, where that of most others falls
-        kept = logits[self.control]
-        share = weight * max(1.0 - float(np.add.reduce(np.exp(kept - total))), 0.0) / sum(self.counts.values())
-        total += rise
+        rise = -math.log1p(-weight)
+        mixed_total = total + rise
+        control = logits[self.control]
+        text = max(1.0 - float(np.add.reduce(np.exp(control - total))), 0.0)  # p(text)
+        share = weight * text / sum(self.counts.values())  # probability that one occurrence adds
         counted = {}
         for token, count in self.counts.items():  # mostly one: cheaper than arrays of them
             own = float(logits[token])
-            raised = math.log(max(math.exp(own - total) + share * count, _LEAST_CHANCE)) + total
-            counted[token] = float(np.float32(max(raised, own)))
-        return kept + np.float32(rise), counted, total
+            chance = math.exp(own - mixed_total) + share * count
+            mixed = math.log(max(chance, _LEAST_CHANCE)) + mixed_total
+            counted[token] = float(np.float32(max(mixed, own)))
+        return control + np.float32(rise), counted, mixed_total
 
 
 class NgramCache:
