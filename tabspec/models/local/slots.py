@@ -8,7 +8,7 @@ somebody waited for, speculation takes nothing away: there it only goes on behin
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -132,6 +132,34 @@ _ROWS = 16
 Behind = Callable[[Sequence[Choice | None]], int]
 
 
+class _Candidate(NamedTuple):
+    """What a slot is worth to a prompt, in tokens: ``shared`` with it, ``useful`` (these, and what was chosen after the
+    whole prompt and holds), ``lost`` if the prompt continues there. ``whole``: it holds all of the prompt."""
+
+    slot: Slot
+    shared: int
+    useful: int
+    lost: int
+    whole: bool
+
+    @classmethod
+    def of(cls, slot: Slot, prompt: array[int], behind: Behind) -> _Candidate:
+        shared = slot.shared(prompt)
+        whole = shared == len(prompt)
+        useful = shared + (behind(slot.choices[shared:]) if whole else 0)
+        return cls(slot, shared, useful, len(slot.tokens) - slot.ahead - useful, whole)
+
+    def rank(self) -> tuple[int, int]:
+        """The more useful first, of equals the one used last."""
+        return self.useful, self.slot.used
+
+    def can_continue(self, foreground: bool, affordable: int) -> bool:
+        """Whether a prompt may continue in this slot. Speculation must not lose what a request waited for; and no more
+        than ``affordable`` tokens may be lost, unless all of the prompt is here."""
+        takes = self.lost > 0 and self.slot.foreground and not foreground
+        return not self.slot.busy and not takes and (self.whole or self.lost <= affordable)
+
+
 class Slots:
     """At least one and at most ``count`` slots at rest; while more streams run at a time, there are more."""
 
@@ -175,47 +203,47 @@ class Slots:
         self._slots.clear()
 
     def _choose(self, prompt: array[int], foreground: bool, behind: Behind) -> Slot:
-        shared = {slot: slot.shared(prompt) for slot in self._slots}
-        useful = {
-            slot: length + (behind(slot.choices[length:]) if length == len(prompt) else 0)
-            for slot, length in shared.items()
-        }
+        """Continue in a slot that holds most of what the prompt needs; else take a slot over, and copy the most useful
+        prefix into it."""
+        candidates = [_Candidate.of(slot, prompt, behind) for slot in self._slots]
         if foreground:
-            self._moved_on(shared)
-        source = max(self._slots, key=lambda slot: (useful[slot], slot.used), default=None)
-        # To go on in a slot whose prompt is another one throws away what it holds behind the shared part.
-        cheap = _CHEAP if len(self._slots) < self._count else _CHEAPER_THAN_A_SLOT
-
-        def goes_on(slot: Slot) -> bool:
-            lost, own = len(slot.tokens) - slot.ahead - useful[slot], shared[slot] == len(prompt)
-            takes = lost > 0 and slot.foreground and not foreground
-            near = source is not None and useful[source] - useful[slot] <= _CHEAP
-            return not slot.busy and not takes and near and (own or lost <= cheap)
-
-        if good := [slot for slot in self._slots if goes_on(slot)]:
-            target = max(good, key=lambda slot: (useful[slot], slot.used))
+            self._moved_on(candidates)
+        best = max(candidates, key=_Candidate.rank, default=None)
+        # To continue in a slot of another prompt loses what it holds behind the shared part.
+        affordable = _CHEAP if len(self._slots) < self._count else _CHEAPER_THAN_A_SLOT
+        fit = [
+            each
+            for each in candidates
+            if each.can_continue(foreground, affordable) and best is not None and best.useful - each.useful <= _CHEAP
+        ]
+        if fit:
+            target = max(fit, key=_Candidate.rank).slot
             target.foreground |= foreground
             return target
-        free = [slot for slot in self._slots if not slot.busy]
-        if len(self._slots) < self._count or not free:
-            target = Slot(self._decoder.new_kv())
-            self._slots.append(target)
-        else:
-            target = min(self._to_lose(free, foreground), key=lambda slot: slot.used)
+        target = self._taken_over(foreground)
         target.foreground = foreground
-        if source and source is not target and useful[source] > useful.get(target, 0):
-            length = useful[source]
+        there = next((each.useful for each in candidates if each.slot is target), 0)
+        if best and best.slot is not target and best.useful > there:
+            source, length = best.slot, best.useful
             self._decoder.copy(source.kv, target.kv, length)
             target.tokens, target.choices = source.tokens[:length], source.choices[:length]
             target.rows, target.ahead = None, 0
         return target
 
+    def _taken_over(self, foreground: bool) -> Slot:
+        """A new slot while there may be more, or all are busy; else the one unused for longest that may be lost."""
+        free = [slot for slot in self._slots if not slot.busy]
+        if len(self._slots) < self._count or not free:
+            self._slots.append(new := Slot(self._decoder.new_kv()))
+            return new
+        return min(self._to_lose(free, foreground), key=lambda slot: slot.used)
+
     @staticmethod
-    def _moved_on(shared: Mapping[Slot, int]) -> None:
-        """Somebody waits for the prompt of which the slots hold so much. What is nearly a beginning of it is where they
-        were before, at the same place: it is not to be kept as another place's is."""
-        for slot, length in shared.items():
-            slot.foreground &= len(slot.tokens) - length > _CHEAPER_THAN_A_SLOT
+    def _moved_on(candidates: Sequence[_Candidate]) -> None:
+        """A request waits for the prompt. A slot that holds nearly a beginning of it is where the same user was before:
+        it need not be kept as another place's slot is."""
+        for each in candidates:
+            each.slot.foreground &= len(each.slot.tokens) - each.shared > _CHEAPER_THAN_A_SLOT
 
     def _to_lose(self, free: list[Slot], foreground: bool) -> list[Slot]:
         """Those of ``free`` whose tokens may be lost to a new prompt."""
