@@ -8,8 +8,7 @@ answer, and each suggestion shown, makes it look again.
 from __future__ import annotations
 
 import heapq
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Protocol
@@ -168,37 +167,49 @@ class Speculator:
         return screen.root if screen else None
 
     def look(self, uri: str) -> None:
-        """Go through the futures of what is shown, and ask for those that are wanted by now and not known."""
+        """Ask for the futures of what is shown that are wanted and not known; look again when the next one is due."""
         screen = self._screens.get(uri)
         if screen is None:
             return
-        root = screen.root
         shown = Shown(
-            self.acceptance.probability(root, screen.follows_accept),
+            self.acceptance.probability(screen.root, screen.follows_accept),
             self.acceptance.again(),
             screen.follows_accept,
             self._clock.time() - screen.since + 1e-6,  # what a sum of times loses: a timer must find its own time come
         )
-        later = math.inf  # when to look again
+        postponed: list[float] = []
+        for speculation in self._unknown(screen, shown, postponed):
+            mark = screen.mark(speculation.context)
+            if mark not in screen.asked and self._ask(speculation):
+                screen.asked.add(mark)
+        again = min(postponed, default=None)
+        screen.wake(None if again is None else self._clock.call_at(screen.since + again, lambda: self.look(uri)))
+
+    def _unknown(self, screen: _Screen, shown: Shown, postponed: list[float]) -> Iterator[Speculation]:
+        """States after the suggestion that are wanted by now and not known, the likeliest first. For those that are
+        wanted later, ``postponed`` gets the time: seconds since the suggestion was shown.
+
+        A best-first search of the tree of futures: a known suggestion has its own futures as branches, an unknown state
+        is a leaf until it is known.
+        """
         order = count()  # equal probabilities: first come, first served
-        # Of the tree below the screen's suggestion: (-probability, order, accepts so far, the future's last step)
+        # (-probability, order, accepts so far, the state before the future's last step, the future)
         heap: list[tuple[float, int, tuple[Link, ...], EditContext, Future]] = []
 
-        def push(before: tuple[Link, ...], link: Link, reached: float) -> None:
-            """What may come behind ``link``, if it is wanted by now; it is ``reached`` with this probability."""
+        def branch(before: tuple[Link, ...], link: Link, reached: float) -> None:
+            """Add the futures of ``link`` that are wanted by now; it is ``reached`` with this probability."""
 
             def due(kind: FutureKind, probability: float) -> bool:
-                nonlocal later
                 start = self.start(kind, reached * probability, shown, deeper=bool(before))
                 if start is not None and start > shown.age:
-                    later = min(later, start)
+                    postponed.append(start)
                 return start is not None and start <= shown.age
 
             accept = self.acceptance.probability(link, screen.follows_accept or bool(before))
             for future in futures(link.context, link.suggestion, accept, due):
                 heapq.heappush(heap, (-reached * future.probability, next(order), before, link.context, future))
 
-        push((), root, 1.0)
+        branch((), screen.root, 1.0)
         for _ in range(FUTURES):
             if not heap:
                 break
@@ -207,12 +218,9 @@ class Speculator:
             state = screen.after(context, future.step)
             suggestion = screen.known(state, self._known)
             if suggestion is None:
-                mark = screen.mark(state)
-                if mark not in screen.asked and self._ask(Speculation(state, lineage, future.kind, -negative)):
-                    screen.asked.add(mark)
+                yield Speculation(state, lineage, future.kind, -negative)
             elif isinstance(suggestion, Suggestion) and len(lineage) < self.config.speculation_depth:
-                push(lineage, Link(state, suggestion), -negative)
-        screen.wake(None if later == math.inf else self._clock.call_at(screen.since + later, lambda: self.look(uri)))
+                branch(lineage, Link(state, suggestion), -negative)
 
     def start(
         self, kind: FutureKind, probability: float, shown: Shown | None = None, deeper: bool = False
