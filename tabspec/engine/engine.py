@@ -11,14 +11,16 @@ from collections.abc import Collection
 from contextlib import aclosing
 from dataclasses import replace
 
-from tabspec.cache.completion_cache import CompletionCache, Entry, Hit
+from tabspec.cache.completion_cache import CompletionCache
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.alternatives import Alternatives, is_new
 from tabspec.engine.generation import Generation, Link, State
+from tabspec.engine.in_flight import InFlight
 from tabspec.engine.neighbours import Neighbours
+from tabspec.engine.offering import Offering
 from tabspec.engine.prompt_state import PromptState
-from tabspec.engine.rejections import Rejections
+from tabspec.engine.requests import Request, broken
 from tabspec.engine.scheduler import Scheduler
 from tabspec.engine.speculation.acceptance import Predictor
 from tabspec.engine.speculation.futures import SHARES, TYPED_AT_REST, FutureKind
@@ -26,9 +28,7 @@ from tabspec.engine.speculation.log import SpeculationLog
 from tabspec.engine.speculation.price import Price
 from tabspec.engine.speculation.speculator import Speculation, Speculator
 from tabspec.engine.stats import OVERTAKEN, EngineStats
-from tabspec.errors import ModelUnavailable
-from tabspec.fitting.postprocess import judge, trimmed
-from tabspec.fitting.truncation import FitStep, cut_point, truncate
+from tabspec.fitting.truncation import FitStep
 from tabspec.models.protocol import Model, StopRule, warms
 from tabspec.prompt.window import WindowSize
 from tabspec.suggestion import Answer, GeneratedText, Miss, Reason, Source, Suggestion
@@ -54,6 +54,7 @@ class CompletionEngine:
         acceptance: Predictor | None = None,
     ) -> None:
         self.config = config = config or EngineConfig()
+        self._caching = config.policy is not Policy.NONE
         self.stats = EngineStats()
         self._model, self._steps = model, steps
         self.neighbours = neighbours or Neighbours(config.related_chars)
@@ -64,14 +65,14 @@ class CompletionEngine:
             config.cache_entries, config.cache_bytes, config.cache_seconds, self._now
         )
         stop = StopRule(config.max_lines, config.max_tokens, *config.doubt)
+        self._offering = Offering(self.completion_cache, model, steps, config.min_probability, self.stats)
         self._scheduler = Scheduler(model, stop, self._review, self._ended, slots)
+        self._generations = InFlight(self._scheduler, self._caching)
         self._price = Price(config.economy)
         self._speculator = Speculator(config, self._price, loop, self._known, self._speculate, acceptance)
         self._alternatives = Alternatives(stop, self._question, self._has, steps)
-        self._speculation_log = SpeculationLog()
-        self._rejections = Rejections()
-        self._waiting: dict[str, _Request] = {}  # the latest request of each document
-        self._current: dict[str, EditContext] = {}  # where each document's user is, as far as we were told
+        self._speculation_log = SpeculationLog(bool(config.speculation_depth))
+        self._waiting: dict[str, Request] = {}  # the latest request of each document
 
     async def complete(self, context: EditContext, most: int = 1) -> Answer:
         """Answer one request. A newer request for the same document ends this one as superseded.
@@ -79,7 +80,7 @@ class CompletionEngine:
         With ``most`` above 1, the answer has other suggestions behind the first, up to so many in all, which are only
         looked for now; ``waited`` is for the first.
         """
-        request = _Request(context)
+        request = Request(context)
         started = self._now()
         answer = Answer(Source.NONE, reason=Reason.CANCELLED)
         try:
@@ -93,7 +94,7 @@ class CompletionEngine:
     def shown(self, context: EditContext, suggestion: Suggestion) -> None:
         """The suggestion is on the user's screen. Heard too late, when something else was typed, it is but counted."""
         self.stats.shown += 1
-        current = self._current.get(context.uri)
+        current = self._generations.current.get(context.uri)
         if current and Link(context, suggestion).on_way(current):
             self._speculator.shown(context, suggestion)
 
@@ -101,19 +102,19 @@ class CompletionEngine:
         """The user took it (or, for a part of it, what ``suggestion`` holds). Editors may tell of the change first."""
         self.stats.accepted += 1
         self._speculator.accepted(context, suggestion)
-        current = self._current.get(context.uri)
+        current = self._generations.current.get(context.uri)
         if current and current.same_place(context):
             self.changed(context.after_accept(suggestion))
 
     def rejected(self, context: EditContext, suggestion: Suggestion) -> None:
         """The user refused it: it is not offered again here, and what was asked ahead behind it stops."""
         self.stats.rejected += 1
-        self._rejections.add(context, suggestion)
+        self._offering.rejections.add(context, suggestion)
         future = context.after_accept(suggestion)
         root = self._speculator.root(context.uri)
         if root and root.context.after_accept(root.suggestion).same_place(future):
             self._speculator.gone(context.uri, refused=True)
-        for generation in self._of(context.uri):
+        for generation in self._generations.of(context.uri):
             if not generation.waiters and any(link.passes(future) for link in generation.lineage):
                 self._scheduler.cancel(generation)
 
@@ -125,9 +126,9 @@ class CompletionEngine:
         root = self._speculator.root(context.uri)
         if root and not root.on_way(context):
             self._speculator.gone(context.uri, refused=True)
-        self._current[context.uri] = context
-        for generation in self._of(context.uri):
-            self._review(generation)
+        self._generations.current[context.uri] = context
+        for generation in self._generations.of(context.uri):
+            self._generations.review(generation)
 
     def rested(self, context: EditContext) -> None:
         """The cursor was put here, or a document was opened with it here, and nothing was typed yet: ask ahead if that
@@ -146,11 +147,11 @@ class CompletionEngine:
         request = self._waiting.get(uri)
         if request:
             self._supersede(request)
-        self._current.pop(uri, None)
-        for generation in self._of(uri):
+        self._generations.current.pop(uri, None)
+        for generation in self._generations.of(uri):
             self._scheduler.cancel(generation)
         self._speculator.gone(uri)
-        self._rejections.closed(uri)
+        self._offering.rejections.closed(uri)
 
     async def close(self) -> None:
         """Stop everything. The model is the caller's to close."""
@@ -167,14 +168,10 @@ class CompletionEngine:
 
     # --- one request ------------------------------------------------------------------------------------------------
 
-    @property
-    def _caching(self) -> bool:
-        return self.config.policy is not Policy.NONE
-
     def _too_long(self, context: EditContext) -> bool:
         return len(context.document.text) > self.config.max_document_chars
 
-    async def _answer(self, request: _Request) -> Answer:
+    async def _answer(self, request: Request) -> Answer:
         context = request.context
         if earlier := self._waiting.get(context.uri):
             self._supersede(earlier)
@@ -183,82 +180,43 @@ class CompletionEngine:
             self.changed(context)
             return Answer(Source.NONE, reason=Reason.EXCLUDED, detail="the document is too long")
         question = self._question(context)
-        if answer := self._cached(question):
+        if self._caching and (answer := self._offering.cached(question)):
             self.changed(context)
             return answer
-        generation, source = self._in_flight(context), Source.JOINED
+        generation, source = self._generations.agreeing(question), Source.JOINED
         if generation is None:
             generation, source = self._ask(question), Source.MODEL
         queued = generation.state is State.QUEUED  # before it is waited for: it may be asked again for that
         self._attach(request, generation)
         self.changed(context)  # after joining, so that nothing of use is stopped
-        miss = self._miss(question, source, queued)
+        miss = self._speculation_log.miss(question, source is Source.JOINED, queued)
         return await self._wait(request, question, generation, source, miss)
 
     async def _wait(
-        self, request: _Request, question: PromptState, generation: Generation, source: Source, miss: Miss
+        self, request: Request, question: PromptState, generation: Generation, source: Source, miss: Miss
     ) -> Answer:
-        """Wait for a generation as long as it agrees with the request; then for one of the request's own."""
-        while True:
-            if request.superseded:
-                return Answer(Source.NONE, reason=Reason.SUPERSEDED)
+        """Wait for a generation as long as it agrees with the request; then for one that is the request's own."""
+        while not request.superseded:
             typed = request.context.typed_since(generation.context)
-            if typed is None or not generation.agrees(typed) or (generation.ended and generation.entry is None):
-                if source is Source.MODEL:
-                    return _broken(generation)
-                generation, source = self._ask(question), Source.MODEL
-                self._attach(request, generation)
-            elif generation.entry is not None:
+            agrees = typed is not None and generation.agrees(typed)
+            if agrees and not generation.ended:
+                await request.change()
+                continue
+            if agrees and generation.entry is not None:
                 left = generation.entry.generated.after_typing(typed) if typed else generation.entry.generated
-                assert left is not None  # agrees(typed) has said so
-                if self._holds(request.context, generation.entry, left):
-                    answer = self._offer(request.context, left, generation.entry, source)
+                assert left is not None  # it agrees
+                if self._offering.holds(request.context, generation.entry, left):
+                    answer = self._offering.offer(request.context, left, generation.entry, source)
                     return replace(answer, miss=miss) if answer.suggestion else answer
-                generation, source = self._ask(question), Source.MODEL
-                self._attach(request, generation)
-            else:
-                await request.woken.wait()
-                request.woken.clear()
-
-    def _cached(self, question: PromptState) -> Answer | None:
-        hit = self._look_up(question) if self._caching else None
-        if hit is None:
-            return None
-        first = hit.entry.speculated and not hit.entry.served
-        source = Source.SPECULATED if first else Source.EXACT if hit.exact else Source.TYPE_THROUGH
-        return replace(self._offer(question.context, hit.generated, hit.entry, source), cached=True)
-
-    def _look_up(self, question: PromptState) -> Hit | None:
-        hit = self.completion_cache.lookup(question.context, question.scope)
-        return hit if hit and self._holds(question.context, hit.entry, hit.generated) else None
-
-    def _holds(self, context: EditContext, entry: Entry, left: GeneratedText) -> bool:
-        """Whether what is ``left`` of an entry is the whole answer at ``context``: not if it ends where the rest would
-        have been cut off at the entry's own state, and would not be here."""
-        return not entry.settled or cut_point(context, left.text, self._steps) is not None
-
-    def _offer(self, context: EditContext, generated: GeneratedText, entry: Entry, source: Source) -> Answer:
-        """Post-process what is left of an entry's text into the answer."""
-        suggestion = self._suggest(context, generated)
-        if isinstance(suggestion, Reason):
-            return Answer(Source.NONE, reason=suggestion)
-        if not entry.served and entry.tokens:
-            kind = self.stats.kinds[entry.kind or OVERTAKEN]
-            kind.used, kind.used_tokens = kind.used + 1, kind.used_tokens + entry.tokens
-        entry.served += 1
-        return Answer(source, (suggestion,))
-
-    def _suggest(self, context: EditContext, generated: GeneratedText) -> Suggestion | Reason:
-        """What to offer of a text at ``context``, or why nothing."""
-        generated = truncate(context, generated, self._steps)
-        suggestion = trimmed(context, generated, self._steps)
-        suggestion = judge(suggestion, generated, self._model.info.calibration, self.config.min_probability)
-        refused = isinstance(suggestion, Suggestion) and (context, suggestion) in self._rejections
-        return Reason.REJECTED if refused else suggestion
+            elif source is Source.MODEL:
+                return broken(generation)
+            generation, source = self._ask(question), Source.MODEL
+            self._attach(request, generation)
+        return Answer(Source.NONE, reason=Reason.SUPERSEDED)
 
     # --- more than one suggestion -----------------------------------------------------------------------------------
 
-    async def _more(self, request: _Request, first: Answer, most: int) -> Answer:
+    async def _more(self, request: Request, first: Answer, most: int) -> Answer:
         """An answer with other suggestions behind it, the likeliest first. Also where the first was nothing, because
         the model is in doubt or the user has refused it."""
         if first.reason not in (None, Reason.EMPTY, Reason.WITHHELD, Reason.REJECTED):
@@ -268,7 +226,7 @@ class CompletionEngine:
         texts = self._alternatives.texts(request.context, said, lambda generation: self._done(request, generation))
         async with aclosing(texts):
             async for generated in texts:
-                suggestion = self._suggest(request.context, generated)
+                suggestion = self._offering.suggest(request.context, generated)
                 if isinstance(suggestion, Suggestion) and is_new(suggestion, (*first.suggestions, *others)):
                     others.append(suggestion)
                 if len(first.suggestions) + len(others) >= most:
@@ -280,14 +238,13 @@ class CompletionEngine:
             return Answer(Source.MODEL, tuple(others), waited=first.waited)
         return replace(first, suggestions=(*first.suggestions, *others))
 
-    async def _done(self, request: _Request, generation: Generation) -> bool:
+    async def _done(self, request: Request, generation: Generation) -> bool:
         """Wait until a generation has ended, on behalf of a request; False if that is superseded first."""
         if generation.state is State.QUEUED and generation not in self._scheduler.generations():
             self._scheduler.submit(generation)
         self._attach(request, generation)
         while not (generation.ended or request.superseded):
-            await request.woken.wait()
-            request.woken.clear()
+            await request.change()
         self._attach(request, None)
         return not request.superseded
 
@@ -295,36 +252,31 @@ class CompletionEngine:
         """What there is of an answer to this very question."""
         if not self._caching:
             return None
-        hit = self._look_up(question)
-        running = (each for each in self._of(question.context.uri) if not each.wanted)
-        return (
-            hit.generated
-            if hit
-            else next((each for each in running if each.context.same_place(question.context)), None)
-        )
+        hit = self._offering.look_up(question)
+        return hit.generated if hit else self._generations.same(question)
 
-    def _supersede(self, request: _Request) -> None:
+    def _supersede(self, request: Request) -> None:
         """Something newer has come. Its task leaves the generation when it wakes, and not before: the newer request may
         join it, and in between it would count as speculation and lose its slot.
         """
         request.superseded = True
-        request.woken.set()
+        request.wake()
 
-    def _leave(self, request: _Request) -> None:
+    def _leave(self, request: Request) -> None:
         """The request waits no more."""
         if self._waiting.get(request.context.uri) is request:
             del self._waiting[request.context.uri]
         self._attach(request, None)
 
-    def _attach(self, request: _Request, generation: Generation | None) -> None:
+    def _attach(self, request: Request, generation: Generation | None) -> None:
         """Make the request wait for this generation and for no other."""
         if left := request.generation:
-            left.listeners.remove(request.woken.set)
+            left.listeners.remove(request.wake)
             self._scheduler.set_foreground(left, left.waiters > 0)
-            self._review(left)
+            self._generations.review(left)
         request.generation = generation
         if generation:
-            generation.listeners.append(request.woken.set)
+            generation.listeners.append(request.wake)
             self._scheduler.set_foreground(generation, True)
 
     # --- generations ------------------------------------------------------------------------------------------------
@@ -332,29 +284,9 @@ class CompletionEngine:
     def _question(self, context: EditContext) -> PromptState:
         return PromptState.of(context, self._window, self._model.info.fingerprint, self.neighbours.related, self._steps)
 
-    def _of(self, uri: str) -> list[Generation]:
-        return [generation for generation in self._scheduler.generations() if generation.context.uri == uri]
-
-    def _in_flight(self, context: EditContext) -> Generation | None:
-        """The generation whose answer, as far as it goes, is one for ``context``: the one that has got farthest."""
-        if not self._caching:
-            return None
-        scope = self._question(context).scope
-        best, best_left = None, 0
-        for generation in self._of(context.uri):
-            typed = context.typed_since(generation.context)
-            if generation.wanted or typed is None or generation.question.scope != scope or not generation.agrees(typed):
-                continue
-            if generation.ended and generation.entry is None:  # it was stopped, and has not left the model yet
-                continue
-            left = len(generation.text) - len(typed)
-            if best is None or left > best_left:
-                best, best_left = generation, left
-        return best
-
     def _ask(self, question: PromptState) -> Generation:
         """Put a request's own question to the model. What has warmed up for it so far is in the KV cache."""
-        for other in self._of(question.context.uri):
+        for other in self._generations.of(question.context.uri):
             if other.warm:
                 self._scheduler.cancel(other)
         generation = Generation(question, foreground=True)
@@ -362,18 +294,7 @@ class CompletionEngine:
         return generation
 
     def _review(self, generation: Generation) -> None:
-        """Stop a generation that nobody waits for, once its user cannot come to its state any more."""
-        if not generation.waiters and not generation.ended and not self._reachable(generation):
-            self._scheduler.cancel(generation)
-
-    def _reachable(self, generation: Generation) -> bool:
-        """Whether its answer may still be served: from the completion cache, to a request that comes later."""
-        current = self._current.get(generation.context.uri)
-        if current is None or not self._caching:
-            return False
-        if generation.wanted:
-            return generation.warm and generation.context.same_place(current)
-        return generation.reachable(current)
+        self._generations.review(generation)
 
     def _ended(self, generation: Generation) -> None:
         """Called by the scheduler once for each generation: keep what came of it, and look what to ask next."""
@@ -386,25 +307,12 @@ class CompletionEngine:
             return
         if generation.kind:
             self._price.measured(generation.busy, generation.cost)
-        written = generation.generated()
-        end = cut_point(generation.context, written.text, self._steps)
-        generation.entry = Entry(
-            written if end is None else written.stopped_at(end),
-            generation.kind,
-            generation.speculative_tokens,
-            settled=end is not None,
+        generation.entry = self._offering.entry(
+            generation.context, generation.generated(), generation.kind, generation.speculative_tokens
         )
         if self._caching:
             self.completion_cache.put(generation.context, generation.question.scope, generation.entry)
         self._speculator.look(generation.context.uri)
-
-    def _miss(self, question: PromptState, source: Source, queued: bool) -> Miss:
-        """Why a request has to wait for a generation, which was ``queued`` or running."""
-        if not self.config.speculation_depth:
-            return Miss.NOT_SPECULATED
-        if source is Source.JOINED:
-            return Miss.MODEL_BUSY if queued else Miss.NO_TIME
-        return self._speculation_log.miss(question)
 
     def _worth_warming(self, context: EditContext) -> bool:
         """Whether to compute the prompt for ``context`` now. It saves as much time as it costs, if it is needed: so
@@ -413,47 +321,26 @@ class CompletionEngine:
         return (
             warms(self._model)
             and self.config.economy < TYPED_AT_REST
-            and not any(each.context.same_place(context) for each in self._of(context.uri))
+            and not any(each.context.same_place(context) for each in self._generations.of(context.uri))
         )
 
     # --- for the speculator -----------------------------------------------------------------------------------------
 
     def _known(self, context: EditContext) -> Suggestion | Reason | None:
         """What would be offered at ``context`` without asking the model; None if that is not known."""
-        hit = self._look_up(self._question(context))
-        return hit and self._suggest(context, hit.generated)
+        hit = self._offering.look_up(self._question(context))
+        return hit and self._offering.suggest(context, hit.generated)
 
     def _speculate(self, speculation: Speculation) -> bool:
         """Put a future to the model, unless that is done already; whether it was."""
-        running = self._in_flight(speculation.context)
+        question = self._question(speculation.context)
+        running = self._generations.agreeing(question)
         if running is None:
-            question = self._question(speculation.context)
             ahead = Generation(question, speculation.lineage, speculation.kind, speculation.probability)
-            if self._reachable(ahead) and not self._too_long(speculation.context):
+            if self._generations.reachable(ahead) and not self._too_long(speculation.context):
                 self.stats.kinds[speculation.kind].asked += 1
                 self._scheduler.submit(ahead)
                 return True
         elif running.context.same_place(speculation.context):  # the screen has moved on towards it
             running.lineage, running.probability = speculation.lineage, speculation.probability
         return False
-
-
-class _Request:
-    """A request that has not been answered yet."""
-
-    __slots__ = ("context", "generation", "superseded", "woken")
-
-    def __init__(self, context: EditContext) -> None:
-        self.context = context
-        self.generation: Generation | None = None
-        self.superseded = False
-        self.woken = asyncio.Event()
-
-
-def _broken(generation: Generation) -> Answer:
-    """The answer to a request whose own generation came to nothing."""
-    if generation.error is None:
-        return Answer(Source.NONE, reason=Reason.CANCELLED)
-    gone = isinstance(generation.error, ModelUnavailable)
-    reason = Reason.UNAVAILABLE if gone else Reason.FAILED
-    return Answer(Source.NONE, reason=reason, detail=str(generation.error))

@@ -42,7 +42,7 @@ MUTANTS = (
     ),
     Mutant(
         "an answer that was stopped early, served where it is but a beginning",
-        _ENGINE + "_holds",
+        "engine.offering:Offering.holds",
         "not entry.settled or",
         "True or",
     ),
@@ -54,8 +54,8 @@ MUTANTS = (
     ),
     Mutant(
         "joined across a jump of the window",
-        _ENGINE + "_in_flight",
-        "generation.question.scope != scope",
+        "engine.in_flight:InFlight.agreeing",
+        "generation.question.scope != question.scope",
         "False",
     ),
     Mutant(
@@ -72,8 +72,8 @@ MUTANTS = (
     ),
     Mutant(
         "a change of the document stops nothing",
-        _ENGINE + "_review",
-        "not self._reachable(generation)",
+        "engine.in_flight:InFlight.review",
+        "not self.reachable(generation)",
         "False",
     ),
     Mutant(
@@ -127,7 +127,7 @@ MUTANTS = (
     Mutant(
         "a superseded request is not woken",
         _ENGINE + "_supersede",
-        "request.woken.set()",
+        "request.wake()",
         "pass",
     ),
     Mutant(

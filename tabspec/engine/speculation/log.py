@@ -13,17 +13,24 @@ _MISSES = {State.DONE: Miss.EVICTED, State.CANCELLED: Miss.CANCELLED, State.FAIL
 
 
 class SpeculationLog:
-    """Remembers how the latest speculations ended. A miss is explained by what happened seconds ago: 1,024 suffice."""
+    """Remembers how the latest speculations ended; nothing is asked ahead unless it is ``enabled``. A miss is explained
+    by what happened seconds ago: 1,024 suffice."""
 
-    def __init__(self, most: int = 1024) -> None:
+    def __init__(self, enabled: bool = True, most: int = 1024) -> None:
+        self._enabled = enabled
         self._ends: LRUCache[Key, State] = LRUCache(most)
 
     def ended(self, generation: Generation) -> None:
         """A speculation has come to its end."""
         self._ends[_key(generation.question)] = generation.state
 
-    def miss(self, question: PromptState) -> Miss:
-        """Why a question that was not in the completion cache was not there."""
+    def miss(self, question: PromptState, joined: bool, queued: bool) -> Miss:
+        """Why a request has to wait. It has ``joined`` a generation, which was ``queued`` or running, or had to ask the
+        model itself."""
+        if not self._enabled:
+            return Miss.NOT_SPECULATED
+        if joined:
+            return Miss.MODEL_BUSY if queued else Miss.NO_TIME
         state = self._ends.get(_key(question))
         return Miss.NOT_PREDICTED if state is None else _MISSES[state]
 

@@ -1,0 +1,56 @@
+"""The generations in flight: which one agrees with a state, and which are of use to the user where he is now."""
+
+from __future__ import annotations
+
+from tabspec.context import EditContext
+from tabspec.engine.generation import Generation
+from tabspec.engine.prompt_state import PromptState
+from tabspec.engine.scheduler import Scheduler
+
+
+class InFlight:
+    """Without ``caching``, no answer is shared: each request gets a generation of its own."""
+
+    def __init__(self, scheduler: Scheduler, caching: bool) -> None:
+        self._scheduler, self._caching = scheduler, caching
+        self.current: dict[str, EditContext] = {}  # where each document's user is, as far as the engine was told
+
+    def of(self, uri: str) -> list[Generation]:
+        """All of a document's."""
+        return [generation for generation in self._scheduler.generations() if generation.context.uri == uri]
+
+    def agreeing(self, question: PromptState) -> Generation | None:
+        """The generation whose answer, as far as it goes, is one for this state: the one that has got farthest."""
+        if not self._caching:
+            return None
+        best, best_left = None, 0
+        for generation in self.of(question.context.uri):
+            typed = question.context.typed_since(generation.context)
+            other = generation.wanted or generation.question.scope != question.scope
+            if other or typed is None or not generation.agrees(typed):
+                continue
+            if generation.ended and generation.entry is None:  # it was stopped, and has not left the model yet
+                continue
+            left = len(generation.text) - len(typed)
+            if best is None or left > best_left:
+                best, best_left = generation, left
+        return best
+
+    def same(self, question: PromptState) -> Generation | None:
+        """The generation that was asked this very question."""
+        running = (each for each in self.of(question.context.uri) if not each.wanted)
+        return next((each for each in running if each.context.same_place(question.context)), None)
+
+    def review(self, generation: Generation) -> None:
+        """Stop a generation that no request waits for, once its user cannot come to its state any more."""
+        if not generation.waiters and not generation.ended and not self.reachable(generation):
+            self._scheduler.cancel(generation)
+
+    def reachable(self, generation: Generation) -> bool:
+        """Whether its answer may still be served: from the completion cache, to a request that comes later."""
+        current = self.current.get(generation.context.uri)
+        if current is None or not self._caching:
+            return False
+        if generation.wanted:
+            return generation.warm and generation.context.same_place(current)
+        return generation.reachable(current)

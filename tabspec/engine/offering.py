@@ -1,0 +1,79 @@
+"""From a stored answer to a suggestion: what the completion cache has for a state, and what of it is offered."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from tabspec.cache.completion_cache import CompletionCache, Entry, Hit
+from tabspec.context import EditContext
+from tabspec.engine.prompt_state import PromptState
+from tabspec.engine.rejections import Rejections
+from tabspec.engine.stats import OVERTAKEN, EngineStats
+from tabspec.fitting.postprocess import judge, trimmed
+from tabspec.fitting.truncation import FitStep, cut_point, truncate
+from tabspec.models.protocol import Model
+from tabspec.suggestion import Answer, GeneratedText, Reason, Source, Suggestion
+
+
+class Offering:
+    """Looks answers up, and post-processes them anew at each state they are offered at.
+
+    ``steps`` are those of post-processing; suggestions less likely to be right than ``min_probability`` are withheld.
+    """
+
+    def __init__(
+        self,
+        cache: CompletionCache,
+        model: Model,
+        steps: Collection[FitStep],
+        min_probability: float,
+        stats: EngineStats,
+    ) -> None:
+        self._cache, self._model, self._steps, self._min_probability = cache, model, steps, min_probability
+        self._stats = stats
+        self.rejections = Rejections()
+
+    def look_up(self, question: PromptState) -> Hit | None:
+        """What the completion cache has for this state, if it is a whole answer there."""
+        hit = self._cache.lookup(question.context, question.scope)
+        return hit if hit and self.holds(question.context, hit.entry, hit.generated) else None
+
+    def cached(self, question: PromptState) -> Answer | None:
+        """The answer from the completion cache."""
+        hit = self.look_up(question)
+        if hit is None:
+            return None
+        first = hit.entry.speculated and not hit.entry.served
+        source = Source.SPECULATED if first else Source.EXACT if hit.exact else Source.TYPE_THROUGH
+        return replace(self.offer(question.context, hit.generated, hit.entry, source), cached=True)
+
+    def holds(self, context: EditContext, entry: Entry, left: GeneratedText) -> bool:
+        """Whether what is ``left`` of an entry is the whole answer at ``context``: not if it ends where the rest would
+        have been cut off at the entry's own state, and would not be here."""
+        return not entry.settled or cut_point(context, left.text, self._steps) is not None
+
+    def offer(self, context: EditContext, generated: GeneratedText, entry: Entry, source: Source) -> Answer:
+        """Post-process what is left of an entry's text into the answer."""
+        suggestion = self.suggest(context, generated)
+        if isinstance(suggestion, Reason):
+            return Answer(Source.NONE, reason=suggestion)
+        if not entry.served and entry.tokens:
+            kind = self._stats.kinds[entry.kind or OVERTAKEN]
+            kind.used, kind.used_tokens = kind.used + 1, kind.used_tokens + entry.tokens
+        entry.served += 1
+        return Answer(source, (suggestion,))
+
+    def suggest(self, context: EditContext, generated: GeneratedText) -> Suggestion | Reason:
+        """What to offer of a text at ``context``, or why nothing."""
+        generated = truncate(context, generated, self._steps)
+        suggestion = trimmed(context, generated, self._steps)
+        suggestion = judge(suggestion, generated, self._model.info.calibration, self._min_probability)
+        refused = isinstance(suggestion, Suggestion) and (context, suggestion) in self.rejections
+        return Reason.REJECTED if refused else suggestion
+
+    def entry(self, context: EditContext, written: GeneratedText, kind: str, tokens: int) -> Entry:
+        """What to store of a text that the model wrote at ``context``. ``tokens`` of it were decoded before a request
+        waited for it."""
+        end = cut_point(context, written.text, self._steps)
+        return Entry(written if end is None else written.stopped_at(end), kind, tokens, settled=end is not None)

@@ -1,0 +1,40 @@
+"""A request that has not been answered yet."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tabspec.context import EditContext
+from tabspec.engine.generation import Generation
+from tabspec.errors import ModelUnavailable
+from tabspec.suggestion import Answer, Reason, Source
+
+
+class Request:
+    """Waits for at most one ``generation`` at a time; ``superseded`` by a newer request for its document."""
+
+    __slots__ = ("_woken", "context", "generation", "superseded")
+
+    def __init__(self, context: EditContext) -> None:
+        self.context = context
+        self.generation: Generation | None = None
+        self.superseded = False
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something has changed: the generation, or whether the request is superseded."""
+        self._woken.set()
+
+    async def change(self) -> None:
+        """Wait for the next `wake`."""
+        await self._woken.wait()
+        self._woken.clear()
+
+
+def broken(generation: Generation) -> Answer:
+    """The answer to a request whose own generation came to nothing."""
+    if generation.error is None:
+        return Answer(Source.NONE, reason=Reason.CANCELLED)
+    gone = isinstance(generation.error, ModelUnavailable)
+    reason = Reason.UNAVAILABLE if gone else Reason.FAILED
+    return Answer(Source.NONE, reason=reason, detail=str(generation.error))
