@@ -1,6 +1,6 @@
 """Our decoder on CUDA: a decode step is one captured graph of few kernels, for one sequence or for several.
 
-What a step runs is a table of rows (`tabspec.models.decoders.cuda_kernels.StepRow`), one for each token: a token of one
+What a step runs is a table of rows (`tabspec.models.decoders.cuda_table.StepRow`), one for each token: a token of one
 sequence with its draft tokens, or one token each of some branches over a shared trunk. All that changes from step to
 step stands in that table, in device memory, so that one graph for each number of rows serves every length and every
 sequence.
@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tabspec.models.decoders import cuda_kernels as kernels
-from tabspec.models.decoders.cuda_kernels import FIELDS, StepRow, TrunkAttention
+from tabspec.models.decoders.cuda_attention import TrunkAttention, turn
+from tabspec.models.decoders.cuda_table import FIELDS, StepRow
 from tabspec.models.decoders.llama import Layer, LlamaConfig, LlamaDecoder, LlamaKV, Matrix
 from tabspec.models.local.logits import Logits
 from tabspec.models.machine.devices import is_out_of_memory
@@ -162,7 +163,7 @@ class CudaDecoder(LlamaDecoder):
         for number, layer in enumerate(self.layers):
             kernels.norm(x, layer.norm, shape.norm_eps, normed)
             qkv = F.linear(normed, layer.qkv.weight, layer.qkv.bias)
-            kernels.turn(table, qkv, self.cos, self.sin, query, number, shape.heads, shape.kv_heads)
+            turn(table, qkv, self.cos, self.sin, query, number, shape.heads, shape.kv_heads)
             seen = self._causal(query, kv.data[number], start)
             x.addmm_(seen, layer.out.weight.t())
             kernels.norm(x, layer.mlp_norm, shape.norm_eps, normed)
@@ -271,9 +272,7 @@ class CapturedStep:
         for number, layer in enumerate(decoder.layers):
             kernels.norm(self._x, layer.norm, shape.norm_eps, self._normed)
             way["qkv"](self._normed, layer.qkv, self._qkv)
-            kernels.turn(
-                self.table, self._qkv, decoder.cos, decoder.sin, self._query, number, shape.heads, shape.kv_heads
-            )
+            turn(self.table, self._qkv, decoder.cos, decoder.sin, self._query, number, shape.heads, shape.kv_heads)
             self._attention(self.table, self._query, number, self._seen)
             way["out"](self._seen, layer.out, self._x)
             kernels.norm(self._x, layer.mlp_norm, shape.norm_eps, self._normed)

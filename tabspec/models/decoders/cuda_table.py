@@ -1,0 +1,36 @@
+"""The table of a decode step's rows on a GPU: its fields, for Python and for the kernels."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import triton.language as tl
+
+
+class StepRow(IntEnum):
+    """Fields of a row of the step's table (int64, shape (rows, `FIELDS`)).
+
+    A row is a token that is run. It looks at ``TRUNK_LENGTH`` positions of the trunk, which all rows of a step share,
+    and at the positions ``TAIL_FROM`` to ``TAIL_TO`` - 1 of its tail, of which the last is its own and is written by
+    the step. ``POSITION`` is where it stands in its sequence (for the rotary embedding). Trunk and tail are memory of
+    shape (layers, 2, kv_heads, capacity, head_dim), told by address and capacity.
+    """
+
+    TOKEN = 0
+    POSITION = 1
+    TRUNK = 2
+    TRUNK_CAPACITY = 3
+    TRUNK_LENGTH = 4
+    TAIL = 5
+    TAIL_CAPACITY = 6
+    TAIL_FROM = 7
+    TAIL_TO = 8
+
+
+FIELDS = len(StepRow)
+POSITION, TOKEN = tl.constexpr(StepRow.POSITION.value), tl.constexpr(StepRow.TOKEN.value)
+TRUNK, TRUNK_CAPACITY = tl.constexpr(StepRow.TRUNK.value), tl.constexpr(StepRow.TRUNK_CAPACITY.value)
+TRUNK_LENGTH = tl.constexpr(StepRow.TRUNK_LENGTH.value)
+TAIL, TAIL_CAPACITY = tl.constexpr(StepRow.TAIL.value), tl.constexpr(StepRow.TAIL_CAPACITY.value)
+TAIL_FROM, TAIL_TO = tl.constexpr(StepRow.TAIL_FROM.value), tl.constexpr(StepRow.TAIL_TO.value)
+ROW_FIELDS = tl.constexpr(FIELDS)
