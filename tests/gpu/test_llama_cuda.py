@@ -9,6 +9,7 @@ from tests.gpu.interpreted import DEVICE  # before any kernel is imported
 
 from tabspec.lab.measuring.decoding import random_weights  # isort: skip
 from tabspec.lab.measuring.gpu_decoding import SHAPES  # isort: skip
+from tabspec.lab.measuring.gpu_steps import branches_of, forward_branches  # isort: skip
 from tabspec.models.decoders.llama import LlamaDecoder  # isort: skip
 from tabspec.models.decoders.llama_cuda import KINDS, CudaDecoder, fused  # isort: skip
 from tabspec.models.local.logits import Logits
@@ -79,11 +80,11 @@ def test_branches_are_as_if_alone(pair: tuple[CudaDecoder, LlamaDecoder]) -> Non
     alone = [plain.new_kv() for _ in range(3)]
     for kv in alone:
         plain.copy(single, kv, 30)
-    branches = ours.branch(trunk, 3)
+    branches = branches_of(ours, trunk, 3)
     for step in range(3):
         tokens = TOKENS[30 + 3 * step : 33 + 3 * step]
         expected = np.concatenate([plain.forward(kv, [token], 1) for kv, token in zip(alone, tokens, strict=True)])
-        assert close(ours.forward_branches(branches, tokens), expected)
+        assert close(forward_branches(ours, branches, tokens), expected)
 
 
 def test_sequences_apart_are_as_if_alone(pair: tuple[CudaDecoder, LlamaDecoder]) -> None:

@@ -57,6 +57,7 @@ def gpu_command(
     at = pick_device(device)
     try:
         from tabspec.lab.measuring import gpu_decoding as bench
+        from tabspec.lab.measuring import gpu_steps as steps
     except ImportError as error:
         raise InputError(f"bench gpu needs Triton, which comes with torch's CUDA builds ({error})") from None
     from dataclasses import replace
@@ -89,7 +90,7 @@ def gpu_command(
             for rows in (1, 4):
                 parts.run(f"{name} matrices, {rows} rows", partial(bench.tune, decoder, rows))
             for length in (context // 4, context):
-                parts.run(f"{name} decode at {length}", partial(bench.measure_steps, decoder, length, 4, rates, runs))
+                parts.run(f"{name} decode at {length}", partial(steps.measure_steps, decoder, length, 4, rates, runs))
             parts.run(f"{name} prefill", partial(bench.measure_prefill, decoder, context, 16, rates, max(runs // 4, 1)))
             parts.run(f"{name} tokens", partial(bench.check_tokens, decoder, weights, min(context // 4, 256), 8))
             del decoder, made

@@ -24,7 +24,6 @@ from tabspec.models.decoders import cuda_kernels as kernels
 from tabspec.models.decoders.llama import LlamaConfig, LlamaDecoder
 from tabspec.models.decoders.llama_cuda import (
     KINDS,
-    Branch,
     CapturedStep,
     CudaDecoder,
     Way,
@@ -184,67 +183,12 @@ def _time_way(way: Way, x: Tensor, matrices: Sequence[Any], out: Tensor, device:
     return 1000 * min(Timer(device).once(work) for _ in range(3)) / len(matrices)
 
 
-def _tokens(count: int, shape: LlamaConfig, seed: int = 1) -> list[int]:
+def random_tokens(count: int, shape: LlamaConfig, seed: int = 1) -> list[int]:
     return torch.randint(0, shape.vocabulary, (count,), generator=torch.Generator().manual_seed(seed)).tolist()
 
 
-@torch.inference_mode()
-def measure_steps(
-    decoder: CudaDecoder, context: int, branches: int, rates: Mapping[str, float], runs: int = 30
-) -> dict[str, Any]:
-    """One sequence, and ``branches`` over a shared trunk, behind ``context`` tokens: milliseconds a step.
-
-    ``device``: steps one after another on the device, as it can at best; ``engine``: as generation calls it, with the
-    table written before and the logits copied to the host behind. Floors with the measured copy's bandwidth.
-    """
-    shape, timer = decoder.config, Timer(decoder.device)
-    repeat = 10 if decoder.device.type == "cuda" else 1  # so that an event's own time does not count
-    kv = decoder.new_kv()
-    decoder.forward(kv, _tokens(context, shape), 1)
-    told: dict[str, Any] = {"context": context}
-
-    def row(memory: Tensor, used: int) -> tuple[int, ...]:
-        trunk = (kv.data.data_ptr(), kv.data.shape[3], context)
-        return 7, context + used, *trunk, memory.data_ptr(), memory.shape[3], 0, used + 1
-
-    ways: dict[str, tuple[int, list[Branch]]] = {
-        "one": (1, decoder.branch(kv, 1)),
-        f"branches_{branches}": (branches, decoder.branch(kv, branches)),
-    }
-    for name, (count, kvs) in ways.items():
-        step = decoder.step(count)
-        step.write([row(each.data, 8) for each in kvs])
-
-        def several(step: CapturedStep = step) -> None:
-            for _ in range(repeat):
-                step.run()
-
-        device_ms = timer.median(several, runs) / repeat
-        tokens = _tokens(count, shape)
-
-        def engine(kvs: list[Branch] = kvs, tokens: list[int] = tokens) -> None:
-            decoder.forward_branches(kvs, tokens)
-            for each in kvs:
-                each.length = context
-
-        engine_ms = timer.median(engine, runs, wall=True)
-        read = step_bytes(decoder, context, 8 * count)
-        told[name] = {"device_ms": device_ms, "engine_ms": engine_ms, "bytes": read, **_shares(read, device_ms, rates)}
-    one, many = told["one"], told[f"branches_{branches}"]
-    told["branches_over_one"] = many["device_ms"] / one["device_ms"]
-    told["branches_over_one_engine"] = many["engine_ms"] / one["engine_ms"]
-    draft = _tokens(4, shape)
-
-    def drafted() -> None:
-        decoder.forward(kv, draft, 4)
-        decoder.truncate(kv, context)
-
-    told["one_and_3_drafts_engine_ms"] = timer.median(drafted, runs, wall=True)
-    told["graph"], told["failure"] = decoder.graphs, decoder.failure
-    return told
-
-
-def _shares(read: int, ms: float, rates: Mapping[str, float]) -> dict[str, float]:
+def floor_shares(read: int, ms: float, rates: Mapping[str, float]) -> dict[str, float]:
+    """Which share of the measured time the reading alone would take, by the measured bandwidth and the vendor's."""
     names = {"copy_bytes_per_s": "floor_share_copy", "datasheet_bytes_per_s": "floor_share_datasheet"}
     return {share: read / rates[rate] / (ms / 1000) for rate, share in names.items() if rates.get(rate)}
 
@@ -255,7 +199,7 @@ def measure_prefill(
     """Prefill of ``context`` tokens in one pass, and the time to the first token behind it: anew, and with all but
     ``more`` of the tokens in the KV cache."""
     shape, timer = decoder.config, Timer(decoder.device)
-    tokens = _tokens(context, shape)
+    tokens = random_tokens(context, shape)
     kv = decoder.new_kv()
     decoder.forward(kv, tokens, 1)
 
@@ -298,7 +242,7 @@ def measure_generate(
     """transformers' ``generate`` on the same weights: greedy, milliseconds a token, and the time to the first one."""
     theirs = importlib.import_module("tabspec.models.decoders.transformers_model")
     model = theirs.from_weights(shape, weights, device, dtype).model
-    ids = torch.tensor([_tokens(context, shape)], device=device)
+    ids = torch.tensor([random_tokens(context, shape)], device=device)
     timer = Timer(device)
     told: dict[str, Any] = {
         "context": context,
@@ -332,7 +276,7 @@ def check_tokens(decoder: CudaDecoder, weights: Mapping[str, Tensor], prompt: in
     """Greedy tokens of the captured steps against those of the plain decoder, and how far the logits are apart."""
     shape = decoder.config
     plain_decoder = LlamaDecoder(shape, weights, context=prompt + new, device=decoder.device, dtype=decoder.dtype)
-    tokens = _tokens(prompt, shape)
+    tokens = random_tokens(prompt, shape)
     ours, theirs = decoder.new_kv(), plain_decoder.new_kv()
     a, b = decoder.forward(ours, tokens, 1)[0], plain_decoder.forward(theirs, tokens, 1)[0]
     equal, furthest, spread = 0, 0.0, float(b.std())
@@ -396,6 +340,6 @@ def measure_heads(
 
     ms = Timer(device).median(several, runs) / 3
     read = step_bytes(decoder, context * run)
-    told |= {"step_ms": ms, "tokens_per_s": run / ms * 1000, "bytes": read, **_shares(read, ms, rates)}
+    told |= {"step_ms": ms, "tokens_per_s": run / ms * 1000, "bytes": read, **floor_shares(read, ms, rates)}
     told["graph"], told["failure"] = decoder.graphs, decoder.failure
     return told

@@ -1,6 +1,6 @@
 """The operations of a decode step as Triton kernels: what torch does with many launches, in nine a layer.
 
-A step has few rows (tokens of one sequence, or one token each of some branches), so that it waits for memory and for
+A step has few rows (tokens of one sequence or of several), so that it waits for memory and for
 launches, not for arithmetic. Everything that changes from step to step (lengths, places in memory) is read from device
 memory, so that a captured CUDA graph stays right: see the layout of `tabspec.models.decoders.cuda_table.StepRow`.
 

@@ -1,7 +1,7 @@
 """Our decoder on CUDA: a decode step is one captured graph of few kernels, for one sequence or for several.
 
 What a step runs is a table of rows (`tabspec.models.decoders.cuda_table.StepRow`), one for each token: a token of one
-sequence with its draft tokens, or one token each of some branches over a shared trunk. All that changes from step to
+sequence with its draft tokens, or tokens of several sequences. All that changes from step to
 step stands in that table, in device memory, so that one graph for each number of rows serves every length and every
 sequence.
 """
@@ -32,20 +32,6 @@ TableRow = tuple[int, ...]
 Way = Callable[[Tensor, Matrix, Tensor], None]
 
 
-class Branch(LlamaKV):
-    """Keys and values of a sequence that begins with the first ``shared`` positions of ``trunk``, which are not copied.
-
-    ``data`` holds what follows. ``trunk`` must keep those positions while the branch is in use.
-    """
-
-    __slots__ = ("shared", "trunk")
-
-    def __init__(self, trunk: LlamaKV, data: Tensor) -> None:
-        super().__init__(data)
-        self.trunk, self.shared = trunk, trunk.length
-        self.length = trunk.length
-
-
 class CudaDecoder(LlamaDecoder):
     """A `Decoder` for Llama-family weights on a GPU, in bfloat16 or float16.
 
@@ -71,10 +57,6 @@ class CudaDecoder(LlamaDecoder):
         self.ways: dict[tuple[str, int], Way] = {}
         self._steps: dict[tuple[int, bool], CapturedStep] = {}
 
-    def branch(self, kv: LlamaKV, count: int) -> list[Branch]:
-        """``count`` sequences that go on, each for itself, behind all that ``kv`` holds."""
-        return [Branch(kv, self._room(1)) for _ in range(count)]
-
     @torch.inference_mode()
     def forward_batch(self, batch: Sequence[tuple[LlamaKV, Sequence[int]]], want: int) -> list[Logits]:
         if sum(len(tokens) for _, tokens in batch) > SIZES[-1]:
@@ -83,35 +65,19 @@ class CudaDecoder(LlamaDecoder):
         ends = []
         for kv, tokens in batch:
             start = kv.length
-            self._reserve(kv, start, start + len(tokens))
+            self.reserve(kv, start, start + len(tokens))
             memory = (kv.data.data_ptr(), kv.data.shape[3])
             rows += [(t, start + i, *memory, 0, *memory, 0, start + i + 1) for i, t in enumerate(tokens)]
             kv.length += len(tokens)
             ends.append(len(rows))
-        logits = _on_the_host(self.step(len(rows), apart=True)(rows))
+        logits = on_the_host(self.step(len(rows), apart=True)(rows))
         return [logits[end - want : end] for end in ends]
-
-    @torch.inference_mode()
-    def forward_branches(self, kvs: Sequence[Branch], tokens: Sequence[int]) -> Logits:
-        """Run one token more in each of some branches of one trunk, whose keys and values are read once for all.
-
-        Logits of shape (len(kvs), vocabulary)."""
-        rows = []
-        for kv, token in zip(kvs, tokens, strict=True):
-            used = kv.length - kv.shared
-            self._reserve(kv, used, used + 1)
-            trunk = (kv.trunk.data.data_ptr(), kv.trunk.data.shape[3], kv.shared)
-            rows.append((token, kv.length, *trunk, kv.data.data_ptr(), kv.data.shape[3], 0, used + 1))
-        logits = self.step(len(rows))(rows)
-        for kv in kvs:
-            kv.length += 1
-        return _on_the_host(logits)
 
     @torch.inference_mode()
     def forward(self, kv: LlamaKV, tokens: Sequence[int], want: int) -> Logits:
         start, count = kv.length, len(tokens)
         end = start + count
-        self._reserve(kv, start, end)
+        self.reserve(kv, start, end)
         if count > SIZES[-1]:
             logits = self._prefill(kv, tokens, want)
         else:
@@ -120,7 +86,7 @@ class CudaDecoder(LlamaDecoder):
             rows = [(t, start + i, *memory, start, *memory, start, start + i + 1) for i, t in enumerate(tokens)]
             logits = self.step(count)(rows)[count - want :]
         kv.length = end
-        return _on_the_host(logits)
+        return on_the_host(logits)
 
     def step(self, rows: int, apart: bool = False) -> CapturedStep:
         """The step for so many rows over one trunk, or ``apart`` over none; made at the first call."""
@@ -138,7 +104,7 @@ class CudaDecoder(LlamaDecoder):
         """Make steps anew at their next call (after `ways` were changed)."""
         self._steps.clear()
 
-    def _reserve(self, kv: LlamaKV, used: int, length: int) -> None:
+    def reserve(self, kv: LlamaKV, used: int, length: int) -> None:
         """Make room in ``kv`` for ``length`` positions of its own, of which ``used`` are written."""
         if kv.data.shape[3] < length:
             grown = self._room(length)
@@ -192,7 +158,7 @@ class CudaDecoder(LlamaDecoder):
 _UNPAGED = 1 << 20
 
 
-def _on_the_host(logits: Tensor) -> Logits:
+def on_the_host(logits: Tensor) -> Logits:
     """As float32; what is large, in memory that is not paged, to which the device writes directly."""
     whole = logits.float()
     if not whole.is_cuda:
