@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types
 from pygls.capabilities import ServerCapabilitiesBuilder
 from pygls.exceptions import JsonRpcException
-from pygls.lsp.server import LanguageServer
 
 from tabspec import __version__
 from tabspec.text import Position, PositionEncoding
@@ -21,6 +20,7 @@ from tabspec_lsp.service import CompletionService, Offered
 from tabspec_lsp.state.workspace import Workspace
 from tabspec_lsp.transport import items
 from tabspec_lsp.transport.frames import FIRST_BODY_BYTES, MAX_BODY_BYTES, FrameParser
+from tabspec_lsp.transport.front import Front
 from tabspec_lsp.transport.liveness import ProcessWatch
 from tabspec_lsp.transport.progress import ModelProgress
 from tabspec_lsp.transport.protocol import TabspecProtocol, converter, text_range
@@ -42,7 +42,7 @@ DID_PARTLY_ACCEPT = "textDocument/didPartiallyAcceptCompletion"
 _STATUS_S = 0.25
 
 
-class TabspecServer(LanguageServer):
+class TabspecServer(Front):
     """One client's server. To be made inside the running loop; ``options`` are those of the command line."""
 
     protocol: TabspecProtocol
