@@ -7,7 +7,6 @@ decoders share this file; it knows them as `Decoder` only.
 from __future__ import annotations
 
 import asyncio
-import math
 from array import array
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,9 +15,10 @@ from itertools import groupby
 from tabspec.errors import ModelError
 from tabspec.models.local.batching import DecodeBatcher
 from tabspec.models.local.beginnings import beginnings
+from tabspec.models.local.choosing import choose
 from tabspec.models.local.drafts import Draft, Drafts, NoDrafts
-from tabspec.models.local.logits import Logits, argmax_logsumexp
-from tabspec.models.local.ngram_cache import LONGEST, NgramCache, NgramCaches, NgramMatch
+from tabspec.models.local.logits import Logits
+from tabspec.models.local.ngram_cache import LONGEST, NgramCache, NgramCaches
 from tabspec.models.local.slots import Choice, Decoder, Slot, Slots
 from tabspec.models.machine.devices import is_out_of_memory
 from tabspec.models.protocol import CHUNK_AHEAD, Chunk, GenerationRequest, Usage
@@ -143,6 +143,26 @@ class _Segment:
         return Chunk(text, (choice.token,), (choice.logprob,), _REUSED if reused else _DECODED)
 
 
+_Tokens = list[tuple[int, Choice | None]]
+"""Tokens to run, each with how it was chosen (None: it is a part of the prompt, or a guess)."""
+
+
+@dataclass
+class _Pass:
+    """One pass of the decoder: ``pending`` tokens have to be run; after them come guesses that the pass verifies, the
+    ``known`` text's tokens and a ``draft``. If nothing is pending, the guesses have been run and their logits are
+    known."""
+
+    pending: _Tokens
+    known: list[int] = field(default_factory=list)
+    draft: Draft = field(default_factory=Draft)
+
+    @property
+    def ahead(self) -> list[int]:
+        """All guesses."""
+        return [*self.known, *self.draft.tokens]
+
+
 async def generate(local: LocalDecoding, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
     """Answer ``request``. Raises `ModelError` where the model gives no numbers, or its context is too short."""
     head, forced, resume = writable(request.head), writable(request.forced), writable(request.resume)
@@ -164,33 +184,32 @@ async def generate(local: LocalDecoding, request: GenerationRequest) -> AsyncGen
 
 
 async def _decode(segment: _Segment, slot: Slot, prompt: array[int], foreground: bool) -> AsyncGenerator[Chunk, None]:
-    """Decode behind ``prompt`` until the stretch is over, with what is right of ``slot``."""
+    """Decode after ``prompt`` until the segment is over, with what is right of ``slot``."""
     local = segment.local
     size = local.chunk if foreground else min(local.chunk, CHUNK_AHEAD)
-    pending, ahead, chunks = _reuse(segment, slot, prompt)
-    uncounted = len(pending)  # prompt tokens; those that are chosen below are counted when they are
+    step, chunks = _reuse(segment, slot, prompt)
+    uncounted = len(step.pending)  # prompt tokens; those that are chosen below are counted when they are
     for chunk in _joined(chunks):
         yield chunk
     while not segment.over:
-        while len(pending) > size:
-            await _run(local, slot, pending[:size], 0, foreground)
+        while len(step.pending) > size:
+            await _run(local, slot, step.pending[:size], 0, foreground)
             yield Chunk(usage=Usage(prefill=size))
             uncounted -= size
-            del pending[:size]
-        if pending:
-            known, draft = _draft(segment, slot, pending)
-            if len(slot.tokens) + len(pending) + len(known) > local.decoder.context:
+            del step.pending[:size]
+        if step.pending:
+            step.known, step.draft = _draft(segment, slot, step.pending)
+            if len(slot.tokens) + len(step.pending) + len(step.known) > local.decoder.context:
                 segment.finish = Finish.LENGTH
                 return
-            drafted = [*known, *draft.tokens]
-            await _run(local, slot, [*pending, *((token, None) for token in drafted)], len(drafted) + 1, foreground)
+            tokens: _Tokens = [*step.pending, *((token, None) for token in step.ahead)]
+            await _run(local, slot, tokens, len(step.ahead) + 1, foreground)
         else:
-            known, draft = [], Draft(tuple(ahead))
             await asyncio.sleep(0)  # a cancel takes effect here, too
         if uncounted:
             yield Chunk(usage=Usage(prefill=uncounted))
             uncounted = 0
-        pending, chunks = _verify(segment, slot, known, draft)
+        step, chunks = _verify(segment, slot, step)
         for chunk in _joined(chunks):
             yield chunk
 
@@ -204,12 +223,8 @@ def _joined(chunks: Sequence[Chunk]) -> Iterator[Chunk]:
             yield from run
 
 
-_Pending = list[tuple[int, Choice | None]]
-
-
-def _reuse(segment: _Segment, slot: Slot, prompt: array[int]) -> tuple[_Pending, array[int], list[Chunk]]:
-    """Keep of ``slot`` what is right; return the tokens still to be run, those that have been run beyond, and what the
-    kept choices wrote. If there are none to be run, all logits from there on are known."""
+def _reuse(segment: _Segment, slot: Slot, prompt: array[int]) -> tuple[_Pass, list[Chunk]]:
+    """Keep of ``slot`` what is right. Returns the first pass and what the kept choices wrote."""
     local = segment.local
     kept = slot.shared(prompt)
     again = slot.choices[kept:] if kept == len(prompt) else []
@@ -221,19 +236,20 @@ def _reuse(segment: _Segment, slot: Slot, prompt: array[int]) -> tuple[_Pending,
         length += 1
         if segment.over:
             slot.ahead = min(slot.ahead, len(slot.tokens) - length)
-            return [], array("I"), [Chunk(usage=Usage(reused=kept)), *chunks]
-    pending: _Pending = [(token, None) for token in prompt[kept:]]
+            return _Pass([]), [Chunk(usage=Usage(reused=kept)), *chunks]
+    pending: _Tokens = [(token, None) for token in prompt[kept:]]
     unknown = not pending and slot.logits(length) is None
     if unknown:  # the logits behind the last token are lost: run it again
         length -= 1
         pending = [(slot.tokens[length], slot.choices[length])]
     if pending:
         slot.truncate(local.decoder, length)
-    return pending, slot.tokens[length:], [Chunk(usage=Usage(reused=kept - unknown)), *chunks]
+    draft = Draft() if pending else Draft(tuple(slot.tokens[length:]))
+    return _Pass(pending, draft=draft), [Chunk(usage=Usage(reused=kept - unknown)), *chunks]
 
 
-def _draft(segment: _Segment, slot: Slot, pending: _Pending) -> tuple[list[int], Draft]:
-    """What to run behind ``pending``: the tokenizer's own tokens for the known text, and guesses at what follows."""
+def _draft(segment: _Segment, slot: Slot, pending: _Tokens) -> tuple[list[int], Draft]:
+    """What to run after ``pending``: the tokenizer's own tokens for the known text, and guesses at what follows."""
     known = _known(segment)
     if known is None:
         return [], Draft()
@@ -283,14 +299,14 @@ async def _run(
         raise ModelError(f"the model failed: {str(error).splitlines()[0]}") from error
 
 
-def _verify(segment: _Segment, slot: Slot, known: list[int], draft: Draft) -> tuple[_Pending, list[Chunk]]:
-    """Choose behind each token that was run ahead as long as they are what is chosen; drop the others from the slot.
+def _verify(segment: _Segment, slot: Slot, step: _Pass) -> tuple[_Pass, list[Chunk]]:
+    """Choose after each guess of a pass as long as the guesses are what is chosen; drop the others from the slot.
 
-    Returns the last choice, which is still to be run, and what the choices wrote. At the end of a stretch, tokens that
-    agree with its last choice stay in the slot, for whoever goes on there: a line's end is where suggestions end, and
-    what the next one begins with.
+    Returns the next pass, in which the last choice is pending, and what the choices wrote. At the end of a segment,
+    tokens that agree with its last choice stay in the slot, for the request that continues there: a line's end is where
+    suggestions end, and what the next one begins with.
     """
-    vocabulary, ahead = segment.local.vocabulary, [*known, *draft.tokens]
+    vocabulary, ahead = segment.local.vocabulary, step.ahead
     base = len(slot.tokens) - len(ahead)
     rows = slot.logits(base)
     assert rows is not None
@@ -308,36 +324,11 @@ def _verify(segment: _Segment, slot: Slot, known: list[int], draft: Draft) -> tu
         else:
             chunks.append(segment.take(choice))
         if segment.over or i == len(ahead) or ahead[i] != choice.token:
-            if i >= len(known):
-                segment.local.drafts.verified(draft, chosen[len(known) :])
+            if i >= len(step.known):
+                segment.local.drafts.verified(step.draft, chosen[len(step.known) :])
             if i < len(ahead) and ahead[i] != choice.token:
                 slot.truncate(segment.local.decoder, base + i)
             slot.rows, slot.ahead = slot.logits(base + i), len(slot.tokens) - base - i
-            return ([] if segment.over else [(choice.token, choice)]), chunks
+            return _Pass([] if segment.over else [(choice.token, choice)]), chunks
         slot.choices[base + i] = choice
     raise AssertionError("the loop returns at its last turn")
-
-
-def choose(
-    vocabulary: Vocabulary, row: Logits, rest: bytes, ngram_match: NgramMatch | None = None, ngram_key: int = 0
-) -> Choice:
-    """The most likely token that agrees with ``rest`` (any token if it is empty); the lowest id among equals.
-
-    Its log-probability is that among the tokens which agree: what was typed is certain, however unlikely it was. More
-    of it typed leaves fewer tokens, so that a token that is likely enough stays so (`StopRule.min_logprob`).
-    ``row`` are the model's logits, (vocabulary,), into which ``ngram_match`` is mixed. Raises `ModelError` if they are
-    not numbers.
-    """
-    if rest:
-        allowed = vocabulary.agreeing(rest)
-        row = (ngram_match.mixed(row) if ngram_match else row)[allowed]
-        best, total = argmax_logsumexp(row)
-        token, logprob = allowed[best], float(row[best]) - total
-    elif ngram_match:
-        token, logprob = ngram_match.best(row)
-    else:
-        token, total = argmax_logsumexp(row)
-        logprob = float(row[token]) - total
-    if math.isnan(logprob):
-        raise ModelError("the model's output is not a number; try another dtype (--dtype float32)")
-    return Choice(token, rest, logprob, ngram_key)

@@ -1,0 +1,36 @@
+"""The choice of one token: the likeliest that agrees with the text that is known."""
+
+from __future__ import annotations
+
+import math
+
+from tabspec.errors import ModelError
+from tabspec.models.local.logits import Logits, argmax_logsumexp
+from tabspec.models.local.ngram_cache import NgramMatch
+from tabspec.models.local.slots import Choice
+from tabspec.models.tokens.vocabulary import Vocabulary
+
+
+def choose(
+    vocabulary: Vocabulary, row: Logits, rest: bytes, ngram_match: NgramMatch | None = None, ngram_key: int = 0
+) -> Choice:
+    """The most likely token that agrees with ``rest`` (any token if it is empty); the lowest id among equals.
+
+    Its log-probability is that among the tokens which agree: what was typed is certain, however unlikely it was. More
+    of it typed leaves fewer tokens, so that a token that is likely enough stays so (`StopRule.min_logprob`).
+    ``row`` are the model's logits, (vocabulary,), into which ``ngram_match`` is mixed. Raises `ModelError` if they are
+    not numbers.
+    """
+    if rest:
+        allowed = vocabulary.agreeing(rest)
+        row = (ngram_match.mixed(row) if ngram_match else row)[allowed]
+        best, total = argmax_logsumexp(row)
+        token, logprob = allowed[best], float(row[best]) - total
+    elif ngram_match:
+        token, logprob = ngram_match.best(row)
+    else:
+        token, total = argmax_logsumexp(row)
+        logprob = float(row[token]) - total
+    if math.isnan(logprob):
+        raise ModelError("the model's output is not a number; try another dtype (--dtype float32)")
+    return Choice(token, rest, logprob, ngram_key)
