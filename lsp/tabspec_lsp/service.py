@@ -364,10 +364,12 @@ class CompletionService:
                 limit.reschedule(until)
 
     def _tell(self, answer: Answer) -> None:
-        """Tell the user what is wrong with the model: once, and again only if it was well in between. That a process of
-        our own is gone or loads again is told by its state."""
+        """Show the user what is wrong with the model: once, however its words vary, and again only after it was well.
+
+        That a process of our own is gone or loads again is a part of its state, and is not shown here.
+        """
         ours_gone = answer.reason is not Reason.FAILED and not self.options.server.model.startswith(_SERVERS)
-        if answer.detail and answer.detail != self._trouble and not ours_gone:
+        if answer.detail and not self._trouble and not ours_gone:
             self._listener.troubled(answer.detail)
         if answer.detail or answer.suggestion:
             self._trouble = answer.detail

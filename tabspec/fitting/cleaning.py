@@ -15,13 +15,18 @@ _LINE_END = re.compile(r"\r*\n|\r")
 _HALF = "\ufffd"
 # A shorter beginning of a line (`x`, `fn`, `})`) is often said again in good code.
 _SHORTEST_LINE = 3
+# Characters above the cursor's line in which the line before it is looked for.
+_ABOVE = 2000
+# What a line ends with that the next one stands further in than.
+_OPENED = (":", "{", "(", "[", "=>", "->", " then", " do")
 # Lines around the cursor that show how the document is indented.
 _SAMPLE = 200
 
 
-def as_typed(document: str, line: str, text: str) -> str:
-    """``text`` as one would have typed it behind ``line``, the cursor's up to it."""
-    text = without_second_blank(line, without_line_so_far(line, text))
+def as_typed(document: str, offset: int, line: str, text: str) -> str:
+    """``text`` as one would have typed it at ``offset``, after ``line``: the cursor's line up to it."""
+    above = document[max(offset - len(line) - _ABOVE, 0) : offset - len(line)]
+    text = without_second_blank(above, line, without_line_so_far(line, text))
     return with_indentation_of(document, line, text)
 
 
@@ -52,9 +57,24 @@ def without_line_so_far(line: str, text: str) -> str:
     return text if joined or not left.strip() else left
 
 
-def without_second_blank(line: str, text: str) -> str:
-    """``text`` without blanks at its beginning, where the cursor stands after a blank, or after indentation."""
-    return text.lstrip(" \t") if line[-1:] in (" ", "\t") else text
+def without_second_blank(above: str, line: str, text: str) -> str:
+    """``text`` without blanks at its beginning, where they stand before the cursor already: a second blank between two
+    words, or a second indentation. What is still missing of the indentation stays, as do blanks that align something.
+    """
+    blanks = len(text) - len(text.lstrip(" \t"))
+    if not blanks or line[-1:] not in (" ", "\t"):
+        return text
+    rest = text[blanks:]
+    if not line.strip():
+        return rest if len(line) >= _next_indent(above, tabs="\t" in line) else text
+    return rest if blanks == 1 and (rest[:1].isalnum() or rest[:1] in "_\"'([{") else text
+
+
+def _next_indent(above: str, tabs: bool) -> int:
+    """Characters of indentation, blanks or ``tabs``, that the line after ``above`` may be expected to have."""
+    last = next((each for each in reversed(above.splitlines()) if each.strip()), "")
+    opened = last.rstrip().endswith(_OPENED)
+    return len(_indent(last)) + opened * (1 if tabs else _unit(above))
 
 
 def with_indentation_of(document: str, line: str, text: str) -> str:

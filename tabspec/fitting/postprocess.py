@@ -69,7 +69,7 @@ def stages(
         text = whole_end(context, text, mid_word=generated.finish is Finish.MID_WORD)
         yield FitStep.ENDS, text, 0
     if FitStep.OVERLAP in steps:
-        text = cleaning.as_typed(context.document.text, near.line, text)
+        text = cleaning.as_typed(context.document.text, context.offset, near.line, text)
         yield FitStep.OVERLAP, *fit(context, text, ended=not cut_anywhere)
     else:
         yield None, text.rstrip(), 0

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import Start
 from lsp_client import Client
+
+from tests.lsp.conftest import Start
 
 TARGET = "def add(a, b):\n    return a + b\n\nprint(add(1, 2))\nprint(add(3, 4))\n"
 

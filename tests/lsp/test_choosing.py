@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from conftest import Start
 from lsp_client import URI, Client
+
+from tests.lsp.conftest import Start
 
 INVOKED = {"triggerKind": 1}
 ONE, TWO, THREE, FOUR = " = one()", " + two()", " - three()", "[four]"

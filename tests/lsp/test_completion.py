@@ -6,8 +6,9 @@ import asyncio
 from typing import Any
 
 import pytest
-from conftest import Start
 from lsp_client import URI, ResponseError
+
+from tests.lsp.conftest import Start
 
 TARGET = "def add(a, b):\n    return a + b\n\n\nprint(add(1, 2))\n"
 MODEL = {"target": TARGET}
@@ -179,12 +180,13 @@ async def test_documents_that_are_not_there_and_places_outside_get_nothing(start
     assert await client.stop() == 0
 
 
-async def test_a_model_that_fails_does_not_show(start: Start) -> None:
+async def test_a_model_that_fails_gives_nothing_and_one_message(start: Start) -> None:
     client = await start(model={"any": True, "fail": "out of order"})
     client.open("a")
     assert await client.inline(0, 1) == []
-    assert (await client.status())["reasons"] == {"failed": 1}
-    assert client.received("window/showMessage") == []
+    assert await client.inline(0, 1) == []
+    assert (await client.status())["reasons"] == {"failed": 2}
+    assert len(client.received("window/showMessage")) == 1
 
 
 async def test_where_the_cursor_rests_the_model_is_asked_ahead(start: Start) -> None:

@@ -7,7 +7,6 @@ import random
 from typing import Any
 
 import pytest
-from conftest import Start
 from hypothesis import given
 from hypothesis import strategies as st
 from lsp_client import URI, Client
@@ -15,6 +14,7 @@ from tabspec_lsp.state.documents import Change, Documents, TextRange
 from texts import PIECES, position, random_change
 
 from tabspec.text import Document, Position, PositionEncoding
+from tests.lsp.conftest import Start
 
 
 def change(start: tuple[int, int], end: tuple[int, int], text: str) -> Change:

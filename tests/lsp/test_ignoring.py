@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from conftest import Start
 from lsp_client import INLINE
+
+from tests.lsp.conftest import Start
 
 WATCHING = {**INLINE, "workspace": {"didChangeWatchedFiles": {"dynamicRegistration": True}, "workspaceFolders": True}}
 

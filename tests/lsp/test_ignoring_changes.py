@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from conftest import Start
 from tabspec_lsp.options import Options
 from tabspec_lsp.service import CompletionService
 from tabspec_lsp.state.documents import Change
@@ -17,6 +16,7 @@ from test_ignoring import WATCHING, folder
 
 from tabspec.models.scripted.model import ScriptedModel
 from tabspec.text import Document, Position
+from tests.lsp.conftest import Start
 
 SECRET = "password_of_everything"
 

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Start
 from lsp_client import INLINE, Client, ResponseError, environment
+
+from tests.lsp.conftest import Start
 
 PROGRESS = {"textDocument": {"inlineCompletion": {}}, "window": {"workDoneProgress": True}}
 

@@ -7,10 +7,10 @@ import os
 from typing import Any
 
 import pytest
-from conftest import Start
 from lsp_client import PATIENCE, Client
 from test_stress import framed, notification
 
+from tests.lsp.conftest import Start
 from tests.mutations import messages
 
 MUTANT, GOOD = "file:///project/mutant.py", "file:///project/good.py"

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Start
 from lsp_client import URI
 from tabspec_lsp.state.documents import Changed
 from tabspec_lsp.state.offers import Offers
@@ -25,6 +24,7 @@ from tabspec.replay.sessions.session import MarkEvent
 from tabspec.replay.sessions.session_file import read_session
 from tabspec.suggestion import Answer, Source, Suggestion
 from tabspec.text import Document, Edit
+from tests.lsp.conftest import Start
 
 
 def files(folder: Path) -> list[Path]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import Start
 from hypothesis import given
 from hypothesis import strategies as st
 from lsp_client import ROOT, Client
@@ -13,6 +12,7 @@ from tabspec_lsp.options import Options, ServerOptions, all_fields, snake_case, 
 from tabspec_lsp.settings_table import table
 
 from tabspec.config import EngineConfig, Policy
+from tests.lsp.conftest import Start
 
 CONFIGURABLE = {
     "textDocument": {"inlineCompletion": {}},
@@ -57,7 +57,7 @@ def test_names_in_camel_case() -> None:
 
 
 def test_the_table_in_the_documentation_is_that_of_the_code() -> None:
-    page = (ROOT / "docs" / "settings.md").read_text()
+    page = (ROOT / "docs" / "reference" / "settings.md").read_text()
     assert page == table()
     for item in all_fields():
         assert f"| `{item.name}` |" in page

@@ -8,9 +8,10 @@ import random
 from typing import Any
 
 import pytest
-from conftest import Start
 from lsp_client import PATIENCE, URI
 from test_documents import text_agrees, wire
+
+from tests.lsp.conftest import Start
 
 
 def framed(body: bytes, length: int | None = None) -> bytes:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Start
 from hypothesis import example, given
 from hypothesis import strategies as st
 from lsp_client import INLINE, ROOT
 from tabspec_lsp.options import USER_ONLY, Options, without_user_only
+
+from tests.lsp.conftest import Start
 
 PULLS = INLINE | {"workspace": {"configuration": True, "didChangeConfiguration": {"dynamicRegistration": True}}}
 MODEL = {"target": "abc\ndef\nghi\njkl\n"}

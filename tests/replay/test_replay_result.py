@@ -227,7 +227,7 @@ def test_what_cannot_be_read_is_told_in_one_line(text: str, says: str) -> None:
 
 def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
-    for name, says in (("none.json", "No such file"), ("binary.json", "not UTF-8"), (".", "directory")):
+    for name, says in (("none.json", "No such file"), ("binary.json", "not UTF-8"), (".", "no regular file")):
         with pytest.raises(InputError, match=says) as raised:
             load(tmp_path / name)
         assert str(tmp_path) in str(raised.value)

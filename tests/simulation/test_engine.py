@@ -767,7 +767,7 @@ def test_refusals_heard_after_their_documents_were_closed_are_bounded() -> None:
 
 @virtual
 async def test_taking_a_suggestion_that_replaces_a_closer_is_no_refusal() -> None:
-    model = ScriptedModel({"f(": "x) + g(y", "f(x) + g(y": "z"})
+    model = ScriptedModel({"f(": "x) + y", "f(x) + y": "z"})
     async with engine_on(model, policy="depth1") as engine:
         context = EditContext(Document(URI, "f()"), 2)
         answer = await engine.complete(context)
