@@ -118,7 +118,7 @@ def test_what_libraries_start(workspace: Path, marker: Path) -> None:
     entry = workspace.parent / "entry" / "program.py"
     entry.parent.mkdir()
     entry.write_text(
-        "from tabspec import processes\n"
+        "from tabspec.system import processes\n"
         "if __name__ == '__main__':\n"
         "    processes.guard()\n"
         "    import multiprocessing\n"
