@@ -36,6 +36,7 @@ INSTALL_SECONDS = 1200.0
 # The bolt in the status bar: the server runs, and VS Code knows whom to ask for suggestions.
 RUNNING = '.statusbar-item[id^="tabspec.tabspec"] .codicon-zap'
 
+_OF_MACHINE = ("tabspec.server.", "tabspec.model")
 SETTINGS = {
     # nothing that pops up, and nothing that asks a network
     "security.workspace.trust.enabled": False,
@@ -174,8 +175,14 @@ class Editor:
         lsp = [sys.executable, "-m", "tabspec_lsp.main", "--stdio", "--model", f"scripted:{folder / 'script.json'}"]
         settings.setdefault("tabspec.server.command", [sys.executable, str(HERE / "server_tee.py"), str(folder), *lsp])
         settings.setdefault("tabspec.server.environment", {"PYTHONPATH": PYTHONPATH})
+        # Which program and which model are settings of the machine's: VS Code takes them from no folder.
+        of_machine = {name: value for name, value in settings.items() if name.startswith(_OF_MACHINE)}
+        (server.folder / "data" / "Machine").mkdir(exist_ok=True)
+        (server.folder / "data" / "Machine" / "settings.json").write_text(json.dumps(of_machine))
         (folder / ".vscode").mkdir()
-        (folder / ".vscode" / "settings.json").write_text(json.dumps(settings))
+        (folder / ".vscode" / "settings.json").write_text(
+            json.dumps({name: settings[name] for name in settings.keys() - of_machine.keys()})
+        )
         payload = json.dumps([["openFile", f"vscode-remote://127.0.0.1:{server.port}{self.file}"]])
         server.open(f"http://127.0.0.1:{server.port}/?folder={quote(str(folder))}&payload={quote(payload)}")
         self.until("has", True, ".editor-instance .monaco-editor .view-lines", seconds=PAGE_SECONDS)
