@@ -97,10 +97,7 @@ def difference(before: str, after: str) -> Edit | None:
     if before == after:
         return None
     start = common_prefix(before, after)
-    most = min(len(before), len(after)) - start
-    tail = 0
-    while tail < most and before[len(before) - 1 - tail] == after[len(after) - 1 - tail]:
-        tail += 1
+    tail = _common_suffix(before, after, min(len(before), len(after)) - start)
     return Edit(start, len(before) - start - tail, after[start : len(after) - tail])
 
 
@@ -113,6 +110,18 @@ def common_prefix(a: Sequence[object], b: Sequence[object]) -> int:
     while low < high:
         middle = (low + high + 1) // 2
         if a[low:middle] == b[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _common_suffix(a: str, b: str, most: int) -> int:
+    """Length of the longest common suffix, at most ``most``; by bisection, as `common_prefix`."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        if a.endswith(b[len(b) - middle : len(b) - low], 0, len(a) - low):
             low = middle
         else:
             high = middle - 1

@@ -11,6 +11,7 @@ _COMMANDS = {
     "cache": (f"{_BENCHES}.cache:cache_command", "Look-ups in the completion cache."),
     "daemon": (f"{_BENCHES}.daemon:daemon_bench_command", "Many editors on one daemon."),
     "decode": (f"{_BENCHES}.decode:decode_command", "Decode steps and prefill, beside other decoders."),
+    "fit": (f"{_BENCHES}.fit:fit_command", "Fitting a suggestion to its place, in a long file."),
     "gpu": (f"{_BENCHES}.gpu:gpu_command", "Decode steps on a GPU, beside what the GPU could do."),
     "http": (f"{_BENCHES}.http:http_bench_command", "What a model server's client adds to the server's time."),
     "kv": (f"{_BENCHES}.decode:kv_command", "Continuing on kept keys and values, beside beginning anew."),

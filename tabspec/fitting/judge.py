@@ -91,7 +91,7 @@ class TreeReader:
 
     def __init__(self, tree: SyntaxTree, offset: int) -> None:
         self._tree, self._offset = tree, offset
-        self._trees: dict[Edit, SyntaxTree] = {}
+        self._trees: dict[str, SyntaxTree] = {tree.text: tree}  # by their texts: several edits lead to the same
         self.code = tree.opaque(offset) is None
 
     def errors(self, edit: Edit) -> int:
@@ -103,9 +103,10 @@ class TreeReader:
         return self._edited(edit).kinds(start, end)
 
     def _edited(self, edit: Edit) -> SyntaxTree:
-        if edit not in self._trees:
-            self._trees[edit] = self._tree.edited(edit) if edit.delete or edit.insert else self._tree
-        return self._trees[edit]
+        text = edit.apply(self._tree.text)
+        if text not in self._trees:
+            self._trees[text] = self._tree.edited(edit)
+        return self._trees[text]
 
 
 class LexerReader:

@@ -1,0 +1,81 @@
+"""`tabspec bench fit`: what it costs to fit a suggestion to its place, from keystroke to keystroke in a long file."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+import tabspec
+from tabspec.context import EditContext
+from tabspec.fitting.postprocess import postprocess
+from tabspec.suggestion import Finish, GeneratedText
+from tabspec.syntax.languages import grammar_of
+from tabspec.syntax.tree import SyntaxTree
+from tabspec.system.tables import print_table
+from tabspec.text import Document
+
+# What is typed at the place, a character at a time, and what a model says for the rest of it.
+_TYPED = "result = total(items, offset"
+_PLACES = {
+    "at a line's end": ("", ")"),
+    "before closers": (")]", ", 1)]"),
+    "half a text": ("", ", name="),
+    "several lines": ("", ",\n        1,\n    )\n    return result"),
+}
+
+
+@click.command("fit")
+@click.option("--lines", type=click.IntRange(10, 100_000), default=1000, show_default=True, help="Length of the file.")
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write the figures here.")
+def fit_command(lines: int, out: Path | None) -> None:
+    """Time post-processing for each keystroke of a line that is typed in the midst of a Python file."""
+    text = _python(lines)
+    results = {name: measure(text, rest, said) for name, (rest, said) in _PLACES.items()}
+    results["parsing the whole file"] = _times(lambda _: SyntaxTree.of("python", text), range(20))
+    rows = [[name, f"{found['p50']:.2f}", f"{found['p99']:.2f}"] for name, found in results.items()]
+    print_table(f"Fitting a suggestion, {lines:,} lines of Python, milliseconds", ["place", "p50", "p99"], rows)
+    if out:
+        made = {"format": "tabspec-bench-fit", "version": 1, "lines": lines, "results": results}
+        out.write_text(json.dumps(made, indent=1) + "\n")
+
+
+def measure(text: str, rest: str, said: str) -> dict[str, float]:
+    """Milliseconds a keystroke, p50 and p99: the file grows by a character each time, as under a user's hands."""
+    lines = text.splitlines(keepends=True)
+    above, below = "".join(lines[: len(lines) // 2]), "".join(lines[len(lines) // 2 :])
+    finish = Finish.CONFIDENCE if said.endswith("=") else Finish.END
+
+    def keystroke(count: int) -> None:
+        before = f"{above}def f(items, offset):\n    {_TYPED[:count]}"
+        context = EditContext(Document("file:///bench.py", f"{before}{rest}\n{below}", "python"), len(before))
+        postprocess(context, GeneratedText(_TYPED[count:] + said, finish))
+
+    keystroke(0)  # the file has just been opened: it is parsed as a whole once
+    return _times(keystroke, [*range(1, len(_TYPED) + 1)] * 4)
+
+
+def _times(call: Callable[[int], Any], arguments: Any) -> dict[str, float]:
+    taken = []
+    for each in arguments:
+        started = time.perf_counter()
+        call(each)
+        taken.append((time.perf_counter() - started) * 1e3)
+    cuts = statistics.quantiles(taken, n=100, method="inclusive")
+    return {"p50": round(cuts[49], 3), "p99": round(cuts[98], 3)}
+
+
+def _python(lines: int) -> str:
+    """So many lines of this package's own source, whole files one after another."""
+    found: list[str] = []
+    for path in sorted(Path(tabspec.__file__).parent.rglob("*.py")):
+        found += path.read_text("utf-8").splitlines()
+        if len(found) >= lines:
+            break
+    assert grammar_of(Document("file:///bench.py", "", "python"))
+    return "\n".join(found[:lines]) + "\n"
