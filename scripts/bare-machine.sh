@@ -51,6 +51,7 @@ if [ -n "${BARE_FOLDER:-}" ]; then
 else
     root=$(mktemp -d /var/tmp/tabspec-bare-XXXXXX) temporary=yes
 fi
+chmod 755 "$root" # it is the machine's "/", which every user may enter
 machine=
 finish() {
     [ -z "$machine" ] || kill -KILL "$machine" 2>/dev/null || true # and with it all that runs in the machine
