@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tabspec.errors import ModelError
 from tabspec.models.address import Address
 from tabspec.models.http.connection.wire import FIRST_EVENT_S
 from tabspec.models.http.detect import ServerInfo, ServerKind
@@ -131,6 +132,17 @@ def read(event: Json) -> StreamEvent:
     return StreamEvent(
         text if isinstance(text, str) else "", tokens, logprobs, prompt, reused, decoded, finish, _server_ms(event)
     )
+
+
+def speaks(event: Json, base: str) -> bool:
+    """Whether an event is of an answer in either API. Raises `ModelError` for a chat's."""
+    choices = event.get("choices")
+    if not isinstance(choices, list):
+        return "content" in event
+    first = choices[0] if choices else None
+    if isinstance(first, dict) and "text" not in first and ("delta" in first or "message" in first):
+        raise ModelError(f"{base} answers as a chat does: name a server that has /v1/completions, and a model for code")
+    return True
 
 
 def _finish(reason: Any) -> Finish | None:

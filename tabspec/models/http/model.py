@@ -19,12 +19,12 @@ from tabspec.calibration import Calibration
 from tabspec.errors import InputError, ModelError, ModelNotUsable, ModelUnavailable
 from tabspec.models.address import Address, Api, Switch, parse_address
 from tabspec.models.files.folder import ModelFolder
-from tabspec.models.http.apis import Ask, StreamEvent, completions, infill, read
+from tabspec.models.http.apis import Ask, StreamEvent, completions, infill, read, speaks
 from tabspec.models.http.begin import first_tokens, ranked, read_beginnings
 from tabspec.models.http.cluster_client import answer, ask_cluster
 from tabspec.models.http.connection.key import Key, key_for
 from tabspec.models.http.connection.pace import Backoff
-from tabspec.models.http.connection.wire import Busy, Refused, TooLong, Wire, as_bytes
+from tabspec.models.http.connection.wire import DONE, Busy, Refused, TooLong, Wire, as_bytes
 from tabspec.models.http.detect import USUAL_CONTEXT, USUAL_SLOTS, ServerInfo, ServerKind, detect
 from tabspec.models.http.exact import exact, first_ask
 from tabspec.models.http.forms import TokenPrompts, format_of, text_prompt
@@ -310,8 +310,12 @@ class HttpModel:
         return without_marks(self._raw_pieces(ask), grammar, written)
 
     async def _raw_pieces(self, ask: Ask) -> AsyncGenerator[StreamEvent, None]:
+        seen = False  # of an answer in this dialect: without any, the end says nothing
         async with aclosing(self._events(ask)) as events:
             async for event in events:
+                if event is DONE and not seen:
+                    return
+                seen = seen or speaks(event, self.address.base)
                 piece = read(event)
                 self.server_ms = piece.server_ms if piece.server_ms is not None else self.server_ms
                 if not piece.text and not self._marks.isdisjoint(piece.tokens):

@@ -140,7 +140,7 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
         Mutant(
             "no deadline for the head of an answer",
             _HTTP + "connection.wire:Wire._send",
-            "asyncio.timeout(FIRST_EVENT_S)",
+            "asyncio.timeout(patience)",
             "asyncio.timeout(None)",
         ),
     ),
