@@ -15,8 +15,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import tabspec
-
 FOLDER = Path(sys.executable).anchor or os.sep
 """Where children run: it is always there, and only an administrator can put a file into it."""
 
@@ -36,7 +34,7 @@ NAMES_CODE = frozenset(
 """Variables whose value Python runs, or looks for code in. PYTHONUSERBASE is none of them: tabspec itself may be
 installed there."""
 # The folder that tabspec was imported from.
-_OWN_FOLDER = str(Path(tabspec.__file__).resolve().parent.parent)
+_OWN_FOLDER = str(Path(__file__).resolve().parents[2])
 
 
 def python(module: str, *arguments: str) -> list[str]:

@@ -77,6 +77,7 @@ def test_so_is_every_one_of_a_longer_part(pair: Pair, name: str, think_ms: float
 
 @pytest.mark.slow
 @pytest.mark.nightly
+@pytest.mark.timeout(3600)  # 725 edits, each answer computed once more
 @pytest.mark.parametrize("name", WHOLE)
 def test_so_is_every_one_of_a_whole_session(compiled: Pair, name: str) -> None:
     tally = replayed(compiled, name, 300, None)
