@@ -8,9 +8,8 @@ OUT := build
 TOOLS := .tools
 NODE := $(TOOLS)/node
 
-# tests/conftest.py has which tests are run by the same process, and in which order.
-BY_FILES := --dist loadscope --no-loadscope-reorder
-TWO_AT_A_TIME := -n 2 $(BY_FILES)
+# Two processes; tests/conftest.py has which tests are run by the same one, and in which order.
+TWO_AT_A_TIME := -n 2 --dist loadscope --no-loadscope-reorder
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -30,10 +29,9 @@ demo: venv  ## two sessions, a slow model and a fast one, four policies; table, 
 results: venv  ## make docs/benchmarks from the results in docs/benchmarks/data
 	$(PYTHON) scripts/make_results.py
 
-# Three processes for two cores: editors and servers are waited for a quarter of the time.
 test: dev  ## all tests but the nightly ones, with real editors
 	@mkdir -p $(OUT) $(TOOLS)
-	@scripts/beside.sh $(OUT)/tools.log $(MAKE) --silent --jobs 2 tools -- $(PYTHON) -m pytest -n 3 $(BY_FILES)
+	@scripts/beside.sh $(OUT)/tools.log $(MAKE) --silent --jobs 2 tools -- $(PYTHON) -m pytest $(TWO_AT_A_TIME)
 
 test-fast: dev  ## the fast tests: about a minute on two cores
 	$(PYTHON) -m pytest $(TWO_AT_A_TIME) -m "not slow and not editors and not nightly" -x -q

@@ -92,6 +92,8 @@ def _unsure(text: str, fenced: bool) -> int:
     """How many characters at the end of ``text`` may be the beginning of a mark or a fence."""
     for size in range(min(_LONGEST - 1, len(text)), 0, -1):
         end = text[len(text) - size :]
-        if any(mark.startswith(end) for mark in (*CURSOR, *MARKS)) or (not fenced and "\n```".startswith(end)):
+        if any(mark.startswith(end) for mark in (*CURSOR, *MARKS)) or (
+            not fenced and ("\n```".startswith(end) or "```".startswith(end))
+        ):
             return size
     return 0
