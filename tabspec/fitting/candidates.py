@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tabspec.fitting.brackets import CLOSERS, unmatched
+from tabspec.fitting.brackets import unmatched
 
 # Characters that close something in one language or another, or end a statement: what an editor may have put after the
 # cursor by itself.
@@ -139,8 +139,3 @@ def _without_lines_below(text: str, rest: str, below: list[str]) -> str | None:
         if tail and tail == below[: len(tail)]:
             return "\n".join(lines[:keep])
     return None
-
-
-def closes_outer(text: str) -> bool:
-    """Whether ``text`` has a closing bracket that it has not opened itself."""
-    return any(char in CLOSERS for char in text) and bool(unmatched(text)[0])

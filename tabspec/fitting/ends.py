@@ -48,11 +48,6 @@ def whole(text: str, *, opaque: bool = False, mid_word: bool = False, mark_is_qu
     return ""
 
 
-def is_whole(text: str, *, opaque: bool = False, mid_word: bool = False, mark_is_quote: bool = True) -> bool:
-    """Whether ``text`` ends where a person could stop."""
-    return bool(text) and whole(text, opaque=opaque, mid_word=mid_word, mark_is_quote=mark_is_quote) == text.rstrip()
-
-
 def _open_quote(text: str, opaque: bool, mark_is_quote: bool) -> int | None:
     """Where the string begins that ``text`` opens and does not close. What an opaque text begins in is not its own."""
     quote, start, i = "", 0, 0
