@@ -40,6 +40,11 @@ class Step:
         """The change of the document after it that takes it back."""
         return Edit(self.offset, len(self.new), self.old)
 
+    @property
+    def chars(self) -> int:
+        """Characters of both texts."""
+        return len(self.old) + len(self.new)
+
     @cached_property
     def old_lines(self) -> tuple[str, ...]:
         """The lines before, without their line ends."""
