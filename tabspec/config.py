@@ -21,8 +21,8 @@ class Policy(StrEnum):
     CACHE = "cache"  # completion cache with type-through, no speculation
     DEPTH1 = "depth1"  # and one accept ahead, as llama.vim, llama.vscode and Copilot do
     CHAIN = "chain"  # and `depth` accepts ahead
-    TREE = "tree"  # and what else the user may do next: accept and press Enter, accept a line, press Enter
-    ADAPTIVE = "adaptive"  # of the tree, what is worth its cost
+    TREE = "tree"  # and a suggestion where the cursor rests; `tabspec replay` also asks for Enter and for single lines
+    ADAPTIVE = "adaptive"  # of the chain, what is worth its cost, at the best moment
 
 
 class DaemonMode(StrEnum):

@@ -9,12 +9,9 @@ from tabspec.context import EditContext
 from tabspec.engine.prompt_state import base_name
 from tabspec.models.protocol import RelatedText
 from tabspec.prompt.pieces import Piece, pieces
-from tabspec.prompt.related import LONGEST_PIECE, Pieces, asked_with
+from tabspec.prompt.related import LONGEST_PIECE, MOST_CHARS, Pieces, asked_with
 from tabspec.prompt.window import Window
 from tabspec.text import Document
-
-# Longer ones are data, and would take long to be taken apart (16 ms for this many characters).
-MOST_CHARS = 400_000
 
 
 class Neighbours:

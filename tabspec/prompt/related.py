@@ -15,6 +15,8 @@ from functools import cached_property
 from tabspec.prompt.pieces import Piece, names
 from tabspec.prompt.window import Window, WindowSize
 
+# Characters of the longest document that is divided: longer ones are data, and dividing this many takes 16 ms.
+MOST_CHARS = 400_000
 # Characters of the longest piece: a definition of 25 lines. Longer texts leave too little room for the window.
 LONGEST_PIECE = 900
 # Two pieces of a thousand characters say more than five of a few lines.

@@ -192,8 +192,8 @@ MUTANTS = (
     ),
     Mutant(
         "asked again and again",
-        "engine.speculation.speculator:Speculator.look",
-        "mark not in screen.asked and",
+        "engine.speculation.speculator:Speculator._plan",
+        "depth > screen.asked and",
         "",
     ),
     Mutant(

@@ -72,7 +72,3 @@ class Price:
             if (worth := saved - self.economy * self._share * vain) > best:
                 best, at = worth, start
         return at
-
-    def worth(self, probability: float) -> bool:
-        """Whether to ask for what comes with this ``probability``, at a moment that nothing is known of."""
-        return probability > self.economy * self._share * (1 - probability)

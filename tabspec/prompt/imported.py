@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from tabspec.engine.neighbours import MOST_CHARS
 from tabspec.ignore import path_of
 from tabspec.prompt.imports import imported
-from tabspec.regular import read_regular
+from tabspec.prompt.related import MOST_CHARS
+from tabspec.system.regular import read_regular
 from tabspec.text import Document
 
 # More are not read: a file that imports fifty others is about none of them.
