@@ -73,6 +73,19 @@ class History:
         gone = Counter(_content(step) for step in self.settled) - left
         return tuple(step for step in self.settled if step.accepted and gone[_content(step)])
 
+    @property
+    def time(self) -> float:
+        """When the last change was made; 0 where that is not known."""
+        return self.moment.time if self.moment else self.growing.time if self.growing else 0.0
+
+    def typing_at(self, document: Document, offset: int) -> bool:
+        """Whether the last change was to type at a word that ends at ``offset``, and may go on."""
+        growing = self._now.growing
+        last = self.steps[-1] if self.steps else None
+        if growing is None or last is None or last.uri != document.uri or growing.offset != offset:
+            return False
+        return _is_word(document.text[max(offset - 1, 0) : offset])
+
     def of(self, uri: str) -> tuple[Step, ...]:
         """The steps of one document."""
         return tuple(step for step in self.steps if step.uri == uri)
@@ -163,7 +176,7 @@ def _content(step: Step) -> tuple[str, str, str]:
 
 
 def _is_word(char: str) -> bool:
-    return char.isalnum() or char == "_"
+    return char == "_" or char.isalnum()
 
 
 def _open_after(moment: Moment) -> _Open | None:
