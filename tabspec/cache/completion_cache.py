@@ -16,6 +16,7 @@ from cachetools import TTLCache
 
 from tabspec.cache.digests import digest, prefix_digests
 from tabspec.context import EditContext
+from tabspec.edits.edit import ProposedEdit
 from tabspec.suggestion import GeneratedText
 
 
@@ -44,7 +45,8 @@ class Entry:
 
     ``kind`` tells as what future it was asked ahead ("" for a request's own), ``tokens`` how many tokens were decoded
     before anybody waited for it, ``served`` how many requests it has answered. A ``settled`` text ends where the rest
-    would be cut off at that state, and may be no more than a beginning at another.
+    would be cut off at that state, and may be no more than a beginning at another. An entry of next edits holds a chain
+    of ``edits`` in place of a text.
     """
 
     generated: GeneratedText
@@ -52,6 +54,7 @@ class Entry:
     tokens: int = 0
     served: int = 0
     settled: bool = False
+    edits: tuple[ProposedEdit, ...] = ()
 
     @property
     def speculated(self) -> bool:
@@ -62,7 +65,8 @@ class Entry:
         """Memory that it takes: what its text and token lists hold, and for the rest about 900 bytes (tracemalloc,
         CPython 3.11: key, place, links of the LRU list, index)."""
         text = self.generated
-        return 900 + sys.getsizeof(text.text) + 40 * (len(text.ends) + len(text.logprobs))
+        edits = sum(500 + sys.getsizeof(edit.change.insert) for edit in self.edits)  # 500: two objects and their fields
+        return 900 + sys.getsizeof(text.text) + 40 * (len(text.ends) + len(text.logprobs)) + edits
 
 
 class Hit(NamedTuple):

@@ -23,6 +23,12 @@ def reward(probability: float) -> float:
     return ACCEPTED * probability + REFUSED * (1 - probability)
 
 
+def effort(change: Edit, moves: bool) -> int:
+    """The keys that a person presses to make ``change``: one a character, one to delete what was there, and one to move
+    the cursor there if it ``moves``."""
+    return len(change.insert) + (change.delete > 0) + moves
+
+
 @dataclass(frozen=True, slots=True)
 class _Refusal:
     """A change that is not wanted on the line that begins at ``offset``."""
@@ -69,7 +75,9 @@ class Refusals:
         return step is not None and _refusal(step) in self.kept
 
     def _with(self, step: Step | None) -> Refusals:
-        return self if step is None else Refusals((*self.kept, _refusal(step))[-_MOST_REFUSALS:])
+        if step is None or _refusal(step) in self.kept:
+            return self
+        return Refusals((*self.kept, _refusal(step))[-_MOST_REFUSALS:])
 
 
 def _refusal(step: Step) -> _Refusal:

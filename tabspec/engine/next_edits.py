@@ -1,0 +1,179 @@
+"""Next edits in the engine: which one is offered at a state, and whether it or the completion at the cursor is.
+
+A chain is kept in the completion cache under its document, cursor and history, as completions are. Whether a chain
+was computed at a request or before one never changes what is offered: proposals depend on the state alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Protocol
+
+from tabspec.cache.completion_cache import CompletionCache, Entry
+from tabspec.context import EditContext
+from tabspec.edits.chain import at_once
+from tabspec.edits.edit import ProposedEdit
+from tabspec.edits.gate import Refusals, effort, is_shown
+from tabspec.edits.proposals.propose import propose
+from tabspec.engine.requests import Request
+from tabspec.suggestion import Answer, Finish, GeneratedText, Reason, Source, Suggestion
+from tabspec.text import Document, difference
+
+# An edit that comes next more likely than not leaves less than one half for everything else: it is shown without
+# asking the model for a completion.
+SURE = 0.5
+# Within a word letters follow each other after 0.1 s (median of the recorded session vscode-ts-customized-tests). Five
+# times that without a letter: the word is finished.
+WORD_PAUSE_S = 0.5
+AHEAD = "edit"
+"""The kind of cache entries that were computed ahead."""
+
+Complete = Callable[[Request], Awaitable[Answer]]
+_NOTHING = GeneratedText("", Finish.END)
+
+
+class Timer(Protocol):
+    """A call that is due later."""
+
+    def cancel(self) -> object: ...
+
+
+class NextEdits:
+    """Offers next edits. ``later`` calls a function after some seconds, ``depth`` is how many accepts ahead chains are
+    computed; without ``caching`` they are computed at each request."""
+
+    def __init__(
+        self, cache: CompletionCache, caching: bool, depth: int, later: Callable[[float, Callable[[], None]], Timer]
+    ) -> None:
+        self._cache, self._caching, self._depth, self._later = cache, caching, depth, later
+        self._refusals = Refusals()
+        self._documents: dict[str, Document] = {}  # as the refusals know them
+
+    async def answer(self, request: Request, enter: Callable[[Request], None], complete: Complete) -> Answer:
+        """Answer a request with the edit, or with what ``complete`` answers. ``enter`` makes it the document's request.
+
+        While a word is being typed its completion comes first, and an edit only after a pause.
+        """
+        context = request.context
+        edit = self.first(context)
+        if edit is None:
+            return await complete(request)
+        typing = context.history is not None and context.history.typing_at(context.document, context.offset)
+        if edit.probability >= SURE and not typing:
+            enter(request)
+            return self._served(context, edit)
+        answer = await complete(request)
+        if answer.reason in (Reason.SUPERSEDED, Reason.CANCELLED, Reason.EXCLUDED):
+            return answer
+        if answer.suggestion is not None and (typing or worth(answer.suggestion) >= _worth(edit, context)):
+            return answer
+        if typing:
+            await self._pause(request)
+            if request.superseded:
+                return Answer(Source.NONE, reason=Reason.SUPERSEDED)
+        return self._served(context, edit)
+
+    async def _pause(self, request: Request) -> None:
+        """Wait until the word is finished, or the request superseded."""
+        over: list[bool] = []
+
+        def end() -> None:
+            over.append(True)
+            request.wake()
+
+        timer = self._later(WORD_PAUSE_S, end)
+        try:
+            while not (over or request.superseded):
+                await request.change()
+        finally:
+            timer.cancel()
+
+    def known(self, context: EditContext, completion: Suggestion | Reason | None) -> Suggestion | Reason | None:
+        """What `answer` would be, where ``completion`` is what is known of the completion (None: nothing)."""
+        edit = self.first(context, AHEAD)
+        if edit is None:
+            return completion
+        typing = context.history is not None and context.history.typing_at(context.document, context.offset)
+        if edit.probability >= SURE and not typing:
+            return Suggestion.of(edit)
+        if completion is None:
+            return None
+        if isinstance(completion, Suggestion) and (typing or worth(completion) >= _worth(edit, context)):
+            return completion
+        return Suggestion.of(edit)
+
+    def first(self, context: EditContext, kind: str = "") -> ProposedEdit | None:
+        """The edit to offer at ``context``, if there is one. ``kind`` is that of the cache entry, if one is made."""
+        history = context.history
+        if history is None or not history.steps:
+            return None
+        cursor = context.uri, context.offset
+        for edit in at_once(self._chain(context, kind), context.uri):
+            if is_shown(edit, context.document, cursor, history, self._refusals):
+                return edit
+        return None
+
+    def fill(self, context: EditContext, suggestion: Suggestion) -> None:
+        """An edit is on the screen: compute what follows it, as deep as is asked ahead."""
+        for _ in range(self._depth if self._caching else 0):
+            context = context.after_accept(suggestion)
+            edit = self.first(context, AHEAD)
+            if edit is None:
+                return
+            suggestion = Suggestion.of(edit)
+
+    def refused(self, context: EditContext, edit: ProposedEdit) -> None:
+        """The user refused this edit: it does not come back in that place."""
+        self.changed(context)
+        self._refusals = self._refusals.refused(edit, context.document)
+        self._documents[context.uri] = context.document
+
+    def changed(self, context: EditContext) -> None:
+        """The document or its history has changed: refusals move along, and undone edits count as refused."""
+        before = self._documents.get(context.uri)
+        if before is not None and before.text != context.document.text:
+            change = difference(before.text, context.document.text)
+            self._refusals = self._refusals.changed(context.uri, [change] if change else [])
+            self._documents[context.uri] = context.document
+        if context.history is not None and context.history.undone:
+            self._refusals = self._refusals.undone(context.history)
+            self._documents[context.uri] = context.document
+
+    def closed(self, uri: str) -> None:
+        """The document is closed."""
+        self._refusals = self._refusals.closed(uri)
+        self._documents.pop(uri, None)
+
+    def _chain(self, context: EditContext, kind: str) -> tuple[ProposedEdit, ...]:
+        history = context.history
+        assert history is not None
+        scope = (AHEAD, context.document.language, history.digest)
+        hit = self._cache.lookup(context, scope) if self._caching else None
+        if hit is not None:
+            return hit.entry.edits
+        chain = propose(context.document, context.offset, history.steps)
+        if self._caching:
+            self._cache.put(context, scope, Entry(_NOTHING, kind, edits=chain))
+        return chain
+
+    def _served(self, context: EditContext, edit: ProposedEdit) -> Answer:
+        """The answer with ``edit``. Computing one takes no time that is worth counting: no model is asked."""
+        source = Source.EXACT
+        history = context.history
+        if self._caching and history is not None:
+            hit = self._cache.lookup(context, (AHEAD, context.document.language, history.digest))
+            if hit is not None:
+                source = Source.SPECULATED if hit.entry.speculated and not hit.entry.served else Source.EXACT
+                hit.entry.served += 1
+        return Answer(source, (Suggestion.of(replace(edit, position=0, parent=0)),), cached=self._caching)
+
+
+def worth(completion: Suggestion) -> float:
+    """Expected keys that a completion saves. Where the model gives no probability, one half."""
+    probability = 0.5 if completion.probability is None else completion.probability
+    return probability * len(completion.text)
+
+
+def _worth(edit: ProposedEdit, context: EditContext) -> float:
+    return edit.probability * effort(edit.change, edit.change.offset != context.offset)
