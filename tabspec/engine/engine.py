@@ -72,7 +72,7 @@ class CompletionEngine:
         )
         stop = StopRule(config.max_lines, config.max_tokens, *config.doubt)
         self._offering = Offering(self.completion_cache, model, steps, config.min_probability, self.stats)
-        self._scheduler = Scheduler(model, stop, lambda each: self._generations.review(each), self._ended, slots)
+        self._scheduler = Scheduler(model, stop, self._wrote, self._ended, slots)
         self._generations = InFlight(self._scheduler, self._caching)
         self._price = Price(config.economy)
         self._speculator = speculator(config, self._price, loop, self._known, self._speculate, acceptance)
@@ -299,6 +299,9 @@ class CompletionEngine:
         generation = Generation(question, foreground=True)
         self._scheduler.submit(generation)
         return generation
+
+    def _wrote(self, generation: Generation) -> None:
+        self._generations.review(generation)  # its text may contradict what the user has typed
 
     def _ended(self, generation: Generation) -> None:
         """A generation has ended: count it, store its text, and let the speculator plan again."""
