@@ -1,4 +1,4 @@
-"""The edit context: one document snapshot and a cursor, and the pure functions that give its futures."""
+"""The edit context: a document snapshot and a cursor, and pure functions for the states that follow it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class EditContext:
 
     @cached_property
     def suffix(self) -> str:
-        """Text behind the cursor."""
+        """Text after the cursor."""
         return self.document.text[self.offset :]
 
     @property
@@ -58,21 +58,21 @@ class EditContext:
         return Edit(self.offset - before, before + after, suggestion.text)
 
     def after_accept(self, suggestion: Suggestion) -> EditContext:
-        """The future in which the user accepts ``suggestion``: cursor after the inserted text, or where a next edit
+        """The state after the user accepts ``suggestion``: the cursor is after the inserted text, or where a next edit
         puts it."""
         cursor = None if suggestion.edit is None else suggestion.edit.cursor
         return self._after(self.edit_for(suggestion), cursor, accepted=True)
 
     def after_accept_word(self, suggestion: Suggestion) -> EditContext:
-        """The future in which the user accepts the first word of ``suggestion``."""
+        """The state after the user accepts the first word of ``suggestion``."""
         return self.after_accept(suggestion.first_word())
 
     def after_accept_line(self, suggestion: Suggestion) -> EditContext:
-        """The future in which the user accepts the first line of ``suggestion``."""
+        """The state after the user accepts the first line of ``suggestion``."""
         return self.after_accept(suggestion.first_line())
 
     def after_typing(self, typed: str) -> EditContext:
-        """The future in which the user types ``typed`` at the cursor."""
+        """The state after the user types ``typed`` at the cursor."""
         return self._after(Edit(self.offset, 0, typed))
 
     def _after(self, edit: Edit, cursor: int | None = None, accepted: bool = False) -> EditContext:
