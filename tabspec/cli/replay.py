@@ -88,6 +88,11 @@ from tabspec.replay.users.user import User
     type=click.FloatRange(0, 1),
     help="What speculation costs (`adaptive`); may be given several times.",
 )
+@click.option(
+    "--edits/--no-edits",
+    default=None,
+    help="Offer next edits, too, and measure the effort that Tab saves; --no-edits measures it without them.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of whatever is random.")
 @click.option("--limit", type=click.IntRange(1), default=None, help="Replay the first N recorded edits only.")
 @with_users
@@ -105,6 +110,7 @@ def replay_command(
     latencies: tuple[str, ...],
     depth: int | None,
     economies: tuple[float, ...],
+    edits: bool | None,
     seed: int,
     limit: int | None,
     json_out: Path | None,
@@ -124,7 +130,7 @@ def replay_command(
     recorded = model == "recorded"
     if recorded and "measured" in latencies:
         raise InputError("--latency measured: a recorded assistant computes nothing; give milliseconds, or nothing")
-    given: dict[str, Any] = {"depth": depth}
+    given: dict[str, Any] = {"depth": depth, "edits": edits}
     # A recorded assistant ended its suggestions itself: no rule of ours cuts them.
     limits = {"max_lines": 64, "max_tokens": 1024} if recorded else {}
     chosen = limits | {name: value for name, value in given.items() if value is not None}
@@ -139,6 +145,7 @@ def replay_command(
         git_commit=git_commit(),
         machine=machine(),
         command=shlex.join(["tabspec", *sys.argv[1:]]),
+        measured=edits is not None,
     )
     settings = list(_settings(base, policies, economies, chosen, USUAL_POLICIES if crowd["users"] else ("adaptive",)))
     if crowd["users"]:

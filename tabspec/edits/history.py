@@ -27,6 +27,10 @@ MOST_STEPS = 64
 MOST_CHARS = 32_768
 
 
+# Longer identifiers are not typed at one go.
+_LONGEST_WORD = 64
+
+
 @dataclass(frozen=True, slots=True)
 class _Open:
     """The last step, while it can grow: when and where its last change ended, and on which line."""
@@ -79,12 +83,13 @@ class History:
         return self.moment.time if self.moment else self.growing.time if self.growing else 0.0
 
     def typing_at(self, document: Document, offset: int) -> bool:
-        """Whether the last change was to type at a word that ends at ``offset``, and may go on."""
+        """Whether the last change was made in a word that ends at ``offset``, which may go on."""
         growing = self._now.growing
         last = self.steps[-1] if self.steps else None
-        if growing is None or last is None or last.uri != document.uri or growing.offset != offset:
+        if growing is None or last is None or last.uri != document.uri or growing.offset > offset:
             return False
-        return _is_word(document.text[max(offset - 1, 0) : offset])
+        start = min(growing.offset, max(offset - 1, 0))
+        return offset - start <= _LONGEST_WORD and all(map(_is_word, document.text[start:offset]))
 
     def of(self, uri: str) -> tuple[Step, ...]:
         """The steps of one document."""

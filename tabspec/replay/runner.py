@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 
 from tabspec.config import EngineConfig
 from tabspec.context import EditContext
+from tabspec.edits.history import EMPTY
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.speculation.speculator import Speculator
 from tabspec.models.protocol import Model
+from tabspec.replay.results.edits import EditResult, Effort, by_depth
 from tabspec.replay.results.result import (
     PERFECT,
     TEXT_CHARS,
@@ -61,6 +63,8 @@ class Setting:
     machine: str = ""
     command: str = ""
     slots: int = 1
+    measured: bool = False
+    """Whether effort and the depth of Tabs go into the result."""
 
 
 async def replay(
@@ -85,7 +89,7 @@ async def replay(
     engine = CompletionEngine(
         model, setting.config, slots=setting.slots, acceptance=acceptance, speculator=setting.speculator
     )
-    stage = _Stage(player, engine, check, knows)
+    stage = _Stage(player, engine, check, knows, setting.measured)
     interrupted = False
     try:
         while await stage.step():
@@ -112,13 +116,24 @@ def first_edits(session: Session, limit: int | None) -> Session:
 class _Stage:
     """The editor's part: performs the user's steps, asks the engine after each, shows the answers."""
 
-    def __init__(self, player: Player, engine: CompletionEngine, check: Check | None, knows: Knows | None) -> None:
+    def __init__(
+        self,
+        player: Player,
+        engine: CompletionEngine,
+        check: Check | None,
+        knows: Knows | None,
+        measured: bool = False,
+    ) -> None:
         self.player, self.engine, self._check, self._knows = player, engine, check, knows
+        self._measured = measured
         self.records: list[RequestRecord] = []
         self.samples: list[CacheSample] = []
         self.stale = 0
         self.failures: Counter[str] = Counter()  # what models that failed said
         self.rejected = 0
+        self.edits = EditResult()
+        self._history = EMPTY if engine.config.edits else None
+        self._row = 0  # Tabs in a row
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         self._asked: _PendingRequest | None = None  # the request under way
@@ -128,6 +143,11 @@ class _Stage:
     @property
     def now(self) -> float:
         return self._loop.time() - self._began
+
+    @property
+    def context(self) -> EditContext:
+        """The user's document and cursor, with the edit history if one is kept."""
+        return replace(self.player.context, history=self._history)
 
     async def step(self) -> bool:
         """Wait for the user's next step or the engine's next answer, and do what follows. False at the end."""
@@ -153,41 +173,80 @@ class _Stage:
         self._sample()
 
     def _perform(self, step: UserStep) -> None:
-        before, shown = self.player.context, self._shown
-        self.player.perform(max(self.now, step.time))
-        context, self._shown = self.player.context, None
+        before, shown = self.context, self._shown
+        step = self.player.perform(max(self.now, step.time))
         tab = step.kind is StepKind.ACCEPT
+        self._remember(before, step, tab)
+        context, self._shown = self.context, None
+        self._row = self._row + 1 if tab else 0
         if shown is not None:
             assert shown.suggestion is not None
-            if tab:
-                self.engine.accepted(before, shown.suggestion)
-                self.records[shown.number] = replace(self.records[shown.number], accepted=True)
-            else:
-                typed = context.typed_since(before)
-                self.rejected += typed is None or not shown.suggestion.text.startswith(typed)
+            self._taken(before, shown, tab)
         self._asked = None
         if step.kind is StepKind.SELECT:
             self.engine.rested(context)
+            if suggestion := self.engine.next_edit(context):
+                self._show_at_rest(context, suggestion)
         else:
             self._ask(context, tab)
+
+    def _remember(self, before: EditContext, step: UserStep, tab: bool) -> None:
+        """Keep the edit history."""
+        if self._history is None:
+            return
+        after = self.player.document
+        self._history = self._history.changed(before.document, step.edits, after, self.now, accepted=tab)
+        if step.edits:
+            self.edits = replace(self.edits, reverted=self.edits.reverted + len(self._history.undone))
+
+    def _taken(self, before: EditContext, shown: _PendingRequest, tab: bool) -> None:
+        """What was shown is gone: tell the engine what became of it."""
+        suggestion = shown.suggestion
+        assert suggestion is not None
+        record = self.records[shown.number]
+        if tab:
+            self.engine.accepted(before, suggestion)
+            self.records[shown.number] = replace(record, accepted=True)
+            if suggestion.edit:
+                accepted, jumps = self.edits.accepted + 1, self.edits.jumps + record.jump
+                self.edits = replace(self.edits, accepted=accepted, jumps=jumps)
+        elif suggestion.edit is None:
+            typed = self.player.context.typed_since(before)
+            self.rejected += typed is None or not suggestion.text.startswith(typed)
+        elif not shown.wanted:
+            self.engine.rejected(before, suggestion)
+            self.rejected += 1
+            self.edits = replace(self.edits, refused=self.edits.refused + 1)
 
     def _ask(self, context: EditContext, tab: bool) -> None:
         number = len(self.records)
         position = context.document.position(context.offset)
-        self.records.append(RequestRecord(self.now, 0.0, Source.NONE, tab=tab, line=position.line + 1))
+        depth = self._row if self._measured else 0
+        self.records.append(RequestRecord(self.now, 0.0, Source.NONE, tab=tab, line=position.line + 1, depth=depth))
         asked = _PendingRequest(number, context)
         asked.task = asyncio.create_task(self._answer(asked))
         self._asked = asked
         self._asking.add(asked.task)
         asked.task.add_done_callback(self._asking.discard)
 
+    def _show_at_rest(self, context: EditContext, suggestion: Suggestion) -> None:
+        """A next edit where the cursor was put: it is there at once."""
+        shown = _PendingRequest(len(self.records), context)
+        shown.suggestion = suggestion
+        record = RequestRecord(self.now, 0.0, Source.NONE, line=context.document.position(context.offset).line + 1)
+        answer = Answer(Source.EXACT, (suggestion,), cached=True)
+        self.records.append(_record(record, answer, True, context))
+        self._put_on_screen(shown)
+
     async def _answer(self, asked: _PendingRequest) -> None:
         answer = await self.engine.complete(asked.context)
         asked.suggestion = answer.suggestion
+        if self._history is not None and (answer.suggestion is None or answer.suggestion.edit is None):
+            self.edits = replace(self.edits, quiet=self.edits.quiet + 1)
         if answer.reason in (Reason.FAILED, Reason.UNAVAILABLE):
             self.failures[answer.detail] += 1
         known = self._knows is None or self._knows(asked.context)
-        self.records[asked.number] = _record(self.records[asked.number], answer, known)
+        self.records[asked.number] = _record(self.records[asked.number], answer, known, asked.context)
         self._sample()
 
     async def _show(self, asked: _PendingRequest) -> None:
@@ -199,13 +258,22 @@ class _Stage:
             self.player.withdraw()
             return
         fresh = asked.context.same_place(self.player.context)
-        if not fresh or (self._check is not None and not await self._check(asked.context, suggestion)):
+        check = self._check if suggestion.edit is None else None
+        if not fresh or (check is not None and not await check(asked.context, suggestion)):
             self.stale += 1
         if fresh:
-            self._shown = asked
-            self.records[asked.number] = replace(self.records[asked.number], shown=True)
-            self.engine.shown(asked.context, suggestion)
-            self.player.offer(suggestion, self.now)
+            self._put_on_screen(asked)
+
+    def _put_on_screen(self, asked: _PendingRequest) -> None:
+        suggestion = asked.suggestion
+        assert suggestion is not None
+        self._shown = asked
+        self.records[asked.number] = replace(self.records[asked.number], shown=True)
+        if suggestion.edit:
+            asked.wanted = self.player.makes(suggestion)
+            self.edits = replace(self.edits, shown=self.edits.shown + 1)
+        self.engine.shown(asked.context, suggestion)
+        self.player.offer(suggestion, self.now)
 
     def _sample(self) -> None:
         cache = self.engine.completion_cache
@@ -224,10 +292,12 @@ class _PendingRequest:
     def __init__(self, number: int, context: EditContext) -> None:
         self.number, self.context = number, context
         self.suggestion: Suggestion | None = None
+        self.wanted = False  # the recording makes the next edit that is shown
 
 
-def _record(asked: RequestRecord, answer: Answer, known: bool) -> RequestRecord:
+def _record(asked: RequestRecord, answer: Answer, known: bool, context: EditContext) -> RequestRecord:
     suggestion = answer.suggestion
+    edit = suggestion.edit if suggestion else None
     miss = answer.miss
     if asked.tab and suggestion is None and not answer.cached:
         nothing = answer.reason in (Reason.EMPTY, Reason.WITHHELD, Reason.REJECTED)
@@ -243,6 +313,8 @@ def _record(asked: RequestRecord, answer: Answer, known: bool) -> RequestRecord:
         text=suggestion.text[:TEXT_CHARS] if suggestion else "",
         miss=miss and miss.value,
         cached=answer.cached,
+        edit=edit.source.value if edit else None,
+        jump=edit is not None and not edit.change.offset <= context.offset <= edit.change.offset + edit.change.delete,
     )
 
 
@@ -305,5 +377,8 @@ def _run(session: Session, model: Model, setting: Setting, stage: _Stage, interr
         notes=tuple(notes),
         cache_over_time=tuple(stage.samples),
         timeline=tuple(stage.records),
+        edits=stage.edits if setting.config.edits else None,
+        effort=Effort(player.keys, player.saved_keys) if setting.measured else None,
+        by_depth=by_depth(stage.records),
         **aggregates(stage.records),
     )

@@ -15,10 +15,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, TypedDict, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypedDict, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from tabspec.errors import InputError
 from tabspec.replay.bounded import MAX_FILE_BYTES, MAX_VALUES, values_in
+from tabspec.replay.results.edits import DepthResult, EditResult, Effort, by_depth
 from tabspec.replay.results.shared import Shared
 from tabspec.suggestion import Miss, Reason, Source
 from tabspec.system.regular import read_regular
@@ -53,6 +54,9 @@ class RequestRecord:
     line: int = 0  # of the cursor, from 1
     miss: str | None = None  # a value of `Miss`, for a Tab that had to wait
     cached: bool = False  # the completion cache knew the answer, be it that there is nothing to suggest
+    depth: int = 0  # Tabs in a row before it, in runs that measure effort
+    edit: str | None = None  # a value of `EditSource`, for a next edit
+    jump: bool = False  # that next edit is away from the cursor
 
     @property
     def instant(self) -> bool:
@@ -185,6 +189,9 @@ class Run:
     think_jitter: float = 0.0  # how much the reading time varies (`tabspec.replay.users.thinking`)
     burst: int = 1  # Tabs in a row
     latency: str = ""  # how long the model takes, in words, where replays of one model differ in it
+    edits: EditResult | None = None  # with next edits
+    effort: Effort | None = None  # of runs that measure it: `tabspec replay --edits` or `--no-edits`
+    by_depth: tuple[DepthResult, ...] = ()  # of the same runs
 
     @property
     def nothing_tabs(self) -> int:
@@ -328,8 +335,22 @@ def pooled(runs: Sequence[Run]) -> Run | None:
         notes=(),
         cache_over_time=(),
         timeline=timeline,
+        edits=_summed(EditResult, [run.edits for run in runs]),
+        effort=_summed(Effort, [run.effort for run in runs]),
+        by_depth=by_depth(timeline),
         **aggregates(timeline),
     )
+
+
+Counts = TypeVar("Counts", EditResult, Effort)
+
+
+def _summed(kind: type[Counts], parts: Sequence[Counts | None]) -> Counts | None:
+    """The sums of all fields; None where a part is missing."""
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    return kind(*(sum(getattr(part, item.name) for part in known) for item in fields(kind)))
 
 
 def _pooled_kinds(runs: Sequence[Run]) -> dict[str, KindResult]:
@@ -362,10 +383,16 @@ def save(result: ReplayResult, path: Path) -> None:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from None
 
 
+_MEASURED = frozenset({"edits", "effort", "by_depth"})
+"""Fields that are left out where they were not measured."""
+
+
 def _run_text(run: Run) -> str:
     """A field a line, and lists with an item a line: two results can be compared with diff."""
     lines = []
     for item in fields(run):
+        if item.name in _MEASURED and not getattr(run, item.name):
+            continue
         value = _plain(getattr(run, item.name), _digits(item.name))
         if isinstance(value, list) and value:
             text = "[\n" + ",\n".join("  " + _compact(entry) for entry in value) + "\n ]"

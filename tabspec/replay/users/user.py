@@ -13,7 +13,9 @@ from enum import StrEnum
 from itertools import islice
 
 from tabspec.context import EditContext
+from tabspec.edits.gate import effort
 from tabspec.replay.sessions.session import MarkEvent, Session, with_cursors
+from tabspec.replay.users.making import making
 from tabspec.replay.users.thinking import Thinking
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document, Edit, difference
@@ -116,8 +118,12 @@ def agreement(context: EditContext, suggestion: Suggestion, coming: Iterable[Act
     what is coming as long as it edits only inside of this region, which grows and shrinks with it: inserts,
     corrections, closing brackets that an editor put behind the cursor. The suggestion agrees as soon as the region
     reads as it does, or begins with it (then the rest is still to be typed). None if the writing leaves the region
-    before. A suggestion that also replaces text must give exactly what the region reads.
+    before. A suggestion that also replaces text must give exactly what the region reads. Of a next edit, the recording
+    has to do just that next, and to leave it so.
     """
+    if suggestion.edit is not None:
+        actions = making(suggestion.edit.change, context.document.text, islice(coming, HORIZON)).actions
+        return None if actions is None else Agreement(actions)
     start = context.offset - suggestion.replace_before
     region = context.document.text[start : context.offset + suggestion.replace_after]
     pure = not (suggestion.replace_before or suggestion.replace_after)
@@ -130,6 +136,18 @@ def agreement(context: EditContext, suggestion: Suggestion, coming: Iterable[Act
         if action.edits and (region == suggestion.text or (pure and region.startswith(suggestion.text))):
             return Agreement(number, region[len(suggestion.text) :])
     return None
+
+
+def _keys(actions: Iterable[Action], cursor: int) -> int:
+    """The keys that a person presses for ``actions``, from a ``cursor``."""
+    keys = 0
+    for action in actions:
+        keys += not action.edits
+        for edit in action.edits[:1]:
+            keys += effort(edit, not edit.offset <= cursor <= edit.offset + edit.delete)
+        keys += sum(effort(edit, False) for edit in action.edits[1:])  # made by the editor, or by several cursors
+        cursor = action.cursor
+    return keys
 
 
 class Player:
@@ -155,6 +173,10 @@ class Player:
         self.typed_chars = 0
         self.accepted_chars = 0
         self.deleted_chars = 0
+        self.keys = 0
+        """Keys pressed: one for each character, deletion, move of the cursor and Tab."""
+        self.saved_keys = 0
+        """Keys that would have been pressed without Tab."""
         self.tabs = 0
         self.missed_tabs = 0
         """Accepts of the recorded person that had to be typed, because no such suggestion was on the screen."""
@@ -178,7 +200,8 @@ class Player:
         if self._tab is not None:
             time, suggestion, _ = self._tab
             edit = self.context.edit_for(suggestion)
-            return UserStep(time, StepKind.ACCEPT, (edit,), edit.end)
+            cursor = edit.end if suggestion.edit is None else suggestion.edit.cursor
+            return UserStep(time, StepKind.ACCEPT, (edit,), cursor)
         action = next(self._coming(), None)
         if action is None:
             return None
@@ -209,6 +232,11 @@ class Player:
             time = min(time, before[0])  # it was being looked at already
         self._tab = (time, suggestion, found)
         return time
+
+    def makes(self, suggestion: Suggestion) -> bool:
+        """Whether the recording goes on to make a next edit, now or after other edits."""
+        change = self.context.edit_for(suggestion)
+        return making(change, self.document.text, islice(self._coming(), HORIZON)).made
 
     def withdraw(self) -> None:
         """No suggestion is on the screen any more."""
@@ -241,13 +269,15 @@ class Player:
 
     def _after_tab(self, step: UserStep, suggestion: Suggestion, found: Agreement) -> None:
         """Count the Tab, skip what it has done, and go on in the recorded rhythm from now."""
-        context = self.context
-        start, stop = context.offset - suggestion.replace_before, context.offset + suggestion.replace_after
-        changed = difference(context.document.text[start:stop], suggestion.text) or Edit(0, 0, "")
+        edit = self.context.edit_for(suggestion)
+        start, stop = edit.offset, edit.offset + edit.delete
+        changed = difference(self.document.text[start:stop], suggestion.text) or Edit(0, 0, "")
         self.tabs += 1
+        self.keys += 1
         self.accepted_chars += len(changed.insert)
         self.deleted_chars += changed.delete
         *before, last = islice(self._coming(), found.actions)
+        self.saved_keys += _keys([*before, last], self.cursor) - len(found.remainder)
         earlier = before[-1].t if before else (self._actions[self._at - 1].t if self._at else last.t)
         self._skip(found.actions)
         self._shift = step.time - last.t
@@ -259,6 +289,7 @@ class Player:
     def _after_action(self, step: UserStep) -> None:
         """Count an action of the recording that is done as it was recorded."""
         action = next(self._coming())
+        self.keys += _keys([action], self.cursor)
         self.missed_tabs += action.accept and self._user is User.RECORDED
         self.typed_chars += sum(len(edit.insert) for edit in step.edits)
         self.deleted_chars += sum(edit.delete for edit in step.edits)
