@@ -24,7 +24,17 @@ _path = click.Path(path_type=Path)
 
 
 @click.command("evaluate")
-@click.option("--corpus", required=True, type=_path, help="Held-out corpus: OUT/held_out of `tabspec train corpus`.")
+@click.option("--corpus", type=_path, help="Held-out corpus: OUT/held_out of `tabspec train corpus`.")
+@click.option("--next-edit", "cases", type=_path, help="Instead: what is offered for each next-edit case of this file.")
+@click.option("--predictions", type=_path, help="With --next-edit: write the offers here, one JSON object a line.")
+@click.option(
+    "--next-edit-history",
+    "histories",
+    multiple=True,
+    type=_path,
+    help="Instead: next edits by pattern on the commits of this git repository; may be repeated.",
+)
+@click.option("--commits", type=click.IntRange(1), default=500, show_default=True, help="Newest commits of each.")
 @click.option(
     "--model", "models", multiple=True, help="Model folder or `bundled`; may be repeated  [default: bundled]."
 )
@@ -51,7 +61,11 @@ _path = click.Path(path_type=Path)
 @click.option("--calibration", type=_path, help="Write the first model's calibration.json here.")
 @click.option("--json", "output", type=_path, help="Write the result as JSON.")
 def evaluate_command(
-    corpus: Path,
+    corpus: Path | None,
+    cases: Path | None,
+    predictions: Path | None,
+    histories: tuple[Path, ...],
+    commits: int,
     models: tuple[str, ...],
     languages: tuple[str, ...],
     holes: int,
@@ -70,7 +84,21 @@ def evaluate_command(
     place); keystrokes saved (--typing); calibration. With --ablate, one table of the engine's answers: all that is done
     between the model's words and the screen, and each part of it left out. To have the corpus: `tabspec train fetch`,
     then `tabspec train corpus --packages`.
+
+    With --next-edit, what next edits by pattern and the model at the cursor (--model none: no model) offer for
+    the cases of a suite. With --next-edit-history, how often the next edit that is proposed after a part of a commit's
+    changes is one that the commit went on to make: at the place, to the letter (text), token by token (way).
     """
+    from tabspec.cli.evaluate_edits import evaluate_cases, evaluate_history
+
+    if sum((corpus is not None, cases is not None, bool(histories))) != 1:
+        raise InputError("name what to measure on: one of --corpus, --next-edit and --next-edit-history")
+    if cases is not None:
+        evaluate_cases(cases, predictions, (*models, "bundled")[0])
+        return
+    if corpus is None:
+        evaluate_history(histories, commits, seed, output)
+        return
     from tabspec.cli.typing import type_with_model, type_with_ngrams
     from tabspec.train.evaluation.contest import (
         Plan,

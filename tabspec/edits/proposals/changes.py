@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from tabspec.edits.proposals.tokens import LINE_END, Token, tokens
+from tabspec.edits.proposals.tokens import LINE_END, is_identifier, tokens
 from tabspec.edits.step import Step
 
 # A step of more characters is no small change that one repeats elsewhere; comparing it would cost milliseconds.
 MOST_CHARS = 1_500
+# From where to where in the old tokens, and in the new ones.
+_Run = tuple[int, int, int, int]
 # How many tokens beside a change are kept as its context: about what stands on a line.
 CONTEXT = 12
 
@@ -34,6 +36,7 @@ class Change:
     gap: str = ""
     head: str = ""
     tail: str = ""
+    alone: bool = True  # whether the step changed nothing else than this, here or several times
 
     @property
     def is_word(self) -> bool:
@@ -47,36 +50,48 @@ def changes(step: Step) -> tuple[Change, ...]:
         return ()
     old, new = tokens(step.old), tokens(step.new)
     names, renamed = [each.text for each in old], [each.text for each in new]
-    matcher = SequenceMatcher(None, names, renamed, autojunk=False)
+    runs = _runs(names, renamed)
+    pairs = {(tuple(names[i:j]), tuple(renamed[k:m])) for i, j, k, m in runs}
+    same_lines = names.count(LINE_END) == renamed.count(LINE_END)
+    alone = same_lines and (len(pairs) == 1 or all(j - i == m - k == 1 for i, j, k, m in runs))
+    if not alone:
+        runs = _by_line(runs, names, renamed)
     found = []
-    for kind, i, j, k, m in matcher.get_opcodes():
-        if kind == "equal" or LINE_END in names[i:j] or LINE_END in renamed[k:m]:
-            continue
+    for i, j, k, m in runs:
         text = step.new[new[k].start : new[m - 1].end] if m > k else ""
         start = old[i].start if i < len(old) else len(step.old)
         gap = step.old[old[i - 1].end if i else 0 : start] if i == j else ""
         head = step.new[new[k - 1].end if k else 0 : new[k].start] if m > k else ""
         tail = step.new[new[m - 1].end : new[m].start if m < len(new) else len(step.new)] if m > k else ""
-        left, right = _left(names, i), _right(names, j)
-        found.append(Change(step, tuple(names[i:j]), tuple(renamed[k:m]), text, left, right, start, gap, head, tail))
-    return _split(found, old)
+        context = _left(names, i), _right(names, j)
+        before, after = tuple(names[i:j]), tuple(renamed[k:m])
+        found.append(Change(step, before, after, text, *context, start, gap, head, tail, alone))
+    return tuple(found)
 
 
-def _split(found: Sequence[Change], old: Sequence[Token]) -> tuple[Change, ...]:
-    """Runs of equal length as single words where only words changed: `a.b` to `c.d` is two of them."""
-    parts: list[Change] = []
-    for change in found:
-        if len(change.old) != len(change.new) or len(change.old) < 2:
-            parts.append(change)
+def _runs(names: Sequence[str], renamed: Sequence[str]) -> list[_Run]:
+    """The runs that differ, each within a line; single words where only words took the place of words."""
+    runs: list[_Run] = []
+    for kind, i, j, k, m in SequenceMatcher(None, names, renamed, autojunk=False).get_opcodes():
+        if kind == "equal" or LINE_END in names[i:j] or LINE_END in renamed[k:m]:
             continue
-        at = next(index for index, token in enumerate(old) if token.start == change.start)
-        names = [token.text for token in old]
-        for offset, (before, after) in enumerate(zip(change.old, change.new, strict=True)):
-            if before != after:
-                index = at + offset
-                left, right = _left(names, index), _right(names, index + 1)
-                parts.append(Change(change.step, (before,), (after,), after, left, right, old[index].start))
-    return tuple(parts)
+        differing = [n for n in range(j - i) if j - i == m - k and names[i + n] != renamed[k + n]]
+        if differing and all(is_identifier(names[i + n]) and is_identifier(renamed[k + n]) for n in differing):
+            runs += [(i + n, i + n + 1, k + n, k + n + 1) for n in differing]
+        else:
+            runs.append((i, j, k, m))
+    return runs
+
+
+def _by_line(runs: Sequence[_Run], names: Sequence[str], renamed: Sequence[str]) -> list[_Run]:
+    """Different changes of one line as one: only together they mean something."""
+    joined: list[_Run] = []
+    for i, j, k, m in runs:
+        if joined and LINE_END not in names[joined[-1][1] : i] and LINE_END not in renamed[joined[-1][3] : k]:
+            joined[-1] = (joined[-1][0], j, joined[-1][2], m)
+        else:
+            joined.append((i, j, k, m))
+    return joined
 
 
 def _left(names: Sequence[str], at: int) -> tuple[str, ...]:

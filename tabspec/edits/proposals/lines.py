@@ -96,7 +96,7 @@ def _places(put: _Put, document: Document) -> Iterator[Found]:
         text = "".join(f"{indent}{each}\n" if each.strip() else "\n" for each in put.lines)
         start = document.line_starts[number + (not put.above)] if number + 1 < document.line_count or put.above else None
         if start is not None:
-            yield Found(document, Edit(start, 0, text), EditSource.SIBLING, f"lines-{min(put.examples, 3)}")
+            yield Found(document, Edit(start, 0, text), EditSource.SIBLING, f"lines-{min(put.examples, 3)}-{min(len(put.lines), 2)}")
 
 
 def _fits(shape: Sequence[str], line: Sequence[str]) -> bool:

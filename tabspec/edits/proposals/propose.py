@@ -6,13 +6,16 @@ from collections.abc import Iterator, Sequence
 
 from tabspec.edits.edit import ProposedEdit
 from tabspec.edits.proposals.changes import Change, changes
+from tabspec.edits.proposals.counterparts.awaited import awaited
+from tabspec.edits.proposals.counterparts.declared import declared
+from tabspec.edits.proposals.counterparts.variants import matched
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.lines import same_lines
 from tabspec.edits.proposals.order import as_chain
 from tabspec.edits.proposals.places import Places
 from tabspec.edits.proposals.renames import inside_names, leftovers, renames
 from tabspec.edits.proposals.rules import applied, rules
-from tabspec.edits.proposals.tokens import is_identifier, tokens
+from tabspec.edits.proposals.tokens import tokens
 from tabspec.edits.step import Step
 from tabspec.text import Document
 
@@ -50,8 +53,9 @@ def found_in(document: Document, steps: Sequence[Step]) -> Iterator[Found]:
     yield from inside_names(names, document, places, done)
     words = tokens(document.text) if shown else []
     for rule in rules(shown):
-        if len(rule.old) == len(rule.new) == 1 and is_identifier(rule.old[0]) and is_identifier(rule.new[0]):
-            continue  # a rename
         if not rule.old or all(each in document.text for each in rule.old):
             yield from applied(rule, document, words, places, done)
     yield from same_lines(steps, document)
+    yield from awaited(steps, document, places)
+    yield from matched(steps, document, places)
+    yield from declared(steps, document, places)

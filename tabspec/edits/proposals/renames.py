@@ -31,9 +31,11 @@ def renames(changes: Sequence[Change]) -> tuple[Rename, ...]:
     became: dict[str, Rename] = {}
     unclear: set[str] = set()
     for change in changes:
-        if not (change.is_word and is_identifier(change.old[0]) and is_identifier(change.new[0])):
+        if not (change.is_word and change.alone and is_identifier(change.old[0]) and is_identifier(change.new[0])):
             continue
         old, new = change.old[0], change.new[0]
+        if occurrences(change.step.new, old) or occurrences(change.step.old, new):
+            continue  # both names are in use: one took the other's place here
         for first in [each for each in became.values() if each.new == old]:
             became[first.old] = replace(first, new=new)  # renamed once more: the first name goes to the last one
         known = became.get(old)
@@ -51,8 +53,8 @@ def leftovers(rename: Rename, document: Document, places: Places, done: frozense
     """Where the old name is still used in its scope. ``done`` are lines that the user has just written."""
     text = document.text
     scope, kind = _scope(rename, document, places)
-    if scope is None:
-        return
+    if scope is None or kind.startswith("used"):
+        return  # used only: another name was meant here, which says little of other places
     pairs = {rename.old: rename.new}
     if kind != "local":
         pairs |= renamed_in_all(rename.old, rename.new)

@@ -111,15 +111,17 @@ def _fits(rule: Rule, words: Sequence[Token], at: int) -> tuple[int, int]:
 def _bucket(rule: Rule, left: int, right: int) -> str | None:
     """The case in the table of probabilities; None where the context does not fit."""
     examples = min(rule.examples, 3)
+    kind = "word" if len(rule.old) == len(rule.new) == 1 else "replaced" if rule.new else "deleted"
+    kind = kind if rule.old else "inserted"
     if rule.examples > 1:
         if (left, right) != (len(rule.left), len(rule.right)):
             return None
         context = min(left + right, 6) // 2
-        return f"{'replaced' if rule.old else 'inserted'}-{examples}-{context}"
+        return f"{kind}-{examples}-{context}"
     if not rule.old and (not left or not right):
         return None
     context = min(left + right, 9) // 3
-    return f"{'replaced' if rule.old else 'inserted'}-1-{context}"
+    return f"{kind}-1-{context}"
 
 
 def _is_done(rule: Rule, words: Sequence[Token], at: int) -> bool:
