@@ -83,13 +83,12 @@ class History:
         return self.moment.time if self.moment else self.growing.time if self.growing else 0.0
 
     def typing_at(self, document: Document, offset: int) -> bool:
-        """Whether the last change was made in a word that ends at ``offset``, which may go on."""
+        """Whether the last step is being typed at ``offset``, and may not be finished."""
         growing = self._now.growing
         last = self.steps[-1] if self.steps else None
         if growing is None or last is None or last.uri != document.uri or growing.offset > offset:
             return False
-        start = min(growing.offset, max(offset - 1, 0))
-        return offset - start <= _LONGEST_WORD and all(map(_is_word, document.text[start:offset]))
+        return offset - growing.offset <= _LONGEST_WORD and all(map(_is_word, document.text[growing.offset : offset]))
 
     def of(self, uri: str) -> tuple[Step, ...]:
         """The steps of one document."""

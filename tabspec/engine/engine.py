@@ -116,6 +116,8 @@ class CompletionEngine:
         """The user accepted ``suggestion``, which may be a part of what was shown. May follow `changed`."""
         self.stats.accepted += 1
         self._speculator.accepted(context, suggestion)
+        if self._edits and suggestion.edit:
+            self._edits.accepted(suggestion.edit)
         current = self._generations.current.get(context.uri)
         if current and current.same_place(context):
             self.changed(context.after_accept(suggestion))

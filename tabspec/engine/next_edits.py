@@ -14,7 +14,7 @@ from tabspec.cache.completion_cache import CompletionCache, Entry
 from tabspec.context import EditContext
 from tabspec.edits.chain import at_once
 from tabspec.edits.edit import ProposedEdit
-from tabspec.edits.gate import Refusals, effort, is_shown
+from tabspec.edits.gate import Experience, Refusals, effort, is_shown
 from tabspec.edits.proposals.propose import propose
 from tabspec.engine.requests import Request
 from tabspec.suggestion import Answer, Finish, GeneratedText, Reason, Source, Suggestion
@@ -23,9 +23,10 @@ from tabspec.text import Document, difference
 # An edit that comes next more likely than not leaves less than one half for everything else: it is shown without
 # asking the model for a completion.
 SURE = 0.5
-# Within a word letters follow each other after 0.1 s (median of the recorded session vscode-ts-customized-tests). Five
-# times that without a letter: the word is finished.
-WORD_PAUSE_S = 0.5
+# On a line one key follows the other after 0.1 to 0.3 s, and after 2.9 s at another place (medians of the recorded
+# session vscode-ts-customized-tests). After a pause in between, what was typed is probably finished: nothing is learned
+# from half a change.
+TYPING_PAUSE_S = 1.0
 AHEAD = "edit"
 """The kind of cache entries that were computed ahead."""
 
@@ -47,13 +48,13 @@ class NextEdits:
         self, cache: CompletionCache, caching: bool, depth: int, later: Callable[[float, Callable[[], None]], Timer]
     ) -> None:
         self._cache, self._caching, self._depth, self._later = cache, caching, depth, later
-        self._refusals = Refusals()
+        self._refusals, self._experience = Refusals(), Experience()
         self._documents: dict[str, Document] = {}  # as the refusals know them
 
     async def answer(self, request: Request, enter: Callable[[Request], None], complete: Complete) -> Answer:
         """Answer a request with the edit, or with what ``complete`` answers. ``enter`` makes it the document's request.
 
-        While a word is being typed its completion comes first, and an edit only after a pause.
+        While a step is being typed the completion comes first, and an edit only after a pause.
         """
         context = request.context
         edit = self.first(context)
@@ -75,14 +76,14 @@ class NextEdits:
         return self._served(context, edit)
 
     async def _pause(self, request: Request) -> None:
-        """Wait until the word is finished, or the request superseded."""
+        """Wait until nothing was typed for a while, or the request is superseded."""
         over: list[bool] = []
 
         def end() -> None:
             over.append(True)
             request.wake()
 
-        timer = self._later(WORD_PAUSE_S, end)
+        timer = self._later(TYPING_PAUSE_S, end)
         try:
             while not (over or request.superseded):
                 await request.change()
@@ -109,7 +110,8 @@ class NextEdits:
         if history is None or not history.steps:
             return None
         cursor = context.uri, context.offset
-        for edit in at_once(self._chain(context, kind), context.uri):
+        for proposed in at_once(self._chain(context, kind), context.uri):
+            edit = self._experience.adjusted(proposed)
             if is_shown(edit, context.document, cursor, history, self._refusals):
                 return edit
         return None
@@ -123,10 +125,15 @@ class NextEdits:
                 return
             suggestion = Suggestion.of(edit)
 
+    def accepted(self, edit: ProposedEdit) -> None:
+        """The user took this edit."""
+        self._experience = self._experience.after(edit, accepted=True)
+
     def refused(self, context: EditContext, edit: ProposedEdit) -> None:
         """The user refused this edit: it does not come back in that place."""
         self.changed(context)
         self._refusals = self._refusals.refused(edit, context.document)
+        self._experience = self._experience.after(edit, accepted=False)
         self._documents[context.uri] = context.document
 
     def changed(self, context: EditContext) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabspec.edits.edit import EditSource, ProposedEdit
-from tabspec.edits.gate import Refusals, in_word, is_shown, reward, undoes
+from tabspec.edits.gate import Experience, Refusals, in_word, is_shown, reward, undoes
 from tabspec.edits.history import EMPTY
 from tabspec.text import Document, Edit
 
@@ -76,3 +76,27 @@ def test_what_takes_back_the_users_own_edit_is_never_shown() -> None:
     history = history.changed(before, [added], document, 9.0)
     assert undoes(proposed(10, 5, ""), document, history)  # a part of what was just inserted
     assert not is_shown(proposed(0, 15, "old"), document, (URI, 50), history, Refusals())
+
+
+def test_a_change_refused_at_two_places_is_not_shown_at_a_third() -> None:
+    document = Document(URI, "f(old)\nf(old)\nf(old)\n")
+    refusals = Refusals().refused(proposed(2, 3, "new"), document)
+    assert not refusals.hold(proposed(16, 3, "new"), document)
+    refusals = refusals.refused(proposed(9, 3, "new"), document)
+    assert refusals.hold(proposed(16, 3, "new"), document)
+    assert not refusals.hold(proposed(16, 3, "other"), document)
+
+
+@given(st.floats(0.25, 1), st.lists(st.booleans(), max_size=30))
+def test_experience_moves_a_probability_towards_what_happened(probability: float, outcomes: list[bool]) -> None:
+    experience, edit = Experience(), proposed(14, 3, "new", probability)
+    assert experience.adjusted(edit) == edit
+    for accepted in outcomes:
+        before = experience.adjusted(edit).probability
+        experience = experience.after(edit, accepted)
+        after = experience.adjusted(edit).probability
+        assert 0 <= after <= 1 and (after >= before if accepted else after <= before)
+    for _ in range(13):
+        experience = experience.after(edit, accepted=False)
+    if not any(outcomes):
+        assert reward(experience.adjusted(edit).probability) < 0
