@@ -50,7 +50,7 @@ def test_a_tree_depends_on_no_state_before_it(grammar: str, edits: list[tuple[fl
     one_after_another = [seen(tree_of(grammar, *state)) for state in states]
     alone = []
     for state in states:
-        trees._documents.clear()
+        trees._states.clear()
         trees._surroundings.clear()
         alone.append(seen(tree_of(grammar, *state)))
     assert one_after_another == alone
