@@ -11,8 +11,8 @@ from tabspec.text import Document, Edit
 _MOST_SURROUNDINGS = 8
 # Trees with some of the cursor's line that are kept. They share their nodes with those above.
 _MOST_STATES = 32
-# Typed characters that are parsed at a time. A keystroke parses at most so many of its line; a state that is new takes a
-# parse for each. With all of the line in one parse, a keystroke after an opened bracket takes 2.5 times as long
+# Typed characters that are parsed at a time. A keystroke parses at most so many of its line; a state that is new takes
+# a parse for each. With all of the line in one parse, a keystroke after an opened bracket takes 2.5 times as long
 # (`tabspec bench fit`), since the error that it makes is recovered from anew; with 1 character it takes what 8 take.
 _STEP = 8
 # Of a longer line, what is typed is the last part, and the rest belongs to the surroundings.
