@@ -47,7 +47,7 @@ class EditContext:
         before, after = suggestion.replace_before, suggestion.replace_after
         if before > self.offset or after > len(self.document.text) - self.offset:
             raise PositionError(
-                f"a suggestion that replaces {before} characters before and {after} behind does not fit at "
+                f"a suggestion that replaces {before} characters before and {after} after the cursor does not fit at "
                 f"{self.offset} of {len(self.document.text)}"
             )
         return Edit(self.offset - before, before + after, suggestion.text)
@@ -55,14 +55,6 @@ class EditContext:
     def after_accept(self, suggestion: Suggestion) -> EditContext:
         """The state after the user accepts ``suggestion``: the cursor is after the inserted text."""
         return self._after(self.edit_for(suggestion))
-
-    def after_accept_word(self, suggestion: Suggestion) -> EditContext:
-        """The state after the user accepts the first word of ``suggestion``."""
-        return self.after_accept(suggestion.first_word())
-
-    def after_accept_line(self, suggestion: Suggestion) -> EditContext:
-        """The state after the user accepts the first line of ``suggestion``."""
-        return self.after_accept(suggestion.first_line())
 
     def after_typing(self, typed: str) -> EditContext:
         """The state after the user types ``typed`` at the cursor."""
