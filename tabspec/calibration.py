@@ -36,10 +36,10 @@ class Calibration:
         """Probability that a suggestion of ``tokens`` tokens with summed log-probability ``logprob`` is right."""
         n = max(tokens, 1)
         z = self.bias + self.total * logprob + self.mean * logprob / n + self.length * math.log(n)
-        return 1.0 / (1.0 + math.exp(-max(min(z, 50.0), -50.0)))  # 50: beyond it a float says 0 or 1 anyway
+        return 1.0 / (1.0 + math.exp(-max(min(z, 50.0), -50.0)))  # beyond 50 a float is 0 or 1 anyway
 
     def save(self, path: Path) -> None:
-        """Write ``calibration.json``, aside first."""
+        """Write ``calibration.json`` atomically: to another file first, which then replaces it."""
         values = {name: round(getattr(self, name), 6) for name in ("bias", "total", "mean", "length")}
         text = json.dumps({"format": FORMAT, "version": 1, **values, "snippets": self.snippets}, indent=2)
         aside = path.with_name(path.name + ".partial")

@@ -15,21 +15,21 @@ from tabspec.errors import ConfigError
 
 
 class Policy(StrEnum):
-    """How much is asked ahead. All on the same engine, so that only the policy differs."""
+    """How far ahead of the user the engine asks the model."""
 
     NONE = "none"  # no completion cache: every request goes to the model
     CACHE = "cache"  # completion cache with type-through, no speculation
     DEPTH1 = "depth1"  # and one accept ahead, as llama.vim, llama.vscode and Copilot do
     CHAIN = "chain"  # and `depth` accepts ahead
-    TREE = "tree"  # and what else the user may do next: accept and press Enter, accept a line, press Enter
-    ADAPTIVE = "adaptive"  # of the tree, what is worth its cost
+    TREE = "tree"  # and a suggestion where the cursor rests; `tabspec replay` also asks for Enter and for single lines
+    ADAPTIVE = "adaptive"  # of the chain, what is worth its cost, at the best moment
 
 
 class DaemonMode(StrEnum):
-    """How the daemon (`tabspec daemon`) is used by those that run a model in a process of their own otherwise."""
+    """Whether a program uses the daemon (`tabspec daemon`) instead of a worker process of its own."""
 
-    AUTO = "auto"  # where one runs
-    START = "start"  # and one is started where none does
+    AUTO = "auto"  # if one runs
+    START = "start"  # always: it is started if none runs
     OFF = "off"
 
 
@@ -58,27 +58,27 @@ class EngineConfig:
     max_lines: int = setting(1, "Lines that a suggestion may have.", 1, 64)
     # A line of code of 120 columns has about 36 tokens.
     max_tokens: int = setting(48, "Tokens that a suggestion may have.", 1, 1024)
-    # A suggestion ends where the model is in doubt: what it says up to there is right more often, and can be taken.
-    # One half is "more likely than not": docs/decisions/2026-11-23-doubt.md has what other values did.
+    # A suggestion ends where the model is in doubt: the text up to there is right more often. One half means "more
+    # likely than not"; docs/decisions/2026-11-23-doubt.md compares other values.
     min_token_probability: float = setting(
         0.5, "A suggestion stops before a token that the model finds less likely than this.", 0, 1
     )
-    # A beginning may be less sure than what follows it: where the last suggestion ended in doubt, there would be none.
+    # Lower than for later tokens: else there would be no suggestion where the last one ended in doubt.
     min_first_probability: float = setting(
         0.2, "No suggestion is made whose first token the model finds less likely than this.", 0, 1
     )
-    # None by default: where suggestions end in doubt already, withholding more cost a tenth of the keystrokes saved
+    # 0 by default: where suggestions already end in doubt, withholding more cost a tenth of the keystrokes saved
     # (docs/decisions/2026-11-23-doubt.md).
     min_probability: float = setting(
         0.0, "Suggestions that are right less often are withheld (by the model's calibration, if it has one).", 0, 1
     )
-    # As many as are seen at a glance. Each takes as long as a suggestion that is not there yet.
+    # As many as are read at a glance. Each takes as long as a request to the model.
     alternatives: int = setting(3, "Suggestions that are given when the user asks to choose.", 1, 10)
     cache_entries: int = setting(10_000, "Suggestions kept in the completion cache.", 1, 10_000_000)
     cache_bytes: int = setting(16 << 20, "Bytes that the completion cache may take.", 1024, 1 << 34)
     cache_seconds: float = setting(3600.0, "Seconds after which a cached suggestion is dropped.", 0.001, 1e9)
     prefix_chars: int = setting(2300, "Characters before the cursor that the model sees.", 64, 1_000_000)
-    suffix_chars: int = setting(640, "Characters behind the cursor that the model sees.", 0, 1_000_000)
+    suffix_chars: int = setting(640, "Characters after the cursor that the model sees.", 0, 1_000_000)
     related_chars: int = setting(
         0,
         "Characters of related code from open and imported files that the model is shown; 0: none.",

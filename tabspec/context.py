@@ -1,4 +1,4 @@
-"""The edit context: one document snapshot and a cursor, and the pure functions that give its futures."""
+"""The edit context: a document snapshot and a cursor, and pure functions for the states that follow it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class EditContext:
 
     @cached_property
     def suffix(self) -> str:
-        """Text behind the cursor."""
+        """Text after the cursor."""
         return self.document.text[self.offset :]
 
     @property
@@ -47,25 +47,17 @@ class EditContext:
         before, after = suggestion.replace_before, suggestion.replace_after
         if before > self.offset or after > len(self.document.text) - self.offset:
             raise PositionError(
-                f"a suggestion that replaces {before} characters before and {after} behind does not fit at "
+                f"a suggestion that replaces {before} characters before and {after} after the cursor does not fit at "
                 f"{self.offset} of {len(self.document.text)}"
             )
         return Edit(self.offset - before, before + after, suggestion.text)
 
     def after_accept(self, suggestion: Suggestion) -> EditContext:
-        """The future in which the user accepts ``suggestion``: cursor behind the inserted text."""
+        """The state after the user accepts ``suggestion``: the cursor is after the inserted text."""
         return self._after(self.edit_for(suggestion))
 
-    def after_accept_word(self, suggestion: Suggestion) -> EditContext:
-        """The future in which the user accepts the first word of ``suggestion``."""
-        return self.after_accept(suggestion.first_word())
-
-    def after_accept_line(self, suggestion: Suggestion) -> EditContext:
-        """The future in which the user accepts the first line of ``suggestion``."""
-        return self.after_accept(suggestion.first_line())
-
     def after_typing(self, typed: str) -> EditContext:
-        """The future in which the user types ``typed`` at the cursor."""
+        """The state after the user types ``typed`` at the cursor."""
         return self._after(Edit(self.offset, 0, typed))
 
     def _after(self, edit: Edit) -> EditContext:

@@ -6,7 +6,7 @@ import codecs
 from dataclasses import dataclass
 from pathlib import Path
 
-from tabspec.regular import TooLarge, read_regular
+from tabspec.system.regular import TooLarge, read_regular
 
 FILE_NAME = ".tabspecignore"
 

@@ -1,4 +1,4 @@
-"""A suggestion, where it came from, and how the request for it ended."""
+"""A suggestion, its source, and how its request ended."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _LINE = re.compile(r"(?:\r\n|\n|\r)?[^\r\n]*(?:\r\n|\n|\r)?")
 class Finish(StrEnum):
     """Why a generation stopped."""
 
-    END = "end"  # the model said that the middle is complete
+    END = "end"  # the model emitted its end token: the middle is complete
     STOP = "stop"  # a stop rule held (end of the line or block)
     LENGTH = "length"  # the token budget was used up
     CONFIDENCE = "confidence"  # the next token was too unlikely
-    MID_WORD = "mid_word"  # the same, and it would have gone on with the last word
-    CANCELLED = "cancelled"  # the request was taken back
+    MID_WORD = "mid_word"  # the same, and that token would have continued the last word
+    CANCELLED = "cancelled"  # the request was cancelled
 
     @property
     def in_doubt(self) -> bool:
@@ -40,24 +40,24 @@ def _is_word(char: str) -> bool:
 class Source(StrEnum):
     """How a request was answered. The values are fields of the replay result (its `sources`)."""
 
-    EXACT = "exact"  # from the completion cache, asked for earlier at this very place
+    EXACT = "exact"  # from the completion cache, computed for an earlier request at exactly this state
     TYPE_THROUGH = "type_through"  # from the completion cache: the rest of a suggestion being typed
     SPECULATED = "speculated"  # from the completion cache, put there by speculation
     JOINED = "joined"  # from a generation that was already in flight
     MODEL = "model"  # from a generation started for this request
-    NONE = "none"  # not answered with a suggestion; `Reason` says why
+    NONE = "none"  # not answered with a suggestion; `Reason` is why
 
 
 class Reason(StrEnum):
     """Why a request was not answered with a suggestion."""
 
-    EMPTY = "empty"  # the model had nothing to say
-    WITHHELD = "withheld"  # it had, but not good enough to show
-    REJECTED = "rejected"  # the user has refused just this at this place
-    SUPERSEDED = "superseded"  # the document moved on before the answer came
-    CANCELLED = "cancelled"  # the client took the request back
+    EMPTY = "empty"  # the model suggests nothing
+    WITHHELD = "withheld"  # its suggestion is too unlikely to be shown
+    REJECTED = "rejected"  # the user has rejected this suggestion at this place
+    SUPERSEDED = "superseded"  # the document changed before the answer came
+    CANCELLED = "cancelled"  # the client cancelled the request
     FAILED = "failed"  # the model failed
-    UNAVAILABLE = "unavailable"  # the model is loading, down or gone
+    UNAVAILABLE = "unavailable"  # the model is loading or has stopped
     EXCLUDED = "excluded"  # the file is not to be read (ignore rules, too large, binary)
 
 
@@ -65,14 +65,14 @@ class Miss(StrEnum):
     """Why a request had to wait for the model although the policy asks ahead."""
 
     NOT_SPECULATED = "not_speculated"  # the policy does not ask ahead
-    NOT_PREDICTED = "not_predicted"  # what the user did was none of the futures asked for
-    NO_TIME = "no_time"  # speculation had begun, and was not done
-    MODEL_BUSY = "model_busy"  # it was queued, the model was at other work
-    CANCELLED = "cancelled"  # it was asked for, and stopped
-    FAILED = "failed"  # it was asked for, and the model failed
-    EVICTED = "evicted"  # the answer was there, and was dropped from the completion cache
+    NOT_PREDICTED = "not_predicted"  # no speculation was for this state
+    NO_TIME = "no_time"  # its speculation was running
+    MODEL_BUSY = "model_busy"  # its speculation was queued
+    CANCELLED = "cancelled"  # its speculation was cancelled
+    FAILED = "failed"  # its speculation failed
+    EVICTED = "evicted"  # its speculation ended, and the completion cache has dropped the answer
     NO_SUGGESTION = "no_suggestion"  # there was nothing to suggest at this place
-    UNRECORDED = "unrecorded"  # a recorded assistant was never asked at this place: nobody knows what it would say
+    UNRECORDED = "unrecorded"  # a recorded assistant was never asked at this place
     UNKNOWN = "unknown"
 
 
@@ -80,8 +80,8 @@ class Miss(StrEnum):
 class Suggestion:
     """Text offered at a cursor.
 
-    Accepting it replaces ``replace_before`` code points before the cursor and ``replace_after`` behind it by
-    ``text`` and leaves the cursor behind ``text``. ``probability`` is the calibrated chance that a user would
+    Accepting it replaces ``replace_before`` code points before the cursor and ``replace_after`` after it by
+    ``text``, and puts the cursor after ``text``. ``probability`` is the calibrated chance that a user would
     accept it (None: unknown); ``logprob`` the sum of the token log-probabilities (natural logarithm).
     """
 
@@ -96,7 +96,7 @@ class Suggestion:
         return bool(self.text) or self.replace_before > 0 or self.replace_after > 0
 
     def after_typing(self, typed: str) -> Suggestion | None:
-        """What is left of it once ``typed`` has been typed at the cursor; None if it says something else.
+        """What is left of it once ``typed`` has been typed at the cursor; None if it does not begin so.
 
         Only pure continuations survive typing: with ``replace_before`` the text does not start at the cursor.
         """
@@ -105,11 +105,11 @@ class Suggestion:
         return replace(self, text=self.text[len(typed) :])
 
     def first_word(self) -> Suggestion:
-        """The part that "accept word" takes: white space and the word or the punctuation behind it."""
+        """The part that "accept word" takes: white space and the word or the punctuation after it."""
         return self._part(_WORD)
 
     def first_line(self) -> Suggestion:
-        """The part that "accept line" takes: up to the first line end behind some text, that line end included."""
+        """The part that "accept line" takes: up to the first line end after some text, including that line end."""
         return self._part(_LINE)
 
     def _part(self, pattern: re.Pattern[str]) -> Suggestion:
@@ -117,7 +117,7 @@ class Suggestion:
         length = match.end() if match else len(self.text)
         if length in (0, len(self.text)):
             return self
-        # What stands behind the cursor is replaced by the whole suggestion only; a part leaves it alone.
+        # Only the whole suggestion replaces text after the cursor.
         return replace(self, text=self.text[:length], replace_after=0)
 
 
@@ -135,11 +135,11 @@ class GeneratedText:
     logprobs: tuple[float, ...] = ()
 
     def after_typing(self, typed: str) -> GeneratedText | None:
-        """What is left of it once ``typed`` has been typed; None if it says something else, or no more.
+        """What is left of it once ``typed`` has been typed; None if it does not begin so, or if nothing is left.
 
-        A token of which only a part was typed still counts with its whole log-probability: so it does in a
-        generation that starts behind the typed text, where that token is decoded under a constraint. Blanks alone that
-        the stop rule has left over are no rest: asked anew, the model goes on to the next line.
+        A token of which only a part was typed keeps its whole log-probability, as in a generation that starts after the
+        typed text and decodes that token under a constraint. White space alone at a stop is not a rest: a new request
+        lets the model continue with the next line.
         """
         if not typed:
             return self if self.text else None
@@ -147,9 +147,8 @@ class GeneratedText:
         if not self.text.startswith(typed) or not rest or (self.finish is Finish.STOP and rest.isspace()):
             return None
         kept = bisect_left(self.ends, len(typed))
-        kept += self.ends[kept : kept + 1] == (
-            len(typed),
-        )  # the token that ends here, but not the next one's first bytes
+        # The token that ends here goes, but not one after it that holds the first bytes of the next character.
+        kept += self.ends[kept : kept + 1] == (len(typed),)
         return GeneratedText(
             rest,
             self.finish,
@@ -158,8 +157,8 @@ class GeneratedText:
         )
 
     def stopped_at(self, end: int) -> GeneratedText:
-        """Its first ``end`` characters, and its tokens up to the one that reached them: what there would be if a stop
-        rule had held there."""
+        """Its first ``end`` characters, and its tokens up to the one that reaches them, as if a stop rule had held
+        there."""
         kept = bisect_left(self.ends, end) + 1
         ends = tuple(min(at, end) for at in self.ends[:kept])
         return GeneratedText(self.text[:end], Finish.STOP, ends, self.logprobs[:kept])
@@ -175,8 +174,8 @@ class Answer:
     """How one request ended: exactly one of these for each request.
 
     ``waited`` is in seconds, from the request to this answer; ``reason`` is set where there is no suggestion, ``miss``
-    where there is one that had to be waited for. ``cached`` tells that the completion cache knew the answer, be it that
-    there is nothing to suggest.
+    where there is one that had to be waited for. ``cached``: the answer is from the completion cache, also if it is
+    that there is nothing to suggest.
     """
 
     source: Source

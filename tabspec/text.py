@@ -38,11 +38,10 @@ class PositionEncoding(StrEnum):
         return len(text) + sum(1 for _ in _BEYOND_BMP.finditer(text))
 
     def locate(self, line: str, units: int) -> int:
-        """Offset in ``line`` of the character that holds code unit ``units``.
+        """Offset in ``line`` of the character that contains code unit ``units``.
 
-        A position inside a character belongs to the start of that character; one beyond the line belongs to
-        its end (LSP: "if the character value is greater than the line length it defaults back to the line
-        length").
+        A position inside a character means the start of that character; one beyond the line means its end
+        (LSP: "if the character value is greater than the line length it defaults back to the line length").
         """
         if units <= 0:
             return 0
@@ -73,7 +72,7 @@ class Edit:
 
     @property
     def end(self) -> int:
-        """Offset just behind the inserted text, in the edited document."""
+        """Offset of the end of the inserted text, in the edited document."""
         return self.offset + len(self.insert)
 
     def apply(self, text: str) -> str:
@@ -105,7 +104,7 @@ def common_prefix(a: Sequence[object], b: Sequence[object]) -> int:
     """Length of the longest common prefix of two texts, or of two lists, by bisection: comparing slices is far faster
     than a loop."""
     low, high = 0, min(len(a), len(b))
-    if a[:high] == b[:high]:  # so it is most often: one goes on where the other ends
+    if a[:high] == b[:high]:  # the most frequent case: one text continues the other
         return high
     while low < high:
         middle = (low + high + 1) // 2
@@ -132,8 +131,8 @@ def _common_suffix(a: str, b: str, most: int) -> int:
 class Document:
     """An immutable snapshot of one open document.
 
-    ``version`` is the editor's own number for the snapshot; it says nothing about the text (an undo gives an
-    old text a new version).
+    ``version`` is the editor's number for the snapshot. Equal texts may have different versions, for example
+    after an undo.
     """
 
     uri: str
@@ -170,7 +169,7 @@ class Document:
         """The code-point offset of a position.
 
         A character beyond the end of its line means the end of that line, as LSP asks for; a line beyond the
-        document raises `PositionError`, except that the line just behind the last one means the document's end
+        document raises `PositionError`, except that the line after the last one means the document's end
         (editors use it in ranges for "to the end").
         """
         if position.line < 0 or position.character < 0:
@@ -197,8 +196,8 @@ class Document:
     def _starts_after(self, edit: Edit) -> list[int] | None:
         """Line starts after ``edit``, from those before it: a scan of a megabyte at each keystroke is too slow.
 
-        None (scan when asked) if they are not known yet, or where a ``\\r`` stands beside the edit and may
-        join or part from a ``\\n``.
+        None (scan when asked) if they are not known yet, or where a ``\\r`` next to the edit may be
+        joined to a ``\\n`` or separated from it.
         """
         known: list[int] | None = self.__dict__.get("line_starts")
         stop = edit.offset + edit.delete

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tabspec import __version__
-from tabspec.quoted import QuotelessFormatter
 from tabspec.system import processes
 from tabspec.system.logs import private_log
+from tabspec.system.quoted import QuotelessFormatter
 from tabspec_lsp.options import Options
 from tabspec_lsp.server import TabspecServer
 from tabspec_lsp.transport.streams import READ_BYTES, stdio, take_stdout

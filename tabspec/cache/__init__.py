@@ -1,1 +1,1 @@
-"""The completion cache: suggestions by prefix."""
+"""The completion cache: what a model wrote, by document state."""

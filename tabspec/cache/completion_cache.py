@@ -1,7 +1,7 @@
 """The completion cache: what a model wrote, by the exact document state it was asked for.
 
-A look-up finds what was asked for at this very state (*exact*), or at an earlier one from which the user has since
-typed a part of the answer (*type-through*). Nothing is ever matched by resemblance.
+A look-up finds the text of exactly this state (*exact*), or the rest of the text of an earlier state if the user has
+since typed its beginning (*type-through*). Similar states never match.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from tabspec.suggestion import GeneratedText
 
 
 class CacheScope(NamedTuple):
-    """Where states are comparable: equal scope, document and text behind the cursor.
+    """What two states must share to be comparable: scope, document and text after the cursor.
 
-    ``scope`` holds what the document does not show but answers depend on: the model's fingerprint and the window.
+    ``scope`` holds what else answers depend on: the model's fingerprint and the window. ``suffix`` is a digest.
     """
 
     scope: Hashable
@@ -31,7 +31,7 @@ class CacheScope(NamedTuple):
 
 
 class Key(NamedTuple):
-    """One state: a place, and the length and digest of everything before the cursor."""
+    """One state: its scope, and the length and digest of the text before the cursor."""
 
     place: CacheScope
     length: int
@@ -42,9 +42,9 @@ class Key(NamedTuple):
 class Entry:
     """What the model wrote at a state.
 
-    ``kind`` tells as what future it was asked ahead ("" for a request's own), ``tokens`` how many tokens were decoded
-    before anybody waited for it, ``served`` how many requests it has answered. A ``settled`` text ends where the rest
-    would be cut off at that state, and may be no more than a beginning at another.
+    ``kind`` is the kind of its speculation ("" for a request's own generation), ``tokens`` how many tokens were decoded
+    before a request waited for it, ``served`` how many requests it has answered. A ``settled`` text ends where the rest
+    would be cut off at that state; at another state it may be incomplete.
     """
 
     generated: GeneratedText
@@ -59,14 +59,14 @@ class Entry:
 
     @property
     def bytes(self) -> int:
-        """Memory that it takes: what its text and token lists hold, and for the rest about 900 bytes (tracemalloc,
-        CPython 3.11: key, place, links of the LRU list, index)."""
+        """Memory that it takes, in bytes: its text and token lists, and about 900 bytes for key, scope, links of the
+        LRU list and index (measured by tracemalloc, CPython 3.11)."""
         text = self.generated
         return 900 + sys.getsizeof(text.text) + 40 * (len(text.ends) + len(text.logprobs))
 
 
 class Hit(NamedTuple):
-    """A look-up's answer: what is left of the entry's text at the state asked for."""
+    """The result of a look-up: an entry, and what is left of its text at the requested state."""
 
     entry: Entry
     generated: GeneratedText
@@ -74,11 +74,11 @@ class Hit(NamedTuple):
 
 
 class CompletionCache(MutableMapping[Key, Entry]):
-    """A `cachetools.TTLCache` (least recently used goes first) bounded in entries, bytes and seconds, with an index
-    from places to the lengths that are known there.
+    """A `cachetools.TTLCache` (it evicts the least recently used entry first), bounded in entries, bytes and seconds,
+    with an index from scopes to the prefix lengths of their entries.
 
-    A look-up costs one digest of the text and of the suffix, and one step for each entry of this place that is at
-    most as far back as the longest text kept there; the number of all entries does not matter.
+    A look-up costs one digest of the prefix and of the suffix, and one step for each entry of this scope that is at
+    most as far back as the longest text kept there. It does not depend on the number of all entries.
     """
 
     def __init__(
@@ -100,9 +100,9 @@ class CompletionCache(MutableMapping[Key, Entry]):
         return Key(_place(context, scope), context.offset, prefix)
 
     def lookup(self, context: EditContext, scope: Hashable) -> Hit | None:
-        """What is known for this state: exact, or the rest of what is being typed; the nearest earlier state wins.
+        """The entry of this state, or the rest of an earlier one that is being typed; the nearest earlier state wins.
 
-        An exact entry whose text is empty is a hit, too: the model has nothing to say here.
+        An exact entry with an empty text is a hit, too: the model suggests nothing here.
         """
         place = _place(context, scope)
         known = self._index.get(place)
@@ -122,12 +122,12 @@ class CompletionCache(MutableMapping[Key, Entry]):
         return None
 
     def put(self, context: EditContext, scope: Hashable, entry: Entry) -> None:
-        """Keep what the model wrote for this state. What does not fit at all is not kept."""
+        """Store what the model wrote for this state. An entry larger than the whole cache is not stored."""
         self[self.key(context, scope)] = entry
 
     @property
     def bytes(self) -> int:
-        """Bytes that the entries take, by their own estimate."""
+        """Bytes that the entries take, by `Entry.bytes`."""
         return int(self._entries.currsize)
 
     def __getitem__(self, key: Key) -> Entry:
@@ -136,7 +136,7 @@ class CompletionCache(MutableMapping[Key, Entry]):
     def __setitem__(self, key: Key, entry: Entry) -> None:
         if entry.bytes > self._entries.maxsize:
             return
-        with self._entries.timer:  # time stands still: what is there does not expire in between
+        with self._entries.timer:  # freezes the time: nothing expires in between
             if key in self._entries:
                 del self[key]  # so that the index counts each key once
             while len(self._entries) >= self.max_entries:
@@ -167,13 +167,13 @@ def _place(context: EditContext, scope: Hashable) -> CacheScope:
 
 
 class _Lengths:
-    """The prefix lengths known at a place, each with the number of entries that have it."""
+    """The prefix lengths of the entries of a scope, each with the number of entries that have it."""
 
     __slots__ = ("_counts", "longest")
 
     def __init__(self) -> None:
         self._counts: dict[int, int] = {}
-        self.longest = 0  # of the texts ever kept here: how far back a look-up has to go
+        self.longest = 0  # of all texts ever kept in this scope: how far back a look-up must search
 
     def add(self, length: int, text_length: int) -> None:
         self._counts[length] = self._counts.get(length, 0) + 1
@@ -185,7 +185,7 @@ class _Lengths:
             del self._counts[length]
 
     def within(self, low: int, high: int) -> list[int]:
-        """The known lengths from ``low`` to ``high``, rising; over the smaller of the range and the known."""
+        """The known lengths from ``low`` to ``high``, rising. Costs the smaller of the range and their number."""
         if high - low < len(self._counts):
             return [length for length in range(max(low, 0), high + 1) if length in self._counts]
         return sorted(length for length in self._counts if low <= length <= high)
@@ -195,18 +195,18 @@ class _Lengths:
 
 
 class _Store(TTLCache[Key, Entry]):
-    """A TTLCache that tells when an entry goes, whatever the reason."""
+    """A TTLCache that calls ``gone`` for each entry that leaves it, whatever the reason."""
 
     def __init__(self, max_bytes: int, ttl: float, timer: Callable[[], float], gone: Callable[[Key], None]) -> None:
         super().__init__(max_bytes, ttl, timer, getsizeof=lambda entry: entry.bytes)
         self._gone = gone
 
     def get(self, key: Key, default: Any = None) -> Any:
-        with self.timer:  # Cache.get asks whether it is there, and then for it
+        with self.timer:  # Cache.get looks twice; the entry must not expire in between
             return super().get(key, default)
 
     def __delitem__(self, key: Key) -> None:
-        with self.timer:  # time stands still: TTLCache removes an entry that has just expired, and then raises
+        with self.timer:  # freezes the time: else TTLCache could remove an expired entry and then raise
             self.expire()
             super().__delitem__(key)
         self._gone(key)

@@ -1,8 +1,8 @@
-"""Digests of document text: how the completion cache tells states apart without keeping them.
+"""Digests of document text: the completion cache's keys hold them in place of the text.
 
-A key holds 128-bit XXH3 digests (xxhash.com) in place of the text: ten thousand states of a megabyte each would be
-ten gigabytes. For n states the chance that any two collide is about n**2 / 2**129; XXH3 is no cryptographic
-hash, which is enough where a user's keys are made of the user's own text.
+They are 128-bit XXH3 digests (xxhash.com): ten thousand states of a megabyte each would be ten gigabytes. For n
+states the chance that any two collide is about n**2 / 2**129. XXH3 is no cryptographic hash; that is enough here,
+because a user's keys are made of the user's own text.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 import xxhash
 
-# Characters hashed at a time: copies of this size stay in the processor's cache and in malloc's pools, where those of
-# a whole megabyte are mapped, faulted in and unmapped each time (five times slower).
+# Characters hashed at a time. Copies of this size stay in the processor's cache and in malloc's pools; copies of a
+# whole megabyte are mapped, faulted in and unmapped each time, which is five times slower.
 _PIECE = 1 << 15
 
 

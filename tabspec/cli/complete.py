@@ -11,13 +11,13 @@ from tabspec.cli.files import read_document
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
-from tabspec.engine.imported import read_imported
 from tabspec.errors import InputError, ModelError
 from tabspec.ignore import IgnoreRules, path_of
 from tabspec.models.address import is_address
 from tabspec.models.daemon.shared import connect_if_running
 from tabspec.models.load import load_model
 from tabspec.models.protocol import Model
+from tabspec.prompt.imported import read_imported
 from tabspec.suggestion import Answer, Reason
 from tabspec.text import Document, Position, PositionEncoding
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tabspec.errors import InputError
 from tabspec.ignore import IgnoreRules
-from tabspec.regular import TooLarge, read_regular
+from tabspec.system.regular import TooLarge, read_regular
 from tabspec.text import Document
 
 LANGUAGES = {

@@ -173,6 +173,11 @@ def _settings(
             yield replace(base, config=config, perfect=True)
             continue
         config = EngineConfig(policy=Policy(policy)).updated(chosen)
+        if config.policy is Policy.TREE:
+            from tabspec.lab.tree import speculator_for  # the laboratory
+
+            yield replace(base, config=config, speculator=speculator_for(config.policy))
+            continue
         if not economies or config.policy is not Policy.ADAPTIVE:
             yield replace(base, config=config)
             continue

@@ -1,8 +1,8 @@
 """Other suggestions for the same place, for a user who asks to see more than the first.
 
-An alternative is a beginning that the model finds likely, and what it says once that has been typed: so it is a
-function of the document as the first suggestion is, what is typed or taken of it is a state of its own in the
-completion cache, and any model can give it that can tell how its answers may begin.
+An alternative is a beginning that the model finds likely, followed by the model's text for the state in which the
+beginning was typed. So, like the first suggestion, it is a function of the document, and its parts are states in the
+completion cache. It needs a model that can list the likely beginnings of its answers.
 """
 
 from __future__ import annotations
@@ -21,22 +21,21 @@ from tabspec.fitting.truncation import FitStep, cut_point, line_before, truncate
 from tabspec.models.protocol import Beginning, StopRule
 from tabspec.suggestion import Finish, GeneratedText, Suggestion
 
-# Beginnings that are looked at: several may lead to the same text ("s", "se", "self"), and ten suggestions are the most
-# that the setting allows.
+# Beginnings that the model is asked for. Several may lead to the same text ("s", "se", "self"), and the setting allows
+# ten suggestions.
 BEGINNINGS = 16
-# What the model itself finds less likely than one in a hundred is noise, and takes as long to continue as the others.
+# Beginnings with a probability below one in a hundred are noise, and take as long to continue as the others.
 LEAST_LOGPROB = math.log(0.01)
 
 Ask = Callable[[Generation], Awaitable[bool]]
-"""Puts a generation to the model and waits for its end; False if nobody wants it any more."""
+"""Runs a generation and waits for its end; False if the request was superseded first."""
 
 
 class Alternatives:
-    """Finds other texts. ``question`` makes the question for a state; ``known`` gives what the completion cache or a
-    generation in flight has for it; ``stop`` is the rule that each text is held to, ``steps``
-    are those of post-processing."""
+    """Finds other texts. ``question`` makes the prompt state of a context; ``known`` returns the stored text or the
+    generation in flight of a prompt state; ``stop`` ends each text; ``steps`` are the steps of post-processing."""
 
-    # Beginnings are asked for by hand: those of the last places suffice.
+    # Only users ask for beginnings, at few places: those of the last places suffice.
     _PLACES = 256
 
     def __init__(
@@ -49,12 +48,12 @@ class Alternatives:
         self._stop, self._question, self._known, self._steps = stop, question, known, steps
         self._beginnings: LRUCache[Key, tuple[Beginning, ...]] = LRUCache(self._PLACES)
 
-    async def texts(self, context: EditContext, said: Iterable[str], ask: Ask) -> AsyncGenerator[GeneratedText, None]:
-        """Texts for ``context`` that begin otherwise than those ``said`` and those before them; the likeliest
-        beginning first. It ends early if ``ask`` does."""
-        texts = list(said)
+    async def texts(self, context: EditContext, known: Iterable[str], ask: Ask) -> AsyncGenerator[GeneratedText, None]:
+        """Texts for ``context`` with other beginnings than the texts in ``known`` and than each other, the likeliest
+        beginning first. Ends early if the request is superseded."""
+        texts = list(known)
         for beginning in await self._begin(self._question(context), ask):
-            # A text that begins so is what comes out again (docs/design/decoding.md): there is no need to ask.
+            # Decoding after this beginning would give that text again (docs/design/decoding.md).
             if beginning.logprob < LEAST_LOGPROB or any(text.startswith(beginning.text) for text in texts):
                 continue
             rest = await self._go_on(context, beginning.text, ask)
@@ -74,7 +73,7 @@ class Alternatives:
         return self._beginnings[key]
 
     async def _go_on(self, context: EditContext, begun: str, ask: Ask) -> GeneratedText | None:
-        """What the model says behind ``begun``; None if it does not get to say it."""
+        """The model's text after ``begun``; None if the request was superseded first."""
         if self._stop.end(begun) is not None:
             return GeneratedText("", Finish.STOP)
         question = self._question(context.after_typing(begun))
@@ -85,23 +84,23 @@ class Alternatives:
         return generation.generated() if await ask(generation) and generation.finish else None
 
     def _within(self, context: EditContext, begun: str, rest: GeneratedText) -> GeneratedText:
-        """``rest``, the answer behind ``begun``, as a part of a text at ``context``.
+        """``rest``, the answer after ``begun``, cut so that it can be a part of a text at ``context``.
 
-        It may end at the beginning of a line that leaves its block, which is to be cut off; seen from ``context`` that
-        line may be within the block, and nothing would be cut.
+        It may end with the beginning of a line that leaves the block of ``begun``, which must be cut off. Seen from
+        ``context`` that line may be within the block, and would not be cut there.
         """
-        behind = context.after_typing(begun)
-        rest = truncate(behind, rest, self._steps)
-        if cut_point(behind, rest.text, self._steps) is None:
+        following = context.after_typing(begun)
+        rest = truncate(following, rest, self._steps)
+        if cut_point(following, rest.text, self._steps) is None:
             return rest
         if cut_point(context, begun + rest.text, self._steps) is not None:
             return rest
-        kept = end_with_block(line_before(behind), rest.text)
+        kept = end_with_block(line_before(following), rest.text)
         return rest.stopped_at(len(kept)) if kept else GeneratedText("", Finish.STOP)
 
 
 def joined(beginning: Beginning, rest: GeneratedText, stop: StopRule) -> GeneratedText:
-    """A beginning and what comes behind it, as one text; cut where ``stop`` holds."""
+    """A beginning and the text after it, as one text; cut where ``stop`` holds."""
     size = len(beginning.text)
     text = beginning.text + rest.text
     end = stop.end(text)
@@ -113,6 +112,6 @@ def joined(beginning: Beginning, rest: GeneratedText, stop: StopRule) -> Generat
 
 
 def is_new(suggestion: Suggestion, others: Iterable[Suggestion]) -> bool:
-    """Whether it says something else than ``others``; blanks do not count."""
+    """Whether its text differs from those of ``others`` in more than white space."""
     words = suggestion.text.split()
     return all(words != other.text.split() for other in others)

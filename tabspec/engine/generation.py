@@ -1,4 +1,4 @@
-"""One generation: a question that a model is answering, and who cares about the answer."""
+"""One generation: a prompt state that a model completes, and the requests that wait for the result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tabspec.text import uses_crlf
 
 
 class State(Enum):
-    """Where a generation is. It ends in exactly one of the last three."""
+    """A generation ends in exactly one of the last three states."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -26,7 +26,7 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One step that the user has to take before a speculation's state is reached: to accept (or type) this."""
+    """One step on the way to a speculation's state: the user accepts or types ``suggestion`` at ``context``."""
 
     context: EditContext
     suggestion: Suggestion
@@ -38,24 +38,24 @@ class Link:
             return self.suggestion.text.startswith(typed)
         if not self.suggestion.replace_after or current.offset < self.context.offset:
             return False
-        # What stood behind the cursor may be replaced already: then the rest of the text leads there.
+        # The text after the cursor may be replaced already: then typing the rest of the suggestion leads there.
         return self.context.after_accept(self.suggestion).typed_since(current) is not None
 
     def passes(self, state: EditContext) -> bool:
-        """Whether this step leads to ``state``, or beyond it by more of the same text."""
+        """Whether this step leads to ``state``, or past it with more of the same text."""
         after = self.context.after_accept(self.suggestion)
         return after.typed_since(state) is not None and self.context.typed_since(state) is None
 
 
 @dataclass(eq=False)
 class Generation:
-    """A question in the scheduler's hands.
+    """What the scheduler runs.
 
-    ``lineage`` holds the steps that lead from what is on the screen to the question's state, ``kind`` what the last of
-    them is, ``probability`` that the user goes all of them: "" and 1 for a request of the user's. ``listeners``, one
-    for each request that waits for it, are called whenever text comes or the state changes. With ``wanted``, it asks
-    for so many ways to begin in place of text; ``beginnings`` are those that came. A ``warm`` one asks for
-    them only so that the prompt's keys and values are there when its place is asked for.
+    ``lineage`` holds the steps that lead from what is on the screen to this state, ``kind`` what the last of them is,
+    ``probability`` the probability that the user takes all of them; "" and 1 for a request. ``listeners``, one for each
+    waiting request, are called when text arrives and when the state changes. A generation with ``wanted`` above 0 asks
+    for that many beginnings instead of text; ``beginnings`` are the result. A ``warm`` one asks for them only to have
+    the prompt's keys and values in the KV cache.
     """
 
     question: PromptState
@@ -71,9 +71,9 @@ class Generation:
     error: Exception | None = None
     usage: Usage = Usage()
     speculative_tokens: int = 0
-    busy: float = 0.0  # seconds for which it was with the model
-    cost: float = 0.0  # its share of these: the model spent the others' shares on what ran beside it
-    entry: Entry | None = None  # what the completion cache keeps of it, once it is done
+    busy: float = 0.0  # seconds that it ran on the model
+    cost: float = 0.0  # its share of these seconds; generations in the same batch bear the rest
+    entry: Entry | None = None  # what the completion cache stores, once it is done
     listeners: list[Callable[[], None]] = field(default_factory=list)
     wanted: int = 0
     beginnings: tuple[Beginning, ...] = ()
@@ -88,7 +88,7 @@ class Generation:
 
     @property
     def waiters(self) -> int:
-        """How many requests wait for it."""
+        """Number of requests that wait for it."""
         return len(self.listeners)
 
     @property
@@ -96,7 +96,7 @@ class Generation:
         return self.state in (State.DONE, State.CANCELLED, State.FAILED)
 
     def feed(self, chunk: Chunk) -> None:
-        """Take in what the model has written."""
+        """Append what the model has emitted."""
         self.text += self._own(chunk.text)
         self.beginnings += tuple(replace(each, text=self._own(each.text)) for each in chunk.beginnings)
         self.ends.extend([len(self.text)] * len(chunk.tokens))
@@ -105,43 +105,43 @@ class Generation:
         if not self.foreground:
             self.speculative_tokens += chunk.usage.decoded
         self.finish = chunk.finish or self.finish
-        self._tell()
+        self._notify()
 
     def _own(self, text: str) -> str:
-        """A model's text with the document's line ends."""
+        """A model's text with the line ends of the document."""
         return text.replace("\n", "\r\n") if self._crlf else text
 
     def become(self, state: State, error: Exception | None = None) -> None:
         """Change state. An end is final."""
         assert not self.ended, f"a generation that is {self.state.value} cannot become {state.value}"
         self.state, self.error = state, error
-        self._tell()
+        self._notify()
 
     def interrupt(self) -> None:
-        """Back into the queue with what is written; the first bytes of an unfinished character are written anew."""
-        # (Not of one that is whole: it is only cleaning up.)
+        """Return to the queue with the text so far. Tokens of an unfinished character are dropped and decoded again."""
+        # A finished generation keeps all tokens: only its stream is still being closed.
         while self.finish is None and self.ends and self.ends[-1] == (self.ends[-2] if len(self.ends) > 1 else 0):
             del self.ends[-1], self.logprobs[-1]
         self.become(State.QUEUED)
 
     def generated(self) -> GeneratedText:
-        """All that was written. Only of a generation that is done."""
+        """The whole text. Only for a generation that is done."""
         assert self.finish is not None
         return GeneratedText(self.text, self.finish, tuple(self.ends), tuple(self.logprobs))
 
     def agrees(self, typed: str) -> bool:
-        """Whether what was written so far goes together with ``typed`` at the question's place."""
+        """Whether the text so far is compatible with ``typed`` at this state."""
         if self.entry is not None:
             return not typed or self.entry.generated.after_typing(typed) is not None
         return self.text.startswith(typed) or typed.startswith(self.text)
 
     def reachable(self, current: EditContext) -> bool:
-        """Whether the user is at its state, or may come to it from ``current`` by typing on or by accepting."""
+        """Whether the user, at ``current``, may still reach its state by typing or accepting."""
         typed = current.typed_since(self.context)
         if typed is not None and self.agrees(typed):
             return True
         return any(link.on_way(current) for link in self.lineage)
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for listener in list(self.listeners):
             listener()

@@ -1,4 +1,4 @@
-"""The generations in flight: which one agrees with a state, and which are of use to the user where he is now."""
+"""The generations in flight: which one a request can join, and which are still useful."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from tabspec.engine.scheduler import Scheduler
 
 
 class InFlight:
-    """Without ``caching``, no answer is shared: each request gets a generation of its own."""
+    """Looks through the scheduler's generations. Without ``caching``, each request gets a generation of its own."""
 
     def __init__(self, scheduler: Scheduler, caching: bool) -> None:
         self._scheduler, self._caching = scheduler, caching
-        self.current: dict[str, EditContext] = {}  # where each document's user is, as far as the engine was told
+        self.current: dict[str, EditContext] = {}  # the latest known state of each document
 
     def of(self, uri: str) -> list[Generation]:
-        """All of a document's."""
+        """The generations of one document."""
         return [generation for generation in self._scheduler.generations() if generation.context.uri == uri]
 
     def agreeing(self, question: PromptState) -> Generation | None:
-        """The generation whose answer, as far as it goes, is one for this state: the one that has got farthest."""
+        """The generation that a request for this state can join; of several, the one with most text left."""
         if not self._caching:
             return None
         best, best_left = None, 0
@@ -29,7 +29,7 @@ class InFlight:
             other = generation.wanted or generation.question.scope != question.scope
             if other or typed is None or not generation.agrees(typed):
                 continue
-            if generation.ended and generation.entry is None:  # it was stopped, and has not left the model yet
+            if generation.ended and generation.entry is None:  # it was stopped, and its stream is still being closed
                 continue
             left = len(generation.text) - len(typed)
             if best is None or left > best_left:
@@ -37,17 +37,17 @@ class InFlight:
         return best
 
     def same(self, question: PromptState) -> Generation | None:
-        """The generation that was asked this very question."""
+        """The generation of exactly this state."""
         running = (each for each in self.of(question.context.uri) if not each.wanted)
         return next((each for each in running if each.context.same_place(question.context)), None)
 
     def review(self, generation: Generation) -> None:
-        """Stop a generation that no request waits for, once its user cannot come to its state any more."""
+        """Cancel a generation that no request waits for and whose state can no longer be reached."""
         if not generation.waiters and not generation.ended and not self.reachable(generation):
             self._scheduler.cancel(generation)
 
     def reachable(self, generation: Generation) -> bool:
-        """Whether its answer may still be served: from the completion cache, to a request that comes later."""
+        """Whether a later request may still be answered with it."""
         current = self.current.get(generation.context.uri)
         if current is None or not self._caching:
             return False

@@ -1,4 +1,4 @@
-"""The documents around the one that is edited, and what of them the model is shown with a question."""
+"""The documents that related code is taken from: open ones, and those that a document imports."""
 
 from __future__ import annotations
 
@@ -9,45 +9,42 @@ from tabspec.context import EditContext
 from tabspec.engine.prompt_state import base_name
 from tabspec.models.protocol import RelatedText
 from tabspec.prompt.pieces import Piece, pieces
-from tabspec.prompt.related import LONGEST_PIECE, Pieces, asked_with
+from tabspec.prompt.related import LONGEST_PIECE, MOST_CHARS, Pieces, asked_with
 from tabspec.prompt.window import Window
 from tabspec.text import Document
 
-# Longer ones are data, and would take long to be taken apart (16 ms for this many characters).
-MOST_CHARS = 400_000
-
 
 class Neighbours:
-    """Open documents, and those that each document's imports name. ``chars`` of them are shown at most (0: none).
+    """Open documents, and those that each document imports. At most ``chars`` characters of them are shown (0: none).
 
-    What is shown is a function of these documents and of a state of the one that is edited; it is looked for anew
-    only if one of them changes.
+    Related code is a function of these documents and of the prompt's window. It is computed again only if one of them
+    changes.
     """
 
     def __init__(self, chars: int) -> None:
         self.chars = chars
         self._open: dict[str, Document] = {}
         self._imported: dict[str, dict[str, Document]] = {}
-        # Ten languages' worth of open tabs; what is typed in changes and falls out.
+        # More documents than are open at a time; old texts of the edited one are evicted.
         self._taken_apart = lru_cache(maxsize=64)(_pieces)
         self._gathered = lru_cache(maxsize=8)(self._gather)
         self._chosen = lru_cache(maxsize=64)(self._choose)
 
     def opened(self, document: Document) -> None:
-        """A document is open, with this text now."""
+        """A document is open, or its text has changed."""
         self._open[document.uri] = document
 
     def closed(self, uri: str) -> None:
-        """A document is not open any more, or not known for sure."""
+        """A document was closed, or its text is no longer known."""
         self._open.pop(uri, None)
         self._imported.pop(uri, None)
 
     def imports(self, uri: str, documents: Iterable[Document]) -> None:
-        """What the imports of a document name. An open document's text counts, whatever was read elsewhere."""
+        """The documents that a document imports. For an open document, its open text counts, not the one on disk."""
         self._imported[uri] = {document.uri: document for document in documents}
 
     def purge(self, ignored: Callable[[str], bool]) -> None:
-        """Forget all text of documents that are ``ignored`` now."""
+        """Remove all text of documents that are ``ignored`` now."""
         self._open = {uri: document for uri, document in self._open.items() if not ignored(uri)}
         self._imported = {
             uri: {name: document for name, document in documents.items() if not ignored(name)}
@@ -58,7 +55,7 @@ class Neighbours:
             derived.cache_clear()
 
     def related(self, context: EditContext, window: Window) -> tuple[RelatedText, ...]:
-        """What the model is shown with a state of a document."""
+        """The related code that the model is shown with a window."""
         if not self.chars:
             return ()
         around = self._imported.get(context.uri, {}) | self._open
@@ -69,9 +66,9 @@ class Neighbours:
         return self._chosen(texts, *asked_with(window), self.chars)
 
     def _choose(
-        self, texts: tuple[tuple[str, str], ...], before: str, behind: str, chars: int
+        self, texts: tuple[tuple[str, str], ...], before: str, after: str, chars: int
     ) -> tuple[RelatedText, ...]:
-        best = self._gathered(texts).best((before, behind), chars)
+        best = self._gathered(texts).best((before, after), chars)
         return tuple(RelatedText(piece.path, piece.text) for piece in best)
 
     def _gather(self, texts: tuple[tuple[str, str], ...]) -> Pieces:

@@ -1,4 +1,4 @@
-"""From a stored answer to a suggestion: what the completion cache has for a state, and what of it is offered."""
+"""From a stored text to a suggestion: looks it up in the completion cache, and post-processes it for a state."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tabspec.suggestion import Answer, GeneratedText, Reason, Source, Suggestion
 
 
 class Offering:
-    """Looks answers up, and post-processes them anew at each state they are offered at.
+    """Makes answers from stored texts. A text is post-processed again at each state where it is offered.
 
-    ``steps`` are those of post-processing; suggestions less likely to be right than ``min_probability`` are withheld.
+    ``steps`` are the steps of post-processing. Suggestions with a probability below ``min_probability`` are withheld.
     """
 
     def __init__(
@@ -35,12 +35,12 @@ class Offering:
         self.rejections = Rejections()
 
     def look_up(self, question: PromptState) -> Hit | None:
-        """What the completion cache has for this state, if it is a whole answer there."""
+        """What the completion cache holds for this state, if it is a complete answer here."""
         hit = self._cache.lookup(question.context, question.scope)
         return hit if hit and self.holds(question.context, hit.entry, hit.generated) else None
 
     def cached(self, question: PromptState) -> Answer | None:
-        """The answer from the completion cache."""
+        """The answer from the completion cache; None for a miss."""
         hit = self.look_up(question)
         if hit is None:
             return None
@@ -49,12 +49,15 @@ class Offering:
         return replace(self.offer(question.context, hit.generated, hit.entry, source), cached=True)
 
     def holds(self, context: EditContext, entry: Entry, left: GeneratedText) -> bool:
-        """Whether what is ``left`` of an entry is the whole answer at ``context``: not if it ends where the rest would
-        have been cut off at the entry's own state, and would not be here."""
+        """Whether what is ``left`` of an entry is a complete answer at ``context``.
+
+        It is not if the model stopped because the rest would have been cut off at the entry's own state, but would be
+        kept at ``context``.
+        """
         return not entry.settled or cut_point(context, left.text, self._steps) is not None
 
     def offer(self, context: EditContext, generated: GeneratedText, entry: Entry, source: Source) -> Answer:
-        """Post-process what is left of an entry's text into the answer."""
+        """The answer from what is left of an entry. Counts that the entry was served."""
         suggestion = self.suggest(context, generated)
         if isinstance(suggestion, Reason):
             return Answer(Source.NONE, reason=suggestion)
@@ -65,7 +68,7 @@ class Offering:
         return Answer(source, (suggestion,))
 
     def suggest(self, context: EditContext, generated: GeneratedText) -> Suggestion | Reason:
-        """What to offer of a text at ``context``, or why nothing."""
+        """The suggestion that a text gives at ``context``, or the reason why there is none."""
         generated = truncate(context, generated, self._steps)
         suggestion = trimmed(context, generated, self._steps)
         suggestion = judge(suggestion, generated, self._model.info.calibration, self._min_probability)
@@ -73,7 +76,7 @@ class Offering:
         return Reason.REJECTED if refused else suggestion
 
     def entry(self, context: EditContext, written: GeneratedText, kind: str, tokens: int) -> Entry:
-        """What to store of a text that the model wrote at ``context``. ``tokens`` of it were decoded before a request
-        waited for it."""
+        """What to store of a text that the model wrote at ``context``. ``tokens`` is how many tokens were decoded
+        before a request waited for it."""
         end = cut_point(context, written.text, self._steps)
         return Entry(written if end is None else written.stopped_at(end), kind, tokens, settled=end is not None)

@@ -1,4 +1,4 @@
-"""From an edit context to the question put to a model, and from its words back to the document's.
+"""From an edit context to the request that a model gets.
 
 Models see ``\\n`` as the only line end (their training text has hardly any other); a document that uses ``\\r\\n``
 gets its own line ends back.
@@ -20,16 +20,16 @@ from tabspec.prompt.window import Window, WindowSize, window
 from tabspec.uris import uri_path
 
 Related = Callable[[EditContext, Window], tuple[RelatedText, ...]]
-"""What of other documents is shown with a window of a state."""
+"""Returns the related code that the model is shown with a window."""
 
 
 @dataclass(frozen=True, slots=True)
 class PromptState:
-    """A window of a document state, with all that tells its answers from those of other states.
+    """What the model sees of a document state, and the scope in which its answers may be reused.
 
-    ``scope`` is the completion cache's: answers of one scope may be carried from state to state by typing. Related
-    code is a part of it: where another document has changed, or other code is related, an answer is another one.
-    ``around`` tells where a text is settled at this state.
+    ``scope`` is a part of the completion cache's key: within one scope, typing carries answers from state to state. It
+    contains a digest of the related code, because other related code gives another answer. ``around`` decides where
+    a text ends at this state.
     """
 
     context: EditContext
@@ -47,10 +47,10 @@ class PromptState:
         related: Related | None = None,
         steps: Collection[FitStep] = frozenset(FitStep),
     ) -> PromptState:
-        """The question for ``context`` to the model with this fingerprint."""
+        """The prompt state of ``context`` for the model with this fingerprint."""
         seen = window(context, size)
         shown = related(context, seen) if related else ()
-        # Behind a CR the model sees another line end than behind the CRLF that it may become.
+        # After a CR the model sees another line end than after the CRLF that it may become.
         half = context.document.text[context.offset - 1 : context.offset] == "\r"
         scope = (fingerprint, context.document.language, half, _digest(shown), *seen.scope)
         return cls(context, seen, scope, shown, around(context, steps))
@@ -58,7 +58,7 @@ class PromptState:
     def request(
         self, stop: StopRule, resume: str = "", foreground: bool = True, beginnings: int = 0
     ) -> GenerationRequest:
-        """The request to the model; ``resume`` is what an interrupted generation had written already."""
+        """The request to the model; ``resume`` is the text that an interrupted generation has written so far."""
         return GenerationRequest(
             head=_to_model(self.window.head),
             forced=_to_model(self.window.forced),
@@ -76,7 +76,7 @@ class PromptState:
 
 
 def base_name(uri: str) -> str:
-    """The file name at the end of a URI; models take the language from it, and no more is told them."""
+    """The file name at the end of a URI: all that a model sees of the path."""
     return PurePosixPath(uri_path(uri)).name
 
 
@@ -86,8 +86,7 @@ def _digest(related: tuple[RelatedText, ...]) -> int:
 
 @lru_cache(maxsize=16)
 def _around(text: str) -> str:
-    """As `_to_model`; equal texts are one object, since thousands of requests carry the same for as long as they are
-    remembered (in a replay)."""
+    """As `_to_model`, with equal texts as one object: a replay keeps thousands of requests with the same text."""
     return _to_model(text)
 
 

@@ -1,4 +1,4 @@
-"""What the user has refused, so that it is not offered again at that place."""
+"""What the user has rejected, so that it is not offered again at that place."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from tabspec.suggestion import Suggestion
 
 
 class Rejections:
-    """Remembers refused futures: the document and cursor that an accept would have led to.
+    """Remembers, for each rejected suggestion, the document and cursor that an accept would have led to.
 
-    So the rest of a refused suggestion stays refused while it is being typed, and the same words at another place, or
-    after a change elsewhere in the document, are not affected.
+    So the rest of a rejected suggestion stays rejected while the user types it. The same text at another place, or
+    after a change elsewhere in the document, is not affected.
     """
 
-    # A refusal matters for minutes; 256 of them a document are hours of work. More documents than these are not worked
-    # on at a time; a bound, because a refusal may be heard after its document was closed.
+    # A rejection matters for minutes; 256 in a document are hours of work. The number of documents is bounded because
+    # a rejection may arrive after its document was closed.
     _MOST = 256
     _DOCUMENTS = 256
 
@@ -25,7 +25,7 @@ class Rejections:
         self._futures: LRUCache[str, LRUCache[tuple[int, int], bool]] = LRUCache(self._DOCUMENTS)
 
     def add(self, context: EditContext, suggestion: Suggestion) -> None:
-        """The user refused this here."""
+        """The user rejected this suggestion here."""
         self._futures.setdefault(context.uri, LRUCache(self._MOST))[_future(context, suggestion)] = True
 
     def __contains__(self, offered: tuple[EditContext, Suggestion]) -> bool:

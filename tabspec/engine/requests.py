@@ -1,4 +1,4 @@
-"""A request that has not been answered yet."""
+"""A request that waits for its answer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Request:
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
-        """Something has changed: the generation, or whether the request is superseded."""
+        """Continue the request: its generation has changed, or it is superseded."""
         self._woken.set()
 
     async def change(self) -> None:
@@ -31,8 +31,8 @@ class Request:
         self._woken.clear()
 
 
-def broken(generation: Generation) -> Answer:
-    """The answer to a request whose own generation came to nothing."""
+def answer_to_failure(generation: Generation) -> Answer:
+    """The answer to a request whose own generation was cancelled or has failed."""
     if generation.error is None:
         return Answer(Source.NONE, reason=Reason.CANCELLED)
     gone = isinstance(generation.error, ModelUnavailable)

@@ -1,8 +1,8 @@
-"""The scheduler: the one place that decides what the model does next.
+"""The scheduler decides which generations the model runs.
 
-Foreground before speculation, first come, first served; among speculations the likelier first. A foreground
-generation that finds no free slot interrupts a speculation, which goes back into the queue with what it has
-written and later goes on from there.
+Foreground generations come first, in the order of their arrival; then speculations, the likeliest first. A foreground
+generation that finds no free slot interrupts a speculation, which returns to the queue with its text so far and later
+continues from there.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from tabspec.models.protocol import Model, StopRule, schedules
 
 
 class Scheduler:
-    """Runs generations on a model, ``slots`` at a time (one for a local model, more for a server that batches).
+    """Runs generations on a model, ``slots`` at a time.
 
-    ``wrote`` is called for each piece of text, and may cancel the generation; ``ended`` once for each generation, when
-    it is done, cancelled or has failed.
+    ``wrote`` is called for each piece of text, and may cancel the generation. ``ended`` is called once for each
+    generation, when it is done, cancelled or failed.
     """
 
     def __init__(
@@ -36,21 +36,17 @@ class Scheduler:
         self._model, self._stop, self._wrote, self._ended, self._slots = model, stop, wrote, ended, slots
         self._queued: dict[Generation, int] = {}
         self._running: dict[Generation, asyncio.Task[Exception | None]] = {}
-        # On a model that serves by urgency, those that run, and whether they were asked as what somebody waits for.
-        self._urgent: dict[Generation, bool] = {}
+        # For a model that schedules by itself: the running generations, and whether each was sent to it as foreground.
+        self._sent_as_foreground: dict[Generation, bool] = {}
         self._numbers = count()
         self._closed = False
 
     def generations(self) -> list[Generation]:
-        """All that are queued or running."""
+        """All generations that are queued or running."""
         return [*self._running, *self._queued]
 
-    @property
-    def idle(self) -> bool:
-        return not self._running and not self._queued
-
     def submit(self, generation: Generation) -> None:
-        """Queue a generation, and start it if its turn has come. After `close` it is cancelled at once."""
+        """Queue a generation, and start it if a slot is free. After `close` it is cancelled at once."""
         if self._closed:
             self._end(generation, State.CANCELLED)
             return
@@ -58,10 +54,10 @@ class Scheduler:
         self._pump()
 
     def set_foreground(self, generation: Generation, foreground: bool) -> None:
-        """Somebody waits for it now, or nobody any more (but it may still be of use)."""
+        """Promote a generation that a request now waits for, or mark one that no request waits for any more."""
         generation.foreground = foreground
-        if foreground and self._urgent.get(generation) is False and generation.state is State.RUNNING:
-            # It was asked as a speculation: others would go on beside it, and what others wait for before it.
+        if foreground and self._sent_as_foreground.get(generation) is False and generation.state is State.RUNNING:
+            # The model runs it as a speculation, after all foreground work: it is sent again as foreground.
             self._stop_task(generation)
             generation.interrupt()
         self._pump()
@@ -76,16 +72,16 @@ class Scheduler:
         self._pump()
 
     async def close(self) -> None:
-        """Cancel everything, start nothing any more, and wait until the model has stopped."""
+        """Cancel all generations, start no more, and wait until the model has stopped."""
         self._closed = True
         for generation in self.generations():
             self.cancel(generation)
         while self._running:
             await asyncio.wait(list(self._running.values()))
-            await asyncio.sleep(0)  # the done-callbacks come after the waiter
+            await asyncio.sleep(0)  # done-callbacks run after this task wakes
 
     def _pump(self) -> None:
-        """Start what may start; interrupt one speculation if a foreground generation waits for a slot."""
+        """Fill free slots; interrupt speculations if foreground generations wait for slots."""
         while self._queued and len(self._running) < self._slots:
             generation = min(self._queued, key=self._rank)
             del self._queued[generation]
@@ -95,12 +91,16 @@ class Scheduler:
             self._running[generation] = task
         if any(generation.foreground for generation in self._queued):
             self._interrupt_one()
-        self._give_way()
+        self._demote_abandoned()
 
-    def _give_way(self) -> None:
-        """What was asked because somebody waited, and nobody does any more, goes on as a speculation as soon as it is
-        in somebody's way: else it would take its steps beside, and make each of them longer."""
-        left = [g for g, asked in self._urgent.items() if asked and g.state is State.RUNNING and not g.foreground]
+    def _demote_abandoned(self) -> None:
+        """While a request waits, demote generations that were sent as foreground and that no request waits for any
+        more: in the same batch they would make each of its passes longer."""
+        left = [
+            g
+            for g, asked in self._sent_as_foreground.items()
+            if asked and g.state is State.RUNNING and not g.foreground
+        ]
         if left and any(generation.foreground for generation in self.generations()):
             for generation in left:
                 self._stop_task(generation)
@@ -108,18 +108,18 @@ class Scheduler:
 
     def _interrupt_one(self) -> None:
         stopping = [g for g in self._running if g.state is not State.RUNNING]
-        # One that was interrupted, and that somebody waits for by now, will want the slot that it is leaving.
+        # An interrupted generation that a request has joined meanwhile will need a slot again.
         again = [g for g in stopping if g.state is State.QUEUED]
         waiting = sum(g.foreground for g in [*self._queued, *again])
         speculative = [g for g in self._running if g.state is State.RUNNING and not g.foreground]
-        # A slot that is being freed already is as good as another interruption.
+        # Slots that are being freed count: no further interruption is needed for them.
         for generation in sorted(speculative, key=lambda g: g.probability)[: max(waiting - len(stopping), 0)]:
             self._stop_task(generation)
             generation.interrupt()
 
     def _stop_task(self, generation: Generation) -> None:
-        """Wake a generation's task where it waits for the model. Not twice: the model may be cleaning up by then.
-        Nor from inside: the task itself sees what has become of its generation.
+        """Cancel a running generation's task. Not twice, because the model may already be cleaning up; and not from
+        inside the task, which checks the state itself.
         """
         task = self._running.get(generation)
         if task and generation.state is State.RUNNING and task is not asyncio.current_task():
@@ -133,40 +133,40 @@ class Scheduler:
         """Read the model's answer into the generation, to its end or until this task is cancelled."""
         request = generation.question.request(self._stop, generation.text, generation.foreground, generation.wanted)
         if schedules(self._model):
-            self._urgent[generation] = request.foreground
+            self._sent_as_foreground[generation] = request.foreground
         now = asyncio.get_running_loop().time
         started = since = now()
         try:
             async with aclosing(self._model.stream(request)) as stream:
                 async for chunk in stream:
-                    # Those that run beside it were served by the same passes.
+                    # The generations that run at the same time share the same passes.
                     generation.cost += (now() - since) / len(self._running)
                     since = now()
                     if generation.state is State.RUNNING:
                         generation.feed(chunk)
                         self._wrote(generation)
-                    if generation.state is not State.RUNNING:  # also where a model did not heed the cancellation
+                    if generation.state is not State.RUNNING:  # also if the model ignored the cancellation
                         return None
         except ModelError as failure:
             return failure
         except Exception as failure:
-            # A fault in a model must not take the engine down with it.
+            # A fault in a model must not stop the engine.
             return ModelError(f"{type(failure).__name__}: {failure}")
         finally:
-            self._urgent.pop(generation, None)
+            self._sent_as_foreground.pop(generation, None)
             generation.busy += now() - started
             generation.cost += (now() - since) / max(len(self._running), 1)
         return None if generation.finish else ModelUnavailable("the model's answer broke off")
 
     def _left(self, generation: Generation, task: asyncio.Task[Exception | None]) -> None:
-        """A generation has left its slot: give it its next state, and the slot to the next one.
+        """A generation has left its slot: set its next state, and start the next generation.
 
-        A done-callback and no ``finally``: a task that is cancelled before its first step never runs at all.
+        This is a done-callback and not a ``finally``, because a task cancelled before its first step never runs.
         """
         del self._running[generation]
-        # Cancelled by nobody here: a library below the model gave up, as on a lost connection.
+        # A task that this scheduler did not cancel: a library gave up, for example on a lost connection.
         error = ModelUnavailable("the model's answer was cancelled") if task.cancelled() else task.result()
-        if generation.finish is not None:  # whole, even if it was interrupted or failed after its last token
+        if generation.finish is not None:  # complete, even if it was interrupted or failed after its last token
             error = None
         if generation.state is State.QUEUED and generation.finish is None:
             self._queued[generation] = next(self._numbers)

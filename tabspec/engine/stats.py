@@ -14,7 +14,7 @@ OVERTAKEN = "overtaken"
 
 @dataclass
 class KindStats:
-    """What asking ahead for one kind of future cost and brought: generations, tokens, and of these those used."""
+    """Speculations of one kind: how many were started and used, and how many tokens were decoded and used."""
 
     asked: int = 0
     tokens: int = 0
@@ -24,10 +24,10 @@ class KindStats:
 
 @dataclass
 class EngineStats:
-    """Counters since the engine was made. Tokens are of the model.
+    """Counters since the engine was made. Tokens are the model's.
 
-    A token is speculative if nobody waited for its generation when it was decoded; a speculative token is used once a
-    request was answered with its suggestion, or with what was left of it.
+    A token is speculative if no request waited for its generation when it was decoded. It is used once a request was
+    answered with the suggestion, or with the rest of it.
     """
 
     sources: Counter[Source] = field(default_factory=Counter)

@@ -1,6 +1,6 @@
-"""A document as pieces that can be shown on their own: definitions, blocks, and what stands between them.
+"""Divides a document into pieces that can be shown on their own: definitions, blocks, and the lines between them.
 
-No language is known here: blocks are told by indentation and blank lines, as people read them.
+This works for any language: indentation and blank lines delimit blocks.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-_NAME = re.compile(r"[^\W\d]\w{2,}")  # shorter names (i, x, fn) say nothing about what is spoken of
+_NAME = re.compile(r"[^\W\d]\w{2,}")  # shorter names (i, x, fn) do not identify a subject
 
 
 def names(text: str) -> frozenset[str]:
-    """The identifiers of three characters and more in a text; keywords are among them, and everywhere."""
+    """The identifiers of three characters and more in a text. Keywords count as identifiers: they are frequent."""
     return frozenset(_NAME.findall(text))
 
 
@@ -34,8 +34,8 @@ class Piece:
 def pieces(path: str, text: str, longest: int) -> tuple[Piece, ...]:
     """The pieces of a document, in its order, none longer than ``longest`` characters.
 
-    A block that is longer is divided where its own blocks begin, and at last between any two lines; neighbours that
-    fit together stay together. A line that is too long by itself is left out: it is data.
+    A longer block is divided where its inner blocks begin, or else in its middle; adjacent pieces that fit together are
+    joined. A line longer than ``longest`` is left out: it is data.
     """
     lines = text.splitlines(keepends=True)
     found = []
@@ -63,14 +63,14 @@ def _blocks(lines: Sequence[str], start: int, end: int, longest: int) -> Iterato
 
 
 def _begins(lines: Sequence[str], start: int, end: int) -> list[int]:
-    """Lines behind ``start`` at which blocks begin: the outermost ones that stand behind a blank line or, if there
-    are none, behind a deeper one."""
+    """Lines after ``start`` at which blocks begin: the outermost ones that follow a blank line or, if there are none, a
+    deeper line."""
     depths = {i: _depth(lines[i]) for i in range(start, end) if lines[i].strip()}
     for own in sorted(set(depths.values())):
         level = [i for i, depth in depths.items() if depth <= own and i > start]
-        behind_blank = [i for i in level if not lines[i - 1].strip()]
-        behind_deeper = [i for i in level if lines[i - 1].strip() and _depth(lines[i - 1]) > own]
-        found = behind_blank or [i for i in behind_deeper if lines[i].strip()[0] not in ")]}"]
+        after_blank = [i for i in level if not lines[i - 1].strip()]
+        after_deeper = [i for i in level if lines[i - 1].strip() and _depth(lines[i - 1]) > own]
+        found = after_blank or [i for i in after_deeper if lines[i].strip()[0] not in ")]}"]
         if found:
             return found
     return []
@@ -81,7 +81,7 @@ def _depth(line: str) -> int:
 
 
 def _joined(lines: Sequence[str], spans: Iterator[Span], longest: int) -> Iterator[Span]:
-    """Neighbours together, as long as they fit."""
+    """Adjacent spans joined, as long as they fit."""
     held: Span | None = None
     size = 0
     for start, end in spans:

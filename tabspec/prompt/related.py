@@ -1,8 +1,8 @@
-"""Related code: which pieces of other documents a model is shown with a window, and how they are found.
+"""Related code: which pieces of other documents a model is shown with a window.
 
-A piece counts the more, the more names it has in common with the code around the cursor, rare names more than frequent
-ones. What is asked with comes from a *canonical place*, which moves in steps, so that the choice stays as it is while
-a few lines are typed: it stands at the beginning of the prompt, and whenever it changes, all of the prompt is new.
+A piece scores by the names that it shares with the code around the cursor; rare names count more. The names are taken
+from before a *canonical place*, which moves in steps, so that the choice stays the same while a few lines are typed:
+related code stands at the beginning of the prompt, and a change of it makes the whole prompt new.
 """
 
 from __future__ import annotations
@@ -15,23 +15,25 @@ from functools import cached_property
 from tabspec.prompt.pieces import Piece, names
 from tabspec.prompt.window import Window, WindowSize
 
+# Characters of the longest document that is divided: longer ones are data, and dividing this many takes 16 ms.
+MOST_CHARS = 400_000
 # Characters of the longest piece: a definition of 25 lines. Longer texts leave too little room for the window.
 LONGEST_PIECE = 900
-# Two pieces of a thousand characters say more than five of a few lines.
+# Two pieces of a thousand characters help more than five of a few lines.
 MOST_PIECES = 2
-# Room that is too small for a piece that says anything.
+# Characters of room below which no further piece is chosen: a smaller one holds no definition.
 LEAST_ROOM = 150
-# Characters by which the canonical place moves: those by which a window of the usual size does, so that the prompt is
-# not new twice (at 256 the choice changed every ten lines). In shorter heads it moves when they have doubled.
+# Characters by which the canonical place moves: the step of the default window, so that both change together (at 256
+# the choice changed every ten lines). In shorter heads it moves each time their length has doubled.
 STEP = WindowSize().step
-# Characters before it whose names are looked for.
+# Characters before the canonical place whose names are used.
 ASKED_CHARS = 1500
 
 
 def asked_with(window: Window) -> tuple[str, str]:
-    """The texts around a cursor whose names are looked for: before the canonical place, and the suffix.
+    """The texts whose names select pieces: before the canonical place, and the suffix.
 
-    Between two states of one scope of the window they are equal, as long as no `STEP` is passed.
+    They are equal for two states of one scope of the window, unless a `STEP` lies between them.
     """
     length = len(window.head)
     place = length // STEP * STEP if length >= STEP else 1 << length.bit_length() >> 1
@@ -40,7 +42,7 @@ def asked_with(window: Window) -> tuple[str, str]:
 
 
 class Pieces:
-    """Pieces to choose from, by their names. Made once for each set of documents."""
+    """Pieces to choose from, indexed by their names. Made once for each set of documents."""
 
     def __init__(self, pieces: Iterable[Piece]) -> None:
         self._pieces = tuple(pieces)
@@ -50,7 +52,7 @@ class Pieces:
 
     @cached_property
     def _with(self) -> dict[str, list[int]]:
-        """Which pieces have a name."""
+        """The numbers of the pieces that have each name."""
         found: defaultdict[str, list[int]] = defaultdict(list)
         for number, piece in enumerate(self._pieces):
             for name in piece.names:
@@ -58,8 +60,8 @@ class Pieces:
         return dict(found)
 
     def best(self, texts: Sequence[str], chars: int) -> tuple[Piece, ...]:
-        """The pieces that have most in common with ``texts``, the best last (nearest to the code that it is for), of at
-        most ``chars`` characters together. Of equals the earlier one is taken."""
+        """The pieces that share most names with ``texts``, at most ``chars`` characters together. The best is last,
+        nearest to the cursor; of equal ones the earlier is chosen."""
         scores: defaultdict[int, float] = defaultdict(float)
         for name in sorted(frozenset[str]().union(*map(names, texts))):  # in order: sums of floats depend on it
             having = self._with.get(name, ())
@@ -77,5 +79,5 @@ class Pieces:
 
 
 def _rarity(having: int, count: int) -> float:
-    """What a name counts that ``having`` of ``count`` pieces have (inverse document frequency)."""
+    """Score of a name that ``having`` of ``count`` pieces have (inverse document frequency)."""
     return math.log(1 + count / having)

@@ -1,6 +1,6 @@
-"""Which part of a document a model gets to see, and where in it decoding under a constraint begins.
+"""Which part of a document a model sees, and where in it decoding under a constraint begins.
 
-Why both must be functions of the document alone is told in docs/design/decoding.md.
+Both must be functions of the document alone: docs/design/decoding.md gives the reason.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from tabspec.context import EditContext
 
 @dataclass(frozen=True, slots=True)
 class WindowSize:
-    """Bounds in characters. ``step`` is by how much the start of the prefix window jumps.
+    """Bounds in characters. The start of the prefix window moves in jumps of ``step``. Raises ValueError if they do not
+    fit together.
 
     Defaults fit a context of 1,024 tokens of the bundled model at its 3.4 characters a token (measured on held-out
     code): about 680 tokens of prefix, 190 of suffix, the rest for related text and the suggestion.
@@ -27,19 +28,19 @@ class WindowSize:
             raise ValueError("a window needs 0 < step <= prefix_chars and suffix_chars >= 0")
 
 
-# Characters of the document before and behind what the model sees that it is reminded of: 17,000 tokens in all, which
-# are searched in 50 microseconds. Both ends lie at whole blocks of the document, so that they move rarely.
+# Characters before and after the window that the n-gram cache of the open file searches: 17,000 tokens in all, in 50
+# microseconds. Both ends lie at multiples of a block, so that they move rarely.
 MEMORY_CHARS = 32 * 1024
 MEMORY_BLOCK = 4 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What the model sees: ``head`` (tokenized as it is), ``forced`` (decoded under a constraint), ``suffix``. What of
-    the document stands around it: ``before`` and ``after``.
+    """What the model sees: ``head`` (tokenized as it is), ``forced`` (decoded under a constraint), ``suffix``; and the
+    text ``before`` and ``after`` these, for the n-gram cache of the open file.
 
-    ``scope`` says in which neighbourhood answers are interchangeable: only between two states with equal scopes does
-    typing what a suggestion says leave the prompt's beginning as it is.
+    ``scope`` identifies the states between which answers may be reused: while it is equal, typing a suggestion leaves
+    the beginning of the prompt unchanged.
     """
 
     head: str
@@ -53,7 +54,7 @@ class Window:
 def canonical_cut(text: str) -> int:
     """Offset in ``text`` of the start of the white-space run that holds its last line end; 0 without a line end.
 
-    Line end and indentation stay together behind the cut, because tokenizers of code join them into one token.
+    Line end and indentation stay together after the cut, because tokenizers of code join them into one token.
     """
     line_end = max(text.rfind("\n"), text.rfind("\r"))
     if line_end < 0:
@@ -66,11 +67,11 @@ def window(context: EditContext, size: WindowSize) -> Window:
 
     The prefix window starts at a line start, which moves in jumps of about ``size.step`` characters as the text
     before the cursor grows: in between, typing only appends to the window, so that the KV cache of its
-    beginning stays valid. The suffix window is cut behind a line end where there is one in its second half.
+    beginning stays valid. The suffix window ends after a line end if there is one in its second half.
     A line of more than ``size.step`` characters (data, minified code) is cut every ``size.step`` characters.
     """
     text, offset = context.document.text, context.offset
-    # Twice the window is enough to find the cut in: farther back it would be out of the window anyway.
+    # Twice the window is enough to find the cut: farther back it would be outside the window.
     seen_from = max(offset - 2 * size.prefix_chars, 0)
     cut = seen_from + canonical_cut(text[seen_from:offset])
     forced_cut = -1

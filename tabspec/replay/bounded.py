@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tabspec.errors import InputError
-from tabspec.regular import read_regular
+from tabspec.system.regular import read_regular
 
 # A result of the twelve recorded sessions under all policies has 60 MB; a recorder's session file 16 MB.
 MAX_FILE_BYTES = 128 << 20

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from tabspec.config import EngineConfig
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
+from tabspec.engine.speculation.speculator import Speculator
 from tabspec.models.protocol import Model
 from tabspec.replay.results.result import (
     PERFECT,
@@ -47,6 +48,8 @@ class Setting:
     burst: int = 1
     perfect: bool = False
     """Whether it is known beforehand which suggestions the user will take; the policy should be `Policy.CHAIN`."""
+    speculator: type[Speculator] = Speculator
+    """What decides what is asked ahead: the product's, or one of the laboratory."""
     named: bool = False
     """Whether the run is told apart by its economy."""
     latency: str = ""
@@ -79,7 +82,9 @@ async def replay(
     think = Thinking(setting.think_ms / 1000, setting.jitter, setting.burst, seed=setting.seed)
     player = Player(session, setting.user, think)
     acceptance = OraclePredictor(player) if setting.perfect else None
-    engine = CompletionEngine(model, setting.config, slots=setting.slots, acceptance=acceptance)
+    engine = CompletionEngine(
+        model, setting.config, slots=setting.slots, acceptance=acceptance, speculator=setting.speculator
+    )
     stage = _Stage(player, engine, check, knows)
     interrupted = False
     try:

@@ -1,1 +1,1 @@
-"""What every room may need of the system: child processes, logs, the terminal."""
+"""What every room may need of the system: child processes, files, logs, the terminal."""

@@ -23,6 +23,7 @@ import tabspec
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
+from tabspec.lab.tree import speculator_for
 from tabspec.models.process.worker import WorkerModel
 from tabspec.models.protocol import GenerationRequest, StopRule, slots_of
 from tabspec.text import Document
@@ -47,7 +48,8 @@ class Side:
         worker = WorkerModel()
         await worker.start()
         config = EngineConfig(policy=policy).updated({"economy": 0.0})
-        return cls(worker, CompletionEngine(worker, config, slots=slots_of(worker)), [])
+        speculator = speculator_for(config.policy)
+        return cls(worker, CompletionEngine(worker, config, slots=slots_of(worker), speculator=speculator), [])
 
     async def play(self, text: str, at: int, pause: float, typed: str) -> bool:
         """Show what is suggested at a place, and type something else after a pause; whether that went to the model."""

@@ -23,6 +23,7 @@ from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.prompt_state import PromptState
 from tabspec.fitting.postprocess import judge, postprocess
+from tabspec.lab.tree import speculator_for
 from tabspec.models.load import load_model
 from tabspec.models.local.model import LocalModel
 from tabspec.models.protocol import GenerationRequest, StopRule
@@ -191,6 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         session = read_session(path)
         setting = Setting(
             config=EngineConfig(policy=Policy(options.policy)),
+            speculator=speculator_for(Policy(options.policy)),
             think_ms=options.think_ms,
             limit=options.limit,
             slots=PROFILE.together,

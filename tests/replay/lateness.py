@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import quantiles
 
 from tabspec.config import EngineConfig, Policy
+from tabspec.lab.tree import speculator_for
 from tabspec.models.load import load_model
 from tabspec.models.process.worker import WorkerModel
 from tabspec.models.protocol import Model, slots_of
@@ -84,7 +85,9 @@ async def virtual(session: Session, setting: Setting, policies: Sequence[Policy]
     for policy in policies:
         memo.fresh_kv()
         config = EngineConfig(policy=policy)
-        found[policy.value] = await heard_in(session, TimedModel(memo, PROFILE), replace(setting, config=config))
+        found[policy.value] = await heard_in(
+            session, TimedModel(memo, PROFILE), replace(setting, config=config, speculator=speculator_for(policy))
+        )
     return found
 
 
@@ -95,7 +98,9 @@ async def wall(session: Session, setting: Setting, policies: Sequence[Policy]) -
         worker = WorkerModel()
         await worker.start()
         try:
-            setting = replace(setting, config=EngineConfig(policy=policy), clock="wall")
+            setting = replace(
+                setting, config=EngineConfig(policy=policy), speculator=speculator_for(policy), clock="wall"
+            )
             found[policy.value] = await heard_in(session, worker, setting)
         finally:
             await worker.close()

@@ -13,6 +13,7 @@ import pytest
 
 import tabspec.replay
 from tabspec.config import EngineConfig, Policy
+from tabspec.lab.tree import TreeSpeculator
 from tabspec.models.decoders.native import NativeDecoder
 from tabspec.models.local.model import LocalModel
 from tabspec.replay.clock import run_virtual
@@ -53,7 +54,13 @@ def pair(request: pytest.FixtureRequest) -> Pair:
 
 def replayed(pair: Pair, name: str, think_ms: float, limit: int | None) -> Tally:
     session = read_session(SESSIONS / f"{name}.jsonl.gz")
-    setting = Setting(config=EngineConfig(policy=Policy.TREE), think_ms=think_ms, limit=limit, slots=PROFILE.together)
+    setting = Setting(
+        config=EngineConfig(policy=Policy.TREE),
+        speculator=TreeSpeculator,
+        think_ms=think_ms,
+        limit=limit,
+        slots=PROFILE.together,
+    )
     tally = run_virtual(check(session, *pair, setting))
     assert not tally.wrong
     return tally

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabspec.config import EngineConfig, Policy
+from tabspec.lab.tree import speculator_for
 from tabspec.models.protocol import GenerationRequest
 from tabspec.models.scripted.model import ScriptedModel, continuing, pseudo_random
 from tabspec.replay.clock import run_virtual
@@ -59,7 +60,9 @@ def test_no_request_is_later_by_more_than_one_pass(policy: Policy, seed: int, us
     async def waits(policy: Policy) -> dict[tuple[int, str], list[float | None]]:
         model = TimedModel(MemoModel(ScriptedModel(answer, token_chars=1)), PROFILE)
         config = EngineConfig(policy=policy).updated({"economy": 0.0})
-        return await heard_in(session, model, Setting(config=config, user=user, think_ms=100))
+        return await heard_in(
+            session, model, Setting(config=config, speculator=speculator_for(policy), user=user, think_ms=100)
+        )
 
     differences = late(run_virtual(waits(Policy.CACHE)), run_virtual(waits(policy)))
     assert len(differences) > 10, "the session must give something to compare"

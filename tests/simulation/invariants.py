@@ -14,8 +14,8 @@ from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.generation import Generation, State
-from tabspec.engine.speculation.speculator import FUTURES
 from tabspec.fitting.truncation import truncate
+from tabspec.lab.tree import FUTURES
 from tabspec.suggestion import Answer, Reason, Source, Suggestion
 
 from .model import SimulatedModel, Stream

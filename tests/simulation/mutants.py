@@ -192,8 +192,8 @@ MUTANTS = (
     ),
     Mutant(
         "asked again and again",
-        "engine.speculation.speculator:Speculator.look",
-        "mark not in screen.asked and",
+        "engine.speculation.speculator:Speculator._plan",
+        "depth > screen.asked and",
         "",
     ),
     Mutant(
@@ -205,12 +205,12 @@ MUTANTS = (
     Mutant(
         "what a request joins stays a speculation for the model",
         _SCHEDULER + "set_foreground",
-        "foreground and self._urgent.get(generation) is False",
+        "foreground and self._sent_as_foreground.get(generation) is False",
         "False",
     ),
     Mutant(
         "what nobody waits for any more runs beside a request",
-        _SCHEDULER + "_give_way",
+        _SCHEDULER + "_demote_abandoned",
         "if left and",
         "if False and",
     ),

@@ -13,6 +13,7 @@ from typing import Any
 
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
+from tabspec.lab.tree import speculator_for
 from tabspec.suggestion import Answer, Reason, Suggestion
 
 from .faults import Faults
@@ -51,7 +52,9 @@ class Simulation:
         self._loop, self._main = loop, asyncio.current_task()
         self.faults = Faults(Random(f"faults {world.seed}"), world.fault_rate, world.together > 1)
         self.model = SimulatedModel(self.faults, world.end_percent, world.calibrated, world.together)
-        self.engine = CompletionEngine(self.model, world.config, slots=world.slots)
+        self.engine = CompletionEngine(
+            self.model, world.config, slots=world.slots, speculator=speculator_for(world.config.policy)
+        )
         self.oracle = Oracle(self.model, world.config)
         self.watch = Watch(self.engine, self.model, world.config, self.oracle, world.slots, self._loop.time)
         names = [f"file:///project/{name}" for name in ("a.py", "b.c", "c.py", "d")]

@@ -14,8 +14,8 @@ from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.generation import Generation, Link, State
 from tabspec.engine.prompt_state import PromptState
 from tabspec.engine.rejections import Rejections
-from tabspec.engine.speculation.speculator import FUTURES
 from tabspec.errors import ModelError, ModelUnavailable
+from tabspec.lab.tree import FUTURES, speculator_for
 from tabspec.models.protocol import Chunk, GenerationRequest
 from tabspec.models.scripted.model import ScriptedModel, continuing
 from tabspec.prompt.window import WindowSize
@@ -53,7 +53,8 @@ class SlowToLeave(ScriptedModel):
 
 @asynccontextmanager
 async def engine_on(model: ScriptedModel, **settings: object) -> AsyncIterator[CompletionEngine]:
-    engine = CompletionEngine(model, EngineConfig().updated(settings))
+    config = EngineConfig().updated(settings)
+    engine = CompletionEngine(model, config, speculator=speculator_for(config.policy))
     try:
         yield engine
     finally:

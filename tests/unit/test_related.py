@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from tabspec.config import EngineConfig
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
-from tabspec.engine.imported import MOST_FILES, read_imported
 from tabspec.engine.neighbours import Neighbours
 from tabspec.ignore import IgnoreRules
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, RelatedText
+from tabspec.prompt.imported import MOST_FILES, read_imported
 from tabspec.prompt.imports import imported
 from tabspec.prompt.pieces import Piece, names, pieces
 from tabspec.prompt.related import LEAST_ROOM, MOST_PIECES, Pieces, asked_with

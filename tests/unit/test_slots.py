@@ -18,6 +18,7 @@ import pytest
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
+from tabspec.lab.tree import speculator_for
 from tabspec.models.load import load_model
 from tabspec.models.local.drafts import NoDrafts
 from tabspec.models.local.logits import Logits
@@ -204,7 +205,8 @@ async def rows_of_requests(model: LocalModel, policy: Policy, played: Sequence[P
     model.local.slots.clear()
     counting = model.local.decoder
     assert isinstance(counting, tiny.Counting)
-    engine = CompletionEngine(model, EngineConfig(policy=policy).updated({"economy": 0.0}), slots=slots_of(model))
+    config = EngineConfig(policy=policy).updated({"economy": 0.0})
+    engine = CompletionEngine(model, config, slots=slots_of(model), speculator=speculator_for(policy))
     name, rows = "file:///a.py", []
     for play in played:
         text, at = play.text, play.at

@@ -66,7 +66,7 @@ class Imports:
             self.opened(document)
 
     async def _read(self, document: Document) -> None:
-        from tabspec.engine.imported import read_imported  # with pathspec, which takes 30 ms
+        from tabspec.prompt.imported import read_imported  # with pathspec, which takes 30 ms
 
         found = await in_thread(read_imported, document, self._folders(), self._ignored)
         # Rules can have changed while they were read.

@@ -1,1 +1,1 @@
-"""What may be asked next, how likely that is, what it costs, and what is asked ahead."""
+"""Which states are asked for ahead of the user: how likely they are, what they cost, and when to begin."""

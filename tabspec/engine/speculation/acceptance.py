@@ -1,4 +1,4 @@
-"""How likely it is that the user takes a suggestion: from what it is, corrected by what this user does."""
+"""How likely it is that the user accepts a suggestion: from its properties, adapted to this user."""
 
 from __future__ import annotations
 
@@ -8,38 +8,37 @@ from typing import Protocol
 from tabspec.engine.generation import Link
 from tabspec.fitting.truncation import rest_of_line
 
-# Log-odds that a suggestion is taken, by a logistic regression on 2,078 suggestions of six development sessions, of
-# which the simulated user took 335; on six others it has a log loss of 0.403, the model's probability alone 0.419, and
-# none of them 0.456 (docs/decisions/2026-11-25-price.md).
+# Log-odds that a suggestion is accepted, by a logistic regression on 2,078 suggestions of six development sessions, of
+# which the simulated user accepted 335. On six other sessions its log loss is 0.403; with the model's probability alone
+# it is 0.419, and with the mean rate 0.456 (docs/decisions/2026-11-25-price.md).
 BIAS = -1.79
 MODEL = 0.41  # times the log-odds of the model's calibrated probability of being right
-LENGTH = -0.37  # times the logarithm of its characters: more of them can be wrong
-LINE_END = 0.54  # nothing but blanks stand behind the cursor on its line
-FOLLOWS_ACCEPT = 0.34  # it stands where an accept has led
+LENGTH = -0.37  # times the logarithm of its length in characters
+LINE_END = 0.54  # if only white space follows the cursor on its line
+FOLLOWS_ACCEPT = 0.34  # if it stands where an accept has led
 
-# The middle of those suggestions: its characters.
+# The median length of those suggestions, in characters.
 TYPICAL = 6
 
 
 class Predictor(Protocol):
-    """Says how likely accepts are."""
+    """Predicts accepts."""
 
     def probability(self, link: Link, follows_accept: bool = False) -> float:
-        """Probability that the user takes this suggestion; ``follows_accept``: it stands where an accept has led."""
+        """Probability that the user accepts this suggestion; ``follows_accept``: it stands where an accept has led."""
 
     def again(self) -> float:
-        """Probability that a typical suggestion is taken that stands where an accept has led."""
+        """Probability that the user accepts a typical suggestion that stands where an accept has led."""
 
     def observe(self, link: Link, accepted: bool, follows_accept: bool = False) -> None:
-        """The user has taken or refused it."""
+        """The user has accepted or refused it."""
 
 
 class Acceptance:
-    """Online logistic regression: of what was fitted beforehand only the shift is learned, for suggestions that came by
-    an accept and for all others (stochastic gradient descent on the log loss; Bottou 2010).
+    """Online logistic regression. The fitted coefficients stay; only an intercept is learned for this user, one for
+    suggestions that follow an accept and one for all others (stochastic gradient descent on the log loss; Bottou 2010).
 
-    Its steps shrink from a half, as those of a mean do, to ``rate``: then a user who takes ten suggestions in a row
-    doubles their odds.
+    The step shrinks from 1/2, as in a running mean, to ``rate``: at 0.1, ten accepts in a row double the odds.
     """
 
     def __init__(self, rate: float = 0.1) -> None:
@@ -47,7 +46,7 @@ class Acceptance:
         self._shift, self._seen = {False: 0.0, True: 0.0}, {False: 0, True: 0}
 
     def probability(self, link: Link, follows_accept: bool = False) -> float:
-        # Where the model says nothing, one half; and nothing is certain: log-odds stay finite.
+        # 0.5 if the probability is unknown; bounded, so that the log-odds stay finite.
         own = 0.5 if link.suggestion.probability is None else link.suggestion.probability
         own = min(max(own, 0.001), 0.999)
         blank = not rest_of_line(link.context)[link.suggestion.replace_after :].strip()
@@ -60,7 +59,7 @@ class Acceptance:
         error = (1.0 if accepted else 0.0) - self.probability(link, follows_accept)
         self._seen[follows_accept] += 1
         shift = self._shift[follows_accept] + max(self._rate, 1 / (1 + self._seen[follows_accept])) * error
-        # Three units of log-odds are a factor of twenty, from one suggestion of six taken to three of four.
+        # Three units of log-odds are a factor of twenty: from one suggestion of six accepted to three of four.
         self._shift[follows_accept] = min(max(shift, -3.0), 3.0)
 
     def _odds(self, model: float, length: int, blank: bool, follows_accept: bool) -> float:

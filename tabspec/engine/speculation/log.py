@@ -1,4 +1,4 @@
-"""What became of the states that were asked ahead: so that a miss can say its reason."""
+"""How speculations ended, to give the reason of a miss."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _MISSES = {State.DONE: Miss.EVICTED, State.CANCELLED: Miss.CANCELLED, State.FAIL
 
 
 class SpeculationLog:
-    """Remembers how the latest speculations ended; nothing is asked ahead unless it is ``enabled``. A miss is explained
-    by what happened seconds ago: 1,024 suffice."""
+    """Remembers how the latest speculations ended. ``enabled``: whether the policy speculates. A miss is explained by
+    what happened seconds ago: 1,024 speculations suffice."""
 
     def __init__(self, enabled: bool = True, most: int = 1024) -> None:
         self._enabled = enabled
         self._ends: LRUCache[Key, State] = LRUCache(most)
 
     def ended(self, generation: Generation) -> None:
-        """A speculation has come to its end."""
+        """A speculation has ended."""
         self._ends[_key(generation.question)] = generation.state
 
     def miss(self, question: PromptState, joined: bool, queued: bool) -> Miss:
-        """Why a request has to wait. It has ``joined`` a generation, which was ``queued`` or running, or had to ask the
-        model itself."""
+        """Why a request has to wait. It has ``joined`` a generation, which was ``queued`` or running, or it has started
+        its own."""
         if not self._enabled:
             return Miss.NOT_SPECULATED
         if joined:

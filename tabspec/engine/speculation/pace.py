@@ -1,4 +1,4 @@
-"""How long suggestions stay on the screen: until Tab, or until something else is typed."""
+"""How long suggestions stay on the screen, until Tab or until the user types something else."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Iterable
 from statistics import fmean as mean
 from typing import NamedTuple
 
-# Before anything was seen, from a typist in a burst to somebody who reads; and what suggestions that were typed over
-# lived in the development sessions, at their 10th, 50th, 75th and 90th percentile. Seconds.
+# Pauses in seconds that are assumed before any was observed. Until Tab: from a burst of typing to careful reading.
+# Until typing over: the 10th, 50th, 75th and 90th percentile of the development sessions.
 TAKEN = (0.12, 0.25, 0.5, 1.0)
 REFUSED = (0.1, 0.2, 0.5, 2.1)
 
-# Moments after a suggestion is shown, in seconds, at which asking ahead may begin: at once, and then in steps of a
-# quarter. Nearly all that is refused is gone by the last of them.
+# Seconds after a suggestion is shown at which speculation may begin: 0, and from 0.02 on, each a quarter later than the
+# one before. By the last of them nearly all suggestions that are refused are gone.
 STARTS = (0.0, *(0.02 * 1.25**step for step in range(22)))
 
-# No pause is met twice: each counts for one that is quicker and one that is slower by two fifths as well.
+# Pauses vary: each observed one also stands for a quicker and a slower one, by a factor of 1.4.
 SPREAD = (1 / 1.4, 1.0, 1.4)
 
 
 class Pauses:
-    """The latest pauses of one kind, in seconds: 16 of them, so that a change of habits is followed within minutes."""
+    """The last 16 pauses of one kind, in seconds: few enough to follow a change of habits within minutes."""
 
     def __init__(self, before: Iterable[float]) -> None:
         self.seconds = deque(before, maxlen=16)
@@ -33,20 +33,18 @@ class Pauses:
 
 
 class WorkForecast(NamedTuple):
-    """What work that begins at one of `STARTS` is expected to do, in seconds."""
+    """Expected outcome of work that begins at one of `STARTS`, in seconds."""
 
-    saved: float  # of waiting, if the suggestion is taken
-    saved_next: (
-        float  # of waiting after a second Tab, if what comes next is taken as well: work for it begins behind this
-    )
-    wasted_if_taken: float  # in vain, if the suggestion is taken, but what follows is another future than this
-    wasted_if_refused: float  # in vain, if the suggestion is refused
+    saved: float  # waiting saved, if the suggestion is accepted
+    saved_next: float  # waiting saved at a second Tab, whose work begins when this work ends
+    wasted_if_taken: float  # work in vain, if the suggestion is accepted, but the work is for another state
+    wasted_if_refused: float  # work in vain, if the suggestion is refused
 
 
 class UserPace:
-    """One user's pauses, and what they say about asking ahead at one moment or another.
+    """One user's pauses, and what follows from them for speculation that begins at a given moment.
 
-    Tabs in a row are quicker than the first one, which a person reads for: the two are kept apart.
+    Pauses after an accept are kept apart: Tabs in a row are quicker than the first one.
     """
 
     def __init__(self) -> None:
@@ -55,19 +53,18 @@ class UserPace:
         self._tables: dict[tuple[bool, bool], tuple[tuple[int, int, int, float], list[WorkForecast]]] = {}
 
     def taken(self, seconds: float, follows_accept: bool) -> None:
-        """A suggestion was accepted so long after it was shown; ``follows_accept``: it had come by an accept itself."""
+        """A suggestion was accepted ``seconds`` after it was shown; ``follows_accept``: it followed an accept."""
         self._taken[follows_accept].add(seconds)
 
     def refused(self, seconds: float) -> None:
-        """A suggestion was typed over so long after it was shown."""
+        """A suggestion was typed over ``seconds`` after it was shown."""
         self._refused.add(seconds)
 
     def table(self, service: float, follows_accept: bool, deeper: bool) -> list[WorkForecast]:
-        """For each of `STARTS`, what work of ``service`` seconds saves that begins so long after a suggestion is shown,
-        and how much of it is in vain.
+        """For each of `STARTS`, what work of ``service`` seconds is expected to save and to waste.
 
-        The work is what follows the suggestion, or, ``deeper``, what follows another Tab: only what would be missing
-        there, had the work begun with the first Tab, is saved.
+        The work is for the state after the suggestion's accept or, if ``deeper``, after a second accept. Deeper work
+        saves only the waiting that would remain at the second Tab if the work began at the first.
         """
         taken, again, refused = self._taken[follows_accept], self._taken[True], self._refused
         state = (taken.seen, again.seen, refused.seen, service)
@@ -79,15 +76,15 @@ class UserPace:
         return found[1]
 
     def _first(self, start: float, service: float, follows_accept: bool) -> WorkForecast:
-        """Of work for what follows the suggestion: it is used, or wasted, as far as it has come when the pause ends."""
+        """For work on the next accept: what is done when the pause ends is used or wasted."""
         pauses = [seconds * factor for seconds in self._taken[follows_accept].seconds for factor in SPREAD]
         saved = mean(done(pause, start, service) for pause in pauses)
         next_one = self._saved_by_second(start + service, service, follows_accept)
         return WorkForecast(saved, next_one, saved, self._wasted_if_refused(start, service))
 
     def _second(self, start: float, service: float, follows_accept: bool) -> WorkForecast:
-        """Of work for what follows a second Tab. A second suggestion that is refused stays long enough for all of the
-        work to be done."""
+        """For work on a second accept. If the second suggestion is refused, it stays long enough for all of the work to
+        be done."""
         pauses = [seconds * factor for seconds in self._taken[follows_accept].seconds for factor in SPREAD]
         wasted = service * mean(pause > start for pause in pauses)
         saved = self._saved_by_second(start, service, follows_accept)
@@ -97,7 +94,7 @@ class UserPace:
         return mean(done(seconds, start, service) for seconds in self._refused.seconds)
 
     def _saved_by_second(self, start: float, service: float, follows_accept: bool) -> float:
-        """What is saved after a second Tab by work that begins at ``start`` and not with the first."""
+        """Waiting saved at a second Tab by work that begins at ``start`` instead of at the first Tab."""
         first, second = self._taken[follows_accept].seconds, self._taken[True].seconds
         if min(second) > SPREAD[-1] * service:
             return 0.0
@@ -105,10 +102,10 @@ class UserPace:
 
 
 def done(pause: float, start: float, service: float) -> float:
-    """What is done of work of ``service`` seconds, begun at ``start``, when a pause of this length ends."""
+    """How much of ``service`` seconds of work, begun at ``start``, is done when a pause of this length ends."""
     return min(max(pause - start, 0.0), service)
 
 
 def done_before(start: float, pause: float, again: float, service: float) -> float:
-    """What more of it is done at the end of two pauses than if it had begun at the end of the first."""
+    """How much more of it is done at the end of two pauses than if it began at the end of the first."""
     return done(pause + again, start, service) - done(again, 0.0, service) if pause > start else 0.0

@@ -1,4 +1,4 @@
-"""What speculation costs and saves, in seconds of this model on this machine and of this user's waiting."""
+"""What speculation saves and costs, in seconds of the model on this machine and of this user's waiting."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from tabspec.engine.speculation.pace import STARTS, UserPace
 
-# Before anything was measured: about what a suggestion of the bundled model takes on two cores, in seconds.
+# Seconds that a generation is assumed to take before any was measured: a suggestion of the bundled model on two cores.
 USUAL = 0.06
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A suggestion that has been on the screen for ``age`` seconds: the probabilities that it is ``taken``, and that
-    another Tab follows ``again``; ``follows_accept``: it came by an accept itself."""
+    """A suggestion that has been on the screen for ``age`` seconds. ``taken``: the probability that it is accepted;
+    ``again``: that the suggestion after it is accepted, too; ``follows_accept``: it stands where an accept has led."""
 
     taken: float
     again: float
@@ -25,43 +25,42 @@ class Shown:
 
 
 class Price:
-    """Tells what is worth asking ahead, and when to begin.
+    """Decides whether a speculation is worth its cost, and when to begin.
 
-    ``economy`` is what a second of the model's work in vain is worth in seconds of the user's waiting: near 0 on mains
-    power with a machine to oneself, 1 where the work costs as much as the wait (a shared GPU, battery). Work whose
-    answer is used costs nothing: it would have been done later.
+    ``economy`` is the price of a second of work in vain, in seconds of waiting: near 0 on mains power with the machine
+    to oneself, up to 1 on battery or a shared GPU. Work whose answer is used costs nothing: it would be done later.
     """
 
     def __init__(self, economy: float) -> None:
         self.economy, self.pace = economy, UserPace()
-        # Of the last generations: quick enough to follow a machine that goes onto battery.
+        # Seconds of the last generations: few enough to follow a machine that changes to battery.
         self._busy = deque([USUAL], maxlen=16)
-        self._share = 1.0  # of the time with the model that is a generation's own, the others' beside it taken off
+        self._share = 1.0  # of a generation's time on the model, the part that is not borne by others in the same batch
         self._rate = 0.05  # of a running mean over about 20 of them
 
     def measured(self, seconds: float, cost: float) -> None:
-        """A generation was with the model for so long, of which ``cost`` is its share: what ran beside it, in the same
-        passes, bears the rest."""
+        """A generation ran on the model for ``seconds``, of which ``cost`` is its share: generations in the same batch
+        bear the rest."""
         self._busy.append(seconds)
         if seconds > 0:
             self._share += self._rate * (cost / seconds - self._share)
 
     @property
     def service(self) -> float:
-        """Seconds that a generation takes, on the safe side: what nine of ten took no longer than.
+        """Seconds that a generation takes: the 90th percentile of the last ones.
 
-        In steps of a seventh, so that what follows from it need not be computed anew with each generation.
+        Rounded up to steps of a seventh, so that the tables made from it stay valid for several generations.
         """
         tenth = sorted(self._busy)[math.ceil(0.9 * len(self._busy)) - 1]
         return math.exp(math.ceil(math.log(max(tenth, 1e-4)) * 7) / 7)
 
     def start(self, probability: float, shown: Shown, deeper: bool = False) -> float | None:
-        """How long after a suggestion was ``shown`` to ask for what comes behind it with this ``probability``; None:
-        not at all. ``deeper``: more than one accept lies between. A start before the suggestion's age means now.
+        """How many seconds after a suggestion was ``shown`` to ask for an accept that comes with this ``probability``;
+        None: not at all. ``deeper``: it is not the next accept. A start before the suggestion's age means now.
 
-        Begun early, it is there when Tab comes; begun late, much of what will be typed over is gone by then. The best
-        moment is that of the highest P · seconds saved - ``economy`` · (1 - P) · seconds in vain. Both shrink alike
-        with the chance that the suggestion is still there, so that the best of what is left stays so.
+        An early start has the answer ready at Tab; a late start does not work for suggestions that are soon typed
+        over. The best moment maximizes P · seconds saved - ``economy`` · (1 - P) · seconds in vain. Both terms shrink
+        in proportion while the suggestion stays on the screen, so that the best moment does not change.
         """
         best, at = 0.0, None
         now = bisect_right(STARTS, shown.age) - 1
@@ -72,7 +71,3 @@ class Price:
             if (worth := saved - self.economy * self._share * vain) > best:
                 best, at = worth, start
         return at
-
-    def worth(self, probability: float) -> bool:
-        """Whether to ask for what comes with this ``probability``, at a moment that nothing is known of."""
-        return probability > self.economy * self._share * (1 - probability)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tabspec.errors import InputError
-from tabspec.regular import read_regular
 from tabspec.replay.bounded import MAX_SMALL_BYTES
 from tabspec.replay.models.latency import LatencyProfile
+from tabspec.system.regular import read_regular
 
 FORMAT = "tabspec-service"
 VERSION = 1

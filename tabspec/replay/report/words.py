@@ -38,7 +38,7 @@ POLICIES = {
     "depth1": "asks one accept ahead",
     "chain": "asks several accepts ahead, one after the other",
     "tree": "asks several accepts ahead, and branches",
-    "adaptive": "asks ahead as deep, as wide and as early as it pays",
+    "adaptive": "asks ahead as deep and as early as it pays",
     "perfect": "knows which suggestions will be taken, and asks for what follows those: the bound",
 }
 

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any, TypedDict, Union, get_args, get_origin, get_type_hints
 
 from tabspec.errors import InputError
-from tabspec.regular import read_regular
 from tabspec.replay.bounded import MAX_FILE_BYTES, MAX_VALUES, values_in
 from tabspec.replay.results.shared import Shared
 from tabspec.suggestion import Miss, Reason, Source
+from tabspec.system.regular import read_regular
 
 FORMAT = "tabspec-replay"
 VERSION = 1

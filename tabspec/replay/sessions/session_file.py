@@ -20,7 +20,6 @@ from typing import Any, NoReturn, TypeVar
 
 from tabspec.errors import SessionError
 from tabspec.ignore import IgnoreRules
-from tabspec.regular import open_regular
 from tabspec.replay.bounded import MAX_FILE_BYTES, MAX_VALUES, values_in
 from tabspec.replay.sessions.session import (
     FORMAT,
@@ -41,6 +40,7 @@ from tabspec.replay.sessions.session import (
     SideEvent,
     spread_seconds,
 )
+from tabspec.system.regular import open_regular
 from tabspec.text import Edit
 
 # All of what a packed file unpacks to.

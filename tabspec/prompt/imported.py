@@ -1,4 +1,4 @@
-"""What a document imports, read from disk: files of its own workspace folder only, none that is to be left alone."""
+"""Reads the files that a document imports: only from its own workspace folder, and no ignored file."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from tabspec.engine.neighbours import MOST_CHARS
 from tabspec.ignore import path_of
 from tabspec.prompt.imports import imported
-from tabspec.regular import read_regular
+from tabspec.prompt.related import MOST_CHARS
+from tabspec.system.regular import read_regular
 from tabspec.text import Document
 
-# More are not read: a file that imports fifty others is about none of them.
+# Imported files that are read for a document. One that imports fifty others is related closely to none of them.
 MOST_FILES = 24
 
 
 def read_imported(document: Document, folders: Iterable[Path], ignored: Callable[[str], bool]) -> list[Document]:
-    """The documents that ``document``'s imports name, in their order, as far as they lie in the innermost of
-    ``folders`` that holds it. Files that are ``ignored``, too long or no text are left out; links out of the folder
-    lead nowhere.
+    """The documents that ``document``'s imports name, in their order, from the innermost of ``folders`` around it.
+
+    Files that are ``ignored``, too long or not UTF-8 are left out, and so are links that lead out of the folder.
     """
     path = Path(path_of(document.uri))
     around = [folder for folder in folders if path.is_relative_to(folder)]
@@ -33,7 +33,7 @@ def read_imported(document: Document, folders: Iterable[Path], ignored: Callable
         for uri, text in _texts(map(Path, names), root, ignored):
             if uri not in (document.uri, *found):
                 found[uri] = Document(uri, text, document.language)
-            break  # the likeliest that is there
+            break  # the first candidate that exists
     return list(found.values())
 
 
@@ -46,9 +46,9 @@ def _texts(paths: Iterable[Path], root: Path, ignored: Callable[[str], bool]) ->
                 continue
             if ignored(path.as_uri()) or ignored(real.as_uri()):
                 continue
-            # Not followed: what was decided about is what is read, also if a link is put in its place meanwhile.
+            # Without following links: the file that was checked is the one that is read, even if a link replaces it.
             yield path.as_uri(), _text(read_regular(real, MOST_CHARS, follow=False))
-        except (OSError, ValueError):  # gone, not to be read, too long, no text in UTF-8
+        except (OSError, ValueError):  # gone, unreadable, too long, or not UTF-8
             continue
 
 
