@@ -79,7 +79,7 @@ class EngineConfig:
     cache_bytes: int = setting(16 << 20, "Bytes that the completion cache may take.", 1024, 1 << 34)
     cache_seconds: float = setting(3600.0, "Seconds after which a cached suggestion is dropped.", 0.001, 1e9)
     prefix_chars: int = setting(2300, "Characters before the cursor that the model sees.", 64, 1_000_000)
-    suffix_chars: int = setting(640, "Characters behind the cursor that the model sees.", 0, 1_000_000)
+    suffix_chars: int = setting(640, "Characters after the cursor that the model sees.", 0, 1_000_000)
     related_chars: int = setting(
         0,
         "Characters of related code from open and imported files that the model is shown; 0: none.",

@@ -52,7 +52,7 @@ class EditContext:
         before, after = suggestion.replace_before, suggestion.replace_after
         if before > self.offset or after > len(self.document.text) - self.offset:
             raise PositionError(
-                f"a suggestion that replaces {before} characters before and {after} behind does not fit at "
+                f"a suggestion that replaces {before} characters before and {after} after the cursor does not fit at "
                 f"{self.offset} of {len(self.document.text)}"
             )
         return Edit(self.offset - before, before + after, suggestion.text)
@@ -62,14 +62,6 @@ class EditContext:
         puts it."""
         cursor = None if suggestion.edit is None else suggestion.edit.cursor
         return self._after(self.edit_for(suggestion), cursor, accepted=True)
-
-    def after_accept_word(self, suggestion: Suggestion) -> EditContext:
-        """The state after the user accepts the first word of ``suggestion``."""
-        return self.after_accept(suggestion.first_word())
-
-    def after_accept_line(self, suggestion: Suggestion) -> EditContext:
-        """The state after the user accepts the first line of ``suggestion``."""
-        return self.after_accept(suggestion.first_line())
 
     def after_typing(self, typed: str) -> EditContext:
         """The state after the user types ``typed`` at the cursor."""

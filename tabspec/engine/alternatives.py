@@ -48,10 +48,10 @@ class Alternatives:
         self._stop, self._question, self._known, self._steps = stop, question, known, steps
         self._beginnings: LRUCache[Key, tuple[Beginning, ...]] = LRUCache(self._PLACES)
 
-    async def texts(self, context: EditContext, said: Iterable[str], ask: Ask) -> AsyncGenerator[GeneratedText, None]:
-        """Texts for ``context`` with other beginnings than the texts in ``said`` and than each other, the likeliest
+    async def texts(self, context: EditContext, known: Iterable[str], ask: Ask) -> AsyncGenerator[GeneratedText, None]:
+        """Texts for ``context`` with other beginnings than the texts in ``known`` and than each other, the likeliest
         beginning first. Ends early if the request is superseded."""
-        texts = list(said)
+        texts = list(known)
         for beginning in await self._begin(self._question(context), ask):
             # Decoding after this beginning would give that text again (docs/design/decoding.md).
             if beginning.logprob < LEAST_LOGPROB or any(text.startswith(beginning.text) for text in texts):

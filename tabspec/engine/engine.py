@@ -271,8 +271,8 @@ class CompletionEngine:
         if first.reason not in (None, Reason.EMPTY, Reason.WITHHELD, Reason.REJECTED):
             return first
         others: list[Suggestion] = []
-        said = [each.text for each in first.suggestions]
-        texts = self._alternatives.texts(request.context, said, lambda generation: self._done(request, generation))
+        known = [each.text for each in first.suggestions]
+        texts = self._alternatives.texts(request.context, known, lambda generation: self._done(request, generation))
         async with aclosing(texts):
             async for generated in texts:
                 suggestion = self._offering.suggest(request.context, generated)

@@ -45,10 +45,6 @@ class Scheduler:
         """All generations that are queued or running."""
         return [*self._running, *self._queued]
 
-    @property
-    def idle(self) -> bool:
-        return not self._running and not self._queued
-
     def submit(self, generation: Generation) -> None:
         """Queue a generation, and start it if a slot is free. After `close` it is cancelled at once."""
         if self._closed:

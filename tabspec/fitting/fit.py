@@ -45,7 +45,8 @@ def fit(context: EditContext, text: str, ended: bool = True) -> tuple[str, int]:
 def whole_end(context: EditContext, text: str, mid_word: bool = False) -> str:
     """``text``, which was cut anywhere, up to where a person could stop (`tabspec.fitting.ends.whole`)."""
     grammar = grammar_of(context.document)
-    prose = grammar is not None and tree_of(grammar, context.document).opaque(context.offset) is not None
+    at = context.offset
+    prose = grammar is not None and tree_of(grammar, context.document, at).opaque(at) is not None
     name = grammar or context.document.language.lower()
     return whole(text, opaque=prose, mid_word=mid_word, mark_is_quote=name not in _MARKS)
 
@@ -84,7 +85,7 @@ def _reader(context: EditContext) -> Reader:
     document = context.document
     grammar = grammar_of(document)
     if grammar:
-        return TreeReader(tree_of(grammar, document), context.offset)
+        return TreeReader(tree_of(grammar, document, context.offset), context.offset)
     return LexerReader(document.text, context.offset, lexer_of(document))
 
 

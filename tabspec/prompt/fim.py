@@ -1,11 +1,11 @@
-"""Fill-in-the-middle formats: how each model family wants to be asked what stands between a prefix and a suffix.
+"""Fill-in-the-middle formats: how each model family is prompted for the text between a prefix and a suffix.
 
 A format renders to *parts*: special tokens and plain texts. Plain text is never searched for special tokens, so a
-document that speaks of ``<fim_prefix>`` cannot change the prompt.
+document that contains ``<fim_prefix>`` cannot change the prompt.
 
-Two orders (Bavarian et al. 2022, arXiv 2207.14255). *Suffix first*: the text being written stands at the end, and
-typing or accepting only appends to the prompt. *Prefix first*: the model writes behind the middle marker; there the
-line in progress is put behind the marker too, so that the prompt stays as it is while the line grows (the idea of
+Two orders (Bavarian et al. 2022, arXiv 2207.14255). *Suffix first*: the prefix is at the end, and
+typing or accepting only appends to the prompt. *Prefix first*: the model writes after the middle marker; there the
+line in progress is put after the marker, too, so that the prompt stays the same while the line grows (the idea of
 EFIM, arXiv 2505.21889). Suffix first is used where a family was trained on it.
 """
 
@@ -29,8 +29,8 @@ Part = Special | str
 
 @dataclass(frozen=True, slots=True)
 class FimInput:
-    """What a format renders: the text around the hole. ``head`` ends at the canonical cut; ``related`` holds
-    (path, text) of other files."""
+    """What a format renders: the text before and after the completion. ``head`` ends at the canonical cut; ``related``
+    holds (path, text) of other files."""
 
     head: str
     suffix: str
@@ -61,10 +61,10 @@ class FimFormat:
     needs: tuple[str, ...] = ()
     model_types: tuple[str, ...] = ()
 
-    def render(self, question: FimInput) -> tuple[Part, ...]:
-        """The prompt up to where the text behind ``question.head`` is written. Empty texts are left out."""
+    def render(self, asked: FimInput) -> tuple[Part, ...]:
+        """The prompt, up to the place where the model writes. Empty texts are left out."""
         begin: list[Part] = [Special(self.begin)] if self.begin else []
-        return tuple(part for part in begin + self.layout(self, question) if part != "")
+        return tuple(part for part in begin + self.layout(self, asked) if part != "")
 
     @property
     def markers(self) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ class FimFormat:
         return tuple(t for t in (self.begin, self.prefix, self.suffix, self.middle, self.file, *self.needs) if t)
 
     def fits(self, vocabulary: Container[str], model_type: str) -> bool:
-        """Whether a model with this vocabulary and ``model_type`` speaks this format."""
+        """Whether a model with this vocabulary and ``model_type`` was trained on this format."""
         return all(t in vocabulary for t in self.markers) and (not self.model_types or model_type in self.model_types)
 
 
@@ -84,7 +84,7 @@ def _ours(form: FimFormat, asked: FimInput) -> list[Part]:
 
 
 def _hole(form: FimFormat, asked: FimInput) -> list[Part]:
-    """Prefix first: prefix, suffix, and the middle marker behind which the model writes."""
+    """Prefix first: prefix, suffix, and the middle marker, after which the model writes."""
     return [Special(form.prefix), asked.head, Special(form.suffix), asked.suffix, Special(form.middle)]
 
 
@@ -176,7 +176,7 @@ STARCODER2 = FimFormat(
     needs=("<repo_name>",),
     model_types=("starcoder2",),
 )
-"""StarCoder2 (arXiv 2402.19173, section 5.1: the file's path stands behind ``<fim_prefix>``)."""
+"""StarCoder2 (arXiv 2402.19173, section 5.1: the file's path follows ``<fim_prefix>``)."""
 
 SMOLLM = FimFormat(
     "smollm", "<fim_prefix>", "<fim_suffix>", "<fim_middle>", _qwen, file="<file_sep>", needs=("<repo_name>",)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tabspec.syntax.languages import parser
-from tabspec.text import Edit, difference
+from tabspec.text import Edit
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -57,11 +57,6 @@ class SyntaxTree:
         tree = SyntaxTree(self.grammar, text, parser(self.grammar).parse(data, old))
         tree.__dict__["_data"] = data
         return tree
-
-    def with_text(self, text: str) -> SyntaxTree:
-        """The tree of another text, by the one difference between the two."""
-        edit = difference(self.text, text)
-        return self if edit is None else self.edited(edit)
 
     @cached_property
     def errors(self) -> int:

@@ -1,4 +1,4 @@
-"""Syntax trees: parsed incrementally they are what a parse of the whole text gives."""
+"""Syntax trees: which tree a cursor gets depends on the text and the cursor alone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tabspec.syntax import trees
 from tabspec.syntax.languages import grammar_of, lexer_of
 from tabspec.syntax.tree import SyntaxTree
 from tabspec.syntax.trees import tree_of
@@ -19,25 +20,61 @@ TEXTS = {
     "javascript": 'const f = (a) => `x ${a} "q"`;\n',
     "rust": "fn f<'a>(s: &'a str) -> Vec<u8> { vec![1] }\n",
     "html": '<div class="a"><p>x</p></div>\n',
+    "svelte": "<!-- {#if a} -->\n<h1>{a}</h1>\n{#each b as c}<p>{c}</p>{/each}\n",
 }
 EDITS = st.lists(
     st.tuples(st.floats(0, 1), st.integers(0, 3), st.text(alphabet="a()\"'`{}<>= \né", max_size=4)), max_size=12
 )
 
 
+Seen = tuple[int, list[str], list[tuple[int, int] | None]]
+
+
+def seen(tree: SyntaxTree) -> Seen:
+    """All that the fitting reads of a tree."""
+    whole = range(len(tree.text) + 1)
+    return tree.errors, tree.kinds(0, len(tree.text)), [tree.opaque(at) for at in whole]
+
+
 @settings(max_examples=60)
 @given(st.sampled_from(sorted(TEXTS)), EDITS)
-def test_an_incremental_parse_is_a_fresh_one(grammar: str, edits: list[tuple[float, int, str]]) -> None:
+def test_a_tree_depends_on_no_state_before_it(grammar: str, edits: list[tuple[float, int, str]]) -> None:
+    """An incremental parse of a text with errors would: `tree_of` begins each time from the same surroundings."""
     text = TEXTS[grammar] * 3
-    tree = SyntaxTree.of(grammar, text)
+    states = []
     for place, deleted, inserted in edits:
         offset = int(place * len(text))
         edit = Edit(offset, min(deleted, len(text) - offset), inserted)
-        tree, text = tree.edited(edit), edit.apply(text)
-        fresh = SyntaxTree.of(grammar, text)
-        assert tree.text == text and tree.errors == fresh.errors
-        assert tree.kinds(0, len(text)) == fresh.kinds(0, len(text))
-        assert [tree.opaque(at) for at in range(len(text) + 1)] == [fresh.opaque(at) for at in range(len(text) + 1)]
+        text = edit.apply(text)
+        states.append((Document("file:///a", text), edit.end))
+    one_after_another = [seen(tree_of(grammar, *state)) for state in states]
+    alone = []
+    for state in states:
+        trees._states.clear()
+        trees._surroundings.clear()
+        alone.append(seen(tree_of(grammar, *state)))
+    assert one_after_another == alone
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(sorted(TEXTS)), st.floats(0, 1))
+def test_a_text_without_errors_has_the_tree_of_a_fresh_parse(grammar: str, place: float) -> None:
+    text = TEXTS[grammar] * 3
+    fresh = SyntaxTree.of(grammar, text)
+    assert fresh.errors == 0
+    assert seen(tree_of(grammar, Document("file:///a", text), int(place * len(text)))) == seen(fresh)
+
+
+@given(st.lists(st.integers(0, 4000), min_size=2, max_size=2), st.integers(0, 5000), st.integers(0, 50))
+def test_typing_in_a_long_line_leaves_the_surroundings_alone(lines: list[int], place: int, typed: int) -> None:
+    text = "\n".join("x" * length for length in lines)
+    offset = min(place, len(text))
+    start, end = trees._line_around(text, offset)
+    assert start <= offset <= end and end - start <= 2 * trees._PIECE and "\n" not in text[start:end]
+    after = text[:offset] + "y" * typed + text[offset:]
+    typed_start, typed_end = trees._line_around(after, offset + typed)
+    if offset + typed < start + trees._PIECE:
+        assert (after[:typed_start], after[typed_end:]) == (text[:start], text[end:])
 
 
 SOUP = """
@@ -59,10 +96,15 @@ def test_every_grammar_returns_for_any_text() -> None:
     assert run.returncode == 0, run.stdout.split()[-1:] + run.stderr.splitlines()[-1:]
 
 
-def test_trees_of_a_document_are_kept_for_its_next_state() -> None:
-    first = Document("file:///kept.py", "x = 1\n", "python")
-    assert tree_of("python", first) is tree_of("python", first)
-    assert tree_of("python", Document(first.uri, "x = (1\n", "python")).errors > 0
+def test_the_surroundings_are_parsed_once_while_a_line_is_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    parses: list[str] = []
+    of = SyntaxTree.of
+    monkeypatch.setattr(SyntaxTree, "of", lambda grammar, text: parses.append(text) or of(grammar, text))
+    above = "kept = 1\n"
+    for typed in ("x", "x =", "x = (1"):
+        tree = tree_of("python", Document("file:///kept.py", f"{above}{typed}\n", "python"), len(above + typed))
+        assert tree.text == f"{above}{typed}\n"
+    assert parses == [above + "\n"] and tree.errors > 0
 
 
 WRITTEN = """python javascript typescript typescriptreact javascriptreact rust go c cpp java kotlin csharp ruby php

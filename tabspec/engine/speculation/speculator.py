@@ -6,10 +6,10 @@ queues the first one whose suggestion is not, at the moment that pays best.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
@@ -40,19 +40,6 @@ Known = Callable[[EditContext], Suggestion | Reason | None]
 Ask = Callable[[Speculation], bool]
 
 
-class TimerHandle(Protocol):
-    """A call that a clock has scheduled."""
-
-    def cancel(self) -> object: ...
-
-
-class Clock(Protocol):
-    """Time in seconds, and calls at a given time: an event loop."""
-
-    def time(self) -> float: ...
-    def call_at(self, when: float, callback: Callable[[], None], /) -> TimerHandle: ...
-
-
 class Screen:
     """A suggestion that is shown ``since`` a time in seconds, and what is known of the accepts that follow it.
 
@@ -67,9 +54,9 @@ class Screen:
         self.links = [root]
         self.asked = 0
         self.taken = False
-        self._timer: TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
-    def set_timer(self, timer: TimerHandle | None) -> None:
+    def set_timer(self, timer: asyncio.TimerHandle | None) -> None:
         """Replace the timer of the next look; None for no timer."""
         if self._timer is not None:
             self._timer.cancel()
@@ -94,7 +81,7 @@ class Speculator:
         self,
         config: EngineConfig,
         price: Price,
-        clock: Clock,
+        clock: asyncio.AbstractEventLoop,
         known: Known,
         ask: Ask,
         acceptance: Predictor | None = None,
