@@ -38,7 +38,7 @@ class Places:
         grammar = grammar_of(self.document)
         if grammar is None or len(self.document.text) > MOST_PARSED:
             return None
-        return tree_of(grammar, self.document)
+        return tree_of(grammar, self.document, 0)
 
     def is_code(self, offset: int) -> bool:
         """Whether the character at ``offset`` is in no string, comment or prose."""
