@@ -32,6 +32,8 @@ AHEAD = "edit"
 
 Complete = Callable[[Request], Awaitable[Answer]]
 _NOTHING = GeneratedText("", Finish.END)
+_OVER = (Reason.SUPERSEDED, Reason.CANCELLED, Reason.EXCLUDED)
+"""The request ended otherwise than by an answer: no edit is due."""
 
 
 class Timer(Protocol):
@@ -57,22 +59,24 @@ class NextEdits:
         While a step is being typed the completion comes first, and an edit only after a pause.
         """
         context = request.context
-        edit = self.first(context)
-        if edit is None:
-            return await complete(request)
-        typing = context.history is not None and context.history.typing_at(context.document, context.offset)
-        if edit.probability >= SURE and not typing:
-            enter(request)
-            return self._served(context, edit)
-        answer = await complete(request)
-        if answer.reason in (Reason.SUPERSEDED, Reason.CANCELLED, Reason.EXCLUDED):
-            return answer
-        if answer.suggestion is not None and (typing or worth(answer.suggestion) >= _worth(edit, context)):
-            return answer
-        if typing:
+        if _is_typing(context):
+            answer = await complete(request)
+            if answer.suggestion is not None or answer.reason in _OVER:
+                return answer
             await self._pause(request)
             if request.superseded:
                 return Answer(Source.NONE, reason=Reason.SUPERSEDED)
+            edit = self.first(context)
+            return answer if edit is None else self._served(context, edit)
+        edit = self.first(context)
+        if edit is None:
+            return await complete(request)
+        if edit.probability >= SURE:
+            enter(request)
+            return self._served(context, edit)
+        answer = await complete(request)
+        if answer.reason in _OVER or not _is_better(edit, context, answer.suggestion):
+            return answer
         return self._served(context, edit)
 
     async def _pause(self, request: Request) -> None:
@@ -92,17 +96,17 @@ class NextEdits:
 
     def known(self, context: EditContext, completion: Suggestion | Reason | None) -> Suggestion | Reason | None:
         """What `answer` would be, where ``completion`` is what is known of the completion (None: nothing)."""
+        if _is_typing(context):
+            return completion
         edit = self.first(context, AHEAD)
         if edit is None:
             return completion
-        typing = context.history is not None and context.history.typing_at(context.document, context.offset)
-        if edit.probability >= SURE and not typing:
+        if edit.probability >= SURE:
             return Suggestion.of(edit)
         if completion is None:
             return None
-        if isinstance(completion, Suggestion) and (typing or worth(completion) >= _worth(edit, context)):
-            return completion
-        return Suggestion.of(edit)
+        found = completion if isinstance(completion, Suggestion) else None
+        return Suggestion.of(edit) if _is_better(edit, context, found) else completion
 
     def first(self, context: EditContext, kind: str = "") -> ProposedEdit | None:
         """The edit to offer at ``context``, if there is one. ``kind`` is that of the cache entry, if one is made."""
@@ -176,11 +180,15 @@ class NextEdits:
         return Answer(source, (Suggestion.of(replace(edit, position=0, parent=0)),), cached=self._caching)
 
 
-def worth(completion: Suggestion) -> float:
-    """Expected keys that a completion saves. Where the model gives no probability, one half."""
+def _is_typing(context: EditContext) -> bool:
+    return context.history is not None and context.history.typing_at(context.document, context.offset)
+
+
+def _is_better(edit: ProposedEdit, context: EditContext, completion: Suggestion | None) -> bool:
+    """Whether an edit is expected to save more keys than a completion. Where the model gives no probability, it counts
+    as one half."""
+    if completion is None:
+        return True
     probability = 0.5 if completion.probability is None else completion.probability
-    return probability * len(completion.text)
-
-
-def _worth(edit: ProposedEdit, context: EditContext) -> float:
-    return edit.probability * effort(edit.change, edit.change.offset != context.offset)
+    own = edit.probability * effort(edit.change, edit.change.offset != context.offset)
+    return own > probability * len(completion.text)

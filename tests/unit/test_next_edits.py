@@ -15,8 +15,10 @@ from tabspec.context import EditContext
 from tabspec.edits.chain import at_once
 from tabspec.edits.edit import EditSource, ProposedEdit, chained
 from tabspec.edits.history import EMPTY
+from tabspec.engine import next_edits
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.next_edits import SURE, TYPING_PAUSE_S
+from tabspec.errors import ModelError
 from tabspec.models.protocol import GenerationRequest
 from tabspec.models.scripted.model import ScriptedModel
 from tabspec.replay.clock import run_virtual
@@ -172,6 +174,47 @@ async def test_after_the_chain_the_model_is_asked_ahead() -> None:
         editor.take(suggestion)
     answer = await editor.ask()
     assert answer.source is Source.SPECULATED and answer.suggestion and answer.suggestion.text == "  # done"
+    await editor.engine.close()
+
+
+@pytest.mark.parametrize(
+    ("probability", "completion", "edited"),
+    [
+        (0.9, "a_long_completion_of_the_line", True),  # likelier than not: the model is not asked
+        (0.4, "a_long_completion_of_the_line", False),  # 0.5 x 29 keys against 0.4 x 7
+        (0.4, "x", True),
+        (0.4, "", True),
+        (0.2, "", False),  # worth less than silence
+    ],
+)
+def test_edit_and_completion_compete(
+    probability: float, completion: str, edited: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = TEXT.index("a = count") + 4
+    only = ProposedEdit(URI, Edit(place, 5, "total"), place + 5, EditSource.RENAME, probability)
+    monkeypatch.setattr(next_edits, "propose", lambda *_: (only,))
+
+    async def scenario() -> None:
+        editor = Editor(lambda request: completion)
+        renamed(editor)
+        for _ in range(2):  # the second time from the completion cache: nothing else is offered
+            suggestion = (await editor.ask()).suggestion
+            assert (suggestion is not None and suggestion.edit is not None) == edited
+            if not edited:
+                assert (suggestion.text if suggestion else "") == completion
+        assert len(editor.model.requests) == (probability < SURE)
+        await editor.engine.close()
+
+    run_virtual(scenario())
+
+
+@on_engine
+async def test_a_model_that_fails_leaves_the_edit() -> None:
+    editor = Editor(lambda request: "some text")
+    editor.model.fail = ModelError("down")
+    editor.edit(6, 5, "total")  # still in the word: the completion is asked for first
+    answer = await editor.ask()
+    assert answer.suggestion and answer.suggestion.edit
     await editor.engine.close()
 
 
