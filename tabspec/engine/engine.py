@@ -79,11 +79,7 @@ class CompletionEngine:
         self._speculator = speculator(config, self._price, loop, self._known, self._speculate, acceptance)
         self._alternatives = Alternatives(stop, self._question, self._has, steps)
         self._speculation_log = SpeculationLog(bool(config.speculation_depth))
-        self._edits = (
-            NextEdits(self.completion_cache, self._caching, config.speculation_depth, loop.call_later)
-            if config.edits
-            else None
-        )
+        self._edits = NextEdits(self.completion_cache, config, loop.call_later)
         self._waiting: dict[str, Request] = {}  # the latest request of each document
 
     async def complete(self, context: EditContext, most: int = 1) -> Answer:
@@ -108,16 +104,14 @@ class CompletionEngine:
         self.stats.shown += 1
         current = self._generations.current.get(context.uri)
         if current and Link(context, suggestion).on_way(current):
-            if self._edits and suggestion.edit:
-                self._edits.fill(context, suggestion)
+            self._edits.fill(context, suggestion)
             self._speculator.shown(context, suggestion)
 
     def accepted(self, context: EditContext, suggestion: Suggestion) -> None:
         """The user accepted ``suggestion``, which may be a part of what was shown. May follow `changed`."""
         self.stats.accepted += 1
         self._speculator.accepted(context, suggestion)
-        if self._edits and suggestion.edit:
-            self._edits.accepted(suggestion.edit)
+        self._edits.accepted(suggestion)
         current = self._generations.current.get(context.uri)
         if current and current.same_place(context):
             self.changed(context.after_accept(suggestion))
@@ -125,7 +119,7 @@ class CompletionEngine:
     def rejected(self, context: EditContext, suggestion: Suggestion) -> None:
         """The user rejected it: it is not offered again here, and speculations that follow it are cancelled."""
         self.stats.rejected += 1
-        if self._edits and suggestion.edit:
+        if suggestion.edit:
             self._edits.refused(context, suggestion.edit)
         else:
             self._offering.rejections.add(context, suggestion)
@@ -146,8 +140,7 @@ class CompletionEngine:
         if root and not root.on_way(context):
             self._speculator.gone(context.uri, refused=True)
         self._generations.current[context.uri] = context
-        if self._edits:
-            self._edits.changed(context)
+        self._edits.changed(context)
         for generation in self._generations.of(context.uri):
             self._generations.review(generation)
 
@@ -166,8 +159,6 @@ class CompletionEngine:
 
     def next_edit(self, context: EditContext) -> Suggestion | None:
         """The next edit at a place where the cursor was put, if there is one. It never asks the model."""
-        if self._edits is None or self._too_long(context):
-            return None
         self._edits.changed(context)
         edit = self._edits.first(context)
         return None if edit is None else Suggestion.of(edit)
@@ -182,8 +173,7 @@ class CompletionEngine:
             self._scheduler.cancel(generation)
         self._speculator.gone(uri)
         self._offering.rejections.closed(uri)
-        if self._edits:
-            self._edits.closed(uri)
+        self._edits.closed(uri)
 
     async def close(self) -> None:
         """Cancel all requests and generations. The caller closes the model."""
@@ -204,12 +194,9 @@ class CompletionEngine:
         return len(context.document.text) > self.config.max_document_chars
 
     async def _answer(self, request: Request) -> Answer:
-        """The edit or the completion, whatever is worth more."""
-        if self._edits is None:
-            return await self._completion(request)
-        self._edits.changed(request.context)
+        """The edit or the completion, whichever is worth more."""
 
-        def enter(request: Request) -> None:
+        def enter() -> None:
             self._enter(request)
             self.changed(request.context)
 
@@ -379,7 +366,7 @@ class CompletionEngine:
         """What would be offered at ``context`` without the model; None if that is not known."""
         hit = self._offering.look_up(self._question(context))
         completion = hit and self._offering.suggest(context, hit.generated)
-        return self._edits.known(context, completion) if self._edits else completion
+        return self._edits.known(context, completion)
 
     def _speculate(self, speculation: Speculation) -> bool:
         """Queue a speculation, unless its state is known, in flight or out of reach; True if it was queued."""

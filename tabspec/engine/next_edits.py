@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from tabspec.cache.completion_cache import CompletionCache, Entry
+from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.edits.chain import at_once
 from tabspec.edits.edit import ProposedEdit
@@ -43,22 +44,26 @@ class Timer(Protocol):
 
 
 class NextEdits:
-    """Offers next edits. ``later`` calls a function after some seconds, ``depth`` is how many accepts ahead chains are
-    computed; without ``caching`` they are computed at each request."""
+    """Offers next edits, if the setting `edits` is on. ``later`` calls a function after some seconds."""
 
     def __init__(
-        self, cache: CompletionCache, caching: bool, depth: int, later: Callable[[float, Callable[[], None]], Timer]
+        self, cache: CompletionCache, config: EngineConfig, later: Callable[[float, Callable[[], None]], Timer]
     ) -> None:
-        self._cache, self._caching, self._depth, self._later = cache, caching, depth, later
+        self._cache, self._config, self._later = cache, config, later
+        self._caching = config.policy is not Policy.NONE
         self._refusals, self._experience = Refusals(), Experience()
         self._documents: dict[str, Document] = {}  # as the refusals know them
 
-    async def answer(self, request: Request, enter: Callable[[Request], None], complete: Complete) -> Answer:
-        """Answer a request with the edit, or with what ``complete`` answers. ``enter`` makes it the document's request.
+    async def answer(self, request: Request, enter: Callable[[], None], complete: Complete) -> Answer:
+        """Answer a request with the edit, or with what ``complete`` answers. ``enter`` makes it the document's request
+        where ``complete`` is not called.
 
         While a step is being typed the completion comes first, and an edit only after a pause.
         """
         context = request.context
+        if not self._config.edits or context.history is None:
+            return await complete(request)
+        self.changed(context)
         if _is_typing(context):
             answer = await complete(request)
             if answer.suggestion is not None or answer.reason in _OVER:
@@ -72,7 +77,7 @@ class NextEdits:
         if edit is None:
             return await complete(request)
         if edit.probability >= SURE:
-            enter(request)
+            enter()
             return self._served(context, edit)
         answer = await complete(request)
         if answer.reason in _OVER or not _is_better(edit, context, answer.suggestion):
@@ -111,7 +116,7 @@ class NextEdits:
     def first(self, context: EditContext, kind: str = "") -> ProposedEdit | None:
         """The edit to offer at ``context``, if there is one. ``kind`` is that of the cache entry, if one is made."""
         history = context.history
-        if history is None or not history.steps:
+        if not self._config.edits or history is None or not history.steps:
             return None
         cursor = context.uri, context.offset
         for proposed in at_once(self._chain(context, kind), context.uri):
@@ -121,17 +126,20 @@ class NextEdits:
         return None
 
     def fill(self, context: EditContext, suggestion: Suggestion) -> None:
-        """An edit is on the screen: compute what follows it, as deep as is asked ahead."""
-        for _ in range(self._depth if self._caching else 0):
+        """A suggestion is on the screen. If it is an edit, compute the edits that follow, as deep as is asked ahead."""
+        if suggestion.edit is None:
+            return
+        for _ in range(self._config.speculation_depth):
             context = context.after_accept(suggestion)
             edit = self.first(context, AHEAD)
             if edit is None:
                 return
             suggestion = Suggestion.of(edit)
 
-    def accepted(self, edit: ProposedEdit) -> None:
-        """The user took this edit."""
-        self._experience = self._experience.after(edit, accepted=True)
+    def accepted(self, suggestion: Suggestion) -> None:
+        """The user took this suggestion."""
+        if suggestion.edit is not None:
+            self._experience = self._experience.after(suggestion.edit, accepted=True)
 
     def refused(self, context: EditContext, edit: ProposedEdit) -> None:
         """The user refused this edit: it does not come back in that place."""

@@ -9,7 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabspec.config import EngineConfig
-from tabspec.edits.edit import EditSource
+from tabspec.context import EditContext
+from tabspec.edits.edit import EditSource, ProposedEdit
+from tabspec.edits.proposals.propose import propose
+from tabspec.engine.next_edits import NextEdits
 from tabspec.models.scripted.model import ScriptedModel
 from tabspec.replay.clock import run_virtual
 from tabspec.replay.results.edits import DepthResult
@@ -17,6 +20,7 @@ from tabspec.replay.results.result import ReplayResult, Run, dumps, loads, poole
 from tabspec.replay.runner import Setting, replay
 from tabspec.replay.sessions.session import EditEvent, Session
 from tabspec.replay.users.making import Making, making
+from tabspec.replay.users.typist import Typist
 from tabspec.replay.users.user import User
 from tabspec.text import Edit
 
@@ -139,3 +143,26 @@ def test_results_are_read_as_they_were_written() -> None:
 def test_without_next_edits_a_result_has_none_of_their_fields() -> None:
     text = dumps(ReplayResult((run(recording(), None),)))
     assert not any(name in text for name in ('"edits"', '"effort"', '"by_depth"', '"depth"', '"jump"'))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_cache_serves_what_is_proposed_for_this_state(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On whole sessions: each chain from the completion cache equals what is proposed for the state anew."""
+    served = []
+    looked_up = NextEdits._chain
+
+    def checked(self: NextEdits, context: EditContext, kind: str) -> tuple[ProposedEdit, ...]:
+        chain = looked_up(self, context, kind)
+        assert context.history is not None
+        assert chain == propose(context.document, context.offset, context.history.steps)
+        served.append(chain)
+        return chain
+
+    monkeypatch.setattr(NextEdits, "_chain", checked)
+    typist = Typist(START, seed)
+    typist.write(START.replace("count", "total"))
+    typist.write(START.replace("count", "total").replace("step_3()", "step_3(total)"))
+    typist.write(START.replace("step_1", "first_step"))
+    session = Session(START, tuple(typist.events), language="python", uri="file:///a.py", name="typed")
+    found = run(session, True)
+    assert found.edits and any(served) and found.stale_served == 0
