@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from tabspec.config import EngineConfig
 from tabspec.context import EditContext
 from tabspec.edits.history import EMPTY
+from tabspec.edits.hunks import step_of
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.speculation.speculator import Speculator
 from tabspec.models.protocol import Model
@@ -133,6 +134,7 @@ class _Stage:
         self.rejected = 0
         self.edits = EditResult()
         self._history = EMPTY if engine.config.edits else None
+        self._made: set[tuple[str, str]] = set()  # lines before and after each next edit that was accepted
         self._row = 0  # Tabs in a row
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
@@ -197,7 +199,8 @@ class _Stage:
         after = self.player.document
         self._history = self._history.changed(before.document, step.edits, after, self.now, accepted=tab)
         if step.edits:
-            self.edits = replace(self.edits, reverted=self.edits.reverted + len(self._history.undone))
+            undone = sum((each.old, each.new) in self._made for each in self._history.undone)
+            self.edits = replace(self.edits, reverted=self.edits.reverted + undone)
 
     def _taken(self, before: EditContext, shown: _PendingRequest, tab: bool) -> None:
         """What was shown is gone: tell the engine what became of it."""
@@ -208,6 +211,8 @@ class _Stage:
             self.engine.accepted(before, suggestion)
             self.records[shown.number] = replace(record, accepted=True)
             if suggestion.edit:
+                made = step_of(before.document, suggestion.edit.change)
+                self._made |= {(made.old, made.new)} if made else set()
                 accepted, jumps = self.edits.accepted + 1, self.edits.jumps + record.jump
                 self.edits = replace(self.edits, accepted=accepted, jumps=jumps)
         elif suggestion.edit is None:
