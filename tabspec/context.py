@@ -15,13 +15,15 @@ from tabspec.text import Document, Edit
 class EditContext:
     """What a request is about: a snapshot, the cursor's offset in it (code points), and the edits that led here.
 
-    ``history`` is None where no history is kept: then no next edits are offered. Raises `PositionError` if the cursor
-    lies outside the document.
+    ``history`` is None where no history is kept: then no next edits are offered. ``others`` are the other open
+    documents that next edits may change, the last used first. Raises `PositionError` if the cursor lies outside the
+    document.
     """
 
     document: Document
     offset: int
     history: History | None = field(default=None, compare=False, repr=False)
+    others: tuple[Document, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 0 <= self.offset <= len(self.document.text):
@@ -60,8 +62,10 @@ class EditContext:
     def after_accept(self, suggestion: Suggestion) -> EditContext:
         """The state after the user accepts ``suggestion``: the cursor is after the inserted text, or where a next edit
         puts it."""
-        cursor = None if suggestion.edit is None else suggestion.edit.cursor
-        return self._after(self.edit_for(suggestion), cursor, accepted=True)
+        edit = suggestion.edit
+        if edit is None:
+            return self._after(self.edit_for(suggestion), accepted=True)
+        return self._in(edit.uri)._after(edit.change, edit.cursor, accepted=True)
 
     def after_typing(self, typed: str) -> EditContext:
         """The state after the user types ``typed`` at the cursor."""
@@ -72,7 +76,17 @@ class EditContext:
         if history is not None:
             # An accept is a step of its own at any time; what is typed goes on with the last moment.
             history = history.changed(self.document, [edit], document, history.time, accepted)
-        return EditContext(document, edit.end if cursor is None else cursor, history)
+        return EditContext(document, edit.end if cursor is None else cursor, history, self.others)
+
+    def _in(self, uri: str) -> EditContext:
+        """The state after the user goes to the start of another document. Raises `PositionError` if it is unknown."""
+        if uri == self.uri:
+            return self
+        for other in self.others:
+            if other.uri == uri:
+                rest = tuple(each for each in self.others if each is not other)
+                return EditContext(other, 0, self.history, (self.document, *rest))
+        raise PositionError(f"an edit of {uri}, which is not open")
 
     def typed_since(self, earlier: EditContext) -> str | None:
         """What was typed at the cursor since ``earlier``; None if anything else happened between the two."""

@@ -9,22 +9,21 @@ from tabspec.edits.edit import ProposedEdit
 from tabspec.text import Edit
 
 
-def at_once(chain: tuple[ProposedEdit, ...], uri: str) -> Iterator[ProposedEdit]:
-    """The edits of ``uri`` in a chain, each for the document as it is before all of them.
+def at_once(chain: tuple[ProposedEdit, ...]) -> Iterator[ProposedEdit]:
+    """The edits of a chain, each for its document as it is before all of them.
 
     One that changes what an edit before it inserts is left out: without that edit it is not possible.
     """
-    made: list[Edit] = []  # those before it, each in the document that it was made for
+    made: dict[str, list[Edit]] = {}  # those before it, each in the document that it was made for
     for edit in chain:
-        if edit.uri != uri:
-            continue
+        earlier = made.setdefault(edit.uri, [])
         change: Edit | None = edit.change
-        for before in reversed(made):
+        for before in reversed(earlier):
             change = None if change is None else _without(change, before)
         if change is not None:
             moved = change.offset - edit.change.offset
             yield replace(edit, change=change, cursor=edit.cursor + moved)
-        made.append(edit.change)
+        earlier.append(edit.change)
 
 
 def _without(change: Edit, before: Edit) -> Edit | None:

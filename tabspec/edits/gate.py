@@ -124,14 +124,15 @@ def _shifted(refusal: _Refusal, change: Edit) -> _Refusal:
 
 
 def is_shown(
-    edit: ProposedEdit, document: Document, cursor: tuple[str, int], history: History, refusals: Refusals
+    edit: ProposedEdit, document: Document, cursor: tuple[Document, int], history: History, refusals: Refusals
 ) -> bool:
-    """Whether ``edit`` of ``document`` may be shown to a user whose ``cursor`` is at this offset of this document."""
-    uri, offset = cursor
-    jumps = uri != edit.uri or not edit.change.offset <= offset <= edit.change.offset + edit.change.delete
+    """Whether ``edit`` of ``document`` may be shown to a user whose ``cursor`` is in that document, or in another, at
+    that offset."""
+    here, offset = cursor
+    jumps = here.uri != edit.uri or not edit.change.offset <= offset <= edit.change.offset + edit.change.delete
     if reward(edit.probability) <= 0 or refusals.hold(edit, document):
         return False
-    if jumps and uri == document.uri and in_word(document, offset):
+    if jumps and in_word(here, offset):
         return False
     return not undoes(edit, document, history)
 

@@ -14,7 +14,7 @@ from tabspec.cache.completion_cache import CompletionCache, Entry
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.edits.chain import at_once
-from tabspec.edits.edit import ProposedEdit
+from tabspec.edits.edit import ProposedEdit, digest_of
 from tabspec.edits.gate import Experience, Refusals, effort, is_shown
 from tabspec.edits.proposals.propose import propose
 from tabspec.engine.requests import Request
@@ -118,10 +118,11 @@ class NextEdits:
         history = context.history
         if not self._config.edits or history is None or not history.steps:
             return None
-        cursor = context.uri, context.offset
-        for proposed in at_once(self._chain(context, kind), context.uri):
+        cursor = context.document, context.offset
+        documents = {each.uri: each for each in (*context.others, context.document)}
+        for proposed in at_once(self._chain(context, kind)):
             edit = self._experience.adjusted(proposed)
-            if is_shown(edit, context.document, cursor, history, self._refusals):
+            if is_shown(edit, documents[edit.uri], cursor, history, self._refusals):
                 return edit
         return None
 
@@ -144,9 +145,10 @@ class NextEdits:
     def refused(self, context: EditContext, edit: ProposedEdit) -> None:
         """The user refused this edit: it does not come back in that place."""
         self.changed(context)
-        self._refusals = self._refusals.refused(edit, context.document)
+        document = next((each for each in context.others if each.uri == edit.uri), context.document)
+        self._refusals = self._refusals.refused(edit, document)
         self._experience = self._experience.after(edit, accepted=False)
-        self._documents[context.uri] = context.document
+        self._documents[document.uri] = document
 
     def changed(self, context: EditContext) -> None:
         """The document or its history has changed: refusals move along, and undone edits count as refused."""
@@ -167,11 +169,11 @@ class NextEdits:
     def _chain(self, context: EditContext, kind: str) -> tuple[ProposedEdit, ...]:
         history = context.history
         assert history is not None
-        scope = (AHEAD, context.document.language, history.digest)
+        scope = _scope(context)
         hit = self._cache.lookup(context, scope) if self._caching else None
         if hit is not None:
             return hit.entry.edits
-        chain = propose(context.document, context.offset, history.steps)
+        chain = propose(context.document, context.offset, history.steps, context.others)
         if self._caching:
             self._cache.put(context, scope, Entry(_NOTHING, kind, edits=chain))
         return chain
@@ -179,13 +181,19 @@ class NextEdits:
     def _served(self, context: EditContext, edit: ProposedEdit) -> Answer:
         """The answer with ``edit``. Computing one takes no time that is worth counting: no model is asked."""
         source = Source.EXACT
-        history = context.history
-        if self._caching and history is not None:
-            hit = self._cache.lookup(context, (AHEAD, context.document.language, history.digest))
+        if self._caching:
+            hit = self._cache.lookup(context, _scope(context))
             if hit is not None:
                 source = Source.SPECULATED if hit.entry.speculated and not hit.entry.served else Source.EXACT
                 hit.entry.served += 1
         return Answer(source, (Suggestion.of(replace(edit, position=0, parent=0)),), cached=self._caching)
+
+
+def _scope(context: EditContext) -> tuple[object, ...]:
+    """What proposals depend on beside the document and the cursor."""
+    history, others = context.history, context.others
+    around = digest_of(*(part for each in others for part in (each.uri, each.text))) if others else 0
+    return AHEAD, context.document.language, history and history.digest, around
 
 
 def _is_typing(context: EditContext) -> bool:
@@ -198,5 +206,6 @@ def _is_better(edit: ProposedEdit, context: EditContext, completion: Suggestion 
     if completion is None:
         return True
     probability = 0.5 if completion.probability is None else completion.probability
-    own = edit.probability * effort(edit.change, edit.change.offset != context.offset)
+    moves = edit.uri != context.uri or edit.change.offset != context.offset
+    own = edit.probability * effort(edit.change, moves)
     return own > probability * len(completion.text)

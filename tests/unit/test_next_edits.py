@@ -18,7 +18,7 @@ from tabspec.edits.history import EMPTY
 from tabspec.engine import next_edits
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.next_edits import SURE, TYPING_PAUSE_S
-from tabspec.errors import ModelError
+from tabspec.errors import ModelError, PositionError
 from tabspec.models.protocol import GenerationRequest
 from tabspec.models.scripted.model import ScriptedModel
 from tabspec.replay.clock import run_virtual
@@ -49,7 +49,9 @@ class Editor:
         history = self.context.history
         assert history is not None
         new = document.edited(edit)
-        self.context = EditContext(new, edit.end, history.changed(document, [edit], new, self.time))
+        self.context = EditContext(
+            new, edit.end, history.changed(document, [edit], new, self.time), self.context.others
+        )
 
     async def ask(self) -> Answer:
         return await self.engine.complete(self.context)
@@ -227,6 +229,43 @@ async def test_a_cursor_that_was_put_somewhere_gets_an_edit_without_the_model() 
     await editor.engine.close()
 
 
+@on_engine
+async def test_an_edit_may_be_in_another_document() -> None:
+    other = Document("file:///b.py", f"from a import area\n{GAP}", "python")
+    start = Document(URI, "def area(r):\n    return 3 * r\n", "python")
+    editor = Editor(policy="chain")
+    editor.context = EditContext(start, 0, EMPTY, (other,))
+    editor.edit(4, 4, "circle")
+    editor.context = replace(editor.context, offset=0)
+    suggestion = (await editor.ask()).suggestion
+    assert suggestion and suggestion.edit and suggestion.edit.uri == other.uri
+    editor.engine.shown(editor.context, suggestion)
+    editor.take(suggestion)
+    assert editor.context.document.text == other.text.replace("area", "circle")
+    assert [each.text for each in editor.context.others] == [start.text.replace("area", "circle")]
+    history = editor.context.history
+    assert history and [(step.uri, step.accepted) for step in history.steps] == [(URI, False), (other.uri, True)]
+    assert (await editor.ask()).suggestion is None
+    await editor.engine.close()
+
+
+@on_engine
+async def test_a_refused_edit_of_another_document_does_not_come_back() -> None:
+    other = Document("file:///b.py", "from a import area\n", "python")
+    start = Document(URI, "def area(r):\n    return 3 * r\n", "python")
+    editor = Editor()
+    editor.context = EditContext(start, 0, EMPTY)
+    editor.edit(4, 4, "circle")
+    editor.context = replace(editor.context, offset=0, others=(other,))
+    suggestion = (await editor.ask()).suggestion
+    assert suggestion and suggestion.edit and suggestion.edit.uri == other.uri
+    editor.engine.rejected(editor.context, suggestion)
+    assert (await editor.ask()).suggestion is None
+    with pytest.raises(PositionError, match="not open"):
+        replace(editor.context, others=()).after_accept(suggestion)
+    await editor.engine.close()
+
+
 # --- the cache and fresh engines -----------------------------------------------------------------------------------
 
 
@@ -275,9 +314,10 @@ def test_edits_of_a_chain_that_can_be_made_at_once(probability: float) -> None:
             for offset in (6, 0, 5)
         )
     )
-    now = list(at_once(chain, URI))
+    now = list(at_once(chain))
     assert [edit.change.offset for edit in now] == [6, 0, 3]
     assert [edit.apply(text).text for edit in now] == ["ab\nab\nxyzb\n", "xyzb\nab\nab\n", "ab\nxyzb\nab\n"]
     inside = chained((chain[0], replace(chain[0], change=Edit(7, 1, ""), cursor=7)))
-    assert list(at_once(inside, URI)) == [inside[0]]
-    assert list(at_once(chain, "file:///b.py")) == []
+    assert list(at_once(inside)) == [inside[0]]
+    other = replace(chain[0], uri="file:///b.py")
+    assert list(at_once((*chain, other)))[-1] == other
