@@ -2,7 +2,7 @@
 
     serve run tabspec.cluster.app:build model=bundled replicas=2
 
-A request goes to the replica that its editor's name hashes to (Ray Serve's consistent hashing), which holds the editor's
+A request goes to the replica that its editor's name hashes to (Ray Serve's consistent hashing), which has the editor's
 KV cache. When a replica dies during an answer, the ingress lets another one continue it. Answers are a function of the
 text, so the client gets the same answer.
 """

@@ -45,7 +45,7 @@ class BadRequest(Exception):
 @dataclass(frozen=True, slots=True)
 class Asked:
     """One request. With a ``prompt`` (text or token ids) the model continues it as it is, and of ``request`` only the
-    stop rule and the priority count; without one, it fills in the middle. ``ours``: the client is tabspec, and wants the
+    stop rule and the priority count; without one, it fills in the middle. ``ours``: the client is tabspec, and gets the
     model's own chunks. ``editor`` names the client ("": unknown)."""
 
     request: GenerationRequest

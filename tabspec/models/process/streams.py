@@ -1,4 +1,4 @@
-"""The client's side of the message protocol: numbered streams over one connection, to a worker process or the daemon."""
+"""The client's side of the protocol: numbered streams over one connection, to a worker process or the daemon."""
 
 from __future__ import annotations
 
