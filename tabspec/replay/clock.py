@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -39,6 +39,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._virtual = 0.0
         self._outside = 0
+        self._at_moment_end: list[Callable[[], None]] = []
         super().__init__(_JumpingSelector(self))
 
     def time(self) -> float:
@@ -52,6 +53,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
             yield
         finally:
             self._outside -= 1
+
+    def call_at_moment_end(self, callback: Callable[[], None]) -> None:
+        """Call back before the clock moves, when everything else that happens at this moment has happened."""
+        self._at_moment_end.append(callback)
 
     def run_in_executor(  # type: ignore[override]
         self, executor: Executor | None, func: Any, *args: Any
@@ -67,6 +72,13 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def _came_back(self, _: asyncio.Future[Any]) -> None:
         self._outside -= 1
+
+    def _end_moment(self) -> bool:
+        """Make the callbacks for the moment's end ready. False if there are none."""
+        callbacks, self._at_moment_end = self._at_moment_end, []
+        for callback in callbacks:
+            self.call_soon(callback)
+        return bool(callbacks)
 
     def _jump(self, seconds: float) -> None:
         self._virtual += seconds
@@ -87,6 +99,8 @@ class _JumpingSelector(selectors.DefaultSelector):
             events = super().select(OUTSIDE_LIMIT_S)
             if not events:
                 raise DeadlockError(f"no answer from outside the event loop within {OUTSIDE_LIMIT_S:.0f} s")
+            return events
+        if self._loop._end_moment():
             return events
         if timeout is None:
             raise DeadlockError(f"everything waits at {self._loop.time():.3f} s, and nothing is scheduled")

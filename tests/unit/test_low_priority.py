@@ -84,7 +84,7 @@ async def test_only_what_nobody_waits_for_goes_there(foreground: bool) -> None:
         return function()
 
     together = DecodeBatcher(Decoder())  # type: ignore[arg-type]
-    together.aside = aside
+    together.run_low_priority = aside
     rows = await asyncio.wait_for(together.forward(None, [1, 2], 1, foreground), 30)
     assert rows.shape == (1, 4)
     assert len(calls) == (not foreground)

@@ -18,7 +18,7 @@ from torch import Tensor
 from tabspec.models.decoders.llama import LlamaConfig, LlamaDecoder
 from tabspec.models.decoders.llama_model import compiled_decoder
 from tabspec.models.decoders.native import NativeDecoder
-from tabspec.models.local.generation import CHUNK
+from tabspec.models.local.batching import CHUNK
 from tabspec.models.local.slots import Decoder
 from tabspec.models.machine.devices import pick_device, pick_dtype
 

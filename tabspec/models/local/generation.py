@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from tabspec.errors import ModelError
-from tabspec.models.local.batching import DecodeBatcher
+from tabspec.models.local.batching import CHUNK, DecodeBatcher
 from tabspec.models.local.beginnings import beginnings
 from tabspec.models.local.choosing import choose
 from tabspec.models.local.drafts import Draft, Drafts, NoDrafts
@@ -26,10 +26,6 @@ from tabspec.models.tokens.prompting import Prompter
 from tabspec.models.tokens.vocabulary import Vocabulary
 from tabspec.models.tokens.writing import Event, Writing, writable
 from tabspec.suggestion import Finish
-
-# Tokens run at a time in prefill. A cancel takes effect between two chunks: 256 tokens are 20 to 40 ms for a model of
-# 25M parameters on two cores, and chunks of this size cost no more per token than longer ones.
-CHUNK = 256
 
 _REUSED, _PREFILLED, _DECODED = Usage(reused=1), Usage(prefill=1), Usage(decoded=1)
 

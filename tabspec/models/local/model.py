@@ -9,8 +9,9 @@ from dataclasses import replace
 import torch
 
 from tabspec.models.files.ngram_table import NgramTable
+from tabspec.models.local.batching import CHUNK
 from tabspec.models.local.drafts import Drafts, NgramDrafts
-from tabspec.models.local.generation import CHUNK, LocalDecoding, generate
+from tabspec.models.local.generation import LocalDecoding, generate
 from tabspec.models.local.ngram_cache import NgramCaches
 from tabspec.models.local.slots import Decoder, Slots, row_cost_of, sequences_of
 from tabspec.models.machine.low_priority import LowPriorityThread, can_use_low_priority
@@ -66,7 +67,7 @@ class LocalModel:
         system cannot do it."""
         at = getattr(self.local.decoder, "device", torch.device("cpu"))
         if at.type == "cpu" and can_use_low_priority():
-            self.local.together.aside = LowPriorityThread().run
+            self.local.together.run_low_priority = LowPriorityThread().run
 
     async def close(self) -> None:
         self.local.slots.clear()
