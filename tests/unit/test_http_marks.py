@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tabspec.models.http.answers.plain import without_marks
 from tabspec.models.http.apis import StreamEvent
 from tabspec.models.http.marks import MARKS, neutral, restored
-from tabspec.models.http.plain import without_marks
 from tabspec.suggestion import Finish
 
 

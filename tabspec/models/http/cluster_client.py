@@ -12,11 +12,11 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from tabspec.errors import ModelError, ModelUnavailable
+from tabspec.models.http.answers.reading import Events
 from tabspec.models.http.apis import Ask
 from tabspec.models.http.connection.wire import DONE, Busy, Refused, TooLong
 from tabspec.models.http.detect import ServerInfo
 from tabspec.models.http.leaving import SecretFound
-from tabspec.models.http.reading import Events
 from tabspec.models.messages import read_chunk
 from tabspec.models.protocol import Chunk, GenerationRequest
 from tabspec.models.tokens.writing import writable

@@ -19,20 +19,20 @@ from tabspec.calibration import Calibration
 from tabspec.errors import InputError, ModelError, ModelNotUsable, ModelUnavailable
 from tabspec.models.address import Address, Api, Switch, parse_address
 from tabspec.models.files.folder import ModelFolder
+from tabspec.models.http.answers.begin import first_tokens, ranked, read_beginnings
+from tabspec.models.http.answers.exact import exact, first_ask
+from tabspec.models.http.answers.plain import without_marks
+from tabspec.models.http.answers.reading import budget, read_on
 from tabspec.models.http.apis import Ask, StreamEvent, completions, infill, read, speaks
-from tabspec.models.http.begin import first_tokens, ranked, read_beginnings
 from tabspec.models.http.cluster_client import answer, ask_cluster
 from tabspec.models.http.connection.key import Key, key_for
 from tabspec.models.http.connection.pace import Backoff
+from tabspec.models.http.connection.route import Route, route_to
 from tabspec.models.http.connection.wire import DONE, Busy, Refused, TooLong, Wire, as_bytes
 from tabspec.models.http.detect import USUAL_CONTEXT, USUAL_SLOTS, ServerInfo, ServerKind, detect
-from tabspec.models.http.exact import exact, first_ask
 from tabspec.models.http.forms import TokenPrompts, format_of, text_prompt
 from tabspec.models.http.leaving import SecretFound, secret_in_body
 from tabspec.models.http.marks import neutral
-from tabspec.models.http.plain import without_marks
-from tabspec.models.http.reading import budget, read_on
-from tabspec.models.http.route import Route, route_to
 from tabspec.models.http.secrets import secret_in_request
 from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, ModelInfo
 from tabspec.prompt.fim import FimFormat

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from tabspec.errors import ModelNotUsable
-from tabspec.models.http.route import Route
+from tabspec.models.http.connection.route import Route
 
 VARIABLE = "TABSPEC_API_KEY"
 HOST_VARIABLE = "TABSPEC_API_HOST"

@@ -18,10 +18,10 @@ from typing import Any
 import httpx
 
 from tabspec.errors import ModelError, ModelUnavailable
-from tabspec.models.http.alone import alone, close, keep
+from tabspec.models.http.connection.alone import alone, close, keep
 from tabspec.models.http.connection.key import HOST_VARIABLE, NO_KEY, VARIABLE, Key
 from tabspec.models.http.connection.pace import retry_after
-from tabspec.models.http.route import Route, route_to, transport_for
+from tabspec.models.http.connection.route import Route, route_to, transport_for
 from tabspec.quoted import quoted
 
 # Longer than a TCP handshake over a bad line with one packet lost and sent again (1 s).

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.address import Address
+from tabspec.models.http.answers.reading import CHARS_PER_TOKEN, Pieces, drain, unsure
 from tabspec.models.http.apis import Ask, StreamEvent, completions, grammar_for
 from tabspec.models.http.detect import ServerInfo
 from tabspec.models.http.forms import TokenPrompts, text_prompt
-from tabspec.models.http.reading import CHARS_PER_TOKEN, Pieces, drain, unsure
 from tabspec.models.protocol import Chunk, GenerationRequest, Usage
 from tabspec.models.tokens.writing import Event, Writing, writable
 from tabspec.prompt.fim import FimFormat
