@@ -8,7 +8,7 @@ from typing import Any
 
 from tabspec.errors import ModelError
 from tabspec.models.address import Address
-from tabspec.models.http.connection.wire import FIRST_EVENT_S
+from tabspec.models.http.connection.body import FIRST_EVENT_S
 from tabspec.models.http.detect import ServerInfo, ServerKind
 from tabspec.models.protocol import GenerationRequest, RelatedText
 from tabspec.models.tokens.writing import writable

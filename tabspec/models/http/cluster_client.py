@@ -14,7 +14,8 @@ from typing import Any
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.http.answers.reading import Events
 from tabspec.models.http.apis import Ask
-from tabspec.models.http.connection.wire import DONE, Busy, Refused, TooLong
+from tabspec.models.http.connection.body import DONE
+from tabspec.models.http.connection.failures import Busy, Refused, TooLong
 from tabspec.models.http.detect import ServerInfo
 from tabspec.models.http.leaving import SecretFound
 from tabspec.models.messages import read_chunk

@@ -10,6 +10,7 @@ from typing import Any
 
 from tabspec.errors import ModelError, ModelNotUsable, ModelUnavailable
 from tabspec.models.address import Address
+from tabspec.models.http.connection.failures import key_refused
 from tabspec.models.http.connection.wire import Wire
 from tabspec.models.http.forms import format_of
 from tabspec.models.messages import read_info
@@ -152,7 +153,7 @@ async def _asked(wire: Wire, path: str) -> dict[str, Any]:
     """The object at ``path``; an empty one where there is none."""
     status, found = await wire.document(path)
     if status in (401, 403):
-        raise wire.key_refused(status)
+        raise key_refused(wire.base, wire.key, status)
     if status == 503:
         raise ModelUnavailable(f"{wire.base} is starting or busy (status 503)")
     return found if status == 200 and isinstance(found, dict) else {}

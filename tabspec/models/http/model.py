@@ -25,10 +25,12 @@ from tabspec.models.http.answers.plain import without_marks
 from tabspec.models.http.answers.reading import budget, read_on
 from tabspec.models.http.apis import Ask, StreamEvent, completions, infill, read, speaks
 from tabspec.models.http.cluster_client import answer, ask_cluster
+from tabspec.models.http.connection.body import DONE
+from tabspec.models.http.connection.failures import Busy, Refused, TooLong
 from tabspec.models.http.connection.key import Key, key_for
 from tabspec.models.http.connection.pace import Backoff
 from tabspec.models.http.connection.route import Route, route_to
-from tabspec.models.http.connection.wire import DONE, Busy, Refused, TooLong, Wire, as_bytes
+from tabspec.models.http.connection.wire import Wire, as_bytes
 from tabspec.models.http.detect import USUAL_CONTEXT, USUAL_SLOTS, ServerInfo, ServerKind, detect
 from tabspec.models.http.forms import TokenPrompts, format_of, text_prompt
 from tabspec.models.http.leaving import SecretFound, secret_in_body
