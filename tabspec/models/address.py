@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
@@ -80,7 +81,7 @@ def parse_address(url: str) -> Address:
             "the model's address holds a password: leave it out, and set TABSPEC_API_KEY and TABSPEC_API_HOST"
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    path = parts.path.rstrip("/").removesuffix("/completions").removesuffix("/v1").rstrip("/")
+    path = re.sub(r"/*(/v1)?/*(/(chat/)?completions)?/*$", "", parts.path)
     base = f"{parts.scheme}://{host}{f':{port}' if port else ''}{path}"
     options = dict(_option(base, name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True))
     return Address(base, unquote(parts.fragment), **options)

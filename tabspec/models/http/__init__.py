@@ -2,8 +2,10 @@
 
 detect          which server answers at an address, and what it reports about its model
 forms           the prompt in the model's FIM format: as text, or as tokens if the tokenizer is on this machine
+dialect         which API and which form of prompt a server gets
 apis            how each API is asked, and how its events are read
 answers         from events to chunks
+hints           what to set in an address that does not fit its server
 marks           special tokens as text
 cluster_client  the client of `tabspec cluster`
 leaving         which of the user's text is in a request, and whether it may leave this machine
