@@ -42,6 +42,7 @@ def test_a_mark_ends_the_answer_however_it_is_cut(mark: str, size: int) -> None:
         (["a", "<|cursor|>", " + b", "<|endoftext|>"], "python", [], "a + b"),
         (["<think>", "\n\n", "</think>", "\n\n", "a + b"], "python", [], "a + b"),
         (["<think>so a", "nd so</think>a"], "python", [], "a"),
+        (["a + b", "<th", "ink>so", "</think>"], "python", [], "a + b"),
         (["```python\n", "a + b\n", "```"], "python", [], "a + b"),
         (["``", "`\na\n``", "`\nSo"], "go", [], "a"),
         (["a + b\n", "```\n"], "python", [], "a + b"),

@@ -1,10 +1,10 @@
 """The prompt for a server that wants it in the model's own FIM format: as text, or as tokens.
 
-As text: the server's tokenizer splits it, and the format's marks are written out. A mark in the user's text would change
-the prompt, so a blank is put into it (`tabspec.models.http.marks`).
+As text: the server's tokenizer splits it, and the format's marks are written out. A mark in the user's text would
+change the prompt, so a blank is put into it (`tabspec.models.http.marks`).
 
-As tokens: nothing can be mistaken, and head and line in progress are split as they are for a model in this process. That
-needs the model's ``tokenizer.json`` on this machine.
+As tokens: nothing can be mistaken, and head and line in progress are split as they are for a model in this process.
+That needs the model's ``tokenizer.json`` on this machine.
 """
 
 from __future__ import annotations
