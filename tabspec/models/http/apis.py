@@ -17,14 +17,14 @@ from tabspec.suggestion import Finish
 Json = dict[str, Any]
 
 UNKNOWN_TOKEN = -1
-"""Stands for a token whose id the server does not tell, where it tells its probability."""
+"""The id of a token for which a server reports a probability and no id."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamEvent:
-    """What an event says. ``prompt`` (tokens computed), ``reused`` (found in the KV cache) and ``decoded`` are totals
-    of the whole answer so far, None where the event does not tell. ``server_ms``: what the server
-    says it has computed so far."""
+    """The content of an event. ``prompt`` (tokens computed), ``reused`` (found in the KV cache) and ``decoded`` are
+    totals of the whole answer so far, None if the event has none. ``server_ms``: milliseconds of computing that the
+    server reports so far."""
 
     text: str = ""
     tokens: tuple[int, ...] = ()
@@ -38,7 +38,7 @@ class StreamEvent:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One HTTP request: where to, and with what."""
+    """One HTTP request: path and JSON body."""
 
     path: str
     body: Json
@@ -74,7 +74,7 @@ def completions(
         if grammar:
             body["grammar"] = grammar
     elif server.kind is ServerKind.VLLM:
-        # of the tokens' texts and their ids only one comes, and ids are what keeps tokens apart
+        # a token is reported by its text or by its id, and two tokens may have the same text
         body |= {"logprobs": 1, "return_tokens_as_token_ids": True}
         body["stream_options"]["continuous_usage_stats"] = True
         if not foreground and address.priority != "off":
@@ -85,7 +85,7 @@ def completions(
 
 
 def infill(address: Address, request: GenerationRequest, *, max_tokens: int, stop: Sequence[str] = ()) -> Ask:
-    """For llama.cpp's /infill, which knows its model's format. What stands behind the head is its ``prompt``."""
+    """For llama.cpp's /infill, which applies its model's format. Its ``prompt`` is the text after the head."""
     body = _llama_cpp(address) | {
         "input_prefix": writable(request.head),
         "input_suffix": writable(request.suffix),
@@ -109,7 +109,7 @@ def _llama_cpp(address: Address) -> Json:
     body: Json = {
         "cache_prompt": True,
         "timings_per_token": True,
-        # behind a line end it stops when this is over: for a client that has gone without a word
+        # it stops at the first line end after this time: for clients that vanished without closing the connection
         "t_max_predict_ms": int(FIRST_EVENT_S * 1000),
     }
     if address.slot >= 0:
@@ -118,7 +118,7 @@ def _llama_cpp(address: Address) -> Json:
 
 
 def read(event: Json) -> StreamEvent:
-    """Read an event of either API. What is missing or of another type counts as not told."""
+    """Read an event of either API. A field of another type counts as missing."""
     choices = event.get("choices")
     if isinstance(choices, list):
         choice = choices[0] if choices and isinstance(choices[0], dict) else {}
@@ -135,7 +135,7 @@ def read(event: Json) -> StreamEvent:
 
 
 def speaks(event: Json, base: str) -> bool:
-    """Whether an event is of an answer in either API. Raises `ModelError` for a chat's."""
+    """Whether an event belongs to an answer in either API. Raises `ModelError` for one of a chat."""
     choices = event.get("choices")
     if not isinstance(choices, list):
         return "content" in event
@@ -146,7 +146,7 @@ def speaks(event: Json, base: str) -> bool:
 
 
 def _finish(reason: Any) -> Finish | None:
-    """OpenAI's and llama.cpp's words."""
+    """Of OpenAI's finish_reason or llama.cpp's stop_type."""
     if not reason:
         return None
     return Finish.LENGTH if reason in ("length", "limit") else Finish.END

@@ -1,4 +1,4 @@
-"""Which server answers at an address, and what it says of itself and its model."""
+"""Detects which server answers at an address, and its model's properties."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from tabspec.models.protocol import ModelInfo
 from tabspec.prompt.fim import FORMATS, FimFormat
 from tabspec.prompt.fim import detect as detect_format
 
-# Where a server does not tell how many requests it runs at a time: one that an editor waits for, and one ahead.
+# If a server does not report how many requests it runs at a time: one in the foreground, and one speculation.
 USUAL_SLOTS = 2
-# Where a server does not tell its model's context. Ollama's default (OLLAMA_CONTEXT_LENGTH), the shortest around.
+# If a server does not report its model's context. Ollama's default (OLLAMA_CONTEXT_LENGTH), the shortest in use.
 USUAL_CONTEXT = 4096
-# As an address may ask for: what a server names beyond that is a mistake.
+# The most that an address may set. If a server reports more, that is a mistake.
 MOST_SLOTS = 1024
-# Characters: a path to a file is the longest that servers name a model by, and 255 the longest name of a file.
+# Characters. The longest names of models are paths of files, and a file's name has at most 255.
 LONGEST_NAME = 512
 
 
 class ServerKind(StrEnum):
-    """What answers."""
+    """The programs that are recognized."""
 
     LLAMA_CPP = "llama.cpp"
     VLLM = "vLLM"
@@ -40,12 +40,11 @@ class ServerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
-    """What is known of a server.
+    """Properties of a server and its model.
 
     ``context`` in tokens, ``slots`` requests at a time, ``vocabulary`` tokens (0: unknown), ``build`` its version,
-    ``format`` the name of its model's FIM format ("": not known), ``marks`` the ids of FIM marks where the server tells
-    them: such a token ends an answer. ``info`` is what tabspec's own server tells of its model: all that is known of
-    it there.
+    ``format`` the name of its model's FIM format ("": not known), ``marks`` the ids of FIM marks (empty: not known),
+    which end an answer. ``info`` is the whole `ModelInfo`, from `tabspec cluster` only.
     """
 
     kind: ServerKind
@@ -103,7 +102,7 @@ def _llama_cpp(props: dict[str, Any], listed: dict[str, Any]) -> ServerInfo | No
 
 
 async def _marks(wire: Wire) -> dict[str, int]:
-    """The FIM marks that are tokens of llama.cpp's model, with their ids: it tells as which tokens it takes a text."""
+    """The FIM marks that are tokens of llama.cpp's model, with their ids: it is asked to tokenize all marks."""
     marks = sorted({mark for form in FORMATS for mark in form.markers})
     asked = {"content": "\n".join(marks), "parse_special": True, "with_pieces": True}
     status, found = await wire.post("/tokenize", asked)
@@ -144,7 +143,7 @@ async def _by_models(wire: Wire, listed: dict[str, Any], address: Address) -> Se
 
 
 def _ours(entry: dict[str, Any], name: str) -> ServerInfo:
-    """Our own server (`tabspec.cluster`): a question goes to it is, and chunks come back."""
+    """Our own server (`tabspec.cluster`), which lists the whole `ModelInfo`."""
     told = entry.get("tabspec")
     try:
         info = read_info(told["info"])  # type: ignore[index]
@@ -178,7 +177,7 @@ def _first(listed: dict[str, Any], wanted: str = "") -> dict[str, Any]:
 
 
 def _name(value: Any) -> str:
-    """A model's name, which is shown in editors and terminals; "" for one that cannot be."""
+    """A model's name; "" for one that cannot be shown in editors and terminals."""
     return value if isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_NAME else ""
 
 

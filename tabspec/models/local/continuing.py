@@ -1,4 +1,4 @@
-"""Going on behind a prompt as it stands, for clients of /v1/completions that write their prompts themselves."""
+"""Continues a prompt as it is, for clients of /v1/completions that render their prompts themselves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tabspec.models.tokens.prompting import Prompter
 
 
 class _WrittenOut(Prompter):
-    """Knows one prompt. Behind it stands what has been written since, up to the canonical cut."""
+    """Returns one prompt, with what has been written after it up to the canonical cut."""
 
     def __init__(self, prompter: Prompter, prompt: str | Sequence[int]) -> None:
         self.__dict__.update(prompter.__dict__)
@@ -28,10 +28,10 @@ class _WrittenOut(Prompter):
 async def go_on(
     model: Model, prompt: str | Sequence[int], stop: StopRule, resume: str = ""
 ) -> AsyncGenerator[Chunk, None]:
-    """What ``model`` writes behind ``prompt``, greedily, until ``stop`` holds or a control token comes. ``resume`` is
-    what it had written already when it was interrupted.
+    """What ``model`` writes after ``prompt``, greedily, until ``stop`` holds or a control token is chosen. ``resume``
+    is what it had written when it was interrupted.
 
-    Raises `PromptRefused` for a model that is not in this process, or a prompt that it cannot take.
+    Raises `PromptRefused` if the model is not in this process, or cannot take the prompt.
     """
     if not isinstance(model, LocalModel):
         raise PromptRefused(f"{model.info.name} only fills in the middle: send a suffix (it may be empty)")
@@ -42,6 +42,6 @@ async def go_on(
 
 
 def keep_sequences(model: Model, count: int) -> None:
-    """Let a model of this process keep the keys and values of ``count`` sequences; of others that is no business."""
+    """Keep the keys and values of ``count`` sequences, if the model is in this process."""
     if isinstance(model, LocalModel):
         model.local.slots.keep(count)

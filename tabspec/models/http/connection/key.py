@@ -1,6 +1,7 @@
-"""The key for a server: from the environment, or from the system's keyring. It is never logged or printed.
+"""The API key for a server: from the environment, or from the system's keyring. It is never logged or printed.
 
-A key belongs to one host. The keyring stores it under the server's address; the environment names the host beside it.
+A key belongs to one host. The keyring stores it under the server's address; in the environment, a second variable names
+the host.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """``value`` is sent with each request ("": none is). ``withheld`` says why a key that exists is not sent."""
+    """``value`` is sent with each request ("": no key). ``withheld``: why a key that exists is not sent."""
 
     value: str = field(default="", repr=False)
     withheld: str = ""
