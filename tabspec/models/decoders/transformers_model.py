@@ -1,6 +1,6 @@
 """Any Hugging Face causal LM with fill-in-the-middle, run by transformers: on CPU, CUDA or MPS.
 
-Weights are read from safetensors only, and no code of the model's is ever run (``trust_remote_code``).
+Weights are read from safetensors only, and no code from a model's folder is ever run (``trust_remote_code``).
 """
 
 from __future__ import annotations
@@ -69,11 +69,11 @@ def load_transformers(
     format: str = "",
     context: int = MOST_CONTEXT,
 ) -> LocalModel:
-    """The model in ``folder``, called ``name``. Raises `ModelNotUsable` with one line that says what is wrong."""
+    """The model in ``folder``, called ``name``. Raises `ModelNotUsable`, with one line."""
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     at, numbers = pick_device(device), pick_dtype(dtype, pick_device(device))
-    _ = folder.config, folder.weights  # they say what is wrong before transformers does
+    _ = folder.config, folder.weights  # their error messages are clearer than those of transformers
     try:
         config = AutoConfig.from_pretrained(folder.path, local_files_only=True, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(folder.path, local_files_only=True, trust_remote_code=False)
@@ -94,7 +94,7 @@ def load_transformers(
     # Within its window a sliding layer is an ordinary one, and can be cropped.
     decoder = TransformersDecoder(model, min(positions, window, context))
     detail = f"transformers {type(model).__name__}, {at.type}, {str(numbers).removeprefix('torch.')}, {form.name}"
-    ngram_cache = form is OURS  # its weights were fitted on models of our own; others see more of a file
+    ngram_cache = form is OURS  # its weights were fitted for our own models; others have larger windows
     fingerprint = folder.fingerprint(
         "transformers", str(numbers), form.name, str(decoder.context), *((NGRAM_CACHE,) if ngram_cache else ())
     )

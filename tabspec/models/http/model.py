@@ -27,7 +27,7 @@ from tabspec.models.http.apis import Ask, StreamEvent, read, speaks
 from tabspec.models.http.cluster_client import answer
 from tabspec.models.http.connection.body import DONE
 from tabspec.models.http.connection.failures import Busy, NoApi, Refused, TooLong
-from tabspec.models.http.connection.key import Key, key_for
+from tabspec.models.http.connection.key import ApiKey, key_for
 from tabspec.models.http.connection.pace import Backoff
 from tabspec.models.http.connection.route import Route, route_to
 from tabspec.models.http.connection.wire import Wire, as_bytes
@@ -53,7 +53,7 @@ class Preview:
     url: str
     data: bytes
     route: Route
-    key: Key
+    key: ApiKey
     secret: str
 
     @property

@@ -131,7 +131,7 @@ _ROWS = 16
 Behind = Callable[[Sequence[Choice | None]], int]
 
 
-class _Candidate(NamedTuple):
+class _SlotFit(NamedTuple):
     """What a slot is worth to a prompt, in tokens: ``shared`` with it, ``useful`` (these, and what was chosen after the
     whole prompt and holds), ``lost`` if the prompt continues there. ``whole``: it holds all of the prompt."""
 
@@ -142,7 +142,7 @@ class _Candidate(NamedTuple):
     whole: bool
 
     @classmethod
-    def of(cls, slot: Slot, prompt: array[int], behind: Behind) -> _Candidate:
+    def of(cls, slot: Slot, prompt: array[int], behind: Behind) -> _SlotFit:
         shared = slot.shared(prompt)
         whole = shared == len(prompt)
         useful = shared + (behind(slot.choices[shared:]) if whole else 0)
@@ -205,10 +205,10 @@ class Slots:
     def _choose(self, prompt: array[int], foreground: bool, behind: Behind) -> Slot:
         """Continue in the slot that holds most of what the prompt needs; else overwrite a slot, and copy the most
         useful prefix into it."""
-        candidates = [_Candidate.of(slot, prompt, behind) for slot in self._slots]
+        candidates = [_SlotFit.of(slot, prompt, behind) for slot in self._slots]
         if foreground:
             self._moved_on(candidates)
-        best = max(candidates, key=_Candidate.rank, default=None)
+        best = max(candidates, key=_SlotFit.rank, default=None)
         # Continuing in another prompt's slot loses what it holds after the shared part.
         affordable = _CHEAP if len(self._slots) < self._count else _CHEAPER_THAN_A_SLOT
         fit = [
@@ -217,7 +217,7 @@ class Slots:
             if each.can_continue(foreground, affordable) and best is not None and best.useful - each.useful <= _CHEAP
         ]
         if fit:
-            target = max(fit, key=_Candidate.rank).slot
+            target = max(fit, key=_SlotFit.rank).slot
             target.foreground |= foreground
             return target
         target = self._taken_over(foreground)
@@ -239,7 +239,7 @@ class Slots:
         return min(self._to_lose(free, foreground), key=lambda slot: slot.used)
 
     @staticmethod
-    def _moved_on(candidates: Sequence[_Candidate]) -> None:
+    def _moved_on(candidates: Sequence[_SlotFit]) -> None:
         """Release slots of the same user's earlier places: those that hold nearly a beginning of a foreground
         prompt."""
         for each in candidates:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from tabspec.errors import ModelError, ModelUnavailable
-from tabspec.models.http.connection.key import HOST_VARIABLE, VARIABLE, Key
+from tabspec.models.http.connection.key import HOST_VARIABLE, VARIABLE, ApiKey
 from tabspec.models.http.connection.pace import retry_after
 from tabspec.quoted import quoted
 
@@ -59,7 +59,7 @@ def connection_failed(base: str, proxy_host: str, error: Exception) -> ModelUnav
     return ModelUnavailable(f"{base}: the connection broke off")
 
 
-def rejected(base: str, key: Key, status: int, headers: Mapping[str, str], reason: str) -> ModelError:
+def rejected(base: str, key: ApiKey, status: int, headers: Mapping[str, str], reason: str) -> ModelError:
     """What a status other than 200 means to the user. ``reason`` is the server's own, or ""."""
     quote = f": {quoted(reason)}" if reason else ""
     if status in (401, 403):
@@ -75,7 +75,7 @@ def rejected(base: str, key: Key, status: int, headers: Mapping[str, str], reaso
     return ModelError(f"{base} failed (status {status}){quote}")
 
 
-def key_refused(base: str, key: Key, status: int) -> ModelError:
+def key_refused(base: str, key: ApiKey, status: int) -> ModelError:
     """What status 401 or 403 means to the user."""
     if key.withheld:
         return ModelError(f"{base} wants a key (status {status}), and {key.withheld}")

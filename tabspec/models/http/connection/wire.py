@@ -18,7 +18,7 @@ from tabspec.errors import ModelError
 from tabspec.models.http.connection import body
 from tabspec.models.http.connection.alone import alone, close
 from tabspec.models.http.connection.failures import NoApi, connection_failed, parsed, reason_in, rejected
-from tabspec.models.http.connection.key import NO_KEY, Key
+from tabspec.models.http.connection.key import NO_KEY, ApiKey
 from tabspec.models.http.connection.loading import Loading
 from tabspec.models.http.connection.route import Route, route_to, transport_for
 
@@ -52,7 +52,7 @@ class Wire:
     def __init__(
         self,
         base: str,
-        key: Key = NO_KEY,
+        key: ApiKey = NO_KEY,
         route: Route | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
