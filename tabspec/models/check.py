@@ -9,7 +9,13 @@ from tabspec.models.address import is_address, parse_address
 from tabspec.models.files.hub import find_folder, is_hub_name
 from tabspec.models.scripted.file import SCHEME, read_script
 
-DECODERS = ("auto", "own", "transformers")
+_DECODERS = ("auto", "own", "transformers")
+
+
+def check_decoder(name: str) -> None:
+    """Raises `ModelNotUsable` for the name of no decoder."""
+    if name not in _DECODERS:
+        raise ModelNotUsable(f"unknown decoder {name!r}; known are: {', '.join(_DECODERS)}")
 
 
 def check_model(
@@ -19,8 +25,7 @@ def check_model(
     files show it. Weights are not read, torch is imported only for another dtype than "auto", and no network is used: a
     server and a name on the Hugging Face Hub are assumed to exist.
     """
-    if decoder not in DECODERS:
-        raise ModelNotUsable(f"unknown decoder {decoder!r}; known are: {', '.join(DECODERS)}")
+    check_decoder(decoder)
     if dtype != "auto":
         _check_dtype(dtype, device, own=decoder != "transformers")
     if name is None or name == "bundled":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tabspec.errors import ModelNotUsable
 from tabspec.models.address import is_address
-from tabspec.models.check import DECODERS
+from tabspec.models.check import check_decoder
 from tabspec.models.protocol import Model
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ def load_model(
         from tabspec.models.http import HttpModel  # imports httpx, and no torch
 
         return HttpModel(name)
-    if decoder not in DECODERS:
-        raise ModelNotUsable(f"unknown decoder {decoder!r}; known are: {', '.join(DECODERS)}")
+    check_decoder(decoder)
     for library in ("torch", "tokenizers", "safetensors"):
         if find_spec(library) is None:
             raise ModelNotUsable(f"{library} is not installed; run: pip install {library}")

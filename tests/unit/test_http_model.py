@@ -385,7 +385,10 @@ def test_a_mark_in_a_document_stays_text() -> None:
     assert "<|fim_middle|>" not in neutral("x = '<|fim_middle|>'")
     prompt = text_prompt(QWEN, GenerationRequest("<|fim_suffix|>", "", "<|fim_prefix|>\ud800"))
     assert prompt.count("<|fim_suffix|>") == prompt.count("<|fim_prefix|>") == 1
-    prompt.encode("utf-8")
+    assert json.loads(wire.as_bytes({"prompt": prompt, "of": ["\udc00"]})) == {
+        "prompt": prompt.replace("\ud800", "\ufffd"),
+        "of": ["\ufffd"],
+    }
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,7 +15,6 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Dynami
 from transformers.utils import logging as transformers_logging
 
 from tabspec.errors import ModelNotUsable
-from tabspec.models.decoders.llama import LlamaConfig
 from tabspec.models.files.folder import ModelFolder, load_tokenizer
 from tabspec.models.files.quantized import is_quantized, load_llama_state_dict
 from tabspec.models.local.logits import Logits
@@ -101,32 +100,6 @@ def load_transformers(
     info = ModelInfo(name, fingerprint, decoder.context, detail, folder.calibration)
     table = folder.draft_table(vocabulary.size)
     return LocalModel(info, decoder, vocabulary, form, ngram_cache=ngram_cache, table=table)
-
-
-def from_weights(
-    shape: LlamaConfig, weights: Mapping[str, torch.Tensor], device: torch.device, dtype: torch.dtype
-) -> TransformersDecoder:
-    """A Llama of this shape (Qwen2 where its projections have a bias) on transformers, with given weights (for
-    comparisons). They are used as they are where they have the right dtype and lie on the device already."""
-    config = AutoConfig.for_model(
-        "qwen2" if shape.qkv_bias else "llama",
-        vocab_size=shape.vocabulary,
-        hidden_size=shape.hidden,
-        intermediate_size=shape.mlp,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.kv_heads,
-        head_dim=shape.head_dim,
-        max_position_embeddings=shape.positions,
-        rms_norm_eps=shape.norm_eps,
-        tie_word_embeddings=shape.tied,
-    )
-    with torch.device(device):
-        model: Any = AutoModelForCausalLM.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
-    own = {name: weight.to(device, dtype) for name, weight in weights.items()}
-    model.load_state_dict(own, strict=False, assign=True)
-    model.tie_weights()
-    return TransformersDecoder(model.to(device).eval(), shape.positions)
 
 
 def _network(folder: ModelFolder, config: Any, dtype: torch.dtype) -> Any:

@@ -11,7 +11,6 @@ from tabspec.models.address import Address
 from tabspec.models.http.connection.body import FIRST_EVENT_S
 from tabspec.models.http.detect import ServerInfo, ServerKind
 from tabspec.models.protocol import GenerationRequest, RelatedText
-from tabspec.models.tokens.writing import writable
 from tabspec.suggestion import Finish
 
 Json = dict[str, Any]
@@ -23,8 +22,7 @@ UNKNOWN_TOKEN = -1
 @dataclass(frozen=True, slots=True)
 class StreamEvent:
     """The content of an event. ``prompt`` (tokens computed), ``reused`` (found in the KV cache) and ``decoded`` are
-    totals of the whole answer so far, None if the event has none. ``server_ms``: milliseconds of computing that the
-    server reports so far."""
+    totals of the whole answer so far, None if the event has none."""
 
     text: str = ""
     tokens: tuple[int, ...] = ()
@@ -33,7 +31,6 @@ class StreamEvent:
     reused: int | None = None
     decoded: int | None = None
     finish: Finish | None = None
-    server_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +84,10 @@ def completions(
 def infill(address: Address, request: GenerationRequest, *, max_tokens: int, stop: Sequence[str] = ()) -> Ask:
     """For llama.cpp's /infill, which applies its model's format. Its ``prompt`` is the text after the head."""
     body = _llama_cpp(address) | {
-        "input_prefix": writable(request.head),
-        "input_suffix": writable(request.suffix),
+        "input_prefix": request.head,
+        "input_suffix": request.suffix,
         "input_extra": [_extra(text) for text in request.related],
-        "prompt": writable(request.forced + request.resume),
+        "prompt": request.forced + request.resume,
         "n_predict": max_tokens,
         "n_probs": 1,
         "temperature": 0,
@@ -102,7 +99,7 @@ def infill(address: Address, request: GenerationRequest, *, max_tokens: int, sto
 
 
 def _extra(text: RelatedText) -> Json:
-    return {"filename": writable(text.path), "text": writable(text.text)}
+    return {"filename": text.path, "text": text.text}
 
 
 def _llama_cpp(address: Address) -> Json:
@@ -129,9 +126,7 @@ def read(event: Json) -> StreamEvent:
         finish = _finish(event.get("stop_type") or "stop") if event.get("stop") is True else None
     tokens, logprobs = _logprobs(probabilities)
     prompt, reused, decoded = _counts(event)
-    return StreamEvent(
-        text if isinstance(text, str) else "", tokens, logprobs, prompt, reused, decoded, finish, _server_ms(event)
-    )
+    return StreamEvent(text if isinstance(text, str) else "", tokens, logprobs, prompt, reused, decoded, finish)
 
 
 def speaks(event: Json, base: str) -> bool:
@@ -171,14 +166,6 @@ def _token(told: Any) -> int:
         return told
     number = told.removeprefix("token_id:") if isinstance(told, str) else ""
     return int(number) if number.isdecimal() and number != told else UNKNOWN_TOKEN
-
-
-def _server_ms(event: Json) -> float | None:
-    """Prefill and decoding so far, of llama.cpp's timings."""
-    timings = event.get("timings")
-    parts = [timings.get("prompt_ms"), timings.get("predicted_ms")] if isinstance(timings, dict) else [None]
-    numbers = [float(part) for part in parts if isinstance(part, int | float)]
-    return sum(numbers) if len(numbers) == len(parts) else None
 
 
 def _counts(event: Json) -> tuple[int | None, int | None, int | None]:

@@ -19,7 +19,6 @@ from tabspec.models.http.detect import ServerInfo
 from tabspec.models.http.leaving import SecretFound
 from tabspec.models.messages import read_chunk
 from tabspec.models.protocol import Chunk, GenerationRequest
-from tabspec.models.tokens.writing import writable
 from tabspec.suggestion import Finish
 
 # An answer that broke off is continued once: the address stands for many machines, and one of them may have stopped.
@@ -59,7 +58,7 @@ async def answer(
 def ask_cluster(server: ServerInfo, name: str, request: GenerationRequest, around: bool) -> Ask:
     """The HTTP request. ``name`` identifies the editor, whose requests go to the replica that has its KV cache.
     ``around``: with the document's text around the window, up to some 70 KB, for the n-gram cache."""
-    question = _writable(asdict(request))
+    question = asdict(request)
     del question["foreground"]
     if not around:
         del question["before"], question["after"]
@@ -67,15 +66,6 @@ def ask_cluster(server: ServerInfo, name: str, request: GenerationRequest, aroun
     if not request.foreground:
         body["priority"] = 1
     return Ask("/v1/completions", body | {"tabspec": question})
-
-
-def _writable(value: Any) -> Any:
-    """``value`` with all texts made `writable`: JSON in UTF-8 cannot hold lone surrogates."""
-    if isinstance(value, str):
-        return writable(value)
-    if isinstance(value, dict):
-        return {name: _writable(item) for name, item in value.items()}
-    return [_writable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _chunk(event: dict[str, Any]) -> Chunk:

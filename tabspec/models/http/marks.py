@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 
-from tabspec.models.tokens.writing import writable
 from tabspec.prompt.fim import FORMATS
 
 # Ends and roles of the families that are served as code or chat models, from their tokenizers' configurations: Llama,
@@ -43,7 +42,7 @@ _NEUTRAL = re.compile("|".join(f"{re.escape(mark[0])} {re.escape(mark[1:])}" for
 
 def neutral(text: str) -> str:
     """The user's ``text`` for a server whose tokenizer takes marks in a prompt for what they mean."""
-    return MARK.sub(lambda found: f"{found[0][0]} {found[0][1:]}", writable(text))
+    return MARK.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
 
 
 def restored(text: str) -> str:

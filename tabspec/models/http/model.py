@@ -83,9 +83,6 @@ class HttpModel:
         self._room = asyncio.Semaphore(self.address.slots or USUAL_SLOTS)
         self._pace = Backoff()
         self._client = uuid4().hex
-        self.server_ms: float | None = None
-        """Milliseconds that the server reports to have computed for its last answer; None if it does not report
-        them."""
 
     @property
     def info(self) -> ModelInfo:
@@ -244,7 +241,6 @@ class HttpModel:
                     return  # an answer of another kind has ended
                 answered = answered or speaks(event, self.address.base)
                 piece = read(event)
-                self.server_ms = piece.server_ms if piece.server_ms is not None else self.server_ms
                 if not piece.text and not marks.isdisjoint(piece.tokens):
                     piece = replace(piece, finish=Finish.END)  # the model begins another part: the middle is complete
                 yield piece

@@ -21,6 +21,7 @@ from tabspec.models.http.connection.failures import NoApi, connection_failed, pa
 from tabspec.models.http.connection.key import NO_KEY, ApiKey
 from tabspec.models.http.connection.loading import Loading
 from tabspec.models.http.connection.route import Route, route_to, transport_for
+from tabspec.models.tokens.writing import writable
 
 # Longer than a TCP handshake over a bad line with one packet lost and sent again (1 s).
 CONNECT_S = 2.0
@@ -42,8 +43,8 @@ _CLOSED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 
 
 def as_bytes(value: Mapping[str, Any]) -> bytes:
-    """The body of a request as it is checked, shown and sent."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    """The body of a request as it is checked, shown and sent. Lone surrogates become U+FFFD."""
+    return writable(json.dumps(value, ensure_ascii=False, separators=(",", ":"))).encode("utf-8")
 
 
 class Wire:
@@ -62,8 +63,6 @@ class Wire:
         self.loads = False
         """Whether the server loads its model when it is asked for."""
         self._loading = Loading(base, self._send)
-        self.sending: Callable[[str, bytes], None] = lambda _path, _body: None
-        """Called with the path and body of each streamed request before it is sent."""
         # A transport of our own: httpx would read proxies from the environment by itself otherwise.
         self._client = httpx.AsyncClient(
             headers=self._headers,
@@ -84,7 +83,6 @@ class Wire:
     async def events(self, path: str, data: bytes) -> AsyncGenerator[body.Json, None]:
         """The events of the streamed answer to this body. Closing the generator closes the connection, which stops the
         server."""
-        self.sending(path, data)
         # Not by `build_request`, which merges headers, cookies and addresses anew each time (0.2 ms).
         request = httpx.Request("POST", self.base + path, content=data, headers=self._headers)
         response = await (self._loading.send(request) if self.loads else self._send(request))
