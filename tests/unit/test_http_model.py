@@ -17,7 +17,7 @@ from tabspec.errors import ModelError, ModelNotUsable, ModelUnavailable
 from tabspec.models.address import Api, Switch, parse_address
 from tabspec.models.http import HttpModel
 from tabspec.models.http.apis import grammar_for, read
-from tabspec.models.http.connection import body
+from tabspec.models.http.connection import body, wire
 from tabspec.models.http.connection.pace import FIRST_S, LONGEST_S, Backoff
 from tabspec.models.http.forms import format_of, text_prompt
 from tabspec.models.http.marks import neutral
