@@ -147,25 +147,25 @@ def _finish(reason: Any) -> Finish | None:
     return Finish.LENGTH if reason in ("length", "limit") else Finish.END
 
 
-def _logprobs(told: Any) -> tuple[tuple[int, ...], tuple[float, ...]]:
+def _logprobs(given: Any) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """OpenAI's completion object (parallel lists), or llama.cpp's list of objects."""
-    if isinstance(told, dict) and isinstance(told.get("content"), list):
-        told = told["content"]
-    if isinstance(told, list):
-        pairs = [(item.get("id"), item.get("logprob")) for item in told if isinstance(item, dict)]
-    elif isinstance(told, dict):
-        pairs = list(zip(told.get("tokens") or (), told.get("token_logprobs") or (), strict=False))
+    if isinstance(given, dict) and isinstance(given.get("content"), list):
+        given = given["content"]
+    if isinstance(given, list):
+        pairs = [(item.get("id"), item.get("logprob")) for item in given if isinstance(item, dict)]
+    elif isinstance(given, dict):
+        pairs = list(zip(given.get("tokens") or (), given.get("token_logprobs") or (), strict=False))
     else:
         return (), ()
     good = [(_token(token), float(logprob)) for token, logprob in pairs if isinstance(logprob, int | float)]
     return tuple(token for token, _ in good), tuple(logprob for _, logprob in good)
 
 
-def _token(told: Any) -> int:
-    if isinstance(told, int):
-        return told
-    number = told.removeprefix("token_id:") if isinstance(told, str) else ""
-    return int(number) if number.isdecimal() and number != told else UNKNOWN_TOKEN
+def _token(given: Any) -> int:
+    if isinstance(given, int):
+        return given
+    number = given.removeprefix("token_id:") if isinstance(given, str) else ""
+    return int(number) if number.isdecimal() and number != given else UNKNOWN_TOKEN
 
 
 def _counts(event: Json) -> tuple[int | None, int | None, int | None]:

@@ -144,15 +144,15 @@ async def _by_models(wire: Wire, listed: dict[str, Any], address: Address) -> Se
 
 def _ours(entry: dict[str, Any], name: str) -> ServerInfo:
     """Our own server (`tabspec.cluster`), which lists the whole `ModelInfo`."""
-    told = entry.get("tabspec")
+    listed = entry.get("tabspec")
     try:
-        info = read_info(told["info"])  # type: ignore[index]
-        slots = min(int(told["slots"]), MOST_SLOTS)  # type: ignore[index]
+        info = read_info(listed["info"])  # type: ignore[index]
+        slots = min(int(listed["slots"]), MOST_SLOTS)  # type: ignore[index]
         if not (isinstance(info.fingerprint, str) and isinstance(info.context_tokens, int)):
             raise TypeError("fields of another type")
         info = replace(info, name=name, together=int(info.together))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-        raise ModelError("the server says that it is tabspec, but not which model it has: is it a newer one?") from None
+        raise ModelError("the server reports to be tabspec, and lists no model: is it a newer version?") from None
     return ServerInfo(ServerKind.TABSPEC, name, info.context_tokens, max(slots, 1), build=info.fingerprint, info=info)
 
 

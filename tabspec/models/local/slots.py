@@ -128,7 +128,7 @@ class Slot:
 # and its request may be cancelled after it.
 _ROWS = 16
 
-Behind = Callable[[Sequence[Choice | None]], int]
+CountHolding = Callable[[Sequence[Choice | None]], int]
 
 
 class _SlotFit(NamedTuple):
@@ -142,10 +142,10 @@ class _SlotFit(NamedTuple):
     whole: bool
 
     @classmethod
-    def of(cls, slot: Slot, prompt: array[int], behind: Behind) -> _SlotFit:
+    def of(cls, slot: Slot, prompt: array[int], holding: CountHolding) -> _SlotFit:
         shared = slot.shared(prompt)
         whole = shared == len(prompt)
-        useful = shared + (behind(slot.choices[shared:]) if whole else 0)
+        useful = shared + (holding(slot.choices[shared:]) if whole else 0)
         return cls(slot, shared, useful, len(slot.tokens) - slot.ahead - useful, whole)
 
     def rank(self) -> tuple[int, int]:
@@ -167,14 +167,16 @@ class Slots:
         self._slots: list[Slot] = []
 
     @contextmanager
-    def hold(self, prompt: array[int], foreground: bool = True, behind: Behind = lambda choices: 0) -> Iterator[Slot]:
+    def hold(
+        self, prompt: array[int], foreground: bool = True, holding: CountHolding = lambda choices: 0
+    ) -> Iterator[Slot]:
         """A slot for ``prompt`` alone. It holds the longest prefix of the prompt that is there, or more. Speculation
         leaves all slots but one to the latest foreground prompts.
 
-        ``behind`` gets the choices that were made after the whole prompt, and returns how many of them hold for this
+        ``holding`` gets the choices that were made after the whole prompt, and returns how many of them hold for this
         request.
         """
-        slot = self._choose(prompt, foreground, behind)
+        slot = self._choose(prompt, foreground, holding)
         slot.busy = True
         try:
             yield slot
@@ -202,10 +204,10 @@ class Slots:
         """Forget everything."""
         self._slots.clear()
 
-    def _choose(self, prompt: array[int], foreground: bool, behind: Behind) -> Slot:
+    def _choose(self, prompt: array[int], foreground: bool, holding: CountHolding) -> Slot:
         """Continue in the slot that holds most of what the prompt needs; else overwrite a slot, and copy the most
         useful prefix into it."""
-        candidates = [_SlotFit.of(slot, prompt, behind) for slot in self._slots]
+        candidates = [_SlotFit.of(slot, prompt, holding) for slot in self._slots]
         if foreground:
             self._moved_on(candidates)
         best = max(candidates, key=_SlotFit.rank, default=None)

@@ -76,7 +76,7 @@ class WorkerModel:
         self._ready: asyncio.Future[ModelInfo] | None = None
         self._heartbeat: Heartbeat | None = None
         self._requests = 0
-        self._said: deque[str] = deque(maxlen=20)  # the worker's last lines on its standard error
+        self._last_lines: deque[str] = deque(maxlen=20)  # the worker's last lines on its standard error
         self.state, self.detail = WorkerState.IDLE, ""
 
     @property
@@ -152,7 +152,7 @@ class WorkerModel:
                 deaths_in_loading += 1
             self._fail_streams(f"{ended}; it is started again")
             if deaths_in_loading == MOST_DEATHS_IN_LOADING:
-                words = self._said[-1].strip() if self._said else "it said nothing"
+                words = self._last_lines[-1].strip() if self._last_lines else "it printed no reason"
                 self._give_up(ModelUnavailable(f"{ended}, {deaths_in_loading} times while loading: {words}"))
                 return
             wait = 0.0 if clock() - began > CALM else wait
@@ -163,7 +163,7 @@ class WorkerModel:
 
     async def _live(self) -> str:
         """One worker from its start to its end; how it ended."""
-        self._said.clear()
+        self._last_lines.clear()
         pipe = asyncio.subprocess.PIPE
         try:
             process = await processes.open_process(self._command, stdin=pipe, stdout=pipe, stderr=pipe)
@@ -239,7 +239,7 @@ class WorkerModel:
         while data := await process.stderr.read(1 << 16):  # by blocks: libraries draw progress bars without line ends
             text = data.decode("utf-8", "replace")
             log.debug("worker: %s", text.rstrip())
-            self._said.extend(line for line in text.splitlines() if line.strip())
+            self._last_lines.extend(line for line in text.splitlines() if line.strip())
 
     # --- small things -----------------------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ _REMEMBERED, _WHOLE = 256, 64
 RULES = tuple(map(re.compile, (r"\n(?=[ \t]*[!-~])", r"\n[ \t]*(?=[!-~])", r"(?<=\S)\n(?=[!-~])")))
 _BEFORE = ("", "a", "a1", "é", "a;", "{ ", "a\n", "a\r")
 _INDENTED = ("", " ", "    ", "\t")
-_BEHIND = ("b", "b c", "_", "1", "'s", "}", "- ")
+_AFTER = ("b", "b c", "_", "1", "'s", "}", "- ")
 
 
 class Encoder:
@@ -72,8 +72,8 @@ def pieces(text: str, rule: re.Pattern[str], least: int) -> Iterator[str]:
 
 def _holds(rule: re.Pattern[str], vocabulary: Vocabulary) -> bool:
     """Whether the tokenizer splits lines at this place in any surroundings."""
-    around = product(_BEFORE, _INDENTED, _BEHIND)
-    texts = (f"{before}\n{indented}{behind}" for before, indented, behind in around)
+    around = product(_BEFORE, _INDENTED, _AFTER)
+    texts = (f"{before}\n{indented}{after}" for before, indented, after in around)
     return all(
         vocabulary.apart(text[: match.end()], text[match.end() :]) for text in texts for match in rule.finditer(text)
     )

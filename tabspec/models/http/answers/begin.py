@@ -22,11 +22,13 @@ _MARK = re.compile(r"<[|｜▁][^>]*>|</?s>|\[(?:PREFIX|SUFFIX|MIDDLE)\]|<(?:fim
 
 def first_tokens(ask: Ask, server: ServerInfo, count: int) -> Ask:
     """The same request for one token, and for its likeliest alternatives."""
-    tells = server.kind in (ServerKind.LLAMA_CPP, ServerKind.VLLM)
+    reports = server.kind in (ServerKind.LLAMA_CPP, ServerKind.VLLM)
     if ask.path == "/infill":
         return replace(ask, body=ask.body | {"n_predict": 1, "n_probs": count, "ignore_eos": True})
-    body = ask.body | ({"ignore_eos": True} if tells else {})  # nothing is reported if the first token ends the answer
-    body |= {"max_tokens": 1, "logprobs": count if tells else min(count, OPENAI_MOST)}
+    body = ask.body | (
+        {"ignore_eos": True} if reports else {}
+    )  # nothing is reported if the first token ends the answer
+    body |= {"max_tokens": 1, "logprobs": count if reports else min(count, OPENAI_MOST)}
     body.pop("return_tokens_as_token_ids", None)  # the texts are needed
     body.pop("stop", None)
     return replace(ask, body=body)
@@ -36,11 +38,11 @@ def read_beginnings(event: dict[str, Any], marks: frozenset[int]) -> list[Beginn
     """The first tokens in an event; none if it has another shape. ``marks`` are ids of special tokens."""
     choices = event.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    told = choice.get("logprobs") or event.get("completion_probabilities")
-    if isinstance(told, dict) and isinstance(told.get("content"), list):  # llama.cpp's, on the completions API
-        told = told["content"]
-    if isinstance(told, list):
-        first = told[0] if told and isinstance(told[0], dict) else {}
+    found = choice.get("logprobs") or event.get("completion_probabilities")
+    if isinstance(found, dict) and isinstance(found.get("content"), list):  # llama.cpp's, on the completions API
+        found = found["content"]
+    if isinstance(found, list):
+        first = found[0] if found and isinstance(found[0], dict) else {}
         items = first.get("top_logprobs")
         pairs = [
             (item.get("token"), item.get("logprob"))
@@ -48,7 +50,7 @@ def read_beginnings(event: dict[str, Any], marks: frozenset[int]) -> list[Beginn
             if isinstance(item, dict) and item.get("id") not in marks
         ]
     else:
-        top = told.get("top_logprobs") if isinstance(told, dict) else None
+        top = found.get("top_logprobs") if isinstance(found, dict) else None
         pairs = list(top[0].items()) if isinstance(top, list) and top and isinstance(top[0], dict) else []
     return [
         Beginning(text, float(logprob))

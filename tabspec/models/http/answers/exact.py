@@ -89,7 +89,7 @@ class _ForcedAnswer:
     left: int
     spent: int = 0
     again: bool = False
-    prompt_told: bool = False
+    prompt_counted: bool = False
 
     def take(self, piece: StreamEvent) -> Chunk:
         """Write a piece."""
@@ -118,7 +118,7 @@ class _ForcedAnswer:
 
     def _usage(self, piece: StreamEvent, forced: bool) -> Usage:
         usage = Usage(prefill=int(forced), decoded=int(bool(piece.text) and not forced))
-        if self.prompt_told or piece.prompt is None:
+        if self.prompt_counted or piece.prompt is None:
             return usage
-        self.prompt_told = True
+        self.prompt_counted = True
         return usage + Usage(prefill=piece.prompt, reused=piece.reused or 0)

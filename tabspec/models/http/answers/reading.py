@@ -38,7 +38,7 @@ def budget(request: GenerationRequest) -> tuple[int, Sequence[str]]:
 class Counting:
     """Counts the tokens of the pieces so far: by the server's totals if it reports them, else a token a piece."""
 
-    prompt_told: bool = False
+    prompt_counted: bool = False
     decoded: int = 0
 
     def take(self, piece: StreamEvent) -> Usage:
@@ -47,9 +47,9 @@ class Counting:
         if total is None:
             total = self.decoded + (len(piece.tokens) or bool(piece.text))
         decoded, self.decoded = max(total - self.decoded, 0), max(total, self.decoded)
-        if self.prompt_told or piece.prompt is None:
+        if self.prompt_counted or piece.prompt is None:
             return Usage(decoded=decoded)
-        self.prompt_told = True
+        self.prompt_counted = True
         return Usage(max(piece.prompt, 0), piece.reused or 0, decoded)
 
 
