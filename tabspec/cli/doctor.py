@@ -22,7 +22,7 @@ from tabspec.models.daemon.client import ask
 from tabspec.models.daemon.place import find
 from tabspec.models.decoders.native_library import NativeMissing, installed
 from tabspec.models.http import HttpModel
-from tabspec.models.http.route import route_to
+from tabspec.models.http.connection.route import route_to
 from tabspec.models.load import BUNDLED, load_model
 from tabspec.models.protocol import ModelInfo
 from tabspec.prompt.window import WindowSize

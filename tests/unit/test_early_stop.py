@@ -21,8 +21,8 @@ from tabspec.fitting.indentation import end_with_block
 from tabspec.fitting.postprocess import postprocess
 from tabspec.fitting.repetition import cut_repetition, find_loop
 from tabspec.fitting.truncation import around, cut_point, truncate
+from tabspec.models.http.answers.reading import read_on
 from tabspec.models.http.apis import Ask, StreamEvent
-from tabspec.models.http.reading import read_on
 from tabspec.models.load import load_model
 from tabspec.models.local.generation import LocalDecoding, generate
 from tabspec.models.local.logits import Logits

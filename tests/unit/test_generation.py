@@ -411,8 +411,8 @@ def test_the_token_that_moved_the_cut_is_not_looked_for_again(
     """Where the line's own tokens are others than those that were chosen, a pass runs them and the line's end."""
     undrafted, at = replace(bundled, drafts=NoDrafts()), range(339, 390, 11)  # within words
     found = [accepted_lines(undrafted, tiny.CODE, place) for place in at]
-    start = generation._Segment.start
-    monkeypatch.setattr(generation._Segment, "start", lambda *given: start(*given[:3]))
+    start = generation.Segment.start
+    monkeypatch.setattr(generation.Segment, "start", lambda *given: start(*given[:3]))
     without = [accepted_lines(undrafted, tiny.CODE, place) for place in at]
     assert [texts for texts, _ in found] == [texts for texts, _ in without]
     assert sum(passes for _, passes in found) < sum(passes for _, passes in without)

@@ -1,4 +1,4 @@
-"""Continuing a prompt as it is, for clients of /v1/completions that write their prompts themselves."""
+"""Continues a prompt as it is, for clients of /v1/completions that render their prompts themselves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tabspec.models.tokens.prompting import Prompter
 
 
 class _WrittenOut(Prompter):
-    """Knows one prompt. Behind it stands what has been written since, up to the canonical cut."""
+    """Returns one prompt, with what has been written after it up to the canonical cut."""
 
     def __init__(self, prompter: Prompter, prompt: str | Sequence[int]) -> None:
         self.__dict__.update(prompter.__dict__)
@@ -47,6 +47,6 @@ def continuing(model: Model, prompt: str | Sequence[int]) -> Callable[[Generatio
 
 
 def keep_sequences(model: Model, count: int) -> None:
-    """Let a model of this process keep the keys and values of ``count`` sequences; of others that is no business."""
+    """Keep the keys and values of ``count`` sequences, if the model is in this process."""
     if isinstance(model, LocalModel):
         model.local.slots.keep(count)

@@ -153,7 +153,7 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
         HttpLayer,
         Mutant(
             "no deadline for an event",
-            _HTTP + "connection.wire:Wire._read",
+            _HTTP + "connection.body:events",
             "asyncio.timeout_at(until)",
             "asyncio.timeout_at(None)",
         ),

@@ -1,4 +1,4 @@
-"""From the pieces of a streamed answer to chunks: the stop rule, and what was used."""
+"""From the pieces of a streamed answer to chunks: applies the stop rule, and counts tokens."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ Events = Callable[[Ask], AsyncGenerator[dict[str, Any], None]]
 Pieces = Callable[[Ask], AsyncGenerator[StreamEvent, None]]
 """The same, as pieces of text."""
 
-# Characters a token, for text whose tokens are not known: measured on held-out code (tabspec.prompt.window).
+# Characters a token, for models without a tokenizer here: measured on held-out code (tabspec.prompt.window).
 CHARS_PER_TOKEN = 3.4
 
 
 def budget(request: GenerationRequest) -> tuple[int, Sequence[str]]:
-    """Tokens that are left, and the texts at which the server itself may stop.
+    """How many tokens are left, and the texts at which the server itself may stop.
 
-    A line end stops a suggestion only where its last line has something on it, which a server cannot tell: so it is
-    named only where that is decided by what is already written.
+    A line end stops a suggestion only if its last line is not blank, which a server does not check. So it is sent as a
+    stop text only if that line has text already.
     """
     spent = round(len(request.resume) / CHARS_PER_TOKEN)
     rest = request.resume.split("\n")
@@ -36,31 +36,32 @@ def budget(request: GenerationRequest) -> tuple[int, Sequence[str]]:
 
 @dataclass
 class Counting:
-    """What the pieces so far have cost. Where a server tells totals they count, else each piece is a token."""
+    """Counts the tokens of the pieces so far: by the server's totals if it reports them, else a token a piece."""
 
-    prompt_told: bool = False
+    prompt_counted: bool = False
     decoded: int = 0
 
     def take(self, piece: StreamEvent) -> Usage:
-        """What is new with this piece."""
+        """The tokens of this piece."""
         total = piece.decoded
         if total is None:
             total = self.decoded + (len(piece.tokens) or bool(piece.text))
         decoded, self.decoded = max(total - self.decoded, 0), max(total, self.decoded)
-        if self.prompt_told or piece.prompt is None:
+        if self.prompt_counted or piece.prompt is None:
             return Usage(decoded=decoded)
-        self.prompt_told = True
+        self.prompt_counted = True
         return Usage(max(piece.prompt, 0), piece.reused or 0, decoded)
 
 
 def unsure(stop: StopRule, piece: StreamEvent, first: bool) -> bool:
-    """Whether the rule stops before this piece, because a token of it is too unlikely."""
+    """Whether the rule stops before this piece because one of its tokens is too unlikely."""
     least = stop.min_first_logprob if first else stop.min_logprob
     return least is not None and any(logprob < least for logprob in piece.logprobs)
 
 
 async def drain(answer: AsyncGenerator[StreamEvent, None], counting: Counting | None = None) -> Usage:
-    """What a server sends behind the finish: its counts. Read to the end, a connection can be used again."""
+    """Reads the rest of an answer after its finish: the server's counts. Only a connection that was read to the end can
+    be used again."""
     usage, counting = Usage(), counting or Counting()
     async for piece in answer:
         usage += counting.take(piece)
@@ -68,7 +69,7 @@ async def drain(answer: AsyncGenerator[StreamEvent, None], counting: Counting | 
 
 
 async def read_on(pieces: Pieces, ask: Callable[[], Ask], request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-    """The answer to one request whose whole text is the suggestion. The stream is closed when the stop rule holds."""
+    """The answer to a request whose whole answer is the suggestion. Closes the stream when the stop rule holds."""
     text, stop, counting = writable(request.resume), request.stop, Counting()
     left, stops = budget(request)
     if stop.end(text) is not None or left == 0:

@@ -2,7 +2,7 @@
 
 httpx closes the connection of a request that is cancelled. It does so within the cancelled task, and a second
 cancellation interrupts it: the connection then stays open and in the pool, and the server goes on with an answer that
-has no reader. So each step runs in a task of its own, which is cancelled once.
+has no reader. Therefore each step runs in a task of its own, which is cancelled only once.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import httpx
 T = TypeVar("T")
 
 _running: set[asyncio.Future[Any]] = set()
-"""Steps whose callers are gone. The loop itself keeps no reference to tasks."""
+"""Steps whose callers are gone. The event loop itself holds no reference to tasks."""
 
 
 async def alone(step: Awaitable[T]) -> T:
-    """The result of ``step``. When the caller is cancelled, so is the step, and ends by itself. A response that comes
-    at that moment is closed."""
+    """The result of ``step``. When the caller is cancelled, the step is cancelled, too, and ends by itself. If it
+    returns a response nevertheless, that is closed."""
     task = asyncio.ensure_future(step)
     try:
         return await asyncio.shield(task)
@@ -32,7 +32,7 @@ async def alone(step: Awaitable[T]) -> T:
 
 
 async def close(response: httpx.Response) -> None:
-    """Close a response. It is closed also if the caller is cancelled meanwhile."""
+    """Close a response, even if the caller is cancelled meanwhile."""
     task = asyncio.ensure_future(response.aclose())
     keep(task)
     await asyncio.shield(task)

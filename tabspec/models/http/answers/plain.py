@@ -1,4 +1,4 @@
-"""The code in a server's answer: without special tokens that are written out, thoughts and fences."""
+"""The code in a server's answer, without written-out special tokens, thoughts and fences."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ async def without_marks(
 ) -> AsyncGenerator[StreamEvent, None]:
     """The pieces of an answer up to the first mark, without thoughts and fences around the code.
 
-    ``grammar`` is the name of the document's (`tabspec.syntax`): some have fences, or tags that look like marks.
-    ``written`` are the texts of the user's that were sent: a mark that stands in one of them is text. What may be the
-    beginning of a mark is held until more has come.
+    ``grammar`` is the name of the document's grammar (`tabspec.syntax`): some have fences, or tags that look like
+    marks. ``written`` are the user's texts that were sent: a mark in one of them is text. The possible beginning of a
+    mark is held until more text comes.
     """
     own = {found[0] for text in written for found in MARK.finditer(text)}
     if grammar in _MARKUP:
@@ -43,7 +43,7 @@ async def without_marks(
                     yield replace(piece, text="")
                     continue
                 if waits:
-                    text = "" if "<think>" in text else text  # it has thought to its end
+                    text = "" if "<think>" in text else text  # the thought never ended
                 first = not text
             text, ended = _up_to_mark(text, own, fenced)
             keep = 0 if ended or piece.finish else _unsure(text, fenced)
@@ -58,7 +58,7 @@ async def without_marks(
 
 
 def _beginning(text: str, fenced: bool) -> tuple[str, bool]:
-    """``text`` without a thought and a fence that it begins with, and whether more must come to know."""
+    """``text`` without the thought and the fence at its beginning, and whether more text is needed to decide."""
     code = _THOUGHT.sub("", text, count=1) if text.lstrip().startswith("<think>") else text
     begun = code.lstrip()
     unknown = not begun if code is not text else "<think>".startswith(begun) and bool(begun)
@@ -72,7 +72,7 @@ def _beginning(text: str, fenced: bool) -> tuple[str, bool]:
 
 
 def _up_to_mark(text: str, own: set[str], fenced: bool) -> tuple[str, bool]:
-    """``text`` up to what ends it, without marks of the cursor; whether it was ended."""
+    """``text`` up to the first mark, without marks of the cursor; and whether there was a mark."""
     kept, at = "", 0
     for found in MARK.finditer(text):
         if found[0] in own:

@@ -1,6 +1,6 @@
-"""How an answer may begin, by what servers tell of the first token: the likeliest ones with their probabilities.
+"""How an answer may begin: the likeliest first tokens that a server reports, with their probabilities.
 
-OpenAI's completions, vLLM and llama.cpp tell; others give none, and so the one suggestion.
+OpenAI's completions, vLLM and llama.cpp report them. With other servers there is one suggestion.
 """
 
 from __future__ import annotations
@@ -16,31 +16,33 @@ from tabspec.models.protocol import Beginning
 # What OpenAI's API allows; vLLM's default bound is 20, and llama.cpp has none.
 OPENAI_MOST = 5
 
-# Marks of chat and FIM formats as servers write them: no text.
+# Special tokens of any model, which are no text.
 _MARK = re.compile(r"<[|｜▁][^>]*>|</?s>|\[(?:PREFIX|SUFFIX|MIDDLE)\]|<(?:fim|file|repo)_\w+>")
 
 
 def first_tokens(ask: Ask, server: ServerInfo, count: int) -> Ask:
-    """The same question for one token, and for what else it might have been."""
-    tells = server.kind in (ServerKind.LLAMA_CPP, ServerKind.VLLM)
+    """The same request for one token, and for its likeliest alternatives."""
+    reports = server.kind in (ServerKind.LLAMA_CPP, ServerKind.VLLM)
     if ask.path == "/infill":
         return replace(ask, body=ask.body | {"n_predict": 1, "n_probs": count, "ignore_eos": True})
-    body = ask.body | ({"ignore_eos": True} if tells else {})  # of a first token that ends the answer nothing is told
-    body |= {"max_tokens": 1, "logprobs": count if tells else min(count, OPENAI_MOST)}
-    body.pop("return_tokens_as_token_ids", None)  # their texts are what is wanted
+    body = ask.body | (
+        {"ignore_eos": True} if reports else {}
+    )  # nothing is reported if the first token ends the answer
+    body |= {"max_tokens": 1, "logprobs": count if reports else min(count, OPENAI_MOST)}
+    body.pop("return_tokens_as_token_ids", None)  # the texts are needed
     body.pop("stop", None)
     return replace(ask, body=body)
 
 
 def read_beginnings(event: dict[str, Any], marks: frozenset[int]) -> list[Beginning]:
-    """What an event tells of the first token; nothing if it is of another shape. ``marks`` are ids that are no text."""
+    """The first tokens in an event; none if it has another shape. ``marks`` are ids of special tokens."""
     choices = event.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    told = choice.get("logprobs") or event.get("completion_probabilities")
-    if isinstance(told, dict) and isinstance(told.get("content"), list):  # llama.cpp's, on the completions API
-        told = told["content"]
-    if isinstance(told, list):
-        first = told[0] if told and isinstance(told[0], dict) else {}
+    found = choice.get("logprobs") or event.get("completion_probabilities")
+    if isinstance(found, dict) and isinstance(found.get("content"), list):  # llama.cpp's, on the completions API
+        found = found["content"]
+    if isinstance(found, list):
+        first = found[0] if found and isinstance(found[0], dict) else {}
         items = first.get("top_logprobs")
         pairs = [
             (item.get("token"), item.get("logprob"))
@@ -48,7 +50,7 @@ def read_beginnings(event: dict[str, Any], marks: frozenset[int]) -> list[Beginn
             if isinstance(item, dict) and item.get("id") not in marks
         ]
     else:
-        top = told.get("top_logprobs") if isinstance(told, dict) else None
+        top = found.get("top_logprobs") if isinstance(found, dict) else None
         pairs = list(top[0].items()) if isinstance(top, list) and top and isinstance(top[0], dict) else []
     return [
         Beginning(text, float(logprob))
@@ -58,7 +60,7 @@ def read_beginnings(event: dict[str, Any], marks: frozenset[int]) -> list[Beginn
 
 
 def _is_text(token: str) -> bool:
-    """Whether a token says something: no mark, and no part of a character."""
+    """Whether a token is text: no mark, and no part of a character."""
     return bool(token) and "\ufffd" not in token and not _MARK.fullmatch(token)
 
 

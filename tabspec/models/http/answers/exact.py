@@ -1,8 +1,7 @@
 """Answers that are a function of the text alone, from a server that decodes under a grammar (llama.cpp).
 
-The prompt ends at the canonical cut; what stands between it and the cursor is forced by a grammar, token by token,
-which is rule 4 of docs/design/decoding.md. When the answer itself passes a cut (rule 5), it is asked again from there
-on.
+The prompt ends at the canonical cut. A grammar forces the text between the cut and the cursor token by token: rule 4 of
+docs/design/decoding.md. When the answer itself passes a cut (rule 5), a new request continues from there.
 """
 
 from __future__ import annotations
@@ -13,10 +12,10 @@ from dataclasses import dataclass, replace
 
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.address import Address
+from tabspec.models.http.answers.reading import CHARS_PER_TOKEN, Pieces, drain, unsure
 from tabspec.models.http.apis import Ask, StreamEvent, completions, grammar_for
 from tabspec.models.http.detect import ServerInfo
 from tabspec.models.http.forms import TokenPrompts, text_prompt
-from tabspec.models.http.reading import CHARS_PER_TOKEN, Pieces, drain, unsure
 from tabspec.models.protocol import Chunk, GenerationRequest, Usage
 from tabspec.models.tokens.writing import Event, Writing, writable
 from tabspec.prompt.fim import FimFormat
@@ -26,7 +25,7 @@ Prompts = TokenPrompts | FimFormat
 
 
 def first_ask(server: ServerInfo, address: Address, prompts: Prompts, request: GenerationRequest) -> Ask:
-    """The first HTTP request of `exact`, without making it."""
+    """The first HTTP request of `exact`. Sends nothing."""
     resume = writable(request.resume)
     writing = Writing.start(writable(request.head), writable(request.forced), resume, request.stop)
     return _ask(server, address, prompts, request, writing, request.stop.max_tokens - _tokens(prompts, resume))
@@ -35,7 +34,7 @@ def first_ask(server: ServerInfo, address: Address, prompts: Prompts, request: G
 async def exact(
     pieces: Pieces, server: ServerInfo, address: Address, prompts: Prompts, request: GenerationRequest
 ) -> AsyncGenerator[Chunk, None]:
-    """Answer ``request``, with one HTTP request for each canonical cut at most."""
+    """Answer ``request``, with at most one HTTP request for each canonical cut."""
     head, forced, resume = writable(request.head), writable(request.forced), writable(request.resume)
     writing = Writing.start(head, forced, resume, request.stop)
     spent = _tokens(prompts, resume)
@@ -74,7 +73,7 @@ def _ask(
 
 
 def _tokens(prompts: Prompts, text: str) -> int:
-    """How many tokens ``text`` has."""
+    """How many tokens ``text`` has; an estimate without a tokenizer."""
     if isinstance(prompts, TokenPrompts):
         return len(prompts.vocabulary.encode(text))
     return round(len(text) / CHARS_PER_TOKEN)
@@ -90,10 +89,10 @@ class _ForcedAnswer:
     left: int
     spent: int = 0
     again: bool = False
-    prompt_told: bool = False
+    prompt_counted: bool = False
 
     def take(self, piece: StreamEvent) -> Chunk:
-        """Write what a piece says."""
+        """Write a piece."""
         if not (piece.text.startswith(self.rest) or self.rest.startswith(piece.text)):
             raise ModelError(
                 "the server does not decode under the grammar it was given; put ?exact=off into its address"
@@ -119,7 +118,7 @@ class _ForcedAnswer:
 
     def _usage(self, piece: StreamEvent, forced: bool) -> Usage:
         usage = Usage(prefill=int(forced), decoded=int(bool(piece.text) and not forced))
-        if self.prompt_told or piece.prompt is None:
+        if self.prompt_counted or piece.prompt is None:
             return usage
-        self.prompt_told = True
+        self.prompt_counted = True
         return usage + Usage(prefill=piece.prompt, reused=piece.reused or 0)

@@ -1,7 +1,7 @@
 """The way to a server: to this machine, through a proxy, or straight to another machine.
 
-The transport is built from the route, so that what is decided by it ("stays on this machine", "in the clear") holds for
-the connection that is made.
+The transport is built from the route. So decisions by the route ("stays on this machine", "not encrypted") hold for the
+connection that is made.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from tabspec.errors import ModelNotUsable
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """``here``: the server is on this machine, and the connection goes to it directly. ``clear``: what is sent can be
-    read on the way (no TLS, to another machine). ``proxy`` is the proxy's URL, or ""; it may hold a password.
+    """``here``: the server is on this machine, and the connection is direct. ``clear``: what is sent can be read on the
+    way (to another machine without TLS). ``proxy`` is the proxy's URL, or ""; it may hold a password.
     """
 
     here: bool
@@ -33,7 +33,7 @@ class Route:
 
 
 def route_to(base: str) -> Route:
-    """The way to the server at ``base`` (a URL). Servers on this machine are never reached through a proxy; for all
+    """The route to the server at ``base`` (a URL). Servers on this machine are never reached through a proxy; for all
     others the environment decides (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY)."""
     parts = urlsplit(base)
     here = is_loopback(parts.hostname or "")
@@ -46,7 +46,7 @@ def route_to(base: str) -> Route:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether ``host`` is this machine: the name localhost, or a loopback address. Other names are not looked up."""
+    """Whether ``host`` is this machine: the name localhost, or a loopback address. Other names are not resolved."""
     if host == "localhost":  # for this machine by RFC 6761
         return True
     try:
@@ -56,7 +56,7 @@ def is_loopback(host: str) -> bool:
 
 
 def transport_for(route: Route) -> httpx.AsyncBaseTransport:
-    """A transport that goes this way and no other. Raises `ModelNotUsable` for a proxy that cannot be used."""
+    """A transport for this route only. Raises `ModelNotUsable` for a proxy that cannot be used."""
     if not route.proxy:
         return httpx.AsyncHTTPTransport()
     try:
