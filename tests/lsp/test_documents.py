@@ -37,6 +37,7 @@ def opened(text: str = "one\ntwo\n") -> Documents:
     return documents
 
 
+@pytest.mark.slow
 async def test_ten_thousand_random_changes_with_emoji_and_crlf(start: Start) -> None:
     rng = random.Random(2026)
     client = await start()

@@ -152,6 +152,7 @@ async def test_over_tcp_for_one_client_on_this_machine_only(script: Callable[...
         await server.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -122,6 +122,7 @@ async def test_a_change_that_cannot_be_understood_makes_just_that_document_unkno
     assert (await client.status())["out_of_step"] == [URI]
 
 
+@pytest.mark.slow
 async def test_a_file_of_ten_megabytes(start: Start) -> None:
     line = "value = compute(index, other)  # a line of code, é 😀\r\n"
     text = line * (10_000_000 // len(line) - 10)  # just under the setting max_document_chars
@@ -149,6 +150,7 @@ async def test_a_file_that_is_too_long_gets_nothing(start: Start) -> None:
     assert (await client.status())["reasons"] == {"excluded": 1}
 
 
+@pytest.mark.slow
 async def test_a_client_that_never_reads_is_not_waited_for_with_ever_more_memory(start: Start) -> None:
     client = await start(model={"any": True}, read=False, initialize=False)
     params = {"processId": None, "rootUri": None, "capabilities": {}}

@@ -36,6 +36,7 @@ from tabspec.replay.runner import Setting
 from tabspec.replay.sessions.session import EditEvent, Session
 from tabspec.suggestion import Answer, Miss, Source
 from tabspec.text import Document, Edit
+from tests.examples import examples
 
 SLOW = ServiceProfile(((1, 10.0), (4, 16.0)), 0.5, 2.0, 0, "toy", "paper")
 
@@ -204,7 +205,7 @@ asked = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(asked)
 def test_the_search_plays_what_the_service_played(told: list[tuple[int, bool, int, int, int]]) -> None:
     """On the number of servers on which a trace was taken, playing it again gives the same waits: of jobs that are

@@ -21,6 +21,7 @@ FEW = 16
 MANY = [range(first, first + 10) for first in range(0, 100, 10)]
 
 
+@pytest.mark.slow
 def test_a_few_seeds() -> None:
     """Everything that can come about does within a few seeds: each source, each reason, failures, evictions."""
     sources, reasons, totals = Counter[str](), Counter[str](), Counter[str]()

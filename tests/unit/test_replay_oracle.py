@@ -55,6 +55,7 @@ def test_what_the_user_will_take_is_known_through_several_accepts() -> None:
     assert player.context.offset == 1, "nobody has pressed Tab"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("burst", [1, 5])
 @pytest.mark.parametrize("think_ms", [120.0, 600.0])
 def test_no_policy_is_better_than_the_perfect_predictor(think_ms: float, burst: int) -> None:

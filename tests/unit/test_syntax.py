@@ -13,6 +13,7 @@ from tabspec.syntax.languages import grammar_of, lexer_of
 from tabspec.syntax.tree import SyntaxTree
 from tabspec.syntax.trees import tree_of
 from tabspec.text import Document, Edit
+from tests.examples import examples
 
 TEXTS = {
     "python": "def f(a):\n    return [f'{x}' for x in a]\n",
@@ -25,7 +26,7 @@ EDITS = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.sampled_from(sorted(TEXTS)), EDITS)
 def test_an_incremental_parse_is_a_fresh_one(grammar: str, edits: list[tuple[float, int, str]]) -> None:
     text = TEXTS[grammar] * 3

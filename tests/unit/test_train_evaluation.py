@@ -34,6 +34,7 @@ from tabspec.train.evaluation.scorer import Scorer
 from tabspec.train.evaluation.stretches import LINES, Stretch, stretches
 from tabspec.train.evaluation.typing import Typed, together
 from tabspec.train.examples.tokenizer import load_tokenizer
+from tests.examples import examples
 
 ROOT = Path(__file__).parents[2]
 VOCABULARY = 5
@@ -54,7 +55,7 @@ def brute_force(project: list[int], file: list[int], before: list[int], token: i
     return chance
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(project=TEXTS, file=TEXTS, before=TEXTS, order=st.integers(1, 5))
 def test_nested_ngrams_against_brute_force(project: list[int], file: list[int], before: list[int], order: int) -> None:
     outer, inner = NgramCounts(order), NgramCounts(order)

@@ -49,6 +49,7 @@ def config(steps: int = 8) -> RunConfig:
     return RunConfig(SHAPE, Budget(steps=steps), rows=6, micro_rows=4, warmup=2, log_every=2, validate_every=4)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     data: DataConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

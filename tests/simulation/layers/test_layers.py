@@ -36,6 +36,7 @@ def test_a_seed_is_reproduced_to_the_event(layer: type[Layer]) -> None:
     assert simulate(layer, 5, 60) == simulate(layer, 5, 60)
 
 
+@pytest.mark.slow
 def test_it_is_the_same_in_another_process() -> None:
     """Whatever the hashes of texts and the addresses of objects are."""
     command = [sys.executable, "-m", "tests.simulation.run", "--layer", "serving", "--seed", "3", "--events", "40"]
