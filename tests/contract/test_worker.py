@@ -200,6 +200,7 @@ async def test_closing_ends_the_process_and_the_streams(folder: str) -> None:
         signal.pidfd_send_signal(handle, signal.SIGTERM)
 
 
+@pytest.mark.slow
 def test_started_by_hand() -> None:
     out = subprocess.run(COMMAND, input=b"hello\n", capture_output=True, check=False)
     assert out.returncode == 1

@@ -173,6 +173,7 @@ async def test_a_client_that_never_reads_is_not_waited_for_with_ever_more_memory
     assert await client.stop() == 0
 
 
+@pytest.mark.slow
 async def test_a_client_that_never_reads_and_dies(start: Start) -> None:
     client = await start(forked=False, model={"any": True}, read=False, initialize=False)
     client.begin("initialize", {"processId": None, "rootUri": None, "capabilities": {}})

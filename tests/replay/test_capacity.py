@@ -360,6 +360,7 @@ def crowd(users: int, policy: Policy, servers: int = 0, bound_ms: float = 400.0)
     return run_virtual(play())
 
 
+@pytest.mark.slow
 def test_a_crowd_is_found_its_servers_and_the_result_can_be_kept_and_drawn() -> None:
     runs = [crowd(users, policy) for users in (1, 12) for policy in (Policy.NONE, Policy.ADAPTIVE)]
     for run in runs:

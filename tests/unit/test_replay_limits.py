@@ -85,6 +85,7 @@ def test_a_side_file_has_the_same_limits(tmp_path: Path, monkeypatch: pytest.Mon
         read_session(path)
 
 
+@pytest.mark.slow
 def test_a_bomb_takes_little_memory(tmp_path: Path) -> None:
     """450 KB that unpack to 2.2 GB of events, read by a process that may have 1.5 GB."""
     line = b'{"t":1,"edits":[],"pad":"' + b" " * 4069 + b'"}\n'

@@ -67,6 +67,7 @@ def test_no_policy_is_better_than_the_perfect_predictor(think_ms: float, burst: 
     assert bound.tokens.decoded_unused <= 1  # behind the last Tab of the recording
 
 
+@pytest.mark.slow
 def test_adaptive_has_depth1s_tabs_for_fewer_tokens() -> None:
     # A quick model and a slow typist: depth1 asks behind each wrong suggestion.
     depth1, adaptive = (run(policy, often_wrong, gap=0.2, prefill=0.02) for policy in ("depth1", "adaptive"))

@@ -226,6 +226,7 @@ def requests(path: Path) -> list[GenerationRequest]:
     return found
 
 
+@pytest.mark.slow
 def test_false_alarms_in_the_shipped_sessions() -> None:
     asked = alarms = 0
     for path in sorted(SESSIONS.glob("*.jsonl.gz")):
@@ -238,6 +239,7 @@ def test_false_alarms_in_the_shipped_sessions() -> None:
     assert asked >= 1_000 and alarms <= asked / 1_000
 
 
+@pytest.mark.slow
 def test_false_alarms_in_this_project() -> None:
     """Windows of files that are no tests of secrets, of several types."""
     root = Path(__file__).parents[2]

@@ -175,6 +175,7 @@ def test_a_model_that_knows_the_answers_gets_full_marks(corpus: Corpus) -> None:
     assert score(marks).exact == score(marks).similarity == 1.0
 
 
+@pytest.mark.slow
 def test_the_baseline_repeats_what_it_has_read(corpus: Corpus) -> None:
     tokenizer = load_tokenizer(ROOT / "tabspec/models/bundled/tokenizer.json")
     snippets = [s for s in sample(corpus, "python", 12) if s.kind is not HoleKind.BLOCK][:10]
@@ -199,6 +200,7 @@ def test_ngrams_write_what_they_have_read() -> None:
     assert write(nested, [1], "", words.__getitem__, lambda text: 0, lambda text: False, 2).text == "two three "
 
 
+@pytest.mark.slow
 def test_the_ngram_model_answers_as_the_guesser_does(corpus: Corpus) -> None:
     tokenizer = load_tokenizer(ROOT / "tabspec/models/bundled/tokenizer.json")
     baseline = Baseline(corpus, tokenizer)

@@ -213,6 +213,7 @@ def test_a_journal_cut_off_by_a_kill(tmp_path: Path) -> None:
     assert "no steps yet" in loss_curve([], "nothing")
 
 
+@pytest.mark.slow
 def test_the_command_trains_on_a_folder_of_one_file(tmp_path: Path) -> None:
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "a.py").write_text((ROOT / "tests" / "fixtures" / "code" / "train" / "cuts.py").read_text())

@@ -21,6 +21,7 @@ LAYERS: tuple[type[Layer], ...] = (ServingLayer, DaemonLayer, HttpLayer, LspLaye
 SEEDS, BUG_SEEDS, EVENTS = 24, 120, 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
 def test_a_few_seeds(layer: type[Layer]) -> None:
     counts = Counter[str]()
