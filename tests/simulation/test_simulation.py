@@ -30,9 +30,11 @@ def test_a_few_seeds() -> None:
         sources.update(report.sources)
         reasons.update(report.reasons)
         totals.update(failures=report.failures, evictions=report.evictions, events=report.events)
+        totals.update(endless=report.endless, freezes=report.freezes)
     assert {source for source, n in sources.items() if n} == set(Source)
     assert {reason for reason, n in reasons.items() if n} == set(Reason)
     assert totals["failures"] > 20 * len(FAILURES) and totals["evictions"] > 100
+    assert totals["endless"] > 20 and totals["freezes"] > 5
 
 
 def test_a_seed_is_reproduced_to_the_byte() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabspec.syntax.languages import grammar_of, lexer_of
+from tabspec.syntax.languages import MOST_PARSED, grammar_of, lexer_of
 from tabspec.syntax.tree import SyntaxTree
 from tabspec.syntax.trees import tree_of
 from tabspec.text import Document, Edit
@@ -80,6 +80,13 @@ def test_there_is_a_grammar_for_what_people_write(language: str) -> None:
 )
 def test_a_file_without_a_language_is_known_by_its_ending(name: str, grammar: str | None) -> None:
     assert grammar_of(Document(f"file:///{name}", "")) == grammar
+
+
+def test_a_document_that_is_too_long_for_a_parser_has_a_lexer() -> None:
+    longest = Document("file:///a.py", "x" * MOST_PARSED, "python")
+    longer = Document("file:///a.py", longest.text + "x", "python")
+    assert grammar_of(longest) == "python"
+    assert grammar_of(longer) is None and lexer_of(longer) is not None
 
 
 def test_languages_without_a_grammar_have_a_lexer() -> None:
