@@ -36,9 +36,10 @@ from tabspec.models.local.logits import Logits
 from tabspec.models.local.slots import Decoder
 from tests import tiny
 from tests.examples import examples
+from tests.tools import REPOSITORY
 from tests.unit.test_llama import SHAPES, rounded, theirs
 
-COMPILE = Path(__file__).parents[2] / "native" / "compile.py"
+COMPILE = REPOSITORY / "native" / "compile.py"
 
 
 @cache

@@ -22,8 +22,9 @@ from tabspec.train.examples.rows import Batches, RowMaker, pack
 from tabspec.train.examples.stream import DataConfig, RowStream
 from tabspec.train.examples.tokenizer import EOM, FILE, MIDDLE, PAD, PREFIX, RELATED, SUFFIX, load_tokenizer
 from tests.examples import examples
+from tests.tools import REPOSITORY
 
-BUNDLED = Path(__file__).parents[2] / "tabspec" / "models" / "bundled" / "tokenizer.json"
+BUNDLED = REPOSITORY / "tabspec" / "models" / "bundled" / "tokenizer.json"
 HERE = Path(__file__).read_text(encoding="utf-8")
 TOKENIZER = load_tokenizer(BUNDLED)
 VOCABULARY = Vocabulary(BUNDLED.read_text(encoding="utf-8"))
@@ -186,7 +187,7 @@ def test_rows_hold_each_whole_sequence(whole: list[list[int]], divisible: list[l
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> DataConfig:
     folder = tmp_path_factory.mktemp("corpus")
-    build_corpus([Path(__file__).parents[2] / "tests" / "fixtures" / "code" / "train"], folder)
+    build_corpus([REPOSITORY / "tests" / "fixtures" / "code" / "train"], folder)
     return DataConfig(folder / "train", BUNDLED, 128, seed=3)
 
 

@@ -12,8 +12,9 @@ from tokenizers import Tokenizer
 from tabspec.errors import InputError
 from tabspec.train.examples.tokenizer import EOM, SPECIAL, load_tokenizer, save_tokenizer, train_tokenizer
 from tests.examples import examples
+from tests.tools import REPOSITORY
 
-BUNDLED = Path(__file__).parents[2] / "tabspec" / "models" / "bundled" / "tokenizer.json"
+BUNDLED = REPOSITORY / "tabspec" / "models" / "bundled" / "tokenizer.json"
 CODE = st.text(alphabet=st.sampled_from("ab_1.({['\"=:,)}]# \t\n\réß→🙂\u00a0\f")) | st.text(max_size=40)
 
 
