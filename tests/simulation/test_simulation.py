@@ -37,15 +37,16 @@ def test_a_few_seeds() -> None:
     assert totals["endless"] > 20 and totals["freezes"] > 5
 
 
-def test_a_seed_is_reproduced_to_the_byte() -> None:
-    for seed in (1, 5, 11):
-        runs: list[list[str]] = [[], []]
-        first, second = (simulate(seed, 300, run.append) for run in runs)
-        assert runs[0] == runs[1] and first == second
-        longer: list[str] = []
-        simulate(seed, 400, longer.append)
-        last = next(i for i, line in enumerate(runs[0]) if "--- 300 " in line)
-        assert longer[:last] == runs[0][:last], "more events change nothing in those before"
+@pytest.mark.parametrize("seed", [5, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 6, 11))])
+def test_a_seed_is_reproduced_to_the_byte(seed: int) -> None:
+    """Seed 5 has answers without end; seed 6 has a process that freezes, too."""
+    runs: list[list[str]] = [[], []]
+    first, second = (simulate(seed, 300, run.append) for run in runs)
+    assert runs[0] == runs[1] and first == second
+    longer: list[str] = []
+    simulate(seed, 400, longer.append)
+    last = next(i for i, line in enumerate(runs[0]) if "--- 300 " in line)
+    assert longer[:last] == runs[0][:last], "more events change nothing in those before"
 
 
 def test_worlds_differ() -> None:
