@@ -5,22 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from typing import Any
 
 import pytest
 from lsp_client import PATIENCE, URI
-from test_documents import text_agrees, wire
+from wire_messages import framed, notification, text_agrees, wire
 
 from tests.lsp.conftest import Start
-
-
-def framed(body: bytes, length: int | None = None) -> bytes:
-    return b"Content-Length: %d\r\n\r\n" % (len(body) if length is None else length) + body
-
-
-def notification(method: str, params: Any) -> bytes:
-    return json.dumps({"jsonrpc": "2.0", "method": method, "params": params}).encode()
-
 
 GARBAGE = {
     "bytes": random.Random(1).randbytes(3000),
