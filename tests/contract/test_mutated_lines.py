@@ -212,6 +212,7 @@ BODIES: list[Any] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @COUNTS
 async def test_the_cluster_endpoint(count: int) -> None:
     endpoint = Endpoint(Here(), Guard())

@@ -36,6 +36,7 @@ from tabspec.replay.clock import run_virtual
 from tabspec.suggestion import Answer, Finish, GeneratedText
 from tabspec.text import Document
 from tests import tiny
+from tests.examples import examples
 
 BELOW = "a b c d e f"  # long enough to count
 PIECES = st.sampled_from(["a", "b", "ab", "-", " ", "\n", "\n  ", "\n    ", ")", "é", BELOW, "\n" + BELOW, "x" * 9])
@@ -242,7 +243,7 @@ def test_an_answer_that_stopped_is_not_served_where_it_is_a_beginning() -> None:
     assert stopping[0] == ["\n        b\n        c"] and stopping[3] == ["\n    d"]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.lists(st.integers(0, len(LINES)), min_size=1, max_size=5).map(sorted))
 def test_answers_are_those_of_a_model_that_goes_on(places: list[int]) -> None:
     typed = [LINES[:end] for end in places]

@@ -10,7 +10,9 @@ from types import ModuleType
 
 import pytest
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+from tests.tools import REPOSITORY
+
+SCRIPTS = REPOSITORY / "scripts"
 
 
 @pytest.fixture

@@ -22,9 +22,9 @@ from tabspec.replay.models.latency import read_latency
 from tabspec.replay.results import result
 from tabspec.replay.sessions import session_file
 from tabspec.replay.sessions.session_file import read_session, side_path
+from tests.tools import REPOSITORY
 
 HEADER = {"format": "tabspec-session", "version": 1, "uri": "file:///a.py", "text": "x" * 50}
-ROOT = Path(__file__).parents[2]
 
 
 def saved(path: Path, *items: object) -> Path:
@@ -85,6 +85,7 @@ def test_a_side_file_has_the_same_limits(tmp_path: Path, monkeypatch: pytest.Mon
         read_session(path)
 
 
+@pytest.mark.slow
 def test_a_bomb_takes_little_memory(tmp_path: Path) -> None:
     """450 KB that unpack to 2.2 GB of events, read by a process that may have 1.5 GB."""
     line = b'{"t":1,"edits":[],"pad":"' + b" " * 4069 + b'"}\n'
@@ -98,7 +99,7 @@ def test_a_bomb_takes_little_memory(tmp_path: Path) -> None:
         f"raise SystemExit(run(['replay', {str(path)!r}]))\n"
     )
     assert path.stat().st_size < 3 << 20
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=REPOSITORY)
     assert done.returncode == 2, done.stderr
     assert "are not re" in done.stderr and done.stderr.count("\n") == 1
     assert resource.getrlimit(resource.RLIMIT_AS)[0] != 1536 << 20, "this process is not limited"
