@@ -27,7 +27,8 @@ from tabspec.replay.models.latency import LatencyProfile, TimedModel, parse_late
 from tabspec.replay.models.memo import MemoModel
 from tabspec.replay.models.recorded import RecordedModel
 from tabspec.replay.report import print_table, write
-from tabspec.replay.results.result import PERFECT, ReplayResult, Run, save
+from tabspec.replay.results.result import PERFECT, ReplayResult, Run
+from tabspec.replay.results.result_file import save
 from tabspec.replay.runner import Setting, replay
 from tabspec.replay.sessions.session import Session
 from tabspec.replay.sessions.session_file import read_session

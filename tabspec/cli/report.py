@@ -12,8 +12,8 @@ import click
 
 from tabspec.errors import InputError
 from tabspec.replay.report import print_table, write
-from tabspec.replay.results.result import load
-from tabspec.replay.results.usage import COLUMNS, figures, lived, row, total
+from tabspec.replay.results.result_file import load
+from tabspec.replay.results.usage import COLUMNS, figures, row, total, usage_of
 from tabspec.replay.sessions.session_file import read_session
 from tabspec.system.tables import print_table as print_rows
 
@@ -62,7 +62,7 @@ def _real_use(paths: Sequence[Path]) -> None:
         if not inside:
             raise InputError(f"{path}: no recorded session (*.jsonl) is in it")
         files += inside
-    found = [lived(read_session(path)) for path in files]
+    found = [usage_of(read_session(path)) for path in files]
     if not sum(each.requests + each.shown for each in found):
         raise InputError(
             f"{paths[0]}: nothing was asked or shown in it; only sessions of `tabspec-lsp --record` tell of real use"

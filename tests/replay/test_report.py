@@ -21,7 +21,8 @@ from tabspec.errors import InputError
 from tabspec.replay.report import print_table, render, words
 from tabspec.replay.report.drawing import charts, timeline
 from tabspec.replay.report.grouping import groups, leading
-from tabspec.replay.results.result import CacheSample, ReplayResult, RequestRecord, dumps, save
+from tabspec.replay.results.result import CacheSample, ReplayResult, RequestRecord
+from tabspec.replay.results.result_file import dumps, save
 
 EVIL = '</script><b onmouseover="x()">\'&<!--\u2028'
 VOID = {"meta", "br", "hr", "img", "input", "link"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tabspec.replay.report import words
-from tabspec.replay.results.result import ReplayResult, Run, pooled
+from tabspec.replay.results.aggregates import pooled
+from tabspec.replay.results.result import ReplayResult, Run
 
 
 @dataclass(frozen=True, slots=True)

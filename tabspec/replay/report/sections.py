@@ -11,7 +11,8 @@ from markupsafe import Markup
 from tabspec.replay.report import words
 from tabspec.replay.report.drawing import charts, timeline
 from tabspec.replay.report.grouping import Group
-from tabspec.replay.results.result import RequestRecord, Run, ratio
+from tabspec.replay.results.figures import ratio
+from tabspec.replay.results.result import RequestRecord, Run
 from tabspec.suggestion import Source
 
 WAITING_TABS = 12  # listed: enough to see a pattern

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from tabspec.replay.results.result import PERFECT, Run, ratio
+from tabspec.replay.results.figures import ratio
+from tabspec.replay.results.result import PERFECT, Run
 from tabspec.suggestion import Miss, Source
 
 DASH = "–"

@@ -16,7 +16,8 @@ from markupsafe import Markup
 
 from tabspec.replay.report import words
 from tabspec.replay.report.drawing.svg import share, short, tag
-from tabspec.replay.results.result import CacheSample, percentile, ratio
+from tabspec.replay.results.figures import percentile, ratio
+from tabspec.replay.results.result import CacheSample
 
 BAR = 18  # px
 BINS_PER_DECADE = 8
