@@ -33,7 +33,7 @@ def inline_item(
     )
 
 
-def inline_item_behind(
+def inline_item_after_selected(
     document: Document, selected: Edit, suggestion: Suggestion, offer_id: str, encoding: PositionEncoding
 ) -> types.InlineCompletionItem:
     """The item for a suggestion behind the completion that is selected in a menu: it brings that one along.

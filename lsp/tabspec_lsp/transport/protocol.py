@@ -145,14 +145,14 @@ class TabspecProtocol(LanguageServerProtocol):
     def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> None:
         item = params.text_document
         self._server.service.opened(Document(item.uri, item.text, str(item.language_id), item.version))
-        self._server.tell_out_of_step()
+        self._server.report_out_of_step()
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
     def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> None:
         document = params.text_document
         changes = map(_change, params.content_changes)
         self._server.service.changed(document.uri, document.version, changes)
-        self._server.tell_out_of_step()
+        self._server.report_out_of_step()
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
     def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> None:
