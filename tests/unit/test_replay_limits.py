@@ -15,9 +15,9 @@ import pytest
 
 from tabspec.errors import InputError
 from tabspec.lab.capacity.profile import read_service
+from tabspec.lab.converters import vscode
+from tabspec.lab.converters.vscode import read_recording
 from tabspec.replay import bounded
-from tabspec.replay.importing import vscode
-from tabspec.replay.importing.vscode import read_recording
 from tabspec.replay.models.latency import read_latency
 from tabspec.replay.results import result_file
 from tabspec.replay.sessions import json_lines, session_file

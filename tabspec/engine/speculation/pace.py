@@ -8,7 +8,7 @@ from statistics import fmean as mean
 from typing import NamedTuple
 
 # Before anything was seen, from a typist in a burst to somebody who reads; and what suggestions that were typed over
-# lived in the development sessions, at their 10th, 50th, 75th and 90th percentile. Seconds.
+# usage_of in the development sessions, at their 10th, 50th, 75th and 90th percentile. Seconds.
 TAKEN = (0.12, 0.25, 0.5, 1.0)
 REFUSED = (0.1, 0.2, 0.5, 2.1)
 

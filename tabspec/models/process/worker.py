@@ -30,7 +30,7 @@ COMMAND = tuple(processes.python("tabspec.models.process.worker_main"))
 
 # A worker that dies while it loads will most likely die again: the third time it is given up.
 MOST_DEATHS_IN_LOADING = 3
-# Seconds before a restart: none the first time, then doubled from FIRST to LONGEST. A worker that has lived
+# Seconds before a restart: none the first time, then doubled from FIRST to LONGEST. A worker that has usage_of
 # for CALM seconds is taken to be in order again.
 FIRST_WAIT, LONGEST_WAIT, CALM = 0.5, 30.0, 60.0
 # Seconds that a worker has for ending by itself once its input is closed.

@@ -4,7 +4,7 @@ JSON: ``{"format": "tabspec-evaluation", "version": 1, "git_commit", "machine", 
 [...]}``; a contestant has ``name``, ``bits_per_byte`` by language, ``infill`` by language and kind (the fields of
 `Score`), ``typing`` by language (the fields of `Keystrokes`), and ``calibration`` (``expected_error`` before and after
 fitting, ``bins``). With ``--ablate`` there are no contestants but ``ablation``, the rows of the table
-(`tabspec.train.evaluation.ablation.AblationRow`; ``off`` null: all on).
+(`tabspec.lab.evaluation.ablation.AblationRow`; ``off`` null: all on).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any
 
 from rich.table import Table
 
-from tabspec.train.evaluation.ablation import AblationRow
-from tabspec.train.evaluation.bits import Bits
-from tabspec.train.evaluation.calibration import Bin
-from tabspec.train.evaluation.infilling.infill import Mark, Score, score
-from tabspec.train.evaluation.infilling.snippets import HoleKind
-from tabspec.train.evaluation.typing import Keystrokes
+from tabspec.lab.evaluation.ablation import AblationRow
+from tabspec.lab.evaluation.bits import Bits
+from tabspec.lab.evaluation.calibration import Bin
+from tabspec.lab.evaluation.infilling.infill import Mark, Score, score
+from tabspec.lab.evaluation.infilling.snippets import HoleKind
+from tabspec.lab.evaluation.typing import Keystrokes
 
 FORMAT = "tabspec-evaluation"
 

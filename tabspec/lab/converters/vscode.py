@@ -17,7 +17,6 @@ from typing import Any
 from tabspec.errors import PositionError, SessionError
 from tabspec.regular import read_regular
 from tabspec.replay.bounded import MAX_FILE_BYTES, MAX_VALUES, values_in
-from tabspec.replay.importing.languages import language_of
 from tabspec.replay.sessions.session import (
     ACCEPT_REASON,
     MAX_DOCUMENT_CHARS,
@@ -33,6 +32,7 @@ from tabspec.replay.sessions.session import (
     SideEvent,
     with_cursors,
 )
+from tabspec.syntax.language_ids import language_of
 from tabspec.text import Edit, PositionEncoding, difference
 
 # Characters, by all changes of a recording. A day of typing inserts about 16,000, an agent's edits some millions.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from tabspec.engine.neighbours import Neighbours
+from tabspec.lab.evaluation.infilling.snippets import Snippet
 from tabspec.models.protocol import RelatedText
 from tabspec.prompt.imports import imported
 from tabspec.prompt.window import Window
 from tabspec.text import Document
 from tabspec.train.corpus.store import Corpus
-from tabspec.train.evaluation.infilling.snippets import Snippet
 
 _ROOT = PurePosixPath("/")
 

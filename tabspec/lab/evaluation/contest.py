@@ -14,18 +14,18 @@ import torch
 
 from tabspec.calibration import Calibration
 from tabspec.errors import InputError
+from tabspec.lab.evaluation.ablation import AblationRow, ablate
+from tabspec.lab.evaluation.baseline import Baseline
+from tabspec.lab.evaluation.bits import corpus_bits
+from tabspec.lab.evaluation.calibration import expected_error, fit, reliability
+from tabspec.lab.evaluation.infilling.infill import Mark, fill, with_model
+from tabspec.lab.evaluation.infilling.snippets import HoleKind, Snippet, sample
+from tabspec.lab.evaluation.infilling.surroundings import Surroundings
+from tabspec.lab.evaluation.report import Contestant
+from tabspec.lab.evaluation.scorer import load_scorer
+from tabspec.lab.evaluation.stretches import Stretch, stretches
 from tabspec.models.load import BUNDLED, load_model
 from tabspec.train.corpus.store import Corpus
-from tabspec.train.evaluation.ablation import AblationRow, ablate
-from tabspec.train.evaluation.baseline import Baseline
-from tabspec.train.evaluation.bits import corpus_bits
-from tabspec.train.evaluation.calibration import expected_error, fit, reliability
-from tabspec.train.evaluation.infilling.infill import Mark, fill, with_model
-from tabspec.train.evaluation.infilling.snippets import HoleKind, Snippet, sample
-from tabspec.train.evaluation.infilling.surroundings import Surroundings
-from tabspec.train.evaluation.report import Contestant
-from tabspec.train.evaluation.scorer import load_scorer
-from tabspec.train.evaluation.stretches import Stretch, stretches
 from tabspec.train.examples.tokenizer import load_tokenizer
 
 Progress = Callable[[str, int, int], None]

@@ -1,4 +1,4 @@
-"""Import from a repository's history: each commit of a file typed out by `tabspec.replay.users.typist`.
+"""Import from a repository's history: each commit of a file typed out by `tabspec.lab.converters.typist`.
 
 Sessions made so are synthetic, and labelled: the texts are real, the keystrokes are not.
 """
@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 from tabspec.errors import SessionError
 from tabspec.ignore import IgnoreRules
 from tabspec.ignore_file import FILE_NAME, RulesError, parse_rules
+from tabspec.lab.converters.git_command import run_git
+from tabspec.lab.converters.typist import Typist
 from tabspec.models.http.secrets import secret_in
-from tabspec.replay.importing.git_command import run_git
-from tabspec.replay.importing.languages import language_of
 from tabspec.replay.sessions.session import MAX_DOCUMENT_CHARS, Session
-from tabspec.replay.users.typist import Typist
+from tabspec.syntax.language_ids import language_of
 
 # By the beginning of their texts; SPDX names.
 _LICENCES = {

@@ -7,14 +7,14 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 
 from tokenizers import Tokenizer
 
+from tabspec.lab.evaluation.bits import Bits
+from tabspec.lab.evaluation.infilling.infill import STOPS, Guesser, Infill
+from tabspec.lab.evaluation.infilling.snippets import Snippet
+from tabspec.lab.evaluation.ngram import NestedNgram, NgramCounts, Written, write
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, Usage
 from tabspec.prompt.window import canonical_cut
 from tabspec.suggestion import Finish
 from tabspec.train.corpus.store import Corpus
-from tabspec.train.evaluation.bits import Bits
-from tabspec.train.evaluation.infilling.infill import STOPS, Guesser, Infill
-from tabspec.train.evaluation.infilling.snippets import Snippet
-from tabspec.train.evaluation.ngram import NestedNgram, NgramCounts, Written, write
 
 # Bytes of the project's other files that are counted: a dozen files, more than any window that a model is shown.
 PROJECT_BYTES = 400_000

@@ -1,4 +1,4 @@
-"""Language identifiers (as in the Language Server Protocol) by file name."""
+"""Language identifiers of the Language Server Protocol, by file name: for files that no editor has opened."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tabspec.train.evaluation.scorer import Scorer
+from tabspec.lab.evaluation.scorer import Scorer
 from tabspec.train.examples.tokenizer import FILE, PREFIX, SUFFIX
 
 

@@ -6,6 +6,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import PurePosixPath
 
 from tabspec.config import EngineConfig, Policy
+from tabspec.lab.converters.typist import Typist
+from tabspec.lab.evaluation.baseline import Baseline
+from tabspec.lab.evaluation.stretches import Stretch
+from tabspec.lab.evaluation.typing import Typed
 from tabspec.models.load import BUNDLED, load_model
 from tabspec.models.protocol import Model
 from tabspec.replay.clock import run_virtual
@@ -13,11 +17,7 @@ from tabspec.replay.models.latency import TimedModel, read_latency
 from tabspec.replay.models.memo import MemoModel
 from tabspec.replay.runner import Setting, replay
 from tabspec.replay.sessions.session import Session
-from tabspec.replay.users.typist import Typist
 from tabspec.replay.users.user import User
-from tabspec.train.evaluation.baseline import Baseline
-from tabspec.train.evaluation.stretches import Stretch
-from tabspec.train.evaluation.typing import Typed
 
 Done = Callable[[int], None]
 

@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from tabspec.lab.evaluation.infilling.similarity import edit_similarity, same
+from tabspec.lab.evaluation.infilling.snippets import HoleKind, Snippet
+from tabspec.lab.evaluation.infilling.surroundings import Surroundings
+from tabspec.lab.evaluation.infilling.syntax import parses_in_place
 from tabspec.models.protocol import GenerationRequest, Model, StopRule
 from tabspec.prompt.window import WindowSize, window
-from tabspec.train.evaluation.infilling.similarity import edit_similarity, same
-from tabspec.train.evaluation.infilling.snippets import HoleKind, Snippet
-from tabspec.train.evaluation.infilling.surroundings import Surroundings
-from tabspec.train.evaluation.infilling.syntax import parses_in_place
 
 # A block of ten lines has up to 200 tokens; a line of 120 columns has 36.
 STOPS = {

@@ -1,8 +1,7 @@
-"""Prints docs/reference/settings.md, made from the settings in the code: ``python -m tabspec_lsp.settings_table``."""
+"""The page docs/reference/settings.md, made from the settings in the code."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import Field
 from enum import StrEnum
 from typing import Any
@@ -12,12 +11,12 @@ from tabspec_lsp.options import all_fields
 _HEAD = """\
 # Settings
 
-Made from the code by `python -m tabspec_lsp.settings_table`: do not edit. They are given to the language server as
-initialization options or by `workspace/configuration` in the section `tabspec`; camelCase is understood, too.
+Made by `scripts/check_documents.py --write`: do not edit. Editors send these settings to the language server as
+initialization options, or with `workspace/configuration` in the section `tabspec`. Names may be in camelCase.
 
-`model` chooses where your text and key go. It is taken from the command line (`--model`) and the initialization
-options only: `workspace/configuration` may hold settings of the opened folder, and a `model` there is ignored and
-reported.
+`model` decides where your text and your key are sent. It is read from the command line (`--model`) and the
+initialization options only. `workspace/configuration` may hold settings of the opened folder, so a `model` there is
+ignored and reported.
 
 | setting | default | values | what it does |
 |---|---|---|---|
@@ -51,7 +50,3 @@ def _values(item: Field[Any]) -> str:
         return "text"
     kind = "number" if isinstance(default, float) else "whole number"
     return kind if low is None or high is None else f"{kind}, {low:,} to {high:,}"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(table())

@@ -16,13 +16,13 @@ from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.fitting.truncation import FitStep
+from tabspec.lab.evaluation.infilling.infill import STOPS
+from tabspec.lab.evaluation.infilling.similarity import same
+from tabspec.lab.evaluation.infilling.snippets import HoleKind, Snippet
+from tabspec.lab.evaluation.infilling.syntax import parses_in_place
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document
-from tabspec.train.evaluation.infilling.infill import STOPS
-from tabspec.train.evaluation.infilling.similarity import same
-from tabspec.train.evaluation.infilling.snippets import HoleKind, Snippet
-from tabspec.train.evaluation.infilling.syntax import parses_in_place
 
 _CLOSER = {"(": ")", "[": "]", "{": "}"}
 # Characters typed of a place at most: a line has 40, a block is not typed to its end by hand.
