@@ -83,7 +83,7 @@ def _write(sessions: list[Session], output: Path) -> None:
     """Write one session to a file, or several into a folder, and print a line for each."""
     single = output.name.endswith(_ENDINGS)
     if single and len(sessions) > 1:
-        raise InputError(f"{len(sessions)} files match, but {output} is one file: name a folder with -o")
+        raise InputError(f"{len(sessions)} files match, but {output} is one file: give a folder to -o")
     if not single and (len(sessions) == 1 or output.is_file()):
         raise InputError(f"{output}: a session file's name ends with .jsonl or .jsonl.gz")
     for session in sessions:
