@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from tabspec.replay.report import words
-from tabspec.replay.report.drawing import charts, timeline
+from tabspec.replay.report.drawing import charts, timeline, trade, waits
 from tabspec.replay.report.grouping import Group
 from tabspec.replay.results.figures import ratio
 from tabspec.replay.results.result import RequestRecord, Run
@@ -98,7 +98,7 @@ class Section:
 def section(group: Group, key: str, columns: int, hover: dict[str, list[list[str]]], leading: bool) -> Section:
     """The section of ``group``. Adds the hover texts of its timelines to ``hover``."""
     runs = group.runs
-    scale = charts.LogScale.over(run.latency_ms.max for run in runs)
+    scale = waits.LogScale.over(run.latency_ms.max for run in runs)
     legend = timeline.legend({source: sum(run.sources[source] for run in runs) for source in Source})
     return Section(
         key=key,
@@ -115,7 +115,7 @@ def section(group: Group, key: str, columns: int, hover: dict[str, list[list[str
         legend=tuple(legend),
         short_legend=tuple((style, name, "") for style, name, _ in legend),
         waits=tuple(_wait_row(run, scale) for run in runs if run.timeline),
-        wait_axis=charts.wait_axis(scale),
+        wait_axis=waits.wait_axis(scale),
         views=_views(group, key, columns, hover) if group.sessions == 1 else (),
         tokens=_token_rows(runs),
         prompts=_prompt_rows(runs),
@@ -225,11 +225,11 @@ def _reasons(run: Run) -> str:
     return "".join(f"; {reason.replace('_', ' ')} {words.count(number)}" for reason, number in found.most_common())
 
 
-def _wait_row(run: Run, scale: charts.LogScale) -> BarRow:
+def _wait_row(run: Run, scale: waits.LogScale) -> BarRow:
     after_tab = [record.ms for record in run.timeline if record.tab]
     others = [record.ms for record in run.timeline if not record.tab]
     value = words.milliseconds(run.tab_latency_ms.p99) if after_tab else words.DASH
-    return BarRow(run.name, charts.waits(after_tab, others, scale), value, "p99 after a Tab")
+    return BarRow(run.name, waits.waits(after_tab, others, scale), value, "p99 after a Tab")
 
 
 def _views(group: Group, key: str, columns: int, hover: dict[str, list[list[str]]]) -> tuple[TimelineView, ...]:
@@ -286,7 +286,7 @@ def _prompt_rows(runs: tuple[Run, ...]) -> tuple[BarRow, ...]:
 def _trade(runs: tuple[Run, ...]) -> Markup | None:
     """The chart of gain against cost; None for a single policy."""
     points = [
-        charts.Point(
+        trade.Point(
             run.name,
             ratio(run.tokens.decoded_unused, run.accepted_chars),
             run.instant_next_rate,
@@ -295,7 +295,7 @@ def _trade(runs: tuple[Run, ...]) -> Markup | None:
         for run in runs
         if run.tabs and run.accepted_chars
     ]
-    return charts.trade(points) if len(points) > 1 and any(point.cost for point in points) else None
+    return trade.trade(points) if len(points) > 1 and any(point.cost for point in points) else None
 
 
 def _memory_rows(runs: tuple[Run, ...]) -> tuple[BarRow, ...]:
