@@ -1,6 +1,6 @@
-"""Import from a repository's history: each commit of a file typed out by `tabspec.lab.converters.typist`.
+"""Import from git history: a simulated typist (`tabspec.lab.converters.typist`) types each commit of a file.
 
-Sessions made so are synthetic, and labelled: the texts are real, the keystrokes are not.
+The sessions are marked as synthetic: the texts are real, the keystrokes are not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tabspec.models.http.secrets import secret_in
 from tabspec.replay.sessions.session import MAX_DOCUMENT_CHARS, Session
 from tabspec.syntax.language_ids import language_of
 
-# By the beginning of their texts; SPDX names.
+# SPDX names, with phrases of their texts.
 _LICENCES = {
     "MIT": ("permission is hereby granted, free of charge",),
     "Apache-2.0": ("apache license", "version 2.0"),
@@ -41,12 +41,12 @@ def import_git(
     max_commits: int | None = None,
     max_events: int | None = None,
 ) -> list[Session]:
-    """A session for each file of ``repository`` that fits ``pattern`` (a path, or a glob over whole paths).
+    """A session for each file of ``repository`` that matches ``pattern`` (a path, or a glob over whole paths).
 
-    ``commits``: a revision or range as for ``git log``; of a file's commits the first ``max_commits`` are taken, and
-    no further one begins behind ``max_events`` edits. Merges count as their first parent sees them. ``licence``:
-    what the header says; default is what the repository's licence file looks like. Raises `SessionError` if git,
-    the repository, the range or a fitting file is missing.
+    ``commits``: a revision or range as for ``git log``. The first ``max_commits`` of a file's commits are used, and none
+    is started after ``max_events`` edits. Of merges, the first parent counts. ``licence``: licence for the header (None:
+    as in the repository's licence file). Raises `SessionError` if git, the repository, the range or a matching file
+    is missing.
     """
     root = Path(repository)
     if commits.startswith("-"):
@@ -73,12 +73,12 @@ def import_git(
 
 
 def _not_ignored(root: Path, commit: str, paths: list[str]) -> list[str]:
-    """Those of the paths that no ignore rule names: the built-in ones, those on disk at the repository's top and in
-    ``root``, and those in the commit. Raises `SessionError` where rules are there but cannot be read."""
+    """The paths that no ignore rule names: built-in rules, those on disk at the repository's top and in ``root``, and
+    those in the commit. Raises `SessionError` if rules cannot be read."""
     here = root.resolve()
     done = run_git(root, "rev-parse", "--show-toplevel")
     top = Path(done.stdout.decode("utf-8", "replace").strip() or here) if not done.returncode else here
-    if not here.is_relative_to(top):  # a repository may say of itself that its files are elsewhere
+    if not here.is_relative_to(top):  # a repository's configuration may name another place
         top = here
     committed = run_git(root, "cat-file", "blob", f"{commit}:{FILE_NAME}")
     try:
@@ -105,7 +105,7 @@ def _session(
         if max_events is not None and len(typist.events) >= max_events:
             break
         text = _text(root, commit, path)
-        if text is None:  # deleted in this commit, or not text: what comes next is typed from what stands
+        if text is None:  # Deleted in this commit, or not text: the next commit is typed from the current text.
             continue
         typist.pause()
         typist.write(text)
@@ -124,7 +124,7 @@ def _session(
 
 
 def _text(root: Path, commit: str, path: str) -> str | None:
-    """The file at a commit; None if it is not there, too large or not text."""
+    """The file at a commit; None if it is missing, too large or not text."""
     blob = run_git(root, "cat-file", "blob", f"{commit}:{path}", most_bytes=4 * MAX_DOCUMENT_CHARS)
     if blob.returncode:
         return None
@@ -136,16 +136,16 @@ def _text(root: Path, commit: str, path: str) -> str | None:
 
 
 def _name(root: Path) -> str:
-    """What to call the repository: its origin, else its folder; never a path of this machine, a user or a token."""
+    """The name of the repository: its origin, otherwise its folder. Never a local path, a user or a token."""
     origin = run_git(root, "config", "--get", "remote.origin.url").stdout.decode("utf-8", "replace").strip()
     name = origin_name(origin)
     return name if name and not secret_in([name]) else root.resolve().name.removesuffix(".git")
 
 
 def origin_name(url: str) -> str:
-    """The last two parts of the path in a repository's URL; "" where it names no server.
+    """The last two parts of the path in a repository's URL; "" if it names no server.
 
-    All else can hold a token: user and password, query, fragment.
+    Other parts may hold a token: user and password, query, fragment.
     """
     if "://" in url:
         try:
@@ -163,7 +163,7 @@ def origin_name(url: str) -> str:
 
 
 def _licence(root: Path, commit: str, paths: list[str]) -> str:
-    """The SPDX name that the repository's licence file looks like; "" if it is none of those known here."""
+    """The SPDX name of the repository's licence, recognized in its licence file; "" if unknown."""
     for path in paths:
         if path.upper().startswith(("LICENSE", "LICENCE", "COPYING")):
             text = " ".join((_text(root, commit, path) or "").lower().split())

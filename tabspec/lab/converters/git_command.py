@@ -1,7 +1,7 @@
-"""git, run on a repository that others made.
+"""Runs git on a repository that is not trusted.
 
-A repository's own configuration can name programs that git then runs. So nothing that runs one is used here: only
-commands that read objects, no configuration but the repository's, and of that nothing that fetches, filters or hooks.
+A repository's configuration can name programs that git runs. So only commands that read objects are used, without other
+configuration, and with the settings for fetching, filters and hooks turned off.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from pathlib import Path
 
 from tabspec.errors import SessionError
 
-# A list of the commits of a large repository takes seconds; longer means that git waits for something.
+# Listing the commits of a large repository takes seconds.
 TIMEOUT_S = 120
 # The paths and commits of the largest public repositories take some 50 MB.
 MOST_BYTES = 256 << 20
 
 _SETTINGS = {
-    # The user has named this repository; that it belongs to somebody else is no reason to refuse it, since none of its
-    # settings that run programs is in force.
+    # The user has named this repository. It may belong to another user, because its settings that run programs are
+    # turned off.
     "safe.directory": "*",
     "protocol.allow": "never",  # a partial clone fetches what is missing, by programs that its configuration names
     "core.fsmonitor": "false",
@@ -43,9 +43,9 @@ _OPTIONS = ["--no-pager", *(part for name, value in _SETTINGS.items() for part i
 
 
 def run_git(root: Path, *arguments: str, most_bytes: int = MOST_BYTES) -> subprocess.CompletedProcess[bytes]:
-    """What git answers in ``root``. An output of more than ``most_bytes`` counts as a failure, and is not kept.
+    """Run git in ``root`` and return its output. More than ``most_bytes`` of output count as a failure.
 
-    Raises `SessionError` where git is not installed or does not end within `TIMEOUT_S`.
+    Raises `SessionError` if git is not installed or does not end within `TIMEOUT_S`.
     """
     command = ["git", "-C", str(root), *_OPTIONS, *arguments]
     with tempfile.TemporaryFile() as errors:
@@ -56,7 +56,7 @@ def run_git(root: Path, *arguments: str, most_bytes: int = MOST_BYTES) -> subpro
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 env=_environment(),
-                start_new_session=True,  # a session to end with all that git has started
+                start_new_session=True,  # a session, to end git with its child processes
             )
         except FileNotFoundError:
             raise SessionError("git is not installed, but importing from a repository needs it") from None
@@ -88,7 +88,7 @@ def run_git(root: Path, *arguments: str, most_bytes: int = MOST_BYTES) -> subpro
 
 
 def _environment() -> dict[str, str]:
-    """Ours, without what would lead git elsewhere; with what keeps it from other configuration and from the network."""
+    """Our environment without git's variables, and with those that turn off other configuration and the network."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "SSH_ASKPASS"))}
     return kept | {
         "GIT_CONFIG_GLOBAL": os.devnull,
@@ -109,5 +109,5 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
         else:
             process.kill()
-    except ProcessLookupError:  # it has ended meanwhile
+    except ProcessLookupError:  # it has ended
         pass

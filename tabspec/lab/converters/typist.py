@@ -1,7 +1,7 @@
-"""A typist: types one text into another, as a plausible series of edits with plausible times.
+"""A simulated typist, who changes one text into another by plausible edits at plausible times.
 
-For sessions made from a repository's history. It is a model, not a recording: which hunk comes first, and how
-long a person thinks, no commit tells. What is known is kept: every text on the way is left as it was committed.
+It makes sessions from a repository's history. The order of hunks and the pauses are a model, because commits do not
+have them. Each committed text is reproduced exactly.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from tabspec.text import Edit, difference
 
 # Gaps in seconds, as (median, sigma of the logarithm): medians and quartiles measured in the recorded session
 # vscode-ts-customized-tests (405, 155, 12 and 89 gaps under a minute).
-_KEY = (0.090, 0.40)  # from a letter to the next
-_WORD = (0.135, 0.59)  # before or behind anything else
-_LINE = (0.349, 1.34)  # behind a line end
+_KEY = (0.090, 0.40)  # between two letters
+_WORD = (0.135, 0.59)  # before or after any other character
+_LINE = (0.349, 1.34)  # after a line end
 _JUMP = (2.924, 1.31)  # to another place in the file
-_LONGEST_GAP_S = 60.0  # of the gaps measured, longer ones were left out
+_LONGEST_GAP_S = 60.0  # longer gaps were left out of the measurement
 
-_COMMIT_GAP_S = 60.0  # between two commits: so that nothing of one is awaited in the next
-_PASTED_LINES = 40  # more than a screen of new lines is not typed but pasted: moved code, generated code
-_TYPO = 0.01  # chance of a wrong key, taken back at once
-_OUT_OF_ORDER = 0.3  # chance that work starts elsewhere than at the first hunk
-_REWRITTEN = 0.5  # lines that have less than that in common are written anew
+_COMMIT_GAP_S = 60.0  # between two commits, so that no request of one lasts into the next
+_PASTED_LINES = 40  # more new lines than a screen are pasted, as moved or generated code
+_TYPO = 0.01  # probability of a wrong key, corrected at once
+_OUT_OF_ORDER = 0.3  # probability that the first hunk is not the first to be typed
+_REWRITTEN = 0.5  # lines with less similarity are typed from scratch
 _COMPARED_LINES = 2500  # 50 old lines with 50 new ones take a few hundredths of a second to compare
 _TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
 _LINES = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
@@ -38,7 +38,7 @@ _KEYS = "etaoinsrhldcu"  # typos hit frequent letters
 
 @dataclass
 class Typist:
-    """Types at ``text``, from second ``t`` on. The same seed types the same."""
+    """Edits ``text`` from second ``t`` on. The same seed gives the same edits."""
 
     text: str
     seed: int = 0
@@ -49,7 +49,7 @@ class Typist:
         self._random = random.Random(self.seed)
 
     def pause(self) -> None:
-        """A commit is done: what follows is later."""
+        """Pause after a commit."""
         if self.events:
             self.t += _COMMIT_GAP_S
 
@@ -68,7 +68,7 @@ class Typist:
             growth[number] = len(hunk.insert) - hunk.delete
 
     def _hunk(self, hunk: Edit) -> None:
-        """Do one hunk: a change within a line token by token, else delete what goes and type what comes."""
+        """Type one hunk: a change within a line token by token, others by deleting the old text and typing the new."""
         old = self.text[hunk.offset : hunk.offset + hunk.delete]
         if hunk.insert.count("\n") > _PASTED_LINES:
             self._do(hunk)
@@ -93,7 +93,7 @@ class Typist:
         self._type(edit.offset, edit.insert)
 
     def _type(self, offset: int, text: str) -> None:
-        """Type ``text`` at ``offset``, a key at a time; a line end comes with the editor's indentation."""
+        """Type ``text`` at ``offset`` key by key. The editor adds the indentation after a line end."""
         at, done = offset, 0
         before = ""
         while done < len(text):
@@ -115,11 +115,10 @@ class Typist:
             at, done, before = at + 1, done + 1, char
 
     def _line_end(self, at: int, end: str, following: str) -> int:
-        """Press Enter at ``at``; gives the offset where the next line's text begins.
+        """Press Enter at ``at``. Returns the offset of the next line's text.
 
-        The editor indents the new line as the last one with text, and deeper behind a colon or an opening bracket.
-        Where the text wants less, Backspace takes it back; where it wants more, Tab gives it. Lines that stay empty
-        get none: editors trim it.
+        The editor indents the new line like the last line with text, and deeper after a colon or an opening bracket.
+        Backspace or Tab corrects the indentation. Empty lines get none, because editors trim it.
         """
         given = wanted = ""
         if not _blank_line(following):
@@ -147,7 +146,7 @@ class Typist:
 
 
 def _hunks(old: str, new: str) -> Iterator[Edit]:
-    """What differs, line by line: edits that do not overlap, with offsets in ``old``, from the top."""
+    """The differences by lines: edits that do not overlap, in order, with offsets in ``old``."""
     before, after = _LINES.findall(old), _LINES.findall(new)
     starts = [0]
     for line in before:
@@ -158,7 +157,7 @@ def _hunks(old: str, new: str) -> Iterator[Edit]:
             edit = Edit(starts[i], starts[i2] - starts[i], "".join(after[j:j2]))
             end = _common_end(before[i - 1], after[j - 1]) if i and j else ""
             if end and not edit.delete and edit.insert.endswith(end):
-                # New lines are typed behind the line above (Enter at its end), not before the line below.
+                # New lines are typed after the line above (Enter at its end), not before the line below.
                 edit = Edit(edit.offset - len(end), 0, end + edit.insert[: -len(end)])
             yield edit
         if i2 < len(before) and before[i2] != after[j2]:  # a line changed in place; its end stays
@@ -168,13 +167,13 @@ def _hunks(old: str, new: str) -> Iterator[Edit]:
 
 
 def _common_end(old: str, new: str) -> str:
-    """The line end that both lines have; "" if there is none."""
+    """The common line end of both lines; "" if they differ."""
     ends = [match.group() if (match := _LINE_END.search(line)) else "" for line in (old, new)]
     return ends[0] if ends[0] == ends[1] else ""
 
 
 def _pairs(before: list[str], after: list[str]) -> Iterator[tuple[int, int]]:
-    """Lines that are the same in both texts, or so much alike that one was made from the other; in order."""
+    """Pairs of lines, in order, that are equal or similar in both texts."""
     for tag, i1, i2, j1, j2 in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if tag == "equal":
             yield from zip(range(i1, i2), range(j1, j2), strict=True)
@@ -197,5 +196,5 @@ def _indent(text: str) -> str:
 
 
 def _blank_line(text: str) -> bool:
-    """Whether the first line of ``text`` is empty. White space alone counts as text, and is typed."""
+    """Whether the first line of ``text`` is empty. White space counts as text."""
     return not text or text[0] in "\r\n"

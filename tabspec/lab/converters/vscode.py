@@ -2,8 +2,8 @@
 
 The format is that of vscode-copilot-chat (``*.recording.w.json``, and the JSON lines that its recorder appends to):
 src/platform/workspaceRecorder/common/workspaceLog.ts names the entries. Offsets count UTF-16 code units, and the
-replacements of one change all refer to the text before it. Entries about a document's version (``v``: the version
-after a change) say which change a fetch or a reason belongs to.
+replacements of one change all refer to the text before it. The document's version (``v``, after a change) links a fetch
+or a reason to its change.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from tabspec.replay.sessions.session import (
 from tabspec.syntax.language_ids import language_of
 from tabspec.text import Edit, PositionEncoding, difference
 
-# Characters, by all changes of a recording. A day of typing inserts about 16,000, an agent's edits some millions.
+# Characters inserted by all changes. A day of typing inserts about 16,000, an agent some millions.
 MAX_INSERTED_CHARS = 100_000_000
-# Characters, of documents' texts that changes copy: some seconds' worth. A day of typing in 100 kB copies 1.6e9.
+# Characters copied by changes of documents: some seconds of work. A day of typing in 100 kB copies 1.6e9.
 MAX_COPIED_CHARS = 20_000_000_000
 DOCUMENT_TYPE = "workspaceRecording@1.0"
 
-# Of entries about a document: these say nothing about its text.
+# Entries that do not affect a document's text.
 _SILENT = frozenset({"opened", "closed", "focused"})
 _LATER_NAMES = {"inlineCompletionAccept": ACCEPT_REASON}
 
@@ -50,7 +50,7 @@ def read_recording(path: str | Path, *, document: str | None = None, licence: st
     """The session of one document of the recording in ``path``.
 
     ``document``: the end of its path in the recording; without it, the document with the most changes. Raises
-    `SessionError` if the file is no recording, or holds no such document.
+    `SessionError` if the file is not a recording, or has no such document.
     """
     path = Path(path)
     recorded = [each for each in _documents(path) if each.events]
@@ -69,7 +69,7 @@ def read_recording(path: str | Path, *, document: str | None = None, licence: st
 
 @dataclass
 class _Effort:
-    """What reading a recording has taken: a short entry can put back a long text, or change one."""
+    """The work of reading a recording, because a short entry can restore or change a long text."""
 
     inserted: int = 0
     copied: int = 0
@@ -81,7 +81,7 @@ class _Effort:
 
 @dataclass
 class _Recorded:
-    """One document while the log is read."""
+    """A document while the log is read."""
 
     path: str
     effort: _Effort
@@ -102,7 +102,7 @@ class _Recorded:
             self.event_of_version.setdefault(version, len(self.events) - 1)
 
     def change(self, t: float, replacements: Any, version: Any, metadata: Any) -> None:
-        """Replacements (start, end, text), all of the text before the change, of which none overlap."""
+        """Apply replacements (start, end, text). They refer to the text before the change and do not overlap."""
         if self.initial is None:
             self.initial = self.text
         edits = []
@@ -132,7 +132,7 @@ class _Recorded:
             self.event_of_version[version] = len(self.events) - 1
 
     def _time(self, t: float) -> float:
-        """Times of a log are those of the machine's clock, which may be set back: never go back here."""
+        """The time, kept from going back: the log has the machine's clock, which may be set back."""
         self.last_t = max(self.last_t, t)
         return self.last_t
 
