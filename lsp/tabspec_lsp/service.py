@@ -84,11 +84,6 @@ class CompletionService:
         self._grace = Timers(GRACE_S)
         self._left_alone: set[str] = set()  # open documents that are ignored
 
-    @property
-    def encoding(self) -> PositionEncoding:
-        """The negotiated encoding of positions."""
-        return self.documents.encoding
-
     # --- settings and model ---------------------------------------------------------------------------------------
 
     def configure(self, options: Options) -> None:
@@ -221,7 +216,7 @@ class CompletionService:
         if document is None:
             return None
         try:
-            context = EditContext(document, document.offset(position, self.encoding))
+            context = EditContext(document, document.offset(position, self.documents.encoding))
             edit = self._selected(document, selected)
         except PositionError as error:
             log.warning("%s: a request outside of the document: %s", uri, error)
@@ -241,7 +236,7 @@ class CompletionService:
         if document is None or not self.options.server.enabled or self._ignored(uri):
             return
         try:
-            context = EditContext(document, document.offset(position, self.encoding))
+            context = EditContext(document, document.offset(position, self.documents.encoding))
         except PositionError as error:
             log.warning("%s: a cursor outside of the document: %s", uri, error)
             return
@@ -252,7 +247,7 @@ class CompletionService:
         if selected is None:
             return None
         where, text = selected
-        start, end = (document.offset(position, self.encoding) for position in (where.start, where.end))
+        start, end = (document.offset(position, self.documents.encoding) for position in (where.start, where.end))
         return Edit(start, max(end - start, 0), text)
 
     async def _answer(self, document: Document, context: EditContext, most: int) -> Answer:

@@ -93,7 +93,7 @@ async def inline_completion(ls: Front, params: types.InlineCompletionParams) -> 
         return types.InlineCompletionList(items=[])
     offers = offered.offers
     ls.after_response(lambda: ls.service.returned(offers[0]))
-    encoding = ls.service.encoding
+    encoding = ls.service.documents.encoding
     if offered.selected is None:
         made = [items.inline_item(offered.context, each.suggestion, each.id, encoding) for each in offers]
     else:
@@ -110,7 +110,7 @@ async def completion(ls: Front, params: types.CompletionParams) -> types.Complet
         return types.CompletionList(is_incomplete=True, items=[])
     offer = offered.offers[0]
     ls.after_response(lambda: ls.service.returned(offer))
-    item = items.completion_item(offered.context, offer.suggestion, offer.id, ls.service.encoding)
+    item = items.completion_item(offered.context, offer.suggestion, offer.id, ls.service.documents.encoding)
     return types.CompletionList(is_incomplete=True, items=[item])
 
 

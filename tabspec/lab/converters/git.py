@@ -43,10 +43,10 @@ def import_git(
 ) -> list[Session]:
     """A session for each file of ``repository`` that matches ``pattern`` (a path, or a glob over whole paths).
 
-    ``commits``: a revision or range as for ``git log``. The first ``max_commits`` of a file's commits are used, and none
-    is started after ``max_events`` edits. Of merges, the first parent counts. ``licence``: licence for the header (None:
-    as in the repository's licence file). Raises `SessionError` if git, the repository, the range or a matching file
-    is missing.
+    ``commits``: a revision or range as for ``git log``. The first ``max_commits`` of a file's commits are used, and
+    none is started after ``max_events`` edits. Of merges, the first parent counts. ``licence``: licence for the header
+    (None: as in the repository's licence file). Raises `SessionError` if git, the repository, the range or a matching
+    file is missing.
     """
     root = Path(repository)
     if commits.startswith("-"):

@@ -1,7 +1,7 @@
-"""What each step between a model's words and the screen is worth: all of them on, and each off by itself.
+"""Ablation: the effect of each step of post-processing, with all steps on and with each one off.
 
-Measured on requests as the engine answers them, at held-out places as an editor shows them: brackets that were opened
-on the line are closed right behind the cursor, as editors do by themselves.
+It is measured on the engine's answers, at held-out places as in an editor: brackets that were opened on the line are
+closed directly after the cursor, as editors do automatically.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TYPED = 120
 
 
 class AblationPart(StrEnum):
-    """What can be left out."""
+    """The steps that can be left out."""
 
     HEALING = "token healing"
     DOUBT = "doubt"
@@ -50,9 +50,9 @@ _STEPS = {
 
 @dataclass(frozen=True, slots=True)
 class AblationCase:
-    """A cursor in a document, and the document that its author wrote: ``written`` is what stands between
-    ``context.prefix`` and the text ``beyond``. What the document of ``context`` has between the cursor and ``beyond``
-    the editor has put there."""
+    """A cursor in a document, and the document that its author wrote: ``written`` is the text between
+    ``context.prefix`` and ``beyond``. In the document of ``context``, the text between the cursor and ``beyond`` was
+    inserted by the editor."""
 
     context: EditContext
     written: str
@@ -76,8 +76,8 @@ class AblationCase:
 
 @dataclass(frozen=True, slots=True)
 class AblationOutcome:
-    """One place under one setting. ``shown``: there was a suggestion. ``right``: all that it says stands there in the
-    author's text; ``exact``: and nothing is missing. ``bracket``: it leaves more closing brackets than the author's."""
+    """One place under one setting. ``shown``: there was a suggestion. ``right``: the author's text starts with it;
+    ``exact``: it is all of that text. ``bracket``: it leaves more closing brackets than the author's text."""
 
     kind: HoleKind
     shown: bool
@@ -90,7 +90,7 @@ class AblationOutcome:
 
 
 class Remembering:
-    """A model that answers what it was asked before from memory: settings that differ only behind it cost no time."""
+    """Caches a model's answers: settings that change only later steps send the same requests."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -113,7 +113,7 @@ class Remembering:
 
 
 class Unhealed(Remembering):
-    """A model that is given the text up to the cursor as plain prompt: tokens may end where the cursor stands."""
+    """A model whose prompt ends at the cursor, even within a token."""
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         plain = replace(request, head=request.head + request.forced, forced="")
@@ -125,7 +125,7 @@ class Unhealed(Remembering):
 async def outcomes(
     model: Model, places: Sequence[AblationCase], off: AblationPart | None, done: Callable[[int], None]
 ) -> list[AblationOutcome]:
-    """All places with everything on but ``off``. ``model`` remembers."""
+    """The outcomes of all places without the step ``off``. ``model`` is a `Remembering` one."""
     steps = frozenset(FitStep) - {_STEPS[off]} if off in _STEPS else frozenset(FitStep)
     found = []
     for number, place in enumerate(places, 1):
@@ -181,7 +181,7 @@ def _agrees(place: AblationCase, after: EditContext) -> bool:
 
 
 def _key(place: AblationCase, context: EditContext, char: str) -> EditContext:
-    """Type a character; a bracket that the editor has closed already is typed over."""
+    """Type a character. A closing bracket that the editor has inserted is typed over."""
     mine = len(context.suffix) - len(place.beyond)
     if mine > 0 and context.suffix[0] == char:
         return context.after_accept(Suggestion(char, replace_after=1))
@@ -202,7 +202,7 @@ def _closers(line: str, middle: str) -> str:
 
 
 def _surplus(text: str) -> int:
-    """How many more brackets a text closes than it opens."""
+    """Closing brackets of a text without an opening one."""
     return sum(text.count(closer) - text.count(opener) for opener, closer in _CLOSER.items())
 
 

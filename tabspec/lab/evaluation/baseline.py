@@ -1,4 +1,4 @@
-"""The nested n-gram cache as a contestant: it sees the open file around the hole and the other files of the project."""
+"""The nested n-gram cache as a baseline. It knows the open file around the hole and the project's other files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROJECT_BYTES = 400_000
 
 
 class Baseline:
-    """Knows the held-out corpus's projects. Tokens are those of ``tokenizer``."""
+    """The projects of the held-out corpus. Tokens are those of ``tokenizer``."""
 
     def __init__(self, corpus: Corpus, tokenizer: Tokenizer) -> None:
         self._corpus, self._tokenizer = corpus, tokenizer
@@ -37,7 +37,7 @@ class Baseline:
     def project(self, project: str, language: str, apart: str) -> NgramCounts:
         """Counts of a project's files of a language, without the file ``apart``. Valid until the next call.
 
-        One project is held at a time (counts take hundreds of megabytes), so ask for one after the other.
+        One project is held at a time (counts take hundreds of megabytes).
         """
         if self._held != (project, language):
             self._held, self._counts, self._apart, size = (project, language), NgramCounts(), [], 0
@@ -59,7 +59,7 @@ class Baseline:
         return [i for i, e in enumerate(self._corpus) if e.project == project and e.language == language]
 
     def bits(self, documents: Sequence[tuple[str, str, str, str]]) -> Bits:
-        """What documents (project, path, language, text) cost, each with its project known and itself learned."""
+        """Bits of documents (project, path, language, text). Each has its project known, and is learned on the way."""
         total = Bits()
         for project, path, language, text in documents:
             nested = NestedNgram([self.project(project, language, path), NgramCounts()], self._vocabulary)
@@ -148,7 +148,7 @@ class NgramModel:
         )
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """There is nothing to close."""
 
 
 def _without_dedent(text: str, prefix: str) -> str:

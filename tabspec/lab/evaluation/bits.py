@@ -1,4 +1,4 @@
-"""Bits per byte: how many bits a model needs for a byte of unseen code. Comparable between tokenizers."""
+"""Bits per byte of unseen code, which are comparable between tokenizers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tabspec.train.examples.tokenizer import FILE, PREFIX, SUFFIX
 
 @dataclass(frozen=True, slots=True)
 class Bits:
-    """Bits that some texts cost, their bytes, and their tokens."""
+    """Bits, bytes and tokens of some texts."""
 
     bits: float = 0.0
     bytes: int = 0
@@ -36,7 +36,7 @@ def header(scorer: Scorer, name: str) -> list[int]:
 
 
 def text_bits(scorer: Scorer, text: str, name: str) -> Bits:
-    """What a document costs from its beginning to its end, left to right.
+    """The bits of a document, left to right.
 
     The context is as long as when serving: windows that overlap by half, so that every token but the first ones has
     at least half a context before it.

@@ -1,4 +1,4 @@
-"""From a suggestion's log-probability to the probability that it is right.
+"""Fits the curve from a suggestion's log-probability to the probability that it is right.
 
 A model that says 60 % should be right six times in ten. Greedy suggestions are right less often than the product of
 their tokens' probabilities says, and long ones differ from short ones, so a logistic curve is fitted on held-out
@@ -51,7 +51,7 @@ def fit(logprobs: Sequence[float], tokens: Sequence[int], right: Sequence[bool])
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Suggestions of about one probability: how many, what was said on average, how many were right."""
+    """Suggestions of about one probability: count, mean predicted probability, number of right ones."""
 
     count: int
     said: float
@@ -70,6 +70,6 @@ def reliability(said: Sequence[float], right: Sequence[bool], bins: int = 10) ->
 
 
 def expected_error(bins: Sequence[Bin]) -> float:
-    """Mean distance between what was said and what was right, weighted by count (ECE); 0 is perfect."""
+    """Expected calibration error: mean distance of predicted and actual rates, weighted by count; 0 is perfect."""
     count = sum(b.count for b in bins)
     return sum(b.count * abs(b.said - b.right) for b in bins) / count if count else math.nan

@@ -34,8 +34,8 @@ _FEW = 20  # with fewer rights or wrongs a curve of four parameters means nothin
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is measured: holes of each kind, bytes of text and stretches to type for each language, the same for all
-    with one seed; holes are filled with ``related_chars`` of what their documents import."""
+    """The size of an evaluation: holes of each kind, bytes of text and passages to type for each language. With one
+    seed it is the same for all models; holes are filled with ``related_chars`` of what their documents import."""
 
     corpus: Path
     languages: tuple[str, ...] = ("python",)
@@ -95,7 +95,7 @@ def evaluate_baseline(plan: Plan, progress: Progress) -> Contestant:
 
 
 def ablate_model(plan: Plan, model: str, progress: Progress) -> list[AblationRow]:
-    """What each step between a model's words and the screen is worth, on the plan's holes."""
+    """The ablation of a model on the plan's holes."""
     loaded = load_model(model)
     try:
         return ablate(loaded, _snippets(plan, Corpus(plan.corpus)), progress)
@@ -108,7 +108,7 @@ def _tell(progress: Progress, what: str, total: int, done: int) -> None:
 
 
 def stretches_of(plan: Plan, language: str) -> list[Stretch]:
-    """What is typed in a language."""
+    """The passages to type in a language."""
     return stretches(Corpus(plan.corpus), language, plan.stretches, plan.seed)
 
 
@@ -147,7 +147,7 @@ def calibrate(marks: Sequence[Mark]) -> Calibration:
 
 
 def _calibrate(result: Contestant) -> None:
-    """Fit on every other hole, judge on the ones between: a curve that is judged on its own data flatters itself."""
+    """Fit on every other hole, and judge on the others, because judging on the same data would be too favourable."""
     lines = [m for m in result.marks if m.kind is not HoleKind.BLOCK and m.suggested.strip()]
     right = [m.exact for m in lines[1::2]]
     if not right:

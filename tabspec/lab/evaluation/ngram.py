@@ -1,11 +1,11 @@
 """The baseline without a neural network: nested n-gram caches over project and open file.
 
 After Hellendoorn and Devanbu (2017), "Are deep neural networks the best choice for modeling source code?": a model of
-the project's other files, and inside it one of the open file, each interpolating its n-gram orders, the inner one
-trusted the more, the more often it has seen the context. Tokens are the tokenizer's, so that the figures compare.
+the project's other files, and nested in it one of the open file. Each interpolates its n-gram orders. The inner model
+weighs more, the more often it has seen the context. Tokens are the tokenizer's, so that the figures compare.
 
 Smoothing is Witten and Bell's at every order: the share left to the shorter context grows with the number of
-different tokens that were seen behind the longer one.
+different tokens that were seen after the longer one.
 """
 
 from __future__ import annotations
@@ -68,13 +68,13 @@ class NgramCounts:
 
 
 class NestedNgram:
-    """Counts inside counts: the outermost first (the project), the innermost last (the open file)."""
+    """Nested counts: the outermost first (the project), the innermost last (the open file)."""
 
     def __init__(self, levels: Sequence[NgramCounts], vocabulary: int) -> None:
         self._levels, self._vocabulary = levels, vocabulary
 
     def probability(self, tokens: Sequence[int], token: int) -> float:
-        """Probability that ``token`` follows ``tokens``. Positive for every token, and they sum to 1."""
+        """Probability that ``token`` follows ``tokens``. It is positive, and the sum over all tokens is 1."""
         return self._mixed(tokens, {token})[token]
 
     def _mixed(self, tokens: Sequence[int], wanted: Iterable[int]) -> dict[int, float]:

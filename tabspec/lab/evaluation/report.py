@@ -28,7 +28,7 @@ FORMAT = "tabspec-evaluation"
 
 @dataclass
 class Contestant:
-    """What was measured of a model or a baseline."""
+    """The results of a model or a baseline."""
 
     name: str
     bits: dict[str, Bits] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Contestant:
 
 
 def _number(value: float) -> float | None:
-    """JSON knows no NaN."""
+    """The number, or None for NaN, which JSON does not have."""
     return None if isinstance(value, float) and math.isnan(value) else round(value, 5)
 
 
@@ -87,7 +87,7 @@ def _row_as_json(row: AblationRow) -> dict[str, Any]:
 
 
 def ablation_table(rows: Sequence[AblationRow]) -> Table:
-    """What each step is worth, for a terminal."""
+    """The table of an ablation, for a terminal."""
     table = Table(title="Between the model's words and the screen: shares in percent", title_justify="left")
     table.add_column("what", no_wrap=True)
     table.add_column("left out", no_wrap=True)
@@ -103,7 +103,7 @@ def ablation_table(rows: Sequence[AblationRow]) -> Table:
 
 
 def tables(contestants: Sequence[Contestant]) -> list[Table]:
-    """Tables for a terminal: bits per byte, infilling, typing, calibration; those that there is something in."""
+    """Tables for a terminal: bits per byte, infilling, typing, calibration, as far as they have content."""
     made = (table(contestants) for table in (_bits_table, _infill_table, _typing_table, _calibration_table))
     return [table for table in made if table.row_count]
 

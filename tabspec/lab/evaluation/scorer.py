@@ -1,4 +1,4 @@
-"""Log-probabilities of tokens under a model: Llamas like ours in our own network, any other through transformers."""
+"""Log-probabilities of tokens under a model: Llamas in `tabspec.train.network`, others through transformers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CONTEXT = 1024
 
 
 class Scorer:
-    """A model that says how likely the tokens of a text are. ``context``: positions that it looks at at most.
+    """A model that scores the tokens of a text. ``context``: its largest number of positions.
 
     ``end``: the token that says that a middle is complete, for models that have one. A text that is scored goes on, as
     a prefix does, so it is left out of the choice.

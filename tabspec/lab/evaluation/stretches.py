@@ -1,4 +1,4 @@
-"""Stretches of held-out code that a simulated user types, with the rest of the file around them."""
+"""Passages of held-out code that a simulated user types, with the rest of the file around them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Held-out code typed by the simulated user of `tabspec replay`: the part of `tabspec evaluate` that needs both."""
+"""Held-out code typed by a simulated user of `tabspec replay`."""
 
 from __future__ import annotations
 
@@ -70,8 +70,7 @@ async def type_stretches(
 ) -> list[Typed]:
     """Each stretch typed by the user `tab`, in virtual time; every model takes the bundled model's times.
 
-    With the completion cache and without speculation: what speculation brings is instant Tabs, not other suggestions,
-    and asking ahead costs an evaluation most of its time.
+    With the completion cache and without speculation, which takes time but does not change suggestions.
     """
     profile, found = read_latency(BUNDLED / "latency.json"), []
     setting = Setting(EngineConfig(policy=Policy.CACHE), user=User.TAB, seed=seed)

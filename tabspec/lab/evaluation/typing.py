@@ -1,4 +1,4 @@
-"""What a simulated user saved of the typing of some stretches."""
+"""Keystrokes that a simulated user saved."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Holes in held-out code: where they are, how a model fills them, how answers are marked."""
+"""Filling holes in held-out code, and marking the answers."""

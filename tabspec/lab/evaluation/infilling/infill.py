@@ -34,7 +34,7 @@ class Infill:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How a guess compares with what the author wrote. ``parses``: None where no grammar is installed."""
+    """A guess compared with the author's text. ``parses``: None if no grammar is installed."""
 
     kind: HoleKind
     language: str
@@ -110,7 +110,7 @@ async def fill(
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Shares of a set of marks; not a number where nothing could be measured."""
+    """Shares of a set of marks; NaN if nothing could be measured."""
 
     count: int
     exact: float

@@ -1,4 +1,4 @@
-"""How close one text is to another."""
+"""Similarity of two texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Places in held-out code where a completion is asked for, and what stands there: the same for the same seed."""
+"""Holes in held-out code, with the author's text. The same seed gives the same holes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHORTEST = 3  # characters that a middle must have besides white space: a lone 
 
 
 class HoleKind(StrEnum):
-    """What is missing."""
+    """The kind of text that is missing."""
 
     REST = "rest of line"
     LINE = "whole line"
@@ -93,7 +93,7 @@ def _rest(text: str, at: int, rng: Random) -> cuts.Span:
 
 
 def _line(text: str, at: int, rng: Random) -> cuts.Span:
-    """A line behind its indentation, where an editor puts the cursor."""
+    """A line after its indentation, where an editor puts the cursor."""
     start = text.rfind("\n", 0, at) + 1
     first = start + len(text[start:]) - len(text[start:].lstrip(" \t"))
     return cuts.rest_of_line(text, first, rng)

@@ -1,4 +1,4 @@
-"""Does a suggestion parse in place? Asked of the language's grammar, where there is one."""
+"""Checks with the language's grammar whether a suggestion parses in its place."""
 
 from __future__ import annotations
 
