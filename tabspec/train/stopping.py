@@ -93,7 +93,7 @@ def _prompt(text: str, name: str, tokenizer: Tokenizer, rng: Random, context: in
     before = text[prefix_start(text, start, rng) : start]
     suffix = text[end : suffix_end(text, end, rng)]
     parts = tokenizer.encode_batch([name, suffix, before, before + text[start:end]], add_special_tokens=False)
-    named, behind, prefix, whole = (part.ids for part in parts)
+    named, after, prefix, whole = (part.ids for part in parts)
     common = 0
     while common < min(len(prefix), len(whole)) and prefix[common] == whole[common]:
         common += 1
@@ -101,7 +101,7 @@ def _prompt(text: str, name: str, tokenizer: Tokenizer, rng: Random, context: in
         special_id(tokenizer, FILE),
         *named,
         special_id(tokenizer, SUFFIX),
-        *behind,
+        *after,
         special_id(tokenizer, PREFIX),
     ]
     if len(head) + len(whole) > context or len(whole) - common > LONGEST:

@@ -114,9 +114,9 @@ def _notes(found: list[Group], result: ReplayResult) -> list[str]:
     notes = []
     if any(run.clock == "virtual" for run in result.runs):
         notes.append(
-            "Times are those of a virtual clock: how long the model takes was measured or given, and the session's "
-            "own pauses are kept, but nobody sat in front of it. An answer from the completion cache takes no time on "
-            "it: its real cost is a matter of `tabspec bench cache`."
+            "Times are those of a virtual clock. The model's times were measured or given, and the session's pauses "
+            "are kept. An answer from the completion cache takes no time on this clock; `tabspec bench cache` measures "
+            "its real cost."
         )
     notes.append(
         words.stale(result.runs)

@@ -177,10 +177,10 @@ def headline(runs: Sequence[Run]) -> str:
             if answered
             else "No Tab was pressed, and no request was answered with a suggestion."
         )
-    told = f"After {_of_tabs(top)} the next suggestion was there at once"
+    first = f"After {_of_tabs(top)} the next suggestion was there at once"
     if base is None or base is top:
-        return f"{told}." if top.policy in AHEAD else f"{told}, without speculation."
-    return f"{told}. Without speculation: after {count(base.instant_next)} of {count(base.tabs)}."
+        return f"{first}." if top.policy in AHEAD else f"{first}, without speculation."
+    return f"{first}. Without speculation: after {count(base.instant_next)} of {count(base.tabs)}."
 
 
 def other_tabs(runs: Sequence[Run]) -> str:
@@ -193,8 +193,8 @@ def other_tabs(runs: Sequence[Run]) -> str:
         (top.waited_tabs, "the next suggestion had to be waited for"),
         (top.unanswered_tabs, "no answer came before the user typed on"),
     )
-    told = [f"after {count(number)} ({percent(ratio(number, top.tabs))}) {what}" for number, what in found if number]
-    return f"Of its other Tabs, {', '.join(told)}." if told else ""
+    parts = [f"after {count(number)} ({percent(ratio(number, top.tabs))}) {what}" for number, what in found if number]
+    return f"Of its other Tabs, {', '.join(parts)}." if parts else ""
 
 
 def stale(runs: Sequence[Run]) -> str:
@@ -211,5 +211,5 @@ def _of_tabs(run: Run) -> str:
 
 def user(run: Run) -> str:
     """A description of the simulated user."""
-    told = USERS.get(run.user, f"A simulated user of the kind “{run.user}”.")
-    return told.replace("{think}", milliseconds(run.think_ms))
+    text = USERS.get(run.user, f"A simulated user of the kind “{run.user}”.")
+    return text.replace("{think}", milliseconds(run.think_ms))

@@ -38,7 +38,7 @@ PIECES = "|".join(
         r" \p{L}+",  # a word and the space before it
         r"\p{N}",  # single digits, so that numbers are tokenized alike everywhere
         r" ?[^\s\p{L}\p{N}]+",  # signs
-        r"\s+(?!\S)",  # spaces, but for the one that belongs to the word behind
+        r"\s+(?!\S)",  # spaces, except the one that belongs to the next word
         r"\s+",
     )
 )
