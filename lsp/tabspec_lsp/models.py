@@ -30,7 +30,7 @@ Report = Callable[[ModelState, str, float | None], None]
 """Receives the state of a model, also after it was opened: state, a short description, and percent if known."""
 
 Open = Callable[[str, Report, DaemonMode], Awaitable[Model]]
-"""Opens the model of a specification, in the daemon if the mode says so. Raises `TabspecError` if that fails."""
+"""Opens the model of a specification, in the daemon if the mode allows it. Raises `TabspecError` if that fails."""
 
 
 class ModelHost:

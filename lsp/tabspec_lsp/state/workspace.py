@@ -22,12 +22,12 @@ READ_S = 2.0
 class Workspace:
     """The ignore rules of the client's workspace folders. They are read in a thread; until then all files are ignored.
 
-    ``changed`` is called when other rules are in force, ``tell`` with a line for the user about rules that cannot be
+    ``changed`` is called when other rules are in force, ``say`` with a line for the user about rules that cannot be
     used.
     """
 
-    def __init__(self, changed: Callable[[], None] = lambda: None, tell: Callable[[str], None] = log.warning) -> None:
-        self._changed, self._tell = changed, tell
+    def __init__(self, changed: Callable[[], None] = lambda: None, say: Callable[[str], None] = log.warning) -> None:
+        self._changed, self._say = changed, say
         self._folders: tuple[str, ...] = ()
         self._rules: IgnoreRules | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -78,7 +78,7 @@ class Workspace:
             self._changed()
         new = set(problems)
         for problem in sorted(new - self._told):
-            self._tell(problem)
+            self._say(problem)
         self._told = new
 
 
