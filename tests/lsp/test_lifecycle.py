@@ -207,9 +207,9 @@ async def test_a_process_of_its_own_prints_where_it_does_no_harm(start: Start, t
     site = tmp_path / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(
-        "import tabspec_lsp.server as s, os\n"
+        "import tabspec_lsp.transport.features as s, os\n"
         "original = s.status\n"
-        "def status(ls: s.TabspecServer, params):\n"
+        "def status(ls, params):\n"
         "    print('printed'); os.write(1, b'written'); os.system('echo echoed')\n"
         "    return original(ls, params)\n"
         "s.status = status\n"

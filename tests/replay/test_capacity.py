@@ -30,7 +30,9 @@ from tabspec.models.protocol import Chunk, GenerationRequest, StopRule
 from tabspec.models.scripted.model import ScriptedModel, pseudo_random
 from tabspec.replay.clock import run_virtual
 from tabspec.replay.report import render
-from tabspec.replay.results.result import ReplayResult, Run, dumps, loads, percentile
+from tabspec.replay.results.figures import percentile
+from tabspec.replay.results.result import ReplayResult, Run
+from tabspec.replay.results.result_file import dumps, loads
 from tabspec.replay.results.waits import Waits, answered_by, percentiles
 from tabspec.replay.runner import Setting
 from tabspec.replay.sessions.session import EditEvent, Session

@@ -20,10 +20,10 @@ from tabspec.cli.files import read_document
 from tabspec.cli.main import run
 from tabspec.errors import InputError, ModelError
 from tabspec.ignore import FILE_NAME, IgnoreRules
+from tabspec.lab.converters.git import import_git
 from tabspec.models.http import HttpModel
 from tabspec.models.protocol import GenerationRequest, RelatedText, StopRule
 from tabspec.models.scripted.model import ScriptedModel
-from tabspec.replay.importing.git import import_git
 from tabspec.replay.sessions.session_file import read_session
 from tabspec.text import Document, Position
 from tests.stub_server import Reply, Request, Stub, llama_cpp, openai_events, running, vllm

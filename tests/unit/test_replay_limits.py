@@ -15,12 +15,12 @@ import pytest
 
 from tabspec.errors import InputError
 from tabspec.lab.capacity.profile import read_service
+from tabspec.lab.converters import vscode
+from tabspec.lab.converters.vscode import read_recording
 from tabspec.replay import bounded
-from tabspec.replay.importing import vscode
-from tabspec.replay.importing.vscode import read_recording
 from tabspec.replay.models.latency import read_latency
-from tabspec.replay.results import result
-from tabspec.replay.sessions import session_file
+from tabspec.replay.results import result_file
+from tabspec.replay.sessions import json_lines, session_file
 from tabspec.replay.sessions.session_file import read_session, side_path
 from tests.tools import REPOSITORY
 
@@ -35,7 +35,7 @@ def saved(path: Path, *items: object) -> Path:
 READERS: dict[str, Callable[[Path], object]] = {
     "session": read_session,
     "recording": read_recording,
-    "result": result.load,
+    "result": result_file.load,
     "latency": read_latency,
     "service": lambda path: read_service(str(path)),
 }
@@ -54,9 +54,9 @@ def test_a_packed_session_is_read_up_to_its_limit(tmp_path: Path, monkeypatch: p
     events = [{"t": n, "edits": []} for n in range(1000)]
     path = saved(tmp_path / "s.jsonl.gz", HEADER, *events)
     size = len(gzip.decompress(path.read_bytes()))
-    monkeypatch.setattr(session_file, "_MAX_BYTES", size)
+    monkeypatch.setattr(json_lines, "MAX_BYTES", size)
     assert len(read_session(path).events) == 1000
-    monkeypatch.setattr(session_file, "_MAX_BYTES", size - 1)
+    monkeypatch.setattr(json_lines, "MAX_BYTES", size - 1)
     with pytest.raises(InputError, match="MiB when unpacked"):
         read_session(path)
 
@@ -109,7 +109,7 @@ def test_a_bomb_takes_little_memory(tmp_path: Path) -> None:
 def test_many_small_values_are_refused_before_they_are_parsed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: str
 ) -> None:
-    for module in (session_file, vscode, result):
+    for module in (json_lines, vscode, result_file):
         monkeypatch.setattr(module, "MAX_VALUES", 1000)
     path = tmp_path / "f.json"
     path.write_text('{"format": [' + ",".join(["[]"] * 1000) + "]}")

@@ -15,24 +15,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabspec.calibration import Calibration, load_calibration
-from tabspec.cli.typing import session_of, type_stretches
 from tabspec.errors import InputError
+from tabspec.lab.evaluation.baseline import Baseline
+from tabspec.lab.evaluation.calibration import expected_error, fit, reliability
+from tabspec.lab.evaluation.infilling.infill import STOPS, fill, score, with_model
+from tabspec.lab.evaluation.infilling.similarity import edit_similarity, same
+from tabspec.lab.evaluation.infilling.snippets import HoleKind, sample
+from tabspec.lab.evaluation.infilling.syntax import errors, parses_in_place
+from tabspec.lab.evaluation.ngram import NestedNgram, NgramCounts, write
+from tabspec.lab.evaluation.scorer import Scorer
+from tabspec.lab.evaluation.stretches import LINES, Stretch, stretches
+from tabspec.lab.evaluation.typed_sessions import session_of, type_stretches
+from tabspec.lab.evaluation.typing import Typed, together
 from tabspec.models.protocol import GenerationRequest, StopRule
 from tabspec.models.scripted.model import ScriptedModel, continuing
 from tabspec.prompt.window import canonical_cut
 from tabspec.replay.clock import run_virtual
 from tabspec.train.corpus.build import build_corpus
 from tabspec.train.corpus.store import Corpus
-from tabspec.train.evaluation.baseline import Baseline
-from tabspec.train.evaluation.calibration import expected_error, fit, reliability
-from tabspec.train.evaluation.infilling.infill import STOPS, fill, score, with_model
-from tabspec.train.evaluation.infilling.similarity import edit_similarity, same
-from tabspec.train.evaluation.infilling.snippets import HoleKind, sample
-from tabspec.train.evaluation.infilling.syntax import errors, parses_in_place
-from tabspec.train.evaluation.ngram import NestedNgram, NgramCounts, write
-from tabspec.train.evaluation.scorer import Scorer
-from tabspec.train.evaluation.stretches import LINES, Stretch, stretches
-from tabspec.train.evaluation.typing import Typed, together
 from tabspec.train.examples.tokenizer import load_tokenizer
 from tests.examples import examples
 from tests.tools import REPOSITORY

@@ -231,7 +231,7 @@ def test_the_command_trains_on_a_folder_of_one_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("run --out OUT --minutes 1", "say what to learn from"),
+        ("run --out OUT --minutes 1", "name the training data"),
         ("run --code nowhere --out OUT --minutes 1", "no such folder"),
         ("run --code CODE --out OUT", "how many steps or how many minutes"),
         ("run --code CODE --out OUT --minutes 1", "different tokens"),

@@ -188,7 +188,7 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
         LspLayer,
         Mutant(
             "rules are not read again",
-            "tabspec_lsp.server:did_change_watched_files",
+            "tabspec_lsp.transport.features:did_change_watched_files",
             "ls.workspace_rules.use(_folders(ls))",
             "pass",
         ),
@@ -206,7 +206,7 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
         LspLayer,
         Mutant(
             "the model is asked ahead while suggestions are off",
-            _LSP + "configure",
+            "tabspec_lsp.engine_host:EngineHost.configure",
             "(before.engine, before.server.enabled) != (options.engine, options.server.enabled)",
             "before.engine != options.engine",
         ),
