@@ -16,8 +16,7 @@ from tabspec.context import EditContext
 from tabspec.engine.alternatives import Alternatives
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.prompt_state import PromptState
-from tabspec.fitting.early_stop import Around
-from tabspec.fitting.indentation import end_with_block
+from tabspec.fitting.early_stop import Around, end_with_block
 from tabspec.fitting.postprocess import postprocess
 from tabspec.fitting.repetition import cut_repetition, find_loop
 from tabspec.fitting.truncation import around, cut_point, truncate

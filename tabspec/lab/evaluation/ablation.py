@@ -20,6 +20,7 @@ from tabspec.lab.evaluation.infilling.infill import STOPS
 from tabspec.lab.evaluation.infilling.similarity import same
 from tabspec.lab.evaluation.infilling.snippets import HoleKind, Snippet
 from tabspec.lab.evaluation.infilling.syntax import parses_in_place
+from tabspec.lab.evaluation.offers import OfferPlace, end_is_whole, joints_hold
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document
@@ -77,7 +78,8 @@ class AblationCase:
 @dataclass(frozen=True, slots=True)
 class AblationOutcome:
     """One place under one setting. ``shown``: there was a suggestion. ``right``: the author's text starts with it;
-    ``exact``: it is all of that text. ``bracket``: it leaves more closing brackets than the author's text."""
+    ``exact``: it is all of that text. ``bracket``: it leaves more closing brackets than the author's text. ``whole``
+    and ``joined``: its end and its joints, as `tabspec.lab.evaluation.offers` defines them."""
 
     kind: HoleKind
     shown: bool
@@ -85,6 +87,8 @@ class AblationOutcome:
     exact: bool
     parses: bool | None
     bracket: bool
+    whole: bool
+    joined: bool
     typed: int
     saved: int
 
@@ -142,12 +146,13 @@ async def _outcome(model: Model, place: AblationCase, steps: Collection[FitStep]
     finally:
         await engine.close()
     if first is None:
-        return AblationOutcome(place.kind, False, False, False, None, False, typed, saved)
+        return AblationOutcome(place.kind, False, False, False, None, False, False, False, typed, saved)
     after = place.context.after_accept(first)
     inserted = after.document.text[place.context.offset : len(after.document.text) - len(place.beyond)]
     prefix = place.context.prefix
     parses = parses_in_place(prefix, inserted, place.beyond, place.written, place.context.document.language)
     line = prefix[prefix.rfind("\n") + 1 :]
+    seen = OfferPlace(prefix, first.text, after.suffix, place.written, place.context.document.language)
     return AblationOutcome(
         place.kind,
         shown=True,
@@ -155,6 +160,8 @@ async def _outcome(model: Model, place: AblationCase, steps: Collection[FitStep]
         exact=same(inserted, place.written),
         parses=parses,
         bracket=_surplus(line + inserted) > max(_surplus(line + place.written), 0),
+        whole=end_is_whole(seen),
+        joined=joints_hold(seen),
         typed=typed,
         saved=saved,
     )
@@ -208,7 +215,8 @@ def _surplus(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class AblationRow:
-    """A row of the table: shares of all places (``bracket`` and ``right`` of those with a suggestion)."""
+    """A row of the table: shares of all places; of those with a suggestion: ``right``, ``parses``, ``bracket``,
+    ``whole`` and ``joined``."""
 
     off: AblationPart | None
     kind: HoleKind
@@ -218,6 +226,8 @@ class AblationRow:
     exact: float
     parses: float
     bracket: float
+    whole: float
+    joined: float
     saved: float
 
 
@@ -250,5 +260,7 @@ def _row(off: AblationPart | None, kind: HoleKind, found: Sequence[AblationOutco
         exact=sum(o.exact for o in found) / len(found),
         parses=sum(known) / max(len(known), 1),
         bracket=sum(o.bracket for o in shown) / few,
+        whole=sum(o.whole for o in shown) / few,
+        joined=sum(o.joined for o in shown) / few,
         saved=sum(o.saved for o in found) / max(sum(o.typed for o in found), 1),
     )

@@ -91,12 +91,12 @@ def ablation_table(rows: Sequence[AblationRow]) -> Table:
     table = Table(title="Between the model's words and the screen: shares in percent", title_justify="left")
     table.add_column("what", no_wrap=True)
     table.add_column("left out", no_wrap=True)
-    for name in ("holes", "shown", "agree", "exact", "parses", "2nd )", "saved"):
+    for name in ("holes", "shown", "agree", "exact", "parses", "2nd )", "whole", "joined", "saved"):
         table.add_column(name, justify="right")
     for kind in dict.fromkeys(row.kind for row in rows):
         for row in rows:
             if row.kind is kind:
-                shares = (row.shown, row.right, row.exact, row.parses, row.bracket, row.saved)
+                shares = (row.shown, row.right, row.exact, row.parses, row.bracket, row.whole, row.joined, row.saved)
                 shown = [f"{100 * share:.1f}" for share in shares]
                 table.add_row(kind.value, row.off.value if row.off else "nothing", str(row.count), *shown)
     return table
