@@ -58,7 +58,11 @@ _path = click.Path(path_type=Path)
 )
 @click.option("--ablate", is_flag=True, help="Instead: what each step of post-processing is worth to the first model.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed takes the same holes.")
-@click.option("--calibration", type=_path, help="Write the first model's calibration.json here.")
+@click.option(
+    "--calibration",
+    type=_path,
+    help="Write the first model's calibration.json here; the table of probabilities with --next-edit-history.",
+)
 @click.option("--json", "output", type=_path, help="Write the result as JSON.")
 def evaluate_command(
     corpus: Path | None,
@@ -97,7 +101,7 @@ def evaluate_command(
         evaluate_cases(cases, predictions, (*models, "bundled")[0])
         return
     if corpus is None:
-        evaluate_history(histories, commits, seed, output)
+        evaluate_history(histories, commits, seed, output, calibration)
         return
     from tabspec.cli.typing import type_with_model, type_with_ngrams
     from tabspec.train.evaluation.contest import (

@@ -58,7 +58,11 @@ def _grouped(found: Sequence[Found]) -> list[list[Found]]:
     """Neighbouring changes of one document together."""
     groups: list[list[Found]] = []
     for each in found:
-        if groups and each.line - groups[-1][-1].last_line <= GAP + 1 and each.last_line - groups[-1][0].line < MOST_LINES:
+        if (
+            groups
+            and each.line - groups[-1][-1].last_line <= GAP + 1
+            and each.last_line - groups[-1][0].line < MOST_LINES
+        ):
             groups[-1].append(each)
         else:
             groups.append([each])

@@ -88,7 +88,11 @@ class Places:
             node = node.parent
 
     def _byte(self, offset: int) -> int:
-        return offset if self.document.text.isascii() else len(self.document.text[:offset].encode("utf-8", "surrogatepass"))
+        return (
+            offset
+            if self.document.text.isascii()
+            else len(self.document.text[:offset].encode("utf-8", "surrogatepass"))
+        )
 
     def _range(self, node: Node) -> tuple[int, int]:
         if self.document.text.isascii():
@@ -108,8 +112,10 @@ def _field(parent: Node, node: Node) -> str | None:
 def _is_first(parent: Node, node: Node) -> bool:
     """In grammars without fields the first name is the one that is defined."""
     named = parent.named_children
-    return bool(named) and named[0].id == node.id and not any(
-        parent.field_name_for_child(index) for index in range(parent.child_count)
+    return (
+        bool(named)
+        and named[0].id == node.id
+        and not any(parent.field_name_for_child(index) for index in range(parent.child_count))
     )
 
 

@@ -13,7 +13,7 @@ from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.lines import same_lines
 from tabspec.edits.proposals.order import as_chain
 from tabspec.edits.proposals.places import Places
-from tabspec.edits.proposals.renames import inside_names, leftovers, renames
+from tabspec.edits.proposals.renames import inside_names, is_of_definition, leftovers, renames
 from tabspec.edits.proposals.rules import applied, rules
 from tabspec.edits.proposals.tokens import tokens
 from tabspec.edits.step import Step
@@ -43,19 +43,34 @@ def found_in(document: Document, steps: Sequence[Step]) -> Iterator[Found]:
     steps = [step for step in steps if step.typed][-LAST_STEPS:]
     if not steps or len(document.text) > MOST_CHARS:
         return
-    shown: list[Change] = [change for step in steps for change in changes(step)]
+    shown = list(_shown(steps))
     places = Places(document)
     done = frozenset(line for step in steps for line in step.new_lines if line.strip())
     names = renames(shown)
     for rename in names:
         if rename.old in document.text:
             yield from leftovers(rename, document, places, done)
+    scoped = {rename.old for rename in names if is_of_definition(rename, document, places)}
     yield from inside_names(names, document, places, done)
     words = tokens(document.text) if shown else []
     for rule in rules(shown):
+        if len(rule.old) == 1 and rule.old[0] in scoped:
+            continue
         if not rule.old or all(each in document.text for each in rule.old):
             yield from applied(rule, document, words, places, done)
     yield from same_lines(steps, document)
     yield from awaited(steps, document, places)
     yield from matched(steps, document, places)
     yield from declared(steps, document, places)
+
+
+def _shown(steps: Sequence[Step]) -> Iterator[Change]:
+    """What the steps changed of what stood there before: a line that was just put in is still being written."""
+    written: set[str] = set()
+    for step in steps:
+        if not step.old or not written.issuperset(line for line in step.old_lines if line.strip()):
+            yield from changes(step)
+        elif step.new:
+            written.update(step.new_lines)
+        if not step.old:
+            written.update(step.new_lines)

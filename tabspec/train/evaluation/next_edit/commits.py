@@ -130,4 +130,6 @@ def _git(repository: Path, *arguments: str) -> bytes:
         raise InputError("git is not installed: the histories of projects cannot be read") from error
     except subprocess.CalledProcessError as error:
         line = error.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise InputError(f"{repository}: not a git repository that can be read: {line[0] if line else error}") from error
+        raise InputError(
+            f"{repository}: not a git repository that can be read: {line[0] if line else error}"
+        ) from error

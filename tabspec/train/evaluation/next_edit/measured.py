@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tabspec.edits.proposals.propose import LEAST, propose
+from tabspec.edits.proposals.found import Found
+from tabspec.edits.proposals.order import as_chain
+from tabspec.edits.proposals.probabilities import case_of
+from tabspec.edits.proposals.propose import LEAST, found_in
 from tabspec.train.evaluation.next_edit.commits import Stage, stages
 from tabspec.train.evaluation.next_edit.judged import Verdict, verdict
 
@@ -19,13 +22,15 @@ THRESHOLDS = (0.25, 0.5, 0.6, 0.7, 0.8, 0.9)
 @dataclass(frozen=True)
 class Outcome:
     """What was proposed first at one stage: its kind and probability (None: nothing), the verdict, the time in
-    seconds, and whether anything was left to do."""
+    seconds, and whether anything was left to do. ``cases`` has the first proposal of each case by itself, for the table
+    of probabilities: its case and the verdict."""
 
     kind: str | None
     probability: float
     judged: Verdict
     seconds: float
     due: bool
+    cases: tuple[tuple[str, Verdict], ...] = ()
 
 
 _NOTHING = Verdict(False, False, False)
@@ -34,13 +39,23 @@ _NOTHING = Verdict(False, False, False)
 def outcome(stage: Stage) -> Outcome:
     """Propose at one stage, and judge the first of the chain, as it is what the user would see."""
     began = time.perf_counter()
-    chain = propose(stage.document, stage.cursor, stage.steps, least=THRESHOLDS[0])
+    found = list(found_in(stage.document, stage.steps))
+    cursor = stage.document.uri, stage.document.position(stage.cursor).line
+    chain = as_chain(found, cursor, THRESHOLDS[0])
     seconds = time.perf_counter() - began
+    by_case: dict[str, list[Found]] = {}
+    for each in found:
+        by_case.setdefault(case_of(each.source, each.bucket), []).append(each)
+    cases = []
+    for case, members in by_case.items():
+        for first in as_chain(members, cursor, 0.0)[:1]:
+            cases.append((case, verdict(stage.document, first, stage.left)))
+    due = bool(stage.left)
     if not chain:
-        return Outcome(None, 0.0, _NOTHING, seconds, bool(stage.left))
+        return Outcome(None, 0.0, _NOTHING, seconds, due, tuple(cases))
     first = chain[0]
     judged = verdict(stage.document, first, stage.left)
-    return Outcome(first.source.value, first.probability, judged, seconds, bool(stage.left))
+    return Outcome(first.source.value, first.probability, judged, seconds, due, tuple(cases))
 
 
 def measure(
@@ -71,6 +86,24 @@ def as_json(found: Sequence[Outcome]) -> dict[str, object]:
             "p95": round(times[int(len(times) * 0.95)], 3) if times else None,
             "most": round(times[-1], 3) if times else None,
         },
+    }
+
+
+def table(found: Sequence[Outcome]) -> dict[str, dict[str, float]]:
+    """The table of probabilities that these outcomes give: for each case its chance, and on how many it rests.
+
+    Right is what the commit did token by token. Each case counts three more, one of them right: what was seen seldom is
+    not sure.
+    """
+    counts: dict[str, list[int]] = {}
+    for each in found:
+        for case, judged in each.cases:
+            row = counts.setdefault(case, [0, 0])
+            row[0] += 1
+            row[1] += judged.way
+    return {
+        case: {"probability": round((right + 1) / (seen + 3), 3), "seen": seen}
+        for case, (seen, right) in sorted(counts.items())
     }
 
 
