@@ -15,7 +15,7 @@ ROUNDS = 20
 
 
 def measure() -> list[dict[str, float]]:
-    """For each size: lines, and milliseconds for the first look (with a parse) and for a later one after a keystroke."""
+    """For each size: lines, and milliseconds for the first look (with a parse) and after each further keystroke."""
     return [_one(lines) for lines in SIZES]
 
 
