@@ -102,7 +102,7 @@ def _places(put: _Put, document: Document) -> Iterator[Found]:
                 document,
                 Edit(start, 0, text),
                 EditSource.SIBLING,
-                f"lines-{min(put.examples, 3)}-{min(len(put.lines), 2)}",
+                f"lines-{min(put.examples, 3)}",
             )
 
 

@@ -15,8 +15,6 @@ from tabspec.text import Document
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-# Larger documents are read without a parser: parsing 20,000 lines takes longer than the 20 ms that a proposal may.
-MOST_PARSED = 400_000
 # What the types of nodes that define a name end with, in the grammars of tabspec.syntax.
 _DEFINES = ("definition", "declaration", "declarator", "_spec", "_item", "variant", "alias", "specifier", "assignment")
 _PARAMETER = ("parameter", "formal", "closure_parameters", "lambda_parameters")
@@ -36,7 +34,7 @@ class Places:
     @cached_property
     def tree(self) -> SyntaxTree | None:
         grammar = grammar_of(self.document)
-        if grammar is None or len(self.document.text) > MOST_PARSED:
+        if grammar is None:
             return None
         return tree_of(grammar, self.document)
 
