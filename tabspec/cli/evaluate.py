@@ -24,7 +24,17 @@ _path = click.Path(path_type=Path)
 
 
 @click.command("evaluate")
-@click.option("--corpus", required=True, type=_path, help="Held-out corpus: OUT/held_out of `tabspec train corpus`.")
+@click.option("--corpus", type=_path, help="Held-out corpus: OUT/held_out of `tabspec train corpus`.")
+@click.option("--next-edit", "cases", type=_path, help="Instead: what is offered for each next-edit case of this file.")
+@click.option("--predictions", type=_path, help="With --next-edit: write the offers here, one JSON object a line.")
+@click.option(
+    "--next-edit-history",
+    "histories",
+    multiple=True,
+    type=_path,
+    help="Instead: next edits by pattern on the commits of this git repository; may be repeated.",
+)
+@click.option("--commits", type=click.IntRange(1), default=500, show_default=True, help="Newest commits of each.")
 @click.option("--model", "models", multiple=True, help="Model folder or `bundled`. May be repeated  [default: bundled]")
 @click.option("--language", "languages", multiple=True, help="May be repeated  [default: python]")
 @click.option("--holes", type=click.IntRange(0), default=100, show_default=True, help="Holes to fill, of each kind.")
@@ -52,10 +62,18 @@ _path = click.Path(path_type=Path)
     "--ablate", is_flag=True, help="Instead, evaluate the first model with each step of post-processing left out."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same holes.")
-@click.option("--calibration", type=_path, help="Write the first model's calibration.json here.")
+@click.option(
+    "--calibration",
+    type=_path,
+    help="Write the first model's calibration.json here; with --next-edit-history, the table of probabilities.",
+)
 @click.option("--json", "output", type=_path, help="Write the result as JSON.")
 def evaluate_command(
-    corpus: Path,
+    corpus: Path | None,
+    cases: Path | None,
+    predictions: Path | None,
+    histories: tuple[Path, ...],
+    commits: int,
     models: tuple[str, ...],
     languages: tuple[str, ...],
     holes: int,
@@ -74,7 +92,21 @@ def evaluate_command(
     that parses in place); keystrokes saved (--typing); and calibration. With --ablate, prints one table instead:
     the engine's suggestions with all post-processing, and with each step left out. To build the corpus, run
     `tabspec train fetch` and then `tabspec train corpus --packages`.
+
+    With --next-edit, prints what next edits by pattern and the model at the cursor (--model none: no model) offer for
+    the cases of a suite. With --next-edit-history, makes a part of each commit's changes and prints how often the next
+    edit that is proposed is one that the commit makes: at the same place, the same text, the same tokens (way).
     """
+    from tabspec.cli.evaluate_edits import evaluate_cases, evaluate_history
+
+    if sum((corpus is not None, cases is not None, bool(histories))) != 1:
+        raise InputError("name what to measure on: one of --corpus, --next-edit and --next-edit-history")
+    if cases is not None:
+        evaluate_cases(cases, predictions, (*models, "bundled")[0])
+        return
+    if corpus is None:
+        evaluate_history(histories, commits, seed, output, calibration)
+        return
     from tabspec.lab.evaluation.contest import (
         Plan,
         ablate_model,

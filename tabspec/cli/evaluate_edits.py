@@ -1,0 +1,83 @@
+"""`tabspec evaluate --next-edit` and `--next-edit-history`: how good next edits are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from tabspec.errors import InputError
+from tabspec.machine import git_commit, machine
+
+
+def evaluate_cases(cases: Path, predictions: Path | None, model: str) -> None:
+    """Write what is offered for each case, as its suite's scorer reads it. ``model`` may be `none`: patterns only."""
+    from tabspec.lab.evaluation.next_edit.cases import offers, read_cases
+    from tabspec.models.load import load_model
+
+    if predictions is None:
+        raise InputError("--next-edit needs --predictions: the file to write")
+    read = read_cases(cases)
+    loaded = None if model == "none" else load_model(model)
+
+    async def ask() -> list[str]:
+        try:
+            return [json.dumps(offer.as_json(), ensure_ascii=False) for offer in await offers(read, loaded)]
+        finally:
+            if loaded is not None:
+                await loaded.close()
+
+    lines = asyncio.run(ask())
+    _write(predictions, "".join(line + "\n" for line in lines))
+    shown = sum(json.loads(line)["text"] is not None for line in lines)
+    click.echo(f"{len(lines)} cases, {shown} with an offer: {predictions}")
+
+
+def evaluate_history(
+    repositories: tuple[Path, ...], commits: int, seed: int, output: Path | None, calibration: Path | None
+) -> None:
+    """Measure the proposals on git histories; print a table, and write the figures as JSON to ``output``."""
+    from tabspec.lab.evaluation.next_edit.measured import as_json, measure, table
+
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("reading", total=None)
+        found = measure(
+            repositories, commits, seed, lambda name, done: bar.update(task, description=name, completed=done)
+        )
+    if not found:
+        raise InputError("no commit changed a source file in two places: try more --commits, or another repository")
+    figures = as_json(found)
+    shown = Table(title=f"next edits at {figures['stages']} stages of commits")
+    columns = ("shown", "place", "text", "way", "undone", "recall", "quiet_at_end")
+    for name in ("at least", *columns):
+        shown.add_column(name, justify="right")
+    for row in figures["by_threshold"]:  # type: ignore[attr-defined]
+        shown.add_row(f"{row['threshold']:.2f}", *("-" if row[name] is None else str(row[name]) for name in columns))
+    Console().print(shown)
+    about = {
+        "git_commit": git_commit(),
+        "machine": machine(),
+        "date": datetime.now(UTC).date().isoformat(),
+        "repositories": [each.name for each in repositories],
+        "commits": commits,
+        "seed": seed,
+    }
+    if output:
+        head = {"format": "tabspec-next-edit-history", "version": 1, "about": about}
+        _write(output, json.dumps({**head, **figures}, indent=1) + "\n")
+    if calibration:
+        head = {"format": "tabspec-edit-probabilities", "version": 1, "about": about}
+        _write(calibration, json.dumps({**head, "cases": table(found)}, indent=1) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error}") from error

@@ -1,0 +1,214 @@
+"""The edit history: the last steps that were made, oldest first, over all documents.
+
+Changes become *steps* as people edit: one step is what was typed on one line without a pause or a jump. Changes with
+one time stamp count as one, so it does not matter how an editor splits them into messages. What was undone is taken
+out. A history that does not fit the document begins anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from tabspec.edits.edit import digest_of
+from tabspec.edits.hunks import LONG, merged, swapped, touch
+from tabspec.edits.moment import Moment
+from tabspec.edits.step import Step
+from tabspec.text import Document, Edit
+
+# Between a letter and the next a practised typist takes 0.1 s, and to another place in the file 2.9 s (medians of the
+# recorded session vscode-ts-customized-tests): a pause lies in between.
+PAUSE_S = 2.0
+# Half an hour of recorded editing has about so many steps; patterns are learned from the last few.
+MOST_STEPS = 64
+# A step is mostly one line of 40 characters, before and after. The rest is room for a deleted function.
+MOST_CHARS = 32_768
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """The last step, while it can grow: when and where its last change ended, and on which line."""
+
+    time: float
+    line: int
+    offset: int
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """An immutable edit history; `EMPTY` is the first. Two with equal `steps` are equal.
+
+    ``texts`` are the documents' texts as the history knows them.
+    """
+
+    settled: tuple[Step, ...] = ()
+    moment: Moment | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+    growing: _Open | None = None
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """Its steps, the oldest first."""
+        return self._now.settled
+
+    @cached_property
+    def digest(self) -> int:
+        """128-bit digest of the steps; 0 where there are none."""
+        return digest_of(*(step.digest for step in self.steps)) if self.steps else 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, History) and self.steps == other.steps
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    @cached_property
+    def undone(self) -> tuple[Step, ...]:
+        """The accepted steps that the last changes have undone."""
+        if self.moment is None:
+            return ()
+        left = Counter(_content(step) for step in _settle(self.settled, self.growing, self.moment)[0])
+        gone = Counter(_content(step) for step in self.settled) - left
+        return tuple(step for step in self.settled if step.accepted and gone[_content(step)])
+
+    def of(self, uri: str) -> tuple[Step, ...]:
+        """The steps of one document."""
+        return tuple(step for step in self.steps if step.uri == uri)
+
+    def changed(
+        self, before: Document, edits: Sequence[Edit], after: Document, time: float, accepted: bool = False
+    ) -> History:
+        """The history after ``edits``, applied one after another to ``before``, have led to ``after``.
+
+        ``time`` is in seconds of any clock that does not run backwards. ``accepted``: the user took a suggestion.
+        """
+        if not edits:
+            return self
+        history = self.opened(before)
+        now = history.moment
+        if now is None or accepted or now.accepted or now.time != time or now.after.uri != before.uri:
+            history = history._now
+            now = Moment(before, before, (), time, accepted)
+        moment = now.then(edits, after)
+        return replace(history, moment=moment, texts={**history.texts, after.uri: after.text})
+
+    def opened(self, document: Document) -> History:
+        """The history with this text known; the steps of the document go if they led to another text."""
+        known = self.texts.get(document.uri)
+        return self if known is None or known == document.text else self.without(lambda uri: uri == document.uri)
+
+    def without(self, ignored: Callable[[str], bool]) -> History:
+        """The history without the documents that are ``ignored``."""
+        now = self._now
+        steps = tuple(step for step in now.settled if not ignored(step.uri))
+        texts = {uri: text for uri, text in now.texts.items() if not ignored(uri)}
+        return History(steps, None, texts, now.growing if steps[-1:] == now.settled[-1:] else None)
+
+    @cached_property
+    def _now(self) -> History:
+        """The history with the moment's steps among the settled ones."""
+        if self.moment is None:
+            return self
+        found, growing = _settle(self.settled, self.growing, self.moment)
+        steps = _bounded(found)
+        uris = {step.uri for step in steps} | {self.moment.after.uri}
+        texts = {uri: text for uri, text in self.texts.items() if uri in uris}
+        return History(steps, None, texts, growing if steps[-1:] == found[-1:] else None)
+
+
+EMPTY = History()
+
+
+def _settle(settled: tuple[Step, ...], growing: _Open | None, moment: Moment) -> tuple[tuple[Step, ...], _Open | None]:
+    """The steps once the moment is over, and whether the last of them can still grow."""
+    steps = moment.steps()
+    if not steps:
+        return settled, growing
+    if growing and len(steps) == 1 and _continues(growing, settled[-1], moment, steps[0]):
+        whole = merged(settled[-1], steps[0])
+        settled, steps = settled[:-1], [whole] if whole else []
+    for step in steps:
+        left = _taken_back(settled, step)
+        settled = (*settled, step) if left is None else left
+    grows = len(steps) == 1 and settled[-1:] == (steps[0],) and steps[0].typed and not moment.accepted
+    return settled, _open_after(moment) if grows else None
+
+
+def _continues(growing: _Open, last: Step, moment: Moment, step: Step) -> bool:
+    """Whether the moment goes on with the last step: on its line, with no pause but one within a word."""
+    if step.uri != last.uri or not step.typed or step.accepted:
+        return False
+    if not (touch(last, step) or step.offset in (last.offset, last.offset + len(last.new))):
+        return False
+    first = moment.ranges[0]
+    if moment.before.position(first.start).line != growing.line:
+        return False
+    if moment.time - growing.time <= PAUSE_S:
+        return True
+    text = moment.after.text
+    joined = text[first.new_start - 1 : first.new_start], text[first.new_start : first.new_start + 1]
+    return first.start == growing.offset and first.start > 0 and all(map(_is_word, joined))
+
+
+def takes_back(steps: tuple[Step, ...], step: Step) -> bool:
+    """Whether ``step``, made after ``steps``, undoes some of them."""
+    return _taken_back(steps, step) is not None
+
+
+def _content(step: Step) -> tuple[str, str, str]:
+    """What a step does, wherever it is by now."""
+    return step.uri, step.old, step.new
+
+
+def _is_word(char: str) -> bool:
+    return char.isalnum() or char == "_"
+
+
+def _open_after(moment: Moment) -> _Open | None:
+    """Where the next change has to be in order to grow the step that ends with this moment. None after a line end."""
+    hunks = moment.ranges
+    if len(hunks) != 1:
+        return None
+    (hunk,) = hunks
+    parts = moment.before.text[hunk.start : hunk.stop], moment.after.text[hunk.new_start : hunk.new_stop]
+    if any("\n" in part or "\r" in part for part in parts):
+        return None
+    return _Open(moment.time, moment.after.position(hunk.new_stop).line, hunk.new_stop)
+
+
+def _taken_back(settled: tuple[Step, ...], step: Step) -> tuple[Step, ...] | None:
+    """The steps without those that ``step`` undoes, and without itself; None if it undoes nothing.
+
+    From the last step backwards: what touches it becomes one with it, what does not changes places with it. It is an
+    undo as soon as nothing is left of it.
+    """
+    if step.chars > LONG:
+        return None
+    later: list[Step] = []
+    for at in range(len(settled) - 1, -1, -1):
+        earlier = settled[at]
+        if earlier.uri != step.uri:
+            later.append(earlier)
+        elif touch(earlier, step):
+            whole = merged(earlier, step)
+            if whole is None:
+                return (*settled[:at], *reversed(later))
+            step = whole
+        else:
+            step, moved = swapped(earlier, step)
+            later.append(moved)
+    return None
+
+
+def _bounded(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The last steps, as many as may be kept; a document with a step that is too long by itself begins anew."""
+    long = {step.uri for step in steps if step.chars > MOST_CHARS}
+    steps = tuple(step for step in steps if step.uri not in long)[-MOST_STEPS:]
+    total = sum(step.chars for step in steps)
+    first = 0
+    while total > MOST_CHARS:
+        total -= steps[first].chars
+        first += 1
+    return steps[first:]

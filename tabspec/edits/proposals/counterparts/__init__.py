@@ -1,0 +1,1 @@
+"""What was added at one place and is missing at its counterpart: one file one kind."""

@@ -1,0 +1,125 @@
+"""What stands at a place of a document: code or prose, a definition or a use, and the function around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from tabspec.syntax.languages import grammar_of
+from tabspec.syntax.tree import SyntaxTree
+from tabspec.syntax.trees import tree_of
+from tabspec.text import Document
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+# What the types of nodes that define a name end with, in the grammars of tabspec.syntax.
+_DEFINES = ("definition", "declaration", "declarator", "_spec", "_item", "variant", "alias", "specifier", "assignment")
+_PARAMETER = ("parameter", "formal", "closure_parameters", "lambda_parameters")
+# Nodes that only group names: `a, b = ...`, `*p`, `(a, b)`.
+_GROUPS = ("list", "tuple", "pattern", "pointer", "reference", "typed_", "default_")
+_FUNCTION = ("function", "method", "lambda", "closure", "arrow", "constructor", "func_literal")
+_CLASS = ("class", "struct", "interface", "enum", "trait", "impl", "object", "union")
+_NAMES = ("name", "left", "pattern", "declarator", "alias", "parameter")
+
+
+@dataclass(frozen=True)
+class Places:
+    """A document's places, by its syntax tree; without a grammar every place counts as code. ``cursor``: where the user
+    types, so that the tree costs an incremental parse for each keystroke."""
+
+    document: Document
+    cursor: int = 0
+
+    @cached_property
+    def tree(self) -> SyntaxTree | None:
+        grammar = grammar_of(self.document)
+        if grammar is None:
+            return None
+        return tree_of(grammar, self.document, self.cursor)
+
+    def is_code(self, offset: int) -> bool:
+        """Whether the character at ``offset`` is in no string, comment or prose."""
+        return self.tree is None or self.tree.kinds(offset, offset + 1) != ["opaque"]
+
+    def is_member(self, offset: int) -> bool:
+        """Whether a name is one of a value or a type: ``a.name``, ``a->name``, ``a::name``."""
+        before = self.document.text[max(offset - 2, 0) : offset]
+        return before.endswith((".", "->", "::")) and before != ".."
+
+    def is_definition(self, offset: int) -> bool:
+        """Whether the name at ``offset`` is defined there: a declaration, a parameter, the left of an assignment."""
+        if self.tree is None or self.is_member(offset):
+            return False
+        node = self.tree.leaf(offset)
+        for _ in range(4):  # names are seldom grouped deeper
+            parent = node.parent if node is not None else None
+            if node is None or parent is None:
+                return False
+            field = _field(parent, node)
+            if any(part in parent.type for part in _PARAMETER):
+                return field not in ("type", "value", "default_value", "return_type")
+            if parent.type.endswith(_DEFINES) and (field in _NAMES or _is_first(parent, node)):
+                return True
+            if not any(part in parent.type for part in _GROUPS):
+                return False
+            node = parent
+        return False
+
+    def function(self, offset: int) -> tuple[int, int] | None:
+        """The range of the innermost function around a place; None at the file's or a class's own level."""
+        for node in self._around(offset):
+            if any(part in node.type for part in _FUNCTION) and not node.type.endswith(("call", "_type", "identifier")):
+                inner = node.child_by_field_name("name") or node.child_by_field_name("declarator")
+                at = self._byte(offset)
+                if inner is not None and inner.start_byte <= at < inner.end_byte and not _in_parameters(inner, at):
+                    continue  # the function's own name belongs to what is around it
+                return self._range(node)
+            if node.end_byte - node.start_byte > 1 and any(part in node.type for part in _CLASS) and node.child_count:
+                return None
+        return None
+
+    def _around(self, offset: int) -> Iterator[Node]:
+        node = self.tree.leaf(offset) if self.tree is not None else None
+        while node is not None:
+            yield node
+            node = node.parent
+
+    def _byte(self, offset: int) -> int:
+        return (
+            offset
+            if self.document.text.isascii()
+            else len(self.document.text[:offset].encode("utf-8", "surrogatepass"))
+        )
+
+    def _range(self, node: Node) -> tuple[int, int]:
+        if self.document.text.isascii():
+            return node.start_byte, node.end_byte
+        data = self.document.text.encode("utf-8", "surrogatepass")
+        start = len(data[: node.start_byte].decode("utf-8", "ignore"))
+        return start, start + len(data[node.start_byte : node.end_byte].decode("utf-8", "ignore"))
+
+
+def _field(parent: Node, node: Node) -> str | None:
+    for index, child in enumerate(parent.children):
+        if child.id == node.id:
+            return parent.field_name_for_child(index)
+    return None
+
+
+def _is_first(parent: Node, node: Node) -> bool:
+    """In grammars without fields the first name is the one that is defined."""
+    named = parent.named_children
+    return (
+        bool(named)
+        and named[0].id == node.id
+        and not any(parent.field_name_for_child(index) for index in range(parent.child_count))
+    )
+
+
+def _in_parameters(node: Node, at: int) -> bool:
+    """Whether a declarator that holds its parameters (as C's do) has ``at`` among these."""
+    parameters = node.child_by_field_name("parameters")
+    return parameters is not None and parameters.start_byte <= at < parameters.end_byte

@@ -1,0 +1,151 @@
+"""Leftovers of a rename: the places where the old name of an identifier still stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from tabspec.edits.edit import EditSource
+from tabspec.edits.proposals.changes import Change
+from tabspec.edits.proposals.conventions import renamed_in_all, subword_change, subwords, with_subwords
+from tabspec.edits.proposals.found import Found
+from tabspec.edits.proposals.places import Places
+from tabspec.edits.proposals.tokens import is_identifier, occurrences, tokens
+from tabspec.text import Document, Edit
+
+# More places than this are a search-and-replace, which editors have a command for.
+MOST_PLACES = 200
+
+
+@dataclass(frozen=True)
+class Rename:
+    """A name, its new one, and the changes that show it, oldest first."""
+
+    old: str
+    new: str
+    shown: tuple[Change, ...]
+
+
+def renames(changes: Sequence[Change]) -> tuple[Rename, ...]:
+    """The renames that steps show, the latest first. A name that became two others, or back again, is none."""
+    became: dict[str, Rename] = {}
+    unclear: set[str] = set()
+    for change in changes:
+        if not (change.is_word and change.alone and is_identifier(change.old[0]) and is_identifier(change.new[0])):
+            continue
+        old, new = change.old[0], change.new[0]
+        if occurrences(change.step.new, old) or occurrences(change.step.old, new):
+            continue  # both names are in use: one took the other's place here
+        for first in [each for each in became.values() if each.new == old]:
+            became[first.old] = replace(first, new=new)  # renamed once more: the first name goes to the last one
+        known = became.get(old)
+        if known is not None and known.new != new:
+            unclear.add(old)
+        shown = (*known.shown, change) if known is not None else (change,)
+        became.pop(old, None)
+        became[old] = Rename(old, new, shown)
+    names = {each.new for each in became.values()}
+    clear = [each for each in became.values() if each.old not in unclear | names and each.old != each.new]
+    return tuple(reversed(clear))
+
+
+def leftovers(rename: Rename, document: Document, places: Places, done: frozenset[str]) -> Iterator[Found]:
+    """Where the old name is still used in its scope. ``done`` are lines that the user has just written."""
+    text = document.text
+    scope, kind = _scope(rename, document, places)
+    if scope is None or kind.startswith("used"):
+        return  # used only: another name was meant here, which says little of other places
+    pairs = {rename.old: rename.new}
+    if kind != "local":
+        pairs |= renamed_in_all(rename.old, rename.new)
+    for old, new in pairs.items():
+        ways = [at for at in occurrences(text, old) if scope[0] <= at < scope[1]][:MOST_PLACES]
+        places_of_name = [at for at in ways if _line(document, at) not in done and _to_be_changed(rename, places, at)]
+        defined = old == rename.old and any(places.is_definition(at) for at in places_of_name)
+        if defined and kind in ("local", "defined"):
+            kind = "shadowed"  # still defined elsewhere in its scope: what is left may mean that other definition
+        for at in places_of_name:
+            if kind == "local" and (places.is_member(at) or _is_keyword(text, at, old)):
+                continue
+            bucket = kind if old == rename.old else "convention"
+            yield Found(document, Edit(at, len(old), new), EditSource.RENAME, bucket)
+
+
+def is_of_definition(rename: Rename, document: Document, places: Places) -> bool:
+    """Whether a definition was renamed: then its scope says where the name is left over, and no likeness does."""
+    return not _scope(rename, document, places)[1].startswith("used")
+
+
+def _scope(rename: Rename, document: Document, places: Places) -> tuple[tuple[int, int] | None, str]:
+    """Where the old name may be left over, and how sure one can be of it."""
+    text = document.text
+    whole = (0, len(text))
+    last = rename.shown[-1]
+    at = _now(last, rename, document)
+    count = len({change.step.digest for change in rename.shown})
+    if at is None:
+        return whole, f"used-{min(count, 3)}"
+    if not places.is_code(at):
+        return None, ""
+    if places.is_definition(at):
+        function = places.function(at)
+        return (function, "local") if function else (whole, "defined")
+    return whole, f"used-{min(count, 3)}"
+
+
+def _now(change: Change, rename: Rename, document: Document) -> int | None:
+    """Where the new name stands in the document now, if the step's lines are still there."""
+    lines = change.step.new
+    if change.step.uri != document.uri or not lines.strip():
+        return None
+    body = lines.rstrip("\r\n")
+    starts = [at for at in _all(document.text, body) if at == 0 or document.text[at - 1] in "\r\n"]
+    if not starts:
+        return None
+    start = min(starts, key=lambda at: abs(at - change.step.offset))
+    inside = [token.start for token in tokens(body) if token.text == rename.new]
+    return start + inside[0] if inside else None
+
+
+def _all(text: str, part: str) -> Iterator[int]:
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + max(len(part), 1))
+
+
+def _to_be_changed(rename: Rename, places: Places, at: int) -> bool:
+    """Whether the place is code like the one that was changed: strings and comments only if the history went there."""
+    member = {change.left[-1:] in ((".",), (">",), (":",)) for change in rename.shown}
+    if member == {True} and not places.is_member(at) and not places.is_definition(at):
+        return False
+    return places.is_code(at)
+
+
+def _is_keyword(text: str, at: int, name: str) -> bool:
+    """Whether a name is an argument's keyword or an object's key: ``name=...`` in a call, ``name: ...``."""
+    before = text[:at].rstrip()[-1:]
+    after = text[at + len(name) : at + len(name) + 2].lstrip()
+    return before in ("(", ",") and after[:1] == "=" and after[:2] != "=="
+
+
+def _line(document: Document, at: int) -> str:
+    return document.line(document.position(at).line)
+
+
+def inside_names(found: Sequence[Rename], document: Document, places: Places, done: frozenset[str]) -> Iterator[Found]:
+    """The same change of subwords inside other identifiers, where two different names show it."""
+    seen: dict[tuple[tuple[str, ...], tuple[str, ...]], set[str]] = {}
+    for rename in found:
+        change = subword_change(rename.old, rename.new)
+        if change is not None:
+            seen.setdefault(change, set()).add(rename.old)
+    for (old, new), names in seen.items():
+        if len(names) < 2:
+            continue
+        for token in tokens(document.text) if old[0] in document.text.lower() else ():
+            if not is_identifier(token.text) or token.text in names or not set(old) <= set(subwords(token.text)):
+                continue
+            name = with_subwords(token.text, old, new)
+            if name and _line(document, token.start) not in done and places.is_code(token.start):
+                yield Found(document, Edit(token.start, len(token.text), name), EditSource.RENAME, "inside")

@@ -1,0 +1,1 @@
+"""How good next edits are: on cases of public suites, and on the histories of projects."""

@@ -1,0 +1,154 @@
+"""Next-edit cases of public suites: reading them, and what the product offers for each.
+
+The format is that of `../shared/next-edit/README.md`: one JSON object a line.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tabspec.config import EngineConfig, Policy
+from tabspec.context import EditContext
+from tabspec.edits.history import EMPTY, History
+from tabspec.edits.proposals.propose import propose
+from tabspec.edits.step import Step
+from tabspec.engine.engine import CompletionEngine
+from tabspec.errors import InputError
+from tabspec.models.protocol import Model
+from tabspec.suggestion import Suggestion
+from tabspec.text import Document, Position, PositionEncoding, difference
+
+# Of the whole texts that a case gives, one a keystroke: about what a practised typist takes from one to the next.
+KEYSTROKE_S = 0.2
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case: the document now, the cursor, where an inserting model is asked, and the steps before."""
+
+    id: str
+    document: Document
+    offset: int
+    insert: int
+    steps: tuple[Step, ...]
+    touched: bool  # whether there is a history at all
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What is offered for a case: the text after it (None: nothing), its source, and how long it took (s)."""
+
+    id: str
+    text: str | None
+    seconds: float
+    source: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        """As `score.py` reads it; ``source`` is for the reader."""
+        return {"id": self.id, "text": self.text, "ms": round(self.seconds * 1e3, 3), "source": self.source}
+
+
+def read_cases(path: Path) -> list[Case]:
+    """The cases of a file. Raises `InputError` that names the line which is none."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+    cases = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            cases.append(_case(json.loads(line)))
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            raise InputError(f"{path}:{number}: not a next-edit case: {error!r}") from error
+    if not cases:
+        raise InputError(f"{path}: holds no cases")
+    return cases
+
+
+def _case(data: Mapping[str, Any]) -> Case:
+    document = Document(_uri(data["path"]), data["text"], _language(data["language"]))
+    offset = _offset(document, data["cursor"])
+    insert = _offset(document, data.get("insert_cursor") or data["cursor"])
+    if data.get("edits") is not None:
+        steps = _typed(data["edits"]).steps
+    else:
+        steps = tuple(_shown(each, document) for each in data.get("history") or ())
+    return Case(data["id"], document, offset, insert, steps, bool(steps))
+
+
+def _uri(path: str) -> str:
+    return "file:///" + path.replace("\\", "/")
+
+
+def _language(name: str) -> str:
+    return {"ts": "typescript", "js": "javascript", "h": "cpp", "ipynb": "python"}.get(name, name)
+
+
+def _offset(document: Document, place: list[int]) -> int:
+    return document.offset(Position(place[0], place[1]), PositionEncoding.UTF16)
+
+
+def _shown(change: Mapping[str, str], document: Document) -> Step:
+    """A change that is given by its old and new lines: a step of the document where it stands there, else of another
+    one (the suites show parts of files)."""
+    old, new = (text + "\n" if text else "" for text in (change["old"], change["new"]))
+    uri = _uri(change["path"])
+    at = document.text.find(new) if new else -1
+    if at > 0 and document.text[at - 1] != "\n":
+        at = -1
+    if uri != document.uri or at < 0:
+        return Step(uri + "#elsewhere", 0, 0, old, new)
+    return Step(uri, document.position(at).line, at, old, new)
+
+
+def _typed(edits: list[Mapping[str, str]]) -> History:
+    """The history that whole texts before and after each change give."""
+    history = EMPTY
+    for number, each in enumerate(edits):
+        before = Document(_uri(each["path"]), each["before"])
+        change = difference(each["before"], each["after"])
+        if change is not None:
+            history = history.changed(before, [change], before.edited(change), number * KEYSTROKE_S)
+    return history
+
+
+async def offers(cases: list[Case], model: Model | None) -> list[Offer]:
+    """What is offered for each case: by pattern, or else by the model at the cursor."""
+    engine = CompletionEngine(model, EngineConfig(policy=Policy.NONE)) if model is not None else None
+    try:
+        return [await _offer(case, engine) for case in cases]
+    finally:
+        if engine is not None:
+            await engine.close()
+
+
+async def _offer(case: Case, engine: CompletionEngine | None) -> Offer:
+    began = time.perf_counter()
+    chain = propose(case.document, case.offset, case.steps)
+    if chain:
+        text = chain[0].apply(case.document).text
+        return Offer(case.id, text, time.perf_counter() - began, f"{chain[0].source.value} {chain[0].probability:.2f}")
+    suggestion = await _completion(case, engine) if engine is not None else None
+    taken = time.perf_counter() - began
+    if suggestion is None:
+        return Offer(case.id, None, taken)
+    context = EditContext(case.document, case.insert)
+    text = context.after_accept(suggestion).document.text
+    return Offer(case.id, text, taken, f"completion {suggestion.probability or 0.0:.2f}")
+
+
+async def _completion(case: Case, engine: CompletionEngine) -> Suggestion | None:
+    return (await engine.complete(EditContext(case.document, case.insert))).suggestion
+
+
+def sources(found: list[Offer]) -> Iterator[str]:
+    """A line for each case, for the reader."""
+    for offer in found:
+        yield f"{offer.id}: {offer.source or 'nothing'}"
