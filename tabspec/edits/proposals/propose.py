@@ -35,12 +35,12 @@ def propose(
 
     ``cursor`` is a code-point offset in ``document``; ``others`` are the other open documents, the one used last first.
     """
-    found = [each for one in (document, *others) for each in found_in(one, steps)]
+    found = [*found_in(document, steps, cursor), *(each for other in others for each in found_in(other, steps))]
     return as_chain(found, (document.uri, document.position(cursor).line), least)
 
 
-def found_in(document: Document, steps: Sequence[Step]) -> Iterator[Found]:
-    """What the rules find in one document."""
+def found_in(document: Document, steps: Sequence[Step], cursor: int = 0) -> Iterator[Found]:
+    """What the rules find in one document. ``cursor`` (code points): where the user types, if in this one."""
     steps = [step for step in steps if step.typed][-LAST_STEPS:]
     if not steps or len(document.text) > MOST_CHARS:
         return
