@@ -8,6 +8,9 @@ OUT := build
 TOOLS := .tools
 NODE := $(TOOLS)/node
 
+# Tests start Python some hundred times: without compiled modules each start takes several times as long.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Two processes; tests/conftest.py has which tests are run by the same one, and in which order.
 TWO_AT_A_TIME := -n 2 --dist loadscope --no-loadscope-reorder
 
@@ -34,7 +37,8 @@ test: dev  ## all tests but the nightly ones, with real editors
 	@scripts/beside.sh $(OUT)/tools.log $(MAKE) --silent --jobs 2 tools -- $(PYTHON) -m pytest $(TWO_AT_A_TIME)
 
 test-fast: dev  ## the fast tests: about a minute on two cores
-	$(PYTHON) -m pytest $(TWO_AT_A_TIME) -m "not slow and not editors and not nightly" -x -q
+	TABSPEC_TEST_EXAMPLES_DIVISOR=5 $(PYTHON) -m pytest $(TWO_AT_A_TIME) \
+		-m "not slow and not editors and not nightly" -x -q
 
 nightly: dev  ## what takes long: whole sessions by equation, all seeds, planted bugs, a tenth of the soak
 	$(PYTHON) -m pytest $(TWO_AT_A_TIME) -m nightly

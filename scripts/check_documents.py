@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import settings_table
 from make_results import page as benchmarks_page
 from make_results import readme, unused_files
 
@@ -48,14 +49,6 @@ def walk(command: click.Command, name: str) -> Iterator[tuple[str, click.Command
             found = command.get_command(context, child)
             assert found is not None
             yield from walk(found, f"{name} {child}")
-
-
-def settings_page() -> str:
-    """docs/reference/settings.md, as the language server prints it."""
-    printed = subprocess.run(
-        [sys.executable, "-m", "tabspec_lsp.settings_table"], capture_output=True, text=True, check=True
-    )
-    return printed.stdout
 
 
 def decisions_page() -> str:
@@ -148,7 +141,7 @@ def main() -> int:
     faults += [
         f"docs/benchmarks/data/{name} is in no section of docs/benchmarks/sections.toml" for name in unused_files()
     ]
-    made = {"docs/reference/commands.md": commands_page(), "docs/reference/settings.md": settings_page()}
+    made = {"docs/reference/commands.md": commands_page(), "docs/reference/settings.md": settings_table.table()}
     made |= {"docs/decisions/README.md": decisions_page()}
     made |= {"docs/benchmarks/README.md": benchmarks_page(), "README.md": readme()}
     for path, page in made.items():

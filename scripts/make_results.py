@@ -26,7 +26,9 @@ from typing import Any
 
 from tabspec.replay.report import words
 from tabspec.replay.report.grouping import groups, leading
-from tabspec.replay.results.result import ReplayResult, Run, dumps, loads, ratio
+from tabspec.replay.results.figures import ratio
+from tabspec.replay.results.result import ReplayResult, Run
+from tabspec.replay.results.result_file import dumps, loads
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "benchmarks"

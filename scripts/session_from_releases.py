@@ -18,7 +18,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from tabspec.replay.importing.git import import_git
+from tabspec.lab.converters.git import import_git
 from tabspec.replay.sessions.session_file import write_session
 
 SEED = 1

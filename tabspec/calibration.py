@@ -1,6 +1,6 @@
 """From a suggestion's log-probability to the probability that it is right.
 
-A logistic curve that `tabspec evaluate` fits on held-out code (tabspec.train.evaluation.calibration):
+A logistic curve that `tabspec evaluate` fits on held-out code (tabspec.lab.evaluation.calibration):
 
     p(right) = 1 / (1 + exp(-(bias + total * L + mean * L / n + length * log(n))))
 

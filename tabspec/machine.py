@@ -1,4 +1,4 @@
-"""What results say about where they come from."""
+"""Where a result was measured: commit, processor, Python."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tabspec.system import processes
 
 
 def git_commit() -> str:
-    """The commit of tabspec's own checkout, with "+" if it has changes; the version where it is no checkout."""
+    """The commit of tabspec's own checkout, with "+" if it has changes; the version if it is not a checkout."""
     folder = Path(tabspec.__file__).resolve().parent.parent
     if not (folder / ".git").exists():
         return tabspec.__version__
@@ -23,7 +23,7 @@ def git_commit() -> str:
             capture_output=True,
             text=True,
             check=True,
-            timeout=10,  # a git that hangs (network file system) must not hold up a replay
+            timeout=10,  # git may hang on a network file system, which must not block a replay
         )
     except (OSError, subprocess.SubprocessError):
         return tabspec.__version__

@@ -12,8 +12,10 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.examples import examples
+
 # No deadlines: a property is not wrong because another process had the processor.
-settings.register_profile("tabspec", deadline=None)
+settings.register_profile("tabspec", deadline=None, max_examples=examples(100))  # 100 is Hypothesis' own number
 settings.load_profile("tabspec")
 
 TESTS = Path(__file__).parent

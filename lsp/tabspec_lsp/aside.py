@@ -1,4 +1,4 @@
-"""Blocking calls beside the event loop."""
+"""Blocking calls in threads, outside of the event loop."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ T = TypeVar("T")
 
 
 async def in_thread(function: Callable[..., T], *arguments: object) -> T:
-    """What ``function`` returns, called in a thread of its own.
+    """Call ``function`` in a new thread and return its result, or raise its error.
 
-    Unlike `asyncio.to_thread`'s, the thread does not keep the process from ending: a read from a network drive that is
-    gone may never return.
+    Unlike a thread of `asyncio.to_thread`, it does not keep the process from ending. A read from a lost network drive
+    may never return.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()

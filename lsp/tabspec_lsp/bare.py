@@ -1,4 +1,4 @@
-"""A bare pygls server that offers nothing: what `tabspec bench lsp` compares the real one with."""
+"""A minimal pygls server that returns no suggestions. `tabspec bench lsp` compares the real server with it."""
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer

@@ -26,7 +26,7 @@ _LEVELS = ("error", "warning", "info", "debug")
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "tabspec-lsp") -> None:
-    """Run the server and exit with its code."""
+    """Run the server, and exit with its exit code."""
     processes.guard()
     options = parser(prog).parse_args(arguments)
     stdout = take_stdout()
@@ -35,33 +35,33 @@ def main(arguments: Sequence[str] | None = None, prog: str = "tabspec-lsp") -> N
 
 
 def parser(prog: str = "tabspec-lsp") -> argparse.ArgumentParser:
-    """The command line."""
+    """The parser of the command line."""
     new = argparse.ArgumentParser(
         prog=prog,
-        formatter_class=partial(argparse.HelpFormatter, width=100),  # the same everywhere: it is in the documentation
+        formatter_class=partial(argparse.HelpFormatter, width=100),  # as wide as in docs/reference/commands.md
         description="The language server of tabspec: inline completions, the next one ready before Tab is pressed.",
     )
     how = new.add_mutually_exclusive_group()
-    how.add_argument("--stdio", action="store_true", help="talk over standard input and output (the default)")
+    how.add_argument("--stdio", action="store_true", help="use standard input and output (the default)")
     how.add_argument("--tcp", type=int, metavar="PORT", help="wait for one client on this port of 127.0.0.1 (0: any)")
     new.add_argument(
         "--model",
         default="",
         metavar="MODEL",
         help="a folder, a name on the Hugging Face Hub, or a server's http://HOST:PORT; scripted:FILE.json answers "
-        "from a script (the bundled one)",
+        "from a script (default: the bundled model)",
     )
     new.add_argument("--record", type=Path, metavar="DIR", help="record editing sessions into this folder")
     new.add_argument("--log-file", type=Path, metavar="FILE", help="log to this file instead of standard error")
-    new.add_argument("--log-level", choices=_LEVELS, default="warning", help="how much is logged (warning)")
+    new.add_argument("--log-level", choices=_LEVELS, default="warning", help="lowest level that is logged (warning)")
     new.add_argument("--version", action="version", version=f"tabspec-lsp {__version__}")
     return new
 
 
 async def _run(options: argparse.Namespace, stdout: int) -> int:
-    """Serve one client; the exit code."""
+    """Serve one client and return the exit code."""
     settings, problems = Options().updated({"model": options.model})
-    assert not problems, "any string names a model, if only one that does not exist"
+    assert not problems, "any string is a valid model name"
     recorder = _recorder(options.record)
     if options.tcp is None:
         return await TabspecServer(settings, recorder).serve(*await stdio(stdout))
@@ -73,7 +73,7 @@ async def _run(options: argparse.Namespace, stdout: int) -> int:
 
 
 async def _first_connection(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
-    """Wait for one client, on this machine only. None if the port cannot be used (and says so)."""
+    """Wait for a client on this machine. Prints an error and returns None if the port cannot be used."""
     connected = asyncio.get_running_loop().create_future()
 
     def first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -115,7 +115,7 @@ def _log_to(file: Path | None, level: str) -> None:
             raise SystemExit(2) from None
     handler.setFormatter(QuotelessFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler], level=level.upper())
-    for name in ("httpx", "httpcore"):  # they log a server's own words, and what is sent
+    for name in ("httpx", "httpcore"):  # they log what servers answer, and what is sent
         logging.getLogger(name).setLevel(logging.WARNING)
     if level != "debug":
         # pygls logs whole messages, and with them the user's text.

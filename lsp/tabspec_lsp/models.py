@@ -1,4 +1,4 @@
-"""The model behind the server: loaded in the background, replaced when the setting changes."""
+"""The server's model: loaded in the background, and replaced when the setting changes."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ log = logging.getLogger(__name__)
 
 
 class ModelState(StrEnum):
-    """Where the model is; the values are part of `tabspec/status`."""
+    """State of the model. The values are part of `tabspec/status`."""
 
-    NONE = "none"  # not asked for yet
+    NONE = "none"  # no model is set
     LOADING = "loading"
     READY = "ready"
-    UNUSABLE = "unusable"  # `ModelHost.detail` says why
+    UNUSABLE = "unusable"  # `ModelHost.detail` has the reason
 
 
 Report = Callable[[ModelState, str, float | None], None]
-"""Told of a model's state, also after it was opened: what it is at in a few words, and percent where that is known."""
+"""Receives the state of a model, also after it was opened: state, a short description, and percent if known."""
 
 Open = Callable[[str, Report, DaemonMode], Awaitable[Model]]
-"""Opens the model of a specification, in the daemon if it is to be. Raises `TabspecError` where that cannot be done."""
+"""Opens the model of a specification, in the daemon if the mode allows it. Raises `TabspecError` if that fails."""
 
 
 class ModelHost:
     """Holds at most one model.
 
-    ``changed`` is called whenever the state or what loading says has changed; ``released`` is awaited before a
-    model is closed, so that nothing uses it any more.
+    ``changed`` is called when the state or the progress of loading has changed. ``released`` is awaited before a model
+    is closed, and returns when nothing uses it any more.
     """
 
     def __init__(self, open_model: Open, changed: Callable[[], None], released: Callable[[], Awaitable[None]]) -> None:
@@ -50,11 +50,11 @@ class ModelHost:
         self._open, self._changed, self._released = open_model, changed, released
         self._settled = asyncio.Event()
         self._loading: asyncio.Task[None] | None = None
-        self._ending: asyncio.Task[None] | None = None  # the models before
-        self._number = 0  # of the model that was opened last
+        self._ending: asyncio.Task[None] | None = None  # closes earlier models
+        self._number = 0  # counts opened models
 
     def load(self, spec: str, daemon: DaemonMode = DaemonMode.AUTO) -> None:
-        """Make this the model, in place of the one before. Returns at once; `settled` tells when it is there."""
+        """Replace the model. Returns at once; `settled` waits until the new one is loaded."""
         if (spec, daemon) == (self.spec, self._daemon):
             return
         model, self.model = self.model, None
@@ -64,7 +64,7 @@ class ModelHost:
         self._loading = asyncio.create_task(self._load(spec, self._ending))
 
     async def settled(self, patience: float) -> bool:
-        """Wait until loading has come to an end, at most ``patience`` seconds. Whether the model can be used."""
+        """Wait until loading has ended, at most ``patience`` seconds. Returns whether the model can be used."""
         if not self._settled.is_set() and patience > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience):
@@ -78,8 +78,7 @@ class ModelHost:
         await self._end(self._ending, self._stop_loading(), model)
 
     def _stop_loading(self) -> asyncio.Task[None] | None:
-        """Cancel loading: at once, since otherwise it may come to its end first and leave a model here; and only once,
-        since it closes its model then."""
+        """Cancel loading: now, before it can set a model, and once, because then it closes its own model."""
         loading, self._loading = self._loading, None
         if loading is not None:
             loading.cancel()
@@ -88,8 +87,10 @@ class ModelHost:
     async def _end(
         self, ending: asyncio.Task[None] | None, loading: asyncio.Task[None] | None, model: Model | None
     ) -> None:
-        """Close ``model``, after what is loading or ending. Never cancelled: a model that is left while it is being
-        closed would keep its process."""
+        """Close ``model``, after the tasks ``ending`` and ``loading``.
+
+        Must not be cancelled: a model that is not closed to the end keeps its process.
+        """
         if loading is not None:
             await asyncio.wait([loading])
         if ending is not None:
@@ -112,7 +113,7 @@ class ModelHost:
             self._become(ModelState.READY, self.model.info.detail or self.model.info.name)
 
     def _report(self, number: int, state: ModelState, detail: str, percent: float | None = None) -> None:
-        # Not of a model that has been replaced; and whether one that is being opened can be used, `_load` says.
+        # Reports of replaced models are ignored. `_load` decides whether a model that is being opened can be used.
         if number == self._number and (self.model is not None or state is ModelState.LOADING):
             self._become(state, detail, percent)
 
@@ -126,11 +127,14 @@ class ModelHost:
 
 
 async def open_model(spec: str, report: Report, daemon: DaemonMode = DaemonMode.AUTO) -> Model:
-    """The model of a ``--model`` specification: a script (``scripted:FILE``), a server's (``http://…``), or what
-    `tabspec.models.load` knows otherwise: the daemon's, or in a process of its own."""
+    """Open the model of a ``--model`` specification.
+
+    It is a script (``scripted:FILE``), a server (``http://…``), or a model that `tabspec.models.load` can load: that of
+    the daemon, or one in a process of its own.
+    """
     if spec.startswith(("http://", "https://")):
         return await _open_server(spec)
-    # Not at the top: `initialize` is answered without them.
+    # Imported here so that `initialize` is answered without them.
     from tabspec.models.daemon.shared import SharedModel
     from tabspec.models.process.worker import WorkerState
     from tabspec.models.scripted.file import SCHEME, read_script
@@ -152,14 +156,14 @@ async def open_model(spec: str, report: Report, daemon: DaemonMode = DaemonMode.
     model = SharedModel(spec or None, mode=daemon, on_progress=progress)
     try:
         await model.start()
-    except BaseException:  # also if another model is wanted by now
+    except BaseException:  # also if it is cancelled because the setting has changed
         await model.close()
         raise
     return model
 
 
 async def _open_server(url: str) -> Model:
-    """A server that is not there yet is no fault: it is asked again with each request."""
+    """Connect to a server. If it is not running yet, each request tries again."""
     from tabspec.models.http import HttpModel  # imports httpx
 
     model = HttpModel(url)

@@ -1,6 +1,6 @@
-"""What a client can set: the engine's settings and the server's own, under one roof.
+"""The settings of a client: the engine's and the server's.
 
-A wrong value is reported and the default used: an editor must not lose its completions to a typing error.
+A wrong value is reported, and the default is used, so that a typing error does not turn suggestions off.
 """
 
 from __future__ import annotations
@@ -16,42 +16,42 @@ from tabspec.errors import ConfigError
 
 
 class CompletionMode(StrEnum):
-    """Whether suggestions are offered in the completion menu, too."""
+    """Whether suggestions also appear in the completion menu."""
 
-    AUTO = "auto"  # to clients that cannot show them inline
+    AUTO = "auto"  # for clients without inline completion
     ALWAYS = "always"
     NEVER = "never"
 
 
 class ShownMode(StrEnum):
-    """When a suggestion counts as shown, which is when the next ones are asked for."""
+    """When a suggestion counts as shown. Speculation starts then."""
 
-    AUTO = "auto"  # when it is returned, until the client has sent its first textDocument/didShowCompletion
+    AUTO = "auto"  # when it is returned; after the client's first textDocument/didShowCompletion, as `told`
     RETURNED = "returned"
-    TOLD = "told"  # only by textDocument/didShowCompletion
+    TOLD = "told"  # when textDocument/didShowCompletion reports it
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
     """Settings of the language server itself."""
 
-    enabled: bool = setting(True, "Whether anything is suggested.")
-    model: str = setting("", "The model, as for `--model`; empty: the one that comes with tabspec.")
+    enabled: bool = setting(True, "Whether there are suggestions.")
+    model: str = setting("", "The model, as for `--model`; empty: the bundled one.")
     daemon: DaemonMode = setting(
         DaemonMode.AUTO,
-        "One model for all editors: the daemon's where `tabspec daemon` runs (`auto`), and it is started where it does "
-        "not (`start`); `off`: a process of this editor's own.",
+        "Whether to use the daemon's model, which all editors share: `auto` if `tabspec daemon` runs, `start` always "
+        "(it is started if needed), `off` never.",
     )
-    # Loading the bundled model takes about as long; people give up on a completion sooner than they would on a page.
-    patience: float = setting(2.0, "Seconds that a request waits for a model that is still loading.", 0.0, 60.0)
+    # The bundled model takes about as long to load.
+    patience: float = setting(2.0, "Seconds that a request waits for a loading model.", 0.0, 60.0)
     completion: CompletionMode = setting(
         CompletionMode.AUTO,
-        "Offer suggestions in the completion menu: `auto` where the editor has no inline ones. Read at start only.",
+        "Whether the completion menu has suggestions: `auto` in editors without inline completion. Read at start only.",
     )
     shown: ShownMode = setting(
         ShownMode.AUTO,
-        "When a suggestion counts as shown: when `returned`, or when `told` by `textDocument/didShowCompletion`; "
-        "`auto`: returned, until the client tells for the first time.",
+        "When a suggestion counts as shown: `returned` with the response, `told` by `textDocument/didShowCompletion`, "
+        "`auto` with the response until the client sends its first such notification.",
     )
     status_notifications: bool = setting(False, "Send `tabspec/statusChanged` (for status lines).")
 
@@ -68,10 +68,10 @@ class Options:
     server: ServerOptions = field(default_factory=ServerOptions)
 
     def updated(self, values: object) -> tuple[Options, list[str]]:
-        """A copy with ``values`` set (an object; ``null`` is none), and a line for each value that cannot be used.
+        """A copy with ``values`` (an object, or None), and a line for each value that cannot be used.
 
-        Names may be written in camelCase, too. They may stand in a section "tabspec", as clients send whole
-        configurations. Names that are not known are left out: `unknown_names` lists them.
+        Names may be in camelCase. They may be in a section "tabspec", because clients send whole configurations. A null
+        sets the default. Unknown names are left out; `unknown_names` lists them.
         """
         if values is not None and not isinstance(values, Mapping):
             return self, [f"the settings must be an object, not {type(values).__name__}"]
@@ -93,21 +93,21 @@ class Options:
 
 
 USER_ONLY = frozenset({"model"})
-"""Settings that only the user's own channels may set: the command line and the initialization options.
+"""Settings that only the command line and the initialization options may set.
 
-``workspace/configuration`` and ``workspace/didChangeConfiguration`` do not report whether a value is the user's or the
-opened folder's, and these settings choose where text and key go.
+They decide where text and key are sent. Values of ``workspace/configuration`` and ``workspace/didChangeConfiguration``
+may come from the opened folder instead of the user.
 """
 
 
 def without_user_only(values: object) -> tuple[object, dict[str, Any]]:
-    """``values`` without the settings of `USER_ONLY`, and those settings by name (``null`` is none)."""
+    """``values`` without the settings of `USER_ONLY`, and those settings by name, except nulls."""
     section = _section(values)
     only = {snake_case(str(name)): value for name, value in section.items() if snake_case(str(name)) in USER_ONLY}
     if not only:
         return values, {}
     rest = {name: value for name, value in section.items() if snake_case(str(name)) not in USER_ONLY}
-    # In a section of its own again: what is left may hold another one.
+    # In a section again, because the rest may contain another section of that name.
     return {"tabspec": rest}, {name: value for name, value in only.items() if value is not None}
 
 
@@ -117,7 +117,7 @@ def all_fields() -> list[Field[Any]]:
 
 
 def unknown_names(values: object) -> list[str]:
-    """The names in ``values`` that are those of no setting."""
+    """The names in ``values`` that are not settings."""
     known = {item.name for item in all_fields()}
     return [str(name) for name in _section(values) if snake_case(str(name)) not in known]
 

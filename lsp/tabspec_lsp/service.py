@@ -1,12 +1,10 @@
-"""What the server does, without the protocol: documents, engine, offers, and what was heard of them.
+"""The server without the protocol: open documents, requests for suggestions, and what becomes of suggestions.
 
-All of it runs on one event loop. Only `CompletionService.complete` and `close` wait for anything.
+It runs on one event loop. Only `CompletionService.complete` and `close` wait.
 """
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,48 +13,44 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tabspec.context import EditContext
 from tabspec.engine.neighbours import Neighbours
-from tabspec.engine.stats import EngineStats
 from tabspec.errors import PositionError
-from tabspec.models.protocol import slots_of
 from tabspec.suggestion import Answer, Reason, Source
 from tabspec.text import Document, Edit, Position, PositionEncoding
-from tabspec_lsp.models import ModelHost, ModelState, Open
+from tabspec_lsp.engine_host import EngineHost
+from tabspec_lsp.models import ModelHost, Open
 from tabspec_lsp.options import Options, ShownMode
 from tabspec_lsp.state.documents import Change, Changed, Documents, TextRange
 from tabspec_lsp.state.imports import Imports
 from tabspec_lsp.state.offers import Heard, Offer, Offers, Outcome
 from tabspec_lsp.state.status import Tabs, status
+from tabspec_lsp.state.timers import Timers
 
 if TYPE_CHECKING:
-    from tabspec.engine.engine import CompletionEngine
     from tabspec_lsp.state.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
-# A request follows each change that the user makes, Neovim's 200 ms later. If none does, nobody is
-# waiting for suggestions any more, and what cannot be reached from the new text is stopped.
+# Editors send a request after each change; Neovim sends it 200 ms later. If no request has come by then, none is
+# expected, and generations that the new text makes useless are cancelled.
 GRACE_S = 0.5
 
 
-_SERVERS = ("http://", "https://")  # tabspec.models.address; not imported here, for a quick start
-
-
 class Listener(Protocol):
-    """What the service tells the client."""
+    """Receives what the client should know."""
 
     def model_changed(self, host: ModelHost) -> None:
-        """The model's state, or how far loading it has come."""
+        """The model's state has changed, or its loading has made progress."""
 
     def status_changed(self) -> None:
-        """`CompletionService.status` would say something new."""
+        """`CompletionService.status` returns something new."""
 
     def troubled(self, detail: str) -> None:
-        """The model cannot answer; ``detail`` is a line that says why. Called once for each trouble."""
+        """The model has started to fail; ``detail`` is a line for the user. Not called again until it has worked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """The answer to one request: what to offer, and where. ``selected``: the menu's completion that it goes behind."""
+    """The answer to one request. ``selected``: the edit of the menu item that the suggestions continue, if any."""
 
     context: EditContext
     offers: tuple[Offer, ...]
@@ -65,8 +59,10 @@ class Offered:
 
 
 class CompletionService:
-    """The server's heart. ``ignored`` tells which URIs are left alone, ``folders`` are the workspace's. To be made
-    inside the running loop."""
+    """Documents, engine and suggestions of one client. Must be created inside the running loop.
+
+    ``ignored`` returns whether a document (a URI) must not be used, ``folders`` the workspace folders.
+    """
 
     def __init__(
         self,
@@ -81,27 +77,17 @@ class CompletionService:
         self.neighbours = Neighbours(self.options.engine.related_chars)
         self._imports = Imports(self.neighbours, self.documents, folders, ignored)
         self.offers = Offers()
-        self.host = ModelHost(open_model, self._model_changed, self._released)
-        self.stats = EngineStats()
+        self.host = EngineHost(open_model, self.neighbours, self._model_changed, listener.troubled)
         self.tabs = Tabs()
-        self._trouble = ""  # why the model failed last, until it answers again
-        self.tells_shown = False
+        self.reports_shown = False  # whether the client sends textDocument/didShowCompletion
         self._listener, self._ignored, self._recorder = listener, ignored, recorder
-        self._engine: CompletionEngine | None = None
-        self._grace: dict[str, asyncio.TimerHandle] = {}
-        self._closing: set[asyncio.Task[None]] = set()
+        self._grace = Timers(GRACE_S)
         self._left_alone: set[str] = set()  # open documents that are ignored
-        self._limits: set[asyncio.Timeout] = set()  # of the requests that the engine is answering
-        self._rests: EditContext | None = None  # where the cursor came to rest, until there is an engine
-
-    @property
-    def encoding(self) -> PositionEncoding:
-        return self.documents.encoding
 
     # --- settings and model ---------------------------------------------------------------------------------------
 
     def configure(self, options: Options) -> None:
-        """Use these settings from now on; a new model is loaded in the background."""
+        """Use these settings from now on. A new model is loaded in the background."""
         before, self.options = self.options, options
         self.neighbours.chars = options.engine.related_chars
         if options.engine.related_chars and not before.engine.related_chars:
@@ -109,57 +95,16 @@ class CompletionService:
                 if document := self.documents.get(uri):
                     self._neighbour(document)
                     self._imports.opened(document)
-        if (before.engine, before.server.enabled) != (options.engine, options.server.enabled):
-            self._new_engine()
-        self.host.load(options.server.model, options.server.daemon)
+        self.host.configure(options)
 
     def _model_changed(self) -> None:
-        if self._usable and self._engine is None:
-            self._new_engine()
-        elif not self._usable:  # a worker that is only being started again keeps its engine, and the completion cache
-            self._drop_engine()
-        self._bound_waiting()
-        self._listener.model_changed(self.host)
+        self._listener.model_changed(self.host.models)
         self._listener.status_changed()
-
-    @property
-    def _usable(self) -> bool:
-        return self.host.model is not None and self.host.state is not ModelState.UNUSABLE
-
-    def _new_engine(self) -> None:
-        """Make a new engine; none while suggestions are off, since an engine asks ahead by itself."""
-        self._drop_engine()
-        if self.host.model is not None and self._usable and self.options.server.enabled:
-            # Not at the top: `initialize` is answered without it.
-            from tabspec.engine.engine import CompletionEngine
-
-            model = self.host.model
-            self._engine = CompletionEngine(
-                model, self.options.engine, slots=slots_of(model), neighbours=self.neighbours
-            )
-            self._engine.stats = self.stats  # counting goes on
-            rests, self._rests = self._rests, None
-            if rests and self.documents.get(rests.uri) is rests.document and not self._ignored(rests.uri):
-                self._engine.rested(rests)
-
-    def _drop_engine(self) -> None:
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            task = asyncio.ensure_future(engine.close())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
-
-    async def _released(self) -> None:
-        """Wait until no engine uses the model that is to be closed."""
-        if self._closing:
-            await asyncio.wait(list(self._closing))
 
     async def close(self) -> None:
         """Stop everything."""
-        for uri in list(self._grace):
-            self._stop_grace(uri)
+        self._grace.close()
         self._imports.close()
-        self._drop_engine()
         await self.host.close()
         if self._recorder:
             self._recorder.close()
@@ -185,9 +130,9 @@ class CompletionService:
             self._recorder.opened(document)
 
     def rules_changed(self) -> None:
-        """Ignore rules have changed: forget all text of files that are ignored now, and use that of those no more are.
+        """Ignore rules have changed: drop all text of documents that are ignored now, and use those no longer ignored.
 
-        The engine is made anew, since its completion cache does not know of which files its entries are.
+        The engine is replaced, because its completion cache does not record which documents its entries come from.
         """
         self.neighbours.purge(self._ignored)
         self.offers.purge(self._ignored)
@@ -201,8 +146,7 @@ class CompletionService:
                 self._left_alone.add(uri)
             elif document and uri in self._left_alone:
                 self._take_up(document)
-        if self._engine is not None:
-            self._new_engine()
+        self.host.renew()
 
     def changed(self, uri: str, version: int | None, changes: Iterable[Change]) -> None:
         """A document was changed by the client."""
@@ -210,9 +154,9 @@ class CompletionService:
         if changed is None:
             self._lost_track(uri)
             return
-        heard = list(self.offers.changed(changed.before, changed.after))
-        for one in heard:
-            self._heard(one)
+        self.host.forget(uri)
+        for event in list(self.offers.changed(changed.before, changed.after)):
+            self._heard(event)
         self._neighbour(changed.after)
         self._imports.changed(changed)
         if self._recorder:
@@ -220,7 +164,7 @@ class CompletionService:
         self._start_grace(changed)
 
     def _neighbour(self, document: Document) -> None:
-        """Other documents may be shown pieces of this one."""
+        """Offer this document's text as related code for other documents."""
         if self.neighbours.chars and not self._ignored(document.uri):
             self.neighbours.opened(document)
 
@@ -231,185 +175,134 @@ class CompletionService:
             self._lost_track(uri)
 
     def distrust(self, uri: str | None = None) -> None:
-        """A message was lost that may have been a change (of this document, or of any)."""
+        """A message was lost that may have been a change of this document (None: of any document)."""
         for name in [uri] if uri is not None else self.documents.in_step:
             self.documents.distrust(name)
             self._lost_track(name)
 
     def _lost_track(self, uri: str) -> None:
-        self._stop_grace(uri)
+        """Drop everything that belongs to this document's text."""
+        self._grace.stop(uri)
         self.offers.closed(uri)
         self.neighbours.closed(uri)
         self._imports.close(uri)
-        if self._engine:
-            self._engine.closed(uri)
+        self.host.forget(uri)
+        if self.host.engine:
+            self.host.engine.closed(uri)
         if self._recorder:
             self._recorder.closed(uri)
 
     def _start_grace(self, changed: Changed) -> None:
-        """If no request says by then where the cursor is, go by the change itself."""
-        uri = changed.after.uri
-        self._stop_grace(uri)
-        offset = changed.edits[-1].end if changed.edits else 0
+        """If no request comes in time, take the end of the last edit as the cursor's place."""
+        uri, offset = changed.after.uri, changed.edits[-1].end if changed.edits else 0
 
         def over() -> None:
-            self._grace.pop(uri, None)
-            if self._engine and not self._ignored(uri):
-                self._engine.changed(EditContext(changed.after, offset))
+            if self.host.engine and not self._ignored(uri):
+                self.host.engine.changed(EditContext(changed.after, offset))
 
-        self._grace[uri] = asyncio.get_running_loop().call_later(GRACE_S, over)
-
-    def _stop_grace(self, uri: str) -> None:
-        timer = self._grace.pop(uri, None)
-        if timer:
-            timer.cancel()
-
-    def described(self, uri: str) -> dict[str, Any] | None:
-        """What is known of an open document, for tests of clients: whether its text here is what they have."""
-        document = self.documents.get(uri)
-        if document is None:
-            return None
-        digest = hashlib.sha256(document.text.encode("utf-8", "surrogatepass")).hexdigest()
-        return {"version": document.version, "characters": len(document.text), "sha256": digest}
+        self._grace.start(uri, over)
 
     # --- requests ---------------------------------------------------------------------------------------------------
 
     async def complete(
         self, uri: str, position: Position, selected: tuple[TextRange, str] | None = None, *, explicit: bool = False
     ) -> Offered | None:
-        """Answer a request; None if there is nothing to offer. ``selected`` is what is selected in a completion menu.
-        A user who has asked for it (``explicit``) gets several to choose from.
+        """Answer a request; None if there is no suggestion. ``selected``: range and text of the menu's selected item.
 
-        The document is taken as it is when this coroutine is first run.
+        An ``explicit`` request by the user gets several suggestions to choose from. The document is taken as it is when
+        this coroutine first runs.
         """
         document = self.documents.get(uri)
         if document is None:
             return None
         try:
-            context = EditContext(document, document.offset(position, self.encoding))
+            context = EditContext(document, document.offset(position, self.documents.encoding))
             edit = self._selected(document, selected)
         except PositionError as error:
-            log.warning("%s: a request at a wrong place: %s", uri, error)
+            log.warning("%s: a request outside of the document: %s", uri, error)
             return None
         if edit is not None:
             context = EditContext(document.edited(edit), edit.end)
         answer = await self._answer(document, context, self.options.engine.alternatives if explicit else 1)
         if answer.suggestions and self.documents.get(uri) is not document:
-            return None  # the user has typed on: it would be stale
+            return None  # the user has typed on, and the answer is stale
         self._listener.status_changed()
         offers = self.offers.add(context, answer)
         return Offered(context, offers, document, edit) if offers else None
 
     def rested(self, uri: str, position: Position) -> None:
-        """The cursor was put there, and nothing was typed yet; or a document was opened with it there."""
+        """The cursor came to rest at ``position`` and nothing was typed yet, or a document was opened with it there."""
         document = self.documents.get(uri)
         if document is None or not self.options.server.enabled or self._ignored(uri):
             return
         try:
-            context = EditContext(document, document.offset(position, self.encoding))
+            context = EditContext(document, document.offset(position, self.documents.encoding))
         except PositionError as error:
-            log.warning("%s: a cursor at a wrong place: %s", uri, error)
+            log.warning("%s: a cursor outside of the document: %s", uri, error)
             return
-        self._stop_grace(uri)
-        if self._engine is None:
-            self._rests = context
-        else:
-            self._engine.rested(context)
+        self._grace.stop(uri)
+        self.host.rested(context)
 
     def _selected(self, document: Document, selected: tuple[TextRange, str] | None) -> Edit | None:
         if selected is None:
             return None
         where, text = selected
-        start, end = (document.offset(position, self.encoding) for position in (where.start, where.end))
+        start, end = (document.offset(position, self.documents.encoding) for position in (where.start, where.end))
         return Edit(start, max(end - start, 0), text)
 
     async def _answer(self, document: Document, context: EditContext, most: int) -> Answer:
         if not self.options.server.enabled or self._ignored(context.uri):
             return self._none(Reason.EXCLUDED)
-        self._stop_grace(context.uri)
+        self._grace.stop(context.uri)
         if self._recorder:
             self._recorder.requested(context)
-        patience = self.options.server.patience
-        if self._engine is None:
-            await self.host.settled(patience)
-            if self.documents.get(context.uri) is not document:
-                return self._none(Reason.SUPERSEDED)
-            if self._ignored(context.uri):  # by rules that came meanwhile
-                return self._none(Reason.EXCLUDED)
-        if self._engine is None:
-            return self._none(Reason.UNAVAILABLE)
-        try:
-            # While the model is being started again, what is known already is served, and the rest waits.
-            async with asyncio.timeout(None) as limit:
-                self._limits.add(limit)
-                self._bound_waiting()
-                try:
-                    answer = await self._engine.complete(context, most)
-                finally:
-                    self._limits.discard(limit)
-        except TimeoutError:
-            return Answer(Source.NONE, reason=Reason.UNAVAILABLE)  # the engine has counted it, as cancelled
+        await self.host.settled(self.options.server.patience)
+        if self.documents.get(context.uri) is not document:
+            return self._none(Reason.SUPERSEDED)
+        if self._ignored(context.uri):  # by rules that came in the meantime
+            return self._none(Reason.EXCLUDED)
+        answer = await self.host.complete(context, most)
+        if answer is None:
+            return Answer(Source.NONE, reason=Reason.UNAVAILABLE)
         self.tabs.requested(context, answer)
-        if answer.detail:
-            log.warning("%s: %s", answer.reason, answer.detail)
-        self._tell(answer)
         return answer
-
-    def _bound_waiting(self) -> None:
-        """Requests wait ``patience`` seconds for a model that is not ready; also those that began while it was."""
-        ready = self.host.state is ModelState.READY
-        until = None if ready else asyncio.get_running_loop().time() + self.options.server.patience
-        for limit in self._limits:
-            if (limit.when() is None) is not ready and not limit.expired():
-                limit.reschedule(until)
-
-    def _tell(self, answer: Answer) -> None:
-        """Show the user what is wrong with the model: once, however its words vary, and again only after it was well.
-
-        That a process of our own is gone or loads again is a part of its state, and is not shown here.
-        """
-        ours_gone = answer.reason is not Reason.FAILED and not self.options.server.model.startswith(_SERVERS)
-        if answer.detail and not self._trouble and not ours_gone:
-            self._listener.troubled(answer.detail)
-        if answer.detail or answer.suggestion:
-            self._trouble = answer.detail
 
     def _none(self, reason: Reason) -> Answer:
         answer = Answer(Source.NONE, reason=reason)
-        self.stats.count(answer)
+        self.host.stats.count(answer)
         return answer
 
     # --- what becomes of an offer -----------------------------------------------------------------------------------
 
     def returned(self, offer: Offer) -> None:
-        """An offer has been sent."""
+        """The response with this offer has been sent."""
         mode = self.options.server.shown
-        if mode is ShownMode.RETURNED or (mode is ShownMode.AUTO and not self.tells_shown):
+        if mode is ShownMode.RETURNED or (mode is ShownMode.AUTO and not self.reports_shown):
             self._show(offer)
 
-    def told_shown(self, offer_id: object) -> None:
-        """The client says that an offer is on the screen."""
-        self.tells_shown = True
+    def reported_shown(self, offer_id: object) -> None:
+        """The client reports that an offer is on the screen."""
+        self.reports_shown = True
         offer = self.offers.get(offer_id)
         if offer and self.options.server.shown is not ShownMode.RETURNED and not offer.shown:
             self._show(offer)
 
-    def told_accepted(self, offer_id: object) -> None:
-        """The client says that an offer was accepted."""
-        self._told(offer_id, self.offers.accepted)
+    def reported_accepted(self, offer_id: object) -> None:
+        """The client reports that an offer was accepted."""
+        self._reported(offer_id, self.offers.accepted)
 
-    def told_partly_accepted(self, offer_id: object, units: int) -> None:
-        """The client says that so much of an offer was accepted, in code units of UTF-16."""
+    def reported_partly_accepted(self, offer_id: object, units: int) -> None:
+        """The client reports that the first ``units`` UTF-16 code units of an offer were accepted."""
         offer = self.offers.get(offer_id)
         if offer and units > 0:
             length = PositionEncoding.UTF16.locate(offer.suggestion.text, units)
-            self._told(offer_id, lambda offer: self.offers.partly_accepted(offer, length))
+            self._reported(offer_id, lambda offer: self.offers.partly_accepted(offer, length))
 
-    def told_rejected(self, offer_id: object) -> None:
-        """The client says that an offer was refused."""
-        self._told(offer_id, self.offers.rejected)
+    def reported_rejected(self, offer_id: object) -> None:
+        """The client reports that an offer was refused."""
+        self._reported(offer_id, self.offers.rejected)
 
-    def _told(self, offer_id: object, what: Callable[[Offer], Heard | None]) -> None:
+    def _reported(self, offer_id: object, what: Callable[[Offer], Heard | None]) -> None:
         offer = self.offers.get(offer_id)
         heard = what(offer) if offer else None
         if heard:
@@ -419,8 +312,8 @@ class CompletionService:
         self.offers.show(offer)
         if self._recorder:
             self._recorder.shown(offer)
-        if self._engine:
-            self._engine.shown(offer.context, offer.suggestion)
+        if self.host.engine:
+            self.host.engine.shown(offer.context, offer.suggestion)
         self._listener.status_changed()
 
     def _heard(self, heard: Heard) -> None:
@@ -428,19 +321,17 @@ class CompletionService:
             self._recorder.heard(heard)
         if heard.outcome is Outcome.UNDONE:
             self.tabs.forget(heard.context.uri)
-            if self._engine:
-                self._engine.rejected(heard.context, heard.suggestion)
+            if self.host.engine:
+                self.host.engine.rejected(heard.context, heard.suggestion)
         else:
             self.tabs.accepted(heard.context.after_accept(heard.suggestion))
-            if self._engine:
-                self._engine.accepted(heard.context, heard.suggestion)
+            if self.host.engine:
+                self.host.engine.accepted(heard.context, heard.suggestion)
         self._listener.status_changed()
 
     # --- status -----------------------------------------------------------------------------------------------------
 
     def status(self) -> dict[str, Any]:
-        """What `tabspec/status` answers."""
+        """The response to `tabspec/status`."""
         recording = str(self._recorder.folder) if self._recorder and not self._recorder.ended else None
-        return status(
-            self.options, self.host, self.stats, self._engine, self.tabs, self.documents, recording, self._trouble
-        )
+        return status(self.options, self.host, self.tabs, self.documents, recording)

@@ -1,4 +1,4 @@
-"""`tabspec cluster`: our models for a team, as a Ray Serve application."""
+"""`tabspec cluster`: a model for a team, as a Ray Serve application."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tabspec.errors import InputError, ModelNotUsable
 from tabspec.models.check import check_model
 from tabspec.models.files.hub import absolute
 
-# Ray keeps objects between tasks there; we have none, and 100 MiB is near the least that it takes (75).
+# Ray's store for objects that tasks share. The application shares none; Ray's minimum is 75 MiB.
 OBJECT_STORE = 100 << 20
 
 
@@ -23,22 +23,26 @@ def cluster_group() -> None:
 @click.option("--model", default=None, help="Name, folder or address of a model; the bundled one if none is named.")
 @click.option("--device", default="auto", show_default=True, help="torch's name of a device.")
 @click.option("--dtype", default="auto", show_default=True, help="float32, bfloat16, float16, int4 or auto.")
-@click.option("--format", "form", default="", help="The model's FIM format, where its tokenizer does not tell it.")
+@click.option("--format", "form", default="", help="The model's FIM format, if it is not recognized by its tokenizer.")
 @click.option("--decoder", default="auto", show_default=True, help="own, transformers or auto.")
 @click.option("--replicas", type=click.IntRange(1), default=1, show_default=True, help="Copies of the model.")
-@click.option("--max-replicas", type=click.IntRange(1), default=None, help="Scale up to so many under load.")
+@click.option("--max-replicas", type=click.IntRange(1), default=None, help="Largest number of copies under load.")
 @click.option("--cpus", type=click.FloatRange(0), default=1.0, show_default=True, help="Processors of a replica.")
 @click.option("--gpus", type=click.FloatRange(0), default=0.0, show_default=True, help="GPUs of a replica.")
 @click.option(
-    "--sequences", type=click.IntRange(1), default=32, show_default=True, help="KV kept a replica, in prompts."
+    "--sequences", type=click.IntRange(1), default=32, show_default=True, help="Prompts whose KV cache a replica keeps."
 )
-@click.option("--ingresses", type=click.IntRange(1), default=1, show_default=True, help="HTTP speakers: one a node.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
-@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="On which port.")
 @click.option(
-    "--allow-host", multiple=True, metavar="NAME", help="A name by which clients may call it (several times)."
+    "--ingresses",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="HTTP endpoints, at most one for each node.",
 )
-@click.option("--address", default=None, help="A Ray cluster that runs already (`auto`: here); else one is started.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port to listen on.")
+@click.option("--allow-host", multiple=True, metavar="NAME", help="Host name that clients may use. May be repeated.")
+@click.option("--address", default=None, help="Running Ray cluster (`auto`: the local one)  [default: start one].")
 def serve_command(
     model: str | None,
     device: str,
@@ -56,14 +60,14 @@ def serve_command(
     allow_host: tuple[str, ...],
     address: str | None,
 ) -> int:
-    """Serve MODEL until interrupted: editors name it with --model http://HOST:PORT.
+    """Serve a model until interrupted. Editors use it with --model http://HOST:PORT.
 
-    Clients must have the key in TABSPEC_CLUSTER_KEY, if that is set. There is no TLS: listen on other addresses behind
-    a proxy that has it. Clients name the server by an address, as localhost, or by a NAME of --allow-host.
+    If TABSPEC_CLUSTER_KEY is set, clients must send that key. There is no TLS: other machines should connect through a
+    proxy that adds it. Clients must name the server by an IP address, by localhost, or by a NAME of --allow-host.
     """
     if find_spec("ray") is None:
         raise InputError("Ray is not installed; run: pip install 'tabspec[cluster]'")
-    if address is None:  # a cluster that runs already may have the path on its nodes, and not here
+    if address is None:  # A running cluster may have the model on its nodes only.
         try:
             check_model(model, device=device, dtype=dtype, format=form, decoder=decoder)
         except ModelNotUsable as error:

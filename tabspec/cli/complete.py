@@ -1,4 +1,4 @@
-"""`tabspec complete`: one suggestion for a place in a file."""
+"""`tabspec complete`: one suggestion at a cursor in a file."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from tabspec.text import Document, Position, PositionEncoding
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--line", type=click.IntRange(1), required=True, help="Line of the cursor, from 1.")
 @click.option("--column", type=click.IntRange(1), required=True, help="Column of the cursor, from 1 (characters).")
-@click.option("--model", default=None, help="Name or folder of a model; the bundled one if none is named.")
+@click.option("--model", default=None, help="Name, folder or address of a model  [default: bundled].")
 @click.option(
     "--related-chars",
     type=click.IntRange(0, 100_000),
     default=EngineConfig().related_chars,
     show_default=True,
-    help="Characters of related code to show the model, from the files that FILE imports.",
+    help="Characters of related code in the prompt, from files that FILE imports.",
 )
-@click.option("--max-lines", type=click.IntRange(1, 64), default=1, show_default=True, help="Lines it may have.")
+@click.option("--max-lines", type=click.IntRange(1, 64), default=1, show_default=True, help="Largest number of lines.")
 def complete_command(file: Path, line: int, column: int, model: str | None, related_chars: int, max_lines: int) -> None:
-    """Print one suggestion for a place in FILE on stdout; nothing where the model has none."""
+    """Print one suggestion at a cursor in FILE; nothing if the model has none."""
     config = EngineConfig(policy=Policy.NONE, max_lines=max_lines, related_chars=related_chars)
     document = read_document(file, config.max_document_chars)
     context = EditContext(document, offset_of(document, line, column))
@@ -48,25 +48,25 @@ def complete_command(file: Path, line: int, column: int, model: str | None, rela
 
 
 def offset_of(document: Document, line: int, column: int) -> int:
-    """The place that ``--line`` and ``--column`` name. Raises `InputError` if there is none."""
+    """The offset of ``--line`` and ``--column``. Raises `InputError` if the file has no such place."""
     if line > document.line_count:
         raise InputError(f"--line {line}: the file has {document.line_count} lines")
     length = len(document.line(line - 1))
     if column > length + 1:
         raise InputError(
-            f"--column {column}: line {line} has {length} characters (the place behind it is {length + 1})"
+            f"--column {column}: line {line} has {length} characters (the place after the last one is {length + 1})"
         )
     return document.offset(Position(line - 1, column - 1), PositionEncoding.UTF32)
 
 
 def _folder(file: Path) -> Path:
-    """What takes the place of a workspace folder: the working directory, if the file is in it, else the file's own."""
+    """The folder used as workspace folder: the working directory if it contains the file, else the file's folder."""
     here = Path.cwd()
     return here if file.is_relative_to(here) else file.parent
 
 
 async def _shared(name: str | None) -> Model:
-    """The daemon's model if it runs and has this one: there is nothing to load then. Else one in this process."""
+    """The daemon's model if a daemon runs with this model, else a model in this process."""
     model = await connect_if_running(name)
     return load_model(name) if model is None else model
 

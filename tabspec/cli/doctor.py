@@ -1,4 +1,4 @@
-"""`tabspec doctor`: what is installed, which model, what would run where, and what would leave the machine."""
+"""`tabspec doctor`: installed packages, model, decoder, editors, and the data that would leave the machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tabspec.models.daemon.client import ask
 from tabspec.models.daemon.place import find
 from tabspec.models.decoders.native_library import NativeMissing, installed
 from tabspec.models.http import HttpModel
-from tabspec.models.http.route import route_to
+from tabspec.models.http.connection.route import route_to
 from tabspec.models.load import BUNDLED, load_model
 from tabspec.models.protocol import ModelInfo
 from tabspec.prompt.window import WindowSize
@@ -33,15 +33,15 @@ _EDITORS = ("nvim", "code", "code-server", "hx", "emacs")
 
 
 @click.command("doctor")
-@click.option("--model", default=None, help="Name or folder of a model; the bundled one if none is named.")
-@click.option("--file", type=click.Path(path_type=Path), help="Show what would be sent for a place in this file.")
+@click.option("--model", default=None, help="Name, folder or address of a model  [default: bundled].")
+@click.option("--file", type=click.Path(path_type=Path), help="Show the request that would be sent for this file.")
 @click.option("--line", type=click.IntRange(1), help="Line of the cursor, from 1.")
 @click.option("--column", type=click.IntRange(1), help="Column of the cursor, from 1 (characters).")
 def doctor_command(model: str | None, file: Path | None, line: int | None, column: int | None) -> int:
-    """Tell what is installed, which model would run where, and what would leave the machine.
+    """Show what is installed, which model and decoder would run, and what would leave the machine.
 
-    With --file, --line and --column: the very request that would be sent for a suggestion there, and whether it would
-    be. Of your text nothing is sent for this; the server is only asked what it is.
+    With --file, --line and --column: the exact request for a suggestion at that place, and whether it would be sent.
+    This command sends no text of yours; it only asks the server what it is.
     """
     if file is not None or line is not None or column is not None:
         if file is None or line is None or column is None:
@@ -66,10 +66,10 @@ def doctor_command(model: str | None, file: Path | None, line: int | None, colum
 
 
 def _info(model: str | None) -> ModelInfo:
-    """What the model says of itself; a server is asked."""
+    """The model's description. A server is asked for it."""
     found = load_model(model)
 
-    async def told() -> ModelInfo:
+    async def described() -> ModelInfo:
         try:
             if isinstance(found, HttpModel):
                 await found.connect()
@@ -77,17 +77,17 @@ def _info(model: str | None) -> ModelInfo:
         finally:
             await found.close()
 
-    return asyncio.run(told())
+    return asyncio.run(described())
 
 
 def _daemon() -> str:
     try:
-        told = asyncio.run(ask(find(), "status"))
+        reply = asyncio.run(ask(find(), "status"))
     except TabspecError as error:
         return f"[red]{error}[/]"
-    if told is None:
+    if reply is None:
         return "none is running (`tabspec daemon` starts one: one model for all editors)"
-    return f"process {told['pid']}, {told['model']}, {told['state']}, {told['clients']} clients"
+    return f"process {reply['pid']}, {reply['model']}, {reply['state']}, {reply['clients']} clients"
 
 
 def _machine() -> list[tuple[str, str]]:
@@ -126,8 +126,8 @@ def _editors() -> list[tuple[str, str]]:
     for name in _EDITORS:
         path = shutil.which(name)
         if path:
-            told = processes.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
-            found.append((name, f"{(told.splitlines() or ['?'])[0]} ({path})"))
+            printed = processes.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
+            found.append((name, f"{(printed.splitlines() or ['?'])[0]} ({path})"))
     return found or [("editors", "none of " + ", ".join(_EDITORS) + " on PATH")]
 
 
@@ -141,13 +141,13 @@ def _leaving(model: str | None) -> str:
             return "nothing: the address cannot be used"
         route = route_to(base)
         if route.here:
-            return f"nothing: {base} is this machine (what that server does with it is its own)"
+            return f"nothing: {base} is this machine (what that server does with the text is up to it)"
         window = WindowSize()
         way = f", through the proxy {route.proxy_host}" if route.proxy else ""
-        clear = ", readable on the way (http://)" if route.clear else ""
+        clear = ", unencrypted (http://)" if route.clear else ""
         return (
             f"to {base}{way}{clear}, with each request: up to {window.prefix_chars} characters before the cursor and "
-            f"{window.suffix_chars} behind it, and the file's base name; your key, if there is one; not the text of "
-            "files that ignore rules name, and nothing where that text holds what looks like a secret"
+            f"{window.suffix_chars} after it, and the file's base name; your key, if there is one. Not sent: text of "
+            "files that ignore rules name, and requests whose text looks like it holds a secret"
         )
     return f"the model's name, to the Hugging Face Hub, if {model} is not downloaded yet; no text of yours"

@@ -1,4 +1,4 @@
-"""`tabspec doctor --file`: the very bytes that would be sent for a place in a file."""
+"""`tabspec doctor --file`: the exact request that would be sent for a place in a file."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ from tabspec.prompt.window import WindowSize
 
 
 def show_sent(file: Path, line: int, column: int, model: str | None) -> int:
-    """Print destination, verdicts and body. Raises `InputError` for files that ignore rules name: nothing of them is
-    ever sent."""
+    """Print destination, verdicts and body of the request.
+
+    Raises `InputError` for files that ignore rules name: nothing of them is ever sent.
+    """
     config = EngineConfig()
     document = read_document(file, config.max_document_chars)
     context = EditContext(document, offset_of(document, line, column))
@@ -36,26 +38,26 @@ def show_sent(file: Path, line: int, column: int, model: str | None) -> int:
     verdict = (
         "this machine: nothing leaves it"
         if route.here
-        else f"NOT sent: the text around the cursor holds what looks like a secret ({preview.secret})"
+        else f"NOT sent: the text around the cursor looks like it holds a secret ({preview.secret})"
         if preview.secret
         else "sent to another machine with each request like this one"
     )
     lines = [
         ("destination", preview.url),
-        ("way", f"{way}{', readable on the way (http://)' if route.clear else ''}"),
+        ("way", f"{way}{', unencrypted (http://)' if route.clear else ''}"),
         ("verdict", verdict),
-        ("secrets", preview.secret or "none seen"),
-        ("your key", "goes along (Authorization: Bearer ...)" if key.value else key.withheld or "there is none"),
-        ("the server", trouble or "was asked what it is; it got nothing of your text"),
+        ("secrets", preview.secret or "none found"),
+        ("your key", "sent (Authorization: Bearer ...)" if key.value else key.withheld or "there is none"),
+        ("the server", trouble or "was asked what it is; no text of yours was sent"),
     ]
-    for name, said in lines:
-        click.echo(f"{name:<13}{said}")
+    for name, text in lines:
+        click.echo(f"{name:<13}{text}")
     click.echo(preview.data)
     return 0
 
 
 def request_for(context: EditContext, config: EngineConfig) -> GenerationRequest:
-    """The engine's own request for this place, without code of other files, which depends on what is open."""
+    """The engine's request for this place, without related code, which depends on the open files."""
     size = WindowSize(config.prefix_chars, config.suffix_chars, max(config.prefix_chars // 3, 1))
     stop = StopRule(config.max_lines, config.max_tokens, *config.doubt)
     return PromptState.of(context, size, "").request(stop)
@@ -68,7 +70,7 @@ async def _preview(url: str, request: GenerationRequest) -> tuple[Preview, str]:
         try:
             await model.connect()
         except ModelError as error:
-            trouble = f"{error}; shown is what the address says"
+            trouble = f"{error}; the request is made from the address alone"
         return model.preview(request), trouble
     finally:
         await model.close()

@@ -1,4 +1,4 @@
-"""`tabspec evaluate`: how good a model is on code that it has not seen."""
+"""`tabspec evaluate`: quality of a model on code that it was not trained on."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tabspec.errors import InputError
 from tabspec.machine import git_commit, machine
 
 if TYPE_CHECKING:
-    from tabspec.train.evaluation.ablation import AblationRow
-    from tabspec.train.evaluation.report import Contestant
+    from tabspec.lab.evaluation.ablation import AblationRow
+    from tabspec.lab.evaluation.report import Contestant
 
 _path = click.Path(path_type=Path)
 
@@ -35,30 +35,38 @@ _path = click.Path(path_type=Path)
     help="Instead: next edits by pattern on the commits of this git repository; may be repeated.",
 )
 @click.option("--commits", type=click.IntRange(1), default=500, show_default=True, help="Newest commits of each.")
+@click.option("--model", "models", multiple=True, help="Model folder or `bundled`. May be repeated  [default: bundled]")
+@click.option("--language", "languages", multiple=True, help="May be repeated  [default: python]")
+@click.option("--holes", type=click.IntRange(0), default=100, show_default=True, help="Holes to fill, of each kind.")
 @click.option(
-    "--model", "models", multiple=True, help="Model folder or `bundled`; may be repeated  [default: bundled]."
+    "--bytes", "size", type=click.IntRange(0), default=200_000, show_default=True, help="Bytes of text to score."
 )
-@click.option("--language", "languages", multiple=True, help="May be repeated  [default: python].")
-@click.option("--holes", type=click.IntRange(0), default=100, show_default=True, help="Holes of each kind to fill.")
-@click.option("--bytes", "size", type=click.IntRange(0), default=200_000, show_default=True, help="Text to score.")
 @click.option(
     "--typing",
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Stretches of a dozen lines to let a simulated user type, who presses Tab.",
+    help="Passages of a dozen lines that a simulated user types, pressing Tab.",
 )
-@click.option("--baseline/--no-baseline", default=True, show_default=True, help="The nested n-gram cache too.")
+@click.option(
+    "--baseline/--no-baseline", default=True, show_default=True, help="Evaluate the nested n-gram cache as well."
+)
 @click.option(
     "--related-chars",
     type=click.IntRange(0, 100_000),
     default=0,
     show_default=True,
-    help="Characters of related code to show models, from the files that a hole's document imports.",
+    help="Characters of related code in prompts, from files that the document imports.",
 )
-@click.option("--ablate", is_flag=True, help="Instead: what each step of post-processing is worth to the first model.")
-@click.option("--seed", type=int, default=0, show_default=True, help="The same seed takes the same holes.")
-@click.option("--calibration", type=_path, help="Write the first model's calibration.json here.")
+@click.option(
+    "--ablate", is_flag=True, help="Instead, evaluate the first model with each step of post-processing left out."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same holes.")
+@click.option(
+    "--calibration",
+    type=_path,
+    help="Write the first model's calibration.json here; with --next-edit-history, the table of probabilities.",
+)
 @click.option("--json", "output", type=_path, help="Write the result as JSON.")
 def evaluate_command(
     corpus: Path | None,
@@ -80,14 +88,14 @@ def evaluate_command(
 ) -> None:
     """Measure models on held-out projects, side by side.
 
-    Bits per byte; filling in the rest of a line, a line, a block (exact, edit similarity, share that parses in
-    place); keystrokes saved (--typing); calibration. With --ablate, one table of the engine's answers: all that is done
-    between the model's words and the screen, and each part of it left out. To have the corpus: `tabspec train fetch`,
-    then `tabspec train corpus --packages`.
+    Prints bits per byte; quality of filling in the rest of a line, a line and a block (exact, edit similarity, share
+    that parses in place); keystrokes saved (--typing); and calibration. With --ablate, prints one table instead:
+    the engine's suggestions with all post-processing, and with each step left out. To build the corpus, run
+    `tabspec train fetch` and then `tabspec train corpus --packages`.
 
-    With --next-edit, what next edits by pattern and the model at the cursor (--model none: no model) offer for
-    the cases of a suite. With --next-edit-history, how often the next edit that is proposed after a part of a commit's
-    changes is one that the commit went on to make: at the place, to the letter (text), token by token (way).
+    With --next-edit, prints what next edits by pattern and the model at the cursor (--model none: no model) offer for
+    the cases of a suite. With --next-edit-history, makes a part of each commit's changes and prints how often the next
+    edit that is proposed is one that the commit makes: at the same place, the same text, the same tokens (way).
     """
     from tabspec.cli.evaluate_edits import evaluate_cases, evaluate_history
 
@@ -97,10 +105,9 @@ def evaluate_command(
         evaluate_cases(cases, predictions, (*models, "bundled")[0])
         return
     if corpus is None:
-        evaluate_history(histories, commits, seed, output)
+        evaluate_history(histories, commits, seed, output, calibration)
         return
-    from tabspec.cli.typing import type_with_model, type_with_ngrams
-    from tabspec.train.evaluation.contest import (
+    from tabspec.lab.evaluation.contest import (
         Plan,
         ablate_model,
         baseline_of,
@@ -109,8 +116,9 @@ def evaluate_command(
         evaluate_model,
         stretches_of,
     )
-    from tabspec.train.evaluation.report import ablation_table, as_json, tables
-    from tabspec.train.evaluation.typing import together
+    from tabspec.lab.evaluation.report import ablation_table, as_json, tables
+    from tabspec.lab.evaluation.typed_sessions import type_with_model, type_with_ngrams
+    from tabspec.lab.evaluation.typing import together
 
     if ablate and (calibration or not holes):
         raise InputError("--ablate fills holes, and fits no calibration")
@@ -129,12 +137,12 @@ def evaluate_command(
         for name in (models or ("bundled",)) if not ablate else ():
             found.append(evaluate_model(plan, name, show))
             for language, items in typed.items():
-                done = partial(_told, show, len(items))
+                done = partial(_report, show, len(items))
                 found[-1].typing[language] = together(type_with_model(name, items, seed, done))
         if baseline and not ablate:
             found.append(evaluate_baseline(plan, show))
             for language, items in typed.items():
-                done = partial(_told, show, len(items))
+                done = partial(_report, show, len(items))
                 found[-1].typing[language] = together(type_with_ngrams(baseline_of(plan), items, seed, done))
     console = Console()
     for table in [ablation_table(rows)] if ablate else tables(found):
@@ -153,5 +161,5 @@ def evaluate_command(
         calibrate(found[0].marks).save(calibration)
 
 
-def _told(show: Callable[[str, int, int], None], total: int, done: int) -> None:
+def _report(show: Callable[[str, int, int], None], total: int, done: int) -> None:
     show("typing", done, total)

@@ -18,8 +18,8 @@ from tabspec.machine import git_commit, machine
 
 def evaluate_cases(cases: Path, predictions: Path | None, model: str) -> None:
     """Write what is offered for each case, as its suite's scorer reads it. ``model`` may be `none`: patterns only."""
+    from tabspec.lab.evaluation.next_edit.cases import offers, read_cases
     from tabspec.models.load import load_model
-    from tabspec.train.evaluation.next_edit.cases import offers, read_cases
 
     if predictions is None:
         raise InputError("--next-edit needs --predictions: the file to write")
@@ -39,33 +39,41 @@ def evaluate_cases(cases: Path, predictions: Path | None, model: str) -> None:
     click.echo(f"{len(lines)} cases, {shown} with an offer: {predictions}")
 
 
-def evaluate_history(repositories: tuple[Path, ...], commits: int, seed: int, output: Path | None) -> None:
+def evaluate_history(
+    repositories: tuple[Path, ...], commits: int, seed: int, output: Path | None, calibration: Path | None
+) -> None:
     """Measure the proposals on git histories; print a table, and write the figures as JSON to ``output``."""
-    from tabspec.train.evaluation.next_edit.measured import as_json, measure
+    from tabspec.lab.evaluation.next_edit.measured import as_json, measure, table
 
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("reading", total=None)
-        found = measure(repositories, commits, seed, lambda name, done: bar.update(task, description=name, completed=done))
+        found = measure(
+            repositories, commits, seed, lambda name, done: bar.update(task, description=name, completed=done)
+        )
     if not found:
         raise InputError("no commit changed a source file in two places: try more --commits, or another repository")
     figures = as_json(found)
-    table = Table(title=f"next edits at {figures['stages']} stages of commits")
+    shown = Table(title=f"next edits at {figures['stages']} stages of commits")
     columns = ("shown", "place", "text", "way", "undone", "recall", "quiet_at_end")
     for name in ("at least", *columns):
-        table.add_column(name, justify="right")
+        shown.add_column(name, justify="right")
     for row in figures["by_threshold"]:  # type: ignore[attr-defined]
-        table.add_row(f"{row['threshold']:.2f}", *("-" if row[name] is None else str(row[name]) for name in columns))
-    Console().print(table)
+        shown.add_row(f"{row['threshold']:.2f}", *("-" if row[name] is None else str(row[name]) for name in columns))
+    Console().print(shown)
+    about = {
+        "git_commit": git_commit(),
+        "machine": machine(),
+        "date": datetime.now(UTC).date().isoformat(),
+        "repositories": [each.name for each in repositories],
+        "commits": commits,
+        "seed": seed,
+    }
     if output:
-        about = {
-            "git_commit": git_commit(),
-            "machine": machine(),
-            "date": datetime.now(UTC).date().isoformat(),
-            "repositories": [each.resolve().name for each in repositories],
-            "commits": commits,
-            "seed": seed,
-        }
-        _write(output, json.dumps({"format": "tabspec-next-edit-history", "version": 1, "about": about, **figures}, indent=1) + "\n")
+        head = {"format": "tabspec-next-edit-history", "version": 1, "about": about}
+        _write(output, json.dumps({**head, **figures}, indent=1) + "\n")
+    if calibration:
+        head = {"format": "tabspec-edit-probabilities", "version": 1, "about": about}
+        _write(calibration, json.dumps({**head, "cases": table(found)}, indent=1) + "\n")
 
 
 def _write(path: Path, text: str) -> None:

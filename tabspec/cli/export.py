@@ -1,4 +1,4 @@
-"""`tabspec export`: a model in a form that other programs read."""
+"""`tabspec export`: a model in the formats of other programs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 @click.group("export")
 def export_group() -> None:
-    """Write a model in a form that other programs read."""
+    """Write a model in the format of another program."""
 
 
 @export_group.command("gguf")
@@ -20,9 +20,9 @@ def export_group() -> None:
     type=click.Choice(["f32", "f16", "bf16", "q8_0", "q4_0"]),
     default="q8_0",
     show_default=True,
-    help="How weights are stored.",
+    help="Number format of the weights.",
 )
-@click.option("--name", default="", help="What servers call it.  [default: tabspec-MODEL]")
+@click.option("--name", default="", help="Name of the model in the file.  [default: tabspec-MODEL]")
 def gguf_command(model: str, out: Path, weights: str, name: str) -> None:
     """Write MODEL (a folder, or `bundled`) as the GGUF file OUT, for llama.cpp, Ollama and the like."""
     from tabspec.lab.converters.gguf import Weights, export_gguf

@@ -1,4 +1,4 @@
-"""Reading what the user names on the command line."""
+"""Reading files that are named on the command line."""
 
 from __future__ import annotations
 
@@ -6,29 +6,17 @@ from pathlib import Path
 
 from tabspec.errors import InputError
 from tabspec.ignore import IgnoreRules
+from tabspec.syntax.language_ids import language_of
 from tabspec.system.regular import TooLarge, read_regular
 from tabspec.text import Document
 
-LANGUAGES = {
-    ".c": "c",
-    ".cpp": "cpp",
-    ".go": "go",
-    ".java": "java",
-    ".js": "javascript",
-    ".jsx": "javascriptreact",
-    ".lua": "lua",
-    ".py": "python",
-    ".rs": "rust",
-    ".svelte": "svelte",
-    ".ts": "typescript",
-    ".tsx": "typescriptreact",
-}
-"""LSP's language identifiers by file ending, for files that no editor has opened."""
-
 
 def read_document(path: Path, max_chars: int) -> Document:
-    """A file as a document. Raises `InputError` where it is not there, too long, no text in UTF-8, or where ignore
-    rules name it: it is not even opened then."""
+    """A file as a document.
+
+    Raises `InputError` if the file is missing, too long or not text in UTF-8. A file that ignore rules name is not
+    opened, and raises it too.
+    """
     IgnoreRules.around(path).refuse(path.absolute().as_uri(), path)
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file")
@@ -46,4 +34,4 @@ def read_document(path: Path, max_chars: int) -> Document:
         raise InputError(f"{path} is not text in UTF-8 (byte {error.start})") from None
     if len(text) > max_chars:
         raise InputError(f"{path}: {len(text):,} characters are too many (the limit is {max_chars:,})")
-    return Document(path.resolve().as_uri(), text, LANGUAGES.get(path.suffix.lower(), ""))
+    return Document(path.resolve().as_uri(), text, language_of(path.name))

@@ -1,4 +1,4 @@
-"""`tabspec import`: edit sessions from what others have recorded, and from a repository's history."""
+"""`tabspec import`: edit sessions from other programs' recordings and from git history."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from tabspec.errors import InputError
-from tabspec.replay.importing.git import import_git
-from tabspec.replay.importing.vscode import read_recording
+from tabspec.lab.converters.git import import_git
+from tabspec.lab.converters.vscode import read_recording
 from tabspec.replay.sessions.session import Session
 from tabspec.replay.sessions.session_file import write_session
 
@@ -21,7 +21,7 @@ _output = click.option(
     type=click.Path(path_type=Path),
     help="Session file to write: NAME.jsonl or NAME.jsonl.gz.",
 )
-_licence = click.option("--licence", default=None, help="Licence of the text, to be kept in the session's header.")
+_licence = click.option("--licence", default=None, help="Licence of the text, for the session's header.")
 
 
 @click.group("import")
@@ -32,14 +32,12 @@ def import_group() -> None:
 @import_group.command("vscode-recording")
 @click.argument("file", type=click.Path(path_type=Path))
 @_output
-@click.option(
-    "--document", default=None, help="The document to take, by the end of its path; default: the most edited."
-)
+@click.option("--document", default=None, help="End of the path of the document to import  [default: the most edited].")
 @_licence
 def vscode_command(file: Path, output: Path, document: str | None, licence: str | None) -> None:
-    """Import a workspaceRecording@1.0 that VS Code has written (FILE: *.recording.w.json, or its JSON lines).
+    """Import a workspaceRecording@1.0 of VS Code (FILE: *.recording.w.json, or its JSON lines).
 
-    One session holds one document. What the editor's own assistant did goes into a side file beside it.
+    A session holds one document. The actions of the editor's own assistant are written to a side file.
     """
     session = read_recording(file, document=document, licence=licence or "")
     _write([session], output)
@@ -50,9 +48,9 @@ def vscode_command(file: Path, output: Path, document: str | None, licence: str 
 @click.argument("path")
 @_output
 @click.option("--commits", default="HEAD", show_default=True, help="Commit or range, as for git log.")
-@click.option("--seed", type=int, default=0, show_default=True, help="The same seed types the same.")
-@click.option("--max-commits", type=click.IntRange(1), default=None, help="Take only the first N commits of a file.")
-@click.option("--max-events", type=click.IntRange(1), default=None, help="Begin no commit behind N edits.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same keystrokes.")
+@click.option("--max-commits", type=click.IntRange(1), default=None, help="Use only the first N commits of each file.")
+@click.option("--max-events", type=click.IntRange(1), default=None, help="Start no further commit after N edits.")
 @_licence
 def git_command(
     repository: Path,
@@ -64,10 +62,10 @@ def git_command(
     max_events: int | None,
     licence: str | None,
 ) -> None:
-    """Make a session from the history of PATH in a local git REPOSITORY: each commit typed out.
+    """Make a session from the history of PATH in a local git REPOSITORY: a simulated typist types each commit.
 
-    The texts are real, the keystrokes are made up, and the session says so. PATH may be a pattern (src/*.py); if
-    several files fit it, OUTPUT is a folder.
+    The texts are real and the keystrokes synthetic; the session is marked as such. PATH may be a pattern (src/*.py).
+    If several files match it, OUTPUT is a folder.
     """
     sessions = import_git(
         repository,
@@ -82,10 +80,10 @@ def git_command(
 
 
 def _write(sessions: list[Session], output: Path) -> None:
-    """Write the sessions and say so: one to a file, or several into a folder."""
+    """Write one session to a file, or several into a folder, and print a line for each."""
     single = output.name.endswith(_ENDINGS)
     if single and len(sessions) > 1:
-        raise InputError(f"{len(sessions)} files fit, but {output} is one file: give a folder to -o, or a single path")
+        raise InputError(f"{len(sessions)} files match, but {output} is one file: give a folder to -o")
     if not single and (len(sessions) == 1 or output.is_file()):
         raise InputError(f"{output}: a session file's name ends with .jsonl or .jsonl.gz")
     for session in sessions:

@@ -1,4 +1,4 @@
-"""A group of commands that are imported when they are called."""
+"""A group of commands that imports each command when it is called."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import click
 
 
 class LazyGroup(click.Group):
-    """``lazy`` has, for each command's name, where it is (``module:attribute``) and its line in the group's help: the
-    help of a group imports none of its commands."""
+    """``lazy`` maps a command's name to its place (``module:attribute``) and its line in the group's help.
+
+    So the help of a group imports none of its commands.
+    """
 
     def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]], **options: Any) -> None:
         super().__init__(*args, **options)

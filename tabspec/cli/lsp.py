@@ -7,7 +7,7 @@ from tabspec_lsp.main import main, parser
 
 
 class _Lsp(click.Command):
-    """Leaves its arguments, and its help, to `tabspec-lsp`."""
+    """Passes its arguments to `tabspec-lsp`, and shows its help."""
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write(parser(ctx.command_path).format_help())

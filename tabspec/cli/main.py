@@ -1,4 +1,4 @@
-"""The command `tabspec`: finds the subcommand, and turns errors into one line and an exit status.
+"""The command `tabspec`: runs a subcommand, and turns errors into one line and an exit status.
 
 Exit status: 0 success, 1 something failed while running, 2 bad usage or bad input, 130 interrupted.
 """
@@ -15,19 +15,19 @@ from tabspec.cli.lazy import LazyGroup
 from tabspec.errors import InputError, TabspecError
 from tabspec.system import processes
 
-# Loaded when named: `tabspec --help` imports neither torch nor the language server.
+# Imported when called: `tabspec --help` imports neither torch nor the language server.
 _COMMANDS = {
     "bench": ("tabspec.cli.bench:bench_group", "Measure decoding, KV reuse, the completion cache, the server."),
     "cluster": ("tabspec.cli.cluster:cluster_group", "Serve a model to a team, on Ray Serve (tabspec[cluster])."),
-    "complete": ("tabspec.cli.complete:complete_command", "Print one suggestion for a place in a file."),
+    "complete": ("tabspec.cli.complete:complete_command", "Print one suggestion at a cursor in a file."),
     "daemon": ("tabspec.cli.daemon:daemon_command", "Keep one model in memory for all editors."),
-    "doctor": ("tabspec.cli.doctor:doctor_command", "Tell what is installed, and what would run where."),
+    "doctor": ("tabspec.cli.doctor:doctor_command", "Show what is installed, and what would run."),
     "evaluate": ("tabspec.cli.evaluate:evaluate_command", "Measure a model on held-out code."),
     "export": ("tabspec.cli.export:export_group", "Write a model as GGUF, for llama.cpp and Ollama."),
     "import": ("tabspec.cli.import_:import_group", "Make edit sessions from recordings or git history."),
     "lsp": ("tabspec.cli.lsp:lsp_command", "Run the language server (same as tabspec-lsp)."),
     "replay": ("tabspec.cli.replay:replay_command", "Replay recorded edit sessions and report hit rates."),
-    "report": ("tabspec.cli.report:report_command", "Draw replay results as a page."),
+    "report": ("tabspec.cli.report:report_command", "Show replay results, or what was recorded, as a table or page."),
     "train": ("tabspec.cli.train:train_command", "Train or tune a model on code."),
 }
 
@@ -39,7 +39,7 @@ def tabspec() -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status. Never lets a traceback out."""
+    """Run the command line and return its exit status. Errors are printed as one line."""
     try:
         status = tabspec.main(args=arguments, prog_name="tabspec", standalone_mode=False)
         sys.stdout.flush()
@@ -52,7 +52,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (TabspecError, MemoryError) as error:
         return _fail(str(error) or "out of memory", 1)
     except BrokenPipeError:
-        # Whoever read our output has gone (`| head`); python must not complain about it at exit either.
+        # The reader of the output has gone (`| head`). Python must not complain at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:

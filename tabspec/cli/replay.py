@@ -1,4 +1,4 @@
-"""`tabspec replay`: recorded edit sessions through the real engine."""
+"""`tabspec replay`: recorded edit sessions, played through the real engine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from tabspec.replay.models.latency import LatencyProfile, TimedModel, parse_late
 from tabspec.replay.models.memo import MemoModel
 from tabspec.replay.models.recorded import RecordedModel
 from tabspec.replay.report import print_table, write
-from tabspec.replay.results.result import PERFECT, ReplayResult, Run, save
+from tabspec.replay.results.result import PERFECT, ReplayResult, Run
+from tabspec.replay.results.result_file import save
 from tabspec.replay.runner import Setting, replay
 from tabspec.replay.sessions.session import Session
 from tabspec.replay.sessions.session_file import read_session
@@ -42,19 +43,17 @@ from tabspec.replay.users.user import User
     "policies",
     multiple=True,
     type=click.Choice([*(policy.value for policy in Policy), PERFECT]),
-    help="How much is asked ahead; may be given several times. `perfect` knows which suggestions will be taken: the "
+    help="Speculation policy. May be repeated. `perfect` knows which suggestions will be accepted: the upper "
     "bound.  [default: adaptive]",
 )
-@click.option(
-    "--model", default=None, help="Name or folder of a model, or `recorded`; the bundled one if none is named."
-)
+@click.option("--model", default=None, help="Name, folder or address of a model, or `recorded`  [default: bundled].")
 @click.option(
     "--user",
     type=click.Choice([user.value for user in User]),
     default="tab",
     show_default=True,
-    help="Who presses Tab: `tab` reads a suggestion and takes it if the recording goes on to write it, `type` never "
-    "does, `recorded` where the recorded person did.",
+    help="Simulated user: `tab` reads a suggestion and accepts it if the recording goes on to write it, `type` never "
+    "presses Tab, `recorded` accepts where the recorded person did.",
 )
 @click.option("--think-ms", type=click.FloatRange(0), default=600, show_default=True, help="Reading time of `tab`.")
 @click.option(
@@ -62,7 +61,7 @@ from tabspec.replay.users.user import User
     type=click.FloatRange(0, 2),
     default=0,
     show_default=True,
-    help="How much the reading time varies: standard deviation of its logarithm.",
+    help="Variation of the reading time: standard deviation of its logarithm.",
 )
 @click.option(
     "--burst",
@@ -71,29 +70,29 @@ from tabspec.replay.users.user import User
     show_default=True,
     help=f"Tabs in a row: the first after the reading time, the others {QUICK * 1000:g} ms each.",
 )
-@click.option("--clock", type=click.Choice(["virtual", "wall"]), default="virtual", show_default=True, help="Time.")
+@click.option("--clock", type=click.Choice(["virtual", "wall"]), default="virtual", show_default=True, help="Clock.")
 @click.option(
     "--latency",
     "latencies",
     multiple=True,
     metavar="FILE|MS|measured",
-    help="Service times on the virtual clock: a latency file, milliseconds a suggestion, or as measured here; may be "
-    "given several times.  [default: the file of the bundled model; measured for others]",
+    help="Speed of the model on the virtual clock: a latency file, milliseconds for a suggestion, or as measured on "
+    "this machine. May be repeated.  [default: the bundled model's file; measured for others]",
 )
-@click.option("--depth", type=click.IntRange(1, 16), default=None, help="How many accepts ahead at most.")
+@click.option("--depth", type=click.IntRange(1, 16), default=None, help="Largest number of accepts to speculate ahead.")
 @click.option(
     "--economy",
     "economies",
     multiple=True,
     type=click.FloatRange(0, 1),
-    help="What speculation costs (`adaptive`); may be given several times.",
+    help="Price of speculative work for `adaptive`. May be repeated.",
 )
 @click.option(
     "--edits/--no-edits",
     default=None,
     help="Offer next edits, too, and measure the effort that Tab saves; --no-edits measures it without them.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of whatever is random.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @click.option("--limit", type=click.IntRange(1), default=None, help="Replay the first N recorded edits only.")
 @with_users
 @click.option("--json", "json_out", type=click.Path(path_type=Path), help="Write the result here.")
@@ -117,21 +116,23 @@ def replay_command(
     html_out: Path | None,
     **crowd: Any,
 ) -> int:
-    """Replay recorded edit SESSIONS through the engine, and report what speculation brought.
+    """Replay recorded edit SESSIONS through the engine, and report the effect of speculation.
 
-    With --users, so many users play at once, each a part of one of the sessions, against one service: the servers of
-    --service on the virtual clock, or a real one (--clock wall).
+    With --users, that many users work at the same time, each on a part of one of the sessions, with one service: the
+    servers of --service on the virtual clock, or a real one (--clock wall).
 
-    Interrupting (Ctrl-C) ends with the report of what was done.
+    After an interruption (Ctrl-C), the report covers what was done.
     """
     check_users(crowd, latencies)
     if clock == "wall" and latencies:
-        raise InputError("--latency belongs to the virtual clock; with --clock wall the model takes the time it takes")
+        raise InputError("--latency needs the virtual clock; with --clock wall the model takes its real time")
     recorded = model == "recorded"
     if recorded and "measured" in latencies:
-        raise InputError("--latency measured: a recorded assistant computes nothing; give milliseconds, or nothing")
+        raise InputError(
+            "--latency measured: a recorded assistant computes nothing; give milliseconds, or leave it out"
+        )
     given: dict[str, Any] = {"depth": depth, "edits": edits}
-    # A recorded assistant ended its suggestions itself: no rule of ours cuts them.
+    # The recorded assistant decided where its suggestions end, so the engine must not cut them.
     limits = {"max_lines": 64, "max_tokens": 1024} if recorded else {}
     chosen = limits | {name: value for name, value in given.items() if value is not None}
     base = Setting(
@@ -151,10 +152,10 @@ def replay_command(
     if crowd["users"]:
         if PERFECT in policies:
             raise InputError(f"--policy {PERFECT} is for one user: leave it out with --users")
-        from tabspec.lab.capacity.crowds import play_crowds  # the laboratory
+        from tabspec.lab.capacity.crowds import play_crowds
 
         result = ReplayResult(tuple(play_crowds([*map(read_session, sessions)], settings, model, crowd)))
-        _told(result, json_out, html_out)
+        _report(result, json_out, html_out)
         return 0
     loaded = [read_session(path) for path in sessions]
     jobs = [
@@ -165,17 +166,17 @@ def replay_command(
     ]
     playing = _recorded(jobs) if recorded else _wall(jobs, model) if clock == "wall" else _timed(jobs, model)
     runs = asyncio.run(playing) if clock == "wall" else run_virtual(playing)
-    _told(ReplayResult(tuple(runs)), json_out, html_out)
+    _report(ReplayResult(tuple(runs)), json_out, html_out)
     return 0 if len(runs) == len(jobs) and not runs[-1].interrupted else 130
 
 
 def _settings(
     base: Setting, policies: Sequence[str], economies: Sequence[float], chosen: dict[str, Any], usual: Sequence[str]
 ) -> Iterator[Setting]:
-    """One run for each policy, and of `adaptive` one for each economy."""
+    """One setting for each policy; for `adaptive`, one for each economy."""
     for policy in policies or usual:
         if policy == PERFECT:
-            # As deep as there is, since it never errs.
+            # The largest depth, because its predictions are never wrong.
             config = EngineConfig(policy=Policy.CHAIN, depth=16).updated(chosen)
             yield replace(base, config=config, perfect=True)
             continue
@@ -192,7 +193,7 @@ def _settings(
             yield replace(base, config=config.updated({"economy": economy}), named=len(economies) > 1)
 
 
-def _told(result: ReplayResult, json_out: Path | None, html_out: Path | None) -> None:
+def _report(result: ReplayResult, json_out: Path | None, html_out: Path | None) -> None:
     print_table(result)
     if json_out:
         save(result, json_out)
@@ -203,7 +204,7 @@ def _told(result: ReplayResult, json_out: Path | None, html_out: Path | None) ->
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A session under a setting, at a pace: the value of --latency, None for the default."""
+    """One run: a session, a setting, and ``pace``, the value of --latency (None: the default)."""
 
     session: Session
     setting: Setting
@@ -215,8 +216,8 @@ ModelFor = Callable[[Job], Awaitable[Model]]
 
 
 async def _recorded(jobs: Jobs) -> list[Run]:
-    """With each session's own recorded assistant, at its recorded times or at those given."""
-    # A recorded answer is one piece: of a profile, only the time of a whole suggestion applies.
+    """Play the jobs with the assistant that each session recorded, with its recorded latencies or the given ones."""
+    # A recorded answer has no tokens, so only the profile's time for a whole suggestion applies.
     given = {job.pace: parse_latency(job.pace).prefill_fixed_ms / 1000 for job in jobs if job.pace is not None}
 
     async def model_for(job: Job) -> Model:
@@ -226,7 +227,7 @@ async def _recorded(jobs: Jobs) -> list[Run]:
 
 
 async def _wall(jobs: Jobs, name: str | None) -> list[Run]:
-    """In real time, with the model in its own process as in the language server."""
+    """Play the jobs in real time, with the model in its own process as in the language server."""
     worker = WorkerModel(name)
     await worker.start()
     try:
@@ -236,7 +237,7 @@ async def _wall(jobs: Jobs, name: str | None) -> list[Run]:
 
 
 async def _timed(jobs: Jobs, name: str | None) -> list[Run]:
-    """On the virtual clock: answers are computed once for all runs, and take the time of a latency profile."""
+    """Play the jobs on the virtual clock. Answers are computed once; a latency profile gives their times."""
     bundled = read_latency(BUNDLED / "latency.json") if name in (None, "bundled") else None
     given = {job.pace: bundled if job.pace is None else _profile(job.pace) for job in jobs}
     model = load_model(name)
@@ -262,7 +263,7 @@ def _profile(pace: str) -> LatencyProfile | None:
 
 
 def _pace_name(pace: str) -> str:
-    """A value of --latency in words."""
+    """The name of a value of --latency in reports."""
     profile = _profile(pace)
     if profile is None:
         return "the model on this machine"
@@ -277,7 +278,7 @@ def _always(model: Model) -> ModelFor:
 
 
 async def _play(jobs: Jobs, model_for: ModelFor) -> list[Run]:
-    """Run the jobs one after another, with a progress bar; an interrupted one is the last."""
+    """Play the jobs one after another, with a progress bar, up to an interrupted one."""
     runs: list[Run] = []
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     console = Console(stderr=True)

@@ -1,5 +1,4 @@
-"""`tabspec report`: a comparison table and an HTML page from the results of earlier replays; or what happened in real
-use, from recorded sessions."""
+"""`tabspec report`: a table and an HTML page of replay results, or statistics of recorded sessions."""
 
 from __future__ import annotations
 
@@ -12,8 +11,8 @@ import click
 
 from tabspec.errors import InputError
 from tabspec.replay.report import print_table, write
-from tabspec.replay.results.result import load
-from tabspec.replay.results.usage import COLUMNS, figures, lived, row, total
+from tabspec.replay.results.result_file import load
+from tabspec.replay.results.usage import COLUMNS, figures, row, total, usage_of
 from tabspec.replay.sessions.session_file import read_session
 from tabspec.system.tables import print_table as print_rows
 
@@ -27,16 +26,16 @@ from tabspec.system.tables import print_table as print_rows
     help="Write the report page to this file.",
 )
 def report_command(results: tuple[Path, ...], html: Path | None) -> None:
-    """Show what speculation and the completion cache brought.
+    """Show the effect of speculation and of the completion cache.
 
-    RESULT.json is what `tabspec replay --json` has written; with several, their sessions are shown together. The
-    page needs no network and no other file.
+    RESULT.json is a file of `tabspec replay --json`. Several files are shown together. The page needs no network and
+    no other file.
 
-    SESSION is what `tabspec-lsp --record DIR` has written (a file, or DIR): then it is told what happened in real use.
+    SESSION is a file or folder of `tabspec-lsp --record DIR`. It gives statistics of real use.
     """
     sessions = [path for path in results if path.is_dir() or _is_session(path)]
     if sessions and (len(sessions) < len(results) or html):
-        raise click.UsageError("recorded sessions give a table of their own: name them without results and --html")
+        raise click.UsageError("recorded sessions give a separate table: name them without results and without --html")
     if sessions:
         _real_use(sessions)
         return
@@ -60,12 +59,12 @@ def _real_use(paths: Sequence[Path]) -> None:
     for path in paths:
         inside = _sessions_in(path) if path.is_dir() else [path]
         if not inside:
-            raise InputError(f"{path}: no recorded session (*.jsonl) is in it")
+            raise InputError(f"{path}: contains no recorded session (*.jsonl)")
         files += inside
-    found = [lived(read_session(path)) for path in files]
+    found = [usage_of(read_session(path)) for path in files]
     if not sum(each.requests + each.shown for each in found):
         raise InputError(
-            f"{paths[0]}: nothing was asked or shown in it; only sessions of `tabspec-lsp --record` tell of real use"
+            f"{paths[0]}: contains no requests; only sessions of `tabspec-lsp --record` have statistics of real use"
         )
     if len(found) > 1:
         print_rows("Sessions", COLUMNS, [row(each) for each in found])

@@ -1,4 +1,4 @@
-"""`tabspec train`: from code to a model folder."""
+"""`tabspec train`: training, from source code to a model folder."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _path = click.Path(path_type=Path)
 def train_command() -> None:
     """Train or tune a model on code.
 
-    In one go, on your own code: `tabspec train run --code DIR --out DIR --start bundled --minutes 30`. The other
-    commands are its parts, for larger corpora.
+    On your own code, in one step: `tabspec train run --code DIR --out DIR --start bundled --minutes 30`. The other
+    commands are the single steps, for larger corpora.
     """
 
 
 @train_command.command("fetch")
-@click.option("-o", "--out", required=True, type=_path, help="Folder to put the packages into.")
+@click.option("-o", "--out", required=True, type=_path, help="Folder for the packages.")
 @click.option("--sources", type=_path, help="List of packages (TOML)  [default: the bundled model's].")
 def fetch_command(out: Path, sources: Path | None) -> None:
-    """Fetch named packages with pip, npm and apt-get, to build a corpus from. Nothing of them is installed or run."""
+    """Fetch packages with pip, npm and apt-get as material for a corpus. Nothing in them is installed or run."""
     from tabspec.train.corpus.fetch import BUNDLED_LIST, fetch, read_list
 
     listed = read_list(sources or BUNDLED_LIST)
@@ -40,15 +40,15 @@ def fetch_command(out: Path, sources: Path | None) -> None:
         failed = fetch(listed, out, show)
     click.echo(f"{total - len(failed)} packages in {out}")
     if failed:
-        click.echo("could not be had: " + ", ".join(failed), err=True)
+        click.echo("not available: " + ", ".join(failed), err=True)
 
 
 @train_command.command("corpus")
 @click.argument("origins", nargs=-1, type=_path)
 @click.option("-o", "--out", required=True, type=_path, help="Folder to write: OUT/train, and OUT/held_out.")
-@click.option("--packages", type=_path, help="Folder that `tabspec train fetch` has filled.")
+@click.option("--packages", type=_path, help="Folder of `tabspec train fetch`.")
 @click.option("--hold-out", multiple=True, help="Project to hold out for evaluation, by name. May be repeated.")
-@click.option("--any-licence", is_flag=True, help="Keep packages without a permissive licence.")
+@click.option("--any-licence", is_flag=True, help="Include packages without a permissive licence.")
 @click.option("--processes", type=click.IntRange(1), default=1, show_default=True, help="Processes that read files.")
 def corpus_command(
     origins: tuple[Path, ...],
@@ -60,8 +60,8 @@ def corpus_command(
 ) -> None:
     """Build a corpus from folders and packages (ORIGINS: folders, .whl, .tgz).
 
-    Generated, minified and data files and duplicates are left out; the manifest says what went in, under which
-    licences.
+    Generated files, minified files, data files and duplicates are left out. The manifest lists the projects and
+    their licences.
     """
     from tabspec.train.corpus.build import Limits, build_corpus
     from tabspec.train.corpus.fetch import origins as fetched
@@ -90,7 +90,7 @@ def corpus_command(
 @click.option("-o", "--out", required=True, type=_path, help="tokenizer.json to write.")
 @click.option("--vocabulary", type=click.IntRange(300, 65_535), default=8192, show_default=True, help="Entries.")
 def tokenizer_command(corpus: Path, out: Path, vocabulary: int) -> None:
-    """Learn a tokenizer. A row of token ids is kept in 16 bits, hence the largest vocabulary."""
+    """Train a tokenizer. Token ids are stored in 16 bits, which limits the vocabulary."""
     from tabspec.train.runs import learn_tokenizer
 
     learn_tokenizer(corpus, out, vocabulary)
@@ -100,18 +100,20 @@ def tokenizer_command(corpus: Path, out: Path, vocabulary: int) -> None:
 @train_command.command("run")
 @click.option("--code", multiple=True, type=_path, help="Folder with source code to learn from. May be repeated.")
 @click.option("--corpus", type=_path, help="Corpus folder, instead of --code.")
-@click.option("--held-out", type=_path, help="Corpus folder on which the loss is watched.")
-@click.option("--out", required=True, type=_path, help="Folder of the run; started again, it goes on where it was.")
-@click.option("--start", help="Model to tune: `bundled` or a folder  [default: a new model].")
+@click.option("--held-out", type=_path, help="Corpus folder for the validation loss.")
+@click.option("--out", required=True, type=_path, help="Folder of the run. If it exists, the run is resumed.")
+@click.option("--start", help="Model to tune: `bundled` or a folder  [default: train a new model].")
 @click.option("--size", type=click.Choice(["bundled", "small", "tiny"]), default="bundled", show_default=True)
-@click.option("--tokenizer", type=_path, help="tokenizer.json for a new model  [default: learned from the corpus].")
+@click.option("--tokenizer", type=_path, help="tokenizer.json for a new model  [default: trained on the corpus].")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="How long to train.")
 @click.option("--steps", type=click.IntRange(1), help="How many steps to train, instead of --minutes.")
-@click.option("--pause-after", type=click.FloatRange(0, min_open=True), help="End this part after so many minutes.")
+@click.option("--pause-after", type=click.FloatRange(0, min_open=True), help="Pause after this many minutes.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
-@click.option("--workers", type=click.IntRange(0), help="Processes that prepare data  [default: 8 with a GPU, else 0].")
 @click.option(
-    "--rows", type=click.IntRange(1), help="Sequences a step  [default: 196,608 tokens with a GPU, else 16,384]."
+    "--workers", type=click.IntRange(0), help="Processes that prepare batches  [default: 8 with a GPU, else 0]."
+)
+@click.option(
+    "--rows", type=click.IntRange(1), help="Sequences in a step  [default: 196,608 tokens with a GPU, else 16,384]."
 )
 @click.option("--context", type=click.IntRange(64, 8192), help="Tokens of a sequence  [default: the model's].")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="[default: 0.003; tuning 0.0003]")
@@ -136,17 +138,17 @@ def run_command(
     compile: bool | None,
     seed: int,
 ) -> None:
-    """Train a model: a new one, or (--start) one that is there, on your code.
+    """Train a new model, or tune an existing one (--start).
 
-    Writes OUT/model (for `--model OUT/model` elsewhere), OUT/loss.svg, OUT/log.jsonl, and a checkpoint every two
-    minutes. Stopped, paused or killed, the same command goes on from the last one.
+    Writes OUT/model (use it with `--model OUT/model`), OUT/loss.svg, OUT/log.jsonl, and a checkpoint every two
+    minutes. After a pause, an interruption or a crash, the same command resumes from the last checkpoint.
     """
     from tabspec.models.load import BUNDLED
     from tabspec.train.runs import RunPlan, carry_out
     from tabspec.train.schedule import Budget
 
     if bool(code) == bool(corpus):
-        raise click.UsageError("say what to learn from: --code (folders) or --corpus")
+        raise click.UsageError("name the training data: --code (folders) or --corpus")
     console = Console(stderr=True)
     budget = Budget(steps=steps, seconds=minutes * 60 if minutes else None)
     plan = RunPlan(
@@ -167,11 +169,11 @@ def run_command(
         pause_after=pause_after * 60 if pause_after else None,
     )
     model = carry_out(plan, console)
-    click.echo(f"the model is in {model}" if model else "paused; the same command goes on from here")
+    click.echo(f"the model is in {model}" if model else "paused; the same command resumes the run")
 
 
 def _corpus_of(code: tuple[Path, ...], out: Path) -> Path:
-    """The corpus of some folders, built once: a run that goes on must see the same."""
+    """The corpus of some folders. It is built once, because a resumed run must see the same data."""
     from tabspec.train.corpus.build import build_corpus
     from tabspec.train.corpus.store import DOCUMENTS
 
@@ -189,9 +191,9 @@ def _corpus_of(code: tuple[Path, ...], out: Path) -> Path:
 @click.option("-o", "--out", required=True, type=_path, help="Model folder to write.")
 @click.option("--bits", type=click.Choice(["8", "16"]), default="8", show_default=True, help="16: for transformers.")
 def export_command(run: Path, out: Path, bits: str) -> None:
-    """Write a model folder from another one, or from a RUN: its model, or its last checkpoint if it was stopped.
+    """Write a model folder from another one, or from a RUN: its model, or the last checkpoint of an interrupted run.
 
-    With --bits 16 it loads in transformers, and converts to GGUF.
+    With --bits 16, transformers loads it, and converters to GGUF read it.
     """
     from tabspec.train.checkpoint import NAME
     from tabspec.train.export import CONFIG, TOKENIZER, export_model, load_model
@@ -204,7 +206,7 @@ def export_command(run: Path, out: Path, bits: str) -> None:
     elif (run / NAME).is_file():
         weights, shape, tokenizer = interrupted(run)
     else:
-        raise InputError(f"{run}: neither a model folder nor a run of `tabspec train run`")
+        raise InputError(f"{run}: neither a model folder nor a folder of `tabspec train run`")
     export_model(weights, shape, tokenizer, out, eight_bits=bits == "8")
     click.echo(f"wrote {out}")
 
@@ -212,12 +214,20 @@ def export_command(run: Path, out: Path, bits: str) -> None:
 @train_command.command("drafts")
 @click.argument("model", type=_path)
 @click.option("--corpus", required=True, type=_path, help="Corpus folder (OUT/train of `tabspec train corpus`).")
-@click.option("--entries", type=click.IntRange(1), default=250_000, show_default=True, help="At most; 5 bytes each.")
-@click.option("--megabytes", type=click.IntRange(1), default=450, show_default=True, help="Text to count on, at most.")
+@click.option(
+    "--entries",
+    type=click.IntRange(1),
+    default=250_000,
+    show_default=True,
+    help="Largest number of entries, of 5 bytes each.",
+)
+@click.option(
+    "--megabytes", type=click.IntRange(1), default=450, show_default=True, help="Largest amount of text to count."
+)
 def drafts_command(model: Path, corpus: Path, entries: int, megabytes: int) -> None:
-    """Write beside a MODEL what mostly follows what in the corpus, for its draft tokens (MODEL/drafts.npz).
+    """Write a table of frequent token sequences for a MODEL's draft tokens (MODEL/drafts.npz).
 
-    It decodes faster then, and says the same. 100 MB of text take a minute and 2 GB of memory.
+    The model decodes faster with it, with the same output. 100 MB of text take a minute and 2 GB of memory.
     """
     from tabspec.models.files.ngram_table import DRAFTS, save_table
     from tabspec.train.corpus.store import Corpus
@@ -239,21 +249,21 @@ def drafts_command(model: Path, corpus: Path, entries: int, megabytes: int) -> N
 @train_command.command("stop")
 @click.argument("model", type=_path)
 @click.option("--corpus", required=True, type=_path, help="Corpus folder that the model was trained on.")
-@click.option("--examples", type=click.IntRange(20), default=400, show_default=True, help="Middles to learn from.")
+@click.option("--examples", type=click.IntRange(20), default=400, show_default=True, help="Examples to fit it on.")
 @click.option("-o", "--out", required=True, type=_path, help="Model folder to write (8 bits).")
 @click.option("--seed", type=int, default=0, show_default=True)
 def stop_command(model: Path, corpus: Path, examples: int, out: Path, seed: int) -> None:
-    """Teach a trained MODEL when to stop: fit the output row of its end-of-middle token.
+    """Fit the output row of a trained MODEL's end-of-middle token, so that it stops at the right place.
 
-    A matter of minutes on a CPU; nothing else that the model says changes. Best done last, before `tabspec evaluate`.
+    Takes minutes on a CPU, and changes no other output. Run it last, before `tabspec evaluate`.
     """
     from tabspec.train.export import TOKENIZER, export_model
     from tabspec.train.runs import with_fitted_stop
 
     with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("reading on", total=examples)
+        task = bar.add_task("fitting", total=examples)
         weights, shape, before, after = with_fitted_stop(
             model, corpus, examples, seed, lambda n: bar.update(task, completed=n)
         )
     export_model(weights, shape, model / TOKENIZER, out, eight_bits=True)
-    click.echo(f"stopping or going on cost {before:.3f} nats a token, now {after:.3f}; wrote {out}")
+    click.echo(f"loss of stopping or continuing: {before:.3f} nats a token before, {after:.3f} after; wrote {out}")

@@ -2,7 +2,7 @@
 
 asking    what a request's body asks for
 telling   from a model's chunks to the events of an answer
-turns     within a replica: foreground first, and no more generations at a time than the model runs
+served    the model of a replica: the worker's serving, and a limit for readers that fall behind
 guard     which requests are let in: key, Host, Origin
 endpoint  HTTP: routes, statuses, streams; it knows no Ray
 app       the Serve application: an ingress on each node, and the replicas with the model

@@ -1,10 +1,10 @@
-"""The Ray Serve application: an ingress that speaks HTTP, and behind it the replicas of the model.
+"""The Ray Serve application: an ingress that speaks HTTP, and the replicas of the model.
 
     serve run tabspec.cluster.app:build model=bundled replicas=2
 
-A request goes to the replica that its editor's name hashes to (Ray Serve's consistent hashing), where the editor's
-keys and values are. When a replica dies under an answer, the ingress has another one go on with it: answers are a
-function of the text, so nobody sees the seam.
+A request goes to the replica that its editor's name hashes to (Ray Serve's consistent hashing), which has the editor's
+KV cache. When a replica dies during an answer, the ingress lets another one continue it. Answers are a function of the
+text, so the client gets the same answer.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from tabspec.models.protocol import Chunk, ModelInfo
 
 log = logging.getLogger(__name__)
 
-# How often an answer is taken up again when its replica dies. A node that dies takes several replicas along, and the
-# router learns of each only when it is asked.
+# How many replicas an answer is tried on when they die. A node that dies takes several replicas with it, and the router
+# notices each only when it sends a request there.
 TRIES = 4
 ROUTER = "ray.serve.experimental.consistent_hash_router:ConsistentHashRouter"
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterOptions:
-    """How the application is laid out.
+    """How many processes the application has, and what each may use.
 
     ``replicas`` of the model at the start; with ``max_replicas``, between ``replicas`` and so many, such that each has
-    about ``target_requests`` under way. ``cpus`` and ``gpus`` (parts of one, too) are what Ray reserves for a replica.
-    ``most_requests`` a replica may have under way; more wait, up to ``most_waiting``, and what is beyond that is
+    about ``target_requests`` running. ``cpus`` and ``gpus`` (parts of one, too) are what Ray reserves for a replica.
+    A replica runs at most ``most_requests`` at a time; up to ``most_waiting`` more wait, and further ones are
     refused with status 503. ``ingresses`` speak HTTP: one a node is enough. ``allow_hosts`` are names, separated by
     commas, by which clients may call the endpoint (beside localhost and addresses). ``key_digest`` is that of the key
     that they must have ("": none); the key itself is not given to Ray.
@@ -52,7 +52,7 @@ class ClusterOptions:
     model: ModelOptions = field(default_factory=ModelOptions)
     replicas: int = 1
     max_replicas: int = 0
-    # With more than a few under way each waits for the others: a suggestion takes some hundred milliseconds alone.
+    # With more than a few at a time each slows the others: a suggestion alone takes some hundred milliseconds.
     target_requests: float = 4.0
     cpus: float = 1.0
     gpus: float = 0.0
@@ -99,7 +99,7 @@ class Cluster:
         said = ""
         for _ in range(TRIES):
             request = replace(asked.request, resume=asked.request.resume + said)
-            # whoever does not say who asks goes to any replica
+            # a request without an editor goes to any replica
             who = {"session_id": asked.editor} if asked.editor else {}
             handle = self._handle.options(method_name="answer", stream=True, **who)
             stream = handle.remote(replace(asked, request=request))
@@ -115,7 +115,7 @@ class Cluster:
             except (RayTaskError, TaskCancelledError):
                 raise
             except (RayError, DeploymentUnavailableError) as gone:
-                log.warning("a replica went away under an answer (%s): another one goes on", type(gone).__name__)
+                log.warning("a replica died during an answer (%s): another one continues it", type(gone).__name__)
             finally:
                 stream.cancel()
         raise ModelUnavailable("the model's replicas went away one after another")
@@ -153,7 +153,7 @@ def application(options: ClusterOptions) -> serve.Application:
     ingress = serve.deployment(Ingress).options(
         name="ingress",
         num_replicas=options.ingresses,
-        # its streams wait, mostly: what bounds them is the model's deployment
+        # its streams mostly wait; the model's deployment bounds them
         max_ongoing_requests=4 * options.most_waiting,
         ray_actor_options={"num_cpus": 0},
     )

@@ -1,6 +1,6 @@
-"""What a body of /v1/completions asks for: OpenAI's fields, and our own question under "tabspec". Pure functions.
+"""Reading the body of a /v1/completions request: OpenAI's fields, and our own request under "tabspec". Pure functions.
 
-Decoding is greedy here. What would need anything else (a temperature, several choices) is refused, and not ignored.
+Decoding is greedy. A request that needs anything else (a temperature, several choices) is refused.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from tabspec.fitting.early_stop import Around
 from tabspec.models.protocol import GenerationRequest, RelatedText, StopRule
 from tabspec.prompt.window import canonical_cut
 
-# OpenAI's default, for clients that count on it.
+# OpenAI's default.
 USUAL_MAX_TOKENS = 16
-# OpenAI allows four, vLLM any number; each is looked for in every piece of text.
+# OpenAI allows four, vLLM any number. Each is searched for in every piece of text.
 MOST_STOPS = 16
-# Characters of a stop text: each piece of an answer is compared with all of its beginnings.
+# Characters of a stop text: each piece of an answer is compared with all prefixes of it.
 LONGEST_STOP = 256
 # Characters before and after the window, each: what our client sends at most, rounded up to its blocks
 # (`tabspec.prompt.window`).
@@ -44,9 +44,9 @@ class BadRequest(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request. With ``prompt`` (text or token ids) the model goes on behind it stands, and of ``request``
-    only the stop rule and the urgency count; without, it fills in the middle. ``ours``: the client is tabspec, and
-    wants the model's own chunks. ``editor`` is whoever asks ("": not told)."""
+    """One request. With a ``prompt`` (text or token ids) the model continues it as it is, and of ``request`` only the
+    stop rule and the priority count; without one, it fills in the middle. ``ours``: the client is tabspec, and gets the
+    model's own chunks. ``editor`` names the client ("": unknown)."""
 
     request: GenerationRequest
     prompt: str | tuple[int, ...] | None = None

@@ -25,7 +25,7 @@ from tabspec.models.protocol import Chunk, ModelInfo
 LONGEST_BODY = 1 << 20
 # Seconds for a body to arrive: a MiB at a megabit a second takes eight.
 BODY_S = 10.0
-# Seconds that a client may take to read a piece of an answer. Then it loses the connection.
+# Seconds that a client may take to read a piece of an answer. After that the connection is closed.
 READ_S = 10.0
 
 
@@ -81,7 +81,7 @@ class Endpoint:
         telling = Telling(asked, f"cmpl-{uuid.uuid4().hex}", int(time.time()), info.name)
         chunks = self._backend.answer(asked)
         if asked.stream:
-            first = await anext(chunks, None)  # before the status goes out: it may be a failure
+            first = await anext(chunks, None)  # before the status is sent: it may be an error
             return _ClosingStream(_events(telling, first, chunks))
         async with aclosing(chunks):
             async for chunk in chunks:
@@ -92,7 +92,7 @@ class Endpoint:
 
 
 class _ClosingStream(StreamingResponse):
-    """Closes its source when the client has gone or does not read, and does not leave it to the garbage collector."""
+    """Closes its source as soon as the client has disconnected or has stopped reading."""
 
     def __init__(self, source: AsyncGenerator[bytes, None]) -> None:
         super().__init__(source, media_type="text/event-stream", headers={"Cache-Control": "no-store"})

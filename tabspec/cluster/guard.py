@@ -1,7 +1,7 @@
-"""Which requests the endpoint lets in: by key, by Host and by Origin. Pure.
+"""Which requests the endpoint accepts: by key, by Host and by Origin. Pure.
 
-Host and Origin keep web pages out, which a browser on a trusted machine loads from anywhere: a page of another origin
-may send requests, and its name may come to mean this address (DNS rebinding). An address cannot come to mean another.
+The checks of Host and Origin keep out web pages that a browser on a trusted machine has loaded. A page of another site
+may send requests, and its host name may be resolved to this address (DNS rebinding); an address cannot.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SHORTEST_KEY = 16
 
 
 class Unwanted(Exception):
-    """The request is not let in; ``status`` is HTTP's."""
+    """The request is refused with this HTTP ``status``."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -59,7 +59,8 @@ class Guard:
 
 
 def digest_of(key: str) -> str:
-    """What is kept of a key: its SHA-256, of which all are of one length."""
+    """The SHA-256 of a key: only this is kept. Digests have one length, so comparing them
+    does not reveal the key's."""
     return sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -72,7 +73,7 @@ def digest_from_environment() -> str:
 
 
 def warnings(host: str, guard: Guard, ray_token: bool) -> list[str]:
-    """Where a cluster that listens on ``host`` is open, a line each. ``ray_token``: Ray asks for its own token."""
+    """Warnings about a cluster that listens on ``host``, a line each. ``ray_token``: Ray checks its own token."""
     if host == "localhost" or (_is_address(host) and ip_address(host).is_loopback):
         return []
     found = []

@@ -19,10 +19,12 @@ from tabspec.system import processes
 def serve_until_interrupted(
     options: ClusterOptions, host: str, port: int, address: str | None, object_store: int
 ) -> None:
-    """Serve until Ctrl-C or SIGTERM, and take down what was started. ``object_store`` is the size in bytes of Ray's, if
-    a cluster has to be started. Raises `InputError` if there is no cluster at ``address``, or the model does not load.
+    """Serve until Ctrl-C or SIGTERM, then stop what was started. ``object_store`` is the size of Ray's object store in
+    bytes, for a cluster that has to be started.
+
+    Raises `InputError` if there is no cluster at ``address``, or the model does not load.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray sends no usage statistics
     import ray
     from ray import serve
 
@@ -31,7 +33,7 @@ def serve_until_interrupted(
     if address is None:
         os.umask(0o077)  # Ray's logs may quote requests: they are this user's alone
     own = {} if address else {"include_dashboard": False, "object_store_memory": object_store}
-    if address is None:  # a cluster of its own may place what it is told to, whatever the machine has
+    if address is None:  # a cluster that is started here may run all replicas, even on a machine with fewer processors
         own["num_cpus"] = max(
             os.cpu_count() or 1, round(options.cpus * max(options.replicas, options.max_replicas) + 1)
         )
@@ -43,7 +45,7 @@ def serve_until_interrupted(
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     try:
-        # EveryNode: a node with an ingress or a replica listens, so that what stands before them has a choice
+        # EveryNode: each node with an ingress or a replica listens, so that a load balancer can choose
         serve.start(proxy_location="EveryNode", http_options={"host": host, "port": port})
         try:
             serve.run(application(options), route_prefix="/")

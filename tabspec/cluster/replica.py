@@ -1,4 +1,4 @@
-"""What runs in a replica: the model, and whose turn it is. No Ray here."""
+"""What runs in a replica: the model, and its serving. No Ray here."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tabspec.cluster.asking import Asked
-from tabspec.cluster.turns import TurnTaking
+from tabspec.cluster.served import ServedModel
 from tabspec.errors import ModelError, ModelUnavailable, PromptRefused
 from tabspec.models.load import load_model
 from tabspec.models.protocol import Chunk, Model, ModelInfo
 from tabspec.models.scripted.file import SCHEME, read_script
 
-# One that an editor waits for and one ahead: the second waits in the replica, where it is taken up without a way back.
+# One foreground request and one speculation: the second waits in the replica, which starts it without a round trip.
 LEAST_SLOTS = 2
 
 
@@ -33,7 +33,7 @@ class ModelOptions:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """How a stream ended that failed: sent like a chunk, so that no traceback travels."""
+    """The error that ended a stream. It is sent as a value, so that no traceback leaves the replica."""
 
     message: str
     unavailable: bool = False
@@ -45,7 +45,7 @@ class Failed:
         return cls(message, isinstance(error, ModelUnavailable), isinstance(error, PromptRefused))
 
     def error(self) -> ModelError:
-        """The error again."""
+        """The error as an exception."""
         kind = ModelUnavailable if self.unavailable else PromptRefused if self.refused else ModelError
         return kind(self.message)
 
@@ -54,20 +54,20 @@ class Replica:
     """One copy of the model. Its methods are called from other processes."""
 
     def __init__(self, options: ModelOptions) -> None:
-        self._model = TurnTaking(_load(options))
+        self._model = ServedModel(_load(options))
 
     async def told(self) -> tuple[ModelInfo, int]:
         """The model, and how many requests one client should have under way."""
         return self._model.info, max(self._model.slots, LEAST_SLOTS)
 
     async def waiting(self) -> tuple[int, int]:
-        """How many streams are under way: foreground, speculation."""
-        return self._model.turns.waiting
+        """How many streams have not ended: foreground, speculative."""
+        return self._model.priorities
 
     async def answer(self, asked: Asked) -> AsyncGenerator[Chunk | Failed, None]:
         """The model's chunks. The task that reads them being cancelled stops the model before its next step."""
         try:
-            async with aclosing(self._model.answer(asked.request, asked.prompt)) as chunks:
+            async with aclosing(self._model.answer(asked.request, asked.prompt, asked.editor)) as chunks:
                 async for chunk in chunks:
                     yield chunk
         except Exception as error:

@@ -1,7 +1,7 @@
 """From a model's chunks to the events of a completions answer, as OpenAI's clients read them. Pure.
 
-Each event of a question that tabspec's own client put carries the chunk itself under "tabspec", so that nothing is lost
-on the way: log-probabilities, counts, and why it ended.
+Each event for tabspec's own client also carries the chunk under "tabspec", with its log-probabilities, counts and the
+reason of its end.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from tabspec.suggestion import Finish
 Json = dict[str, Any]
 
 OWNER = "tabspec"
-"""What ``owned_by`` says of our models: by it our client knows the server."""
+"""``owned_by`` of our models, by which our client recognizes the server."""
 
 
 def model_list(info: ModelInfo, slots: int) -> Json:
-    """What /v1/models says: the model, and for our client what it would know of a model in its own process. ``slots``:
-    how many requests one client should have under way at a time."""
+    """The answer to /v1/models: the model, and for our client what it would know of a model in its own process.
+    ``slots`` is how many requests one client should send at a time."""
     ours = {"info": info_fields(info), "slots": slots}
     entry = {"id": info.name, "object": "model", "owned_by": OWNER, "max_model_len": info.context_tokens}
     return {"object": "list", "data": [entry | {OWNER: ours}]}
@@ -36,14 +36,14 @@ def error(message: str, kind: str = "invalid_request_error") -> Json:
 
 @dataclass
 class StopTexts:
-    """Ends a text before the first of ``stops`` in it. What may be the beginning of one is held back."""
+    """Ends a text before the first of ``stops`` in it. Text that may be the start of one is held back."""
 
     stops: Sequence[str]
     held: str = ""
     hit: bool = False
 
     def take(self, text: str) -> str:
-        """More text has come: what of it can be said by now."""
+        """Add text, and return what can be sent."""
         self.held += text
         found = [at for stop in self.stops if (at := self.held.find(stop)) >= 0]
         if found:
@@ -54,19 +54,19 @@ class StopTexts:
         return said
 
     def rest(self) -> str:
-        """No more text comes: what was held back."""
+        """At the end of the text: return what was held back."""
         said, self.held = self.held, ""
         return said
 
 
 def _overlap(text: str, stop: str) -> int:
-    """Length of the longest end of ``text`` that ``stop`` begins with."""
+    """Length of the longest suffix of ``text`` that is a prefix of ``stop``."""
     return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)
 
 
 @dataclass
 class Telling:
-    """One answer on its way out. ``number`` is the answer's id, ``created`` a Unix time, ``model`` the model's name."""
+    """One answer as it is sent. ``number`` is the answer's id, ``created`` a Unix time, ``model`` the model's name."""
 
     asked: Asked
     number: str
@@ -84,7 +84,7 @@ class Telling:
         self._stops = StopTexts(self.asked.stops)
 
     def take(self, chunk: Chunk) -> list[Json]:
-        """The events that a chunk makes. ``over`` is set when nothing more is to be asked of the model."""
+        """The events for a chunk. Sets ``over`` when no more chunks are needed."""
         self.usage += chunk.usage
         text = self._stops.take(chunk.text)
         if chunk.finish and not self._stops.hit:
@@ -99,12 +99,12 @@ class Telling:
         self._tokens += tokens
         self._logprobs += logprobs
         if not (text or tokens or self.over or self.asked.ours):
-            return []  # the prompt's share of the counts: nothing that OpenAI's clients are told
+            return []  # only counts, which OpenAI's clients get at the end
         event = self._event(text, tokens, logprobs)
         return [event | {OWNER: chunk_fields(chunk)}] if self.asked.ours else [event]
 
     def end(self) -> list[Json]:
-        """What follows the last chunk."""
+        """The events after the last chunk."""
         if not self.asked.usage:
             return []
         return [self._object([]) | {"usage": self._counts()}]

@@ -16,7 +16,7 @@ from tabspec.cache.completion_cache import CompletionCache, Key
 from tabspec.context import EditContext
 from tabspec.engine.generation import Generation, Link
 from tabspec.engine.prompt_state import PromptState
-from tabspec.fitting.indentation import end_with_block
+from tabspec.fitting.early_stop import end_with_block
 from tabspec.fitting.truncation import FitStep, cut_point, line_before, truncate
 from tabspec.models.protocol import Beginning, StopRule
 from tabspec.suggestion import Finish, GeneratedText, Suggestion

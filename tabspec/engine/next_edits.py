@@ -1,7 +1,7 @@
 """Next edits in the engine: which one is offered at a state, and whether it or the completion at the cursor is.
 
-A chain is kept in the completion cache under its document, cursor and history, as completions are. Whether a chain
-was computed at a request or before one never changes what is offered: proposals depend on the state alone.
+A chain is kept in the completion cache under its document, cursor and history, as completions are. When its first edit
+is shown, its rest is kept for the states that accepting leads to. Elsewhere proposals come from the state alone.
 """
 
 from __future__ import annotations
@@ -127,15 +127,21 @@ class NextEdits:
         return None
 
     def fill(self, context: EditContext, suggestion: Suggestion) -> None:
-        """A suggestion is on the screen. If it is an edit, compute the edits that follow, as deep as is asked ahead."""
-        if suggestion.edit is None:
-            return
-        for _ in range(self._config.speculation_depth):
-            context = context.after_accept(suggestion)
-            edit = self.first(context, AHEAD)
-            if edit is None:
-                return
-            suggestion = Suggestion.of(edit)
+        """A suggestion is on the screen. If it begins a chain, keep the rest of it for the states that accepting leads
+        to: accepting walks it from the completion cache."""
+        edit, rest = suggestion.edit, self._rest(context, suggestion)
+        while edit is not None and rest:
+            context = context.after_accept(Suggestion.of(edit))
+            self._cache.put(context, _scope(context), Entry(_NOTHING, AHEAD, edits=rest))
+            edit, rest = rest[0], rest[1:]
+
+    def _rest(self, context: EditContext, suggestion: Suggestion) -> tuple[ProposedEdit, ...]:
+        """What follows the edit in its chain; nothing where an edit before it was refused: that is proposed anew."""
+        edit = suggestion.edit
+        if edit is None or not self._caching:
+            return ()
+        first, *rest = self._chain(context, "") or (edit,)
+        return tuple(rest) if (first.uri, first.change) == (edit.uri, edit.change) else ()
 
     def accepted(self, suggestion: Suggestion) -> None:
         """The user took this suggestion."""

@@ -136,9 +136,12 @@ class Scheduler:
             self._sent_as_foreground[generation] = request.foreground
         now = asyncio.get_running_loop().time
         started = since = now()
+        left = most_chunks(self._stop.max_tokens)
         try:
             async with aclosing(self._model.stream(request)) as stream:
                 async for chunk in stream:
+                    if (left := left - 1) < 0:
+                        return ModelError("the model does not stop writing")
                     # The generations that run at the same time share the same passes.
                     generation.cost += (now() - since) / len(self._running)
                     since = now()
@@ -177,3 +180,12 @@ class Scheduler:
     def _end(self, generation: Generation, state: State, error: Exception | None = None) -> None:
         generation.become(state, error)
         self._ended(generation)
+
+
+def most_chunks(max_tokens: int) -> int:
+    """How many chunks an answer of so many tokens may come in; a model that sends more does not heed its limit.
+
+    A model sends a chunk a token, and some without a text: its prefill, its end, the bytes of unfinished characters (at
+    most four for a character). 64 is room for the few that depend on no token.
+    """
+    return 4 * max_tokens + 64

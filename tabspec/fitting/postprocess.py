@@ -13,8 +13,8 @@ from dataclasses import replace
 from tabspec.calibration import Calibration
 from tabspec.context import EditContext
 from tabspec.fitting import cleaning
+from tabspec.fitting.early_stop import end_with_block
 from tabspec.fitting.fit import fit, whole_end
-from tabspec.fitting.indentation import end_with_block
 from tabspec.fitting.repetition import cut_repetition, unfinished_loop
 from tabspec.fitting.truncation import FitStep, around, rest_of_line, truncate
 from tabspec.fitting.unseen import cut_unseen

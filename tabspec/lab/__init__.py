@@ -1,1 +1,1 @@
-"""Instruments: benches, baselines, capacity planning, converters. Only the command line imports them."""
+"""Instruments: benches, baselines, evaluation, capacity planning, converters. Only the command line imports them."""

@@ -1,7 +1,8 @@
-"""What the user writes to name a server: ``http://host:port/v1?option=value#model-name``."""
+"""The address by which a user names a server: ``http://host:port/v1?option=value#model-name``."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
@@ -19,12 +20,12 @@ class Api(StrEnum):
 
     AUTO = "auto"  # as fits the server and its model
     COMPLETIONS = "completions"  # /v1/completions, with the prompt in the model's FIM format
-    SUFFIX = "suffix"  # /v1/completions with prompt and suffix: the server knows its model's format
-    INFILL = "infill"  # llama.cpp's /infill: so does that
+    SUFFIX = "suffix"  # /v1/completions with prompt and suffix: the server applies its model's format
+    INFILL = "infill"  # llama.cpp's /infill, which does that, too
 
 
 class Switch(StrEnum):
-    """An option that is decided by what the server is, unless it is given."""
+    """An option that depends on the server, unless it is given."""
 
     AUTO = "auto"
     ON = "on"
@@ -33,16 +34,15 @@ class Switch(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A server, and how it is to be asked. The fields behind ``model`` are the options of the address.
+    """A server, and how to ask it. The fields after ``model`` are the options of the address.
 
     ``base`` has no ``/v1`` and no slash at its end. ``model`` is "" for the one that the server names first.
     ``format`` names a FIM format (`tabspec.prompt.fim`). ``tokenizer`` is a folder with the model's
     ``tokenizer.json``: prompts are sent as tokens then. ``exact`` decodes the line in progress under a constraint
-    (docs/guide/servers.md). ``slots`` is how many requests may be in flight at a time (0: what the server tells, else
-    2).
-    ``slot`` pins llama.cpp's slot (-1: its choice). ``priority`` marks speculative requests for servers that schedule
-    by it. ``recall`` sends `tabspec cluster` the file's text around the window, too, from which it can recall; by
-    itself on this machine only.
+    (docs/guide/servers.md). ``slots`` is how many requests may be in flight at a time (0: as many as the server
+    reports, else 2). ``slot`` pins llama.cpp's slot (-1: its choice). ``priority`` marks speculative requests for
+    servers that schedule by it. ``recall`` also sends the file's text around the window to `tabspec cluster`, for the
+    n-gram cache; by default only on this machine.
     """
 
     base: str
@@ -75,12 +75,12 @@ def parse_address(url: str) -> Address:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ModelNotUsable(f"model {url}: no address; one looks like http://127.0.0.1:8080")
     if "@" in parts.netloc:
-        # not repeated here: it would end in logs
+        # not repeated in the message, which is logged
         raise ModelNotUsable(
             "the model's address holds a password: leave it out, and set TABSPEC_API_KEY and TABSPEC_API_HOST"
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    path = parts.path.rstrip("/").removesuffix("/completions").removesuffix("/v1").rstrip("/")
+    path = re.sub(r"/*(/v1)?/*(/(chat/)?completions)?/*$", "", parts.path)
     base = f"{parts.scheme}://{host}{f':{port}' if port else ''}{path}"
     options = dict(_option(base, name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True))
     return Address(base, unquote(parts.fragment), **options)

@@ -1,4 +1,4 @@
-"""Whether a named model can be there, told in a second: for commands that would load it elsewhere, much later."""
+"""Checks a model's name within a second, for commands that load the model in another process much later."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ from tabspec.models.address import is_address, parse_address
 from tabspec.models.files.hub import find_folder, is_hub_name
 from tabspec.models.scripted.file import SCHEME, read_script
 
-DECODERS = ("auto", "own", "transformers")
+_DECODERS = ("auto", "own", "transformers")
+
+
+def check_decoder(name: str) -> None:
+    """Raises `ModelNotUsable` for the name of no decoder."""
+    if name not in _DECODERS:
+        raise ModelNotUsable(f"unknown decoder {name!r}; known are: {', '.join(_DECODERS)}")
 
 
 def check_model(
     name: str | None, *, device: str = "auto", dtype: str = "auto", format: str = "", decoder: str = "auto"
 ) -> None:
-    """Raises `ModelNotUsable`, with one line, for what `tabspec.models.load.load_model` would refuse, as far as that
-    can be told from the files: the weights are not read, torch is imported only to ask about another dtype than "auto",
-    and nothing is asked of a network.
-
-    A server and a name on the Hugging Face Hub are taken to be there.
+    """Raises `ModelNotUsable`, with one line, for what `tabspec.models.load.load_model` would refuse, as far as the
+    files show it. Weights are not read, torch is imported only for another dtype than "auto", and no network is used: a
+    server and a name on the Hugging Face Hub are assumed to exist.
     """
-    if decoder not in DECODERS:
-        raise ModelNotUsable(f"unknown decoder {decoder!r}; known are: {', '.join(DECODERS)}")
+    check_decoder(decoder)
     if dtype != "auto":
         _check_dtype(dtype, device, own=decoder != "transformers")
     if name is None or name == "bundled":
@@ -44,7 +47,8 @@ def check_model(
 
 
 def _check_dtype(dtype: str, device: str, own: bool) -> None:
-    """Whether our own decoder, or transformers', can have it. Whether the device is there is not asked."""
+    """Raises `ModelNotUsable` if the decoder (our own, or transformers') cannot compute in ``dtype`` on such a device.
+    Whether the device exists is not checked."""
     import torch
 
     from tabspec.models.machine.devices import pick_dtype, pick_weights
@@ -52,6 +56,6 @@ def _check_dtype(dtype: str, device: str, own: bool) -> None:
     kind = "cpu" if device == "auto" else device.partition(":")[0]
     try:
         at = torch.device(kind)
-    except RuntimeError:  # no device's name: loading says so
+    except RuntimeError:  # no device's name: loading reports it
         return
     _ = pick_weights(dtype, at) if own else pick_dtype(dtype, at)

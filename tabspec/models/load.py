@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tabspec.errors import ModelNotUsable
 from tabspec.models.address import is_address
-from tabspec.models.check import DECODERS
+from tabspec.models.check import check_decoder
 from tabspec.models.protocol import Model
 
 if TYPE_CHECKING:
@@ -27,21 +27,19 @@ def load_model(
     decoder: str = "auto",
 ) -> Model:
     """The model called ``name``, in this process: None or "bundled" for the bundled one, else a folder or a name on
-    the Hugging Face Hub; or, if it is an address (``http://…``), the model of the server there, which is asked what it
-    is before its first request (`tabspec.models.http`; the options below are not for it).
+    the Hugging Face Hub. For an address (``http://…``): the model of the server there, without the options below.
 
-    ``device`` is "auto" or torch's name of one; ``dtype`` "auto", "float32", "bfloat16", "float16", or "int4" (weights
-    in four bits, for models that our own decoder runs, on a CPU); ``format`` the FIM format's name where it cannot be
-    told from the tokenizer; ``decoder`` "own" (Llama family), "transformers", or "auto" (own where it can).
+    ``device`` is "auto" or a name that torch knows. ``dtype`` is "auto", "float32", "bfloat16", "float16", or "int4"
+    (weights in four bits, for models that our own decoder runs, on a CPU). ``format`` is the name of the FIM format,
+    if the tokenizer does not show it. ``decoder`` is "own" (Llama family), "transformers", or "auto" (own if it can).
 
-    Raises `ModelNotUsable` if it is not there, cannot fill in the middle, or torch is missing.
+    Raises `ModelNotUsable` if the model does not exist or cannot fill in the middle, or if torch is missing.
     """
     if name and is_address(name):
         from tabspec.models.http import HttpModel  # imports httpx, and no torch
 
         return HttpModel(name)
-    if decoder not in DECODERS:
-        raise ModelNotUsable(f"unknown decoder {decoder!r}; known are: {', '.join(DECODERS)}")
+    check_decoder(decoder)
     for library in ("torch", "tokenizers", "safetensors"):
         if find_spec(library) is None:
             raise ModelNotUsable(f"{library} is not installed; run: pip install {library}")
@@ -66,7 +64,7 @@ def load_model(
 
 
 def _is_llama(folder: ModelFolder, decoder: str) -> bool:
-    """Whether our own decoder is asked for, or knows the model."""
+    """Whether our own decoder is asked for, or can run the model."""
     from tabspec.models.decoders.llama_model import llama_shape
 
     return decoder == "own" or llama_shape(folder) is not None

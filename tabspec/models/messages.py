@@ -1,10 +1,10 @@
-"""What the front and the worker process say to each other: JSON objects, one a line.
+"""Messages between a client and the worker process: JSON objects, one a line. The key "op" holds the kind.
 
-Front to worker: ``load`` (once), ``request``, ``cancel``, ``ping``. Worker to front: ``loading``, ``ready`` or
-``failed``, then for each request ``chunk`` and at most one ``error``, and ``pong``. The key "op" holds the kind.
+Client to worker: ``load`` (once), ``request``, ``cancel``, ``ping``. Worker to client: ``loading``, ``ready`` or
+``failed``, then for each request ``chunk`` and at most one ``error``, and ``pong``.
 
-The daemon (`tabspec.models.daemon`) speaks the same over a socket. There, ``load`` tells besides what the client takes
-for the same model (``identity``) and, over TCP, the ``token``; ``status`` and ``stop`` may stand in its place.
+The daemon (`tabspec.models.daemon`) has the same messages on its socket. There, ``load`` carries the ``identity`` of
+the model that the client wants; ``status`` or ``stop`` may be sent in its place.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def request_fields(request: GenerationRequest) -> Message:
 
 
 def read_request(given: object) -> GenerationRequest:
-    """The request of `request_fields`. Raises `ValueError`, which names the field, where one is missing, unknown or of
-    the wrong type: a request is checked where it arrives, and not where it is used."""
+    """The request of `request_fields`. Raises `ValueError`, which names the field, if one is missing, unknown or of the
+    wrong type: a request is checked where it arrives, and not where it is used."""
     request = _object(given, "request")
     stop = _object(request.get("stop"), "stop")
     around = stop.get("around")
@@ -74,7 +74,7 @@ def read_request(given: object) -> GenerationRequest:
     )
 
 
-# JSON's types for the annotations that occur in requests.
+# JSON's types for the annotations of the fields of requests.
 _TYPES: dict[object, tuple[type, ...]] = {
     "str": (str,), "int": (int,), "bool": (bool,), "float | None": (float, int, type(None))
 }  # fmt: skip
@@ -87,7 +87,7 @@ def _object(given: object, name: str) -> Mapping[str, Any]:
 
 
 def _structured(kind: type[T], given: Mapping[str, Any], **nested: Any) -> T:
-    """An object of the dataclass ``kind`` from JSON's values; ``nested`` are fields that have been read already."""
+    """An object of the dataclass ``kind`` from JSON's values; ``nested`` are fields that are read already."""
     known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
     if unknown := given.keys() - known.keys():
         raise ValueError(f"{kind.__name__}: unknown field {min(unknown)[:40]!r}")
@@ -101,7 +101,7 @@ def _structured(kind: type[T], given: Mapping[str, Any], **nested: Any) -> T:
 
 
 def chunk_fields(chunk: Chunk) -> Message:
-    """Short names and only what is set: there is one of these for each token."""
+    """Only the fields that are set: there is a chunk for each token."""
     fields: Message = {"text": chunk.text, "usage": [chunk.usage.prefill, chunk.usage.reused, chunk.usage.decoded]}
     if chunk.tokens:
         fields |= {"tokens": chunk.tokens, "logprobs": chunk.logprobs}
@@ -132,7 +132,7 @@ def read_info(fields: Message) -> ModelInfo:
 
 
 def answer_line(number: object, what: Chunk | Exception) -> bytes:
-    """What a stream's number is answered with: a ``chunk`` or an ``error``."""
+    """The message for a chunk or an error of the stream ``number``."""
     if isinstance(what, Exception):
         return to_line("error", id=number, **error_fields(what))
     return to_line("chunk", id=number, **chunk_fields(what))

@@ -1,6 +1,6 @@
-"""What a model is to the engine: one Protocol with one method that matters, `Model.stream`.
+"""The engine's interface to a model: `Model`, with its requests and the chunks of its answers.
 
-No torch here: the language server imports this module.
+Imports no torch: the language server imports this module.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from tabspec.calibration import Calibration
 from tabspec.fitting.early_stop import Around
 from tabspec.suggestion import Finish
 
-# Prompt tokens that a speculation has computed at a time. A request that comes meanwhile waits for the end of such a
-# piece. Of the bundled model's prompts, 64 tokens take 16 ms and 256 take 45; 1,000 tokens take 246 ms in pieces, in
-# place of 177 (compiled decoder, two cores; docs/decisions/2026-11-25-foreground.md).
+# Prompt tokens that a speculation computes at a time. A foreground request waits for the end of such a piece. With the
+# bundled model, 64 tokens take 16 ms and 256 take 45; 1,000 tokens take 246 ms in pieces of 64, and 177 in pieces of
+# 256 (compiled decoder, two cores; docs/decisions/2026-11-25-foreground.md).
 CHUNK_AHEAD = 64
 
 _LINE_END = re.compile(r"[\r\n]")
@@ -26,11 +26,11 @@ _LINE_END = re.compile(r"[\r\n]")
 class StopRule:
     """Where a suggestion ends if the model does not end it itself.
 
-    ``max_lines`` counts lines with something on them: 1 stops at the end of the line that is being written (or,
-    where the cursor stands behind a finished line, at the end of the next one). The line end that stops a
-    suggestion is not part of it. ``max_tokens`` counts decoded tokens; ``min_logprob`` stops before a token
-    that is less likely than that (natural logarithm; None: never), ``min_first_logprob`` before the very first one.
-    ``around``, if given, stops where all that may follow would be cut off before it is offered.
+    ``max_lines`` counts lines that are not blank: 1 stops at the end of the line that is being written (after a
+    finished line: at the end of the next one). The line end that stops a suggestion is not part of it. ``max_tokens``
+    counts decoded tokens. ``min_logprob`` stops before a token that is less likely than that (natural logarithm; None:
+    never), ``min_first_logprob`` before the very first one. ``around``, if given, stops where fitting would cut off
+    everything that follows.
     """
 
     max_lines: int = 1
@@ -40,8 +40,8 @@ class StopRule:
     around: Around | None = None
 
     def end(self, text: str, since: int = 0) -> int | None:
-        """Length at which ``text`` has to be cut, or None while it may go on. That the first ``since`` characters may
-        go on is known."""
+        """Length at which ``text`` has to be cut, or None if it may continue. ``since``: after so many characters it is
+        known that the text may continue."""
         end = self._lines(text)
         settled = self.around.cut_point(text, since) if self.around else None
         return settled if end is None or (settled is not None and settled < end) else end
@@ -60,7 +60,7 @@ class StopRule:
 
 @dataclass(frozen=True, slots=True)
 class RelatedText:
-    """Text of another place that helps to complete: shown to the model before the document."""
+    """Text of another file, shown to the model before the document."""
 
     path: str
     text: str
@@ -68,7 +68,7 @@ class RelatedText:
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """One way in which an answer may begin: what a first token says, and its log-probability (natural logarithm)."""
+    """One way in which an answer may begin: the text of a first token, and its log-probability (natural logarithm)."""
 
     text: str
     logprob: float
@@ -76,16 +76,15 @@ class Beginning:
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """One question to a model: what stands between ``head`` + ``forced`` and ``suffix``?
+    """A request for the text between ``head`` + ``forced`` and ``suffix``.
 
-    All three come from a `tabspec.prompt.window.Window`. ``head`` is tokenized as it stands; ``forced`` is decoded
-    under a constraint (docs/design/decoding.md), so that the answer is a function of the text alone. ``path`` is the
-    file's base name (a hint to the language). ``before`` and ``after`` are what the document has around the window, as
-    far as it is given: no part of the prompt, but a model may recall it. ``resume`` is text that an earlier generation
-    for the same question had already produced when it was interrupted: the answer goes on behind it and does not
-    repeat it. ``foreground`` tells a server with priorities that an editor is waiting. If ``beginnings`` is not 0, the
-    question is not for text but for how it may begin: up to so many ways, in `Chunk.beginnings`. Models that cannot
-    tell give none.
+    All three come from a `tabspec.prompt.window.Window`. ``head`` is tokenized as it is; ``forced`` is decoded under a
+    constraint (docs/design/decoding.md), so that the answer is a function of the text alone. ``path`` is the file's
+    base name (a hint to the language). ``before`` and ``after`` are the document's text around the window, possibly
+    shortened: no part of the prompt, but for the n-gram cache of the open file. ``resume`` is what an earlier
+    generation for the same request had written when it was interrupted: the answer continues after it and does not
+    repeat it. ``foreground``: an editor waits for the answer. If ``beginnings`` is not 0, the request is not for text
+    but for up to so many ways to begin it, in `Chunk.beginnings`. Models that do not know them return none.
     """
 
     head: str
@@ -103,7 +102,7 @@ class GenerationRequest:
 
     @property
     def prefix(self) -> str:
-        """The text before the cursor, as far as the window shows it."""
+        """The text before the cursor, from the window's start on."""
         return self.head + self.forced
 
 
@@ -124,10 +123,10 @@ class Chunk:
     """A piece of a generation.
 
     ``text`` holds whole characters (bytes of an unfinished one wait for the next chunk), never special tokens.
-    ``tokens`` and ``logprobs`` (natural logarithm) belong to the tokens decoded since the last chunk. ``usage``
-    counts since the last chunk; the prompt's share is in the first one, so that an interrupted generation
-    is counted too. ``finish`` is set on the last chunk and only there. ``beginnings`` (the most likely first, no two of
-    the same text) are there if the request asked for them.
+    ``tokens`` and ``logprobs`` (natural logarithm) belong to the tokens decoded since the last chunk. ``usage`` counts
+    since the last chunk; the prompt is counted in the first one, so that an interrupted generation is counted, too.
+    ``finish`` is set on the last chunk only. ``beginnings`` are set if the request is for them: the most likely first,
+    no two of the same text.
     """
 
     text: str = ""
@@ -145,9 +144,9 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What is known of a model: ``fingerprint`` changes whenever its answers may (weights, prompt format, dtype);
-    ``calibration`` tells how likely its suggestions are right, where that was measured; ``together`` how many
-    generations it decodes as one pass."""
+    """Properties of a model. ``fingerprint`` changes whenever its answers may (weights, prompt format, dtype).
+    ``calibration``: how likely its suggestions are right, if that was measured. ``together``: how many generations it
+    decodes in one pass."""
 
     name: str
     fingerprint: str
@@ -177,18 +176,19 @@ class Model(Protocol):
 
 
 def slots_of(model: Model) -> int:
-    """How many generations a model runs at a time: its ``slots``, if it has any to tell of, else as many as it
-    decodes as one pass."""
+    """How many generations a model runs at a time: its ``slots`` if it has that attribute, else as many as it decodes
+    in one pass."""
     return int(getattr(model, "slots", 0)) or model.info.together
 
 
 def warms(model: Model) -> bool:
-    """Whether to ask this model for the beginnings of an answer, that nobody waits for, where a cursor rests: its
-    ``warm``. It pays where the keys and values of the prompt stay, and the prompt costs nobody but this user."""
+    """Whether to ask this model ahead for the beginnings of an answer where a cursor rests: its ``warm``. That pays
+    if the prompt's keys and values are kept, and if computing it delays no other user."""
     return bool(getattr(model, "warm", False))
 
 
 def schedules(model: Model) -> bool:
-    """Whether a model serves what it runs by urgency: its ``schedules``, if it tells, else whether it runs several
-    generations on one processor. Then it has to be told when somebody comes to wait for what was asked ahead."""
+    """Whether a model puts foreground requests first itself: its ``schedules`` if it has that attribute, else whether
+    it runs several generations on one processor. Such a model has to be informed when a speculation becomes
+    foreground."""
     return bool(getattr(model, "schedules", model.info.together > 1))

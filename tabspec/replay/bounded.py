@@ -1,7 +1,7 @@
-"""Limits for files of JSON that others made, so that no file takes more memory than a large one of ours.
+"""Limits for JSON files from elsewhere.
 
-In memory a JSON value can take twenty times the bytes that it has in a file (``[[],[],…``), so both are limited: bytes
-before they are read, and lists and objects before they are parsed.
+In memory, a JSON value can take twenty times its bytes in the file (``[[],[],…``). So bytes are limited before a file
+is read, and lists and objects before it is parsed.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import Any
 from tabspec.errors import InputError
 from tabspec.system.regular import read_regular
 
-# A result of the twelve recorded sessions under all policies has 60 MB; a recorder's session file 16 MB.
+# A result of twelve sessions under all policies has 60 MB, a session file of the recorder 16 MB.
 MAX_FILE_BYTES = 128 << 20
-# Lists and objects. The text of a document of the largest size has about a quarter of so many brackets.
+# Lists and objects. A document of the largest size has about a quarter as many brackets.
 MAX_VALUES = 4_000_000
-# A file of settings of ours has a few KB.
+# Latency files and service files have a few KB.
 MAX_SMALL_BYTES = 1 << 20
 
 
 def values_in(data: bytes) -> int:
-    """How many lists and objects JSON data can hold at most."""
+    """An upper bound of the number of lists and objects in JSON data."""
     return data.count(b"[") + data.count(b"{")
 
 
 def read_json_file(path: Path, what: str) -> Any:
-    """The JSON value in a small file. Raises `InputError`, whose line begins with ``what``."""
+    """The JSON value in a small file. Raises `InputError` with a message that starts with ``what``."""
     try:
         return json.loads(read_regular(path, MAX_SMALL_BYTES).decode("utf-8"))
     except OSError as error:

@@ -1,16 +1,15 @@
-"""Virtual time: an asyncio event loop whose clock stands still while code runs and jumps while nothing does.
+"""Virtual time: an asyncio event loop whose clock stands still while code runs, and jumps while all tasks wait.
 
-The same engine runs on it as in the server, so that an hour of typing replays in seconds and gives the same bytes
-for the same seed. Packages for tests do the like (looptime, a plugin of pytest); here the loop is part of
-the product, has to notice deadlocks, and has to wait for work outside of it (threads, pipes to another process)
-without letting virtual time run on.
+The engine of the server runs on it unchanged. An hour of typing is replayed in seconds, with the same bytes for the
+same seed. Packages for tests are similar (looptime, a plugin of pytest). This loop also detects deadlocks, and stops
+virtual time while it waits for other threads and processes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -19,13 +18,12 @@ from tabspec.errors import TabspecError
 
 T = TypeVar("T")
 
-# Longest real wait for outside work before it is called dead. A cold prefill of a large model on a slow CPU takes a
-# minute or two; more than ten is a hang.
+# Longest real wait for outside work, in seconds. The prefill of a large model on a slow CPU takes a minute or two.
 OUTSIDE_LIMIT_S = 600.0
 
 
 class DeadlockError(TabspecError):
-    """Everything waits, and nothing is scheduled that could end the waiting."""
+    """All tasks wait, and nothing is scheduled that could wake one."""
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
@@ -39,6 +37,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._virtual = 0.0
         self._outside = 0
+        self._at_moment_end: list[Callable[[], None]] = []
         super().__init__(_JumpingSelector(self))
 
     def time(self) -> float:
@@ -46,12 +45,16 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     @contextmanager
     def outside_work(self) -> Iterator[None]:
-        """While this is open, results are on their way from outside, and time stands still."""
+        """Marks outside work: within this block, time stands still."""
         self._outside += 1
         try:
             yield
         finally:
             self._outside -= 1
+
+    def call_at_moment_end(self, callback: Callable[[], None]) -> None:
+        """Call back before the clock moves, when everything else that happens at this moment has happened."""
+        self._at_moment_end.append(callback)
 
     def run_in_executor(  # type: ignore[override]
         self, executor: Executor | None, func: Any, *args: Any
@@ -68,12 +71,19 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def _came_back(self, _: asyncio.Future[Any]) -> None:
         self._outside -= 1
 
+    def _end_moment(self) -> bool:
+        """Make the callbacks for the moment's end ready. False if there are none."""
+        callbacks, self._at_moment_end = self._at_moment_end, []
+        for callback in callbacks:
+            self.call_soon(callback)
+        return bool(callbacks)
+
     def _jump(self, seconds: float) -> None:
         self._virtual += seconds
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Instead of waiting for the next timer, moves the loop's clock there."""
+    """Moves the loop's clock to the next timer, instead of waiting for it."""
 
     def __init__(self, loop: VirtualTimeLoop) -> None:
         super().__init__()
@@ -88,6 +98,8 @@ class _JumpingSelector(selectors.DefaultSelector):
             if not events:
                 raise DeadlockError(f"no answer from outside the event loop within {OUTSIDE_LIMIT_S:.0f} s")
             return events
+        if self._loop._end_moment():
+            return events
         if timeout is None:
             raise DeadlockError(f"everything waits at {self._loop.time():.3f} s, and nothing is scheduled")
         self._loop._jump(timeout)
@@ -95,16 +107,16 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:
-    """Run ``main`` to its end on a new `VirtualTimeLoop`. Raises `DeadlockError` if it can never end."""
+    """Run ``main`` on a new `VirtualTimeLoop`. Raises `DeadlockError` if it cannot end."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(main)
 
 
 @contextmanager
 def outside_work() -> Iterator[None]:
-    """Holds the running loop's clock, if it is a virtual one, while an answer is computed outside of it.
+    """Stop the running loop's clock, if it is virtual, while a result is computed outside of the loop.
 
-    What is awaited inside must not wait for a timer of the loop: time stands still.
+    The block must not wait for a timer of the loop.
     """
     loop = asyncio.get_running_loop()
     if isinstance(loop, VirtualTimeLoop):

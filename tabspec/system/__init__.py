@@ -1,1 +1,1 @@
-"""What every room may need of the system: child processes, files, logs, the terminal."""
+"""The operating system, for all rooms: child processes, files, logs, the terminal."""

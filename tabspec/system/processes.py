@@ -1,8 +1,8 @@
 """Starts other programs. Every call that makes a process is in this module.
 
-An editor starts the language server in the folder that it has open, and that folder may come from anyone. ``python -m``
-puts the working directory first on its path: a ``threading.py`` that lies there would run. So a child gets a working
-directory of its own, an environment without the variables that name code, and a path without the working directory.
+An editor starts the language server in the folder that it has open, whose files may be hostile. ``python -m`` puts the
+working directory first on its path, so a ``threading.py`` in that folder would run. Therefore a child gets another
+working directory, an environment without the variables that name code, and a path without the working directory.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(sys.executable).anchor or os.sep
-"""Where children run: it is always there, and only an administrator can put a file into it."""
+"""The working directory of children: it always exists, and only an administrator can put a file into it."""
 
 NAMES_CODE = frozenset(
     {
@@ -31,7 +31,7 @@ NAMES_CODE = frozenset(
         "PYTHONWARNINGS",  # imports the module of a category
     }
 )
-"""Variables whose value Python runs, or looks for code in. PYTHONUSERBASE is none of them: tabspec itself may be
+"""Variables whose value Python runs, or searches for code. PYTHONUSERBASE is not removed: tabspec itself may be
 installed there."""
 # The folder that tabspec was imported from.
 _OWN_FOLDER = str(Path(__file__).resolve().parents[2])
@@ -45,8 +45,7 @@ def python(module: str, *arguments: str) -> list[str]:
 def environment(given: Mapping[str, str] = os.environ) -> dict[str, str]:
     """``given`` without the variables by which Python finds code, and with ``PYTHONSAFEPATH``, for grandchildren.
 
-    Of ``PYTHONPATH``, the folder that tabspec itself was imported from stays, if it stands there: it may not be
-    installed anywhere else.
+    The folder that tabspec itself was imported from stays in ``PYTHONPATH``: tabspec may not be installed elsewhere.
     """
     clean = {name: value for name, value in given.items() if name.upper() not in NAMES_CODE}
     if _OWN_FOLDER in given.get("PYTHONPATH", "").split(os.pathsep):
@@ -55,7 +54,7 @@ def environment(given: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def guard() -> None:
-    """Make this process's environment `environment`. For entry points: libraries start processes by themselves."""
+    """Set this process's environment to `environment`. For entry points, since libraries start processes, too."""
     clean = environment()
     for name in set(os.environ) - set(clean):
         del os.environ[name]

@@ -1,1 +1,1 @@
-"""Training: corpus, tokenizer, fill-in-the-middle examples, trainer, evaluation."""
+"""Training: corpus, tokenizer, fill-in-the-middle examples, trainer."""

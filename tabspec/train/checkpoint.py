@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file with weights, optimizer state and position, replaced in one step."""
+"""Checkpoints: a safetensors file with weights, optimizer state and position, replaced atomically."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAME = "checkpoint.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class RunPosition:
-    """Where a run stands: steps done, tokens seen, seconds spent, and where in the data it is."""
+    """The state of a run: steps, tokens, seconds, and the position in the data."""
 
     step: int = 0
     tokens: int = 0
@@ -29,7 +29,7 @@ class RunPosition:
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
-    """Write a safetensors file aside and rename it. Raises `InputError` if there is no room for it."""
+    """Write a safetensors file under a temporary name and rename it. Raises `InputError` if it cannot be written."""
     aside = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,14 +47,14 @@ def save_checkpoint(
     at: RunPosition,
     run: Mapping[str, object],
 ) -> None:
-    """Write a checkpoint. ``run`` is what a run that continues it must agree with (architecture, seed, ...)."""
+    """Write a checkpoint. ``run``: settings that a resumed run must share (architecture, seed, ...)."""
     tensors = {f"weights/{name}": tensor for name, tensor in weights.items()}
     tensors |= {f"optimizer/{name}": tensor for name, tensor in optimizer.items()}
     save_tensors(tensors, path, {"position": json.dumps(asdict(at)), "run": json.dumps(dict(run))})
 
 
 def load_checkpoint(path: Path, run: Mapping[str, object]) -> tuple[dict[str, Tensor], dict[str, Tensor], RunPosition]:
-    """Weights, optimizer state and position. Raises `InputError` if it is no checkpoint, or one of another run."""
+    """Weights, optimizer state and position. Raises `InputError` if it is not a checkpoint of this run."""
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
@@ -73,7 +73,7 @@ def load_checkpoint(path: Path, run: Mapping[str, object]) -> tuple[dict[str, Te
 
 
 def checkpoint_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The weights alone, and the shape (the fields of `Shape`). Raises `InputError` if it is no checkpoint."""
+    """The weights alone, and the shape (the fields of `Shape`). Raises `InputError` if it is not a checkpoint."""
     try:
         with safe_open(path, "pt") as file:
             shape = json.loads((file.metadata() or {})["run"])["shape"]

@@ -1,6 +1,6 @@
-"""Counting what mostly follows what: the table of draft tokens that lies beside a model's weights.
+"""Counts frequent token sequences for a model's table of draft tokens.
 
-A model's folder works without one; with one, it decodes faster and says the same (`tabspec.models.files.ngram_table`).
+A model works without the table. With it, it decodes faster, with the same output (`tabspec.models.files.ngram_table`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def draft_table(
     """The table of at most ``entries`` contexts, counted on ``most_bytes`` of the corpus or less: on each document,
     or each second, or third.
 
-    Takes some 70 bytes of memory a token (8 GB for 450 MB of code). ``progress`` is told the characters done.
+    Needs about 70 bytes of memory a token (8 GB for 450 MB of code). ``progress`` gets the characters done.
     """
     tokens, ends = array("I"), list[int]()
     done = 0
@@ -48,10 +48,10 @@ def draft_table(
 
 
 def count(tokens: Ids, ends: list[int], entries: int) -> NgramTable:
-    """The table for documents that stand one behind the other in ``tokens`` (n,), each up to one of ``ends``.
+    """The table for documents that are concatenated in ``tokens`` (n,) and end at ``ends``.
 
-    Those entries are kept that would save most: how often the context was seen, times how much more often than
-    `_LEAST_CHANCE` the guess is right.
+    It keeps the entries that save most: the count of the context, times the rate by which the guess is right more
+    often than `_LEAST_CHANCE`.
     """
     starts = np.zeros(len(tokens), np.int64)
     starts[[end for end in ends if end < len(tokens)]] = 1
@@ -92,7 +92,7 @@ def _of_order(tokens: Ids, begins: npt.NDArray[np.int64], order: int) -> tuple[I
 
 
 def batches(corpus: Corpus, most_bytes: int) -> Iterator[list[str]]:
-    """The texts that are counted, some at a time."""
+    """The texts to count, in batches."""
     chosen = range(0, len(corpus), math.ceil(corpus.size / most_bytes))
     for at in range(0, len(chosen), _BATCH):
         yield [corpus.text(index) for index in chosen[at : at + _BATCH]]

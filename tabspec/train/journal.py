@@ -1,4 +1,4 @@
-"""What a run tells while it goes: a progress bar for people, a line of JSON for plots."""
+"""The output of a run: a progress bar, and a log of JSON lines."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One line of the log, in nats a token. ``loss`` is what is minimised, middles weighing more.
+    """A line of the log. Losses are in nats a token. ``loss`` is the training loss, in which middles weigh more.
 
-    ``validation``: of all held-out tokens alike (None: not measured here); ``prefixes``, ``middles``, ``ends``: of
+    ``validation``: of all held-out tokens (None: not measured); ``prefixes``, ``middles``, ``ends``: of
     those in prefixes, in middles, and of the end-of-middle tokens alone.
     """
 
@@ -55,7 +55,7 @@ class Journal:
         self._file.close()
 
     def write(self, record: Record, progress: float) -> None:
-        """Add a record; ``progress`` is the share of the run that is over."""
+        """Add a record; ``progress`` is the share of the run that is done."""
         self._file.write(json.dumps(asdict(record)) + "\n")
         self._file.flush()
         left = record.seconds * (1 - progress) / progress if progress > 0 else 0.0
@@ -71,7 +71,7 @@ class Journal:
 
 
 def read_journal(path: Path) -> list[Record]:
-    """The records of a log; a line cut off by a kill is left out."""
+    """The records of a log; an incomplete last line is left out."""
     records = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:

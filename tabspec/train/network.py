@@ -1,8 +1,7 @@
 """The network that is trained: a Llama, in plain torch, with the names that transformers' Llama uses.
 
-Own code because it trains faster than transformers' (one compiled graph, no cache, no masks) and its state dict
-is transformers' state dict: what comes out loads there, and converts to whatever reads Llama. A test holds the
-logits of both together.
+It trains faster than transformers' Llama: one compiled graph, no cache, no masks. Its state dict is that of
+transformers, so the result loads there and converts to other formats. A test compares the logits of both.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 
 from tabspec.errors import InputError
 
-IGNORED = -100  # targets that count for nothing, as torch's cross entropy has it
+IGNORED = -100  # target that torch's cross entropy ignores
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ class Shape:
 
     The default is the bundled model's: 29.6 million parameters, 28 MiB in int8 (why this one:
     docs/decisions/2026-11-23-bundled-model.md). Its context holds a full window (870 tokens), two pieces of
-    related code (530) and what is written, with room to spare.
+    related code (530) and the output, with room to spare.
     """
 
     vocabulary: int = 8192
@@ -72,7 +71,7 @@ class Shape:
 
     @classmethod
     def from_llama_config(cls, config: Mapping[str, Any]) -> Shape:
-        """The shape of a ``config.json``. Raises `InputError` if it is of another architecture."""
+        """The shape in a ``config.json``. Raises `InputError` for another architecture."""
         if config.get("model_type") != "llama" or not config.get("tie_word_embeddings"):
             raise InputError("only Llama models with tied embeddings can be trained on from here")
         rope = config.get("rope_parameters") or {}
@@ -152,7 +151,7 @@ class Mlp(nn.Module):
 
 
 class TrainedLayer(nn.Module):
-    """One layer: attention, then the feed-forward part, each behind a norm and added to the stream."""
+    """A layer: attention and feed-forward part, each after a norm and added to the residual stream."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -195,7 +194,7 @@ class Network(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """Small normal weights; what writes into the stream smaller still, by depth (GPT-2's rule)."""
+        """Small normal weights. Weights that write to the residual stream are scaled down by depth, as in GPT-2."""
         for name, weight in self.named_parameters():
             if weight.dim() == 2:
                 scale = 0.02
@@ -222,7 +221,7 @@ class Network(nn.Module):
     def losses(self, ids: Tensor, targets: Tensor, closed: Tensor, end: int) -> Tensor:
         """Cross entropy in nats of each target, 0 where it is `IGNORED`. All tensors: (rows, length).
 
-        Where ``closed`` is true, token ``end`` is no choice: its logit is left out, and must not be the target.
+        Where ``closed`` is true, the logit of token ``end`` is left out. It must not be the target there.
         """
         logits = self(ids).float()
         ends = torch.arange(self.shape.vocabulary, device=ids.device) == end

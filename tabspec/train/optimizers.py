@@ -12,7 +12,7 @@ WEIGHT_DECAY = 0.1
 
 
 class Optimizers:
-    """Both optimizers as one: a common factor of the learning rate, a common state."""
+    """Both optimizers as one, with a common learning-rate factor and state."""
 
     def __init__(self, network: nn.Module, learning_rate: float) -> None:
         named = [(name, weight) for name, weight in network.named_parameters() if weight.requires_grad]
@@ -34,7 +34,7 @@ class Optimizers:
             )
 
     def step(self, factor: float) -> None:
-        """One step at ``factor`` times the learning rate; gradients are gone afterwards."""
+        """One step at ``factor`` times the learning rate. Clears the gradients."""
         for part in self._parts:
             for group in part.param_groups:
                 group["lr"] = self._rate * factor

@@ -1,4 +1,4 @@
-"""The curves of a run as an SVG picture, drawn by hand: no plotting library is needed to look at a loss."""
+"""The loss curves of a run as SVG, without a plotting library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole run, as `tabspec train run` makes it: corpus, tokenizer, training, the model folder."""
+"""A run of `tabspec train run`: corpus, tokenizer, training, model folder."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from tabspec.train.schedule import Budget
 from tabspec.train.stopping import collect, fit_row
 from tabspec.train.trainer import LOG_NAME, RunConfig, Trainer
 
-# Sizes for `--size`: the bundled model's, and two that two CPU cores train in an hour and in minutes.
+# Sizes for `--size`: the bundled model's, and two for two CPU cores, trained in an hour and in minutes.
 SIZES = {
     "bundled": Shape(),
     "small": Shape(hidden=320, layers=6, heads=5, kv_heads=1, mlp=896),
     "tiny": Shape(hidden=192, layers=4, heads=3, kv_heads=1, mlp=512, context=512),
 }
-# 0.003 is what the literature uses with Muon at this width and batch, not a sweep of ours; a tenth of it for tuning, so
-# that a model that is already good is not thrown far off.
+# 0.003 is what the literature uses with Muon at this width and batch, not a sweep of ours. Tuning uses a tenth of it,
+# to keep what the model has learned.
 SCRATCH_RATE, TUNING_RATE = 3e-3, 3e-4
 # Tokens a step, and at a time: measured on one H100 (17 GB of GPU memory); on a CPU what is patient (logits of 270 MB).
 STEP_TOKENS = {"gpu": 192 * 1024, "cpu": 16 * 1024}
@@ -52,10 +52,10 @@ _TOKENIZER_SAMPLE = 120_000_000  # bytes; more text changes the 8,192 most usefu
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """What to train and how. ``start``: a model folder to tune, or None for a new model of ``size``.
+    """Parameters of a run. ``start``: a model folder to tune, or None for a new model of ``size``.
 
-    ``held_out`` is a corpus folder on which the loss is watched. ``device`` "auto" takes a GPU if there is one.
-    ``context``: tokens in a row, if not the model's. ``pause_after`` seconds this part of the run ends.
+    ``held_out`` is a corpus folder for the validation loss. ``device`` "auto" takes a GPU if there is one.
+    ``context``: tokens in a row, if not the model's. ``pause_after``: seconds until this part of the run pauses.
     """
 
     corpus: Path
@@ -76,7 +76,7 @@ class RunPlan:
 
 
 def pick_device(name: str) -> str:
-    """``name``, or for "auto" the best there is. Raises `InputError` if the one named is not there."""
+    """``name``, or for "auto" the best device. Raises `InputError` if the named device is missing."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():
@@ -85,9 +85,9 @@ def pick_device(name: str) -> str:
 
 
 def carry_out(plan: RunPlan, console: Console) -> Path | None:
-    """Do it, or go on with it where it was stopped; the folder of the finished model, or None if it was paused.
+    """Start or resume a run. Returns the folder of the finished model, or None if the run is paused.
 
-    Raises `InputError` for input that cannot be used, `TrainingDiverged` if the loss explodes.
+    Raises `InputError` for unusable input, and `TrainingDiverged` if the loss is not finite.
     """
     device = pick_device(plan.device)
     weights, shape = None, SIZES[plan.size]
@@ -133,7 +133,7 @@ def carry_out(plan: RunPlan, console: Console) -> Path | None:
 def interrupted(out: Path) -> tuple[dict[str, Tensor], Shape, Path]:
     """Weights, shape and tokenizer of the last checkpoint of a run that was stopped.
 
-    Raises `InputError` if there is none, or if its tokenizer is not in the folder (it was given from elsewhere).
+    Raises `InputError` if there is none, or if its tokenizer is not in the folder.
     """
     weights, shape = checkpoint_weights(out / CHECKPOINT)
     if not (out / TOKENIZER).is_file():
@@ -159,14 +159,14 @@ def with_fitted_stop(
 
 
 def draw(out: Path, title: str) -> Path:
-    """Draw the loss curve of the run in ``out``; the picture's path."""
+    """Draw the loss curve of the run in ``out``, and return its path."""
     picture = out / "loss.svg"
     picture.write_text(loss_curve(read_journal(out / LOG_NAME), title), encoding="utf-8")
     return picture
 
 
 def learn_tokenizer(corpus: Path, path: Path, vocabulary: int = VOCABULARY) -> None:
-    """Learn a tokenizer from (a sample of) a corpus and write it."""
+    """Train a tokenizer on a sample of a corpus, and write it."""
     opened = Corpus(corpus)
     order = np.random.default_rng(0).permutation(len(opened))
     chosen, size = [], 0
@@ -180,7 +180,7 @@ def learn_tokenizer(corpus: Path, path: Path, vocabulary: int = VOCABULARY) -> N
 
 
 def validation_rows(corpus: Path | None, tokenizer: Path, context: int, count: int) -> Rows | None:
-    """At most ``count`` rows of a held-out corpus, always the same ones; None without one."""
+    """At most ``count`` rows of a held-out corpus, the same ones each time; None without a corpus."""
     if corpus is None or not (corpus / DOCUMENTS).is_file() or not (corpus / DOCUMENTS).stat().st_size:
         return None
     maker = DataConfig(corpus, tokenizer, context, seed=7).maker()

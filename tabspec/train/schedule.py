@@ -1,4 +1,4 @@
-"""The learning rate over a run: warm up, stay, decay to zero; the run's length in steps or in seconds."""
+"""The learning rate over a run: warm-up, constant, linear decay to zero. Lengths are in steps or seconds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tabspec.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How long to train: ``steps``, or ``seconds`` of wall clock (all parts of a resumed run together)."""
+    """Length of a run: ``steps``, or ``seconds`` of wall-clock time in all parts of a resumed run."""
 
     steps: int | None = None
     seconds: float | None = None
@@ -19,7 +19,7 @@ class Budget:
             raise ConfigError("say either how many steps or how many minutes to train")
 
     def progress(self, step: int, seconds: float) -> float:
-        """Share of the run that is over, 0 to 1."""
+        """Share of the run that is done, 0 to 1."""
         part = step / self.steps if self.steps else seconds / (self.seconds or 1.0)
         return min(part, 1.0)
 
@@ -28,7 +28,7 @@ def rate(progress: float, step: int, warmup: int, decay: float) -> float:
     """The factor of the learning rate, 0 to 1.
 
     ``warmup``: steps of linear rise. ``decay``: share of the run, at its end, in which the rate falls linearly to
-    zero. Staying high and then falling trains as well as a cosine, and the length can be changed while it runs
+    zero. This trains as well as a cosine schedule, and the length can be changed during the run
     (Hägele et al. 2024, "Scaling laws and compute-optimal training beyond fixed training durations").
     """
     rise = min(1.0, (step + 1) / warmup) if warmup else 1.0

@@ -1,11 +1,11 @@
-"""Teaching a trained model when to stop: the output row of ``<|eom|>``, fitted anew on what is asked when serving.
+"""Fits the output row of ``<|eom|>`` of a trained model, so that it stops at the right places when serving.
 
-In suffix-first training nothing says where the prefix ends and the middle begins, so ``<|eom|>`` could stand behind
-any of some 700 tokens, and the model learns to expect it that seldom. When serving, the cursor's place is known and
-the middle is a dozen tokens long: the odds are off by about ln(700 / 15) = 3.8 (a fit of the bias alone gives 4.0).
+In suffix-first training the model cannot see where the prefix ends and the middle begins. So ``<|eom|>`` could follow
+any of some 700 tokens, and the model learns a low probability. When serving, the cursor's place is known and
+the middle is a dozen tokens long. The log-odds are off by about ln(700 / 15) = 3.8 (a fit of the bias alone gives 4.0).
 The row of the tied embedding that belongs to ``<|eom|>`` is only ever read as an output when serving, so it alone can
-be fitted, on the hidden states behind the tokens of middles, without touching anything else that the model says: a
-logistic regression with the other logits as an offset, which is convex and has one answer.
+be fitted, on the hidden states after the tokens of middles, without changing other outputs. This is a logistic
+regression with the other logits as an offset, which is convex.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PULL = 1e-2
 
 @dataclass(frozen=True, slots=True)
 class Endings:
-    """Places behind each token of some middles: hidden states (places, hidden), the logsumexp of all other tokens'
+    """Places after each token of some middles: hidden states (places, hidden), the logsumexp of all other tokens'
     logits (places,), and 1 where the middle ends, else 0 (places,)."""
 
     hidden: Tensor
@@ -45,7 +45,7 @@ class Endings:
     ends: Tensor
 
     def loss(self, row: Tensor) -> Tensor:
-        """Mean negative log-likelihood (nats a place) of going on or stopping, if ``row`` is the token's."""
+        """Mean negative log-likelihood (nats a place) of stopping or continuing with ``row``."""
         return F.binary_cross_entropy_with_logits(self.hidden @ row - self.others, self.ends)
 
 
@@ -58,7 +58,7 @@ def collect(
     seed: int = 0,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Endings:
-    """What the network thinks behind the tokens of ``examples`` middles, prompts as served.
+    """Outputs of the network after the tokens of ``examples`` middles, with prompts as served.
 
     Documents are drawn by size. Raises `InputError` if the corpus has no text that a middle can be cut from.
     """
@@ -86,14 +86,14 @@ def collect(
 
 
 def _prompt(text: str, name: str, tokenizer: Tokenizer, rng: Random, context: int) -> tuple[list[int], int] | None:
-    """Tokens up to the middle's end, and the first place that is not before the middle; None if it does not fit."""
+    """Tokens up to the middle's end, and the first place in the middle; None if the prompt is too long."""
     at = rng.randrange(max(len(text), 1))
     (kind,) = rng.choices([kind for kind, _ in KINDS], [share for _, share in KINDS])
     start, end = kind(text, at, rng)
     before = text[prefix_start(text, start, rng) : start]
     suffix = text[end : suffix_end(text, end, rng)]
     parts = tokenizer.encode_batch([name, suffix, before, before + text[start:end]], add_special_tokens=False)
-    named, behind, prefix, whole = (part.ids for part in parts)
+    named, after, prefix, whole = (part.ids for part in parts)
     common = 0
     while common < min(len(prefix), len(whole)) and prefix[common] == whole[common]:
         common += 1
@@ -101,7 +101,7 @@ def _prompt(text: str, name: str, tokenizer: Tokenizer, rng: Random, context: in
         special_id(tokenizer, FILE),
         *named,
         special_id(tokenizer, SUFFIX),
-        *behind,
+        *after,
         special_id(tokenizer, PREFIX),
     ]
     if len(head) + len(whole) > context or len(whole) - common > LONGEST:
@@ -110,9 +110,9 @@ def _prompt(text: str, name: str, tokenizer: Tokenizer, rng: Random, context: in
 
 
 def fit_row(row: Tensor, endings: Endings, pull: float = PULL) -> Tensor:
-    """The row that makes ``endings`` most likely, near ``row`` (hidden,) but for a bias.
+    """The row of highest likelihood for ``endings``, kept near ``row`` (hidden,) except for a bias.
 
-    The bias is a direction in which all hidden states lie equally far out; it exists because they are normalised.
+    The bias is a direction in which all hidden states have the same length. It exists because they are normalised.
     """
     states = endings.hidden
     ridge = torch.eye(states.shape[1]) * (0.1 * len(states) / states.shape[1])

@@ -1,4 +1,4 @@
-"""The training loop: rows in, weights out; resumes where it was killed."""
+"""The training loop. It resumes from the last checkpoint."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LOG_NAME = "log.jsonl"
 
 
 class TrainingDiverged(TabspecError):
-    """The loss is not a number any more. The last checkpoint is from before."""
+    """The loss is not finite. The last checkpoint is from before that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class RunConfig:
 
     ``rows`` a step (each of ``shape.context`` tokens), computed ``micro_rows`` at a time. ``learning_rate`` at its
     highest, reached after ``warmup`` steps, decayed to 0 over the last ``decay`` of the run. ``device`` is torch's
-    name. ``workers``: processes that make rows (0: in this one). ``compile``: with torch.compile, worth its minute
-    for runs of more than a few. ``log_every`` steps, ``validate_every`` steps (0: never), ``save_every`` seconds.
-    ``pause_after``: seconds after which this part of the run ends, to be continued (None: at the end only).
+    name. ``workers``: processes that make rows (0: in this one). ``compile``: use torch.compile, which takes a
+    minute. ``log_every`` steps, ``validate_every`` steps (0: never), ``save_every`` seconds.
+    ``pause_after``: seconds until this part of the run pauses (None: never).
     """
 
     shape: Shape
@@ -60,14 +60,14 @@ class RunConfig:
     pause_after: float | None = None
 
     def must_agree(self, data: DataConfig) -> dict[str, object]:
-        """What has to be the same when a run is continued."""
+        """Settings that must be the same in a resumed run."""
         return {"shape": asdict(self.shape), "rows": self.rows, "seed": data.seed}
 
 
 class Trainer:
-    """One run in the folder ``out``: ``log.jsonl`` and ``checkpoint.safetensors`` lie there.
+    """A run in the folder ``out``, with ``log.jsonl`` and ``checkpoint.safetensors``.
 
-    If the folder holds a checkpoint, the run goes on from it. ``start`` gives first weights (tuning).
+    If the folder holds a checkpoint, the run is resumed. ``start``: initial weights, for tuning.
     """
 
     def __init__(self, config: RunConfig, data: DataConfig, out: Path, start: dict[str, Tensor] | None = None) -> None:
@@ -105,11 +105,11 @@ class Trainer:
         return self.config.budget.progress(self.at.step, self.at.seconds) >= 1
 
     def train(self, validation: Rows | None = None, console: Console | None = None) -> None:
-        """Train until the budget is spent, or it is time for a pause.
+        """Train until the budget is spent, or until the pause.
 
         Raises `TrainingDiverged`. A kill or Ctrl-C loses the last minutes only.
 
-        ``validation`` holds rows (of held-out projects) on which the loss is measured now and then.
+        ``validation``: rows of held-out projects for the validation loss.
         """
         config = self.config
         self.out.mkdir(parents=True, exist_ok=True)
@@ -177,7 +177,7 @@ class Trainer:
         return total, counted
 
     def _on_device(self, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
-        """Inputs, targets, and what the targets are parts of: (rows, length) each."""
+        """Inputs, targets, and the parts of the targets: (rows, length) each."""
         both = torch.from_numpy(np.stack((tokens_of(rows), parts_of(rows))))
         if self.config.device.startswith("cuda"):
             both = both.pin_memory().to(self.config.device, non_blocking=True)
@@ -191,7 +191,7 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self, rows: Rows) -> dict[str, float]:
-        """Mean losses on rows, nats a token, under the names that `Record` gives them; of parts that are there."""
+        """Mean losses on rows in nats a token, by the names of `Record`, for the parts that occur."""
         ids, targets, parts = self._on_device(rows)
         pieces = []
         for part in range(0, len(rows), self.config.micro_rows):
@@ -219,5 +219,5 @@ class Trainer:
 
 
 def _weights(parts: Tensor) -> Tensor:
-    """How much each target counts."""
+    """The weight of each target."""
     return 1.0 + (MIDDLE_WEIGHT - 1.0) * (parts == Part.MIDDLE)

@@ -15,7 +15,7 @@ from tabspec_lsp.main import _log_to
 
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.http import HttpModel
-from tabspec.models.http.connection import wire
+from tabspec.models.http.connection import body, wire
 from tabspec.models.protocol import Chunk, GenerationRequest, StopRule
 from tests.stub_server import Reply, Request, Stub, llama_cpp, openai_events, running
 
@@ -51,7 +51,7 @@ class Endless:
 
     def __init__(self, kind: str, status: int, piece: bytes, pause: float = 0.0) -> None:
         self.kind, self.status, self.piece, self.pause, self.sent = kind, status, piece, pause, 0
-        self.most = 4 * wire.LONGEST_ANSWER
+        self.most = 4 * body.LONGEST_ANSWER
 
     async def __call__(self, _: Request, reply: Reply) -> None:
         await reply.raw(f"HTTP/1.1 {self.status} X\r\nContent-Type: {self.kind}\r\n\r\n".encode())
@@ -68,7 +68,7 @@ async def test_what_a_server_says_of_itself_has_an_end(stub: Stub, path: str) ->
         llama_cpp(stub, "mystery.gguf")
     stub.routes[path] = endless = Endless("application/json", 200, PIECE)
     assert "more than 4096 KiB" in str(await failing(stub.url))
-    assert endless.sent < wire.LONGEST_DOCUMENT + BUFFERS
+    assert endless.sent < body.LONGEST_DOCUMENT + BUFFERS
 
 
 @pytest.mark.parametrize("status", [400, 429, 500])
@@ -91,7 +91,7 @@ async def test_a_reason_has_an_end(stub: Stub, status: int) -> None:
 async def test_an_answer_has_an_end(stub: Stub, kind: str, piece: bytes) -> None:
     stub.routes[PATH] = endless = Endless(kind, 200, piece)
     await failing(stub.url + "?exact=off")
-    assert endless.sent < wire.LONGEST_ANSWER + BUFFERS
+    assert endless.sent < body.LONGEST_ANSWER + BUFFERS
 
 
 @pytest.mark.parametrize("piece", [b": still here\n\n", b'data: {"choices":[{"text":""}]}\n\n'])
@@ -99,8 +99,8 @@ async def test_a_stream_that_is_kept_alive_and_says_nothing_ends(
     stub: Stub, piece: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Comments are no events, and events that never come to an end have a common deadline."""
-    monkeypatch.setattr(wire, "FIRST_EVENT_S", 0.2)
-    monkeypatch.setattr(wire, "ANSWER_S", 0.3)
+    monkeypatch.setattr(body, "FIRST_EVENT_S", 0.2)
+    monkeypatch.setattr(body, "ANSWER_S", 0.3)
     stub.routes[PATH] = Endless("text/event-stream", 200, piece, pause=0.01)
     error = await failing(stub.url + "?exact=off")
     assert isinstance(error, ModelUnavailable) and "in time" in str(error)

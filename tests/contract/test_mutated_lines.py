@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from tabspec.cluster.asking import Asked
 from tabspec.cluster.endpoint import Endpoint
 from tabspec.cluster.guard import Guard
-from tabspec.cluster.turns import TurnTaking
+from tabspec.cluster.served import ServedModel
 from tabspec.errors import ModelUnavailable
 from tabspec.fitting.early_stop import Around
 from tabspec.models.daemon.client import Connection, ask
@@ -194,7 +194,7 @@ class Here:
     """A replica in this process."""
 
     def __init__(self) -> None:
-        self.model = TurnTaking(ScriptedModel(lambda request: WHOLE))
+        self.model = ServedModel(ScriptedModel(lambda request: WHOLE))
 
     async def told(self) -> tuple[ModelInfo, int]:
         return self.model.info, 2
@@ -212,6 +212,7 @@ BODIES: list[Any] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @COUNTS
 async def test_the_cluster_endpoint(count: int) -> None:
     endpoint = Endpoint(Here(), Guard())

@@ -163,7 +163,7 @@ def test_the_cluster(workspace: Path, marker: Path, monkeypatch: pytest.MonkeyPa
 STARTS = {"Popen", "run", "call", "check_call", "check_output", "create_subprocess_exec", "create_subprocess_shell"}
 STARTS |= {"system", "popen", "fork", "execv", "execve", "execvp", "execvpe", "execl", "spawnv", "posix_spawn"}
 # Git has an environment of its own, which its own tests are about.
-ELSEWHERE = {"tabspec/system/processes.py", "tabspec/replay/importing/git_command.py"}
+ELSEWHERE = {"tabspec/system/processes.py", "tabspec/lab/converters/git_command.py"}
 
 
 def test_every_process_is_started_in_one_module() -> None:

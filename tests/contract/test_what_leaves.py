@@ -15,9 +15,9 @@ import pytest
 from tabspec.cli.main import run
 from tabspec.errors import ModelError, ModelNotUsable
 from tabspec.models.http import HttpModel
+from tabspec.models.http.connection.route import route_to
 from tabspec.models.http.connection.wire import as_bytes
 from tabspec.models.http.leaving import SecretFound
-from tabspec.models.http.route import route_to
 from tabspec.models.protocol import Chunk, GenerationRequest, RelatedText, StopRule
 from tests.stub_server import Reply, Request, Stub, llama_cpp, openai_events, running
 

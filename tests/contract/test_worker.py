@@ -62,6 +62,7 @@ async def shared(folder: str) -> AsyncIterator[WorkerModel]:
         yield model
 
 
+@pytest.mark.slow
 async def test_it_answers_as_the_model_in_process(folder: str) -> None:
     local = load_model(folder, **OPTIONS)
     async with worker(folder) as model:
@@ -90,6 +91,7 @@ async def test_a_cancelled_stream_leaves_the_others_alone(shared: WorkerModel) -
     assert "".join(c.text for c in again) == "".join(c.text for c in expected)
 
 
+@pytest.mark.slow
 async def test_killed(folder: str) -> None:
     async with worker(folder) as model:
         expected = await read(model, ask(200))
@@ -133,6 +135,7 @@ async def test_a_worker_that_cannot_stay_alive_is_given_up(monkeypatch: pytest.M
             await model.start()
 
 
+@pytest.mark.slow
 async def test_noise_does_not_disturb(folder: str) -> None:
     noisy = (
         "import os, sys, threading\n"
@@ -149,6 +152,7 @@ async def test_noise_does_not_disturb(folder: str) -> None:
         assert (await read(model, ask(200)))[-1].finish
 
 
+@pytest.mark.slow
 def test_it_ends_with_its_parent(folder: str) -> None:
     """The parent is killed without a chance to clean up: the worker's input ends, and with it the worker."""
     parent = (
@@ -179,6 +183,7 @@ def test_the_front_never_imports_torch() -> None:
     assert out.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 async def test_closing_ends_the_process_and_the_streams(folder: str) -> None:
     model = WorkerModel(folder, options=OPTIONS, threads=1)
     stream = model.stream(ask(120, StopRule(60, 500)))
@@ -195,6 +200,7 @@ async def test_closing_ends_the_process_and_the_streams(folder: str) -> None:
         signal.pidfd_send_signal(handle, signal.SIGTERM)
 
 
+@pytest.mark.slow
 def test_started_by_hand() -> None:
     out = subprocess.run(COMMAND, input=b"hello\n", capture_output=True, check=False)
     assert out.returncode == 1

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lsp_client import URI, Client
+from lsp_client import URI
 from tabspec_lsp.state.documents import Change, Documents, TextRange
 from texts import PIECES, position, random_change
+from wire_messages import text_agrees, wire
 
 from tabspec.text import Document, Position, PositionEncoding
 from tests.lsp.conftest import Start
@@ -21,22 +20,13 @@ def change(start: tuple[int, int], end: tuple[int, int], text: str) -> Change:
     return Change(text, TextRange(Position(*start), Position(*end)))
 
 
-def wire(start: tuple[int, int], end: tuple[int, int], text: str) -> dict[str, Any]:
-    places = [{"line": line, "character": character} for line, character in (start, end)]
-    return {"range": {"start": places[0], "end": places[1]}, "text": text}
-
-
-async def text_agrees(client: Client, text: str, uri: str = URI) -> bool:
-    known = await client.request("tabspec/document", {"uri": uri})
-    return bool(known and known["sha256"] == hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest())
-
-
 def opened(text: str = "one\ntwo\n") -> Documents:
     documents = Documents()
     documents.open(Document(URI, text, version=1))
     return documents
 
 
+@pytest.mark.slow
 async def test_ten_thousand_random_changes_with_emoji_and_crlf(start: Start) -> None:
     rng = random.Random(2026)
     client = await start()

@@ -91,11 +91,11 @@ async def test_everything_of_a_file_is_purged_when_a_rule_names_it(tmp_path: Pat
     stage.service.changed(stage.uri("main.py"), 2, [Change(f"import imported\ny = {SECRET[:8]}\n")])
     assert await stage.ask("vault.py", 1) and await stage.ask("main.py", 1)
     assert stage.held().count(SECRET) == 2 and SECRET in stage.recorded(), "without a rule all of it is known"
-    engine, asked = stage.service._engine, len(stage.model.requests)
+    engine, asked = stage.service.host.engine, len(stage.model.requests)
 
     await stage.rules("vault.py\nimported.py\n")
     assert SECRET not in stage.held() and SECRET not in stage.recorded()
-    assert stage.service._engine is not engine, "a new one, whose completion cache is empty"
+    assert stage.service.host.engine is not engine, "a new one, whose completion cache is empty"
     assert not any(offer.context.uri == stage.uri("vault.py") for offer in stage.service.offers._by_id.values())
     stage.service.changed(stage.uri("vault.py"), 3, [Change(f"z = {SECRET}\n")])
     assert not await stage.ask("vault.py", 1)
@@ -128,9 +128,9 @@ async def test_the_same_rules_change_nothing(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
     await stage.rules("*.sql")
     await stage.begin()
-    engine = stage.service._engine
+    engine = stage.service.host.engine
     await stage.rules("*.sql")
-    assert stage.service._engine is engine
+    assert stage.service.host.engine is engine
     await stage.service.close()
     stage.workspace.close()
 

@@ -33,7 +33,7 @@ class Stage:
 
     async def read(self) -> list[str]:
         """The texts that are known once nothing is being read any more."""
-        while self.imports._timers or self.imports._tasks:
+        while self.imports._timers._handles or self.imports._tasks:
             await asyncio.gather(*self.imports._tasks)
             await asyncio.sleep(0)
         return [each.text for each in self.neighbours._imported.get(self.uri, {}).values()]
@@ -53,7 +53,7 @@ async def test_imports_are_read_again_when_one_is_typed(tmp_path: Path, monkeypa
     changed = stage.documents.change(stage.uri, 2, [Change("import one\nx = 12\n")])
     assert changed
     stage.imports.changed(changed)
-    assert not stage.imports._timers, "no line that imports was touched"
+    assert not stage.imports._timers._handles, "no line that imports was touched"
     changed = stage.documents.change(stage.uri, 3, [Change("import one, two\nx = 12\n")])
     assert changed and changed.edits == (Edit(10, 0, ", two"),)
     stage.imports.changed(changed)

@@ -152,6 +152,7 @@ async def test_over_tcp_for_one_client_on_this_machine_only(script: Callable[...
         await server.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -200,14 +201,15 @@ async def test_the_log_says_nothing_of_the_text(start: Start, tmp_path: Path) ->
     assert "password" not in text
 
 
+@pytest.mark.slow
 async def test_a_process_of_its_own_prints_where_it_does_no_harm(start: Start, tmp_path: Path) -> None:
     # A library that prints would break the protocol: the client fails on everything that is no message.
     site = tmp_path / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(
-        "import tabspec_lsp.server as s, os\n"
+        "import tabspec_lsp.transport.features as s, os\n"
         "original = s.status\n"
-        "def status(ls: s.TabspecServer, params):\n"
+        "def status(ls, params):\n"
         "    print('printed'); os.write(1, b'written'); os.system('echo echoed')\n"
         "    return original(ls, params)\n"
         "s.status = status\n"
@@ -232,6 +234,7 @@ async def test_a_process_of_its_own_prints_where_it_does_no_harm(start: Start, t
         await client.kill()
 
 
+@pytest.mark.slow
 def test_an_input_that_no_event_loop_can_wait_for_is_at_its_end() -> None:
     """/dev/null: the client is gone before it has said anything."""
     command = [sys.executable, "-m", "tabspec_lsp.main", "--stdio"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from lsp_client import PATIENCE, Client
-from test_stress import framed, notification
+from wire_messages import framed, notification
 
 from tests.lsp.conftest import Start
 from tests.mutations import messages

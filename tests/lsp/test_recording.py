@@ -19,7 +19,7 @@ from texts import random_change
 
 from tabspec.cli.main import run
 from tabspec.context import EditContext
-from tabspec.replay.results.usage import lived
+from tabspec.replay.results.usage import usage_of
 from tabspec.replay.sessions.session import MarkEvent
 from tabspec.replay.sessions.session_file import read_session
 from tabspec.suggestion import Answer, Source, Suggestion
@@ -83,7 +83,7 @@ async def test_the_report_tells_what_happened(start: Start, tmp_path: Path, caps
     assert (status["shown"], status["accepted"], status["tabs"], status["instant_tabs"]) == (3, 2, 2, 2)
     assert await client.stop() == 0
     (session,) = files(folder)
-    found = lived(read_session(session))
+    found = usage_of(read_session(session))
     assert (found.requests, found.shown, found.accepted, found.tabs, found.instant_tabs) == (3, 3, 2, 2, 2)
     assert found.instant == round(status["hit_rate"] * 3)
     assert found.accepted_chars == found.inserted == len(text) - len("def a")

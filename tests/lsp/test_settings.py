@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lsp_client import ROOT, Client
 from tabspec_lsp.options import Options, ServerOptions, all_fields, snake_case, unknown_names
-from tabspec_lsp.settings_table import table
 
 from tabspec.config import EngineConfig, Policy
 from tests.lsp.conftest import Start
@@ -56,9 +55,9 @@ def test_names_in_camel_case() -> None:
     ]
 
 
-def test_the_table_in_the_documentation_is_that_of_the_code() -> None:
+def test_the_documentation_names_every_setting() -> None:
+    """`scripts/check_documents.py` compares the whole page."""
     page = (ROOT / "docs" / "reference" / "settings.md").read_text()
-    assert page == table()
     for item in all_fields():
         assert f"| `{item.name}` |" in page
 

@@ -5,22 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from typing import Any
 
 import pytest
 from lsp_client import PATIENCE, URI
-from test_documents import text_agrees, wire
+from wire_messages import framed, notification, text_agrees, wire
 
 from tests.lsp.conftest import Start
-
-
-def framed(body: bytes, length: int | None = None) -> bytes:
-    return b"Content-Length: %d\r\n\r\n" % (len(body) if length is None else length) + body
-
-
-def notification(method: str, params: Any) -> bytes:
-    return json.dumps({"jsonrpc": "2.0", "method": method, "params": params}).encode()
-
 
 GARBAGE = {
     "bytes": random.Random(1).randbytes(3000),
@@ -122,6 +112,7 @@ async def test_a_change_that_cannot_be_understood_makes_just_that_document_unkno
     assert (await client.status())["out_of_step"] == [URI]
 
 
+@pytest.mark.slow
 async def test_a_file_of_ten_megabytes(start: Start) -> None:
     line = "value = compute(index, other)  # a line of code, é 😀\r\n"
     text = line * (10_000_000 // len(line) - 10)  # just under the setting max_document_chars
@@ -149,6 +140,7 @@ async def test_a_file_that_is_too_long_gets_nothing(start: Start) -> None:
     assert (await client.status())["reasons"] == {"excluded": 1}
 
 
+@pytest.mark.slow
 async def test_a_client_that_never_reads_is_not_waited_for_with_ever_more_memory(start: Start) -> None:
     client = await start(model={"any": True}, read=False, initialize=False)
     params = {"processId": None, "rootUri": None, "capabilities": {}}
@@ -171,6 +163,7 @@ async def test_a_client_that_never_reads_is_not_waited_for_with_ever_more_memory
     assert await client.stop() == 0
 
 
+@pytest.mark.slow
 async def test_a_client_that_never_reads_and_dies(start: Start) -> None:
     client = await start(forked=False, model={"any": True}, read=False, initialize=False)
     client.begin("initialize", {"processId": None, "rootUri": None, "capabilities": {}})

@@ -6,19 +6,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tabspec.replay.results.result import (
-    CacheSample,
-    CacheStats,
-    KindResult,
-    Miss,
-    ReplayResult,
-    RequestRecord,
-    Run,
-    Tokens,
-    aggregates,
-    keystrokes_saved,
-)
-from tabspec.suggestion import Reason, Source
+from tabspec.replay.results.aggregates import aggregates
+from tabspec.replay.results.figures import keystrokes_saved
+from tabspec.replay.results.result import CacheSample, CacheStats, KindResult, ReplayResult, RequestRecord, Run, Tokens
+from tabspec.suggestion import Miss, Reason, Source
 
 LINES = (
     "    return self.items[index]",

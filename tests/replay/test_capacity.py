@@ -30,12 +30,15 @@ from tabspec.models.protocol import Chunk, GenerationRequest, StopRule
 from tabspec.models.scripted.model import ScriptedModel, pseudo_random
 from tabspec.replay.clock import run_virtual
 from tabspec.replay.report import render
-from tabspec.replay.results.result import ReplayResult, Run, dumps, loads, percentile
+from tabspec.replay.results.figures import percentile
+from tabspec.replay.results.result import ReplayResult, Run
+from tabspec.replay.results.result_file import dumps, loads
 from tabspec.replay.results.waits import Waits, answered_by, percentiles
 from tabspec.replay.runner import Setting
 from tabspec.replay.sessions.session import EditEvent, Session
 from tabspec.suggestion import Answer, Miss, Source
 from tabspec.text import Document, Edit
+from tests.examples import examples
 
 SLOW = ServiceProfile(((1, 10.0), (4, 16.0)), 0.5, 2.0, 0, "toy", "paper")
 
@@ -204,7 +207,7 @@ asked = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(asked)
 def test_the_search_plays_what_the_service_played(told: list[tuple[int, bool, int, int, int]]) -> None:
     """On the number of servers on which a trace was taken, playing it again gives the same waits: of jobs that are
@@ -359,6 +362,7 @@ def crowd(users: int, policy: Policy, servers: int = 0, bound_ms: float = 400.0)
     return run_virtual(play())
 
 
+@pytest.mark.slow
 def test_a_crowd_is_found_its_servers_and_the_result_can_be_kept_and_drawn() -> None:
     runs = [crowd(users, policy) for users in (1, 12) for policy in (Policy.NONE, Policy.ADAPTIVE)]
     for run in runs:

@@ -28,6 +28,7 @@ from tabspec.replay.results.result import Run
 from tabspec.replay.results.shared import Shared
 from tabspec.replay.results.waits import Waits
 from tabspec.replay.runner import Setting
+from tests.examples import examples
 from tests.replay.test_capacity import typing
 
 STEP_S = 0.01
@@ -50,6 +51,7 @@ def queued(asked: list[Served], profile: ServiceProfile) -> float:
     return took - fmean(job.decode for job in asked if job.foreground) * STEP_S
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("load", [0.3, 0.6, 0.8])
 @pytest.mark.parametrize("sizes", [(10,), (1, 19), (1, 1, 1, 37)])
 def test_one_at_a_time_waits_as_pollaczek_and_khinchine_say(load: float, sizes: tuple[int, ...]) -> None:
@@ -156,7 +158,7 @@ def test_who_was_not_played_asks_what_another_one_asked_at_its_own_moment() -> N
 told = st.lists(st.floats(0.3, 3), min_size=1, max_size=12)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.integers(1, 2000), st.integers(1, 2000), st.integers(1, 3000), told)
 def test_the_search_comes_to_rest_on_a_number_that_was_seen_to_be_enough(
     need: int, guess: int, most: int, off: list[float]

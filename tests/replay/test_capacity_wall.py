@@ -13,7 +13,8 @@ import pytest
 
 from tabspec.cli.main import run as command
 from tabspec.lab.capacity import population
-from tabspec.replay.results.result import Run, loads
+from tabspec.replay.results.result import Run
+from tabspec.replay.results.result_file import loads
 from tests.stub_server import Reply, Request, Stub, llama_cpp, openai_events, running
 from tests.tiny import OURS, byte_level, save_model
 

@@ -14,22 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabspec.errors import InputError
-from tabspec.replay.results.result import (
-    KindResult,
-    Miss,
-    ReplayResult,
-    RequestRecord,
-    aggregates,
-    dumps,
-    keystrokes_saved,
-    latency,
-    load,
-    loads,
-    percentile,
-    pooled,
-    save,
-)
-from tabspec.suggestion import Reason, Source
+from tabspec.replay.results.aggregates import aggregates, pooled
+from tabspec.replay.results.figures import keystrokes_saved, latency, percentile
+from tabspec.replay.results.result import KindResult, ReplayResult, RequestRecord
+from tabspec.replay.results.result_file import dumps, load, loads, save
+from tabspec.suggestion import Miss, Reason, Source
 
 milliseconds = st.floats(0, 1e6, allow_nan=False)
 records = st.lists(

@@ -19,9 +19,10 @@ from rich.console import Console
 from tabspec.cli.report import report_command
 from tabspec.errors import InputError
 from tabspec.replay.report import print_table, render, words
-from tabspec.replay.report.drawing import charts, timeline
+from tabspec.replay.report.drawing import charts, timeline, trade, waits
 from tabspec.replay.report.grouping import groups, leading
-from tabspec.replay.results.result import CacheSample, ReplayResult, RequestRecord, dumps, save
+from tabspec.replay.results.result import CacheSample, ReplayResult, RequestRecord
+from tabspec.replay.results.result_file import dumps, save
 
 EVIL = '</script><b onmouseover="x()">\'&<!--\u2028'
 VOID = {"meta", "br", "hr", "img", "input", "link"}
@@ -265,7 +266,7 @@ def test_moments_and_sizes() -> None:
 
 @given(st.lists(st.floats(0, 1e7), max_size=50))
 def test_every_wait_is_in_one_bin_that_holds_it(values: list[float]) -> None:
-    scale = charts.LogScale.over(values)
+    scale = waits.LogScale.over(values)
     bins = scale.bins(values)
     assert sum(bins) == len(values)
     for value in values:
@@ -277,7 +278,7 @@ def test_every_wait_is_in_one_bin_that_holds_it(values: list[float]) -> None:
 
 @given(st.floats(0, 1e9))
 def test_steps_are_few_and_round_and_reach_the_top(top: float) -> None:
-    steps = charts.steps(top)
+    steps = trade.steps(top)
     assert steps[0] == 0
     assert steps[-1] >= top * (1 - 1e-9)
     assert len(steps) <= 6

@@ -23,10 +23,13 @@ class Fault(Enum):
     DEAF = "overhears a cancellation, and yields one token more"
     CLEANUP = "takes a while to clean up"
     PASS = "a pass that it is in fails, and all that are in it with it"
+    ENDLESS = "never ends: after its answer come tokens without a text, for ever"
 
 
 FAILURES = frozenset({Fault.ERROR, Fault.UNAVAILABLE, Fault.BUG, Fault.TORN, Fault.BROKEN_OFF})
-ALONE = tuple(fault for fault in Fault if fault is not Fault.PASS)
+ALONE = tuple(fault for fault in Fault if fault not in (Fault.PASS, Fault.ENDLESS))
+# Share of the streams without another fault that never end, in worlds that have such streams.
+ENDLESS_RATE = 0.05
 
 
 def raised(fault: Fault) -> BaseException | None:
@@ -58,10 +61,10 @@ class Plan:
 
 class Faults:
     """Draws plans. ``rate`` is the share of streams with a fault; a model's speed is drawn once. ``shared``: streams
-    have passes together, which may fail."""
+    have passes together, which may fail. ``endless`` draws which streams never end (None: all do)."""
 
-    def __init__(self, random: Random, rate: float, shared: bool = False) -> None:
-        self._random, self.rate = random, rate
+    def __init__(self, random: Random, rate: float, shared: bool = False, endless: Random | None = None) -> None:
+        self._random, self.rate, self._endless = random, rate, endless
         # Often: several must be in a pass at the step at which it fails.
         self._kinds = (*ALONE, *4 * [Fault.PASS]) if shared else ALONE
         self._prefill = random.choice((0.0, 0.01, 0.1, 0.4))
@@ -71,7 +74,8 @@ class Faults:
         random = self._random
         prefill, step = self._prefill * (0.5 + random.random()), self._step * (0.5 + random.random())
         if random.random() >= self.rate:
-            return Plan(prefill, step)
+            endless = self._endless is not None and self._endless.random() < ENDLESS_RATE
+            return Plan(prefill, step, fault=Fault.ENDLESS if endless else None)
         fault = random.choice(self._kinds)
         if fault is Fault.SLOW:
             prefill, step = prefill * 50, step * 50
@@ -80,4 +84,4 @@ class Faults:
 
     def stop(self) -> None:
         """From now on nothing goes wrong."""
-        self.rate = 0.0
+        self.rate, self._endless = 0.0, None

@@ -7,13 +7,14 @@ and that reason is checked here anew.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.generation import Generation, State
+from tabspec.engine.scheduler import most_chunks
 from tabspec.fitting.truncation import truncate
 from tabspec.lab.tree import FUTURES
 from tabspec.suggestion import Answer, Reason, Source, Suggestion
@@ -24,6 +25,12 @@ from .passes import Pass, Passes
 
 # Refused futures of a document that the engine must not offer again: it remembers at least as many.
 REMEMBERED = 100
+# Seconds within which a request is answered while the model's process is frozen: SILENT_TICKS of the heartbeat, and the
+# tick that had begun already.
+FROZEN_S = 2.0
+# The same where the model works, if slowly. The longest answer takes some 300 steps of 4 s (beside a slow stream); a
+# request waits for the one that it has joined, for its own, and for those of three other documents.
+LONGEST_S = 10_000.0
 
 
 class Violation(AssertionError):
@@ -225,14 +232,16 @@ class Watch:
         if len(self.model.open) > self.slots:
             raise Violation(f"in {self.slots} slots: {'; '.join(map(str, self.model.open))}")
         self._asks_once()
+        self._in_time(seconds)
+        working = 0.0 if self.model.frozen_since is not None else seconds
         for stream in self.model.open:
             if stream.cancelled:
-                stream.stopping += seconds
+                stream.stopping += working
                 most = stream.longest_step + stream.plan.cleanup
                 _require(stream.stopping <= most + 1e-6, f"a stream that was to stop goes on: {stream}")
         _require(not any(r.moved_on for r in self.pending), "a superseded request waits on")
         if self.pending:
-            self._nobody_in_the_way(seconds)
+            self._nobody_in_the_way(working)
         if self.model.passes:
             self._shares(self.model.passes)
         generations = self.engine._scheduler.generations()
@@ -243,7 +252,16 @@ class Watch:
                     f"{generation.text!r}, from {_shown(self.current.get(generation.context.uri))}"
                 )
         self.most_generations = max(self.most_generations, len(generations))
-        self._bounded(len(generations))
+        self._bounded(generations)
+
+    def _in_time(self, seconds: float) -> None:
+        """Every request is answered within its deadline."""
+        then, frozen = self.now() + seconds, self.model.frozen_since
+        for request in self.pending:
+            _require(then - request.began <= LONGEST_S, f"no answer in {LONGEST_S:.0f} s at {_shown(request.context)}")
+            if frozen is not None:
+                waited = then - max(request.began, frozen)
+                _require(waited <= FROZEN_S, f"waits {waited:.2f} s for a process that is frozen")
 
     def _asks_once(self) -> None:
         """While nobody does anything, the same question is not asked again and again."""
@@ -372,11 +390,15 @@ class Watch:
         typed = asked.prefix[len(theirs.prefix) :]
         return _agree(stream.text, typed)
 
-    def _bounded(self, generations: int) -> None:
+    def _bounded(self, generations: Sequence[Generation]) -> None:
+        most = most_chunks(self.config.max_tokens) + self.config.max_tokens
+        for generation in generations:
+            _require(len(generation.ends) <= most, f"a generation keeps {len(generation.ends)} tokens of {most}")
         engine, config, cache = self.engine, self.config, self.engine.completion_cache
         documents = max(len(self.current), 1)
         # The futures of each screen, one request, one place of rest, and those typed past that still agree.
-        _require(generations <= documents * (FUTURES + config.max_tokens + 2), f"{generations} generations at a time")
+        number = len(generations)
+        _require(number <= documents * (FUTURES + config.max_tokens + 2), f"{number} generations at a time")
         entries = len(cache)
         _require(entries <= config.cache_entries, f"{entries} entries in the completion cache")
         _require(cache.bytes <= config.cache_bytes, f"{cache.bytes} bytes in the completion cache")

@@ -17,6 +17,7 @@ from zlib import crc32
 from tabspec.calibration import Calibration
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.local.batching import MOST_ROWS
+from tabspec.models.process.heartbeat import Heartbeat
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, StopRule, Usage
 from tabspec.suggestion import Finish
 
@@ -25,6 +26,7 @@ from .passes import LONG, Pass, Passes
 
 # Few characters, so that users and suggestions often agree; with all that post-processing looks at.
 ALPHABET = "aab .()[]\"'\n\n  xé😀"
+_SILENT = "the worker does not answer"
 _BYTES = [char.encode() for char in ALPHABET]
 
 
@@ -138,6 +140,9 @@ class SimulatedModel:
 
     With ``together`` above 1 there is one processor: steps of so many streams are one pass, and while a foreground
     stream is open, the others are paused (`passes`). Else each stream runs as if it were alone.
+
+    Its process may freeze (only where streams run alone): then no step ends and no ping is answered, and the product's
+    own `Heartbeat` has to notice.
     """
 
     def __init__(self, faults: Faults, end_percent: int, calibrated: bool, together: int = 1) -> None:
@@ -151,6 +156,12 @@ class SimulatedModel:
         self.asked: list[GenerationRequest] = []
         self.decoded = 0
         self.down = False
+        self._went_on: set[tuple[str, str]] = set()  # questions to which an answer did not end
+        self.frozen_since: float | None = None
+        self.freezes = 0
+        self._heartbeat: Heartbeat | None = None  # of a process that is frozen
+        self._watching: asyncio.Task[None] | None = None
+        self._overdue: list[asyncio.Future[None]] = []  # steps that end as soon as the process goes on
 
     def write(self, request: GenerationRequest) -> tuple[tuple[Token, ...], Finish]:
         """The whole answer to ``request``, whatever it resumes."""
@@ -160,15 +171,51 @@ class SimulatedModel:
     def die(self) -> None:
         """The worker dies, and all of its streams with it."""
         self.down = True
-        for stream in self.open:
-            if stream.woken and not stream.woken.done():
-                stream.woken.set_exception(ModelUnavailable("the worker died"))
+        self._fail_all("the worker died")
+        self.thaw()
         if self.passes:
             self.passes.fail(ModelUnavailable("the worker died"))
             self.passes = self._new_passes()  # of the process that is started in its place
 
     def revive(self) -> None:
         self.down = False
+        self.thaw()
+
+    def freeze(self, seconds: float) -> None:
+        """The process stands still for so long, or until the heartbeat has given it up and another one is there."""
+        if self.frozen_since is not None or self.down:
+            return
+        loop = asyncio.get_running_loop()
+        self.frozen_since, self.freezes = loop.time(), self.freezes + 1
+        self._heartbeat = Heartbeat(lambda: None, self._silent_changed)
+        self._watching = asyncio.create_task(self._give_up(self._heartbeat, loop.call_later(seconds, self.thaw)))
+
+    def thaw(self) -> None:
+        """The process goes on, or there is another one."""
+        overdue, self._overdue = self._overdue, []
+        self.frozen_since = self._heartbeat = None
+        if self._watching:
+            self._watching.cancel()
+            self._watching = None
+        for step in overdue:
+            _wake(step)
+
+    async def _give_up(self, heartbeat: Heartbeat, thawing: asyncio.TimerHandle) -> None:
+        try:
+            await heartbeat.watch(busy=lambda: bool(self.open), loading=lambda: False)
+            self._watching = None  # this task ends by itself
+            self.thaw()
+        finally:
+            thawing.cancel()
+
+    def _silent_changed(self, silent: bool) -> None:
+        if silent:
+            self._fail_all(_SILENT)
+
+    def _fail_all(self, why: str) -> None:
+        for stream in self.open:
+            if stream.woken and not stream.woken.done():
+                stream.woken.set_exception(ModelUnavailable(why))
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         stream = Stream(request, self.faults.plan(), self.passes)
@@ -206,11 +253,13 @@ class SimulatedModel:
     async def _chunks(self, stream: Stream) -> AsyncGenerator[Chunk, None]:
         plan, request = stream.plan, stream.request
         tokens, finish = self.write(request)
-        tokens = self._behind(tokens, request.resume)
+        tokens = self._behind(tokens, request)
         fails_at = min(plan.at, len(tokens)) if plan.fault in FAILURES else -1
         for i, token in enumerate((Token("", 0.0), *tokens)):
             if self.down:
                 raise ModelUnavailable("the worker is down")
+            if self._heartbeat:
+                self._heartbeat.expect()
             if i == fails_at:
                 assert plan.fault
                 if failure := raised(plan.fault):
@@ -219,10 +268,7 @@ class SimulatedModel:
                 self.failed.append(stream)
                 return
             stream.seconds = plan.step if i else plan.prefill
-            if stream.passes:
-                await self._shared_step(stream, stream.passes, i)
-            else:
-                await self._step(stream)
+            await self._next_step(stream, i)
             if i:
                 yield Chunk(token.text, (i,), (token.logprob,), Usage(decoded=1))
             else:
@@ -230,19 +276,32 @@ class SimulatedModel:
                 if request.beginnings:  # there are none, but the prompt has been computed
                     yield Chunk(finish=Finish.LENGTH)
                     return
+        if plan.fault is Fault.ENDLESS:
+            self._went_on.add((request.prefix, request.suffix))
+            stream.failure = ModelError("never ends")
+            self.failed.append(stream)
+            while True:
+                await self._next_step(stream, 1)
+                yield Chunk("", (0,), (-1.0,), Usage(decoded=1))  # the first byte of a character, say
         yield Chunk(finish=finish)
 
-    def _behind(self, tokens: tuple[Token, ...], resume: str) -> tuple[Token, ...]:
-        """The tokens that are left behind ``resume``, which must be where a token ends."""
-        done, count = "", 0
+    def _behind(self, tokens: tuple[Token, ...], request: GenerationRequest) -> tuple[Token, ...]:
+        """The tokens that are left after what ``request`` resumes, which must be where a token ends."""
+        resume, done, count = request.resume, "", 0
         while done != resume and count < len(tokens):
             done += tokens[count].text
             count += 1
         if done != resume:
             self.wrongs.append(f"was asked to resume behind {resume!r}, which is not what it wrote")
-        if resume and count == len(tokens):
+        if resume and count == len(tokens) and (request.prefix, request.suffix) not in self._went_on:
             self.wrongs.append(f"was asked to resume behind {resume!r}, which was all")
         return tokens[count:]
+
+    async def _next_step(self, stream: Stream, number: int) -> None:
+        if stream.passes:
+            await self._shared_step(stream, stream.passes, number)
+        else:
+            await self._step(stream)
 
     async def _step(self, stream: Stream) -> None:
         """Prefill or one decode step, alone."""
@@ -302,16 +361,23 @@ class SimulatedModel:
                 self.wrongs.append("was cancelled a second time while it cleaned up")
             raise
 
-    @staticmethod
-    async def _pass(stream: Stream, seconds: float) -> None:
-        """Let time pass; the worker's death ends it early."""
+    async def _pass(self, stream: Stream, seconds: float) -> None:
+        """Let time pass; the worker's death ends it early, and a frozen worker late."""
+        if self._heartbeat and self._heartbeat.silent:
+            raise ModelUnavailable(_SILENT)
         loop = asyncio.get_running_loop()
         stream.woken = loop.create_future()
-        timer = loop.call_later(seconds, _wake, stream.woken)
+        timer = loop.call_later(seconds, self._over, stream.woken)
         try:
             await stream.woken
         finally:
             timer.cancel()
+
+    def _over(self, step: asyncio.Future[None]) -> None:
+        if self.frozen_since is None:
+            _wake(step)
+        else:
+            self._overdue.append(step)
 
 
 def _wake(future: asyncio.Future[None]) -> None:

@@ -262,4 +262,22 @@ MUTANTS = (
         " and rows + len(asked.tokens) <= MOST_ROWS",
         "",
     ),
+    Mutant(
+        "a stream that never ends is read for ever",
+        _SCHEDULER + "_run",
+        "(left := left - 1) < 0",
+        "False",
+    ),
+    Mutant(
+        "a frozen process is not noticed",
+        "models.process.heartbeat:Heartbeat.watch",
+        "self._become(silent=True)",
+        "pass",
+    ),
+    Mutant(
+        "an answer of a frozen process is waited for until it is given up",
+        "models.process.heartbeat:Heartbeat.watch",
+        "missed == SILENT_TICKS",
+        "missed == DEAD_TICKS",
+    ),
 )

@@ -16,7 +16,7 @@ from tabspec.engine.engine import CompletionEngine
 from tabspec.lab.tree import speculator_for
 from tabspec.suggestion import Answer, Reason, Suggestion
 
-from .faults import Faults
+from .faults import Fault, Faults
 from .invariants import Request, Violation, Watch
 from .loop import WatchedLoop
 from .model import SimulatedModel
@@ -36,6 +36,8 @@ class Report:
     reasons: dict[str, int]
     streams: int
     failures: int
+    endless: int
+    freezes: int
     tokens: int
     evictions: int
     seconds: float  # virtual
@@ -50,7 +52,9 @@ class Simulation:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, WatchedLoop)
         self._loop, self._main = loop, asyncio.current_task()
-        self.faults = Faults(Random(f"faults {world.seed}"), world.fault_rate, world.together > 1)
+        endless = Random(f"endless {world.seed}") if world.endless else None
+        self.faults = Faults(Random(f"faults {world.seed}"), world.fault_rate, world.together > 1, endless)
+        self._freezing = Random(f"freezes {world.seed}")
         self.model = SimulatedModel(self.faults, world.end_percent, world.calibrated, world.together)
         self.engine = CompletionEngine(
             self.model, world.config, slots=world.slots, speculator=speculator_for(world.config.policy)
@@ -77,6 +81,9 @@ class Simulation:
             [action] = self.random.choices(actions, weights)
             self._event(action, busy)
             self._act(action, busy)
+            if self._freezing.random() < self.world.freeze_rate:
+                self._event("process freezes", None)
+                self.model.freeze(self._freezing.choice((0.5, 3.0, 1000.0)))
             if self.random.random() < 0.8:
                 await self._pass(self.random.choice(self.world.pauses))
         await self._recover()
@@ -336,6 +343,8 @@ class Simulation:
             {str(key): n for key, n in sorted(stats.reasons.items())},
             len(self.model.asked),
             len(self.model.failed),
+            sum(stream.plan.fault is Fault.ENDLESS for stream in self.model.failed),
+            self.model.freezes,
             self.model.decoded,
             self.engine.completion_cache.evictions,
             round(self._loop.time(), 6),

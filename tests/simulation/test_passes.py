@@ -146,7 +146,7 @@ async def played(plans: Sequence[Plan]) -> Log:
                     plan.taken += 1
 
                 await passes.forward(plan, [0] * plan.step.tokens, plan.step.want, plan.foreground, took)
-                await passes.over()
+                await passes.pass_end()
                 plan.done += 1
         plan.ended = True
 

@@ -11,7 +11,8 @@ from tabspec.models.scripted.model import ScriptedModel, continuing
 from tabspec.replay.clock import run_virtual
 from tabspec.replay.models.latency import LatencyProfile, TimedModel
 from tabspec.replay.models.memo import MemoModel
-from tabspec.replay.results.result import ReplayResult, Run, dumps
+from tabspec.replay.results.result import ReplayResult, Run
+from tabspec.replay.results.result_file import dumps
 from tabspec.replay.runner import Setting, replay
 from tabspec.replay.sessions.session import EditEvent, Session
 from tabspec.replay.users.user import User

@@ -64,4 +64,8 @@ class World:
         processor = Random(f"processor {seed}")
         self.together = processor.choice((2, 4)) if processor.random() < 0.3 else 1
         self.slots = self.slots if self.together == 1 else self.together
+        # (The same: streams that never end, and a process that freezes now and then.)
+        hangs = Random(f"hangs {seed}")
+        self.endless = hangs.random() < 0.3
+        self.freeze_rate = 0.01 if self.together == 1 and hangs.random() < 0.3 else 0.0
         self.actions = {name: weight * pick((0.2, 1.0, 1.0, 3.0)) for name, weight in ACTIONS.items()}

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tabspec.lab.evaluation.ablation import AblationCase, AblationPart, AblationRow, ablate
+from tabspec.lab.evaluation.infilling.snippets import HoleKind, Snippet
+from tabspec.lab.evaluation.report import ablation_table, as_json
 from tabspec.models.scripted.model import ScriptedModel, continuing
-from tabspec.train.evaluation.ablation import AblationCase, AblationPart, AblationRow, ablate
-from tabspec.train.evaluation.infilling.snippets import HoleKind, Snippet
-from tabspec.train.evaluation.report import ablation_table, as_json
 
 BEFORE, MIDDLE, AFTER = "def f(a):\n    print(", "a, [1])", "\n\n\nf(2)\n"
 

@@ -23,6 +23,7 @@ from tabspec.prompt.window import WindowSize
 from tabspec.replay.clock import run_virtual
 from tabspec.suggestion import Answer, Finish, GeneratedText, Reason, Source, Suggestion
 from tabspec.text import Document
+from tests.examples import examples
 
 T = TypeVar("T")
 
@@ -101,7 +102,7 @@ def oracle(model: ScriptedModel, context: EditContext, most: int) -> list[Sugges
 documents = st.lists(st.sampled_from(["a", "b", "(", ")", " ", "\n", "é", "🦊"]), max_size=12).map("".join)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(documents, documents, st.booleans(), st.sampled_from([2, 3, 5]), st.sampled_from(list(Policy)))
 def test_each_is_what_the_model_says_of_the_document_now(
     before: str, behind: str, crlf: bool, most: int, policy: Policy
@@ -126,7 +127,7 @@ def test_each_is_what_the_model_says_of_the_document_now(
     assert len({"".join(text.split()) for text in said(explicit)}) == len(explicit.suggestions) <= most
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(documents, st.lists(st.tuples(st.sampled_from("ab(\n"), st.floats(0, 0.2), st.booleans()), max_size=6))
 def test_whatever_comes_in_between_only_the_newest_request_is_answered(
     before: str, keys: list[tuple[str, float, bool]]

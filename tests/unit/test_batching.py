@@ -23,6 +23,7 @@ from tabspec.models.process.serving import Serving
 from tabspec.models.protocol import CHUNK_AHEAD, Chunk, GenerationRequest, StopRule, slots_of
 from tabspec.prompt.window import canonical_cut
 from tests import tiny
+from tests.examples import examples
 
 PLACES = [tiny.CODE.index(text) for text in ("not name", "return f", "self.count = 0", "value: int", "print(i")]
 
@@ -94,7 +95,7 @@ async def test_several_in_one_pass(folder: Path) -> None:
     assert len(decoder.passes) < singly
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.data())
 def test_the_answers_are_those_of_each_alone(folder: Path, alone: dict[int, str], data: st.DataObject) -> None:
     """Whatever runs beside, begins late, or is cancelled at any moment; and what was cancelled is answered anew."""

@@ -113,5 +113,6 @@ def test_what_is_said_after_an_accept_does_not_depend_on_what_was_kept() -> None
     assert asyncio.run(play()) >= 4
 
 
+@pytest.mark.slow
 def test_reading_more_takes_longer() -> None:
     assert 0 < read_ms(1 << 12) < read_ms(1 << 27)

@@ -46,6 +46,7 @@ def test_sessions_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[st
     fails(capsys, ["replay", tmp_path], "")
 
 
+@pytest.mark.slow
 def test_a_session_that_is_cut_off_is_replayed_up_to_the_cut(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,7 +20,7 @@ from tabspec.cluster import guard as guard_module
 from tabspec.cluster.asking import LONGEST_AROUND, Asked, BadRequest, fit_to, read_body
 from tabspec.cluster.endpoint import LONGEST_BODY, READ_S, Endpoint
 from tabspec.cluster.guard import Guard, Unwanted, digest_from_environment, digest_of, warnings
-from tabspec.cluster.turns import AHEAD, TurnTaking
+from tabspec.cluster.served import AHEAD, ServedModel
 from tabspec.errors import ConfigError, ModelError
 from tabspec.models.http import HttpModel
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, StopRule
@@ -34,7 +34,7 @@ class Here:
     """A replica in this process."""
 
     def __init__(self, model: ScriptedModel) -> None:
-        self.model = TurnTaking(model)
+        self.model = ServedModel(model)
         self.asked: list[Asked] = []
 
     async def told(self) -> tuple[ModelInfo, int]:
@@ -141,8 +141,8 @@ def test_eight_clients_with_long_answers_hold_up_no_other() -> None:
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=5), st.integers(1, 3))
 def test_a_slow_reader_gets_the_whole_answer_and_the_model_is_never_far_ahead(pauses: list[int], slots: int) -> None:
     model = ScriptedModel({"a": "x" * 60}, token_s=0.01, token_chars=1)
-    turns = TurnTaking(model)
-    turns.turns._slots = slots
+    turns = ServedModel(model)
+    turns._serving.at_once = slots
 
     async def read(pause: int) -> str:
         said = ""
@@ -156,17 +156,17 @@ def test_a_slow_reader_gets_the_whole_answer_and_the_model_is_never_far_ahead(pa
         return await asyncio.gather(*(read(pause) for pause in pauses))
 
     assert run_virtual(play()) == ["x" * 60] * len(pauses)
-    assert turns.turns.waiting == (0, 0) and model.running == 0
+    assert turns.priorities == (0, 0) and model.running == 0
 
 
 def test_what_nobody_reads_is_not_computed() -> None:
     model = ScriptedModel({"a": "x" * 500}, token_s=0.01, token_chars=1)
 
     async def play() -> None:
-        chunks = TurnTaking(model).answer(GenerationRequest("a", "", "", stop=StopRule(9, 999)))
+        chunks = ServedModel(model).answer(GenerationRequest("a", "", "", stop=StopRule(9, 999)))
         await anext(chunks)
         await asyncio.sleep(60)
-        assert model.decoded <= AHEAD + 2 and model.running == 1
+        assert model.decoded <= AHEAD + 2 and model.running == 0, "it has left its place"
         await chunks.aclose()
 
     run_virtual(play())

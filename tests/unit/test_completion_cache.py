@@ -10,6 +10,7 @@ from tabspec.cache.completion_cache import CompletionCache, Entry
 from tabspec.context import EditContext
 from tabspec.suggestion import Finish, GeneratedText
 from tabspec.text import Document, Edit
+from tests.examples import examples
 
 
 class Timer:
@@ -151,7 +152,7 @@ def brute_force(
     return None
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.lists(actions, max_size=40))
 def test_never_a_wrong_suggestion_never_a_lost_hit(history: list[tuple[str, object]]) -> None:
     timer, ttl = Timer(), 10.0
@@ -178,7 +179,7 @@ def test_never_a_wrong_suggestion_never_a_lost_hit(history: list[tuple[str, obje
         assert (hit and (hit.generated.text, hit.exact)) == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 40)), max_size=60), st.integers(1, 5))
 def test_bounds_hold_and_the_index_follows(puts: list[tuple[int, int]], most: int) -> None:
     timer = Timer()

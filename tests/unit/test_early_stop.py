@@ -16,13 +16,12 @@ from tabspec.context import EditContext
 from tabspec.engine.alternatives import Alternatives
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.prompt_state import PromptState
-from tabspec.fitting.early_stop import Around
-from tabspec.fitting.indentation import end_with_block
+from tabspec.fitting.early_stop import Around, end_with_block
 from tabspec.fitting.postprocess import postprocess
 from tabspec.fitting.repetition import cut_repetition, find_loop
 from tabspec.fitting.truncation import around, cut_point, truncate
+from tabspec.models.http.answers.reading import read_on
 from tabspec.models.http.apis import Ask, StreamEvent
-from tabspec.models.http.reading import read_on
 from tabspec.models.load import load_model
 from tabspec.models.local.generation import LocalDecoding, generate
 from tabspec.models.local.logits import Logits
@@ -36,6 +35,7 @@ from tabspec.replay.clock import run_virtual
 from tabspec.suggestion import Answer, Finish, GeneratedText
 from tabspec.text import Document
 from tests import tiny
+from tests.examples import examples
 
 BELOW = "a b c d e f"  # long enough to count
 PIECES = st.sampled_from(["a", "b", "ab", "-", " ", "\n", "\n  ", "\n    ", ")", "é", BELOW, "\n" + BELOW, "x" * 9])
@@ -242,7 +242,7 @@ def test_an_answer_that_stopped_is_not_served_where_it_is_a_beginning() -> None:
     assert stopping[0] == ["\n        b\n        c"] and stopping[3] == ["\n    d"]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.lists(st.integers(0, len(LINES)), min_size=1, max_size=5).map(sorted))
 def test_answers_are_those_of_a_model_that_goes_on(places: list[int]) -> None:
     typed = [LINES[:end] for end in places]

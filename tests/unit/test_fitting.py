@@ -12,6 +12,7 @@ from tabspec.fitting.fit import fit
 from tabspec.fitting.postprocess import postprocess
 from tabspec.suggestion import Finish, GeneratedText, Suggestion
 from tabspec.text import Document
+from tests.examples import examples
 
 
 def after(language: str, marked: str, text: str, finish: Finish = Finish.END) -> str | None:
@@ -118,7 +119,7 @@ def test_what_is_whole_stays_whole(text: str) -> None:
 PIECES = st.text(alphabet="ab()[]\"' \n", max_size=12)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.sampled_from(["python", "javascript", "rust", "no-such-language"]), PIECES, PIECES, PIECES)
 def test_what_the_user_has_typed_is_never_lost(language: str, before: str, text: str, rest: str) -> None:
     """Whatever is replaced, the text says as well, in its order."""

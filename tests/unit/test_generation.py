@@ -29,6 +29,7 @@ from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, StopRul
 from tabspec.prompt.window import canonical_cut
 from tabspec.suggestion import Finish
 from tests import tiny
+from tests.examples import examples
 
 KINDS = {
     "prefix first": (lambda: tiny.byte_level(tiny.QWEN), "qwen2"),
@@ -254,10 +255,10 @@ def places(draw: st.DrawFn) -> tuple[str, int]:
     return document, draw(st.integers(0, len(document)))
 
 
-QUICK = settings(max_examples=20, deadline=None)
+QUICK = settings(max_examples=examples(20), deadline=None)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(place=places())
 def test_it_is_what_the_rules_say(local: LocalDecoding, place: tuple[str, int]) -> None:
     request = ask(*place, stop=StopRule(3, 8), beside=around(*place))
@@ -311,7 +312,7 @@ def test_recall_is_of_use_to_these_tests(local: LocalDecoding) -> None:
     assert changed >= 3 or local.ngram_caches is None
 
 
-@settings(max_examples=6, deadline=None)  # each goes through all places of a document, twice
+@settings(max_examples=examples(6), deadline=None)  # each goes through all places of a document, twice
 @given(document=DOCUMENTS)
 def test_writing_on_in_one_document_reuses_and_agrees(local: LocalDecoding, document: str) -> None:
     warm = fresh(local)
@@ -392,6 +393,7 @@ def bundled() -> LocalDecoding:
     return model.local
 
 
+@pytest.mark.slow
 def test_what_was_guessed_beyond_the_end_is_not_run_again(bundled: LocalDecoding) -> None:
     kept = lost = 0
     for at in range(20, len(tiny.CODE), 37):
@@ -405,14 +407,15 @@ def test_what_was_guessed_beyond_the_end_is_not_run_again(bundled: LocalDecoding
     assert kept < lost
 
 
+@pytest.mark.slow
 def test_the_token_that_moved_the_cut_is_not_looked_for_again(
     bundled: LocalDecoding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the line's own tokens are others than those that were chosen, a pass runs them and the line's end."""
     undrafted, at = replace(bundled, drafts=NoDrafts()), range(339, 390, 11)  # within words
     found = [accepted_lines(undrafted, tiny.CODE, place) for place in at]
-    start = generation._Segment.start
-    monkeypatch.setattr(generation._Segment, "start", lambda *given: start(*given[:3]))
+    start = generation.Segment.start
+    monkeypatch.setattr(generation.Segment, "start", lambda *given: start(*given[:3]))
     without = [accepted_lines(undrafted, tiny.CODE, place) for place in at]
     assert [texts for texts, _ in found] == [texts for texts, _ in without]
     assert sum(passes for _, passes in found) < sum(passes for _, passes in without)
@@ -441,7 +444,7 @@ def test_what_was_guessed_beyond_the_end_changes_nothing(
         document, at = document[:at] + written + document[at:], at + len(written)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(walk=st.lists(places(), min_size=1, max_size=3))
 def test_beginnings_are_the_likeliest_that_say_something(local: LocalDecoding, walk: list[tuple[str, int]]) -> None:
     """Whatever is in the KV slots; and asking for them changes no answer."""

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tabspec.models.http.answers.plain import without_marks
 from tabspec.models.http.apis import StreamEvent
 from tabspec.models.http.marks import MARKS, neutral, restored
-from tabspec.models.http.plain import without_marks
 from tabspec.suggestion import Finish
 
 
@@ -42,6 +42,7 @@ def test_a_mark_ends_the_answer_however_it_is_cut(mark: str, size: int) -> None:
         (["a", "<|cursor|>", " + b", "<|endoftext|>"], "python", [], "a + b"),
         (["<think>", "\n\n", "</think>", "\n\n", "a + b"], "python", [], "a + b"),
         (["<think>so a", "nd so</think>a"], "python", [], "a"),
+        (["a + b", "<th", "ink>so", "</think>"], "python", [], "a + b"),
         (["```python\n", "a + b\n", "```"], "python", [], "a + b"),
         (["``", "`\na\n``", "`\nSo"], "go", [], "a"),
         (["a + b\n", "```\n"], "python", [], "a + b"),

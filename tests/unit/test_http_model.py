@@ -17,7 +17,7 @@ from tabspec.errors import ModelError, ModelNotUsable, ModelUnavailable
 from tabspec.models.address import Api, Switch, parse_address
 from tabspec.models.http import HttpModel
 from tabspec.models.http.apis import grammar_for, read
-from tabspec.models.http.connection import wire
+from tabspec.models.http.connection import body, wire
 from tabspec.models.http.connection.pace import FIRST_S, LONGEST_S, Backoff
 from tabspec.models.http.forms import format_of, text_prompt
 from tabspec.models.http.marks import neutral
@@ -385,7 +385,10 @@ def test_a_mark_in_a_document_stays_text() -> None:
     assert "<|fim_middle|>" not in neutral("x = '<|fim_middle|>'")
     prompt = text_prompt(QWEN, GenerationRequest("<|fim_suffix|>", "", "<|fim_prefix|>\ud800"))
     assert prompt.count("<|fim_suffix|>") == prompt.count("<|fim_prefix|>") == 1
-    prompt.encode("utf-8")
+    assert json.loads(wire.as_bytes({"prompt": prompt, "of": ["\udc00"]})) == {
+        "prompt": prompt.replace("\ud800", "\ufffd"),
+        "of": ["\ufffd"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -528,7 +531,7 @@ FAULTS = {
     "no JSON": b"data: {'choices'}\n\n",
     "a list": b"data: []\n\n",
     "an error": b'data: {"error":{"message":"the GPU is lost"}}\n\n',
-    "no stream": b"x" * (wire.LONGEST_LINE + 2),
+    "no stream": b"x" * (body.LONGEST_LINE + 2),
 }
 
 
@@ -552,8 +555,8 @@ async def test_a_broken_stream(stub: Stub, fault: str) -> None:
 
 @pytest.mark.parametrize("begun", [False, True])
 async def test_a_server_that_hangs(stub: Stub, begun: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "FIRST_EVENT_S", 0.05)
-    monkeypatch.setattr(wire, "BETWEEN_EVENTS_S", 0.05)
+    monkeypatch.setattr(body, "FIRST_EVENT_S", 0.05)
+    monkeypatch.setattr(body, "BETWEEN_EVENTS_S", 0.05)
     llama_cpp(stub)
 
     async def hang(_: Request, reply: Reply) -> None:

@@ -21,6 +21,7 @@ from tabspec.models.files.quantized import QuantizedMatrix, load_llama_state_dic
 from tabspec.models.load import BUNDLED
 from tabspec.models.local.logits import Logits
 from tests import tiny
+from tests.examples import examples
 
 CPU = torch.device("cpu")
 SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -197,7 +198,7 @@ def test_a_kv_cache_that_has_grown_can_be_copied_into(folder: Path, monkeypatch:
     assert close(again, decoder.forward(source, tokens[-1:], 1))
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(st.data())
 def test_a_batch_is_as_if_each_were_alone(folder: Path, data: st.DataObject) -> None:
     """Sequences of any lengths, with any numbers of new tokens, pass after pass; some begin as copies of another."""

@@ -84,12 +84,13 @@ async def test_only_what_nobody_waits_for_goes_there(foreground: bool) -> None:
         return function()
 
     together = DecodeBatcher(Decoder())  # type: ignore[arg-type]
-    together.aside = aside
+    together.run_low_priority = aside
     rows = await asyncio.wait_for(together.forward(None, [1, 2], 1, foreground), 30)
     assert rows.shape == (1, 4)
     assert len(calls) == (not foreground)
 
 
+@pytest.mark.slow
 async def test_a_worker_gives_way_with_what_is_asked_ahead_and_answers_the_same(tmp_path: Path) -> None:
     folder = tiny.save_model(tmp_path, tiny.byte_level(tiny.OURS), "llama")
     worker = WorkerModel(str(folder))

@@ -35,9 +35,11 @@ from tabspec.models.load import BUNDLED
 from tabspec.models.local.logits import Logits
 from tabspec.models.local.slots import Decoder
 from tests import tiny
+from tests.examples import examples
+from tests.tools import REPOSITORY
 from tests.unit.test_llama import SHAPES, rounded, theirs
 
-COMPILE = Path(__file__).parents[2] / "native" / "compile.py"
+COMPILE = REPOSITORY / "native" / "compile.py"
 
 
 @cache
@@ -143,7 +145,7 @@ def test_logits_are_near_those_of_transformers(folder: Path, way: str) -> None:
 
 
 @pytest.mark.parametrize("level", KINDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(shape=SMALL, seed=st.integers(0, 99), count=st.integers(1, 40))
 def test_any_shape_is_near_plain_torch(level: str, shape: LlamaConfig, seed: int, count: int) -> None:
     weights = weights_of(shape, seed)
@@ -161,7 +163,7 @@ def test_any_shape_is_near_plain_torch(level: str, shape: LlamaConfig, seed: int
 
 
 @pytest.mark.parametrize("level", KINDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     shape=SMALL, seed=st.integers(0, 99), parts=st.lists(st.integers(1, 21), min_size=1, max_size=6),
     threads=st.integers(1, 5),
@@ -188,7 +190,7 @@ def test_how_tokens_are_grouped_and_threads_change_no_bit(
     len(FUSED) < 2,
     reason="run it on a processor with AVX2 and more: this one has one level with fused multiply-adds at most",
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(shape=SMALL, seed=st.integers(0, 99), count=st.integers(1, 40), stored=st.sampled_from(STORED))
 def test_instruction_sets_agree_to_the_bit(shape: LlamaConfig, seed: int, count: int, stored: str) -> None:
     weights = weights_of(shape, seed)

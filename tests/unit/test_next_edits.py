@@ -229,8 +229,21 @@ async def test_a_cursor_that_was_put_somewhere_gets_an_edit_without_the_model() 
     await editor.engine.close()
 
 
+def in_import(document: Document, cursor: int, steps: object, others: tuple[Document, ...]) -> tuple[ProposedEdit, ...]:
+    """Proposes to rename the function in what the other documents import."""
+    places = [(each, each.text.find("import area") + 7) for each in others]
+    edits = [(each.uri, Edit(at, 4, "circle")) for each, at in places if at > 6]
+    return chained(tuple(ProposedEdit(uri, edit, edit.end, EditSource.RENAME, 0.9) for uri, edit in edits))
+
+
 @on_engine
 async def test_an_edit_may_be_in_another_document() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(next_edits, "propose", in_import)
+        await _an_edit_may_be_in_another_document()
+
+
+async def _an_edit_may_be_in_another_document() -> None:
     other = Document("file:///b.py", f"from a import area\n{GAP}", "python")
     start = Document(URI, "def area(r):\n    return 3 * r\n", "python")
     editor = Editor(policy="chain")
@@ -251,6 +264,12 @@ async def test_an_edit_may_be_in_another_document() -> None:
 
 @on_engine
 async def test_a_refused_edit_of_another_document_does_not_come_back() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(next_edits, "propose", in_import)
+        await _a_refused_edit_of_another_document_does_not_come_back()
+
+
+async def _a_refused_edit_of_another_document_does_not_come_back() -> None:
     other = Document("file:///b.py", "from a import area\n", "python")
     start = Document(URI, "def area(r):\n    return 3 * r\n", "python")
     editor = Editor()
@@ -276,7 +295,7 @@ def test_what_the_cache_serves_is_what_is_computed_now(actions: list[str]) -> No
 
 
 async def _compare(actions: list[str]) -> None:
-    cached, fresh = Editor(policy="chain"), Editor(policy="none")
+    cached, fresh = Editor(policy="chain"), Editor(policy="cache")
     renamed(cached)
     for action in actions:
         fresh.context = cached.context

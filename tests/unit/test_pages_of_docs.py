@@ -10,7 +10,9 @@ from types import ModuleType
 
 import pytest
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+from tests.tools import REPOSITORY
+
+SCRIPTS = REPOSITORY / "scripts"
 
 
 @pytest.fixture
@@ -104,7 +106,8 @@ def test_a_replay_is_kept_without_what_no_table_needs(
     monkeypatch.syspath_prepend(str(SCRIPTS.parent / "tests" / "replay"))
     import made_results
 
-    from tabspec.replay.results.result import ReplayResult, loads, save
+    from tabspec.replay.results.result import ReplayResult
+    from tabspec.replay.results.result_file import loads, save
 
     run = made_results.run("adaptive", 60)
     save(ReplayResult((run,)), tmp_path / "result.json")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tabspec.calibration import Calibration
 from tabspec.context import EditContext
-from tabspec.fitting.indentation import end_with_block
+from tabspec.fitting.early_stop import end_with_block
 from tabspec.fitting.postprocess import judge, postprocess
 from tabspec.fitting.truncation import FitStep
 from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion

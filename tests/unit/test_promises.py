@@ -20,15 +20,15 @@ from tabspec.cli.files import read_document
 from tabspec.cli.main import run
 from tabspec.errors import InputError, ModelError
 from tabspec.ignore import FILE_NAME, IgnoreRules
+from tabspec.lab.converters.git import import_git
 from tabspec.models.http import HttpModel
 from tabspec.models.protocol import GenerationRequest, RelatedText, StopRule
 from tabspec.models.scripted.model import ScriptedModel
-from tabspec.replay.importing.git import import_git
 from tabspec.replay.sessions.session_file import read_session
 from tabspec.text import Document, Position
 from tests.stub_server import Reply, Request, Stub, llama_cpp, openai_events, running, vllm
+from tests.tools import REPOSITORY
 
-ROOT = Path(__file__).parents[2]
 SECRET = "password_of_everything"
 
 
@@ -200,7 +200,7 @@ async def test_certificates_are_verified_and_proxies_are_the_environments(monkey
 def test_the_tests_that_security_names_are_there() -> None:
     rows = [
         line.split("|")[1:-1]
-        for line in (ROOT / "SECURITY.md").read_text("utf-8").splitlines()
+        for line in (REPOSITORY / "SECURITY.md").read_text("utf-8").splitlines()
         if line.startswith("| ") and not line.startswith("| promise")
     ]
     assert len(rows) >= 10
@@ -208,7 +208,7 @@ def test_the_tests_that_security_names_are_there() -> None:
         named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", tests)
         assert named, f"no test is named for: {promise.strip()}"
         for file, function in named:
-            assert function in _functions(ROOT / file), f"{file} has no {function}"
+            assert function in _functions(REPOSITORY / file), f"{file} has no {function}"
 
 
 def _functions(path: Path) -> set[str]:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabspec.errors import SessionError
-from tabspec.replay.importing.git import import_git
+from tabspec.lab.converters.git import import_git
+from tabspec.lab.converters.typist import Typist
 from tabspec.replay.sessions.session import Session
 from tabspec.replay.sessions.session_file import read_session, write_session
-from tabspec.replay.users.typist import Typist
 from tabspec.text import apply_edits
 
 V1 = "import os\n\n\ndef first(a):\n    return a\n"

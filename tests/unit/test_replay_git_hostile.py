@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tabspec.errors import SessionError
-from tabspec.replay.importing import git_command
-from tabspec.replay.importing.git import import_git, origin_name
-from tabspec.replay.importing.git_command import run_git
+from tabspec.lab.converters import git_command
+from tabspec.lab.converters.git import import_git, origin_name
+from tabspec.lab.converters.git_command import run_git
 from tests.secret_kinds import Made
 
 

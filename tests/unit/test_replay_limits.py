@@ -15,16 +15,16 @@ import pytest
 
 from tabspec.errors import InputError
 from tabspec.lab.capacity.profile import read_service
+from tabspec.lab.converters import vscode
+from tabspec.lab.converters.vscode import read_recording
 from tabspec.replay import bounded
-from tabspec.replay.importing import vscode
-from tabspec.replay.importing.vscode import read_recording
 from tabspec.replay.models.latency import read_latency
-from tabspec.replay.results import result
-from tabspec.replay.sessions import session_file
+from tabspec.replay.results import result_file
+from tabspec.replay.sessions import json_lines, session_file
 from tabspec.replay.sessions.session_file import read_session, side_path
+from tests.tools import REPOSITORY
 
 HEADER = {"format": "tabspec-session", "version": 1, "uri": "file:///a.py", "text": "x" * 50}
-ROOT = Path(__file__).parents[2]
 
 
 def saved(path: Path, *items: object) -> Path:
@@ -35,7 +35,7 @@ def saved(path: Path, *items: object) -> Path:
 READERS: dict[str, Callable[[Path], object]] = {
     "session": read_session,
     "recording": read_recording,
-    "result": result.load,
+    "result": result_file.load,
     "latency": read_latency,
     "service": lambda path: read_service(str(path)),
 }
@@ -54,9 +54,9 @@ def test_a_packed_session_is_read_up_to_its_limit(tmp_path: Path, monkeypatch: p
     events = [{"t": n, "edits": []} for n in range(1000)]
     path = saved(tmp_path / "s.jsonl.gz", HEADER, *events)
     size = len(gzip.decompress(path.read_bytes()))
-    monkeypatch.setattr(session_file, "_MAX_BYTES", size)
+    monkeypatch.setattr(json_lines, "MAX_BYTES", size)
     assert len(read_session(path).events) == 1000
-    monkeypatch.setattr(session_file, "_MAX_BYTES", size - 1)
+    monkeypatch.setattr(json_lines, "MAX_BYTES", size - 1)
     with pytest.raises(InputError, match="MiB when unpacked"):
         read_session(path)
 
@@ -85,6 +85,7 @@ def test_a_side_file_has_the_same_limits(tmp_path: Path, monkeypatch: pytest.Mon
         read_session(path)
 
 
+@pytest.mark.slow
 def test_a_bomb_takes_little_memory(tmp_path: Path) -> None:
     """450 KB that unpack to 2.2 GB of events, read by a process that may have 1.5 GB."""
     line = b'{"t":1,"edits":[],"pad":"' + b" " * 4069 + b'"}\n'
@@ -98,7 +99,7 @@ def test_a_bomb_takes_little_memory(tmp_path: Path) -> None:
         f"raise SystemExit(run(['replay', {str(path)!r}]))\n"
     )
     assert path.stat().st_size < 3 << 20
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=REPOSITORY)
     assert done.returncode == 2, done.stderr
     assert "are not re" in done.stderr and done.stderr.count("\n") == 1
     assert resource.getrlimit(resource.RLIMIT_AS)[0] != 1536 << 20, "this process is not limited"
@@ -108,7 +109,7 @@ def test_a_bomb_takes_little_memory(tmp_path: Path) -> None:
 def test_many_small_values_are_refused_before_they_are_parsed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: str
 ) -> None:
-    for module in (session_file, vscode, result):
+    for module in (json_lines, vscode, result_file):
         monkeypatch.setattr(module, "MAX_VALUES", 1000)
     path = tmp_path / "f.json"
     path.write_text('{"format": [' + ",".join(["[]"] * 1000) + "]}")

@@ -55,6 +55,7 @@ def test_what_the_user_will_take_is_known_through_several_accepts() -> None:
     assert player.context.offset == 1, "nobody has pressed Tab"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("burst", [1, 5])
 @pytest.mark.parametrize("think_ms", [120.0, 600.0])
 def test_no_policy_is_better_than_the_perfect_predictor(think_ms: float, burst: int) -> None:
@@ -66,6 +67,7 @@ def test_no_policy_is_better_than_the_perfect_predictor(think_ms: float, burst: 
     assert bound.tokens.decoded_unused <= 1  # behind the last Tab of the recording
 
 
+@pytest.mark.slow
 def test_adaptive_has_depth1s_tabs_for_fewer_tokens() -> None:
     # A quick model and a slow typist: depth1 asks behind each wrong suggestion.
     depth1, adaptive = (run(policy, often_wrong, gap=0.2, prefill=0.02) for policy in ("depth1", "adaptive"))

@@ -196,7 +196,7 @@ def test_a_document_that_is_too_large(tmp_path: Path, grow: bool) -> None:
 
 
 def test_an_endless_line_is_not_kept_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tabspec.replay.sessions.session_file._MAX_LINE_BYTES", 100_000)
+    monkeypatch.setattr("tabspec.replay.sessions.json_lines.MAX_LINE_BYTES", 100_000)
     with pytest.raises(SessionError, match=":1: too long"):
         read_session(saved(tmp_path, gzip.compress(b'{"' + b"x" * 1_000_000)))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tabspec.cli.main import run
-from tabspec.replay.results.usage import figures, lived, row, total
+from tabspec.replay.results.usage import figures, row, total, usage_of
 from tabspec.replay.sessions.session import EditEvent, Event, MarkEvent, Session
 from tabspec.replay.sessions.session_file import write_session
 from tabspec.text import Edit
@@ -49,7 +49,7 @@ EVENTS: tuple[Event, ...] = (
 
 
 def test_counts() -> None:
-    found = lived(Session("", EVENTS))
+    found = usage_of(Session("", EVENTS))
     assert (found.requests, found.shown, found.instant) == (5, 4, 2)
     assert (found.accepted, found.parts, found.rejected) == (3, 1, 1)
     assert (found.tabs, found.instant_tabs, found.silent_tabs) == (3, 2, 1)
@@ -59,15 +59,15 @@ def test_counts() -> None:
 
 
 def test_a_session_that_ends_with_an_accept() -> None:
-    assert lived(Session("", EVENTS[:5])).tabs == 0
-    assert lived(Session("", EVENTS[:6])).silent_tabs == 1
+    assert usage_of(Session("", EVENTS[:5])).tabs == 0
+    assert usage_of(Session("", EVENTS[:6])).silent_tabs == 1
 
 
 def test_several_are_added_up() -> None:
-    once, twice = lived(Session("", EVENTS)), total([lived(Session("", EVENTS))] * 2)
+    once, twice = usage_of(Session("", EVENTS)), total([usage_of(Session("", EVENTS))] * 2)
     assert (twice.requests, twice.tabs, twice.instant, twice.inserted) == (10, 6, 4, 24)
     assert row(twice)[2] == row(once)[2] == "50%"
-    assert row(lived(Session("")))[2] == ""
+    assert row(usage_of(Session("")))[2] == ""
     assert dict(figures(twice))["accepts followed by the next at once"] == "4 of 6, and 2 by nothing"
 
 

@@ -23,6 +23,7 @@ from tabspec.replay.users.thinking import Thinking
 from tabspec.replay.users.user import Action, Agreement, Player, StepKind, User, UserStep, actions_of, agreement
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document, Edit, apply_edits
+from tests.examples import examples
 
 
 def typing(text: str, at: int, start: float = 0.0, gap: float = 0.2) -> list[EditEvent]:
@@ -225,7 +226,7 @@ def future(player: Player, states: list[str], steps: int) -> str:
     return ""
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(sessions(), st.sampled_from(User), st.data())
 def test_the_document_ends_as_the_recording_does(session: Session, user: User, data: st.DataObject) -> None:
     states = [session.text]
@@ -268,7 +269,7 @@ def test_the_document_ends_as_the_recording_does(session: Session, user: User, d
         assert player.typed_chars == sum(len(edit.insert) for event in session.edits for edit in event.edits)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(sessions(), st.integers(1, 8))
 def test_what_is_cut_from_a_future_without_moves_always_agrees(session: Session, steps: int) -> None:
     """Plain typing at one place: each prefix of what comes is agreed to, as a text comparison says."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tabspec.errors import SessionError
-from tabspec.replay.importing.vscode import read_recording
+from tabspec.lab.converters.vscode import read_recording
 from tabspec.replay.sessions.session import ChangeReason, Fetch, Fetched, FetchedItem, Selection
 from tabspec.replay.sessions.session_file import read_session, write_session
 from tabspec.text import Edit

@@ -18,6 +18,7 @@ from tabspec.replay.sessions.session import EditEvent
 from tabspec.replay.sessions.session_file import read_session
 from tabspec.text import Document
 from tests.secret_kinds import KINDS, Made
+from tests.tools import REPOSITORY
 
 CODE = "import os\n\n\ndef total(items):\n    return sum(items)\n\n\n"
 BEHIND = "\n\n\ndef mean(items):\n    return total(items) / len(items)\n"
@@ -208,7 +209,7 @@ def test_references_and_names_are_none(file: str, text: str) -> None:
 
 # --- false alarms -----------------------------------------------------------------------------------------------------
 
-SESSIONS = Path(__file__).parents[2] / "tabspec" / "replay" / "sessions"
+SESSIONS = REPOSITORY / "tabspec" / "replay" / "sessions"
 SIZE = WindowSize(2300, 640, 766)  # the engine's by default
 
 
@@ -226,6 +227,7 @@ def requests(path: Path) -> list[GenerationRequest]:
     return found
 
 
+@pytest.mark.slow
 def test_false_alarms_in_the_shipped_sessions() -> None:
     asked = alarms = 0
     for path in sorted(SESSIONS.glob("*.jsonl.gz")):
@@ -238,11 +240,20 @@ def test_false_alarms_in_the_shipped_sessions() -> None:
     assert asked >= 1_000 and alarms <= asked / 1_000
 
 
+@pytest.mark.slow
 def test_false_alarms_in_this_project() -> None:
     """Windows of files that are no tests of secrets, of several types."""
-    root = Path(__file__).parents[2]
-    files = [*(root / "tabspec").rglob("*.py"), *(root / "lsp").rglob("*.py"), *(root / "docs").rglob("*.md")]
-    files += [root / "Makefile", root / "pyproject.toml", root / "README.md", *(root / "scripts").glob("*.py")]
+    files = [
+        *(REPOSITORY / "tabspec").rglob("*.py"),
+        *(REPOSITORY / "lsp").rglob("*.py"),
+        *(REPOSITORY / "docs").rglob("*.md"),
+    ]
+    files += [
+        REPOSITORY / "Makefile",
+        REPOSITORY / "pyproject.toml",
+        REPOSITORY / "README.md",
+        *(REPOSITORY / "scripts").glob("*.py"),
+    ]
     choice = random.Random(1)
     asked = alarms = 0
     for path in sorted(each for each in files if "secrets" not in each.parts):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from pathlib import Path
 
 import httpx
 import pytest
@@ -12,6 +11,7 @@ from tabspec.errors import ModelError
 from tabspec.models.http import HttpModel
 from tabspec.models.http.secrets import secret_in
 from tabspec.models.protocol import GenerationRequest, RelatedText
+from tests.tools import REPOSITORY
 
 SECRETS = [
     'aws_key = "AKIAIOSFODNN7EXAMPLE"',
@@ -29,7 +29,7 @@ def test_secrets_are_seen(line: str) -> None:
 
 
 def test_ordinary_code_holds_none() -> None:
-    sources = sorted((Path(__file__).parents[2] / "tests" / "fixtures" / "code" / "engine").glob("*.py"))
+    sources = sorted((REPOSITORY / "tests" / "fixtures" / "code" / "engine").glob("*.py"))
     assert sources and not [source.name for source in sources if secret_in([source.read_text("utf-8")])]
     assert not secret_in(["self.password = password", 'key = os.environ["API_KEY"]', 'digest = "da39a3ee5e6b4b0d3255"'])
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import AsyncGenerator, Hashable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tabspec.errors import ModelError
+from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.messages import (
     chunk_fields,
     error_fields,
@@ -23,6 +25,8 @@ from tabspec.models.messages import (
 from tabspec.models.process.serving import TURN, Serving
 from tabspec.models.protocol import Chunk, GenerationRequest, StopRule
 from tabspec.models.scripted.model import ScriptedModel
+from tabspec.replay.clock import run_virtual
+from tabspec.replay.models.latency import LatencyProfile, TimedModel
 from tabspec.suggestion import Finish
 
 
@@ -61,21 +65,30 @@ class Heard:
 MODEL = {"spec": "s" * 400, "fore": "f" * 80}
 
 
-async def test_foreground_pre_empts_a_running_speculation() -> None:
-    heard = Heard()
-    serving = Serving(ScriptedModel(MODEL), heard)
-    serving.start(1, asked("spec", foreground=False))
-    await heard.until_text(1)
-    serving.start(2, asked("fore"))
-    await heard.until_finished(2)
-    before = heard.text(1)
-    assert len(before) < 20  # the step that was under way when the foreground request came, and no more
-    await heard.until_finished(1)
-    assert heard.text(1) == MODEL["spec"][: 48 * 4]  # it went on where it was
-    order = [number for number, _ in heard.all]
-    first = order.index(2)
-    assert set(order[first : len(order) - 1 - order[::-1].index(2)]) <= {1, 2}
-    assert order[first + 1 : order.index(2) + 20].count(1) <= 1
+def batched(script: dict[str, str]) -> TimedModel:
+    """A model whose generations share passes of the worker's own batching. A token takes 10 ms of virtual time."""
+    return TimedModel(ScriptedModel(script), LatencyProfile(0, 0, 10, together=4))
+
+
+def test_foreground_pre_empts_a_running_speculation() -> None:
+    """The batching decides; `Serving` hands it the priority of each request."""
+
+    async def play() -> None:
+        heard = Heard()
+        serving = Serving(batched(MODEL), heard)
+        serving.start(1, asked("spec", foreground=False))
+        await heard.until_text(1)
+        serving.start(2, asked("fore"))
+        await heard.until_finished(2)
+        before = heard.text(1)
+        # one token was there, and the pass that was running when the foreground request came gave another
+        assert 4 <= len(before) <= 8
+        await heard.until_finished(1)
+        assert heard.text(1) == MODEL["spec"][: 48 * 4]  # it continued where it was
+        order = [number for number, _ in heard.all]
+        assert order[order.index(2) : len(order) - 1 - order[::-1].index(2)].count(1) <= 1
+
+    run_virtual(play())
 
 
 async def test_cancel_stops_before_the_next_step() -> None:
@@ -156,14 +169,89 @@ async def test_a_long_answer_makes_room_and_is_whole_in_the_end() -> None:
     assert model.decoded <= 400 + TURN, "and decoded nothing anew"
 
 
-async def test_speculation_of_one_waits_for_the_foreground_of_all() -> None:
-    heard, model = Heard(), ScriptedModel({"": "y" * 160})
+def test_speculation_of_one_waits_for_the_foreground_of_all() -> None:
+    """However many foreground requests wait for a place: between two of them, a speculation gets one pass at most."""
+
+    async def play() -> None:
+        heard = Heard()
+        serving = shared(batched({"": "y" * 160}), heard)
+        serving.start(("a", 0), asked("", foreground=False))
+        for number in range(3):
+            serving.start(("b", number), asked(""))
+        await heard.until_finished(("b", 2))
+        assert len(heard.text(("a", 0))) <= 3 * 4
+        await heard.until_finished(("a", 0))
+        assert order(heard)[-1] == ("a", 0)
+
+    run_virtual(play())
+
+
+async def test_neither_priority_takes_the_places_of_the_other() -> None:
+    heard, model = Heard(), ScriptedModel({"": "z" * 400})
     serving = shared(model, heard)
-    serving.start(("a", 0), asked("", foreground=False))
-    for number in range(3):
-        serving.start(("b", number), asked(""))
-    await heard.until_finished(("a", 0), ("b", 2))
-    assert order(heard)[-1] == ("a", 0)
+    for client in range(4):
+        serving.start((client, 0), asked("", foreground=client % 2 == 0))
+    assert serving.priorities == (2, 2)
+    await heard.until_text((0, 0))
+    await heard.until_text((1, 0))
+    assert model.running == 2 and not heard.text((2, 0)) and not heard.text((3, 0))
+    for client in range(4):
+        serving.leave(client)
+    await settled(serving)
+    assert serving.priorities == (0, 0) and model.running == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.booleans()), max_size=40), st.sampled_from([None, 1, 2]))
+def test_a_paused_stream_continues_where_it_was(acts: list[tuple[int, bool]], at_once: int | None) -> None:
+    """Whenever it is paused and resumed, and however often."""
+    text = "".join(f"{i:04}" for i in range(60))
+
+    async def play() -> None:
+        heard, model = Heard(), ScriptedModel({"": text})
+        serving = Serving(model, heard, at_once, whose=lambda number: number)
+        for number in range(2):
+            serving.start(number, replace(asked(""), stop=StopRule(max_tokens=60)))
+        await heard.until_text(0)
+        for number, paused in acts:
+            (serving.pause if paused else serving.resume)(number)
+            for _ in range(3):
+                await asyncio.sleep(0)
+        for number in range(2):
+            serving.resume(number)
+        await heard.until_finished(0, 1)
+        assert [heard.text(number) for number in range(2)] == [text] * 2
+        prompts = [what.usage.prefill for number, what in heard.all if number == 0 and isinstance(what, Chunk)]
+        assert sum(prompts) == 1, "where text had come, the prompt is not counted again"
+        await settled(serving)
+
+    asyncio.run(play())
+
+
+async def test_a_paused_stream_gives_its_place_to_another() -> None:
+    heard, model = Heard(), ScriptedModel({"": "z" * 160})
+    serving = shared(model, heard)
+    serving.start(("a", 0), asked(""))
+    await heard.until_text(("a", 0))
+    serving.pause(("a", 0))
+    serving.start(("b", 0), asked(""))
+    await heard.until_finished(("b", 0))
+    assert not heard.finished(("a", 0)) and model.running <= 1
+    serving.resume(("a", 0))
+    await heard.until_finished(("a", 0))
+    await settled(serving)
+    assert heard.text(("a", 0)) == "z" * 160
+
+
+async def test_an_answer_that_breaks_off_is_an_error() -> None:
+    class BreaksOff(ScriptedModel):
+        async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+            yield Chunk("a")
+
+    heard = Heard()
+    serving = Serving(BreaksOff({}), heard)
+    serving.start(1, asked(""))
+    await settled(serving)
+    assert isinstance(heard.all[-1][1], ModelUnavailable)
 
 
 async def test_no_more_streams_are_open_than_may_be() -> None:

@@ -9,7 +9,6 @@ from array import array
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -27,8 +26,9 @@ from tabspec.models.local.slots import Choice, Slots
 from tabspec.models.protocol import slots_of
 from tabspec.text import Document
 from tests import tiny
+from tests.tools import REPOSITORY
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+FIXTURES = REPOSITORY / "tests" / "fixtures"
 
 PROMPT = array("I", list(range(300)))
 

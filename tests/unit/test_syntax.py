@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabspec.syntax import trees
-from tabspec.syntax.languages import grammar_of, lexer_of
+from tabspec.syntax.languages import MOST_PARSED, grammar_of, lexer_of
 from tabspec.syntax.tree import SyntaxTree
 from tabspec.syntax.trees import tree_of
 from tabspec.text import Document, Edit
+from tests.examples import examples
 
 TEXTS = {
     "python": "def f(a):\n    return [f'{x}' for x in a]\n",
@@ -36,7 +37,7 @@ def seen(tree: SyntaxTree) -> Seen:
     return tree.errors, tree.kinds(0, len(tree.text)), [tree.opaque(at) for at in whole]
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.sampled_from(sorted(TEXTS)), EDITS)
 def test_a_tree_depends_on_no_state_before_it(grammar: str, edits: list[tuple[float, int, str]]) -> None:
     """An incremental parse of a text with errors would: `tree_of` begins each time from the same surroundings."""
@@ -56,7 +57,7 @@ def test_a_tree_depends_on_no_state_before_it(grammar: str, edits: list[tuple[fl
     assert one_after_another == alone
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.sampled_from(sorted(TEXTS)), st.floats(0, 1))
 def test_a_text_without_errors_has_the_tree_of_a_fresh_parse(grammar: str, place: float) -> None:
     text = TEXTS[grammar] * 3
@@ -121,6 +122,13 @@ def test_there_is_a_grammar_for_what_people_write(language: str) -> None:
 )
 def test_a_file_without_a_language_is_known_by_its_ending(name: str, grammar: str | None) -> None:
     assert grammar_of(Document(f"file:///{name}", "")) == grammar
+
+
+def test_a_document_that_is_too_long_for_a_parser_has_a_lexer() -> None:
+    longest = Document("file:///a.py", "x" * MOST_PARSED, "python")
+    longer = Document("file:///a.py", longest.text + "x", "python")
+    assert grammar_of(longest) == "python"
+    assert grammar_of(longer) is None and lexer_of(longer) is not None
 
 
 def test_languages_without_a_grammar_have_a_lexer() -> None:

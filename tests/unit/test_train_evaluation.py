@@ -15,27 +15,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabspec.calibration import Calibration, load_calibration
-from tabspec.cli.typing import session_of, type_stretches
 from tabspec.errors import InputError
+from tabspec.lab.evaluation.baseline import Baseline
+from tabspec.lab.evaluation.calibration import expected_error, fit, reliability
+from tabspec.lab.evaluation.infilling.infill import STOPS, fill, score, with_model
+from tabspec.lab.evaluation.infilling.similarity import edit_similarity, same
+from tabspec.lab.evaluation.infilling.snippets import HoleKind, sample
+from tabspec.lab.evaluation.infilling.syntax import errors, parses_in_place
+from tabspec.lab.evaluation.ngram import NestedNgram, NgramCounts, write
+from tabspec.lab.evaluation.scorer import Scorer
+from tabspec.lab.evaluation.stretches import LINES, Stretch, stretches
+from tabspec.lab.evaluation.typed_sessions import session_of, type_stretches
+from tabspec.lab.evaluation.typing import Typed, together
 from tabspec.models.protocol import GenerationRequest, StopRule
 from tabspec.models.scripted.model import ScriptedModel, continuing
 from tabspec.prompt.window import canonical_cut
 from tabspec.replay.clock import run_virtual
 from tabspec.train.corpus.build import build_corpus
 from tabspec.train.corpus.store import Corpus
-from tabspec.train.evaluation.baseline import Baseline
-from tabspec.train.evaluation.calibration import expected_error, fit, reliability
-from tabspec.train.evaluation.infilling.infill import STOPS, fill, score, with_model
-from tabspec.train.evaluation.infilling.similarity import edit_similarity, same
-from tabspec.train.evaluation.infilling.snippets import HoleKind, sample
-from tabspec.train.evaluation.infilling.syntax import errors, parses_in_place
-from tabspec.train.evaluation.ngram import NestedNgram, NgramCounts, write
-from tabspec.train.evaluation.scorer import Scorer
-from tabspec.train.evaluation.stretches import LINES, Stretch, stretches
-from tabspec.train.evaluation.typing import Typed, together
 from tabspec.train.examples.tokenizer import load_tokenizer
+from tests.examples import examples
+from tests.tools import REPOSITORY
 
-ROOT = Path(__file__).parents[2]
 VOCABULARY = 5
 TEXTS = st.lists(st.integers(0, VOCABULARY - 1), max_size=30)
 
@@ -54,7 +55,7 @@ def brute_force(project: list[int], file: list[int], before: list[int], token: i
     return chance
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(project=TEXTS, file=TEXTS, before=TEXTS, order=st.integers(1, 5))
 def test_nested_ngrams_against_brute_force(project: list[int], file: list[int], before: list[int], order: int) -> None:
     outer, inner = NgramCounts(order), NgramCounts(order)
@@ -150,7 +151,7 @@ def test_reliability_bins() -> None:
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     folder = tmp_path_factory.mktemp("held")
-    build_corpus([ROOT / "tests" / "fixtures" / "code" / "train"], folder)
+    build_corpus([REPOSITORY / "tests" / "fixtures" / "code" / "train"], folder)
     return Corpus(folder / "train")
 
 
@@ -174,8 +175,9 @@ def test_a_model_that_knows_the_answers_gets_full_marks(corpus: Corpus) -> None:
     assert score(marks).exact == score(marks).similarity == 1.0
 
 
+@pytest.mark.slow
 def test_the_baseline_repeats_what_it_has_read(corpus: Corpus) -> None:
-    tokenizer = load_tokenizer(ROOT / "tabspec/models/bundled/tokenizer.json")
+    tokenizer = load_tokenizer(REPOSITORY / "tabspec/models/bundled/tokenizer.json")
     snippets = [s for s in sample(corpus, "python", 12) if s.kind is not HoleKind.BLOCK][:10]
     marks = asyncio.run(fill(snippets, Baseline(corpus, tokenizer).guesser()))
     assert score(marks).similarity > 0.1
@@ -198,8 +200,9 @@ def test_ngrams_write_what_they_have_read() -> None:
     assert write(nested, [1], "", words.__getitem__, lambda text: 0, lambda text: False, 2).text == "two three "
 
 
+@pytest.mark.slow
 def test_the_ngram_model_answers_as_the_guesser_does(corpus: Corpus) -> None:
-    tokenizer = load_tokenizer(ROOT / "tabspec/models/bundled/tokenizer.json")
+    tokenizer = load_tokenizer(REPOSITORY / "tabspec/models/bundled/tokenizer.json")
     baseline = Baseline(corpus, tokenizer)
     snippet = next(s for s in sample(corpus, "python", 12) if s.kind is HoleKind.LINE)
     guess = asyncio.run(baseline.guesser()(snippet))
@@ -264,7 +267,7 @@ def test_the_error_of_a_share_is_the_spread_between_stretches() -> None:
 
 def test_a_text_that_goes_on_never_ends(tmp_path: Path) -> None:
     """The end-of-middle token has no share in bits per byte: the other probabilities sum to one without it."""
-    tokenizer = load_tokenizer(ROOT / "tabspec/models/bundled/tokenizer.json")
+    tokenizer = load_tokenizer(REPOSITORY / "tabspec/models/bundled/tokenizer.json")
     logits = torch.zeros(1, 2, 4)
     logits[..., 1] = 5.0
     scored = Scorer(lambda ids: logits.clone(), tokenizer, 8, end=1).logprobs([0, 2])

@@ -21,15 +21,17 @@ from tabspec.train.examples.related import PIECE_CHARS, PIECES, ProjectFiles, by
 from tabspec.train.examples.rows import Batches, RowMaker, pack
 from tabspec.train.examples.stream import DataConfig, RowStream
 from tabspec.train.examples.tokenizer import EOM, FILE, MIDDLE, PAD, PREFIX, RELATED, SUFFIX, load_tokenizer
+from tests.examples import examples
+from tests.tools import REPOSITORY
 
-BUNDLED = Path(__file__).parents[2] / "tabspec" / "models" / "bundled" / "tokenizer.json"
+BUNDLED = REPOSITORY / "tabspec" / "models" / "bundled" / "tokenizer.json"
 HERE = Path(__file__).read_text(encoding="utf-8")
 TOKENIZER = load_tokenizer(BUNDLED)
 VOCABULARY = Vocabulary(BUNDLED.read_text(encoding="utf-8"))
 ID = {name: TOKENIZER.token_to_id(name) for name in (PAD, EOM, FILE, MIDDLE, PREFIX, RELATED, SUFFIX)}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(seed=st.integers(), start=st.integers(0, len(HERE) - 1))
 def test_every_example_is_a_piece_of_the_document(seed: int, start: int) -> None:
     example = make_example(HERE, "a.py", start, start + 100, Random(seed), lambda *around: (("b.py", "x = 1\n"),))
@@ -38,7 +40,7 @@ def test_every_example_is_a_piece_of_the_document(seed: int, start: int) -> None
         assert example.finished == HERE.endswith(example.prefix + example.middle)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(text=st.text(alphabet="ab (){}[]:\n\t", max_size=200), seed=st.integers())
 def test_cuts_lie_within_any_text(text: str, seed: int) -> None:
     for start in range(0, len(text) + 1, 20):
@@ -74,7 +76,7 @@ def text_of(tokens: list[int]) -> str:
     return str(TOKENIZER.decode(tokens, skip_special_tokens=False))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(seed=st.integers(), start=st.integers(0, len(HERE) - 1))
 def test_an_encoded_example_says_what_it_was_made_of(seed: int, start: int) -> None:
     example = make_example(HERE, "a.py", start, start + 100, Random(seed), lambda *around: (("b.py", "x = 1\n"),))
@@ -97,7 +99,7 @@ def test_an_encoded_example_says_what_it_was_made_of(seed: int, start: int) -> N
     assert said.get(ID[SUFFIX], "") == example.suffix
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     prefix=st.text(alphabet="ab (é\n\t😀", max_size=30),
     middle=st.text(alphabet="ab (é\n\t😀", max_size=30),
@@ -185,7 +187,7 @@ def test_rows_hold_each_whole_sequence(whole: list[list[int]], divisible: list[l
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> DataConfig:
     folder = tmp_path_factory.mktemp("corpus")
-    build_corpus([Path(__file__).parents[2] / "tests" / "fixtures" / "code" / "train"], folder)
+    build_corpus([REPOSITORY / "tests" / "fixtures" / "code" / "train"], folder)
     return DataConfig(folder / "train", BUNDLED, 128, seed=3)
 
 
@@ -213,6 +215,7 @@ def test_batches_go_on_where_they_stopped(data: DataConfig) -> None:
     assert all(np.array_equal(resumed.take(), batch) for batch in expected[3:])
 
 
+@pytest.mark.slow
 def test_workers_make_the_same_rows(data: DataConfig) -> None:
     with RowStream(data, 0, workers=0) as alone, RowStream(data, 0, workers=2) as shared:
         for one, other in islice(zip(alone, shared, strict=False), 4):

@@ -31,9 +31,9 @@ from tabspec.train.plot import loss_curve
 from tabspec.train.schedule import Budget, rate
 from tabspec.train.stopping import collect, fit_row
 from tabspec.train.trainer import LOG_NAME, RunConfig, Trainer, TrainingDiverged
+from tests.tools import REPOSITORY
 
-ROOT = Path(__file__).parents[2]
-TOKENIZER = ROOT / "tabspec" / "models" / "bundled" / "tokenizer.json"
+TOKENIZER = REPOSITORY / "tabspec" / "models" / "bundled" / "tokenizer.json"
 SHAPE = Shape(hidden=32, layers=2, heads=2, kv_heads=1, mlp=64, head=16, context=64)
 QUIET = Console(quiet=True)
 
@@ -41,7 +41,7 @@ QUIET = Console(quiet=True)
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> DataConfig:
     folder = tmp_path_factory.mktemp("corpus")
-    build_corpus([ROOT / "tests" / "fixtures" / "code" / "train"], folder)
+    build_corpus([REPOSITORY / "tests" / "fixtures" / "code" / "train"], folder)
     return DataConfig(folder / "train", TOKENIZER, SHAPE.context, seed=3)
 
 
@@ -49,6 +49,7 @@ def config(steps: int = 8) -> RunConfig:
     return RunConfig(SHAPE, Budget(steps=steps), rows=6, micro_rows=4, warmup=2, log_every=2, validate_every=4)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     data: DataConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,7 +183,7 @@ def test_export_keeps_a_folder_that_is_no_model(tmp_path: Path) -> None:
 
 
 def test_the_bundled_model_loads_and_fits() -> None:
-    folder = ROOT / "tabspec" / "models" / "bundled"
+    folder = REPOSITORY / "tabspec" / "models" / "bundled"
     _, shape, tokenizer = load_model(folder)
     assert tokenizer.get_vocab_size() == shape.vocabulary
     assert sum(file.stat().st_size for file in folder.iterdir()) <= 32 << 20  # what the package may weigh
@@ -212,9 +213,12 @@ def test_a_journal_cut_off_by_a_kill(tmp_path: Path) -> None:
     assert "no steps yet" in loss_curve([], "nothing")
 
 
+@pytest.mark.slow
 def test_the_command_trains_on_a_folder_of_one_file(tmp_path: Path) -> None:
     (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "a.py").write_text((ROOT / "tests" / "fixtures" / "code" / "train" / "cuts.py").read_text())
+    (tmp_path / "code" / "a.py").write_text(
+        (REPOSITORY / "tests" / "fixtures" / "code" / "train" / "cuts.py").read_text()
+    )
     arguments = (
         f"run --code {tmp_path}/code --out {tmp_path}/run --tokenizer {TOKENIZER} --size tiny --steps 1 --rows 1"
     )
@@ -227,7 +231,7 @@ def test_the_command_trains_on_a_folder_of_one_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("run --out OUT --minutes 1", "say what to learn from"),
+        ("run --out OUT --minutes 1", "name the training data"),
         ("run --code nowhere --out OUT --minutes 1", "no such folder"),
         ("run --code CODE --out OUT", "how many steps or how many minutes"),
         ("run --code CODE --out OUT --minutes 1", "different tokens"),
@@ -300,7 +304,7 @@ def test_a_pause_is_no_end(tmp_path: Path) -> None:
     """A run in two parts: the first writes a checkpoint and no model, the second goes on."""
     code = tmp_path / "code"
     code.mkdir()
-    (code / "a.py").write_text((ROOT / "tests" / "fixtures" / "code" / "train" / "cuts.py").read_text())
+    (code / "a.py").write_text((REPOSITORY / "tests" / "fixtures" / "code" / "train" / "cuts.py").read_text())
     start = tmp_path / "start"
     export_model(Network(SHAPE).state_dict(), SHAPE, TOKENIZER, start, eight_bits=True)
     words = f"run --code {code} --out {tmp_path}/run --start {start} --context 96 --steps 3 --rows 1".split()

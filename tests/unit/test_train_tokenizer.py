@@ -11,8 +11,10 @@ from tokenizers import Tokenizer
 
 from tabspec.errors import InputError
 from tabspec.train.examples.tokenizer import EOM, SPECIAL, load_tokenizer, save_tokenizer, train_tokenizer
+from tests.examples import examples
+from tests.tools import REPOSITORY
 
-BUNDLED = Path(__file__).parents[2] / "tabspec" / "models" / "bundled" / "tokenizer.json"
+BUNDLED = REPOSITORY / "tabspec" / "models" / "bundled" / "tokenizer.json"
 CODE = st.text(alphabet=st.sampled_from("ab_1.({['\"=:,)}]# \t\n\réß→🙂\u00a0\f")) | st.text(max_size=40)
 
 
@@ -29,7 +31,7 @@ def ids(text: str) -> list[int]:
     return list(TOKENIZER.encode(text, add_special_tokens=False).ids)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(before=CODE, space=st.text(alphabet=" \t\r\n\f", max_size=8), after=CODE)
 def test_a_cut_before_white_space_with_a_line_end_is_a_token_boundary(before: str, space: str, after: str) -> None:
     before = before.rstrip()
@@ -37,7 +39,7 @@ def test_a_cut_before_white_space_with_a_line_end_is_a_token_boundary(before: st
     assert ids(before) + ids(behind) == ids(before + behind)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(text=CODE)
 def test_texts_come_back(text: str) -> None:
     assert TOKENIZER.decode(ids(text), skip_special_tokens=False) == text

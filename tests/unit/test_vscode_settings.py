@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 from tabspec_lsp.options import Options
 
-EXTENSION = Path(__file__).resolve().parents[2] / "editor-configs" / "vscode"
+from tests.tools import REPOSITORY
+
+EXTENSION = REPOSITORY / "editor-configs" / "vscode"
 
 
 def test_generated_settings_are_up_to_date() -> None:

@@ -14,8 +14,7 @@ from tabspec_lsp.state import workspace
 from tabspec_lsp.state.workspace import Workspace
 
 from tabspec.ignore import IgnoreRules
-
-ROOT = Path(__file__).parents[2]
+from tests.tools import REPOSITORY
 
 
 async def test_while_rules_cannot_be_read_all_files_are_ignored(
@@ -68,5 +67,5 @@ def test_a_call_that_never_returns_does_not_keep_the_process() -> None:
         "    await asyncio.sleep(0)\n"
         "asyncio.run(main())\n"
     )
-    environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'lsp'}", "PATH": "/usr/bin:/bin"}
+    environment = {"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'lsp'}", "PATH": "/usr/bin:/bin"}
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=environment)

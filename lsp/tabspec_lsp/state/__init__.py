@@ -1,1 +1,1 @@
-"""What the server keeps: documents, workspace folders, imported files, suggestions offered."""
+"""State of the server: documents, workspace folders, imported files, offered suggestions, recordings."""

@@ -1,15 +1,16 @@
-"""The open documents, as immutable snapshots that the client's changes turn into each other.
+"""The open documents, as immutable snapshots: each change of the client makes a new one.
 
-A document whose text can no longer be known for sure (a change outside of it, versions out of order, a message that
-could not be read) is *out of step*: it has no snapshot, so nothing is suggested for it, until its whole text comes
-again.
+A document whose text is uncertain is *out of step*: after a change outside of it, versions in the wrong order, or a
+message that could not be read. It has no snapshot, and gets no suggestions, until the client sends its whole text.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from tabspec.errors import PositionError
 from tabspec.text import Document, Edit, Position, PositionEncoding, difference
@@ -27,7 +28,7 @@ class TextRange:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One content change: ``text`` for what stands in ``range``, or (None) for the whole document."""
+    """One content change: ``text`` replaces ``range``, or the whole document if there is none."""
 
     text: str
     range: TextRange | None = None
@@ -35,7 +36,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What a didChange came to: the snapshots around it; its edits, each applied to the result of the one before."""
+    """A didChange: the snapshots before and after it, and its edits, each applied to the result of the previous one."""
 
     before: Document
     after: Document
@@ -56,7 +57,7 @@ class Documents:
     _open: dict[str, _OpenDocument] = field(default_factory=dict)
 
     def get(self, uri: str) -> Document | None:
-        """The snapshot of a document; None if it is not open or out of step."""
+        """The snapshot of a document; None if it is not open, or out of step."""
         found = self._open.get(uri)
         return found.document if found and found.in_step else None
 
@@ -65,7 +66,7 @@ class Documents:
 
     @property
     def out_of_step(self) -> list[str]:
-        """URIs of the documents that wait for their whole text."""
+        """URIs of the documents whose text is uncertain."""
         return [uri for uri, found in self._open.items() if not found.in_step]
 
     @property
@@ -73,8 +74,16 @@ class Documents:
         """URIs of the documents whose text is known."""
         return [uri for uri, found in self._open.items() if found.in_step]
 
+    def described(self, uri: str) -> dict[str, Any] | None:
+        """Version, length and digest of a document, or None. Tests of clients compare them with the editor's text."""
+        document = self.get(uri)
+        if document is None:
+            return None
+        digest = hashlib.sha256(document.text.encode("utf-8", "surrogatepass")).hexdigest()
+        return {"version": document.version, "characters": len(document.text), "sha256": digest}
+
     def open(self, document: Document) -> None:
-        """A document was opened (or opened again: its text is known for sure now)."""
+        """A document was opened. If it was open and out of step, its text is known again."""
         self._open[document.uri] = _OpenDocument(document)
 
     def close(self, uri: str) -> bool:
@@ -87,10 +96,10 @@ class Documents:
             self._open[uri].in_step = False
 
     def change(self, uri: str, version: int | None, changes: Iterable[Change]) -> Changed | None:
-        """Apply the changes of one didChange, each to the result of the one before.
+        """Apply the changes of one didChange, each to the result of the previous one.
 
-        None if the document is not open or is out of step (from now on, maybe). A version must be higher than the one
-        before; a client that gives none is trusted.
+        None if the document is not open, or is out of step afterwards. A version must be higher than the previous one;
+        clients may also send none.
         """
         found = self._open.get(uri)
         if found is None:
@@ -124,7 +133,7 @@ class Documents:
     def _edit(self, document: Document, where: TextRange, text: str) -> Edit:
         """A ranged change as an edit. Raises `PositionError` if it starts outside of the document.
 
-        An end behind the document is its end: clients say so for "to the end".
+        An end after the document's end means its end: some clients send that for "to the end".
         """
         start = document.offset(where.start, self.encoding)
         beyond = where.end.line >= document.line_count

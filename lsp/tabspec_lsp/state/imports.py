@@ -11,17 +11,18 @@ from tabspec.engine.neighbours import Neighbours
 from tabspec.text import Document, Edit
 from tabspec_lsp.aside import in_thread
 from tabspec_lsp.state.documents import Changed, Documents
+from tabspec_lsp.state.timers import Timers
 
-# Words of lines that import something, in the languages that tabspec.prompt.imports knows.
+# Words of import statements in the languages of tabspec.prompt.imports.
 _WORDS = re.compile(r"\b(?:import|from|require|use|mod|include)\b")
-# An import is typed in a few seconds; what is named half is not looked for.
+# A user types an import within seconds. This pause avoids reading files for half a name.
 _REST_S = 0.5
 
 
 class Imports:
-    """Reads what documents import: when they are opened, and when a line that imports has changed.
+    """Reads the files that documents import: when a document is opened, and when one of its import lines changes.
 
-    What has changed on disk since is read when the document is opened anew. To be made inside the running loop.
+    Later changes on disk are noticed when the document is opened again. Must be created inside the running loop.
     """
 
     def __init__(
@@ -32,51 +33,47 @@ class Imports:
         ignored: Callable[[str], bool],
     ) -> None:
         self._neighbours, self._documents, self._folders, self._ignored = neighbours, documents, folders, ignored
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._timers = Timers(_REST_S)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def opened(self, document: Document) -> None:
-        """Read what a document imports."""
-        self._stop(document.uri)
+        """Read the files that a document imports."""
+        self._timers.stop(document.uri)
         if self._neighbours.chars and self._folders() and not self._ignored(document.uri):
             task = asyncio.ensure_future(self._read(document))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     def changed(self, changed: Changed) -> None:
-        """Read it again once the user rests, if an import was changed."""
+        """Read the imports again after a pause in typing, if an import line was changed."""
         uri = changed.after.uri
         if self._neighbours.chars and any(_imports(changed.after, edit) for edit in changed.edits):
-            self._stop(uri)
-            self._timers[uri] = asyncio.get_running_loop().call_later(_REST_S, self._again, uri)
+            self._timers.start(uri, lambda: self._again(uri))
 
     def close(self, uri: str | None = None) -> None:
         """Read nothing more for a document (None: for any)."""
-        for name in [uri] if uri is not None else list(self._timers):
-            self._stop(name)
-        for task in self._tasks if uri is None else ():
+        if uri is not None:
+            self._timers.stop(uri)
+            return
+        self._timers.close()
+        for task in self._tasks:
             task.cancel()
-
-    def _stop(self, uri: str) -> None:
-        if timer := self._timers.pop(uri, None):
-            timer.cancel()
 
     def _again(self, uri: str) -> None:
         if document := self._documents.get(uri):
             self.opened(document)
 
     async def _read(self, document: Document) -> None:
-        from tabspec.prompt.imported import read_imported  # with pathspec, which takes 30 ms
+        from tabspec.prompt.imported import read_imported  # imports pathspec, which takes 30 ms
 
         found = await in_thread(read_imported, document, self._folders(), self._ignored)
-        # Rules can have changed while they were read.
+        # The ignore rules may have changed in the meantime.
         if self._documents.get(document.uri) and not self._ignored(document.uri):
             self._neighbours.imports(document.uri, [each for each in found if not self._ignored(each.uri)])
 
 
 def _imports(document: Document, edit: Edit) -> bool:
-    """Whether a line that an edit has changed imports something. Judged by the text after all edits, which is near
-    enough: a read too many or too few does no harm."""
+    """Whether an edit changed an import line. It looks at the text after all edits, which is close enough."""
     text, start = document.text, min(edit.offset, len(document.text))
     first = text.rfind("\n", 0, start) + 1
     last = text.find("\n", min(edit.end, len(text)))

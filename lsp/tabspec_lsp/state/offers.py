@@ -1,7 +1,7 @@
-"""What was offered, and what became of it: accepted, a word or a line of it accepted, typed, refused, undone.
+"""Offered suggestions and what became of them: accepted, accepted in part, typed, rejected, or undone.
 
-Editors tell little: LSP runs an item's command when the item was accepted, and nothing else; some do not even that.
-So it is read off the document: an accept leaves exactly the text that it was to leave.
+Editors report little. LSP only runs an item's command after an accept, and some editors not even that. So this is
+computed from the document: after an accept, it is exactly the text that the suggestion leads to.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from tabspec.text import Document
 
 @dataclass(eq=False, slots=True)
 class Offer:
-    """A suggestion that went to the client; ``waited`` is how many seconds its request took.
+    """A suggestion that was sent to the client. ``waited``: seconds that its request took.
 
-    ``others`` are those that went with it, to choose from. ``taken`` counts the characters of it that are in the
-    document by now, typed or accepted (``taken_before``: until the last change), ``counted`` those up to which accepts
-    have been counted.
+    ``others``: the other suggestions of the same response. ``taken``: characters of it that are in the document now,
+    typed or accepted; ``taken_before``: the same before the last change; ``counted``: characters for which accepts have
+    been counted.
     """
 
     id: str
@@ -41,22 +41,22 @@ class Offer:
     others: tuple[Offer, ...] = ()
 
     def rest(self, taken: int) -> tuple[EditContext, Suggestion]:
-        """Where the user is once ``taken`` characters of it are in the document, and what is left of it there."""
+        """The place after ``taken`` characters are in the document, and the rest of the suggestion there."""
         if not taken:
             return self.context, self.suggestion
         text = self.suggestion.text
         return self.context.after_typing(text[:taken]), replace(self.suggestion, text=text[taken:])
 
     def found_in(self, document: Document) -> int | None:
-        """How many of its characters are in ``document``, which must hold nothing else that is new; None if it does.
+        """How many of its characters are in ``document``; None if the document has other changes.
 
-        All of them only where its replaced range is gone, too.
+        All characters count only if the replaced range is gone, too.
         """
         base, at, own = self.context.document.text, self.context.offset, self.suggestion
         text, new = document.text, own.text
-        start, behind = at - own.replace_before, at + own.replace_after
+        start, end = at - own.replace_before, at + own.replace_after
         whole = len(base) + len(new) - own.replace_before - own.replace_after
-        if len(text) == whole and _is(text, base[:start], new, base[behind:]):
+        if len(text) == whole and _is(text, base[:start], new, base[end:]):
             return len(new)
         count = len(text) - len(base)
         if own.replace_before or not 0 <= count <= len(new) or not _is(text, base[:at], new[:count], base[at:]):
@@ -65,13 +65,13 @@ class Offer:
 
 
 def _is(text: str, *parts: str) -> bool:
-    """Whether ``text`` is these parts, the middle one looked at first: it is short and differs most often."""
+    """Whether ``text`` is these three parts. The middle is compared first: it is short and differs most often."""
     before, middle, _ = parts
     return text.startswith(middle, len(before)) and text == "".join(parts)
 
 
 class Outcome(Enum):
-    """What a change of the document says about an offer."""
+    """What happened to an offer."""
 
     ACCEPTED = "accept"
     PARTLY = "partial_accept"
@@ -80,7 +80,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """An outcome: ``suggestion`` was taken (or refused) at ``context``. ``late``: the document had it already."""
+    """An outcome: ``suggestion`` was accepted or rejected at ``context``. ``late``: the edit came before."""
 
     outcome: Outcome
     offer: Offer
@@ -91,17 +91,17 @@ class Heard:
 
 @dataclass(slots=True)
 class _DocumentOffers:
-    """One document: what it shows, and the accepts that an undo may take back, the last one first."""
+    """A document: the offer on its screen, and the accepts that an undo may revert, the last one at the end."""
 
     showing: Offer | None = None
-    accepts: deque[Heard] = field(default_factory=lambda: deque(maxlen=8))  # more is rarely undone in a row
+    accepts: deque[Heard] = field(default_factory=lambda: deque(maxlen=8))  # more are rarely undone in a row
 
 
 class Offers:
-    """The offers that clients may still speak of."""
+    """The offers that clients may still refer to."""
 
-    # Editors ask at each keystroke and speak of the last few answers only. Each holds a snapshot of its document: of a
-    # file of 100 kB some hundred are kept, of one of 10 MB the last few.
+    # Editors send a request for each keystroke and refer to the last few responses only. Each offer holds a snapshot of
+    # its document: of a file of 100 kB some hundreds are kept, of one of 10 MB the last few.
     _MOST_BYTES = 64 << 20
 
     def __init__(self) -> None:
@@ -110,7 +110,7 @@ class Offers:
         self._made = 0
 
     def add(self, context: EditContext, answer: Answer) -> tuple[Offer, ...]:
-        """Suggestions that are about to be sent, the first of them to be shown first."""
+        """Offers for the suggestions of an answer, in the order of display."""
         offers = []
         for suggestion in answer.suggestions:
             self._made += 1
@@ -122,26 +122,26 @@ class Offers:
 
     @classmethod
     def _bytes(cls, offer: Offer) -> int:
-        # A tenth at most, so that a few are kept of any document; and at least so much that there are 1,000 at most.
+        # At most a tenth, so that a few offers of any document are kept. At least a thousandth: 1,000 are the most.
         size = sys.getsizeof(offer.context.document.text)
         return min(max(size, cls._MOST_BYTES // 1000), cls._MOST_BYTES // 10)
 
     def get(self, offer_id: object) -> Offer | None:
-        """The offer that a client names; None if it is unknown by now."""
+        """The offer with an id from the client; None if it is unknown."""
         return self._by_id.get(offer_id) if isinstance(offer_id, str) else None
 
     def show(self, offer: Offer) -> None:
-        """It is on the screen."""
+        """The offer is on the screen."""
         offer.shown = True
         self._places.setdefault(offer.context.uri, _DocumentOffers()).showing = offer
 
     def showing(self, uri: str) -> Offer | None:
-        """What a document shows, as far as is known."""
+        """The offer on a document's screen, as far as is known."""
         place = self._places.get(uri)
         return place.showing if place else None
 
     def closed(self, uri: str) -> None:
-        """The document was closed, or its text is not known any more."""
+        """The document was closed, or its text is uncertain."""
         self._places.pop(uri, None)
 
     def purge(self, ignored: Callable[[str], bool]) -> None:
@@ -151,16 +151,16 @@ class Offers:
         self._places = {uri: place for uri, place in self._places.items() if not ignored(uri)}
 
     def accepted(self, offer: Offer) -> Heard | None:
-        """The client says that all of it was accepted. None if that was known."""
+        """The client reports an accept. None if it was known."""
         return self._take(offer, len(offer.suggestion.text), Outcome.ACCEPTED)
 
     def partly_accepted(self, offer: Offer, length: int) -> Heard | None:
-        """The client says that its first ``length`` characters were accepted. None if that was known."""
+        """The client reports an accept of the first ``length`` characters. None if it was known."""
         whole = length >= len(offer.suggestion.text)
         return self._take(offer, length, Outcome.ACCEPTED if whole else Outcome.PARTLY)
 
     def rejected(self, offer: Offer) -> Heard | None:
-        """The client says that it was refused. None if that was known."""
+        """The client reports a rejection. None if it was known."""
         if offer.rejected:
             return None
         offer.rejected = True
@@ -168,7 +168,7 @@ class Offers:
         return Heard(Outcome.UNDONE, offer, *offer.rest(offer.taken))
 
     def changed(self, before: Document, after: Document) -> Iterator[Heard]:
-        """What a change of a document says."""
+        """The outcomes that follow from a change of a document."""
         place = self._places.get(after.uri)
         if place is None:
             return
@@ -183,7 +183,7 @@ class Offers:
             return
         taken = offer.found_in(after)
         if taken is None and not offer.taken:
-            # The user may have gone on to another one: editors do not tell that.
+            # The user may have cycled to another suggestion, which editors do not report.
             place.showing = offer = next((other for other in offer.others if other.found_in(after)), None)
             taken = offer.found_in(after) if offer else None
         if offer is None or taken is None:
@@ -198,8 +198,7 @@ class Offers:
 
     @staticmethod
     def _outcome(offer: Offer, taken: int) -> Outcome | None:
-        """Whether the change was an accept, or typing. One character is typing: an accept that looks the same
-        leads to the same."""
+        """Whether the change was an accept, or typing (None). A change of one character counts as typing."""
         new = taken - offer.taken
         if new <= 1 and not (offer.suggestion.replace_before or offer.suggestion.replace_after):
             return None
@@ -212,10 +211,10 @@ class Offers:
         return Outcome.PARTLY if new in parts else None
 
     def _take(self, offer: Offer, taken: int, outcome: Outcome) -> Heard | None:
-        """Count the characters up to ``taken`` as accepted, if they have not been."""
+        """Count the characters up to ``taken`` as accepted. None if they have been counted."""
         if offer.counted >= taken > 0:
             return None
-        # The client may speak before the change that makes it true, or behind it.
+        # The client may report an accept before or after the change of the document.
         late = offer.taken >= taken
         start = min(offer.taken_before, taken) if late else offer.taken
         context, rest = offer.rest(start)
@@ -235,5 +234,5 @@ class Offers:
 
 
 def _at(heard: Heard) -> int:
-    """How many characters of the offer were in the document before this accept."""
+    """Characters of the offer that were in the document before this accept."""
     return heard.context.offset - heard.offer.context.offset

@@ -1,8 +1,8 @@
 """Records sessions for replay (``--record DIR``), in the session format of `tabspec replay`. Off by default.
 
-One file for each document that is edited, readable by the owner only, appended to event by event, so that what was
-recorded survives a crash. Bounded: a file that has grown too large is followed by a new one that starts with the text
-of then, and recording ends when the folder is full.
+Each edited document has a file that only the owner can read. Each event is written at once, so recordings survive a
+crash. A file at its size limit is followed by a new one with the current text. Recording ends when the folder is
+full.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ from tabspec_lsp.state.offers import Heard, Offer
 
 log = logging.getLogger(__name__)
 
-# A day of typing makes about a megabyte (60 bytes a keystroke); sessions much longer than that are slow to replay.
+# A day of typing takes about a megabyte, 60 bytes for a keystroke. Much longer sessions are slow to replay.
 FILE_BYTES = 16 << 20
 FOLDER_BYTES = 512 << 20
 
 
 @dataclass(slots=True)
 class _RecordedDocument:
-    """One document. Until its first edit there is no file, and what happened last is kept in ``before``."""
+    """A document. Before its first edit there is no file, and ``before`` keeps the last events."""
 
     file: BinaryIO | None = None
     size: int = 0
-    cursor: int | None = None  # where a reader of the file would take it to be
+    cursor: int | None = None  # as a reader of the file would compute it
     before: deque[dict[str, Any]] = field(
         default_factory=lambda: deque(maxlen=16)
-    )  # a few requests and what came of them
+    )  # a few requests with their suggestions
 
 
 class Recorder:
-    """Writes session files into ``folder``, which is made if it is not there.
+    """Writes session files into ``folder``, which is created if needed. Raises OSError if it cannot be used.
 
-    When nothing more can be recorded, ``full`` is called once with a line for the user, and ``ended`` is true from then
-    on. Times are seconds since the recorder was made. Raises OSError if the folder cannot be used.
+    When nothing more can be recorded, ``full`` is called once with a line for the user, and ``ended`` becomes true.
+    Times are seconds since the recorder was created. ``file_bytes`` and ``folder_bytes`` are limits.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Recorder:
         self._left = folder_bytes - sum(path.stat().st_size for path in folder.glob("*.jsonl*"))
         self._start = clock()
         self._open: dict[str, _RecordedDocument] = {}
-        self._paths: dict[str, list[Path]] = {}  # what this recorder has written, by document
+        self._paths: dict[str, list[Path]] = {}  # files of this recorder, by document
         self._stamp = time.strftime("%Y%m%d-%H%M%S")
         self._made = 0
 
@@ -78,13 +78,13 @@ class Recorder:
             self._open[document.uri] = _RecordedDocument()
 
     def closed(self, uri: str) -> None:
-        """Record it no more."""
+        """Stop recording this document."""
         found = self._open.pop(uri, None)
         if found and found.file:
             found.file.close()
 
     def purge(self, ignored: Callable[[str], bool]) -> None:
-        """Record documents that are ``ignored`` now no more, and delete what this recorder has written of them."""
+        """Stop recording documents that are ``ignored`` now, and delete their files of this recorder."""
         for uri in [uri for uri in {*self._open, *self._paths} if ignored(uri)]:
             self.closed(uri)
             for path in self._paths.pop(uri, ()):
@@ -99,7 +99,7 @@ class Recorder:
             self.closed(uri)
 
     def changed(self, changed: Changed) -> None:
-        """The edits of one didChange."""
+        """Record the edits of a didChange."""
         found = self._open.get(changed.after.uri)
         if found is None or not changed.edits:
             return
@@ -111,7 +111,7 @@ class Recorder:
             self._write(found, {"t": self._now(), "edits": edits})
 
     def requested(self, context: EditContext) -> None:
-        """A request for a suggestion. It shows where the cursor is: edits alone do not always."""
+        """Record a request for a suggestion. It has the cursor, which edits alone do not always show."""
         found = self._open.get(context.uri)
         if found is not None and found.cursor != context.offset:
             found.cursor = context.offset
@@ -119,7 +119,7 @@ class Recorder:
         self._mark(context.uri, "request", cursor=context.offset)
 
     def shown(self, offer: Offer) -> None:
-        """A suggestion is on the screen."""
+        """Record that a suggestion is on the screen."""
         self._mark(
             offer.context.uri,
             "show",
@@ -133,8 +133,11 @@ class Recorder:
         )
 
     def heard(self, heard: Heard) -> None:
-        """A suggestion, or a part of it, was accepted or refused. The edit of an accept comes next, unless the client
-        told of it late: then it stands before, and the mark says so."""
+        """Record that a suggestion, or a part of it, was accepted or rejected.
+
+        The edit of an accept is the next event. If the client reported it late, the edit is the previous event, and the
+        mark is ``late``.
+        """
         self._mark(
             heard.context.uri,
             heard.outcome.value,
@@ -153,7 +156,7 @@ class Recorder:
         return round(self._clock() - self._start, 4)
 
     def _begin(self, found: _RecordedDocument, document: Document) -> _RecordedDocument | None:
-        """Start a file for ``document`` as it is; None if that fails, which ends the recording."""
+        """Start a file with the current ``document``. If that fails, recording ends and this returns None."""
         if found.file is not None:
             found.file.close()
         self._made += 1
@@ -178,11 +181,11 @@ class Recorder:
             return
         line = (json.dumps(item) + "\n").encode("ascii")
         if len(line) > self._left:
-            self._stop(f"{self.folder} holds as much as it may")
+            self._stop(f"{self.folder} is full")
             return
         try:
             found.file.write(line)
-        except (OSError, ValueError) as error:  # ValueError: ended by the line before
+        except (OSError, ValueError) as error:  # ValueError: the file was closed when the previous line failed
             self._stop(f"{self.folder} cannot be written ({error})")
             return
         found.size += len(line)

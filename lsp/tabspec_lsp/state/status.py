@@ -1,26 +1,25 @@
-"""What `tabspec/status` says: live figures, for status lines and reports."""
+"""The response to `tabspec/status`: live figures, for status lines and reports."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tabspec import __version__
 from tabspec.context import EditContext
-from tabspec.engine.stats import EngineStats
 from tabspec.suggestion import Answer, Source
-from tabspec_lsp.models import ModelHost, ModelState
+from tabspec_lsp.engine_host import EngineHost
+from tabspec_lsp.models import ModelState
 from tabspec_lsp.options import Options
 from tabspec_lsp.state.documents import Documents
-
-if TYPE_CHECKING:
-    from tabspec.engine.engine import CompletionEngine
 
 
 @dataclass
 class Tabs:
-    """Counts accepts that were followed by a request at the resulting cursor (``tabs``); of these, the ones answered
-    with a suggestion and no wait (``instant``), and the ones without a suggestion (``silent``)."""
+    """Counts accepts that were followed by a request at the resulting cursor (``tabs``).
+
+    Of these, ``instant`` were answered with a suggestion and no wait, ``silent`` without a suggestion.
+    """
 
     tabs: int = 0
     instant: int = 0
@@ -32,7 +31,7 @@ class Tabs:
         self._after[after.uri] = after
 
     def forget(self, uri: str) -> None:
-        """It was taken back."""
+        """The last accept in this document was undone."""
         self._after.pop(uri, None)
 
     def requested(self, context: EditContext, answer: Answer) -> None:
@@ -49,19 +48,10 @@ class Tabs:
 
 
 def status(
-    options: Options,
-    host: ModelHost,
-    stats: EngineStats,
-    engine: CompletionEngine | None,
-    tabs: Tabs,
-    documents: Documents,
-    recording: str | None,
-    trouble: str = "",
+    options: Options, host: EngineHost, tabs: Tabs, documents: Documents, recording: str | None
 ) -> dict[str, Any]:
-    """The answer to `tabspec/status`; docs/reference/protocol.md lists the fields.
-
-    ``trouble``: why a model that is loaded could not answer last.
-    """
+    """The response to `tabspec/status`; docs/reference/protocol.md lists the fields."""
+    models, stats, engine = host.models, host.stats, host.engine
     cache = engine.completion_cache if engine else None
     foreground, speculative = engine.in_flight if engine else (0, 0)
     return {
@@ -69,11 +59,11 @@ def status(
         "enabled": options.server.enabled,
         "policy": options.engine.policy.value,
         "model": {
-            "name": host.model.info.name if host.model else host.spec or "bundled",
-            "state": host.state.value,
-            "detail": trouble if trouble and host.state is ModelState.READY else host.detail,
-            "percent": host.percent,
-            "pid": getattr(host.model, "pid", None),  # of the model's own process
+            "name": models.model.info.name if models.model else models.spec or "bundled",
+            "state": models.state.value,
+            "detail": host.trouble if host.trouble and models.state is ModelState.READY else models.detail,
+            "percent": models.percent,
+            "pid": getattr(models.model, "pid", None),  # of the model's process
         },
         "documents": len(documents),
         "out_of_step": documents.out_of_step,

@@ -1,4 +1,4 @@
-"""The workspace folders and what is to be left alone in them."""
+"""The workspace folders and their ignore rules."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Reading a few small files takes milliseconds; a network drive that is gone can take minutes.
+# Reading a few small files takes milliseconds; a lost network drive can take minutes.
 READ_S = 2.0
 
 
 class Workspace:
-    """The ignore rules of the client's workspace folders, read in a thread. All files are ignored until they are read.
+    """The ignore rules of the client's workspace folders. They are read in a thread; until then all files are ignored.
 
-    ``changed`` is called when new rules are in force, ``tell`` with a line for the user about rules that are not.
+    ``changed`` is called when other rules are in force, ``say`` with a line for the user about rules that cannot be
+    used.
     """
 
-    def __init__(self, changed: Callable[[], None] = lambda: None, tell: Callable[[str], None] = log.warning) -> None:
-        self._changed, self._tell = changed, tell
+    def __init__(self, changed: Callable[[], None] = lambda: None, say: Callable[[str], None] = log.warning) -> None:
+        self._changed, self._say = changed, say
         self._folders: tuple[str, ...] = ()
         self._rules: IgnoreRules | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -34,7 +35,7 @@ class Workspace:
         self._late = False  # reading takes longer than `READ_S`
 
     def use(self, folders: Iterable[str]) -> None:
-        """Use these folders (URIs); read their rules again. The rules of before stay in force until they are read."""
+        """Use these folders (URIs) and read their rules. The old rules stay in force until the new ones are read."""
         self._folders = tuple(folders)
         if self._reading:
             self._reading.cancel()
@@ -49,11 +50,11 @@ class Workspace:
         return [Path(path_of(folder)) for folder in self._folders]
 
     def ignored(self, uri: str) -> bool:
-        """Whether a document is to be left alone."""
+        """Whether a document must not be used."""
         return self._rules is None or self._rules.ignored(uri)
 
     async def settled(self) -> None:
-        """Wait until rules that are being read are in force. After `READ_S` without them, all files are ignored."""
+        """Wait until the rules have been read. If that takes longer than `READ_S`, all files are ignored until then."""
         if self._reading and not self._reading.done() and not self._late:
             done, _ = await asyncio.wait([self._reading], timeout=READ_S)
             if not done:
@@ -63,7 +64,7 @@ class Workspace:
                 )
 
     def close(self) -> None:
-        """Read nothing more."""
+        """Stop reading."""
         if self._reading:
             self._reading.cancel()
 
@@ -77,12 +78,12 @@ class Workspace:
             self._changed()
         new = set(problems)
         for problem in sorted(new - self._told):
-            self._tell(problem)
+            self._say(problem)
         self._told = new
 
 
 def _read(folders: tuple[str, ...]) -> IgnoreRules:
-    # Not at the top: `initialize` is answered without pathspec, whose import takes 30 ms.
+    # Imported here so that `initialize` is answered without pathspec, whose import takes 30 ms.
     from tabspec.ignore import IgnoreRules, path_of
 
     return IgnoreRules.read([Path(path_of(folder)) for folder in folders])

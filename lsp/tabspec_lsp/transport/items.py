@@ -1,4 +1,4 @@
-"""From suggestions to LSP's items. Pure."""
+"""Suggestions as LSP's items. Pure functions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ACCEPTED = "tabspec.accepted"
 REJECTED = "tabspec.rejected"
 
 _WORD_BEFORE = re.compile(r"\w*\Z")
-# No identifier is longer; a line may be.
+# Longer than any identifier. Lines may be longer.
 _WORD_CHARS = 200
 
 
@@ -23,7 +23,7 @@ def inline_item(
 ) -> types.InlineCompletionItem:
     """The item for a suggestion at ``context``."""
     edit = context.edit_for(suggestion)
-    # Editors show an item only if what it replaces before the cursor begins its filter text.
+    # Editors show an item only if its filter text starts with the replaced text before the cursor.
     before = context.document.text[edit.offset : context.offset]
     return types.InlineCompletionItem(
         insert_text=edit.insert,
@@ -33,12 +33,12 @@ def inline_item(
     )
 
 
-def inline_item_behind(
+def inline_item_after_selected(
     document: Document, selected: Edit, suggestion: Suggestion, offer_id: str, encoding: PositionEncoding
 ) -> types.InlineCompletionItem:
-    """The item for a suggestion behind the completion that is selected in a menu: it brings that one along.
+    """The item for a suggestion that continues the selected item of a completion menu, and includes it.
 
-    ``selected`` is the edit that taking that completion would make.
+    ``selected`` is the edit of that item.
     """
     kept = selected.insert[: len(selected.insert) - suggestion.replace_before]
     edit = Edit(selected.offset, selected.delete + suggestion.replace_after, kept + suggestion.text)
@@ -53,7 +53,7 @@ def inline_item_behind(
 def completion_item(
     context: EditContext, suggestion: Suggestion, offer_id: str, encoding: PositionEncoding
 ) -> types.CompletionItem:
-    """The item for a completion menu: it begins with the word that is being typed, which is what menus filter by."""
+    """The item for a completion menu. It starts with the word before the cursor, because menus filter by that."""
     edit = context.edit_for(suggestion)
     if not suggestion.replace_before:
         match = _WORD_BEFORE.search(context.prefix[-_WORD_CHARS:])

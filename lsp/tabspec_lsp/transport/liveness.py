@@ -1,4 +1,4 @@
-"""Ends the server when the editor dies without closing its end of the pipe (LSP's `processId`)."""
+"""Stops the server when the editor dies without closing its end of the pipe (LSP's `processId`)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import contextlib
 import os
 from collections.abc import Callable
 
-# Where the system has no handle on a process to wait for (before Linux 5.3, and elsewhere), it is looked for.
+# Systems without pidfd (other than Linux from 5.3 on) are polled.
 _POLL_S = 5.0
 
 
 class ProcessWatch:
-    """Calls ``gone`` once when process ``pid`` has ended. ``close`` ends the watch.
+    """Calls ``gone`` once, when process ``pid`` has ended. `close` stops the watch.
 
-    A process that is not there to begin with is not watched: the editor is in another container or on another host.
+    A process that does not exist at the start is not watched: the editor is in another container or on another host.
     """
 
     def __init__(self, pid: int, gone: Callable[[], None]) -> None:
@@ -22,7 +22,7 @@ class ProcessWatch:
         self._fd: int | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
-        # On Windows os.kill(pid, 0) is no question; there the pipe's end has to do.
+        # On Windows, os.kill(pid, 0) would kill. There, only the end of the pipe stops the server.
         if os.name == "nt" or pid <= 0 or not _lives(pid):
             return
         if hasattr(os, "pidfd_open"):
@@ -33,7 +33,7 @@ class ProcessWatch:
         self._poll()
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop the watch."""
         if self._timer:
             self._timer.cancel()
         if self._fd is not None:

@@ -1,4 +1,4 @@
-"""The progress bar while the model loads, and one message when it cannot be used."""
+"""The progress bar while the model loads, and a message if it cannot be used."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ log = logging.getLogger(__name__)
 
 
 class ModelProgress:
-    """Follows a `ModelHost`. ``start`` it once the client is ready for requests; until then nothing is sent."""
+    """Shows the state of a `ModelHost`. It sends nothing before `start`, because the client is not ready."""
 
     def __init__(self, server: Front) -> None:
         self._server = server
         self._host: ModelHost | None = None
         self._started = False
         self._made = 0
-        self._token: str | None = None  # of the progress that is shown now, or that the client is being asked for
+        self._token: str | None = None  # of the current progress bar, or of one that the client is asked to create
         self._begun = False
         self._complained = ""
 
@@ -59,7 +59,7 @@ class ModelProgress:
                     types.WINDOW_WORK_DONE_PROGRESS_CREATE, types.WorkDoneProgressCreateParams(token=token)
                 )
             except JsonRpcException as error:
-                log.info("the client shows no progress: %s", error)
+                log.info("the client refuses to show progress: %s", error)
                 return
             self._send(
                 token,
@@ -68,9 +68,9 @@ class ModelProgress:
                 ),
             )
             self._begun = self._token == token
-            if not self._begun:  # it has ended while the client was asked
+            if not self._begun:  # loading has ended before the client answered
                 self._send(token, types.WorkDoneProgressEnd())
-        elif self._begun:  # else what it is at now stands in its beginning
+        elif self._begun:  # otherwise the first message has the current detail
             self._send(self._token, types.WorkDoneProgressReport(message=host.detail, percentage=_percent(host)))
 
     def _end(self, host: ModelHost) -> None:

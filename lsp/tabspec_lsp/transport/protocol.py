@@ -1,8 +1,8 @@
-"""pygls' protocol, where tabspec needs it otherwise.
+"""The changes to pygls' protocol.
 
-- Documents are tabspec's own snapshots; pygls' workspace holds no text.
-- A notification that cannot be understood must not make documents differ from the client's unnoticed.
-- Something can be done just after a response has been written, so that it does not delay it.
+- Documents are tabspec's snapshots. pygls' workspace holds no text.
+- If a notification cannot be understood, documents that may have changed go out of step.
+- A callback can run after a response has been written, so that it does not delay the response.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 from cattrs import Converter
 from lsprotocol import converters, types
-from pygls.exceptions import JsonRpcException, JsonRpcInternalError, JsonRpcInvalidParams
+from pygls.exceptions import JsonRpcException, JsonRpcInternalError
 from pygls.protocol import (
     JsonRPCNotification,
     JsonRPCRequestMessage,
@@ -35,10 +35,10 @@ _CHANGES = (types.TEXT_DOCUMENT_DID_OPEN, types.TEXT_DOCUMENT_DID_CHANGE, types.
 
 
 def converter() -> Converter:
-    """lsprotocol's converter; what it does not know stays plain JSON (pygls would make a class for each object)."""
+    """lsprotocol's converter. Unknown messages stay plain JSON; pygls would make a class for each object."""
     made = converters.get_converter()
     for fallback in (JsonRPCRequestMessage, JsonRPCNotification, JsonRPCResponseMessage):
-        # Fields may be left out: JSON-RPC's params are optional.
+        # Fields such as JSON-RPC's params are optional.
         made.register_structure_hook(
             fallback, lambda value, cls: cls(**{item.name: value.get(item.name) for item in attrs.fields(cls)})
         )
@@ -46,7 +46,7 @@ def converter() -> Converter:
 
 
 class TabspecProtocol(LanguageServerProtocol):
-    """Handles one message at a time, as `FrameParser` gives them."""
+    """Handles one message at a time, as `FrameParser` yields them."""
 
     _server: Front
 
@@ -56,14 +56,14 @@ class TabspecProtocol(LanguageServerProtocol):
         self._after: dict[str | int, Callable[[], None]] = {}
 
     def after_response(self, callback: Callable[[], None]) -> None:
-        """Call this once the response to the request that is being handled has been written. Not if it fails."""
+        """Call ``callback`` after the response to the current request has been written. Not if the request fails."""
         if self.msg_id is not None:
             self._after[self.msg_id] = callback
 
     # --- messages ---------------------------------------------------------------------------------------------------
 
     def handle_value(self, value: Any) -> None:
-        """Handle one JSON value from the client, or garbage. Never raises: a message ends nothing but itself."""
+        """Handle a JSON value from the client, or garbage. Never raises."""
         if isinstance(value, Garbage):
             self._fail(None, types.ErrorCodes.ParseError, value.problem)
             self._server.lost_message(None, value.problem)
@@ -81,7 +81,7 @@ class TabspecProtocol(LanguageServerProtocol):
             return
         method, number = value.get("method"), _id_of(value)
         if method == types.CANCEL_REQUEST and _id_of(value.get("params")) is None:
-            log.warning("a cancellation without an id that could be one")
+            log.warning("a cancellation without a valid id")
             return
         if method == types.INITIALIZE and number is None:
             log.warning("an `initialize` without an id")
@@ -102,7 +102,7 @@ class TabspecProtocol(LanguageServerProtocol):
         self.handle_message(message)
 
     def _out_of_order(self, method: str | None) -> tuple[types.ErrorCodes, str] | None:
-        """What is wrong with a message of this method at this time of the server's life, if anything."""
+        """The error if a message of this method is not allowed before `initialize`, or after `shutdown`."""
         if method is None or method == types.EXIT:
             return None
         if self._shutdown:
@@ -113,8 +113,7 @@ class TabspecProtocol(LanguageServerProtocol):
         return None if self.initialized else (types.ErrorCodes.ServerNotInitialized, "initialize comes first")
 
     def _misunderstood(self, value: Any, method: object, number: str | int | None, error: JsonRpcException) -> None:
-        """Answer a message that could not be handled, as far as somebody waits for an answer; a lost change makes its
-        document unknown."""
+        """Answer a request that could not be handled. If a change was lost, its document goes out of step."""
         if method is not None and number is not None:
             if method == types.INITIALIZE:
                 self.initialized = False
@@ -139,20 +138,20 @@ class TabspecProtocol(LanguageServerProtocol):
         if after is not None and not future.cancelled() and future.exception() is None:
             after()
 
-    # --- what pygls would do with its own workspace -------------------------------------------------------------------
+    # --- in place of pygls' workspace ---------------------------------------------------------------------------------
 
     @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
     def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> None:
         item = params.text_document
         self._server.service.opened(Document(item.uri, item.text, str(item.language_id), item.version))
-        self._server.tell_out_of_step()
+        self._server.report_out_of_step()
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
     def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> None:
         document = params.text_document
         changes = map(_change, params.content_changes)
         self._server.service.changed(document.uri, document.version, changes)
-        self._server.tell_out_of_step()
+        self._server.report_out_of_step()
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
     def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> None:
@@ -164,14 +163,9 @@ class TabspecProtocol(LanguageServerProtocol):
 
 
 def text_range(where: types.Range) -> TextRange:
-    """LSP's range as tabspec's."""
+    """A range of LSP as a `TextRange`."""
     start, end = where.start, where.end
     return TextRange(Position(start.line, start.character), Position(end.line, end.character))
-
-
-def invalid(problem: str) -> JsonRpcInvalidParams:
-    """The error for parameters that make no sense."""
-    return JsonRpcInvalidParams(problem)
 
 
 def _change(event: types.TextDocumentContentChangeEvent) -> Change:

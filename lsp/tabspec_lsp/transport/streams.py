@@ -1,6 +1,6 @@
-"""Where bytes come from and go to: standard input and output, or a connection. Nothing here knows LSP.
+"""Streams of bytes: standard input and output, or a connection.
 
-Output is bounded by flow control: `drain` waits while the other side does not read, and the server reads no
+Flow control bounds the memory of unsent output: `drain` waits while the client does not read, and the server reads no
 further message in that time.
 """
 
@@ -12,66 +12,30 @@ import os
 import stat
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Protocol, cast
+from typing import Protocol
 
 READ_BYTES = 1 << 16
 
 
 class Output(Protocol):
-    """What messages are written to."""
+    """Receives the messages to the client. `asyncio.StreamWriter` is one."""
 
     def write(self, data: bytes) -> None:
-        """Write ``data``, or keep it until the other side reads. Never blocks, never raises."""
+        """Write ``data``, or buffer it until the client reads."""
 
     async def drain(self) -> None:
-        """Wait until little is kept. Raises `ConnectionError` once the other side is gone."""
+        """Wait until the buffer is short. Raises `ConnectionError` if the client has closed its end."""
 
     def close(self) -> None:
-        """Close, once what is kept has been written."""
+        """Close, after the buffer has been written."""
 
 
 Read = Callable[[], Awaitable[bytes]]
 """Reads some bytes; none at the end."""
 
 
-class PipeOutput(asyncio.Protocol):
-    """An `Output` on a pipe, a socket or a character device."""
-
-    def __init__(self) -> None:
-        self._transport: asyncio.WriteTransport | None = None
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self._gone = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.WriteTransport, transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._gone = True
-        self._writable.set()
-
-    def pause_writing(self) -> None:
-        self._writable.clear()
-
-    def resume_writing(self) -> None:
-        self._writable.set()
-
-    def write(self, data: bytes) -> None:
-        if self._transport is not None and not self._gone:
-            self._transport.write(data)
-
-    async def drain(self) -> None:
-        await self._writable.wait()
-        if self._gone:
-            raise ConnectionResetError("the client has closed its end")
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
-
-
 class FileOutput:
-    """An `Output` on anything else: a file, or a console of Windows. Writing blocks."""
+    """An `Output` to a file, or to a console of Windows. Writing blocks; errors are raised by `drain`."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -95,8 +59,8 @@ class FileOutput:
 
 
 def take_stdout() -> int:
-    """A descriptor of the real standard output, for the protocol alone: from here on everything else that prints
-    goes to standard error."""
+    """A descriptor of standard output, for the protocol alone. Everything else that prints goes to standard
+    error from now on."""
     fd = os.dup(1)
     os.dup2(2, 1)
     sys.stdout = sys.stderr
@@ -114,7 +78,7 @@ async def stdio(stdout: int) -> tuple[Read, Output]:
 async def _reader(loop: asyncio.AbstractEventLoop) -> Read:
     mode = os.fstat(0).st_mode
     if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(0)):
-        # A file (`tabspec-lsp < recorded-messages`) or /dev/null: nothing that an event loop can wait for.
+        # The event loop cannot wait for a file (`tabspec-lsp < recorded-messages`) or /dev/null.
         return lambda: loop.run_in_executor(None, os.read, 0, READ_BYTES)
     stream = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), sys.stdin)
@@ -123,7 +87,9 @@ async def _reader(loop: asyncio.AbstractEventLoop) -> Read:
 
 async def _output(loop: asyncio.AbstractEventLoop, fd: int) -> Output:
     try:
-        _, output = await loop.connect_write_pipe(PipeOutput, os.fdopen(fd, "wb", buffering=0))
-    except ValueError:
+        transport, protocol = await loop.connect_write_pipe(
+            lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), os.fdopen(fd, "wb", buffering=0)
+        )
+    except ValueError:  # not a pipe, a socket or a character device
         return FileOutput(fd)
-    return output
+    return asyncio.StreamWriter(transport, protocol, None, loop)

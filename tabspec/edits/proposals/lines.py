@@ -1,4 +1,4 @@
-"""The same lines put before or after lines of one shape: a decorator, an attribute, a call at the start of functions."""
+"""The same lines put before or after lines of one shape: a decorator, an attribute, a call in functions."""
 
 from __future__ import annotations
 
@@ -94,9 +94,16 @@ def _places(put: _Put, document: Document) -> Iterator[Found]:
             continue  # they stand there already
         indent = line[: len(line) - len(line.lstrip())]
         text = "".join(f"{indent}{each}\n" if each.strip() else "\n" for each in put.lines)
-        start = document.line_starts[number + (not put.above)] if number + 1 < document.line_count or put.above else None
+        start = (
+            document.line_starts[number + (not put.above)] if number + 1 < document.line_count or put.above else None
+        )
         if start is not None:
-            yield Found(document, Edit(start, 0, text), EditSource.SIBLING, f"lines-{min(put.examples, 3)}-{min(len(put.lines), 2)}")
+            yield Found(
+                document,
+                Edit(start, 0, text),
+                EditSource.SIBLING,
+                f"lines-{min(put.examples, 3)}",
+            )
 
 
 def _fits(shape: Sequence[str], line: Sequence[str]) -> bool:

@@ -42,23 +42,29 @@ def _is_nearer(above: Sequence[Found], below: Sequence[Sequence[Found]], line: i
 def _disjoint(found: Sequence[Found]) -> list[Found]:
     """Without what overlaps something more probable; in the order of documents and places."""
     kept: list[Found] = []
-    for each in sorted(found, key=lambda item: -probability(item.source, item.bucket)):
-        if all(
-            each.document.uri != other.document.uri
-            or each.stop < other.change.offset
-            or each.change.offset > other.stop
-            or (each.stop == other.change.offset) != (each.change.offset == other.stop)
-            for other in kept
-        ):
+    for each in sorted(found, key=lambda item: (item.document.uri, item.change.offset, item.stop)):
+        last = kept[-1] if kept else None
+        if last is None or last.document.uri != each.document.uri or not _overlap(last, each):
             kept.append(each)
-    return sorted(kept, key=lambda item: (item.document.uri, item.change.offset, item.stop))
+        elif probability(each.source, each.bucket) > probability(last.source, last.bucket):
+            kept[-1] = each
+    return kept
+
+
+def _overlap(first: Found, second: Found) -> bool:
+    """Whether two changes cannot both be made; the second begins no earlier."""
+    return second.change.offset < first.stop or second.change.offset == first.change.offset
 
 
 def _grouped(found: Sequence[Found]) -> list[list[Found]]:
     """Neighbouring changes of one document together."""
     groups: list[list[Found]] = []
     for each in found:
-        if groups and each.line - groups[-1][-1].last_line <= GAP + 1 and each.last_line - groups[-1][0].line < MOST_LINES:
+        if (
+            groups
+            and each.line - groups[-1][-1].last_line <= GAP + 1
+            and each.last_line - groups[-1][0].line < MOST_LINES
+        ):
             groups[-1].append(each)
         else:
             groups.append([each])

@@ -15,8 +15,6 @@ from tabspec.text import Document
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-# Larger documents are read without a parser: parsing 20,000 lines takes longer than the 20 ms that a proposal may.
-MOST_PARSED = 400_000
 # What the types of nodes that define a name end with, in the grammars of tabspec.syntax.
 _DEFINES = ("definition", "declaration", "declarator", "_spec", "_item", "variant", "alias", "specifier", "assignment")
 _PARAMETER = ("parameter", "formal", "closure_parameters", "lambda_parameters")
@@ -29,16 +27,18 @@ _NAMES = ("name", "left", "pattern", "declarator", "alias", "parameter")
 
 @dataclass(frozen=True)
 class Places:
-    """A document's places, by its syntax tree; without a grammar every place counts as code."""
+    """A document's places, by its syntax tree; without a grammar every place counts as code. ``cursor``: where the user
+    types, so that the tree costs an incremental parse for each keystroke."""
 
     document: Document
+    cursor: int = 0
 
     @cached_property
     def tree(self) -> SyntaxTree | None:
         grammar = grammar_of(self.document)
-        if grammar is None or len(self.document.text) > MOST_PARSED:
+        if grammar is None:
             return None
-        return tree_of(grammar, self.document, 0)
+        return tree_of(grammar, self.document, self.cursor)
 
     def is_code(self, offset: int) -> bool:
         """Whether the character at ``offset`` is in no string, comment or prose."""
@@ -88,7 +88,11 @@ class Places:
             node = node.parent
 
     def _byte(self, offset: int) -> int:
-        return offset if self.document.text.isascii() else len(self.document.text[:offset].encode("utf-8", "surrogatepass"))
+        return (
+            offset
+            if self.document.text.isascii()
+            else len(self.document.text[:offset].encode("utf-8", "surrogatepass"))
+        )
 
     def _range(self, node: Node) -> tuple[int, int]:
         if self.document.text.isascii():
@@ -108,8 +112,10 @@ def _field(parent: Node, node: Node) -> str | None:
 def _is_first(parent: Node, node: Node) -> bool:
     """In grammars without fields the first name is the one that is defined."""
     named = parent.named_children
-    return bool(named) and named[0].id == node.id and not any(
-        parent.field_name_for_child(index) for index in range(parent.child_count)
+    return (
+        bool(named)
+        and named[0].id == node.id
+        and not any(parent.field_name_for_child(index) for index in range(parent.child_count))
     )
 
 

@@ -61,15 +61,19 @@ def leftovers(rename: Rename, document: Document, places: Places, done: frozense
     for old, new in pairs.items():
         ways = [at for at in occurrences(text, old) if scope[0] <= at < scope[1]][:MOST_PLACES]
         places_of_name = [at for at in ways if _line(document, at) not in done and _to_be_changed(rename, places, at)]
-        if old == rename.old and any(places.is_definition(at) for at in places_of_name):
-            if kind in ("local", "defined"):
-                # Still defined elsewhere in its scope: what is left may well mean that other definition.
-                kind = "shadowed"
+        defined = old == rename.old and any(places.is_definition(at) for at in places_of_name)
+        if defined and kind in ("local", "defined"):
+            kind = "shadowed"  # still defined elsewhere in its scope: what is left may mean that other definition
         for at in places_of_name:
             if kind == "local" and (places.is_member(at) or _is_keyword(text, at, old)):
                 continue
             bucket = kind if old == rename.old else "convention"
             yield Found(document, Edit(at, len(old), new), EditSource.RENAME, bucket)
+
+
+def is_of_definition(rename: Rename, document: Document, places: Places) -> bool:
+    """Whether a definition was renamed: then its scope says where the name is left over, and no likeness does."""
+    return not _scope(rename, document, places)[1].startswith("used")
 
 
 def _scope(rename: Rename, document: Document, places: Places) -> tuple[tuple[int, int] | None, str]:

@@ -9,16 +9,18 @@ from tabspec.edits.edit import EditSource
 from tabspec.edits.proposals.changes import CONTEXT, Change
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.places import Places
-from tabspec.edits.proposals.tokens import LINE_END, Token, is_identifier, tokens
+from tabspec.edits.proposals.tokens import LINE_END, Token, is_identifier
 from tabspec.text import Document, Edit
 
+_HOLE = "\0"
 # A rule that fits more places than this is too wide to mean something.
 MOST_PLACES = 60
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Replace ``old`` by ``new`` between ``left`` and ``right``: what all its examples have in common."""
+    """Replace ``old`` by ``new`` between ``left`` and ``right``: what all its examples have in common, with holes where
+    they have different words."""
 
     old: tuple[str, ...]
     new: tuple[str, ...]
@@ -43,8 +45,10 @@ def rules(changes: Sequence[Change]) -> tuple[Rule, ...]:
             continue
         left, right = members[0].left, members[0].right
         for member in members[1:]:
-            left, right = _common_end(left, member.left), _common_start(right, member.right)
-        found.append(Rule(old, new, members[-1].text, left, right, len({_place(member) for member in members}), members[-1]))
+            left, right = _both(left[::-1], member.left[::-1])[::-1], _both(right, member.right)
+        found.append(
+            Rule(old, new, members[-1].text, left, right, len({_place(member) for member in members}), members[-1])
+        )
     return tuple(found)
 
 
@@ -78,15 +82,21 @@ def applied(
 def _is_telling(rule: Rule) -> bool:
     """Whether a rule has a name in it by which its places can be told from others."""
     beside = (*rule.left[-2:], *rule.right[:2]) if rule.old else (*rule.left[-4:], *rule.right[:4])
+    if rule.examples > 1:
+        beside = (*rule.left, *rule.right)
     return any(is_identifier(each) and len(each) > 2 for each in (*rule.old, *beside))
 
 
 def _candidates(rule: Rule, words: Sequence[Token]) -> Iterator[int]:
     """Indexes at which ``old`` begins, or where something would be put in."""
-    pattern = rule.old or (*rule.left[-1:], *rule.right[:1])
+    pattern = rule.old
+    back = 0
+    if not pattern:  # the nearest tokens beside, without holes
+        left = rule.left[-1:] if rule.left[-1:] != (_HOLE,) else ()
+        right = rule.right[:1] if rule.right[:1] != (_HOLE,) else ()
+        pattern, back = (*left, *right), len(left)
     if not pattern:
         return
-    back = 0 if rule.old else len(rule.left[-1:])
     size = len(pattern)
     texts = [token.text for token in words]
     for at in range(len(words) - size + 1):
@@ -105,7 +115,7 @@ def _fits(rule: Rule, words: Sequence[Token], at: int) -> tuple[int, int]:
     after = [token.text for token in words[end : end + CONTEXT + 1]]
     if end + CONTEXT >= len(words):
         after.append(LINE_END)
-    return len(_common_end(rule.left, before)), len(_common_start(rule.right, after))
+    return _fitting(rule.left[::-1], before[::-1]), _fitting(rule.right, after)
 
 
 def _bucket(rule: Rule, left: int, right: int) -> str | None:
@@ -116,7 +126,8 @@ def _bucket(rule: Rule, left: int, right: int) -> str | None:
     if rule.examples > 1:
         if (left, right) != (len(rule.left), len(rule.right)):
             return None
-        context = min(left + right, 6) // 2
+        said = sum(each != _HOLE for each in (*rule.left, *rule.right))
+        context = min(said, 6) // 2
         return f"{kind}-{examples}-{context}"
     if not rule.old and (not left or not right):
         return None
@@ -155,12 +166,27 @@ def _edit(rule: Rule, document: Document, words: Sequence[Token], at: int) -> Ed
     return Edit(before, stop - before, "")
 
 
-def _common_start(a: Sequence[str], b: Sequence[str]) -> tuple[str, ...]:
+def _both(a: Sequence[str], b: Sequence[str]) -> tuple[str, ...]:
+    """What two contexts have in common, from the change outwards; a hole where both have a word, but not the same."""
+    found: list[str] = []
+    for x, y in zip(a, b, strict=False):
+        if x != y and not (_is_word(x) and _is_word(y)):
+            break
+        found.append(x if x == y else _HOLE)
+    while found and found[-1] == _HOLE:
+        found.pop()
+    return tuple(found)
+
+
+def _fitting(rule: Sequence[str], place: Sequence[str]) -> int:
+    """How many tokens of a rule's context a place has, from the change outwards."""
     size = 0
-    while size < min(len(a), len(b)) and a[size] == b[size]:
+    while size < min(len(rule), len(place)) and (
+        rule[size] == place[size] or (rule[size] == _HOLE and _is_word(place[size]))
+    ):
         size += 1
-    return tuple(a[:size])
+    return size
 
 
-def _common_end(a: Sequence[str], b: Sequence[str]) -> tuple[str, ...]:
-    return tuple(reversed(_common_start(tuple(reversed(a)), tuple(reversed(b)))))
+def _is_word(token: str) -> bool:
+    return token == _HOLE or token[0].isalnum() or token[0] == "_"

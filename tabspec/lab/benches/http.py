@@ -6,6 +6,7 @@ import asyncio
 import json
 import statistics
 import time
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -46,12 +47,31 @@ def http_bench_command(model: str, rounds: int, tokens: int, out: Path | None) -
         out.write_text(json.dumps(head | result, indent=1) + "\n")
 
 
+class _Tap:
+    """Records what goes through a model's `Wire`: the bodies, and the last computing time that the server reports."""
+
+    def __init__(self, model: HttpModel) -> None:
+        self._events = model.wire.events
+        model.wire.events = self.events  # type: ignore[method-assign]
+        self.clear()
+
+    def clear(self) -> None:
+        self.bodies: list[tuple[str, bytes]] = []
+        self.server_ms: float | None = None
+
+    async def events(self, path: str, data: bytes) -> AsyncGenerator[dict[str, Any], None]:
+        self.bodies.append((path, data))
+        async with aclosing(self._events(path, data)) as events:
+            async for event in events:
+                if timings := event.get("timings"):
+                    self.server_ms = timings["prompt_ms"] + timings["predicted_ms"]
+                yield event
+
+
 async def measure(url: str, rounds: int, tokens: int) -> dict[str, Any]:
     """All figures, in milliseconds. Raises `InputError` if the server does not tell its own times."""
     model = HttpModel(url)
-    bodies: list[tuple[str, bytes]] = []
-    wire = model.wire
-    wire.sending = lambda path, body: bodies.append((path, body))
+    tap = _Tap(model)
     ours: list[float] = []
     bare: list[float] = []
     whole: list[float] = []
@@ -63,16 +83,16 @@ async def measure(url: str, rounds: int, tokens: int) -> dict[str, Any]:
             asked = GenerationRequest(
                 _HEAD, f"\n{_LINES[40 + number % 20][:16]}", "\n", "a.py", "python", stop=StopRule(4, tokens)
             )
-            bodies.clear()
+            tap.clear()
             begin = time.perf_counter()
             async with aclosing(model.stream(asked)) as chunks:
                 async for _ in chunks:
                     pass
             taken = (time.perf_counter() - begin) * 1000
-            if model.server_ms is None:
-                raise InputError(f"{url} does not tell how long it computed; llama.cpp's server does")
-            over, counted = taken - model.server_ms, number >= 3 and len(bodies) == 1
-            below = await _bare(model, bodies[0]) if counted else None
+            if tap.server_ms is None:
+                raise InputError(f"{url} does not report how long it computed; llama.cpp's server does")
+            over, counted = taken - tap.server_ms, number >= 3 and len(tap.bodies) == 1
+            below = await _bare(model, tap.bodies[0]) if counted else None
             if counted and below is not None:  # not of answers that took a second request
                 ours.append(over)
                 bare.append(below)

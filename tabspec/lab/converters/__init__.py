@@ -1,1 +1,1 @@
-"""Models in the formats of other programs."""
+"""Formats of other programs: models as GGUF, sessions from VS Code's recordings and from git history."""

@@ -18,7 +18,7 @@ from torch import Tensor
 from tabspec.models.decoders.llama import LlamaConfig, LlamaDecoder
 from tabspec.models.decoders.llama_model import compiled_decoder
 from tabspec.models.decoders.native import NativeDecoder
-from tabspec.models.local.generation import CHUNK
+from tabspec.models.local.batching import CHUNK
 from tabspec.models.local.slots import Decoder
 from tabspec.models.machine.devices import pick_device, pick_dtype
 
@@ -106,7 +106,7 @@ def contenders(
                 shape, weights, context=2048, device=at, dtype=torch.bfloat16, int8=True, int4=int4
             )
     found[f"own, {name}"] = LlamaDecoder(shape, weights, context=2048, device=at, dtype=numbers)
-    theirs = importlib.import_module("tabspec.models.decoders.transformers_model")
+    theirs = importlib.import_module("tabspec.lab.baselines.transformers")
     found[f"transformers, {name}"] = theirs.from_weights(shape, weights, at, numbers)
     return found
 

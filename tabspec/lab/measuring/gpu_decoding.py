@@ -240,7 +240,7 @@ def measure_generate(
     runs: int = 3,
 ) -> dict[str, Any]:
     """transformers' ``generate`` on the same weights: greedy, milliseconds a token, and the time to the first one."""
-    theirs = importlib.import_module("tabspec.models.decoders.transformers_model")
+    theirs = importlib.import_module("tabspec.lab.baselines.transformers")
     model = theirs.from_weights(shape, weights, device, dtype).model
     ids = torch.tensor([random_tokens(context, shape)], device=device)
     timer = Timer(device)

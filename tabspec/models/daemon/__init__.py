@@ -1,8 +1,9 @@
-"""One model in memory for any number of editors: `tabspec daemon`. No torch here.
+"""`tabspec daemon`: one model in memory for all editors of a user. Imports no torch.
 
 place    where the daemon of this user is found: its folder, its socket, its lock
-private  the folder is this user's alone, and so is the process at the other end
-server   `Daemon`: a worker process behind a socket, the wire of `tabspec.models.messages`, clients in turn
+private  checks that the folder and the process at the other end are this user's
+server   `Daemon`: a worker process that several clients share over a socket
 client   `Connection`: a `Model` that the daemon runs
-shared   `SharedModel`: the daemon's while it is there, else a worker process of one's own
+finder   `DaemonFinder`: connects to a daemon that has a model, or starts one
+shared   `SharedModel`: runs in the daemon if there is one, else in a worker process
 """

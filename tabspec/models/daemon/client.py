@@ -1,4 +1,4 @@
-"""The daemon from outside: a `Model` that it runs, and questions about itself."""
+"""The daemon's client: a `Model` that the daemon runs, and requests for its status."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
 
 log = logging.getLogger(__name__)
 
-# Seconds until a daemon has answered the first line. It is on this machine and does nothing that takes long.
+# Seconds for the daemon's first answer. It is on this machine, and its event loop never computes.
 CONNECT_S = 2.0
 GONE, SILENT = "the daemon is gone", "the daemon does not answer"
 
 
 class Lost(ModelUnavailable):
-    """The daemon is gone, or does not answer. Another process can run its model."""
+    """The daemon is gone, or does not answer. Another process can run the model."""
 
 
 class Connection:
@@ -44,7 +44,7 @@ class Connection:
         self._ready.add_done_callback(lambda done: done.cancelled() or done.exception())
         self.info: ModelInfo | None = None
         self.pid: int | None = None
-        self._progress = (WorkerState.LOADING, "")  # what the daemon wrote last of its model
+        self._progress = (WorkerState.LOADING, "")  # the daemon's last report on its model
         self.hung = False  # it is gone because the daemon did not answer
         self._answered = asyncio.Event()
         self.gone = asyncio.create_task(self._live())
@@ -71,11 +71,11 @@ class Connection:
         return connection
 
     async def ready(self) -> ModelInfo:
-        """Wait until its model is loaded. Raises `ModelNotUsable` if it refuses, `Lost` if it goes."""
+        """Wait until its model is loaded. Raises `ModelNotUsable` if it refuses, `Lost` if it is gone."""
         return await asyncio.shield(self._ready)
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-        """As `Model.stream`; raises `Lost` where the daemon goes meanwhile, or does not answer."""
+        """As `Model.stream`; raises `Lost` if the daemon is gone or does not answer."""
         if self.gone.done():
             raise Lost(GONE)
         if self._heartbeat.silent:
@@ -91,7 +91,7 @@ class Connection:
         self._writer.close()
 
     async def _live(self) -> None:
-        """Read, until the daemon goes or does not answer for too long."""
+        """Read, until the daemon is gone or has not answered for too long."""
 
         def waits() -> bool:
             return len(self._streams) > 0 or not self._ready.done()
@@ -110,7 +110,7 @@ class Connection:
             if not self._ready.done():
                 self._ready.set_exception(lost)
             self._answered.set()
-            # Not closed in the ordinary way: what a hung daemon has not read would be kept until it does.
+            # Not `close`: that would keep what a hung daemon has not read.
             self._writer.transport.abort()
 
     async def _read(self) -> None:
@@ -157,8 +157,8 @@ class Connection:
 
 
 async def ask(place: DaemonFolder, op: str) -> dict[str, Any] | None:
-    """What the daemon answers to ``status`` or ``stop``; None if there is none. Raises `ModelUnavailable` if it refuses
-    or does not answer."""
+    """The daemon's answer to ``status`` or ``stop``; None if there is no daemon. Raises `ModelUnavailable` if it
+    refuses or does not answer."""
     try:
         async with asyncio.timeout(CONNECT_S):
             reader, writer = await place.open()

@@ -1,8 +1,8 @@
 """Where the daemon of this user is found.
 
-A folder that belongs to the user alone (mode 0700) holds its socket (0600), its lock and its log. Who holds the lock is
-the daemon: a socket beside a lock that nobody holds is what a killed one has left. That the folder, the socket and the
-process at the other end are this user's is checked at every connection (`tabspec.models.daemon.private`).
+A folder that belongs to the user alone (mode 0700) holds its socket (0600), its lock and its log. The process that
+holds the lock is the daemon; a socket without a held lock was left by a killed daemon. At every connection it is
+checked that folder, socket and the process at the other end belong to this user (`tabspec.models.daemon.private`).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class DaemonFolder:
         return self.folder / "daemon.log"
 
     def mark(self) -> object:
-        """Something that is another one for another daemon; None where there is none (it may have been killed)."""
+        """A value that differs from daemon to daemon; None if there is no socket. The daemon may have been killed."""
         try:
             with opened_folder(self.folder) as folder:
                 found = found_socket(folder, _SOCKET)
@@ -59,7 +59,7 @@ class DaemonFolder:
         return found.st_ino, found.st_mtime_ns
 
     async def open(self) -> Pair:
-        """Connect. Raises OSError if no daemon of this user is there; nothing has been sent then."""
+        """Connect. Raises OSError, with nothing sent, if there is no daemon of this user."""
         with opened_folder(self.folder) as folder:
             found_socket(folder, _SOCKET)
         reader, writer = await asyncio.open_unix_connection(self.socket, limit=LONGEST_LINE)
@@ -73,9 +73,9 @@ class DaemonFolder:
 
     @contextmanager
     def owned(self) -> Iterator[Socket]:
-        """Be the daemon: hold the lock, and a socket to listen on. Raises `InputError` if another one is it, OSError if
-        the folder is not this user's alone."""
-        import fcntl  # not on Windows, where `find` has refused already
+        """Become the daemon: hold the lock, and a socket to listen on. Raises `InputError` if there is another daemon,
+        OSError if the folder is not this user's alone."""
+        import fcntl  # does not exist on Windows, where `find` raises
 
         with opened_folder(self.folder) as folder:
             lock = os.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600, dir_fd=folder)
@@ -83,8 +83,7 @@ class DaemonFolder:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except OSError:
-                    told = "`tabspec daemon --status` tells which"
-                    raise InputError(f"a daemon is running in {self.folder}; {told}") from None
+                    raise InputError(f"a daemon is running in {self.folder}; see `tabspec daemon --status`") from None
                 _remove(folder)
                 with Socket(socket.AF_UNIX) as listening:
                     before = os.umask(0o177)
@@ -108,8 +107,8 @@ def _remove(folder: int) -> None:
 
 def find(make: bool = False) -> DaemonFolder:
     """The place of this user's daemon: ``$XDG_RUNTIME_DIR/tabspec``, else a folder in the temporary one. ``make``: make
-    the folder. Raises `InputError` where it cannot be, is not the user's alone, or on systems without Unix sockets,
-    OSError where it cannot be made."""
+    the folder. Raises `InputError` if its path is too long, if it is not the user's alone, or on systems without Unix
+    sockets; OSError if it cannot be made."""
     if not hasattr(socket, "AF_UNIX") or not hasattr(os, "geteuid"):
         raise InputError("the daemon needs Unix sockets, which this system has not")
     base = os.environ.get("XDG_RUNTIME_DIR", "")
@@ -127,15 +126,16 @@ def find(make: bool = False) -> DaemonFolder:
 
 
 def identity(model: str | None) -> dict[str, str]:
-    """What tells one model of one version from another, without loading it. Only clients with the same are served.
+    """Identifies a model and tabspec's version, without loading the model. The daemon serves clients with the same
+    identity only.
 
-    ``stamp`` changes when a file in the model's folder does: its fingerprint is known only when it is loaded.
+    ``stamp`` changes when a file in the model's folder does: the fingerprint is known only after loading.
     """
     name = absolute(model) or "bundled"
     folder = BUNDLED if name == "bundled" else Path(name)
     if not folder.is_dir():
         return {"version": __version__, "model": name, "stamp": ""}
     files = [(path.name, path.stat()) for path in sorted(folder.iterdir()) if path.is_file()]
-    told = repr([(name, found.st_size, found.st_mtime_ns) for name, found in files])
+    stamped = repr([(name, found.st_size, found.st_mtime_ns) for name, found in files])
     shown = name if name == "bundled" else str(folder.resolve())
-    return {"version": __version__, "model": shown, "stamp": blake2b(told.encode(), digest_size=8).hexdigest()}
+    return {"version": __version__, "model": shown, "stamp": blake2b(stamped.encode(), digest_size=8).hexdigest()}

@@ -1,8 +1,8 @@
-"""What belongs to this user alone: a folder, and the process at the other end of a Unix socket.
+"""Checks that a folder, and the process at the other end of a Unix socket, belong to this user alone.
 
-Without ``XDG_RUNTIME_DIR``, the daemon's folder lies in a temporary one that all users share. Another user can make a
-folder of that name first, and listen there. The name proves nothing: the folder's owner and mode are checked, and the
-kernel is asked who is at the other end of each connection.
+Without ``XDG_RUNTIME_DIR``, the daemon's folder is in a temporary one that all users share. Another user can make a
+folder of that name first, and listen there. So the folder's owner and mode are checked, and the kernel is asked for the
+user at the other end of each connection.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED_BYTES = 0, 1, 76
 
 
 class NotOurs(PermissionError):
-    """A folder, a socket or a process is not this user's. To a client it is a daemon that is not there."""
+    """A folder, a socket or a process is not this user's. A client handles it like a missing daemon."""
 
 
 def make_folder(path: Path) -> None:
@@ -32,7 +32,7 @@ def make_folder(path: Path) -> None:
 
 @contextmanager
 def opened_folder(path: Path) -> Iterator[int]:
-    """A descriptor of the folder, for ``dir_fd``: what is done by it is done in the very folder that was looked at.
+    """A descriptor of the folder, for ``dir_fd``: operations by it apply to the folder that was checked.
 
     Raises `NotOurs` if it is a link, no folder, another user's, or open to others; FileNotFoundError if nothing is
     there.
@@ -69,7 +69,7 @@ def check_peer(connected: socket.socket) -> None:
 
 
 def peer_user(connected: socket.socket) -> int:
-    """The user of the process at the other end of a Unix socket: who has connected, or who listens."""
+    """The user of the process at the other end of a Unix socket."""
     if sys.platform == "linux":
         _, user, _ = struct.unpack("iII", connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     else:

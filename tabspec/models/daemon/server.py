@@ -1,7 +1,7 @@
 """The daemon: one worker process behind a socket, for all clients that want its model.
 
-It has no torch in it, so that it answers while the model computes, and outlives a model's process that dies. It is the
-worker's wire and the worker's serving loop once more, with many clients in place of one.
+It imports no torch, so it answers while the model computes, and survives the death of the worker process. Messages and
+serving loop are the worker's (`tabspec.models.messages`, `tabspec.models.process.serving`), for many clients.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ log = logging.getLogger(__name__)
 # A client sends its first line at once. It names a model: a path of at most 4 KB, six bytes for each of its characters
 # when JSON escapes them.
 HELLO_S, HELLO_BYTES = 5.0, 1 << 15
-# An engine asks for a few things at a time (its slots). A client with this many in line is out of order.
+# An engine has a few requests open at a time (its slots). A client with this many is broken.
 MOST_STREAMS = 64
-# Bytes that a client has not read yet. A suggestion has a few kilobytes: one that stops reading is let go.
+# Bytes that a client has not read yet. A suggestion has a few kilobytes: a client that stops reading is disconnected.
 MOST_UNREAD = 1 << 20
 
 
@@ -97,7 +97,7 @@ class Daemon:
     # --- the model --------------------------------------------------------------------------------------------------
 
     async def _load(self) -> None:
-        with contextlib.suppress(ModelNotUsable, ModelUnavailable):  # `_progress` is told, too
+        with contextlib.suppress(ModelNotUsable, ModelUnavailable):  # `_progress` is called with it
             await self._model.start()
 
     def _progress(self, state: WorkerState, detail: str) -> None:
@@ -113,7 +113,7 @@ class Daemon:
             self._tell(client)
 
     def _tell(self, client: _Client) -> None:
-        """Where the model is."""
+        """Send the model's state."""
         state, detail = self._model.state, self._model.detail
         if state is WorkerState.READY and self._info:
             client.write(to_line("ready", info=info_fields(self._info), pid=self._model.pid))
@@ -148,7 +148,7 @@ class Daemon:
         except (TimeoutError, ValueError, KeyError, TypeError, OSError) as error:
             log.info("a connection was closed: %s", type(error).__name__)
         except asyncio.CancelledError:
-            pass  # by `run`, at its end: asyncio's servers have nobody to hand it on to
+            pass  # by `run`, at its end: asyncio's server would log it as an error
         finally:
             self._handlers.discard(task)
             writer.close()
@@ -210,7 +210,7 @@ class Daemon:
             self._served += 1
 
     def _maybe_idle(self) -> None:
-        """Begin to wait for the end, or no more."""
+        """Start or stop the timer that ends an idle daemon."""
         if self._idler:
             self._idler.cancel()
             self._idler = None

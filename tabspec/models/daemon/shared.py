@@ -1,7 +1,17 @@
-"""A model that the daemon runs while there is one, and a worker process of one's own where there is none.
+"""A model that runs in the daemon if there is one, else in a worker process of this client.
 
-A request that runs when the daemon goes fails, and the next one is answered elsewhere. A worker of one's own is started
-by a request only: two hundred editors that lose their daemon must not load two hundred models.
+`SharedModel` is always in one of these states; `_current` is the model that answers:
+
+    daemon   worker    answers   what comes next
+    none     none      nothing   a request connects to a daemon, or starts a worker
+    none     running   worker    every few seconds it looks for a daemon
+    loading  none      daemon
+    loading  running   worker    the worker answers until the daemon has loaded the model
+    loaded   running   daemon    the worker ends as soon as it is idle
+    loaded   none      daemon
+
+When the daemon is lost, its requests fail, and the next request is answered elsewhere. Only requests start a worker:
+two hundred idle editors that lose their daemon must not load two hundred models.
 """
 
 from __future__ import annotations
@@ -9,34 +19,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import subprocess
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
 from tabspec.config import DaemonMode
-from tabspec.errors import InputError, ModelNotUsable, ModelUnavailable
+from tabspec.errors import ModelNotUsable, ModelUnavailable
 from tabspec.models.daemon.client import Connection, Lost
-from tabspec.models.daemon.place import DaemonFolder, find
-from tabspec.models.files.hub import absolute
+from tabspec.models.daemon.finder import DaemonFinder
+from tabspec.models.daemon.place import DaemonFolder
 from tabspec.models.process.worker import WorkerModel, WorkerState
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
-from tabspec.system import processes
 
 log = logging.getLogger(__name__)
 
 # Seconds between two looks for a daemon while there is none: a look is one call of the system.
 LOOK_S = 5.0
-# A daemon that was just started listens before it loads its model, as soon as Python has come up: 0.5 s, ten times that
-# on a busy machine. After that the worker of one's own is started, which loads for 1 to 3 s.
-START_S, STEP_S = 5.0, 0.05
 
 
 class SharedModel:
     """The model ``name``; arguments are those of `WorkerModel`, which this stands in for."""
 
-    warm = True  # as of a worker's
-    schedules = True  # the daemon serves all editors by urgency, and so does a worker what one of them asks
+    warm = True  # as a worker's model is
+    schedules = True  # daemon and worker put foreground requests first
 
     def __init__(
         self,
@@ -47,13 +52,12 @@ class SharedModel:
         place: DaemonFolder | None = None,
         **worker: Any,
     ) -> None:
-        self._name, self._mode, self._on_progress, self._options = name, mode, on_progress, worker
-        self._place = place or _place(mode)
-        self._connection: Connection | None = None  # the latest
+        self._name, self._on_progress, self._options = name, on_progress, worker
+        self._finder = DaemonFinder(name, mode, place)
+        self._connection: Connection | None = None  # the latest, which may be gone
         self._worker: WorkerModel | None = None
         self._info = ModelInfo(name or "bundled", f"not loaded yet: {name or 'bundled'}", 0)
-        self._refused: object = None  # the mark of a daemon that has another model
-        self._failed_request = False  # since there was a model that answers
+        self._needed = False  # a request has failed since a model was ready
         self._changing = asyncio.Lock()
         self._looking: asyncio.Task[None] | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -68,14 +72,14 @@ class SharedModel:
     @property
     def pid(self) -> int | None:
         """The process that the model is in, while there is one."""
-        if self.shared and self._connection:
-            return self._connection.pid
+        if daemon := self._daemon:
+            return daemon.pid
         return self._worker.pid if self._worker else None
 
     @property
     def shared(self) -> bool:
         """Whether the daemon runs it."""
-        return self._connection is not None and not self._connection.gone.done()
+        return self._daemon is not None
 
     async def start(self) -> ModelInfo:
         """Wait until the model can be used. Raises as `WorkerModel.start`."""
@@ -85,13 +89,15 @@ class SharedModel:
                 self._info = await (model.ready() if isinstance(model, Connection) else model.start())
             except Lost:
                 continue  # the next one is a worker, or another daemon
-            self._failed_request = False
+            self._needed = False
             return self._info
 
     async def connect(self) -> bool:
-        """Connect to a daemon that has this model, if one runs; a worker is not started for it."""
+        """Connect to a daemon that has this model, if one runs. Starts no worker."""
         async with self._changing:
-            return self.shared or await self._connect()
+            if not self.shared:
+                await self._connect()
+            return self.shared
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         try:
@@ -102,7 +108,7 @@ class SharedModel:
                 async for chunk in chunks:
                     yield chunk
         except Lost as lost:
-            self._failed_request = True
+            self._needed = True
             if not self.shared:
                 self._start()
             raise ModelUnavailable(str(lost)) from None
@@ -119,107 +125,90 @@ class SharedModel:
         if self._worker:
             await self._worker.close()
 
-    # --- which one --------------------------------------------------------------------------------------------------
+    # --- which model answers ------------------------------------------------------------------------------------------
+
+    @property
+    def _daemon(self) -> Connection | None:
+        """The connection, while it lasts."""
+        return self._connection if self._connection and not self._connection.gone.done() else None
+
+    @property
+    def _current(self) -> Connection | WorkerModel | None:
+        """What answers now, by the table above."""
+        daemon = self._daemon
+        return daemon if daemon and (daemon.info or self._worker is None) else self._worker
 
     async def _model(self) -> Connection | WorkerModel:
-        """The daemon's, if it is there and has this model, else a worker. A worker that is there already goes on while
-        the daemon loads."""
+        """What answers; a daemon is looked for and a worker is started if there is none."""
         if self._closed:
             raise ModelUnavailable("the model is closed")
-        if self._connection and self.shared and (self._connection.info or self._worker is None):
-            return self._connection
-        if self._worker:
-            return self._worker
+        if current := self._current:
+            return current
         self._on_progress(WorkerState.LOADING, "looking for the daemon")
         async with self._changing:
-            hung = self._connection is not None and self._connection.hung  # it would only cost time to ask it again
-            if self._worker is None and not self.shared and not hung:
-                await self._connect(start=self._mode is DaemonMode.START)
-            if self.shared and self._connection:
-                return self._connection
-            if self._worker is None:
-                self._worker = WorkerModel(self._name, on_progress=self._of_worker, **self._options)
+            hung = self._connection is not None and self._connection.hung  # asking it again would only cost time
+            if self._current is None and not hung:
+                await self._connect(may_start=True)
+            if self._current is None:
+                self._worker = WorkerModel(self._name, on_progress=self._worker_progress, **self._options)
                 self._look()
-            return self._worker
+            assert self._current is not None
+            return self._current
+
+    async def _connect(self, may_start: bool = False) -> None:
+        find = self._finder.connect_or_start if may_start else self._finder.connect
+        if connection := await find(self._daemon_progress):
+            self._connection = connection
+            connection.gone.add_done_callback(self._lost)
+
+    def _lost(self, _: object) -> None:
+        if self._closed:
+            return
+        log.info("the daemon is gone")
+        self._look()
+        if self._worker:
+            self._on_progress(self._worker.state, self._worker.detail)
+        if self._needed:
+            self._start()
 
     def _start(self) -> None:
-        """A request has failed for lack of a model: have one for the next."""
+        """A request has failed because the daemon was lost: load a model for the next request."""
         if not self._closed and (self._starting is None or self._starting.done()):
             self._starting = asyncio.ensure_future(self._start_quietly())
 
     async def _start_quietly(self) -> None:
-        with contextlib.suppress(ModelUnavailable, ModelNotUsable):  # `on_progress` is called with it
+        with contextlib.suppress(ModelUnavailable, ModelNotUsable):  # `on_progress` has reported it
             await self.start()
-
-    async def _connect(self, start: bool = False) -> bool:
-        """Connect to a daemon that has this model, if there is one (or one can be started)."""
-        if self._place is None:
-            return False
-        for step in range(round(START_S / STEP_S) if start else 1):
-            mark = self._place.mark()
-            if mark is not None and mark == self._refused:
-                return False
-            try:
-                self._connection = await Connection.open(self._place, self._name, self._of_daemon)
-            except ModelNotUsable as error:
-                self._refused = mark
-                log.info("%s", error)
-                return False
-            except TimeoutError:
-                log.warning("the daemon does not answer; the model runs in a process of its own")
-                return False
-            except OSError:
-                if start and step == 0:
-                    _start_daemon(self._name)
-                if start:
-                    await asyncio.sleep(STEP_S)  # another process comes up: there is nothing else to wait on
-                continue
-            self._connection.gone.add_done_callback(lambda _: self._lost())
-            return True
-        if start:
-            log.warning("no daemon came up within %g s; see %s", START_S, self._place.log)
-        return False
-
-    def _lost(self) -> None:
-        if not self._closed:
-            log.info("the daemon is gone")
-            self._look()
-            if self._worker:
-                self._on_progress(self._worker.state, self._worker.detail)
-            if self._failed_request:
-                self._start()
 
     def _look(self) -> None:
         """Begin to look for a daemon, unless that is done already."""
-        if self._place and not self._closed and (self._looking is None or self._looking.done()):
+        if self._finder.enabled and not self._closed and (self._looking is None or self._looking.done()):
             self._looking = asyncio.ensure_future(self._keep_looking())
 
     async def _keep_looking(self) -> None:
-        """Until the daemon has the model loaded and the worker of one's own has ended, between two of its requests."""
-        while not (self.shared and self._worker is None):
+        """Look for a daemon, until it has loaded the model and the worker has ended."""
+        while self._worker or not self.shared:
             await asyncio.sleep(LOOK_S)
-            if not self.shared and self._place and self._place.mark() is not None:
+            if not self.shared and self._finder.appeared():
                 async with self._changing:
                     if not self.shared:
                         await self._connect()
-            loaded = self.shared and self._connection and self._connection.info
-            idle = self._worker and not self._worker.busy and self._worker.state is not WorkerState.LOADING
-            if loaded and self._worker and idle:
-                worker, self._worker = self._worker, None
+            worker, daemon = self._worker, self._daemon
+            if worker and daemon and daemon.info and not worker.busy and worker.state is not WorkerState.LOADING:
+                self._worker = None
                 await worker.close()
 
-    def _of_worker(self, state: WorkerState, detail: str) -> None:
+    def _worker_progress(self, state: WorkerState, detail: str) -> None:
         if not self.shared:
             self._on_progress(state, detail)
 
-    def _of_daemon(self, state: WorkerState, detail: str) -> None:
-        # While it loads, a worker that is there already goes on.
-        if self._worker is None or state is WorkerState.READY:
+    def _daemon_progress(self, state: WorkerState, detail: str) -> None:
+        if self._worker is None or state is WorkerState.READY:  # else the worker answers while the daemon loads
             self._on_progress(state, detail)
 
 
 async def connect_if_running(name: str | None) -> SharedModel | None:
-    """A model that the daemon runs; None where no daemon runs that has it."""
+    """A model that the daemon runs; None if no daemon runs that has it."""
     model = SharedModel(name)
     if await model.connect():
         with contextlib.suppress(ModelUnavailable, ModelNotUsable):
@@ -227,25 +216,3 @@ async def connect_if_running(name: str | None) -> SharedModel | None:
             return model
     await model.close()
     return None
-
-
-def _place(mode: DaemonMode) -> DaemonFolder | None:
-    if mode is DaemonMode.OFF:
-        return None
-    try:
-        return find(make=mode is DaemonMode.START)
-    except (InputError, OSError) as error:
-        log.info("%s", error)
-        return None
-
-
-def _start_daemon(model: str | None) -> None:
-    """Start one of its own session, which outlives this process. If another is quicker, it ends by itself."""
-    named = absolute(model)
-    processes.start(
-        processes.python("tabspec", "daemon", "--detached", *(["--model", named] if named else [])),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )

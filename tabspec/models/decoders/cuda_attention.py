@@ -62,7 +62,7 @@ def _turn_kernel(
     if head < HEADS:
         target = query + (row * HEADS + head) * DIM + at
     else:
-        # Heads behind the queries' are keys, then values: with the layout of the memory, plane 2 * layer and the next.
+        # After the queries' heads come those of keys, then of values: planes 2 * layer and 2 * layer + 1 of the memory.
         capacity = tl.load(table + row * ROW_FIELDS + TAIL_CAPACITY)
         place = tl.load(table + row * ROW_FIELDS + TAIL_TO) - 1
         plane = 2 * layer * KV_HEADS + (head - HEADS)

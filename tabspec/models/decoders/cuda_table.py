@@ -10,10 +10,10 @@ import triton.language as tl
 class StepRow(IntEnum):
     """Fields of a row of the step's table (int64, shape (rows, `FIELDS`)).
 
-    A row is a token that is run. It looks at ``TRUNK_LENGTH`` positions of the trunk, which all rows of a step share,
-    and at the positions ``TAIL_FROM`` to ``TAIL_TO`` - 1 of its tail, of which the last is its own and is written by
-    the step. ``POSITION`` is where it stands in its sequence (for the rotary embedding). Trunk and tail are memory of
-    shape (layers, 2, kv_heads, capacity, head_dim), told by address and capacity.
+    A row is a token that is run. It attends to ``TRUNK_LENGTH`` positions of the trunk, which all rows of a step share,
+    and to the positions ``TAIL_FROM`` to ``TAIL_TO`` - 1 of its tail. The last of these is its own, which the step
+    writes. ``POSITION`` is its position in the sequence (for the rotary embedding). Trunk and tail are memory of shape
+    (layers, 2, kv_heads, capacity, head_dim), given by address and capacity.
     """
 
     TOKEN = 0

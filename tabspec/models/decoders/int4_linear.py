@@ -1,4 +1,4 @@
-"""A product with a matrix in four bits, by torch's own kernel for CPUs: what decodes int4 without tabspec-native."""
+"""A product with a matrix in four bits, by torch's own kernel for CPUs: for int4 without tabspec-native."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ROWS = 16
 
 
 class Int4Linear:
-    """``matrix`` as torch's kernel reads it; filled up with zeros to rows and columns that it takes."""
+    """``matrix`` in the layout of torch's kernel, padded with zeros to the rows and columns that it accepts."""
 
     def __init__(self, matrix: GroupedMatrix) -> None:
         self._rows, self._columns = matrix.values.shape

@@ -1,8 +1,8 @@
-"""Our own decoder for Llama, Qwen2 and Mistral models, in plain torch; held to transformers' logits by tests.
+"""Our own decoder for Llama, Qwen2 and Mistral models, in plain torch; tests compare its logits with transformers'.
 
-Faster than the general library where a token at a time is decoded, because a step makes few and small calls: keys and
-values are written in place into memory that is there already, projections of the same input are one matrix, the query
-heads of a key-value head are rows of one attention call, and on a CPU the weights are read as int8 or int4.
+It is faster than transformers at decoding single tokens, because a step makes few and small calls: keys and values are
+written into memory that is allocated already, projections of the same input are one matrix, the query heads of a
+key-value head are rows of one attention call, and on a CPU the weights are read as int8 or int4.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class LlamaConfig:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> LlamaConfig | None:
-        """From a ``config.json``; None for what this decoder does not know (transformers runs that)."""
+        """From a ``config.json``; None for architectures that this decoder does not support."""
         kind = config.get("model_type")
         rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
         sliding = config.get("sliding_window") if kind == "mistral" or config.get("use_sliding_window") else None
@@ -82,8 +82,8 @@ class LlamaConfig:
 class Matrix:
     """A weight of shape (out, in) with an optional bias: rows in the model's dtype, and on a CPU also in int8 or int4.
 
-    With int8 or int4 both hold the same numbers, up to the rounding of the dtype, so that it makes no difference which
-    of them a token was computed with.
+    With int8 or int4, both hold the same numbers up to the rounding of the dtype, so a token may be computed with
+    either.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class LlamaKV:
 
 @dataclass(frozen=True, slots=True)
 class _WriteRange:
-    """Where a pass writes: positions from ``start`` to ``end``, their rotations, and what they may look at."""
+    """Where a pass writes: positions from ``start`` to ``end``, their rotations, and their attention mask."""
 
     start: int
     end: int
@@ -245,7 +245,7 @@ class LlamaDecoder:
         return [rows[i * want : (i + 1) * want] for i in range(len(batch))]
 
     def _place(self, kv: LlamaKV, count: int) -> _WriteRange:
-        """Where ``count`` more tokens go; makes room for them."""
+        """The range of the next ``count`` tokens; makes room for them."""
         start, end = kv.length, kv.length + count
         if kv.data.shape[3] < end:
             grown = self._room(end)
@@ -255,7 +255,7 @@ class LlamaDecoder:
 
     def _attention(self, qkv: Tensor, memory: Tensor, place: _WriteRange) -> Tensor:
         """Self-attention of one sequence's new tokens, given their projections (tokens, (heads + 2 kv_heads) *
-        head_dim); writes their keys and values to where they belong in ``memory``, a layer's."""
+        head_dim). Writes their keys and values into ``memory``, that of a layer."""
         shape, count = self.config, len(qkv)
         keys, values = memory
         start, end, group = place.start, place.end, shape.heads // shape.kv_heads
@@ -273,7 +273,8 @@ class LlamaDecoder:
         return seen.reshape(count, shape.heads * shape.head_dim)
 
     def _mask(self, start: int, count: int) -> Tensor | None:
-        """What ``count`` tokens behind ``start`` positions may look at, for each query head of a group; None: all."""
+        """The attention mask of ``count`` tokens after ``start`` positions, for each query head of a group; None if
+        they attend to all."""
         if count == 1:
             return None
         mask = torch.full((count, start + count), -torch.inf, device=self.device, dtype=self.dtype).triu(start + 1)

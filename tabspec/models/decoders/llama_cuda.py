@@ -1,9 +1,8 @@
 """Our decoder on CUDA: a decode step is one captured graph of few kernels, for one sequence or for several.
 
-What a step runs is a table of rows (`tabspec.models.decoders.cuda_table.StepRow`), one for each token: a token of one
-sequence with its draft tokens, or tokens of several sequences. All that changes from step to
-step stands in that table, in device memory, so that one graph for each number of rows serves every length and every
-sequence.
+A step runs a table of rows (`tabspec.models.decoders.cuda_table.StepRow`), one for each token: a token of one sequence
+with its draft tokens, or tokens of several sequences. Everything that changes from step to step is in that table, in
+device memory, so one graph for each number of rows serves every length and every sequence.
 """
 
 from __future__ import annotations
@@ -35,8 +34,8 @@ Way = Callable[[Tensor, Matrix, Tensor], None]
 class CudaDecoder(LlamaDecoder):
     """A `Decoder` for Llama-family weights on a GPU, in bfloat16 or float16.
 
-    On a CPU it runs, without graphs, where Triton interprets (for tests). ``graphs`` is cleared if capturing fails:
-    steps then launch their kernels one by one; ``failure`` says why.
+    On a CPU it runs without graphs by Triton's interpreter (for tests). ``graphs`` is cleared if capturing fails: steps
+    then launch their kernels one by one, and ``failure`` is the reason.
     """
 
     def __init__(
@@ -48,7 +47,7 @@ class CudaDecoder(LlamaDecoder):
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
-        # Not at the top: it imports torch's compiler, which takes a second that only who makes one of these is to wait.
+        # Not at the top: it imports torch's compiler, which takes a second.
         from torch.nn.attention.bias import causal_lower_right
 
         super().__init__(config, weights, context=context, device=device, dtype=dtype)
@@ -101,7 +100,7 @@ class CudaDecoder(LlamaDecoder):
         return self._steps[size, apart]
 
     def forget_steps(self) -> None:
-        """Make steps anew at their next call (after `ways` were changed)."""
+        """Make steps anew at their next call, after `ways` has changed."""
         self._steps.clear()
 
     def reserve(self, kv: LlamaKV, used: int, length: int) -> None:
@@ -142,7 +141,7 @@ class CudaDecoder(LlamaDecoder):
         return F.linear(normed, self.logits.weight)
 
     def _causal(self, query: Tensor, memory: Tensor, start: int) -> Tensor:
-        """Attention of ``query`` (tokens, heads * dim) behind ``start`` positions to the keys and values of a layer."""
+        """Attention of ``query`` (tokens, heads * dim) after ``start`` positions to the keys and values of a layer."""
         shape, count = self.config, len(query)
         q = query.view(1, count, shape.heads, shape.head_dim).transpose(1, 2)
         k, v = memory[0][None, :, : start + count], memory[1][None, :, : start + count]
@@ -159,7 +158,7 @@ _UNPAGED = 1 << 20
 
 
 def on_the_host(logits: Tensor) -> Logits:
-    """As float32; what is large, in memory that is not paged, to which the device writes directly."""
+    """As float32 on the host. Large tensors go to pinned memory, to which the device writes directly."""
     whole = logits.float()
     if not whole.is_cuda:
         return np.array(whole)  # a step's memory is used again
@@ -210,7 +209,7 @@ class CapturedStep:
                 decoder.graphs, decoder.failure = False, f"{type(error).__name__}: {error}"
 
     def write(self, rows: Sequence[TableRow]) -> None:
-        """Set what the next runs work on; rows that are not told go nowhere."""
+        """Set the rows of the next runs; rows that are not given write to unused memory."""
         assert len(rows) <= self.rows
         # Rows of a step share a trunk, and the kernel reads it in the first one.
         self._host.copy_(torch.tensor([*rows, *[self._idle] * (self.rows - len(rows))], dtype=torch.int64))

@@ -70,7 +70,7 @@ def load_llama(
         kind = f"compiled, {stored}, {native.library.arithmetic(native.level)}"
     level = f", {native.level}" if native else ", plain kernels" if at.type == "cuda" and not cuda else ""
     detail = f"own decoder, {folder.model_type}, {at.type}, {kind}{level}, {form.name}"
-    ngram_cache = form is OURS  # its weights were fitted on models of our own; others see more of a file
+    ngram_cache = form is OURS  # its weights were fitted for our own models; others have larger windows
     fingerprint = folder.fingerprint(
         "own", kind, form.name, str(decoder.context), *((NGRAM_CACHE,) if ngram_cache else ())
     )
@@ -90,10 +90,9 @@ def llama_shape(folder: ModelFolder) -> LlamaConfig | None:
 def cuda_decoder(
     shape: LlamaConfig, weights: Mapping[str, torch.Tensor], context: int, device: torch.device, dtype: torch.dtype
 ) -> LlamaDecoder | None:
-    """A decoder of captured graphs; None where there is no GPU, no Triton, or a shape that its kernels cannot run.
+    """A decoder of captured graphs; None without a GPU or Triton, or for a shape that its kernels cannot run.
 
-    Raises `RuntimeError` where the GPU has not the memory for it. The plain decoder would only be slow until it has
-    none left either.
+    Raises `RuntimeError` if the GPU has too little memory: the plain decoder would run out of memory, too.
     """
     if device.type != "cuda" or dtype is torch.float32 or shape.head_dim % 8 or find_spec("triton") is None:
         return None
@@ -113,7 +112,7 @@ def cuda_decoder(
 def compiled_decoder(
     shape: LlamaConfig, weights: Mapping[str, torch.Tensor], context: int, int4: bool = False
 ) -> NativeDecoder | None:
-    """A decoder on the library tabspec-native; None where that is not installed, or cannot run this model."""
+    """A decoder on the library tabspec-native; None if that is not installed, or cannot run this model."""
     try:
         library, level = installed()
         return NativeDecoder(shape, weights, context=context, library=library, level=level, int4=int4)
@@ -122,7 +121,7 @@ def compiled_decoder(
 
 
 def load_weights(folder: ModelFolder) -> dict[str, torch.Tensor]:
-    """All weights by transformers' names, as they lie in the files; quantized ones in float32."""
+    """All weights by transformers' names, in the files' dtypes; quantized ones in float32."""
     if is_quantized(folder.weights[0]):
         return load_llama_state_dict(folder.weights[0], torch.float32)
     weights: dict[str, torch.Tensor] = {}

@@ -1,10 +1,10 @@
 """Our decoder for Llama-family models on CPUs, compiled: a whole pass is one call of the library tabspec-native.
 
 Weights are int8 with a scale a row, or int4 with one for each 64 columns, as in `tabspec.models.decoders.llama`;
-activations are rounded to int8 in blocks of 64, so that their products are integer sums. What a row of a pass gives
-depends on no other row, on no thread, and on no instruction set with fused multiply-adds: however tokens are grouped
-into passes, keys, values and logits come out the same to the bit. So what is continued from kept keys and values equals
-what is computed afresh.
+activations are rounded to int8 in blocks of 64, so that their products are integer sums. The result of a row depends
+neither on other rows, nor on threads, nor on the instruction set (of those with fused multiply-adds): however tokens
+are grouped into passes, keys, values and logits are the same to the bit. So a generation that continues from kept keys
+and values equals a fresh one.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from tabspec.models.files.quantized import quantize
 from tabspec.models.local.logits import Logits
 from tabspec.models.local.slots import RowCost
 
-# By instruction set, behind 600 tokens (25M parameters, two cores): with VNNI in 512 bits, up to six rows take 0.1 of a
-# step each and the next two 0.4; with AVX2 each takes 0.2. AVX-VNNI is reasoned: in between.
+# By instruction set, after 600 tokens (25M parameters, two cores): with VNNI in 512 bits, up to six rows take 0.1 of a
+# step each and the next two 0.4; with AVX2 each takes 0.2. AVX-VNNI is not measured: a value in between.
 _ROW_COST = {"amx": RowCost(0.1, 6), "avx512": RowCost(0.1, 6), "avxvnni": RowCost(0.15, 4)}
 _SLOW_ROWS = RowCost(0.2, 4)
 
-# A pass of more tokens is run in pieces: the memory for what is computed on the way stays at a few MiB.
+# A pass of more tokens is run in pieces, so that the memory for intermediate results is a few MiB.
 MOST_ROWS = 256
 
 
@@ -62,13 +62,13 @@ class NativeDecoder:
         self.row_cost = _ROW_COST.get(level, _SLOW_ROWS)
         self._level = level.encode()
         self._width = _filled(config.head_dim, c.PAIRS)
-        self._weights = _Weights(config, weights, self.context, int4)
+        self._weights = _NativeWeights(config, weights, self.context, int4)
         self._model = self._weights.model
         self._columns = self._model.logits.rows
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the matrices, scales of blocks with them: what a decode step reads."""
+        """Bytes of the matrices and their scales, which a decode step reads."""
         return self._weights.matrices.used
 
     def new_kv(self) -> NativeKV:
@@ -80,7 +80,7 @@ class NativeDecoder:
     def copy(self, source: NativeKV, target: NativeKV, length: int) -> None:
         if target.capacity < length:
             target.move_to(self._room(length), 0)
-        whole = _filled(length, c.PACK)  # keys lie in blocks
+        whole = _filled(length, c.PACK)  # keys are stored in blocks
         target.data[:, :, :, :whole] = source.data[:, :, :, :whole]
         target.length = length
 
@@ -100,13 +100,13 @@ class NativeDecoder:
         rows = []
         for at in range(0, len(tokens), MOST_ROWS):
             piece = tokens[at : at + MOST_ROWS]
-            left = len(tokens) - at - len(piece)  # behind this piece
+            left = len(tokens) - at - len(piece)  # after this piece
             rows.append(self._pass([(kv, piece)], min(max(want - left, 0), len(piece))))
         return np.concatenate(rows)
 
     def _pass(self, batch: Sequence[tuple[NativeKV, Sequence[int]]], want: int) -> Logits:
-        """The logits of all sequences. No torch in here but for its number of threads: behind a pass, which has emptied
-        the caches, what Python touches is what it costs (some 20 µs for each call of torch)."""
+        """The logits of all sequences. Calls torch only for its number of threads: after a pass, which has emptied the
+        processor's caches, each call of torch costs some 20 µs."""
         flat: list[int] = []
         sequences = []
         for kv, tokens in batch:
@@ -146,7 +146,7 @@ class NativeDecoder:
 class NativeKV:
     """Keys and values of one sequence: ``length`` positions, of ``capacity`` that there is room for.
 
-    ``data`` is bfloat16, as the library lays it out (abi.h)."""
+    ``data`` is bfloat16, in the library's layout (abi.h)."""
 
     __slots__ = ("address", "capacity", "data", "length")
 
@@ -155,7 +155,7 @@ class NativeKV:
         self._hold(data)
 
     def move_to(self, data: npt.NDArray[np.uint16], kept: int) -> None:
-        """Go on in ``data``, with the first ``kept`` positions."""
+        """Move to ``data``, with the first ``kept`` positions."""
         data[:, :, :, :kept] = self.data[:, :, :, :kept]
         self._hold(data)
 
@@ -163,8 +163,8 @@ class NativeKV:
         self.data, self.address, self.capacity = data, _address(data), data.shape[3]
 
 
-class _Weights:
-    """A model's weights as the library reads them; what is pointed to lives as long as this."""
+class _NativeWeights:
+    """A model's weights in the library's layout. Keeps the memory alive that the pointers refer to."""
 
     def __init__(self, shape: LlamaConfig, weights: Mapping[str, Tensor], context: int, int4: bool) -> None:
         self._held: list[Tensor | ctypes.Array[c.NativeLayer]] = []
@@ -247,7 +247,7 @@ class _Weights:
         packs, blocks = rows // c.PACK, width // c.BLOCK
         values = torch.full((rows, width), 8, dtype=torch.uint8)
         values[:count, :columns] = (exact.values + 8).to(torch.uint8)
-        # Of each 64 columns the first half stands in the low halves of bytes, the second in the high ones.
+        # Of each 64 columns, the first half is in the low halves of bytes, the second half in the high ones.
         low, high = values.view(packs, c.PACK, blocks, 2, c.BLOCK // 8, 4).permute(3, 0, 2, 4, 1, 5)
         packed = self.matrices.take(rows * width // 2)
         torch.add(low, high, alpha=16, out=packed.view(low.shape))
@@ -266,8 +266,8 @@ class _Weights:
 
 
 class _Arena:
-    """Memory for all matrices in one piece, in large pages where the system has them: with pages of 4 KiB, a step
-    touches more of them than the processor remembers."""
+    """Memory for all matrices in one piece, in large pages if the system has them: with pages of 4 KiB, a step touches
+    more pages than the processor's TLB holds."""
 
     def __init__(self, size: int) -> None:
         self._memory = mmap.mmap(-1, max(size, 1))
@@ -282,7 +282,7 @@ class _Arena:
 
 
 def _woven(gate: Tensor, up: Tensor) -> Tensor:
-    """Rows of two matrices in turns of `BLOCK`, filled up with zeros."""
+    """Rows of two matrices, alternating in blocks of `BLOCK`, padded with zeros."""
     fill = _filled(len(gate), c.BLOCK) - len(gate)
     both = [torch.nn.functional.pad(rows, (0, 0, 0, fill)).view(-1, c.BLOCK, rows.shape[1]) for rows in (gate, up)]
     return torch.stack(both, 1).flatten(0, 2)
@@ -296,7 +296,7 @@ def _filled_up(numbers: Tensor, rows: int) -> Tensor:
 
 
 def _bytes(rows: int, columns: int, int4: bool) -> int:
-    """What a matrix takes in the arena."""
+    """The bytes of a matrix in the arena."""
     rows, columns = _filled(rows, c.PACK), _filled(columns, c.BLOCK)
     if not int4:
         return rows * columns
@@ -304,7 +304,7 @@ def _bytes(rows: int, columns: int, int4: bool) -> int:
 
 
 def _address(numbers: npt.NDArray[Any]) -> int:
-    """Where they lie. Behind a pass, some 20 µs sooner than by the array's `ctypes`."""
+    """The address of an array. After a pass, this is some 20 µs faster than the array's `ctypes`."""
     address: int = numbers.__array_interface__["data"][0]
     return address
 

@@ -76,12 +76,12 @@ class NativeLibrary:
     forward: Any  # tabspec_forward
 
     def arithmetic(self, level: str) -> str:
-        """What tells levels with different answers apart: those with fused multiply-adds agree to the bit."""
+        """A name that is the same for levels with the same answers: those with fused multiply-adds agree to the bit."""
         return PLAIN if level == PLAIN else "fused"
 
 
 class NativeMissing(Exception):
-    """Why the library is not in use, in one line."""
+    """The library is not in use; the message is the reason, in one line."""
 
 
 @cache

@@ -1,13 +1,13 @@
 """Any Hugging Face causal LM with fill-in-the-middle, run by transformers: on CPU, CUDA or MPS.
 
-Weights are read from safetensors only, and no code of the model's is ever run (``trust_remote_code``).
+Weights are read from safetensors only, and no code from a model's folder is ever run (``trust_remote_code``).
 """
 
 from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,7 +15,6 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Dynami
 from transformers.utils import logging as transformers_logging
 
 from tabspec.errors import ModelNotUsable
-from tabspec.models.decoders.llama import LlamaConfig
 from tabspec.models.files.folder import ModelFolder, load_tokenizer
 from tabspec.models.files.quantized import is_quantized, load_llama_state_dict
 from tabspec.models.local.logits import Logits
@@ -69,11 +68,11 @@ def load_transformers(
     format: str = "",
     context: int = MOST_CONTEXT,
 ) -> LocalModel:
-    """The model in ``folder``, called ``name``. Raises `ModelNotUsable` with one line that says what is wrong."""
+    """The model in ``folder``, called ``name``. Raises `ModelNotUsable`, with one line."""
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     at, numbers = pick_device(device), pick_dtype(dtype, pick_device(device))
-    _ = folder.config, folder.weights  # they say what is wrong before transformers does
+    _ = folder.config, folder.weights  # their error messages are clearer than those of transformers
     try:
         config = AutoConfig.from_pretrained(folder.path, local_files_only=True, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(folder.path, local_files_only=True, trust_remote_code=False)
@@ -94,39 +93,13 @@ def load_transformers(
     # Within its window a sliding layer is an ordinary one, and can be cropped.
     decoder = TransformersDecoder(model, min(positions, window, context))
     detail = f"transformers {type(model).__name__}, {at.type}, {str(numbers).removeprefix('torch.')}, {form.name}"
-    ngram_cache = form is OURS  # its weights were fitted on models of our own; others see more of a file
+    ngram_cache = form is OURS  # its weights were fitted for our own models; others have larger windows
     fingerprint = folder.fingerprint(
         "transformers", str(numbers), form.name, str(decoder.context), *((NGRAM_CACHE,) if ngram_cache else ())
     )
     info = ModelInfo(name, fingerprint, decoder.context, detail, folder.calibration)
     table = folder.draft_table(vocabulary.size)
     return LocalModel(info, decoder, vocabulary, form, ngram_cache=ngram_cache, table=table)
-
-
-def from_weights(
-    shape: LlamaConfig, weights: Mapping[str, torch.Tensor], device: torch.device, dtype: torch.dtype
-) -> TransformersDecoder:
-    """A Llama of this shape (Qwen2 where its projections have a bias) on transformers, with given weights (for
-    comparisons). They are used as they are where they have the right dtype and lie on the device already."""
-    config = AutoConfig.for_model(
-        "qwen2" if shape.qkv_bias else "llama",
-        vocab_size=shape.vocabulary,
-        hidden_size=shape.hidden,
-        intermediate_size=shape.mlp,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.kv_heads,
-        head_dim=shape.head_dim,
-        max_position_embeddings=shape.positions,
-        rms_norm_eps=shape.norm_eps,
-        tie_word_embeddings=shape.tied,
-    )
-    with torch.device(device):
-        model: Any = AutoModelForCausalLM.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
-    own = {name: weight.to(device, dtype) for name, weight in weights.items()}
-    model.load_state_dict(own, strict=False, assign=True)
-    model.tie_weights()
-    return TransformersDecoder(model.to(device).eval(), shape.positions)
 
 
 def _network(folder: ModelFolder, config: Any, dtype: torch.dtype) -> Any:

@@ -1,4 +1,4 @@
-"""A model's folder as it lies on disk: found, read and checked without torch.
+"""A model's folder on disk, read and checked without torch.
 
 The layout is that of Hugging Face: ``config.json``, ``tokenizer.json``, ``*.safetensors``.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A folder with a model in it. Raises `ModelNotUsable` where something is missing or of the wrong kind."""
+    """A folder with a model. Raises `ModelNotUsable` if a file is missing or of the wrong kind."""
 
     path: Path
 
@@ -38,13 +38,13 @@ class ModelFolder:
 
     @cached_property
     def calibration(self) -> Calibration | None:
-        """How likely the model's suggestions are right; None where nobody has measured it (`tabspec evaluate`)."""
+        """How likely the model's suggestions are right; None if it has not been measured (`tabspec evaluate`)."""
         file = self.path / "calibration.json"
         return load_calibration(file) if file.exists() else None
 
     def draft_table(self, vocabulary: int) -> NgramTable | None:
-        """What mostly follows what, for draft tokens of ``vocabulary``; None where the folder does not tell."""
-        from tabspec.models.files.ngram_table import (  # imports numpy, which clients of servers do without
+        """The table of n-grams for draft tokens; None if the folder has none. ``vocabulary``: number of tokens."""
+        from tabspec.models.files.ngram_table import (  # imports numpy, which clients of servers do not need
             DRAFTS,
             load_table,
         )
@@ -105,8 +105,8 @@ class ModelFolder:
 def load_tokenizer(
     tokenizer_json: str, model_type: str, source: str, format_name: str = ""
 ) -> tuple[Vocabulary, FimFormat]:
-    """The vocabulary and the FIM format of a model (``source`` names it in messages), found by its special tokens
-    unless ``format_name`` says which. Raises `ModelNotUsable`."""
+    """The vocabulary and the FIM format of a model (``source`` names it in messages). The format is ``format_name``,
+    or detected by the special tokens. Raises `ModelNotUsable`."""
     try:
         vocabulary = Vocabulary(tokenizer_json, {marker for form in FORMATS for marker in form.markers})
         ids = vocabulary.ids

@@ -1,4 +1,4 @@
-"""Where a model that is named lies: a folder, or the files that the Hugging Face Hub has under that name."""
+"""Finds a model's folder by name: a path, or a name on the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _FILES = ("*.json", "*.safetensors", "tokenizer.model", "*.txt", "drafts.npz")
 
 
 def is_hub_name(name: str) -> bool:
-    """Whether a name that is no address is looked up on the Hub: no path that is there, and of the form OWNER/MODEL."""
+    """Whether a name that is no address is looked up on the Hub: of the form OWNER/MODEL, and no existing path."""
     path = Path(name).expanduser()
     return not (path.exists() or path.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1)
 
 
 def absolute(name: str | None) -> str | None:
-    """A model's name as it is given to a process with another working directory: the paths in it are absolute."""
+    """A model's name for a process with another working directory: paths in it become absolute."""
     if not name or name == "bundled":
         return name
     if is_address(name):
@@ -34,8 +34,9 @@ def absolute(name: str | None) -> str | None:
 
 
 def find_folder(name: str) -> Path:
-    """The folder called ``name``, or the Hub's files of that name: those in the local store if ``HF_HUB_OFFLINE`` is
-    set, else fetched. Raises `ModelNotUsable` where the Hub does not give them; a path is not looked at.
+    """The folder called ``name``, or a folder with the Hub's files of that name: from the local store if
+    ``HF_HUB_OFFLINE`` is set, else downloaded. Raises `ModelNotUsable` if the Hub does not have them; paths are not
+    checked.
     """
     if not is_hub_name(name):
         return Path(name).expanduser()
@@ -44,6 +45,6 @@ def find_folder(name: str) -> Path:
     offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
     try:
         return Path(snapshot_download(name, allow_patterns=list(_FILES), local_files_only=offline))
-    except Exception as error:  # whatever the network can do wrong
+    except Exception as error:  # of any kind: network, HTTP, disk
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelNotUsable(f"{name}: no such folder, and the Hugging Face Hub does not give it: {reason}") from error

@@ -1,8 +1,7 @@
 """Weights in four bits: a matrix as integers from -8 to 7 with one scale for 64 neighbouring numbers of a row.
 
-These numbers are what a model in int4 *is*: the compiled decoder and the one in torch compute with them, and tests hold
-both to transformers on `GroupedMatrix.dequantized`. Scales are bfloat16 from the outset, so that no decoder rounds them
-again: 4.25 bits a number.
+All decoders compute with these numbers, and tests compare them with transformers on `GroupedMatrix.dequantized`. Scales
+are bfloat16 from the start, so that no decoder rounds them again: 4.25 bits a number.
 
 The scale of a group is the one of `_LARGEST` that leaves the least squared error. What that gains over the plain rule
 (the largest number becomes 7) and over groups of 32: docs/decisions/2026-11-28-int4.md.

@@ -1,8 +1,8 @@
-"""What mostly follows two or three tokens in code: a table beside a model's weights, for draft tokens.
+"""A table of the tokens that mostly follow two or three tokens in code, for draft tokens.
 
-A file `DRAFTS` in the model's folder has three arrays, an entry for each context that is followed by the same
-token often enough: ``contexts`` (uint32, ascending) its hash, ``tokens`` (uint16 or uint32) what follows, ``percent``
-(uint8) how often. A hash that two contexts share makes a wrong guess, which costs a row and nothing else.
+The file `DRAFTS` in a model's folder has three arrays, with an entry for each context that is followed by the same
+token often enough: ``contexts`` (uint32, ascending) its hash, ``tokens`` (uint16 or uint32) the token that follows,
+``percent`` (uint8) how often. If two contexts have the same hash, a guess is wrong, which costs a row.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class NgramTable:
     percent: array[int]
 
     def after(self, tokens: Sequence[int]) -> tuple[int, float] | None:
-        """What follows the last of ``tokens`` by the longest context that is known, and how often it does."""
+        """The token that follows the last of ``tokens`` by the longest known context, and how often it does."""
         for order in ORDERS:
             if len(tokens) >= order:
                 context = hashed(tokens[-order:])
@@ -72,7 +72,7 @@ def all_hashed(tokens: npt.NDArray[Bits], order: int) -> npt.NDArray[Bits]:
 
 
 def save_table(table: NgramTable, file: Path) -> None:
-    """Write ``table`` as ``file``, aside first: what is there by that name is whole."""
+    """Write ``table`` as ``file``: under another name first, so that the file is always whole."""
     tokens = np.array(table.tokens, np.uint32)
     short = np.uint16 if not len(tokens) or tokens.max() < 1 << 16 else np.uint32
     aside = file.with_name(file.name + ".partial")
@@ -90,7 +90,7 @@ def save_table(table: NgramTable, file: Path) -> None:
 
 
 def load_table(file: Path, vocabulary: int) -> NgramTable | None:
-    """The table in ``file``; None if it is not there. Raises `ModelNotUsable` if it is none, or one for more tokens
+    """The table in ``file``; None if there is no file. Raises `ModelNotUsable` if it is not a table, or has more tokens
     than ``vocabulary``."""
     if not file.exists():
         return None

@@ -2,7 +2,7 @@
 
 A file of this kind holds, for each matrix ``NAME`` of shape (rows, columns), the int8 tensor ``NAME`` and the float32
 tensor ``NAME.scale`` of shape (rows,); the matrix is their product, row by row. Vectors (the gains of the norms) are
-float32. Names are those of transformers' Llama; tied output weights are not repeated. The metadata says
+float32. Names are those of transformers' Llama; tied output weights are not repeated. The metadata has
 ``format: tabspec-int8``.
 
 Rounding to the nearest of 255 levels per row costs the bundled model next to nothing (its model card has the

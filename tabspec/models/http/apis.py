@@ -8,23 +8,21 @@ from typing import Any
 
 from tabspec.errors import ModelError
 from tabspec.models.address import Address
-from tabspec.models.http.connection.wire import FIRST_EVENT_S
+from tabspec.models.http.connection.body import FIRST_EVENT_S
 from tabspec.models.http.detect import ServerInfo, ServerKind
 from tabspec.models.protocol import GenerationRequest, RelatedText
-from tabspec.models.tokens.writing import writable
 from tabspec.suggestion import Finish
 
 Json = dict[str, Any]
 
 UNKNOWN_TOKEN = -1
-"""Stands for a token whose id the server does not tell, where it tells its probability."""
+"""The id of a token for which a server reports a probability and no id."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamEvent:
-    """What an event says. ``prompt`` (tokens computed), ``reused`` (found in the KV cache) and ``decoded`` are totals
-    of the whole answer so far, None where the event does not tell. ``server_ms``: what the server
-    says it has computed so far."""
+    """The content of an event. ``prompt`` (tokens computed), ``reused`` (found in the KV cache) and ``decoded`` are
+    totals of the whole answer so far, None if the event has none."""
 
     text: str = ""
     tokens: tuple[int, ...] = ()
@@ -33,12 +31,11 @@ class StreamEvent:
     reused: int | None = None
     decoded: int | None = None
     finish: Finish | None = None
-    server_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One HTTP request: where to, and with what."""
+    """One HTTP request: path and JSON body."""
 
     path: str
     body: Json
@@ -74,7 +71,7 @@ def completions(
         if grammar:
             body["grammar"] = grammar
     elif server.kind is ServerKind.VLLM:
-        # of the tokens' texts and their ids only one comes, and ids are what keeps tokens apart
+        # a token is reported by its text or by its id, and two tokens may have the same text
         body |= {"logprobs": 1, "return_tokens_as_token_ids": True}
         body["stream_options"]["continuous_usage_stats"] = True
         if not foreground and address.priority != "off":
@@ -85,12 +82,12 @@ def completions(
 
 
 def infill(address: Address, request: GenerationRequest, *, max_tokens: int, stop: Sequence[str] = ()) -> Ask:
-    """For llama.cpp's /infill, which knows its model's format. What stands behind the head is its ``prompt``."""
+    """For llama.cpp's /infill, which applies its model's format. Its ``prompt`` is the text after the head."""
     body = _llama_cpp(address) | {
-        "input_prefix": writable(request.head),
-        "input_suffix": writable(request.suffix),
+        "input_prefix": request.head,
+        "input_suffix": request.suffix,
         "input_extra": [_extra(text) for text in request.related],
-        "prompt": writable(request.forced + request.resume),
+        "prompt": request.forced + request.resume,
         "n_predict": max_tokens,
         "n_probs": 1,
         "temperature": 0,
@@ -102,14 +99,14 @@ def infill(address: Address, request: GenerationRequest, *, max_tokens: int, sto
 
 
 def _extra(text: RelatedText) -> Json:
-    return {"filename": writable(text.path), "text": writable(text.text)}
+    return {"filename": text.path, "text": text.text}
 
 
 def _llama_cpp(address: Address) -> Json:
     body: Json = {
         "cache_prompt": True,
         "timings_per_token": True,
-        # behind a line end it stops when this is over: for a client that has gone without a word
+        # it stops at the first line end after this time: for clients that vanished without closing the connection
         "t_max_predict_ms": int(FIRST_EVENT_S * 1000),
     }
     if address.slot >= 0:
@@ -118,7 +115,7 @@ def _llama_cpp(address: Address) -> Json:
 
 
 def read(event: Json) -> StreamEvent:
-    """Read an event of either API. What is missing or of another type counts as not told."""
+    """Read an event of either API. A field of another type counts as missing."""
     choices = event.get("choices")
     if isinstance(choices, list):
         choice = choices[0] if choices and isinstance(choices[0], dict) else {}
@@ -129,13 +126,11 @@ def read(event: Json) -> StreamEvent:
         finish = _finish(event.get("stop_type") or "stop") if event.get("stop") is True else None
     tokens, logprobs = _logprobs(probabilities)
     prompt, reused, decoded = _counts(event)
-    return StreamEvent(
-        text if isinstance(text, str) else "", tokens, logprobs, prompt, reused, decoded, finish, _server_ms(event)
-    )
+    return StreamEvent(text if isinstance(text, str) else "", tokens, logprobs, prompt, reused, decoded, finish)
 
 
 def speaks(event: Json, base: str) -> bool:
-    """Whether an event is of an answer in either API. Raises `ModelError` for a chat's."""
+    """Whether an event belongs to an answer in either API. Raises `ModelError` for one of a chat."""
     choices = event.get("choices")
     if not isinstance(choices, list):
         return "content" in event
@@ -146,39 +141,31 @@ def speaks(event: Json, base: str) -> bool:
 
 
 def _finish(reason: Any) -> Finish | None:
-    """OpenAI's and llama.cpp's words."""
+    """Of OpenAI's finish_reason or llama.cpp's stop_type."""
     if not reason:
         return None
     return Finish.LENGTH if reason in ("length", "limit") else Finish.END
 
 
-def _logprobs(told: Any) -> tuple[tuple[int, ...], tuple[float, ...]]:
+def _logprobs(given: Any) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """OpenAI's completion object (parallel lists), or llama.cpp's list of objects."""
-    if isinstance(told, dict) and isinstance(told.get("content"), list):
-        told = told["content"]
-    if isinstance(told, list):
-        pairs = [(item.get("id"), item.get("logprob")) for item in told if isinstance(item, dict)]
-    elif isinstance(told, dict):
-        pairs = list(zip(told.get("tokens") or (), told.get("token_logprobs") or (), strict=False))
+    if isinstance(given, dict) and isinstance(given.get("content"), list):
+        given = given["content"]
+    if isinstance(given, list):
+        pairs = [(item.get("id"), item.get("logprob")) for item in given if isinstance(item, dict)]
+    elif isinstance(given, dict):
+        pairs = list(zip(given.get("tokens") or (), given.get("token_logprobs") or (), strict=False))
     else:
         return (), ()
     good = [(_token(token), float(logprob)) for token, logprob in pairs if isinstance(logprob, int | float)]
     return tuple(token for token, _ in good), tuple(logprob for _, logprob in good)
 
 
-def _token(told: Any) -> int:
-    if isinstance(told, int):
-        return told
-    number = told.removeprefix("token_id:") if isinstance(told, str) else ""
-    return int(number) if number.isdecimal() and number != told else UNKNOWN_TOKEN
-
-
-def _server_ms(event: Json) -> float | None:
-    """Prefill and decoding so far, of llama.cpp's timings."""
-    timings = event.get("timings")
-    parts = [timings.get("prompt_ms"), timings.get("predicted_ms")] if isinstance(timings, dict) else [None]
-    numbers = [float(part) for part in parts if isinstance(part, int | float)]
-    return sum(numbers) if len(numbers) == len(parts) else None
+def _token(given: Any) -> int:
+    if isinstance(given, int):
+        return given
+    number = given.removeprefix("token_id:") if isinstance(given, str) else ""
+    return int(number) if number.isdecimal() and number != given else UNKNOWN_TOKEN
 
 
 def _counts(event: Json) -> tuple[int | None, int | None, int | None]:

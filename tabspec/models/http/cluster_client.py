@@ -1,7 +1,6 @@
-"""Our own server (`tabspec.cluster`): the question goes over as it is, and the model's chunks come back.
+"""The client of our own server (`tabspec.cluster`): sends a `GenerationRequest`, and receives chunks.
 
-So its answers are those of the same model in this process, constraint and all, and neither the FIM format nor the
-tokenizer has to be known here.
+So the answers equal those of the same model in this process, and neither the FIM format nor the tokenizer is needed.
 """
 
 from __future__ import annotations
@@ -12,24 +11,24 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from tabspec.errors import ModelError, ModelUnavailable
+from tabspec.models.http.answers.reading import Events
 from tabspec.models.http.apis import Ask
-from tabspec.models.http.connection.wire import DONE, Busy, Refused, TooLong
+from tabspec.models.http.connection.body import DONE
+from tabspec.models.http.connection.failures import Busy, Refused, TooLong
 from tabspec.models.http.detect import ServerInfo
 from tabspec.models.http.leaving import SecretFound
-from tabspec.models.http.reading import Events
 from tabspec.models.messages import read_chunk
 from tabspec.models.protocol import Chunk, GenerationRequest
-from tabspec.models.tokens.writing import writable
 from tabspec.suggestion import Finish
 
-# An answer that broke off is taken up once more: behind the address are many machines, and one of them may have gone.
+# An answer that broke off is continued once: the address stands for many machines, and one of them may have stopped.
 TRIES = 2
 
 
 async def answer(
     events_of: Events, server: ServerInfo, name: str, request: GenerationRequest, around: bool
 ) -> AsyncGenerator[Chunk, None]:
-    """The model's chunks. Where the answer breaks off, it is taken up there. Raises `ModelError`."""
+    """The model's chunks. An answer that breaks off is continued there. Raises `ModelError`."""
     said, tokens = "", 0
     for last in (*[False] * (TRIES - 1), True):
         ask = ask_cluster(server, name, replace(request, resume=request.resume + said), around)
@@ -57,9 +56,9 @@ async def answer(
 
 
 def ask_cluster(server: ServerInfo, name: str, request: GenerationRequest, around: bool) -> Ask:
-    """The HTTP request. ``name`` is the editor's: one that asks again goes to the replica with its KV. ``around``:
-    with what the document has around the window, up to some 70 KB, from which the model can recall."""
-    question = _writable(asdict(request))
+    """The HTTP request. ``name`` identifies the editor, whose requests go to the replica that has its KV cache.
+    ``around``: with the document's text around the window, up to some 70 KB, for the n-gram cache."""
+    question = asdict(request)
     del question["foreground"]
     if not around:
         del question["before"], question["after"]
@@ -69,18 +68,8 @@ def ask_cluster(server: ServerInfo, name: str, request: GenerationRequest, aroun
     return Ask("/v1/completions", body | {"tabspec": question})
 
 
-def _writable(value: Any) -> Any:
-    """``value`` with texts as a model reads them (`tabspec.models.tokens.writing.writable`): the rest of them JSON has
-    not."""
-    if isinstance(value, str):
-        return writable(value)
-    if isinstance(value, dict):
-        return {name: _writable(item) for name, item in value.items()}
-    return [_writable(item) for item in value] if isinstance(value, list | tuple) else value
-
-
 def _chunk(event: dict[str, Any]) -> Chunk:
     try:
         return read_chunk(event["tabspec"])
     except (KeyError, TypeError, ValueError):
-        raise ModelError("the server says that it is tabspec, but its events are others: is it a newer one?") from None
+        raise ModelError("the server reports to be tabspec, but its events differ: is it a newer version?") from None

@@ -1,4 +1,4 @@
-"""Which server answers at an address, and what it says of itself and its model."""
+"""Detects which server answers at an address, and its model's properties."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from tabspec.errors import ModelError, ModelNotUsable, ModelUnavailable
 from tabspec.models.address import Address
+from tabspec.models.http.connection.failures import NoApi, key_refused
 from tabspec.models.http.connection.wire import Wire
 from tabspec.models.http.forms import format_of
 from tabspec.models.messages import read_info
@@ -17,18 +18,18 @@ from tabspec.models.protocol import ModelInfo
 from tabspec.prompt.fim import FORMATS, FimFormat
 from tabspec.prompt.fim import detect as detect_format
 
-# Where a server does not tell how many requests it runs at a time: one that an editor waits for, and one ahead.
+# If a server does not report how many requests it runs at a time: one in the foreground, and one speculation.
 USUAL_SLOTS = 2
-# Where a server does not tell its model's context. Ollama's default (OLLAMA_CONTEXT_LENGTH), the shortest around.
+# If a server does not report its model's context. Ollama's default (OLLAMA_CONTEXT_LENGTH), the shortest in use.
 USUAL_CONTEXT = 4096
-# As an address may ask for: what a server names beyond that is a mistake.
+# The most that an address may set. If a server reports more, that is a mistake.
 MOST_SLOTS = 1024
-# Characters: a path to a file is the longest that servers name a model by, and 255 the longest name of a file.
+# Characters. The longest names of models are paths of files, and a file's name has at most 255.
 LONGEST_NAME = 512
 
 
 class ServerKind(StrEnum):
-    """What answers."""
+    """The programs that are recognized."""
 
     LLAMA_CPP = "llama.cpp"
     VLLM = "vLLM"
@@ -39,12 +40,11 @@ class ServerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
-    """What is known of a server.
+    """Properties of a server and its model.
 
     ``context`` in tokens, ``slots`` requests at a time, ``vocabulary`` tokens (0: unknown), ``build`` its version,
-    ``format`` the name of its model's FIM format ("": not known), ``marks`` the ids of FIM marks where the server tells
-    them: such a token ends an answer. ``info`` is what tabspec's own server tells of its model: all that is known of
-    it there.
+    ``format`` the name of its model's FIM format ("": not known), ``marks`` the ids of FIM marks (empty: not known),
+    which end an answer. ``info`` is the whole `ModelInfo`, from `tabspec cluster` only.
     """
 
     kind: ServerKind
@@ -59,32 +59,37 @@ class ServerInfo:
 
 
 async def detect(wire: Wire, address: Address) -> ServerInfo:
-    """Ask the server what it is. Raises `ModelUnavailable` while it cannot say, `ModelError` if it refuses the key."""
-    server = await _llama_cpp(wire) or await _by_models(wire, address)
+    """Ask the server what it is. Raises `ModelUnavailable` while it is starting, `NoApi` if there is no API at the
+    address, `ModelError` if it refuses the key."""
+    props = await _asked(wire, "/props")
+    listed = await _asked(wire, "/v1/models")
+    server = _llama_cpp(props or {}, listed or {}) or await _by_models(wire, listed or {}, address)
     if server is None:
+        if not address.model and listed is None:
+            raise NoApi(f"{wire.base} does not name its model at /v1/models", 404, "")
         if not address.model:
             raise ModelError(f"{wire.base} does not name its model; name it: {wire.base}#MODEL")
         server = ServerInfo(ServerKind.OTHER, address.model)
     server = replace(server, model=address.model or server.model)
-    form = format_of(address.format or server.model)
+    named = address.format or server.model
+    form = format_of(named) or format_of(server.format)
     if server.kind is ServerKind.LLAMA_CPP:
         marks = await _marks(wire)
         by_marks = None if address.format else _by_marks(marks)
         if by_marks and (form is None or not {form.prefix, form.suffix} <= marks.keys()):
-            form = by_marks  # what tokens the model has decides, whatever its name is
+            form = by_marks  # the model's tokens decide, whatever its name is
         server = replace(server, marks=frozenset(marks.values()))
     server = replace(server, format=form.name if form else "")
     return replace(server, slots=address.slots) if address.slots > 0 else server
 
 
-async def _llama_cpp(wire: Wire) -> ServerInfo | None:
-    props = await _asked(wire, "/props")
+def _llama_cpp(props: dict[str, Any], listed: dict[str, Any]) -> ServerInfo | None:
     settings = props.get("default_generation_settings")
     if not isinstance(settings, dict):
         return None
-    # model_alias is recent; the path is told by all
+    # model_alias is recent; all versions have the path
     name = _name(props.get("model_alias")) or _name(PurePosixPath(str(props.get("model_path", ""))).name)
-    meta = _first(await _asked(wire, "/v1/models")).get("meta")
+    meta = _first(listed).get("meta")
     vocabulary = _number(meta.get("n_vocab")) if isinstance(meta, dict) else 0
     return ServerInfo(
         ServerKind.LLAMA_CPP,
@@ -97,7 +102,7 @@ async def _llama_cpp(wire: Wire) -> ServerInfo | None:
 
 
 async def _marks(wire: Wire) -> dict[str, int]:
-    """The FIM marks that are tokens of llama.cpp's model, with their ids: it tells as which tokens it takes a text."""
+    """The FIM marks that are tokens of llama.cpp's model, with their ids: it is asked to tokenize all marks."""
     marks = sorted({mark for form in FORMATS for mark in form.markers})
     asked = {"content": "\n".join(marks), "parse_special": True, "with_pieces": True}
     status, found = await wire.post("/tokenize", asked)
@@ -117,9 +122,8 @@ def _by_marks(marks: Mapping[str, int]) -> FimFormat | None:
         return None
 
 
-async def _by_models(wire: Wire, address: Address) -> ServerInfo | None:
-    """vLLM and Ollama tell themselves by ``owned_by``."""
-    listed = await _asked(wire, "/v1/models")
+async def _by_models(wire: Wire, listed: dict[str, Any], address: Address) -> ServerInfo | None:
+    """vLLM and Ollama are recognized by ``owned_by``."""
     entry = _first(listed, address.model)
     if not entry:
         return None
@@ -127,35 +131,41 @@ async def _by_models(wire: Wire, address: Address) -> ServerInfo | None:
     if owner == "tabspec":
         return _ours(entry, name)
     if owner == "vllm":
-        # It batches as many as fit: what bounds it is what we want to load it with.
-        return ServerInfo(ServerKind.VLLM, name, _number(entry.get("max_model_len")) or USUAL_CONTEXT, slots=4)
-    if owner == "library" or "version" in await _asked(wire, "/api/version"):
+        # It batches as many requests as fit: 4 is the load that one editor may cause.
+        context = _number(entry.get("max_model_len")) or USUAL_CONTEXT
+        # An alias (--served-model-name) has the model itself as its root, a LoRA adapter as its parent.
+        families = (format_of(_name(entry.get(key))) for key in ("root", "parent"))
+        family = next((form.name for form in families if form), "")
+        return ServerInfo(ServerKind.VLLM, name, context, slots=4, format=family)
+    if owner == "library" or "version" in (await _asked(wire, "/api/version") or {}):
         return ServerInfo(ServerKind.OLLAMA, name)
     return ServerInfo(ServerKind.OTHER, name) if name else None
 
 
 def _ours(entry: dict[str, Any], name: str) -> ServerInfo:
-    """Our own server (`tabspec.cluster`): a question goes to it is, and chunks come back."""
-    told = entry.get("tabspec")
+    """Our own server (`tabspec.cluster`), which lists the whole `ModelInfo`."""
+    listed = entry.get("tabspec")
     try:
-        info = read_info(told["info"])  # type: ignore[index]
-        slots = min(int(told["slots"]), MOST_SLOTS)  # type: ignore[index]
+        info = read_info(listed["info"])  # type: ignore[index]
+        slots = min(int(listed["slots"]), MOST_SLOTS)  # type: ignore[index]
         if not (isinstance(info.fingerprint, str) and isinstance(info.context_tokens, int)):
             raise TypeError("fields of another type")
         info = replace(info, name=name, together=int(info.together))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-        raise ModelError("the server says that it is tabspec, but not which model it has: is it a newer one?") from None
+        raise ModelError("the server reports to be tabspec, and lists no model: is it a newer version?") from None
     return ServerInfo(ServerKind.TABSPEC, name, info.context_tokens, max(slots, 1), build=info.fingerprint, info=info)
 
 
-async def _asked(wire: Wire, path: str) -> dict[str, Any]:
-    """The object at ``path``; an empty one where there is none."""
+async def _asked(wire: Wire, path: str) -> dict[str, Any] | None:
+    """The object at ``path``: None if the server has no such path, or a web page there; {} if it fails."""
     status, found = await wire.document(path)
     if status in (401, 403):
-        raise wire.key_refused(status)
+        raise key_refused(wire.base, wire.key, status)
     if status == 503:
         raise ModelUnavailable(f"{wire.base} is starting or busy (status 503)")
-    return found if status == 200 and isinstance(found, dict) else {}
+    if status in (404, 405) or (status == 200 and not isinstance(found, dict)):
+        return None
+    return found if status == 200 else {}
 
 
 def _first(listed: dict[str, Any], wanted: str = "") -> dict[str, Any]:
@@ -167,7 +177,7 @@ def _first(listed: dict[str, Any], wanted: str = "") -> dict[str, Any]:
 
 
 def _name(value: Any) -> str:
-    """A model's name, which is shown in editors and terminals; "" for one that cannot be."""
+    """A model's name; "" for one that cannot be shown in editors and terminals."""
     return value if isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_NAME else ""
 
 

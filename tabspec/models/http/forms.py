@@ -1,9 +1,10 @@
 """The prompt for a server that wants it in the model's own FIM format: as text, or as tokens.
 
-As text the server's tokenizer takes it, and the format's marks are written out; a document that holds a mark would
-change the prompt, so a blank is put into it (`tabspec.models.http.marks`). As tokens nothing can be mistaken, and head
-and line in progress are cut into tokens as they are in a model of this process; that needs the model's
-``tokenizer.json`` here.
+As text: the server's tokenizer splits it, and the format's marks are written out. A mark in the user's text would
+change the prompt, so a blank is put into it (`tabspec.models.http.marks`).
+
+As tokens: nothing can be mistaken, and head and line in progress are split as they are for a model in this process.
+That needs the model's ``tokenizer.json`` on this machine.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tabspec.models.tokens.vocabulary import Vocabulary
 from tabspec.models.tokens.writing import writable
 from tabspec.prompt.fim import FORMATS, FimFormat, FimInput, Special
 
-# By what people call the files and repositories of each family; the first that is found counts.
+# As files and repositories of each family are named; the first match counts.
 _NAMES = (
     (r"tabspec", "tabspec"),
     (r"codeqwen", "fim-tokens"),  # its tokenizer has StarCoder's marks
@@ -75,6 +76,6 @@ class TokenPrompts:
         vocabulary, form = load_tokenizer(found.tokenizer_json(), found.model_type, str(folder), format_name)
         return cls(vocabulary, Prompter(vocabulary, form, context))
 
-    def tokens(self, request: GenerationRequest, head: str, behind: str) -> list[int]:
-        """The prompt up to the end of ``head``, and the tokenizer's own tokens for what stands ``behind`` it."""
-        return [*self.prompter.prompt(writable(head), request), *self.vocabulary.encode(writable(behind))]
+    def tokens(self, request: GenerationRequest, head: str, begun: str) -> list[int]:
+        """The prompt up to the end of ``head``, and the tokenizer's own tokens for the text ``begun`` after it."""
+        return [*self.prompter.prompt(writable(head), request), *self.vocabulary.encode(writable(begun))]

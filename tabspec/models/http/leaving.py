@@ -1,4 +1,4 @@
-"""What of the user's text is in a request, and whether it may leave this machine."""
+"""Which of the user's text is in a request, and whether it may leave this machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tabspec.models.http.secrets import secret_in
 
 
 class SecretFound(ModelError):
-    """A request holds what looks like a secret, and is not sent. Other requests may be."""
+    """A request holds text that looks like a secret, and is not sent. Other requests may be sent."""
 
 
 Decode = Callable[[Sequence[int]], str]

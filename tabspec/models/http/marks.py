@@ -1,19 +1,18 @@
-"""Special tokens as text: what a server writes out that is no code, and what a user's file has that is no token.
+"""Special tokens as text: those that a server writes out are no code, those in a user's file are text.
 
-A server that does not know its model's end writes the special token as text. Such a mark ends the suggestion, unless
-the user's own text has it: then it is text. On the way out, a mark in the user's text gets a blank after its first
-character, so that the server's tokenizer takes it as text; on the way back the blank is taken out again.
+A server that does not recognize its model's end writes the special token as text. Such a mark ends the suggestion,
+unless the user's own text has it. In a request, a mark in the user's text gets a blank after its first character, so
+that the server's tokenizer takes it as text. In the answer, the blank is removed again.
 """
 
 from __future__ import annotations
 
 import re
 
-from tabspec.models.tokens.writing import writable
 from tabspec.prompt.fim import FORMATS
 
 # Ends and roles of the families that are served as code or chat models, from their tokenizers' configurations: Llama,
-# Mistral, Qwen, DeepSeek, Gemma, GPT, StarCoder, Codestral, Phi, Granite. The formats' own marks come on top.
+# Mistral, Qwen, DeepSeek, Gemma, GPT, StarCoder, Codestral, Phi, Granite. The FIM formats' own marks are added below.
 _FAMILIES = """
 <|endoftext|> <|end_of_text|> <|begin_of_text|> <|eot_id|> <|eom_id|> <|start_header_id|> <|end_header_id|>
 <|im_start|> <|im_end|> <|im_sep|> <|end|> <|user|> <|assistant|> <|system|> <|endofprompt|> <|eos|> <|bos|> <|pad|>
@@ -24,9 +23,9 @@ _FAMILIES = """
 <｜fim▁begin｜> <｜fim▁hole｜> <｜fim▁end｜> <｜begin▁of▁sentence｜> <｜end▁of▁sentence｜> <｜User｜>
 <｜Assistant｜> <｜EOT｜>
 <EOT> <PRE> <SUF> <MID> <END> <eos> <bos> <end_of_turn> <start_of_turn> <s> </s> <unk>
-[INST] [/INST] [PREFIX] [SUFFIX] [MIDDLE] <<SYS>> <</SYS>>
+[INST] [/INST] [PREFIX] [SUFFIX] [MIDDLE] <<SYS>> <</SYS>> <think> </think>
 """
-# What an editor's model marks the cursor with: it stands for nothing.
+# Models of editors write the cursor's place as one of these, which is no text.
 CURSOR = ("<|cursor|>", "<|user_cursor|>", "<|user_cursor_is_here|>")
 
 MARKS = tuple(
@@ -43,7 +42,7 @@ _NEUTRAL = re.compile("|".join(f"{re.escape(mark[0])} {re.escape(mark[1:])}" for
 
 def neutral(text: str) -> str:
     """The user's ``text`` for a server whose tokenizer takes marks in a prompt for what they mean."""
-    return MARK.sub(lambda found: f"{found[0][0]} {found[0][1:]}", writable(text))
+    return MARK.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
 
 
 def restored(text: str) -> str:

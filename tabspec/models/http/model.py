@@ -1,11 +1,11 @@
-"""`HttpModel`: a model behind a server, as the engine wants it."""
+"""`HttpModel`: a model behind a server, with the engine's interface for models."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,25 +17,27 @@ import httpx
 
 from tabspec.calibration import Calibration
 from tabspec.errors import InputError, ModelError, ModelNotUsable, ModelUnavailable
-from tabspec.models.address import Address, Api, Switch, parse_address
+from tabspec.models.address import Address, parse_address
 from tabspec.models.files.folder import ModelFolder
-from tabspec.models.http.apis import Ask, StreamEvent, completions, infill, read, speaks
-from tabspec.models.http.begin import first_tokens, ranked, read_beginnings
-from tabspec.models.http.cluster_client import answer, ask_cluster
-from tabspec.models.http.connection.key import Key, key_for
+from tabspec.models.http.answers.begin import ranked, read_beginnings
+from tabspec.models.http.answers.exact import exact
+from tabspec.models.http.answers.plain import without_marks
+from tabspec.models.http.answers.reading import read_on
+from tabspec.models.http.apis import Ask, StreamEvent, read, speaks
+from tabspec.models.http.cluster_client import answer
+from tabspec.models.http.connection.body import DONE
+from tabspec.models.http.connection.failures import Busy, NoApi, Refused, TooLong
+from tabspec.models.http.connection.key import ApiKey, key_for
 from tabspec.models.http.connection.pace import Backoff
-from tabspec.models.http.connection.wire import DONE, Busy, Refused, TooLong, Wire, as_bytes
+from tabspec.models.http.connection.route import Route, route_to
+from tabspec.models.http.connection.wire import Wire, as_bytes
 from tabspec.models.http.detect import USUAL_CONTEXT, USUAL_SLOTS, ServerInfo, ServerKind, detect
-from tabspec.models.http.exact import exact, first_ask
-from tabspec.models.http.forms import TokenPrompts, format_of, text_prompt
+from tabspec.models.http.dialect import Dialect
+from tabspec.models.http.forms import format_of
+from tabspec.models.http.hints import hint, wrong_base
 from tabspec.models.http.leaving import SecretFound, secret_in_body
-from tabspec.models.http.marks import neutral
-from tabspec.models.http.plain import without_marks
-from tabspec.models.http.reading import budget, read_on
-from tabspec.models.http.route import Route, route_to
 from tabspec.models.http.secrets import secret_in_request
 from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, ModelInfo
-from tabspec.prompt.fim import FimFormat
 from tabspec.suggestion import Finish
 from tabspec.syntax.languages import grammar_of
 from tabspec.text import Document
@@ -51,7 +53,7 @@ class Preview:
     url: str
     data: bytes
     route: Route
-    key: Key
+    key: ApiKey
     secret: str
 
     @property
@@ -63,8 +65,8 @@ class Preview:
 class HttpModel:
     """A `Model` behind the server at ``address`` (a URL or an `Address`).
 
-    The server is asked what it is before the first request, and again once it was gone: what it says then may be
-    another model. ``key`` overrules environment and keyring; ``transport`` is for tests.
+    The server is asked what it is before the first request, and again after it could not be reached: it may have come
+    back with another model. ``key`` overrules environment and keyring; ``transport`` is for tests.
     """
 
     def __init__(
@@ -74,59 +76,61 @@ class HttpModel:
         base = self.address.base
         route = route_to(base)
         self.wire = Wire(base, key_for(base, route, key), route, transport)
-        self._server: ServerInfo | None = None
-        self._told: ServerInfo | None = None  # what it said when it was last there
-        self._tokens: TokenPrompts | None = None
+        self._dialect: Dialect | None = None  # for the server as it was last seen
+        self._detected = False  # whether it still is what it was
         self._calibration: Calibration | None = None
         self._detecting = asyncio.Lock()
         self._room = asyncio.Semaphore(self.address.slots or USUAL_SLOTS)
         self._pace = Backoff()
-        self._priority = self.address.priority
-        self._name = uuid4().hex  # by which a cluster keeps us where our KV is; it says nothing of the user
-        self.server_ms: float | None = None
-        """Milliseconds that the server says it computed for what it answered last; None where it does not say."""
+        self._client = uuid4().hex
 
     @property
     def info(self) -> ModelInfo:
-        """Before the server was seen: what the address says."""
-        server = self._told
-        told = repr(
+        """What the server reports about its model; what the address holds, until the server was seen."""
+        dialect = self._dialect
+        server = dialect.server if dialect else None
+        seen = repr(
             (server and (server.kind, server.model, server.build, server.vocabulary, server.format), self.address)
         )
-        fingerprint = hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
-        if server is None:
+        fingerprint = hashlib.blake2b(seen.encode(), digest_size=16).hexdigest()
+        if dialect is None or server is None:
             return ModelInfo(self.address.model or self.address.base, fingerprint, USUAL_CONTEXT, self.address.base)
         if server.info is not None:  # the very model that it would be in this process
             return replace(server.info, detail=f"{server.kind} at {self.address.base}")
-        detail = f"{server.kind} at {self.address.base}, asked by {self._api(server)}"
+        detail = f"{server.kind} at {self.address.base}, asked by {dialect.api}"
         return ModelInfo(server.model, fingerprint, server.context, detail, self._calibration)
 
     @property
     def slots(self) -> int:
-        """How many requests the server is to run at a time."""
-        return self._told.slots if self._told else self.address.slots or USUAL_SLOTS
+        """How many requests may be in flight at the server."""
+        return self._dialect.server.slots if self._dialect else self.address.slots or USUAL_SLOTS
 
     @property
     def schedules(self) -> bool:
-        """Our own server lets speculations stand behind everybody's foreground, between any two tokens."""
-        return self._told is not None and self._told.kind is ServerKind.TABSPEC
+        """Whether the server itself puts foreground requests before speculation: `tabspec cluster` does."""
+        return self._dialect is not None and self._dialect.server.kind is ServerKind.TABSPEC
 
     async def connect(self) -> ServerInfo:
         """Find out what the server is, if that is not known. Raises `ModelError`."""
+        return (await self._connected()).server
+
+    async def _connected(self) -> Dialect:
         async with self._detecting:
-            if self._server is None:
-                server = await detect(self.wire, self.address)
-                if server != self._told:
-                    self._room = asyncio.Semaphore(server.slots)
-                    self._tokens = self._read_tokenizer(server)
+            if self._dialect is None or not self._detected:
+                try:
+                    server = await detect(self.wire, self.address)
+                except NoApi as error:
+                    trouble = str(error).removeprefix(self.address.base).strip()
+                    raise ModelError(await wrong_base(self.wire, trouble, self.address.model)) from None
+                if self._dialect is None or server != self._dialect.server:
+                    dialect = Dialect.of(server, self.address, self.wire.route.here, self._client)
                     self._calibration = self._read_calibration()
-                self._server = self._told = server
-                self.wire.loads = server.kind in (
-                    ServerKind.OLLAMA,
-                    ServerKind.OTHER,
-                )  # the others answer once theirs is loaded
-                log.info("the server is %s, asked by %s", server.kind, self._api(server))
-            return self._server
+                    self._room, self._dialect = asyncio.Semaphore(server.slots), dialect
+                self._detected = True
+                # llama.cpp, vLLM and our own server answer only after their model is loaded.
+                self.wire.loads = server.kind in (ServerKind.OLLAMA, ServerKind.OTHER)
+                log.info("the server is %s, asked by %s", server.kind, self._dialect.api)
+            return self._dialect
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         if not self.wire.route.here:
@@ -134,69 +138,39 @@ class HttpModel:
         if self._pace.left():
             raise ModelUnavailable(self._pace.why)
         try:
-            server = await self.connect()
-            async with self._room, aclosing(self._answer(server, request)) as chunks:
+            await self._connected()
+            async with self._room, aclosing(self._answer(request)) as chunks:
                 async for chunk in chunks:
                     self._pace.succeeded()
                     yield chunk
         except (Refused, TooLong, SecretFound):
-            raise  # the question was at fault
-        except ModelNotUsable as error:  # the server is there, and another one than the address means
+            raise  # for this request alone: the server is well
+        except ModelNotUsable as error:  # the server has another model than the address names
             raise ModelError(str(error)) from None
         except ModelError as error:
             self._pace.failed(str(error), error.after if isinstance(error, Busy) else None)
             if isinstance(error, ModelUnavailable) and not isinstance(error, Busy):
-                self._server = None
+                self._detected = False
             raise
 
     def preview(self, request: GenerationRequest) -> Preview:
         """What `stream` would send first for this request, and whether it would. Nothing is sent.
 
-        Of a server that was not seen yet, what the address says is taken for true.
+        Before the server was seen, the address is taken as true.
         """
-        server = self._told or ServerInfo(ServerKind.OTHER, self.address.model, format=_format_name(self.address))
-        ask = self._first_ask(server, request)
+        form = format_of(self.address.format or self.address.model)
+        unseen = ServerInfo(ServerKind.OTHER, self.address.model, format=form.name if form else "")
+        dialect = self._dialect or Dialect(unseen, self.address, self.wire.route.here, self._client)
+        ask = dialect.first(request)
         data = as_bytes(ask.body)
-        secret = secret_in_request(request) or secret_in_body(data, self._decode)
+        secret = secret_in_request(request) or secret_in_body(data, dialect.text_of)
         return Preview(self.address.base + ask.path, data, self.wire.route, self.wire.key, secret)
 
     async def close(self) -> None:
         await self.wire.close()
 
-    # --- how it is asked --------------------------------------------------------------------------------------------
-
-    def _api(self, server: ServerInfo) -> Api:
-        """llama.cpp's /infill puts the line in progress before the suffix, where each key would undo the KV behind it:
-        so it is for models whose format is not known here. Ollama's templates know the suffix, and get in the way
-        of a rendered prompt."""
-        if self.address.api is not Api.AUTO:
-            return self.address.api
-        if self._tokens or (server.format and (server.kind is not ServerKind.OLLAMA or self.address.format)):
-            return Api.COMPLETIONS
-        return Api.INFILL if server.kind is ServerKind.LLAMA_CPP else Api.SUFFIX
-
-    def _format(self, server: ServerInfo) -> FimFormat | None:
-        return format_of(server.format) if server.format else None
-
-    def _exact(self, server: ServerInfo) -> bool:
-        able = server.kind is ServerKind.LLAMA_CPP and self._api(server) is Api.COMPLETIONS
-        if self.address.exact is Switch.ON and not able:
-            raise ModelNotUsable(f"{self.address.base}: exact=on needs llama.cpp, and a format that is known here")
-        return able and self.address.exact is not Switch.OFF
-
-    def _read_tokenizer(self, server: ServerInfo) -> TokenPrompts | None:
-        if not self.address.tokenizer:
-            return None
-        tokens = TokenPrompts.read(Path(self.address.tokenizer), server.context, self.address.format)
-        if server.vocabulary and server.vocabulary != tokens.vocabulary.size:
-            raise ModelNotUsable(
-                f"{self.address.tokenizer} has {tokens.vocabulary.size} tokens, and the server's model "
-                f"{server.vocabulary}: it is the tokenizer of another model"
-            )
-        return tokens
-
     def _read_calibration(self) -> Calibration | None:
-        """How likely the model's suggestions are right, where the folder of its tokenizer has that, too."""
+        """How likely the model's suggestions are right, if the folder of its tokenizer has that."""
         if not self.address.tokenizer:
             return None
         try:
@@ -204,104 +178,54 @@ class HttpModel:
         except InputError as error:
             raise ModelNotUsable(str(error)) from None
 
-    async def _answer(self, server: ServerInfo, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-        """Answer; once more with what the server can take, if it says that something was too much for it."""
+    async def _answer(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        """The answer. A server that refuses a request as too long, or for its priority, is asked again without."""
         for _ in range(3):
+            dialect = self._known
             try:
-                async with aclosing(self._ask(server, request)) as chunks:
+                async with aclosing(self._ask(dialect, request)) as chunks:
                     async for chunk in chunks:
                         yield chunk
                 return
             except TooLong:
                 if len(request.head) < 64:
                     raise
-                # The nearer half, from a line start on; other files are the first that can be done without.
+                # The nearer half, from a line start on, without other files.
                 half = len(request.head) // 2
                 start = request.head.find("\n", half) + 1 or half
                 request = replace(request, head=request.head[start:], related=())
             except Refused as error:
-                if self._priority == "off" or request.foreground or "priority" not in error.said.lower():
+                if dialect.address.priority == "off" or request.foreground or "priority" not in error.said.lower():
                     raise
-                self._priority = Switch.OFF
+                self._dialect = dialect.without_priority()
         raise ModelError(f"{self.address.base}: the prompt is too long for the model, however short")
 
-    def _first_ask(self, server: ServerInfo, request: GenerationRequest) -> Ask:
-        """The first HTTP request that `_ask` makes."""
-        if server.kind is ServerKind.TABSPEC:
-            return ask_cluster(server, self._name, request, self._around)
-        if request.beginnings:
-            return first_tokens(self._plain(server, request), server, request.beginnings)
-        if self._exact(server):
-            return first_ask(server, self.address, self._prompts(server), request)
-        return self._plain(server, request)
+    @property
+    def _known(self) -> Dialect:
+        assert self._dialect is not None, "connect first"
+        return self._dialect
 
-    async def _ask(self, server: ServerInfo, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-        if server.kind is ServerKind.TABSPEC:
-            chunks = answer(self._events, server, self._name, request, self._around)
+    async def _ask(self, dialect: Dialect, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        pieces = partial(self._pieces, request)
+        if dialect.server.kind is ServerKind.TABSPEC:
+            chunks = answer(self._events, dialect.server, self._client, request, dialect.around)
         elif request.beginnings:
-            chunks = self._begin(self._first_ask(server, request), request.beginnings)
-        elif self._exact(server):
-            chunks = exact(partial(self._pieces, request), server, self.address, self._prompts(server), request)
+            chunks = self._begin(dialect, request)
+        elif dialect.exact:
+            chunks = exact(pieces, dialect.server, dialect.address, dialect.prompts, request)
         else:
-            chunks = read_on(partial(self._pieces, request), lambda: self._plain(server, request), request)
+            chunks = read_on(pieces, partial(dialect.plain, request), request)
         async with aclosing(chunks):
             async for chunk in chunks:
                 yield chunk
 
-    async def _begin(self, ask: Ask, most: int) -> AsyncGenerator[Chunk, None]:
-        """How the answer may begin. The line in progress stands in the prompt: so the first token says something."""
+    async def _begin(self, dialect: Dialect, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        """How the answer may begin. The line in progress is in the prompt, so the first token is the suggestion's."""
         found: list[Beginning] = []
-        async with aclosing(self._events(ask)) as events:
+        async with aclosing(self._events(dialect.first(request))) as events:
             async for event in events:
-                found = found or read_beginnings(event, self._marks)
-        yield Chunk(beginnings=ranked(found, most), finish=Finish.LENGTH)
-
-    def _prompts(self, server: ServerInfo) -> TokenPrompts | FimFormat:
-        """What renders prompts under a grammar."""
-        prompts = self._tokens or self._format(server)
-        assert prompts is not None  # else the API were another one
-        return prompts
-
-    @property
-    def _around(self) -> bool:
-        """Whether our own server gets what is around the window: a server elsewhere only if the address says so, since
-        any server can say that it is ours."""
-        return self.address.recall is Switch.ON or (self.address.recall is Switch.AUTO and self.wire.route.here)
-
-    def _plain(self, server: ServerInfo, request: GenerationRequest) -> Ask:
-        """The whole question in one: the line in progress goes behind the head, or behind the middle marker, so that
-        the prompt of the next request begins as this one's did."""
-        address, api = replace(self.address, priority=self._priority), self._api(server)
-        max_tokens, stop = budget(request)
-        if api is Api.INFILL:
-            return infill(address, request, max_tokens=max_tokens, stop=stop)
-        behind = request.forced + request.resume
-        suffix = None
-        form = self._format(server)
-        prompt: str | list[int]
-        if api is Api.SUFFIX:
-            prompt, suffix = neutral(request.head + behind), neutral(request.suffix)
-        elif self._tokens:
-            prompt = self._tokens.tokens(request, request.head, behind)
-        elif form:
-            prompt = text_prompt(form, request) + neutral(behind)
-        else:
-            raise ModelNotUsable(
-                f"{address.base}: the FIM format of {server.model} is not known; name it: {address.base}?format=NAME"
-            )
-        return completions(
-            server,
-            address,
-            prompt,
-            max_tokens=max_tokens,
-            foreground=request.foreground,
-            suffix=suffix,
-            stop=stop,
-        )
-
-    @property
-    def _marks(self) -> frozenset[int]:
-        return self._tokens.vocabulary.control if self._tokens else self._told.marks if self._told else frozenset()
+                found = found or read_beginnings(event, dialect.marks)
+        yield Chunk(beginnings=ranked(found, request.beginnings), finish=Finish.LENGTH)
 
     def _pieces(self, request: GenerationRequest, ask: Ask) -> AsyncGenerator[StreamEvent, None]:
         """The pieces of an answer to ``request``, without special tokens that are written out as text."""
@@ -310,40 +234,32 @@ class HttpModel:
         return without_marks(self._raw_pieces(ask), grammar, written)
 
     async def _raw_pieces(self, ask: Ask) -> AsyncGenerator[StreamEvent, None]:
-        seen = False  # of an answer in this dialect: without any, the end says nothing
+        answered, marks = False, self._known.marks
         async with aclosing(self._events(ask)) as events:
             async for event in events:
-                if event is DONE and not seen:
-                    return
-                seen = seen or speaks(event, self.address.base)
+                if event is DONE and not answered:
+                    return  # an answer of another kind has ended
+                answered = answered or speaks(event, self.address.base)
                 piece = read(event)
-                self.server_ms = piece.server_ms if piece.server_ms is not None else self.server_ms
-                if not piece.text and not self._marks.isdisjoint(piece.tokens):
+                if not piece.text and not marks.isdisjoint(piece.tokens):
                     piece = replace(piece, finish=Finish.END)  # the model begins another part: the middle is complete
                 yield piece
 
     # --- what leaves this machine -----------------------------------------------------------------------------------
 
-    def _events(self, ask: Ask) -> AsyncGenerator[dict[str, Any], None]:
-        """Make a request. All text of the user's goes out here: the bytes that are checked are those that are sent."""
+    async def _events(self, ask: Ask) -> AsyncGenerator[dict[str, Any], None]:
+        """Make a request. All text of the user's leaves here: the bytes that are checked are those that are sent."""
         data = as_bytes(ask.body)
         if not self.wire.route.here:
-            self._refuse(secret_in_body(data, self._decode))
-        return self.wire.events(ask.path, data)
+            self._refuse(secret_in_body(data, self._known.text_of))
+        try:
+            async with aclosing(self.wire.events(ask.path, data)) as events:
+                async for event in events:
+                    yield event
+        except Refused as error:
+            raise await hint(error, self.wire, self._known.server, ask) from None
 
     def _refuse(self, secret: str) -> None:
         """Raises `SecretFound` if there is a secret."""
         if secret:
             raise SecretFound(f"not sent to {self.address.base}: the text around the cursor holds a secret ({secret})")
-
-    def _decode(self, tokens: Sequence[int]) -> str:
-        """The text of a prompt of tokens."""
-        if self._tokens is None:
-            return ""
-        pieces = self._tokens.vocabulary.bytes_of
-        return b"".join(pieces[token] for token in tokens).decode("utf-8", "replace")
-
-
-def _format_name(address: Address) -> str:
-    form = format_of(address.format or address.model)
-    return form.name if form else ""

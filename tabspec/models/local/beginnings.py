@@ -1,4 +1,4 @@
-"""How an answer may begin: the likeliest first tokens under the same constraint that generations are decoded under."""
+"""How an answer may begin: the likeliest first tokens, under the constraint that generations are decoded under."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from tabspec.models.tokens.vocabulary import Vocabulary
 
 
 def beginnings(vocabulary: Vocabulary, row: Logits, rest: bytes, count: int) -> tuple[Beginning, ...]:
-    """The ``count`` likeliest tokens that agree with ``rest``, the forced text left, and say something beyond it.
+    """The ``count`` likeliest tokens that agree with ``rest``, the forced text left, and have text beyond it.
 
-    A token that ends within a character is no text, and is left out. Log-probabilities are those among the tokens
-    that agree. ``row`` are logits, (vocabulary,).
+    Tokens that end within a character are left out. Log-probabilities are those among the tokens that agree. ``row``:
+    logits, (vocabulary,).
     """
     logits = torch.from_numpy(row)
     allowed = torch.tensor(vocabulary.agreeing(rest)) if rest else torch.arange(len(logits))

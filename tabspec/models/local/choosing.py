@@ -1,4 +1,4 @@
-"""The choice of one token: the likeliest that agrees with the text that is known."""
+"""Chooses one token: the likeliest that agrees with the known text."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ def choose(
 ) -> Choice:
     """The most likely token that agrees with ``rest`` (any token if it is empty); the lowest id among equals.
 
-    Its log-probability is that among the tokens which agree: what was typed is certain, however unlikely it was. More
-    of it typed leaves fewer tokens, so that a token that is likely enough stays so (`StopRule.min_logprob`).
-    ``row`` are the model's logits, (vocabulary,), into which ``ngram_match`` is mixed. Raises `ModelError` if they are
-    not numbers.
+    Its log-probability is the one among the tokens that agree: typed text is certain, however unlikely it was. More
+    typing leaves fewer tokens, so a token that was likely enough stays so (`StopRule.min_logprob`). ``row``: the
+    model's logits, (vocabulary,), into which ``ngram_match`` is mixed. Raises `ModelError` if they are not numbers.
     """
     if rest:
         allowed = vocabulary.agreeing(rest)

@@ -1,21 +1,21 @@
-"""Going on behind a prompt as it stands, for clients of /v1/completions that write their prompts themselves."""
+"""Continues a prompt as it is, for clients of /v1/completions that render their prompts themselves."""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import replace
+from copy import copy
 
 from tabspec.errors import PromptRefused
 from tabspec.models.local.generation import generate
 from tabspec.models.local.model import LocalModel
-from tabspec.models.protocol import Chunk, GenerationRequest, Model, StopRule
+from tabspec.models.protocol import Chunk, GenerationRequest, Model
 from tabspec.models.tokens.prompting import Prompter
 
 
 class _WrittenOut(Prompter):
-    """Knows one prompt. Behind it stands what has been written since, up to the canonical cut."""
+    """Returns one prompt, with what has been written after it up to the canonical cut."""
 
     def __init__(self, prompter: Prompter, prompt: str | Sequence[int]) -> None:
         self.__dict__.update(prompter.__dict__)
@@ -25,23 +25,28 @@ class _WrittenOut(Prompter):
         return self._tokens_before + array("I", self._vocabulary.encode(head))
 
 
-async def go_on(
-    model: Model, prompt: str | Sequence[int], stop: StopRule, resume: str = ""
-) -> AsyncGenerator[Chunk, None]:
-    """What ``model`` writes behind ``prompt``, greedily, until ``stop`` holds or a control token comes. ``resume`` is
-    what it had written already when it was interrupted.
+def continuing(model: Model, prompt: str | Sequence[int]) -> Callable[[GenerationRequest], AsyncGenerator[Chunk, None]]:
+    """A `Model.stream` that continues ``prompt``, greedily, until the request's stop rule holds or a control token
+    comes. Of a request only the stop rule, the priority and ``resume`` count.
 
-    Raises `PromptRefused` for a model that is not in this process, or a prompt that it cannot take.
+    The stream raises `PromptRefused` for a model that is not in this process, or a prompt that it cannot take.
     """
-    if not isinstance(model, LocalModel):
-        raise PromptRefused(f"{model.info.name} only fills in the middle: send a suffix (it may be empty)")
-    local = replace(model.local, prompter=_WrittenOut(model.local.prompter, prompt))
-    async with aclosing(generate(local, GenerationRequest("", "", "", stop=stop, resume=resume))) as chunks:
-        async for chunk in chunks:
-            yield chunk
+
+    async def stream(request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        if not isinstance(model, LocalModel):
+            raise PromptRefused(f"{model.info.name} only fills in the middle: send a suffix (it may be empty)")
+        local = copy(model.local)  # with the same slots and the same batching
+        local.prompter = _WrittenOut(local.prompter, prompt)
+        plain = GenerationRequest("", "", "", stop=request.stop, resume=request.resume, foreground=request.foreground)
+        with local.together.generation(plain.foreground):
+            async with aclosing(generate(local, plain)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+
+    return stream
 
 
 def keep_sequences(model: Model, count: int) -> None:
-    """Let a model of this process keep the keys and values of ``count`` sequences; of others that is no business."""
+    """Keep the keys and values of ``count`` sequences, if the model is in this process."""
     if isinstance(model, LocalModel):
         model.local.slots.keep(count)

@@ -1,10 +1,10 @@
-"""Draft tokens: guesses at what follows, run behind a token in the same pass and kept as far as they are right.
+"""Draft tokens: guesses at what follows a token, run in the same pass, and kept as far as they are right.
 
-Three sources guess: prompt lookup, which is what followed the last few tokens before
-(github.com/apoorvumang/prompt-lookup-decoding); what is recalled from the rest of the file, where that is mixed into
-what the model expects (`tabspec.models.local.ngram_cache`); and a table of what mostly follows in code, where a model's
-folder has one (`tabspec.models.files.ngram_table`). How often each is right is counted as it goes, and a draft is as
-long as pays. Drafts are verified in one pass and change nothing but the time (the verification is that of speculative
+There are three sources. Prompt lookup: what followed the last few tokens in the prompt
+(github.com/apoorvumang/prompt-lookup-decoding). The n-gram cache of the open file, if it is mixed into the model's
+distribution (`tabspec.models.local.ngram_cache`). A table of what mostly follows in code, if a model's folder has one
+(`tabspec.models.files.ngram_table`). Each source's share of right guesses is measured while decoding, and a draft is as
+long as pays. Drafts are verified in one pass and change only the speed (the verification is that of speculative
 sampling, arXiv 2302.01318, for the greedy case).
 """
 
@@ -21,11 +21,11 @@ from tabspec.models.local.ngram_cache import NgramCache
 from tabspec.models.local.slots import RowCost
 
 Source = tuple[str, int] | tuple[str, int, int]
-"""Where a guess comes from, and how sure that source is, in its own measures."""
+"""A guess's source, and how sure that source is, in its own measures."""
 
 
 class Guess(NamedTuple):
-    """A token that may follow. ``prior``: how often such guesses are right, before any was looked at here."""
+    """A token that may follow. ``prior``: how often such guesses are right, before any was verified here."""
 
     token: int
     source: Source
@@ -33,7 +33,7 @@ class Guess(NamedTuple):
 
 
 class Draft(NamedTuple):
-    """Tokens to be run. ``guesses`` has one for each, and maybe one more that was not worth its row."""
+    """Tokens to run. ``guesses`` has one for each, and possibly one more that was not worth its row."""
 
     tokens: tuple[int, ...] = ()
     guesses: tuple[Guess, ...] = ()
@@ -43,12 +43,12 @@ class Drafts(Protocol):
     """Guesses at the tokens that follow."""
 
     def propose(self, tokens: Sequence[int], most: int, ngrams: NgramCache | None = None) -> Draft:
-        """At most ``most`` tokens that may follow ``tokens`` (prompt and what was written so far). ``ngrams``: what is
-        mixed into what the model expects."""
+        """At most ``most`` tokens that may follow ``tokens`` (the prompt and the tokens after it). ``ngrams``: the
+        cache that is mixed into the model's distribution."""
         ...
 
     def verified(self, draft: Draft, chosen: Sequence[int]) -> None:
-        """What does follow begins with ``chosen``."""
+        """Learn from the tokens that were chosen after a draft was run."""
         ...
 
 
@@ -62,9 +62,9 @@ class NoDrafts:
         return None
 
 
-# How often guesses of prompt lookup are right, by the number of tokens that are equal and by what followed elsewhere:
-# counted on recorded sessions (docs/decisions/2026-11-28-drafts.md). One equal token (a bracket, an indentation) says
-# too little.
+# How often guesses of prompt lookup are right, by the number of equal tokens and by how many places agree: counted on
+# recorded sessions (docs/decisions/2026-11-28-drafts.md). One equal token (a bracket, an indentation) predicts too
+# little.
 _ALONE, _AGREED, _SPLIT = 0, 1, 2
 _MOSTLY = 0.7
 _LOOKUP = {
@@ -74,7 +74,7 @@ _LOOKUP = {
     6: (0.9, 0.9, 0.7),
     8: (0.96, 0.99, 0.82),
 }
-# And those of the rest of the file, where they are the likeliest.
+# The same for guesses of the n-gram cache, if they are the likeliest.
 _RECALL = {
     3: (0.53, 0.72, 0.16),
     4: (0.62, 0.7, 0.16),
@@ -82,17 +82,17 @@ _RECALL = {
     8: (0.81, 0.9, 0.4),
     12: (0.98, 0.98, 0.6),
 }
-# Of the table: times the chance that it tells, which is that of texts, where the model says something of its own.
+# The table's chances are those of texts. They are multiplied by this, since a model may write something else.
 _TABLE = 0.85
-# How fast it is learned how often they are right here: some twenty guesses decide.
+# The weight of a new observation: some twenty guesses decide.
 _LEARN = 0.05
 
 
 class NgramDrafts:
-    """Drafts by prompt lookup, by what is recalled and, if there is one, by ``table``, as long as they pay.
+    """Drafts by prompt lookup, by the n-gram cache and, if there is one, by ``table``, as long as they pay.
 
-    A row more costs ``cost.share`` of a pass, and saves one if its token and all before it are right: so a draft ends
-    where the chance of that falls below. Never proposes ``barred`` tokens (control tokens end a draft).
+    A row's marginal cost is ``cost.share`` of a pass, and it saves a pass if its token and all before it are right. So
+    a draft ends where the chance of that falls below the cost. Never proposes ``barred`` tokens (control tokens).
     """
 
     def __init__(
@@ -115,11 +115,11 @@ class NgramDrafts:
         for guess, token in zip(draft.guesses, chosen, strict=False):
             known = self.chance(guess)
             self._right[guess.source] = known + _LEARN * ((guess.token == token) - known)
-            if guess.token != token:  # the next ones were guessed behind something else
+            if guess.token != token:  # the next guesses followed another token
                 return
 
     def chance(self, guess: Guess) -> float:
-        """How often such guesses are right, by all that is known."""
+        """How often such guesses are right, by the observations here and the prior."""
         return self._right.get(guess.source, guess.prior)
 
     def _guess(self, written: array[int], ngrams: NgramCache | None) -> Guess | None:
@@ -137,14 +137,14 @@ class NgramDrafts:
         return Guess(token, ("table", tenths), _TABLE * tenths / 10)
 
 
-# So many of the last tokens are searched for; so many places are looked at, the latest first.
+# How many of the last tokens are searched for, and how many places are compared, the latest first.
 _SEARCHED, _PLACES = 4, 16
-_FEWEST, _TOLD_APART = min(_LOOKUP), max(_LOOKUP)
+_FEWEST, _MOST = min(_LOOKUP), max(_LOOKUP)
 
 
 def looked_up(tokens: array[int]) -> Guess | None:
-    """What followed where the last tokens stood before: the last four, else three, else two. Of those places, it is the
-    one before which most is equal, the latest of equals."""
+    """What followed the last tokens at an earlier place: the last four, else three, else two. Of several places, the
+    one with the most equal tokens before it counts; of equals, the latest."""
     seen, size = tokens.tobytes(), tokens.itemsize
     for count in range(min(_SEARCHED, len(tokens) - 1), _FEWEST - 1, -1):
         if places := list(islice(_places(seen, seen[-count * size :], size), _PLACES)):
@@ -157,7 +157,7 @@ def looked_up(tokens: array[int]) -> Guess | None:
 
 
 def cached_ngram(tokens: array[int], ngrams: NgramCache) -> Guess | None:
-    """What came next most often at the longest matches in the rest of the file, the first of equals."""
+    """The token that followed most often at the longest matches in the n-gram cache, the first of equals."""
     if not (found := ngrams.after(tokens)):
         return None
     token = max(found.counts, key=lambda token: found.counts[token])
@@ -167,7 +167,7 @@ def cached_ngram(tokens: array[int], ngrams: NgramCache) -> Guess | None:
 def _match(
     name: str, right: Mapping[int, tuple[float, float, float]], token: int, equal: int, agree: int, places: int
 ) -> Guess:
-    """A guess behind ``equal`` tokens that stand in so many ``places``, in ``agree`` of which ``token`` follows."""
+    """A guess after ``equal`` tokens that are in so many ``places``, in ``agree`` of which ``token`` follows."""
     agreement = _ALONE if places == 1 else _AGREED if agree > _MOSTLY * places else _SPLIT
     lengths = tuple(right)
     length = lengths[bisect_right(lengths, equal) - 1]
@@ -175,17 +175,17 @@ def _match(
 
 
 def _equal(tokens: array[int], at: int, count: int) -> int:
-    """How many of the last tokens stand before ``at + count``, of which ``count`` are known to; up to `_TOLD_APART`."""
+    """How many of the last tokens are also before ``at + count``, of which ``count`` are known to be; up to `_MOST`."""
     end = at + count
-    while count < min(end, _TOLD_APART) and tokens[end - 1 - count] == tokens[-count - 1]:
+    while count < min(end, _MOST) and tokens[end - 1 - count] == tokens[-count - 1]:
         count += 1
     return count
 
 
 def _places(seen: bytes, wanted: bytes, size: int) -> Iterator[int]:
-    """Where ``wanted`` stands in ``seen`` with a token behind it, the latest first."""
+    """Where ``wanted`` is in ``seen`` with a token after it, the latest place first."""
     end = len(seen) - size
     while (at := seen.rfind(wanted, 0, end)) >= 0:
         if at % size == 0:
             yield at // size
-        end = at + len(wanted) - 1  # one that begins further on was found, or stands across a token's border
+        end = at + len(wanted) - 1  # later places were found, or begin within a token

@@ -9,8 +9,9 @@ from dataclasses import replace
 import torch
 
 from tabspec.models.files.ngram_table import NgramTable
+from tabspec.models.local.batching import CHUNK
 from tabspec.models.local.drafts import Drafts, NgramDrafts
-from tabspec.models.local.generation import CHUNK, LocalDecoding, generate
+from tabspec.models.local.generation import LocalDecoding, generate
 from tabspec.models.local.ngram_cache import NgramCaches
 from tabspec.models.local.slots import Decoder, Slots, row_cost_of, sequences_of
 from tabspec.models.machine.low_priority import LowPriorityThread, can_use_low_priority
@@ -22,14 +23,14 @@ from tabspec.prompt.fim import FimFormat
 
 
 class LocalModel:
-    """A `Model` on a decoder in this process. Forward passes block the event loop for as long as each of them takes.
+    """A `Model` on a decoder in this process. Each forward pass blocks the event loop.
 
     ``slots`` sequences keep their keys and values between requests; prefill runs ``chunk`` tokens at a time. Draft
-    tokens are n-grams of the prompt, of what is recalled and of ``table``, unless there are other ``drafts``. With
-    ``ngram_cache``, what the rest of the file says is mixed in.
+    tokens come from ``drafts``, by default from n-grams of the prompt, of the open file and of ``table``. With
+    ``ngram_cache``, the n-gram cache of the open file is mixed into the model's distribution.
     """
 
-    warm = True  # keys and values of the last prompts stay
+    warm = True  # keys and values of the last prompts are kept
 
     def __init__(
         self,
@@ -61,12 +62,11 @@ class LocalModel:
                     yield chunk
 
     def use_low_priority(self) -> None:
-        """From now on, compute what nobody waits for on a thread of low priority
-        (`tabspec.models.machine.low_priority`). Without effect where the model computes on another device, or the
-        system cannot do it."""
+        """From now on, run speculative passes on a thread of low priority (`tabspec.models.machine.low_priority`).
+        Without effect if the model computes on a GPU, or the system has no priorities for threads."""
         at = getattr(self.local.decoder, "device", torch.device("cpu"))
         if at.type == "cpu" and can_use_low_priority():
-            self.local.together.aside = LowPriorityThread().run
+            self.local.together.run_low_priority = LowPriorityThread().run
 
     async def close(self) -> None:
         self.local.slots.clear()

@@ -1,16 +1,15 @@
-"""Recall: what followed the last few tokens elsewhere in the file, mixed into what the model expects.
+"""The n-gram cache of the open file: what followed the last tokens elsewhere in the file, mixed into the distribution.
 
-A window shows a small model a part of its file; code repeats what the rest of the file says. As in cache models (Kuhn
-and De Mori 1990; Grave et al. 2017, arXiv 1612.04426) and nested n-gram caches (Hellendoorn and Devanbu 2017), the
+The window shows a model only a part of the file, and code repeats what is in the rest. As in cache models (Kuhn and De
+Mori 1990; Grave et al. 2017, arXiv 1612.04426) and nested n-gram caches (Hellendoorn and Devanbu 2017), the
 distribution is
 
     p(token) = (1 - w) * p_model(token) + w * p_model(text) * (how often the token came next, of the longest matches)
 
-for tokens of text; p_model(text) is the probability that the model gives to all of them together. Control tokens keep
-the model's own: whether a middle is complete no file can say, for it has no cursors. The longest matches are the places
-in the file whose last n tokens are those just written, and the weight w grows with n. It is a function of the text
-around the cursor and of the tokens before, never of the text still forced; so an answer stays a function of the
-document (docs/design/decoding.md).
+for tokens of text; p_model(text) is the model's probability of all of them together. Control tokens keep the model's
+probability: a file does not show where a middle ends. The longest matches are the places in the file after the same n
+tokens, and the weight w grows with n. The mixture depends on the text around the cursor and on the tokens before, never
+on the forced text; so an answer stays a function of the document (docs/design/decoding.md).
 """
 
 from __future__ import annotations
@@ -32,26 +31,26 @@ from tabspec.models.tokens.writing import writable
 from tabspec.prompt.window import MEMORY_BLOCK
 
 NGRAM_CACHE = "recall 3"
-"""Part of the fingerprint of models that recall: to be changed with what is done here."""
+"""Part of the fingerprint of models with an n-gram cache: to be changed when the mixture changes."""
 
-# Tokens that have to be equal: shorter matches brought 1 % of the bits that this brings, and no line.
+# Tokens that have to be equal: shorter matches brought 1 % of the bits that these bring, and no exact line.
 LEAST = 3
 # How much the longest match is trusted, by its length: fitted by expectation maximization on 600 held-out Python holes
-# (docs/decisions/2026-11-25-ngram-mixture.md). Longer matches than the last are not told apart.
+# (docs/decisions/2026-11-25-ngram-mixture.md). Longer matches than the last count like it.
 WEIGHTS = ((LEAST, 0.11), (4, 0.2), (8, 0.35), (10, 0.4), (12, 0.5), (16, 0.63), (32, 0.87))
 _LENGTHS = tuple(length for length, _ in WEIGHTS)
 LONGEST = _LENGTHS[-1]
-# Matches that are looked at: the search must not take long where three tokens stand in every line of a table.
+# Matches that are compared: the search must be short even if every line of a table has the same three tokens.
 _MOST = 64
-# Answers that are remembered: what a draft token is guessed by is asked for again where it is verified. A line has not
-# so many tokens.
+# Searches that are remembered: a guess is searched for when it is drafted, and again when it is verified. A line has
+# fewer tokens.
 _REMEMBERED = 256
 
 Ids = npt.NDArray[np.intp]
 
-# A probability that has a logarithm.
+# The lowest probability, so that there is a logarithm.
 _LEAST_CHANCE = 1e-30
-# Stands between texts that do not follow each other; no vocabulary has so many tokens.
+# Separates texts that do not follow each other; no vocabulary has so many tokens.
 _BORDER = (1 << 32) - 1
 
 
@@ -69,8 +68,8 @@ class NgramMatch:
         return WEIGHTS[bisect_right(_LENGTHS, self.length) - 1][1]
 
     def best(self, logits: Logits) -> tuple[int, float]:
-        """The likeliest token of the mixture, the lowest id among equals, and its log-probability. It is `mixed`'s; but
-        most tokens have the order that they had, so that only those are computed that change it."""
+        """The likeliest token of the mixture, the lowest id among equals, and its log-probability. The same as by
+        `mixed`; but only those logits are computed that change the order."""
         top, total = argmax_logsumexp(logits)
         control, counted, total = self._changed(logits, total)
         found = [(float(logits[top]), -top), *((value, -token) for token, value in counted.items())]
@@ -91,7 +90,7 @@ class NgramMatch:
 
     def _changed(self, logits: Logits, total: float) -> tuple[Logits, dict[int, float], float]:
         """Logits of the mixture where they differ from ``logits``: those of control tokens, those of the tokens that
-        came next, and the `logsumexp` of all of them. ``total`` is that of ``logits``.
+        came next, and the `logsumexp` of the mixture. ``total`` is that of ``logits``.
 
         With p = exp(logit - total), the weight w, n(t) the times that token t came next, and N their sum:
 
@@ -117,18 +116,18 @@ class NgramMatch:
 
 
 class NgramCache:
-    """The tokens of a file around a cursor, to be searched. ``key`` tells it from those of other texts; ``control``:
-    ids of control tokens."""
+    """The tokens of a file around a cursor, to be searched. ``key`` identifies the text; ``control``: ids of control
+    tokens."""
 
     def __init__(self, tokens: array[int], key: int, control: Ids) -> None:
         self._tokens, self.key, self._control = tokens, key, control
-        # Two bytes for each place: they are searched in a fifth of the time that the tokens themselves take, and of
-        # 17,000 places, one in four searches meets one that is not meant.
+        # Two bytes for each place: searching them takes a fifth of the time that searching tokens takes. In 17,000
+        # places, one search of four meets a false match.
         self._hashes = all_hashed(np.array(tokens, np.uint32).astype(np.uint16), LEAST)[:-1]
         self._known: dict[bytes, NgramMatch | None] = {}
 
     def after(self, before: array[int]) -> NgramMatch | None:
-        """What came next where the tokens before were those that ``before`` ends with; None if nowhere."""
+        """What came next at the longest matches of the last tokens of ``before``; None if there is no match."""
         last = before[-LONGEST:]
         key = last.tobytes()
         if key not in self._known:
@@ -154,7 +153,7 @@ class NgramCache:
         return NgramMatch(best, counts, self._control) if counts else None
 
     def _matches(self, wanted: array[int]) -> Iterator[int]:
-        """Where the first places end at which ``wanted`` stands with a token of the same text behind it."""
+        """Where the first places end that have ``wanted``, with a token of the same text after it."""
         places = (self._hashes == np.uint16(hashed(wanted) & 0xFFFF)).tobytes()
         at, found = -1, 0
         while found < _MOST and (at := places.find(1, at + 1)) >= 0:
@@ -165,8 +164,8 @@ class NgramCache:
 
 
 class NgramCaches:
-    """Makes a request's `NgramCache`. ``encode`` turns text into tokens; what it gave for the text around the window is
-    remembered, block by block, so that a request of the same file costs little. ``control``: ids of control tokens."""
+    """Makes a request's `NgramCache`. ``encode`` turns text into tokens; the tokens of the text around the window are
+    remembered in blocks, so that another request for the same file costs little. ``control``: ids of control tokens."""
 
     def __init__(self, encode: Callable[[str], array[int]], control: Collection[int] = ()) -> None:
         self._encode = encode
@@ -176,12 +175,12 @@ class NgramCaches:
         self._cache = lru_cache(maxsize=4)(self._made)
 
     def of(self, request: GenerationRequest, head: str) -> NgramCache:
-        """For ``request``, whose text before the line being written is ``head`` by now."""
+        """For ``request``; ``head`` is its text up to the last canonical cut."""
         return self._cache(request.before, head, request.suffix, request.after)
 
     def _made(self, before: str, head: str, suffix: str, after: str) -> NgramCache:
         tokens: array[int] = array("I")
-        # Blocks lie at fixed places of the document: `before` begins at one, `after` ends at one.
+        # Blocks are at fixed places of the document: `before` begins with a whole block, `after` ends with one.
         for start in range(0, len(before), MEMORY_BLOCK):
             tokens += self._block(writable(before[start : start + MEMORY_BLOCK]))
         tokens += self._encode(head)

@@ -1,8 +1,8 @@
 """KV slots: which token prefixes a decoder still holds keys and values for.
 
-A foreground request and the chain of speculations behind it take turns, each with its own prompt; a slot keeps one
-sequence. A new prompt goes to the slot that holds most of what it needs, or to the one unused for longest. Of what
-somebody waited for, speculation takes nothing away: there it only goes on behind the end.
+A slot keeps one sequence. Foreground requests and speculations alternate, each with its own prompt. A new prompt goes
+to the slot that holds most of what it needs, or to the one unused for longest. Speculation never overwrites what a
+foreground request has computed; it only appends to it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Decoder(Protocol):
-    """What canonical generation needs of a causal language model. ``KV`` is the implementation's own."""
+    """The forward passes of a causal language model. KV caches are objects of the implementation."""
 
     @property
     def context(self) -> int:
@@ -32,9 +32,9 @@ class Decoder(Protocol):
         ...
 
     def forward(self, kv: Any, tokens: Sequence[int], want: int) -> Logits:
-        """Run ``tokens`` behind what ``kv`` holds; return the logits behind the last ``want`` of them.
+        """Run ``tokens`` after the positions in ``kv``; return the logits after the last ``want`` of them.
 
-        Shape (want, vocabulary), and the caller's own; entry [i] is for the token that follows
+        Shape (want, vocabulary); the array belongs to the caller. Entry [i] is for the token that follows
         tokens[len(tokens) - want + i].
         """
         ...
@@ -48,36 +48,36 @@ class Decoder(Protocol):
         ...
 
 
-# Sequences that a decoder decodes as one pass. On two cores, four cost 1.7 times one (25M parameters, int8), and a
-# person's futures that are worth asking for are hardly ever more.
+# Sequences that a decoder decodes in one pass. On two cores, four cost 1.7 times one (25M parameters, int8), and one
+# user hardly ever has more futures that are worth asking for.
 SEQUENCES = 4
 
 
 def sequences_of(decoder: Decoder) -> int:
-    """How many sequences ``decoder`` takes into one pass. More than one if it has ``forward_batch(batch, want)``: for
-    pairs of a KV cache and the tokens to run behind it, a list of what `Decoder.forward` would return for each."""
+    """How many sequences ``decoder`` takes into one pass. More than one if it has ``forward_batch(batch, want)``, which
+    takes pairs of a KV cache and tokens, and returns a list of what `Decoder.forward` would return for each."""
     return SEQUENCES if hasattr(decoder, "forward_batch") else 1
 
 
 @dataclass(frozen=True, slots=True)
 class RowCost:
-    """What a row more costs a pass, as a share of a pass of one row; and up to how many rows that holds."""
+    """The marginal cost of a row, as a share of a pass of one row; and up to how many rows that holds."""
 
     share: float = 0.1
     rows: int = 4
 
 
 def row_cost_of(decoder: Decoder) -> RowCost:
-    """What ``decoder`` tells of its rows (``row_cost``), else what our decoder in torch costs with int8 weights: four
-    rows take 1.3 times as long as one (25M parameters, two cores)."""
+    """The decoder's own ``row_cost``, else that of our decoder in torch with int8 weights: four rows take 1.3 times as
+    long as one (25M parameters, two cores)."""
     cost = getattr(decoder, "row_cost", RowCost())
     assert isinstance(cost, RowCost)
     return cost
 
 
 class Choice(NamedTuple):
-    """A token that was chosen: while ``rest`` of the forced text was left (empty: freely), with its log-probability
-    (natural logarithm) among the tokens that agree. ``ngrams`` is the key of what was recalled meanwhile."""
+    """A token that was chosen while ``rest`` of the forced text was left (empty: freely), with its log-probability
+    (natural logarithm) among the tokens that agree. ``ngrams`` is the key of the n-gram cache in use."""
 
     token: int
     rest: bytes
@@ -87,10 +87,9 @@ class Choice(NamedTuple):
 
 @dataclass(eq=False)
 class Slot:
-    """A sequence whose keys and values are kept. ``choices[i]`` tells how token i came to be chosen (None: it was not;
-    it was part of a prompt, or guessed). The last ``ahead`` tokens have been run, and were not chosen by whoever was
-    here last: mostly they are guesses that nobody has come to yet. ``rows`` are the logits behind the last tokens,
-    (n, vocabulary), as far as they are known."""
+    """A sequence whose keys and values are kept. ``choices[i]`` is the choice of token i (None: it was part of a
+    prompt, or a guess). The last ``ahead`` tokens were run and not chosen by the last request: they are guesses beyond
+    its end. ``rows`` are the logits after the last tokens, (n, vocabulary), as far as they are known."""
 
     kv: Any
     tokens: array[int] = field(default_factory=lambda: array("I"))
@@ -99,14 +98,14 @@ class Slot:
     ahead: int = 0
     used: int = 0
     busy: bool = False
-    foreground: bool = True  # somebody waited for what it holds, or for its beginning, and has not moved on
+    foreground: bool = True  # a foreground request computed it or its beginning, and its user is still there
 
     def shared(self, tokens: array[int]) -> int:
         """Length of the longest common prefix with ``tokens``."""
         return common_prefix(self.tokens, tokens)
 
     def truncate(self, decoder: Decoder, length: int) -> None:
-        """Forget what stands from position ``length`` on."""
+        """Forget all positions from ``length`` on."""
         forgotten = len(self.tokens) - length
         if forgotten > 0:
             decoder.truncate(self.kv, length)
@@ -115,24 +114,24 @@ class Slot:
             self.ahead = max(self.ahead - forgotten, 0)
 
     def logits(self, length: int) -> Logits | None:
-        """Those behind the first ``length`` tokens, and behind each token that follows; None if they are not known."""
+        """Those after the first ``length`` tokens, and after each later token; None if they are not known."""
         count = len(self.tokens) - length + 1
         return None if self.rows is None or len(self.rows) < count else self.rows[-count:]
 
     def own_rows(self) -> None:
-        """Keep the rows, and not the whole pass that they are a part of."""
+        """Copy the last rows, so that the whole pass that they are a part of can be freed."""
         if self.rows is not None and (self.rows.base is not None or len(self.rows) > _ROWS):
             self.rows = self.rows[-_ROWS:].copy()
 
 
-# Rows of logits that a slot keeps: more than a draft has. A pass that checks a whole line has one for each token, and
-# its request may be given up behind it.
+# Rows of logits that a slot keeps: more than a draft has. A pass that verifies a whole line has one row for each token,
+# and its request may be cancelled after it.
 _ROWS = 16
 
-Behind = Callable[[Sequence[Choice | None]], int]
+CountHolding = Callable[[Sequence[Choice | None]], int]
 
 
-class _Candidate(NamedTuple):
+class _SlotFit(NamedTuple):
     """What a slot is worth to a prompt, in tokens: ``shared`` with it, ``useful`` (these, and what was chosen after the
     whole prompt and holds), ``lost`` if the prompt continues there. ``whole``: it holds all of the prompt."""
 
@@ -143,10 +142,10 @@ class _Candidate(NamedTuple):
     whole: bool
 
     @classmethod
-    def of(cls, slot: Slot, prompt: array[int], behind: Behind) -> _Candidate:
+    def of(cls, slot: Slot, prompt: array[int], holding: CountHolding) -> _SlotFit:
         shared = slot.shared(prompt)
         whole = shared == len(prompt)
-        useful = shared + (behind(slot.choices[shared:]) if whole else 0)
+        useful = shared + (holding(slot.choices[shared:]) if whole else 0)
         return cls(slot, shared, useful, len(slot.tokens) - slot.ahead - useful, whole)
 
     def rank(self) -> tuple[int, int]:
@@ -168,13 +167,16 @@ class Slots:
         self._slots: list[Slot] = []
 
     @contextmanager
-    def hold(self, prompt: array[int], foreground: bool = True, behind: Behind = lambda choices: 0) -> Iterator[Slot]:
-        """A slot for ``prompt``, not used by anyone else meanwhile; it holds the longest prefix there is, or more. What
-        nobody waits for leaves all slots but one to the latest places that somebody waited for.
+    def hold(
+        self, prompt: array[int], foreground: bool = True, holding: CountHolding = lambda choices: 0
+    ) -> Iterator[Slot]:
+        """A slot for ``prompt`` alone. It holds the longest prefix of the prompt that is there, or more. Speculation
+        leaves all slots but one to the latest foreground prompts.
 
-        ``behind`` is given what was chosen behind the whole prompt, and tells how many of it hold for this request.
+        ``holding`` gets the choices that were made after the whole prompt, and returns how many of them hold for this
+        request.
         """
-        slot = self._choose(prompt, foreground, behind)
+        slot = self._choose(prompt, foreground, holding)
         slot.busy = True
         try:
             yield slot
@@ -186,7 +188,7 @@ class Slots:
             self._trim()
 
     def keep(self, count: int) -> None:
-        """From now on, keep so many at rest."""
+        """From now on, keep so many slots at rest."""
         self._count = count
         self._trim()
 
@@ -202,14 +204,14 @@ class Slots:
         """Forget everything."""
         self._slots.clear()
 
-    def _choose(self, prompt: array[int], foreground: bool, behind: Behind) -> Slot:
-        """Continue in a slot that holds most of what the prompt needs; else take a slot over, and copy the most useful
-        prefix into it."""
-        candidates = [_Candidate.of(slot, prompt, behind) for slot in self._slots]
+    def _choose(self, prompt: array[int], foreground: bool, holding: CountHolding) -> Slot:
+        """Continue in the slot that holds most of what the prompt needs; else overwrite a slot, and copy the most
+        useful prefix into it."""
+        candidates = [_SlotFit.of(slot, prompt, holding) for slot in self._slots]
         if foreground:
             self._moved_on(candidates)
-        best = max(candidates, key=_Candidate.rank, default=None)
-        # To continue in a slot of another prompt loses what it holds behind the shared part.
+        best = max(candidates, key=_SlotFit.rank, default=None)
+        # Continuing in another prompt's slot loses what it holds after the shared part.
         affordable = _CHEAP if len(self._slots) < self._count else _CHEAPER_THAN_A_SLOT
         fit = [
             each
@@ -217,7 +219,7 @@ class Slots:
             if each.can_continue(foreground, affordable) and best is not None and best.useful - each.useful <= _CHEAP
         ]
         if fit:
-            target = max(fit, key=_Candidate.rank).slot
+            target = max(fit, key=_SlotFit.rank).slot
             target.foreground |= foreground
             return target
         target = self._taken_over(foreground)
@@ -239,14 +241,14 @@ class Slots:
         return min(self._to_lose(free, foreground), key=lambda slot: slot.used)
 
     @staticmethod
-    def _moved_on(candidates: Sequence[_Candidate]) -> None:
-        """A request waits for the prompt. A slot that holds nearly a beginning of it is where the same user was before:
-        it need not be kept as another place's slot is."""
+    def _moved_on(candidates: Sequence[_SlotFit]) -> None:
+        """Release slots of the same user's earlier places: those that hold nearly a beginning of a foreground
+        prompt."""
         for each in candidates:
             each.slot.foreground &= len(each.slot.tokens) - each.shared > _CHEAPER_THAN_A_SLOT
 
     def _to_lose(self, free: list[Slot], foreground: bool) -> list[Slot]:
-        """Those of ``free`` whose tokens may be lost to a new prompt."""
+        """Those of ``free`` that a new prompt may overwrite."""
         waited_for = sorted((slot for slot in free if slot.foreground), key=lambda slot: slot.used, reverse=True)
         kept = [] if foreground else waited_for[: self._count - 1]
         return [slot for slot in free if slot not in kept] or free
@@ -257,8 +259,8 @@ class Slots:
                 self._slots.remove(min(self._to_lose(free, False), key=lambda slot: slot.used))
 
 
-# Running eight tokens costs less than moving a whole prefix of keys and values.
+# Running eight tokens costs less than copying a whole prefix of keys and values.
 _CHEAP = 8
-# Where a copy would cost another slot its whole prompt, which has hundreds of tokens: about a suggestion and what was
-# asked ahead behind it.
+# If a copy would overwrite another slot's whole prompt, which has hundreds of tokens: about a suggestion and what was
+# asked ahead after it.
 _CHEAPER_THAN_A_SLOT = 64

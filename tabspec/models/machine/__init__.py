@@ -1,1 +1,1 @@
-"""What a model takes of the machine: device and number format, threads, priority, memory."""
+"""The machine's resources for a model: device and number format, threads, priority, memory."""

@@ -7,7 +7,7 @@ import torch
 from tabspec.errors import ModelNotUsable
 
 INT4 = "int4"
-"""Weights in four bits: of our own decoder only, on CPUs only (`tabspec.models.files.int4`)."""
+"""Weights in four bits: for our own decoder only, on CPUs only (`tabspec.models.files.int4`)."""
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -26,7 +26,7 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device had no memory left; inside of a captured graph, CUDA has but the words for it."""
+    """Whether a device had no memory left. Inside a captured graph, CUDA raises a plain RuntimeError."""
     return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
 
 
@@ -34,9 +34,9 @@ OUT_OF_MEMORY = "the GPU has not enough free memory for it; end what else uses t
 
 
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The dtype called ``name``; "auto" takes bfloat16 where the hardware computes in it, else float32.
+    """The dtype called ``name``; "auto" takes bfloat16 if the hardware computes in it, else float32 (float16 on CUDA).
 
-    Raises `ModelNotUsable` for unknown names, and for int4, in which nothing is computed.
+    Raises `ModelNotUsable` for unknown names, and for int4, which is a format of weights only.
     """
     if name == "auto":
         if device.type == "cpu":
@@ -54,7 +54,7 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
 
 
 def pick_weights(name: str, device: torch.device) -> tuple[torch.dtype, bool]:
-    """As `pick_dtype`, for a decoder that knows int4: the dtype to compute in, and whether weights are int4.
+    """As `pick_dtype`, for a decoder with int4: the dtype to compute in, and whether the weights are int4.
 
     Raises `ModelNotUsable` for unknown names, and for int4 anywhere but on a CPU.
     """

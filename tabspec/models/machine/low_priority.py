@@ -1,9 +1,9 @@
-"""A thread that lets everything else run first: what is asked ahead is computed on it.
+"""A thread of low priority, on which speculation is computed.
 
-Where a model decodes on all cores, a language server that has the answer already waits up to a tick of the kernel
-(4 ms) before it is let run, and so does the editor. Linux gives a waking thread the core of a nicer one at once. The
-whole process is not made nicer: beside a compiler, each suggestion that somebody waits for would take twice as long,
-and what has once been made nicer cannot be taken back without privileges (setpriority(2)).
+While a model decodes on all cores, a language server that has the answer already waits up to a tick of the kernel (4
+ms) until it runs, and so does the editor. Linux gives a waking thread the core of a thread of lower priority at once.
+Not the whole process has low priority: beside a compiler, foreground requests would take twice as long, and without
+privileges a priority can only be lowered (setpriority(2)).
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import torch
 
 T = TypeVar("T")
 
-# Beside a thread of ordinary priority on the same core, a tenth of it is left (sched(7): a step is a factor of 1.25).
-# 3 and 5 made no difference to hits while a model decodes (docs/decisions/2026-11-25-server-latency.md).
+# Such a thread gets a tenth of a core that it shares with one of normal priority (sched(7): a step is a factor of
+# 1.25). 3 and 5 made no difference to hits while a model decodes (docs/decisions/2026-11-25-server-latency.md).
 NICE = 10
 
 
@@ -42,7 +42,7 @@ class LowPriorityThread:
 
 
 def can_use_low_priority() -> bool:
-    """Whether a single thread can be made nicer here: elsewhere than on Linux, that is the whole process."""
+    """Whether a single thread can have a priority. On other systems than Linux, only the process has one."""
     return sys.platform == "linux"
 
 

@@ -1,4 +1,4 @@
-"""Memory that was freed, given back to the system."""
+"""Returns freed memory to the system."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 
 
 def trim_heap() -> None:
-    """Let the C library return what the program has freed. Does nothing where it has no such call (other than glibc).
+    """Make the C library return the memory that the program has freed. Does nothing without glibc.
 
-    Loading makes every weight in float32 on the way. glibc keeps such memory for itself once it has been freed: the
-    bundled model's process had 478 MB after loading, and 330 MB after this call (torch alone has 218).
+    Loading makes every weight in float32 for a moment, and glibc keeps that memory. The bundled model's process had
+    478 MB after loading, and 330 MB after this call (torch alone has 218).
     """
     if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
         library.malloc_trim(0)

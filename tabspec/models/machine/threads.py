@@ -1,8 +1,8 @@
-"""How many threads to compute with: as many as the machine has to spare.
+"""How many threads to compute with: one for each core that is free.
 
-Threads that share a computation wait for each other at the end of every operation. Where another program holds a
-core, each wait lasts until the scheduler comes round: decoding with two threads on two busy cores took 90 ms a token
-where one thread took 15 (25M parameters; the machine was running several other programs).
+Threads that share a computation wait for each other at the end of every operation. If another program has a core, each
+wait lasts until the scheduler switches: decoding with two threads on two busy cores took 90 ms a token, with one thread
+15 ms (25M parameters; several other programs were running).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _LOAD, _TASKS = Path("/proc/loadavg"), Path("/proc/self/task")
 
 
 def threads_to_use(most: int) -> int:
-    """Between 1 and ``most``: one for each core that is not busy with other programs now, and has not been lately.
+    """Between 1 and ``most``: one for each core that other programs use neither now nor in the last minute.
 
-    Both are asked, because for a moment something always runs, and the average of the last minute forgets late.
-    ``most`` where the system does not tell (other than Linux).
+    Both count: at any moment something runs by chance, and the average of the last minute falls slowly. ``most`` on
+    other systems than Linux, which do not report it.
     """
     try:
         lately, _, _, tasks, _ = _LOAD.read_text("ascii").split()
@@ -29,9 +29,9 @@ def threads_to_use(most: int) -> int:
 
 
 def fitting(most: int, cores: int, lately: float, running: int, own: Callable[[], int]) -> int:
-    """The rule, on its own: ``lately`` is the load average, ``running`` how many threads run at this moment, ``own``
-    tells how many of them are this process's, of which one asks. To count them takes half a millisecond, a twentieth of
-    a suggestion: it is done only where there has been load, and where it makes a difference."""
+    """The rule as a pure function. ``lately`` is the load average, ``running`` how many threads run at this moment;
+    ``own`` counts those of this process (at least the caller's). Counting takes half a millisecond, a twentieth of a
+    suggestion: it is done only if there has been load, and only if it makes a difference."""
     if lately <= cores * 0.75 or cores - (running - 1) >= most:
         return most
     others = running - own()

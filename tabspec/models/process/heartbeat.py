@@ -1,8 +1,8 @@
-"""Whether another process still answers: it is pinged while something is expected of it.
+"""Detects whether another process still answers: it is pinged while an answer is expected.
 
-A process that is stopped (SIGSTOP), frozen or swapped out ends no pipe: without a deadline, all that wait for it would
-wait for ever. How long an answer takes proves nothing, since a large model may take seconds for one. So the other side
-answers a ping from where no computation delays it: a thread of its own, or an event loop without a model.
+A process that is stopped (SIGSTOP), frozen or swapped out closes no pipe: without a deadline, its callers would wait
+forever. The time until an answer proves nothing, since a large model may take seconds. So the other process answers
+pings where no computation delays it: in a thread of its own, or in an event loop without a model.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from collections.abc import Callable
 # Seconds between two pings while something is expected. A ping comes back within a millisecond, within 0.1 s where
 # ten processes share a core.
 TICK_S = 0.35
-# Ticks without any sign of life after which requests fail. With the tick that may have begun already, 1.75 s: a request
-# is answered within 2.
+# Ticks without any message after which requests fail. With the tick that may have begun already, 1.75 s: a request ends
+# within 2 s.
 SILENT_TICKS = 4
-# Ticks after which the process is given up: 4.9 s, so that another one is there within 10 (it loads for 1 to 3 s).
+# Ticks after which the process is killed: 4.9 s, so that another one is ready within 10 s (it loads for 1 to 3 s).
 DEAD_TICKS = 14
-# The same while a model loads: to import torch from a cold disk may hold Python's lock for many seconds. 30 s.
+# The same while a model loads: importing torch from a cold disk may hold Python's lock for many seconds. 30 s.
 LOADING_TICKS = 86
-# Seconds between two pings while nothing is expected: the status is honest, and a laptop's processor can sleep.
+# Seconds between two pings while nothing is expected: the status stays true, and a laptop's processor can sleep.
 IDLE_S = 3.0
 
 
 class Heartbeat:
     """Watches another process by the event loop's clock.
 
-    ``ping`` sends it a ping; `heard` is to be called for everything that arrives from it, and `expect` when something
-    is asked of it. ``silent_changed`` is called when the process becomes silent (True) and when it is heard again.
+    ``ping`` sends it a ping. Call `heard` for everything that arrives from it, and `expect` when a request is sent.
+    ``silent_changed`` is called when the process becomes silent (True) and when it answers again (False).
     """
 
     def __init__(self, ping: Callable[[], None], silent_changed: Callable[[bool], None]) -> None:
@@ -43,14 +43,14 @@ class Heartbeat:
         self._heard = True
 
     def expect(self) -> None:
-        """Something is asked of the process: do not wait for the next idle ping."""
+        """A request is sent to the process: do not wait for the next idle ping."""
         self._expected.set()
 
     async def watch(self, busy: Callable[[], bool], loading: Callable[[], bool]) -> None:
-        """Return once the process has been silent for too long. ``busy``: something is expected of it now.
+        """Return after the process has been silent for too long. ``busy``: an answer is expected now.
 
-        Ticks are counted and not seconds: after a time in which this process was stopped itself, the other one has a
-        whole tick for its answer.
+        Ticks are counted and not seconds: if this process was stopped itself, the other one still has a whole tick for
+        its answer.
         """
         while True:
             if not busy():

@@ -1,6 +1,6 @@
-"""Lines of JSON with a limit on their length: what the model's process, the daemon and their clients read.
+"""Parses lines of JSON of limited length, for the worker process, the daemon and their clients.
 
-Pure: bytes in, messages out. A line that is too long is dropped while it arrives, and never held in memory.
+Bytes in, messages out. A line that is too long is dropped while it arrives, and never held in memory.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from tabspec.models.messages import LONGEST_LINE, Message, from_line
 
-# What is read from a pipe or a socket at a time: a pipe of Linux holds as much.
+# Bytes read from a pipe or a socket at a time: the capacity of a pipe on Linux.
 READ_BYTES = 1 << 16
 
 
@@ -22,9 +22,9 @@ class Unreadable:
 
 
 class MessageParser:
-    """Feed it what was read; it yields one `Message` or `Unreadable` for each line that is complete.
+    """Yields a `Message` or an `Unreadable` for each complete line.
 
-    ``limit`` is the longest line in bytes. It may be changed between two messages: before a handshake it is low.
+    ``limit`` is the longest line in bytes. It may change between two messages: before a handshake it is low.
     """
 
     def __init__(self, limit: int = LONGEST_LINE) -> None:
@@ -33,7 +33,7 @@ class MessageParser:
         self._too_long = False
 
     def feed(self, data: bytes) -> Iterator[Message | Unreadable]:
-        """Take in ``data``; yield what is complete by now, in order."""
+        """Add ``data``; yield the lines that are complete now, in order."""
         start = 0
         while (end := data.find(b"\n", start)) >= 0:
             self._add(data[start:end])

@@ -1,54 +1,61 @@
-"""Serving several streams of one model: foreground first, clients in turn, and a cancel between two decode steps.
+"""Serving the streams of one model to several clients.
 
-The worker process runs this for its one front, and the daemon for all that are connected; there is no torch in it.
+The worker process uses this for its one client, the daemon for all editors, and the cluster in each replica. Here is
+decided how many streams are open at a time, and that clients take turns. Whether a foreground stream goes before a
+speculative one is not decided here: each request carries its priority to the decoder's batching
+(`tabspec.models.local.batching`), and the two priorities have places of their own, so that neither waits here for the
+other. There is no torch in this module.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import AsyncGenerator, Callable, Hashable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from tabspec.errors import ModelUnavailable
 from tabspec.models.process.turns import RoundRobin
-from tabspec.models.protocol import Chunk, GenerationRequest, Model
+from tabspec.models.protocol import Chunk, GenerationRequest, Model, Usage
 
 Send = Callable[[Hashable, Chunk | Exception], None]
+Stream = Callable[[GenerationRequest], AsyncGenerator[Chunk, None]]
 
-# Decode steps after which a stream makes room if another client waits: as many tokens as a suggestion has by default,
-# so that ordinary ones are never interrupted.
+# Decode steps after which a stream gives its place to another client that waits for one: as many tokens as a suggestion
+# has by default, so that ordinary suggestions are never interrupted.
 TURN = 48
 
 
 @dataclass(eq=False)
 class _ServedStream:
+    """One request. ``written`` is the text sent so far; ``steps`` counts the decode steps of this turn. A ``paused``
+    stream holds no place until its client resumes it."""
+
     number: Hashable
     request: GenerationRequest
     client: Hashable
+    stream: Stream
     written: str = ""
     steps: int = 0
+    paused: bool = False
+    ended: bool = False
     task: asyncio.Task[None] | None = None
 
 
 @dataclass
-class _Class:
-    """The streams of one urgency: those that are open (hold a sequence in the model), and those in line."""
+class _Places:
+    """The streams of one priority: those that are open (hold a sequence in the model), and those that wait."""
 
     open: set[_ServedStream] = field(default_factory=set)
-    line: RoundRobin[_ServedStream] = field(default_factory=RoundRobin)
-
-    @property
-    def empty(self) -> bool:
-        return not self.open and not len(self.line)
+    waiting: RoundRobin[_ServedStream] = field(default_factory=RoundRobin)
 
 
 class Serving:
-    """Runs the streams of one model and hands their chunks to ``send`` with the stream's number.
+    """Runs the streams of one model, and calls ``send`` with each chunk and the number of its stream.
 
-    While a foreground stream runs or waits, speculative ones wait: one that is running already stops at its next decode
-    step. `at_once` bounds the open streams of each of the two (None: all are open at once); ``whose`` returns the
-    client of a number, and clients take turns: in line, and after `TURN` steps.
+    ``at_once`` is how many streams of each priority may be open (None: all). ``whose`` returns the client of a number.
+    Clients take turns at the places, and give one up after `TURN` decode steps if another client waits.
     """
 
     def __init__(
@@ -59,103 +66,128 @@ class Serving:
         whose: Callable[[Hashable], Hashable] = lambda number: None,
     ) -> None:
         self._model, self._send, self._whose = model, send, whose
-        self.at_once = at_once  # may be raised at any time: it holds from the next stream on
+        self.at_once = at_once  # may be raised at any time; the next stream that starts or ends applies it
         self._streams: dict[Hashable, _ServedStream] = {}
-        self._urgent, self._ahead = _Class(), _Class()
-        self._calm = asyncio.Event()  # no foreground stream is there
-        self._calm.set()
-        # Set from another thread, so that a cancel is seen although a forward pass keeps the event loop busy.
+        self._foreground, self._speculative = _Places(), _Places()
+        # A reading thread adds numbers here, so that a cancel takes effect even while a forward pass keeps the event
+        # loop busy.
         self.cancelled: set[Hashable] = set()
 
     def __len__(self) -> int:
-        """Streams that are open or in line."""
+        """Streams that have not ended."""
         return len(self._streams)
 
-    def start(self, number: Hashable, request: GenerationRequest) -> None:
-        """Begin a stream. Raises `ValueError` if a stream of this number is open or in line."""
+    @property
+    def priorities(self) -> tuple[int, int]:
+        """How many streams have not ended: foreground, speculative."""
+        foreground = sum(stream.request.foreground for stream in self._streams.values())
+        return foreground, len(self._streams) - foreground
+
+    def start(self, number: Hashable, request: GenerationRequest, stream: Stream | None = None) -> None:
+        """Start a stream. ``stream`` answers this request in place of the model's own.
+
+        Raises `ValueError` if a stream of this number has not ended.
+        """
         if number in self._streams:
             raise ValueError("the id is in use")
-        stream = self._streams[number] = _ServedStream(number, request, self._whose(number))
-        self._class(stream).line.push(stream.client, stream)
-        self._go_on()
+        served = _ServedStream(number, request, self._whose(number), stream or self._model.stream)
+        self._streams[number] = served
+        self._wait(served)
 
     def cancel(self, number: Hashable) -> None:
-        """Stop a stream; without effect if it has ended."""
+        """Stop a stream before its next decode step. No effect if it has ended."""
         stream = self._streams.get(number)
         if stream is None:
             self.cancelled.discard(number)
         elif stream.task:
             stream.task.cancel()
         else:
-            self._class(stream).line.discard(lambda one: one is stream)
+            self._places(stream).waiting.discard(lambda one: one is stream)
             self._forget(stream)
 
+    def pause(self, number: Hashable) -> None:
+        """Stop a stream after the chunk that is being sent, until `resume`. Its place goes to the next stream."""
+        if stream := self._streams.get(number):
+            stream.paused = True
+
+    def resume(self, number: Hashable) -> None:
+        """Continue a paused stream after what it has written. No effect on any other."""
+        stream = self._streams.get(number)
+        if stream and stream.paused:
+            stream.paused = False
+            if stream.task is None:
+                self._wait(stream)
+
     def count(self, client: Hashable) -> int:
-        """How many streams of this client are open or in line."""
+        """How many streams of this client have not ended."""
         return sum(stream.client == client for stream in self._streams.values())
 
     def leave(self, client: Hashable) -> None:
-        """A client has gone: stop all of its streams."""
+        """Stop all streams of a client that has disconnected."""
         for stream in list(self._streams.values()):
             if stream.client == client:
                 self.cancel(stream.number)
 
-    def _class(self, stream: _ServedStream) -> _Class:
-        return self._urgent if stream.request.foreground else self._ahead
+    def _places(self, stream: _ServedStream) -> _Places:
+        return self._foreground if stream.request.foreground else self._speculative
 
-    def _go_on(self) -> None:
-        """Open what may be open."""
-        for kind in (self._urgent, self._ahead):
-            if kind is self._ahead and not self._urgent.empty and self.at_once is not None:
-                break  # it would only hold a sequence, and wait
-            while len(kind.line) and (self.at_once is None or len(kind.open) < self.at_once):
-                stream = kind.line.pop()
-                kind.open.add(stream)
+    def _wait(self, stream: _ServedStream) -> None:
+        """Let a stream wait for a place, after the other streams of its client."""
+        self._places(stream).waiting.push(stream.client, stream)
+        self._fill()
+
+    def _fill(self) -> None:
+        """Give free places to streams that wait."""
+        for places in (self._foreground, self._speculative):
+            while len(places.waiting) and (self.at_once is None or len(places.open) < self.at_once):
+                stream = places.waiting.pop()
+                places.open.add(stream)
                 stream.task = asyncio.create_task(self._run(stream))
-                # No `finally` in the task: one that is cancelled before its first step never runs at all.
+                # A `finally` in the task would not do: a task that is cancelled before its first step never runs.
                 stream.task.add_done_callback(partial(self._left, stream))
-        if self._urgent.empty:
-            self._calm.set()
-        else:
-            self._calm.clear()
 
     async def _run(self, stream: _ServedStream) -> None:
-        """Read the model's answer: to its end, or until the stream's turn is over."""
+        """Send the model's answer, until it ends or the stream gives up its place."""
         request, number = stream.request, stream.number
         asked = replace(request, resume=request.resume + stream.written)
+        again = bool(stream.written)
         try:
-            async with aclosing(self._model.stream(asked)) as chunks:
+            async with aclosing(stream.stream(asked)) as chunks:
                 while number not in self.cancelled:
-                    if not request.foreground:
-                        await self._calm.wait()
                     chunk = await anext(chunks, None)
-                    if chunk is None or number in self.cancelled:
+                    if number in self.cancelled:
                         break
+                    if chunk is None:
+                        raise ModelUnavailable("the model's answer broke off")
+                    if again:  # the prompt was counted in the first turn
+                        chunk = replace(chunk, usage=Usage(decoded=chunk.usage.decoded))
                     stream.written += chunk.text
                     stream.steps += len(chunk.tokens)
                     self._send(number, chunk)
-                    if chunk.finish is None and self._turn_is_over(stream):
+                    if chunk.finish is not None:
+                        break
+                    if stream.paused or self._turn_is_over(stream):
                         return
         except Exception as error:
             self._send(number, error)
-        stream.steps = 0  # it has ended
+        stream.ended = True
 
     def _turn_is_over(self, stream: _ServedStream) -> bool:
-        waiting = self._class(stream).line.others(stream.client)
-        return self.at_once is not None and stream.steps >= TURN and waiting
+        others_wait = self._places(stream).waiting.others(stream.client)
+        return self.at_once is not None and stream.steps >= TURN and others_wait
 
     def _left(self, stream: _ServedStream, task: asyncio.Task[None]) -> None:
-        kind = self._class(stream)
-        kind.open.discard(stream)
-        again = not task.cancelled() and stream.steps >= TURN and stream.number not in self.cancelled
+        """A stream has left its place."""
+        self._places(stream).open.discard(stream)
         stream.task, stream.steps = None, 0
-        if again:
-            kind.line.push(stream.client, stream)
-            self._go_on()
-        else:
+        if task.cancelled() or stream.ended or stream.number in self.cancelled:
             self._forget(stream)
+        elif stream.paused:
+            self._fill()
+        else:
+            self._wait(stream)
 
     def _forget(self, stream: _ServedStream) -> None:
         del self._streams[stream.number]
         self.cancelled.discard(stream.number)
-        self._go_on()
+        self._fill()

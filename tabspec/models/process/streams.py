@@ -1,4 +1,4 @@
-"""The asking side of the wire: streams by number over one line of messages, to a worker process or to the daemon."""
+"""The client's side of the protocol: numbered streams over one connection, to a worker process or the daemon."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tabspec.models.protocol import Chunk, GenerationRequest
 
 
 class Streams:
-    """The streams that are open; ``write`` takes a line for the other side."""
+    """The open streams. ``write`` sends a line to the server."""
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
         self._write = write
@@ -23,7 +23,7 @@ class Streams:
         return len(self._arriving)
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-        """Ask, and yield what comes; the other side is told to stop if it is closed before its end."""
+        """Send ``request``, and yield its chunks. Closing the generator before the end cancels the request."""
         number = next(self._numbers)
         arriving = self._arriving[number] = asyncio.Queue()
         self._write(to_line("request", id=number, request=request_fields(request)))
@@ -41,12 +41,12 @@ class Streams:
                 self._write(to_line("cancel", id=number))
 
     def hear(self, message: Message) -> None:
-        """A ``chunk`` or an ``error``; for a stream that is closed by now, without effect."""
+        """Handle a ``chunk`` or an ``error``. No effect if its stream has been closed."""
         if (arriving := self._arriving.get(message["id"])) is not None:
             arriving.put_nowait(read_chunk(message) if message["op"] == "chunk" else read_error(message))
 
     def fail(self, error: ModelError) -> None:
-        """End all streams with this error. The other side, should it be there again later, need not go on with them."""
+        """End all streams with this error, and cancel them, in case the server is only slow."""
         for number, arriving in self._arriving.items():
             arriving.put_nowait(error)
             self._write(to_line("cancel", id=number))

@@ -1,4 +1,4 @@
-"""Whose turn it is: one queue for several clients, served round robin."""
+"""Round robin: items that wait, taken from one client after another."""
 
 from __future__ import annotations
 
@@ -10,37 +10,38 @@ Item = TypeVar("Item")
 
 
 class RoundRobin(Generic[Item]):
-    """Items in line, each behind those of its own client. `pop` goes round the clients that have something in line, so
-    that a client with much in line waits for itself and not the others for it."""
+    """Items that wait, first in, first out for each client. `pop` takes clients in turn, so that a client with many
+    items delays only itself."""
 
     def __init__(self) -> None:
-        self._lines: dict[Hashable, deque[Item]] = {}  # the first client is the next one
+        self._queues: dict[Hashable, deque[Item]] = {}  # in the order of turns
 
     def __len__(self) -> int:
-        return sum(map(len, self._lines.values()))
+        return sum(map(len, self._queues.values()))
 
     def push(self, client: Hashable, item: Item) -> None:
-        """Put ``item`` behind what this client has in line."""
-        self._lines.setdefault(client, deque()).append(item)
+        """Add an item after the others of this client."""
+        self._queues.setdefault(client, deque()).append(item)
 
     def pop(self) -> Item:
-        """The first item of the client whose turn it is; the client goes to the end of the round. Raises IndexError if
-        nothing is in line."""
-        if not self._lines:
-            raise IndexError("nothing is in line")
-        client = next(iter(self._lines))
-        line = self._lines.pop(client)
-        item = line.popleft()
-        if line:
-            self._lines[client] = line
+        """Remove and return the first item of the client whose turn it is. Raises `IndexError` if no item waits."""
+        if not self._queues:
+            raise IndexError("no item waits")
+        client = next(iter(self._queues))
+        queue = self._queues.pop(client)
+        item = queue.popleft()
+        if queue:
+            self._queues[client] = queue
         return item
 
-    def discard(self, wanted: Callable[[Item], bool]) -> None:
-        """Take all items out for which ``wanted`` holds."""
-        self._lines = {
-            client: left for client, line in self._lines.items() if (left := deque(i for i in line if not wanted(i)))
+    def discard(self, unwanted: Callable[[Item], bool]) -> None:
+        """Remove all items for which ``unwanted`` returns true."""
+        self._queues = {
+            client: left
+            for client, queue in self._queues.items()
+            if (left := deque(item for item in queue if not unwanted(item)))
         }
 
     def others(self, client: Hashable) -> bool:
-        """Whether somebody else than ``client`` has something in line."""
-        return any(other != client for other in self._lines)
+        """Whether an item of any other client waits."""
+        return any(other != client for other in self._queues)

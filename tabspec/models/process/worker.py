@@ -1,7 +1,7 @@
-"""The front of the worker process: a `Model` that runs in a process of its own. No torch on this side.
+"""The worker process's client: a `Model` that runs in a process of its own. Imports no torch.
 
-The front stays responsive while the model loads, computes, crashes, is killed or is stopped. A worker that dies, or
-does not answer for some seconds (`tabspec.models.process.heartbeat`), is ended and another one is started.
+The client stays responsive while the model loads, computes, crashes, is killed or is stopped. If a worker dies, or does
+not answer for some seconds (`tabspec.models.process.heartbeat`), another one is started.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ log = logging.getLogger(__name__)
 
 COMMAND = tuple(processes.python("tabspec.models.process.worker_main"))
 
-# A worker that dies while it loads will most likely die again: the third time it is given up.
+# A worker that dies while it loads will most likely die again: after the third time, no other is started.
 MOST_DEATHS_IN_LOADING = 3
-# Seconds before a restart: none the first time, then doubled from FIRST to LONGEST. A worker that has lived
-# for CALM seconds is taken to be in order again.
+# Seconds before a restart: none the first time, then doubled from FIRST to LONGEST. After CALM seconds without a death
+# it begins anew.
 FIRST_WAIT, LONGEST_WAIT, CALM = 0.5, 30.0, 60.0
-# Seconds that a worker has for ending by itself once its input is closed.
+# Seconds that a worker has to exit after its input is closed.
 GRACE = 2.0
 SILENT = "the model's process does not answer"
 
@@ -55,8 +55,8 @@ class WorkerModel:
     called with a line whenever the state changes or loading gets on.
     """
 
-    warm = True  # keys and values of the last prompts stay
-    schedules = True  # for what somebody waits for, it takes all threads, and no other work beside
+    warm = True  # keys and values of the last prompts are kept
+    schedules = True  # foreground generations run alone, on all threads
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class WorkerModel:
         self._ready: asyncio.Future[ModelInfo] | None = None
         self._heartbeat: Heartbeat | None = None
         self._requests = 0
-        self._said: deque[str] = deque(maxlen=20)  # the worker's last lines on its standard error
+        self._last_lines: deque[str] = deque(maxlen=20)  # the worker's last lines on its standard error
         self.state, self.detail = WorkerState.IDLE, ""
 
     @property
@@ -146,13 +146,13 @@ class WorkerModel:
             if self.state is WorkerState.FAILED:
                 self._fail_streams(self.detail)
                 return
-            if self._ready and self._ready.done():  # it had got as far as to be ready
+            if self._ready and self._ready.done():  # it had loaded the model
                 self._ready, deaths_in_loading = _quiet_future(), 0
             else:
                 deaths_in_loading += 1
             self._fail_streams(f"{ended}; it is started again")
             if deaths_in_loading == MOST_DEATHS_IN_LOADING:
-                words = self._said[-1].strip() if self._said else "it said nothing"
+                words = self._last_lines[-1].strip() if self._last_lines else "it printed no reason"
                 self._give_up(ModelUnavailable(f"{ended}, {deaths_in_loading} times while loading: {words}"))
                 return
             wait = 0.0 if clock() - began > CALM else wait
@@ -163,7 +163,7 @@ class WorkerModel:
 
     async def _live(self) -> str:
         """One worker from its start to its end; how it ended."""
-        self._said.clear()
+        self._last_lines.clear()
         pipe = asyncio.subprocess.PIPE
         try:
             process = await processes.open_process(self._command, stdin=pipe, stdout=pipe, stderr=pipe)
@@ -192,7 +192,7 @@ class WorkerModel:
         return f"the model's process died ({f'signal {-code}' if code < 0 else f'exit status {code}'})"
 
     async def _listen(self, process: asyncio.subprocess.Process, heartbeat: Heartbeat) -> None:
-        """Hand on what the worker writes, to its end. One that writes what is no message is broken, and is ended."""
+        """Handle the worker's messages, until it exits. A worker that writes anything else is broken, and is ended."""
         assert process.stdout is not None
         parser = MessageParser()
         while data := await process.stdout.read(READ_BYTES):
@@ -212,7 +212,7 @@ class WorkerModel:
 
     def _silent_changed(self, silent: bool) -> None:
         if self._loading:
-            return  # it is not ready, and not said to be
+            return  # the state is LOADING already
         if silent:
             self._change(WorkerState.LOADING, SILENT)
             self._fail_streams(SILENT)
@@ -234,12 +234,12 @@ class WorkerModel:
                 self._give_up(ModelNotUsable(message["message"]))
 
     async def _listen_to_noise(self, process: asyncio.subprocess.Process) -> None:
-        """Keep the last lines of the worker's standard error: they tell why it died."""
+        """Keep the last lines of the worker's standard error, for the message when it dies."""
         assert process.stderr is not None
         while data := await process.stderr.read(1 << 16):  # by blocks: libraries draw progress bars without line ends
             text = data.decode("utf-8", "replace")
             log.debug("worker: %s", text.rstrip())
-            self._said.extend(line for line in text.splitlines() if line.strip())
+            self._last_lines.extend(line for line in text.splitlines() if line.strip())
 
     # --- small things -----------------------------------------------------------------------------------------------
 
@@ -248,7 +248,7 @@ class WorkerModel:
         self._on_progress(state, detail)
 
     def _give_up(self, error: ModelNotUsable | ModelUnavailable) -> None:
-        """The error is kept: every request gets it from now on."""
+        """Fail every request from now on with ``error``."""
         self._change(WorkerState.FAILED, str(error))
         assert self._ready is not None
         if not self._ready.done():
@@ -258,13 +258,13 @@ class WorkerModel:
         self._streams.fail(ModelUnavailable(why))
 
     def _write(self, line: bytes) -> None:
-        # If the worker has just died, its end fails the streams; there is nobody to write to.
+        # If the worker has just died, `_live` fails the streams.
         if self._process and self._process.stdin and not self._process.stdin.is_closing():
             self._process.stdin.write(line)
 
 
 def _quiet_future() -> asyncio.Future[ModelInfo]:
-    """A future whose error may stay unread: not everybody who wants a model waits for it."""
+    """A future whose error may stay unread: not every caller waits for the model."""
     future: asyncio.Future[ModelInfo] = asyncio.get_running_loop().create_future()
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
     return future

@@ -30,9 +30,9 @@ from tabspec.models.process.lines import READ_BYTES, MessageParser, Unreadable
 from tabspec.models.process.serving import Serving
 from tabspec.models.protocol import Chunk, GenerationRequest, Model
 
-# torch's kernels on CPUs (oneDNN, and ideep around it) keep what they have prepared for each shape of matrix they meet:
-# 1,024 shapes by default, and each length of a prompt is one. Without a cap the process grew from 399 to 665 MiB within
-# 6,000 requests, and to 974 within 60,000; with 8 it stays, at the same speed (a decode step meets few shapes).
+# torch's kernels on CPUs (oneDNN, and ideep around it) keep prepared data for each shape of matrix: 1,024 shapes by
+# default, and each length of a prompt is one. Without a limit the process grew from 399 to 665 MiB within 6,000
+# requests, and to 974 within 60,000; with 8 it does not grow, at the same speed (a decode step has few shapes).
 SHAPE_CACHES = {"LRU_CACHE_CAPACITY": "8", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "8"}
 
 Write = Callable[[bytes], None]
@@ -43,7 +43,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this process
     for name, value in SHAPE_CACHES.items():  # read when torch is loaded
         os.environ.setdefault(name, value)
-    write = _Output(_own_output()).write
+    write = _LineWriter(_own_output()).write
     messages = _messages(sys.stdin.fileno())
     asked = next(messages, None)
     if asked is None or asked["op"] != "load":
@@ -51,8 +51,8 @@ def main() -> None:
     asyncio.run(_run(asked, messages, write))
 
 
-class _Output:
-    """Writes lines, whole ones also where two threads write."""
+class _LineWriter:
+    """Writes lines from two threads without mixing them."""
 
     def __init__(self, out: BinaryIO) -> None:
         self._out, self._lock = out, threading.Lock()
@@ -73,7 +73,7 @@ def _own_output() -> BinaryIO:
 
 
 def _messages(fd: int) -> Iterator[Message]:
-    """What arrives, to the end of the input. A line that cannot be read is dropped."""
+    """The messages in the input, to its end. A line that cannot be parsed is dropped."""
     parser = MessageParser()
     while data := os.read(fd, READ_BYTES):
         for message in parser.feed(data):
@@ -84,7 +84,7 @@ def _messages(fd: int) -> Iterator[Message]:
 
 
 async def _run(asked: Message, messages: Iterator[Message], write: Write) -> None:
-    """Load the model and serve it. Loading blocks the event loop: requests that arrive meanwhile are begun after it."""
+    """Load the model and serve it. Loading blocks the event loop: requests that arrive meanwhile start after it."""
     inbox = _Inbox(asyncio.get_running_loop(), write)
     threading.Thread(target=inbox.listen, args=(messages,), daemon=True).start()
     model = _load(asked, write)
@@ -94,8 +94,8 @@ async def _run(asked: Message, messages: Iterator[Message], write: Write) -> Non
 
 
 class _Inbox:
-    """Takes messages on the listening thread, because a forward pass keeps the event loop busy: meanwhile a ping has to
-    be answered, and a cancel has to be noted for the pass's end."""
+    """Handles messages on the listening thread, because a forward pass blocks the event loop: pings must be answered
+    during a pass, and cancels noted for its end."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, write: Write) -> None:
         self._loop, self._write = loop, write
@@ -108,7 +108,7 @@ class _Inbox:
         for message in messages:
             try:
                 self._hear(message)
-            except Exception as error:  # one message must end nothing but itself
+            except Exception as error:  # a bad message must not end the thread
                 print(f"tabspec: a {message['op'][:20]!r} was dropped: {error}", file=sys.stderr)
                 if (number := number_of(message)) is not None:
                     self.send(number, ModelError(f"a message that cannot be understood: {error}"))
@@ -140,7 +140,7 @@ class _Inbox:
 
 
 def _load(asked: Message, write: Write) -> Model | None:
-    """Load the model, and say so or why not."""
+    """Load the model, and report progress or failure to the client."""
     try:
         write(to_line("loading", detail=f"loading {asked['model'] or 'the bundled model'}"))
         model = load_model(asked["model"], **asked["options"])
@@ -148,7 +148,7 @@ def _load(asked: Message, write: Write) -> Model | None:
             import torch
 
             torch.set_num_threads(int(asked["threads"]))
-        if use_low_priority := getattr(model, "use_low_priority", None):  # what runs in this process
+        if use_low_priority := getattr(model, "use_low_priority", None):  # a model in this process
             use_low_priority()
     except (TabspecError, ImportError, MemoryError) as error:
         line = " ".join(str(error).split()) or "there is not enough memory for the model"

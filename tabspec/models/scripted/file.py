@@ -1,4 +1,4 @@
-"""A scripted model described by a file, so that plugins can be tested without a model: ``--model scripted:FILE``."""
+"""Reads a scripted model from a file, to test plugins without a model: ``--model scripted:FILE``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model that answers from a script: for tests of tabspec, of plugins, and of whoever builds on it."""
+"""A model that answers from a script: for tests of tabspec, of plugins and of programs that use it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Script = Callable[[GenerationRequest], str]
 
 
 def continuing(target: str) -> Script:
-    """A script that knows the text the user is writing, and says what comes next in it."""
+    """A script that answers with the next part of ``target``, the text that the user is writing."""
 
     def answer(request: GenerationRequest) -> str:
         whole = request.prefix
@@ -26,10 +26,10 @@ def continuing(target: str) -> Script:
 
 @dataclass
 class WithOthers:
-    """A script that knows other answers, too: ``others`` maps a text before the cursor to what else may come there.
+    """A script with alternatives: ``others`` maps a text before the cursor to other answers there.
 
-    It is consistent: once a beginning of one of them is typed (``token_chars`` characters or more), the answer is the
-    rest of it; where two begin alike, of the one that is named first.
+    It is consistent: after the beginning of one of them (``token_chars`` characters or more), the answer is its rest.
+    If two have the same beginning, the first counts.
     """
 
     script: Script
@@ -54,10 +54,10 @@ def letters(alphabet: str = "ab(\n") -> Callable[[GenerationRequest], Sequence[s
 
 
 def pseudo_random(alphabet: str = "ab(\n", longest: int = 12) -> Script:
-    """A script that answers any question, differently for different ones, always the same for the same.
+    """A script that answers any request: the same request always with the same text.
 
-    It is consistent, as greedy decoding is: having typed a part of its answer, one is answered with the rest.
-    Each character depends on a digest of the text so far and of the suffix, and so does the end.
+    It is consistent, as greedy decoding is: after the beginning of an answer is typed, the answer is the rest. Each
+    character, and the end, depends on a digest of the text so far and of the suffix.
     """
 
     def answer(request: GenerationRequest) -> str:
@@ -76,12 +76,12 @@ def pseudo_random(alphabet: str = "ab(\n", longest: int = 12) -> Script:
 
 @dataclass
 class ScriptedModel:
-    """Answers what ``script`` says (a function, or a mapping from prefix to answer), a token at a time.
+    """Answers with the text of ``script`` (a function, or a mapping from prefix to answer), a token at a time.
 
-    A token is ``token_chars`` characters. ``prefill_s`` and ``token_s`` are seconds, waited on the running loop's
-    clock, which may be virtual. ``logprob`` is that of each token. ``fail`` is raised, if set, once
-    ``fail_after`` tokens are out. ``beginnings`` are the ways in which its answers may begin, each of them ``logprob``
-    less likely than the one before. The counters tell what was asked of it.
+    A token is ``token_chars`` characters. ``prefill_s`` and ``token_s`` are seconds on the running loop's clock, which
+    may be virtual. ``logprob`` is that of each token. ``fail`` is raised, if set, after ``fail_after`` tokens.
+    ``beginnings`` are the ways in which its answers may begin, each of them ``logprob`` less likely than the one
+    before. The counters are for tests.
     """
 
     script: Script | Mapping[str, str]
@@ -140,8 +140,8 @@ class ScriptedModel:
             self.cancelled += not done
 
     def _begin(self, request: GenerationRequest) -> tuple[Beginning, ...]:
-        told = self.beginnings(request) if self.beginnings else ()
-        ranked = enumerate(dict.fromkeys(told), 1)
+        texts = self.beginnings(request) if self.beginnings else ()
+        ranked = enumerate(dict.fromkeys(texts), 1)
         return tuple(Beginning(text, rank * self.logprob) for rank, text in ranked)[: request.beginnings]
 
     async def close(self) -> None:

@@ -1,8 +1,8 @@
-"""Text to tokens, piece by piece: a text that grows at its end costs what was added.
+"""Text to tokens in pieces, which are remembered: for a text that grows at its end, only the new part is tokenized.
 
-While somebody writes, the same thousands of characters come again and again, each time a line longer. Most tokenizers
-never join characters across a line's beginning: for those, the tokens of the pieces between line beginnings are those
-of the whole, and pieces can be remembered.
+While a user types, the same thousands of characters come again and again, each time a line longer. Most tokenizers
+never join characters across the beginning of a line. With those, the tokens of the pieces between line beginnings are
+the tokens of the whole.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ PIECE = 384
 # Pieces that are remembered: those of some twenty windows, of two to four documents with their related texts; and
 # whole texts, which come again as they are while a line is typed.
 _REMEMBERED, _WHOLE = 256, 64
-# Where a piece may end, the more frequent places first: before a line's indentation (which Qwen and Llama 3 split off
-# from the line end), behind it (which is one token with the line end for our own models), and where there is none and
-# no empty line before (GPT-2 looks ahead from there). ASCII only: of other characters, a normalizer joins some with
-# what stands before them.
+# Where a piece may end, the more frequent places first: before a line's indentation (which Qwen and Llama 3 split from
+# the line end), after it (which is one token with the line end for our own models), and where a line without
+# indentation follows a line that is not empty (GPT-2 looks ahead from there). ASCII only: a normalizer joins some other
+# characters with those before them.
 RULES = tuple(map(re.compile, (r"\n(?=[ \t]*[!-~])", r"\n[ \t]*(?=[!-~])", r"(?<=\S)\n(?=[!-~])")))
 _BEFORE = ("", "a", "a1", "é", "a;", "{ ", "a\n", "a\r")
 _INDENTED = ("", " ", "    ", "\t")
-_BEHIND = ("b", "b c", "_", "1", "'s", "}", "- ")
+_AFTER = ("b", "b c", "_", "1", "'s", "}", "- ")
 
 
 class Encoder:
@@ -71,9 +71,9 @@ def pieces(text: str, rule: re.Pattern[str], least: int) -> Iterator[str]:
 
 
 def _holds(rule: re.Pattern[str], vocabulary: Vocabulary) -> bool:
-    """Whether the tokenizer splits lines at this place, whatever stands around it."""
-    around = product(_BEFORE, _INDENTED, _BEHIND)
-    texts = (f"{before}\n{indented}{behind}" for before, indented, behind in around)
+    """Whether the tokenizer splits lines at this place in any surroundings."""
+    around = product(_BEFORE, _INDENTED, _AFTER)
+    texts = (f"{before}\n{indented}{after}" for before, indented, after in around)
     return all(
         vocabulary.apart(text[: match.end()], text[match.end() :]) for text in texts for match in rule.finditer(text)
     )

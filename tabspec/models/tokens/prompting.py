@@ -1,7 +1,6 @@
 """From a request to prompt tokens that fit into the model's context: a function of the text around the hole.
 
-It does not depend on the forced text or on the tokens still to be written, so that a prompt stays as it is while a
-line is typed.
+It does not depend on the forced text or on the tokens to come, so a prompt does not change while a line is typed.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ STEP = 512
 
 
 class Prompter:
-    """Makes the prompts of one model: ``context`` positions, of which a reserve is kept for what is written."""
+    """Makes the prompts of one model: ``context`` positions, of which a reserve is kept for the answer."""
 
     def __init__(self, vocabulary: Vocabulary, form: FimFormat, context: int) -> None:
         self._vocabulary, self._format = vocabulary, form
@@ -53,9 +52,9 @@ class Prompter:
         raise ModelError(f"the model's context is too short for a prompt ({self.budget} tokens)")
 
     def written_out(self, prompt: str | Sequence[int]) -> list[int]:
-        """The tokens of a prompt that somebody else has written out: control tokens named in a text are meant, and a
-        text gets the token that prompts begin with. Raises `PromptRefused` if it does not fit, or names an unknown
-        token."""
+        """The tokens of a prompt that a client has rendered. In a text, names of control tokens become control tokens,
+        and the token that prompts begin with is added. Raises `PromptRefused` if the prompt does not fit, or has an
+        unknown token."""
         vocabulary = self._vocabulary
         if isinstance(prompt, str):
             names = sorted((name for name, number in vocabulary.ids.items() if number in vocabulary.control), key=len)

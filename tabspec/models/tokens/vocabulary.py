@@ -1,4 +1,4 @@
-"""A tokenizer seen as bytes: what each token writes, and which tokens agree with a text that is given.
+"""A tokenizer as bytes: the bytes of each token, and the tokens that agree with a given text.
 
 Made from a ``tokenizer.json`` (the library tokenizers): byte-level BPE (GPT-2 and after), and sentencepiece-style BPE
 with byte fallback (Llama 2, Gemma).
@@ -21,7 +21,7 @@ _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 # Tokens named like control tokens are control tokens, whatever their "special" flag says (Qwen's FIM tokens lack it).
 _CONTROL = re.compile(r"<[|｜][^<>\s]+[|｜]>")
 _SPACE = "\u2581"  # sentencepiece's sign for a space
-# Any character that starts no token but its own: what is encoded behind it gets no leading space of sentencepiece's.
+# A character that begins no longer token. Text that is encoded after it gets no leading space from sentencepiece.
 _ANCHOR = "\u2603"
 
 
@@ -81,12 +81,12 @@ class Vocabulary:
         if not self._anchored:
             return list(self._plain.encode(text, add_special_tokens=False).ids)
         encoding = self._plain.encode(_ANCHOR + text, add_special_tokens=False)
-        # The anchor is one or more tokens; what follows starts with the first token that lies behind its character.
+        # The anchor is one or more tokens; the text begins with the first token that ends after the anchor's character.
         return [token for token, (_, end) in zip(encoding.ids, encoding.offsets, strict=True) if end > len(_ANCHOR)]
 
     def apart(self, left: str, right: str) -> bool:
-        """Whether the tokenizer splits ``left`` from ``right`` before it looks for tokens, and has no other rule by
-        which what stands in one could change the tokens of the other."""
+        """Whether the tokenizer splits ``left`` from ``right`` before it forms tokens, and has no other rule by which
+        one text could change the tokens of the other."""
         splits, normalizer = self._plain.pre_tokenizer, self._plain.normalizer
         if self._anchored or splits is None or not isinstance(normalizer, NFC | None) or self._looks_back:
             return False

@@ -1,6 +1,5 @@
-"""The text that a generation writes: whole characters, where it has to stop, and where a new line begins.
-
-No torch and no tokens here: bytes go in, text comes out.
+"""The text that a generation writes: from bytes to whole characters, with the places where it stops or passes a line
+end. Imports no torch, and handles no tokens.
 """
 
 from __future__ import annotations
@@ -13,20 +12,20 @@ from tabspec.prompt.window import canonical_cut
 
 
 class Event(Enum):
-    """What has happened to the text."""
+    """The result of a write."""
 
     GOES_ON = "goes on"
-    CUT = "cut"  # a line end was written and the canonical cut has moved: what was written behind it is void
+    CUT = "cut"  # a line end was written and the canonical cut has moved: bytes after it are dropped
     STOP = "stop"  # a stop rule holds
-    BROKEN = "broken"  # the bytes are no UTF-8 any more
+    BROKEN = "broken"  # the bytes are not UTF-8
 
 
 @dataclass
 class Writing:
-    """The document's text before the hole (``head``, then what is ``known``), and what is written behind it.
+    """The document's text before the hole (``head``, then ``known``), to which a generation appends.
 
-    ``known`` is the text behind the head that is decided already: forced, or written before a cut. ``cursor`` is
-    the length of ``head + known`` that stands before the cursor; what lies behind it belongs to the suggestion.
+    ``known`` is the text after the head that is decided already: forced, or written before a cut. ``cursor`` is the
+    length of ``head + known`` before the cursor; the text after it belongs to the suggestion.
     """
 
     head: str
@@ -37,27 +36,27 @@ class Writing:
 
     @classmethod
     def start(cls, head: str, forced: str, resume: str, stop: StopRule) -> Writing:
-        """With ``resume`` already written; the head is moved on to its last canonical cut."""
+        """With ``resume`` already written; the head is extended to the last canonical cut."""
         writing = cls(head, forced + resume, len(head) + len(forced), stop)
         writing.move_cut()
         return writing
 
     @property
     def text(self) -> str:
-        """Everything before the place where the next character goes."""
+        """All text before the next character."""
         return self.head + self.known
 
     @property
     def suggestion(self) -> str:
-        """What has been written behind the cursor."""
+        """The text written after the cursor."""
         return self.text[self.cursor :]
 
     def stopped(self) -> bool:
-        """Whether the stop rule holds for what is there already (it can, for a resumed generation)."""
+        """Whether the stop rule holds already (which is possible for a resumed generation)."""
         return self.stop.end(self.suggestion) is not None
 
     def move_cut(self) -> bool:
-        """Move the head on to the text's canonical cut; whether it has moved."""
+        """Extend the head to the text's canonical cut. Returns whether it has changed."""
         text = self.text
         cut = canonical_cut(text)
         if cut <= len(self.head):  # (before it: the head of a very long line)
@@ -66,10 +65,10 @@ class Writing:
         return True
 
     def write(self, data: bytes) -> tuple[str, Event]:
-        """Bytes of a token: the characters that are complete by now and belong to the suggestion, and what happened.
+        """Append the bytes of a token. Returns the characters that are complete now and belong to the suggestion.
 
-        A line end that moves the canonical cut ends the write: the rest of the token depends on a choice that, from
-        there on, is made anew (docs/design/decoding.md, rule 5).
+        A line end that moves the canonical cut ends the write, because the tokens after it are chosen anew
+        (docs/design/decoding.md, rule 5).
         """
         chars, self.held, broken = _decode(self.held + data)
         for i, char in enumerate(chars):
@@ -80,7 +79,7 @@ class Writing:
         return piece, Event.STOP if stopped else Event.BROKEN if broken else Event.GOES_ON
 
     def _append(self, chars: str) -> tuple[str, bool]:
-        """Append, up to where the stop rule holds; what was appended, and whether it holds."""
+        """Append, up to where the stop rule holds. Returns what was appended, and whether the rule holds."""
         written = self.suggestion
         before = len(written)
         end = self.stop.end(written + chars, before)

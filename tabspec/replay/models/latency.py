@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, fields
 from itertools import combinations
@@ -18,9 +18,11 @@ from statistics import median
 from typing import Any
 
 from tabspec.errors import InputError
+from tabspec.models.local.batching import CHUNK, PendingPass
 from tabspec.models.protocol import CHUNK_AHEAD, Chunk, GenerationRequest, Model, ModelInfo, Usage, warms
 from tabspec.replay.bounded import read_json_file
 from tabspec.replay.clock import outside_work
+from tabspec.replay.models.timed_batcher import TimedBatcher
 
 FORMAT = "tabspec-latency"
 VERSION = 1
@@ -45,9 +47,24 @@ class LatencyProfile:
     together: int = 1
     beside: float = 1.0
 
-    def step_seconds(self, decoded: int, generations: int) -> float:
-        """Time in which ``decoded`` tokens come, one after another, while so many generations are decoded together."""
-        return decoded * self.decode_ms_per_token * (1 + self.beside * (generations - 1)) / 1000
+    def pass_seconds(self, batch: Sequence[PendingPass]) -> float:
+        """Time of one pass. The ``kv`` of its members is a `_Timed`."""
+        alone: float = max(member.kv.seconds for member in batch)
+        return alone * (1 + self.beside * (len(batch) - 1))
+
+    def passes(self, usage: Usage, first: bool, foreground: bool) -> Iterator[tuple[int, int, float]]:
+        """The passes that a chunk needs, as the worker runs them: tokens, rows of logits wanted, seconds alone."""
+        size = CHUNK if foreground else CHUNK_AHEAD
+        left = usage.prefill
+        if first and not left and self.prefill_fixed_ms:
+            yield 1, 1, self.seconds(Usage(), first)
+        while left:
+            tokens = min(size, left)
+            left -= tokens
+            yield tokens, int(not left), self.seconds(Usage(prefill=tokens), first)
+            first = False
+        for _ in range(usage.decoded):
+            yield 1, 1, self.seconds(Usage(decoded=1), False)
 
     def seconds(self, usage: Usage, first: bool) -> float:
         """Time of one chunk; ``first``: it is the first of its generation."""
@@ -102,6 +119,13 @@ def read_latency(path: Path) -> LatencyProfile:
     return LatencyProfile(fixed, prefill, decode, *told, together, float(beside))
 
 
+@dataclass(eq=False, slots=True)
+class _Timed:
+    """Stands for a generation's KV cache: how long its next pass takes alone."""
+
+    seconds: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """What one chunk cost, and how long it took."""
@@ -136,13 +160,12 @@ def fit_profile(samples: Iterable[Sample], model: str = "", machine: str = "") -
 class TimedModel:
     """Makes each chunk of ``model`` take its time on the running loop's clock.
 
-    With a ``profile``, the time it says for the chunk's usage; without one, the time that computing it really took
-    (``samples`` keeps those, for `fit_profile`). ``model`` must not wait on the loop's clock itself: under virtual
-    time it stands still while a chunk is computed.
+    With a ``profile``, that is the profile's time for the chunk's usage. Without one, it is the time that computing the
+    chunk really took (``samples`` keeps those times, for `fit_profile`). ``model`` must not wait for a timer of the
+    loop: under virtual time the clock stands still while a chunk is computed.
 
-    Where the profile lets generations be decoded together, they share one processor as they do in the worker: prefill
-    is done for one at a time, a foreground generation makes the others wait, and waits itself for the pass that has
-    begun: a decode step, or a piece of a speculation's prefill.
+    Where the profile decodes several generations together, they share passes as they do in the worker: the worker's own
+    batching decides (`TimedBatcher`).
     """
 
     model: Model
@@ -150,11 +173,7 @@ class TimedModel:
     samples: list[Sample] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._open: set[object] = set()  # speculative generations that are not paused
-        self._front = 0  # foreground ones
-        self._calm = asyncio.Event()
-        self._calm.set()
-        self._prefilled = self._stepped = 0.0  # when the prefill that is under way ends, and the pass
+        self._batcher = TimedBatcher(self.profile.pass_seconds) if self.profile else None
 
     @property
     def info(self) -> ModelInfo:
@@ -171,75 +190,30 @@ class TimedModel:
 
     @property
     def schedules(self) -> bool:
-        """Where generations share a processor, the foreground comes first."""
+        """Whether foreground generations go before speculative ones: where they share passes."""
         return self.slots > 1
 
-    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-        if self.profile is None or self.profile.together == 1:
-            async with aclosing(self._alone(request)) as chunks:
-                async for chunk in chunks:
+    def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        if self._batcher and self.profile and self.profile.together > 1:
+            return self._shared(request, self.profile, self._batcher)
+        return self._alone(request)
+
+    async def _shared(
+        self, request: GenerationRequest, profile: LatencyProfile, batcher: TimedBatcher
+    ) -> AsyncGenerator[Chunk, None]:
+        """The chunks, each at the end of the passes that it needs."""
+        mark, first = _Timed(), True
+        with batcher.generation(request.foreground):
+            async with aclosing(self.model.stream(request)) as chunks:
+                while True:
+                    with outside_work():
+                        chunk = await anext(chunks, None)
+                    if chunk is None:
+                        return
+                    for tokens, want, mark.seconds in profile.passes(chunk.usage, first, request.foreground):
+                        await batcher.step(mark, tokens, want, request.foreground)
+                    first = False
                     yield chunk
-            return
-        self._front += request.foreground
-        if request.foreground:
-            self._calm.clear()
-        try:
-            async with aclosing(self._beside(request, self.profile)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-        finally:
-            self._front -= request.foreground
-            if not self._front:
-                self._calm.set()
-
-    async def _beside(self, request: GenerationRequest, profile: LatencyProfile) -> AsyncGenerator[Chunk, None]:
-        """The chunks, each when the processor that all generations share has come to it."""
-        now, first, mark = asyncio.get_running_loop().time, True, object()
-        async with aclosing(self.model.stream(request)) as chunks:
-            while True:
-                with outside_work():
-                    chunk = await anext(chunks, None)
-                if chunk is None:
-                    return
-                pieces = self._pieces(chunk.usage.prefill, first, request.foreground, profile)
-                for seconds in pieces:
-                    if not request.foreground:
-                        await self._turn(fresh=True)
-                    self._prefilled = max(now(), self._prefilled, self._stepped) + seconds
-                    await asyncio.sleep(self._prefilled - now())
-                if not request.foreground:
-                    await self._turn(fresh=first or bool(pieces))
-                if chunk.usage.decoded:
-                    begin = max(now(), self._prefilled, self._stepped if first or pieces else 0.0)
-                    self._open.add(mark)
-                    count = 1 if request.foreground else len(self._open)
-                    end = begin + profile.step_seconds(chunk.usage.decoded, count)
-                    self._stepped = max(self._stepped, end)
-                    try:
-                        await asyncio.sleep(max(end - now(), 0.0))
-                    finally:
-                        self._open.discard(mark)
-                first = False
-                yield chunk
-
-    async def _turn(self, fresh: bool) -> None:
-        """Wait, as a speculation, until no foreground generation is open and the processor is free. What goes on takes
-        its step beside others; what is ``fresh`` begins behind them."""
-        now = asyncio.get_running_loop().time
-        while True:
-            await self._calm.wait()
-            free = max(self._prefilled, self._stepped if fresh else 0.0)
-            if free <= now():
-                return
-            await asyncio.sleep(free - now())
-
-    @staticmethod
-    def _pieces(prefill: int, first: bool, foreground: bool, profile: LatencyProfile) -> list[float]:
-        """Seconds of each pass in which so many tokens of a prompt are computed: a speculation's in pieces."""
-        size = prefill if foreground else CHUNK_AHEAD
-        counts = [min(size, prefill - at) for at in range(0, prefill, size)] if prefill else [0] * first
-        times = [profile.seconds(Usage(prefill=count), first and not at) for at, count in enumerate(counts)]
-        return [seconds for seconds in times if seconds]
 
     async def _alone(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         first = True

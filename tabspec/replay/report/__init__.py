@@ -1,4 +1,4 @@
-"""Reports of a replay: a table for the terminal and one self-contained HTML page."""
+"""Reports of a replay: a table for the terminal, and a self-contained HTML page."""
 
 from tabspec.replay.report.page import render, write
 from tabspec.replay.report.table import print_table

@@ -1,4 +1,4 @@
-"""Many users on one service: how many servers they need, how instant their Tabs are, and how long they wait."""
+"""The page's part about many users on one service: servers needed, instant Tabs, waits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tabspec.replay.results.shared import Shared
 
 @dataclass(frozen=True, slots=True)
 class Crowds:
-    """What the page shows of runs with many users."""
+    """The content of this part."""
 
     about: str
     panels: tuple[Panel, ...]
@@ -23,7 +23,7 @@ class Crowds:
 
 
 def crowds(runs: Sequence[Run]) -> Crowds | None:
-    """None if no run has many users."""
+    """The part for these runs; None if no run has many users."""
     pairs = [(run, run.shared) for run in runs if run.shared is not None]
     if not pairs:
         return None
@@ -82,7 +82,7 @@ def _panel(
 
 
 def _log(number: int, most: int) -> float:
-    """Place on a logarithmic scale, on which 1 is still seen."""
+    """Length on a logarithmic scale, on which 1 is still visible."""
     return math.log10(number + 1) / math.log10(most + 1) if number else 0.0
 
 

@@ -1,23 +1,24 @@
-"""Runs put side by side: the policies of one session, and of all sessions together."""
+"""Groups of comparable runs: the policies of one session, and of all sessions together."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from tabspec.replay.report import words
-from tabspec.replay.results.result import ReplayResult, Run, pooled
+from tabspec.replay.results.aggregates import pooled
+from tabspec.replay.results.result import ReplayResult, Run
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Runs that differ in their policy only (and, under "all sessions", the pools of such runs)."""
+    """Runs that differ in their policy only. In the group of all sessions, each run is the sum of the sessions."""
 
     title: str
     subtitle: str
     runs: tuple[Run, ...]
     notes: tuple[str, ...] = ()
     sessions: int = 1
-    latency: str = ""  # the model's pace, where the result has several
+    latency: str = ""  # name of the latency profile, if the result has several
 
     @property
     def synthetic(self) -> bool:
@@ -25,10 +26,9 @@ class Group:
 
 
 def groups(result: ReplayResult) -> list[Group]:
-    """One group a session, in the order of the runs. Before them, for each way in which several sessions were
-    replayed, all of those together.
+    """A group for all sessions together, and then one for each session, in the order of the runs.
 
-    Sessions replayed with another user, model, pace or clock are not comparable and get groups of their own.
+    Runs with another user, model, latency or clock are not comparable, so they get groups of their own.
     """
     together: dict[tuple[object, ...], list[Run]] = {}
     for run in result.runs:
@@ -41,7 +41,7 @@ def groups(result: ReplayResult) -> list[Group]:
 
 
 def leading(found: list[Group]) -> list[Group]:
-    """The groups that a summary is about: all sessions together, each pace once; else the first session."""
+    """The groups for the summary: all sessions together, once for each latency, or else the first session."""
     return [group for group in found if group.sessions > 1] or found[:1]
 
 
@@ -58,7 +58,7 @@ def _session(runs: tuple[Run, ...]) -> Group:
 
 
 def _overall(found: list[Group]) -> Group | None:
-    """All sessions as one, for the policies that every session was replayed with; None if there are none."""
+    """All sessions as one, for the policies that all sessions have; None if there is no such policy."""
     policies = [run.name for run in found[0].runs if all(run.name in _policies(group) for group in found)]
     pools = []
     for policy in dict.fromkeys(policies):
@@ -79,7 +79,7 @@ def _pace(latency: str) -> str:
 
 
 def _played(run: Run) -> tuple[object, ...]:
-    """With which model and by whom: runs that differ in it are not comparable."""
+    """Model, latency, user and clock. Runs that differ in these are not comparable."""
     return run.model, run.latency, run.user, run.think_ms, run.think_jitter, run.burst, run.clock
 
 

@@ -1,4 +1,4 @@
-"""The HTML page: one file, no network, safe to open. Sections are prepared in `sections`, drawn by the template."""
+"""The HTML page: one file that loads nothing. `sections` prepares its content, the template draws it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tabspec.replay.report.grouping import Group, groups, leading
 from tabspec.replay.report.sections import section
 from tabspec.replay.results.result import ReplayResult, Run
 
-# Columns of all timelines of a page together, each with its hover text of about 100 bytes: a page of 2 to 3 MB.
+# Columns of all timelines of a page. Each has a hover text of about 100 bytes, so a page has 2 to 3 MB at most.
 COLUMNS = 24_000
 COLUMNS_EACH = 16 * timeline.COLUMNS  # a screenful of rows
 
 
 def write(result: ReplayResult, path: Path) -> None:
-    """Write the page. Raises `InputError` if that is impossible."""
+    """Write the page. Raises `InputError` if it cannot be written."""
     try:
         path.write_text(render(result), encoding="utf-8", errors="replace")
     except OSError as error:
@@ -82,7 +82,7 @@ def _environment() -> Environment:
 
 
 def _two(headline: str) -> tuple[str, str]:
-    """The first sentence and the rest: they are set in two colours."""
+    """The first sentence and the rest, which have different colours."""
     first, stop, rest = headline.partition(". ")
     return (first + "." if stop else first), rest
 
@@ -92,7 +92,7 @@ def _one_a_policy(runs: tuple[Run, ...]) -> list[Run]:
 
 
 def _about(runs: tuple[Run, ...]) -> list[tuple[str, str]]:
-    """What was run where, each distinct value once."""
+    """Facts about the runs as (name, value), each distinct value once."""
     columns = (
         ("Model", "model"),
         ("Machine", "machine"),
@@ -114,9 +114,9 @@ def _notes(found: list[Group], result: ReplayResult) -> list[str]:
     notes = []
     if any(run.clock == "virtual" for run in result.runs):
         notes.append(
-            "Times are those of a virtual clock: how long the model takes was measured or given, and the session's "
-            "own pauses are kept, but nobody sat in front of it. An answer from the completion cache takes no time on "
-            "it: its real cost is a matter of `tabspec bench cache`."
+            "Times are those of a virtual clock. The model's times were measured or given, and the session's pauses "
+            "are kept. An answer from the completion cache takes no time on this clock; `tabspec bench cache` measures "
+            "its real cost."
         )
     notes.append(
         words.stale(result.runs)
@@ -128,4 +128,4 @@ def _notes(found: list[Group], result: ReplayResult) -> list[str]:
             notes += [f"{group.title}: {note}" for note in group.notes]
     else:
         notes += [note for group in found for note in group.notes]
-    return list(dict.fromkeys(notes))  # a session that was replayed at several paces has its notes several times
+    return list(dict.fromkeys(notes))  # without repetitions from several latencies

@@ -1,4 +1,4 @@
-"""What the page shows of one group of runs: rows of numbers with their charts, ready for the template."""
+"""The page's section about a group of runs: rows of numbers with charts, ready for the template."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from tabspec.replay.report import words
-from tabspec.replay.report.drawing import charts, timeline
+from tabspec.replay.report.drawing import charts, timeline, trade, waits
 from tabspec.replay.report.grouping import Group
-from tabspec.replay.results.result import RequestRecord, Run, ratio
+from tabspec.replay.results.figures import ratio
+from tabspec.replay.results.result import RequestRecord, Run
 from tabspec.suggestion import Source
 
-WAITING_TABS = 12  # listed: enough to see a pattern
+WAITING_TABS = 12  # length of the list of slow Tabs
 
 
 @dataclass(frozen=True, slots=True)
 class BarRow:
-    """A line of a bar chart."""
+    """A row of a bar chart."""
 
     name: str
     chart: Markup
@@ -29,7 +30,7 @@ class BarRow:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A small bar chart with a heading, a row a policy."""
+    """A small bar chart with a heading and a row for each policy."""
 
     heading: str
     hint: str
@@ -49,7 +50,7 @@ class TimelineView:
 
 @dataclass(frozen=True, slots=True)
 class KindList:
-    """Which futures a policy asked for, and which of them came true."""
+    """The futures that a policy speculated on, and how often they were used."""
 
     policy: str
     rows: tuple[BarRow, ...]
@@ -57,7 +58,7 @@ class KindList:
 
 @dataclass(frozen=True, slots=True)
 class MissList:
-    """Why Tabs were not instant under one policy."""
+    """Reasons for Tabs that were not instant under a policy."""
 
     policy: str
     waited: int
@@ -68,14 +69,14 @@ class MissList:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Everything shown of one `Group`."""
+    """The section of a `Group`."""
 
     key: str
     group: Group
     headline: str
-    rest: str  # what the headline does not count
-    best: str  # the policy that the facts are about
-    leading: bool  # shown in full; the others can be unfolded
+    rest: str  # about the Tabs that the headline does not count
+    best: str  # policy of the facts
+    leading: bool  # shown in full; other sections can be unfolded
     facts: tuple[tuple[str, str, str], ...]
     after_tab: tuple[BarRow, ...]
     after_tab_legend: tuple[tuple[str, str, str], ...]
@@ -95,8 +96,9 @@ class Section:
 
 
 def section(group: Group, key: str, columns: int, hover: dict[str, list[list[str]]], leading: bool) -> Section:
+    """The section of ``group``. Adds the hover texts of its timelines to ``hover``."""
     runs = group.runs
-    scale = charts.LogScale.over(run.latency_ms.max for run in runs)
+    scale = waits.LogScale.over(run.latency_ms.max for run in runs)
     legend = timeline.legend({source: sum(run.sources[source] for run in runs) for source in Source})
     return Section(
         key=key,
@@ -113,7 +115,7 @@ def section(group: Group, key: str, columns: int, hover: dict[str, list[list[str
         legend=tuple(legend),
         short_legend=tuple((style, name, "") for style, name, _ in legend),
         waits=tuple(_wait_row(run, scale) for run in runs if run.timeline),
-        wait_axis=charts.wait_axis(scale),
+        wait_axis=waits.wait_axis(scale),
         views=_views(group, key, columns, hover) if group.sessions == 1 else (),
         tokens=_token_rows(runs),
         prompts=_prompt_rows(runs),
@@ -129,7 +131,7 @@ def section(group: Group, key: str, columns: int, hover: dict[str, list[list[str
 
 
 def _facts(runs: tuple[Run, ...]) -> tuple[tuple[str, str, str], ...]:
-    """(what, value, beside what) of the best policy: the numbers to remember."""
+    """The main numbers of the best policy: (name, value, comparison)."""
     top, base = words.best(runs), words.baseline(runs)
 
     def beside(kind: str, value: Callable[[Run], str]) -> str:
@@ -179,11 +181,11 @@ AFTER_TAB: tuple[tuple[str, str, Callable[[Run], int]], ...] = (
     ("s-joined", "No answer before the user typed on", lambda run: run.unanswered_tabs),
     ("s-none", "Nothing to suggest", lambda run: run.nothing_tabs),
 )
-"""(class of page.css, name, number) of what may follow a Tab: each Tab counts once."""
+"""What can follow a Tab: (class of page.css, name, count). Each Tab counts once."""
 
 
 def _after_tab_row(run: Run, most: int) -> BarRow:
-    """The run's Tabs, on a scale of ``most`` Tabs: slow policies have fewer, since fewer suggestions come in time."""
+    """The run's Tabs, on a scale of ``most`` Tabs."""
     parts = [
         charts.BarPart(style, number, f"{name}: {words.count(number)} ({words.percent(ratio(number, run.tabs))})")
         for style, name, count in AFTER_TAB
@@ -218,16 +220,16 @@ def _source_row(run: Run) -> BarRow:
 
 
 def _reasons(run: Run) -> str:
-    """Why requests ended without a suggestion, the most frequent reason first."""
+    """Reasons of requests that ended without a suggestion, the most frequent one first."""
     found = Counter(record.reason for record in run.timeline if record.reason)
     return "".join(f"; {reason.replace('_', ' ')} {words.count(number)}" for reason, number in found.most_common())
 
 
-def _wait_row(run: Run, scale: charts.LogScale) -> BarRow:
+def _wait_row(run: Run, scale: waits.LogScale) -> BarRow:
     after_tab = [record.ms for record in run.timeline if record.tab]
     others = [record.ms for record in run.timeline if not record.tab]
     value = words.milliseconds(run.tab_latency_ms.p99) if after_tab else words.DASH
-    return BarRow(run.name, charts.waits(after_tab, others, scale), value, "p99 after a Tab")
+    return BarRow(run.name, waits.waits(after_tab, others, scale), value, "p99 after a Tab")
 
 
 def _views(group: Group, key: str, columns: int, hover: dict[str, list[list[str]]]) -> tuple[TimelineView, ...]:
@@ -247,7 +249,7 @@ def _views(group: Group, key: str, columns: int, hover: dict[str, list[list[str]
 
 
 def _token_rows(runs: tuple[Run, ...]) -> tuple[BarRow, ...]:
-    """Decoded tokens: asked for by the editor, ahead and used, ahead and unused."""
+    """Decoded tokens: for the editor, by speculation and used, by speculation and unused."""
     whole = max(run.tokens.decoded for run in runs)
     rows = []
     for run in runs:
@@ -266,7 +268,7 @@ def _token_rows(runs: tuple[Run, ...]) -> tuple[BarRow, ...]:
 
 
 def _prompt_rows(runs: tuple[Run, ...]) -> tuple[BarRow, ...]:
-    """Prompt tokens: computed, and found in the KV cache."""
+    """Prompt tokens: computed, and reused from the KV cache."""
     whole = max(run.tokens.prefill + run.tokens.prefill_reused for run in runs)
     rows = []
     for run in runs:
@@ -282,9 +284,9 @@ def _prompt_rows(runs: tuple[Run, ...]) -> tuple[BarRow, ...]:
 
 
 def _trade(runs: tuple[Run, ...]) -> Markup | None:
-    """What is won against what is paid; nothing to see in a single policy."""
+    """The chart of gain against cost; None for a single policy."""
     points = [
-        charts.Point(
+        trade.Point(
             run.name,
             ratio(run.tokens.decoded_unused, run.accepted_chars),
             run.instant_next_rate,
@@ -293,7 +295,7 @@ def _trade(runs: tuple[Run, ...]) -> Markup | None:
         for run in runs
         if run.tabs and run.accepted_chars
     ]
-    return charts.trade(points) if len(points) > 1 and any(point.cost for point in points) else None
+    return trade.trade(points) if len(points) > 1 and any(point.cost for point in points) else None
 
 
 def _memory_rows(runs: tuple[Run, ...]) -> tuple[BarRow, ...]:

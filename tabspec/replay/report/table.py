@@ -1,4 +1,4 @@
-"""The comparison table for the terminal: one table a session, one row a policy, at most 80 columns wide."""
+"""The table for the terminal: one for each session, with a row for each policy, at most 80 columns wide."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tabspec.replay.report import words
 from tabspec.replay.report.grouping import Group, groups, leading
 from tabspec.replay.results.result import ReplayResult, Run
 
-_PLAIN_SPACES = str.maketrans({"\u2009": ",", "\u202f": " "})  # terminals draw the thin ones as they like
+_PLAIN_SPACES = str.maketrans({"\u2009": ",", "\u202f": " "})  # terminals show thin spaces in different ways
 
 
 def print_table(result: ReplayResult, console: Console | None = None) -> None:
@@ -47,8 +47,7 @@ def _plain(text: str) -> str:
 
 
 def _table(section: Group) -> Table:
-    """Of the Tabs: the next suggestion was there at once, had to be waited for, nothing was to be suggested, no answer
-    came; then how long the next suggestions took."""
+    """A row for each policy. The columns after "Tabs" divide them by what followed, then come waits and tokens."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
     table.add_column("policy", no_wrap=True)
     headings = ("hits", "Tabs", "at\nonce", "wait\ned", "noth\ning", "no\nanswer", "next\np50", "after\np99")
@@ -61,7 +60,7 @@ def _table(section: Group) -> Table:
 
 
 def _crowds(runs: Sequence[Run]) -> Table:
-    """Many users on one service: what they cost each other."""
+    """The table of many users on one service."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for heading in ("users", "policy"):
         table.add_column(heading, no_wrap=True)
@@ -92,7 +91,7 @@ def _crowds(runs: Sequence[Run]) -> Table:
 
 
 def _percent(rate: float) -> str:
-    return words.percent(rate).replace("\u202f", "")  # every column counts
+    return words.percent(rate).replace("\u202f", "")  # to save width
 
 
 def _row(run: Run) -> Sequence[str]:

@@ -1,11 +1,12 @@
-"""Numbers and names as a person reads them. Pure functions."""
+"""Numbers and names in readable form. Pure functions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from tabspec.replay.results.result import PERFECT, Run, ratio
+from tabspec.replay.results.figures import ratio
+from tabspec.replay.results.result import PERFECT, Run
 from tabspec.suggestion import Miss, Source
 
 DASH = "–"
@@ -77,7 +78,7 @@ def short_count(number: float) -> str:
 
 
 def percent(rate: float) -> str:
-    """Whole percent; never "100 %" or "0 %" where that is not the whole truth."""
+    """Whole percent. "100 %" and "0 %" only for exactly all and none."""
     if 0.995 <= rate < 1:
         return f"{min(rate * 100, 99.9):.1f}\u202f%"
     if 0 < rate < 0.005:
@@ -97,7 +98,7 @@ def milliseconds(ms: float) -> str:
 
 
 def wait(ms: float | None) -> str:
-    """A percentile of waits; where so many were never answered that there is none, it says so."""
+    """A percentile of waits; "never" for None."""
     return "never" if ms is None else milliseconds(ms)
 
 
@@ -131,7 +132,7 @@ def plural(number: int, noun: str) -> str:
 
 
 def session_name(name: str) -> str:
-    """The file's name without what every session file ends with."""
+    """The file's name without the endings of session files."""
     return PurePath(name).name.removesuffix(".gz").removesuffix(".jsonl") or name
 
 
@@ -140,7 +141,7 @@ def miss(reason: str) -> str:
 
 
 def kind(name: str) -> str:
-    """What the user does in a kind of future."""
+    """The user's action in a kind of future."""
     return KINDS.get(name, name.replace("_", " "))
 
 
@@ -149,10 +150,9 @@ def source(name: str) -> str:
 
 
 def best(runs: Sequence[Run]) -> Run:
-    """The run of the policy that speculation is judged by: the highest share of next suggestions that were there at
-    once, then the fewest unused tokens.
+    """The best run: the highest share of instant next suggestions, then the fewest unused tokens.
 
-    Among policies that ask ahead, if there are any.
+    Policies without speculation count only if there are no others.
     """
     return max(
         [run for run in runs if run.policy in AHEAD] or runs,
@@ -161,12 +161,12 @@ def best(runs: Sequence[Run]) -> Run:
 
 
 def baseline(runs: Sequence[Run]) -> Run | None:
-    """The best that is there without speculation: the completion cache, or nothing at all."""
+    """The run to compare with: the policy `cache`, otherwise `none`, otherwise None."""
     return next((run for name in ("cache", "none") for run in runs if run.policy == name), None)
 
 
 def headline(runs: Sequence[Run]) -> str:
-    """What speculation brought, in one or two plain sentences. ``runs``: one session (or pool) a policy each."""
+    """The effect of speculation in one or two sentences. ``runs``: the policies of a group."""
     if not runs:
         return "There is nothing to report: no run was made."
     top, base = best(runs), baseline(runs)
@@ -177,14 +177,14 @@ def headline(runs: Sequence[Run]) -> str:
             if answered
             else "No Tab was pressed, and no request was answered with a suggestion."
         )
-    told = f"After {_of_tabs(top)} the next suggestion was there at once"
+    first = f"After {_of_tabs(top)} the next suggestion was there at once"
     if base is None or base is top:
-        return f"{told}." if top.policy in AHEAD else f"{told}, without speculation."
-    return f"{told}. Without speculation: after {count(base.instant_next)} of {count(base.tabs)}."
+        return f"{first}." if top.policy in AHEAD else f"{first}, without speculation."
+    return f"{first}. Without speculation: after {count(base.instant_next)} of {count(base.tabs)}."
 
 
 def other_tabs(runs: Sequence[Run]) -> str:
-    """What followed the Tabs that the headline does not count, or an empty string."""
+    """What followed the Tabs that are not in the headline, or an empty string."""
     if not runs:
         return ""
     top = best(runs)
@@ -193,12 +193,12 @@ def other_tabs(runs: Sequence[Run]) -> str:
         (top.waited_tabs, "the next suggestion had to be waited for"),
         (top.unanswered_tabs, "no answer came before the user typed on"),
     )
-    told = [f"after {count(number)} ({percent(ratio(number, top.tabs))}) {what}" for number, what in found if number]
-    return f"Of its other Tabs, {', '.join(told)}." if told else ""
+    parts = [f"after {count(number)} ({percent(ratio(number, top.tabs))}) {what}" for number, what in found if number]
+    return f"Of its other Tabs, {', '.join(parts)}." if parts else ""
 
 
 def stale(runs: Sequence[Run]) -> str:
-    """What must never be: empty, or a warning."""
+    """A warning if stale suggestions were served, otherwise an empty string."""
     served = sum(run.stale_served for run in runs)
     verb = "was" if served == 1 else "were"
     return f"{plural(served, 'stale suggestion')} {verb} served: this is a bug, please report it." if served else ""
@@ -210,6 +210,6 @@ def _of_tabs(run: Run) -> str:
 
 
 def user(run: Run) -> str:
-    """Who pressed the keys."""
-    told = USERS.get(run.user, f"A simulated user of the kind “{run.user}”.")
-    return told.replace("{think}", milliseconds(run.think_ms))
+    """A description of the simulated user."""
+    text = USERS.get(run.user, f"A simulated user of the kind “{run.user}”.")
+    return text.replace("{think}", milliseconds(run.think_ms))

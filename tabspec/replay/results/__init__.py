@@ -1,1 +1,1 @@
-"""What a replay or a recording shows: the result file and the counts in it."""
+"""Results of a replay, and statistics of a recording."""

@@ -1,4 +1,4 @@
-"""What many users on one service add up to: the field ``shared`` of a run in the result file."""
+"""Many users on one service: the field ``shared`` of a run in the result file."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from tabspec.replay.results.waits import Waits
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """``users`` at once on ``servers`` servers (0: not known, a real service).
+    """``users`` users at the same time on ``servers`` servers (0: a real service, whose number is unknown).
 
-    ``wait_ms`` is how long the foreground's generations took on the service, from being asked to the last token;
-    ``queue_ms`` how much of that they waited for their first step. Both are estimated with those in mind that were
-    closed before (`tabspec.replay.results.waits`). ``foreground`` and ``ahead`` are generations, ``closed`` those of
-    both that their user closed. Rates and shares are of the time in which everybody was at work: tokens decoded and
-    prompt tokens computed a second, the share of its time that a server was busy, how many a step decoded for.
-    ``servers_needed`` is the smallest number that keeps the foreground's p90 below ``bound_ms`` (None: no number does).
-    ``played``: how many of the users had an engine (0: all); counts are theirs, and rates stand for all.
+    ``wait_ms``: time of a foreground generation on the service, from the request to the last token. ``queue_ms``: the
+    part of it before the first decode step. Both estimates include cancelled generations
+    (`tabspec.replay.results.waits`).
+
+    ``foreground`` and ``ahead`` (speculation) count generations, ``closed`` those of both that were cancelled.
+
+    Rates cover the time in which all users were active: decoded tokens and computed prompt tokens per second,
+    the share of the time that a server was busy, and the mean number of generations in a decode step.
+
+    ``servers_needed``: the smallest number that keeps the foreground's p90 below ``bound_ms`` (None: no number does).
+    ``played``: how many of the users had an engine (0: all). Counts are of these users, rates of all.
     """
 
     users: int

@@ -1,26 +1,24 @@
-"""What happened in real use: read off the marks that the language server writes into a recorded session."""
+"""Statistics of real use, from the events that the language server records beside the edits."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from statistics import quantiles
 
+from tabspec.replay.results.result import INSTANT
 from tabspec.replay.sessions.session import EditEvent, MarkEvent, Session
-from tabspec.suggestion import Source
-
-_INSTANT = frozenset({Source.EXACT, Source.TYPE_THROUGH, Source.SPECULATED})
 
 
 @dataclass(slots=True)
 class UsageStats:
     """Counts of one session, or of several (`total`).
 
-    ``sources`` tells how the suggestions shown had come; ``waits`` are milliseconds from request to answer,
-    ``tab_waits`` those after an accept. ``tabs`` counts accepts that were followed by a request; after ``silent_tabs``
-    of them nothing was shown. ``inserted`` counts the characters that came into the document, ``accepted_chars`` those
-    by an accept.
+    ``sources`` counts the suggestions shown by `Source`. ``waits`` and ``tab_waits`` are milliseconds from request to
+    answer: of all suggestions shown, and of those after an accept. ``tabs`` counts accepts followed by a request;
+    ``silent_tabs`` are those after which nothing was shown. ``parts`` are accepts of a word or a line only.
+    ``inserted`` and ``accepted_chars`` count characters: all that were inserted, and those inserted by an accept.
     """
 
     name: str
@@ -45,14 +43,14 @@ class UsageStats:
     @property
     def instant(self) -> int:
         """Suggestions shown that did not wait for the model."""
-        return sum(count for source, count in self.sources.items() if source in _INSTANT)
+        return sum(count for source, count in self.sources.items() if source in INSTANT)
 
 
-def lived(session: Session) -> UsageStats:
-    """Read one session. What an editor did not tell is not in it: a suggestion that came too late is not shown."""
+def usage_of(session: Session) -> UsageStats:
+    """Statistics of one session. Suggestions that came too late count as not shown."""
     found = UsageStats(session.name or "session", session.seconds)
-    after_accept = False  # an accept, and no request since
-    tab = False  # the last request came after an accept, and nothing was shown for it yet
+    after_accept = False  # there was no request since the last accept
+    tab = False  # the last request followed an accept, and nothing was shown for it yet
     for event in session.events:
         if isinstance(event, EditEvent):
             found.inserted += sum(len(edit.insert) for edit in event.edits)
@@ -83,28 +81,21 @@ def _shown(found: UsageStats, event: MarkEvent, tab: bool) -> None:
     waits = [float(waited)] if isinstance(waited, int | float) else []
     found.waits += waits
     if tab:
-        found.instant_tabs += source in _INSTANT
+        found.instant_tabs += source in INSTANT
         found.tab_waits += waits
 
 
 def total(sessions: Iterable[UsageStats]) -> UsageStats:
-    """All of them together."""
+    """The sum of several sessions."""
     whole = UsageStats("all")
     for each in sessions:
-        for name in ("seconds", "requests", "accepted", "parts", "rejected", "tabs", "instant_tabs", "silent_tabs"):
+        for name in (item.name for item in fields(UsageStats) if item.name != "name"):
             setattr(whole, name, getattr(whole, name) + getattr(each, name))
-        whole.inserted, whole.accepted_chars = (
-            whole.inserted + each.inserted,
-            whole.accepted_chars + each.accepted_chars,
-        )
-        whole.sources.update(each.sources)
-        whole.waits += each.waits
-        whole.tab_waits += each.tab_waits
     return whole
 
 
 def figures(found: UsageStats) -> list[tuple[str, str]]:
-    """What happened, a line each, for people."""
+    """Rows of (name, value) for a table."""
     parts = f", {found.parts} of them words or lines" if found.parts else ""
     silent = f", and {found.silent_tabs} by nothing" if found.silent_tabs else ""
     return [
@@ -124,7 +115,7 @@ COLUMNS = ("session", "shown", "at once", "accepted", "instant Tabs")
 
 
 def row(found: UsageStats) -> tuple[str, ...]:
-    """One session of several, under `COLUMNS`."""
+    """The row of one session, under `COLUMNS`."""
     at_once = _share(found.instant, found.shown)
     return found.name, f"{found.shown}", at_once, f"{found.accepted}", f"{found.instant_tabs} of {found.tabs}"
 

@@ -1,8 +1,8 @@
-"""How long the foreground waited, where not everybody waited to the end.
+"""Percentiles of foreground waits when some requests were cancelled before their answer.
 
-Who types on closes the request. On a service that is overloaded nearly all are closed before they are answered, and the
-few answers that came were quick: percentiles of these alone would praise it. A request that was closed says that its
-answer would have taken longer, which is what the product-limit estimate (Kaplan and Meier, 1958) is for.
+A user who types on cancels the request. On an overloaded service nearly all requests are cancelled, and the few answers
+are the quick ones, so percentiles of the answers alone look too good. A cancelled request shows that its answer would
+have taken longer. The product-limit estimate (Kaplan and Meier, 1958) uses both.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import groupby
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """Percentiles in milliseconds; None: so many were never answered that it cannot be told."""
+    """Percentiles in milliseconds. None: too few requests were answered to estimate it."""
 
     p50: float | None = 0.0
     p90: float | None = 0.0
@@ -22,7 +22,7 @@ class Waits:
 
 
 def percentiles(waits: Iterable[tuple[float, bool]]) -> Waits:
-    """Of (seconds, answered): whether it was answered then, or closed."""
+    """Percentiles of waits, each (seconds, whether it ended with an answer rather than a cancellation)."""
     waits = list(waits)
     if not waits:
         return Waits()
@@ -45,6 +45,6 @@ def answered_by(waits: Iterable[tuple[float, bool]]) -> list[tuple[float, float]
 
 
 def reached(curve: Sequence[tuple[float, float]], percent: float) -> float | None:
-    """The first time by which ``percent`` % are answered; None if that is never."""
-    # a share is a product of fractions: its last digits are noise
+    """The first time in seconds by which ``percent`` % are answered; None if that share is never reached."""
+    # A share is a product of fractions, so its last digits are rounding errors.
     return next((seconds for seconds, share in curve if share >= percent / 100 - 1e-12), None)

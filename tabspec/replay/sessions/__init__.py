@@ -1,4 +1,4 @@
-"""Sessions that come with the package, for `make demo` and tests. README.md beside this file says whose they are."""
+"""Recorded edit sessions. Some are shipped for `make demo` and tests; README.md in this folder names their sources."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ FOLDER = Path(__file__).parent
 
 
 def shipped() -> dict[str, Path]:
-    """The session files by name, in the order of their names."""
+    """The shipped session files by name, sorted."""
     files = sorted(path for path in FOLDER.glob("*.jsonl.gz") if not path.name.endswith(".side.jsonl.gz"))
     return {path.name.removesuffix(".jsonl.gz"): path for path in files}

@@ -1,7 +1,7 @@
-"""Recorded edit sessions: the values. `tabspec.replay.sessions.session_file` reads and writes them.
+"""The values of a recorded edit session.
 
-A session is a header, the document as it was at the start, and events in the order of their times. What the
-recording editor's own assistant did beside the keystrokes stands in `Side`.
+A session is the document at the start, and events in the order of their times (in seconds). `Side` has the selections
+of the editor and the actions of its assistant.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from tabspec.text import Edit, apply_edits
 FORMAT = "tabspec-session"
 VERSION = 1
 
-# Longer documents get no suggestions (the engine's `max_document_chars`), so there is nothing to replay.
+# Longer documents get no suggestions (the engine's `max_document_chars`).
 MAX_DOCUMENT_CHARS = 10_000_000
 
-# Edits, marks and side events of one session. A day of typing has 16,000; each takes about 400 bytes in memory.
+# Edits and other events of a session. A day of typing has 16,000; each takes about 400 bytes in memory.
 MAX_EVENTS = 1_000_000
 
 MARK_KINDS = frozenset({"select", "request", "show", "accept", "partial_accept", "reject"})
@@ -31,12 +31,12 @@ MARK_KINDS = frozenset({"select", "request", "show", "accept", "partial_accept",
 SAME_MOMENT_S = 0.05
 
 ACCEPT_REASON = "inlineSuggestion.accept"
-"""The reason that VS Code records for an edit that was an accepted suggestion."""
+"""The reason that VS Code records for an edit that accepts a suggestion."""
 
 
 @dataclass(frozen=True, slots=True)
 class EditEvent:
-    """One recorded transaction: ``edits`` applied one after another at ``t`` seconds.
+    """A change at ``t`` seconds: ``edits``, each applied to the result of the previous one.
 
     ``cursor`` is the offset of the cursor afterwards, if it was recorded.
     """
@@ -47,10 +47,10 @@ class EditEvent:
 
     @property
     def likely_cursor(self) -> int:
-        """Where the cursor stands afterwards: as recorded, else behind the longest insertion (the last of equals).
+        """The cursor afterwards: as recorded, otherwise after the longest insertion (the last one of equal length).
 
-        Editors write a line end and trim the white space before it in one transaction; the cursor is then behind
-        the line end, not where the trimming was. Without insertions it is where the last edit was.
+        Editors insert a line end and trim the white space before it in one change. The cursor is then after the line
+        end, not at the trimmed place. Without insertions it is at the last edit.
         """
         if self.cursor is not None or not self.edits:
             return self.cursor or 0
@@ -66,7 +66,7 @@ class EditEvent:
 
 @dataclass(frozen=True, slots=True)
 class MarkEvent:
-    """Anything recorded that is no edit: ``kind`` is one of `MARK_KINDS`, ``data`` its other fields."""
+    """An event that is not an edit. ``kind`` is one of `MARK_KINDS`, ``data`` has its other fields."""
 
     t: float
     kind: str
@@ -74,7 +74,7 @@ class MarkEvent:
 
     @property
     def cursor(self) -> int | None:
-        """The offset of the cursor, where the event carries one."""
+        """The offset of the cursor, if the event has one."""
         value = self.data.get("cursor")
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
@@ -102,9 +102,9 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class FetchedItem:
-    """One suggestion: replace ``range`` ("[line,column -> line,column]", from 1, UTF-16 columns) by ``text``.
+    """A suggestion: replace ``range`` ("[line,column -> line,column]", from 1, UTF-16 columns) by ``text``.
 
-    ``inline_edit`` is set on edits that may lie away from the cursor.
+    ``inline_edit`` is set for edits that may be away from the cursor.
     """
 
     range: str
@@ -115,7 +115,7 @@ class FetchedItem:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The answer to fetch ``id`` at ``t``, which took ``ms``; ``error`` is "canceled" if nobody waited for it."""
+    """The answer to fetch ``id`` at ``t``, after ``ms`` milliseconds. ``error`` is "canceled" if it was cancelled."""
 
     t: float
     id: int
@@ -126,7 +126,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class ChangeReason:
-    """Why edit event number ``event`` happened, as the editor says (`ACCEPT_REASON`, "snippet", …)."""
+    """The reason of edit event number ``event``, as the editor recorded it (`ACCEPT_REASON`, "snippet", …)."""
 
     event: int
     reason: str
@@ -137,7 +137,7 @@ SideEvent = Selection | Fetch | Fetched | ChangeReason
 
 @dataclass(frozen=True)
 class Side:
-    """What happened beside the keystrokes, in recorded order."""
+    """Side events, in recorded order."""
 
     events: tuple[SideEvent, ...] = ()
 
@@ -159,10 +159,10 @@ class Side:
 
 @dataclass(frozen=True)
 class Session:
-    """A recorded (or, with ``synthetic``, made up) series of edits to one document.
+    """A recorded series of edits to one document; ``synthetic`` if a program made it.
 
-    ``extra`` holds header fields that this version does not know. ``cut_off`` says where a damaged file ended,
-    ``spread`` that stamps of whole seconds were spread over their second; ``warnings`` are lines for the user.
+    ``extra`` holds header fields that this version does not know. ``cut_off`` is the place where a damaged file ended.
+    ``spread``: timestamps of whole seconds were spread over their second. ``warnings`` are lines for the user.
     """
 
     text: str
@@ -186,9 +186,9 @@ class Session:
 
     @cached_property
     def accepts(self) -> frozenset[int]:
-        """Numbers of the edit events that were accepted suggestions: as the side file says, and as accept marks do.
+        """Numbers of the edit events that were accepted suggestions, from the side file and from accept marks.
 
-        The edit comes next after its mark; before it, if the mark is ``late`` (the editor told afterwards).
+        The edit is the next event after its mark. If the mark is ``late``, the edit is the previous event.
         """
         marked, number = set[int](), 0
         for event in self.events:
@@ -214,7 +214,7 @@ class Session:
         return text
 
     def summary(self) -> str:
-        """One line for people: what was recorded, and what was done to it."""
+        """A line for the user about the content of the session."""
         typed = sum(len(edit.insert) for event in self.edits for edit in event.edits)
         words = [f"{len(self.edits)} edits, {typed} characters inserted in {self.seconds:.0f} s"]
         words += ["synthetic"] if self.synthetic else []
@@ -224,16 +224,16 @@ class Session:
 
 
 def whole_seconds(events: Sequence[Event]) -> bool:
-    """Whether stamps were taken in whole seconds: all of them integral, and at least two equal."""
+    """Whether the timestamps are whole seconds: all of them integral, and at least two equal."""
     stamps = [event.t for event in events]
     return all(t.is_integer() for t in stamps) and len(set(stamps)) < len(stamps)
 
 
 def spread_seconds(session: Session) -> Session:
-    """Spread the events of each second evenly over it, if the session's stamps are whole seconds.
+    """If the timestamps are whole seconds, spread the events of each second evenly over it.
 
-    70 % of the gaps in such recordings read 0, which no person types: what depends on time cannot be measured
-    on them. The order is kept, and so is the second of each event.
+    In such recordings 70 % of the gaps are 0, which is not how a person types. The order is kept, and so is the second
+    of each event.
     """
     if not whole_seconds(session.events):
         return session
@@ -247,7 +247,7 @@ def spread_seconds(session: Session) -> Session:
 
 
 def with_cursors(events: Iterable[EditEvent], side: Iterable[SideEvent]) -> list[EditEvent]:
-    """The events, with the cursor that the selection recorded in the same moment says, where there is one."""
+    """The events, each with the cursor of the selection that was recorded at the same moment, if there is one."""
     first: dict[int, Selection] = {}
     for each in side:
         if isinstance(each, Selection):

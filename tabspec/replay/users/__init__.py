@@ -1,1 +1,1 @@
-"""Simulated users: how they type, how long they read, what they accept."""
+"""Simulated users: typing, reading time, accepting."""

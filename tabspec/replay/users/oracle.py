@@ -1,6 +1,6 @@
-"""A predictor that is never wrong: of a simulated user it is known which suggestions it will take.
+"""A predictor that is never wrong, because it can look into the future of a simulated user.
 
-What a policy reaches with it is the bound of all that ask ahead of accepts, with this model on this scheduler.
+A policy with it reaches the upper bound of all policies that speculate on accepts, with this model and this scheduler.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from tabspec.replay.users.user import Player
 
 
 class OraclePredictor:
-    """Stands in for an `Acceptance`, and asks the user ``player`` instead of guessing."""
+    """Has the interface of `Acceptance`, and knows the simulated user ``player``."""
 
     def __init__(self, player: Player) -> None:
         self._player = player
-        self._future: list[Player] = []  # the user at each place that accepts ahead of the screen lead to
+        self._future: list[Player] = []  # the user at each place that speculated accepts lead to
 
     def probability(self, link: Link, follows_accept: bool = False) -> float:
-        """1 if the user will take this suggestion, else 0. The states before it on its way must have been asked for."""
+        """1 if the user will accept this suggestion, otherwise 0. A chain must be asked about in its order."""
         at = self._at(link.context)
         if at is None:
             return 0.0
@@ -35,11 +35,11 @@ class OraclePredictor:
         return 1.0
 
     def observe(self, link: Link, accepted: bool, follows_accept: bool = False) -> None:
-        """Nothing is to be learned. The screen has changed, and with it what lies ahead."""
+        """There is nothing to learn. The screen has changed, so the speculated places are dropped."""
         self._future.clear()
 
     def _at(self, context: EditContext) -> Player | None:
-        """The user at ``context``: now, or after accepts that were foreseen."""
+        """The user at ``context``, now or after speculated accepts."""
         if self._player.context.same_place(context):
             self._future.clear()
             return self._player

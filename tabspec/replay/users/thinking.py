@@ -1,11 +1,11 @@
-"""How long a simulated user looks at a suggestion before Tab."""
+"""The time that a simulated user reads a suggestion before Tab."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
 
-# Eight keystrokes a second, a practised typist's: no time to read, the eye is a word ahead.
+# Seconds. Eight keystrokes a second are those of a practised typist, who does not read each suggestion.
 QUICK = 0.12
 
 
@@ -13,11 +13,11 @@ QUICK = 0.12
 class Thinking:
     """Pauses between a suggestion being shown and Tab, in seconds.
 
-    ``seconds`` is the median. With ``jitter`` above 0 the pauses vary, log-normally as reaction times do, with this
-    standard deviation of their logarithm (0.3: two thirds of them lie between 0.74 and 1.35 times the median).
+    ``seconds`` is the median. ``jitter`` is the standard deviation of the logarithm: pauses are log-normal, as reaction
+    times are (0.3: two thirds of them are between 0.74 and 1.35 times the median).
 
-    With ``burst`` above 1 the user presses Tab so many times in a row, as one who knows what comes: the first after
-    thinking, the others `QUICK` seconds after their suggestion is shown.
+    ``burst``: Tabs in a row by a user who knows what follows. The first comes after thinking, the others `QUICK`
+    seconds after their suggestion is shown.
     """
 
     seconds: float = 0.6
@@ -26,12 +26,12 @@ class Thinking:
     seed: int = 0
 
     def pause(self, place: int, row: int) -> float:
-        """The pause before Tab at the recording's action number ``place``, after ``row`` Tabs in a row.
+        """The pause before Tab at action number ``place`` of the recording, after ``row`` Tabs in a row.
 
-        It depends on nothing else, so that all policies meet the same user.
+        It depends on nothing else, so that the user is the same for all policies.
         """
         median = QUICK if row % self.burst else self.seconds
         if not self.jitter:
             return median
-        # A string seeds by its digest: alike in every process.
+        # A string as seed gives the same numbers in every process.
         return median * random.Random(f"{self.seed}:{place}").lognormvariate(0.0, self.jitter)

@@ -1,8 +1,7 @@
-"""Simulated users: a recorded session typed again, with or without pressing Tab on the way.
+"""Simulated users, who type a recorded session again and accept suggestions.
 
-All of them are models of a user. The recording says what is written, where and in which rhythm; the user decides
-which part of it comes from accepted suggestions. Whatever is accepted, the document ends as the recording does.
-Pure logic: times come in and go out as numbers, nothing waits.
+The recording determines the text, the places and the rhythm. The user decides which parts come from accepted
+suggestions. The final document is always that of the recording. Pure logic: times are numbers, and nothing waits.
 """
 
 from __future__ import annotations
@@ -20,28 +19,28 @@ from tabspec.replay.users.thinking import Thinking
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document, Edit, difference
 
-# How far a user looks ahead, in recorded events: the longest suggestions (48 tokens, about 170 characters) typed
-# singly, and corrected as often.
+# Recorded events that a user looks ahead: the longest suggestions (48 tokens, about 170 characters), typed key by key
+# with as many corrections.
 HORIZON = 400
 
 
 class User(StrEnum):
-    """Who presses Tab, and when."""
+    """The kinds of users."""
 
-    TYPE = "type"  # nobody: types what was recorded
-    TAB = "tab"  # presses Tab after a time of thinking, if the suggestion agrees with what comes
-    RECORDED = "recorded"  # presses Tab where the recorded person accepted a suggestion, if it is there by then
+    TYPE = "type"  # types what was recorded, and never presses Tab
+    TAB = "tab"  # presses Tab after reading, if the suggestion agrees with the recording
+    RECORDED = "recorded"  # presses Tab where the recorded person accepted a suggestion, if it is on the screen
 
 
 class StepKind(StrEnum):
     TYPE = "type"
-    SELECT = "select"  # the cursor moves, nothing else
+    SELECT = "select"  # only the cursor moves
     ACCEPT = "accept"  # Tab
 
 
 @dataclass(frozen=True, slots=True)
 class UserStep:
-    """What the user does next, at ``time`` seconds: edits (one after another), and where the cursor stands then."""
+    """A step of the user at ``time`` seconds: edits, one after another, and the cursor afterwards."""
 
     time: float
     kind: StepKind
@@ -51,7 +50,7 @@ class UserStep:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What the recording does at ``t`` seconds of its own time; ``accept``: it was an accepted suggestion."""
+    """A step of the recording, at ``t`` seconds of its time. ``accept``: an accepted suggestion."""
 
     t: float
     edits: tuple[Edit, ...]
@@ -61,18 +60,17 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """After Tab, ``actions`` of the recording need not be done any more, but ``remainder`` has yet to be typed."""
+    """A Tab replaces the next ``actions`` of the recording, but ``remainder`` has still to be typed."""
 
     actions: int
     remainder: str = ""
 
 
 def actions_of(session: Session) -> tuple[Action, ...]:
-    """What the recording does: its edits, and the cursor's moves where they are recorded.
+    """The recording's edits, and its moves of the cursor if they were recorded.
 
-    Edits are reduced to what they change (editors write an accepted suggestion over the line's beginning, and a
-    completed word over the word). Moves of the cursor that only follow from an edit are left out: the edit says
-    where the cursor is then.
+    Edits are reduced to what they change: editors write an accepted suggestion over the start of the line, and a
+    completed word over the word. Moves of the cursor that follow from an edit are part of the edit.
     """
     moves: dict[int, list[tuple[float, int]]] = {}
     number = -1
@@ -112,14 +110,13 @@ def actions_of(session: Session) -> tuple[Action, ...]:
 
 
 def agreement(context: EditContext, suggestion: Suggestion, coming: Iterable[Action]) -> Agreement | None:
-    """Whether ``suggestion`` says what ``coming`` goes on to write at the cursor, and what is then left to do.
+    """Whether the recording goes on to write ``suggestion`` at the cursor, and what is left to do after Tab.
 
-    Looks at the region that the suggestion would replace (nothing but the cursor's place, for most), and follows
-    what is coming as long as it edits only inside of this region, which grows and shrinks with it: inserts,
-    corrections, closing brackets that an editor put behind the cursor. The suggestion agrees as soon as the region
-    reads as it does, or begins with it (then the rest is still to be typed). None if the writing leaves the region
-    before. A suggestion that also replaces text must give exactly what the region reads. Of a next edit, the recording
-    has to do just that next, and to leave it so.
+    It applies the ``coming`` actions to the region that the suggestion replaces (for most, the empty region at the
+    cursor), as long as they edit only inside it: insertions, corrections, closing brackets that an editor added after
+    the cursor. The suggestion agrees as soon as the region is equal to it, or starts with it; then the rest must still
+    be typed. A suggestion that also replaces text must be equal. None if an action edits outside the region before.
+    Of a next edit, the recording has to do just that next, and to leave it so.
     """
     if suggestion.edit is not None:
         actions = making(suggestion.edit.change, context.document.text, islice(coming, HORIZON)).actions
@@ -151,12 +148,11 @@ def _keys(actions: Iterable[Action], cursor: int) -> int:
 
 
 class Player:
-    """Plays a session as a user does, a step at a time.
+    """Plays a session step by step, as a user does.
 
-    `next_event` says what comes next and when, `perform` does it; `offer` tells the user about a suggestion that is
-    on the screen now. Times are seconds from the first recorded event. ``think`` tells how long the user `User.TAB`
-    looks at an agreeing suggestion before Tab; it types nothing meanwhile, and what follows keeps the recorded gaps
-    from the moment of the Tab.
+    `next_event` returns the next step with its time, and `perform` carries it out. `offer` shows the user a suggestion.
+    Times are seconds since the first recorded event. ``think`` gives the time that the user `User.TAB` reads a
+    suggestion before Tab. The user types nothing in that time, and later steps keep their recorded gaps after the Tab.
     """
 
     def __init__(self, session: Session, user: User = User.TAB, think: Thinking | None = None) -> None:
@@ -164,8 +160,8 @@ class Player:
         self._user = user
         self._think = think or Thinking()
         self._row = 0  # Tabs in a row
-        self._at = 0  # actions done or skipped
-        self._rest: Action | None = None  # what is left to type of an action that Tab has done in part
+        self._at = 0  # number of actions that are done or skipped
+        self._rest: Action | None = None  # the rest of an action that a Tab has done in part
         self._tab: tuple[float, Suggestion, Agreement] | None = None
         self._shift = -self._actions[0].t if self._actions else 0.0
         self.document = Document(session.uri, session.text, session.language)
@@ -179,15 +175,16 @@ class Player:
         """Keys that would have been pressed without Tab."""
         self.tabs = 0
         self.missed_tabs = 0
-        """Accepts of the recorded person that had to be typed, because no such suggestion was on the screen."""
+        """Accepts in the recording that were typed, because the suggestion was not on the screen."""
 
     @property
     def context(self) -> EditContext:
-        """The document and the cursor as they are now."""
+        """The current document and cursor."""
         return EditContext(self.document, self.cursor)
 
     @property
     def done(self) -> bool:
+        """Whether the recording is at its end."""
         return self._rest is None and self._at >= len(self._actions)
 
     @property
@@ -196,7 +193,7 @@ class Player:
         return self._at / len(self._actions) if self._actions else 1.0
 
     def next_event(self) -> UserStep | None:
-        """What the user does next if nothing else is offered; None at the end."""
+        """The user's next step, unless a suggestion comes before it; None at the end."""
         if self._tab is not None:
             time, suggestion, _ = self._tab
             edit = self.context.edit_for(suggestion)
@@ -209,9 +206,9 @@ class Player:
         return UserStep(action.t + self._shift, kind, action.edits, action.cursor)
 
     def offer(self, suggestion: Suggestion, shown_at: float) -> float | None:
-        """``suggestion`` is shown at the cursor: when will Tab be pressed? None: not at all.
+        """Show ``suggestion`` at the cursor, in place of an earlier one. Returns the time of the Tab; None: no Tab.
 
-        Replaces an earlier offer. Raises `PositionError` if the suggestion does not fit where the cursor is.
+        Raises `PositionError` if the suggestion does not fit at the cursor.
         """
         self.context.edit_for(suggestion)
         before, self._tab = self._tab, None
@@ -229,7 +226,7 @@ class Player:
         if found is None:
             return None
         if before is not None and before[1] == suggestion:
-            time = min(time, before[0])  # it was being looked at already
+            time = min(time, before[0])  # the user has been reading it already
         self._tab = (time, suggestion, found)
         return time
 
@@ -239,17 +236,17 @@ class Player:
         return making(change, self.document.text, islice(self._coming(), HORIZON)).made
 
     def withdraw(self) -> None:
-        """No suggestion is on the screen any more."""
+        """Remove the suggestion from the screen."""
         self._tab = None
 
     def accept(self, now: float | None = None) -> UserStep:
-        """Press Tab on the suggestion that `offer` agreed to, at ``now`` (default: when it said)."""
+        """Press Tab on the shown suggestion, at ``now`` (default: the time from `offer`). Raises `ValueError`."""
         if self._tab is None:
             raise ValueError("no suggestion to accept: offer one that agrees first")
         return self.perform(now)
 
     def perform(self, now: float | None = None) -> UserStep:
-        """Do what `next_event` says, at ``now`` seconds (default: at its time). Raises `ValueError` at the end."""
+        """Carry out the next step at ``now`` seconds (default: at its time). Raises `ValueError` at the end."""
         step = self.next_event()
         if step is None:
             raise ValueError("the session is over")
@@ -268,7 +265,7 @@ class Player:
         return step
 
     def _after_tab(self, step: UserStep, suggestion: Suggestion, found: Agreement) -> None:
-        """Count the Tab, skip what it has done, and go on in the recorded rhythm from now."""
+        """Count the Tab, skip the actions that it replaces, and continue in the recorded rhythm."""
         edit = self.context.edit_for(suggestion)
         start, stop = edit.offset, edit.offset + edit.delete
         changed = difference(self.document.text[start:stop], suggestion.text) or Edit(0, 0, "")
@@ -282,12 +279,12 @@ class Player:
         self._skip(found.actions)
         self._shift = step.time - last.t
         if found.remainder:
-            # The last action had to say more than the suggestion: its rest comes as that action did, after its gap.
+            # The last action writes more than the suggestion. Its rest is typed after the action's gap.
             self._rest = Action(last.t, (Edit(step.cursor, 0, found.remainder),), last.cursor)
             self._shift += max(last.t - earlier, 0.0)
 
     def _after_action(self, step: UserStep) -> None:
-        """Count an action of the recording that is done as it was recorded."""
+        """Count an action that is done as it was recorded."""
         action = next(self._coming())
         self.keys += _keys([action], self.cursor)
         self.missed_tabs += action.accept and self._user is User.RECORDED

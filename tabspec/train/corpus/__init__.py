@@ -1,1 +1,1 @@
-"""The corpus: where it comes from, what is left out, and how it lies on disk."""
+"""The corpus: sources, filters, and the format on disk."""

@@ -1,4 +1,4 @@
-"""Building a corpus: read the sources, drop what should not be learned, drop duplicates, hold projects out."""
+"""Builds a corpus: reads sources, drops unsuitable files and duplicates, holds out projects."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _TEST = re.compile(r"(^|/)(tests?|testing|__tests__|spec)/|(^|/)test_[^/]*$|[._-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of what goes in.
+    """Limits of a corpus.
 
-    ``project_chars``: no project gives more than this (a corpus of one house style teaches one house style).
-    ``tests_kept``: share of test files that stay; tests repeat themselves, but people complete in them too.
+    ``project_chars``: most characters of a project, so that no single style dominates.
+    ``tests_kept``: share of test files that stay. Tests are repetitive, but users complete in them too.
     ``permissive_only``: leave out projects whose metadata does not name a permissive licence (folders without
     metadata are the user's own and stay).
     """
@@ -40,7 +40,7 @@ class Limits:
 
 @dataclass
 class BuildReport:
-    """What was kept and what was not: characters by reason and language, projects with their licences."""
+    """Contents of a corpus: characters kept and dropped, by language and reason, and projects with their licences."""
 
     kept: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
@@ -78,12 +78,12 @@ def build_corpus(
 ) -> tuple[BuildReport, BuildReport]:
     """Build ``out/train`` and, if projects are held out, ``out/held_out``; the reports of both.
 
-    ``held_out`` names projects (as their metadata does). ``progress`` is told the number of origins done.
+    ``held_out`` names projects (as their metadata does). ``progress`` gets the number of origins done.
     Raises `InputError` if an origin cannot be read or nothing is left to train on.
     """
     limits = limits or Limits()
     seen = Deduplicator()
-    # Held-out projects first: a copy of theirs elsewhere is then the duplicate.
+    # Held-out projects first, so that copies of their files elsewhere count as duplicates.
     ordered = sorted(origins, key=lambda path: not _is_named(path, held_out))
     reports = {True: BuildReport(), False: BuildReport()}
     with CorpusWriter(out / "train") as train:
@@ -101,7 +101,7 @@ def build_corpus(
 
 
 def _is_named(path: Path, names: Sequence[str]) -> bool:
-    """Whether an origin may hold one of the projects named (by its file name: cheap, and only for the order)."""
+    """Whether an origin may contain one of the named projects, by its file name. Only used for the order."""
     start = re.split(r"-\d", path.name)[0].replace("_", "-").lower()
     return any(start == name.lower().replace("@", "").replace("/", "-") for name in names)
 
@@ -116,7 +116,7 @@ def _judge_all(origins: Sequence[Path], limits: Limits, processes: int) -> Itera
 
 
 def _judge(origin: Path, limits: Limits) -> list[_Judged]:
-    """Everything about an origin's files that can be said without knowing the others'."""
+    """The results for an origin's files that do not depend on other origins."""
     judged = []
     room: defaultdict[Project, int] = defaultdict(lambda: limits.project_chars)
     for file in _shuffled(read_origin(origin)):
@@ -130,7 +130,7 @@ def _judge(origin: Path, limits: Limits) -> list[_Judged]:
 
 
 def _shuffled(files: Iterable[SourceFile]) -> list[SourceFile]:
-    """In the order of a digest of the path, so that a limit takes a sample of all folders; then by path."""
+    """Sorted by a digest of the path, so that a limit takes a sample of all folders."""
     return sorted(files, key=lambda file: xxhash.xxh32_intdigest(file.path.encode()))
 
 

@@ -1,6 +1,6 @@
 """Fetching the named packages of a source list with the package managers' own clients, unpacked but not installed.
 
-Nothing of a package is run: wheels and npm tarballs are read as they are, Debian packages are only unpacked.
+No code of a package is run: wheels and npm tarballs are read, Debian packages are unpacked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SECONDS = 300  # for one package; the largest has 60 MB
 
 @dataclass(frozen=True, slots=True)
 class SourceList:
-    """Names with versions, as the clients want them: ``name==1``, ``name@1``, ``name=1``; projects to hold out."""
+    """Names with versions in the clients' syntax: ``name==1``, ``name@1``, ``name=1``; projects to hold out."""
 
     python: tuple[str, ...]
     npm: tuple[str, ...]
@@ -31,7 +31,7 @@ class SourceList:
 
 
 def read_list(path: Path = BUNDLED_LIST) -> SourceList:
-    """Read a source list. Raises `InputError` if it is not one."""
+    """Read a source list. Raises `InputError` if the file is not one."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -46,9 +46,9 @@ def read_list(path: Path = BUNDLED_LIST) -> SourceList:
 
 
 def fetch(sources: SourceList, folder: Path, progress: Callable[[str], None] = lambda name: None) -> list[str]:
-    """Fetch what is not there yet into ``folder``; the names that could not be had.
+    """Fetch missing packages into ``folder``. Returns the names that failed.
 
-    A package that is gone is no reason to stop; a client that is missing is one line in the result for each name.
+    A missing package does not stop the others. If a client is missing, all its packages fail.
     """
     for part in ("python", "npm", "debian"):
         (folder / part).mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def fetch(sources: SourceList, folder: Path, progress: Callable[[str], None] = l
 
 
 def origins(folder: Path) -> list[Path]:
-    """What `fetch` left in ``folder``, as origins for `build_corpus`, and this Python's standard library."""
+    """The packages in ``folder``, and this Python's standard library, as origins for `build_corpus`."""
     found = sorted((folder / "python").glob("*.whl")) + sorted((folder / "npm").glob("*.tgz"))
     crates = folder / "debian" / "unpacked" / "usr" / "share" / "cargo" / "registry"
     found += sorted(crates.iterdir()) if crates.is_dir() else []
@@ -75,7 +75,7 @@ def origins(folder: Path) -> list[Path]:
 
 
 def _commands(sources: SourceList, folder: Path) -> Iterator[tuple[str, list[str], Path]]:
-    """Name, command (to be run in the kind's folder), and the file that says that it was done."""
+    """Name, command (for the kind's folder), and the file that marks the package as fetched."""
     pip = processes.python("pip", "download", "--quiet", "--no-deps", "--only-binary=:all:")
     for kind, names, command in (
         ("python", sources.python, pip),

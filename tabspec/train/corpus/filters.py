@@ -1,10 +1,10 @@
-"""Which files a model should not learn from: generated, minified, data, vendored, far too long."""
+"""Files to leave out of a corpus: generated, minified, data, vendored, very long."""
 
 from __future__ import annotations
 
 import re
 
-# Shorter files say nothing; longer ones are mostly tables or bundles (looked through on this corpus).
+# Characters. Shorter files have no content; longer ones are mostly tables or bundles (checked on this corpus).
 MIN_CHARS = 120
 MAX_CHARS = 160_000
 # Hand-written lines seldom pass 300 characters; minified ones start in the thousands.
@@ -35,7 +35,7 @@ _TABLE_LINE = re.compile(r"""^\s*[\[({]*\s*(['"][^'"]*['"]|[-+\dxXa-fA-F_.]+)\s*
 
 
 def reason_to_drop(path: str, text: str) -> str | None:
-    """Why a file is left out of the corpus, in a word or two; None if it stays.
+    """The reason to leave a file out, in a word or two; None if it stays.
 
     ``path`` is the path within its project, with forward slashes.
     """

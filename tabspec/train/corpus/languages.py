@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 # The languages that the bundled model is trained on. Type declarations (.d.ts) are left out by the filters:
-# they are mostly made by the compiler from the sources that are already there.
+# they are mostly compiled from sources that the corpus has.
 LANGUAGES: dict[str, str] = {
     ".py": "python",
     ".pyi": "python",
@@ -23,5 +23,5 @@ LANGUAGES: dict[str, str] = {
 
 
 def language_of(path: str) -> str | None:
-    """The language of a file by its ending, or None if it is none of the corpus's."""
+    """The language of a file by its ending; None if the corpus does not have it."""
     return LANGUAGES.get(PurePosixPath(path).suffix.lower())

@@ -1,4 +1,4 @@
-"""Is a licence permissive? Answered from what package metadata says, conservatively: unknown means no."""
+"""Permissive licences, recognized in package metadata. Unknown licences count as not permissive."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LONGEST = 200  # a longer "licence" field is the licence's text: only its first
 def is_permissive(statement: str) -> bool:
     """Whether a licence statement (SPDX expression, name, or trove classifier) is permissive.
 
-    Of alternatives (``A OR B``, Rust's old ``A/B``) one permissive one is enough; of a conjunction all must be.
+    Of alternatives (``A OR B``, Rust's old ``A/B``), one must be permissive; of a conjunction, all.
     """
     head = statement.strip()[:_LONGEST]
     for choice in re.split(r"\bor\b|(?<=[\w.\-])/(?=[A-Z])", head, flags=re.IGNORECASE):
@@ -35,7 +35,7 @@ def is_permissive(statement: str) -> bool:
 def from_python_metadata(lines: Iterable[str]) -> str:
     """Licence statement of a Python distribution's METADATA (its header lines), "" if it states none.
 
-    The SPDX expression counts most, then the trove classifiers, then the free-text field.
+    The SPDX expression is preferred, then the trove classifiers, then the free-text field.
     """
     expression, free, classifiers = "", "", []
     for line in lines:

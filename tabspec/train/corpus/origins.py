@@ -1,4 +1,4 @@
-"""Reading sources where they lie: a folder, a Python wheel, an npm tarball, a Debian package's registry folder."""
+"""Reads source files from a folder, a Python wheel, an npm tarball, a Debian package's registry folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MAX_BYTES = 4 * MAX_CHARS  # a character is at most four bytes of UTF-8
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A package or folder whose files belong together: they are trained on, or held out, as a whole."""
+    """A package or folder. It is trained on or held out as a whole."""
 
     name: str
     version: str
@@ -44,7 +44,7 @@ class SourceFile:
 def read_origin(path: Path, licence: str = "") -> Iterator[SourceFile]:
     """The source files of an origin: ``*.whl``, ``*.tgz``, a crate's folder (with Cargo.toml), or any other folder.
 
-    ``licence`` is what a folder without metadata is under. Raises `InputError` if it cannot be read.
+    ``licence``: licence of a folder without metadata. Raises `InputError` if it cannot be read.
     """
     try:
         if path.suffix == ".whl":

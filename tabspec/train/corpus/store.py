@@ -1,10 +1,10 @@
-"""A corpus on disk: all texts in one file that is mapped into memory, and a line about each document.
+"""A corpus on disk: a memory-mapped file with all texts, and a line for each document.
 
-    DIR/text.bin          the documents' UTF-8, one behind the other
+    DIR/text.bin          the documents in UTF-8, one after another
     DIR/documents.jsonl   {"project", "path", "language", "start", "end"} for each, in that order (offsets in bytes)
-    DIR/manifest.json     the projects with versions and licences, what was left out and why
+    DIR/manifest.json     the projects with versions and licences, counts of files left out, by reason
 
-One flat file, so that many processes share the pages and a document is a slice.
+With one file, several processes share its pages in memory.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TEXT, DOCUMENTS, MANIFEST = "text.bin", "documents.jsonl", "manifest.json"
 
 @dataclass(frozen=True, slots=True)
 class DocumentEntry:
-    """Where a document lies in the corpus, and what it is. Offsets in bytes."""
+    """A document of the corpus, with its offsets in bytes."""
 
     project: str
     path: str
@@ -45,7 +45,7 @@ class DocumentEntry:
 
 
 class Corpus(Sequence[DocumentEntry]):
-    """A corpus that was written by `CorpusWriter`, opened for reading. Raises `InputError` if it is not one."""
+    """A corpus opened for reading. Raises `InputError` if the folder is not one."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -74,7 +74,7 @@ class Corpus(Sequence[DocumentEntry]):
         return self._text[entry.start : entry.end].decode("utf-8")
 
     def piece(self, index: int, start: int, end: int) -> str:
-        """Bytes ``start`` to ``end`` of document ``index`` as text; a character that is cut through is left out."""
+        """Bytes ``start`` to ``end`` of document ``index`` as text; incomplete characters at the ends are left out."""
         entry = self._entries[index]
         return self._text[entry.start + start : min(entry.start + end, entry.end)].decode("utf-8", "ignore")
 
@@ -90,9 +90,9 @@ class Corpus(Sequence[DocumentEntry]):
 
 
 class CorpusWriter:
-    """Writes a corpus: aside first, and under its name only once it is whole.
+    """Writes a corpus under a temporary name, and renames it when it is complete.
 
-    Used as a context manager; leaving it with an exception, or without a document, leaves nothing behind.
+    A context manager. After an exception, or without documents, it leaves no files.
     """
 
     def __init__(self, folder: Path) -> None:

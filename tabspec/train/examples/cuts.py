@@ -1,7 +1,7 @@
-"""Where a document is cut for a fill-in-the-middle example: the places where people ask for a completion.
+"""Cuts of a document for fill-in-the-middle examples, at places where users request completions.
 
-Each kind of cut says which characters are the middle. What a person wants there is known: the middle ends where
-a person would stop (the line, the block, the closing bracket), and that is what the end-of-middle token learns.
+Each kind of cut chooses the characters of the middle. It ends where a user would stop (at the end of the line, of the
+block, or at the closing bracket), so that the end-of-middle token learns these places.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ def characters(text: str, at: int, rng: Random) -> Span:
 
 
 def nothing(text: str, at: int, rng: Random) -> Span:
-    """Nothing is missing at the end of the line: silence is the answer."""
+    """An empty middle at the end of a line, where no suggestion is right."""
     end = _line_end(text, at)
     return end, end
 
 
 def brackets(text: str, at: int, rng: Random) -> Span:
-    """What stands between two brackets, or the rest of it: editors write the closing one at once."""
+    """The text between two brackets, or its rest. Editors insert the closing bracket at once."""
     opener = _OPENER.search(text, at, at + LONGEST_BRACKET)
     if opener is None:
         return rest_of_line(text, at, rng)
@@ -64,7 +64,7 @@ def brackets(text: str, at: int, rng: Random) -> Span:
 
 
 def block(text: str, at: int, rng: Random) -> Span:
-    """The indented block behind a line that opens one; other lines if there is none nearby or it is too long."""
+    """The indented block after a line that opens one. If none is near, or it is too long, other lines."""
     start = _line_start(text, at)
     for _ in range(12):  # lines looked at for one that opens a block: most are within a dozen
         end = _line_end(text, start)
@@ -77,7 +77,7 @@ def block(text: str, at: int, rng: Random) -> Span:
     return lines(text, at, rng)
 
 
-# Shares: by what editors ask for. Most requests stand somewhere in a line, many in front of brackets just opened.
+# Shares as in editors: most requests are within a line, many before a bracket that was just closed.
 KINDS: tuple[tuple[Callable[[str, int, Random], Span], float], ...] = (
     (rest_of_line, 0.31),
     (whole_line, 0.17),
@@ -90,7 +90,7 @@ KINDS: tuple[tuple[Callable[[str, int, Random], Span], float], ...] = (
 
 
 def choose_middle(text: str, start: int, end: int, rng: Random) -> Span:
-    """A middle that begins in or near ``text[start:end]``: offsets of its first character and behind its last."""
+    """A middle that begins in or near ``text[start:end]``: the offsets of its start and end."""
     (kind,) = rng.choices([k for k, _ in KINDS], [share for _, share in KINDS])
     start, end = min(start, len(text)), min(end, len(text))
     first, last = kind(text, rng.randrange(start, max(end, start + 1)), rng)
@@ -114,7 +114,7 @@ def _indentation(text: str, start: int) -> int:
 
 
 def _open_line(text: str, start: int, rng: Random) -> int:
-    """Where the cursor stands when a line is begun: behind its indentation (the editor's), at its start, or before."""
+    """The cursor on a new line: after the editor's indentation, at the line's start, or before it."""
     place = rng.random()
     if place < 0.55:
         return min(start, len(text)) + _indentation(text, start)
@@ -134,7 +134,7 @@ def _closing(text: str, inside: int, opener: str) -> int | None:
 
 
 def _block_end(text: str, start: int, end: int) -> int | None:
-    """End of the lines behind ``text[start:end]`` that are indented deeper than it; None if there are none."""
+    """End of the lines after ``text[start:end]`` that are indented deeper; None if there are none."""
     if start == end:
         return None
     outer, at, last = _indentation(text, start), end + 1, None

@@ -1,8 +1,8 @@
 """Fill-in-the-middle examples: a window of a document as it is served, and the tokens it becomes.
 
-Serving order (suffix first): ``<|file|>name<|suf|>suffix<|pre|>prefix`` and then the middle and ``<|eom|>``. Nothing
-stands between prefix and middle, and both are tokenized as one text, so that typing and accepting only append to
-the prompt, and its KV cache stays valid.
+Serving order (suffix first): ``<|file|>name<|suf|>suffix<|pre|>prefix`` and then the middle and ``<|eom|>``. Prefix and
+middle are tokenized as one text with nothing between them, so that typing and accepting only append to the prompt,
+and its KV cache stays valid.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ LAST_CHARS = 500
 class Example:
     """A window of a document, cut in three; ``prefix + middle + suffix`` is a piece of the document.
 
-    ``related``: pieces of other files. ``finished``: the middle ends here (``<|eom|>`` is written behind it). ``bare``:
+    ``related``: pieces of other files. ``finished``: the middle ends here (``<|eom|>`` follows). ``bare``:
     of left-to-right examples, whether the marker of an empty suffix is left out.
     """
 
@@ -64,8 +64,8 @@ class Example:
 def make_example(
     text: str, name: str, start: int, end: int, rng: Random, related: Callable[[str, str], Related]
 ) -> Example:
-    """An example whose middle begins in or near ``text[start:end]``. ``related`` finds pieces of other files for the
-    texts before and after a hole; it is asked for some examples only, and never told the middle."""
+    """An example whose middle begins in or near ``text[start:end]``. ``related`` returns pieces of other files for
+    the texts before and after the hole. It is called for some examples only, and never gets the middle."""
     name = "" if rng.random() < NAMELESS_SHARE else name
     (order,) = rng.choices(list(ORDER_SHARES), list(ORDER_SHARES.values()))
     if order is Order.LEFT_TO_RIGHT:
@@ -87,7 +87,7 @@ def _log_uniform(low: float, high: float, rng: Random) -> int:
 
 
 def prefix_start(text: str, first: int, rng: Random) -> int:
-    """Where the prefix window starts: mostly as served (full, moved in steps), else any length; at a line start."""
+    """Start of the prefix window: mostly as served (full, moved in steps), otherwise of any length; at a line start."""
     if rng.random() < 0.65:
         wanted = SERVED.prefix_chars - rng.randrange(SERVED.step)
     else:
@@ -99,7 +99,7 @@ def prefix_start(text: str, first: int, rng: Random) -> int:
 
 
 def suffix_end(text: str, last: int, rng: Random) -> int:
-    """Where the suffix window ends: mostly as served (a line end in its second half), else any length or none."""
+    """End of the suffix window: mostly as served (a line end in its second half), otherwise of any length or empty."""
     place = rng.random()
     if place < 0.04:
         return last
@@ -114,7 +114,7 @@ class ExampleEncoder:
     """Turns examples into tokens, each marked with its `Part`."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        # A file that speaks of "<|eom|>" holds seven characters, not the token.
+        # "<|eom|>" in a file is seven characters, not the token.
         tokenizer.encode_special_tokens = True
         self._tokenizer = tokenizer
         self.ids = {name: special_id(tokenizer, name) for name in (EOM, FILE, PREFIX, SUFFIX, MIDDLE, RELATED)}

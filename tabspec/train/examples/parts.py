@@ -1,9 +1,9 @@
-"""What each token of an example is a part of, and what the loss makes of it.
+"""The part of an example that each token belongs to, for the loss.
 
-In suffix-first order nothing stands between prefix and middle, so that any place behind ``<|pre|>`` could be where
-the middle ends, but for one thing: when serving, the prefix is given. A loss that lets ``<|eom|>`` compete at each
-of its 700 places teaches the model that stopping is rare (docs/decisions/2026-11-23-bundled-model.md). So a row says
-of each token which part it belongs to, and `Network.losses` leaves ``<|eom|>`` out where the prefix goes on.
+In suffix-first order, the model cannot see where the prefix ends and the middle begins. When serving, the prefix is
+given. If ``<|eom|>`` competed at each of the prefix's 700 places, the model would learn that stopping is rare
+(docs/decisions/2026-11-23-bundled-model.md). So a row has the part of each token, and `Network.losses` leaves
+``<|eom|>`` out within the prefix.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TOKEN = (1 << SHIFT) - 1
 
 
 class Part(IntEnum):
-    """The parts of an example, as far as the loss tells them apart."""
+    """The parts of an example that the loss distinguishes."""
 
     OTHER = 0  # names, related text, suffixes, markers: an ordinary loss
     PREFIX = 1  # the text goes on for sure: <|eom|> is no choice

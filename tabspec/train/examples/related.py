@@ -60,7 +60,7 @@ class ProjectFiles:
         return tuple(reversed(chosen))
 
     def _piece(self, index: int, rng: Random) -> str:
-        """Whole lines from somewhere in a document, beginning behind a blank line and ending at one if they can."""
+        """Whole lines from somewhere in a document, starting after a blank line and ending at one if possible."""
         entry = self._corpus[index]
         longest = rng.randint(PIECE_CHARS // 3, PIECE_CHARS)
         start = 0 if rng.random() < TOP_SHARE else rng.randrange(entry.end - entry.start)

@@ -71,7 +71,7 @@ class RowMaker:
 def pack(whole: list[list[int]], divisible: list[list[int]], length: int, pad: int) -> Rows:
     """Rows of ``length`` tokens: ``whole`` sequences undivided, gaps filled with beginnings of ``divisible`` ones.
 
-    First fit, longest first; further ``divisible`` ones fill rows of their own, one behind the other, cut where the row
+    First fit, longest first; further ``divisible`` ones fill rows of their own, one after another, cut where the row
     ends. What is left of a gap is padded. No sequence may be longer than ``length``.
     """
     rows: list[list[int]] = []

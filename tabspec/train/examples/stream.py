@@ -1,4 +1,4 @@
-"""Rows made by worker processes while the model trains, in the order that one process would make them in."""
+"""Rows from worker processes, made during training, in the order of a single process."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tabspec.train.examples.parts import Rows
 from tabspec.train.examples.rows import RowMaker
 from tabspec.train.examples.tokenizer import load_tokenizer
 
-# Chunks that wait in each worker's queue: a second or two of a GPU's appetite, a few megabytes.
+# Chunks in each worker's queue: a GPU's work of a second or two, a few megabytes.
 WAITING = 8
 
 
 @dataclass(frozen=True, slots=True)
 class DataConfig:
-    """Where rows come from: a corpus folder, a tokenizer file, tokens in a row, and the seed."""
+    """The source of rows: a corpus folder, a tokenizer file, tokens in a row, and the seed."""
 
     corpus: Path
     tokenizer: Path
@@ -30,7 +30,7 @@ class DataConfig:
     seed: int
 
     def maker(self) -> RowMaker:
-        """A row maker for these. Raises `InputError` for a corpus or tokenizer that cannot be used."""
+        """A row maker. Raises `InputError` if corpus or tokenizer cannot be used."""
         return RowMaker(Corpus(self.corpus), load_tokenizer(self.tokenizer), self.context, self.seed)
 
 

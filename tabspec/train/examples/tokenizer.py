@@ -1,8 +1,8 @@
-"""The tokenizer: byte-level BPE that keeps a line end and the indentation behind it together.
+"""The tokenizer: byte-level BPE that keeps a line end and the indentation after it together.
 
-A suggestion is computed from a cut in front of the white space that holds the last line end (docs/design/decoding.md).
-So that such a cut never changes the tokens before it, a run of white space with a line end in it is a piece of its
-own: nothing is merged across its start.
+A suggestion is computed from a cut before the white space with the last line end (docs/design/decoding.md). Such a cut
+must not change the tokens before it. So white space with a line end is a piece of its own, and no token crosses its
+start.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ PIECES = "|".join(
         r"\s*[\r\n]+[ \t]*",  # white space with line ends, and the indentation of the next line
         r"[^\s\p{L}\p{N}]?\p{L}+",  # a word with one sign before it: ".append", "(self", "_name"
         r" \p{L}+",  # a word and the space before it
-        r"\p{N}",  # digits one by one: numbers look alike wherever they stand
+        r"\p{N}",  # single digits, so that numbers are tokenized alike everywhere
         r" ?[^\s\p{L}\p{N}]+",  # signs
-        r"\s+(?!\S)",  # spaces, but for the one that belongs to the word behind
+        r"\s+(?!\S)",  # spaces, except the one that belongs to the next word
         r"\s+",
     )
 )
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int = VOCABULARY) -> Tokenizer:
-    """A tokenizer learned from ``texts``. Raises `InputError` if they hold too little for ``vocabulary`` entries."""
+    """Train a tokenizer on ``texts``. Raises `InputError` if they are too short for ``vocabulary`` entries."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -71,7 +71,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int = VOCABULARY) -> Token
 
 
 def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
-    """Write ``tokenizer.json``, aside first."""
+    """Write ``tokenizer.json``, atomically."""
     aside = path.with_name(path.name + ".partial")
     tokenizer.save(str(aside))
     aside.replace(path)
@@ -86,7 +86,7 @@ def special_id(tokenizer: Tokenizer, token: str) -> int:
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
-    """Read a ``tokenizer.json``. Raises `InputError` if it isn't one or lacks the special tokens."""
+    """Read a ``tokenizer.json``. Raises `InputError` if it is not one, or has no special tokens."""
     if not path.is_file():
         raise InputError(f"{path}: no such tokenizer")
     try:

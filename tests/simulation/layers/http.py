@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from random import Random
 
 from tabspec.errors import ModelError, ModelUnavailable
+from tabspec.models.http.connection.body import FIRST_EVENT_S
 from tabspec.models.http.connection.pace import FIRST_S, LONGEST_ASKED_S, LONGEST_S
-from tabspec.models.http.connection.wire import FIRST_EVENT_S
 from tabspec.models.http.model import HttpModel
 from tabspec.models.protocol import GenerationRequest, RelatedText, StopRule
 from tabspec.suggestion import Finish

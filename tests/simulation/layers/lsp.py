@@ -266,6 +266,7 @@ class LspLayer(Layer):
     def _kept(self) -> int:
         """Entries that the service keeps: but for counters, the last offers, of which clients may still speak, and the
         engine's, which has a simulation of its own."""
-        others = ("offers", "stats", "_engine", "_listener")
-        parts = [part for name, part in vars(self.lsp.service).items() if name not in others]
+        others = ("offers", "stats", "host", "engine", "_listener")
+        fields = vars(self.lsp.service) | vars(self.lsp.service.host)
+        parts = [part for name, part in fields.items() if name not in others]
         return held(*parts).entries

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
 from tabspec.errors import ModelError
+from tabspec.models.local.batching import PendingPass
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, StopRule, Usage
+from tabspec.replay.models.timed_batcher import TimedBatcher
 from tabspec.suggestion import Finish
 
 _LENGTH = re.compile(r"(\d+|endless|fails)$")
@@ -49,6 +51,15 @@ class SteppingModel:
         self.begins = lambda _stream: None  # called for each step that begins
         self._thawed = asyncio.Event()
         self._thawed.set()
+        # Each takes part in passes of the worker's own batching, which decides who waits.
+        self._passes = TimedBatcher(self._begin)
+
+    def _begin(self, batch: Sequence[PendingPass]) -> float:
+        """A pass begins."""
+        for member in batch:
+            member.kv.steps += 1
+            self.begins(member.kv)
+        return self.step
 
     @property
     def frozen(self) -> bool:
@@ -66,24 +77,23 @@ class SteppingModel:
         stream = Open(request)
         self.open.append(stream)
         try:
-            await self._take(stream)
-            yield Chunk(usage=Usage(prefill=1))
-            for number in count(request.resume.count(";")):
-                if length.isdecimal() and number >= int(length):
-                    break
-                if length == "fails" and number == 2:
-                    raise ModelError("out of memory")
+            with self._passes.generation(request.foreground):
                 await self._take(stream)
-                yield Chunk(f"{number};", (number,), (-0.1,), Usage(decoded=1))
-            yield Chunk(finish=Finish.END)
+                yield Chunk(usage=Usage(prefill=1))
+                for number in count(request.resume.count(";")):
+                    if length.isdecimal() and number >= int(length):
+                        break
+                    if length == "fails" and number == 2:
+                        raise ModelError("out of memory")
+                    await self._take(stream)
+                    yield Chunk(f"{number};", (number,), (-0.1,), Usage(decoded=1))
+                yield Chunk(finish=Finish.END)
         finally:
             self.open.remove(stream)
 
     async def _take(self, stream: Open) -> None:
         """One step."""
-        stream.steps += 1
-        self.begins(stream)
-        await asyncio.sleep(self.step)
+        await self._passes.step(stream, 1, 1, stream.request.foreground)
         await self._thawed.wait()
 
     async def close(self) -> None:

@@ -20,20 +20,25 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
     ),
     (
         ServingLayer,
-        Mutant("no turn ends", _SERVING + "_turn_is_over", "stream.steps >= TURN and waiting", "False"),
+        Mutant("no turn ends", _SERVING + "_turn_is_over", "stream.steps >= TURN and others_wait", "False"),
     ),
     (
         ServingLayer,
         Mutant(
             "one line for all clients",
             "models.process.turns:RoundRobin.push",
-            "self._lines.setdefault(client, deque())",
-            "self._lines.setdefault(None, deque())",
+            "self._queues.setdefault(client, deque())",
+            "self._queues.setdefault(None, deque())",
         ),
     ),
     (
         ServingLayer,
-        Mutant("speculations do not wait", _SERVING + "_run", "if not request.foreground:", "if False:"),
+        Mutant(
+            "speculations do not wait",
+            "models.local.batching:DecodeBatcher._may_run",
+            "(asked.foreground or not self._foreground)",
+            "True",
+        ),
     ),
     (
         ServingLayer,
@@ -46,7 +51,7 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
     ),
     (
         ServingLayer,
-        Mutant("a place too many", _SERVING + "_go_on", "len(kind.open) < ", "len(kind.open) <= "),
+        Mutant("a place too many", _SERVING + "_fill", "len(places.open) < ", "len(places.open) <= "),
     ),
     (ServingLayer, Mutant("a cancel is lost", _SERVING + "cancel", "stream.task.cancel()", "pass")),
     (
@@ -148,7 +153,7 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
         HttpLayer,
         Mutant(
             "no deadline for an event",
-            _HTTP + "connection.wire:Wire._read",
+            _HTTP + "connection.body:events",
             "asyncio.timeout_at(until)",
             "asyncio.timeout_at(None)",
         ),
@@ -183,7 +188,7 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
         LspLayer,
         Mutant(
             "rules are not read again",
-            "tabspec_lsp.server:did_change_watched_files",
+            "tabspec_lsp.transport.features:did_change_watched_files",
             "ls.workspace_rules.use(_folders(ls))",
             "pass",
         ),
@@ -201,7 +206,7 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
         LspLayer,
         Mutant(
             "the model is asked ahead while suggestions are off",
-            _LSP + "configure",
+            "tabspec_lsp.engine_host:EngineHost.configure",
             "(before.engine, before.server.enabled) != (options.engine, options.server.enabled)",
             "before.engine != options.engine",
         ),

@@ -177,17 +177,16 @@ class ServingLayer(Layer):
         self.require(urgent <= self.at_once, f"{urgent} foreground streams are open in {self.at_once} places")
         ahead = len(self.model.open) - urgent
         self.require(ahead <= self.at_once, f"{ahead} speculative streams are open in {self.at_once} places")
-        waits = [asked for asked in self.asked.values() if asked.request.foreground]
         self.require(
-            stream.request.foreground or not waits, "a speculation takes a step while a foreground request waits"
+            stream.request.foreground or not urgent, "a speculation takes a step while a foreground stream is open"
         )
 
     def watch(self, seconds: float) -> None:
         if self.model.frozen:
             return
         # A turn of every client, for each request of its own that is before it, and its own. A turn is TURN steps, with
-        # the prefill, and the step in which its stream is told to stop.
-        most = (len(self.clients) + 1) * (MOST_ASKED + 1) * MOST_TURNS * (TURN + 3) * self.model.step
+        # the prefill, the step in which its stream is told to stop, and one of a speculation before the next turn.
+        most = (len(self.clients) + 1) * (MOST_ASKED + 1) * MOST_TURNS * (TURN + 4) * self.model.step
         for asked in self.asked.values():
             if asked.request.foreground:
                 asked.waited += seconds

@@ -21,6 +21,7 @@ LAYERS: tuple[type[Layer], ...] = (ServingLayer, DaemonLayer, HttpLayer, LspLaye
 SEEDS, BUG_SEEDS, EVENTS = 24, 120, 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
 def test_a_few_seeds(layer: type[Layer]) -> None:
     counts = Counter[str]()
@@ -36,6 +37,7 @@ def test_a_seed_is_reproduced_to_the_event(layer: type[Layer]) -> None:
     assert simulate(layer, 5, 60) == simulate(layer, 5, 60)
 
 
+@pytest.mark.slow
 def test_it_is_the_same_in_another_process() -> None:
     """Whatever the hashes of texts and the addresses of objects are."""
     command = [sys.executable, "-m", "tests.simulation.run", "--layer", "serving", "--seed", "3", "--events", "40"]

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 _ASYNC = re.compile(r"\basync\s+(?:def|function)\s+(\w+)")
 _GRAMMARS = ("python", "javascript", "typescript", "tsx")
 _CALLS = ("call", "call_expression")
-_FUNCTIONS = ("function_definition", "function_declaration", "function_expression", "arrow_function", "method_definition")
+_FUNCTIONS = (
+    "function_definition",
+    "function_declaration",
+    "function_expression",
+    "arrow_function",
+    "method_definition",
+)
 
 
 def awaited(steps: Sequence[Step], document: Document, places: Places) -> Iterator[Found]:

@@ -1,6 +1,7 @@
-"""The key for a server: from the environment, or from the system's keyring. It is never logged or printed.
+"""The API key for a server: from the environment, or from the system's keyring. It is never logged or printed.
 
-A key belongs to one host. The keyring stores it under the server's address; the environment names the host beside it.
+A key belongs to one host. The keyring stores it under the server's address; in the environment, a second variable names
+the host.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from tabspec.errors import ModelNotUsable
-from tabspec.models.http.route import Route
+from tabspec.models.http.connection.route import Route
 
 VARIABLE = "TABSPEC_API_KEY"
 HOST_VARIABLE = "TABSPEC_API_HOST"
@@ -24,17 +25,17 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """``value`` is sent with each request ("": none is). ``withheld`` says why a key that exists is not sent."""
+class ApiKey:
+    """``value`` is sent with each request ("": no key). ``withheld``: why a key that exists is not sent."""
 
     value: str = field(default="", repr=False)
     withheld: str = ""
 
 
-NO_KEY = Key()
+NO_KEY = ApiKey()
 
 
-def key_for(base: str, route: Route, given: str | None = None) -> Key:
+def key_for(base: str, route: Route, given: str | None = None) -> ApiKey:
     """The key for the server at ``base``; ``given`` overrules environment and keyring. Raises `ModelNotUsable` for a
     key that no HTTP header can hold."""
     withheld = ""
@@ -46,8 +47,8 @@ def key_for(base: str, route: Route, given: str | None = None) -> Key:
     if not (given.isascii() and given.isprintable()):
         raise ModelNotUsable(f"the key for {base} holds characters that no key has: set {VARIABLE} anew")
     if given and route.clear:
-        return Key("", f"the key is not sent over http:// to another machine: use https:// for {base}, or a tunnel")
-    return Key(given, "" if given else withheld)
+        return ApiKey("", f"the key is not sent over http:// to another machine: use https:// for {base}, or a tunnel")
+    return ApiKey(given, "" if given else withheld)
 
 
 def _of_another_host(base: str) -> str:

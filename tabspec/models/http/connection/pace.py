@@ -1,14 +1,14 @@
-"""Back-off: how long a server that failed, or that asked for patience, is left alone."""
+"""Back-off: how long nothing is sent to a server that failed, or that asked the client to wait."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
 
-# The first pause is shorter than the gap between two requests of someone who types, so that a single hiccup costs
-# one suggestion; the longest is what one waits at most for suggestions once a server has come back.
+# The first pause is shorter than the gap between two requests of a typing user, so that a single failure costs one
+# suggestion. The longest pause is how long suggestions may be missing after the server has come back.
 FIRST_S, LONGEST_S = 0.25, 5.0
-# A server may ask for more patience than that, but not for more than a minute: it may have been set up wrongly.
+# A server may ask for a longer pause, but not for more than a minute: it may be set up wrongly.
 LONGEST_ASKED_S = 60.0
 
 
@@ -21,14 +21,14 @@ class Backoff:
         self.why = ""
 
     def left(self) -> float:
-        """Seconds for which nothing should be asked."""
+        """Seconds for which nothing should be sent."""
         return max(self._until - asyncio.get_running_loop().time(), 0.0) if self._until else 0.0
 
     def failed(self, why: str, asked: float | None = None) -> None:
         """A request failed; the server asked to wait ``asked`` seconds."""
         self._pause = min(max(2 * self._pause, FIRST_S), LONGEST_S)
         pause = self._pause if asked is None else min(asked, LONGEST_ASKED_S)
-        # Of several that fail at a time, one may have been asked for more patience than this one.
+        # Of several requests that fail at the same time, another one may have been asked for a longer pause.
         self._until = max(self._until, asyncio.get_running_loop().time() + pause)
         self.why = why
 
@@ -38,7 +38,7 @@ class Backoff:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a response's Retry-After asks for; None where it doesn't (a date counts as not given)."""
+    """Seconds in a response's Retry-After; None if there are none (a date counts as none)."""
     value = headers.get("retry-after", "").strip()
     try:
         seconds = float(value)

@@ -1,6 +1,6 @@
-"""Text that looks like a secret is not sent off the machine.
+"""Finds text that looks like a secret, which must not leave this machine.
 
-`find_secret` is the function for all callers. `secret_in` and `secret_in_request` are shorter ways to call it.
+`find_secret` searches a text. `secret_in` and `secret_in_request` call it for several texts and for a request.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Values behind names like ``password``: without quotes in configuration files, and in forms that only they have."""
+"""Values of names like ``password``: in quotes, without quotes in configuration files, and in typical forms."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _STRONG = (
     r"|private[_.-]?key|encryption[_.-]?key|signing[_.-]?key|master[_.-]?key|account[_.-]?key|shared[_.-]?key"
     r"|seed[_.-]?phrase|webhook[_.-]?url"
 )
-# These name other things, too: a parser's tokens, a pass of a compiler.
+# These words have other meanings, too: a parser's tokens, a pass of a compiler.
 _WEAK = r"token|credentials?|pass|mnemonic"
 NAMES = rf"{_STRONG}|{_WEAK}"
 """Parts of names whose values are secrets."""
 
-# What such a name ends with when its value is about a secret and is none.
+# Ends of such names whose value describes a secret and is not one.
 _ABOUT = re.compile(
     r"(?:name|ref|file|path|dir|policy|length|len|min|max|type|kind|id|ids|url|uri|endpoint|ttl|expiry|expires?(?:_?in)?"
     r"|timeout|count|limit|size|enabled|required|method|algorithm|header|field|key_?names?|provider|manager|store|version"
@@ -26,7 +26,7 @@ _ABOUT = re.compile(
     r"|rotation|strength|hash_?cost|scope|pattern|placeholder|regex|template|message|error|text|title|usage|test)s?$",
     re.IGNORECASE,
 )
-# What stands for a value: references, commands, types, words that ask for one.
+# Texts in place of a value: references, commands, types, words that ask for a value.
 _NO_VALUE = re.compile(
     r"""^(?:(?:true|false|null|nil|none|undefined|yes|no|on|off|string|str|number|int|bool(?:ean)?|required|optional|inherit
     |password|passwd|secrets?|tokens?|default|empty|unset|auto|ask|prompt|env|file|vault|write|read|admin|root|x{3,}
@@ -36,14 +36,14 @@ _NO_VALUE = re.compile(
     |[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)$""",
     re.IGNORECASE | re.VERBOSE,
 )
-# What references, tags, comments and operators begin with: without quotes, and in them.
+# Beginnings of references, tags, comments and operators: without quotes, and in quotes.
 _BARE_REFERENCE = re.compile(r"[$%<{\[(|>&*!#=:,;)\]}]")
 _QUOTED_REFERENCE = re.compile(r"\$[{(]|\$\w+$|[{<\[]|%[({A-Z]")
 
 _IS_STRONG = re.compile(_STRONG, re.IGNORECASE)
 _SHORT = 8
 
-# A value in quotes, behind its name and maybe a type.
+# A value in quotes, after its name and possibly a type.
 _QUOTED = compiled(
     rf"(?i)(?P<name>[\w.-]{{0,40}}(?:{NAMES})[\w.-]{{0,30}})[\"']?\]?\s*(?::\s*[\w.<>|?& ]{{1,30}})?"
     r"(=>|:=|\?=|[:=,]|===?)\s*[rbuf]?(?:\"(?P<value>[^\"\n]{3,200})\"|'([^'\n]{3,200})'|`([^`\n]{3,200})`)"
@@ -55,7 +55,7 @@ _ASSIGNED = compiled(
 _PASSWORD = r"(?:passw(?:or)?d|passphrase|secret|token|api_?key)"
 _CONNECTION = r"(?:password|pwd|accountkey|sharedaccesskey|sharedsecret)[ \t]?=[ \t]?"
 _OPTION = r"[\"']?(?P<value>[^\s\"'-][^\s\"']{3,200})"
-# Forms that say themselves what they are, in files of any type.
+# Forms that hold a password in files of any type.
 _FORMS = [
     (kind, compiled(pattern))
     for kind, pattern in (
@@ -81,7 +81,7 @@ _FORMS = [
     )
 ]
 
-# Languages in which a text stands in quotes.
+# Languages in which texts are in quotes.
 _CODE = re.compile(
     r"\.(?:c|h|cc|cpp|cxx|hh|hpp|cs|go|java|[cm]?[jt]sx?|kts?|lua|mm?|php|p[lm]|py[ix]?|r|rb|rs|scala|svelte|swift|vue|zig"
     r"|dart|exs?|erl|hs|ml|fs|cljs?|jl|vb|sol|html?|css|scss|less|svg|ipynb|asm|s|v|vhd|proto|g(?:raph)?ql|tf|hcl|toml|nix"
@@ -92,31 +92,31 @@ _PROSE = re.compile(r"\.(?:md|markdown|rst|txt|adoc|tex|org)$", re.IGNORECASE)
 
 
 def is_code(name: str) -> bool:
-    """Whether texts stand in quotes in files of this name. Not known: no."""
+    """Whether texts are in quotes in files of this name. True for "", False for an unknown type."""
     return not name or _CODE.search(name) is not None
 
 
 def is_value(text: str, *, quoted: bool = False) -> bool:
-    """Whether a text behind such a name is a value, and not a reference to one or a word that asks for one."""
+    """Whether the text after such a name is a value, and not a reference to a value or a word that asks for one."""
     reference = _QUOTED_REFERENCE if quoted else _BARE_REFERENCE
     return len(text) > 0 and not reference.match(text) and not _NO_VALUE.match(text)
 
 
 def about(name: str) -> bool:
-    """Whether a name says that its value is about a secret, and is none."""
+    """Whether the value of such a name describes a secret and is not one."""
     return _ABOUT.search(name) is not None
 
 
 def is_word(name: str, value: str) -> bool:
-    """Whether a value is more likely a word of the program: behind names that name other things, too, a short one or
-    one without a digit is; and so is a sentence."""
+    """Whether a value is more likely a word of the program: after ambiguous names, a short value or one without a
+    digit; after all names, a sentence."""
     if not _IS_STRONG.search(name) and (len(value) < _SHORT or not any(map(str.isdigit, value))):
         return True
     return value.count(" ") >= 2 and "phrase" not in name.lower() and "mnemonic" not in name.lower()
 
 
 def search(text: str, name: str) -> Iterator[Span]:
-    """Places in ``text`` with a value behind such a name."""
+    """Places in ``text`` with such a name and its value."""
     for kind, pattern in _FORMS:
         for match in pattern.finditer(text):
             if is_value(match.group("value")):
@@ -142,7 +142,7 @@ def search(text: str, name: str) -> Iterator[Span]:
 
 
 def _spaced(name: str, text: str, at: int) -> bool:
-    """Whether a name may be parted from its value by spaces alone: Dockerfiles' ENV and configurations of daemons."""
+    """Whether spaces may separate a name from its value: in Dockerfiles' ENV and in configurations of daemons."""
     line = text[text.rfind("\n", 0, at) + 1 : at].strip()
     suffix = PurePosixPath(name).suffix.lower()
     return line.upper() in ("ENV", "ARG", "SETENV") or (not line and suffix in (".conf", ".cnf", ".cfg", ".rc"))

@@ -11,33 +11,27 @@ from tabspec.models.http.secrets.ruleset import gitleaks, ours
 from tabspec.models.http.secrets.spans import Span
 from tabspec.models.protocol import GenerationRequest
 
-# How far around the sent text is searched for the rest of a secret that the window cuts: more than the longest line of
-# keys in use has, and as little as costs no time.
+# Characters around the sent text that are searched for the rest of a secret that the window cuts: more than the longest
+# line of a key has, and few enough to cost no time.
 _BEYOND = 4_096
-# Whole lines around the window, for values whose name stands in the line before.
+# Whole lines around the window, for values whose name is in the line before.
 _BEYOND_LINES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``kind``: what the secret seems to be, for a message to the user. Nothing of the secret itself."""
+    """``kind``: what the secret seems to be, for a message to the user. Holds nothing of the secret itself."""
 
     kind: str
 
 
 def find_secret(text: str, suffix: str = "", *, before: str = "", after: str = "", name: str = "") -> Finding | None:
-    """The first secret in what is to be sent, or None.
+    """The first secret in a text that is to be sent, or None. Takes linear time.
 
-    ``text`` and ``suffix`` are what is sent from before and after the cursor: they are searched as one text, so that a
-    secret with the cursor in it is found. A text without a cursor in it goes to ``text`` whole. ``before`` and
-    ``after`` are what the document has around both, as far as the caller has it. They are not sent; they complete a
-    secret of which the window holds a part. ``name`` is the file's name (or path), which decides the file's type: in
-    configuration files, values without quotes are searched, too. "" is taken for a file of code.
-
-    A caller with a serialized body searches each string in it by a call of its own, besides the call for the document:
-    ``any(find_secret(each) for each in strings)``.
-
-    Takes a time that is linear in the length of the texts.
+    ``text`` and ``suffix`` are sent, from before and after the cursor. They are searched as one text, to find a secret
+    with the cursor in it. ``before`` and ``after`` are the document's text around both. They are not sent; they
+    complete a secret of which the window holds a part. ``name`` is the file's name (or path), which decides the file's
+    type: in configuration files, values without quotes count, too. "" is a file of code.
     """
     text, suffix = _encodable(text), _encodable(suffix)
     left, right = _encodable(_tail(before)), _encodable(_head(after))
@@ -53,15 +47,15 @@ def find_secret(text: str, suffix: str = "", *, before: str = "", after: str = "
 
 
 def secret_in(texts: Iterable[str]) -> str:
-    """What kind of secret one of the texts seems to hold; "" for none. Each is searched by itself."""
+    """The kind of secret in one of the texts; "" for none. Each text is searched by itself."""
     return next((found.kind for text in texts if (found := find_secret(text))), "")
 
 
 def secret_in_request(request: GenerationRequest) -> str:
-    """What kind of secret the user's text in a request seems to hold; "" for none.
+    """The kind of secret in the user's text of a request; "" for none.
 
-    Searched are the document's text around the cursor as one, with what a model has written at the cursor and without
-    it, and each piece of related code.
+    The document's text is searched as one, with and without what a model has written at the cursor; and each piece of
+    related code.
     """
     return _secret_in_request(
         request.prefix,
@@ -75,7 +69,7 @@ def secret_in_request(request: GenerationRequest) -> str:
     )
 
 
-@lru_cache(maxsize=16)  # of one place, a preview and a few requests (speculations) are made
+@lru_cache(maxsize=16)  # for one place there are a preview and a few requests (speculations)
 def _secret_in_request(
     prefix: str,
     resume: str,
@@ -110,12 +104,12 @@ def _spans(text: str, name: str) -> Iterator[Span]:
 
 
 def _encodable(text: str) -> str:
-    """The text with "?" for each surrogate, which RE2 cannot take. Its length stays."""
+    """The text with "?" for each surrogate, which RE2 does not accept. The length is the same."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _tail(before: str) -> str:
-    """The end of what stands before the window, from a line start on: its last lines."""
+    """The last lines before the window."""
     near = before[-_BEYOND:]
     at = len(near)
     for _ in range(_BEYOND_LINES + 1):

@@ -1,5 +1,5 @@
-"""What detect-secrets knows: keys of well-known services, private keys, passwords in addresses. Of it only the patterns
-are used: nothing is looked up anywhere."""
+"""The patterns of detect-secrets: keys of well-known services, private keys, passwords in addresses. Its checks over
+the network are not used."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 from tabspec.models.http.secrets.spans import Span
 
-# Plugins that match a pattern, in little time whatever the line is. Not: those for npm's tokens and for names like
-# ``password``, of which a line of 2,000 characters takes 0.1 and 3 s (rules of ours know these: `assigned`, ours.toml);
-# and those that measure entropy: of three hashes in a source file they call three a secret.
+# Plugins that match a pattern quickly in any line. Not used: those for npm's tokens and for names like ``password``,
+# which take 0.1 and 3 s for a line of 2,000 characters (`assigned` and ours.toml have these); and those that measure
+# entropy, which report every hash in a source file.
 _PLUGINS = (
     ("artifactory", "ArtifactoryDetector"),
     ("aws", "AWSKeyDetector"),
@@ -33,7 +33,7 @@ _PLUGINS = (
     ("telegram_token", "TelegramBotTokenDetector"),
     ("twilio", "TwilioKeyDetector"),
 )
-# Longer lines (data, minified code) are looked at in pieces, so that no pattern takes long.
+# Longer lines (data, minified code) are searched in pieces, so that no pattern takes long.
 _PIECE = 2_000
 
 
@@ -46,7 +46,7 @@ def search(text: str, name: str) -> Iterator[Span]:
         start += len(line)
 
 
-@lru_cache(maxsize=4096)  # some windows of lines: of a line being written, only that one is looked at again
+@lru_cache(maxsize=4096)  # the lines of some windows: while a line is typed, only that line is searched again
 def _secret_in_line(line: str) -> str:
     for start in range(0, len(line), _PIECE // 2):  # pieces overlap by a half: secrets are shorter
         piece = line[start : start + _PIECE]

@@ -1,7 +1,7 @@
-"""Rules in gitleaks' format: its own (`gitleaks.toml`, as it is published, under the licence beside it), and ours.
+"""Rules in gitleaks' format: its own (`gitleaks.toml`, unchanged, under the licence in this folder), and ours.
 
-A rule is tried only where one of its keywords occurs, as in gitleaks. Its regular expressions are written for Go's RE2
-and are given to RE2 as they are.
+A rule is tried only if one of its keywords occurs, as in gitleaks. Its regular expressions are written for Go's RE2,
+and RE2 runs them unchanged.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def gitleaks() -> Ruleset:
 
 @cache
 def ours() -> Ruleset:
-    """Rules for kinds that gitleaks does not know."""
+    """Rules for kinds that gitleaks does not have."""
     return Ruleset("ours.toml")
 
 
@@ -39,11 +39,11 @@ class Ruleset:
             word: [rule for rule in rules if word in rule.keywords]
             for word in {w for rule in rules for w in rule.keywords}
         }
-        # Some windows of lines: of a line being written, only that one is searched again (a window takes 1 ms else).
+        # The lines of some windows: while a line is typed, only that line is searched again (a window takes 1 ms).
         self._words_in = lru_cache(maxsize=4_096)(self._find_words)
 
     def search(self, text: str, name: str) -> Iterator[Span]:
-        """Places in ``text``, of a file of this name, that a rule takes for a secret."""
+        """Places in ``text``, from a file called ``name``, that match a rule."""
         words = set[str]().union(*map(self._words_in, text.split("\n")))
         tried = {id(rule): rule for word in words for rule in self._by_word[word]}
         for rule in tried.values():
@@ -63,21 +63,21 @@ class Ruleset:
 
 
 class Rule:
-    """One rule. Its regular expression is compiled when it is first tried: for all of them that takes 0.2 s."""
+    """One rule. Its regular expression is compiled when it is first tried: compiling all rules takes 0.2 s."""
 
     def __init__(self, entry: dict[str, Any]) -> None:
         self.kind: str = entry["id"].replace("-", " ")
         self.keywords = [word.lower() for word in entry["keywords"]]
         self.entropy: float = entry.get("entropy", 0.0)
         self.path = re.compile(entry["path"]) if "path" in entry else None
-        # Allowed paths are not used: what may lie in a public repository is not what may be sent anywhere.
+        # Allowed paths are not used: a file may be allowed in a repository, and still must not be sent to a server.
         self.allowed = [_Allowed(each) for each in entry.get("allowlists", ())]
         self._pattern: str = entry["regex"]
         self._group: int = entry.get("secretGroup", 0)
 
     @cached_property
     def regex(self) -> Any:
-        """As RE2 has it."""
+        """Compiled by RE2."""
         return compiled(self._pattern)
 
     def secret(self, match: Any) -> str:
@@ -87,7 +87,7 @@ class Rule:
 
 
 class _Allowed:
-    """What is no secret although a rule fits."""
+    """Exceptions: texts that are no secret although a rule matches."""
 
     def __init__(self, entry: dict[str, Any]) -> None:
         self._patterns: list[str] = entry.get("regexes", [])

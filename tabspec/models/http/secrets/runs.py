@@ -1,4 +1,4 @@
-"""Parts of long keys: without their head, they are nothing but long runs of what looks random."""
+"""Parts of long keys, which have no header: long runs of characters that look random."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tabspec.models.http.secrets.spans import Span, compiled, entropy
 
 # Characters of base64 (both alphabets). 60: the shortest lines of keys in PEM and its relatives have 64 (70 and 76 in
-# others); digests in base64 that stand in ordinary files have 44 (SHA-256), or 88 behind their name (SHA-512).
+# others); digests in base64 in ordinary files have 44 (SHA-256), or 88 after their name (SHA-512).
 _RUN = compiled(r"[A-Za-z0-9+/_-]{60,}={0,2}")
 # Longer than any digest in hexadecimal digits (SHA-512: 128).
 _HEX = compiled(r"(?i)\b[0-9a-f]{129,}\b")
@@ -36,7 +36,7 @@ def search(text: str, name: str) -> Iterator[Span]:
 
 
 def inside(before: str, after: str) -> str:
-    """What a window is in the middle of, if that is a private key: "" for nothing."""
+    """Returns "private key" if the window is in the middle of one, else an empty text."""
     if "-----" not in before:
         return ""
     begins = [match.end() for match in _BEGIN.finditer(before, max(len(before) - _FAR, 0))]
@@ -44,7 +44,7 @@ def inside(before: str, after: str) -> str:
 
 
 def _mixed(run: str) -> bool:
-    """Whether upper case, lower case and digits are as many as in a random text, or nearly."""
+    """Whether the shares of upper case, lower case and digits are about those of a random text."""
     share = len(run) / 20  # random: 8 of 20, 8 of 20, 3 of 20
     upper, lower = sum(map(str.isupper, run)), sum(map(str.islower, run))
     return upper >= 3 * share and lower >= 3 * share and sum(map(str.isdigit, run)) >= share

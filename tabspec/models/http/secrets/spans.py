@@ -1,4 +1,4 @@
-"""What a search yields, and what several searches need."""
+"""The result of a search for secrets, and functions that several searches use."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def compiled(pattern: str) -> Any:
 
 
 def entropy(text: str) -> float:
-    """Shannon's, in bits a character."""
+    """Shannon's entropy, in bits a character."""
     return -sum(n / len(text) * math.log2(n / len(text)) for n in Counter(text).values()) if text else 0.0

@@ -1,11 +1,11 @@
-"""Secrets that are being typed: no rule for a whole one fits them yet."""
+"""Secrets that are being typed: rules for whole secrets do not match them yet."""
 
 from __future__ import annotations
 
 from tabspec.models.http.secrets.assigned import NAMES, about, is_code, is_value, is_word
 from tabspec.models.http.secrets.spans import compiled
 
-# What the keys of services begin with. Four more characters are a part of one.
+# Beginnings of services' keys. With four more characters, a text is taken as a part of a key.
 _KEY = compiled(
     r"(?:^|[^\w.-])(?:A[KS]IA|gh[pousr]_|github_pat_|gl(?:pat|dt|rt|ptt)-|sk-(?:ant|proj|or|svcacct)-|[rs]k_(?:live|test)_"
     r"|whsec_|xox[bpae]-|xapp-|AIza|GOCSPX-|ya29\.|npm_|pypi-|rubygems_|hf_|gsk_|xai-|pplx-|r8_|nvapi-|do[op]_v1_"
@@ -22,7 +22,7 @@ _BARE = compiled(rf"(?i){_NAME}[ \t]*(?:=>|:=|\?=|[:=])[ \t]*[\"']?(?P<value>[^\
 
 
 def secret_at(text: str, suffix: str, name: str) -> str:
-    """What kind of secret the cursor, between ``text`` and ``suffix``, is in or at the end of; "" for none."""
+    """The kind of secret that the cursor, between ``text`` and ``suffix``, is in or at the end of; "" for none."""
     line = text[text.rfind("\n", max(len(text) - _LONGEST_LINE, 0)) + 1 :][-_LONGEST_LINE:]
     if (key := _KEY.search(line)) and any(map(str.isdigit, key.group(1))):
         return "key that is being typed"

@@ -1,4 +1,4 @@
-"""Markup from values: every attribute and text is escaped here, and nowhere else."""
+"""Elements of SVG. All attributes and texts are escaped here."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def tag(name: str, *children: object, **attributes: object) -> Markup:
 
 
 def short(number: float) -> str:
-    """At most two decimals, no trailing zeros: a hundredth of a pixel is not seen."""
+    """At most two decimals, without trailing zeros: a hundredth of a pixel is invisible."""
     text = f"{number:.2f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
 
 
 def share(fraction: float) -> str:
-    """A fraction as a percentage of the drawing's width, kept within it."""
+    """A fraction from 0 to 1 as a percentage of the drawing's width. Other values are clamped."""
     return short(min(max(fraction, 0.0), 1.0) * 100) + "%"

@@ -1,6 +1,6 @@
-"""The session as a timeline: a column a request, folded into rows as a text is into lines.
+"""The session as a timeline: a column for each request, in rows like lines of text.
 
-Long sessions fold several requests into a column (`Fold.each`), so that the page's size is bounded.
+In long sessions a column stands for several requests (`Fold.each`), which bounds the page's size.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from tabspec.replay.results.result import RequestRecord
 from tabspec.suggestion import Source
 
 COLUMNS = 120  # a row: 9 px each on a wide page, 3 on a telephone
-PAUSE = 30.0  # seconds without a request: a new thought, or lunch
+PAUSE = 30.0  # seconds without a request that are marked as a pause
 HEIGHT = 42  # of a row, in px; the lowest 8 are for the marks of Tab
 FULL = 32
-LOW = 9  # an instant answer: low, and still with a colour
+LOW = 9  # of an instant answer: low, but with a visible colour
 SLOW_MS = 3000.0  # full height
 
 ORDER = tuple(words.SOURCES)
@@ -30,7 +30,7 @@ ORDER = tuple(words.SOURCES)
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Requests dealt out to columns and rows."""
+    """Requests in columns and rows."""
 
     rows: tuple[tuple[tuple[RequestRecord, ...], ...], ...]
     each: int  # requests a column
@@ -47,8 +47,8 @@ def fold(timeline: Sequence[RequestRecord], columns: int) -> Fold:
 def row(cells: Sequence[Sequence[RequestRecord]], before: float | None) -> Markup:
     """One row. ``before`` is the time of the last request of the row above (None in the first row).
 
-    A single request is as tall as its wait (logarithmic); a column of several is full, in shares, with no mark for
-    Tab: there is hardly a column without one.
+    A column of one request is as high as its wait, on a logarithmic scale. A column of several has full height, divided
+    by sources, and no mark for Tab, because nearly all would have one.
     """
     paths: dict[str, list[str]] = defaultdict(list)
     for column, cell in enumerate(cells):
@@ -93,7 +93,7 @@ def style(source: str) -> str:
 
 
 def describe(records: Sequence[RequestRecord]) -> str:
-    """A row in words."""
+    """A description of a row."""
     instant = sum(record.instant for record in records)
     tabs = sum(record.tab for record in records)
     return (
@@ -104,7 +104,7 @@ def describe(records: Sequence[RequestRecord]) -> str:
 
 
 def details(folded: Fold) -> list[list[str]]:
-    """What the pointer shows: a text for each column of each row, its lines parted by line ends."""
+    """Hover texts: one for each column of each row."""
     return [[_request(cell[0]) if len(cell) == 1 else _several(cell) for cell in cells] for cells in folded.rows]
 
 
@@ -127,11 +127,11 @@ def _several(cell: Sequence[RequestRecord]) -> str:
 
 
 def embedded(data: object) -> Markup:
-    """JSON for a `<script>` element: nothing in it can end the element or begin a comment."""
+    """JSON for a `<script>` element. It cannot end the element or start a comment."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
-    return Markup(text)  # the characters that mean something to HTML have just been replaced
+    return Markup(text)  # the characters with a meaning in HTML have been replaced
 
 
 def waiting_tabs(timeline: Sequence[RequestRecord], number: int) -> list[RequestRecord]:

@@ -1,0 +1,77 @@
+"""The model of a replica, for many readers: the worker's serving, and a limit on what is computed for a slow reader."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncGenerator, Hashable, Sequence
+
+from tabspec.models.local.batching import MOST_ROWS
+from tabspec.models.process.serving import Serving, Stream
+from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo, slots_of
+
+# Chunks that are computed before the reader has read them. A token's way through Ray and HTTP takes as long as a few
+# tokens take to decode; a reader that is further back has stopped reading.
+AHEAD = 16
+
+
+class ServedModel:
+    """Answers of ``model``. A stream whose reader stops reading is paused until the reader has caught up."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self.slots = slots_of(model)
+        self._numbers = itertools.count(1)
+        self._unread: dict[Hashable, asyncio.Queue[Chunk | Exception]] = {}
+        # More streams than a pass has rows would only hold memory.
+        self._serving = Serving(model, self._send, at_once=MOST_ROWS, whose=_client_of)
+
+    @property
+    def info(self) -> ModelInfo:
+        return self._model.info
+
+    @property
+    def priorities(self) -> tuple[int, int]:
+        """How many streams have not ended: foreground, speculative."""
+        return self._serving.priorities
+
+    async def answer(
+        self, request: GenerationRequest, prompt: str | Sequence[int] | None = None, editor: str = ""
+    ) -> AsyncGenerator[Chunk, None]:
+        """Answer ``request``; with a ``prompt``, continue it as it is. Editors take turns; a request without an
+        ``editor`` is a client of its own. Errors are those of `Model.stream`."""
+        unique = next(self._numbers)
+        number = (editor or unique, unique)
+        unread = self._unread[number] = asyncio.Queue()
+        try:
+            self._serving.start(number, request, None if prompt is None else _continuing(self._model, prompt))
+            while True:
+                what = await unread.get()
+                if unread.empty():
+                    self._serving.resume(number)
+                if isinstance(what, Exception):
+                    raise what
+                yield what
+                if what.finish is not None:
+                    return
+        finally:
+            del self._unread[number]
+            self._serving.cancel(number)
+
+    def _send(self, number: Hashable, what: Chunk | Exception) -> None:
+        if (unread := self._unread.get(number)) is not None:
+            unread.put_nowait(what)
+            if unread.qsize() >= AHEAD:
+                self._serving.pause(number)
+
+
+def _client_of(number: Hashable) -> Hashable:
+    assert isinstance(number, tuple)
+    client: Hashable = number[0]
+    return client
+
+
+def _continuing(model: Model, prompt: str | Sequence[int]) -> Stream:
+    from tabspec.models.local.continuing import continuing  # imports torch
+
+    return continuing(model, prompt)

@@ -1,0 +1,266 @@
+"""Ablation: the effect of each step of post-processing, with all steps on and with each one off.
+
+It is measured on the engine's answers, at held-out places as in an editor: brackets that were opened on the line are
+closed directly after the cursor, as editors do automatically.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from tabspec.config import EngineConfig, Policy
+from tabspec.context import EditContext
+from tabspec.engine.engine import CompletionEngine
+from tabspec.fitting.truncation import FitStep
+from tabspec.lab.evaluation.infilling.infill import STOPS
+from tabspec.lab.evaluation.infilling.similarity import same
+from tabspec.lab.evaluation.infilling.snippets import HoleKind, Snippet
+from tabspec.lab.evaluation.infilling.syntax import parses_in_place
+from tabspec.lab.evaluation.offers import OfferPlace, end_is_whole, joints_hold
+from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo
+from tabspec.suggestion import Suggestion
+from tabspec.text import Document
+
+_CLOSER = {"(": ")", "[": "]", "{": "}"}
+# Characters typed of a place at most: a line has 40, a block is not typed to its end by hand.
+_TYPED = 120
+
+
+class AblationPart(StrEnum):
+    """The steps that can be left out."""
+
+    HEALING = "token healing"
+    DOUBT = "doubt"
+    OVERLAP = "overlap"
+    INDENTATION = "indentation"
+    REPETITION = "repetition"
+    ENDS = "ends"
+
+
+_STEPS = {
+    AblationPart.OVERLAP: FitStep.OVERLAP,
+    AblationPart.INDENTATION: FitStep.INDENTATION,
+    AblationPart.REPETITION: FitStep.REPETITION,
+    AblationPart.ENDS: FitStep.ENDS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AblationCase:
+    """A cursor in a document, and the document that its author wrote: ``written`` is the text between
+    ``context.prefix`` and ``beyond``. In the document of ``context``, the text between the cursor and ``beyond`` was
+    inserted by the editor."""
+
+    context: EditContext
+    written: str
+    beyond: str
+    kind: HoleKind
+
+    @classmethod
+    def of(cls, snippet: Snippet) -> AblationCase:
+        """A snippet's place in an editor that closes brackets."""
+        closers = _closers(snippet.prefix[snippet.prefix.rfind("\n") + 1 :], snippet.middle)
+        text = snippet.prefix + closers + snippet.suffix
+        document = Document(f"file:///{snippet.path}", text, snippet.language)
+        return cls(EditContext(document, len(snippet.prefix)), snippet.middle, snippet.suffix, snippet.kind)
+
+    def config(self, policy: Policy, doubt: bool) -> EngineConfig:
+        """The engine's settings for it."""
+        stop = STOPS[self.kind]
+        config = EngineConfig(policy=policy, max_lines=stop.max_lines, max_tokens=stop.max_tokens)
+        return config if doubt else replace(config, min_token_probability=0.0, min_first_probability=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class AblationOutcome:
+    """One place under one setting. ``shown``: there was a suggestion. ``right``: the author's text starts with it;
+    ``exact``: it is all of that text. ``bracket``: it leaves more closing brackets than the author's text. ``whole``
+    and ``joined``: its end and its joints, as `tabspec.lab.evaluation.offers` defines them."""
+
+    kind: HoleKind
+    shown: bool
+    right: bool
+    exact: bool
+    parses: bool | None
+    bracket: bool
+    whole: bool
+    joined: bool
+    typed: int
+    saved: int
+
+
+class Remembering:
+    """Caches a model's answers: settings that change only later steps send the same requests."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._known: dict[GenerationRequest, tuple[Chunk, ...]] = {}
+
+    @property
+    def info(self) -> ModelInfo:
+        return self._model.info
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        request = replace(request, foreground=True)
+        if request not in self._known:
+            async with aclosing(self._model.stream(request)) as chunks:
+                self._known[request] = tuple([chunk async for chunk in chunks])
+        for chunk in self._known[request]:
+            yield chunk
+
+    async def close(self) -> None:
+        return None
+
+
+class Unhealed(Remembering):
+    """A model whose prompt ends at the cursor, even within a token."""
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        plain = replace(request, head=request.head + request.forced, forced="")
+        async with aclosing(super().stream(plain)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+
+async def outcomes(
+    model: Model, places: Sequence[AblationCase], off: AblationPart | None, done: Callable[[int], None]
+) -> list[AblationOutcome]:
+    """The outcomes of all places without the step ``off``. ``model`` is a `Remembering` one."""
+    steps = frozenset(FitStep) - {_STEPS[off]} if off in _STEPS else frozenset(FitStep)
+    found = []
+    for number, place in enumerate(places, 1):
+        found.append(await _outcome(model, place, steps, doubt=off is not AblationPart.DOUBT))
+        done(number)
+    return found
+
+
+async def _outcome(model: Model, place: AblationCase, steps: Collection[FitStep], doubt: bool) -> AblationOutcome:
+    engine = CompletionEngine(model, place.config(Policy.CACHE, doubt), steps=steps)
+    try:
+        first = (await engine.complete(place.context)).suggestion
+        typed, saved = await _type(engine, place)
+    finally:
+        await engine.close()
+    if first is None:
+        return AblationOutcome(place.kind, False, False, False, None, False, False, False, typed, saved)
+    after = place.context.after_accept(first)
+    inserted = after.document.text[place.context.offset : len(after.document.text) - len(place.beyond)]
+    prefix = place.context.prefix
+    parses = parses_in_place(prefix, inserted, place.beyond, place.written, place.context.document.language)
+    line = prefix[prefix.rfind("\n") + 1 :]
+    seen = OfferPlace(prefix, first.text, after.suffix, place.written, place.context.document.language)
+    return AblationOutcome(
+        place.kind,
+        shown=True,
+        right=_agrees(place, after),
+        exact=same(inserted, place.written),
+        parses=parses,
+        bracket=_surplus(line + inserted) > max(_surplus(line + place.written), 0),
+        whole=end_is_whole(seen),
+        joined=joints_hold(seen),
+        typed=typed,
+        saved=saved,
+    )
+
+
+async def _type(engine: CompletionEngine, place: AblationCase) -> tuple[int, int]:
+    """Write the place's text as the simulated user `tab` does who waits for every suggestion: one that agrees with
+    what the author wrote is taken, else the next character is typed. (Characters written, of these by Tab.)"""
+    goal = min(len(place.written), _TYPED)
+    context, start, saved = place.context, place.context.offset, 0
+    while (done := context.offset - start) < goal:
+        suggestion = (await engine.complete(context)).suggestion
+        if suggestion and _agrees(place, after := context.after_accept(suggestion)):
+            saved += after.offset - context.offset
+            context = after
+            continue
+        context = _key(place, context, place.written[done])
+    return context.offset - start, saved
+
+
+def _agrees(place: AblationCase, after: EditContext) -> bool:
+    """Whether everything before the cursor is what the author wrote, and no further than that."""
+    return (place.context.prefix + place.written).startswith(after.prefix)
+
+
+def _key(place: AblationCase, context: EditContext, char: str) -> EditContext:
+    """Type a character. A closing bracket that the editor has inserted is typed over."""
+    mine = len(context.suffix) - len(place.beyond)
+    if mine > 0 and context.suffix[0] == char:
+        return context.after_accept(Suggestion(char, replace_after=1))
+    return context.after_typing(char)
+
+
+def _closers(line: str, middle: str) -> str:
+    """What an editor has put behind the cursor: the closers of the brackets that ``line`` leaves open, if ``middle``
+    closes them all on its first line (else the author broke the line, and the closers stand further down)."""
+    open_: list[str] = []
+    for char in line:
+        if char in _CLOSER:
+            open_.append(_CLOSER[char])
+        elif open_ and char == open_[-1]:
+            open_.pop()
+    wanted = "".join(reversed(open_))
+    return wanted if _surplus(middle.split("\n", 1)[0]) == len(wanted) else ""
+
+
+def _surplus(text: str) -> int:
+    """Closing brackets of a text without an opening one."""
+    return sum(text.count(closer) - text.count(opener) for opener, closer in _CLOSER.items())
+
+
+@dataclass(frozen=True, slots=True)
+class AblationRow:
+    """A row of the table: shares of all places; of those with a suggestion: ``right``, ``parses``, ``bracket``,
+    ``whole`` and ``joined``."""
+
+    off: AblationPart | None
+    kind: HoleKind
+    count: int
+    shown: float
+    right: float
+    exact: float
+    parses: float
+    bracket: float
+    whole: float
+    joined: float
+    saved: float
+
+
+def ablate(model: Model, snippets: Sequence[Snippet], progress: Callable[[str, int, int], None]) -> list[AblationRow]:
+    """The table: everything on, then each part off, for each kind of place."""
+    places = [AblationCase.of(snippet) for snippet in snippets]
+    healed, unhealed = Remembering(model), Unhealed(model)
+    rows = []
+    for off in (None, *AblationPart):
+
+        def done(count: int, what: str = f"without {off}" if off else "everything on") -> None:
+            progress(what, count, len(places))
+
+        found = asyncio.run(outcomes(unhealed if off is AblationPart.HEALING else healed, places, off, done))
+        kinds = dict.fromkeys(place.kind for place in places)
+        rows += [_row(off, kind, [each for each in found if each.kind is kind]) for kind in kinds]
+    return rows
+
+
+def _row(off: AblationPart | None, kind: HoleKind, found: Sequence[AblationOutcome]) -> AblationRow:
+    shown = [o for o in found if o.shown]
+    known = [o.parses for o in shown if o.parses is not None]
+    few = max(len(shown), 1)
+    return AblationRow(
+        off,
+        kind,
+        len(found),
+        shown=len(shown) / len(found),
+        right=sum(o.right for o in shown) / few,
+        exact=sum(o.exact for o in found) / len(found),
+        parses=sum(known) / max(len(known), 1),
+        bracket=sum(o.bracket for o in shown) / few,
+        whole=sum(o.whole for o in shown) / few,
+        joined=sum(o.joined for o in shown) / few,
+        saved=sum(o.saved for o in found) / max(sum(o.typed for o in found), 1),
+    )

@@ -1,0 +1,75 @@
+"""Fits the curve from a suggestion's log-probability to the probability that it is right.
+
+A model that says 60 % should be right six times in ten. Greedy suggestions are right less often than the product of
+their tokens' probabilities says, and long ones differ from short ones, so a logistic curve is fitted on held-out
+code:
+
+    p(right) = 1 / (1 + exp(-(bias + total * L + mean * L / n + length * log(n))))
+
+with n the number of tokens and L the sum of their natural log-probabilities (`tabspec.calibration.Calibration`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabspec.calibration import Calibration
+from tabspec.errors import InputError
+
+_RIDGE = 1e-3  # keeps the fit finite where right and wrong can be told apart perfectly
+_STEPS = 50  # Newton's method needs about eight
+
+
+def fit(logprobs: Sequence[float], tokens: Sequence[int], right: Sequence[bool]) -> Calibration:
+    """The curve that makes the observed rights and wrongs most likely (logistic regression, Newton's method).
+
+    Raises `InputError` if all are right or all are wrong: then there is nothing to fit.
+    """
+    if not 0 < sum(right) < len(right):
+        raise InputError("a calibration needs suggestions that are right and some that are wrong")
+    total = np.array(logprobs, dtype=np.float64)
+    n = np.maximum(np.array(tokens, dtype=np.float64), 1)
+    features = np.stack([np.ones_like(total), total, total / n, np.log(n)], axis=1)
+    truth = np.array(right, dtype=np.float64)
+    weights: NDArray[np.float64] = np.zeros(4)
+    for _ in range(_STEPS):
+        p = 1 / (1 + np.exp(-np.clip(features @ weights, -50, 50)))
+        gradient = features.T @ (truth - p) - _RIDGE * weights
+        curvature = (features * (p * (1 - p))[:, None]).T @ features + _RIDGE * np.eye(4)
+        step = np.linalg.solve(curvature, gradient)
+        weights = weights + step
+        if float(np.abs(step).max()) < 1e-9:
+            break
+    bias, slope, mean, length = (float(weight) for weight in weights)
+    return Calibration(bias, slope, mean, length, len(right))
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Suggestions of about one probability: count, mean predicted probability, number of right ones."""
+
+    count: int
+    said: float
+    right: float
+
+
+def reliability(said: Sequence[float], right: Sequence[bool], bins: int = 10) -> list[Bin]:
+    """Bins of equal width over 0 to 1; empty ones are left out."""
+    found = []
+    for number in range(bins):
+        inside = [(p, r) for p, r in zip(said, right, strict=True) if min(int(p * bins), bins - 1) == number]
+        if inside:
+            mean = sum(p for p, _ in inside) / len(inside)
+            found.append(Bin(len(inside), mean, sum(r for _, r in inside) / len(inside)))
+    return found
+
+
+def expected_error(bins: Sequence[Bin]) -> float:
+    """Expected calibration error: mean distance of predicted and actual rates, weighted by count; 0 is perfect."""
+    count = sum(b.count for b in bins)
+    return sum(b.count * abs(b.said - b.right) for b in bins) / count if count else math.nan

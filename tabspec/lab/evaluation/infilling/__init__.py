@@ -1,0 +1,1 @@
+"""Filling holes in held-out code, and marking the answers."""

@@ -1,0 +1,177 @@
+"""The baseline without a neural network: nested n-gram caches over project and open file.
+
+After Hellendoorn and Devanbu (2017), "Are deep neural networks the best choice for modeling source code?": a model of
+the project's other files, and nested in it one of the open file. Each interpolates its n-gram orders. The inner model
+weighs more, the more often it has seen the context. Tokens are the tokenizer's, so that the figures compare.
+
+Smoothing is Witten and Bell's at every order: the share left to the shorter context grows with the number of
+different tokens that were seen after the longer one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+ORDER = 7  # seven sub-word tokens are three to four words; longer contexts are seen once and never again
+
+
+class NgramCounts:
+    """What followed each context of up to ``order - 1`` tokens, counted. Grows as texts are added."""
+
+    def __init__(self, order: int = ORDER) -> None:
+        self.order = order
+        self._next: dict[tuple[int, ...], dict[int, int]] = {}
+        self._totals: dict[tuple[int, ...], int] = {}
+
+    def add(self, tokens: Sequence[int]) -> None:
+        """Count a text."""
+        for end in range(len(tokens)):
+            self.add_one(tokens, end)
+
+    def remove(self, tokens: Sequence[int]) -> None:
+        """Forget a text that was counted with `add`."""
+        for end, token in enumerate(tokens):
+            for length in range(min(self.order - 1, end) + 1):
+                context = tuple(tokens[end - length : end])
+                counts = self._next[context]
+                counts[token] -= 1
+                self._totals[context] -= 1
+                if not counts[token]:
+                    del counts[token]
+                if not counts:
+                    del self._next[context], self._totals[context]
+
+    def add_one(self, tokens: Sequence[int], end: int) -> None:
+        """Count ``tokens[end]`` behind each of the contexts before it."""
+        token = tokens[end]
+        for length in range(min(self.order - 1, end) + 1):
+            context = tuple(tokens[end - length : end])
+            counts = self._next.setdefault(context, {})
+            counts[token] = counts.get(token, 0) + 1
+            self._totals[context] = self._totals.get(context, 0) + 1
+
+    def seen(self, context: tuple[int, ...]) -> tuple[dict[int, int], int]:
+        """Counts of what followed ``context``, and their sum."""
+        return self._next.get(context, {}), self._totals.get(context, 0)
+
+    def contexts(self, tokens: Sequence[int]) -> list[tuple[int, ...]]:
+        """The contexts at the end of ``tokens``, shortest first, up to the longest that was seen."""
+        found = []
+        for length in range(min(self.order - 1, len(tokens)) + 1):
+            context = tuple(tokens[len(tokens) - length :])
+            if context not in self._totals:
+                break
+            found.append(context)
+        return found
+
+
+class NestedNgram:
+    """Nested counts: the outermost first (the project), the innermost last (the open file)."""
+
+    def __init__(self, levels: Sequence[NgramCounts], vocabulary: int) -> None:
+        self._levels, self._vocabulary = levels, vocabulary
+
+    def probability(self, tokens: Sequence[int], token: int) -> float:
+        """Probability that ``token`` follows ``tokens``. It is positive, and the sum over all tokens is 1."""
+        return self._mixed(tokens, {token})[token]
+
+    def _mixed(self, tokens: Sequence[int], wanted: Iterable[int]) -> dict[int, float]:
+        """Probabilities of the tokens ``wanted``: from uniform through each level and order to the longest context."""
+        chances = dict.fromkeys(wanted, 1.0 / self._vocabulary)
+        for level in self._levels:
+            for context in level.contexts(tokens):
+                counts, total = level.seen(context)
+                kinds = len(counts)
+                for token, chance in chances.items():
+                    chances[token] = (counts.get(token, 0) + kinds * chance) / (total + kinds)
+        return chances
+
+    def best(
+        self, tokens: Sequence[int], allowed: Callable[[int], bool] = lambda token: True
+    ) -> tuple[int, float] | None:
+        """The most likely next token of those ``allowed``, and its probability; None if none of them was ever seen.
+
+        Looked at are the tokens seen behind the three longest contexts of each level that were followed by an allowed
+        one; any other is less likely.
+        """
+        candidates: set[int] = set()
+        for level in self._levels:
+            used = 0
+            for context in reversed(level.contexts(tokens)):
+                counts, _ = level.seen(context)
+                # of a short context thousands may follow: the most frequent ones suffice
+                chosen = sorted(filter(allowed, counts), key=lambda t: -counts[t])[:20]
+                candidates.update(chosen)
+                used += bool(chosen)
+                if used == 3:
+                    break
+        if not candidates:
+            return None
+        chances = self._mixed(tokens, candidates)
+        token = max(sorted(chances), key=lambda t: chances[t])
+        return token, chances[token]
+
+    def bits(self, tokens: Sequence[int], grow: bool = True) -> float:
+        """Bits that a text costs from left to right. With ``grow`` the innermost level learns it on the way."""
+        total = 0.0
+        innermost = self._levels[-1]
+        for end, token in enumerate(tokens):
+            before = tokens[max(0, end - innermost.order + 1) : end]
+            total -= math.log2(self.probability(before, token))
+            if grow:
+                innermost.add_one(tokens, end)
+        return total
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What n-grams have written: the text, its tokens and their natural log-probabilities, and how many characters
+    there were before each token."""
+
+    text: str
+    tokens: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    lengths: tuple[int, ...]
+
+
+def write(
+    nested: NestedNgram,
+    head: Sequence[int],
+    forced: str,
+    piece: Callable[[int], str],
+    first: Callable[[str], int],
+    over: Callable[[str], bool],
+    most: int,
+) -> Written:
+    """Write by the most likely token, again and again, until ``over(text)`` or ``most`` tokens.
+
+    The text ``forced`` behind the tokens ``head`` is decoded under a constraint, as the models do it
+    (docs/design/decoding.md): a cursor in the middle of a token must not spoil the context. ``piece`` gives a token's
+    text, ``first`` the tokenizer's first token of a text, for what no count says.
+    """
+    tokens, text = list(head), ""
+    written: list[tuple[int, float, int]] = []
+
+    def agrees(token: int) -> bool:
+        said = piece(token) if forced else ""
+        return forced.startswith(said) or said.startswith(forced)
+
+    while len(written) < most and not over(text):
+        found = nested.best(tokens[-ORDER:], agrees)
+        if found is None and not forced:
+            break
+        token, chance = found or (first(forced), 1.0)
+        tokens.append(token)
+        said = piece(token)
+        if forced and not said.startswith(forced):
+            forced = forced[len(said) :]
+            continue
+        if said != forced:  # else nothing of it lies behind the cursor
+            written.append((token, math.log(chance), len(text)))
+        text += said[len(forced) :]
+        forced = ""
+    return (
+        Written(text, *(tuple(column) for column in zip(*written, strict=True))) if written else Written("", (), (), ())
+    )

@@ -1,0 +1,66 @@
+"""Passages of held-out code that a simulated user types, with the rest of the file around them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from random import Random
+
+from tabspec.errors import InputError
+from tabspec.train.corpus.store import Corpus
+
+# A function or so: enough that what was typed at its beginning helps at its end, little enough for many files.
+LINES = 12
+# Fewer characters are a table or brackets; more are data or prose.
+SHORTEST, LONGEST = 150, 900
+_MOST_TRIES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Whole lines of a held-out file: ``before + written + after`` is the file. ``written`` is what is typed."""
+
+    project: str
+    path: str
+    language: str
+    before: str
+    written: str
+    after: str
+
+
+def stretches(corpus: Corpus, language: str, count: int, seed: int = 0) -> list[Stretch]:
+    """``count`` stretches in ``language``, projects in turn, no file twice; the same for the same seed.
+
+    Raises `InputError` if the corpus has no file of that language with room for one.
+    """
+    rng = Random(f"{seed}/{language}/typing")
+    by_project: defaultdict[str, list[int]] = defaultdict(list)
+    for index, entry in enumerate(corpus):
+        if entry.language == language:
+            by_project[entry.project].append(index)
+    for files in by_project.values():
+        rng.shuffle(files)
+    found: list[Stretch] = []
+    while len(found) < count and any(by_project.values()):
+        for project in sorted(by_project):
+            if by_project[project] and len(found) < count:
+                stretch = _cut(corpus, by_project[project].pop(), rng)
+                if stretch:
+                    found.append(stretch)
+    if not found:
+        raise InputError(f"{corpus.folder}: holds no {language} with {LINES} lines to type")
+    return found
+
+
+def _cut(corpus: Corpus, index: int, rng: Random) -> Stretch | None:
+    """Lines from somewhere in a document, the first of them not blank; None if there are none of the right size."""
+    text = corpus.text(index)
+    lines = text.splitlines(keepends=True)
+    for _ in range(_MOST_TRIES if len(lines) > LINES else 0):
+        first = rng.randrange(len(lines) - LINES)
+        written = "".join(lines[first : first + LINES])
+        if lines[first].strip() and len("".join(written.split())) >= SHORTEST and len(written) <= LONGEST:
+            entry, before = corpus[index], "".join(lines[:first])
+            after = text[len(before) + len(written) :]
+            return Stretch(entry.project, entry.path, entry.language, before, written, after)
+    return None

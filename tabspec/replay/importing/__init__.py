@@ -1,1 +1,0 @@
-"""Sessions from other sources: a repository's history, VS Code's recordings."""

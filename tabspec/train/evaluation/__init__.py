@@ -1,1 +1,0 @@
-"""Evaluation: how good a model is on projects that it has not seen."""
