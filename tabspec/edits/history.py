@@ -16,7 +16,7 @@ from tabspec.edits.edit import digest_of
 from tabspec.edits.hunks import LONG, merged, swapped, touch
 from tabspec.edits.moment import Moment
 from tabspec.edits.step import Step
-from tabspec.text import Document, Edit
+from tabspec.text import Document, Edit, apply_edits
 
 # Between a letter and the next a practised typist takes 0.1 s, and to another place in the file 2.9 s (medians of the
 # recorded session vscode-ts-customized-tests): a pause lies in between.
@@ -143,6 +143,8 @@ def _settle(settled: tuple[Step, ...], growing: _Open | None, moment: Moment) ->
     steps = moment.steps()
     if not steps:
         return settled, growing
+    if (undone := _returned(settled, moment)) is not None:
+        return undone, None
     if growing and len(steps) == 1 and _continues(growing, settled[-1], moment, steps[0]):
         whole = merged(settled[-1], steps[0])
         settled, steps = settled[:-1], [whole] if whole else []
@@ -167,6 +169,27 @@ def _continues(growing: _Open, last: Step, moment: Moment, step: Step) -> bool:
     text = moment.after.text
     joined = text[first.new_start - 1 : first.new_start], text[first.new_start : first.new_start + 1]
     return first.start == growing.offset and first.start > 0 and all(map(_is_word, joined))
+
+
+def _returned(settled: tuple[Step, ...], moment: Moment) -> tuple[Step, ...] | None:
+    """The steps that are left where the moment has led back to a state between the steps; None where it has not.
+
+    Texts are compared, because a difference can be described in several ways: the line end that comes back may be the
+    one before or after an empty line. A text is built only where its length is right.
+    """
+    text, length, others, inverses = moment.before.text, len(moment.before.text), list[Step](), list[Edit]()
+    for at in range(len(settled) - 1, -1, -1):
+        step = settled[at]
+        if step.uri != moment.after.uri:
+            others.append(step)
+            continue
+        inverses.append(step.inverse)
+        length += len(step.old) - len(step.new)
+        if length == len(moment.after.text):
+            text, inverses = apply_edits(text, inverses), []
+            if text == moment.after.text:
+                return (*settled[:at], *reversed(others))
+    return None
 
 
 def takes_back(steps: tuple[Step, ...], step: Step) -> bool:
