@@ -21,7 +21,7 @@ from tabspec.engine.neighbours import Neighbours
 from tabspec.engine.next_edits import NextEdits
 from tabspec.engine.offering import Offering
 from tabspec.engine.prompt_state import PromptState
-from tabspec.engine.requests import Request, answer_to_failure
+from tabspec.engine.requests import Request, Requests, answer_to_failure
 from tabspec.engine.scheduler import Scheduler
 from tabspec.engine.speculation.acceptance import Predictor
 from tabspec.engine.speculation.log import SpeculationLog
@@ -75,12 +75,12 @@ class CompletionEngine:
         self._offering = Offering(self.completion_cache, model, steps, config.min_probability, self.stats)
         self._scheduler = Scheduler(model, stop, self._wrote, self._ended, slots)
         self._generations = InFlight(self._scheduler, self._caching)
+        self._requests = Requests(self._scheduler, self._generations)
         self._price = Price(config.economy)
         self._speculator = speculator(config, self._price, loop, self._known, self._speculate, acceptance)
         self._alternatives = Alternatives(stop, self._question, self._has, steps)
         self._speculation_log = SpeculationLog(bool(config.speculation_depth))
         self._edits = NextEdits(self.completion_cache, config, loop.call_later)
-        self._waiting: dict[str, Request] = {}  # the latest request of each document
 
     async def complete(self, context: EditContext, most: int = 1) -> Answer:
         """Answer one request. A newer request for the same document ends this one as superseded.
@@ -95,7 +95,7 @@ class CompletionEngine:
             first = replace(await self._answer(request), waited=self._now() - started)
             answer = first if most <= 1 else await self._more(request, first, most)
         finally:
-            self._leave(request)
+            self._requests.leave(request)
             self.stats.count(answer)
         return answer
 
@@ -133,9 +133,9 @@ class CompletionEngine:
 
     def changed(self, context: EditContext) -> None:
         """The document or the cursor has changed: cancel generations whose states can no longer be reached."""
-        waiting = self._waiting.get(context.uri)
+        waiting = self._requests.of(context.uri)
         if waiting and not waiting.context.same_place(context):
-            self._supersede(waiting)
+            self._requests.supersede(context.uri)
         root = self._speculator.root(context.uri)
         if root and not root.on_way(context):
             self._speculator.gone(context.uri, refused=True)
@@ -165,9 +165,7 @@ class CompletionEngine:
 
     def closed(self, uri: str) -> None:
         """The document is closed: cancel all its requests and generations."""
-        request = self._waiting.get(uri)
-        if request:
-            self._supersede(request)
+        self._requests.supersede(uri)
         self._generations.current.pop(uri, None)
         for generation in self._generations.of(uri):
             self._scheduler.cancel(generation)
@@ -178,8 +176,7 @@ class CompletionEngine:
     async def close(self) -> None:
         """Cancel all requests and generations. The caller closes the model."""
         self._speculator.close()
-        for request in list(self._waiting.values()):
-            self._supersede(request)
+        self._requests.close()
         await self._scheduler.close()
 
     @property
@@ -197,21 +194,15 @@ class CompletionEngine:
         """The edit or the completion, whichever is worth more."""
 
         def enter() -> None:
-            self._enter(request)
+            self._requests.enter(request)
             self.changed(request.context)
 
         return await self._edits.answer(request, enter, self._completion)
 
-    def _enter(self, request: Request) -> None:
-        """Make it the request of its document, in place of an earlier one."""
-        if earlier := self._waiting.get(request.context.uri):
-            self._supersede(earlier)
-        self._waiting[request.context.uri] = request
-
     async def _completion(self, request: Request) -> Answer:
         """The completion at the cursor."""
         context = request.context
-        self._enter(request)
+        self._requests.enter(request)
         if self._too_long(context):
             self.changed(context)
             return Answer(Source.NONE, reason=Reason.EXCLUDED, detail="the document is too long")
@@ -223,7 +214,7 @@ class CompletionEngine:
         if generation is None:
             generation, source = self._ask(question), Source.MODEL
         queued = generation.state is State.QUEUED  # read before joining, which may put it back into the queue
-        self._attach(request, generation)
+        self._requests.attach(request, generation)
         self.changed(context)  # after joining, so that the joined generation is not cancelled
         miss = self._speculation_log.miss(question, source is Source.JOINED, queued)
         return await self._wait(request, question, generation, source, miss)
@@ -247,7 +238,7 @@ class CompletionEngine:
             elif source is Source.MODEL:
                 return answer_to_failure(generation)
             generation, source = self._ask(question), Source.MODEL
-            self._attach(request, generation)
+            self._requests.attach(request, generation)
         return Answer(Source.NONE, reason=Reason.SUPERSEDED)
 
     # --- more than one suggestion -----------------------------------------------------------------------------------
@@ -278,10 +269,10 @@ class CompletionEngine:
         """Wait for the end of a generation on behalf of a request; False if the request is superseded first."""
         if generation.state is State.QUEUED and generation not in self._scheduler.generations():
             self._scheduler.submit(generation)
-        self._attach(request, generation)
+        self._requests.attach(request, generation)
         while not (generation.ended or request.superseded):
             await request.change()
-        self._attach(request, None)
+        self._requests.attach(request, None)
         return not request.superseded
 
     def _has(self, question: PromptState) -> GeneratedText | Generation | None:
@@ -290,30 +281,6 @@ class CompletionEngine:
             return None
         hit = self._offering.look_up(question)
         return hit.generated if hit else self._generations.same(question)
-
-    def _supersede(self, request: Request) -> None:
-        """End a request because a newer one has come. Its task leaves the generation only when it wakes: the newer
-        request may join the generation, which in between would count as a speculation and lose its slot.
-        """
-        request.superseded = True
-        request.wake()
-
-    def _leave(self, request: Request) -> None:
-        """The request has ended."""
-        if self._waiting.get(request.context.uri) is request:
-            del self._waiting[request.context.uri]
-        self._attach(request, None)
-
-    def _attach(self, request: Request, generation: Generation | None) -> None:
-        """Make the request wait for this generation instead of its last one; None for no generation."""
-        if left := request.generation:
-            left.listeners.remove(request.wake)
-            self._scheduler.set_foreground(left, left.waiters > 0)
-            self._generations.review(left)
-        request.generation = generation
-        if generation:
-            generation.listeners.append(request.wake)
-            self._scheduler.set_foreground(generation, True)
 
     # --- generations ------------------------------------------------------------------------------------------------
 

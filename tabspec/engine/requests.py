@@ -1,4 +1,4 @@
-"""A request that waits for its answer."""
+"""Requests that wait for their answers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 
 from tabspec.context import EditContext
 from tabspec.engine.generation import Generation
+from tabspec.engine.in_flight import InFlight
+from tabspec.engine.scheduler import Scheduler
 from tabspec.errors import ModelUnavailable
 from tabspec.suggestion import Answer, Reason, Source
 
@@ -29,6 +31,54 @@ class Request:
         """Wait for the next `wake`."""
         await self._woken.wait()
         self._woken.clear()
+
+
+class Requests:
+    """The latest request of each document, and the generations that they wait for. A generation is foreground while a
+    request waits for it."""
+
+    def __init__(self, scheduler: Scheduler, generations: InFlight) -> None:
+        self._scheduler, self._generations = scheduler, generations
+        self._latest: dict[str, Request] = {}
+
+    def of(self, uri: str) -> Request | None:
+        """The request that waits for a document's suggestion."""
+        return self._latest.get(uri)
+
+    def enter(self, request: Request) -> None:
+        """Make it the request of its document, in place of an earlier one."""
+        self.supersede(request.context.uri)
+        self._latest[request.context.uri] = request
+
+    def supersede(self, uri: str) -> None:
+        """End the document's request because a newer one has come. Its task leaves the generation only when it wakes:
+        the newer request may join the generation, which in between would count as a speculation and lose its slot.
+        """
+        if request := self._latest.get(uri):
+            request.superseded = True
+            request.wake()
+
+    def attach(self, request: Request, generation: Generation | None) -> None:
+        """Make the request wait for this generation instead of its last one; None for no generation."""
+        if left := request.generation:
+            left.listeners.remove(request.wake)
+            self._scheduler.set_foreground(left, left.waiters > 0)
+            self._generations.review(left)
+        request.generation = generation
+        if generation:
+            generation.listeners.append(request.wake)
+            self._scheduler.set_foreground(generation, True)
+
+    def leave(self, request: Request) -> None:
+        """The request has ended."""
+        if self._latest.get(request.context.uri) is request:
+            del self._latest[request.context.uri]
+        self.attach(request, None)
+
+    def close(self) -> None:
+        """Supersede all requests."""
+        for uri in self._latest:
+            self.supersede(uri)
 
 
 def answer_to_failure(generation: Generation) -> Answer:

@@ -407,7 +407,7 @@ class Watch:
         _require(len(cache._index) <= entries, "the index keeps places without entries")
         waiting = {id(request.context) for request in self.pending}
         _require(
-            all(id(request.context) in waiting for request in engine._waiting.values()),
+            all(id(request.context) in waiting for request in engine._requests._latest.values()),
             "the engine keeps a request that has ended",
         )
 

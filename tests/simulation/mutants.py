@@ -5,6 +5,7 @@ from __future__ import annotations
 from .mutant import Mutant
 
 _ENGINE = "engine.engine:CompletionEngine."
+_REQUESTS = "engine.requests:Requests."
 _SCHEDULER = "engine.scheduler:Scheduler."
 _CACHE = "cache.completion_cache:"
 _TOGETHER = "models.local.batching:DecodeBatcher."
@@ -126,14 +127,14 @@ MUTANTS = (
     ),
     Mutant(
         "a superseded request is not woken",
-        _ENGINE + "_supersede",
+        _REQUESTS + "supersede",
         "request.wake()",
         "pass",
     ),
     Mutant(
         "a newer request does not supersede",
-        _ENGINE + "_answer",
-        "self._supersede(earlier)",
+        _REQUESTS + "enter",
+        "self.supersede(request.context.uri)",
         "pass",
     ),
     Mutant(
@@ -144,8 +145,8 @@ MUTANTS = (
     ),
     Mutant(
         "an ended request stays in the books",
-        _ENGINE + "_leave",
-        "del self._waiting[request.context.uri]",
+        _REQUESTS + "leave",
+        "del self._latest[request.context.uri]",
         "pass",
     ),
     Mutant(

@@ -116,7 +116,7 @@ class Simulation:
             for editor in self.editors:
                 self._close(editor)
             await self._pass(0)
-            if self.engine._scheduler.generations() or self.engine._waiting:
+            if self.engine._scheduler.generations() or self.engine._requests._latest:
                 raise Violation("something is kept for documents that are closed")
         asked = self.editors[0]
         asked.type("a")
