@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
+from tabspec.edits.history import History
 from tabspec.errors import PositionError
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document, Edit
@@ -12,13 +13,17 @@ from tabspec.text import Document, Edit
 
 @dataclass(frozen=True)
 class EditContext:
-    """What a request is about: a snapshot and the cursor's offset in it (code points).
+    """What a request is about: a snapshot, the cursor's offset in it (code points), and the edits that led here.
 
-    Raises `PositionError` if the cursor lies outside the document.
+    ``history`` is None where no history is kept: then no next edits are offered. ``others`` are the other open
+    documents that next edits may change, the last used first. Raises `PositionError` if the cursor lies outside the
+    document.
     """
 
     document: Document
     offset: int
+    history: History | None = field(default=None, compare=False, repr=False)
+    others: tuple[Document, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 0 <= self.offset <= len(self.document.text):
@@ -44,6 +49,8 @@ class EditContext:
 
     def edit_for(self, suggestion: Suggestion) -> Edit:
         """The edit that accepting ``suggestion`` here makes. Raises `PositionError` if it does not fit."""
+        if suggestion.edit is not None:
+            return suggestion.edit.change
         before, after = suggestion.replace_before, suggestion.replace_after
         if before > self.offset or after > len(self.document.text) - self.offset:
             raise PositionError(
@@ -53,15 +60,33 @@ class EditContext:
         return Edit(self.offset - before, before + after, suggestion.text)
 
     def after_accept(self, suggestion: Suggestion) -> EditContext:
-        """The state after the user accepts ``suggestion``: the cursor is after the inserted text."""
-        return self._after(self.edit_for(suggestion))
+        """The state after the user accepts ``suggestion``: the cursor is after the inserted text, or where a next edit
+        puts it."""
+        edit = suggestion.edit
+        if edit is None:
+            return self._after(self.edit_for(suggestion), accepted=True)
+        return self._in(edit.uri)._after(edit.change, edit.cursor, accepted=True)
 
     def after_typing(self, typed: str) -> EditContext:
         """The state after the user types ``typed`` at the cursor."""
         return self._after(Edit(self.offset, 0, typed))
 
-    def _after(self, edit: Edit) -> EditContext:
-        return EditContext(self.document.edited(edit), edit.end)
+    def _after(self, edit: Edit, cursor: int | None = None, accepted: bool = False) -> EditContext:
+        document, history = self.document.edited(edit), self.history
+        if history is not None:
+            # An accept is a step of its own at any time; what is typed goes on with the last moment.
+            history = history.changed(self.document, [edit], document, history.time, accepted)
+        return EditContext(document, edit.end if cursor is None else cursor, history, self.others)
+
+    def _in(self, uri: str) -> EditContext:
+        """The state after the user goes to the start of another document. Raises `PositionError` if it is unknown."""
+        if uri == self.uri:
+            return self
+        for other in self.others:
+            if other.uri == uri:
+                rest = tuple(each for each in self.others if each is not other)
+                return EditContext(other, 0, self.history, (self.document, *rest))
+        raise PositionError(f"an edit of {uri}, which is not open")
 
     def typed_since(self, earlier: EditContext) -> str | None:
         """What was typed at the cursor since ``earlier``; None if anything else happened between the two."""

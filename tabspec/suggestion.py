@@ -7,6 +7,8 @@ from bisect import bisect_left
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from tabspec.edits.edit import ProposedEdit
+
 _WORD = re.compile(r"\s*(?:\w+|[^\w\s]+|$)")
 _LINE = re.compile(r"(?:\r\n|\n|\r)?[^\r\n]*(?:\r\n|\n|\r)?")
 
@@ -83,6 +85,9 @@ class Suggestion:
     Accepting it replaces ``replace_before`` code points before the cursor and ``replace_after`` after it by
     ``text``, and puts the cursor after ``text``. ``probability`` is the calibrated chance that a user would
     accept it (None: unknown); ``logprob`` the sum of the token log-probabilities (natural logarithm).
+
+    With ``edit``, it is a next edit: accepting it makes this change, wherever that is in the document, and puts the
+    cursor where it says. ``text`` is then what the change inserts; nothing is replaced around the cursor.
     """
 
     text: str
@@ -91,15 +96,23 @@ class Suggestion:
     finish: Finish = Finish.END
     logprob: float | None = None
     probability: float | None = None
+    edit: ProposedEdit | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.text) or self.replace_before > 0 or self.replace_after > 0
+        return bool(self.text) or self.replace_before > 0 or self.replace_after > 0 or self.edit is not None
+
+    @classmethod
+    def of(cls, edit: ProposedEdit) -> Suggestion:
+        """A next edit as a suggestion."""
+        return cls(edit.change.insert, probability=edit.probability, edit=edit)
 
     def after_typing(self, typed: str) -> Suggestion | None:
         """What is left of it once ``typed`` has been typed at the cursor; None if it does not begin so.
 
         Only pure continuations survive typing: with ``replace_before`` the text does not start at the cursor.
         """
+        if self.edit is not None:
+            return None if typed else self
         if self.replace_before or not self.text.startswith(typed):
             return None
         return replace(self, text=self.text[len(typed) :])
@@ -115,7 +128,7 @@ class Suggestion:
     def _part(self, pattern: re.Pattern[str]) -> Suggestion:
         match = pattern.match(self.text)
         length = match.end() if match else len(self.text)
-        if length in (0, len(self.text)):
+        if self.edit is not None or length in (0, len(self.text)):
             return self
         # Only the whole suggestion replaces text after the cursor.
         return replace(self, text=self.text[:length], replace_after=0)

@@ -87,6 +87,11 @@ from tabspec.replay.users.user import User
     type=click.FloatRange(0, 1),
     help="Price of speculative work for `adaptive`. May be repeated.",
 )
+@click.option(
+    "--edits/--no-edits",
+    default=None,
+    help="Offer next edits, too, and measure the effort that Tab saves; --no-edits measures it without them.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @click.option("--limit", type=click.IntRange(1), default=None, help="Replay the first N recorded edits only.")
 @with_users
@@ -104,6 +109,7 @@ def replay_command(
     latencies: tuple[str, ...],
     depth: int | None,
     economies: tuple[float, ...],
+    edits: bool | None,
     seed: int,
     limit: int | None,
     json_out: Path | None,
@@ -125,7 +131,7 @@ def replay_command(
         raise InputError(
             "--latency measured: a recorded assistant computes nothing; give milliseconds, or leave it out"
         )
-    given: dict[str, Any] = {"depth": depth}
+    given: dict[str, Any] = {"depth": depth, "edits": edits}
     # The recorded assistant decided where its suggestions end, so the engine must not cut them.
     limits = {"max_lines": 64, "max_tokens": 1024} if recorded else {}
     chosen = limits | {name: value for name, value in given.items() if value is not None}
@@ -140,6 +146,7 @@ def replay_command(
         git_commit=git_commit(),
         machine=machine(),
         command=shlex.join(["tabspec", *sys.argv[1:]]),
+        measured=edits is not None,
     )
     settings = list(_settings(base, policies, economies, chosen, USUAL_POLICIES if crowd["users"] else ("adaptive",)))
     if crowd["users"]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
-from tabspec.edits.edit import ProposedEdit
+from tabspec.edits.edit import EditSource, ProposedEdit
 from tabspec.edits.history import History, takes_back
 from tabspec.edits.hunks import step_of
 from tabspec.edits.step import Step
@@ -14,6 +14,11 @@ from tabspec.text import Document, Edit, difference
 # The published reward of Cursor's Tab: what an accepted and a refused suggestion are worth, where silence is worth 0.
 ACCEPTED = 0.75
 REFUSED = -0.25
+# A proposer's own probability counts as much as four outcomes: after nine refusals in a row even 0.8 falls below one in
+# four, and nothing of that source is shown.
+_PRIOR = 4
+# Refused at two places, the same change is not wanted at a third.
+_SAME_CHANGE = 2
 # As many as the engine keeps refused completions of a document: hours of work.
 _MOST_REFUSALS = 256
 
@@ -21,6 +26,31 @@ _MOST_REFUSALS = 256
 def reward(probability: float) -> float:
     """The expected reward of showing an edit that is taken with this probability; it is shown if that is above 0."""
     return ACCEPTED * probability + REFUSED * (1 - probability)
+
+
+def effort(change: Edit, moves: bool) -> int:
+    """The keys that a person presses to make ``change``: one a character, one to delete what was there, and one to move
+    the cursor there if it ``moves``."""
+    return len(change.insert) + (change.delete > 0) + moves
+
+
+@dataclass(frozen=True)
+class Experience:
+    """What became of the edits that this user was shown, by their source: (accepted, refused)."""
+
+    outcomes: Mapping[EditSource, tuple[int, int]] = field(default_factory=dict)
+
+    def after(self, edit: ProposedEdit, accepted: bool) -> Experience:
+        """With one more outcome."""
+        taken, refused = self.outcomes.get(edit.source, (0, 0))
+        outcome = (taken + 1, refused) if accepted else (taken, refused + 1)
+        return Experience({**self.outcomes, edit.source: outcome})
+
+    def adjusted(self, edit: ProposedEdit) -> ProposedEdit:
+        """``edit`` with the probability that experience leaves of its own: a mean of both."""
+        taken, refused = self.outcomes.get(edit.source, (0, 0))
+        probability = (_PRIOR * edit.probability + taken) / (_PRIOR + taken + refused)
+        return replace(edit, probability=probability)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +92,20 @@ class Refusals:
         return Refusals(tuple(each for each in self.kept if each.uri != uri))
 
     def hold(self, edit: ProposedEdit, document: Document) -> bool:
-        """Whether ``edit`` was refused or undone at this place."""
+        """Whether ``edit`` was refused or undone at this place, or the same change at two others."""
         if not self.kept:
             return False
         step = step_of(document, edit.change)
-        return step is not None and _refusal(step) in self.kept
+        if step is None:
+            return False
+        own = _refusal(step)
+        same = [each for each in self.kept if (each.deleted, each.inserted) == (own.deleted, own.inserted)]
+        return own in same or len(same) >= _SAME_CHANGE
 
     def _with(self, step: Step | None) -> Refusals:
-        return self if step is None else Refusals((*self.kept, _refusal(step))[-_MOST_REFUSALS:])
+        if step is None or _refusal(step) in self.kept:
+            return self
+        return Refusals((*self.kept, _refusal(step))[-_MOST_REFUSALS:])
 
 
 def _refusal(step: Step) -> _Refusal:
@@ -88,14 +124,15 @@ def _shifted(refusal: _Refusal, change: Edit) -> _Refusal:
 
 
 def is_shown(
-    edit: ProposedEdit, document: Document, cursor: tuple[str, int], history: History, refusals: Refusals
+    edit: ProposedEdit, document: Document, cursor: tuple[Document, int], history: History, refusals: Refusals
 ) -> bool:
-    """Whether ``edit`` of ``document`` may be shown to a user whose ``cursor`` is at this offset of this document."""
-    uri, offset = cursor
-    jumps = uri != edit.uri or not edit.change.offset <= offset <= edit.change.offset + edit.change.delete
+    """Whether ``edit`` of ``document`` may be shown to a user whose ``cursor`` is in that document, or in another, at
+    that offset."""
+    here, offset = cursor
+    jumps = here.uri != edit.uri or not edit.change.offset <= offset <= edit.change.offset + edit.change.delete
     if reward(edit.probability) <= 0 or refusals.hold(edit, document):
         return False
-    if jumps and uri == document.uri and in_word(document, offset):
+    if jumps and in_word(here, offset):
         return False
     return not undoes(edit, document, history)
 

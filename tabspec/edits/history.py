@@ -27,6 +27,10 @@ MOST_STEPS = 64
 MOST_CHARS = 32_768
 
 
+# Longer identifiers are not typed at one go.
+_LONGEST_WORD = 64
+
+
 @dataclass(frozen=True, slots=True)
 class _Open:
     """The last step, while it can grow: when and where its last change ended, and on which line."""
@@ -72,6 +76,19 @@ class History:
         left = Counter(_content(step) for step in _settle(self.settled, self.growing, self.moment)[0])
         gone = Counter(_content(step) for step in self.settled) - left
         return tuple(step for step in self.settled if step.accepted and gone[_content(step)])
+
+    @property
+    def time(self) -> float:
+        """When the last change was made; 0 where that is not known."""
+        return self.moment.time if self.moment else self.growing.time if self.growing else 0.0
+
+    def typing_at(self, document: Document, offset: int) -> bool:
+        """Whether the last step is being typed at ``offset``, and may not be finished."""
+        growing = self._now.growing
+        last = self.steps[-1] if self.steps else None
+        if growing is None or last is None or last.uri != document.uri or growing.offset > offset:
+            return False
+        return offset - growing.offset <= _LONGEST_WORD and all(map(_is_word, document.text[growing.offset : offset]))
 
     def of(self, uri: str) -> tuple[Step, ...]:
         """The steps of one document."""
@@ -163,7 +180,7 @@ def _content(step: Step) -> tuple[str, str, str]:
 
 
 def _is_word(char: str) -> bool:
-    return char.isalnum() or char == "_"
+    return char == "_" or char.isalnum()
 
 
 def _open_after(moment: Moment) -> _Open | None:

@@ -18,6 +18,7 @@ from tabspec.engine.alternatives import Alternatives, is_new
 from tabspec.engine.generation import Generation, Link, State
 from tabspec.engine.in_flight import InFlight
 from tabspec.engine.neighbours import Neighbours
+from tabspec.engine.next_edits import NextEdits
 from tabspec.engine.offering import Offering
 from tabspec.engine.prompt_state import PromptState
 from tabspec.engine.requests import Request, answer_to_failure
@@ -78,6 +79,7 @@ class CompletionEngine:
         self._speculator = speculator(config, self._price, loop, self._known, self._speculate, acceptance)
         self._alternatives = Alternatives(stop, self._question, self._has, steps)
         self._speculation_log = SpeculationLog(bool(config.speculation_depth))
+        self._edits = NextEdits(self.completion_cache, config, loop.call_later)
         self._waiting: dict[str, Request] = {}  # the latest request of each document
 
     async def complete(self, context: EditContext, most: int = 1) -> Answer:
@@ -102,12 +104,14 @@ class CompletionEngine:
         self.stats.shown += 1
         current = self._generations.current.get(context.uri)
         if current and Link(context, suggestion).on_way(current):
+            self._edits.fill(context, suggestion)
             self._speculator.shown(context, suggestion)
 
     def accepted(self, context: EditContext, suggestion: Suggestion) -> None:
         """The user accepted ``suggestion``, which may be a part of what was shown. May follow `changed`."""
         self.stats.accepted += 1
         self._speculator.accepted(context, suggestion)
+        self._edits.accepted(suggestion)
         current = self._generations.current.get(context.uri)
         if current and current.same_place(context):
             self.changed(context.after_accept(suggestion))
@@ -115,7 +119,10 @@ class CompletionEngine:
     def rejected(self, context: EditContext, suggestion: Suggestion) -> None:
         """The user rejected it: it is not offered again here, and speculations that follow it are cancelled."""
         self.stats.rejected += 1
-        self._offering.rejections.add(context, suggestion)
+        if suggestion.edit:
+            self._edits.refused(context, suggestion.edit)
+        else:
+            self._offering.rejections.add(context, suggestion)
         future = context.after_accept(suggestion)
         root = self._speculator.root(context.uri)
         if root and root.context.after_accept(root.suggestion).same_place(future):
@@ -133,6 +140,7 @@ class CompletionEngine:
         if root and not root.on_way(context):
             self._speculator.gone(context.uri, refused=True)
         self._generations.current[context.uri] = context
+        self._edits.changed(context)
         for generation in self._generations.of(context.uri):
             self._generations.review(generation)
 
@@ -149,6 +157,12 @@ class CompletionEngine:
         elif self._worth_warming(context):
             self._scheduler.submit(Generation(self._question(context), probability=TYPED_AT_REST, wanted=1, warm=True))
 
+    def next_edit(self, context: EditContext) -> Suggestion | None:
+        """The next edit at a place where the cursor was put, if there is one. It never asks the model."""
+        self._edits.changed(context)
+        edit = self._edits.first(context)
+        return None if edit is None else Suggestion.of(edit)
+
     def closed(self, uri: str) -> None:
         """The document is closed: cancel all its requests and generations."""
         request = self._waiting.get(uri)
@@ -159,6 +173,7 @@ class CompletionEngine:
             self._scheduler.cancel(generation)
         self._speculator.gone(uri)
         self._offering.rejections.closed(uri)
+        self._edits.closed(uri)
 
     async def close(self) -> None:
         """Cancel all requests and generations. The caller closes the model."""
@@ -179,10 +194,24 @@ class CompletionEngine:
         return len(context.document.text) > self.config.max_document_chars
 
     async def _answer(self, request: Request) -> Answer:
-        context = request.context
-        if earlier := self._waiting.get(context.uri):
+        """The edit or the completion, whichever is worth more."""
+
+        def enter() -> None:
+            self._enter(request)
+            self.changed(request.context)
+
+        return await self._edits.answer(request, enter, self._completion)
+
+    def _enter(self, request: Request) -> None:
+        """Make it the request of its document, in place of an earlier one."""
+        if earlier := self._waiting.get(request.context.uri):
             self._supersede(earlier)
-        self._waiting[context.uri] = request
+        self._waiting[request.context.uri] = request
+
+    async def _completion(self, request: Request) -> Answer:
+        """The completion at the cursor."""
+        context = request.context
+        self._enter(request)
         if self._too_long(context):
             self.changed(context)
             return Answer(Source.NONE, reason=Reason.EXCLUDED, detail="the document is too long")
@@ -336,7 +365,8 @@ class CompletionEngine:
     def _known(self, context: EditContext) -> Suggestion | Reason | None:
         """What would be offered at ``context`` without the model; None if that is not known."""
         hit = self._offering.look_up(self._question(context))
-        return hit and self._offering.suggest(context, hit.generated)
+        completion = hit and self._offering.suggest(context, hit.generated)
+        return self._edits.known(context, completion)
 
     def _speculate(self, speculation: Speculation) -> bool:
         """Queue a speculation, unless its state is known, in flight or out of reach; True if it was queued."""

@@ -33,6 +33,8 @@ class Link:
 
     def on_way(self, current: EditContext) -> bool:
         """Whether the user, at ``current``, may still take this step: nothing else was typed."""
+        if self.suggestion.edit is not None:  # it is elsewhere: the cursor may be anywhere
+            return current.document.text == self.context.document.text
         typed = current.typed_since(self.context)
         if typed is not None:
             return self.suggestion.text.startswith(typed)
@@ -44,6 +46,8 @@ class Link:
     def passes(self, state: EditContext) -> bool:
         """Whether this step leads to ``state``, or past it with more of the same text."""
         after = self.context.after_accept(self.suggestion)
+        if self.suggestion.edit is not None:
+            return after.same_place(state)
         return after.typed_since(state) is not None and self.context.typed_since(state) is None
 
 

@@ -11,6 +11,7 @@ from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.speculation.speculator import Speculator
 from tabspec.models.protocol import Model
 from tabspec.replay.results.aggregates import aggregates
+from tabspec.replay.results.edits import Effort, by_depth
 from tabspec.replay.results.figures import keystrokes_saved
 from tabspec.replay.results.result import (
     PERFECT,
@@ -50,6 +51,8 @@ class Setting:
     machine: str = ""
     command: str = ""
     slots: int = 1
+    measured: bool = False
+    """Whether effort and the depth of Tabs go into the result."""
 
 
 async def replay(
@@ -74,7 +77,7 @@ async def replay(
     engine = CompletionEngine(
         model, setting.config, slots=setting.slots, acceptance=acceptance, speculator=setting.speculator
     )
-    stage = EditorStage(player, engine, check, knows)
+    stage = EditorStage(player, engine, check, knows, setting.measured)
     interrupted = False
     try:
         while await stage.step():
@@ -157,5 +160,8 @@ def _run(session: Session, model: Model, setting: Setting, stage: EditorStage, i
         notes=tuple(notes),
         cache_over_time=tuple(stage.samples),
         timeline=tuple(stage.records),
+        edits=stage.edits if setting.config.edits else None,
+        effort=Effort(player.keys, player.saved_keys) if setting.measured else None,
+        by_depth=by_depth(stage.records),
         **aggregates(stage.records),
     )

@@ -46,6 +46,8 @@ class Acceptance:
         self._shift, self._seen = {False: 0.0, True: 0.0}, {False: 0, True: 0}
 
     def probability(self, link: Link, follows_accept: bool = False) -> float:
+        if link.suggestion.edit is not None:  # calibrated by its proposer
+            return link.suggestion.edit.probability
         # 0.5 if the probability is unknown; bounded, so that the log-odds stay finite.
         own = 0.5 if link.suggestion.probability is None else link.suggestion.probability
         own = min(max(own, 0.001), 0.999)
@@ -56,6 +58,8 @@ class Acceptance:
         return self._odds(0.0, TYPICAL, True, True)
 
     def observe(self, link: Link, accepted: bool, follows_accept: bool = False) -> None:
+        if link.suggestion.edit is not None:
+            return
         error = (1.0 if accepted else 0.0) - self.probability(link, follows_accept)
         self._seen[follows_accept] += 1
         shift = self._shift[follows_accept] + max(self._rate, 1 / (1 + self._seen[follows_accept])) * error

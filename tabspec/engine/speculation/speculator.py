@@ -111,7 +111,8 @@ class Speculator:
             self.acceptance.observe(Link(context, suggestion), True, screen.follows_accept)
             self.price.pace.taken(self._clock.time() - screen.since, screen.follows_accept)
             screen.taken = screen.taken or suggestion.text == screen.root.suggestion.text
-            self._landed[context.uri] = context.after_accept(suggestion)
+            landed = context.after_accept(suggestion)
+            self._landed[landed.uri] = landed
 
     def gone(self, uri: str, refused: bool = False) -> None:
         """The suggestion of this document is no longer on the screen."""

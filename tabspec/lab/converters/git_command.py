@@ -59,7 +59,7 @@ def run_git(root: Path, *arguments: str, most_bytes: int = MOST_BYTES) -> subpro
                 start_new_session=True,  # a session, to end git with its child processes
             )
         except FileNotFoundError:
-            raise SessionError("git is not installed, but importing from a repository needs it") from None
+            raise SessionError("git is not installed, but reading a repository needs it") from None
         late = threading.Event()
 
         def end() -> None:

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from typing import TypedDict, TypeVar
 
+from tabspec.replay.results.edits import EditResult, Effort, by_depth
 from tabspec.replay.results.figures import Latency, keystrokes_saved, latency, ratio
 from tabspec.replay.results.result import CacheStats, KindResult, RequestRecord, Run, Tokens
 from tabspec.suggestion import Miss, Source
 
-T = TypeVar("T", KindResult, Tokens)
+T = TypeVar("T", KindResult, Tokens, EditResult, Effort)
 
 
 class Aggregates(TypedDict):
@@ -90,6 +91,9 @@ def pooled(runs: Sequence[Run]) -> Run | None:
         notes=(),
         cache_over_time=(),
         timeline=timeline,
+        edits=_sum_known(EditResult, [run.edits for run in runs]),
+        effort=_sum_known(Effort, [run.effort for run in runs]),
+        by_depth=by_depth(timeline),
         **aggregates(timeline),
     )
 
@@ -102,3 +106,9 @@ def _pooled_kinds(runs: Sequence[Run]) -> dict[str, KindResult]:
 def _sum(kind: type[T], counts: Sequence[T]) -> T:
     """The sum of each field."""
     return kind(*(sum(getattr(each, item.name) for each in counts) for item in fields(kind)))
+
+
+def _sum_known(kind: type[T], counts: Sequence[T | None]) -> T | None:
+    """The sum of each field; None where a run lacks it."""
+    known = [each for each in counts if each is not None]
+    return _sum(kind, known) if len(known) == len(counts) else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tabspec.replay.results.edits import DepthResult, EditResult, Effort
 from tabspec.replay.results.figures import Latency, ratio
 from tabspec.replay.results.shared import Shared
 from tabspec.suggestion import Miss, Reason, Source
@@ -38,6 +39,9 @@ class RequestRecord:
     line: int = 0  # of the cursor, from 1
     miss: str | None = None  # a value of `Miss`, for a Tab that had to wait
     cached: bool = False  # answered by the completion cache; the answer may be "nothing to suggest"
+    depth: int = 0  # Tabs in a row before it, in runs that measure effort
+    edit: str | None = None  # a value of `EditSource`, for a next edit
+    jump: bool = False  # that next edit is away from the cursor
 
     @property
     def instant(self) -> bool:
@@ -161,6 +165,9 @@ class Run:
     think_jitter: float = 0.0  # standard deviation of the logarithm of the reading time
     burst: int = 1  # Tabs in a row
     latency: str = ""  # name of the latency profile, if the runs differ in it
+    edits: EditResult | None = None  # with next edits
+    effort: Effort | None = None  # of runs that measure it: `tabspec replay --edits` or `--no-edits`
+    by_depth: tuple[DepthResult, ...] = ()  # of the same runs
 
     @property
     def nothing_tabs(self) -> int:

@@ -41,10 +41,16 @@ def save(result: ReplayResult, path: Path) -> None:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from None
 
 
+_MEASURED = frozenset({"edits", "effort", "by_depth"})
+"""Fields that are left out where they were not measured."""
+
+
 def _run_text(run: Run) -> str:
     """One line for each field and for each item of a list, so that `diff` can compare two results."""
     lines = []
     for item in fields(run):
+        if item.name in _MEASURED and not getattr(run, item.name):
+            continue
         value = _plain(getattr(run, item.name), _digits(item.name))
         if isinstance(value, list) and value:
             text = "[\n" + ",\n".join("  " + _compact(entry) for entry in value) + "\n ]"

@@ -12,7 +12,9 @@ from enum import StrEnum
 from itertools import islice
 
 from tabspec.context import EditContext
+from tabspec.edits.gate import effort
 from tabspec.replay.sessions.session import MarkEvent, Session, with_cursors
+from tabspec.replay.users.making import making
 from tabspec.replay.users.thinking import Thinking
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document, Edit, difference
@@ -114,7 +116,11 @@ def agreement(context: EditContext, suggestion: Suggestion, coming: Iterable[Act
     cursor), as long as they edit only inside it: insertions, corrections, closing brackets that an editor added after
     the cursor. The suggestion agrees as soon as the region is equal to it, or starts with it; then the rest must still
     be typed. A suggestion that also replaces text must be equal. None if an action edits outside the region before.
+    Of a next edit, the recording has to do just that next, and to leave it so.
     """
+    if suggestion.edit is not None:
+        actions = making(suggestion.edit.change, context.document.text, islice(coming, HORIZON)).actions
+        return None if actions is None else Agreement(actions)
     start = context.offset - suggestion.replace_before
     region = context.document.text[start : context.offset + suggestion.replace_after]
     pure = not (suggestion.replace_before or suggestion.replace_after)
@@ -127,6 +133,18 @@ def agreement(context: EditContext, suggestion: Suggestion, coming: Iterable[Act
         if action.edits and (region == suggestion.text or (pure and region.startswith(suggestion.text))):
             return Agreement(number, region[len(suggestion.text) :])
     return None
+
+
+def _keys(actions: Iterable[Action], cursor: int) -> int:
+    """The keys that a person presses for ``actions``, from a ``cursor``."""
+    keys = 0
+    for action in actions:
+        keys += not action.edits
+        for edit in action.edits[:1]:
+            keys += effort(edit, not edit.offset <= cursor <= edit.offset + edit.delete)
+        keys += sum(effort(edit, False) for edit in action.edits[1:])  # made by the editor, or by several cursors
+        cursor = action.cursor
+    return keys
 
 
 class Player:
@@ -151,6 +169,10 @@ class Player:
         self.typed_chars = 0
         self.accepted_chars = 0
         self.deleted_chars = 0
+        self.keys = 0
+        """Keys pressed: one for each character, deletion, move of the cursor and Tab."""
+        self.saved_keys = 0
+        """Keys that would have been pressed without Tab."""
         self.tabs = 0
         self.missed_tabs = 0
         """Accepts in the recording that were typed, because the suggestion was not on the screen."""
@@ -175,7 +197,8 @@ class Player:
         if self._tab is not None:
             time, suggestion, _ = self._tab
             edit = self.context.edit_for(suggestion)
-            return UserStep(time, StepKind.ACCEPT, (edit,), edit.end)
+            cursor = edit.end if suggestion.edit is None else suggestion.edit.cursor
+            return UserStep(time, StepKind.ACCEPT, (edit,), cursor)
         action = next(self._coming(), None)
         if action is None:
             return None
@@ -206,6 +229,11 @@ class Player:
             time = min(time, before[0])  # the user has been reading it already
         self._tab = (time, suggestion, found)
         return time
+
+    def makes(self, suggestion: Suggestion) -> bool:
+        """Whether the recording goes on to make a next edit, now or after other edits."""
+        change = self.context.edit_for(suggestion)
+        return making(change, self.document.text, islice(self._coming(), HORIZON)).made
 
     def withdraw(self) -> None:
         """Remove the suggestion from the screen."""
@@ -238,13 +266,15 @@ class Player:
 
     def _after_tab(self, step: UserStep, suggestion: Suggestion, found: Agreement) -> None:
         """Count the Tab, skip the actions that it replaces, and continue in the recorded rhythm."""
-        context = self.context
-        start, stop = context.offset - suggestion.replace_before, context.offset + suggestion.replace_after
-        changed = difference(context.document.text[start:stop], suggestion.text) or Edit(0, 0, "")
+        edit = self.context.edit_for(suggestion)
+        start, stop = edit.offset, edit.offset + edit.delete
+        changed = difference(self.document.text[start:stop], suggestion.text) or Edit(0, 0, "")
         self.tabs += 1
+        self.keys += 1
         self.accepted_chars += len(changed.insert)
         self.deleted_chars += changed.delete
         *before, last = islice(self._coming(), found.actions)
+        self.saved_keys += _keys([*before, last], self.cursor) - len(found.remainder)
         earlier = before[-1].t if before else (self._actions[self._at - 1].t if self._at else last.t)
         self._skip(found.actions)
         self._shift = step.time - last.t
@@ -256,6 +286,7 @@ class Player:
     def _after_action(self, step: UserStep) -> None:
         """Count an action that is done as it was recorded."""
         action = next(self._coming())
+        self.keys += _keys([action], self.cursor)
         self.missed_tabs += action.accept and self._user is User.RECORDED
         self.typed_chars += sum(len(edit.insert) for edit in step.edits)
         self.deleted_chars += sum(edit.delete for edit in step.edits)

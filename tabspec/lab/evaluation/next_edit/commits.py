@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 import re
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tabspec.edits.step import Step, lines_with_ends
 from tabspec.errors import InputError
+from tabspec.lab.converters.git_command import run_git
 from tabspec.syntax.languages import grammar_of
 from tabspec.text import Document
 
@@ -90,7 +90,7 @@ def _changed_files(repository: Path, commits: int) -> Iterator[tuple[str, str, l
     """The files that commits changed in two places or more: path, text before, hunks in order."""
     log = _git(
         repository, "log", "-n", str(commits), "--no-merges", "--diff-filter=M", "--no-renames", "-p", "-U0",
-        "--no-color", "--no-ext-diff", "--full-index", "--format=",
+        "--no-color", "--no-ext-diff", "--no-textconv", "--full-index", "--format=",
     )  # fmt: skip
     for part in re.split(rb"(?m)^diff --git ", log)[1:]:
         name = re.search(rb"(?m)^\+\+\+ b/(.+)$", part)
@@ -123,13 +123,8 @@ def _hunks(heads: Sequence[re.Match[bytes]], after: Sequence[str]) -> list[Hunk]
 
 
 def _git(repository: Path, *arguments: str) -> bytes:
-    command = ["git", "-C", str(repository), *arguments]
-    try:
-        return subprocess.run(command, capture_output=True, check=True).stdout
-    except FileNotFoundError as error:
-        raise InputError("git is not installed: the histories of projects cannot be read") from error
-    except subprocess.CalledProcessError as error:
-        line = error.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise InputError(
-            f"{repository}: not a git repository that can be read: {line[0] if line else error}"
-        ) from error
+    done = run_git(repository, *arguments)
+    if done.returncode:
+        line = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise InputError(f"{repository}: not a git repository that can be read: {line[0] if line else 'git failed'}")
+    return done.stdout

@@ -1,0 +1,217 @@
+"""Next edits in the engine: which one is offered at a state, and whether it or the completion at the cursor is.
+
+A chain is kept in the completion cache under its document, cursor and history, as completions are. When its first edit
+is shown, its rest is kept for the states that accepting leads to. Elsewhere proposals come from the state alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Protocol
+
+from tabspec.cache.completion_cache import CompletionCache, Entry
+from tabspec.config import EngineConfig, Policy
+from tabspec.context import EditContext
+from tabspec.edits.chain import at_once
+from tabspec.edits.edit import ProposedEdit, digest_of
+from tabspec.edits.gate import Experience, Refusals, effort, is_shown
+from tabspec.edits.proposals.propose import propose
+from tabspec.engine.requests import Request
+from tabspec.suggestion import Answer, Finish, GeneratedText, Reason, Source, Suggestion
+from tabspec.text import Document, difference
+
+# An edit that comes next more likely than not leaves less than one half for everything else: it is shown without
+# asking the model for a completion.
+SURE = 0.5
+# On a line one key follows the other after 0.1 to 0.3 s, and after 2.9 s at another place (medians of the recorded
+# session vscode-ts-customized-tests). After a pause in between, what was typed is probably finished: nothing is learned
+# from half a change.
+TYPING_PAUSE_S = 1.0
+AHEAD = "edit"
+"""The kind of cache entries that were computed ahead."""
+
+Complete = Callable[[Request], Awaitable[Answer]]
+_NOTHING = GeneratedText("", Finish.END)
+_OVER = (Reason.SUPERSEDED, Reason.CANCELLED, Reason.EXCLUDED)
+"""The request ended otherwise than by an answer: no edit is due."""
+
+
+class Timer(Protocol):
+    """A call that is due later."""
+
+    def cancel(self) -> object: ...
+
+
+class NextEdits:
+    """Offers next edits, if the setting `edits` is on. ``later`` calls a function after some seconds."""
+
+    def __init__(
+        self, cache: CompletionCache, config: EngineConfig, later: Callable[[float, Callable[[], None]], Timer]
+    ) -> None:
+        self._cache, self._config, self._later = cache, config, later
+        self._caching = config.policy is not Policy.NONE
+        self._refusals, self._experience = Refusals(), Experience()
+        self._documents: dict[str, Document] = {}  # as the refusals know them
+
+    async def answer(self, request: Request, enter: Callable[[], None], complete: Complete) -> Answer:
+        """Answer a request with the edit, or with what ``complete`` answers. ``enter`` makes it the document's request
+        where ``complete`` is not called.
+
+        While a step is being typed the completion comes first, and an edit only after a pause.
+        """
+        context = request.context
+        if not self._config.edits or context.history is None:
+            return await complete(request)
+        self.changed(context)
+        if _is_typing(context):
+            answer = await complete(request)
+            if answer.suggestion is not None or answer.reason in _OVER:
+                return answer
+            await self._pause(request)
+            if request.superseded:
+                return Answer(Source.NONE, reason=Reason.SUPERSEDED)
+            edit = self.first(context)
+            return answer if edit is None else self._served(context, edit)
+        edit = self.first(context)
+        if edit is None:
+            return await complete(request)
+        if edit.probability >= SURE:
+            enter()
+            return self._served(context, edit)
+        answer = await complete(request)
+        if answer.reason in _OVER or not _is_better(edit, context, answer.suggestion):
+            return answer
+        return self._served(context, edit)
+
+    async def _pause(self, request: Request) -> None:
+        """Wait until nothing was typed for a while, or the request is superseded."""
+        over: list[bool] = []
+
+        def end() -> None:
+            over.append(True)
+            request.wake()
+
+        timer = self._later(TYPING_PAUSE_S, end)
+        try:
+            while not (over or request.superseded):
+                await request.change()
+        finally:
+            timer.cancel()
+
+    def known(self, context: EditContext, completion: Suggestion | Reason | None) -> Suggestion | Reason | None:
+        """What `answer` would be, where ``completion`` is what is known of the completion (None: nothing)."""
+        if _is_typing(context):
+            return completion
+        edit = self.first(context, AHEAD)
+        if edit is None:
+            return completion
+        if edit.probability >= SURE:
+            return Suggestion.of(edit)
+        if completion is None:
+            return None
+        found = completion if isinstance(completion, Suggestion) else None
+        return Suggestion.of(edit) if _is_better(edit, context, found) else completion
+
+    def first(self, context: EditContext, kind: str = "") -> ProposedEdit | None:
+        """The edit to offer at ``context``, if there is one. ``kind`` is that of the cache entry, if one is made."""
+        history = context.history
+        if not self._config.edits or history is None or not history.steps:
+            return None
+        cursor = context.document, context.offset
+        documents = {each.uri: each for each in (*context.others, context.document)}
+        for proposed in at_once(self._chain(context, kind)):
+            edit = self._experience.adjusted(proposed)
+            if is_shown(edit, documents[edit.uri], cursor, history, self._refusals):
+                return edit
+        return None
+
+    def fill(self, context: EditContext, suggestion: Suggestion) -> None:
+        """A suggestion is on the screen. If it begins a chain, keep the rest of it for the states that accepting leads
+        to: accepting walks it from the completion cache."""
+        edit, rest = suggestion.edit, self._rest(context, suggestion)
+        while edit is not None and rest:
+            context = context.after_accept(Suggestion.of(edit))
+            self._cache.put(context, _scope(context), Entry(_NOTHING, AHEAD, edits=rest))
+            edit, rest = rest[0], rest[1:]
+
+    def _rest(self, context: EditContext, suggestion: Suggestion) -> tuple[ProposedEdit, ...]:
+        """What follows the edit in its chain; nothing where an edit before it was refused: that is proposed anew."""
+        edit = suggestion.edit
+        if edit is None or not self._caching:
+            return ()
+        first, *rest = self._chain(context, "") or (edit,)
+        return tuple(rest) if (first.uri, first.change) == (edit.uri, edit.change) else ()
+
+    def accepted(self, suggestion: Suggestion) -> None:
+        """The user took this suggestion."""
+        if suggestion.edit is not None:
+            self._experience = self._experience.after(suggestion.edit, accepted=True)
+
+    def refused(self, context: EditContext, edit: ProposedEdit) -> None:
+        """The user refused this edit: it does not come back in that place."""
+        self.changed(context)
+        document = next((each for each in context.others if each.uri == edit.uri), context.document)
+        self._refusals = self._refusals.refused(edit, document)
+        self._experience = self._experience.after(edit, accepted=False)
+        self._documents[document.uri] = document
+
+    def changed(self, context: EditContext) -> None:
+        """The document or its history has changed: refusals move along, and undone edits count as refused."""
+        before = self._documents.get(context.uri)
+        if before is not None and before.text != context.document.text:
+            change = difference(before.text, context.document.text)
+            self._refusals = self._refusals.changed(context.uri, [change] if change else [])
+            self._documents[context.uri] = context.document
+        if context.history is not None and context.history.undone:
+            self._refusals = self._refusals.undone(context.history)
+            self._documents[context.uri] = context.document
+
+    def closed(self, uri: str) -> None:
+        """The document is closed."""
+        self._refusals = self._refusals.closed(uri)
+        self._documents.pop(uri, None)
+
+    def _chain(self, context: EditContext, kind: str) -> tuple[ProposedEdit, ...]:
+        history = context.history
+        assert history is not None
+        scope = _scope(context)
+        hit = self._cache.lookup(context, scope) if self._caching else None
+        if hit is not None:
+            return hit.entry.edits
+        chain = propose(context.document, context.offset, history.steps, context.others)
+        if self._caching:
+            self._cache.put(context, scope, Entry(_NOTHING, kind, edits=chain))
+        return chain
+
+    def _served(self, context: EditContext, edit: ProposedEdit) -> Answer:
+        """The answer with ``edit``. Computing one takes no time that is worth counting: no model is asked."""
+        source = Source.EXACT
+        if self._caching:
+            hit = self._cache.lookup(context, _scope(context))
+            if hit is not None:
+                source = Source.SPECULATED if hit.entry.speculated and not hit.entry.served else Source.EXACT
+                hit.entry.served += 1
+        return Answer(source, (Suggestion.of(replace(edit, position=0, parent=0)),), cached=self._caching)
+
+
+def _scope(context: EditContext) -> tuple[object, ...]:
+    """What proposals depend on beside the document and the cursor."""
+    history, others = context.history, context.others
+    around = digest_of(*(part for each in others for part in (each.uri, each.text))) if others else 0
+    return AHEAD, context.document.language, history and history.digest, around
+
+
+def _is_typing(context: EditContext) -> bool:
+    return context.history is not None and context.history.typing_at(context.document, context.offset)
+
+
+def _is_better(edit: ProposedEdit, context: EditContext, completion: Suggestion | None) -> bool:
+    """Whether an edit is expected to save more keys than a completion. Where the model gives no probability, it counts
+    as one half."""
+    if completion is None:
+        return True
+    probability = 0.5 if completion.probability is None else completion.probability
+    moves = edit.uri != context.uri or edit.change.offset != context.offset
+    own = edit.probability * effort(edit.change, moves)
+    return own > probability * len(completion.text)

@@ -1,0 +1,66 @@
+"""What a replay with next edits finds beside the requests: edits, effort, and how deep instant Tabs go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class EditResult:
+    """Next edits of a run. ``jumps`` are accepted ones away from the cursor, ``quiet`` the requests at which none was
+    shown, ``refused`` those shown that the recording never makes, ``reverted`` the accepted ones that it undoes."""
+
+    shown: int = 0
+    accepted: int = 0
+    jumps: int = 0
+    quiet: int = 0
+    reverted: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What the user did, and what Tab did in its place. Both are counted in keys: one for each character typed, each
+    deletion, each move of the cursor and each Tab."""
+
+    keys: int = 0
+    saved: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DepthResult:
+    """The Tabs that were number ``depth`` in a row: after ``instant`` of them the next suggestion was there at once,
+    after ``silent`` of them there was none."""
+
+    depth: int
+    tabs: int
+    instant: int
+    silent: int = 0
+
+
+class _Record(Protocol):
+    @property
+    def depth(self) -> int: ...
+    @property
+    def instant_next(self) -> bool: ...
+    @property
+    def source(self) -> str: ...
+
+
+def by_depth(records: Iterable[_Record]) -> tuple[DepthResult, ...]:
+    """The Tabs of a timeline by how many came before them in a row, the first ones first."""
+    found: dict[int, list[_Record]] = {}
+    for record in records:
+        if record.depth:
+            found.setdefault(record.depth, []).append(record)
+    return tuple(
+        DepthResult(
+            depth,
+            len(tabs),
+            sum(record.instant_next for record in tabs),
+            sum(record.source == "none" for record in tabs),
+        )
+        for depth, tabs in sorted(found.items())
+    )
