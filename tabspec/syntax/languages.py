@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from pygments.lexer import Lexer
     from tree_sitter import Parser
 
-# Grammars that return for whatever text they are given (tests/unit/test_syntax.py). Others of the pack are not used:
-# those of Perl and COBOL loop for ever on some texts.
+# Grammars that return for every text they are given (tests/unit/documents/test_syntax.py). Others of the pack are not
+# used: those of Perl and COBOL loop for ever on some texts.
 _READ = """
 bash c clojure commonlisp cpp csharp css cuda dart elisp elixir go haskell hcl heex html java javascript json
 julia kotlin latex lua make markdown matlab objc php proto python r ruby rust scala scss sql svelte swift toml

@@ -37,7 +37,7 @@ from tabspec.models.local.slots import Decoder
 from tests import tiny
 from tests.examples import examples
 from tests.tools import REPOSITORY
-from tests.unit.test_llama import SHAPES, rounded, theirs
+from tests.unit.decoders.test_llama import SHAPES, rounded, theirs
 
 COMPILE = REPOSITORY / "native" / "compile.py"
 

@@ -23,7 +23,7 @@ from tabspec.models.machine.low_priority import NICE, LowPriorityThread, can_use
 from tabspec.models.process.worker import WorkerModel
 from tabspec.models.protocol import GenerationRequest, StopRule
 from tests import tiny
-from tests.unit.test_native import FOUND, LEVELS, make
+from tests.unit.decoders.test_native import FOUND, LEVELS, make
 
 pytestmark = pytest.mark.skipif(
     not can_use_low_priority(), reason="run it on Linux: threads have no priority of their own here"
