@@ -27,8 +27,9 @@ async def hint(error: Refused, wire: Wire, server: ServerInfo, ask: Ask) -> Mode
     if not isinstance(error, NoApi):
         return error
     names = await _models_at(wire, wire.base)
-    # vLLM: "The model `NAME` does not exist."; Ollama: "model 'NAME' not found"
-    if "model" in reason and names:
+    # vLLM: "The model `NAME` does not exist."; Ollama: "model 'NAME' not found". OpenAI's reason has the word, too, if a
+    # model that it lists answers chats only.
+    if "model" in reason and names and server.model not in names:
         listed = quoted(", ".join(names))
         return ModelError(f"{wire.base} has no model {server.model}{quote}: put {wire.base}#NAME; it has {listed}")
     trouble = f"answers {ask.path} with a web page" if error.status == 200 else f"has no {ask.path}{quote}"
