@@ -27,8 +27,8 @@ async def hint(error: Refused, wire: Wire, server: ServerInfo, ask: Ask) -> Mode
     if not isinstance(error, NoApi):
         return error
     names = await _models_at(wire, wire.base)
-    # vLLM: "The model `NAME` does not exist."; Ollama: "model 'NAME' not found". OpenAI's reason has the word, too, if a
-    # model that it lists answers chats only.
+    # vLLM: "The model `NAME` does not exist."; Ollama: "model 'NAME' not found". Of a model that OpenAI lists, it is
+    # "This is a chat model and not supported in the v1/completions endpoint."
     if "model" in reason and names and server.model not in names:
         listed = quoted(", ".join(names))
         return ModelError(f"{wire.base} has no model {server.model}{quote}: put {wire.base}#NAME; it has {listed}")
