@@ -5,7 +5,8 @@
   README.md from the results (`make results`).
 - docs/reference/protocol.md names every message of the language server's own, and every field of its status.
 - Every `make` target and every `tabspec` command that README.md or a page of docs/guide names must exist.
-- Every link between documents leads to a file, and to a heading in it; every page of docs that the code names exists.
+- Every link between documents leads to a file, and to a heading in it; every page of docs that the code names exists,
+  and every module that a page names.
 """
 
 from __future__ import annotations
@@ -29,6 +30,11 @@ CODE = (".py", ".sh", ".lua", ".ts", ".toml", ".txt", ".json", ".cpp", ".inl", "
 PAGE = re.compile(
     r"(?<![\w/.])docs/(?:guide|design|contribute|reference|benchmarks|decisions|images)/[\w./-]+\.(?:md|svg)\b"
 )
+# Pages and modules that Markdown pages and the product name.
+FILE = re.compile(r"(?<![\w/.-])(?:docs|lsp|scripts|tabspec|tests)/[\w./-]+\.(?:md|py|svg)\b")
+PRODUCT = ("lsp", "tabspec")
+# They name files as they were.
+PAST = ("CHANGELOG.md", "docs/benchmarks/README.md")
 
 
 def commands_page() -> str:
@@ -116,11 +122,13 @@ def anchors(page: Path) -> set[str]:
 
 
 def mention_faults() -> Iterator[str]:
-    """Pages of docs that code and configuration name, and that are not there."""
-    for file in tracked(*CODE):
-        for name in sorted(set(PAGE.findall(file.read_text("utf-8", "replace")))):
-            if not (ROOT / name).exists():
-                yield f"{file.relative_to(ROOT)} names {name}, which is not there"
+    """Files of the repository that pages, code and configuration name, and that are not there."""
+    for file in tracked(*CODE, ".md"):
+        shown = file.relative_to(ROOT)
+        pattern = FILE if file.suffix == ".md" or shown.parts[0] in PRODUCT else PAGE
+        for name in sorted(set(pattern.findall(file.read_text("utf-8", "replace")))):
+            if not (ROOT / name).exists() and shown.as_posix() not in PAST:
+                yield f"{shown} names {name}, which is not there"
 
 
 def protocol_faults() -> Iterator[str]:

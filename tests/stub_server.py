@@ -183,7 +183,7 @@ def vllm(stub: Stub, model: str = "Qwen/Qwen2.5-Coder-7B") -> Stub:
 
 
 def ollama(stub: Stub, model: str = "qwen2.5-coder:1.5b-base") -> Stub:
-    """Ollama (docs/openai.md)."""
+    """Ollama (openai.md in its own documentation)."""
     entry = {"id": model, "object": "model", "created": 1, "owned_by": "library"}
     stub.document("/v1/models", {"object": "list", "data": [entry]})
     stub.document("/api/version", {"version": "0.12.0"})

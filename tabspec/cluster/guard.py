@@ -79,9 +79,11 @@ def warnings(host: str, guard: Guard, ray_token: bool) -> list[str]:
     found = []
     if not guard.digest:
         found.append(f"anyone who reaches {host} can use the model: set {VARIABLE}")
-    found.append("key and text go in the clear here: put a proxy with TLS in front (docs/cluster.md)")
+    found.append("key and text go in the clear here: put a proxy with TLS in front (docs/guide/cluster.md)")
     if not ray_token:
-        found.append("anyone who reaches Ray's ports can run programs here: set RAY_AUTH_MODE=token (docs/cluster.md)")
+        found.append(
+            "anyone who reaches Ray's ports can run programs here: set RAY_AUTH_MODE=token (docs/guide/cluster.md)"
+        )
     return found
 
 

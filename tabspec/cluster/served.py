@@ -23,8 +23,7 @@ class ServedModel:
         self.slots = slots_of(model)
         self._numbers = itertools.count(1)
         self._unread: dict[Hashable, asyncio.Queue[Chunk | Exception]] = {}
-        # More streams than a pass has rows would only hold memory.
-        self._serving = Serving(model, self._send, at_once=MOST_ROWS, whose=_client_of)
+        self._serving = Serving(model, self._send, at_once=_places_in(model), whose=_client_of)
 
     @property
     def info(self) -> ModelInfo:
@@ -43,6 +42,7 @@ class ServedModel:
         unique = next(self._numbers)
         number = (editor or unique, unique)
         unread = self._unread[number] = asyncio.Queue()
+        self._serving.at_once = _places_in(self._model)  # a server's slots are known when it has answered
         try:
             self._serving.start(number, request, None if prompt is None else _continuing(self._model, prompt))
             while True:
@@ -63,6 +63,15 @@ class ServedModel:
             unread.put_nowait(what)
             if unread.qsize() >= AHEAD:
                 self._serving.pause(number)
+
+
+def _places_in(model: Model) -> int:
+    """How many streams of each priority are open at a time.
+
+    More than a pass has rows would only hold memory. Another server (`HttpModel.slots`) takes requests in their order:
+    a speculation that waited there would wait before a foreground request that comes later.
+    """
+    return int(getattr(model, "slots", 0)) or MOST_ROWS
 
 
 def _client_of(number: Hashable) -> Hashable:

@@ -15,7 +15,7 @@ from itertools import count
 
 from tabspec.engine.generation import Generation, State
 from tabspec.errors import ModelError, ModelUnavailable
-from tabspec.models.protocol import Model, StopRule, schedules
+from tabspec.models.protocol import CHUNK_AHEAD, GenerationRequest, Model, StopRule, schedules
 
 
 class Scheduler:
@@ -136,7 +136,7 @@ class Scheduler:
             self._sent_as_foreground[generation] = request.foreground
         now = asyncio.get_running_loop().time
         started = since = now()
-        left = most_chunks(self._stop.max_tokens)
+        left = prompt_chunks(request) + most_chunks(self._stop.max_tokens)
         try:
             async with aclosing(self._model.stream(request)) as stream:
                 async for chunk in stream:
@@ -183,9 +183,20 @@ class Scheduler:
 
 
 def most_chunks(max_tokens: int) -> int:
-    """How many chunks an answer of so many tokens may come in; a model that sends more does not heed its limit.
+    """How many chunks the text of an answer of so many tokens may come in; a model that sends more does not heed its
+    limit.
 
-    A model sends a chunk a token, and some without a text: its prefill, its end, the bytes of unfinished characters (at
-    most four for a character). 64 is room for the few that depend on no token.
+    A model sends a chunk for each token, and some without text: the end, or the bytes of an unfinished character (at
+    most four for a character). 64 leaves room for the few that depend on no token.
     """
     return 4 * max_tokens + 64
+
+
+def prompt_chunks(request: GenerationRequest) -> int:
+    """How many chunks may come for the prompt. A token has at least one byte, and a character at most four bytes.
+
+    A server that decodes the line in progress again, under a grammar, sends a chunk for each of its tokens; all other
+    text comes in pieces of at least `CHUNK_AHEAD` tokens.
+    """
+    computed = len(request.head) + len(request.suffix) + sum(len(text.text) for text in request.related)
+    return 4 * len(request.forced + request.resume) + 4 * computed // CHUNK_AHEAD

@@ -8,7 +8,7 @@ import pytest
 
 from tabspec.config import EngineConfig
 from tabspec.engine.engine import CompletionEngine
-from tabspec.engine.scheduler import most_chunks
+from tabspec.engine.scheduler import most_chunks, prompt_chunks
 from tabspec.models.protocol import Chunk, GenerationRequest, Usage
 from tabspec.models.scripted.model import ScriptedModel, continuing
 from tabspec.replay.clock import run_virtual
@@ -28,10 +28,11 @@ class Endless(ScriptedModel):
 
     def __init__(self, chunk: Chunk) -> None:
         super().__init__(continuing(TARGET), prefill_s=0.1, token_s=0.01)
-        self._chunk, self.sent = chunk, 0
+        self._chunk, self.sent, self.most = chunk, 0, 0
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-        while self.sent <= most_chunks(request.stop.max_tokens):
+        self.most = self.most or prompt_chunks(request) + most_chunks(request.stop.max_tokens)
+        while self.sent <= self.most:
             self.sent += 1
             yield self._chunk
         async for chunk in super().stream(request):
@@ -41,11 +42,11 @@ class Endless(ScriptedModel):
 @pytest.mark.parametrize("way", WAYS)
 def test_a_request_whose_answer_never_ends_fails_and_the_next_is_served(way: str) -> None:
     async def scene() -> None:
-        model, config = Endless(WAYS[way]), EngineConfig()
-        engine = CompletionEngine(model, config)
+        model = Endless(WAYS[way])
+        engine = CompletionEngine(model, EngineConfig())
         failed = await engine.complete(at(10))
         assert failed.reason is Reason.FAILED and "does not stop" in failed.detail
-        assert model.sent == most_chunks(config.max_tokens) + 1
+        assert model.sent == model.most + 1
         served = await engine.complete(at(10))
         assert served.suggestion and TARGET[10:].startswith(served.suggestion.text)
         await engine.close()

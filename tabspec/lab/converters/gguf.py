@@ -1,7 +1,7 @@
 """A model of ours as one GGUF file, for llama.cpp and what is built on it (Ollama, LM Studio).
 
 For Llama models with a byte-level tokenizer: the bundled model, and what `tabspec train` makes. Others are converted by
-llama.cpp's own script, which knows them. Layout and names: ggml's docs/gguf.md, and llama.cpp's convert_hf_to_gguf.py
+llama.cpp's own script, which knows them. Layout and names: gguf.md of ggml, and llama.cpp's convert_hf_to_gguf.py
 for Llama's tensors; the `gguf` package writes the file.
 """
 

@@ -55,7 +55,11 @@ class DaemonFinder:
             return await self.connect(on_progress)
         with contextlib.suppress(OSError):
             return await self._open(on_progress)
-        _start_daemon(self._name)
+        try:
+            _start_daemon(self._name)
+        except OSError as error:
+            log.warning("no daemon can be started: %s", error.strerror or error)
+            return None
         for _ in range(round(START_S / STEP_S)):
             await asyncio.sleep(STEP_S)  # nothing signals that the new process listens
             with contextlib.suppress(OSError):

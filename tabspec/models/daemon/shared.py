@@ -149,6 +149,8 @@ class SharedModel:
             hung = self._connection is not None and self._connection.hung  # asking it again would only cost time
             if self._current is None and not hung:
                 await self._connect(may_start=True)
+            if self._closed:
+                raise ModelUnavailable("the model is closed")
             if self._current is None:
                 self._worker = WorkerModel(self._name, on_progress=self._worker_progress, **self._options)
                 self._look()
@@ -158,6 +160,9 @@ class SharedModel:
     async def _connect(self, may_start: bool = False) -> None:
         find = self._finder.connect_or_start if may_start else self._finder.connect
         if connection := await find(self._daemon_progress):
+            if self._closed:  # in the meantime; `close` did not see this connection
+                await connection.close()
+                return
             self._connection = connection
             connection.gone.add_done_callback(self._lost)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from tabspec.errors import ModelError
@@ -14,6 +16,8 @@ from tabspec.system.quoted import quoted
 # Folders in which servers and gateways keep OpenAI's API if it is not at the root: Lemonade and OpenRouter (/api),
 # Groq and several gateways (/openai), Fireworks (/inference), Docker Model Runner (/engines).
 _FOLDERS = ("/api", "/openai", "/inference", "/engines")
+# Seconds for asking all of them. The request waits meanwhile; a server that hangs gets the message without an address.
+SEARCH_S = 3.0
 
 
 async def hint(error: Refused, wire: Wire, server: ServerInfo, ask: Ask) -> ModelError:
@@ -27,8 +31,9 @@ async def hint(error: Refused, wire: Wire, server: ServerInfo, ask: Ask) -> Mode
     if not isinstance(error, NoApi):
         return error
     names = await _models_at(wire, wire.base)
-    # vLLM: "The model `NAME` does not exist."; Ollama: "model 'NAME' not found"
-    if "model" in reason and names:
+    # vLLM: "The model `NAME` does not exist."; Ollama: "model 'NAME' not found". Of a model that OpenAI lists, it is
+    # "This is a chat model and not supported in the v1/completions endpoint."
+    if "model" in reason and names and server.model not in names:
         listed = quoted(", ".join(names))
         return ModelError(f"{wire.base} has no model {server.model}{quote}: put {wire.base}#NAME; it has {listed}")
     trouble = f"answers {ask.path} with a web page" if error.status == 200 else f"has no {ask.path}{quote}"
@@ -45,9 +50,11 @@ async def wrong_base(wire: Wire, trouble: str, model: str) -> str:
     path = urlsplit(wire.base).path
     root = wire.base.removesuffix(path)
     parents = [root + path[:at] for at in range(len(path) - 1, -1, -1) if path[at] == "/"]
-    for place in [*parents, *(root + folder for folder in _FOLDERS)]:
-        if place != wire.base and await _models_at(wire, place):
-            return f"{wire.base} {trouble}: set the model's address to {place}{f'#{model}' if model else ''}"
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SEARCH_S):
+            for place in [*parents, *(root + folder for folder in _FOLDERS)]:
+                if place != wire.base and await _models_at(wire, place):
+                    return f"{wire.base} {trouble}: set the model's address to {place}{f'#{model}' if model else ''}"
     name = "" if model else f", or name the model: {wire.base}#MODEL"
     return f"{wire.base} {trouble}: set the model's address to the URL that its documentation has before /v1{name}"
 

@@ -180,12 +180,14 @@ async def _run(
         await local.together.forward(slot.kv, [token for token, _ in tokens], want, foreground, took)
     except RuntimeError as error:  # out of memory, a lost device; the slot may hold half of the tokens
         slot.truncate(local.decoder, 0)
+        local.decoder.truncate(slot.kv, 0)  # also of a slot that had no tokens, of which `Slot.truncate` drops none
         if is_out_of_memory(error):
             local.slots.free()  # what other prompts keep, so that the next request has room
             raise ModelError(
                 "the model's device is out of memory; end what else uses it, or run it on the CPU"
             ) from error
-        raise ModelError(f"the model failed: {str(error).splitlines()[0]}") from error
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ModelError(f"the model failed: {reason}") from error
 
 
 def _verify(local: LocalDecoding, segment: Segment, slot: Slot, step: _Pass) -> tuple[_Pass, list[Chunk]]:

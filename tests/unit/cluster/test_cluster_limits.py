@@ -257,7 +257,7 @@ def test_no_answer_is_longer_than_the_context(tokens: int, context: int) -> None
     ],
 )
 async def test_what_is_around_the_window_arrives_where_it_is_sent(url: str, around: bool) -> None:
-    """So that recall works as with the model in this process (docs/servers.md)."""
+    """So that recall works as with the model in this process (docs/guide/servers.md)."""
     here = Here(ScriptedModel({"a": "b"}))
     model = HttpModel(url, transport=transport(here, Guard(hosts=frozenset({"x"}))))
     question = GenerationRequest("a", "", "", before="far above", after="far below")

@@ -59,6 +59,20 @@ def test_pages_that_code_names_must_be_there(pages: Path, scripts: tuple[ModuleT
     assert list(check.mention_faults()) == [f"x.py names {guide}/b.md, which is not there"]
 
 
+def test_files_that_pages_and_the_product_name_must_be_there(
+    pages: Path, scripts: tuple[ModuleType, ModuleType]
+) -> None:
+    (pages / "tabspec").mkdir()
+    (pages / "tabspec" / "a.py").write_text("# see docs/" + "moved.md\n")
+    (pages / "b.md").write_text("`tabspec/a.py`, `tabspec/moved.py`, and another project's its/tabspec/c.py\n")
+    (pages / "CHANGELOG.md").write_text("`tabspec/moved.py` is new\n")
+    check, _ = scripts
+    assert list(check.mention_faults()) == [
+        "b.md names tabspec/moved.py, which is not there",
+        "tabspec/a.py names docs/moved.md, which is not there",
+    ]
+
+
 def test_targets_and_commands_that_pages_name_must_be_there(
     pages: Path, scripts: tuple[ModuleType, ModuleType]
 ) -> None:

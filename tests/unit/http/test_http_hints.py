@@ -170,3 +170,11 @@ async def test_a_chat_s_answer_is_recognized(stub: Stub, part: str, option: str)
 
     llama_cpp(stub).routes["/v1/completions"] = chat
     assert "answers as a chat does: name a server that has /v1/completions" in await refusal(stub.url + option)
+
+
+async def test_a_listed_model_for_chats_is_not_called_unknown(stub: Stub) -> None:
+    stub.document("/v1/models", MODELS)
+    said = "This is a chat model and not supported in the v1/completions endpoint."  # OpenAI's, with status 404
+    stub.document("/v1/completions", {"error": {"message": said, "type": "invalid_request_error"}}, 404)
+    line = await refusal(stub.url + "#qwen2.5-coder")
+    assert "has no model" not in line and "chats only" in line and said in line
