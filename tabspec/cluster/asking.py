@@ -184,7 +184,8 @@ def _around(fields: Any) -> Around | None:
         raise BadRequest("tabspec.stop.around: must be an object")
     where = "tabspec.stop.around."
     cuts = [fields.get(name, True) is True for name in ("repetition", "indentation")]
-    return Around(_text(fields, "line", where), _text(fields, "below", where), *cuts)
+    word_ends = fields.get("word_ends") is True
+    return Around(_text(fields, "line", where), _text(fields, "below", where), *cuts, word_ends=word_ends)
 
 
 def _stops(told: Any) -> tuple[str, ...]:

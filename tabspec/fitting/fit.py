@@ -15,8 +15,8 @@ from tabspec.text import Edit
 _BELOW = 12
 # Characters after the cursor in which those lines are looked for.
 _NEAR = 1200
-# Languages in which ``'`` is no string's mark: it names lifetimes, quotes lists, transposes.
-_MARKS = frozenset(["clojure", "commonlisp", "elisp", "haskell", "lisp", "matlab", "ocaml", "rust", "scheme"])
+# Signs that begin a name, in code. A word before them needs a blank.
+_SIGILS = {"php": "$", "ruby": "@$"}
 
 
 def fit(context: EditContext, text: str, ended: bool = True) -> tuple[str, int]:
@@ -47,14 +47,17 @@ def whole_end(context: EditContext, text: str, mid_word: bool = False) -> str:
     grammar = grammar_of(context.document)
     at = context.offset
     prose = grammar is not None and tree_of(grammar, context.document, at).opaque(at) is not None
-    name = grammar or context.document.language.lower()
-    return whole(text, opaque=prose, mid_word=mid_word, mark_is_quote=name not in _MARKS)
+    return whole(text, grammar or context.document.language.lower(), opaque=prose, mid_word=mid_word)
 
 
 def _joined(context: EditContext, chosen: Candidate, rest: str, ended: bool) -> str:
     """The text of ``chosen``, not run together with the word after it."""
     text, following = chosen.text, rest[chosen.replaced : chosen.replaced + 1]
-    if not (text and _is_word(text[-1]) and _is_word(following)) or text[-1] == "_":
+    if not text or not _is_word(text[-1]) or text[-1] == "_":
+        return text
+    if following and following in _SIGILS.get(grammar_of(context.document) or "", "") and _reader(context).code:
+        return text + " "
+    if not _is_word(following):
         return text
     before = context.document.text[context.offset - 1 : context.offset]
     if _is_word(before) and all(map(_is_word, text)):
