@@ -14,8 +14,8 @@ _HANGING = re.compile(
 _WORDS = (
     "and as assert async await case catch class const def del elif else except export extends finally fn for from func "
     "function global guard if implements import in instanceof interface is lambda let local match new not of or "
-    "package private protected public raise return static struct switch throw try type typeof unless until use using val "
-    "var when while with yield"
+    "package private protected public raise return static struct switch throw try type typeof unless until use using "
+    "val var when while with yield"
 )
 _SQL_WORDS = (
     "all alter and as between by case create cross delete distinct drop else exists from full group having in "
