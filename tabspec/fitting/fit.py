@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tabspec.context import EditContext
 from tabspec.fitting.brackets import unmatched
 from tabspec.fitting.candidates import Candidate, candidates
@@ -15,6 +17,9 @@ from tabspec.text import Edit
 _BELOW = 12
 # Characters after the cursor in which those lines are looked for.
 _NEAR = 1200
+# Shorter words are whole words somewhere by chance; longer ones are not looked for.
+_SHORTEST_WORD, _LONGEST_WORD = 3, 100
+_LAST_WORD = re.compile(r"\w+\Z")
 # Signs that begin a name, in code. A word before them needs a blank.
 _SIGILS = {"php": "$", "ruby": "@$"}
 
@@ -47,7 +52,18 @@ def whole_end(context: EditContext, text: str, mid_word: bool = False) -> str:
     grammar = grammar_of(context.document)
     at = context.offset
     prose = grammar is not None and tree_of(grammar, context.document, at).opaque(at) is not None
+    mid_word = mid_word and not _last_word_is_known(context, text)
     return whole(text, grammar or context.document.language.lower(), opaque=prose, mid_word=mid_word)
+
+
+def _last_word_is_known(context: EditContext, text: str) -> bool:
+    """Whether the document has the last word of ``text`` as a whole word: then it is one, although the model would have
+    continued it."""
+    document, offset = context.document.text, context.offset
+    found = _LAST_WORD.search(document[max(offset - _LONGEST_WORD, 0) : offset] + text)
+    if found is None or len(found[0]) < _SHORTEST_WORD or _is_word(document[offset : offset + 1]):
+        return False
+    return re.search(rf"\b{re.escape(found[0])}\b", document) is not None
 
 
 def _joined(context: EditContext, chosen: Candidate, rest: str, ended: bool) -> str:
