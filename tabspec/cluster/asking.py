@@ -183,8 +183,13 @@ def _around(fields: Any) -> Around | None:
     if not isinstance(fields, dict):
         raise BadRequest("tabspec.stop.around: must be an object")
     where = "tabspec.stop.around."
-    cuts = [fields.get(name, True) is True for name in ("repetition", "indentation")]
-    return Around(_text(fields, "line", where), _text(fields, "below", where), *cuts)
+    return Around(
+        _text(fields, "line", where),
+        _text(fields, "below", where),
+        repetition=fields.get("repetition", True) is True,
+        indentation=fields.get("indentation", True) is True,
+        word_ends=fields.get("word_ends") is True,
+    )
 
 
 def _stops(told: Any) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from tabspec.fitting.brackets import unmatched
 # Characters that close something in one language or another, or end a statement: what an editor may have put after the
 # cursor by itself.
 _CLOSING = frozenset(")]}>\"'`%/;:,")
+_BRACKETING = _CLOSING | frozenset("([{< \t\n")
 _TAG = re.compile(r"</[\w.:-]*>|/>|-->|\*/|%\}|\?>")
 # Closing places at which a text may be cut: the last ones. More do not occur in one suggestion that is worth keeping.
 _MOST_CUTS = 6
@@ -50,6 +51,10 @@ def _all(text: str, rest: str, below: list[str]) -> Iterator[Candidate]:
         yield Candidate(lines)
     for size in overlaps:
         yield Candidate(text[:-size], repeats=again > size)
+    blanks = len(rest) - len(rest.lstrip())
+    for size in _said_again(text, rest.lstrip()) if blanks else ():
+        if text[: len(text) - size].rstrip(" \t").endswith("\n"):  # a line of its own, where the rest has blanks
+            yield Candidate(text, blanks + size)
     for piece in dict.fromkeys((text, lines or text)):
         for taken in _taken_over(piece, rest):
             yield Candidate(piece, taken, repeats=again > taken or (piece is text and lines_again))
@@ -62,8 +67,9 @@ def _all(text: str, rest: str, below: list[str]) -> Iterator[Candidate]:
 
 
 def _counts(overlap: str) -> bool:
-    """Whether an overlap is more than closing characters: those are the parser's to judge."""
-    return any(char.isalnum() for char in overlap)
+    """Whether an overlap is more than brackets and closing characters: those are the parser's to judge. One sign alone
+    may be another one of its kind."""
+    return any(char.isalnum() for char in overlap) or (len(overlap) > 1 and not _BRACKETING.issuperset(overlap))
 
 
 def _said_again(text: str, rest: str) -> list[int]:

@@ -1,16 +1,23 @@
-"""From where on a text is settled: whatever the model may still say behind it will be cut off before it is offered.
+"""From where on a text is settled: what a model emits after it is cut off before the text is offered.
 
-Models stop there (`StopRule.around`), and post-processing forgets what comes behind there before it does anything else
-(`tabspec.fitting.truncation`): so what is offered is the same, whether a model has stopped or has gone on. It holds by
-construction, since both ask `Around.cut_point`.
+Models stop there (`StopRule.around`), and post-processing first drops what comes after it
+(`tabspec.fitting.truncation`). So what is offered does not depend on whether the model has stopped. Both call
+`Around.cut_point`.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from tabspec.fitting.repetition import find_loop, repeats_next_line
 from tabspec.fitting.unseen import unseen
+
+# Grammars of the languages that end blocks with words; the words; and what follows where these are names.
+WORD_ENDED = frozenset(["bash", "elixir", "julia", "lua", "matlab", "ruby"])
+_BLOCK_ENDS = ("end", "fi", "done", "esac")
+_BLOCK_END = re.compile(rf"(?:{'|'.join(_BLOCK_ENDS)})(?!\w)")
+_NO_BLOCK_END = re.compile(r"[ \t]*[=(:\[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +30,8 @@ class Around:
     below: str = ""
     repetition: bool = True
     indentation: bool = True
+    word_ends: bool = False
+    """Whether words like ``end`` end blocks in this language (`WORD_ENDED`)."""
 
     def cut_point(self, text: str, since: int = 0) -> int | None:
         """Length of the shortest beginning of ``text`` that is settled; None if not even the whole is.
@@ -31,18 +40,19 @@ class Around:
         """
         ends: list[int | None] = [unseen(text, since)]
         if self.repetition:
-            found = find_loop(text, since)
+            found = find_loop(text, since, self.line)
             ends += [found and found[0], repeats_next_line(self.line, text, self.below, since)]
         if self.indentation:
-            ends.append(leaves_block(self.line, text))
+            ends.append(leaves_block(self.line, text, self.word_ends))
         return min((end for end in ends if end is not None), default=None)
 
 
-def leaves_block(line: str, text: str) -> int | None:
+def leaves_block(line: str, text: str, word_ends: bool = False) -> int | None:
     """Where ``text`` leaves the block that it was begun in: behind the first character of its first line that stands
     further out than the first one with something on it. None if it does not.
 
-    ``line`` is the cursor's line up to it. A closing bracket may stand further out: it ends what was begun within.
+    ``line`` is the cursor's line up to it. A closing bracket, or with ``word_ends`` a word like ``end``, may stand
+    further out: it ends what was begun within.
     """
     start = 0
     own: str | None = None
@@ -51,16 +61,30 @@ def leaves_block(line: str, text: str) -> int | None:
             indent = _indent(line + each if number == 0 else each)
             if own is None:
                 own = indent
-            elif own != indent and own.startswith(indent) and each.lstrip()[0] not in ")]}":
-                return start + len(indent) + 1
+            elif own != indent and own.startswith(indent) and (decided := _ends_no_block(each.lstrip(), word_ends)):
+                return start + len(indent) + decided
         start += len(each) + 1
     return None
 
 
-def end_with_block(line: str, text: str) -> str:
+def _ends_no_block(line: str, word_ends: bool) -> int:
+    """How many characters of ``line`` it takes to see that it does not end what was begun within; 0 if it may."""
+    if line[0] in ")]}":
+        return 0
+    if not word_ends:
+        return 1
+    word = _BLOCK_END.match(line)
+    if word is None:
+        sizes = range(1, len(line) + 1)
+        return next((n for n in sizes if not any(end.startswith(line[:n]) for end in _BLOCK_ENDS)), 0)
+    other = _NO_BLOCK_END.match(line, word.end())
+    return other.end() if other else 0
+
+
+def end_with_block(line: str, text: str, word_ends: bool = False) -> str:
     """``text`` up to the line that leaves its block: what comes there belongs to another one, whose place is the
     author's to choose."""
-    end = leaves_block(line, text)
+    end = leaves_block(line, text, word_ends)
     return text if end is None else text[: text.rfind("\n", 0, end)]
 
 

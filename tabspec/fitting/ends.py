@@ -8,14 +8,39 @@ from __future__ import annotations
 
 import re
 
-_HANGING = re.compile(r"(?:(?<!\+)\+|(?<!-)-|[=*/%&|^<~.,@\\$#([{]|\?\.|::|(?<![\w)\]\"'])[:?!])\Z")
+_HANGING = re.compile(
+    r"(?:(?<!\+)\+|(?<!-)-|[=*/%&|^<~.,@\\$#([{]|\?\.|::|(?<![\w)\]\"'])[:?!]|(?<=[\w)\]\"'] )>|\b(?:try|as)[?!])\Z"
+)
 _WORDS = (
     "and as assert async await case catch class const def del elif else except export extends finally fn for from func "
-    "function global if implements import in instanceof interface is lambda let match new not of or package private "
-    "protected public raise return static struct switch throw try type typeof until use using val var when "
-    "while with yield"
+    "function global guard if implements import in instanceof interface is lambda let local match new not of or "
+    "package private protected public raise return static struct switch throw try type typeof unless until use using "
+    "val var when while with yield"
 )
-_KEYWORD = re.compile(rf"(?:^|(?<=\W))(?:{'|'.join(_WORDS.split())})\Z")
+_SQL_WORDS = (
+    "all alter and as between by case create cross delete distinct drop else exists from full group having in "
+    "inner insert into is join left like limit not offset on or order outer over partition right select set table then "
+    "union update using values when where with"
+)
+
+
+def _last(words: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[str]:
+    return re.compile(rf"(?:^|(?<=\W))(?:{'|'.join(words.split())})\Z", flags)
+
+
+_KEYWORD = _last(_WORDS)
+# What else waits for something after it, by language.
+_HANGING_IN = {
+    "bash": re.compile(r">\Z"),
+    "lua": re.compile(r"(?<!:):\Z"),
+    "php": _last("echo print"),
+    "ruby": re.compile(r"%[wWiIqQrx][\[({<|]\Z"),
+    "sql": _last(_SQL_WORDS, re.IGNORECASE),
+}
+# Languages in which ``'`` does not open a string: it names lifetimes, quotes lists, transposes.
+_MARK_IS_NO_QUOTE = frozenset(
+    ["clojure", "commonlisp", "elisp", "haskell", "lisp", "matlab", "ocaml", "rust", "scheme"]
+)
 _LAST_WORD = re.compile(r"\w+\Z")
 # Characters that close a hanging sign: the end of a comment, a tag, a template's mark, an operator that stands alone.
 _CLOSED = re.compile(r"(?:\*/|/>|-->|%\}|\.\.\.|\+\+|--|=>|->)\Z")
@@ -23,12 +48,14 @@ _CLOSED = re.compile(r"(?:\*/|/>|-->|%\}|\.\.\.|\+\+|--|=>|->)\Z")
 _ARROW = re.compile(r"(?:=>|->)\Z")
 
 
-def whole(text: str, *, opaque: bool = False, mid_word: bool = False, mark_is_quote: bool = True) -> str:
+def whole(text: str, language: str = "", *, opaque: bool = False, mid_word: bool = False) -> str:
     """The longest beginning of ``text`` that ends where a person could stop.
 
-    ``opaque``: it begins within a string or a comment. ``mid_word``: what the model would have said next goes on with
-    the last word. ``mark_is_quote``: ``'`` opens a string in this language.
+    ``language`` is the name of its grammar, or LSP's of the language. ``opaque``: it begins within a string or a
+    comment. ``mid_word``: the model would have continued the last word.
     """
+    mark_is_quote = language not in _MARK_IS_NO_QUOTE
+    hanging = _HANGING_IN.get(language, _HANGING)
     if mid_word:
         text = _LAST_WORD.sub("", text)
     while text := text.rstrip():
@@ -41,7 +68,7 @@ def whole(text: str, *, opaque: bool = False, mid_word: bool = False, mark_is_qu
             text = text[:-2]
         elif _CLOSED.search(text):
             return text
-        elif match := _HANGING.search(text) or _KEYWORD.search(text):
+        elif match := hanging.search(text) or _HANGING.search(text) or _KEYWORD.search(text):
             text = text[: match.start()]
         else:
             return text

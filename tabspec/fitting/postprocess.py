@@ -63,7 +63,7 @@ def stages(
         text = kept
         yield FitStep.REPETITION, text, 0
     if FitStep.INDENTATION in steps:
-        text = end_with_block(near.line, text)
+        text = end_with_block(near.line, text, near.word_ends)
         yield FitStep.INDENTATION, text, 0
     if FitStep.ENDS in steps and cut_anywhere:
         text = whole_end(context, text, mid_word=generated.finish is Finish.MID_WORD)

@@ -18,10 +18,11 @@ _TOKEN = re.compile(r"[\w%\\:#-]+\Z")
 _SHORTEST_LINE = 10
 
 
-def find_loop(text: str, since: int = 0) -> tuple[int, int] | None:
+def find_loop(text: str, since: int = 0, line: str = "") -> tuple[int, int] | None:
     """Where the first loop of ``text`` is complete, and where it begins; None if there is none.
 
-    ``since``: no loop is complete within the first so many characters, which is known.
+    ``since``: no loop is complete within the first so many characters, which is known. ``line`` is the cursor's line up
+    to it: a string or bracket that is open there holds what the text has on that line.
     """
     longest = _TIMES_IN_A_VALUE * _LONGEST_PIECE
     if not _ANY.search(text, max(since + 1 - longest, 0)):  # most texts have none, and a regular expression is fast
@@ -36,11 +37,11 @@ def find_loop(text: str, since: int = 0) -> tuple[int, int] | None:
                 map(str.isalnum, text[end - size : end])
             ):
                 continue
-            if _in_value(text, start, end):
+            if _in_value(text, start, end, line):
                 start = end - _TIMES_IN_A_VALUE * size
                 if start < 0 or text[start : end - size] != text[start + size : end]:
                     continue
-            return end, start
+            return end, _first_boundary(text, start, size)
     return None
 
 
@@ -60,16 +61,33 @@ def unfinished_loop(text: str) -> int | None:
     return None
 
 
-def _in_value(text: str, start: int, end: int) -> bool:
+def _first_boundary(text: str, start: int, size: int) -> int:
+    """Where a loop of pieces of ``size`` characters, which was found at ``start``, begins for a reader: at a line, if
+    the piece has a line end, else at least not within a word."""
+    if not start or text[start - 1] == "\n":
+        return start
+    places = range(start, start + size)
+    line_end = next((at for at in places if text[at] == "\n"), None)
+    if line_end is not None:
+        return line_end
+    return next((at for at in places if not (_word(text[at - 1]) and _word(text[at]))), start)
+
+
+def _word(char: str) -> bool:
+    return char.isalnum() or char == "_"
+
+
+def _in_value(text: str, start: int, end: int, line: str) -> bool:
     """Whether a repetition from ``start`` to ``end`` is a part of one token, or of a string or a pair of brackets that
-    ``text`` has opened before it."""
+    ``text`` has opened before it; or ``line`` before the text, if the repetition stands on the same line."""
     if _TOKEN.match(text[start:end]):
         return True
+    opening = (line if "\n" not in text[:end] else "") + text[: start + 1]
     depth, quote = 0, ""
-    for i, char in enumerate(text[: start + 1]):
+    for i, char in enumerate(opening):
         if quote:
             quote = "" if char == quote else quote
-        elif char in '"`' or (char == "'" and not (i and text[i - 1].isalnum())):
+        elif char in '"`' or (char == "'" and not (i and opening[i - 1].isalnum())):
             quote = char
         elif char in "([{":
             depth += 1
@@ -101,7 +119,7 @@ def cut_repetition(line: str, text: str, below: str) -> str:
 
     ``line`` is the cursor's line up to it; ``below`` the next one with something on it, without blanks around it.
     """
-    if found := find_loop(text):
+    if found := find_loop(text, line=line):
         text = text[: found[1]]
     end = repeats_next_line(line, text + "\n", below)
     if end is None:

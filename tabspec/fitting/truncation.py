@@ -6,8 +6,9 @@ from collections.abc import Collection
 from enum import StrEnum
 
 from tabspec.context import EditContext
-from tabspec.fitting.early_stop import Around
+from tabspec.fitting.early_stop import WORD_ENDED, Around
 from tabspec.suggestion import GeneratedText
+from tabspec.syntax.languages import grammar_of
 from tabspec.text import uses_crlf
 
 # Characters before and behind the cursor that are looked at: no bracket pair of interest spans more than that on a
@@ -32,6 +33,7 @@ def around(context: EditContext, steps: Collection[FitStep] = frozenset(FitStep)
         next((line for line in below if line), ""),
         FitStep.REPETITION in steps,
         FitStep.INDENTATION in steps,
+        grammar_of(context.document) in WORD_ENDED,
     )
 
 

@@ -88,8 +88,10 @@ class SyntaxTree:
         for at in (offset - 1, offset):
             if not 0 <= at < len(self.text):
                 continue
-            leaf = self.leaf(at)
-            if leaf is None or leaf.child_count or not _is_opaque(leaf.type):
+            leaf = _or_comment(self.leaf(at))
+            if leaf is None or not _is_opaque(leaf.type):
+                continue
+            if leaf.child_count and not leaf.type.endswith("comment"):
                 continue
             start, end = self._back(leaf.start_byte), self._back(leaf.end_byte)
             inside = start < offset < end or (leaf.type.endswith("comment") and start < offset <= end)
@@ -135,6 +137,12 @@ def _errors(node: Node) -> Iterator[Node]:
 
 def _is_opaque(kind: str) -> bool:
     return kind not in _QUOTES and any(part in kind for part in _OPAQUE) and "interpolation" not in kind
+
+
+def _or_comment(leaf: Node | None) -> Node | None:
+    """The comment that ``leaf`` is the mark of, in grammars that give comments children (Rust's), else ``leaf``."""
+    above = leaf.parent if leaf else None
+    return above if above and above.type.endswith("comment") else leaf
 
 
 def _quoted_whole(leaf: Node) -> bool:

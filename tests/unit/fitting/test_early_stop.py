@@ -76,7 +76,7 @@ def tokens(text: str, size: int, finish: Finish = Finish.END) -> GeneratedText:
         ('"%02x%02x%02x%02x"', None),
         ("[" + "0, " * 40, (97, 1)),
         ("a" * 80, (64, 0)),
-        ("n" + "0123 56789" * 16, (41, 1)),
+        ("n" + "0123 56789" * 16, (41, 5)),  # not within a word
     ],
 )
 def test_four_times_are_a_loop_and_thirty_two_within_a_value(text: str, complete: tuple[int, int] | None) -> None:
