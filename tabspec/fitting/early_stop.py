@@ -1,8 +1,8 @@
-"""From where on a text is settled: whatever the model may still say behind it will be cut off before it is offered.
+"""The cut point: text that a model generates after it cannot change the suggestion.
 
-Models stop there (`StopRule.around`), and post-processing forgets what comes behind there before it does anything else
-(`tabspec.fitting.truncation`): so what is offered is the same, whether a model has stopped or has gone on. It holds by
-construction, since both ask `Around.cut_point`.
+Models stop there (`StopRule.around`). Post-processing truncates every text there before its other steps
+(`tabspec.fitting.truncation`). The suggestion is therefore the same whether the model stopped or continued. Both call
+`Around.cut_point`, so they cannot disagree.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from tabspec.fitting.unseen import unseen
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What of a document decides what is cut off: the cursor's ``line`` up to it, and the next one ``below`` with
-    something on it, without blanks around it ("": none is near). Line ends of a text are ``\\n``. ``repetition`` and
-    ``indentation`` tell whether these cuts are made; what cannot be seen is cut off always."""
+    """The part of a document that determines the cut point of a text.
+
+    ``line`` is the cursor's line up to the cursor. ``below`` is the next line that is not blank, stripped ("": none is
+    near). ``repetition`` and ``indentation`` enable these cuts; the cut at invisible characters is always made. Line
+    ends of texts are ``\\n``."""
 
     line: str = ""
     below: str = ""
@@ -25,9 +27,10 @@ class Around:
     indentation: bool = True
 
     def cut_point(self, text: str, since: int = 0) -> int | None:
-        """Length of the shortest beginning of ``text`` that is settled; None if not even the whole is.
+        """The length of the shortest prefix of ``text`` after which further text cannot change the suggestion. None if
+        there is none.
 
-        That a beginning of ``since`` characters is not settled is known.
+        The caller knows that the first ``since`` characters have no cut point; they are not searched again.
         """
         ends: list[int | None] = [unseen(text, since)]
         if self.repetition:
@@ -39,10 +42,11 @@ class Around:
 
 
 def leaves_block(line: str, text: str) -> int | None:
-    """Where ``text`` leaves the block that it was begun in: behind the first character of its first line that stands
-    further out than the first one with something on it. None if it does not.
+    """The offset at which ``text`` leaves its block, or None.
 
-    ``line`` is the cursor's line up to it. A closing bracket may stand further out: it ends what was begun within.
+    A text leaves its block with the first line that is indented less than its first line that is not blank. The offset
+    is after the first character of that line. A line that begins with a closing bracket may be indented less, because
+    it ends something inside the block. ``line`` is the cursor's line up to the cursor.
     """
     start = 0
     own: str | None = None
@@ -58,12 +62,13 @@ def leaves_block(line: str, text: str) -> int | None:
 
 
 def end_with_block(line: str, text: str) -> str:
-    """``text`` up to the line that leaves its block: what comes there belongs to another one, whose place is the
-    author's to choose."""
+    """``text`` up to the line that leaves its block. The code after that belongs to another block, and the user decides
+    where to write it."""
     end = leaves_block(line, text)
     return text if end is None else text[: text.rfind("\n", 0, end)]
 
 
 def _indent(line: str) -> str:
-    """The indentation of a line. Two of them compare where one begins with the other: not tabs and blanks."""
+    """The indentation of a line. Two indentations are comparable only if one is a prefix of the other; tabs and spaces
+    are not."""
     return line[: len(line) - len(line.lstrip(" \t"))]
