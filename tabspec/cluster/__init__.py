@@ -1,12 +1,13 @@
-"""Our models for a team: a Ray Serve application with an OpenAI-compatible completions endpoint (`tabspec[cluster]`).
+"""tabspec's models for a team: a Ray Serve application with an OpenAI-compatible endpoint (`tabspec[cluster]`).
 
-asking    what a request's body asks for
-telling   from a model's chunks to the events of an answer
-served    the model of a replica: the worker's serving, and a limit for readers that fall behind
-guard     which requests are let in: key, Host, Origin
-endpoint  HTTP: routes, statuses, streams; it knows no Ray
+asking    parses and checks the body of a request
+telling   converts a model's chunks to the events of a response
+served    runs the model of a replica with the worker's scheduler, and pauses streams of slow readers
+replica   the class that Ray Serve runs in each replica
+guard     accepts or refuses requests by key, Host and Origin
+endpoint  HTTP routes, statuses and streams; it does not depend on Ray
 app       the Serve application: an ingress on each node, and the replicas with the model
-local     starting and stopping it from the command line
+local     starts and stops the application from the command line
 
-Only `app` and `local` import Ray, and no other room imports this one (but the command line).
+Only `app` and `local` import Ray. Only the command line imports this package.
 """

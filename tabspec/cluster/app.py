@@ -1,10 +1,10 @@
-"""The Ray Serve application: an ingress that speaks HTTP, and the replicas of the model.
+"""The Ray Serve application: an HTTP ingress, and the replicas of the model.
 
     serve run tabspec.cluster.app:build model=bundled replicas=2
 
-A request goes to the replica that its editor's name hashes to (Ray Serve's consistent hashing), which has the editor's
-KV cache. When a replica dies during an answer, the ingress lets another one continue it. Answers are a function of the
-text, so the client gets the same answer.
+Ray Serve's consistent hashing sends all requests of an editor to the same replica, which holds the editor's KV cache.
+If a replica dies during an answer, the ingress lets another replica continue it. Answers depend only on the request,
+so the client receives the same answer.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ from tabspec.models.protocol import Chunk, ModelInfo
 
 log = logging.getLogger(__name__)
 
-# How many replicas an answer is tried on when they die. A node that dies takes several replicas with it, and the router
-# notices each only when it sends a request there.
+# How many replicas are tried for one answer. A node that dies takes several replicas with it, and the router notices
+# each loss only when it sends a request there.
 TRIES = 4
 ROUTER = "ray.serve.experimental.consistent_hash_router:ConsistentHashRouter"
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterOptions:
-    """How many processes the application has, and what each may use.
+    """The number of processes, and the resources of each.
 
-    ``replicas`` of the model at the start; with ``max_replicas``, between ``replicas`` and so many, such that each has
-    about ``target_requests`` running. ``cpus`` and ``gpus`` (parts of one, too) are what Ray reserves for a replica.
-    A replica runs at most ``most_requests`` at a time; up to ``most_waiting`` more wait, and further ones are
-    refused with status 503. ``ingresses`` speak HTTP: one a node is enough. ``allow_hosts`` are names, separated by
-    commas, by which clients may call the endpoint (beside localhost and addresses). ``key_digest`` is that of the key
-    that they must have ("": none); the key itself is not given to Ray.
+    The application starts with ``replicas`` of the model. If ``max_replicas`` is set, Ray scales between the two such
+    that each replica runs about ``target_requests``. Ray reserves ``cpus`` and ``gpus`` for a replica; fractions are
+    allowed. A replica runs at most ``most_requests`` at a time. Up to ``most_waiting`` more wait; further requests are
+    refused with status 503. ``ingresses`` is the number of HTTP processes: one for each node is enough.
+    ``allow_hosts`` are host names, separated by commas, that clients may use in addition to localhost and IP
+    addresses. ``key_digest`` is the digest of the key that clients must have ("": none). Ray never receives the key.
     """
 
     model: ModelOptions = field(default_factory=ModelOptions)
     replicas: int = 1
     max_replicas: int = 0
-    # With more than a few at a time each slows the others: a suggestion alone takes some hundred milliseconds.
+    # Requests that run together slow each other down. A suggestion that runs alone takes some hundred milliseconds.
     target_requests: float = 4.0
     cpus: float = 1.0
     gpus: float = 0.0
@@ -64,7 +64,7 @@ class ClusterOptions:
 
     @property
     def guard(self) -> Guard:
-        """Which requests are let in."""
+        """The check that each request must pass."""
         names = (name.strip().lower() for name in self.allow_hosts.split(","))
         return Guard(self.key_digest, frozenset(filter(None, names)))
 
@@ -77,37 +77,37 @@ class ClusterOptions:
 
 
 class Cluster:
-    """The replicas, as the endpoint's backend."""
+    """The endpoint's backend: sends requests to the replicas."""
 
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
         self._handle = handle
-        self._told: tuple[ModelInfo, int] | None = None
+        self._info: tuple[ModelInfo, int] | None = None
 
     async def told(self) -> tuple[ModelInfo, int]:
         for _ in range(TRIES):
-            if self._told is None:
+            if self._info is None:
                 try:
-                    self._told = await self._handle.told.remote()
+                    self._info = await self._handle.told.remote()
                 except RayTaskError:
                     raise
                 except (RayError, DeploymentUnavailableError):
                     continue
-            return self._told
+            return self._info
         raise ModelUnavailable("no replica of the model answers")
 
     async def answer(self, asked: Asked) -> AsyncGenerator[Chunk, None]:
-        said = ""
+        emitted = ""
         for _ in range(TRIES):
-            request = replace(asked.request, resume=asked.request.resume + said)
-            # a request without an editor goes to any replica
-            who = {"session_id": asked.editor} if asked.editor else {}
-            handle = self._handle.options(method_name="answer", stream=True, **who)
+            request = replace(asked.request, resume=asked.request.resume + emitted)
+            # without an editor, Ray Serve chooses any replica
+            routing = {"session_id": asked.editor} if asked.editor else {}
+            handle = self._handle.options(method_name="answer", stream=True, **routing)
             stream = handle.remote(replace(asked, request=request))
             try:
                 async for chunk in stream:
                     if isinstance(chunk, Failed):
                         raise chunk.error()
-                    said += chunk.text
+                    emitted += chunk.text
                     yield chunk
                 return
             except BackPressureError:
@@ -118,11 +118,11 @@ class Cluster:
                 log.warning("a replica died during an answer (%s): another one continues it", type(gone).__name__)
             finally:
                 stream.cancel()
-        raise ModelUnavailable("the model's replicas went away one after another")
+        raise ModelUnavailable(f"{TRIES} replicas of the model died during this answer")
 
 
 class Ingress:
-    """Speaks HTTP."""
+    """The deployment that answers HTTP requests."""
 
     def __init__(self, model: DeploymentHandle[Any], guard: Guard) -> None:
         self._endpoint = Endpoint(Cluster(model), guard)
@@ -132,7 +132,7 @@ class Ingress:
 
 
 def application(options: ClusterOptions) -> serve.Application:
-    """The application, to be run by `serve.run`."""
+    """The application for `serve.run`."""
     scaling: dict[str, Any] = {"num_replicas": options.replicas}
     if options.max_replicas:
         scaling = {
@@ -153,7 +153,7 @@ def application(options: ClusterOptions) -> serve.Application:
     ingress = serve.deployment(Ingress).options(
         name="ingress",
         num_replicas=options.ingresses,
-        # its streams mostly wait; the model's deployment bounds them
+        # its streams mostly wait; the limits of the model's deployment apply to them
         max_ongoing_requests=4 * options.most_waiting,
         ray_actor_options={"num_cpus": 0},
     )
@@ -161,14 +161,14 @@ def application(options: ClusterOptions) -> serve.Application:
 
 
 def build(arguments: Mapping[str, str]) -> serve.Application:
-    """For `serve run tabspec.cluster.app:build NAME=VALUE…`: the fields of `ClusterOptions` and `ModelOptions`
-    (``model`` is the model's name); the key is that of TABSPEC_CLUSTER_KEY. Raises `ConfigError` for a name that is
-    none, or a value that is no number."""
+    """The application for `serve run tabspec.cluster.app:build NAME=VALUE…`. Names are the fields of `ClusterOptions`
+    and `ModelOptions`; ``model`` is the model's name. The key is read from TABSPEC_CLUSTER_KEY. Raises `ConfigError`
+    for an unknown name or a value that is not a number."""
     return application(replace(read_options(arguments), key_digest=digest_from_environment()))
 
 
 def read_options(arguments: Mapping[str, str]) -> ClusterOptions:
-    """Options from texts."""
+    """Parse options that are given as texts."""
     layout = {item.name: item for item in fields(ClusterOptions) if item.name not in ("model", "key_digest")}
     model = {("model" if item.name == "name" else item.name): item for item in fields(ModelOptions)}
     found: dict[str, dict[str, Any]] = {"layout": {}, "model": {}}
@@ -180,5 +180,5 @@ def read_options(arguments: Mapping[str, str]) -> ClusterOptions:
         try:
             found["layout" if name in layout else "model"][item.name] = kind(value)
         except ValueError:
-            raise ConfigError(f"option {name}: {value!r} is no number") from None
+            raise ConfigError(f"option {name}: {value!r} is not a number") from None
     return ClusterOptions(ModelOptions(**found["model"]), **found["layout"])

@@ -1,6 +1,6 @@
-"""Reading the body of a /v1/completions request: OpenAI's fields, and our own request under "tabspec". Pure functions.
+"""Parses the body of a /v1/completions request: OpenAI's fields, and tabspec's own request under "tabspec". Pure.
 
-Decoding is greedy. A request that needs anything else (a temperature, several choices) is refused.
+Decoding is greedy. A request for anything else (a temperature, several choices) is refused.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from tabspec.prompt.window import canonical_cut
 
 # OpenAI's default.
 USUAL_MAX_TOKENS = 16
-# OpenAI allows four, vLLM any number. Each is searched for in every piece of text.
+# Stop texts of a request. OpenAI allows four, vLLM any number. Every piece of output is searched for each of them.
 MOST_STOPS = 16
-# Characters of a stop text: each piece of an answer is compared with all prefixes of it.
+# Characters of a stop text. Every piece of output is compared with all of its prefixes.
 LONGEST_STOP = 256
-# Characters before and after the window, each: what our client sends at most, rounded up to its blocks
-# (`tabspec.prompt.window`).
+# Characters of text before the window, and also after it: the most that tabspec's client sends, which rounds up to
+# blocks (`tabspec.prompt.window`).
 LONGEST_AROUND = 1 << 16
-# Of a prompt, for each token of the model's context: more than a token has in any ordinary text (about 3.4).
+# Limit on a prompt's characters for each token of the model's context. Tokens of ordinary text have about 3.4.
 CHARS_PER_TOKEN = 16
-# No rule about lines: the clients of /v1/completions end answers by tokens and stop texts.
+# No limit on lines: clients of /v1/completions limit answers by tokens and stop texts.
 ANY_LINES = 1 << 30
-# Of an editor's name: it is hashed for each request, and a digest or a UUID has no more.
+# Characters of an editor's name, which is hashed for each request. No digest or UUID is longer.
 LONGEST_EDITOR = 256
 
 EDITOR_HEADER = "x-session-id"
-"""Ray Serve's own name for the header that keeps a client on a replica."""
+"""The header by which Ray Serve sends a client's requests to the same replica."""
 SPECULATIVE_HEADER = "x-tabspec-speculative"
 
 
 class BadRequest(Exception):
-    """The request cannot be answered; the message says why, ``status`` is HTTP's."""
+    """The request is invalid. The message names the reason; ``status`` is the HTTP status of the response."""
 
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -44,9 +44,11 @@ class BadRequest(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request. With a ``prompt`` (text or token ids) the model continues it as it is, and of ``request`` only the
-    stop rule and the priority count; without one, it fills in the middle. ``ours``: the client is tabspec, and gets the
-    model's own chunks. ``editor`` names the client ("": unknown)."""
+    """One parsed request.
+
+    With a ``prompt`` (text or token ids), the model continues the prompt unchanged; of ``request`` only the stop rule
+    and the priority are used. Without one, the model fills in the middle of ``request``. ``ours`` means that the client
+    is tabspec, which receives the model's own chunks. ``editor`` identifies the client ("": unknown)."""
 
     request: GenerationRequest
     prompt: str | tuple[int, ...] | None = None
@@ -60,8 +62,8 @@ class Asked:
 
 
 def fit_to(asked: Asked, context: int) -> Asked:
-    """``asked`` within a context of so many tokens. Raises `BadRequest` for a prompt that is far longer, before it is
-    cut into tokens, which takes seconds a megabyte."""
+    """``asked`` with its token limit reduced to a context of ``context`` tokens. Raises `BadRequest` for a prompt that
+    is far too long. The check counts characters, because tokenizing takes seconds for each megabyte."""
     request = asked.request
     texts = [request.head, request.forced, request.suffix, request.resume, *(item.text for item in request.related)]
     size, most = sum(map(len, texts)), context * CHARS_PER_TOKEN
@@ -85,7 +87,7 @@ def read_body(body: Any, headers: Mapping[str, str]) -> Asked:
     foreground = _number(body, "priority", 0, low=None) <= 0 and headers.get(SPECULATIVE_HEADER, "0") in ("", "0")
     ours = "tabspec" in body
     if ours:
-        asked = Asked(_question(body["tabspec"]), ours=True)
+        asked = Asked(_generation_request(body["tabspec"]), ours=True)
     else:
         stop = StopRule(ANY_LINES, _number(body, "max_tokens", USUAL_MAX_TOKENS, low=1))
         asked = _openai(body, stop)
@@ -112,7 +114,7 @@ def _only_greedy(body: Mapping[str, Any]) -> None:
         raise BadRequest("echo: the prompt is not repeated here")
     logprobs = body.get("logprobs")
     if isinstance(logprobs, int) and not isinstance(logprobs, bool) and not 0 <= logprobs <= 1:
-        raise BadRequest("logprobs: only the chosen token's are told; set it to 1")
+        raise BadRequest("logprobs: only the chosen token's are returned; set it to 1")
 
 
 def _openai(body: Mapping[str, Any], stop: StopRule) -> Asked:
@@ -134,8 +136,8 @@ def _openai(body: Mapping[str, Any], stop: StopRule) -> Asked:
     return Asked(GenerationRequest(prompt[:cut], prompt[cut:], suffix, stop=stop))
 
 
-def _question(fields: Any) -> GenerationRequest:
-    """The question as tabspec's client puts it: the fields of `GenerationRequest`."""
+def _generation_request(fields: Any) -> GenerationRequest:
+    """The request as tabspec's client sends it: an object with the fields of `GenerationRequest`."""
     if not isinstance(fields, dict):
         raise BadRequest("tabspec: must be an object")
     related = fields.get("related", [])
@@ -192,8 +194,8 @@ def _around(fields: Any) -> Around | None:
     )
 
 
-def _stops(told: Any) -> tuple[str, ...]:
-    stops = [told] if isinstance(told, str) else told or []
+def _stops(value: Any) -> tuple[str, ...]:
+    stops = [value] if isinstance(value, str) else value or []
     if not isinstance(stops, list) or not all(isinstance(text, str) for text in stops) or len(stops) > MOST_STOPS:
         raise BadRequest(f"stop: a text, or at most {MOST_STOPS} of them")
     if any(len(text) > LONGEST_STOP for text in stops):

@@ -1,4 +1,4 @@
-"""The endpoint over HTTP: /v1/models, /v1/completions, /health. Where answers come from is a `Backend`."""
+"""The HTTP endpoint: /v1/models, /v1/completions and /health. A `Backend` computes the answers."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from tabspec.cluster.telling import Telling, error, model_list
 from tabspec.errors import ModelError, ModelUnavailable, PromptRefused
 from tabspec.models.protocol import Chunk, ModelInfo
 
-# Bytes. A question holds two windows of a few kilobytes, what is around them (70 KB), and related text.
+# Bytes of a request body. It holds two windows of a few kilobytes, the text around them (70 KB), and related text.
 LONGEST_BODY = 1 << 20
-# Seconds for a body to arrive: a MiB at a megabit a second takes eight.
+# Seconds for a body to arrive. The longest one takes eight at a megabit a second.
 BODY_S = 10.0
-# Seconds that a client may take to read a piece of an answer. After that the connection is closed.
+# Seconds that a client may take to read one piece of an answer before the connection is closed.
 READ_S = 10.0
 
 
 class Backend(Protocol):
-    """Where answers come from."""
+    """The source of answers."""
 
     async def told(self) -> tuple[ModelInfo, int]:
-        """The model, and how many requests one client should have under way. Raises `ModelUnavailable`."""
+        """The model, and how many requests one client should send at a time. Raises `ModelUnavailable`."""
         ...
 
     def answer(self, asked: Asked) -> AsyncGenerator[Chunk, None]:
-        """The model's chunks. Closing it stops the model. Raises `ModelError`."""
+        """The model's chunks. Closing the generator stops the model. Raises `ModelError`."""
         ...
 
 
@@ -50,7 +50,7 @@ class Endpoint:
     async def __call__(self, request: Request) -> Response:
         path, method = request.url.path.rstrip("/"), request.method
         try:
-            if not path.endswith("/health"):  # for load balancers, which have no key and use addresses of their own
+            if not path.endswith("/health"):  # load balancers call it without a key and under names of their own
                 self._guard.check(request.headers)
             if path.endswith("/v1/completions") and method == "POST":
                 return await self._completions(request)
@@ -81,7 +81,7 @@ class Endpoint:
         telling = Telling(asked, f"cmpl-{uuid.uuid4().hex}", int(time.time()), info.name)
         chunks = self._backend.answer(asked)
         if asked.stream:
-            first = await anext(chunks, None)  # before the status is sent: it may be an error
+            first = await anext(chunks, None)  # awaited before the status is sent, because it may raise an error
             return _ClosingStream(_events(telling, first, chunks))
         async with aclosing(chunks):
             async for chunk in chunks:
@@ -103,7 +103,7 @@ class _ClosingStream(StreamingResponse):
             async with asyncio.timeout(READ_S):
                 await send(message)
 
-        with contextlib.suppress(TimeoutError):  # the server closes a connection whose answer has no end
+        with contextlib.suppress(TimeoutError):  # the HTTP server closes a connection whose response is incomplete
             async with aclosing(self._source):
                 await super().stream_response(send_in_time)
 
@@ -111,7 +111,7 @@ class _ClosingStream(StreamingResponse):
 async def _events(
     telling: Telling, first: Chunk | None, chunks: AsyncGenerator[Chunk, None]
 ) -> AsyncGenerator[bytes, None]:
-    """The lines of the stream of events."""
+    """The lines of the event stream (server-sent events)."""
     async with aclosing(chunks):
         try:
             async for chunk in _chain(first, chunks):

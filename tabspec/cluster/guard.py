@@ -31,8 +31,8 @@ class Unwanted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """``digest`` is `digest_of` the key that requests must have ("": none). ``hosts`` are the names by which clients
-    may call the endpoint, beside localhost and addresses."""
+    """``digest`` is `digest_of` the key that requests must have ("": none). ``hosts`` are host names that clients may
+    use for the endpoint. localhost and IP addresses are always allowed."""
 
     digest: str = ""
     hosts: frozenset[str] = frozenset()
@@ -44,7 +44,7 @@ class Guard:
             raise Unwanted("this name is not known here: set it with --allow-host, or use the address", 403)
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != host:
-            raise Unwanted("requests of other origins are not answered", 403)
+            raise Unwanted("requests from other origins are refused", 403)
         scheme, _, key = headers.get("authorization", "").partition(" ")
         given = digest_of(key.strip() if scheme.lower() == "bearer" else "")
         if self.digest and not hmac.compare_digest(given, self.digest):
@@ -59,13 +59,13 @@ class Guard:
 
 
 def digest_of(key: str) -> str:
-    """The SHA-256 of a key: only this is kept. Digests have one length, so comparing them
-    does not reveal the key's."""
+    """The SHA-256 of a key. Only the digest is kept. All digests have the same length, so the time of a comparison does
+    not reveal the length of the key."""
     return sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def digest_from_environment() -> str:
-    """`digest_of` the key in TABSPEC_CLUSTER_KEY; "" if there is none. Raises `ConfigError` for a short one."""
+    """`digest_of` the key in TABSPEC_CLUSTER_KEY, or "" if it is not set. Raises `ConfigError` for a short key."""
     key = os.environ.get(VARIABLE, "").strip()
     if key and len(key) < SHORTEST_KEY:
         raise ConfigError(f"{VARIABLE} is shorter than {SHORTEST_KEY} characters; make one: openssl rand -hex 24")
@@ -73,13 +73,13 @@ def digest_from_environment() -> str:
 
 
 def warnings(host: str, guard: Guard, ray_token: bool) -> list[str]:
-    """Warnings about a cluster that listens on ``host``, a line each. ``ray_token``: Ray checks its own token."""
+    """Warnings about a cluster that listens on ``host``, one line each. ``ray_token``: Ray's own ports need a token."""
     if host == "localhost" or (_is_address(host) and ip_address(host).is_loopback):
         return []
     found = []
     if not guard.digest:
         found.append(f"anyone who reaches {host} can use the model: set {VARIABLE}")
-    found.append("key and text go in the clear here: put a proxy with TLS in front (docs/guide/cluster.md)")
+    found.append("key and text are sent unencrypted: put a proxy with TLS in front (docs/guide/cluster.md)")
     if not ray_token:
         found.append(
             "anyone who reaches Ray's ports can run programs here: set RAY_AUTH_MODE=token (docs/guide/cluster.md)"

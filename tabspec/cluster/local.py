@@ -1,4 +1,4 @@
-"""Starting and stopping the application from the command line, on a Ray cluster that runs or on one of its own."""
+"""Starts and stops the application from the command line, on a running Ray cluster or on a new local one."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from tabspec.system import processes
 def serve_until_interrupted(
     options: ClusterOptions, host: str, port: int, address: str | None, object_store: int
 ) -> None:
-    """Serve until Ctrl-C or SIGTERM, then stop what was started. ``object_store`` is the size of Ray's object store in
-    bytes, for a cluster that has to be started.
+    """Serve until Ctrl-C or SIGTERM, then stop the application and the Ray cluster if this call started it.
+
+    ``object_store`` is the size in bytes of the object store of a new Ray cluster.
 
     Raises `InputError` if there is no cluster at ``address``, or the model does not load.
     """
@@ -28,12 +29,12 @@ def serve_until_interrupted(
     import ray
     from ray import serve
 
-    # Ray puts the working directory of whoever starts it on its workers' path, and runs them there.
+    # Ray runs its workers in the working directory of the process that starts it, and imports modules from there.
     os.chdir(processes.FOLDER)
     if address is None:
-        os.umask(0o077)  # Ray's logs may quote requests: they are this user's alone
+        os.umask(0o077)  # Ray's logs may quote requests, so only this user may read them
     own = {} if address else {"include_dashboard": False, "object_store_memory": object_store}
-    if address is None:  # a cluster that is started here may run all replicas, even on a machine with fewer processors
+    if address is None:  # a new cluster may run all replicas, even on a machine with fewer processors
         own["num_cpus"] = max(
             os.cpu_count() or 1, round(options.cpus * max(options.replicas, options.max_replicas) + 1)
         )
@@ -45,15 +46,15 @@ def serve_until_interrupted(
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     try:
-        # EveryNode: each node with an ingress or a replica listens, so that a load balancer can choose
+        # EveryNode: each node with an ingress or a replica listens, so a load balancer can use any of them
         serve.start(proxy_location="EveryNode", http_options={"host": host, "port": port})
         try:
             serve.run(application(options), route_prefix="/")
         except RuntimeError as error:
-            raise InputError(f"the model does not start: {_last_line(error)} Ray's logs tell why.") from None
+            raise InputError(f"the model does not start: {_last_line(error)} Ray's logs have the details.") from None
         for line in warnings(host, options.guard, ray_token=os.environ.get("RAY_AUTH_MODE", "").lower() == "token"):
             click.echo(f"warning: {line}", err=True)
-        click.echo(f"serving {options.model.name or 'the bundled model'} at http://{host}:{port}; Ctrl-C ends it")
+        click.echo(f"serving {options.model.name or 'the bundled model'} at http://{host}:{port}; Ctrl-C stops it")
         with contextlib.suppress(KeyboardInterrupt):
             stopped.wait()
     finally:

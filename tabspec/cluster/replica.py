@@ -1,4 +1,4 @@
-"""What runs in a replica: the model, and its serving. No Ray here."""
+"""The class that runs in a replica: it loads the model and answers requests. It does not depend on Ray."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tabspec.models.load import load_model
 from tabspec.models.protocol import Chunk, Model, ModelInfo
 from tabspec.models.scripted.file import SCHEME, read_script
 
-# One foreground request and one speculation: the second waits in the replica, which starts it without a round trip.
+# One foreground request and one speculation. The second waits in the replica, where it starts without a round trip.
 LEAST_SLOTS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """Which model, and how: the options of `tabspec.models.load.load_model`, and how many sequences' keys and values a
-    replica keeps between requests (an editor at work has one or two)."""
+    """The options of `tabspec.models.load.load_model`, and ``sequences``: for how many sequences a replica keeps keys
+    and values between requests. An editor in use has one or two."""
 
     name: str | None = None
     device: str = "auto"
@@ -57,15 +57,15 @@ class Replica:
         self._model = ServedModel(_load(options))
 
     async def told(self) -> tuple[ModelInfo, int]:
-        """The model, and how many requests one client should have under way."""
+        """The model, and how many requests one client should send at a time."""
         return self._model.info, max(self._model.slots, LEAST_SLOTS)
 
     async def waiting(self) -> tuple[int, int]:
-        """How many streams have not ended: foreground, speculative."""
+        """The numbers of open foreground streams and of open speculative streams."""
         return self._model.priorities
 
     async def answer(self, asked: Asked) -> AsyncGenerator[Chunk | Failed, None]:
-        """The model's chunks. The task that reads them being cancelled stops the model before its next step."""
+        """The model's chunks. Cancelling the task that reads them stops the model before its next step."""
         try:
             async with aclosing(self._model.answer(asked.request, asked.prompt, asked.editor)) as chunks:
                 async for chunk in chunks:

@@ -1,4 +1,4 @@
-"""The model of a replica, for many readers: the worker's serving, and a limit on what is computed for a slow reader."""
+"""The model of a replica, shared by many readers: the worker's scheduler, with a limit on unread output."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tabspec.models.local.batching import MOST_ROWS
 from tabspec.models.process.serving import Serving, Stream
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo, slots_of
 
-# Chunks that are computed before the reader has read them. A token's way through Ray and HTTP takes as long as a few
-# tokens take to decode; a reader that is further back has stopped reading.
+# Chunks that may be unread before the stream is paused. A token takes as long to travel through Ray and HTTP as a few
+# tokens take to decode. A reader with more unread chunks than this has stopped reading.
 AHEAD = 16
 
 
@@ -31,14 +31,14 @@ class ServedModel:
 
     @property
     def priorities(self) -> tuple[int, int]:
-        """How many streams have not ended: foreground, speculative."""
+        """The numbers of open foreground streams and of open speculative streams."""
         return self._serving.priorities
 
     async def answer(
         self, request: GenerationRequest, prompt: str | Sequence[int] | None = None, editor: str = ""
     ) -> AsyncGenerator[Chunk, None]:
-        """Answer ``request``; with a ``prompt``, continue it as it is. Editors take turns; a request without an
-        ``editor`` is a client of its own. Errors are those of `Model.stream`."""
+        """Answer ``request``. With a ``prompt``, continue the prompt unchanged instead. Editors take turns; a request
+        without an ``editor`` counts as an editor of its own. Raises the errors of `Model.stream`."""
         unique = next(self._numbers)
         number = (editor or unique, unique)
         unread = self._unread[number] = asyncio.Queue()

@@ -1,7 +1,6 @@
-"""From a model's chunks to the events of a completions answer, as OpenAI's clients read them. Pure.
+"""Converts a model's chunks to the events of OpenAI's completions API. Pure.
 
-Each event for tabspec's own client also carries the chunk under "tabspec", with its log-probabilities, counts and the
-reason of its end.
+Events for tabspec's own client also carry the chunk under "tabspec": its log-probabilities, counts and finish reason.
 """
 
 from __future__ import annotations
@@ -18,45 +17,46 @@ from tabspec.suggestion import Finish
 Json = dict[str, Any]
 
 OWNER = "tabspec"
-"""``owned_by`` of our models, by which our client recognizes the server."""
+"""The value of ``owned_by`` by which tabspec's client recognizes this server."""
 
 
 def model_list(info: ModelInfo, slots: int) -> Json:
-    """The answer to /v1/models: the model, and for our client what it would know of a model in its own process.
-    ``slots`` is how many requests one client should send at a time."""
+    """The response to /v1/models. For tabspec's client it includes the model's full `ModelInfo` and ``slots``: how many
+    requests one client should send at a time."""
     ours = {"info": info_fields(info), "slots": slots}
     entry = {"id": info.name, "object": "model", "owned_by": OWNER, "max_model_len": info.context_tokens}
     return {"object": "list", "data": [entry | {OWNER: ours}]}
 
 
 def error(message: str, kind: str = "invalid_request_error") -> Json:
-    """An error object as OpenAI writes it."""
+    """An error object in OpenAI's format."""
     return {"error": {"message": message, "type": kind}}
 
 
 @dataclass
 class StopTexts:
-    """Ends a text before the first of ``stops`` in it. Text that may be the start of one is held back."""
+    """Truncates a streamed text before the first occurrence of one of ``stops``. The end of the text is held back while
+    it may be the beginning of a stop text."""
 
     stops: Sequence[str]
     held: str = ""
     hit: bool = False
 
     def take(self, text: str) -> str:
-        """Add text, and return what can be sent."""
+        """Append ``text``, and return the part that can be sent now."""
         self.held += text
         found = [at for stop in self.stops if (at := self.held.find(stop)) >= 0]
         if found:
-            said, self.held, self.hit = self.held[: min(found)], "", True
-            return said
+            emitted, self.held, self.hit = self.held[: min(found)], "", True
+            return emitted
         keep = max((_overlap(self.held, stop) for stop in self.stops), default=0)
-        said, self.held = self.held[: len(self.held) - keep], self.held[len(self.held) - keep :]
-        return said
+        emitted, self.held = self.held[: len(self.held) - keep], self.held[len(self.held) - keep :]
+        return emitted
 
     def rest(self) -> str:
-        """At the end of the text: return what was held back."""
-        said, self.held = self.held, ""
-        return said
+        """Return the text that was held back. To be called at the end of the text."""
+        emitted, self.held = self.held, ""
+        return emitted
 
 
 def _overlap(text: str, stop: str) -> int:
@@ -66,7 +66,8 @@ def _overlap(text: str, stop: str) -> int:
 
 @dataclass
 class Telling:
-    """One answer as it is sent. ``number`` is the answer's id, ``created`` a Unix time, ``model`` the model's name."""
+    """The state of one response. ``number`` is its id, ``created`` a Unix time, ``model`` the model's name. ``over``:
+    the response is complete."""
 
     asked: Asked
     number: str
@@ -99,7 +100,7 @@ class Telling:
         self._tokens += tokens
         self._logprobs += logprobs
         if not (text or tokens or self.over or self.asked.ours):
-            return []  # only counts, which OpenAI's clients get at the end
+            return []  # the chunk has only counts, which OpenAI's clients receive at the end
         event = self._event(text, tokens, logprobs)
         return [event | {OWNER: chunk_fields(chunk)}] if self.asked.ours else [event]
 
@@ -115,8 +116,8 @@ class Telling:
         return event | {"usage": self._counts()}
 
     def _event(self, text: str, tokens: list[str], logprobs: list[float]) -> Json:
-        told = {"tokens": tokens, "token_logprobs": logprobs} if self.asked.logprobs else None
-        return self._object([{"index": 0, "text": text, "logprobs": told, "finish_reason": self._finish}])
+        logprobs_object = {"tokens": tokens, "token_logprobs": logprobs} if self.asked.logprobs else None
+        return self._object([{"index": 0, "text": text, "logprobs": logprobs_object, "finish_reason": self._finish}])
 
     def _object(self, choices: list[Json]) -> Json:
         return {
@@ -138,6 +139,6 @@ class Telling:
 
 
 def _token_names(chunk: Chunk) -> list[str]:
-    """Tokens by their ids, as vLLM writes them with ``return_tokens_as_token_ids``: a token's text may be half a
-    character."""
+    """Tokens as ids, in the form of vLLM's ``return_tokens_as_token_ids``. The text of a token may be an incomplete
+    character, so it cannot be sent."""
     return [f"token_id:{token}" for token in chunk.tokens]

@@ -1,4 +1,4 @@
-"""The ways in which a model's text may be offered at a place. `tabspec.fitting.judge` chooses one of them."""
+"""The candidates: the ways in which a model's text can be inserted at a place. `tabspec.fitting.judge` chooses one."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from dataclasses import dataclass
 
 from tabspec.fitting.brackets import unmatched
 
-# Characters that close something in one language or another, or end a statement: what an editor may have put after the
-# cursor by itself.
+# Characters that close something, or end a statement, in some language. Editors insert them after the cursor
+# automatically.
 _CLOSING = frozenset(")]}>\"'`%/;:,")
 _BRACKETING = _CLOSING | frozenset("([{< \t\n")
 _TAG = re.compile(r"</[\w.:-]*>|/>|-->|\*/|%\}|\?>")
-# Closing places at which a text may be cut: the last ones. More do not occur in one suggestion that is worth keeping.
+# How many closing characters are tried as cuts, from the end of the text. Useful suggestions have no more.
 _MOST_CUTS = 6
-# Characters after the cursor that a text may bring along itself.
+# Characters after the cursor that a text may replace.
 _LONGEST_TAIL = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """``text`` in place of ``replaced`` characters after the cursor. ``repeats``: it says again what stands after it;
-    ``cut``: less than the model's whole text is offered, though what is left out does not stand there."""
+    """``text`` in place of ``replaced`` characters after the cursor. ``repeats``: it repeats text after the cursor.
+    ``cut``: a part of the model's text is left out that does not follow the cursor already."""
 
     text: str
     replaced: int = 0
@@ -30,20 +30,20 @@ class Candidate:
     cut: bool = False
 
     def ends_alike(self, rest: str) -> bool:
-        """Whether the text ends with just what it replaces."""
+        """Whether the text ends with exactly the characters that it replaces, not counting blanks."""
         return "".join(self.text.split()).endswith("".join(rest[: self.replaced].split()))
 
 
 def candidates(text: str, rest: str, below: list[str]) -> list[Candidate]:
-    """The ways to offer ``text`` before ``rest``, the rest of the cursor's line, and the lines ``below`` it (those with
-    something on them, without blanks around them)."""
+    """The ways to insert ``text`` before ``rest``, the rest of the cursor's line. ``below`` are the lines after it that
+    are not blank, stripped."""
     found = dict.fromkeys(_all(text, rest, below))
     return list(found)
 
 
 def _all(text: str, rest: str, below: list[str]) -> Iterator[Candidate]:
     lines = _without_lines_below(text, rest, below)
-    overlaps = _said_again(text, rest)
+    overlaps = _overlaps(text, rest)
     again = max((size for size in overlaps if _counts(text[len(text) - size :])), default=0)
     lines_again = lines is not None and _counts(text[len(lines) :])
     yield Candidate(text, repeats=lines_again or again > 0)
@@ -52,7 +52,7 @@ def _all(text: str, rest: str, below: list[str]) -> Iterator[Candidate]:
     for size in overlaps:
         yield Candidate(text[:-size], repeats=again > size)
     blanks = len(rest) - len(rest.lstrip())
-    for size in _said_again(text, rest.lstrip()) if blanks else ():
+    for size in _overlaps(text, rest.lstrip()) if blanks else ():
         if text[: len(text) - size].rstrip(" \t").endswith("\n"):  # a line of its own, where the rest has blanks
             yield Candidate(text, blanks + size)
     for piece in dict.fromkeys((text, lines or text)):
@@ -72,8 +72,8 @@ def _counts(overlap: str) -> bool:
     return any(char.isalnum() for char in overlap) or (len(overlap) > 1 and not _BRACKETING.issuperset(overlap))
 
 
-def _said_again(text: str, rest: str) -> list[int]:
-    """Lengths of the ends of ``text`` that stand at the beginning of ``rest``, the longest first."""
+def _overlaps(text: str, rest: str) -> list[int]:
+    """Lengths of the suffixes of ``text`` that are prefixes of ``rest``, the longest first."""
     tail = rest.rstrip()
     found = []
     for size in range(min(len(text), len(tail)), 0, -1):
@@ -88,7 +88,7 @@ def _said_again(text: str, rest: str) -> list[int]:
 
 
 def _in_word(text: str, at: int) -> bool:
-    """Whether a word goes on from before ``at`` to after it."""
+    """Whether ``at`` is inside a word."""
     return 0 < at < len(text) and _word(text[at - 1]) and _word(text[at])
 
 
@@ -97,8 +97,8 @@ def _word(char: str) -> bool:
 
 
 def _taken_over(text: str, rest: str) -> list[int]:
-    """How many characters of ``rest`` the text may replace, since it has them itself, in their order: closing brackets,
-    quotes and tags, or all that stands there."""
+    """How many characters of ``rest`` the text may replace because it contains them in the same order: closing
+    brackets, quotes and tags, or the whole rest."""
     found = []
     at, tail = 0, rest.rstrip()
     while at < min(len(rest), _LONGEST_TAIL):
@@ -126,16 +126,16 @@ def _is_subsequence(piece: str, text: str) -> bool:
 
 
 def _closings(text: str) -> list[int]:
-    """Where ``text`` closes what it has not opened."""
+    """The offsets at which ``text`` closes something that it has not opened."""
     unopened = unmatched(text)[0]
     quotes = [i for i, char in enumerate(text) if char in "\"'`>" and text[i - 1 : i] != "\\"]
     return sorted({*unopened, *quotes})[-_MOST_CUTS:]
 
 
 def _without_lines_below(text: str, rest: str, below: list[str]) -> str | None:
-    """``text`` without its last lines, where they are those that stand below the cursor's line; None if they are not.
+    """``text`` without its last lines if these repeat the lines below the cursor's; None if they do not.
 
-    A line that is only closing brackets counts: whether it is missing then is judged by the parser.
+    Lines of closing brackets count, too. The parser judges whether one is missing then.
     """
     lines = text.rstrip().split("\n")
     if rest.strip() or len(lines) < 2 or not below:

@@ -1,6 +1,6 @@
-"""A model's text as one would have typed it at the cursor.
+"""Adapts a model's text to the document at the cursor.
 
-It has the document's line ends and indentation, no blank twice, and not the line so far once more.
+The result has the document's line ends and indentation. It does not repeat a blank, or the start of the cursor's line.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from collections import Counter
 from tabspec.text import uses_crlf
 
 _LINE_END = re.compile(r"\r*\n|\r")
-# Stands for bytes that are no text: half of a character, which a server has cut in two.
+# The replacement character: a server emitted only a part of the bytes of a character.
 _HALF = "\ufffd"
-# A shorter beginning of a line (`x`, `fn`, `})`) is often said again in good code.
+# Characters. Correct code often repeats a shorter beginning of a line (`x`, `fn`, `})`).
 _SHORTEST_LINE = 3
-# Characters above the cursor's line in which the line before it is looked for.
+# Characters above the cursor's line that are searched for the previous line.
 _ABOVE = 2000
-# What a line ends with that the next one stands further in than.
+# Endings of a line after which the next line is indented further.
 _OPENED = (":", "{", "(", "[", "=>", "->", " then", " do")
-# Lines around the cursor that show how the document is indented.
+# Lines at the start of the document from which its indentation is inferred.
 _SAMPLE = 200
 
 
 def as_typed(document: str, offset: int, line: str, text: str) -> str:
-    """``text`` as one would have typed it at ``offset``, after ``line``: the cursor's line up to it."""
+    """``text`` as a user would type it at ``offset``. ``line`` is the cursor's line up to the cursor."""
     above = document[max(offset - len(line) - _ABOVE, 0) : offset - len(line)]
     text = without_second_blank(above, line, without_line_so_far(line, text))
     return with_indentation_of(document, line, text)
@@ -42,24 +42,24 @@ def with_plain_line_ends(text: str) -> str:
 
 
 def with_line_ends_of(document: str, text: str) -> str:
-    """``text``, which has plain line ends, with those of a document."""
+    """``text``, which has plain line ends, with the line ends of ``document``."""
     return text.replace("\n", "\r\n") if uses_crlf(document) else text
 
 
 def without_line_so_far(line: str, text: str) -> str:
-    """``text`` without the cursor's ``line`` up to the cursor, if it begins with that."""
+    """``text`` without ``line``, the cursor's line up to the cursor, if ``text`` repeats that at its beginning."""
     so_far = line.strip()
-    said = text.lstrip(" \t")
-    if len(so_far) < _SHORTEST_LINE or not said.startswith(so_far):
+    stripped = text.lstrip(" \t")
+    if len(so_far) < _SHORTEST_LINE or not stripped.startswith(so_far):
         return text
-    left = said[len(so_far) :]
+    left = stripped[len(so_far) :]
     joined = so_far[-1].isalnum() and left[:1].isalnum()  # a longer word that begins like the line
     return text if joined or not left.strip() else left
 
 
 def without_second_blank(above: str, line: str, text: str) -> str:
-    """``text`` without blanks at its beginning, where they stand before the cursor already: a second blank between two
-    words, or a second indentation. What is still missing of the indentation stays, as do blanks that align something.
+    """``text`` without leading blanks that repeat those before the cursor: a second blank between words, or a second
+    indentation. Blanks that complete the indentation, or that align something, are kept.
     """
     blanks = len(text) - len(text.lstrip(" \t"))
     if not blanks or line[-1:] not in (" ", "\t"):
@@ -71,14 +71,14 @@ def without_second_blank(above: str, line: str, text: str) -> str:
 
 
 def _next_indent(above: str, tabs: bool) -> int:
-    """Characters of indentation, blanks or ``tabs``, that the line after ``above`` may be expected to have."""
+    """The expected indentation of the line after ``above``, in characters: spaces, or ``tabs``."""
     last = next((each for each in reversed(above.splitlines()) if each.strip()), "")
     opened = last.rstrip().endswith(_OPENED)
     return len(_indent(last)) + opened * (1 if tabs else _unit(above))
 
 
 def with_indentation_of(document: str, line: str, text: str) -> str:
-    """``text`` with the lines after its first one indented as the document is: with tabs, or with blanks."""
+    """``text`` with all lines but the first indented like the document: with tabs, or with spaces."""
     first, *others = text.split("\n")
     widths = [_indent(each) for each in others if each.strip()]
     if not widths:
@@ -108,7 +108,7 @@ def _uses_tabs(document: str, line: str) -> bool | None:
 
 
 def _unit(document: str) -> int:
-    """Blanks for each level of a document that is indented with blanks: its most frequent step inwards."""
+    """Spaces for each level of a document that is indented with spaces: the most frequent increase."""
     steps: Counter[int] = Counter()
     before = 0
     for line in document.split("\n")[:_SAMPLE]:

@@ -22,9 +22,11 @@ _NO_BLOCK_END = re.compile(r"[ \t]*[=(:\[]")
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What of a document decides what is cut off: the cursor's ``line`` up to it, and the next one ``below`` with
-    something on it, without blanks around it ("": none is near). Line ends of a text are ``\\n``. ``repetition`` and
-    ``indentation`` tell whether these cuts are made; what cannot be seen is cut off always."""
+    """The part of a document that determines the cut point of a text.
+
+    ``line`` is the cursor's line up to the cursor. ``below`` is the next line that is not blank, stripped ("": none is
+    near). ``repetition`` and ``indentation`` enable these cuts; the cut at invisible characters is always made. Line
+    ends of texts are ``\\n``."""
 
     line: str = ""
     below: str = ""
@@ -34,9 +36,10 @@ class Around:
     """Whether words like ``end`` end blocks in this language (`WORD_ENDED`)."""
 
     def cut_point(self, text: str, since: int = 0) -> int | None:
-        """Length of the shortest beginning of ``text`` that is settled; None if not even the whole is.
+        """The length of the shortest prefix of ``text`` after which further text cannot change the suggestion. None if
+        there is none.
 
-        That a beginning of ``since`` characters is not settled is known.
+        The caller knows that the first ``since`` characters have no cut point; they are not searched again.
         """
         ends: list[int | None] = [unseen(text, since)]
         if self.repetition:
@@ -89,5 +92,6 @@ def end_with_block(line: str, text: str, word_ends: bool = False) -> str:
 
 
 def _indent(line: str) -> str:
-    """The indentation of a line. Two of them compare where one begins with the other: not tabs and blanks."""
+    """The indentation of a line. Two indentations are comparable only if one is a prefix of the other; tabs and spaces
+    are not."""
     return line[: len(line) - len(line.lstrip(" \t"))]

@@ -1,7 +1,7 @@
-"""Where a text that was cut in the midst of something may end: at the last place where a person could stop.
+"""Shortens a text that stopped at an arbitrary place to the last place where a person could stop.
 
-A model that is in doubt, or has no tokens left, stops anywhere. Half a word, an opened string, an operator without its
-operand are in the user's way, and are not offered.
+A model stops at an arbitrary place if its probability is low or its tokens are used up. Half a word, an open string or
+an operator without its operand does not help the user, and is not offered.
 """
 
 from __future__ import annotations
@@ -42,9 +42,10 @@ _MARK_IS_NO_QUOTE = frozenset(
     ["clojure", "commonlisp", "elisp", "haskell", "lisp", "matlab", "ocaml", "rust", "scheme"]
 )
 _LAST_WORD = re.compile(r"\w+\Z")
-# Characters that close a hanging sign: the end of a comment, a tag, a template's mark, an operator that stands alone.
+# Endings that look like a hanging operator but are complete: the end of a comment, a tag or a template mark, or an
+# operator without an operand.
 _CLOSED = re.compile(r"(?:\*/|/>|-->|%\}|\.\.\.|\+\+|--|=>|->)\Z")
-# Those of them after which something must come.
+# Those of them that need an operand.
 _ARROW = re.compile(r"(?:=>|->)\Z")
 
 
@@ -76,7 +77,8 @@ def whole(text: str, language: str = "", *, opaque: bool = False, mid_word: bool
 
 
 def _open_quote(text: str, opaque: bool, mark_is_quote: bool) -> int | None:
-    """Where the string begins that ``text`` opens and does not close. What an opaque text begins in is not its own."""
+    """The start of the string that ``text`` opens and does not close; None if there is none. The string in which an
+    opaque text begins does not count."""
     quote, start, i = "", 0, 0
     while i < len(text):
         char = text[i]
@@ -88,7 +90,7 @@ def _open_quote(text: str, opaque: bool, mark_is_quote: bool) -> int | None:
                 quote = ""
         elif char in '"`' or (char == "'" and mark_is_quote and not (i and text[i - 1].isalnum())):
             quote, start = char, i
-            if opaque:  # it closes what was open before
+            if opaque:  # this quote closes the string that was open before the text
                 quote, opaque = "", False
         i += 1
     return start if quote else None

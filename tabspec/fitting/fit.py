@@ -1,4 +1,4 @@
-"""Make a text fit its place: the last step of post-processing."""
+"""The last step of post-processing: adapts a text to the text after the cursor."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tabspec.syntax.languages import grammar_of, lexer_of
 from tabspec.syntax.trees import tree_of
 from tabspec.text import Edit
 
-# Lines below the cursor's with something on them that a text is compared with.
+# Lines below the cursor's, not counting blank ones, that a text is compared with.
 _BELOW = 12
-# Characters after the cursor in which those lines are looked for.
+# Characters after the cursor that are searched for those lines.
 _NEAR = 1200
 # Shorter words are whole words somewhere by chance; longer ones are not looked for.
 _SHORTEST_WORD, _LONGEST_WORD = 3, 100
@@ -27,9 +27,9 @@ _SIGILS = {"php": "$", "ruby": "@$"}
 
 
 def fit(context: EditContext, text: str, ended: bool = True) -> tuple[str, int]:
-    """What of ``text`` is offered at the cursor, and how many characters after the cursor it replaces.
+    """The part of ``text`` to offer at the cursor, and how many characters after the cursor it replaces.
 
-    ``ended``: the text ends where its author meant it to. The text is "" if it fits in no way.
+    ``ended``: the model itself ended the text. The result is "" if no candidate fits.
     """
     full, offset = context.document.text, context.offset
     end = _line_end(full, offset)
@@ -45,12 +45,12 @@ def fit(context: EditContext, text: str, ended: bool = True) -> tuple[str, int]:
         return "", 0
     again = text[len(chosen.text) :] if text.startswith(chosen.text) else ""
     if again and rest.startswith(again):
-        return chosen.text, chosen.replaced  # the model wrote what stands there as well: the joint is its own
+        return chosen.text, chosen.replaced  # the model wrote the text after the cursor too, so it chose the blanks
     return _joined(context, chosen, rest, ended), chosen.replaced
 
 
 def whole_end(context: EditContext, text: str, mid_word: bool = False) -> str:
-    """``text``, which was cut anywhere, up to where a person could stop (`tabspec.fitting.ends.whole`)."""
+    """``text``, which stopped at an arbitrary place, up to where a person could stop (`tabspec.fitting.ends.whole`)."""
     grammar = grammar_of(context.document)
     at = context.offset
     prose = grammar is not None and tree_of(grammar, context.document, at).opaque(at) is not None
@@ -71,7 +71,7 @@ def _last_word_is_known(context: EditContext, text: str) -> bool:
 
 
 def _joined(context: EditContext, chosen: Candidate, rest: str, ended: bool) -> str:
-    """The text of ``chosen``, not run together with the word after it."""
+    """The text of ``chosen``, with a blank at its end if it would otherwise join the next word."""
     text, following = chosen.text, rest[chosen.replaced : chosen.replaced + 1]
     if not text or not _is_word(text[-1]) or text[-1] == "_":
         return text
@@ -81,7 +81,7 @@ def _joined(context: EditContext, chosen: Candidate, rest: str, ended: bool) -> 
         return text
     before = context.document.text[context.offset - 1 : context.offset]
     if _is_word(before) and all(map(_is_word, text)):
-        return text  # within a word
+        return text  # the text completes a word
     reader = _reader(context)
     apart, together = (reader.errors(Edit(context.offset, chosen.replaced, text + blank)) for blank in (" ", ""))
     if apart <= together:
@@ -90,8 +90,8 @@ def _joined(context: EditContext, chosen: Candidate, rest: str, ended: bool) -> 
 
 
 def _end_before(text: str, rest: str) -> str:
-    """The white space that is kept at the end of ``text`` before ``rest``: the last line end and the indentation after
-    it, or one blank."""
+    """The white space to keep at the end of ``text`` before ``rest``: its last line end with the indentation after it,
+    or one blank."""
     end = text[len(text.rstrip()) :]
     if not rest.strip() or not end:
         return ""

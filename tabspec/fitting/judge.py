@@ -1,5 +1,5 @@
-"""Which way of offering a text fits its place: no new syntax error, what stands after it stays what it is, and nothing
-is said again. A parser decides where there is one for the language, else a lexer and brackets."""
+"""Chooses the candidate that fits its place best: it adds no syntax error, does not change the meaning of the text
+after the cursor, and repeats nothing. A parser judges this if the language has one; otherwise a lexer and brackets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tabspec.fitting.candidates import Candidate
 from tabspec.syntax.tree import SyntaxTree
 from tabspec.text import Edit
 
-# Stands for whatever is missing, where a place is read that is not finished.
+# A name that is inserted at the cursor to parse a line that is not finished.
 _NAME = "x"
 
 
@@ -29,22 +29,23 @@ class Reader(Protocol):
     """Reads the document as it would be with an edit at the cursor."""
 
     code: bool
-    """Whether a parser reads the cursor's place. Elsewhere brackets are counted, which is no reason to cut a text."""
+    """Whether a parser reads the cursor's place. If not, only brackets are counted, and no text is cut because of
+    them."""
 
     def errors(self, edit: Edit) -> int:
-        """How much is wrong near the cursor then."""
+        """The number of errors near the cursor after ``edit``."""
         ...
 
     def kinds(self, edit: Edit, start: int, end: int) -> list[str]:
-        """What the characters from ``start`` to ``end`` are then; offsets are of the edited text."""
+        """The kinds of the characters from ``start`` to ``end`` after ``edit``; offsets are of the edited text."""
         ...
 
 
 def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Candidate, bool]:
-    """The candidate that fits best, and whether it does: whether it makes no new syntax error.
+    """The candidate that fits best, and whether it fits (it adds no syntax error and changes nothing after the cursor).
 
-    What is whole (no more errors than there are without it) comes first; a text that is cut short is only taken where
-    nothing else is whole. Then: what stands after the cursor keeps its meaning, nothing is said again, the longest.
+    A candidate that is cut short is only chosen if no other candidate fits. Candidates are compared by, in this order:
+    errors, changes after the cursor, repetition, unclosed brackets, and length (longer is better).
     """
     bare, named = Edit(place.offset, 0, ""), Edit(place.offset, 0, _NAME)
     errors_bare, errors_named = reader.errors(bare), reader.errors(named)
@@ -53,7 +54,7 @@ def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Ca
     meant = reader.kinds(reference, reference.end, place.end + len(reference.insert))
 
     rest = place.text[place.offset : place.end]
-    broken = base > 0  # then what stands after the cursor has no meaning yet that could be kept
+    broken = base > 0  # then the text after the cursor has no valid meaning to keep
 
     def score(candidate: Candidate) -> tuple[int, int, bool, bool, int, int]:
         errors, changed, unfinished = _read(place, reader, candidate, meant)
@@ -74,8 +75,8 @@ def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Ca
 
 
 def _read(place: Place, reader: Reader, candidate: Candidate, meant: list[str]) -> tuple[int, int, bool]:
-    """The errors with a candidate, how many characters after it are something else than before, and whether it opens
-    what is not closed yet: what the user types next may close that."""
+    """The errors with a candidate, how many characters after it change their kind, and whether it leaves brackets open.
+    The user may close those next, so the candidate is also read with closers appended. The better reading counts."""
     readings = []
     for tail in dict.fromkeys(("", missing_closers(candidate.text))):
         edit = Edit(place.offset, candidate.replaced, candidate.text + tail)
@@ -87,7 +88,7 @@ def _read(place: Place, reader: Reader, candidate: Candidate, meant: list[str]) 
 
 
 class TreeReader:
-    """By a syntax tree; brackets count within the string, comment or prose that holds the cursor."""
+    """Reads with a syntax tree. Inside a string, a comment or prose, brackets are counted, too."""
 
     def __init__(self, tree: SyntaxTree, offset: int) -> None:
         self._tree, self._offset = tree, offset
@@ -110,10 +111,10 @@ class TreeReader:
 
 
 class LexerReader:
-    """By Pygments' lexer for the lines around the cursor, or by brackets alone where there is none."""
+    """Reads the lines around the cursor with a Pygments lexer, or by brackets alone if there is no lexer."""
 
     code = False
-    # Lines before and after the cursor's that are read: a construct that a suggestion closes begins there.
+    # Lines to read before and after the cursor's. Constructs that a suggestion closes usually begin within them.
     NEAR = 40
 
     def __init__(self, text: str, offset: int, lexer: object | None) -> None:

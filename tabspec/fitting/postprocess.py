@@ -1,7 +1,7 @@
-"""From what a model wrote to what is offered: pure functions, applied anew at every state.
+"""Post-processing: converts generated text to the suggestion that is offered. Pure functions.
 
-What they say depends on the state and on the text that is left there, never on how the engine came by the text: so a
-suggestion from the completion cache is post-processed exactly as a fresh one.
+The result depends only on the document state and the generated text, not on where the engine got the text. The engine
+applies it at every state, so a suggestion from the completion cache is post-processed exactly like a fresh one.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from tabspec.fitting.truncation import FitStep, around, rest_of_line, truncate
 from tabspec.fitting.unseen import cut_unseen
 from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion
 
-# A text that ends so was cut by a rule, anywhere.
+# With these finish reasons, a rule stopped the text at an arbitrary place.
 _CUT_ANYWHERE = (Finish.CONFIDENCE, Finish.MID_WORD, Finish.LENGTH)
 
 
 def postprocess(
     context: EditContext, generated: GeneratedText, steps: Collection[FitStep] = frozenset(FitStep)
 ) -> Suggestion | Reason:
-    """The suggestion to offer at ``context``, or why there is none."""
+    """The suggestion to offer at ``context``, or the reason why there is none."""
     return trimmed(context, truncate(context, generated, steps), steps)
 
 
 def trimmed(
     context: EditContext, generated: GeneratedText, steps: Collection[FitStep] = frozenset(FitStep)
 ) -> Suggestion | Reason:
-    """The same of a text that is settled already (`tabspec.fitting.truncation.truncate`)."""
+    """`postprocess` for a text that is already truncated (`tabspec.fitting.truncation.truncate`)."""
     *_, (_, text, replaced) = stages(context, generated, steps)
     rest = rest_of_line(context)
     if not text.strip():
         return Reason.EMPTY
     if text == rest[: len(text)] and replaced <= len(text):
-        return Reason.EMPTY  # it is what stands there already
+        return Reason.EMPTY  # it only repeats the text after the cursor
     text = cleaning.with_line_ends_of(context.document.text, text)
     return Suggestion(text, replace_after=replaced, finish=generated.finish, logprob=generated.logprob)
 
@@ -48,8 +48,8 @@ def trimmed(
 def stages(
     context: EditContext, generated: GeneratedText, steps: Collection[FitStep] = frozenset(FitStep)
 ) -> Iterator[tuple[FitStep | None, str, int]]:
-    """What is left of a text after each of ``steps``, and how many characters after the cursor it replaces then. The
-    first is the text with plain line ends, before any step."""
+    """The text after each of ``steps``, and how many characters after the cursor it replaces. The first item is the
+    text before any step, with plain line ends."""
     near = around(context, steps)
     characters = cleaning.whole_characters(cut_unseen(generated.text))
     cut_anywhere = generated.finish in _CUT_ANYWHERE or characters != generated.text
@@ -78,10 +78,10 @@ def stages(
 def judge(
     suggestion: Suggestion | Reason, generated: GeneratedText, calibration: Calibration | None, least: float
 ) -> Suggestion | Reason:
-    """Give a suggestion its probability of being right, and withhold it if that is less than ``least``.
+    """Set the probability that a suggestion is right. Withhold the suggestion if that is less than ``least``.
 
-    Calibrations are fitted on whole rests of lines. Without one, and for a text that ends in doubt, it is the model's
-    own probability of the text; nothing is withheld for that.
+    Calibrations are fitted on complete rests of lines. Without a calibration, and for a text that ended because of a
+    low probability, the model's own probability is used, and the suggestion is not withheld.
     """
     if isinstance(suggestion, Reason):
         return suggestion
@@ -92,6 +92,6 @@ def judge(
 
 
 def trim_end(text: str) -> str:
-    """Without white space at the end: blanks would be in the way of what comes next, and editors do not show a
-    suggestion that ends with an empty line."""
+    """``text`` without white space at the end. Trailing blanks would have to be deleted before typing on, and editors
+    do not show a suggestion that ends with an empty line."""
     return text.rstrip()

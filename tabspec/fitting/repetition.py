@@ -1,20 +1,20 @@
-"""Repetition: small models go round in circles, and say again what stands below the cursor."""
+"""Finds repetition in generated text. Small models get stuck in loops, or repeat the line below the cursor."""
 
 from __future__ import annotations
 
 import re
 
-# A loop is a piece of so many characters, with a letter or digit in it, so many times in a row. (A rule of signs, or
-# indentation, is meant.)
+# A loop is a piece of 2 to 40 characters that occurs at least four times in a row. It must contain a letter or a digit,
+# because a line of punctuation or indentation is written on purpose.
 _SHORTEST_PIECE, _LONGEST_PIECE = 2, 40
 _TIMES = 4
-# So many times where the repetition may be a value: within one token, a string or a pair of brackets (`0xFFFFFFFF`, a
-# UUID of zeros, a row of a table). A row of 32 is longer than what people write by hand.
+# The number of times within one token, a string or brackets, where a repetition may be a value (`0xFFFFFFFF`, a UUID of
+# zeros, a row of a table). People do not write 32 in a row by hand.
 _TIMES_IN_A_VALUE = 32
 _ANY = re.compile(rf"(.{{{_SHORTEST_PIECE},{_LONGEST_PIECE}}}?)\1{{{_TIMES - 1}}}", re.DOTALL)
 # One token: a number, a name, a format's marks.
 _TOKEN = re.compile(r"[\w%\\:#-]+\Z")
-# Shorter lines (`else:`, `})`, `pass`) stand one below the other in good code.
+# Characters. Shorter lines (`else:`, `})`, `pass`) are repeated in correct code, too.
 _SHORTEST_LINE = 10
 
 
@@ -25,12 +25,12 @@ def find_loop(text: str, since: int = 0, line: str = "") -> tuple[int, int] | No
     to it: a string or bracket that is open there holds what the text has on that line.
     """
     longest = _TIMES_IN_A_VALUE * _LONGEST_PIECE
-    if not _ANY.search(text, max(since + 1 - longest, 0)):  # most texts have none, and a regular expression is fast
+    if not _ANY.search(text, max(since + 1 - longest, 0)):  # most texts have no loop, and a regular expression is fast
         return None
     for end in range(max(since + 1, _TIMES * _SHORTEST_PIECE), len(text) + 1):
         last = text[end - 1]
         for size in range(_SHORTEST_PIECE, min(_LONGEST_PIECE, end // _TIMES) + 1):
-            if text[end - 1 - size] != last:  # most sizes are ruled out by this
+            if text[end - 1 - size] != last:  # a cheap check that rules out most sizes
                 continue
             start = end - _TIMES * size
             if text[start : end - size] != text[start + size : end] or not any(
@@ -46,8 +46,8 @@ def find_loop(text: str, since: int = 0, line: str = "") -> tuple[int, int] | No
 
 
 def unfinished_loop(text: str) -> int | None:
-    """Where a loop begins that goes on to the end of ``text``, if it stands in brackets or a string that the text does
-    not close; None if there is none. For texts that end because the model had no tokens left, or was in doubt."""
+    """The start of a loop that lasts to the end of ``text``, inside brackets or a string that the text does not close.
+    None if there is none. For texts that ended because of the token limit or a low probability."""
     for size in range(_SHORTEST_PIECE, min(_LONGEST_PIECE, len(text) // _TIMES) + 1):
         for left_over in range(size):
             end = len(text) - left_over
@@ -97,10 +97,10 @@ def _in_value(text: str, start: int, end: int, line: str) -> bool:
 
 
 def repeats_next_line(line: str, text: str, below: str, since: int = 0) -> int | None:
-    """Where the first line of ``text`` ends, its line end included, that says again what stands ``below`` the cursor's
-    line (without blanks around it). ``line`` is the cursor's line up to it. None if there is none.
+    """The end of the first line of ``text`` that equals ``below``, including its line end. None if there is none.
 
-    ``since`` characters are known to hold none that is complete.
+    ``below`` is the next line after the cursor's that is not blank, stripped. ``line`` is the cursor's line up to the
+    cursor. The caller knows that the first ``since`` characters contain no such line.
     """
     if len(below) < _SHORTEST_LINE:
         return None
@@ -115,9 +115,9 @@ def repeats_next_line(line: str, text: str, below: str, since: int = 0) -> int |
 
 
 def cut_repetition(line: str, text: str, below: str) -> str:
-    """``text`` up to where it begins to repeat itself, or to say again the line ``below`` the cursor's.
+    """``text`` up to the start of its first loop, or of the line that repeats ``below``.
 
-    ``line`` is the cursor's line up to it; ``below`` the next one with something on it, without blanks around it.
+    ``line`` is the cursor's line up to the cursor. ``below`` is the next line that is not blank, stripped.
     """
     if found := find_loop(text, line=line):
         text = text[: found[1]]

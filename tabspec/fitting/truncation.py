@@ -1,4 +1,5 @@
-"""Where what a model wrote is settled: the first part of post-processing, and what tells models where to stop."""
+"""The cut point of a generated text at a place in a document. Post-processing truncates the text there first, and
+models may stop there early."""
 
 from __future__ import annotations
 
@@ -11,23 +12,23 @@ from tabspec.suggestion import GeneratedText
 from tabspec.syntax.languages import grammar_of
 from tabspec.text import uses_crlf
 
-# Characters before and behind the cursor that are looked at: no bracket pair of interest spans more than that on a
-# line, and a line below that is farther away is not what is being written.
+# Characters before and after the cursor that are examined. Bracket pairs that matter span less of a line, and a model
+# does not repeat a line that is farther below.
 _NEAR = 400
 
 
 class FitStep(StrEnum):
-    """What is done to a text, in this order. Each can be left out, to see what it is worth (`tabspec evaluate`)."""
+    """The steps of post-processing, in order. `tabspec evaluate` can leave out each one to measure its effect."""
 
-    REPETITION = "repetition"  # what repeats itself, or says the line below again
-    INDENTATION = "indentation"  # lines that leave the block of the cursor's line
-    ENDS = "ends"  # half words, opened strings and hanging operators where the text was cut anywhere
-    OVERLAP = "overlap"  # what stands behind the cursor already: no second bracket
+    REPETITION = "repetition"  # cuts loops, and a copy of the next line
+    INDENTATION = "indentation"  # cuts lines outside the block of the cursor's line
+    ENDS = "ends"  # cuts half words, open strings and hanging operators, if the model stopped at an arbitrary place
+    OVERLAP = "overlap"  # avoids repeating text after the cursor, such as a closing bracket
 
 
 def around(context: EditContext, steps: Collection[FitStep] = frozenset(FitStep)) -> Around:
-    """What decides at ``context`` where a text is settled."""
-    below = (line.strip() for line in _near_behind(context).splitlines()[1:])
+    """The text around the cursor of ``context`` that determines cut points there."""
+    below = (line.strip() for line in _near_after(context).splitlines()[1:])
     return Around(
         line_before(context),
         next((line for line in below if line), ""),
@@ -38,42 +39,42 @@ def around(context: EditContext, steps: Collection[FitStep] = frozenset(FitStep)
 
 
 def cut_point(context: EditContext, text: str, steps: Collection[FitStep] = frozenset(FitStep)) -> int | None:
-    """Length of the shortest beginning of ``text``, written at ``context``, that is settled; None if it is not."""
+    """The cut point of ``text``, generated at ``context`` (see `Around.cut_point`); None if it has none."""
     if not uses_crlf(context.document.text):
         return around(context, steps).cut_point(text)
-    end = around(context, steps).cut_point(text.replace("\r\n", "\n"))  # as the model wrote it
-    return None if end is None else _behind(text, end)
+    end = around(context, steps).cut_point(text.replace("\r\n", "\n"))  # models write \n only
+    return None if end is None else _crlf_offset(text, end)
 
 
 def truncate(
     context: EditContext, generated: GeneratedText, steps: Collection[FitStep] = frozenset(FitStep)
 ) -> GeneratedText:
-    """``generated`` as a model would have written it at ``context`` that stops where its text is settled."""
+    """``generated`` up to its cut point at ``context``, as if the model had stopped there."""
     end = cut_point(context, generated.text, steps)
     return generated if end is None else generated.stopped_at(end)
 
 
 def line_before(context: EditContext) -> str:
-    """The line of the cursor, up to it."""
+    """The line of the cursor, up to the cursor."""
     before = context.prefix[-_NEAR:]
     return before[max(before.rfind("\n"), before.rfind("\r")) + 1 :]
 
 
 def rest_of_line(context: EditContext) -> str:
-    """The line of the cursor, from it on, without its line end."""
-    behind = _near_behind(context)
-    for i, char in enumerate(behind):
+    """The line of the cursor, from the cursor to the line's end, without the line end itself."""
+    after = _near_after(context)
+    for i, char in enumerate(after):
         if char in "\r\n":
-            return behind[:i]
-    return behind
+            return after[:i]
+    return after
 
 
-def _near_behind(context: EditContext) -> str:
+def _near_after(context: EditContext) -> str:
     return context.document.text[context.offset : context.offset + _NEAR]
 
 
-def _behind(text: str, count: int) -> int:
-    """Where the first ``count`` characters of ``text`` end, if a CRLF counts as one."""
+def _crlf_offset(text: str, count: int) -> int:
+    """The offset in ``text`` after ``count`` characters, counting each CRLF as one."""
     at = 0
     for _ in range(count):
         at += 2 if text.startswith("\r\n", at) else 1

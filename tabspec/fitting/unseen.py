@@ -1,15 +1,15 @@
-"""Characters that are never offered: a reader would not see them, or would read the text in another order than it has.
+"""Characters that are never offered, because they are invisible or change the order in which a text is displayed.
 
-What is accepted must be what is seen. These characters change how an editor or a terminal shows a text, split lines
-where other programs see none, or make two names look alike. A model may have learned them; a server may send them.
+Users must see exactly what they accept. These characters change how an editor or a terminal displays a text, split
+lines in some programs only, or make two names look alike. A model may have learned them, and a server may send them.
 
-- Controls (C0, DEL, C1) but tab and line ends: terminals obey them. Line ends become the document's own
-  (`tabspec.fitting.cleaning`), so that no single carriage return is offered.
-- Line and paragraph separator: line ends to JavaScript, not to editors.
-- Marks, embeddings, overrides and isolates of bidirectional text: the line is read in another order than it runs.
-- What Unicode has drawn as nothing (Default_Ignorable_Code_Point): zero-width characters, fillers, variation selectors,
-  tags. The joiners that some scripts and emoji need are among them: in a name they cannot be seen either.
-- Annotation marks, and lone surrogates, which UTF-8 cannot hold.
+- Controls (C0, DEL, C1) except tab and line ends: terminals execute them. Line ends are converted to those of the
+  document (`tabspec.fitting.cleaning`), so that no single carriage return is offered.
+- Line and paragraph separators: JavaScript treats them as line ends, editors do not.
+- Marks, embeddings, overrides and isolates of bidirectional text: the line is displayed in another order than stored.
+- Characters that Unicode renders as nothing (Default_Ignorable_Code_Point): zero-width characters, fillers, variation
+  selectors, tags. They include the joiners of some scripts and emoji, which are invisible in a name, too.
+- Annotation marks, and lone surrogates, which UTF-8 cannot encode.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _UNSEEN = re.compile(
 
 
 def unseen(text: str, since: int = 0) -> int | None:
-    """The length of ``text`` up to its first such character, and with it; None if there is none.
+    """The length of ``text`` up to and including its first such character; None if there is none.
 
-    The first ``since`` characters are known to hold none.
+    The caller knows that the first ``since`` characters contain none.
     """
     found = _UNSEEN.search(text, since)
     return found and found.end()

@@ -1,12 +1,12 @@
 """Fill-in-the-middle formats: how each model family is prompted for the text between a prefix and a suffix.
 
-A format renders to *parts*: special tokens and plain texts. Plain text is never searched for special tokens, so a
-document that contains ``<fim_prefix>`` cannot change the prompt.
+A format renders to *parts*: special tokens and plain texts. Plain text is never searched for special tokens. A
+document that contains ``<fim_prefix>`` therefore cannot change the prompt.
 
-Two orders (Bavarian et al. 2022, arXiv 2207.14255). *Suffix first*: the prefix is at the end, and
-typing or accepting only appends to the prompt. *Prefix first*: the model writes after the middle marker; there the
-line in progress is put after the marker, too, so that the prompt stays the same while the line grows (the idea of
-EFIM, arXiv 2505.21889). Suffix first is used where a family was trained on it.
+A prompt has one of two orders (Bavarian et al. 2022, arXiv 2207.14255). *Suffix first*: the prompt ends with the
+prefix, so typing or accepting only appends to it. *Prefix first*: the prompt ends with the middle marker. The current
+line is put after that marker, so the prompt up to the marker stays the same while the line grows (the idea of EFIM,
+arXiv 2505.21889). Suffix first is used for every family that was trained on it.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ Part = Special | str
 
 @dataclass(frozen=True, slots=True)
 class FimInput:
-    """What a format renders: the text before and after the completion. ``head`` ends at the canonical cut; ``related``
-    holds (path, text) of other files."""
+    """The input of a format: the text before (``head``) and after (``suffix``) the completion.
+
+    ``head`` ends at the canonical cut. ``related`` holds the (path, text) of excerpts from other files."""
 
     head: str
     suffix: str
@@ -43,12 +44,12 @@ Layout = Callable[["FimFormat", FimInput], list[Part]]
 
 @dataclass(frozen=True, slots=True)
 class FimFormat:
-    """One family's format.
+    """The format of one model family.
 
-    ``prefix``, ``suffix``, ``middle`` name its markers (``middle`` is "" where nothing stands between prefix and
-    middle), ``begin`` the token a prompt begins with ("" for none), ``file`` the one that separates files ("" for
-    none). ``needs`` are further tokens, and ``model_types`` the values of ``model_type`` in the configuration, that
-    tell families with the same markers apart (empty: any).
+    ``prefix``, ``suffix`` and ``middle`` are its marker tokens. ``middle`` is "" if the completion follows the prefix
+    without a marker. ``begin`` is the first token of a prompt, and ``file`` separates files; "" means none.
+    Two fields distinguish families with the same markers: ``needs`` are further tokens that the vocabulary must have.
+    ``model_types`` are the allowed values of ``model_type`` in the model's configuration (empty: any).
     """
 
     name: str
@@ -61,14 +62,14 @@ class FimFormat:
     needs: tuple[str, ...] = ()
     model_types: tuple[str, ...] = ()
 
-    def render(self, asked: FimInput) -> tuple[Part, ...]:
-        """The prompt, up to the place where the model writes. Empty texts are left out."""
+    def render(self, fim: FimInput) -> tuple[Part, ...]:
+        """The prompt, up to the point where the model continues it. Empty texts are left out."""
         begin: list[Part] = [Special(self.begin)] if self.begin else []
-        return tuple(part for part in begin + self.layout(self, asked) if part != "")
+        return tuple(part for part in begin + self.layout(self, fim) if part != "")
 
     @property
     def markers(self) -> tuple[str, ...]:
-        """The special tokens it is made of."""
+        """The special tokens that the format uses."""
         return tuple(t for t in (self.begin, self.prefix, self.suffix, self.middle, self.file, *self.needs) if t)
 
     def fits(self, vocabulary: Container[str], model_type: str) -> bool:
@@ -76,81 +77,81 @@ class FimFormat:
         return all(t in vocabulary for t in self.markers) and (not self.model_types or model_type in self.model_types)
 
 
-def _ours(form: FimFormat, asked: FimInput) -> list[Part]:
-    parts: list[Part] = [Special(form.file), asked.path]
-    for path, text in asked.related:
+def _tabspec(form: FimFormat, fim: FimInput) -> list[Part]:
+    parts: list[Part] = [Special(form.file), fim.path]
+    for path, text in fim.related:
         parts += [Special("<|rel|>"), f"{path}\n{text}"]
-    return [*parts, Special(form.suffix), asked.suffix, Special(form.prefix), asked.head]
+    return [*parts, Special(form.suffix), fim.suffix, Special(form.prefix), fim.head]
 
 
-def _hole(form: FimFormat, asked: FimInput) -> list[Part]:
-    """Prefix first: prefix, suffix, and the middle marker, after which the model writes."""
-    return [Special(form.prefix), asked.head, Special(form.suffix), asked.suffix, Special(form.middle)]
+def _hole(form: FimFormat, fim: FimInput) -> list[Part]:
+    """Prefix first: the prefix, the suffix and the middle marker. The model continues after the marker."""
+    return [Special(form.prefix), fim.head, Special(form.suffix), fim.suffix, Special(form.middle)]
 
 
-def _joint(form: FimFormat, asked: FimInput) -> list[Part]:
+def _joint(form: FimFormat, fim: FimInput) -> list[Part]:
     """Suffix first, the paper's "variant 2": the prefix follows the middle marker, and the middle continues it."""
-    return [Special(form.prefix), Special(form.suffix), asked.suffix, Special(form.middle), asked.head]
+    return [Special(form.prefix), Special(form.suffix), fim.suffix, Special(form.middle), fim.head]
 
 
-def _qwen(form: FimFormat, asked: FimInput) -> list[Part]:
+def _qwen(form: FimFormat, fim: FimInput) -> list[Part]:
     parts: list[Part] = []
-    for path, text in asked.related:
+    for path, text in fim.related:
         parts += [Special(form.file), f"{path}\n{text}\n"]
-    if asked.related:
-        parts += [Special(form.file), f"{asked.path}\n"]
-    return parts + _hole(form, asked)
+    if fim.related:
+        parts += [Special(form.file), f"{fim.path}\n"]
+    return parts + _hole(form, fim)
 
 
-def _starcoder2(form: FimFormat, asked: FimInput) -> list[Part]:
+def _starcoder2(form: FimFormat, fim: FimInput) -> list[Part]:
     parts: list[Part] = []
-    for path, text in asked.related:
+    for path, text in fim.related:
         parts += [Special(form.file), f"{path}\n{text}"]
-    named = f"{asked.path}\n" if asked.path else ""
-    marker, *hole = _hole(form, asked)
+    named = f"{fim.path}\n" if fim.path else ""
+    marker, *hole = _hole(form, fim)
     return [*parts, Special(form.file), marker, named, *hole]
 
 
-def _starcoder(form: FimFormat, asked: FimInput) -> list[Part]:
+def _starcoder(form: FimFormat, fim: FimInput) -> list[Part]:
     parts: list[Part] = []
-    for path, text in asked.related:
+    for path, text in fim.related:
         parts += [Special(form.file), f"{path}\n{text}\n"]
-    return parts + _joint(form, asked)
+    return parts + _joint(form, fim)
 
 
-def _deepseek(form: FimFormat, asked: FimInput) -> list[Part]:
-    return [*(f"#{path}\n{text}\n" for path, text in asked.related), *_hole(form, asked)]
+def _deepseek(form: FimFormat, fim: FimInput) -> list[Part]:
+    return [*(f"#{path}\n{text}\n" for path, text in fim.related), *_hole(form, fim)]
 
 
-def _codegemma(form: FimFormat, asked: FimInput) -> list[Part]:
+def _codegemma(form: FimFormat, fim: FimInput) -> list[Part]:
     parts: list[Part] = []
-    for path, text in asked.related:
+    for path, text in fim.related:
         parts += [f"{path}\n{text}", Special(form.file)]
-    return [*parts, *([f"{asked.path}\n"] if asked.related else []), *_hole(form, asked)]
+    return [*parts, *([f"{fim.path}\n"] if fim.related else []), *_hole(form, fim)]
 
 
-def _codellama(form: FimFormat, asked: FimInput) -> list[Part]:
-    # It knows no marker for files: related text is a comment with the name, and the text, before the prefix.
-    related = [f"# {path}\n{text}\n" for path, text in asked.related]
-    *front, head = _joint(form, asked)
+def _codellama(form: FimFormat, fim: FimInput) -> list[Part]:
+    # Code Llama has no marker for files. Each related text follows a comment with its path, before the prefix.
+    related = [f"# {path}\n{text}\n" for path, text in fim.related]
+    *front, head = _joint(form, fim)
     return [*front, *related, head]
 
 
-def _codestral(form: FimFormat, asked: FimInput) -> list[Part]:
-    related = [f"+++++ {path}\n{text}\n" for path, text in asked.related]
-    return [Special(form.suffix), asked.suffix, Special(form.prefix), *related, asked.head]
+def _codestral(form: FimFormat, fim: FimInput) -> list[Part]:
+    related = [f"+++++ {path}\n{text}\n" for path, text in fim.related]
+    return [Special(form.suffix), fim.suffix, Special(form.prefix), *related, fim.head]
 
 
-def _mellum(form: FimFormat, asked: FimInput) -> list[Part]:
+def _mellum(form: FimFormat, fim: FimInput) -> list[Part]:
     parts: list[Part] = []
-    for path, text in (*asked.related, (asked.path, "")) if asked.related or asked.path else ():
+    for path, text in (*fim.related, (fim.path, "")) if fim.related or fim.path else ():
         parts += [Special(form.file), f"{path}\n{text}"]
-    return [*parts, Special(form.suffix), asked.suffix, Special(form.prefix), asked.head, Special(form.middle)]
+    return [*parts, Special(form.suffix), fim.suffix, Special(form.prefix), fim.head, Special(form.middle)]
 
 
-OURS = FimFormat("tabspec", "<|pre|>", "<|suf|>", "", _ours, file="<|file|>", needs=("<|eom|>", "<|rel|>"))
-"""Ours: ``<|file|>name<|rel|>name\\ntext<|suf|>suffix<|pre|>prefix`` + middle + ``<|eom|>``
-(tabspec.train.examples.fim)."""
+OURS = FimFormat("tabspec", "<|pre|>", "<|suf|>", "", _tabspec, file="<|file|>", needs=("<|eom|>", "<|rel|>"))
+"""The format of tabspec's own models: ``<|file|>name<|rel|>name\\ntext<|suf|>suffix<|pre|>prefix`` + middle +
+``<|eom|>`` (tabspec.train.examples.fim)."""
 
 QWEN = FimFormat("qwen2.5-coder", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", _qwen, file="<|file_sep|>")
 """Qwen2.5-Coder (README of QwenLM/Qwen2.5-Coder, "file-level" and "repo-level code completion")."""
@@ -181,7 +182,7 @@ STARCODER2 = FimFormat(
 SMOLLM = FimFormat(
     "smollm", "<fim_prefix>", "<fim_suffix>", "<fim_middle>", _qwen, file="<file_sep>", needs=("<repo_name>",)
 )
-"""SmolLM-style: its tokenizer has StarCoder2's file tokens; tunings for code add the markers, prefix first."""
+"""SmolLM: its tokenizer has StarCoder2's file tokens. Its code-tuned versions add the markers, prefix first."""
 
 STARCODER = FimFormat(
     "starcoder",
@@ -193,7 +194,7 @@ STARCODER = FimFormat(
     needs=("<reponame>",),
     model_types=("gpt_bigcode",),
 )
-"""StarCoder 1 (arXiv 2305.06161: half of its fill-in-the-middle examples suffix first, "SPM variant 2")."""
+"""StarCoder 1 (arXiv 2305.06161: half of its fill-in-the-middle examples are suffix first, "SPM variant 2")."""
 
 GRANITE = FimFormat(
     "granite-code",
@@ -208,14 +209,14 @@ GRANITE = FimFormat(
 """Granite code models: StarCoder's tokens, trained on both orders (arXiv 2405.04324, section 4.2)."""
 
 MELLUM = FimFormat("mellum", "<fim_prefix>", "<fim_suffix>", "<fim_middle>", _mellum, file="<filename>")
-"""JetBrains Mellum: ``<fim_suffix>…<fim_prefix>…<fim_middle>`` (its model card). Only by name: its tokens are those
-of Granite's tokenizer."""
+"""JetBrains Mellum: ``<fim_suffix>…<fim_prefix>…<fim_middle>`` (its model card). It must be selected by name: it has
+the same tokens as Granite, so it cannot be detected."""
 
 FIM_TOKENS = FimFormat("fim-tokens", "<fim_prefix>", "<fim_suffix>", "<fim_middle>", _hole)
-"""Whoever else has StarCoder's markers (StableCode, Refact): prefix first, which all of them know."""
+"""Other families with StarCoder's markers (StableCode, Refact): prefix first, which all of them support."""
 
 SANTACODER = FimFormat("santacoder", "<fim-prefix>", "<fim-suffix>", "<fim-middle>", _joint)
-"""SantaCoder: hyphens (its special_tokens_map.json); both orders (arXiv 2301.03988)."""
+"""SantaCoder: markers with hyphens (its special_tokens_map.json), trained on both orders (arXiv 2301.03988)."""
 
 DEEPSEEK = FimFormat(
     "deepseek-coder",
@@ -225,7 +226,7 @@ DEEPSEEK = FimFormat(
     _deepseek,
     begin="<｜begin▁of▁sentence｜>",
 )
-"""DeepSeek-Coder (README, "code insertion"): begin, prefix, hole, suffix, end. Files are told apart by ``#path``."""
+"""DeepSeek-Coder (README, "code insertion"): begin, prefix, hole, suffix, end. A line ``#path`` begins each file."""
 
 CODELLAMA = FimFormat("codellama", "▁<PRE>", "▁<SUF>", "▁<MID>", _codellama, begin="<s>", needs=("▁<EOT>",))
 """Code Llama (arXiv 2308.12950, section 2.3): ``<PRE> <SUF>suffix <MID> prefix``, its suffix-first format."""
@@ -248,7 +249,7 @@ FORMATS = (
     CODELLAMA,
     CODESTRAL,
 )
-"""All formats, the more special ones first."""
+"""All formats. `detect` takes the first that fits, so the more specific ones come first."""
 
 _BY_NAME_ONLY = (MELLUM,)
 
@@ -256,7 +257,7 @@ _BY_NAME_ONLY = (MELLUM,)
 def detect(vocabulary: Container[str], model_type: str = "") -> FimFormat:
     """The format of a model, from its tokenizer's vocabulary and its configuration's ``model_type``.
 
-    Raises `ModelNotUsable` if it has no fill-in-the-middle tokens that are known here.
+    Raises `ModelNotUsable` if the vocabulary has the tokens of none of the `FORMATS`.
     """
     for form in FORMATS:
         if form not in _BY_NAME_ONLY and form.fits(vocabulary, model_type):

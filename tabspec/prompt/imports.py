@@ -1,4 +1,4 @@
-"""Which files a document's imports may mean: a guess by its text alone, to be looked up by whoever has the files.
+"""Candidate paths of the files that a document imports, from its text alone. The caller checks which of them exist.
 
 No build system is asked and no search path is known: a name is looked for beside the document and in the folders
 above it, up to the workspace folder's. What is installed elsewhere is not found, and not wanted.
@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import PurePath
 
-# Imports stand at the beginning; one far down in a long file is seldom what its code is about.
+# Imports are usually at the beginning of a file. One far down in a long file is rarely relevant to the code there.
 _SEEN_CHARS = 20_000
 
 _PYTHON = re.compile(
@@ -78,7 +78,7 @@ def _script(path: PurePath, text: str, root: PurePath) -> Iterator[tuple[PurePat
     for name in _SCRIPT.findall(text):
         target = _joined(path.parent, name)
         if target is not None:
-            # TypeScript names the file that it will be compiled to
+            # TypeScript imports name the compiled file, not the source file
             bare = target.with_suffix("") if target.suffix in (".js", ".mjs", ".jsx") else target
             names = dict.fromkeys((str(target), str(bare)))
             yield tuple(PurePath(each + ending) for each in names for ending in _SCRIPT_ENDINGS)
@@ -92,7 +92,7 @@ def _rust(path: PurePath, text: str, root: PurePath) -> Iterator[tuple[PurePath,
         parts = [module] if module else [part for part in names.split("::") if part]
         yield tuple(
             each
-            for count in range(len(parts), 0, -1)  # how many of the names are modules is not written there
+            for count in range(len(parts), 0, -1)  # the statement does not show how many of the names are modules
             for each in (
                 folder.joinpath(*parts[: count - 1], parts[count - 1] + ".rs"),
                 folder.joinpath(*parts[:count], "mod.rs"),
@@ -112,7 +112,7 @@ def _c(path: PurePath, text: str, root: PurePath) -> Iterator[tuple[PurePath, ..
 
 
 def _joined(folder: PurePath, name: str) -> PurePath | None:
-    """``folder / name`` with its dots resolved; None if they lead out of everything."""
+    """``folder / name`` with its dots resolved; None if they lead above the root."""
     for part in name.split("/"):
         if part == "..":
             if folder == folder.parent:

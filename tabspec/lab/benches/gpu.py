@@ -36,7 +36,7 @@ _SHAPES = ("7b", "1.5b", "tiny")
 @click.option("--batch", type=click.IntRange(1), default=64, show_default=True, help="Sequences, comparing KV heads.")
 @click.option("--batch-context", type=click.IntRange(16), default=8192, show_default=True, help="Tokens of each.")
 @click.option("--kv-heads", default="1,2,4,8,16", show_default=True, help="Of 16 heads, comparing; empty: not at all.")
-@click.option("--runs", type=click.IntRange(1), default=20, show_default=True, help="Runs; medians are told.")
+@click.option("--runs", type=click.IntRange(1), default=20, show_default=True, help="Runs; medians are reported.")
 @click.option("--limit-s", type=click.IntRange(1), default=380, show_default=True, help="Start no part after this.")
 def gpu_command(
     out: Path | None,
@@ -76,7 +76,7 @@ def gpu_command(
     if not small:
         about["gpu"] = torch.cuda.get_device_name(at)
         about["gpu_bytes"] = torch.cuda.get_device_properties(at).total_memory
-    parts.told |= {"about": about}
+    parts.report |= {"about": about}
     rates: dict[str, Any] = parts.run("ceilings", lambda: bench.ceilings(at, small)) or {}
     if (datasheet := bench.datasheet_bandwidth(at)) is not None:
         rates["datasheet_bytes_per_s"] = datasheet
@@ -116,36 +116,36 @@ def gpu_command(
 
 
 class _Parts:
-    """Runs the parts, tells how each went, and keeps what they gave."""
+    """Runs the parts, prints the outcome of each, and keeps their results."""
 
     def __init__(self, out: Path | None, limit_s: float) -> None:
         self._out, self._start, self._limit = out, time.monotonic(), limit_s
-        self.told: dict[str, Any] = {"format": "tabspec-bench-gpu", "version": 1}
+        self.report: dict[str, Any] = {"format": "tabspec-bench-gpu", "version": 1}
 
     def run(self, name: str, part: Callable[[], Any], keep: bool = True) -> Any:
         """What ``part`` gives, None if it failed or time is up; ``keep``: it goes to the file."""
         began = time.monotonic() - self._start
         if began > self._limit:
-            self.told[name] = {"skipped": f"after {began:.0f} s"}
+            self.report[name] = {"skipped": f"after {began:.0f} s"}
             click.echo(f"[{began:5.0f} s] {name}: skipped")
             return None
         try:
             found = part()
         except Exception as error:  # a driver, a compiler, too little memory: the other parts go on
             found = None
-            told: dict[str, Any] = {"error": f"{type(error).__name__}: {error}"[:2000]}
+            report: dict[str, Any] = {"error": f"{type(error).__name__}: {error}"[:2000]}
         else:
-            told = found if keep else {"made": True}
+            report = found if keep else {"made": True}
         seconds = time.monotonic() - self._start - began
-        self.told[name] = {**told, "took_s": round(seconds, 1)}
-        click.echo(f"[{began:5.0f} s, {seconds:5.1f} s] {name}: {json.dumps(told)}")
+        self.report[name] = {**report, "took_s": round(seconds, 1)}
+        click.echo(f"[{began:5.0f} s, {seconds:5.1f} s] {name}: {json.dumps(report)}")
         self.save()
         return found
 
     def save(self) -> None:
         """Write what there is so far."""
         if self._out:
-            self._out.write_text(json.dumps(self.told, indent=1) + "\n", encoding="utf-8")
+            self._out.write_text(json.dumps(self.report, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,8 @@ from tabspec.replay.runner import Setting
 from tabspec.replay.sessions.session import Session
 
 PILOT = 100
-"""A crowd of so many is sized first where a larger one is the smallest asked for: from one server on, that is quick."""
+"""If the smallest requested crowd is larger than this, a crowd of this size is sized first. That is quick, and yields a
+first guess of the number of servers."""
 
 
 def play_crowds(
@@ -44,7 +45,7 @@ def play_crowds(
     if settings[0].clock == "wall":
         return asyncio.run(_real(sessions, settings, model, crowd))
     if is_address(model):
-        raise InputError("a server takes the time it takes: add --clock wall")
+        raise InputError("a server cannot run on the virtual clock: add --clock wall")
     return run_virtual(_virtual(sessions, settings, model, crowd))
 
 
@@ -53,7 +54,7 @@ async def _virtual(
 ) -> list[Run]:
     profile = read_service(crowd["service"])
     answers_for, close = _answers(sessions, name)
-    guesses: dict[int, float] = {}  # servers a user, by the setting's number: from the last, smaller crowd
+    guesses: dict[int, float] = {}  # servers for each user, by the setting's number, from the previous, smaller crowd
 
     async def sized_crowd(users: int, number: int, guess: float, progress: Callable[[float], None]) -> Run:
         async def play(servers: int) -> Run:
@@ -64,7 +65,7 @@ async def _virtual(
 
         if crowd["servers"] != "auto":
             return await play(int(crowd["servers"]))
-        # a hash puts two users on one server while others are idle: up to two servers a user are tried
+        # hashing may put two users on one server while others are idle, so up to two servers for each user are tried
         run = await sized(play, round(guess), 2 * users)
         if run.shared and run.shared.servers_needed:
             guesses[number] = run.shared.servers_needed / users
@@ -84,8 +85,8 @@ async def _virtual(
 async def _real(
     sessions: Sequence[Session], settings: Sequence[Setting], name: str | None, crowd: dict[str, Any]
 ) -> list[Run]:
-    """In real time: against a server, each user with a client of its own; else all with one worker process (or one
-    scripted model)."""
+    """Play in real time. Against a server, each user has a client of its own. Otherwise all share one worker process,
+    or one scripted model."""
     shared: Model | None = None
     if name and name.startswith(SCHEME):
         shared, _ = read_script(Path(name.removeprefix(SCHEME)))
@@ -102,7 +103,7 @@ async def _real(
         assert name is not None
         models.append(model := HttpModel(name))
         with suppress(ModelError):
-            # as a language server does: what the server is belongs to the completion cache's keys
+            # as the language server does, because the keys of the completion cache include the server's identity
             await model.connect()
         return model
 

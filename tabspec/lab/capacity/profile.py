@@ -1,4 +1,4 @@
-"""What a server can do: measured times of a decode step by batch size, and of prefill."""
+"""The speed of a server: measured times of a decode step by batch size, and of prefill."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ VERSION = 1
 FOLDER = Path(__file__).parent / "profiles"
 """The profiles that ship in the package, by name."""
 
-# Prompt tokens that a server computes beside the decoding of one step: with more, those who decode wait for long. Of
-# the order of vLLM's default for chunked prefill (max_num_batched_tokens, 2,048).
+# Prompt tokens that a server computes in one step together with decoding. More would delay the decoding requests for
+# long. It equals vLLM's default for chunked prefill (max_num_batched_tokens, 2,048).
 PREFILL_CHUNK = 2048
 
 
@@ -32,7 +32,7 @@ class ServiceProfile:
 
     with step(b) linear between the measured points ``step_ms`` (batch size, milliseconds), which ascend. The largest
     of them is the most that a server runs at a time. ``kv_tokens``: positions whose keys and values fit into its
-    memory; beyond that the prompts of whoever was served longest ago are computed anew.
+    memory; beyond that, the prompts of the least recently served users are evicted.
     """
 
     step_ms: tuple[tuple[int, float], ...]
@@ -47,7 +47,7 @@ class ServiceProfile:
         return self.step_ms[-1][0]
 
     def step_s(self, batch: int, prefill: int = 0) -> float:
-        """Seconds of one step; 0 if there is nothing in it. ``batch`` is at most `most_batch`."""
+        """Seconds of one step; 0 if the step is empty. ``batch`` is at most `most_batch`."""
         ms = self._decode_ms(batch) if batch else 0.0
         if prefill:
             ms += self.prefill_fixed_ms + prefill * self.prefill_ms_per_token
@@ -56,7 +56,7 @@ class ServiceProfile:
     def _decode_ms(self, batch: int) -> float:
         right = bisect_left(self.step_ms, (batch, 0.0))
         size, ms = self.step_ms[right]
-        if right == 0 or size == batch:  # (fewer than the smallest that was measured take as long as that)
+        if right == 0 or size == batch:  # smaller batches than were measured take as long as the smallest
             return ms
         before, ms_before = self.step_ms[right - 1]
         return ms_before + (ms - ms_before) * (batch - before) / (size - before)
@@ -80,7 +80,7 @@ def shipped() -> list[str]:
 
 
 def read_service(name: str) -> ServiceProfile:
-    """The profile called ``name`` in the package, or in the file of that name. Raises `InputError`, with one line."""
+    """The profile called ``name`` in the package, or else in the file ``name``. Raises `InputError` with one line."""
     path = FOLDER / f"{name}.json" if name in shipped() else Path(name)
     try:
         item = json.loads(read_regular(path, MAX_SMALL_BYTES))
@@ -103,8 +103,8 @@ def read_service(name: str) -> ServiceProfile:
     )
 
 
-def _points(told: Any, name: str) -> tuple[tuple[int, float], ...]:
-    points = [tuple(point) for point in told] if _is_table(told) else []
+def _points(value: Any, name: str) -> tuple[tuple[int, float], ...]:
+    points = [tuple(point) for point in value] if _is_table(value) else []
     sizes = [size for size, _ in points]
     if not points or sizes != sorted(set(sizes)) or sizes[0] < 1 or not all(_is_time(ms) for _, ms in points):
         raise InputError(
@@ -113,10 +113,10 @@ def _points(told: Any, name: str) -> tuple[tuple[int, float], ...]:
     return tuple((size, float(ms)) for size, ms in points)
 
 
-def _is_table(told: Any) -> bool:
-    return isinstance(told, list) and all(
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list) and all(
         isinstance(point, list) and len(point) == 2 and isinstance(point[0], int) and not isinstance(point[0], bool)
-        for point in told
+        for point in value
     )
 
 

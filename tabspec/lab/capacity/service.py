@@ -1,7 +1,7 @@
-"""The servers on the running loop's clock, and the model that each user's engine sees.
+"""Simulated servers on the running loop's clock, and the model through which each user's engine calls them.
 
-A user stays on one server (as behind a router that hashes the user's name), which holds the keys and values of the
-prompts of whom it served last, as far as its memory goes.
+All requests of a user go to one server, as with a router that hashes user names. A server keeps the keys and values of
+the users that it served most recently, up to the size of its memory.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from tabspec.lab.capacity.sample import server_of
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo, Usage, schedules, slots_of
 from tabspec.replay.models.memo import SimulatedKv
 
-# Of one editor: the place where it works, with one behind it asked ahead.
+# Prompts that a server keeps for each user: one for the cursor, and one for speculation.
 USER_SLOTS = 2
 
 
 @dataclass(slots=True)
 class Served:
-    """One job as it went: seconds on the loop's clock. ``over``: when it was done, or closed by its user (``done``
-    tells which)."""
+    """The record of one job. Times are in seconds on the loop's clock. ``over`` is when the job ended: it was complete
+    if ``done``, else its user closed it."""
 
     user: int
     foreground: bool
@@ -40,7 +40,8 @@ class Served:
 
 
 class KvMemory:
-    """Whose keys and values a server holds: at most ``tokens`` positions (0: any number), of whom it served last."""
+    """The users whose keys and values a server holds: the most recent ones, with at most ``tokens`` positions in all
+    (0: unlimited)."""
 
     def __init__(self, tokens: int) -> None:
         self._most = tokens
@@ -48,12 +49,12 @@ class KvMemory:
         self._held = 0
 
     def found(self, user: int, request: GenerationRequest, tokens: int) -> Usage:
-        """What of a prompt of ``tokens`` tokens is there, and what has to be computed."""
+        """The usage of a prompt of ``tokens`` tokens: the reused part, and the part to compute."""
         kv, _ = self._users.get(user, (None, 0))
         return (kv or SimulatedKv(slots=USER_SLOTS)).found(request, tokens)
 
     def computed(self, user: int, request: GenerationRequest, tokens: int, share: float = 1.0) -> None:
-        """The prompt was computed, or the first ``share`` of it, before its user closed the request."""
+        """Record that the prompt was computed, or its first ``share`` if the user closed the request before the end."""
         kv, held = self._users.pop(user, (None, 0))
         kv = kv or SimulatedKv(slots=USER_SLOTS)
         kv.hold(request, share)
@@ -64,13 +65,13 @@ class KvMemory:
             self._held -= freed
 
     def decoded(self, user: int, request: GenerationRequest, text: str) -> None:
-        """``text`` was written behind the prompt."""
+        """Record that ``text`` was generated after the prompt."""
         if user in self._users:
             self._users[user][0].decoded(request, text)
 
 
 class SimulatedServer:
-    """Steps of one server, one after another, while it has jobs."""
+    """One server. It runs one step after another while it has jobs."""
 
     def __init__(self, profile: ServiceProfile) -> None:
         self.batch = Batch(profile)
@@ -80,12 +81,12 @@ class SimulatedServer:
         self._waiting: dict[Job, asyncio.Event] = {}
 
     def add(self, job: Job) -> asyncio.Event:
-        """Take a job on; the event is set after each step that served it."""
+        """Add a job. The returned event is set after each step that serves it."""
         self.batch.add(job)
         event = self._waiting[job] = asyncio.Event()
         if not self._working:
             self._working = True
-            self._loop.call_soon(self._begin)  # after the others who come at this moment
+            self._loop.call_soon(self._begin)  # after all jobs that arrive at this moment
         return event
 
     def remove(self, job: Job) -> None:
@@ -103,12 +104,12 @@ class SimulatedServer:
         for job in self.batch.end():
             if event := self._waiting.get(job):
                 event.set()
-        self._loop.call_soon(self._begin)  # after those who read what came, and may close it
+        self._loop.call_soon(self._begin)  # after the readers of this step, which may close their jobs
 
 
 @dataclass
 class Service:
-    """So many servers. ``trace`` holds each job that was there."""
+    """``servers`` simulated servers. ``trace`` records every job."""
 
     profile: ServiceProfile
     servers: int
@@ -135,7 +136,7 @@ class ServiceModel:
     """The service as a `Model`, for one user."""
 
     schedules = True
-    """It serves by urgency, so it has to be told when that changes."""
+    """Foreground jobs are served first, so the engine must report when the priority of a request changes."""
 
     def __init__(self, service: Service, user: int, answers: Answers) -> None:
         self._service, self._user, self._answers = service, user, answers
@@ -157,30 +158,32 @@ class ServiceModel:
         served = Served(self._user, request.foreground, usage.prefill, usage.reused, decode, now())
         self._service.trace.append(served)
         event = server.add(job)
-        said, left = "", deque(chunks)
-        due = 0  # decoded tokens at which the next chunk is there
-        told = False
+        text, left = "", deque(chunks)
+        due = 0  # how many tokens must be decoded before the next chunk is available
+        prompt_done = False
         try:
             while True:
                 await event.wait()
                 event.clear()
-                if not told and job.decoded:
-                    told = True
+                if not prompt_done and job.decoded:
+                    prompt_done = True
                     server.kv.computed(self._user, request, tokens)
                     yield Chunk(usage=usage)
-                # nothing comes before the prompt is read, also not that there is nothing to say, which costs no token
-                while told and left and (job.done or due + left[0].usage.decoded <= job.decoded):
+                # no chunk is emitted before the prompt is computed, not even the end of an empty answer
+                while prompt_done and left and (job.done or due + left[0].usage.decoded <= job.decoded):
                     chunk = left.popleft()
                     due += chunk.usage.decoded
-                    said += chunk.text
+                    text += chunk.text
                     served.done = not left
                     if chunk.finish:
-                        server.kv.decoded(self._user, request, said)
+                        server.kv.decoded(self._user, request, text)
                     yield chunk
                 if not left:
                     return
         finally:
-            if not told and job.prefilled:  # closed: what was not computed is not there for the next one
+            if (
+                not prompt_done and job.prefilled
+            ):  # closed early: later requests can only reuse the part that was computed
                 server.kv.computed(self._user, request, tokens, (usage.reused + job.prefilled) / tokens)
             served.started, served.over = job.started, now()
             server.remove(job)
@@ -190,7 +193,7 @@ class ServiceModel:
 
 
 class Watched:
-    """A real model, with what is asked of it written down in ``trace``. Its first chunk counts as the first step."""
+    """A real model whose requests are recorded in ``trace``. The first chunk counts as the first step."""
 
     def __init__(self, model: Model, user: int, trace: list[Served]) -> None:
         self._model, self._user, self._trace = model, user, trace

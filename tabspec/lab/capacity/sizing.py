@@ -1,8 +1,8 @@
 """The smallest number of servers that keeps the foreground's wait below a bound.
 
-What was asked of the service in one replay is played again on other numbers of servers, without engines: users type in
-their recorded rhythm, so what they ask hardly depends on how soon they are answered. How the numbers found are held
-against replays is in `tabspec.lab.capacity.search`.
+The requests of one replay are played again on other numbers of servers, without engines. This is possible because users
+type in their recorded rhythm, so their requests hardly depend on the speed of the answers.
+`tabspec.lab.capacity.search` verifies the numbers by replays.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from tabspec.replay.results.waits import Waits, percentiles
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What ``users`` ask of a service: the jobs of those that were played, by user (``played``).
+    """The requests of ``users``. ``played`` has the jobs of those users that were replayed.
 
-    Another user asks what one of these asked, as much later or earlier as it begins later or earlier (``seed``: that of
-    the population, by which both are drawn).
+    Every other user is given the jobs of one replayed user, shifted by the difference between their start times.
+    ``seed`` is that of the population, from which the start times are drawn.
     """
 
     users: Sequence[int]
@@ -34,14 +34,14 @@ class Demand:
 
     @classmethod
     def of(cls, trace: Iterable[Served], users: int | None = None, seed: int = 0) -> Demand:
-        """Of a replay's jobs, for the first ``users`` of the population (None: for those in it)."""
+        """The demand of the first ``users`` users (None: of the replayed ones), from a replay's jobs."""
         played: defaultdict[int, list[Served]] = defaultdict(list)
         for served in trace:
             played[served.user].append(served)
         return cls(sorted(played) if users is None else range(users), played, seed)
 
     def jobs(self, user: int) -> Sequence[Served]:
-        """What one user asks."""
+        """The jobs of one user."""
         if not self.played or user in self.played:
             return self.played.get(user, ())
         model = list(self.played)[user % len(self.played)]
@@ -62,12 +62,12 @@ class Demand:
 
 
 def foreground_waits(trace: Iterable[Served]) -> list[tuple[float, bool]]:
-    """How long each foreground generation took, and whether it was done."""
+    """The seconds that each foreground generation took, and whether it was complete."""
     return [(served.over - served.arrived, served.done) for served in trace if served.foreground]
 
 
 def foreground_queues(trace: Iterable[Served]) -> list[tuple[float, bool]]:
-    """How long each foreground generation waited for its first step, and whether that came."""
+    """The seconds that each foreground generation waited for its first step, and whether it got one."""
     return [
         ((served.over if served.started is None else served.started) - served.arrived, served.started is not None)
         for served in trace
@@ -78,8 +78,8 @@ def foreground_queues(trace: Iterable[Served]) -> list[tuple[float, bool]]:
 def servers_needed(demand: Demand, profile: ServiceProfile, bound_s: float, most: int, begin: int = 1) -> int | None:
     """The smallest number of servers, ``most`` at most, with which p90 of the foreground's wait is below ``bound_s``.
 
-    More servers are never worse but for the luck of who shares one; the search takes them to be. It ``begin``s at a
-    number that may be near.
+    The search assumes that more servers are never worse. This holds except for chance in which users share a server.
+    ``begin`` is the first number to try, and should be near the result.
     """
 
     def enough(servers: int) -> bool:
@@ -90,8 +90,8 @@ def servers_needed(demand: Demand, profile: ServiceProfile, bound_s: float, most
 
 
 def smallest(holds: Callable[[int], bool], most: int, begin: int = 1) -> int | None:
-    """The smallest number from 1 to ``most`` for which ``holds``, given that it does for all larger ones; None if it
-    does for none. Asked for few numbers, and none far from ``begin`` if the answer is near it."""
+    """The smallest number from 1 to ``most`` for which ``holds`` is true, or None. It must be true for all larger
+    numbers, too. Calls ``holds`` few times, and only with numbers near ``begin`` if the result is near it."""
     low, high = 0, min(begin, most)
     step = 1
     if holds(high):
@@ -112,8 +112,8 @@ def smallest(holds: Callable[[int], bool], most: int, begin: int = 1) -> int | N
 
 
 def waits_with(demand: Demand, profile: ServiceProfile, servers: int) -> Waits:
-    """The foreground's waits if the same had been asked of so many servers (of a sample of them, where users are
-    many)."""
+    """The foreground's waits if ``servers`` servers had received the same requests. With many users, only a sample of
+    the servers is computed."""
     played = servers_played(len(demand.users), servers)
     by_server: defaultdict[int, list[Served]] = defaultdict(list)
     for user in demand.users:
@@ -126,20 +126,20 @@ def waits_with(demand: Demand, profile: ServiceProfile, servers: int) -> Waits:
 
 
 def serve(asked: Sequence[Served], profile: ServiceProfile) -> list[tuple[float, bool]]:
-    """One server: what the foreground's generations among ``asked`` would have waited, and whether they were done.
+    """Play ``asked`` on one server. Returns the wait of each foreground generation, and whether it was complete.
 
-    One that its user closed is closed at the same moment; one that was done is waited for however long it takes.
+    A generation that its user closed is closed at the same time as recorded. All others run to their end.
     """
     batch = Batch(profile)
     running: dict[int, Job] = {}  # by their number in ``asked``
     numbers: dict[Job, int] = {}
     waits: list[tuple[float, bool]] = []
-    # (when, 0 for closing and 1 for coming, number): who leaves at a moment makes room for who comes
+    # (time, 0 for closing and 1 for arriving, number): at the same time, jobs leave before others arrive
     events = [(served.arrived, 1, number) for number, served in enumerate(asked)]
     events += [(served.over, 0, number) for number, served in enumerate(asked) if not served.done]
     events.sort(reverse=True)
     now = 0.0
-    ends: float | None = None  # of the step under way
+    ends: float | None = None  # when the current step ends
 
     def leave(job: Job, done: bool) -> None:
         del running[numbers.pop(job)]
@@ -163,7 +163,7 @@ def serve(asked: Sequence[Served], profile: ServiceProfile) -> list[tuple[float,
                 batch.remove(running[number])
                 leave(running[number], False)
         if events and events[-1][0] == now:
-            continue  # all that happens at this moment, before a step begins
+            continue  # handle all events of this moment before a step begins
         until = events[-1][0] if events else math.inf
         if ends is None and (took := batch.begin(now, until)) is not None:
             ends = now + took

@@ -1,1 +1,1 @@
-"""What the benches measure: decoders side by side, whole suggestions, suggestions after an accept."""
+"""The measurements of the benches: the speed of decoders, whole suggestions, and suggestions after an accept."""

@@ -1,7 +1,7 @@
-"""The next suggestion after an accept, whole: behind the keys and values that are kept, against the same one afresh.
+"""Compares two ways to compute the next suggestion after an accept: with the KV cache kept, and with an empty one.
 
-Both are timed as an editor waits for them, prompt, drafts, decoding and the event loop included; and both have to say
-the same.
+The whole time that an editor waits is measured, including the prompt, drafts, decoding and the event loop. Both ways
+must return the same text.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from tabspec.suggestion import Suggestion
 
 @dataclass(frozen=True, slots=True)
 class AcceptsMeasured:
-    """Medians over the places of milliseconds for the next suggestion, and of the ratio between the two; ``most`` is
-    the ratio that nine of ten places do not exceed. ``same`` of ``places`` pairs of answers are equal."""
+    """Medians over all places: milliseconds for the next suggestion, with the KV cache kept and with an empty one, and
+    the ratio of the two. ``most`` is the ratio's 90th percentile. ``same`` of ``places`` pairs have equal texts."""
 
     kept_ms: float
     fresh_ms: float
@@ -36,8 +36,8 @@ async def measure_accepts(
     rounds: int,
     stop: StopRule = StopRule(),  # noqa: B008 (frozen)
 ) -> AcceptsMeasured | None:
-    """At each of ``places`` at which there is a suggestion, accept it and ask on. ``model.close`` has to empty its KV
-    cache. None if there is a suggestion nowhere."""
+    """At each of ``places``, accept the suggestion if there is one, and request the next. None if there is none at any
+    place. ``model.close`` must empty the model's KV cache."""
     kept_s, fresh_s, same = list[float](), list[float](), 0
     for number, context in enumerate(places):
         pairs = [pair for _ in range(rounds) if (pair := await _pair(model, context, stop))]
@@ -60,14 +60,14 @@ async def measure_accepts(
 
 
 async def _pair(model: Model, context: EditContext, stop: StopRule) -> tuple[Timed, Timed] | None:
-    """The answer after an accept, and the same with nothing kept; None where there is nothing to accept."""
+    """The answers after an accept, with the KV cache kept and with an empty one. None if there is nothing to accept."""
     fingerprint = model.info.fingerprint
     await model.close()
     written = (await answer(model, question(context, fingerprint, stop))).written
     suggestion = postprocess(context, written)
     if not isinstance(suggestion, Suggestion):
         return None
-    asked = question(context.after_accept(suggestion), fingerprint, stop)
-    kept = await answer(model, asked)
+    request = question(context.after_accept(suggestion), fingerprint, stop)
+    kept = await answer(model, request)
     await model.close()
-    return kept, await answer(model, asked)
+    return kept, await answer(model, request)

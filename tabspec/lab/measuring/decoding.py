@@ -1,7 +1,7 @@
-"""Measuring decoders side by side: the same weights, threads and tokens, in turns, medians.
+"""Compares the speed of decoders with the same weights, threads and tokens. Results are medians.
 
-Turns, because machines are noisy: every contender meets the same noise. Random weights do for sizes that we have no
-model of, as time does not depend on what they are.
+The decoders take turns, so that noise of the machine affects all of them alike. Where there is no model of a size,
+random weights are used: the time does not depend on the values of weights.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ SHAPES: Mapping[str, LlamaConfig] = {
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One contender's medians: milliseconds a decoded token, prefill in tokens a second, and as a floor the time for
-    reading as many bytes as a token's weights, keys and values have, from wherever they lie (0: not told)."""
+    """Medians of one decoder: milliseconds for each decoded token, and prefill in tokens a second. ``floor_ms`` is a
+    lower bound: the time to read the weights, keys and values that a token needs (0: unknown)."""
 
     name: str
     decode_ms: float
@@ -49,7 +49,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class KvMeasured:
-    """What continuing costs against beginning anew, milliseconds (medians)."""
+    """Medians in milliseconds: a prefill with an empty KV cache (``fresh``), and operations with a kept one."""
 
     fresh: float
     more_1: float
@@ -62,7 +62,7 @@ class KvMeasured:
 def random_weights(
     shape: LlamaConfig, seed: int = 0, device: torch.device | None = None, dtype: torch.dtype = torch.float32
 ) -> dict[str, Tensor]:
-    """Weights of this shape with transformers' names, made where they are used."""
+    """Random weights of this shape with transformers' names, created on ``device``."""
     random = torch.Generator(device or "cpu").manual_seed(seed)
 
     def matrix(rows: int, columns: int) -> Tensor:
@@ -93,7 +93,7 @@ def random_weights(
 def contenders(
     shape: LlamaConfig, device: str = "cpu", weights: Mapping[str, Tensor] | None = None
 ) -> dict[str, Decoder]:
-    """Decoders with the same weights (random ones unless they are given), by name, transformers the last."""
+    """Decoders by name, transformers last. All have the same ``weights`` (random ones if none are given)."""
     at, weights = pick_device(device), weights or random_weights(shape)
     numbers = pick_dtype("auto", at)
     name = str(numbers).removeprefix("torch.")
@@ -114,15 +114,15 @@ def contenders(
 def measure_decode(
     decoders: Mapping[str, Decoder], prompt: int, steps: int, rounds: int, floors: Mapping[str, float]
 ) -> list[Measured]:
-    """Decode ``steps`` tokens behind ``prompt`` tokens, in ``rounds`` turns; prefill once a turn."""
-    asked = tokens(prompt)
+    """Prefill ``prompt`` tokens and decode ``steps`` tokens with each decoder, in ``rounds`` turns."""
+    prompt_tokens = tokens(prompt)
     step_ms: dict[str, list[float]] = {name: [] for name in decoders}
     prefill_s: dict[str, list[float]] = {name: [] for name in decoders}
     for turn in range(rounds + 1):
         for name, decoder in decoders.items():
             kv = decoder.new_kv()
-            seconds = _timed(lambda d=decoder, k=kv: _prefill(d, k, asked))  # type: ignore[misc]
-            each = [_timed(lambda d=decoder, k=kv, t=t: d.forward(k, [t], 1)) for t in asked[:steps]]  # type: ignore[misc]
+            seconds = _timed(lambda d=decoder, k=kv: _prefill(d, k, prompt_tokens))  # type: ignore[misc]
+            each = [_timed(lambda d=decoder, k=kv, t=t: d.forward(k, [t], 1)) for t in prompt_tokens[:steps]]  # type: ignore[misc]
             if turn:  # the first one warms up
                 prefill_s[name].append(seconds)
                 step_ms[name].append(1000 * statistics.median(each))
@@ -135,25 +135,25 @@ def measure_decode(
 
 
 def measure_kv(decoder: Decoder, prompt: int, rounds: int) -> KvMeasured:
-    """What is saved by keys and values that are there already."""
-    asked = tokens(prompt)
+    """Measure how much time kept keys and values save."""
+    prompt_tokens = tokens(prompt)
     kv, twin = decoder.new_kv(), decoder.new_kv()
 
     def more(count: int) -> Callable[[], object]:
-        return lambda: decoder.forward(kv, asked[:count], 1)
+        return lambda: decoder.forward(kv, prompt_tokens[:count], 1)
 
     def verified() -> object:
-        return decoder.forward(kv, asked[:4], 4)
+        return decoder.forward(kv, prompt_tokens[:4], 4)
 
     ways: dict[str, Callable[[], object]] = {
-        "fresh": lambda: _prefill(decoder, decoder.new_kv(), asked),
+        "fresh": lambda: _prefill(decoder, decoder.new_kv(), prompt_tokens),
         "more_1": more(1),
         "more_8": more(8),
         "more_64": more(64),
         "copy": lambda: decoder.copy(kv, twin, prompt),
         "draft_3": verified,
     }
-    _prefill(decoder, kv, asked)
+    _prefill(decoder, kv, prompt_tokens)
     times: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(rounds + 1):
         for name, way in ways.items():
@@ -165,9 +165,9 @@ def measure_kv(decoder: Decoder, prompt: int, rounds: int) -> KvMeasured:
 
 
 def read_ms(size: int) -> float:
-    """Milliseconds in which torch's threads read ``size`` bytes again and again: the least median of three ways.
+    """Milliseconds in which torch's threads read ``size`` bytes: the smallest median of three operations.
 
-    Of an array that the processor's caches hold in part, a part comes from there, as it does with weights of that size.
+    The array is read repeatedly, so the processor's caches hold a part of it, as they do with weights of this size.
     """
     array = torch.ones(max(size // 4, 1), dtype=torch.float32)
     ways: tuple[Callable[[], object], ...] = (array.sum, array.max, lambda: torch.dot(array, array))
@@ -177,8 +177,8 @@ def read_ms(size: int) -> float:
 
 
 def floors(decoders: Mapping[str, Decoder], shape: LlamaConfig, prompt: int) -> dict[str, float]:
-    """Milliseconds in which torch's threads read as many bytes as one token needs: our decoders' weights, keys and
-    values."""
+    """Milliseconds in which torch's threads read the weights, keys and values that one token needs, for tabspec's own
+    decoders."""
     found = {}
     for name, decoder in decoders.items():
         if isinstance(decoder, LlamaDecoder):
@@ -208,7 +208,7 @@ def tokens(count: int) -> list[int]:
 
 
 def _prefill(decoder: Decoder, kv: object, tokens: Sequence[int]) -> None:
-    chunk = getattr(decoder, "prefill_chunk", CHUNK)  # llama.cpp has a favourite of its own
+    chunk = getattr(decoder, "prefill_chunk", CHUNK)  # llama.cpp sets its own size
     for at in range(0, len(tokens), chunk):
         decoder.forward(kv, tokens[at : at + chunk], 1)
 

@@ -1,8 +1,8 @@
-"""What decoding costs on a GPU against what the GPU could do, with random weights of known shapes.
+"""Compares the speed of decoding on a GPU with the GPU's limits, with random weights of known shapes.
 
-The floor of a decode step is the time in which the memory hands over the weights and the keys and values it reads,
-once; that of prefill the time its multiplications take at the rate of a large matrix product. Both rates are measured
-in the same run; the datasheet's bandwidth is told beside. On a CPU the same code runs with a tiny shape, to be tested.
+The lower bound of a decode step is the time to read the weights, keys and values once from memory. The lower bound of
+prefill is the time of its multiplications at the rate of a large matrix product. Both rates are measured in the same
+run; the datasheet's bandwidth is reported, too. For tests, the same code runs on a CPU with a tiny shape.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ SHAPES: Mapping[str, LlamaConfig] = {
     # For tests: grouped heads, no power of two anywhere.
     "tiny": LlamaConfig(72, 48, 2, 6, 2, 8, 40, 512, 1e4, 1e-6, False, True),
 }
-# Bytes a second by the vendor's datasheets, by the name that the driver tells.
+# Bytes a second from the vendor's datasheets, by a part of the name that the driver reports.
 DATASHEET: Mapping[str, float] = {"H100 80GB HBM3": 3.35e12, "H200": 4.8e12, "A100-SXM4-80GB": 2.04e12}
 
 
 class Timer:
-    """Milliseconds that work takes on a device: by its own events on CUDA, by the clock elsewhere."""
+    """Measures work on a device in milliseconds, with CUDA events on CUDA and with the clock elsewhere."""
 
     def __init__(self, device: torch.device) -> None:
         self._cuda = device.type == "cuda"
 
     def once(self, work: Callable[[], object]) -> float:
-        """One run, from an idle device to an idle device."""
+        """The device's time of one run, which starts and ends with an idle device."""
         if not self._cuda:
             start = time.perf_counter()
             work()
@@ -66,7 +66,7 @@ class Timer:
         return float(before.elapsed_time(after))
 
     def wall(self, work: Callable[[], object]) -> float:
-        """One run by the clock, until the device is idle: what somebody who waits for it sees."""
+        """The wall-clock time of one run until the device is idle, as a caller experiences it."""
         if self._cuda:
             torch.cuda.synchronize()
         start = time.perf_counter()
@@ -76,7 +76,7 @@ class Timer:
         return 1000 * (time.perf_counter() - start)
 
     def median(self, work: Callable[[], object], runs: int, wall: bool = False) -> float:
-        """Median of ``runs`` runs behind one that warms up."""
+        """The median of ``runs`` runs, after one run of warm-up."""
         time_one = self.wall if wall else self.once
         work()
         return statistics.median(time_one(work) for _ in range(runs))
@@ -84,7 +84,7 @@ class Timer:
 
 @contextmanager
 def fresh_memory(device: torch.device) -> Iterator[None]:
-    """Give the device's memory back behind a part of the measurements."""
+    """Free the device's memory at the end of the block."""
     try:
         yield
     finally:
@@ -94,8 +94,8 @@ def fresh_memory(device: torch.device) -> Iterator[None]:
 
 
 def ceilings(device: torch.device, small: bool = False) -> dict[str, float]:
-    """What the device can do at best: bytes a second of a copy (read and written ones counted) and of a read, and
-    multiplications and additions a second of a large bfloat16 matrix product (on random data; zeros run faster)."""
+    """The device's measured limits: bytes a second of a copy (reads plus writes) and of a read, and floating-point
+    operations a second of a large bfloat16 matrix product (on random data, because zeros run faster)."""
     timer = Timer(device)
     count = 1 << (20 if small else 31)
     source = torch.randint(0, 100, (count // 4,), device=device, dtype=torch.int32)
@@ -113,7 +113,7 @@ def ceilings(device: torch.device, small: bool = False) -> dict[str, float]:
 
 
 def datasheet_bandwidth(device: torch.device) -> float | None:
-    """The vendor's figure, where it is known."""
+    """The memory bandwidth from the vendor's datasheet in bytes a second; None if it is not known."""
     if device.type != "cuda":
         return None
     name = torch.cuda.get_device_name(device)
@@ -121,30 +121,31 @@ def datasheet_bandwidth(device: torch.device) -> float | None:
 
 
 def step_bytes(decoder: LlamaDecoder, context: int, tails: int = 0) -> int:
-    """Bytes that a decode step has to read: all matrices once, and the keys and values of ``context`` positions of a
-    trunk and of ``tails`` positions beside it."""
+    """Bytes that a decode step reads: all matrices once, and the keys and values of ``context`` shared positions and of
+    ``tails`` positions of branches."""
     matrices = [m for kind in KINDS for m in matrices_of(decoder, kind)]
     return sum(m.weight.nbytes for m in matrices) + kv_bytes(decoder.config) * (context + tails)
 
 
 def kv_bytes(shape: LlamaConfig, element: int = 2) -> int:
-    """Bytes of keys and values that one position takes."""
+    """Bytes of the keys and values of one position."""
     return 2 * shape.layers * shape.kv_heads * shape.head_dim * element
 
 
 def make_decoder(
     shape: LlamaConfig, context: int, device: torch.device, dtype: torch.dtype
 ) -> tuple[CudaDecoder, dict[str, Tensor]]:
-    """A decoder with random weights, and these weights."""
+    """A decoder with random weights, and the weights."""
     weights = random_weights(shape, device=device, dtype=dtype)
     return CudaDecoder(shape, weights, context=context, device=device, dtype=dtype), weights
 
 
 def tune(decoder: CudaDecoder, rows: int, seconds: float = 60.0) -> dict[str, dict[str, float]]:
-    """For each kind of matrix take the fastest way (cuBLAS or one of our kernels), measured over all layers' weights in
-    a graph; returns microseconds a matrix by kind and way ("failed: ..." has none). Stops trying after ``seconds``."""
+    """For each kind of matrix, select the fastest implementation (cuBLAS or one of tabspec's kernels), measured in a
+    graph over the weights of all layers. Returns microseconds for each matrix, by kind and implementation; "failures"
+    lists those that raised. Tries no further implementations after ``seconds``."""
     until = time.perf_counter() + seconds
-    told: dict[str, dict[str, float]] = {}
+    report: dict[str, dict[str, float]] = {}
     for kind in KINDS:
         matrices = matrices_of(decoder, kind)
         deep, wide = matrices[0].weight.shape[1], matrices[0].weight.shape[0] // (2 if kind == "gate_up" else 1)
@@ -162,17 +163,17 @@ def tune(decoder: CudaDecoder, rows: int, seconds: float = 60.0) -> dict[str, di
             try:
                 times[name] = _time_way(way, x, matrices, out, decoder.device)
             except Exception as error:
-                told.setdefault("failures", {})[f"{kind} {name}: {type(error).__name__}: {error}"[:300]] = 0.0
+                report.setdefault("failures", {})[f"{kind} {name}: {type(error).__name__}: {error}"[:300]] = 0.0
         best = min(times, key=lambda name: times[name])
         decoder.ways[kind, rows] = ways[best]
-        told[kind] = {name: round(us, 2) for name, us in sorted(times.items(), key=lambda item: item[1])}
+        report[kind] = {name: round(us, 2) for name, us in sorted(times.items(), key=lambda item: item[1])}
     decoder.forget_steps()
-    return told
+    return report
 
 
 @torch.inference_mode()
 def _time_way(way: Way, x: Tensor, matrices: Sequence[Any], out: Tensor, device: torch.device) -> float:
-    """Microseconds a matrix."""
+    """The time of one implementation, in microseconds for each matrix."""
 
     def launch() -> None:
         for matrix in matrices:
@@ -188,7 +189,7 @@ def random_tokens(count: int, shape: LlamaConfig, seed: int = 1) -> list[int]:
 
 
 def floor_shares(read: int, ms: float, rates: Mapping[str, float]) -> dict[str, float]:
-    """Which share of the measured time the reading alone would take, by the measured bandwidth and the vendor's."""
+    """The time of reading ``read`` bytes as a share of ``ms``, at the measured bandwidth and at the datasheet's."""
     names = {"copy_bytes_per_s": "floor_share_copy", "datasheet_bytes_per_s": "floor_share_datasheet"}
     return {share: read / rates[rate] / (ms / 1000) for rate, share in names.items() if rates.get(rate)}
 
@@ -196,8 +197,8 @@ def floor_shares(read: int, ms: float, rates: Mapping[str, float]) -> dict[str, 
 def measure_prefill(
     decoder: CudaDecoder, context: int, more: int, rates: Mapping[str, float], runs: int = 5
 ) -> dict[str, Any]:
-    """Prefill of ``context`` tokens in one pass, and the time to the first token behind it: anew, and with all but
-    ``more`` of the tokens in the KV cache."""
+    """Measure the prefill of ``context`` tokens in one pass, and the time to the first token: with an empty KV cache,
+    and with all but ``more`` of the tokens in it."""
     shape, timer = decoder.config, Timer(decoder.device)
     tokens = random_tokens(context, shape)
     kv = decoder.new_kv()
@@ -239,12 +240,13 @@ def measure_generate(
     new: int,
     runs: int = 3,
 ) -> dict[str, Any]:
-    """transformers' ``generate`` on the same weights: greedy, milliseconds a token, and the time to the first one."""
+    """Measure transformers' greedy ``generate`` with the same weights: the time to the first token, and milliseconds
+    for each further one."""
     theirs = importlib.import_module("tabspec.lab.baselines.transformers")
     model = theirs.from_weights(shape, weights, device, dtype).model
     ids = torch.tensor([random_tokens(context, shape)], device=device)
     timer = Timer(device)
-    told: dict[str, Any] = {
+    report: dict[str, Any] = {
         "context": context,
         "new": new,
         "transformers": importlib.import_module("transformers").__version__,
@@ -267,13 +269,13 @@ def measure_generate(
         return work
 
     first = timer.median(generate(1), runs, wall=True)
-    told["first_token_ms"] = first
-    told["ms_per_token"] = (timer.median(generate(1 + new), runs, wall=True) - first) / new
-    return told
+    report["first_token_ms"] = first
+    report["ms_per_token"] = (timer.median(generate(1 + new), runs, wall=True) - first) / new
+    return report
 
 
 def check_tokens(decoder: CudaDecoder, weights: Mapping[str, Tensor], prompt: int, new: int) -> dict[str, Any]:
-    """Greedy tokens of the captured steps against those of the plain decoder, and how far the logits are apart."""
+    """Compare the greedy tokens and the logits of the captured steps with those of the plain decoder."""
     shape = decoder.config
     plain_decoder = LlamaDecoder(shape, weights, context=prompt + new, device=decoder.device, dtype=decoder.dtype)
     tokens = random_tokens(prompt, shape)
@@ -299,10 +301,10 @@ def measure_heads(
     rates: Mapping[str, float],
     runs: int = 5,
 ) -> dict[str, Any]:
-    """A step of ``batch`` sequences of ``context`` positions each, with so many key-value heads: bytes a position,
-    tokens a second, and how many such sequences the device's memory would hold beside the weights.
+    """Measure a step of ``batch`` sequences of ``context`` positions each, with ``kv_heads`` key-value heads. Reports
+    bytes for each position, tokens a second, and how many such sequences fit into the device's memory with the weights.
 
-    If ``batch`` sequences do not fit, it is halved until they do.
+    ``batch`` is halved until the sequences fit.
     """
     shape = replace(base, kv_heads=kv_heads)
     decoder = make_decoder(shape, context, device, dtype)[0]
@@ -311,12 +313,12 @@ def measure_heads(
     if device.type == "cuda":
         torch.cuda.empty_cache()
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 1 << 30
-    # 1 GiB stays for the working memory of a step and of the libraries.
+    # 1 GiB is reserved for the working memory of a step and of the libraries.
     most = int((free - (1 << 30)) // each) if device.type == "cuda" else batch
     run = batch
     while run > max(most, 1):
         run //= 2
-    told: dict[str, Any] = {
+    report: dict[str, Any] = {
         "kv_heads": kv_heads,
         "heads": shape.heads,
         "kv_bytes_per_token": kv_bytes(shape),
@@ -329,7 +331,7 @@ def measure_heads(
         torch.empty(shape.layers, 2, kv_heads, room, shape.head_dim, device=device, dtype=dtype).normal_()
         for _ in range(run)
     ]
-    # About eight programs for each of 132 multiprocessors, so that those who finish early find another.
+    # About eight programs for each of 132 multiprocessors, so that a multiprocessor that finishes early gets another.
     parts = max(1056 // (run * kv_heads), 1) if device.type == "cuda" else 2
     step = CapturedStep(decoder, run, 0, min(parts, 64))
     step.write([(7, context - 1, m.data_ptr(), room, 0, m.data_ptr(), room, 0, context) for m in memory])
@@ -340,6 +342,6 @@ def measure_heads(
 
     ms = Timer(device).median(several, runs) / 3
     read = step_bytes(decoder, context * run)
-    told |= {"step_ms": ms, "tokens_per_s": run / ms * 1000, "bytes": read, **floor_shares(read, ms, rates)}
-    told["graph"], told["failure"] = decoder.graphs, decoder.failure
-    return told
+    report |= {"step_ms": ms, "tokens_per_s": run / ms * 1000, "bytes": read, **floor_shares(read, ms, rates)}
+    report["graph"], report["failure"] = decoder.graphs, decoder.failure
+    return report

@@ -1,5 +1,5 @@
-"""Decode steps on a GPU: of one sequence, and of branches that share what came before. Branches exist here only: how
-much a shared prefix would save a step is measured, and nothing in the product asks for it."""
+"""Measures decode steps on a GPU: of one sequence, and of several branches that share a prefix. The product has no
+branches. They exist here only to measure how much a shared prefix would save."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ class Branch(LlamaKV):
 
 
 def branches_of(decoder: CudaDecoder, kv: LlamaKV, count: int) -> list[Branch]:
-    """``count`` sequences that go on, each for itself, behind all that ``kv`` holds."""
+    """``count`` independent branches that continue the sequence in ``kv``."""
     return [Branch(kv, decoder.new_kv().data) for _ in range(count)]
 
 
 @torch.inference_mode()
 def forward_branches(decoder: CudaDecoder, kvs: Sequence[Branch], tokens: Sequence[int]) -> Logits:
-    """Run one token more in each of some branches of one trunk, whose keys and values are read once for all.
+    """Run one more token in each branch. The keys and values of the common trunk are read only once.
 
-    Logits of shape (len(kvs), vocabulary)."""
+    Returns logits of shape (len(kvs), vocabulary)."""
     rows = []
     for kv, token in zip(kvs, tokens, strict=True):
         used = kv.length - kv.shared
@@ -55,16 +55,17 @@ def forward_branches(decoder: CudaDecoder, kvs: Sequence[Branch], tokens: Sequen
 def measure_steps(
     decoder: CudaDecoder, context: int, branches: int, rates: Mapping[str, float], runs: int = 30
 ) -> dict[str, Any]:
-    """One sequence, and ``branches`` over a shared trunk, behind ``context`` tokens: milliseconds a step.
+    """Measure a step, in milliseconds, of one sequence and of ``branches`` branches after ``context`` tokens.
 
-    ``device``: steps one after another on the device, as it can at best; ``engine``: as generation calls it, with the
-    table written before and the logits copied to the host behind. Floors with the measured copy's bandwidth.
+    ``device_ms`` is the time of consecutive steps on the device alone. ``engine_ms`` is the time as generation calls a
+    step: it also writes the table before, and copies the logits to the host after. ``rates`` are the bandwidths for
+    the lower bounds.
     """
     shape, timer = decoder.config, Timer(decoder.device)
-    repeat = 10 if decoder.device.type == "cuda" else 1  # so that an event's own time does not count
+    repeat = 10 if decoder.device.type == "cuda" else 1  # so that the overhead of the events is negligible
     kv = decoder.new_kv()
     decoder.forward(kv, random_tokens(context, shape), 1)
-    told: dict[str, Any] = {"context": context}
+    report: dict[str, Any] = {"context": context}
 
     def row(memory: Tensor, used: int) -> tuple[int, ...]:
         trunk = (kv.data.data_ptr(), kv.data.shape[3], context)
@@ -92,21 +93,21 @@ def measure_steps(
 
         engine_ms = timer.median(engine, runs, wall=True)
         read = step_bytes(decoder, context, 8 * count)
-        told[name] = {
+        report[name] = {
             "device_ms": device_ms,
             "engine_ms": engine_ms,
             "bytes": read,
             **floor_shares(read, device_ms, rates),
         }
-    one, many = told["one"], told[f"branches_{branches}"]
-    told["branches_over_one"] = many["device_ms"] / one["device_ms"]
-    told["branches_over_one_engine"] = many["engine_ms"] / one["engine_ms"]
+    one, many = report["one"], report[f"branches_{branches}"]
+    report["branches_over_one"] = many["device_ms"] / one["device_ms"]
+    report["branches_over_one_engine"] = many["engine_ms"] / one["engine_ms"]
     draft = random_tokens(4, shape)
 
     def drafted() -> None:
         decoder.forward(kv, draft, 4)
         decoder.truncate(kv, context)
 
-    told["one_and_3_drafts_engine_ms"] = timer.median(drafted, runs, wall=True)
-    told["graph"], told["failure"] = decoder.graphs, decoder.failure
-    return told
+    report["one_and_3_drafts_engine_ms"] = timer.median(drafted, runs, wall=True)
+    report["graph"], report["failure"] = decoder.graphs, decoder.failure
+    return report

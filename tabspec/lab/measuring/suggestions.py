@@ -1,8 +1,8 @@
-"""Real suggestions end to end: the requests that a session makes, answered by several models in turns.
+"""Measures whole suggestions: several models answer the requests of a session in turns.
 
-What an editor waits for is measured: from the request to the end of the suggestion, with prompt, drafts, the
-constraint, early stop and the event loop in it. Places are asked in the session's order, each after an edit and again
-after the next one, so that every model keeps of its last prompt what it can.
+The time from the request to the end of the suggestion is measured. It includes the prompt, drafts, the constraint,
+early stop and the event loop. Requests follow the session's order, after an edit and after the next one, so each model
+can reuse its last prompt.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tabspec.suggestion import Finish, GeneratedText
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """One answer: seconds it took, tokens it decoded, what it says."""
+    """One answer: its time in seconds, the number of decoded tokens, and the text."""
 
     seconds: float
     decoded: int
@@ -34,8 +34,8 @@ class Timed:
 
 @dataclass(frozen=True, slots=True)
 class SuggestionsMeasured:
-    """A model's answers to all requests: medians over the rounds, summed and per request. ``same`` counts the texts
-    that are those of the model they are compared with."""
+    """A model's times over all requests. The time of a request is its median over the rounds. ``same`` counts the texts
+    that equal those of the reference model."""
 
     name: str
     total_ms: float
@@ -48,14 +48,14 @@ class SuggestionsMeasured:
 
 @dataclass(frozen=True, slots=True)
 class Trimmed:
-    """Tokens ``decoded``, and how many of them are not offered, by what cuts them off."""
+    """The number of tokens ``decoded``, and how many of them each cut removed."""
 
     decoded: int
     cut: Counter[Cut]
 
 
 async def answer(model: Model, request: GenerationRequest) -> Timed:
-    """Ask once, to the end."""
+    """Send ``request`` once, and read the answer to its end."""
     start = time.perf_counter()
     decoded, text, finish = 0, "", Finish.CANCELLED
     ends, logprobs = list[int](), list[float]()
@@ -77,8 +77,8 @@ def question(context: EditContext, fingerprint: str, stop: StopRule) -> Generati
 def measure_suggestions(
     models: Mapping[str, Model], requests: Sequence[GenerationRequest], rounds: int, like: str
 ) -> list[SuggestionsMeasured]:
-    """All ``requests`` to each of ``models``, request by request in turns; in ``rounds`` rounds behind one that warms
-    up. Texts are compared with those of the model ``like``."""
+    """Send all ``requests`` to each of ``models``. For each request, the models take turns. ``rounds`` rounds follow a
+    round of warm-up. ``like`` names the reference model for the comparison of texts."""
     times: dict[str, list[list[Timed]]] = {name: [[] for _ in requests] for name in models}
 
     async def play() -> None:
@@ -96,7 +96,7 @@ def measure_suggestions(
 
 
 async def measure_trimmed(model: Model, places: Sequence[EditContext], stop: StopRule, early: bool) -> Trimmed:
-    """What is cut off of the model's answers at ``places``; with ``early``, it stops where the rest would be."""
+    """Count the tokens removed from the model's answers at ``places``. ``early``: the model stops at the cut point."""
     decoded, cut = 0, Counter[Cut]()
     for context in places:
         asked = question(context, model.info.fingerprint, stop)

@@ -1,4 +1,4 @@
-"""Tokens that were decoded and are not offered: which part of post-processing takes them away."""
+"""Counts tokens that were decoded but not offered, by the step of post-processing that removes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tabspec.suggestion import GeneratedText, Suggestion
 
 
 class Cut(StrEnum):
-    """What takes tokens away."""
+    """Why tokens are removed."""
 
     SETTLED = "after the place where that was known"  # a model that stops early decodes none of these
     BLANK = "blanks and the line end"
@@ -23,7 +23,7 @@ class Cut(StrEnum):
     STANDS = "stands there already"
 
 
-# What each step of post-processing takes away.
+# The cut that each step of post-processing makes.
 _CUTS = {
     None: Cut.BLANK,
     FitStep.REPETITION: Cut.REPETITION,
@@ -34,7 +34,7 @@ _CUTS = {
 
 
 def cut_away(context: EditContext, written: GeneratedText) -> Counter[Cut]:
-    """How many tokens of what was ``written`` at ``context`` are wholly cut off, by what."""
+    """How many tokens of ``written``, generated at ``context``, are removed completely by each cut."""
     lengths = _lengths(context, written)
     starts = (0, *written.ends[:-1])
     found = Counter[Cut]()
@@ -46,8 +46,9 @@ def cut_away(context: EditContext, written: GeneratedText) -> Counter[Cut]:
 
 
 def _lengths(context: EditContext, written: GeneratedText) -> list[tuple[Cut, int]]:
-    """What is left of a text after each step of post-processing. A start at which nothing is left of the text itself is
-    that of a token which only ended it: a line end."""
+    """The length of the text after each step of post-processing. A token that starts at or after this length is
+    removed. The first entry is one longer than an untruncated text, so a token that only ends it is not counted there.
+    """
     settled = truncate(context, written)
     found = [(Cut.SETTLED, len(settled.text) if settled != written else len(written.text) + 1)]
     for step, text, _ in stages(context, settled):

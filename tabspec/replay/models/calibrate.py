@@ -1,7 +1,7 @@
-"""Measuring a model before a replay, so that the virtual clock charges every policy the same.
+"""Measures a model before a replay, so that every policy is charged the same time for the same work.
 
-Answers are remembered from policy to policy (`tabspec.replay.models.memo`), so their computing time cannot be: it is
-measured once, on requests of the session itself, and a profile fitted to it.
+Answers are memoized across policies (`tabspec.replay.models.memo`), so their time cannot be measured during a replay.
+It is measured once before, on requests from the session, and a latency profile is fitted to it.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from tabspec.replay.models.latency import LatencyProfile, TimedModel, fit_profil
 from tabspec.replay.sessions.session import Session
 from tabspec.replay.users.user import Player, User
 
-# Places of the session that are asked at. Each gives a cold prefill, one after a keystroke, and up to 16 decode steps:
-# with 16 places, medians of some 200 steps; half a minute at worst for a model that needs 100 ms a token.
+# Places of the session at which requests are made. Each yields a cold prefill, a prefill after one more edit, and up to
+# 16 decode steps. 16 places give medians of about 200 steps, and take at most half a minute at 100 ms a token.
 PLACES = 16
 _DECODED = 16
 
 
 async def calibrate(model: Model, session: Session, machine: str = "") -> LatencyProfile:
-    """The latency profile of ``model``, measured on requests that replaying ``session`` makes.
+    """The latency profile of ``model``, measured on requests as a replay of ``session`` makes them.
 
-    Raises `InputError` if the session has no edits to ask after.
+    Raises `InputError` if the session has no edits.
     """
     timed = TimedModel(model)
     first = True
@@ -35,7 +35,7 @@ async def calibrate(model: Model, session: Session, machine: str = "") -> Latenc
         async with aclosing(timed.stream(request)) as chunks:
             async for _ in chunks:
                 pass
-        if first:  # the first one warms things up: pages, threads, kernels
+        if first:  # the first request only warms up memory pages, threads and kernels
             timed.samples.clear()
             first = False
     if not timed.samples:
@@ -48,13 +48,13 @@ def session_requests(
     fingerprint: str,
     stop: StopRule = StopRule(max_tokens=_DECODED),  # noqa: B008 (frozen)
 ) -> Iterator[GenerationRequest]:
-    """Requests as an engine makes them at `session_places`."""
+    """The requests that an engine makes at `session_places`."""
     for context in session_places(session):
         yield PromptState.of(context, WindowSize(), fingerprint).request(stop)
 
 
 def session_places(session: Session) -> Iterator[EditContext]:
-    """Places spread over the session: each after an edit and after the next."""
+    """Pairs of places spread evenly over the session: after an edit, and after the next edit."""
     player = Player(session, User.TYPE)
     every = max(len(session.edits) // PLACES, 2)
     number = 0

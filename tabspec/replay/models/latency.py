@@ -1,7 +1,7 @@
-"""How long a model takes: profiles from a file, a plain number, or measured; and a model that takes so long.
+"""Latency profiles (from a file, from a number, or fitted to measurements), and a model that takes that long.
 
-On the virtual clock computing takes no time, so that a replay says the same on every machine. `TimedModel` gives
-time back: what a latency profile says, or what the computation really took.
+On the virtual clock computing takes no time, so a replay has the same result on every machine. `TimedModel` adds the
+time of the model: that of a latency profile, or the measured time of the computation.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class LatencyProfile:
-    """Service times in milliseconds: of a generation with p prompt tokens to compute and d tokens decoded,
+    """Service times in milliseconds. A generation that computes p prompt tokens and decodes d tokens takes
 
-    ``prefill_fixed_ms`` + p · ``prefill_ms_per_token`` + d · ``decode_ms_per_token``. ``model`` and ``machine`` say
-    in words what was measured where.
+    ``prefill_fixed_ms`` + p · ``prefill_ms_per_token`` + d · ``decode_ms_per_token``. ``model`` and ``machine`` are
+    descriptions for reports.
 
-    ``together`` generations are decoded as one pass at most, and each further one makes a pass longer by ``beside`` of
-    what it takes alone (0.24: four cost 1.7 times one).
+    At most ``together`` generations share a pass. ``beside`` is the marginal cost of each further one, as a share of
+    the time of a pass alone (with 0.24, a pass of four takes 1.7 times as long as a pass of one).
     """
 
     prefill_fixed_ms: float
@@ -48,12 +48,12 @@ class LatencyProfile:
     beside: float = 1.0
 
     def pass_seconds(self, batch: Sequence[PendingPass]) -> float:
-        """Time of one pass. The ``kv`` of its members is a `_Timed`."""
+        """Time of one pass in seconds. The ``kv`` of each member is a `_Timed`."""
         alone: float = max(member.kv.seconds for member in batch)
         return alone * (1 + self.beside * (len(batch) - 1))
 
     def passes(self, usage: Usage, first: bool, foreground: bool) -> Iterator[tuple[int, int, float]]:
-        """The passes that a chunk needs, as the worker runs them: tokens, rows of logits wanted, seconds alone."""
+        """The passes that the worker would run for a chunk. Yields (tokens, rows of logits, seconds if alone)."""
         size = CHUNK if foreground else CHUNK_AHEAD
         left = usage.prefill
         if first and not left and self.prefill_fixed_ms:
@@ -67,12 +67,12 @@ class LatencyProfile:
             yield 1, 1, self.seconds(Usage(decoded=1), False)
 
     def seconds(self, usage: Usage, first: bool) -> float:
-        """Time of one chunk; ``first``: it is the first of its generation."""
+        """Time of one chunk in seconds. ``first``: the chunk is the first of its generation."""
         ms = usage.prefill * self.prefill_ms_per_token + usage.decoded * self.decode_ms_per_token
         return (ms + (self.prefill_fixed_ms if first else 0.0)) / 1000
 
     def as_object(self) -> dict[str, Any]:
-        """As it stands in a latency file."""
+        """The JSON object of a latency file."""
         names = ("model", "machine", *_TIMES)
         found = {"format": FORMAT, "version": VERSION, **{name: getattr(self, name) for name in names}}
         return found | ({"together": self.together, "beside": self.beside} if self.together > 1 else {})
@@ -84,8 +84,8 @@ _TIMES = tuple(item.name for item in fields(LatencyProfile) if item.name.endswit
 def parse_latency(value: str) -> LatencyProfile:
     """The profile for ``--latency VALUE``: a number (milliseconds for each suggestion) or a latency file.
 
-    Raises `InputError` with one line for a file that is missing, not JSON, of another format, or that has
-    times that are no numbers from 0.
+    Raises `InputError` if the number is negative or not finite, or if the file is missing, is not JSON, has another
+    format, or contains invalid times.
     """
     try:
         number = float(value)
@@ -115,20 +115,20 @@ def read_latency(path: Path) -> LatencyProfile:
         raise InputError(f'latency file {path}: "together" must be a number of generations from 1, not {together!r}')
     if isinstance(beside, bool) or not isinstance(beside, int | float) or not 0 <= beside <= 1:
         raise InputError(f'latency file {path}: "beside" must be a share from 0 to 1, not {beside!r}')
-    told = str(item.get("model", "")), str(item.get("machine", ""))
-    return LatencyProfile(fixed, prefill, decode, *told, together, float(beside))
+    descriptions = str(item.get("model", "")), str(item.get("machine", ""))
+    return LatencyProfile(fixed, prefill, decode, *descriptions, together, float(beside))
 
 
 @dataclass(eq=False, slots=True)
 class _Timed:
-    """Stands for a generation's KV cache: how long its next pass takes alone."""
+    """Takes the place of a generation's KV cache: the time in seconds of the generation's next pass if alone."""
 
     seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What one chunk cost, and how long it took."""
+    """The usage of one chunk, and its measured time."""
 
     usage: Usage
     first: bool
@@ -136,20 +136,20 @@ class Sample:
 
 
 def fit_profile(samples: Iterable[Sample], model: str = "", machine: str = "") -> LatencyProfile:
-    """The profile that fits measured samples.
+    """Fit a profile to measured samples.
 
-    Medians all along (Theil-Sen for the slope of the prefill), so that a few chunks that met a busy machine do not
-    count. Raises `InputError` if no generation was measured to fit to.
+    All estimates are medians (Theil-Sen for the slope of the prefill), so a few chunks that were slow because the
+    machine was busy do not matter. Raises `InputError` if there is no sample of the first chunk of a generation.
     """
     samples = list(samples)
     if not any(sample.first for sample in samples):
         raise InputError("no generation was measured, so no latency profile can be made")
     steps = [s for s in samples if s.usage.decoded and not s.usage.prefill and not s.first]
     decode = median([s.seconds / s.usage.decoded for s in steps] or [0.0])
-    # Models that prefill in pieces tell of each; what they find in their KV cache comes first, and costs nothing.
+    # Models that prefill in pieces report each piece. The reused tokens come first, in a chunk without prefill.
     prefills = [s for s in samples if s.usage.prefill] or [s for s in samples if s.first]
     points = [(s.usage.prefill, s.seconds - s.usage.decoded * decode) for s in prefills]
-    # pairs of 100 points are 5,000, which is plenty
+    # 100 points make about 5,000 pairs, which is enough for a stable median
     slopes = [(y2 - y1) / (x2 - x1) for (x1, y1), (x2, y2) in combinations(points[:100], 2) if x1 != x2]
     slope = max(median(slopes), 0.0) if slopes else 0.0
     fixed = max(median(y - slope * x for x, y in points), 0.0)
@@ -158,14 +158,14 @@ def fit_profile(samples: Iterable[Sample], model: str = "", machine: str = "") -
 
 @dataclass
 class TimedModel:
-    """Makes each chunk of ``model`` take its time on the running loop's clock.
+    """Delays each chunk of ``model`` on the running loop's clock.
 
-    With a ``profile``, that is the profile's time for the chunk's usage. Without one, it is the time that computing the
-    chunk really took (``samples`` keeps those times, for `fit_profile`). ``model`` must not wait for a timer of the
-    loop: under virtual time the clock stands still while a chunk is computed.
+    With a ``profile``, the delay is the profile's time for the chunk's usage. Without one, it is the measured time of
+    computing the chunk; ``samples`` keeps these times for `fit_profile`. ``model`` must not wait for a timer of the
+    loop, because the virtual clock is stopped while a chunk is computed.
 
-    Where the profile decodes several generations together, they share passes as they do in the worker: the worker's own
-    batching decides (`TimedBatcher`).
+    If the profile allows several generations in a pass, the worker's own batching decides which of them share one
+    (`TimedBatcher`).
     """
 
     model: Model
@@ -185,12 +185,12 @@ class TimedModel:
 
     @property
     def slots(self) -> int:
-        """Generations at a time."""
+        """How many generations may run at the same time."""
         return self.profile.together if self.profile else 1
 
     @property
     def schedules(self) -> bool:
-        """Whether foreground generations go before speculative ones: where they share passes."""
+        """Whether the model puts foreground generations before speculative ones. It does if they can share passes."""
         return self.slots > 1
 
     def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
@@ -201,7 +201,7 @@ class TimedModel:
     async def _shared(
         self, request: GenerationRequest, profile: LatencyProfile, batcher: TimedBatcher
     ) -> AsyncGenerator[Chunk, None]:
-        """The chunks, each at the end of the passes that it needs."""
+        """Emits each chunk at the end of the last pass that it needs."""
         mark, first = _Timed(), True
         with batcher.generation(request.foreground):
             async with aclosing(self.model.stream(request)) as chunks:

@@ -1,4 +1,4 @@
-"""A model that remembers, so that several policies replay one session without computing its answers twice."""
+"""A model that memoizes answers, so that several policies replay one session without computing any answer twice."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ from dataclasses import dataclass, field, replace
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo, Usage, warms
 from tabspec.text import common_prefix
 
-# Prompts whose keys and values the simulated KV cache keeps: two places of work, and their branches.
+# Prompts in the simulated KV cache: two places that the user edits, and a speculated variant of each.
 SLOTS = 4
-# As in `tabspec.models.local.slots`: a kept prompt is gone on with, and not copied, where no more than this of it gets
-# lost: the characters of 8 tokens, or of 64 where the copy would take another prompt's place. Speculation takes nothing
-# from what somebody waited for.
+# Characters, as in `tabspec.models.local.slots`. A kept prompt is overwritten instead of copied if at most this much
+# of it is lost: 8 tokens, or 64 tokens if the copy would evict another prompt. Speculation never overwrites a
+# foreground prompt.
 CHEAP, CHEAPER_THAN_A_PROMPT = 32, 256
 
 
 @dataclass(eq=False, slots=True)
 class _Kept:
-    """A prompt in the KV cache, with what was generated behind it; ``foreground``: somebody waited for it, or for its
-    beginning, and has not moved on."""
+    """A prompt in the KV cache, followed by the text generated for it. ``foreground``: it extends the prompt of a
+    foreground request, and no later foreground request has taken its place."""
 
     text: str
     foreground: bool
 
 
 class SimulatedKv:
-    """Which part of a prompt a model would find in its KV cache, by text alone.
+    """Estimates, from texts alone, which part of a prompt a model would find in its KV cache.
 
-    A real KV cache serves one order of requests; a remembered answer is served in another. So the prompt's share of
-    the usage is simulated: of the last `SLOTS` prompts (with what was generated behind them) the one with the
-    longest common beginning gives its keys and values. It is written over where little of it gets lost by that, and
-    copied otherwise, in place of the one used longest ago (chosen as in `tabspec.models.local.slots`). A token belongs
-    to the part in common in proportion to its characters, and at least one is always computed. An estimate: it knows
-    nothing of token borders. ``suffix_first`` is the prompt's order.
+    The contents of a real KV cache depend on the order of requests. Memoized answers are served in another order than
+    they were computed in, so the usage of prompts is simulated. The cache holds the last `SLOTS` prompts, each with the
+    text generated after it. A new prompt reuses the one with the longest common prefix. That one is overwritten if
+    little of it is lost, and copied otherwise; the copy evicts the least recently used prompt. The choice is that of
+    `tabspec.models.local.slots`. The number of reused tokens is estimated as the reused share of the characters,
+    because token boundaries are unknown. At least one token is always computed. ``suffix_first`` is the order of the
+    prompt.
     """
 
     def __init__(self, *, suffix_first: bool = True, slots: int = SLOTS) -> None:
@@ -43,13 +44,13 @@ class SimulatedKv:
         self._kept: list[_Kept] = []  # the last used one is the last
 
     def prompt(self, request: GenerationRequest, tokens: int) -> Usage:
-        """The prompt's usage for ``request``, whose prompt has ``tokens`` tokens; it is in the KV cache now."""
+        """Put the prompt of ``request``, which has ``tokens`` tokens, into the KV cache. Returns its usage."""
         usage = self.found(request, tokens)
         self.hold(request)
         return usage
 
     def found(self, request: GenerationRequest, tokens: int) -> Usage:
-        """The same, without computing it: the KV cache is as it was."""
+        """The usage that `prompt` would return. The KV cache is not changed."""
         text = self._text(request)
         longest = max((common_prefix(text, kept.text) for kept in self._kept), default=0)
         share = longest / len(text) if text else 0.0
@@ -57,7 +58,7 @@ class SimulatedKv:
         return Usage(prefill=tokens - reused, reused=reused)
 
     def hold(self, request: GenerationRequest, share: float = 1.0) -> None:
-        """The prompt is computed, or the first ``share`` of it."""
+        """Put the prompt of ``request`` into the KV cache, or the first ``share`` of it."""
         text = self._text(request)
         new = _Kept(text[: round(len(text) * share)], request.foreground)
         common = [common_prefix(new.text, kept.text) for kept in self._kept]
@@ -69,7 +70,7 @@ class SimulatedKv:
             there = self._kept[best]
             lost = len(there.text) - common[best]
             cheap = CHEAP if len(self._kept) < self._slots else CHEAPER_THAN_A_PROMPT
-            # (With nothing in common there is nothing to go on with, however short it is.)
+            # A kept prompt without a common prefix cannot be continued, however short it is.
             own = common[best] == len(new.text)
             takes = (own or (common[best] > 0 and lost <= cheap)) and (request.foreground or not there.foreground)
             if lost == 0 or takes:
@@ -80,12 +81,12 @@ class SimulatedKv:
         self._kept.append(new)
 
     def _to_lose(self, foreground: bool) -> _Kept:
-        """What nobody waits for leaves all but one to the latest that somebody waited for."""
+        """The prompt to evict. Speculation may use one slot at most while the others hold foreground prompts."""
         waited_for = [] if foreground else [kept for kept in self._kept if kept.foreground][1 - self._slots :]
         return next((kept for kept in self._kept if kept not in waited_for), self._kept[0])
 
     def decoded(self, request: GenerationRequest, text: str) -> None:
-        """``text`` was generated behind the prompt of ``request``."""
+        """Append generated ``text`` to the prompt of ``request`` in the KV cache."""
         prompt = self._text(request)
         for kept in self._kept:
             if kept.text.startswith(prompt):
@@ -99,7 +100,7 @@ class SimulatedKv:
 
 @dataclass
 class _Remembered:
-    """One answer from its beginning, as far as it was ever generated, and the size of its prompt in tokens."""
+    """One answer from its start, as far as it has been generated, and the size of its prompt in tokens."""
 
     chunks: list[Chunk] = field(default_factory=list)
     prompt_tokens: int = 0
@@ -111,13 +112,13 @@ class _Remembered:
 
 @dataclass
 class MemoModel:
-    """Remembers the answers of ``model``, which must be deterministic: one question, one answer.
+    """Memoizes the answers of ``model``, which must be deterministic.
 
-    An answer that was interrupted is remembered as far as it came, and continued when it is asked for again.
-    Whether an answer is remembered or computed cannot be seen from outside: first comes an empty chunk with the
-    prompt's share of the usage (that of a `SimulatedKv`), then what was decoded. Call `fresh_kv` before each
-    replay, so that none profits from the one before. ``computed`` counts the generations really asked of the
-    model, ``remembered`` those that it was not asked for.
+    An interrupted answer is kept up to the interruption, and continued at the next request for it. Callers cannot
+    distinguish memoized answers from computed ones: both begin with an empty chunk that has the usage of the prompt
+    (from a `SimulatedKv`), followed by the decoded chunks. Call `fresh_kv` before each replay, so that no replay
+    depends on the previous one. ``computed`` counts the generations that the model ran, ``remembered`` the requests
+    that were answered without the model.
     """
 
     model: Model
@@ -130,7 +131,7 @@ class MemoModel:
         self.fresh_kv()
 
     def fresh_kv(self) -> None:
-        """Forget the simulated KV cache, but not the answers."""
+        """Empty the simulated KV cache. The answers are kept."""
         self._kv = SimulatedKv(suffix_first=self.suffix_first)
 
     @property
@@ -143,48 +144,48 @@ class MemoModel:
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         known = self._answers.setdefault(replace(request, resume="", foreground=True), _Remembered())
-        at, said = 0, ""
-        while at < len(known.chunks) and len(said) < len(request.resume):
-            said += known.chunks[at].text
+        at, text = 0, ""
+        while at < len(known.chunks) and len(text) < len(request.resume):
+            text += known.chunks[at].text
             at += 1
-        if not said.startswith(request.resume):  # interrupted elsewhere: what came before is not known here
+        if not text.startswith(request.resume):  # the caller resumes from a text that is not memoized
             async with aclosing(self.model.stream(request)) as chunks:
                 async for chunk in chunks:
                     yield chunk
             return
-        first = replace(known.chunks[at - 1], text=said[len(request.resume) :]) if said != request.resume else None
-        prompt_told = bool(known.prompt_tokens)
-        if prompt_told:
+        first = replace(known.chunks[at - 1], text=text[len(request.resume) :]) if text != request.resume else None
+        prompt_sent = bool(known.prompt_tokens)
+        if prompt_sent:
             yield self._prompt(request, known)
-        if first is not None:  # the one who asks has had a part of this chunk
+        if first is not None:  # the caller already has a part of this chunk
             yield first
         while at < len(known.chunks):
             chunk = known.chunks[at]
-            at, said = at + 1, said + chunk.text
-            self._kv.decoded(request, said[len(request.resume) :])
+            at, text = at + 1, text + chunk.text
+            self._kv.decoded(request, text[len(request.resume) :])
             yield chunk
         if known.complete:
             self.remembered += 1
             return
         self.computed += 1
-        size = 0  # of the prompt: models tell of it piece by piece, what they find in their KV cache first
-        async with aclosing(self.model.stream(replace(request, resume=said))) as chunks:
+        size = 0  # of the prompt, which models report in several chunks: the reused part first
+        async with aclosing(self.model.stream(replace(request, resume=text))) as chunks:
             async for chunk in chunks:
                 size += chunk.usage.prefill + chunk.usage.reused
                 if chunk.text or chunk.tokens or chunk.finish or chunk.beginnings:
-                    if not prompt_told:
-                        prompt_told = True
+                    if not prompt_sent:
+                        prompt_sent = True
                         known.prompt_tokens = max(size, 1)
                         yield self._prompt(request, known)
                     piece = replace(chunk, usage=Usage(decoded=chunk.usage.decoded))
-                    if at == len(known.chunks):  # else another one who asked the same was faster
+                    if at == len(known.chunks):  # else a concurrent request has already stored this chunk
                         known.chunks.append(piece)
-                    at, said = at + 1, said + chunk.text
-                    self._kv.decoded(request, said[len(request.resume) :])
+                    at, text = at + 1, text + chunk.text
+                    self._kv.decoded(request, text[len(request.resume) :])
                     yield piece
 
     def _prompt(self, request: GenerationRequest, known: _Remembered) -> Chunk:
-        """The prompt's share of the usage: the prompt and, behind it, what was decoded before an interruption."""
+        """A chunk with the usage of the prompt, which includes the text that was decoded before an interruption."""
         resumed, tokens = 0, known.prompt_tokens
         for chunk in known.chunks:
             if resumed >= len(request.resume):

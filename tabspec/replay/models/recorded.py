@@ -1,9 +1,10 @@
-"""The recording's own assistant as a model: it answers what it answered then, for the document states it was asked at.
+"""A model that replays the answers of the assistant that ran while the session was recorded.
 
-What a side file means was learned from the data, where all 31 accepted suggestions of vscode-ts-customized-tests
-come out exactly: a range counts lines and UTF-16 columns from 1; applying its text to the document as it was at the
-fetch gives the document after the accept. Inline completions (``isInlineEdit`` false) replace the line from its
-beginning up to the cursor or beyond, so what they say at the cursor is their text behind what stands before it there.
+The meaning of a side file was inferred from recorded data. With the rules below, all 31 accepted suggestions of
+vscode-ts-customized-tests are reproduced exactly. A range counts lines and UTF-16 columns from 1. Applying the item's
+text to that range of the document at the time of the fetch yields the document after the accept. Inline completions
+(``isInlineEdit`` false) replace the line from its start to the cursor or further. Their continuation at the cursor is
+therefore their text without the part of the line before the cursor.
 """
 
 from __future__ import annotations
@@ -22,31 +23,31 @@ from tabspec.replay.sessions.session import Fetch, Fetched, FetchedItem, Selecti
 from tabspec.suggestion import Finish
 from tabspec.text import Document, Position
 
-# An answer that came faster was in the assistant's own cache (210 of 329 in the recording above, most within 10 ms),
-# and says nothing of how long its model takes.
+# Milliseconds. A faster answer came from the assistant's own cache (210 of 329 in the recording above, most within
+# 10 ms), so its time is not the latency of the model.
 CACHED_MS = 30.0
 
-# The assistant's tokens are not known: counted as code tokens of that many characters.
+# The assistant's tokens are unknown. They are estimated with this many characters for each token of code.
 CHARS_PER_TOKEN = 4
 
 _RANGE = re.compile(r"\[(\d+),(\d+) -> (\d+),(\d+)\]")
 _CLOSERS = re.compile(r"""[\s)\]}>"'`;,]*""")
-_KEY_CHARS = 64  # of the text before the cursor, to find a state by; what is found is compared in full
+_KEY_CHARS = 64  # of the text before the cursor, as the key of the lookup; a state that is found is compared in full
 
 
 class AnswerKind(IntEnum):
-    """What is known of a state's answer; of several answers at one state, the highest kind counts."""
+    """The kind of a recorded answer. If a state has several answers, the one of the highest kind is used."""
 
-    EMPTY = 0  # the assistant had nothing to say
-    ELSEWHERE = 1  # an edit that is no continuation at the cursor: there is no way to say it as one
-    CANCELLED = 2  # a continuation that came when nobody waited any more
-    SAID = 3
+    EMPTY = 0  # the assistant returned no item
+    ELSEWHERE = 1  # an edit that cannot be written as a continuation at the cursor
+    CANCELLED = 2  # a continuation that arrived after its request was cancelled
+    SAID = 3  # a continuation
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedAnswer:
-    """What the assistant answered at ``context``, and how long it took; ``ms`` is None if it had it in its cache.
-    ``others`` are what else it offered there."""
+    """The assistant's answer at ``context``. ``ms`` is its latency, or None if it came from the assistant's cache.
+    ``others`` are the further continuations that it returned."""
 
     context: EditContext
     kind: AnswerKind
@@ -56,7 +57,7 @@ class RecordedAnswer:
 
 
 def recorded_answers(session: Session) -> Iterator[RecordedAnswer]:
-    """The answers in a session's side file, in recorded order. Fetches without a usable answer are left out."""
+    """The answers in a session's side file, in recorded order. Fetches without a usable answer are skipped."""
     events = with_cursors(session.edits, session.side.events)
     document = Document(session.uri, session.text, session.language)
     done, cursor = -1, 0
@@ -79,15 +80,16 @@ def _answer(context: EditContext, fetched: Fetched) -> RecordedAnswer:
     ms = None if fetched.ms <= CACHED_MS else fetched.ms
     if not fetched.items:
         return RecordedAnswer(context, AnswerKind.EMPTY, ms=ms)
-    said, *others = dict.fromkeys(text for item in fetched.items if (text := _continuation(context, item))) or [None]
-    if said is None:
+    text, *others = dict.fromkeys(text for item in fetched.items if (text := _continuation(context, item))) or [None]
+    if text is None:
         return RecordedAnswer(context, AnswerKind.ELSEWHERE, ms=ms)
     kind = AnswerKind.SAID if fetched.error is None else AnswerKind.CANCELLED
-    return RecordedAnswer(context, kind, said, ms, tuple(filter(None, others)))
+    return RecordedAnswer(context, kind, text, ms, tuple(filter(None, others)))
 
 
 def _continuation(context: EditContext, item: FetchedItem) -> str | None:
-    """What ``item`` says from the cursor on; None if it changes something before the cursor, or somewhere else."""
+    """The text of ``item`` from the cursor onwards, or None if it is not a continuation: it changes text before the
+    cursor, or in another place."""
     numbers = _RANGE.fullmatch(item.range)
     if numbers is None:
         return None
@@ -100,23 +102,23 @@ def _continuation(context: EditContext, item: FetchedItem) -> str | None:
     before = context.document.text[start : context.offset]
     if not start <= context.offset <= stop or not item.text.startswith(before):
         return None
-    said = item.text[len(before) :]
-    behind = context.document.text[context.offset : stop]
-    if behind and said.endswith(behind):
-        return said[: -len(behind)]  # it says again what stands there
-    # Closers that it replaces are the post-processing's business. What else it replaces, no continuation can.
-    return said if _CLOSERS.fullmatch(behind) else None
+    text = item.text[len(before) :]
+    replaced = context.document.text[context.offset : stop]
+    if replaced and text.endswith(replaced):
+        return text[: -len(replaced)]  # it repeats the text after the cursor, so it only inserts
+    # Post-processing handles closing brackets that are replaced. A continuation cannot replace any other text.
+    return text if _CLOSERS.fullmatch(replaced) else None
 
 
 @dataclass
 class RecordedModel:
-    """Serves a session's `recorded_answers`. A model of one session: give it requests about this one only.
+    """A model that returns the `recorded_answers` of ``session``. Its requests must come from this session.
 
-    ``latency_s``: seconds for each answer; None takes the recorded times (where none is known, or the answer came out
-    of the assistant's own cache, the median of the others that said something). It waits on the running loop's
-    clock by itself. States at which the assistant was not asked are answered with nothing, and counted in ``unknown``;
-    answers that are edits elsewhere in ``elsewhere``. Answers come whole, in one chunk: the assistant ended them
-    itself, so no stop rule cuts them. Raises `ModelNotUsable` for a session without recorded answers.
+    ``latency_s`` is the latency of each answer in seconds; the model waits that long on the running loop's clock. None
+    means the recorded latency. Where that is unknown, the median latency of the recorded continuations is used.
+    At a state without a recorded request the answer is empty, and ``unknown`` counts it. ``elsewhere`` counts answers
+    that are edits in another place. An answer is one chunk. No stop rule applies to it, because the assistant has
+    already ended it. Raises `ModelNotUsable` for a session without recorded answers.
     """
 
     session: Session
@@ -145,12 +147,12 @@ class RecordedModel:
         return ModelInfo(name, name, 1 << 30, "answers of the assistant that ran while the session was recorded")
 
     def knows(self, context: EditContext) -> bool:
-        """Whether the assistant was asked at just this state and cursor, and had an answer."""
+        """Whether there is a recorded answer for exactly this document state and cursor."""
         return self._find(context.prefix, context.suffix) is not None
 
     @property
     def note(self) -> str:
-        """One line for a report: how much of what was asked the recording could not know."""
+        """One line for a report: how many requests the recording could not answer."""
         return (
             f"of {self.asked} states asked for, the recorded assistant was never asked at {self.unknown}, and answered "
             f"{self.elsewhere} with an edit that is no continuation at the cursor: nothing is offered there"
@@ -163,7 +165,7 @@ class RecordedModel:
         self.elsewhere += found is not None and found.kind is AnswerKind.ELSEWHERE
         ms = self.median_ms if found is None or found.ms is None else found.ms
         await asyncio.sleep(ms / 1000 if self.latency_s is None else self.latency_s)
-        if request.beginnings:  # whole texts; how likely they were, the recording does not tell
+        if request.beginnings:  # whole texts; the recording has no probabilities
             others = found.others if found is not None else ()
             yield Chunk(beginnings=tuple(Beginning(_plain(other), 0.0) for other in others)[: request.beginnings])
             yield Chunk(finish=Finish.END)
@@ -177,7 +179,7 @@ class RecordedModel:
         return None
 
     def _find(self, prefix: str, suffix: str) -> RecordedAnswer | None:
-        """The answer for the state that a window (``prefix``, ``suffix``) was cut from."""
+        """The answer for the document state whose window is (``prefix``, ``suffix``)."""
         prefix, suffix = _plain(prefix), _plain(suffix)
         for answer in self._states.get(_key(prefix), ()):
             if _plain(answer.context.prefix).endswith(prefix) and _plain(answer.context.suffix).startswith(suffix):
@@ -186,9 +188,9 @@ class RecordedModel:
 
 
 def _best(answers: Iterable[RecordedAnswer]) -> Iterable[RecordedAnswer]:
-    """One answer for each state: of the highest kind, and of those the one that took the longest.
+    """One answer for each state: of the highest kind, and among those the slowest.
 
-    The others came out of a cache, or from a provider that had nothing to say.
+    The faster ones came from a cache, or from a provider without an answer.
     """
     best: dict[tuple[str, int], RecordedAnswer] = {}
     for answer in answers:
@@ -204,5 +206,5 @@ def _key(prefix: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """With ``\\n`` as the only line end, as the engine asks its models."""
+    """``text`` with ``\\n`` as its only line end, as in the engine's requests."""
     return text.replace("\r\n", "\n") if "\r" in text else text

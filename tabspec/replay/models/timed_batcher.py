@@ -1,9 +1,9 @@
-"""The decoder's own batching on a virtual clock: passes take time and compute nothing.
+"""The decoder's batching on a virtual clock: passes take time but compute nothing.
 
-In the worker a pass blocks the event loop, and what arrives meanwhile is handled at its end. Here the event loop also
-runs the engine and must go on. So `TimedBatcher` starts no pass while the time of the last one runs, and a generation
-continues when the time of its pass is over. Which generations share a pass, and which wait, is decided by
-`tabspec.models.local.batching` alone.
+In the worker a pass blocks the event loop, and requests that arrive during the pass are handled at its end. Here the
+same event loop also runs the engine, so a pass must not block it. Instead, `TimedBatcher` starts no pass before the
+time of the previous one has passed, and each generation waits for the end of its pass.
+`tabspec.models.local.batching` alone decides which generations share a pass and which wait.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tabspec.replay.clock import VirtualTimeLoop
 
 
 class _NoDecoder:
-    """Accepts several sequences in one pass, and computes nothing."""
+    """A decoder that accepts batches and computes nothing."""
 
     def forward(self, kv: Any, tokens: Sequence[int], want: int) -> Any:
         return None
@@ -27,22 +27,22 @@ class _NoDecoder:
 
 
 class TimedBatcher(DecodeBatcher):
-    """Passes on the running loop's clock. ``seconds`` returns how long a pass of these members takes."""
+    """Times passes on the running loop's clock. ``seconds`` returns the time of a pass with the given members."""
 
     def __init__(self, seconds: Callable[[Sequence[PendingPass]], float]) -> None:
         super().__init__(_NoDecoder())  # type: ignore[arg-type]
         self._seconds = seconds
-        self._end: asyncio.Future[None] | None = None  # of the pass whose time runs
+        self._end: asyncio.Future[None] | None = None  # set at the end of the current pass
 
     async def step(self, kv: Any, tokens: int, want: int, foreground: bool) -> None:
-        """Take part in a pass with so many tokens, and return at its end."""
+        """Join a pass with ``tokens`` tokens, and return at the end of the pass."""
         await self.forward(kv, range(tokens), want, foreground)
         await self.pass_end()
 
     async def pass_end(self) -> None:
-        """Wait for the end of the pass that runs, if one does."""
+        """Wait for the end of the current pass, if there is one."""
         if self._end:
-            await asyncio.shield(self._end)  # a member that is cancelled does not end the pass
+            await asyncio.shield(self._end)  # cancelling one member must not end the pass
 
     def _plan(self) -> None:
         if self._end is None:
@@ -51,8 +51,8 @@ class TimedBatcher(DecodeBatcher):
     def _soon(self, callback: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
         if isinstance(loop, VirtualTimeLoop):
-            # Whether an answer is computed or remembered changes the turns of the loop that a generation needs to ask
-            # for its next pass, but not the moment.
+            # A computed answer takes more iterations of the event loop than a memoized one, at the same virtual time.
+            # Planning at the end of that moment makes both join the same pass.
             loop.call_at_moment_end(callback)
         else:
             super()._soon(callback)
