@@ -28,6 +28,8 @@ _PLACES = {
     "half a text": ("", ", name="),
     "several lines": ("", ",\n        1,\n    )\n    return result"),
 }
+# What stands between two definitions at the top of a file: the file ends there, and a line is typed there.
+_BETWEEN = "\n\n\n"
 
 
 @click.command("fit")
@@ -48,8 +50,8 @@ def fit_command(lines: int, out: Path | None) -> None:
 def measure(text: str, rest: str, said: str) -> dict[str, float]:
     """Milliseconds a keystroke, p50 and p99. The line is typed four times, each time in a file of its own, which is
     parsed as a whole at the first keystroke."""
-    lines = text.splitlines(keepends=True)
-    above, below = "".join(lines[: len(lines) // 2]), "".join(lines[len(lines) // 2 :])
+    middle = text.index(_BETWEEN, len(text) // 2) + len(_BETWEEN)
+    above, below = text[:middle], text[middle:]
     finish = Finish.CONFIDENCE if said.endswith("=") else Finish.END
 
     def keystroke(typed: tuple[int, int]) -> None:
@@ -80,4 +82,4 @@ def _python(lines: int) -> str:
         if len(found) >= lines:
             break
     assert grammar_of(Document("file:///bench.py", "", "python"))
-    return "\n".join(found[:lines]) + "\n"
+    return "\n".join(found[:lines]).rpartition(_BETWEEN)[0] + "\n"
