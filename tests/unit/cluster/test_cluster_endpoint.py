@@ -330,8 +330,9 @@ def test_speculation_yields_to_the_foreground_between_two_decode_steps() -> None
 
 
 def test_a_stream_that_is_closed_while_it_waits_leaves_the_line() -> None:
-    turns = ServedModel(ScriptedModel({"a": "x" * 40}, token_s=1.0))
-    turns._serving.at_once = 1
+    model = ScriptedModel({"a": "x" * 40}, token_s=1.0)
+    model.slots = 1  # type: ignore[attr-defined]  # as a server with one slot has
+    turns = ServedModel(model)
 
     async def play() -> None:
         first = turns.answer(GenerationRequest("a", "", ""))
