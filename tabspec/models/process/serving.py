@@ -109,6 +109,8 @@ class Serving:
         """Stop a stream after the chunk that is being sent, until `resume`. Its place goes to the next stream."""
         if stream := self._streams.get(number):
             stream.paused = True
+            if stream.task is None:  # it waits for a place, and `resume` lets it wait again
+                self._places(stream).waiting.discard(lambda one: one is stream)
 
     def resume(self, number: Hashable) -> None:
         """Continue a paused stream after what it has written. No effect on any other."""

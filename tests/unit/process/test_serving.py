@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tabspec.errors import ModelError, ModelUnavailable
@@ -202,6 +202,7 @@ async def test_neither_priority_takes_the_places_of_the_other() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 1), st.booleans()), max_size=40), st.sampled_from([None, 1, 2]))
+@example([(0, False), (1, True), (1, False), (0, True)], 1)  # the second is paused while it waits for a place
 def test_a_paused_stream_continues_where_it_was(acts: list[tuple[int, bool]], at_once: int | None) -> None:
     """Whenever it is paused and resumed, and however often."""
     text = "".join(f"{i:04}" for i in range(60))
