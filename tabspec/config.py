@@ -55,9 +55,6 @@ class EngineConfig:
         0,
         1,
     )
-    edits: bool = setting(
-        False, "Next edits are offered, in replays: changes anywhere in the document. Editors get none yet."
-    )
     max_lines: int = setting(1, "Lines that a suggestion may have.", 1, 64)
     # A line of code of 120 columns has about 36 tokens.
     max_tokens: int = setting(48, "Tokens that a suggestion may have.", 1, 1024)

@@ -131,7 +131,7 @@ def replay_command(
         raise InputError(
             "--latency measured: a recorded assistant computes nothing; give milliseconds, or leave it out"
         )
-    given: dict[str, Any] = {"depth": depth, "edits": edits}
+    given: dict[str, Any] = {"depth": depth}
     # The recorded assistant decided where its suggestions end, so the engine must not cut them.
     limits = {"max_lines": 64, "max_tokens": 1024} if recorded else {}
     chosen = limits | {name: value for name, value in given.items() if value is not None}
@@ -146,7 +146,7 @@ def replay_command(
         git_commit=git_commit(),
         machine=machine(),
         command=shlex.join(["tabspec", *sys.argv[1:]]),
-        measured=edits is not None,
+        edits=edits,
     )
     settings = list(_settings(base, policies, economies, chosen, USUAL_POLICIES if crowd["users"] else ("adaptive",)))
     if crowd["users"]:

@@ -44,7 +44,7 @@ class Timer(Protocol):
 
 
 class NextEdits:
-    """Offers next edits, if the setting `edits` is on. ``later`` calls a function after some seconds."""
+    """Offers next edits where a context carries an edit history. ``later`` calls a function after some seconds."""
 
     def __init__(
         self, cache: CompletionCache, config: EngineConfig, later: Callable[[float, Callable[[], None]], Timer]
@@ -61,7 +61,7 @@ class NextEdits:
         While a step is being typed the completion comes first, and an edit only after a pause.
         """
         context = request.context
-        if not self._config.edits or context.history is None:
+        if context.history is None:
             return await complete(request)
         self.changed(context)
         if _is_typing(context):
@@ -116,7 +116,7 @@ class NextEdits:
     def first(self, context: EditContext, kind: str = "") -> ProposedEdit | None:
         """The edit to offer at ``context``, if there is one. ``kind`` is that of the cache entry, if one is made."""
         history = context.history
-        if not self._config.edits or history is None or not history.steps:
+        if history is None or not history.steps:
             return None
         cursor = context.document, context.offset
         documents = {each.uri: each for each in (*context.others, context.document)}

@@ -51,8 +51,8 @@ class Setting:
     machine: str = ""
     command: str = ""
     slots: int = 1
-    measured: bool = False
-    """Whether effort and the depth of Tabs go into the result."""
+    edits: bool | None = None
+    """Whether next edits are offered. Unless None, effort and the depth of Tabs go into the result."""
 
 
 async def replay(
@@ -77,7 +77,7 @@ async def replay(
     engine = CompletionEngine(
         model, setting.config, slots=setting.slots, acceptance=acceptance, speculator=setting.speculator
     )
-    stage = EditorStage(player, engine, check, knows, setting.measured)
+    stage = EditorStage(player, engine, check, knows, setting.edits)
     interrupted = False
     try:
         while await stage.step():
@@ -160,8 +160,8 @@ def _run(session: Session, model: Model, setting: Setting, stage: EditorStage, i
         notes=tuple(notes),
         cache_over_time=tuple(stage.samples),
         timeline=tuple(stage.records),
-        edits=stage.edits if setting.config.edits else None,
-        effort=Effort(player.keys, player.saved_keys) if setting.measured else None,
+        edits=stage.edits if setting.edits else None,
+        effort=Effort(player.keys, player.saved_keys) if setting.edits is not None else None,
         by_depth=by_depth(stage.records),
         **aggregates(stage.records),
     )

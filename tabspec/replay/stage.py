@@ -28,8 +28,8 @@ class EditorStage:
 
     ``records`` holds the requests in order, ``samples`` the completion cache's size over time, ``stale`` the number of
     suggestions that were wrong when they came, ``rejected`` those shown that the user typed over, and ``failures`` the
-    number of failed requests by message. ``edits`` counts next edits. With ``measured``, records hold how many Tabs
-    came before them in a row.
+    number of failed requests by message. ``edits``: whether next edits are offered; unless None, records hold how many
+    Tabs came before them in a row.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class EditorStage:
         engine: CompletionEngine,
         check: Check | None,
         knows: Knows | None,
-        measured: bool = False,
+        edits: bool | None = None,
     ) -> None:
         self.player, self.engine, self._check, self._knows = player, engine, check, knows
         self.records: list[RequestRecord] = []
@@ -47,8 +47,8 @@ class EditorStage:
         self.failures: Counter[str] = Counter()
         self.rejected = 0
         self.edits = EditResult()
-        self._measured = measured
-        self._history = EMPTY if engine.config.edits else None
+        self._measured = edits is not None
+        self._history = EMPTY if edits else None
         self._made: set[tuple[str, str]] = set()  # lines before and after each next edit that was accepted
         self._row = 0  # Tabs in a row
         self._loop = asyncio.get_running_loop()

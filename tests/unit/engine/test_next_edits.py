@@ -39,7 +39,7 @@ class Editor:
 
     def __init__(self, script: Callable[[GenerationRequest], str] = silent, **changed: object) -> None:
         self.model = ScriptedModel(script, prefill_s=0.1, token_s=0.01)
-        self.engine = CompletionEngine(self.model, EngineConfig(edits=True).updated(changed))
+        self.engine = CompletionEngine(self.model, EngineConfig().updated(changed))
         self.context = EditContext(Document(URI, TEXT, "python"), 0, EMPTY)
         self.time = 0.0
 
@@ -95,17 +95,13 @@ async def test_a_chain_is_walked_from_the_completion_cache() -> None:
 
 
 @on_engine
-async def test_without_the_setting_or_a_history_there_are_none() -> None:
-    off = Editor(edits=False)
-    renamed(off)
-    assert (await off.ask()).reason is Reason.EMPTY
-    assert off.engine.next_edit(off.context) is None
-    await off.engine.close()
-    on = Editor()
-    renamed(on)
-    on.context = replace(on.context, history=None)
-    assert (await on.ask()).reason is Reason.EMPTY
-    await on.engine.close()
+async def test_without_a_history_there_are_none() -> None:
+    editor = Editor()
+    renamed(editor)
+    editor.context = replace(editor.context, history=None)
+    assert (await editor.ask()).reason is Reason.EMPTY
+    assert editor.engine.next_edit(editor.context) is None
+    await editor.engine.close()
 
 
 @on_engine

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabspec.config import EngineConfig
 from tabspec.context import EditContext
 from tabspec.edits.edit import EditSource, ProposedEdit
 from tabspec.edits.proposals.propose import propose
@@ -106,9 +105,8 @@ def recording(skip: int | None = None) -> Session:
 
 
 def run(session: Session, edits: bool | None, user: User = User.TAB) -> Run:
-    config = EngineConfig(edits=bool(edits))
     model = ScriptedModel(lambda request: "", prefill_s=0.05, token_s=0.01)
-    return run_virtual(replay(session, model, Setting(config, user, measured=edits is not None)))
+    return run_virtual(replay(session, model, Setting(user=user, edits=edits)))
 
 
 def test_a_chain_saves_effort_and_is_instant() -> None:
