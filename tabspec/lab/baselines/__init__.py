@@ -1,1 +1,1 @@
-"""What tabspec's decoders are measured against: llama.cpp and transformers."""
+"""The baselines that tabspec's decoders are compared with: llama.cpp and transformers."""

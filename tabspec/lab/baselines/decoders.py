@@ -1,4 +1,4 @@
-"""What our decoder is measured against beside transformers' forward pass: llama.cpp, and transformers' ``generate``."""
+"""The model of `tabspec bench decode`, and two of the baselines: llama.cpp and transformers' ``generate``."""
 
 from __future__ import annotations
 
@@ -27,22 +27,23 @@ from tabspec.models.files.folder import ModelFolder
 from tabspec.models.load import BUNDLED
 from tabspec.models.local.slots import Decoder
 
-# Its formats: the one that holds what ours holds, the one of the training, and the fastest.
+# llama.cpp's weight formats that are measured: int8 as in tabspec's decoder, that of the training, and the fastest.
 FORMATS = (Weights.Q8_0, Weights.BF16, Weights.Q4_0)
 CONTEXT = 2048
 
 
 @contextmanager
 def subject(model: str, shape: str | None) -> Iterator[tuple[Path, LlamaConfig, dict[str, torch.Tensor]]]:
-    """The folder, shape and weights to measure: ``model``'s, or a random one's of ``shape``, made for the time being.
+    """Yield the folder, shape and weights to measure.
 
-    The room for positions is `CONTEXT`, whatever the model was trained for. Raises `ModelNotUsable`.
+    With ``shape``, the weights are random, and their folder is removed afterwards. Otherwise they are those of
+    ``model``, with at most `CONTEXT` positions. Raises `ModelNotUsable` if tabspec's decoder does not support it.
     """
     if shape is None:
         folder = ModelFolder(BUNDLED if model == "bundled" else Path(model))
         found = llama_shape(folder)
         if found is None:
-            raise ModelNotUsable(f"{model}: our own decoder does not know {folder.model_type!r}")
+            raise ModelNotUsable(f"{model}: tabspec's decoder does not support the model type {folder.model_type!r}")
         yield folder.path, replace(found, positions=CONTEXT), load_weights(folder)
         return
     size, weights = SHAPES[shape], random_weights(SHAPES[shape])
@@ -52,7 +53,7 @@ def subject(model: str, shape: str | None) -> Iterator[tuple[Path, LlamaConfig, 
 
 
 def write_folder(folder: Path, shape: LlamaConfig, weights: dict[str, torch.Tensor]) -> None:
-    """A Llama as a folder, with the bundled model's tokenizer."""
+    """Write a Llama model with these weights and the bundled model's tokenizer into ``folder``, which must exist."""
     config = {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -75,7 +76,10 @@ def write_folder(folder: Path, shape: LlamaConfig, weights: dict[str, torch.Tens
 
 @contextmanager
 def llama_cpp(folder: Path, threads: int) -> Iterator[dict[str, LlamaCppDecoder]]:
-    """llama.cpp's decoders of the model in ``folder``, by name; none where it is not installed, or without threads."""
+    """Yield llama.cpp's decoders of the model in ``folder``, by name.
+
+    There are none if llama-cpp-python is not installed, if the model cannot be exported, or if ``threads`` is 0.
+    """
     if not (threads and is_installed()):
         yield {}
         return
@@ -85,7 +89,7 @@ def llama_cpp(folder: Path, threads: int) -> Iterator[dict[str, LlamaCppDecoder]
             file = Path(at) / f"{weights}.gguf"
             try:
                 export_gguf(folder, file, weights)
-            except (InputError, ModelNotUsable):  # no package gguf, or nothing that we convert
+            except (InputError, ModelNotUsable):  # the package gguf is missing, or this model cannot be exported
                 break
             for flash in (True, False):
                 name = f"llama.cpp, {weights}{'' if flash else ', no flash attention'}"
@@ -98,7 +102,10 @@ def llama_cpp(folder: Path, threads: int) -> Iterator[dict[str, LlamaCppDecoder]
 
 
 def measure_generate(decoder: Decoder, prompt: Sequence[int], steps: int, rounds: int) -> Measured:
-    """transformers' own ``generate``, greedy: a token is the difference between ``steps`` + 1 tokens and one."""
+    """Measure transformers' ``generate`` with greedy decoding.
+
+    The time of a token is the time for ``steps`` + 1 tokens less the time for one, divided by ``steps``.
+    """
     assert isinstance(decoder, TransformersDecoder)
     model: Any = decoder.model
     asked = torch.tensor([list(prompt)], device=model.device)

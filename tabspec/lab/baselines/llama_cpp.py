@@ -1,6 +1,7 @@
-"""llama.cpp in this process (the package llama-cpp-python, where it is installed): what ours is measured against.
+"""llama.cpp in this process, by the package llama-cpp-python: a baseline for tabspec's decoder.
 
-Called as low as it goes: no server, no text, no sampling in Python. What a server of it gives cannot be faster.
+It is called through llama.cpp's C interface, without a server, text conversion or sampling. A llama.cpp server cannot
+be faster.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from tabspec.suggestion import Finish
 
 
 def is_installed() -> bool:
-    """Whether llama-cpp-python is there."""
+    """Whether the package llama-cpp-python is installed."""
     return find_spec("llama_cpp") is not None
 
 
 class LlamaCppKV:
-    """What the one sequence holds: ``length`` positions. A new one makes the old ones void."""
+    """The KV cache of llama.cpp's only sequence, with ``length`` positions. Creating a new one clears the old one."""
 
     __slots__ = ("length",)
 
@@ -40,9 +41,9 @@ class LlamaCppKV:
 
 
 class LlamaCppDecoder:
-    """A `Decoder` on a GGUF file, for one sequence at a time (nothing is copied). Raises `ModelNotUsable`.
+    """A `Decoder` that runs a GGUF file in llama.cpp, for one sequence at a time. Raises `ModelNotUsable`.
 
-    ``flash``: its flash attention. Prompts run in pieces of ``prefill_chunk``, its default.
+    ``flash`` switches on llama.cpp's flash attention. ``prefill_chunk`` is llama.cpp's default, in tokens.
     """
 
     prefill_chunk = 512
@@ -50,15 +51,23 @@ class LlamaCppDecoder:
     def __init__(self, file: Path, *, context: int, threads: int, flash: bool = True) -> None:
         try:
             self._c: Any = importlib.import_module("llama_cpp.llama_cpp")
-        except (ImportError, OSError, RuntimeError, AttributeError) as error:  # what it needs itself, or its library
+        except (
+            ImportError,
+            OSError,
+            RuntimeError,
+            AttributeError,
+        ) as error:  # a missing dependency, or a broken library
             why = (str(error).splitlines() or [type(error).__name__])[0]
             raise ModelNotUsable(f"llama-cpp-python cannot be loaded: {why}") from None
-        self._silence = self._c.llama_log_callback(lambda level, text, data: None)  # kept: C holds it
+        self._silence = self._c.llama_log_callback(
+            lambda level, text, data: None
+        )  # referenced here, because C code keeps a pointer to it
         self._c.llama_log_set(self._silence, None)
         self._c.llama_backend_init()
         weights = self._c.llama_model_default_params()
-        # Its path for AMX (llama-cpp-python 0.3.36) crashes at the first token of the bundled model. Where that is
-        # compiled in, this switches it off, and all repacking with it: tests/benchmarks/README.md has a better build.
+        # The AMX code of llama-cpp-python 0.3.36 crashes at the first token of the bundled model. In a build with AMX,
+        # this option switches it off, and all repacking of weights too. tests/benchmarks/README.md describes a build
+        # without this loss.
         weights.use_extra_bufts = b"AMX_INT8 = 1" not in self._c.llama_print_system_info()
         self._model = self._c.llama_model_load_from_file(str(file).encode(), weights)
         if not self._model:
@@ -89,7 +98,7 @@ class LlamaCppDecoder:
         raise NotImplementedError("one sequence at a time")
 
     def forward(self, kv: LlamaCppKV, tokens: Sequence[int], want: int) -> Logits:
-        """What it returns is llama.cpp's own memory, until the next pass: `LlamaCppModel` looks at it before."""
+        """Run one pass. The returned logits are llama.cpp's own memory and are valid only until the next pass."""
         batch = self._batch
         batch.n_tokens = len(tokens)
         for i, token in enumerate(tokens):
@@ -106,17 +115,19 @@ class LlamaCppDecoder:
         return np.frombuffer(whole, np.float32).reshape(want, self._vocabulary)
 
     def close(self) -> None:
-        """Give its memory back."""
+        """Free llama.cpp's memory."""
         self._c.llama_batch_free(self._batch)
         self._c.llama_free(self._running)
         self._c.llama_model_free(self._model)
 
 
 class LlamaCppModel:
-    """A `Model` as llama.cpp's server answers it: the longest common prefix with the last prompt is kept, the most
-    likely token taken, nothing drafted and nothing constrained; it stops where ours does.
+    """A `Model` that decodes like llama.cpp's server.
 
-    The prompt is ours, with the line so far in the tokenizer's own tokens.
+    It reuses the longest common prefix with the last prompt and decodes greedily, without drafts or a constraint. The
+    prompt and the stop rules are those of tabspec's model, but the text of the current line is tokenized as a whole.
+
+    ``file`` is the GGUF file; ``source`` is the folder with the tokenizer and the configuration.
     """
 
     def __init__(self, file: Path, source: Path, *, threads: int, flash: bool = True) -> None:
@@ -140,7 +151,7 @@ class LlamaCppModel:
             decoded += 1
             data = b"" if token in self._vocabulary.control else self._vocabulary.bytes_of[token]
             text, event = writing.write(data) if data else ("", Event.BROKEN)
-            while event is Event.CUT:  # lines are nothing to it
+            while event is Event.CUT:  # tabspec would choose the tokens after the cut anew; llama.cpp keeps them
                 writing.move_cut()
                 event = Event.GOES_ON
             ends = not data or event is not Event.GOES_ON or decoded >= request.stop.max_tokens

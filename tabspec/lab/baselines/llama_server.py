@@ -1,4 +1,4 @@
-"""A llama-server that is started for a measurement, or a test, and ends with it."""
+"""Starts a llama-server for a measurement or a test, and stops it afterwards."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ import httpx
 from tabspec.errors import ModelNotUsable
 from tabspec.system import processes
 
-# A model of 30 MB is loaded in a second; a busy machine is given a minute.
+# The time limit for the start. A model of 30 MB is loaded in a second; a busy machine may take much longer.
 _START_S = 60.0
 
 
 @contextmanager
 def llama_server(program: Path, model: Path, *options: str) -> Iterator[str]:
-    """The address of a server of ``model`` (GGUF) with one slot. Raises `ModelNotUsable` if it does not come up."""
+    """Start a server of ``model`` (a GGUF file) with one slot, and yield its address.
+
+    ``options`` are added to its command line. Raises `ModelNotUsable` if it does not start.
+    """
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
@@ -54,11 +57,11 @@ def _wait(url: str, process: subprocess.Popen[bytes], program: Path) -> None:
     until = time.monotonic() + _START_S
     while time.monotonic() < until:
         if process.poll() is not None:
-            raise ModelNotUsable(f"{program}: ended with {process.returncode}; is it a llama-server?")
+            raise ModelNotUsable(f"{program}: ended with exit code {process.returncode}; is it a llama-server?")
         try:
             if httpx.get(url + "/health", timeout=2, trust_env=False).status_code == 200:
                 return
         except httpx.HTTPError:
             pass
-        time.sleep(0.05)  # for another process there is nothing else to wait on
-    raise ModelNotUsable(f"{program}: no server came up within {_START_S:.0f} s")
+        time.sleep(0.05)  # a server signals its readiness in no other way, so poll
+    raise ModelNotUsable(f"{program}: the server did not start within {_START_S:.0f} s")

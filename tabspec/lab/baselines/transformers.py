@@ -1,4 +1,4 @@
-"""transformers on given weights, to compare with our own decoders."""
+"""transformers on given weights, as a baseline for tabspec's decoders."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from tabspec.models.decoders.transformers_model import TransformersDecoder
 def from_weights(
     shape: LlamaConfig, weights: Mapping[str, torch.Tensor], device: torch.device, dtype: torch.dtype
 ) -> TransformersDecoder:
-    """A Llama of this shape (Qwen2 if its projections have a bias). Weights that have the dtype and are on the device
-    already are not copied."""
+    """A Llama model of this shape, or a Qwen2 model if the query, key and value projections have a bias.
+
+    Weights that already have the dtype and are on the device are not copied.
+    """
     config = AutoConfig.for_model(
         "qwen2" if shape.qkv_bias else "llama",
         vocab_size=shape.vocabulary,
