@@ -1,1 +1,1 @@
-"""The commands of `tabspec bench`, one file each."""
+"""The commands of `tabspec bench`, one file for each command."""

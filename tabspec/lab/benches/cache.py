@@ -1,4 +1,4 @@
-"""`tabspec bench cache`: what a look-up in the completion cache costs, by document size and number of entries."""
+"""`tabspec bench cache`: the time of a look-up in the completion cache, by document size and number of entries."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ _SCOPE = ("model", 0, -1)
 @click.option("--rounds", type=click.IntRange(10), default=300, show_default=True, help="Look-ups for each figure.")
 @click.option("--json", "out", type=click.Path(path_type=Path), help="Write the figures here.")
 def cache_command(rounds: int, out: Path | None) -> None:
-    """Time look-ups: exact, type-through (the worst: every length back to the longest text is known) and miss."""
+    """Time look-ups in the completion cache: exact hits, type-through hits and misses.
+
+    Type-through hits are timed in the worst case: up to 64 entries have a cursor shortly before the one looked up.
+    """
     results = list(measure(rounds, random.Random(0)))
     columns = ["document", "entries", "exact p50", "p99", "type-through p50", "p99", "miss p50", "p99"]
     rows = [
@@ -43,7 +46,7 @@ def cache_command(rounds: int, out: Path | None) -> None:
 
 
 def measure(rounds: int, rng: random.Random) -> Iterator[dict[str, Any]]:
-    """One result for each document size and number of entries; times in microseconds."""
+    """Yield one result for each document size and number of entries. Times are in microseconds."""
     for chars in _CHARS:
         text = (_LINE * (chars // len(_LINE) + 1))[:chars]
         offset = chars * 3 // 4
@@ -65,7 +68,11 @@ def measure(rounds: int, rng: random.Random) -> Iterator[dict[str, Any]]:
 
 
 def _place(text: str, offset: int, i: int, rng: random.Random) -> EditContext:
-    """Where entry ``i`` lies: 64 of them crowd just before the cursor with its suffix, the others lie anywhere."""
+    """The state of entry ``i``.
+
+    Up to 64 entries have the suffix of the look-up, and a cursor at most 64 characters before it. The others have
+    another text and a random cursor.
+    """
     if i < 128 and i % 2 == 0:
         near = offset - 64 + i // 2
         return EditContext(Document(_URI, text[:near] + text[offset:]), near)
@@ -73,7 +80,10 @@ def _place(text: str, offset: int, i: int, rng: random.Random) -> EditContext:
 
 
 def _time(cache: CompletionCache, states: list[EditContext], hit: bool) -> dict[str, float]:
-    """Microseconds that looking up each of ``states`` takes, as p50 and p99."""
+    """The p50 and p99 of the look-up time over ``states``, in microseconds.
+
+    ``hit`` is whether each look-up must find an entry.
+    """
     taken = []
     for context in states:
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""`tabspec bench daemon`: many editors on one daemon. What they cost it, and what they wait for."""
+"""`tabspec bench daemon`: many editors on one daemon. Measures the daemon's memory and the editors' waiting times."""
 
 from __future__ import annotations
 
@@ -37,29 +37,29 @@ def mean(values):
 
 
 '''
-# What is typed in one go, and the seconds between two keys of it (80 words a minute).
+# Keys in a burst of typing, and the seconds between two of them (80 words a minute).
 _BURST, _KEY_S = 10, 0.15
-# For a daemon that comes up and loads its model, on a machine that does other things.
+# The time limit for a daemon to start and load its model. It is long because the machine may be busy.
 _START_S = 120.0
 
 
 @click.command("daemon")
-@click.option("--editors", type=click.IntRange(1, 1000), default=200, show_default=True, help="Connected at a time.")
-@click.option("--seconds", type=click.FloatRange(1), default=30, show_default=True, help="How long they are used.")
+@click.option("--editors", type=click.IntRange(1, 1000), default=200, show_default=True, help="Connected editors.")
+@click.option("--seconds", type=click.FloatRange(1), default=30, show_default=True, help="Duration of the typing.")
 @click.option(
     "--pause",
     type=click.FloatRange(0.01),
     default=20,
     show_default=True,
-    help="Mean seconds between two bursts of typing in one editor: most windows stand open, and one is typed in.",
+    help="Mean seconds between two bursts of typing in one editor. Most open windows are idle most of the time.",
 )
-@click.option("--model", default=None, help="Name or folder of a model; the bundled one if none is named.")
+@click.option("--model", default=None, help="Name or folder of a model. [default: the bundled one]")
 @click.option("--json", "out", type=click.Path(path_type=Path), help="Write the figures here.")
 def daemon_bench_command(editors: int, seconds: float, pause: float, model: str | None, out: Path | None) -> None:
-    """Connect many editors' engines to a daemon of its own: its memory, and their waiting.
+    """Measure a daemon that serves many editors: its memory, and how long requests wait.
 
-    Each editor is a whole engine with its completion cache over a connection of its own, as in a language server; all
-    of them are in this process.
+    The command starts a separate daemon. Each simulated editor has its own engine, completion cache and connection, as
+    in a language server. All editors run in the process of this command.
     """  # fmt: skip
     result = asyncio.run(measure(editors, seconds, pause, model))
     _print(result)
@@ -69,10 +69,13 @@ def daemon_bench_command(editors: int, seconds: float, pause: float, model: str 
 
 
 async def measure(editors: int, seconds: float, pause: float, model: str | None) -> dict[str, Any]:
-    """All figures; times in milliseconds, memory in MiB (resident, of the daemon and of its model's process)."""
+    """Return all figures. Times are in milliseconds; memory is resident MiB of the daemon and of the model's process.
+
+    Raises `TabspecError` if the daemon does not start or does not answer.
+    """
     before = os.environ.get("XDG_RUNTIME_DIR")
     with tempfile.TemporaryDirectory(prefix="tabspec-bench-") as base:
-        os.environ["XDG_RUNTIME_DIR"] = base  # a daemon of the benchmark's own
+        os.environ["XDG_RUNTIME_DIR"] = base  # so that the benchmark does not use the user's daemon
         named = absolute(model)
         command = processes.python("tabspec", "daemon", *(["--model", named] if named else []))
         process = await processes.open_process(command, stderr=subprocess.DEVNULL)
@@ -98,7 +101,7 @@ async def _measure(
     place: DaemonFolder, model: str | None, editors: int, seconds: float, pause: float
 ) -> dict[str, Any]:
     first = _Editor(0, await _connected(place, model))
-    # Once round, so that the model's own buffers are there, and the KV slots filled.
+    # Warm up: the model allocates its buffers and fills the KV slots before the memory is measured.
     for _ in range(30):
         await first.key()
     start = await _memory(place)
@@ -138,12 +141,16 @@ async def _connected(place: DaemonFolder, model: str | None) -> Connection:
             await connection.ready()
             return connection
         except (OSError, ModelUnavailable):
-            await asyncio.sleep(0.05)  # it has not come up yet
-    raise TabspecError(f"no daemon came up within {_START_S:g} s")
+            await asyncio.sleep(0.05)  # the daemon has not started yet
+    raise TabspecError(f"the daemon did not start within {_START_S:g} s")
 
 
 class _Editor:
-    """One window: types what the suggestion says, takes it now and then, and begins a new line where there is none."""
+    """One editor window with one document.
+
+    A key accepts the suggestion with probability 0.3; otherwise it types the suggestion's next character. Without a
+    suggestion it types a random piece of code.
+    """
 
     def __init__(self, number: int, connection: Connection) -> None:
         self._connection = connection
@@ -166,7 +173,7 @@ class _Editor:
                 await asyncio.sleep(_KEY_S)
 
     async def key(self) -> None:
-        """Press a key, and wait for what is offered then."""
+        """Press a key, and record how long the answer to the next request takes."""
         if self._said and self._random.random() < 0.3:
             self._text += self._said
         else:
@@ -187,7 +194,7 @@ class _Editor:
 
 
 class _Connected:
-    """A connection that is ready, as a `Model`."""
+    """Adapts a ready connection to the `Model` protocol."""
 
     def __init__(self, connection: Connection) -> None:
         assert connection.info
@@ -202,7 +209,7 @@ async def _memory(place: DaemonFolder) -> dict[str, float]:
 
 
 def _resident(pid: int) -> float:
-    """Resident MiB; 0 where the system does not say."""
+    """Resident memory of a process in MiB; 0 on a system without /proc."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
     except OSError:
@@ -223,11 +230,11 @@ def _print(result: dict[str, Any]) -> None:
             for when, found in memory.items()]  # fmt: skip
     hits, misses = result["hits"], result["misses"]
     rows += [
-        ["growth for each further editor, connected, MiB", f"{growth['connected']:.3f}"],
+        ["growth for each additional editor, connected, MiB", f"{growth['connected']:.3f}"],
         ["the same after use, MiB", f"{growth['used']:.3f}"],
         ["engine and completion cache, in each editor's process, MiB", f"{result['engines_mib_each']:.3f}"],
         [f"hits ({hits['count']}), p50 and p99, ms", f"{hits['p50']:.2f}, {hits['p99']:.2f}"],
-        [f"model asked ({misses['count']}), p50 and p99, ms", f"{misses['p50']:.0f}, {misses['p99']:.0f}"],
+        [f"misses ({misses['count']}), p50 and p99, ms", f"{misses['p50']:.0f}, {misses['p99']:.0f}"],
         ["requests to the daemon", str(result["requests_to_the_daemon"])],
     ]
     title = f"{result['editors']} editors, {_BURST} keys every {result['pause']:g} s each, for {result['seconds']:g} s"

@@ -1,4 +1,7 @@
-"""`tabspec bench decode` and `tabspec bench kv`: decoders on the same weights, in turns."""
+"""`tabspec bench decode` and `tabspec bench kv`: the speed of decoders on the same weights.
+
+The decoders take turns, so that a change of the machine's load affects all of them.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +32,20 @@ _SESSION = Path(tabspec.replay.__file__).parent / "sessions" / "python-cachetool
 def _options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--json", "out", type=click.Path(path_type=Path), help="Write the figures here."),
-        click.option("--rounds", type=click.IntRange(1), default=7, show_default=True, help="Turns; medians are told."),
-        click.option("--prompt", type=click.IntRange(16, 1900), default=1000, show_default=True, help="Tokens."),
+        click.option(
+            "--rounds", type=click.IntRange(1), default=7, show_default=True, help="Runs; medians are reported."
+        ),
+        click.option(
+            "--prompt", type=click.IntRange(16, 1900), default=1000, show_default=True, help="Tokens of the prompt."
+        ),
         click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="Threads of torch."),
         click.option("--device", default="cpu", show_default=True, help="torch's name of a device."),
-        click.option("--shape", type=click.Choice(_SHAPES), default=None, help="Random weights of this size instead."),
+        click.option(
+            "--shape",
+            type=click.Choice(_SHAPES),
+            default=None,
+            help="Use random weights of this size instead of --model.",
+        ),
         click.option("--model", default="bundled", show_default=True, help="Folder of a Llama-family model."),
     ):
         command = option(command)
@@ -42,13 +54,16 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command("decode")
 @_options
-@click.option("--steps", type=click.IntRange(1, 200), default=24, show_default=True, help="Tokens a turn.")
+@click.option("--steps", type=click.IntRange(1, 200), default=24, show_default=True, help="Tokens decoded in each run.")
 def decode_command(
     model: str, shape: str | None, device: str, threads: int, prompt: int, rounds: int, steps: int, out: Path | None
 ) -> None:
-    """Time a decode step and prefill: our decoder (compiled where that is installed, and in torch: with int8 and int4
-    weights, and in the device's number format), transformers (step by step, and its generate), and llama.cpp where
-    llama-cpp-python is installed."""
+    """Time decode steps and prefill of several decoders on the same weights.
+
+    tabspec's decoder runs in torch and, where it is installed, compiled, with int8 and int4 weights and in the device's
+    number format. It is compared with transformers (step by step, and its generate), and with llama.cpp where
+    llama-cpp-python is installed.
+    """
     from tabspec.lab.baselines import decoders as baselines
     from tabspec.lab.measuring import decoding as bench  # imports torch
 
@@ -75,7 +90,7 @@ def decode_command(
     ]
     columns = ["decoder", "ms a token", "times ours", "times the floor", "prefill, tokens/s", "ours is faster by"]
     name = shape or model
-    print_table(f"{name}, behind {prompt} tokens, {threads} threads on {device}", columns, rows)
+    print_table(f"{name}, prompt of {prompt} tokens, {threads} threads on {device}", columns, rows)
     if out:
         about = {"model": name, "threads": threads, "prompt": prompt, "device": device}
         _save(out, "decode", **about, results=bench.as_fields(results))
@@ -83,7 +98,12 @@ def decode_command(
 
 @click.command("kv")
 @_options
-@click.option("--session", type=click.Path(path_type=Path), default=None, help="Accepts in this one. [a shipped one]")
+@click.option(
+    "--session",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Recorded session with the accepts. [default: a shipped one]",
+)
 def kv_command(
     model: str,
     shape: str | None,
@@ -94,8 +114,11 @@ def kv_command(
     out: Path | None,
     session: Path | None,
 ) -> None:
-    """Time continuing on kept keys and values against beginning anew: tokens, and whole suggestions after an accept at
-    places of a recorded SESSION (not with --shape)."""
+    """Time prompts that continue a kept KV cache, and compare them with prompts on an empty one.
+
+    The continued prompts have 1 to 64 more tokens. Without --shape, whole suggestions after an accept are timed too, at
+    places of a recorded session.
+    """
     from tabspec.lab.baselines import decoders as baselines
     from tabspec.lab.measuring import decoding as bench  # imports torch
 
@@ -122,11 +145,11 @@ def kv_command(
 
 
 def _accepts(model: str, device: str, session: Path, rounds: int) -> AcceptsMeasured | None:
-    """Whole suggestions after an accept, told as a table."""
+    """Measure whole suggestions after an accept, and print a table. None if the model suggests nothing."""
     asked = load_model(None if model == "bundled" else model, device=device)
     found = asyncio.run(measure_accepts(asked, list(session_places(read_session(session))), min(rounds, 3)))
     if found is None:
-        click.echo("no suggestion at any place of the session, so nothing was accepted")
+        click.echo("the model suggests nothing at the places of this session, so there is no accept to measure")
         return None
     rows = [
         ["with a fresh prompt", f"{found.fresh_ms:.1f}", ""],

@@ -1,4 +1,4 @@
-"""`tabspec bench fit`: what it costs to fit a suggestion to its place, from keystroke to keystroke in a long file."""
+"""`tabspec bench fit`: the time of post-processing a suggestion after each keystroke in a long file."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ from tabspec.syntax.tree import SyntaxTree
 from tabspec.system.tables import print_table
 from tabspec.text import Document
 
-# What is typed at the place, a character at a time, and what a model says for the rest of it.
+# The line that is typed, one character at a time.
 _TYPED = "result = total(items, offset"
+# For each place: the text after the cursor in the line, and what the model generates after the typed line.
 _PLACES = {
     "at a line's end": ("", ")"),
     "before closers": (")]", ", 1)]"),
     "half a text": ("", ", name="),
     "several lines": ("", ",\n        1,\n    )\n    return result"),
 }
-# What stands between two definitions at the top of a file: the file ends there, and a line is typed there.
+# The blank lines between two top-level definitions. The line is typed after such a gap, and the file ends at one.
 _BETWEEN = "\n\n\n"
 
 
@@ -36,7 +37,7 @@ _BETWEEN = "\n\n\n"
 @click.option("--lines", type=click.IntRange(10, 100_000), default=1000, show_default=True, help="Length of the file.")
 @click.option("--json", "out", type=click.Path(path_type=Path), help="Write the figures here.")
 def fit_command(lines: int, out: Path | None) -> None:
-    """Time post-processing for each keystroke of a line that is typed in the midst of a Python file."""
+    """Time post-processing after each keystroke of a line that is typed in the middle of a Python file."""
     text = _python(lines)
     results = {name: measure(text, rest, said) for name, (rest, said) in _PLACES.items()}
     results["parsing the whole file"] = _times(lambda _: SyntaxTree.of("python", text), range(20))
@@ -48,8 +49,11 @@ def fit_command(lines: int, out: Path | None) -> None:
 
 
 def measure(text: str, rest: str, said: str) -> dict[str, float]:
-    """Milliseconds a keystroke, p50 and p99. The line is typed four times, each time in a file of its own, which is
-    parsed as a whole at the first keystroke."""
+    """Return the p50 and p99 of the milliseconds for each keystroke.
+
+    The line is typed in four different files. The first keystroke in a file includes parsing the whole file. ``rest``
+    follows the cursor in the line; ``said`` is what the model generates after the typed line.
+    """
     middle = text.index(_BETWEEN, len(text) // 2) + len(_BETWEEN)
     above, below = text[:middle], text[middle:]
     finish = Finish.CONFIDENCE if said.endswith("=") else Finish.END
@@ -75,7 +79,7 @@ def _times(call: Callable[[Any], Any], arguments: Any) -> dict[str, float]:
 
 
 def _python(lines: int) -> str:
-    """So many lines of this package's own source, whole files one after another."""
+    """At most this number of lines of tabspec's own source: files one after another, cut between two definitions."""
     found: list[str] = []
     for path in sorted(Path(tabspec.__file__).parent.rglob("*.py")):
         found += path.read_text("utf-8").splitlines()

@@ -1,7 +1,7 @@
-"""`tabspec bench gpu`: decoding on a GPU against what its memory and its matrix units could do.
+"""`tabspec bench gpu`: the speed of decoding on a GPU, compared with the limits of its memory and matrix units.
 
-The parts run one after another, and the figures are written after each: one that fails says so, and costs the others
-nothing.
+The parts run one after another, and the figures are written after each part. If a part fails, its error is recorded and
+the other parts still run.
 """
 
 from __future__ import annotations
@@ -30,14 +30,18 @@ _SHAPES = ("7b", "1.5b", "tiny")
     multiple=True,
     default=("7b", "1.5b"),
     show_default=True,
-    help="Qwen2.5-Coder's shapes; tiny is for tests.",
+    help="Shape of the random weights: a size of Qwen2.5-Coder, or tiny, which is for tests.",
 )
 @click.option("--context", type=click.IntRange(32), default=4096, show_default=True, help="Tokens before the cursor.")
-@click.option("--batch", type=click.IntRange(1), default=64, show_default=True, help="Sequences, comparing KV heads.")
-@click.option("--batch-context", type=click.IntRange(16), default=8192, show_default=True, help="Tokens of each.")
-@click.option("--kv-heads", default="1,2,4,8,16", show_default=True, help="Of 16 heads, comparing; empty: not at all.")
+@click.option("--batch", type=click.IntRange(1), default=64, show_default=True, help="Sequences with --kv-heads.")
+@click.option(
+    "--batch-context", type=click.IntRange(16), default=8192, show_default=True, help="Tokens of each of them."
+)
+@click.option("--kv-heads", default="1,2,4,8,16", show_default=True, help="KV heads to compare, of 16; empty: none.")
 @click.option("--runs", type=click.IntRange(1), default=20, show_default=True, help="Runs; medians are reported.")
-@click.option("--limit-s", type=click.IntRange(1), default=380, show_default=True, help="Start no part after this.")
+@click.option(
+    "--limit-s", type=click.IntRange(1), default=380, show_default=True, help="Start no part after this time."
+)
 def gpu_command(
     out: Path | None,
     device: str,
@@ -49,7 +53,9 @@ def gpu_command(
     runs: int,
     limit_s: int,
 ) -> None:
-    """Time decode steps, branches, prefill and numbers of KV heads on random weights, with transformers beside."""
+    """Time decoding on a GPU with random weights: decode steps, branches of one prefix, prefill, and different numbers
+    of KV heads. transformers is timed on the same weights.
+    """
     import torch
 
     from tabspec.models.machine.devices import pick_device
@@ -103,7 +109,7 @@ def gpu_command(
                 partial(bench.measure_generate, shape, weights, at, dtype, context, 8 if small else 16, 1),
             )
             del weights
-    # Sixteen heads, so that 1, 2, 4, 8 and 16 divide them; else the shape of 1.5B.
+    # The shape is that of 1.5b, but with 16 heads, which 1, 2, 4, 8 and 16 divide.
     wide = bench.SHAPES["tiny" if small else "1.5b"]
     wide = replace(wide, heads=16, qkv_bias=False)
     for count in heads:
@@ -116,14 +122,17 @@ def gpu_command(
 
 
 class _Parts:
-    """Runs the parts, prints the outcome of each, and keeps their results."""
+    """Runs the parts, prints the outcome of each, and collects the results in ``report``."""
 
     def __init__(self, out: Path | None, limit_s: float) -> None:
         self._out, self._start, self._limit = out, time.monotonic(), limit_s
         self.report: dict[str, Any] = {"format": "tabspec-bench-gpu", "version": 1}
 
     def run(self, name: str, part: Callable[[], Any], keep: bool = True) -> Any:
-        """What ``part`` gives, None if it failed or time is up; ``keep``: it goes to the file."""
+        """Run ``part`` and return its result; None if it fails, or if the time limit has passed.
+
+        ``keep`` is whether the result is written to the file.
+        """
         began = time.monotonic() - self._start
         if began > self._limit:
             self.report[name] = {"skipped": f"after {began:.0f} s"}
@@ -131,7 +140,7 @@ class _Parts:
             return None
         try:
             found = part()
-        except Exception as error:  # a driver, a compiler, too little memory: the other parts go on
+        except Exception as error:  # of a driver, a compiler or too little memory: the other parts still run
             found = None
             report: dict[str, Any] = {"error": f"{type(error).__name__}: {error}"[:2000]}
         else:
@@ -143,7 +152,7 @@ class _Parts:
         return found
 
     def save(self) -> None:
-        """Write what there is so far."""
+        """Write the results so far."""
         if self._out:
             self._out.write_text(json.dumps(self.report, indent=1) + "\n", encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""`tabspec bench http`: what `--model http://…` costs over the server's own time."""
+"""`tabspec bench http`: the time that tabspec's HTTP client adds to the computing time of a model server."""
 
 from __future__ import annotations
 
@@ -21,23 +21,24 @@ from tabspec.models.protocol import GenerationRequest, StopRule
 from tabspec.system.tables import print_table
 
 _LINES = [f"def function_{i}(value):\n    total = value + {i}\n    return total * {i}\n\n\n" for i in range(60)]
-# What is asked for next is written behind the same text, as an editor does: the server's prefix cache hits.
+# All requests begin with the same text, as those of an editor do, so that they hit the server's prefix cache.
 _HEAD = "".join(_LINES[:40])
 CLOSED = 30
-"""Answers that are closed in the middle."""
+"""How many answers are closed before their end."""
 
 
 @click.command("http")
-@click.option("--model", required=True, help="The server's address, as for --model elsewhere (llama.cpp's server).")
+@click.option("--model", required=True, help="Address of a llama.cpp server, as in other commands.")
 @click.option("--rounds", type=click.IntRange(5), default=60, show_default=True, help="Requests for each figure.")
-@click.option("--tokens", type=click.IntRange(1, 64), default=8, show_default=True, help="Tokens a request.")
+@click.option("--tokens", type=click.IntRange(1, 64), default=8, show_default=True, help="Most tokens of an answer.")
 @click.option("--json", "out", type=click.Path(path_type=Path), help="Write the figures here.")
 def http_bench_command(model: str, rounds: int, tokens: int, out: Path | None) -> None:
-    """Time requests, and take away what the server says it computed; beside a bare socket, in turns.
+    """Time the overhead of HTTP: the time of a request, less the computing time that the server reports.
 
-    The bare socket sends the very same bodies and reads what comes: what it takes over the server's own time is the
-    server's HTTP, its queue and its tokenizer, and nobody's client can be below it. Then answers are closed in the
-    middle, and the server is asked until it says that its slot is free.
+    Each request is sent twice, by tabspec's client and over a bare socket. The overhead of the bare socket is the time
+    of the server's HTTP, queue and tokenizer. No client can be faster than that.
+
+    Then answers are closed before their end. For these, the time until the server's slot is free is measured.
     """
     result = asyncio.run(measure(model, rounds, tokens))
     rows = [[name, *(f"{found[part]:.2f}" for part in ("p50", "p90", "max"))] for name, found in result["ms"].items()]
@@ -48,7 +49,7 @@ def http_bench_command(model: str, rounds: int, tokens: int, out: Path | None) -
 
 
 class _Tap:
-    """Records what goes through a model's `Wire`: the bodies, and the last computing time that the server reports."""
+    """Records the requests that pass through a model's `Wire`, and the last computing time that the server reports."""
 
     def __init__(self, model: HttpModel) -> None:
         self._events = model.wire.events
@@ -69,7 +70,7 @@ class _Tap:
 
 
 async def measure(url: str, rounds: int, tokens: int) -> dict[str, Any]:
-    """All figures, in milliseconds. Raises `InputError` if the server does not tell its own times."""
+    """Return all figures, in milliseconds. Raises `InputError` if the server does not report its computing time."""
     model = HttpModel(url)
     tap = _Tap(model)
     ours: list[float] = []
@@ -78,8 +79,9 @@ async def measure(url: str, rounds: int, tokens: int) -> dict[str, Any]:
     try:
         await model.connect()
         for number in range(rounds + 3):
-            # The line in progress is another one each time: an identical prompt would be answered without prefill.
-            # Four lines, so that the stop rule does not end it: a stream that is closed tells no last figures.
+            # The last line of the prompt changes from request to request, because an identical prompt needs no prefill.
+            # The stop rule allows four lines, so that it does not end the answer. Otherwise the client would close the
+            # stream before the event with the server's figures.
             asked = GenerationRequest(
                 _HEAD, f"\n{_LINES[40 + number % 20][:16]}", "\n", "a.py", "python", stop=StopRule(4, tokens)
             )
@@ -90,10 +92,10 @@ async def measure(url: str, rounds: int, tokens: int) -> dict[str, Any]:
                     pass
             taken = (time.perf_counter() - begin) * 1000
             if tap.server_ms is None:
-                raise InputError(f"{url} does not report how long it computed; llama.cpp's server does")
+                raise InputError(f"{url} does not report its computing time: use llama.cpp's server")
             over, counted = taken - tap.server_ms, number >= 3 and len(tap.bodies) == 1
             below = await _bare(model, tap.bodies[0]) if counted else None
-            if counted and below is not None:  # not of answers that took a second request
+            if counted and below is not None:  # an answer that needed a second request is not counted
                 ours.append(over)
                 bare.append(below)
                 whole.append(taken)
@@ -101,7 +103,7 @@ async def measure(url: str, rounds: int, tokens: int) -> dict[str, Any]:
     finally:
         await model.close()
     if len(ours) < 2:
-        raise InputError(f"{url}: no answer came in one request")
+        raise InputError(f"{url}: fewer than two answers needed only one request, so there is nothing to compare")
     extra = [one - other for one, other in zip(ours, bare, strict=True)]
     named: dict[str, list[float]] = {
         "a request": whole,
@@ -121,9 +123,12 @@ async def measure(url: str, rounds: int, tokens: int) -> dict[str, Any]:
 
 
 async def _freed(model: HttpModel) -> float | None:
-    """Milliseconds from closing an answer in the middle until all slots are free; None where the server does not tell
-    of its slots, or was done already. Asking takes a millisecond, by which the time is too long at most."""
-    # to write on through a whole file takes longer than closing it
+    """Return the milliseconds from closing an unfinished answer until all slots of the server are free.
+
+    None if the server does not report its slots, or had finished the answer already. The slots are polled; a poll takes
+    about a millisecond, so the result is at most that much too long.
+    """
+    # 500 tokens take much longer than closing the answer
     asked = GenerationRequest(_HEAD, "\n", "", "a.py", "python", stop=StopRule(200, 500))
     stream = model.stream(asked)
     await anext(stream)
@@ -136,17 +141,21 @@ async def _freed(model: HttpModel) -> float | None:
 
 
 async def _busy(model: HttpModel) -> bool:
-    """Whether llama.cpp's server has a slot at work."""
+    """Whether a slot of llama.cpp's server is generating."""
     status, slots = await model.wire.document("/slots")
     return status == 200 and isinstance(slots, list) and any(slot.get("is_processing") for slot in slots)
 
 
 async def _bare(model: HttpModel, sent: tuple[str, bytes]) -> float | None:
-    """The same request by hand on a new connection, read to its end; the connection is made before the clock runs."""
+    """Send the same request over a bare socket, and return the time that exceeds the server's computing time.
+
+    The result is in milliseconds; None if the server reports no computing time. The connection is opened before the
+    clock starts.
+    """
     path, body = sent
     parts = urlsplit(model.address.base)
     if parts.scheme != "http":
-        raise InputError("a bare socket speaks no TLS: measure a server on this machine")
+        raise InputError("the bare socket cannot use TLS: measure a server with an http:// address")
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
     head = f"POST {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\nConnection: close\r\n"
     begin = time.perf_counter()
@@ -155,7 +164,7 @@ async def _bare(model: HttpModel, sent: tuple[str, bytes]) -> float | None:
     taken = (time.perf_counter() - begin) * 1000
     writer.close()
     if b" 200 " not in answer[:20]:
-        raise ModelError(f"{model.address.base} refuses a bare request: {answer[:60]!r}")
+        raise ModelError(f"{model.address.base} refuses a request over a bare socket: {answer[:60]!r}")
     events = [json.loads(line[6:]) for line in answer.split(b"\n") if line.startswith(b"data: {")]
     timings = [event["timings"] for event in events if "timings" in event]
     return taken - timings[-1]["prompt_ms"] - timings[-1]["predicted_ms"] if timings else None

@@ -1,4 +1,7 @@
-"""`tabspec bench lsp`: the language server over standard input and output, beside a bare one in the same run."""
+"""`tabspec bench lsp`: the response times of the language server over stdio.
+
+A bare pygls server, which does nothing but reply, is measured in the same run for comparison.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ from tabspec.system.tables import print_table
 _URI = "file:///bench/example.py"
 _BARE = "tabspec_lsp.bare"
 _SERVER = "tabspec_lsp.main"
-# Something for a real model to go on from. A scripted one writes what comes behind it.
+# The text of the document at the start. A real model continues it; the scripted model's text begins with it.
 _SEED = '''"""Statistics of a series of values."""
 
 
@@ -33,13 +36,13 @@ def mean(values):
 
 
 '''
-# What a small model takes on two processor cores: a prompt of a few tokens behind what it knows, and a token.
+# Times of a small model on two processor cores: the prefill of a few tokens after a cached prefix, and a decoded token.
 _SCRIPT = {"prefill_s": 0.02, "token_s": 0.004}
-# As long as it takes to read a suggestion. By then the processor's caches are cold, which is how a Tab meets them.
+# The pause before a Tab: the time to read a suggestion. After it the processor's caches are cold, as in real use.
 _READ_S = 0.15
-_TYPED = 3  # characters in a row, at once: what follows a suggestion that has just been shown, while speculation runs
+_TYPED = 3  # characters typed without a pause right after a suggestion is shown, while speculation runs
 _HITS = ("exact", "type_through", "speculated")
-# `adaptive` waits for a pause before it asks ahead, so that few hits meet a model at work; under `chain` most do.
+# `adaptive` speculates only after a pause, so that the model is busy during few hits. With `chain` it is during most.
 _POLICIES = {"speculation": "adaptive", "speculation_at_once": "chain", "no_speculation": "cache"}
 
 
@@ -47,11 +50,14 @@ _POLICIES = {"speculation": "adaptive", "speculation_at_once": "chain", "no_spec
 @click.option("--rounds", type=click.IntRange(10), default=300, show_default=True, help="Tabs for each figure.")
 @click.option("--starts", type=click.IntRange(1), default=9, show_default=True, help="Starts for each figure.")
 @click.option(
-    "--model", "models", multiple=True, help="Models; a script with 20 ms + 4 ms a token, and the bundled one."
+    "--model",
+    "models",
+    multiple=True,
+    help="Models to measure. [default: a scripted one with 20 ms of prefill and 4 ms a token, and the bundled one]",
 )
 @click.option("--json", "out", type=click.Path(path_type=Path), help="Write the figures here.")
 def lsp_bench_command(rounds: int, starts: int, models: tuple[str, ...], out: Path | None) -> None:
-    """Time `initialize`, replies and Tab over stdio, with and without speculation; and memory."""
+    """Time `initialize`, replies and Tab over stdio, with and without speculation, and measure memory."""
     with tempfile.TemporaryDirectory() as folder:
         result = measure(rounds, starts, models or (_script(Path(folder)), ""))
     _print(result)
@@ -61,7 +67,8 @@ def lsp_bench_command(rounds: int, starts: int, models: tuple[str, ...], out: Pa
 
 
 def measure(rounds: int, starts: int, models: Sequence[str]) -> dict[str, Any]:
-    """All figures; times in milliseconds, from the last byte written to the last byte read; memory in MiB."""
+    """Return all figures. A time is the milliseconds from the last byte of the request written to the last byte of the
+    response read. Memory is in MiB."""
     return {
         "initialize": measure_start(starts),
         "bare_reply": measure_bare(rounds),
@@ -74,8 +81,10 @@ def _name(model: str) -> str:
 
 
 def measure_start(starts: int) -> dict[str, Any]:
-    """From starting the process to the answer to `initialize`, in turns with a bare server, so that both see the same
-    machine."""
+    """Time from starting the process to the answer to `initialize`.
+
+    The server and a bare server are started in turns, so that the load of the machine affects both.
+    """
     times: dict[str, list[float]] = {_BARE: [], _SERVER: []}
     for number in range(starts + 1):
         for module, taken in times.items():
@@ -88,7 +97,7 @@ def measure_start(starts: int) -> dict[str, Any]:
 
 
 def measure_bare(rounds: int) -> dict[str, Any]:
-    """A bare server under the same traffic: a change and a request after a pause, then some at once."""
+    """Time a bare server with the same traffic: a change and a request after a pause, then `_TYPED` without a pause."""
     paused: list[float] = []
     at_once: list[float] = []
     with running(_BARE) as bare:
@@ -102,14 +111,14 @@ def measure_bare(rounds: int) -> dict[str, Any]:
 
 
 def measure_model(rounds: int, model: str) -> dict[str, Any]:
-    """A session with speculation, one with speculation that begins at once, and one without."""
+    """Measure one session for each policy: speculation after a pause, speculation at once, and no speculation."""
     result: dict[str, Any] = {}
     for name, policy in _POLICIES.items():
         begin = time.perf_counter()
         with running(_SERVER, "--model", absolute(model) or "", policy=policy) as server:
             server.open(_SEED)
             _, items = server.timed_inline()
-            cold = (time.perf_counter() - begin) * 1000  # its process, the model's, and the first suggestion
+            cold = (time.perf_counter() - begin) * 1000  # includes the start of the server and of the model's process
             warm = _first_suggestions(server)
             result[name] = {"first_cold": cold, "first_warm": warm} | _session(server, rounds, items)
             result[name] |= {"memory": server.memory(), "model_memory": server.model_memory()}
@@ -117,7 +126,7 @@ def measure_model(rounds: int, model: str) -> dict[str, Any]:
 
 
 def _first_suggestions(server: ServerProcess) -> float:
-    """The median time of a first suggestion in a document that is new to the model, which is loaded."""
+    """The median time of the first suggestion in a new document, after the model is loaded."""
     times = []
     for number in range(5):
         server.replace(f"# {number}\n{_SEED}")
@@ -128,7 +137,10 @@ def _first_suggestions(server: ServerProcess) -> float:
 
 @dataclass(frozen=True)
 class _Reply:
-    """One request. ``decoding``: the model was asked for something ahead both before and after it."""
+    """One request: its ``kind`` ("tab" or "type"), its time in milliseconds, and the ``source`` of its answer.
+
+    ``decoding`` is whether a speculative generation was in flight both before and after it.
+    """
 
     kind: str
     taken: float
@@ -137,8 +149,10 @@ class _Reply:
 
 
 def _session(server: ServerProcess, rounds: int, items: list[dict[str, Any]]) -> dict[str, Any]:
-    """Write a text by Tab; every other suggestion is typed on in a little first. Which answers were hits, and what the
-    model did meanwhile, the server says."""
+    """Accept ``rounds`` suggestions with Tab, and type the first characters of every second one before its Tab.
+
+    The server's status shows which answers were hits, and whether the model was decoding.
+    """
     replies: list[_Reply] = []
     before = server.request("tabspec/status", {})
 
@@ -154,7 +168,7 @@ def _session(server: ServerProcess, rounds: int, items: list[dict[str, Any]]) ->
 
     for number in range(rounds):
         if not items:
-            # The model has come to an end: begin anew, a little differently.
+            # The model suggests nothing more. Start again with a slightly different document.
             server.replace(f"# {number}\n{_SEED}")
             _, items = server.timed_inline()
             before = server.request("tabspec/status", {})
@@ -178,7 +192,10 @@ def _session(server: ServerProcess, rounds: int, items: list[dict[str, Any]]) ->
 
 
 class ServerProcess:
-    """A server process, spoken to one message at a time, so that nothing of ours comes between write and read."""
+    """A server process and a minimal client, which sends one message at a time.
+
+    A full LSP client would add its own work to the measured times.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -191,13 +208,13 @@ class ServerProcess:
         self._text = text
 
     def insert(self, text: str) -> None:
-        """Type or accept this at the end of the document: a change as editors send it."""
+        """Insert ``text`` at the end of the document, and send the change as an editor does."""
         end = self._end()
         self._change({"range": {"start": end, "end": end}, "text": text})
         self._text += text
 
     def replace(self, text: str) -> None:
-        """Put another text in the document's place."""
+        """Replace the whole text of the document."""
         self._change({"text": text})
         self._text = text
 
@@ -210,7 +227,7 @@ class ServerProcess:
         return {"line": self._text.count("\n"), "character": len(self._text) - self._text.rfind("\n") - 1}
 
     def timed_inline(self) -> tuple[float, list[dict[str, Any]]]:
-        """Milliseconds from the request at the end of the document written to the response read, and its items."""
+        """Request a completion at the end of the document. Returns its time in milliseconds, and its items."""
         params = {"textDocument": {"uri": _URI}, "position": self._end(), "context": {"triggerKind": 2}}
         data = self._data("textDocument/inlineCompletion", params)
         self._write(data)
@@ -227,11 +244,11 @@ class ServerProcess:
         self._write(_framed({"jsonrpc": "2.0", "method": method, "params": params}))
 
     def memory(self) -> float:
-        """Resident MiB of the server's process."""
+        """Resident memory of the server's process in MiB."""
         return _resident(self._process.pid)
 
     def model_memory(self) -> float:
-        """Resident MiB of the model's own process; 0 if it has none."""
+        """Resident memory of the model's process in MiB; 0 if the model has no process of its own."""
         pid = self.request("tabspec/status", {})["model"]["pid"]
         return _resident(pid) if pid else 0.0
 
@@ -255,17 +272,20 @@ class ServerProcess:
         return self._process.stdout.read(length)
 
     def _result(self, body: bytes) -> Any:
-        """The result of the request sent last; what else the server says is passed over."""
+        """The result of the last request. Other messages of the server are skipped.
+
+        Raises `TabspecError` if the server returns an error or ends.
+        """
         while (message := json.loads(body)).get("id") != self._next or "method" in message:
             body = self._body()
         if "error" in message:
-            raise TabspecError(f"the server says: {message['error']['message']}")
+            raise TabspecError(f"the server returned an error: {message['error']['message']}")
         return message["result"]
 
 
 @contextmanager
 def running(module: str, *arguments: str, **options: Any) -> Iterator[ServerProcess]:
-    """A server of this module that has been initialized."""
+    """Start the server ``module``, initialize it, and kill it at the end. ``options`` are its settings."""
     process = processes.start(
         processes.python(module, *arguments),
         stdin=subprocess.PIPE,
@@ -284,7 +304,7 @@ def running(module: str, *arguments: str, **options: Any) -> Iterator[ServerProc
 
 
 def _resident(pid: int) -> float:
-    """0 where the system does not say."""
+    """Resident memory of a process in MiB; 0 on a system without /proc."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
     except OSError:
@@ -293,7 +313,7 @@ def _resident(pid: int) -> float:
 
 
 def _script(folder: Path) -> str:
-    """A scripted model that writes a program without end."""
+    """Write a script for a model that continues the document with 999 lines, and return the model's name."""
     lines = "".join(f"value_{i} = compute(value_{i - 1}, factor={i})\n" for i in range(1, 1000))
     path = folder / "script.json"
     path.write_text(json.dumps({"target": _SEED + lines} | _SCRIPT))
@@ -318,7 +338,7 @@ def _print(result: dict[str, Any]) -> None:
         ["initialize, bare pygls server", f"{start['bare']:.0f}", "", ""],
         [f"initialize, tabspec-lsp ({start['ratio']:.2f} times that)", f"{start['tabspec']:.0f}", "", ""],
         ["reply of a bare pygls server, after a pause", *_row(bare["after_a_pause"])],
-        ["the same, to requests in a row", *_row(bare["at_once"])],
+        ["the same, to requests without a pause", *_row(bare["at_once"])],
     ]
     for model, sessions in result["models"].items():
         for name in _POLICIES:

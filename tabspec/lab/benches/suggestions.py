@@ -1,4 +1,4 @@
-"""`tabspec bench suggestions`: whole suggestions for real code, by our model and by llama.cpp."""
+"""`tabspec bench suggestions`: the time of whole suggestions for real code, by tabspec's decoder and by llama.cpp."""
 
 from __future__ import annotations
 
@@ -28,24 +28,26 @@ from tabspec.replay.models.calibrate import session_places
 from tabspec.replay.sessions.session_file import read_session
 from tabspec.system.tables import print_table
 
-# It keeps whole prompts of earlier requests in memory: a bench that asks the same ones again, round by round, would
-# find them all there, as no editor does.
+# Switches off llama-server's store of earlier prompts. The bench sends the same prompts in every round and would find
+# all of them in the store. An editor would not.
 _NO_STORE = ("--cache-ram", "0")
-_FLASH = {True: "", False: ", no flash attention"}  # which is faster differs with the processor
+_FLASH = {True: "", False: ", no flash attention"}  # both are measured: the faster one depends on the processor
 
 
 @click.command("suggestions")
 @click.argument("session", nargs=-1, required=True)
-@click.option("--server", default=None, help="A llama-server with the exported model, asked by tabspec as well.")
+@click.option("--server", default=None, help="Address of a llama-server with the exported model.")
 @click.option(
     "--llama-server",
     "program",
     type=click.Path(path_type=Path),
-    help="The program llama-server: started with the same weights, and asked as well.",
+    help="Path of the program llama-server, which is started with the same weights.",
 )
-@click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="Threads of each.")
-@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="Turns; medians are told.")
-@click.option("--max-lines", type=click.IntRange(1, 64), default=1, show_default=True, help="Lines of a suggestion.")
+@click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="Threads of each model.")
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="Runs; medians are reported.")
+@click.option(
+    "--max-lines", type=click.IntRange(1, 64), default=1, show_default=True, help="Most lines of a suggestion."
+)
 @click.option("--json", "out", type=click.Path(path_type=Path), help="Write the figures here.")
 def suggestions_command(
     session: tuple[str, ...],
@@ -56,17 +58,23 @@ def suggestions_command(
     max_lines: int,
     out: Path | None,
 ) -> None:
-    """Time suggestions end to end at places of each SESSION, the whole loop with drafts and early stop: the bundled
-    model's, and llama.cpp's with the same weights, prompts and stops, in this process where llama-cpp-python is
-    installed, and as its server gives them. "Same" counts the texts that are those of ours without recall, which
-    llama.cpp has not. Told besides: how many tokens are decoded and not offered, with early stop and without."""
+    """Time whole suggestions at places of each SESSION, from the request to the end of the answer.
+
+    The bundled model is compared with llama.cpp, which gets the same weights, prompts and stop rules. llama.cpp runs in
+    this process if llama-cpp-python is installed, and as a server with --server or --llama-server.
+
+    The column "same" counts the texts that equal those of the bundled model without its n-gram cache, because llama.cpp
+    has no such cache. The last lines count the tokens that are decoded but not offered, with early stop and without.
+    """
     from tabspec.lab.measuring import decoding as benchmarks  # imports torch
 
     benchmarks.set_threads(threads)
-    stop = StopRule(max_lines, 48 if max_lines == 1 else 160)  # as in the settings; longer texts are given more tokens
+    stop = StopRule(
+        max_lines, 48 if max_lines == 1 else 160
+    )  # 48 is the default of the settings; several lines need more
     ours, plain = _ours(), _ours()
     plain.local.ngram_caches = None
-    like = "ours, without recall"
+    like = "ours, without the n-gram cache"
     models: dict[str, Model] = {"ours": ours, like: plain}
     places = [place for name in session for place in session_places(read_session(Path(name)))]
     requests = [question(place, ours.info.fingerprint, stop) for place in places]
@@ -97,7 +105,7 @@ def _ours() -> LocalModel:
 
 
 def _llama_cpp(stack: ExitStack, program: Path | None, threads: int, context: int) -> dict[str, Model]:
-    """llama.cpp with the bundled model's weights: in this process, and its server."""
+    """llama.cpp with the bundled model's weights, by name: in this process, and as a server that ``stack`` stops."""
     from tabspec.lab.baselines.llama_cpp import LlamaCppModel, is_installed
     from tabspec.lab.baselines.llama_server import llama_server
     from tabspec.lab.converters.gguf import Weights, export_gguf
@@ -109,7 +117,7 @@ def _llama_cpp(stack: ExitStack, program: Path | None, threads: int, context: in
         try:
             export_gguf(BUNDLED, file, weights)
         except (InputError, ModelNotUsable) as error:
-            click.echo(f"without llama.cpp: {error}", err=True)
+            click.echo(f"llama.cpp is left out: {error}", err=True)
             return found
         for flash, how in _FLASH.items() if is_installed() else ():
             name = f"llama.cpp in this process, {weights}{how}"
