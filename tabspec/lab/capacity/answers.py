@@ -1,4 +1,7 @@
-"""Each question's whole answer, computed once for all users and policies: decoding is greedy, so there is one."""
+"""The complete answer to each request, computed once for all users and policies.
+
+Decoding is greedy, so equal requests have equal answers.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,17 @@ from tabspec.replay.clock import outside_work
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """An answer: the size of its prompt in tokens, and the chunks that hold text, tokens or the end."""
+    """A complete answer: the size of its prompt in tokens, and its chunks, without empty ones."""
 
     prompt_tokens: int
     chunks: tuple[Chunk, ...]
 
     def behind(self, resume: str) -> tuple[int, tuple[Chunk, ...]]:
-        """How many tokens ``resume`` had, and what follows it. Where it ends within a chunk, the rest of that comes
-        first, and costs its tokens again."""
+        """Return the number of tokens in ``resume``, a prefix of the answer's text, and the chunks after it.
+
+        If ``resume`` ends within a chunk, the chunks begin with the rest of that chunk. All tokens of that chunk then
+        count as tokens after ``resume``, because they must be decoded again.
+        """
         said, tokens = "", 0
         for number, chunk in enumerate(self.chunks):
             if len(said) >= len(resume):
@@ -33,12 +39,14 @@ class Whole:
 
 
 class Answers:
-    """Remembers the answers of ``model``, which must be deterministic. ``computed`` counts those really asked for."""
+    """Keeps the answers of ``model``, which must be deterministic. ``computed`` counts the requests sent to it."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
         self._known: dict[GenerationRequest, Whole] = {}
-        self._asking = asyncio.Lock()  # one at a time: nobody computes what another is computing
+        self._asking = (
+            asyncio.Lock()
+        )  # one request at a time, so that concurrent callers do not compute the same answer
         self.computed = 0
 
     @property
@@ -46,7 +54,10 @@ class Answers:
         return self._model.info
 
     async def of(self, request: GenerationRequest) -> Whole:
-        """The whole answer to ``request``, whatever it resumes. The clock stands still meanwhile."""
+        """Return the complete answer to ``request``, from its first token even if the request resumes a text.
+
+        A virtual clock stands still during the computation.
+        """
         question = replace(request, resume="", foreground=True)
         if (known := self._known.get(question)) is not None:
             return known

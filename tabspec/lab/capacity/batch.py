@@ -1,5 +1,7 @@
-"""One server's continuous batching: who is served in the next step, and what the step does. Pure: time goes in and out
-as numbers, so that the same code runs on the virtual clock and in the search for the number of servers.
+"""The continuous batching of one server: which jobs the next step serves, and how long it takes.
+
+The code reads no clock. Times are arguments and results, so that the replay on the virtual clock and the search for the
+number of servers use the same code.
 """
 
 from __future__ import annotations
@@ -13,14 +15,17 @@ from tabspec.lab.capacity.profile import PREFILL_CHUNK, ServiceProfile
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """A generation on a server: ``prefill`` prompt tokens to compute, then ``decode`` tokens (at least one: that there
-    is nothing to say is a token, too). What is done already is in ``prefilled`` and ``decoded``."""
+    """A generation on a server: ``prefill`` prompt tokens to compute, then ``decode`` tokens to decode.
+
+    ``decode`` is at least 1, because an empty answer still needs its end token. ``prefilled`` and ``decoded`` count the
+    tokens that are done. ``arrived`` and ``started`` are in seconds.
+    """
 
     foreground: bool
     prefill: int
     decode: int
     arrived: float = 0.0
-    started: float | None = None  # when the first step began that served it
+    started: float | None = None  # the begin of the first step that served it
     prefilled: int = 0
     decoded: int = 0
 
@@ -30,18 +35,20 @@ class Job:
 
 
 class Batch:
-    """The jobs of one server. In each step, at most ``profile.most_batch`` of them are served: the foreground's first,
-    then speculations, both in the order in which they came. A job that is not served keeps what it has.
+    """The jobs of one server. A step serves at most ``profile.most_batch`` of them.
 
-    A step decodes a token for each job whose prompt is computed, and computes at most `PREFILL_CHUNK` tokens of the
-    others' prompts; the end of a prompt gives the first token.
+    Foreground jobs are served first, then speculative ones, both in the order of arrival. A job that is not served
+    keeps its progress.
+
+    A step decodes one token for each job whose prompt is computed. It also computes at most `PREFILL_CHUNK` prompt
+    tokens of the other jobs. The step that completes a prompt also decodes the first token.
     """
 
     def __init__(self, profile: ServiceProfile) -> None:
         self._profile = profile
         self._jobs: tuple[dict[Job, None], dict[Job, None]] = ({}, {})  # foreground, speculation; in order
-        self._step: list[tuple[Job, int]] = []  # whom the step under way serves, with prompt tokens
-        self._count = 1  # how many such steps
+        self._step: list[tuple[Job, int]] = []  # jobs of the current step, with the prompt tokens of each
+        self._count = 1  # how many equal steps the current step stands for
         self.busy_s = 0.0
         self.steps = 0
         self.tokens = 0
@@ -51,28 +58,29 @@ class Batch:
         return len(self._jobs[0]) + len(self._jobs[1])
 
     def add(self, job: Job) -> None:
-        """Queue a job. It is served from the next step on."""
+        """Queue a job. The next step can serve it."""
         self._jobs[0 if job.foreground else 1][job] = None
 
     def remove(self, job: Job) -> None:
-        """Forget a job, done or not; without effect if it is not there."""
+        """Remove a job, whether it is done or not. Without effect if the job is not queued."""
         self._jobs[0 if job.foreground else 1].pop(job, None)
 
     def begin(self, now: float, until: float | None = None) -> float | None:
-        """Begin a step; how many seconds it takes. None if there is nothing to do.
+        """Begin a step, and return the seconds that it takes. None if no job can be served.
 
-        Where nobody comes or goes before ``until``, all steps that begin before that and serve the same jobs in the
-        same way are taken as one, up to the first that ends a job.
+        With ``until``, the caller promises that it adds and removes no job before that time. Then equal steps, which
+        decode a token for the same jobs, are combined into one. The combined steps all begin before ``until``, and only
+        the last of them can complete a job.
         """
         room = PREFILL_CHUNK
         self._step = []
         decoding = prefilling = 0
-        left = 0  # tokens of the job that is done first
+        left = 0  # tokens that remain for the job that is done first
         for job in islice(chain(*self._jobs), self._profile.most_batch):
             part = min(job.prefill - job.prefilled, room)
             ends = job.prefilled + part == job.prefill
             if part == 0 and not ends:
-                continue  # no room for its prompt in this step
+                continue  # the step computes the most prompt tokens already
             room -= part
             prefilling += part
             decoding += ends
@@ -94,7 +102,7 @@ class Batch:
         return took
 
     def end(self) -> list[Job]:
-        """The step (or what was taken as one) is over: whom it has served. Those that are done are removed."""
+        """End the step, and return the jobs that it served. Jobs that are done are removed."""
         served = []
         for job, part in self._step:
             job.prefilled += part

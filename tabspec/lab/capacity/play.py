@@ -1,4 +1,4 @@
-"""N users at once: an engine for each, all on one loop, and what they add up to."""
+"""Replays many users at the same time, each with an engine, on one event loop, and combines their results."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ Progress = Callable[[float], None]
 async def play_users(
     parts: Sequence[SessionPart], model_for: ModelFor, setting: Setting, progress: Progress
 ) -> list[Run]:
-    """Play all parts at once, each with an engine of its own. ``progress`` is told the share of users that are done."""
+    """Replay all ``parts`` at the same time, each with its own engine.
+
+    ``progress`` is called with the share of users that are done, from 0 to 1.
+    """
     done = 0
 
     async def one(part: SessionPart) -> Run:
@@ -44,7 +47,7 @@ async def play_users(
 
 
 def together(runs: Sequence[Run], sessions: int, setting: Setting, shared: Shared) -> Run:
-    """The users' runs as one. Its requests are not kept: there may be a million."""
+    """Combine the users' runs into one. It does not keep the single requests, because there may be a million."""
     pool = pooled(runs)
     assert pool is not None  # each run has all of its requests
     users = f"{shared.users:,} user{'s' if shared.users > 1 else ''}".replace(",", "\N{NARROW NO-BREAK SPACE}")
@@ -71,10 +74,10 @@ async def on_service(
     bound_ms: float,
     progress: Progress = lambda part: None,
 ) -> Run:
-    """``users`` users for ``seconds`` seconds on ``servers`` servers of ``profile``, on the virtual clock.
+    """Replay ``users`` users for ``seconds`` seconds on ``servers`` simulated servers, on the virtual clock.
 
-    Of a large crowd, some of the servers are played (`tabspec.lab.capacity.sample`). The time that is measured begins
-    when the last user has begun.
+    For a large crowd, only some of the servers are simulated (`tabspec.lab.capacity.sample`). The rates are measured
+    after all users have begun. ``bound_ms`` is the limit for the p90 of the foreground's waiting times.
     """
     sampled = servers_played(users, servers)
     everybody = population(sessions, users, seconds, setting.seed, setting.limit)
@@ -95,13 +98,14 @@ async def on_service(
     runs = await play_users(parts, model_for, setting, progress)
     for handle in handles:
         handle.cancel()
-    if len(marks) < 2:  # all were done before
+    if len(marks) < 2:  # all users were done before the second mark
         marks = [(began, (0.0, 0, 0, 0)), (loop.time(), service.totals())]
     (start, before), (stop, after) = marks
     busy, steps, tokens, prompts = (b - a for a, b in zip(before, after, strict=True))
     span = max(stop - start, 1e-9)
     trace = service.trace
-    # a hash puts two users on one server while others are idle: up to two servers a user are tried
+    # Users are assigned by a hash, so two users can share a server while another is idle. Therefore the search goes up
+    # to two servers for each user.
     demand = Demand.of(trace, users, setting.seed)
     needed = servers_needed(demand, profile, bound_ms / 1000, 2 * users, servers)
     share = len(parts) / users
@@ -129,7 +133,10 @@ async def on_model(
     bound_ms: float,
     progress: Progress = lambda part: None,
 ) -> Run:
-    """``users`` users for ``seconds`` seconds on a real service, in real time. What it is made of is not known here."""
+    """Replay ``users`` users for ``seconds`` seconds on a real service, in real time.
+
+    ``service`` is its name in the report. The number of its servers is not known here.
+    """
     parts = list(population(sessions, users, seconds, setting.seed, setting.limit))
     trace: list[Served] = []
 
@@ -149,7 +156,7 @@ async def on_model(
 
 
 def told_by(trace: Sequence[Served], users: int, setting: Setting, bound_ms: float) -> Shared:
-    """What the generations themselves tell of the service."""
+    """The waiting times and counts that follow from the generations in ``trace``."""
     return Shared(
         users=users,
         servers=0,

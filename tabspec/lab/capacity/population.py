@@ -1,4 +1,4 @@
-"""Who plays what: users at once, each somewhere in one of the recordings, each beginning at its own moment."""
+"""The users of a crowd: for each user, an excerpt of a recorded session and the time at which the user begins."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from functools import cache
 from tabspec.replay.sessions.session import EditEvent, Session, Side
 from tabspec.text import apply_edits
 
-# Places of a recording at which users begin. More places are more different questions, each of which the model has to
-# answer once; users at one place differ in when they begin, and from there on in what they had to wait for.
+# The number of places in a recording at which users can begin. With more places there are more different requests, and
+# the model must compute each of them once. Users at the same place begin at different times, so their waits differ.
 PLACES = 8
-# Users begin within so many seconds: apart by more than a pause between two words, so that they do not march in step.
+# All users begin within this number of seconds. It is longer than a pause between two words, so that users at the same
+# place do not send their requests at the same time.
 STAGGER_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class SessionPart:
-    """What a user plays: ``session`` is an excerpt; it begins ``offset`` seconds after the first user may."""
+    """The excerpt that a user replays. It begins ``offset`` seconds after the start of the replay."""
 
     user: int
     session: Session
@@ -29,10 +30,10 @@ class SessionPart:
 def population(
     sessions: Sequence[Session], users: int, seconds: float, seed: int = 0, limit: int | None = None
 ) -> Iterator[SessionPart]:
-    """The parts of ``users`` users, each of ``seconds`` seconds of a recording, and of ``limit`` edits at most.
+    """Yield a part for each of ``users`` users: ``seconds`` seconds of a recording, with at most ``limit`` edits.
 
-    Sessions are dealt out in turn; places and offsets are drawn. The same seed gives the same parts, and the first
-    users of a larger population are those of a smaller one.
+    Users get the sessions in turn. Their places and offsets are random. The same seed gives the same parts, and a
+    larger population begins with the users of a smaller one.
     """
 
     @cache
@@ -46,16 +47,17 @@ def population(
 
 
 def drawn(user: int, seed: int = 0) -> tuple[int, float]:
-    """At which of the places a user begins, and how many seconds after the first user may."""
+    """Draw a user's place (0 to `PLACES` - 1) and offset (seconds after the start of the replay)."""
     draw = random.Random(f"{seed}|{user}")
     return draw.randrange(PLACES), draw.uniform(0, STAGGER_S)
 
 
 def excerpt(session: Session, first: int, seconds: float, limit: int | None = None) -> Session:
-    """From edit event number ``first`` on, the edits of ``seconds`` seconds, ``limit`` of them at most (and one at
-    least, where there is one). Its document is as the edits before it left it, and its clock begins with it.
+    """Return the excerpt that begins with edit number ``first`` and covers ``seconds`` seconds.
 
-    What stands in the side file is left out: cursors and answers of another stretch would not fit.
+    It has at most ``limit`` edits, and at least one if the session has an edit there. Its document is the text after
+    the earlier edits, and its times count from its first edit. The side file is left out, because its cursors and
+    answers belong to the whole session.
     """
     text = session.text
     for earlier in session.edits[:first]:

@@ -1,8 +1,10 @@
-"""Which part of a crowd is played: some servers with all of their users.
+"""The sample of a large crowd that is replayed: some of the servers, with all of their users.
 
-A user stays on one server, so servers do not know of each other: some of them, with everybody who is on them, are a
-sample of the whole service, and nothing is approximated but by its size. An engine costs two milliseconds of computing
-a request, so that 10,000 of them would take half an hour for each number of servers tried.
+A user stays on one server, so servers do not affect each other. Some of the servers with all of their users are
+therefore a random sample of the service; the only error is that of the sample's size.
+
+A replay of all users would be too slow. An engine computes for about two milliseconds for each request, and the crowd
+is replayed again for each number of servers that is tried.
 """
 
 from __future__ import annotations
@@ -10,14 +12,17 @@ from __future__ import annotations
 import math
 import random
 
-# Users that are played at least, where there are so many: with twenty requests each, the 90th percentile of 12,000
-# waits, and so a tenth of all users' Tabs.
+# The approximate number of users in a sample. With twenty requests each, the 90th percentile is taken of 12,000 waits,
+# so that 1,200 waits are above it.
 SAMPLE = 600
 
 
 def server_of(user: int, servers: int) -> int:
-    """Which of ``servers`` a user is on. When their number changes, only those move who have to (jump consistent
-    hashing, Lamping and Veach 2014: a generator seeded with the user says at which numbers of servers it moves)."""
+    """The server that a user is on, from 0 to ``servers`` - 1.
+
+    When ``servers`` grows, users move only to the new servers (jump consistent hashing, Lamping and Veach 2014). A
+    random generator with the user as its seed draws the numbers of servers at which the user moves.
+    """
     draw = random.Random(user)
     place, jump = 0, 0
     while jump < servers:
@@ -27,6 +32,8 @@ def server_of(user: int, servers: int) -> int:
 
 
 def servers_played(users: int, servers: int) -> int:
-    """How many of ``servers`` are played so that about `SAMPLE` of ``users`` are: the first ones (who is on a server is
-    drawn by a hash, so that they are as good as any)."""
+    """How many of ``servers`` servers are replayed, so that about `SAMPLE` of ``users`` users are on them.
+
+    These are the first servers. Users are assigned by a hash, so the first servers are a random choice.
+    """
     return servers if users <= SAMPLE else min(servers, math.ceil(SAMPLE * servers / users))
