@@ -1,7 +1,4 @@
-"""`tabspec bench lsp`: the response times of the language server over stdio.
-
-A bare pygls server, which does nothing but reply, is measured in the same run for comparison.
-"""
+"""`tabspec bench lsp`: response times of the language server over stdio, compared with those of a bare pygls server."""
 
 from __future__ import annotations
 
@@ -25,6 +22,7 @@ from tabspec.system import processes
 from tabspec.system.tables import print_table
 
 _URI = "file:///bench/example.py"
+# A pygls server that does no work of its own: the lower bound for the response times.
 _BARE = "tabspec_lsp.bare"
 _SERVER = "tabspec_lsp.main"
 # The text of the document at the start. A real model continues it; the scripted model's text begins with it.
@@ -53,7 +51,7 @@ _POLICIES = {"speculation": "adaptive", "speculation_at_once": "chain", "no_spec
     "--model",
     "models",
     multiple=True,
-    help="Models to measure. [default: a scripted one with 20 ms of prefill and 4 ms a token, and the bundled one]",
+    help="Model to measure. [default: a scripted one with 20 ms of prefill and 4 ms a token, and the bundled one]",
 )
 @click.option("--json", "out", type=click.Path(path_type=Path), help="Write the figures here.")
 def lsp_bench_command(rounds: int, starts: int, models: tuple[str, ...], out: Path | None) -> None:
@@ -67,8 +65,7 @@ def lsp_bench_command(rounds: int, starts: int, models: tuple[str, ...], out: Pa
 
 
 def measure(rounds: int, starts: int, models: Sequence[str]) -> dict[str, Any]:
-    """Return all figures. A time is the milliseconds from the last byte of the request written to the last byte of the
-    response read. Memory is in MiB."""
+    """Return all figures: milliseconds from the last byte written to the last byte read, and memory in MiB."""
     return {
         "initialize": measure_start(starts),
         "bare_reply": measure_bare(rounds),
@@ -81,10 +78,8 @@ def _name(model: str) -> str:
 
 
 def measure_start(starts: int) -> dict[str, Any]:
-    """Time from starting the process to the answer to `initialize`.
-
-    The server and a bare server are started in turns, so that the load of the machine affects both.
-    """
+    """Time from the start of the process to the answer to `initialize`. The server and a bare one are started in turns,
+    so that the load of the machine affects both."""
     times: dict[str, list[float]] = {_BARE: [], _SERVER: []}
     for number in range(starts + 1):
         for module, taken in times.items():
@@ -137,10 +132,8 @@ def _first_suggestions(server: ServerProcess) -> float:
 
 @dataclass(frozen=True)
 class _Reply:
-    """One request: its ``kind`` ("tab" or "type"), its time in milliseconds, and the ``source`` of its answer.
-
-    ``decoding`` is whether a speculative generation was in flight both before and after it.
-    """
+    """One request: "tab" or "type", its milliseconds, and the source of its answer. ``decoding`` is whether a
+    speculative generation was in flight both before and after it."""
 
     kind: str
     taken: float
@@ -149,10 +142,8 @@ class _Reply:
 
 
 def _session(server: ServerProcess, rounds: int, items: list[dict[str, Any]]) -> dict[str, Any]:
-    """Accept ``rounds`` suggestions with Tab, and type the first characters of every second one before its Tab.
-
-    The server's status shows which answers were hits, and whether the model was decoding.
-    """
+    """Accept a suggestion with Tab ``rounds`` times. Before every second Tab, type the first characters of the
+    suggestion. The server's status shows which answers were hits, and whether the model was decoding."""
     replies: list[_Reply] = []
     before = server.request("tabspec/status", {})
 
@@ -192,10 +183,7 @@ def _session(server: ServerProcess, rounds: int, items: list[dict[str, Any]]) ->
 
 
 class ServerProcess:
-    """A server process and a minimal client, which sends one message at a time.
-
-    A full LSP client would add its own work to the measured times.
-    """
+    """A server process, and a client that does little work of its own, because its work adds to the measured times."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -272,10 +260,7 @@ class ServerProcess:
         return self._process.stdout.read(length)
 
     def _result(self, body: bytes) -> Any:
-        """The result of the last request. Other messages of the server are skipped.
-
-        Raises `TabspecError` if the server returns an error or ends.
-        """
+        """The result of the last request; other messages are skipped. Raises `TabspecError` if the server fails."""
         while (message := json.loads(body)).get("id") != self._next or "method" in message:
             body = self._body()
         if "error" in message:
