@@ -36,7 +36,7 @@ def http_bench_command(model: str, rounds: int, tokens: int, out: Path | None) -
     """Time the overhead of HTTP: the time of a request, less the computing time that the server reports.
 
     Each request is sent twice, by tabspec's client and over a bare socket. The overhead of the bare socket is the time
-    of the server's HTTP, queue and tokenizer. No client can be faster than that.
+    of the server's HTTP, queue and tokenizer. The difference between the two is the time of tabspec's client.
 
     Then answers are closed before their end. For these, the time until the server's slot is free is measured.
     """

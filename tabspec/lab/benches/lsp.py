@@ -22,7 +22,7 @@ from tabspec.system import processes
 from tabspec.system.tables import print_table
 
 _URI = "file:///bench/example.py"
-# A pygls server that does no work of its own: the lower bound for the response times.
+# A minimal pygls server that returns no suggestions, for comparison.
 _BARE = "tabspec_lsp.bare"
 _SERVER = "tabspec_lsp.main"
 # The text of the document at the start. A real model continues it; the scripted model's text begins with it.
