@@ -1,4 +1,4 @@
-"""Brackets in text that no parser reads: prose, comments, strings, languages without a grammar."""
+"""Matching brackets in text without a parser: prose, comments, strings, languages without a grammar."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ CLOSERS = {closer: opener for opener, closer in OPENERS.items()}
 
 
 def unmatched(text: str) -> tuple[list[int], list[int]]:
-    """Where ``text`` has closing brackets without an opener, and openers without a closer."""
+    """The positions in ``text`` of closing brackets without an opener, and of openers without a closer."""
     closers: list[int] = []
     stack: list[int] = []
     for i, char in enumerate(text):
@@ -22,5 +22,5 @@ def unmatched(text: str) -> tuple[list[int], list[int]]:
 
 
 def missing_closers(text: str) -> str:
-    """The closing brackets that ``text`` still needs, the innermost first."""
+    """The closing brackets that are missing at the end of ``text``, the innermost first."""
     return "".join(OPENERS[text[i]] for i in reversed(unmatched(text)[1]))

@@ -1,1 +1,1 @@
-"""Decoders: plain torch, the compiled one for CPUs, the one for CUDA, and transformers."""
+"""Decoders run a model's forward passes: in torch, compiled for CPUs, on CUDA, or by transformers."""

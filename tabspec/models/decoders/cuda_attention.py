@@ -1,4 +1,4 @@
-"""Attention of a decode step as Triton kernels: rotary embedding, keys and values, and the attention itself."""
+"""Triton kernels for the attention of a decode step: the rotary embedding, writing keys and values, the attention."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LOG2E = tl.constexpr(1.4426950408889634)
 
 @triton.jit
 def _address(table, row, FIELD: tl.constexpr, like):
-    """The memory that a row of the table names, as a pointer of ``like``'s type; allocations are aligned to 512."""
+    """The address in a row's ``FIELD``, as a pointer of ``like``'s type. Allocations are aligned to 512 bytes."""
     return tl.multiple_of(tl.load(table + row * ROW_FIELDS + FIELD), 128).to(tl.pointer_type(like.dtype.element_ty))
 
 
@@ -41,7 +41,7 @@ def _turn_kernel(
     DIM: tl.constexpr,
     HALF: tl.constexpr,
 ):
-    """Turns queries and keys to their position (rotary embedding), and writes keys and values to the row's tail.
+    """Applies the rotary embedding to queries and keys, and writes keys and values to the row's tail.
 
     ``HALF`` is half of ``DIM``, or the next power of two.
     """
@@ -53,7 +53,7 @@ def _turn_kernel(
     second = tl.load(source + DIM // 2, mask=there, other=0.0)
     if head < HEADS + KV_HEADS:
         position = tl.load(table + row * ROW_FIELDS + POSITION)
-        # The two halves of a row of cosines are equal.
+        # The two halves of a row of cosines are equal, so the first is enough.
         c = tl.load(cos + position * DIM + at, mask=there, other=0.0).to(tl.float32)
         s = tl.load(sin + position * DIM + at, mask=there, other=0.0).to(tl.float32)
         one, two = first.to(tl.float32), second.to(tl.float32)
@@ -62,7 +62,7 @@ def _turn_kernel(
     if head < HEADS:
         target = query + (row * HEADS + head) * DIM + at
     else:
-        # After the queries' heads come those of keys, then of values: planes 2 * layer and 2 * layer + 1 of the memory.
+        # Heads are in the order queries, keys, values. Keys go to plane 2 * layer of the memory, values to the next.
         capacity = tl.load(table + row * ROW_FIELDS + TAIL_CAPACITY)
         place = tl.load(table + row * ROW_FIELDS + TAIL_TO) - 1
         plane = 2 * layer * KV_HEADS + (head - HEADS)
@@ -90,15 +90,15 @@ def _attend_kernel(
     QUERIES: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """Attention of all query heads of a key-value head to a stretch of positions; `_merge_kernel` puts these together.
+    """Attention of all query heads of one key-value head to a part of the positions. `_merge_kernel` joins the parts.
 
-    The trunk is cut into ``TRUNK_PARTS`` stretches, each read once for the queries of all rows; each row's tail into
-    ``TAIL_PARTS``. ``QUERIES``: room for the queries of a program. ``WIDE``: ``DIM`` or the next power of two.
+    The trunk is cut into ``TRUNK_PARTS`` parts. Each is read once, for the queries of all rows. Each row's tail is cut
+    into ``TAIL_PARTS``. ``QUERIES``: at least the queries of a program. ``WIDE``: ``DIM`` or the next power of two.
     """
     kv_head, piece = tl.program_id(0), tl.program_id(1)
     head = tl.arange(0, QUERIES)
     trunk = piece < TRUNK_PARTS
-    # One program's code for both: which stretch of what, by arithmetic (a tail's piece counts from the trunk's on).
+    # Trunk and tails share this code. The pieces of the trunk are numbered first, then those of each row's tail.
     only = tl.where(trunk, 0, (piece - TRUNK_PARTS) // TAIL_PARTS)
     cut = tl.where(trunk, piece, (piece - TRUNK_PARTS) % TAIL_PARTS)
     slot = tl.where(trunk, piece, TRUNK_PARTS + cut)
@@ -111,12 +111,14 @@ def _attend_kernel(
     low = tl.where(trunk, 0, tl.load(fields + TAIL_FROM))
     high = tl.where(trunk, tl.load(fields + TRUNK_LENGTH), tl.load(fields + TAIL_TO))
     base = tl.multiple_of(address, 128).to(tl.pointer_type(query.dtype.element_ty))
-    blocks = tl.cdiv(tl.cdiv(high - low, BLOCK), pieces)  # a stretch is whole blocks, so that some may be empty
+    blocks = tl.cdiv(
+        tl.cdiv(high - low, BLOCK), pieces
+    )  # a part is a number of whole blocks, so some parts may be empty
     start = low + cut * blocks * BLOCK
     end = tl.minimum(start + blocks * BLOCK, high)
     dim = tl.arange(0, WIDE)
     whole = dim < DIM
-    at = row * (KV_HEADS * GROUP) + kv_head * GROUP + head % GROUP  # which query, over all rows
+    at = row * (KV_HEADS * GROUP) + kv_head * GROUP + head % GROUP  # the query's number over all rows
     q = tl.load(query + at[:, None] * DIM + dim[None, :], mask=own[:, None] & whole[None, :], other=0.0)
     keys = base + (2 * layer * KV_HEADS + kv_head) * capacity * DIM
     values = keys + KV_HEADS * capacity * DIM
@@ -127,7 +129,7 @@ def _attend_kernel(
         place = first + tl.arange(0, BLOCK)
         inside = place < end
         mask = inside[:, None] & whole[None, :]
-        # Addresses that come out of a table could be any: without this they are read two bytes at a time.
+        # The compiler knows nothing about addresses from a table. Without these hints it reads two bytes at a time.
         along = tl.multiple_of(place[:, None] * DIM + dim[None, :], [1, 8])
         k = tl.load(tl.multiple_of(keys + along, [1, 16]), mask=mask, other=0.0)
         score = tl.where(inside[None, :], tl.dot(q, tl.trans(k)) * (scale * _LOG2E), float("-inf"))
@@ -148,13 +150,13 @@ def _attend_kernel(
 def _merge_kernel(
     part, part_max, part_sum, out, DIM: tl.constexpr, WIDE: tl.constexpr, PARTS: tl.constexpr, ROOM: tl.constexpr
 ):
-    """Puts the stretches of one query head together, each by its softmax's sum. ``ROOM`` >= ``PARTS``."""
+    """Joins the parts of one query head, each weighted by the sum of its softmax. ``ROOM``: at least ``PARTS``."""
     at = tl.program_id(0)
     piece = tl.arange(0, ROOM)
     there = piece < PARTS
     dim = tl.arange(0, WIDE)
     most = tl.load(part_max + at * PARTS + piece, mask=there, other=float("-inf"))
-    weight = tl.exp2(most - tl.max(most, 0))  # an empty stretch has -inf, and weighs nothing
+    weight = tl.exp2(most - tl.max(most, 0))  # an empty part has the maximum -inf, and so the weight 0
     total = tl.sum(weight * tl.load(part_sum + at * PARTS + piece, mask=there, other=0.0), 0)
     mask = there[:, None] & (dim < DIM)[None, :]
     seen = tl.load(part + (at * PARTS + piece)[:, None] * DIM + dim[None, :], mask=mask, other=0.0)
@@ -165,7 +167,8 @@ def _merge_kernel(
 def turn(
     table: Tensor, qkv: Tensor, cos: Tensor, sin: Tensor, query: Tensor, layer: int, heads: int, kv_heads: int
 ) -> None:
-    """Rotary embedding of queries and keys; keys and values go to each row's tail. ``query``: (rows, heads * dim)."""
+    """Apply the rotary embedding, and write keys and values to each row's tail and queries to ``query`` (rows, heads *
+    dim)."""
     rows, dim = qkv.shape[0], qkv.shape[1] // (heads + 2 * kv_heads)
     _turn_kernel[(rows, heads + 2 * kv_heads)](
         table,
@@ -183,9 +186,9 @@ def turn(
 
 
 class TrunkAttention:
-    """Attention of a step's rows to a shared trunk (``trunk_parts`` stretches) and to a tail each (``tail_parts``).
+    """Attention of a step's rows to a shared trunk (in ``trunk_parts`` parts) and to their own tails (``tail_parts``).
 
-    Holds the memory between its two kernels.
+    It owns the memory for the results of the parts.
     """
 
     def __init__(
@@ -201,7 +204,7 @@ class TrunkAttention:
         self._sum = torch.empty_like(self._max)
 
     def __call__(self, table: Tensor, query: Tensor, layer: int, out: Tensor) -> None:
-        """``query`` and ``out``: (rows, heads * dim)."""
+        """Write the attention of ``query`` to ``out``; both are (rows, heads * dim)."""
         rows, heads, kv_heads, dim = self._shape
         trunk, tail = self._parts
         group = heads // kv_heads

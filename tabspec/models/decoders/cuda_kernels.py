@@ -1,10 +1,10 @@
-"""The operations of a decode step as Triton kernels: what torch does with many launches, in nine a layer.
+"""Triton kernels for the operations of a decode step. A layer needs nine launches, where torch needs many more.
 
-A step has few rows (tokens of one sequence or of several), so that it waits for memory and for
-launches, not for arithmetic. Everything that changes from step to step (lengths, places in memory) is read from device
-memory, so that a captured CUDA graph stays right: see the layout of `tabspec.models.decoders.cuda_table.StepRow`.
+A step has few rows (tokens of one sequence or of several). So its time is spent on memory and on launches, not on
+arithmetic. All values that change between steps (lengths, addresses) are read from device memory, so that a captured
+CUDA graph stays valid. `tabspec.models.decoders.cuda_table.StepRow` is their layout.
 
-Run on a CPU by Triton's interpreter (``TRITON_INTERPRET=1``), the same code is tested without a GPU.
+Triton's interpreter (``TRITON_INTERPRET=1``) runs the same code on a CPU, so that it is tested without a GPU.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _norm_kernel(x, weight, out, hidden, eps, BLOCK: tl.constexpr):
     wide = tl.load(x + row * hidden + at, mask=there, other=0.0).to(tl.float32)
     scale = 1.0 / tl.sqrt(tl.sum(wide * wide, 0) / hidden + eps)
     gain = tl.load(weight + at, mask=there, other=0.0)
-    normed = (wide * scale).to(out.dtype.element_ty)  # rounded here as transformers does, then multiplied
+    normed = (wide * scale).to(out.dtype.element_ty)  # rounded before the product, as in transformers
     tl.store(out + row * hidden + at, (gain * normed).to(out.dtype.element_ty), mask=there)
 
 
@@ -55,10 +55,10 @@ def _rows_kernel(
     BN: tl.constexpr,
     BK: tl.constexpr,
 ):
-    """out (rows, wide) = x (rows, deep) times weight (wide, deep) transposed, for some outputs.
+    """out (rows, wide) = x (rows, deep) times weight (wide, deep) transposed. A program computes ``BN`` columns.
 
-    ``BIAS``: plus a bias. ``ADD``: added to what ``out`` holds. ``GLU``: weight has gates in its first half and values
-    in its second, and silu(gate) * value is written.
+    ``BIAS``: a bias is added. ``ADD``: the result is added to ``out``. ``GLU``: the first half of weight gives gates,
+    the second half gives values, and silu(gate) * value is written.
     """
     across = tl.program_id(0) * BN + tl.arange(0, BN)
     there = across < wide
@@ -104,7 +104,7 @@ def _single_kernel(
     BN: tl.constexpr,
     BK: tl.constexpr,
 ):
-    """As `_rows_kernel` for a single row: no matrix units, many small programs with few outputs each."""
+    """As `_rows_kernel` for a single row: without matrix units, in many small programs with few outputs each."""
     across = tl.program_id(0) * BN + tl.arange(0, BN)
     there = across < wide
     along = tl.arange(0, BK)
@@ -141,26 +141,26 @@ def _glu_kernel(both, out, wide, BLOCK: tl.constexpr):
 
 
 def embed(table: Tensor, embedding: Tensor, out: Tensor) -> None:
-    """out[i] = embedding[the token of row i]."""
+    """Write the embedding of each row's token to ``out``."""
     rows, hidden = out.shape
     _embed_kernel[(rows, triton.cdiv(hidden, 1024))](table, embedding, out, hidden, BLOCK=1024)
 
 
 def norm(x: Tensor, weight: Tensor, eps: float, out: Tensor) -> None:
-    """RMS norm of each row of ``x`` (rows, hidden)."""
+    """Write the RMS norm of each row of ``x`` (rows, hidden) to ``out``."""
     rows, hidden = x.shape
     block = triton.next_power_of_2(hidden)
     _norm_kernel[(rows,)](x, weight, out, hidden, eps, BLOCK=block, num_warps=8 if block >= 2048 else 4)
 
 
 def glu(both: Tensor, out: Tensor) -> None:
-    """silu(gate) * value, the two halves of ``both`` (rows, 2 * wide)."""
+    """Write silu(gate) * value to ``out``. The two halves of ``both`` (rows, 2 * wide) are gate and value."""
     rows, wide = out.shape
     _glu_kernel[(rows, triton.cdiv(wide, 1024))](both, out, wide, BLOCK=1024)
 
 
-# (outputs a program, inputs a turn, warps, turns that are loaded ahead): those worth trying on a Hopper GPU. More bytes
-# in flight hide more of the memory's delay, more programs balance better over 132 processors.
+# Candidates for a Hopper GPU: (outputs of a program, inputs of an iteration, warps, iterations loaded in advance). More
+# bytes in flight hide more of the memory's latency. More programs balance better over 132 multiprocessors.
 ROWS_CHOICES = ((16, 256, 4, 4), (16, 512, 4, 3), (32, 128, 4, 5), (64, 128, 4, 4))
 SINGLE_CHOICES = ((1, 2048, 4, 1), (2, 1024, 4, 1), (4, 1024, 4, 1), (8, 512, 8, 1))
 
@@ -176,8 +176,9 @@ def matrix(
     single: bool,
     choice: tuple[int, int, int, int],
 ) -> None:
-    """``x`` (rows, in) times ``weight`` (out, in), at most 16 rows; ``add``: added to ``out``; ``gated``: silu(first
-    half) times second half. ``single`` is for one row. ``choice`` is of `ROWS_CHOICES` or `SINGLE_CHOICES`."""
+    """Write ``x`` (rows, in) times ``weight`` (out, in) to ``out``, for at most 16 rows. ``add``: add it to ``out``.
+    ``gated``: write silu(first half) times second half. ``single``: use the kernel for one row. ``choice`` is one of
+    `ROWS_CHOICES`, or of `SINGLE_CHOICES` if ``single``."""
     rows, deep = x.shape
     wide = out.shape[1]
     across, along, warps, stages = choice

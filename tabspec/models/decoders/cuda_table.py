@@ -1,4 +1,4 @@
-"""The table of a decode step's rows on a GPU: its fields, for Python and for the kernels."""
+"""The fields of the table that describes a decode step's rows on a GPU, for Python and for the kernels."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import triton.language as tl
 class StepRow(IntEnum):
     """Fields of a row of the step's table (int64, shape (rows, `FIELDS`)).
 
-    A row is a token that is run. It attends to ``TRUNK_LENGTH`` positions of the trunk, which all rows of a step share,
-    and to the positions ``TAIL_FROM`` to ``TAIL_TO`` - 1 of its tail. The last of these is its own, which the step
-    writes. ``POSITION`` is its position in the sequence (for the rotary embedding). Trunk and tail are memory of shape
-    (layers, 2, kv_heads, capacity, head_dim), given by address and capacity.
+    A row is one token that the step computes. The *trunk* is memory with the keys and values that all rows of the step
+    attend to: its first ``TRUNK_LENGTH`` positions. The *tail* is the memory of the row's own sequence: the row attends
+    to the positions ``TAIL_FROM`` to ``TAIL_TO`` - 1. The last one is the row's own, which the step writes.
+    ``POSITION`` is the token's position in the sequence (for the rotary embedding). Trunk and tail have the shape
+    (layers, 2, kv_heads, capacity, head_dim), and are given by address and capacity.
     """
 
     TOKEN = 0

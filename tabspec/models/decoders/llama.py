@@ -1,8 +1,8 @@
-"""Our own decoder for Llama, Qwen2 and Mistral models, in plain torch; tests compare its logits with transformers'.
+"""Our own decoder for Llama, Qwen2 and Mistral models, in torch. Tests compare its logits with those of transformers.
 
-It is faster than transformers at decoding single tokens, because a step makes few and small calls: keys and values are
-written into memory that is allocated already, projections of the same input are one matrix, the query heads of a
-key-value head are rows of one attention call, and on a CPU the weights are read as int8 or int4.
+It decodes single tokens faster than transformers, because a decode step makes fewer and smaller calls. Keys and values
+are written into memory that is already allocated. Projections of the same input are one matrix. The query heads that
+share a key-value head are rows of one attention call. On a CPU the weights are read as int8 or int4.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from tabspec.models.files.int4 import quantize_groups
 from tabspec.models.local.logits import Logits
 from tabspec.models.machine.devices import cpu_has_bfloat16
 
-# Measured on two cores (AVX512-BF16): int8 weights are faster up to 4 rows, bfloat16 from about 8 on.
+# Up to so many rows, int8 weights are used. Measured on two cores (AVX512-BF16): int8 is faster up to 4 rows, bfloat16
+# from about 8.
 INT8_ROWS = 4
-# Keys and values grow by this many positions: a typical prompt and its suggestions need one or two steps.
+# The memory for keys and values grows by this many positions: once or twice for a typical prompt and its suggestions.
 KV_STEP = 512
 
 
 @dataclass(frozen=True, slots=True)
 class LlamaConfig:
-    """The shape of a model. ``qkv_bias``: Qwen2's; ``tied``: the output matrix is the embedding."""
+    """The shape of a model. ``qkv_bias``: as in Qwen2. ``tied``: the output matrix is the embedding."""
 
     vocabulary: int
     hidden: int
@@ -46,7 +47,7 @@ class LlamaConfig:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> LlamaConfig | None:
-        """From a ``config.json``; None for architectures that this decoder does not support."""
+        """Read from a ``config.json``. None for an architecture that this decoder does not support."""
         kind = config.get("model_type")
         rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
         sliding = config.get("sliding_window") if kind == "mistral" or config.get("use_sliding_window") else None
@@ -71,7 +72,7 @@ class LlamaConfig:
             kv_heads=config.get("num_key_value_heads") or heads,
             head_dim=config.get("head_dim") or hidden // heads,
             mlp=config["intermediate_size"],
-            positions=min(positions, sliding or positions),  # within its window, a sliding layer is an ordinary one
+            positions=min(positions, sliding or positions),  # up to the window, a sliding layer equals a full one
             rope_theta=config.get("rope_theta") or rope.get("rope_theta", 10_000.0),
             norm_eps=config.get("rms_norm_eps", 1e-6),
             tied=bool(config.get("tie_word_embeddings", False)),
@@ -80,10 +81,9 @@ class LlamaConfig:
 
 
 class Matrix:
-    """A weight of shape (out, in) with an optional bias: rows in the model's dtype, and on a CPU also in int8 or int4.
+    """A weight of shape (out, in) with an optional bias, in the model's dtype, and on a CPU also in int8 or int4.
 
-    With int8 or int4, both hold the same numbers up to the rounding of the dtype, so a token may be computed with
-    either.
+    Both copies hold the same numbers, up to the rounding of the dtype. So a token may be computed with either.
     """
 
     def __init__(
@@ -95,21 +95,21 @@ class Matrix:
         if int4:
             exact = quantize_groups(weight)
             self.int4 = Int4Linear(exact)
-            # Where the processor has no bfloat16, int4 wins at any number of rows (AVX2, two threads, 64 rows times
-            # 9,728 x 896: 14 ms against 57). Where it has, the bound is taken over from int8, and not measured.
+            # Without bfloat16 in the processor, int4 is faster for any number of rows (AVX2, two threads, 64 rows times
+            # 9,728 x 896: 14 ms, not 57). With bfloat16, the bound is that of int8; it was not measured for int4.
             self._int4_rows = INT8_ROWS if cpu_has_bfloat16() else sys.maxsize
             weight = exact.dequantized(dtype)
         elif int8:
-            # Rows that were quantized in this way before (the bundled model's) come back as the same integers.
+            # Rows that were already quantized in this way (those of the bundled model) give the same integers again.
             rows = weight.float()
             self.scale = (rows.abs().amax(1).clamp_min(1e-12) / 127).to(dtype)
-            scale = self.scale.float()[:, None]  # as the kernel will read it
+            scale = self.scale.float()[:, None]  # rounded, as the kernel reads it
             self.int8 = (rows / scale).round().clamp(-127, 127).to(torch.int8)
             weight = self.int8.float() * scale
         self.weight = weight.to(dtype).contiguous()
 
     def __call__(self, x: Tensor) -> Tensor:
-        """(rows, in) to (rows, out)."""
+        """The product: ``x`` is (rows, in), the result (rows, out)."""
         if self.int4 is not None and len(x) <= self._int4_rows:
             y = self.int4(x)
         elif self.int8 is not None and len(x) <= INT8_ROWS:
@@ -120,7 +120,7 @@ class Matrix:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that a product with one row reads."""
+        """The number of bytes that a product with one row reads."""
         if self.int4 is not None:
             return self.int4.nbytes
         return (self.weight if self.int8 is None else self.int8).nbytes
@@ -128,7 +128,7 @@ class Matrix:
 
 @dataclass(slots=True)
 class Layer:
-    """The weights of one layer; qkv and gate_up are stacked projections of the same input."""
+    """The weights of one layer. ``qkv`` and ``gate_up`` are projections of the same input, stacked."""
 
     norm: Tensor
     qkv: Matrix
@@ -149,7 +149,7 @@ class LlamaKV:
 
 @dataclass(frozen=True, slots=True)
 class _WriteRange:
-    """Where a pass writes: positions from ``start`` to ``end``, their rotations, and their attention mask."""
+    """The positions ``start`` to ``end`` that a pass writes, with their rotations and their attention mask."""
 
     start: int
     end: int
@@ -161,9 +161,9 @@ class _WriteRange:
 class LlamaDecoder:
     """A `Decoder` for Llama-family weights on one device.
 
-    ``weights`` have transformers' names. With ``int8`` (CPU, bfloat16) up to `INT8_ROWS` tokens at a time are
-    computed with int8 weights, quantized here by rows, round to nearest. With ``int4`` (likewise) all matrices but that
-    of the logits, which is the embedding where they are tied, are in four bits instead (`tabspec.models.files.int4`).
+    ``weights`` have the names of transformers. With ``int8`` (CPU, bfloat16), passes of up to `INT8_ROWS` tokens use
+    int8 weights. These are quantized here: a scale for each row, rounded to nearest. With ``int4`` (also CPU), matrices
+    are in four bits instead (`tabspec.models.files.int4`), except that of the logits (it may be tied to the embedding).
     """
 
     def __init__(
@@ -211,7 +211,7 @@ class LlamaDecoder:
     def truncate(self, kv: LlamaKV, length: int) -> None:
         kv.length = min(kv.length, length)
 
-    @torch.inference_mode()  # what `forward` has grown is an inference tensor, which nothing else may write to
+    @torch.inference_mode()  # `forward` allocates inference tensors: code outside may not write to them
     def copy(self, source: LlamaKV, target: LlamaKV, length: int) -> None:
         if target.data.shape[3] < length:
             target.data = self._room(length)
@@ -223,8 +223,8 @@ class LlamaDecoder:
 
     @torch.inference_mode()
     def forward_batch(self, batch: Sequence[tuple[LlamaKV, Sequence[int]]], want: int) -> list[Logits]:
-        """As `forward`, for several sequences in one pass: the weights are read once. Each attends to its own keys and
-        values; no two may be the same KV cache."""
+        """As `forward`, for several sequences in one pass, which reads the weights once. Each sequence attends to its
+        own keys and values, and must have a KV cache of its own."""
         places = [self._place(kv, len(tokens)) for kv, tokens in batch]
         sizes = [len(tokens) for _, tokens in batch]
         x = self.embedding[torch.tensor([token for _, tokens in batch for token in tokens], device=self.device)]
@@ -245,7 +245,7 @@ class LlamaDecoder:
         return [rows[i * want : (i + 1) * want] for i in range(len(batch))]
 
     def _place(self, kv: LlamaKV, count: int) -> _WriteRange:
-        """The range of the next ``count`` tokens; makes room for them."""
+        """The range for the next ``count`` tokens. Allocates memory for them if necessary."""
         start, end = kv.length, kv.length + count
         if kv.data.shape[3] < end:
             grown = self._room(end)
@@ -254,8 +254,8 @@ class LlamaDecoder:
         return _WriteRange(start, end, self.cos[start:end, None], self.sin[start:end, None], self._mask(start, count))
 
     def _attention(self, qkv: Tensor, memory: Tensor, place: _WriteRange) -> Tensor:
-        """Self-attention of one sequence's new tokens, given their projections (tokens, (heads + 2 kv_heads) *
-        head_dim). Writes their keys and values into ``memory``, that of a layer."""
+        """Self-attention of one sequence's new tokens in one layer. ``qkv`` are their projections, of shape (tokens,
+        (heads + 2 kv_heads) * head_dim). Their keys and values are written to ``memory``, the layer's KV cache."""
         shape, count = self.config, len(qkv)
         keys, values = memory
         start, end, group = place.start, place.end, shape.heads // shape.kv_heads
@@ -265,7 +265,7 @@ class LlamaDecoder:
         turned = turned * place.cos + torch.cat((-second, first), dim=-1) * place.sin
         keys[:, start:end] = turned[:, shape.heads :].transpose(0, 1)
         values[:, start:end] = qkv[:, shape.heads + shape.kv_heads :].transpose(0, 1)
-        # The query heads that share a key-value head become rows: repeating keys and values costs several times more.
+        # The query heads that share a key-value head become rows. Repeating keys and values is several times slower.
         query = turned[:, : shape.heads].view(count, shape.kv_heads, group, shape.head_dim)
         query = query.permute(1, 2, 0, 3).reshape(1, shape.kv_heads, group * count, shape.head_dim)
         seen = F.scaled_dot_product_attention(query, keys[None, :, :end], values[None, :, :end], attn_mask=place.mask)
@@ -273,21 +273,21 @@ class LlamaDecoder:
         return seen.reshape(count, shape.heads * shape.head_dim)
 
     def _mask(self, start: int, count: int) -> Tensor | None:
-        """The attention mask of ``count`` tokens after ``start`` positions, for each query head of a group; None if
-        they attend to all."""
+        """The attention mask of ``count`` tokens after ``start`` positions, for each query head of a group. None for a
+        single token, which attends to all positions."""
         if count == 1:
             return None
         mask = torch.full((count, start + count), -torch.inf, device=self.device, dtype=self.dtype).triu(start + 1)
         return mask.repeat(self.config.heads // self.config.kv_heads, 1)
 
     def _normed(self, x: Tensor, weight: Tensor) -> Tensor:
-        """RMS norm, in float32 as transformers computes it."""
+        """RMS norm in float32, as in transformers."""
         wide = x.float()
         wide = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.config.norm_eps)
         return weight * wide.to(x.dtype)
 
     def _room(self, length: int) -> Tensor:
-        """Memory for the keys and values of at least ``length`` positions."""
+        """New memory for the keys and values of at least ``length`` positions."""
         shape = self.config
         capacity = min(-(-max(length, 1) // KV_STEP) * KV_STEP, max(self.context, length))
         return torch.empty(
@@ -296,7 +296,8 @@ class LlamaDecoder:
 
 
 def rope(config: LlamaConfig, positions: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of the rotary embedding (arXiv 2104.09864, in halves), each (positions, head_dim)."""
+    """Cosines and sines of the rotary embedding, each (positions, head_dim). arXiv 2104.09864; a head is rotated as
+    two halves."""
     exponents = torch.arange(0, config.head_dim, 2, dtype=torch.int64).float() / config.head_dim
     angles = torch.outer(torch.arange(positions).float(), 1.0 / config.rope_theta**exponents)
     angles = torch.cat((angles, angles), dim=-1)

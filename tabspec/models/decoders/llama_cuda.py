@@ -1,8 +1,9 @@
-"""Our decoder on CUDA: a decode step is one captured graph of few kernels, for one sequence or for several.
+"""Our decoder on CUDA. A decode step is one captured graph of few kernels, for one sequence or for several.
 
-A step runs a table of rows (`tabspec.models.decoders.cuda_table.StepRow`), one for each token: a token of one sequence
-with its draft tokens, or tokens of several sequences. Everything that changes from step to step is in that table, in
-device memory, so one graph for each number of rows serves every length and every sequence.
+A decode step computes the rows of a table (`tabspec.models.decoders.cuda_table.StepRow`). Each row is a token: the
+tokens are one sequence's next token with its draft tokens, or tokens of several sequences. All values that change
+between steps are in this table, in device memory. So one graph for each number of rows is enough for all sequences and
+all lengths.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from tabspec.models.decoders.llama import Layer, LlamaConfig, LlamaDecoder, Llam
 from tabspec.models.local.logits import Logits
 from tabspec.models.machine.devices import is_out_of_memory
 
-# Steps are captured for these numbers of rows; others run as the next one with rows that go nowhere.
+# Graphs are captured for these numbers of rows. Other numbers are padded to the next one with unused rows.
 SIZES = (1, 2, 4, 8, 16)
-# Programs that read the trunk: about one for each of a Hopper GPU's 132 multiprocessors.
+# Kernel programs that read the trunk: about one for each of the 132 multiprocessors of a Hopper GPU.
 _PROGRAMS = 128
 
 TableRow = tuple[int, ...]
@@ -34,8 +35,8 @@ Way = Callable[[Tensor, Matrix, Tensor], None]
 class CudaDecoder(LlamaDecoder):
     """A `Decoder` for Llama-family weights on a GPU, in bfloat16 or float16.
 
-    On a CPU it runs without graphs by Triton's interpreter (for tests). ``graphs`` is cleared if capturing fails: steps
-    then launch their kernels one by one, and ``failure`` is the reason.
+    On a CPU, Triton's interpreter runs it without graphs (for tests). If a capture fails, ``graphs`` becomes False, and
+    ``failure`` is the reason. Steps then launch their kernels one by one.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class CudaDecoder(LlamaDecoder):
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
-        # Not at the top: it imports torch's compiler, which takes a second.
+        # Imported here because it imports torch's compiler, which takes a second.
         from torch.nn.attention.bias import causal_lower_right
 
         super().__init__(config, weights, context=context, device=device, dtype=dtype)
@@ -81,17 +82,18 @@ class CudaDecoder(LlamaDecoder):
             logits = self._prefill(kv, tokens, want)
         else:
             memory = (kv.data.data_ptr(), kv.data.shape[3])
-            # The trunk is what was there; the tail of a token reaches from there to itself, in the same memory.
+            # The trunk is the positions before this pass. A token's tail reaches from there to the token itself, in the
+            # same memory.
             rows = [(t, start + i, *memory, start, *memory, start, start + i + 1) for i, t in enumerate(tokens)]
             logits = self.step(count)(rows)[count - want :]
         kv.length = end
         return on_the_host(logits)
 
     def step(self, rows: int, apart: bool = False) -> CapturedStep:
-        """The step for so many rows over one trunk, or ``apart`` over none; made at the first call."""
+        """The step for ``rows`` rows that share a trunk, or that have none (``apart``). Made at the first call."""
         size = next(size for size in SIZES if size >= rows)
         if (size, apart) not in self._steps:
-            # An interpreter runs one program after another.
+            # The interpreter runs programs one after another, so more would only take longer.
             programs = _PROGRAMS if self.device.type == "cuda" else 4
             parts = min(max(programs // self.config.kv_heads // (size if apart else 1), 1), 64)
             self._steps[size, apart] = (
@@ -100,18 +102,18 @@ class CudaDecoder(LlamaDecoder):
         return self._steps[size, apart]
 
     def forget_steps(self) -> None:
-        """Make steps anew at their next call, after `ways` has changed."""
+        """Discard all steps, after `ways` has changed. They are made again at their next call."""
         self._steps.clear()
 
     def reserve(self, kv: LlamaKV, used: int, length: int) -> None:
-        """Make room in ``kv`` for ``length`` positions of its own, of which ``used`` are written."""
+        """Grow the memory of ``kv`` to ``length`` positions if it is smaller. Keeps the first ``used`` positions."""
         if kv.data.shape[3] < length:
             grown = self._room(length)
             grown[:, :, :, :used] = kv.data[:, :, :, :used]
             kv.data = grown
 
     def _prefill(self, kv: LlamaKV, tokens: Sequence[int], want: int) -> Tensor:
-        """Many tokens of one sequence: matrices by cuBLAS, attention by torch's fused kernel, the rest as in a step."""
+        """Compute many tokens of one sequence: matrices by cuBLAS, attention by torch, the rest as in a step."""
         shape, start, count = self.config, kv.length, len(tokens)
         table = torch.zeros(count, FIELDS, dtype=torch.int64, device=self.device)
         table[:, StepRow.TOKEN] = torch.tensor(tokens, device=self.device)
@@ -141,37 +143,37 @@ class CudaDecoder(LlamaDecoder):
         return F.linear(normed, self.logits.weight)
 
     def _causal(self, query: Tensor, memory: Tensor, start: int) -> Tensor:
-        """Attention of ``query`` (tokens, heads * dim) after ``start`` positions to the keys and values of a layer."""
+        """Attention of ``query`` (tokens, heads * dim) to a layer's keys and values. ``start``: positions before it."""
         shape, count = self.config, len(query)
         q = query.view(1, count, shape.heads, shape.head_dim).transpose(1, 2)
         k, v = memory[0][None, :, : start + count], memory[1][None, :, : start + count]
         options: dict[str, Any] = {"enable_gqa": shape.heads != shape.kv_heads}
-        # Neither way makes a mask that torch's fused kernels would not take.
+        # Both options let torch use its fused kernels, which do not accept an explicit mask.
         options |= {"attn_mask": self._lower_right(count, start + count)} if start else {"is_causal": True}
         seen = F.scaled_dot_product_attention(q, k, v, **options)
         return seen.transpose(1, 2).reshape(count, shape.heads * shape.head_dim)
 
 
-# Bytes of logits from which on memory that is not paged is worth its management: with 152,000 tokens, a pass of one row
-# (0.6 MB) took 1.72 ms with it and 1.64 without, one of four (2.4 MB) 1.9 and 2.1 (1.5B, H200).
+# From so many bytes of logits on, pinned memory is faster. With 152,000 tokens, a pass of one row (0.6 MB) took 1.72 ms
+# with pinned memory and 1.64 without; a pass of four rows (2.4 MB) took 1.9 and 2.1 (1.5B, H200).
 _UNPAGED = 1 << 20
 
 
 def on_the_host(logits: Tensor) -> Logits:
-    """As float32 on the host. Large tensors go to pinned memory, to which the device writes directly."""
+    """``logits`` as float32 on the host. Large ones are copied to pinned memory, which the device writes directly."""
     whole = logits.float()
     if not whole.is_cuda:
-        return np.array(whole)  # a step's memory is used again
-    # torch keeps memory that is not paged for the next one.
+        return np.array(whole)  # a copy, because the next step overwrites the memory
+    # torch caches pinned memory, so that the next call allocates none.
     host = torch.empty(whole.shape, dtype=torch.float32, pin_memory=whole.nbytes >= _UNPAGED)
     host.copy_(whole)
     return host.numpy()
 
 
 class CapturedStep:
-    """One decode step of ``rows`` rows: the memory it works in, and its graph once that is captured.
+    """One decode step of ``rows`` rows: its working memory, and its graph after the capture.
 
-    The trunk is read in ``trunk_parts`` stretches and each row's tail in ``tail_parts`` (see `TrunkAttention`).
+    The trunk is read in ``trunk_parts`` parts, and each row's tail in ``tail_parts`` (see `TrunkAttention`).
     """
 
     @torch.inference_mode()
@@ -190,7 +192,7 @@ class CapturedStep:
         self._attention = TrunkAttention(
             rows, shape.heads, shape.kv_heads, shape.head_dim, trunk_parts, tail_parts, device
         )
-        # Where rows that go nowhere write, and what is run while the step is captured.
+        # Unused rows write to this memory, and so do all rows while the step is captured.
         self._nowhere = torch.zeros(
             shape.layers, 2, shape.kv_heads, 8, shape.head_dim, device=device, dtype=decoder.dtype
         )
@@ -202,27 +204,27 @@ class CapturedStep:
         if decoder.graphs:
             try:
                 self._graph = capture(self.launch)
-            except Exception as error:  # whatever a driver or a compiler can do wrong: slower, but it works
+            except Exception as error:  # from a driver or a compiler, of any kind: kernels are launched one by one
                 if is_out_of_memory(error):
                     raise
                 torch.cuda.synchronize()
                 decoder.graphs, decoder.failure = False, f"{type(error).__name__}: {error}"
 
     def write(self, rows: Sequence[TableRow]) -> None:
-        """Set the rows of the next runs; rows that are not given write to unused memory."""
+        """Set the rows of the next runs. Rows that are not given become unused rows."""
         assert len(rows) <= self.rows
-        # Rows of a step share a trunk, and the kernel reads it in the first one.
+        # All rows share a trunk, and the kernel takes its address from the first row. So unused rows come last.
         self._host.copy_(torch.tensor([*rows, *[self._idle] * (self.rows - len(rows))], dtype=torch.int64))
         self.table.copy_(self._host, non_blocking=True)
 
     def __call__(self, rows: Sequence[TableRow]) -> Tensor:
-        """Run ``rows``; logits of shape (len(rows), vocabulary) on the device, until the next run."""
+        """Run ``rows``. Returns logits on the device, of shape (len(rows), vocabulary), valid until the next run."""
         self.write(rows)
         self.run()
         return self.logits[: len(rows)]
 
     def run(self) -> None:
-        """Run what was written."""
+        """Run the rows that `write` has set."""
         if self._graph:
             self._graph.replay()
         else:
@@ -248,11 +250,11 @@ class CapturedStep:
 
 
 KINDS = ("qkv", "out", "gate_up", "down", "logits")
-_ADDED, _GATED = ("out", "down"), ("gate_up",)  # added to the residual stream; silu(gate) * value
+_ADDED, _GATED = ("out", "down"), ("gate_up",)  # added to the residual stream; combined as silu(gate) * value
 
 
 def plain(kind: str) -> Way:
-    """A matrix of this kind by cuBLAS."""
+    """Multiplies by a matrix of this kind with cuBLAS."""
 
     def added(x: Tensor, matrix: Matrix, out: Tensor) -> None:
         out.addmm_(x, matrix.weight.t())
@@ -269,7 +271,7 @@ def plain(kind: str) -> Way:
 
 
 def fused(kind: str, single: bool, choice: tuple[int, int, int, int]) -> Way:
-    """A matrix of this kind by our own kernel, with its epilogue in it."""
+    """Multiplies by a matrix of this kind with our own kernel, which includes the operation after the product."""
 
     def way(x: Tensor, matrix: Matrix, out: Tensor) -> None:
         add, gate = kind in _ADDED, kind in _GATED
@@ -279,8 +281,8 @@ def fused(kind: str, single: bool, choice: tuple[int, int, int, int]) -> Way:
 
 
 def usual(kind: str, rows: int, device: torch.device) -> Way:
-    """What was fastest on an H100 for Qwen2.5-Coder's shapes (docs/benchmarks): our own kernels, but for the
-    attention's output with several rows, and for more rows than they take."""
+    """The fastest implementation on an H100 for the shapes of Qwen2.5-Coder (docs/benchmarks): our own kernels. cuBLAS
+    is used for the attention's output with several rows, and for more rows than our kernels accept."""
     if device.type != "cuda" or rows > SIZES[-1] or (rows > 1 and kind == "out"):
         return plain(kind)
     if rows == 1:
@@ -295,8 +297,8 @@ def matrices_of(decoder: LlamaDecoder, kind: str) -> list[Matrix]:
 
 
 def capture(launch: Callable[[], None]) -> torch.cuda.CUDAGraph:
-    """The launches of ``launch`` as a graph. It runs a few times before: kernels are compiled and loaded then, which a
-    capture forbids, and libraries take their working memory."""
+    """Capture the kernels that ``launch`` launches, as a graph. It runs twice before, because a capture forbids what a
+    first run does: compiling and loading kernels, and allocating the libraries' working memory."""
     beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     beside.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(beside):

@@ -1,4 +1,4 @@
-"""A Llama-family model in a folder, on our own decoder. transformers is not imported: loading takes a second less."""
+"""Loads a Llama-family model from a folder for our own decoders. transformers is not imported: it takes a second."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tabspec.prompt.fim import OURS
 
 log = logging.getLogger(__name__)
 
-# Longer prompts than a window of text gives are never built; keys and values for more would only take memory.
+# A window of text never gives a longer prompt. Keys and values for more tokens would only take memory.
 MOST_CONTEXT = 4096
 
 
@@ -37,7 +37,7 @@ def load_llama(
     format: str = "",
     context: int = MOST_CONTEXT,
 ) -> LocalModel:
-    """The model in ``folder``, called ``name``. Raises `ModelNotUsable`, also for architectures it does not know."""
+    """Load the model in ``folder`` as ``name``. Raises `ModelNotUsable`, also for an unknown architecture."""
     shape = llama_shape(folder)
     if shape is None:
         raise ModelNotUsable(f"{name}: our own decoder does not know {folder.model_type!r}; use transformers")
@@ -50,7 +50,7 @@ def load_llama(
         weights = load_weights(folder)
         compiled = at.type == "cpu" and dtype in ("auto", "bfloat16", INT4)
         native = compiled_decoder(shape, weights, context, int4) if compiled else None
-        # With one query token, int8 weights halve the bytes that are read, which is what a step on a CPU waits for.
+        # A decode step on a CPU is bound by the bytes that it reads; int8 weights halve them.
         int8 = at.type == "cpu" and numbers is torch.bfloat16
         cuda = cuda_decoder(shape, weights, context, at, numbers)
         decoder = (
@@ -66,11 +66,11 @@ def load_llama(
         raise ModelNotUsable(f"{name}: cannot be loaded: its weights lack {error}") from None
     stored = INT4 if int4 else "int8"
     kind = f"{str(numbers).removeprefix('torch.')}{f' and {stored}' if int8 else ''}"
-    if native:  # answers differ with the arithmetic (near ties fall otherwise), not with the instruction set
+    if native:  # in the fingerprint: the arithmetic, which decides near ties; not the instruction set
         kind = f"compiled, {stored}, {native.library.arithmetic(native.level)}"
     level = f", {native.level}" if native else ", plain kernels" if at.type == "cuda" and not cuda else ""
     detail = f"own decoder, {folder.model_type}, {at.type}, {kind}{level}, {form.name}"
-    ngram_cache = form is OURS  # its weights were fitted for our own models; others have larger windows
+    ngram_cache = form is OURS  # its weights were fitted to our own models; other models have larger windows
     fingerprint = folder.fingerprint(
         "own", kind, form.name, str(decoder.context), *((NGRAM_CACHE,) if ngram_cache else ())
     )
@@ -80,7 +80,7 @@ def load_llama(
 
 
 def llama_shape(folder: ModelFolder) -> LlamaConfig | None:
-    """The shape of the model in ``folder``; None if this decoder cannot run it. Raises `ModelNotUsable`."""
+    """The shape of the model in ``folder``. None if our decoders cannot run it. Raises `ModelNotUsable`."""
     try:
         return LlamaConfig.of(folder.config)
     except (KeyError, TypeError, ZeroDivisionError) as error:
@@ -90,9 +90,9 @@ def llama_shape(folder: ModelFolder) -> LlamaConfig | None:
 def cuda_decoder(
     shape: LlamaConfig, weights: Mapping[str, torch.Tensor], context: int, device: torch.device, dtype: torch.dtype
 ) -> LlamaDecoder | None:
-    """A decoder of captured graphs; None without a GPU or Triton, or for a shape that its kernels cannot run.
+    """A decoder with captured graphs. None without a GPU or Triton, or for a shape that its kernels cannot run.
 
-    Raises `RuntimeError` if the GPU has too little memory: the plain decoder would run out of memory, too.
+    Raises `RuntimeError` if the GPU has too little memory, because the torch decoder would run out of memory, too.
     """
     if device.type != "cuda" or dtype is torch.float32 or shape.head_dim % 8 or find_spec("triton") is None:
         return None
@@ -100,8 +100,8 @@ def cuda_decoder(
 
     try:
         decoder = CudaDecoder(shape, weights, context=context, device=device, dtype=dtype)
-        decoder.forward(decoder.new_kv(), [0], 1)  # compiles, and captures
-    except Exception as error:  # no compiler, another generation of GPU: the plain decoder runs everywhere
+        decoder.forward(decoder.new_kv(), [0], 1)  # compiles the kernels and captures a graph
+    except Exception as error:  # no compiler, or an unsupported GPU: use the torch decoder
         if is_out_of_memory(error):
             raise
         log.warning("the plain decoder runs the model, at a fraction of the speed: %s: %s", type(error).__name__, error)
@@ -112,7 +112,7 @@ def cuda_decoder(
 def compiled_decoder(
     shape: LlamaConfig, weights: Mapping[str, torch.Tensor], context: int, int4: bool = False
 ) -> NativeDecoder | None:
-    """A decoder on the library tabspec-native; None if that is not installed, or cannot run this model."""
+    """A decoder that uses the library tabspec-native. None if it is not installed or cannot run this model."""
     try:
         library, level = installed()
         return NativeDecoder(shape, weights, context=context, library=library, level=level, int4=int4)
@@ -121,7 +121,7 @@ def compiled_decoder(
 
 
 def load_weights(folder: ModelFolder) -> dict[str, torch.Tensor]:
-    """All weights by transformers' names, in the files' dtypes; quantized ones in float32."""
+    """All weights by transformers' names, in the dtypes of the files. Quantized weights are returned as float32."""
     if is_quantized(folder.weights[0]):
         return load_llama_state_dict(folder.weights[0], torch.float32)
     weights: dict[str, torch.Tensor] = {}

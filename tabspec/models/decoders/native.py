@@ -1,10 +1,10 @@
-"""Our decoder for Llama-family models on CPUs, compiled: a whole pass is one call of the library tabspec-native.
+"""Our compiled decoder for Llama-family models on CPUs. A whole pass is one call of the library tabspec-native.
 
-Weights are int8 with a scale a row, or int4 with one for each 64 columns, as in `tabspec.models.decoders.llama`;
-activations are rounded to int8 in blocks of 64, so that their products are integer sums. The result of a row depends
-neither on other rows, nor on threads, nor on the instruction set (of those with fused multiply-adds): however tokens
-are grouped into passes, keys, values and logits are the same to the bit. So a generation that continues from kept keys
-and values equals a fresh one.
+Weights are int8 with a scale for each row, or int4 with a scale for each 64 columns of a row, as in
+`tabspec.models.decoders.llama`. Activations are rounded to int8 in blocks of 64, so that products are integer sums.
+The result of a row does not depend on other rows, on the number of threads, or on the instruction set (among those with
+fused multiply-adds). So keys, values and logits are the same to the bit for every grouping of tokens into passes, and a
+generation that continues from stored keys and values equals a new one.
 """
 
 from __future__ import annotations
@@ -28,21 +28,22 @@ from tabspec.models.files.quantized import quantize
 from tabspec.models.local.logits import Logits
 from tabspec.models.local.slots import RowCost
 
-# By instruction set, after 600 tokens (25M parameters, two cores): with VNNI in 512 bits, up to six rows take 0.1 of a
-# step each and the next two 0.4; with AVX2 each takes 0.2. AVX-VNNI is not measured: a value in between.
+# The marginal cost of a row by instruction set, measured after 600 tokens (25M parameters, two cores). With VNNI in 512
+# bits, it is 0.1 of a step up to six rows, and 0.4 for the next two; with AVX2 it is 0.2. AVX-VNNI was not measured: it
+# has a value between these.
 _ROW_COST = {"amx": RowCost(0.1, 6), "avx512": RowCost(0.1, 6), "avxvnni": RowCost(0.15, 4)}
 _SLOW_ROWS = RowCost(0.2, 4)
 
-# A pass of more tokens is run in pieces, so that the memory for intermediate results is a few MiB.
+# Passes of more tokens are divided, so that intermediate results take only a few MiB of memory.
 MOST_ROWS = 256
 
 
 class NativeDecoder:
     """A `Decoder` for Llama-family weights on the CPU, with the library's ``level``.
 
-    ``weights`` have transformers' names. With ``int4`` all matrices are in four bits but that of the logits, which is
-    the embedding where they are tied. Keys and values are bfloat16, and laid out in the library's own way. torch's
-    number of threads is used. Raises `ModelNotUsable` for shapes that the library cannot run.
+    ``weights`` have the names of transformers. With ``int4``, the matrices are in four bits, except that of the logits
+    (it may be tied to the embedding). Keys and values are bfloat16 in the library's own layout. The number of threads
+    is that of torch. Raises `ModelNotUsable` for shapes that the library cannot run.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class NativeDecoder:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the matrices and their scales, which a decode step reads."""
+        """The bytes of the matrices and their scales. A decode step reads all of them."""
         return self._weights.matrices.used
 
     def new_kv(self) -> NativeKV:
@@ -90,7 +91,7 @@ class NativeDecoder:
         return self._pass([(kv, tokens)], want)
 
     def forward_batch(self, batch: Sequence[tuple[NativeKV, Sequence[int]]], want: int) -> list[Logits]:
-        """As `forward`, for several sequences in one pass: the weights are read once."""
+        """As `forward`, for several sequences in one pass, which reads the weights once."""
         if sum(len(tokens) for _, tokens in batch) > MOST_ROWS:
             return [self.forward(kv, tokens, want) for kv, tokens in batch]
         rows = self._pass(batch, want)
@@ -105,8 +106,8 @@ class NativeDecoder:
         return np.concatenate(rows)
 
     def _pass(self, batch: Sequence[tuple[NativeKV, Sequence[int]]], want: int) -> Logits:
-        """The logits of all sequences. Calls torch only for its number of threads: after a pass, which has emptied the
-        processor's caches, each call of torch costs some 20 µs."""
+        """Run one pass, and return the logits of all sequences. It calls torch only for the number of threads. A pass
+        replaces the content of the processor's caches, and each call of torch after it takes some 20 µs."""
         flat: list[int] = []
         sequences = []
         for kv, tokens in batch:
@@ -137,16 +138,16 @@ class NativeDecoder:
         return logits if self._columns == self.config.vocabulary else logits[:, : self.config.vocabulary]
 
     def _room(self, length: int) -> npt.NDArray[np.uint16]:
-        """Memory for the keys and values of at least ``length`` positions."""
+        """New memory for the keys and values of at least ``length`` positions."""
         shape = self.config
         capacity = _filled(max(length, 1), KV_STEP)
         return np.empty((shape.layers, 2, shape.kv_heads, capacity, self._width), np.uint16)
 
 
 class NativeKV:
-    """Keys and values of one sequence: ``length`` positions, of ``capacity`` that there is room for.
+    """Keys and values of one sequence: ``length`` positions are used, of the ``capacity`` that are allocated.
 
-    ``data`` is bfloat16, in the library's layout (abi.h)."""
+    ``data`` is bfloat16 in the library's layout (abi.h)."""
 
     __slots__ = ("address", "capacity", "data", "length")
 
@@ -155,7 +156,7 @@ class NativeKV:
         self._hold(data)
 
     def move_to(self, data: npt.NDArray[np.uint16], kept: int) -> None:
-        """Move to ``data``, with the first ``kept`` positions."""
+        """Use the memory ``data`` from now on, after copying the first ``kept`` positions to it."""
         data[:, :, :, :kept] = self.data[:, :, :, :kept]
         self._hold(data)
 
@@ -164,7 +165,7 @@ class NativeKV:
 
 
 class _NativeWeights:
-    """A model's weights in the library's layout. Keeps the memory alive that the pointers refer to."""
+    """A model's weights in the library's layout. It keeps the memory alive to which the pointers refer."""
 
     def __init__(self, shape: LlamaConfig, weights: Mapping[str, Tensor], context: int, int4: bool) -> None:
         self._held: list[Tensor | ctypes.Array[c.NativeLayer]] = []
@@ -247,7 +248,7 @@ class _NativeWeights:
         packs, blocks = rows // c.PACK, width // c.BLOCK
         values = torch.full((rows, width), 8, dtype=torch.uint8)
         values[:count, :columns] = (exact.values + 8).to(torch.uint8)
-        # Of each 64 columns, the first half is in the low halves of bytes, the second half in the high ones.
+        # Of each 64 columns, the first 32 are in the low four bits of the bytes, the other 32 in the high four bits.
         low, high = values.view(packs, c.PACK, blocks, 2, c.BLOCK // 8, 4).permute(3, 0, 2, 4, 1, 5)
         packed = self.matrices.take(rows * width // 2)
         torch.add(low, high, alpha=16, out=packed.view(low.shape))
@@ -266,8 +267,8 @@ class _NativeWeights:
 
 
 class _Arena:
-    """Memory for all matrices in one piece, in large pages if the system has them: with pages of 4 KiB, a step touches
-    more pages than the processor's TLB holds."""
+    """One block of memory for all matrices, in large pages if the system has them. With pages of 4 KiB, a decode step
+    would touch more pages than fit in the processor's TLB."""
 
     def __init__(self, size: int) -> None:
         self._memory = mmap.mmap(-1, max(size, 1))
@@ -282,21 +283,21 @@ class _Arena:
 
 
 def _woven(gate: Tensor, up: Tensor) -> Tensor:
-    """Rows of two matrices, alternating in blocks of `BLOCK`, padded with zeros."""
+    """The rows of two matrices, padded with zeros, in blocks of `BLOCK` rows that alternate."""
     fill = _filled(len(gate), c.BLOCK) - len(gate)
     both = [torch.nn.functional.pad(rows, (0, 0, 0, fill)).view(-1, c.BLOCK, rows.shape[1]) for rows in (gate, up)]
     return torch.stack(both, 1).flatten(0, 2)
 
 
 def _filled_up(numbers: Tensor, rows: int) -> Tensor:
-    """Numbers of each row as float32, with zeros for rows up to ``rows``."""
+    """``numbers`` as float32, padded with zeros to ``rows`` rows."""
     filled = torch.zeros(rows, *numbers.shape[1:])
     filled[: len(numbers)] = numbers
     return filled
 
 
 def _bytes(rows: int, columns: int, int4: bool) -> int:
-    """The bytes of a matrix in the arena."""
+    """The number of bytes that a matrix takes in the arena."""
     rows, columns = _filled(rows, c.PACK), _filled(columns, c.BLOCK)
     if not int4:
         return rows * columns
@@ -304,7 +305,7 @@ def _bytes(rows: int, columns: int, int4: bool) -> int:
 
 
 def _address(numbers: npt.NDArray[Any]) -> int:
-    """The address of an array. After a pass, this is some 20 µs faster than the array's `ctypes`."""
+    """The address of an array's data. After a pass, this is some 20 µs faster than the array's attribute `ctypes`."""
     address: int = numbers.__array_interface__["data"][0]
     return address
 

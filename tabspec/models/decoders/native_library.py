@@ -1,6 +1,6 @@
-"""The compiled library tabspec-native, if it is installed: found, checked, and called through its C interface.
+"""Finds and checks the compiled library tabspec-native, and declares its C interface.
 
-It is optional: everything works without it, more slowly. `native/cpp/abi.h` has the same structures.
+The library is optional: everything works without it, but more slowly. `native/cpp/abi.h` declares the same structures.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 ABI = 3
-PACK, BLOCK = 16, 64  # rows and columns of a matrix are filled up to multiples of these
-PAIRS = 32  # keys and values of a head, too
+PACK, BLOCK = 16, 64  # rows and columns of a matrix are padded to multiples of these
+PAIRS = 32  # keys and values of a head are padded to a multiple of this
 WIDEST_HEAD = 512  # the library's own limit
 PLAIN = "plain"
-"""The level that every processor runs: for tests, and slower than torch."""
+"""The level that every processor can run. It is for tests, and slower than torch."""
 SWITCH = "TABSPEC_NATIVE"
-"""Environment variable: "off", or the level to use instead of the best."""
+"""Environment variable: "off", or the level to use instead of the fastest."""
 
 
 class NativeMatrix(ctypes.Structure):
@@ -69,19 +69,19 @@ class Sequence(ctypes.Structure):
 
 @dataclass(frozen=True)
 class NativeLibrary:
-    """The library, and the levels (names of instruction sets) that this processor runs, the best first."""
+    """The library, and the levels (names of instruction sets) that this processor can run, the fastest first."""
 
     path: Path
     levels: tuple[str, ...]
     forward: Any  # tabspec_forward
 
     def arithmetic(self, level: str) -> str:
-        """A name that is the same for levels with the same answers: those with fused multiply-adds agree to the bit."""
+        """A name shared by all levels that give the same answers. Levels with fused multiply-adds agree to the bit."""
         return PLAIN if level == PLAIN else "fused"
 
 
 class NativeMissing(Exception):
-    """The library is not in use; the message is the reason, in one line."""
+    """The library is not used. The message is the reason, in one line."""
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Any Hugging Face causal LM with fill-in-the-middle, run by transformers: on CPU, CUDA or MPS.
+"""Runs any Hugging Face causal LM with fill-in-the-middle by transformers, on CPU, CUDA or MPS.
 
 Weights are read from safetensors only, and no code from a model's folder is ever run (``trust_remote_code``).
 """
@@ -24,17 +24,17 @@ from tabspec.models.machine.devices import pick_device, pick_dtype
 from tabspec.models.protocol import ModelInfo
 from tabspec.prompt.fim import OURS
 
-# Longer prompts than a window of text gives are never built; keys and values for more would only take memory.
+# A window of text never gives a longer prompt. Keys and values for more tokens would only take memory.
 MOST_CONTEXT = 4096
 
 
 class TransformersDecoder:
-    """A `Decoder` on a transformers model. Its KV cache is a `DynamicCache`."""
+    """A `Decoder` that runs a transformers model. Its KV cache is a `DynamicCache`."""
 
     def __init__(self, model: Any, context: int) -> None:
         self.model = model
         self.context = context
-        # With it, only the logits that are asked for are computed; a vocabulary of 150,000 makes that worth while.
+        # With this parameter, only the wanted logits are computed: it matters with a vocabulary of 150,000 tokens.
         self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
 
     def new_kv(self) -> DynamicCache:
@@ -49,7 +49,7 @@ class TransformersDecoder:
         return rows
 
     def truncate(self, kv: DynamicCache, length: int) -> None:
-        # crop() takes how many to remove, as a negative number (transformers 5); 0 would leave all of them.
+        # A negative argument of crop() is the number of positions to remove (transformers 5). 0 would remove none.
         if extra := kv.get_seq_length() - length:
             kv.crop(-extra)
 
@@ -68,16 +68,19 @@ def load_transformers(
     format: str = "",
     context: int = MOST_CONTEXT,
 ) -> LocalModel:
-    """The model in ``folder``, called ``name``. Raises `ModelNotUsable`, with one line."""
+    """Load the model in ``folder`` under the name ``name``. Raises `ModelNotUsable` with a message of one line."""
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     at, numbers = pick_device(device), pick_dtype(dtype, pick_device(device))
-    _ = folder.config, folder.weights  # their error messages are clearer than those of transformers
+    _ = (
+        folder.config,
+        folder.weights,
+    )  # raises first, because these error messages are clearer than those of transformers
     try:
         config = AutoConfig.from_pretrained(folder.path, local_files_only=True, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(folder.path, local_files_only=True, trust_remote_code=False)
         backend = getattr(tokenizer, "backend_tokenizer", None)
-    except Exception as error:  # whatever a configuration can do wrong in there
+    except Exception as error:  # a bad configuration can raise any error in transformers
         raise _unusable(name, error) from error
     if backend is None:
         raise ModelNotUsable(f"{name}: has no tokenizer that the library tokenizers can run")
@@ -90,10 +93,10 @@ def load_transformers(
     window = getattr(config, "sliding_window", None) or context
     if model.get_output_embeddings().weight.shape[0] < vocabulary.size:
         raise ModelNotUsable(f"{name}: its tokenizer has more tokens than the model")
-    # Within its window a sliding layer is an ordinary one, and can be cropped.
+    # Up to the window, a sliding layer equals a full one, so its KV cache can be cropped.
     decoder = TransformersDecoder(model, min(positions, window, context))
     detail = f"transformers {type(model).__name__}, {at.type}, {str(numbers).removeprefix('torch.')}, {form.name}"
-    ngram_cache = form is OURS  # its weights were fitted for our own models; others have larger windows
+    ngram_cache = form is OURS  # its weights were fitted to our own models; other models have larger windows
     fingerprint = folder.fingerprint(
         "transformers", str(numbers), form.name, str(decoder.context), *((NGRAM_CACHE,) if ngram_cache else ())
     )
