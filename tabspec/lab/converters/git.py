@@ -50,7 +50,7 @@ def import_git(
     """
     root = Path(repository)
     if commits.startswith("-"):
-        raise SessionError(f"{commits!r} is no commit or range of commits")
+        raise SessionError(f"{commits!r} is no commit or range of commits; it must not start with '-'")
     _git(root, "rev-parse", "--git-dir")
     last = _git(root, "rev-list", "-1", commits, "--").strip()
     if not last:
@@ -58,7 +58,7 @@ def import_git(
     paths = _git(root, "ls-tree", "-r", "-z", "--name-only", "--full-tree", last).split("\0")
     named = [path for path in paths if path and (path == pattern or fnmatch(path, pattern))]
     if not named:
-        raise SessionError(f"{root}: no file fits {pattern!r} at {commits} (paths begin at the repository's root)")
+        raise SessionError(f"{root}: no file fits {pattern!r} at {commits}; give paths from the repository's root")
     fitting = _not_ignored(root, last, named)
     if not fitting:
         raise SessionError(f"{root}: ignore rules name all files that fit {pattern!r}, so they are left alone")
@@ -68,7 +68,7 @@ def import_git(
     ]
     found = [replace(session, licence=licence) for session in sessions if session.edits]
     if not found:
-        raise SessionError(f"{root}: nothing that fits {pattern!r} was changed in {commits}, or not as text")
+        raise SessionError(f"{root}: {commits} does not change a file that fits {pattern!r}, or not as text")
     return found
 
 

@@ -33,10 +33,10 @@ SPECIAL = (PAD, EOM, FILE, PREFIX, SUFFIX, MIDDLE, RELATED, *(f"<|reserved{n}|>"
 PIECES = "|".join(
     (
         r"\s*[\r\n]+[ \t]*",  # white space with line ends, and the indentation of the next line
-        r"[^\s\p{L}\p{N}]?\p{L}+",  # a word with one sign before it: ".append", "(self", "_name"
+        r"[^\s\p{L}\p{N}]?\p{L}+",  # a word with one punctuation mark before it: ".append", "(self", "_name"
         r" \p{L}+",  # a word and the space before it
         r"\p{N}",  # single digits, so that numbers are tokenized alike everywhere
-        r" ?[^\s\p{L}\p{N}]+",  # signs
+        r" ?[^\s\p{L}\p{N}]+",  # punctuation and operators
         r"\s+(?!\S)",  # spaces, except the one that belongs to the next word
         r"\s+",
     )
@@ -63,7 +63,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int = VOCABULARY) -> Token
     tokenizer.train_from_iterator(texts, trainer)
     if tokenizer.get_vocab_size() < vocabulary:
         raise InputError(
-            f"the texts hold only {tokenizer.get_vocab_size()} different tokens, {vocabulary} are wanted: "
+            f"the texts have only {tokenizer.get_vocab_size()} different tokens, fewer than {vocabulary}: "
             "give more text, a smaller --vocabulary, or tune the bundled model and keep its tokenizer"
         )
     return tokenizer
