@@ -22,7 +22,7 @@ from tabspec.suggestion import Reason, Suggestion
 from tabspec.text import uses_crlf
 
 # The most futures of a screen that are searched, the most probable first. The tree grows exponentially with its depth,
-# and with it the queue, the requests while the user is idle, and the time of each search.
+# and with it the queue, the work while the user is idle, and the time of each search.
 FUTURES = 64
 
 

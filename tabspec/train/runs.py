@@ -46,7 +46,7 @@ SCRATCH_RATE, TUNING_RATE = 3e-3, 3e-4
 # for a step of reasonable time and for logits of 270 MB.
 STEP_TOKENS = {"gpu": 192 * 1024, "cpu": 16 * 1024}
 MICRO_TOKENS = {"gpu": 96 * 1024, "cpu": 8 * 1024}
-# Tokens for the held-out loss: on a GPU, enough for a standard error of 1 % in the loss of middles.
+# Tokens for the held-out loss: on a GPU, enough to measure the loss of middles to about 1 %.
 VALIDATION_TOKENS = {"gpu": 768 * 1024, "cpu": 96 * 1024}
 _TOKENIZER_SAMPLE = 120_000_000  # bytes; more text hardly changes the 8,192 entries
 
