@@ -1,7 +1,7 @@
-"""Speculation on other futures than accepting: what `tabspec replay --policy tree` asks for.
+"""Speculation on futures other than accepting, for `tabspec replay --policy tree`.
 
-Recorded sessions hardly ever come to these states, so that the product does not ask for them
-(docs/decisions/2026-11-25-price.md). The replay measures what they would cost and bring.
+Recorded sessions seldom reach these states, so the product does not request completions for them
+(docs/decisions/2026-11-25-price.md). The replay measures their cost and benefit.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from tabspec.fitting.truncation import line_before, rest_of_line
 from tabspec.suggestion import Reason, Suggestion
 from tabspec.text import uses_crlf
 
-# How many futures of a screen are looked at, the likeliest first. The user takes one of them; without a bound the
-# tree would grow by a power of its depth, and with it the queue, the work at rest, and each look.
+# The most futures of a screen that are searched, the most probable first. The tree grows exponentially with its depth,
+# and with it the queue, the work while the user is idle, and the time of each search.
 FUTURES = 64
 
 
 class FutureKind(StrEnum):
     """What the user does in a future. The values are keys of `kinds` in replay results."""
 
-    ACCEPT = ACCEPT  # takes the suggestion
-    ACCEPT_ENTER = "accept_enter"  # takes it and begins a new line
-    ACCEPT_LINE = "accept_line"  # takes its first line only
-    ENTER = "enter"  # begins a new line instead
+    ACCEPT = ACCEPT  # accepts the suggestion
+    ACCEPT_ENTER = "accept_enter"  # accepts it and starts a new line
+    ACCEPT_LINE = "accept_line"  # accepts only its first line
+    ENTER = "enter"  # starts a new line without accepting
 
 
-# Of the suggestions taken, the share that was followed by this; of those refused, for ENTER. Counted on twelve
+# The share of accepted suggestions that each future follows; for ENTER, the share of rejected ones. Counted on twelve
 # development sessions: 4 of 374, none of 374, 2 of 3,200 (docs/decisions/2026-11-25-price.md).
 SHARES: Mapping[FutureKind, float] = {
     FutureKind.ACCEPT_ENTER: 0.01,
@@ -46,7 +46,7 @@ SHARES: Mapping[FutureKind, float] = {
 
 @dataclass(frozen=True, slots=True)
 class Future:
-    """A state that the user may come to: ``step`` is the text that leads there, as a suggestion to accept."""
+    """A state that the user may reach. ``step``: the text that leads to it, as a suggestion to accept."""
 
     kind: FutureKind
     step: Suggestion
@@ -54,7 +54,7 @@ class Future:
 
 
 class TreeSpeculator(Speculator):
-    """Asks for all futures at once, whatever they cost, the likeliest first and as deep as the policy goes."""
+    """Requests all futures at once, whatever their cost: the most probable first, down to `speculation_depth`."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -71,11 +71,11 @@ class TreeSpeculator(Speculator):
                 tree.asked.add(mark)
 
     def _unknown(self, tree: _Tree) -> Iterator[Speculation]:
-        """States after the suggestion that are not known, the likeliest first.
+        """States after the suggestion whose completion is not cached, the most probable first.
 
-        A best-first search: a known suggestion has its own futures as branches, an unknown state is a leaf.
+        A best-first search. The futures of a cached suggestion are its branches. A state without one is a leaf.
         """
-        order = count()  # equal probabilities: first come, first served
+        order = count()  # of equal probabilities, the first one found comes first
         # (-probability, order, accepts so far, the state before the future's last step, the future)
         heap: list[tuple[float, int, tuple[Link, ...], EditContext, Future]] = []
 
@@ -102,12 +102,12 @@ class TreeSpeculator(Speculator):
 
 
 def speculator_for(policy: Policy) -> type[Speculator]:
-    """What decides, in a replay with this policy, what is asked ahead."""
+    """The class that plans speculative requests in a replay with ``policy``."""
     return TreeSpeculator if policy is Policy.TREE else Speculator
 
 
 class _Tree:
-    """What is known of the futures of a screen. States are kept, because making one copies the document."""
+    """The futures of a screen that were searched. States are kept, because making one copies the document."""
 
     def __init__(self, screen: Screen) -> None:
         self.screen = screen
@@ -116,12 +116,12 @@ class _Tree:
         self._states: dict[tuple[int, Suggestion], EditContext] = {}
 
     def mark(self, state: EditContext) -> tuple[str, int]:
-        """Distinguishes a state from the others of this screen: the text before its cursor, the document's length."""
+        """A key that identifies a state of this screen: the text added before its cursor, and the document's length."""
         text = state.document.text
         return text[self.screen.root.context.offset : state.offset], len(text)
 
     def after(self, context: EditContext, step: Suggestion) -> EditContext:
-        """The state after ``step`` at ``context``, which is the root's or one that this has returned."""
+        """The state after ``step`` at ``context``, which is that of the root or one that this method returned."""
         state = self._states.get((id(context), step))
         if state is None:
             state = self._states[id(context), step] = context.after_accept(step)
@@ -131,7 +131,7 @@ class _Tree:
 def futures(context: EditContext, suggestion: Suggestion, accept: float) -> Iterator[Future]:
     """The futures of ``suggestion`` at ``context``, given the probability that it is accepted."""
     yield Future(FutureKind.ACCEPT, suggestion, accept)
-    # Where text follows the cursor, Enter would split the line.
+    # If text follows the cursor, Enter would split the line.
     if not rest_of_line(context)[suggestion.replace_after :].strip():
         line_end = "\r\n" if uses_crlf(context.document.text) else "\n"
         after = context.after_accept(suggestion)
@@ -145,7 +145,7 @@ def futures(context: EditContext, suggestion: Suggestion, accept: float) -> Iter
 
 
 def auto_indent(context: EditContext) -> str:
-    """The white space that an editor inserts after Enter: the line's own, and one level after an opening bracket."""
+    """The indentation that an editor inserts after Enter: the line's, one level deeper after an opening bracket."""
     line = line_before(context)
     indent = line[: len(line) - len(line.lstrip(" \t"))]
     opens = line.rstrip().endswith(("{", "(", "[", ":"))

@@ -1,1 +1,1 @@
-"""Syntax of a document: its language, its tree, and what a place in it is (code, a string, a comment)."""
+"""The syntax of a document: its language, its syntax tree, and whether a place is in code, a string or a comment."""

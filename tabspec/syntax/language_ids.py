@@ -1,4 +1,4 @@
-"""Language identifiers of the Language Server Protocol, by file name: for files that no editor has opened."""
+"""Language identifiers of the Language Server Protocol by file name, for files that are not open in an editor."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ _BY_SUFFIX = {
 
 
 def language_of(path: str) -> str:
-    """The language of a file by its name; "" if unknown."""
+    """The language identifier of a file, from the suffix of its name. "" if unknown."""
     return _BY_SUFFIX.get(PurePosixPath(path).suffix.lower(), "")

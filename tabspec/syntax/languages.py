@@ -1,4 +1,4 @@
-"""Which grammar or lexer reads a document: by its LSP language identifier, else by its file's ending."""
+"""Selects the grammar or lexer of a document, by its LSP language identifier, otherwise by its file name's suffix."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from pygments.lexer import Lexer
     from tree_sitter import Parser
 
-# Grammars that return for every text they are given (tests/unit/documents/test_syntax.py). Others of the pack are not
-# used: those of Perl and COBOL loop for ever on some texts.
+# Grammars of tree-sitter-language-pack whose parsers end on every text (tests/unit/documents/test_syntax.py). Others
+# are not used: those of Perl and COBOL never end on some texts.
 _READ = """
 bash c clojure commonlisp cpp csharp css cuda dart elisp elixir go haskell hcl heex html java javascript json
 julia kotlin latex lua make markdown matlab objc php proto python r ruby rust scala scss sql svelte swift toml
 tsx typescript vue xml yaml zig
 """
 GRAMMARS = frozenset(_READ.split())
-# LSP's identifiers whose grammar has another name in tree-sitter-language-pack. All others are the same.
+# LSP identifiers whose grammar has another name in tree-sitter-language-pack. For all others, the names are equal.
 _GRAMMARS = {
     "c++": "cpp",
     "cs": "csharp",
@@ -44,7 +44,7 @@ _GRAMMARS = {
     "typescriptreact": "tsx",
     "zsh": "bash",
 }
-# File endings, for documents that come without an identifier (the command line, recorded sessions).
+# Grammars by file name suffix, for documents without an identifier (from the command line, from recorded sessions).
 _ENDINGS = {
     "bash": "bash", "c": "c", "cc": "cpp", "clj": "clojure", "cpp": "cpp", "cs": "csharp", "css": "css", "cxx": "cpp",
     "dart": "dart", "el": "elisp", "ex": "elixir", "exs": "elixir", "go": "go", "h": "c", "hpp": "cpp", "hs": "haskell",
@@ -56,13 +56,13 @@ _ENDINGS = {
     "yml": "yaml", "zig": "zig",
 }  # fmt: skip
 
-# Characters of the longest document that is parsed. To fit one suggestion takes about a dozen edits of the tree, each
-# 15 ms in a document of this length (measured, Python); at ten million characters the server stood still for 40 s.
+# The most characters of a document that is parsed. Fitting one suggestion takes about a dozen edits of the tree, each
+# 15 ms in a Python document of this length (measured). At ten million characters, the server was blocked for 40 s.
 MOST_PARSED = 250_000
 
 
 def grammar_of(document: Document) -> str | None:
-    """The name of the tree-sitter grammar that reads ``document``; None if there is none, or it is too long."""
+    """The name of the tree-sitter grammar for ``document``. None if there is none, or if the document is too long."""
     if len(document.text) > MOST_PARSED:
         return None
     name = _GRAMMARS.get(document.language.lower(), document.language.lower()) or _ENDINGS.get(_ending(document), "")
@@ -79,7 +79,7 @@ def parser(grammar: str) -> Parser:
 
 @lru_cache(maxsize=64)
 def lexer(language: str, ending: str) -> Lexer | None:
-    """Pygments' lexer for an LSP language identifier or a file ending; None if it knows neither."""
+    """Pygments' lexer for an LSP language identifier, or without one for a suffix. None if there is none."""
     from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
     from pygments.util import ClassNotFound
 
@@ -90,7 +90,7 @@ def lexer(language: str, ending: str) -> Lexer | None:
 
 
 def lexer_of(document: Document) -> Lexer | None:
-    """Pygments' lexer for a document; None if there is none."""
+    """Pygments' lexer for a document. None if there is none."""
     return lexer(document.language.lower(), _ending(document))
 
 

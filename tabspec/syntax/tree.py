@@ -1,4 +1,4 @@
-"""Syntax trees of document snapshots, parsed incrementally, and what stands at a place in them."""
+"""Syntax trees of document snapshots, parsed incrementally, and the kind of token at a place in them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tree_sitter import Node
     from tree_sitter import Tree as Parsed
 
-# Parts of the names that grammars give to leaves whose text is not code. Quotes and tags around it are code.
+# Parts of the node names of leaves whose text is not code. The quotes and tags around such text count as code.
 _OPAQUE = (
     "string",
     "comment",
@@ -28,13 +28,13 @@ _OPAQUE = (
     "raw",
     "inline",
 )
-# What names the ends of a string in some grammars, in place of the quote itself.
+# The node names of quotes in some grammars. In others, the name of the node is the quote itself.
 _QUOTES = ("string_start", "string_end", "raw_string_start", "raw_string_end", "heredoc_start", "heredoc_end")
 
 
 @dataclass(frozen=True)
 class SyntaxTree:
-    """The tree of ``text``. Offsets are code points."""
+    """The syntax tree of ``text``. Offsets count code points."""
 
     grammar: str
     text: str
@@ -46,7 +46,7 @@ class SyntaxTree:
         return cls(grammar, text, parser(grammar).parse(_bytes(text)))
 
     def edited(self, edit: Edit) -> SyntaxTree:
-        """The tree after one edit; what the edit leaves alone is not read again."""
+        """The tree after one edit. Parts that the edit does not affect are reused, not parsed again."""
         text = edit.apply(self.text)
         start, old_end = self._at(edit.offset), self._at(edit.offset + edit.delete)
         data = _bytes(text)
@@ -60,12 +60,15 @@ class SyntaxTree:
 
     @cached_property
     def errors(self) -> int:
-        """How many syntax errors there are: pieces that fit no rule, and tokens that are missing."""
+        """The number of syntax errors: texts that match no rule of the grammar, and missing tokens."""
         return sum(1 for _ in _errors(self.parsed.root_node))
 
     def kinds(self, start: int, end: int) -> list[str]:
-        """For each character from ``start`` to ``end``, the kind of the token that holds it: ``opaque`` in strings,
-        comments and prose, ``word``, ``quote``, ``blank``, else the grammar's own name for it."""
+        """For each character from ``start`` to ``end``, the kind of its token.
+
+        ``opaque`` in strings, comments and prose; ``word``, ``quote`` or ``blank``; ``none`` without a token; otherwise
+        the grammar's name for the token.
+        """
         found: list[str] = []
         at = start
         while at < end:
@@ -79,12 +82,12 @@ class SyntaxTree:
         return found
 
     def leaf(self, offset: int) -> Node | None:
-        """The leaf that holds the character at ``offset``."""
+        """The leaf with the character at ``offset``."""
         at = self._at(offset)
         return self.parsed.root_node.descendant_for_byte_range(at, at + 1)
 
     def opaque(self, offset: int) -> tuple[int, int] | None:
-        """The range of the string, comment or prose in which a cursor at ``offset`` stands; None if it is in code."""
+        """The range of the string, comment or prose around a cursor at ``offset``. None if the cursor is in code."""
         for at in (offset - 1, offset):
             if not 0 <= at < len(self.text):
                 continue
@@ -140,13 +143,13 @@ def _is_opaque(kind: str) -> bool:
 
 
 def _or_comment(leaf: Node | None) -> Node | None:
-    """The comment that ``leaf`` is the mark of, in grammars that give comments children (Rust's), else ``leaf``."""
+    """The comment that contains ``leaf``, in grammars whose comments have children (Rust's). Otherwise ``leaf``."""
     above = leaf.parent if leaf else None
     return above if above and above.type.endswith("comment") else leaf
 
 
 def _quoted_whole(leaf: Node) -> bool:
-    """Whether a leaf is a string with its quotes in it."""
+    """Whether a leaf is a string that includes its quotes."""
     text = leaf.text or b""
     return len(text) > 1 and text[:1] in b"\"'`" and text[:1] == text[-1:]
 

@@ -1,4 +1,4 @@
-"""The syntax tree at a cursor, by an incremental parse for each keystroke on a line."""
+"""Caches syntax trees, so that a keystroke on a line needs only an incremental parse."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from cachetools import LRUCache
 from tabspec.syntax.tree import SyntaxTree
 from tabspec.text import Document, Edit
 
-# Trees of whole surroundings that are kept: as many lines as a user and speculation work on at a time.
+# The most trees of surroundings (documents without the cursor's line) in the cache: one for each line that the user and
+# speculation work on.
 _MOST_SURROUNDINGS = 8
-# Trees with some of the cursor's line that are kept. They share their nodes with those above.
+# The most trees with a part of the cursor's line in the cache. They share nodes with the trees of surroundings.
 _MOST_STATES = 32
-# Typed characters that are parsed at a time. A keystroke parses at most so many of its line; a state that is new takes
-# a parse for each. With all of the line in one parse, a keystroke after an opened bracket takes 2.5 times as long
-# (`tabspec bench fit`), since the error that it makes is recovered from anew; with 1 character it takes what 8 take.
+# Typed characters in one incremental parse. A keystroke parses at most this many characters of its line; the first
+# request on a line takes one parse for each step. With the whole line in one parse, a keystroke after an opened bracket
+# takes 2.5 times as long (`tabspec bench fit`), because the parser recovers from the syntax error again each time.
+# With 1 character it takes as long as with 8.
 _STEP = 8
-# Of a longer line, what is typed is the last part, and the rest belongs to the surroundings.
+# Of a longer line, only a piece around the cursor is parsed in steps. The rest belongs to the surroundings.
 _PIECE = 32 * _STEP
 
 _surroundings: LRUCache[tuple[str, str], SyntaxTree] = LRUCache(_MOST_SURROUNDINGS)
@@ -25,17 +27,17 @@ _states: LRUCache[tuple[str, str, int, int], SyntaxTree] = LRUCache(_MOST_STATES
 def tree_of(grammar: str, document: Document, offset: int) -> SyntaxTree:
     """The tree of ``document`` for a cursor at ``offset`` (code points).
 
-    It depends on the arguments alone. An incremental parse of a text with syntax errors also depends on the tree that
-    it begins from: 405 of 724 states of one recorded Svelte session got another tree than a fresh parse gives. So it
-    begins from the same trees whatever was typed before: that of the surroundings, which are the text without the
-    cursor's line, then those of the line as it is typed from its start, `_STEP` characters at a time.
+    The result depends only on the arguments. An incremental parse of a text with syntax errors also depends on the tree
+    that it starts from: in a recorded Svelte session, 405 of 724 states got another tree than from a full parse. So the
+    sequence of trees is always the same, whatever the user typed before. It starts with the tree of the surroundings
+    (the text without the cursor's line). Then the line is added from its start, `_STEP` characters at a time.
     """
     start, end = _line_around(document.text, offset)
     return _typed(grammar, document.text, (start, offset, end))
 
 
 def _typed(grammar: str, text: str, line: tuple[int, int, int]) -> SyntaxTree:
-    """The tree of ``text``, whose line has its start, its cursor and its end at ``line``."""
+    """The tree of ``text``. ``line``: the offsets of the line's start, of the cursor and of the line's end."""
     start, cursor, end = line
     key = (grammar, text, start, cursor)
     tree = _states.get(key)
@@ -58,8 +60,11 @@ def _of_surroundings(grammar: str, text: str) -> SyntaxTree:
 
 
 def _line_around(text: str, offset: int) -> tuple[int, int]:
-    """The cursor's line, without its end. Of a long line a piece, which stays in place while it is typed in: its start
-    is counted from the line's start, its end from the line's end."""
+    """The start and end of the cursor's line, without its line end.
+
+    Of a long line, only a piece. Its borders are multiples of `_PIECE` from the line's start and from the line's end.
+    So they seldom move while the user types.
+    """
     start = text.rfind("\n", 0, offset) + 1
     end = text.find("\n", offset)
     end = len(text) if end < 0 else end

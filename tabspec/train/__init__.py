@@ -1,1 +1,1 @@
-"""Training: corpus, tokenizer, fill-in-the-middle examples, trainer."""
+"""Trains models: corpus, tokenizer, fill-in-the-middle examples, and the training loop."""

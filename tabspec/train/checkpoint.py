@@ -1,4 +1,4 @@
-"""Checkpoints: a safetensors file with weights, optimizer state and position, replaced atomically."""
+"""Checkpoints: safetensors files with weights, optimizer state and position. They are replaced atomically."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAME = "checkpoint.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class RunPosition:
-    """The state of a run: steps, tokens, seconds, and the position in the data."""
+    """The progress of a run: steps, tokens, seconds, and the position in the data (`Batches.position`)."""
 
     step: int = 0
     tokens: int = 0
@@ -47,14 +47,14 @@ def save_checkpoint(
     at: RunPosition,
     run: Mapping[str, object],
 ) -> None:
-    """Write a checkpoint. ``run``: settings that a resumed run must share (architecture, seed, ...)."""
+    """Write a checkpoint. ``run``: settings that must be the same in a resumed run (architecture, seed, ...)."""
     tensors = {f"weights/{name}": tensor for name, tensor in weights.items()}
     tensors |= {f"optimizer/{name}": tensor for name, tensor in optimizer.items()}
     save_tensors(tensors, path, {"position": json.dumps(asdict(at)), "run": json.dumps(dict(run))})
 
 
 def load_checkpoint(path: Path, run: Mapping[str, object]) -> tuple[dict[str, Tensor], dict[str, Tensor], RunPosition]:
-    """Weights, optimizer state and position. Raises `InputError` if it is not a checkpoint of this run."""
+    """Weights, optimizer state and position. Raises `InputError` if it is no checkpoint with the settings ``run``."""
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
@@ -73,7 +73,7 @@ def load_checkpoint(path: Path, run: Mapping[str, object]) -> tuple[dict[str, Te
 
 
 def checkpoint_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The weights alone, and the shape (the fields of `Shape`). Raises `InputError` if it is not a checkpoint."""
+    """The weights, and the fields of `Shape`. Raises `InputError` if ``path`` is not a checkpoint."""
     try:
         with safe_open(path, "pt") as file:
             shape = json.loads((file.metadata() or {})["run"])["shape"]

@@ -1,4 +1,4 @@
-"""A trained model as a folder, for tabspec, for transformers, and for converters to GGUF."""
+"""Reads and writes model folders, for tabspec, for transformers, and for converters to GGUF."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json
 
 
 def export_model(weights: Mapping[str, Tensor], shape: Shape, tokenizer: Path, out: Path, eight_bits: bool) -> None:
-    """Write the model folder ``out``: config.json, tokenizer.json, model.safetensors; and the table of draft tokens, if
-    one lies beside ``tokenizer``.
+    """Write the model folder ``out``: config.json, tokenizer.json and model.safetensors.
 
-    With ``eight_bits`` the weights are int8 (tabspec reads them); otherwise bf16, which transformers reads too.
-    The folder is written under a temporary name and renamed. An existing folder is replaced only if it is a model's.
-    Raises `InputError` if weights are missing, not numbers, or cannot be written.
+    The table of draft tokens is copied if it is in the folder of ``tokenizer``. With ``eight_bits`` the weights are
+    int8, which only tabspec reads; otherwise bf16, which transformers reads, too. The folder is written under a
+    temporary name and renamed. An existing folder is replaced only if it is a model folder. Raises `InputError` if
+    weights are missing, are not finite, or cannot be written.
     """
     _check(weights, shape)
     if out.exists() and any(out.iterdir()) and not (out / CONFIG).is_file():
@@ -40,7 +40,7 @@ def export_model(weights: Mapping[str, Tensor], shape: Shape, tokenizer: Path, o
         special = {"eom": special_id(tokens, EOM), "pad": special_id(tokens, PAD)}
         (aside / CONFIG).write_text(json.dumps(shape.as_llama_config(special), indent=2) + "\n", encoding="utf-8")
         shutil.copyfile(tokenizer, aside / TOKENIZER)
-        if (drafts := tokenizer.parent / DRAFTS).is_file():  # the table has ids of this tokenizer
+        if (drafts := tokenizer.parent / DRAFTS).is_file():  # the table has token ids of this tokenizer
             shutil.copyfile(drafts, aside / DRAFTS)
         if eight_bits:
             save_quantized(weights, aside / WEIGHTS)
@@ -48,7 +48,9 @@ def export_model(weights: Mapping[str, Tensor], shape: Shape, tokenizer: Path, o
             half = {name: weight.to(torch.bfloat16) for name, weight in weights.items()}
             save_tensors(half, aside / WEIGHTS, {"format": "pt"})
         if out.exists():
-            for extra in out.glob("*.md"):  # a model card is kept; a calibration belongs to the old weights
+            for extra in out.glob(
+                "*.md"
+            ):  # a model card is kept; a calibration is not, because it is for the old weights
                 if not (aside / extra.name).exists():
                     shutil.copyfile(extra, aside / extra.name)
             shutil.rmtree(out)
@@ -60,7 +62,7 @@ def export_model(weights: Mapping[str, Tensor], shape: Shape, tokenizer: Path, o
 
 
 def load_model(folder: Path) -> tuple[dict[str, Tensor], Shape, Tokenizer]:
-    """Weights (float32), shape and tokenizer of a model folder. Raises `InputError` if it cannot be loaded."""
+    """The weights (float32), shape and tokenizer of a model folder. Raises `InputError` if it cannot be loaded."""
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

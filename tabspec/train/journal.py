@@ -13,10 +13,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A line of the log. Losses are in nats a token. ``loss`` is the training loss, in which middles weigh more.
+    """A line of the log. Losses are in nats per token. ``loss`` is the training loss, in which middles weigh more.
 
-    ``validation``: of all held-out tokens (None: not measured); ``prefixes``, ``middles``, ``ends``: of
-    those in prefixes, in middles, and of the end-of-middle tokens alone.
+    ``validation``: the loss of all held-out tokens (None: not measured). ``prefixes``, ``middles``, ``ends``: the loss
+    of those in prefixes, in middles, and of the end-of-middle tokens alone.
     """
 
     step: int
@@ -71,7 +71,7 @@ class Journal:
 
 
 def read_journal(path: Path) -> list[Record]:
-    """The records of a log; an incomplete last line is left out."""
+    """The records of a log. Incomplete lines are skipped."""
     records = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:

@@ -1,7 +1,7 @@
-"""The network that is trained: a Llama, in plain torch, with the names that transformers' Llama uses.
+"""The network that is trained: a Llama in plain torch, with the parameter names of transformers' Llama.
 
-It trains faster than transformers' Llama: one compiled graph, no cache, no masks. Its state dict is that of
-transformers, so the result loads there and converts to other formats. A test compares the logits of both.
+It trains faster than transformers' Llama, because it is one compiled graph without a cache or masks. It has the state
+dict of transformers' Llama, so transformers can load it and converters can read it. A test compares the logits of both.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ IGNORED = -100  # target that torch's cross entropy ignores
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The architecture. Embeddings are tied; heads have ``head`` dimensions each.
+    """The architecture. Input and output embeddings are tied. Each head has ``head`` dimensions.
 
-    The default is the bundled model's: 29.6 million parameters, 28 MiB in int8 (why this one:
-    docs/decisions/2026-11-23-bundled-model.md). Its context holds a full window (870 tokens), two pieces of
-    related code (530) and the output, with room to spare.
+    The default is that of the bundled model: 29.6 million parameters, 28 MiB in int8. The reasons are in
+    docs/decisions/2026-11-23-bundled-model.md. Its context is more than enough for a full window (870 tokens), two
+    pieces of related code (530) and the output.
     """
 
     vocabulary: int = 8192
@@ -41,7 +41,7 @@ class Shape:
 
     def __post_init__(self) -> None:
         if self.heads % self.kv_heads or self.head % 2 or min(asdict(self).values()) <= 0:
-            raise InputError(f"no model can have this shape: {self}")
+            raise InputError(f"not a possible model shape: {self}")
 
     def as_llama_config(self, special: Mapping[str, int]) -> dict[str, Any]:
         """``config.json`` for transformers. ``special`` holds the ids of the end-of-middle and the pad token."""
@@ -73,7 +73,7 @@ class Shape:
     def from_llama_config(cls, config: Mapping[str, Any]) -> Shape:
         """The shape in a ``config.json``. Raises `InputError` for another architecture."""
         if config.get("model_type") != "llama" or not config.get("tie_word_embeddings"):
-            raise InputError("only Llama models with tied embeddings can be trained on from here")
+            raise InputError("only Llama models with tied embeddings can be tuned")
         rope = config.get("rope_parameters") or {}
         try:
             heads = int(config["num_attention_heads"])
@@ -94,7 +94,7 @@ class Shape:
 
 
 class Norm(nn.Module):
-    """Root-mean-square normalisation with a gain."""
+    """Root-mean-square normalisation with a learned gain."""
 
     def __init__(self, size: int, epsilon: float) -> None:
         super().__init__()
@@ -130,14 +130,14 @@ class Attention(nn.Module):
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary positions, the halves of a head paired as in Llama. x: (rows, heads, length, head)."""
+    """Apply rotary positions to ``x`` (rows, heads, length, head). A pair has one element of each half, as in Llama."""
     first, second = x.float().chunk(2, dim=-1)
     turned = torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
     return turned.to(x.dtype)
 
 
 class Mlp(nn.Module):
-    """Gated feed-forward part."""
+    """Gated feed-forward block."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ class Mlp(nn.Module):
 
 
 class TrainedLayer(nn.Module):
-    """A layer: attention and feed-forward part, each after a norm and added to the residual stream."""
+    """A layer: attention and feed-forward block. Each has a norm before it, and adds to the residual stream."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -186,7 +186,7 @@ class Network(nn.Module):
         super().__init__()
         self.shape = shape
         self.model = Body(shape)
-        # fp64 until the end: the angles of position 2,047 need it
+        # in fp64, because the angles of late positions need its precision
         steps = torch.arange(0, shape.head, 2, dtype=torch.float64) / shape.head
         angles = torch.arange(shape.context, dtype=torch.float64)[:, None] * shape.rope_theta**-steps
         self.register_buffer("cos", angles.cos().float(), persistent=False)
@@ -219,9 +219,9 @@ class Network(nn.Module):
         return result
 
     def losses(self, ids: Tensor, targets: Tensor, closed: Tensor, end: int) -> Tensor:
-        """Cross entropy in nats of each target, 0 where it is `IGNORED`. All tensors: (rows, length).
+        """Cross entropy in nats of each target, 0 if the target is `IGNORED`. All tensors have shape (rows, length).
 
-        Where ``closed`` is true, the logit of token ``end`` is left out. It must not be the target there.
+        Where ``closed`` is true, token ``end`` is excluded from the softmax. It must not be the target there.
         """
         logits = self(ids).float()
         ends = torch.arange(self.shape.vocabulary, device=ids.device) == end

@@ -1,12 +1,13 @@
-"""Two optimizers for one network: Muon for the matrices inside the layers, AdamW for embedding and gains."""
+"""Two optimizers for one network: Muon for the matrices of the layers, AdamW for the embedding and the gains."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-# Both rates are of the size that the update's root mean square matches AdamW's (Moonlight, arXiv 2502.16982).
-BETAS = (0.9, 0.95)  # a shorter memory than AdamW's default: usual for language models
+# Both use one learning rate: Muon's updates are scaled to the root mean square of AdamW's (Moonlight, arXiv
+# 2502.16982).
+BETAS = (0.9, 0.95)  # the second is lower than AdamW's default, as usual for language models
 MOMENTUM = 0.95
 WEIGHT_DECAY = 0.1
 
@@ -42,7 +43,7 @@ class Optimizers:
             part.zero_grad(set_to_none=True)
 
     def state(self) -> dict[str, Tensor]:
-        """All state as named tensors."""
+        """The state of both optimizers as named tensors."""
         found: dict[str, Tensor] = {}
         for number, part in enumerate(self._parts):
             for index, values in part.state_dict()["state"].items():
@@ -51,7 +52,7 @@ class Optimizers:
         return found
 
     def load(self, tensors: dict[str, Tensor]) -> None:
-        """The opposite of `state`."""
+        """Restore what `state` returned."""
         for number, part in enumerate(self._parts):
             loaded: dict[int, dict[str, Tensor]] = {}
             for name, tensor in tensors.items():

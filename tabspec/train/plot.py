@@ -12,7 +12,7 @@ _COLOURS = {"training": "#2563eb", "held out": "#d97706"}
 
 
 def loss_curve(records: Sequence[Record], title: str) -> str:
-    """Loss (nats a token) against tokens seen, training and held out, as the text of an SVG file."""
+    """An SVG file of the training loss and the held-out loss (nats per token) over the tokens seen."""
     curves = {
         "training": [(r.tokens, r.loss) for r in records],
         "held out": [(r.tokens, r.validation) for r in records if r.validation is not None],
@@ -22,7 +22,8 @@ def loss_curve(records: Sequence[Record], title: str) -> str:
         return _frame(f'<text x="{WIDTH / 2}" y="{HEIGHT / 2}" text-anchor="middle">no steps yet</text>', title)
     most = max(x for x, _ in points) or 1
     low, high = min(y for _, y in points), max(y for _, y in points)
-    # The first steps are far off; what matters is at the bottom. So the top is cut at the median plus a third.
+    # The first losses are far higher than the rest. So the axis ends above the median, by three times the distance from
+    # the lowest loss to the median.
     middle = sorted(y for _, y in points)[len(points) // 2]
     high = min(high, middle + max(middle - low, 0.1) * 3)
 
@@ -56,6 +57,6 @@ def _frame(inner: str, title: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
         f'font-size="12" role="img" aria-label="{escape(title)}">\n<rect width="100%" height="100%" fill="#fff"/>\n'
         f'<text x="{MARGIN}" y="28" font-size="15">{escape(title)}</text>\n{inner}\n'
-        f'<text x="{WIDTH / 2}" y="{HEIGHT - 8}" text-anchor="middle">tokens seen; loss in nats a token</text>\n'
+        f'<text x="{WIDTH / 2}" y="{HEIGHT - 8}" text-anchor="middle">tokens seen; loss in nats per token</text>\n'
         "</svg>\n"
     )

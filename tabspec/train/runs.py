@@ -1,4 +1,4 @@
-"""A run of `tabspec train run`: corpus, tokenizer, training, model folder."""
+"""A run of `tabspec train run`: from a corpus, by a tokenizer and training, to a model folder."""
 
 from __future__ import annotations
 
@@ -33,29 +33,31 @@ from tabspec.train.schedule import Budget
 from tabspec.train.stopping import collect, fit_row
 from tabspec.train.trainer import LOG_NAME, RunConfig, Trainer
 
-# Sizes for `--size`: the bundled model's, and two for two CPU cores, trained in an hour and in minutes.
+# Shapes for `--size`: the bundled model's, and two that two CPU cores train in an hour and in minutes.
 SIZES = {
     "bundled": Shape(),
     "small": Shape(hidden=320, layers=6, heads=5, kv_heads=1, mlp=896),
     "tiny": Shape(hidden=192, layers=4, heads=3, kv_heads=1, mlp=512, context=512),
 }
-# 0.003 is what the literature uses with Muon at this width and batch, not a sweep of ours. Tuning uses a tenth of it,
-# to keep what the model has learned.
+# 0.003 is usual in the literature for Muon at this width and batch size. It was not tuned here. Tuning a model uses a
+# tenth of it, so that the model keeps what it has learned.
 SCRATCH_RATE, TUNING_RATE = 3e-3, 3e-4
-# Tokens a step, and at a time: measured on one H100 (17 GB of GPU memory); on a CPU what is patient (logits of 270 MB).
+# Tokens in a step, and in one pass of it. On a GPU, measured on one H100 (17 GB of GPU memory). On a CPU, small enough
+# for a step of reasonable time and for logits of 270 MB.
 STEP_TOKENS = {"gpu": 192 * 1024, "cpu": 16 * 1024}
 MICRO_TOKENS = {"gpu": 96 * 1024, "cpu": 8 * 1024}
-# Held-out tokens that the loss is watched on: on a GPU enough that the loss of middles is known to 1 %.
+# Tokens for the held-out loss: on a GPU, enough to measure the loss of middles to about 1 %.
 VALIDATION_TOKENS = {"gpu": 768 * 1024, "cpu": 96 * 1024}
-_TOKENIZER_SAMPLE = 120_000_000  # bytes; more text changes the 8,192 most useful pieces no more
+_TOKENIZER_SAMPLE = 120_000_000  # bytes; more text hardly changes the 8,192 entries
 
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """Parameters of a run. ``start``: a model folder to tune, or None for a new model of ``size``.
+    """Parameters of a run. None means the default for the device or the model.
 
-    ``held_out`` is a corpus folder for the validation loss. ``device`` "auto" takes a GPU if there is one.
-    ``context``: tokens in a row, if not the model's. ``pause_after``: seconds until this part of the run pauses.
+    ``start``: a model folder to tune, or None for a new model of ``size``. ``held_out``: a corpus folder for the
+    validation loss. ``device``: torch's name, or "auto" for a GPU if there is one. ``context``: tokens in a row, if not
+    the model's. ``pause_after``: seconds until this part of the run pauses (None: never).
     """
 
     corpus: Path
@@ -76,16 +78,16 @@ class RunPlan:
 
 
 def pick_device(name: str) -> str:
-    """``name``, or for "auto" the best device. Raises `InputError` if the named device is missing."""
+    """``name``, or the best device for "auto". Raises `InputError` if ``name`` is a CUDA device and there is none."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError("there is no CUDA GPU here that torch can use; leave --device out, or say --device cpu")
+        raise InputError("there is no CUDA GPU here that torch can use; leave --device out, or use --device cpu")
     return name
 
 
 def carry_out(plan: RunPlan, console: Console) -> Path | None:
-    """Start or resume a run. Returns the folder of the finished model, or None if the run is paused.
+    """Start or resume a run. Returns the folder of the finished model, or None if the run has paused.
 
     Raises `InputError` for unusable input, and `TrainingDiverged` if the loss is not finite.
     """
@@ -131,21 +133,24 @@ def carry_out(plan: RunPlan, console: Console) -> Path | None:
 
 
 def interrupted(out: Path) -> tuple[dict[str, Tensor], Shape, Path]:
-    """Weights, shape and tokenizer of the last checkpoint of a run that was stopped.
+    """Weights, shape and tokenizer file of the last checkpoint of a stopped run.
 
     Raises `InputError` if there is none, or if its tokenizer is not in the folder.
     """
     weights, shape = checkpoint_weights(out / CHECKPOINT)
     if not (out / TOKENIZER).is_file():
-        raise InputError(f"{out}: has no {TOKENIZER}; copy the one that the run was started with there")
+        raise InputError(f"{out}: has no {TOKENIZER}; copy the tokenizer of the run to this folder")
     return weights, Shape(**shape), out / TOKENIZER
 
 
 def with_fitted_stop(
     model: Path, corpus: Path, examples: int, seed: int, progress: Callable[[int], None]
 ) -> tuple[dict[str, Tensor], Shape, float, float]:
-    """Weights of ``model`` with the end-of-middle token's row fitted, its shape, and the loss before and after
-    (nats a place, on the examples fitted)."""
+    """Fit the embedding row of the end-of-middle token of ``model``.
+
+    Returns the weights with the new row, the shape, and the loss before and after the fit. The loss is in nats per
+    place, on the examples of the fit.
+    """
     weights, shape, tokenizer = load_model(model)
     network = Network(shape)
     network.load_state_dict(weights)
@@ -180,7 +185,7 @@ def learn_tokenizer(corpus: Path, path: Path, vocabulary: int = VOCABULARY) -> N
 
 
 def validation_rows(corpus: Path | None, tokenizer: Path, context: int, count: int) -> Rows | None:
-    """At most ``count`` rows of a held-out corpus, the same ones each time; None without a corpus."""
+    """At most ``count`` rows of a held-out corpus, the same ones each time. None if there is no corpus."""
     if corpus is None or not (corpus / DOCUMENTS).is_file() or not (corpus / DOCUMENTS).stat().st_size:
         return None
     maker = DataConfig(corpus, tokenizer, context, seed=7).maker()

@@ -1,11 +1,12 @@
 """Fits the output row of ``<|eom|>`` of a trained model, so that it stops at the right places when serving.
 
-In suffix-first training the model cannot see where the prefix ends and the middle begins. So ``<|eom|>`` could follow
-any of some 700 tokens, and the model learns a low probability. When serving, the cursor's place is known and
-the middle is a dozen tokens long. The log-odds are off by about ln(700 / 15) = 3.8 (a fit of the bias alone gives 4.0).
-The row of the tied embedding that belongs to ``<|eom|>`` is only ever read as an output when serving, so it alone can
-be fitted, on the hidden states after the tokens of middles, without changing other outputs. This is a logistic
-regression with the other logits as an offset, which is convex.
+In suffix-first training, nothing marks where the prefix ends and the middle begins. ``<|eom|>`` could follow any of
+about 700 tokens, so the model learns a low probability for it. When serving, the cursor is known, and the middle has
+about 15 tokens. So the log-odds are too low by about ln(700 / 15) = 3.8 (a fit of the bias alone gives 4.0).
+
+When serving, ``<|eom|>`` is never an input. So its row of the tied embedding is used for its logit only, and can be
+fitted without changing other outputs. The fit is a logistic regression on the hidden states after the tokens of
+middles, with the other logits as an offset. It is convex.
 """
 
 from __future__ import annotations
@@ -27,25 +28,28 @@ from tabspec.train.examples.fim import prefix_start, suffix_end
 from tabspec.train.examples.tokenizer import EOM, FILE, PREFIX, SUFFIX, special_id
 from tabspec.train.network import Network
 
-# Middles that end where a person would stop; shares as in training, without the ones that end anywhere.
+# The cuts and shares of training, without `characters`, whose middles end at random places.
 KINDS = tuple((kind, share) for kind, share in cuts.KINDS if kind is not cuts.characters)
-LONGEST = 200  # tokens of a middle: longer ones would weigh more than all lines together
-# Strength of the pull towards the trained row, in the mean loss. Of 1e-1 ... 3e-4 the best on held-out projects with
-# 171 examples (docs/decisions/2026-11-23-bundled-model.md); the bias is free.
+LONGEST = 200  # tokens of a middle; longer ones would outweigh the many middles of one line
+# The weight of the squared distance from the trained row in the loss; the bias has no such penalty. Of 1e-1 to 3e-4, it
+# was the best on held-out projects with 171 examples (docs/decisions/2026-11-23-bundled-model.md).
 PULL = 1e-2
 
 
 @dataclass(frozen=True, slots=True)
 class Endings:
-    """Places after each token of some middles: hidden states (places, hidden), the logsumexp of all other tokens'
-    logits (places,), and 1 where the middle ends, else 0 (places,)."""
+    """The places after each token of some middles.
+
+    ``hidden``: hidden states (places, hidden). ``others``: the logsumexp of all other tokens' logits (places,).
+    ``ends``: 1 where the middle ends, otherwise 0 (places,).
+    """
 
     hidden: Tensor
     others: Tensor
     ends: Tensor
 
     def loss(self, row: Tensor) -> Tensor:
-        """Mean negative log-likelihood (nats a place) of stopping or continuing with ``row``."""
+        """The mean negative log-likelihood (nats per place) of stopping or continuing, with ``row`` for ``<|eom|>``."""
         return F.binary_cross_entropy_with_logits(self.hidden @ row - self.others, self.ends)
 
 
@@ -58,9 +62,9 @@ def collect(
     seed: int = 0,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Endings:
-    """Outputs of the network after the tokens of ``examples`` middles, with prompts as served.
+    """The outputs of the network after the tokens of ``examples`` middles, with prompts as in requests.
 
-    Documents are drawn by size. Raises `InputError` if the corpus has no text that a middle can be cut from.
+    The probability of a document is proportional to its size. Raises `InputError` if the corpus has too few middles.
     """
     tokenizer.encode_special_tokens = True
     rng = Random(f"{seed}/endings")
@@ -82,11 +86,13 @@ def collect(
         progress(len(hidden))
         if len(hidden) == examples:
             return Endings(torch.cat(hidden), torch.cat(others), torch.cat(ends))
-    raise InputError("the corpus holds too little text to learn from where completions end")
+    raise InputError(
+        "the corpus has too little text to learn where completions end; use a larger corpus or fewer examples"
+    )
 
 
 def _prompt(text: str, name: str, tokenizer: Tokenizer, rng: Random, context: int) -> tuple[list[int], int] | None:
-    """Tokens up to the middle's end, and the first place in the middle; None if the prompt is too long."""
+    """The tokens up to the end of a middle, and the first place in it. None if the prompt or the middle is too long."""
     at = rng.randrange(max(len(text), 1))
     (kind,) = rng.choices([kind for kind, _ in KINDS], [share for _, share in KINDS])
     start, end = kind(text, at, rng)
@@ -112,7 +118,8 @@ def _prompt(text: str, name: str, tokenizer: Tokenizer, rng: Random, context: in
 def fit_row(row: Tensor, endings: Endings, pull: float = PULL) -> Tensor:
     """The row of highest likelihood for ``endings``, kept near ``row`` (hidden,) except for a bias.
 
-    The bias is a direction in which all hidden states have the same length. It exists because they are normalised.
+    The bias is added along a direction in which all hidden states have nearly the same component. There is one, because
+    the hidden states are normalised.
     """
     states = endings.hidden
     ridge = torch.eye(states.shape[1]) * (0.1 * len(states) / states.shape[1])

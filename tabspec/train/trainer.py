@@ -1,4 +1,4 @@
-"""The training loop. It resumes from the last checkpoint."""
+"""The training loop. It resumes a run from its last checkpoint."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ LOG_NAME = "log.jsonl"
 
 
 class TrainingDiverged(TabspecError):
-    """The loss is not finite. The last checkpoint is from before that."""
+    """The loss is not finite. The last checkpoint was written before that."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
     """Settings of a run.
 
-    ``rows`` a step (each of ``shape.context`` tokens), computed ``micro_rows`` at a time. ``learning_rate`` at its
-    highest, reached after ``warmup`` steps, decayed to 0 over the last ``decay`` of the run. ``device`` is torch's
-    name. ``workers``: processes that make rows (0: in this one). ``compile``: use torch.compile, which takes a
-    minute. ``log_every`` steps, ``validate_every`` steps (0: never), ``save_every`` seconds.
-    ``pause_after``: seconds until this part of the run pauses (None: never).
+    ``rows``: rows in a step, each of ``shape.context`` tokens. ``micro_rows``: rows in one pass. ``learning_rate``: the
+    highest rate. It is reached after ``warmup`` steps, and falls to 0 over the last share ``decay`` of the run.
+    ``device``: torch's name. ``workers``: processes that make rows (0: this process makes them). ``compile``: use
+    torch.compile, which takes a minute. ``log_every`` and ``validate_every``: in steps (0: never validate).
+    ``save_every``: in seconds. ``pause_after``: seconds until this part of the run pauses (None: never).
     """
 
     shape: Shape
@@ -86,7 +86,7 @@ class Trainer:
         if optimizer:
             self._optimizers.load(optimizer)
         if config.device.startswith("cuda"):
-            torch.set_float32_matmul_precision("high")  # what autocast leaves in fp32 may use tf32
+            torch.set_float32_matmul_precision("high")  # operations that autocast keeps in fp32 may use tf32
         end = special_id(load_tokenizer(data.tokenizer), EOM)
 
         def losses(ids: Tensor, targets: Tensor, parts: Tensor) -> Tensor:
@@ -101,15 +101,14 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether the budget is spent."""
+        """Whether the budget is used up."""
         return self.config.budget.progress(self.at.step, self.at.seconds) >= 1
 
     def train(self, validation: Rows | None = None, console: Console | None = None) -> None:
-        """Train until the budget is spent, or until the pause.
+        """Train until the budget is used up, or until the pause.
 
-        Raises `TrainingDiverged`. A kill or Ctrl-C loses the last minutes only.
-
-        ``validation``: rows of held-out projects for the validation loss.
+        ``validation``: rows of held-out projects for the validation loss. Raises `TrainingDiverged`. If the process is
+        interrupted, only the steps since the last checkpoint are lost.
         """
         config = self.config
         self.out.mkdir(parents=True, exist_ok=True)
@@ -138,7 +137,7 @@ class Trainer:
             progress = budget.progress(self.at.step, self.at.seconds)
             if self.at.step % config.log_every and progress < 1:
                 continue
-            # The only place where the host waits for the accelerator.
+            # This is the only place where the host waits for the accelerator.
             mean = total.item() / max(steps_counted, 1)
             if not math.isfinite(mean):
                 raise TrainingDiverged(
@@ -160,7 +159,7 @@ class Trainer:
                 saved = time.monotonic()
 
     def _step(self, rows: Rows, factor: float) -> tuple[Tensor, int]:
-        """One step on a batch: the weighted mean loss (nats a token, still on the device) and the tokens in it."""
+        """One step on a batch. Returns the weighted mean loss (nats per token, on the device) and the token count."""
         ids, targets, parts = self._on_device(rows)
         there = tokens_of(rows)[:, 1:] != 0
         counted, in_middles = int(there.sum()), int((parts_of(rows)[:, 1:] == Part.MIDDLE).sum())
@@ -177,7 +176,7 @@ class Trainer:
         return total, counted
 
     def _on_device(self, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
-        """Inputs, targets, and the parts of the targets: (rows, length) each."""
+        """Inputs, targets, and the parts of the targets, each of shape (rows, length)."""
         both = torch.from_numpy(np.stack((tokens_of(rows), parts_of(rows))))
         if self.config.device.startswith("cuda"):
             both = both.pin_memory().to(self.config.device, non_blocking=True)
@@ -191,7 +190,7 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self, rows: Rows) -> dict[str, float]:
-        """Mean losses on rows in nats a token, by the names of `Record`, for the parts that occur."""
+        """Mean losses in nats per token, by the field names of `Record`. Parts without tokens are left out."""
         ids, targets, parts = self._on_device(rows)
         pieces = []
         for part in range(0, len(rows), self.config.micro_rows):
@@ -208,7 +207,7 @@ class Trainer:
         return {name: float(losses[kind].mean().item()) for name, kind in kinds.items() if bool(kind.any())}
 
     def save(self) -> None:
-        """Write a checkpoint, replacing the last one."""
+        """Write a checkpoint. It replaces the previous one."""
         checkpoint.save_checkpoint(
             self.out / checkpoint.NAME,
             self.network.state_dict(),
@@ -219,5 +218,5 @@ class Trainer:
 
 
 def _weights(parts: Tensor) -> Tensor:
-    """The weight of each target."""
+    """The weight of each target in the loss."""
     return 1.0 + (MIDDLE_WEIGHT - 1.0) * (parts == Part.MIDDLE)

@@ -1,1 +1,1 @@
-"""Formats of other programs: models as GGUF, sessions from VS Code's recordings and from git history."""
+"""Converters: models to GGUF files, and VS Code recordings and git history to sessions."""

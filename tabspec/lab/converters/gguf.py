@@ -1,8 +1,8 @@
-"""A model of ours as one GGUF file, for llama.cpp and what is built on it (Ollama, LM Studio).
+"""Exports a model as a GGUF file, for llama.cpp and the programs that use it (Ollama, LM Studio).
 
-For Llama models with a byte-level tokenizer: the bundled model, and what `tabspec train` makes. Others are converted by
-llama.cpp's own script, which knows them. Layout and names: gguf.md of ggml, and llama.cpp's convert_hf_to_gguf.py
-for Llama's tensors; the `gguf` package writes the file.
+It converts Llama models with a byte-level tokenizer: the bundled model, and the models that `tabspec train` makes. For
+other models, use llama.cpp's own converter. The layout and names are those of ggml's gguf.md and of llama.cpp's
+convert_hf_to_gguf.py. The `gguf` package writes the file.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 
 
 class Weights(StrEnum):
-    """How weights are stored. Norms are float32 always."""
+    """How weights are stored. Norms are always float32."""
 
     F32 = "f32"
     F16 = "f16"
     BF16 = "bf16"
-    Q8_0 = "q8_0"  # blocks of 32 int8 with a scale each: the nearest to our own int8
-    Q4_0 = "q4_0"  # the same in four bits, round to nearest
+    Q8_0 = "q8_0"  # blocks of 32 int8 with one scale each: the closest to tabspec's int8
+    Q4_0 = "q4_0"  # the same with four bits, rounded to nearest
 
 
-# llama.cpp knows pre-tokenizers by name only, and none that keeps a line end and the indentation behind it together,
-# as ours does. So those tokens are stored as user-defined ones, which it finds before it splits a text; for the rest
-# the nearest that it knows is this one (measured: docs/guide/servers.md).
+# llama.cpp selects a pre-tokenizer by name. None of them keeps a line end and the indentation after it in one piece, as
+# tabspec's does. So tokens with line ends are stored as user-defined tokens, which llama.cpp finds before it splits a
+# text. For all other text, this pre-tokenizer is the closest (measured: docs/guide/servers.md).
 PRE_TOKENIZER = "qwen2"
 _LINE_ENDS = re.compile(r"\s*[\r\n]+[ \t]*")
 
@@ -62,9 +62,9 @@ _LAYER_TENSORS = {
 
 
 def export_gguf(source: Path, target: Path, weights: Weights = Weights.Q8_0, name: str = "") -> None:
-    """Write the model in the folder ``source`` to the file ``target``; ``name`` is what servers call it.
+    """Write the model in the folder ``source`` to the file ``target``. ``name``: the model's name in the file.
 
-    Raises `ModelNotUsable` for a model that this cannot convert, `InputError` if the package `gguf` is missing.
+    Raises `ModelNotUsable` for a model that cannot be converted, `InputError` if the package `gguf` is missing.
     """
     if find_spec("gguf") is None:
         raise InputError("GGUF needs the package gguf; run: pip install 'tabspec[gguf]'")
@@ -130,7 +130,7 @@ def _add_tokenizer(writer: gguf.GGUFWriter, folder: ModelFolder) -> None:
         if number in vocabulary.control:
             kind = gguf.TokenType.CONTROL
         elif number in by_id and _LINE_ENDS.fullmatch(text := _text(vocabulary.bytes_of[number])):
-            token, kind = text, gguf.TokenType.USER_DEFINED  # these stand as they are, not in GPT-2's alphabet
+            token, kind = text, gguf.TokenType.USER_DEFINED  # stored as plain text, not in GPT-2's byte alphabet
         tokens.append(token)
         kinds.append(kind)
     merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in spec["model"]["merges"]]
@@ -146,8 +146,8 @@ def _add_tokenizer(writer: gguf.GGUFWriter, folder: ModelFolder) -> None:
 
 
 def _special(form: FimFormat, ids: dict[str, int], config: dict[str, Any]) -> dict[str, int]:
-    """The tokens that llama.cpp wants to know: the end, and the marks that its /infill sets."""
-    middle = form.middle or "<|mid|>"  # ours knows a middle marker too, in the order that other tools ask in
+    """The ids of the special tokens: end, padding, begin, and the markers that llama.cpp's /infill inserts."""
+    middle = form.middle or "<|mid|>"  # the bundled model has this marker for prefix-first prompts
     named = {"fim_pre": form.prefix, "fim_suf": form.suffix, "fim_mid": middle, "fim_sep": form.file}
     found = {key: ids[token] for key, token in named.items() if token in ids}
     for key, field in (("eos", "eos_token_id"), ("padding", "pad_token_id"), ("bos", "bos_token_id")):
@@ -169,7 +169,7 @@ def _steps(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _tensors(folder: ModelFolder) -> Iterator[tuple[str, Array]]:
-    """llama.cpp's names and values of all tensors."""
+    """The values of all tensors, with llama.cpp's names."""
     config = folder.config
     heads = int(config["num_attention_heads"])
     kv_heads = int(config.get("num_key_value_heads") or heads)
@@ -185,7 +185,7 @@ def _tensors(folder: ModelFolder) -> Iterator[tuple[str, Array]]:
 
 
 def _weights(folder: ModelFolder) -> Iterator[tuple[str, Array]]:
-    """Name and values of each tensor of the folder; output weights only where they are not the embedding."""
+    """Name and values of each tensor of the folder. Output weights are left out if they are tied to the embedding."""
     import torch
     from safetensors.torch import load_file
 
@@ -199,7 +199,7 @@ def _weights(folder: ModelFolder) -> Iterator[tuple[str, Array]]:
 
 
 def _paired(values: Array, heads: int) -> Array:
-    """Rows of each head in the order that llama.cpp turns them: neighbours are a pair, where Hugging Face pairs the
-    halves of a head."""
+    """The rows of each head in llama.cpp's order for rotary positions: the two rows of a pair are neighbours. In
+    Hugging Face's order, the rows of a pair are in different halves of the head."""
     rows, width = values.shape
     return values.reshape(heads, 2, rows // heads // 2, width).swapaxes(1, 2).reshape(rows, width)

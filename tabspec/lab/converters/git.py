@@ -1,4 +1,4 @@
-"""Import from git history: a simulated typist (`tabspec.lab.converters.typist`) types each commit of a file.
+"""Imports sessions from git history: a simulated typist (`tabspec.lab.converters.typist`) types each commit of a file.
 
 The sessions are marked as synthetic: the texts are real, the keystrokes are not.
 """
@@ -20,7 +20,7 @@ from tabspec.models.http.secrets import secret_in
 from tabspec.replay.sessions.session import MAX_DOCUMENT_CHARS, Session
 from tabspec.syntax.language_ids import language_of
 
-# SPDX names, with phrases of their texts.
+# SPDX names, each with phrases that its licence text contains.
 _LICENCES = {
     "MIT": ("permission is hereby granted, free of charge",),
     "Apache-2.0": ("apache license", "version 2.0"),
@@ -43,14 +43,14 @@ def import_git(
 ) -> list[Session]:
     """A session for each file of ``repository`` that matches ``pattern`` (a path, or a glob over whole paths).
 
-    ``commits``: a revision or range as for ``git log``. The first ``max_commits`` of a file's commits are used, and
-    none is started after ``max_events`` edits. Of merges, the first parent counts. ``licence``: licence for the header
-    (None: as in the repository's licence file). Raises `SessionError` if git, the repository, the range or a matching
-    file is missing.
+    ``commits``: a revision or range as for ``git log``. Of merges, only the first parent is followed. The first
+    ``max_commits`` of a file's commits are used, and no further commit after ``max_events`` edits. ``licence``: the
+    licence in the session's header (None: that of the repository's licence file). Raises `SessionError` if git, the
+    repository, the range or a matching file is missing.
     """
     root = Path(repository)
     if commits.startswith("-"):
-        raise SessionError(f"{commits!r} is no commit or range of commits")
+        raise SessionError(f"{commits!r} is no commit or range of commits; it must not start with '-'")
     _git(root, "rev-parse", "--git-dir")
     last = _git(root, "rev-list", "-1", commits, "--").strip()
     if not last:
@@ -58,7 +58,7 @@ def import_git(
     paths = _git(root, "ls-tree", "-r", "-z", "--name-only", "--full-tree", last).split("\0")
     named = [path for path in paths if path and (path == pattern or fnmatch(path, pattern))]
     if not named:
-        raise SessionError(f"{root}: no file fits {pattern!r} at {commits} (paths begin at the repository's root)")
+        raise SessionError(f"{root}: no file fits {pattern!r} at {commits}; give paths from the repository's root")
     fitting = _not_ignored(root, last, named)
     if not fitting:
         raise SessionError(f"{root}: ignore rules name all files that fit {pattern!r}, so they are left alone")
@@ -68,17 +68,20 @@ def import_git(
     ]
     found = [replace(session, licence=licence) for session in sessions if session.edits]
     if not found:
-        raise SessionError(f"{root}: nothing that fits {pattern!r} was changed in {commits}, or not as text")
+        raise SessionError(f"{root}: {commits} does not change a file that fits {pattern!r}, or not as text")
     return found
 
 
 def _not_ignored(root: Path, commit: str, paths: list[str]) -> list[str]:
-    """The paths that no ignore rule names: built-in rules, those on disk at the repository's top and in ``root``, and
-    those in the commit. Raises `SessionError` if rules cannot be read."""
+    """The paths that no ignore rule matches.
+
+    The rules are the built-in ones, those on disk at the repository's top and in ``root``, and those in the commit.
+    Raises `SessionError` if rules cannot be read.
+    """
     here = root.resolve()
     done = run_git(root, "rev-parse", "--show-toplevel")
     top = Path(done.stdout.decode("utf-8", "replace").strip() or here) if not done.returncode else here
-    if not here.is_relative_to(top):  # a repository's configuration may name another place
+    if not here.is_relative_to(top):  # a repository's configuration can set another work tree
         top = here
     committed = run_git(root, "cat-file", "blob", f"{commit}:{FILE_NAME}")
     try:
@@ -95,7 +98,7 @@ def _not_ignored(root: Path, commit: str, paths: list[str]) -> list[str]:
 def _session(
     root: Path, path: str, commits: str, *, seed: int, max_commits: int | None, max_events: int | None
 ) -> Session:
-    # Not `git log`, which has settings that run programs (log.showSignature).
+    # Not `git log`, because settings can make it run programs (log.showSignature).
     found = _git(root, "rev-list", "--first-parent", "--reverse", commits, "--", f":(top,literal){path}")
     hashes = found.split()[:max_commits]
     first = _text(root, f"{hashes[0]}^", path) if hashes else None
@@ -124,7 +127,7 @@ def _session(
 
 
 def _text(root: Path, commit: str, path: str) -> str | None:
-    """The file at a commit; None if it is missing, too large or not text."""
+    """The file's text at a commit. None if it is missing, too large or not text."""
     blob = run_git(root, "cat-file", "blob", f"{commit}:{path}", most_bytes=4 * MAX_DOCUMENT_CHARS)
     if blob.returncode:
         return None
@@ -136,16 +139,16 @@ def _text(root: Path, commit: str, path: str) -> str | None:
 
 
 def _name(root: Path) -> str:
-    """The name of the repository: its origin, otherwise its folder. Never a local path, a user or a token."""
+    """The name of the repository: from its origin, otherwise its folder's name. It has no local path, user or token."""
     origin = run_git(root, "config", "--get", "remote.origin.url").stdout.decode("utf-8", "replace").strip()
     name = origin_name(origin)
     return name if name and not secret_in([name]) else root.resolve().name.removesuffix(".git")
 
 
 def origin_name(url: str) -> str:
-    """The last two parts of the path in a repository's URL; "" if it names no server.
+    """The last two parts of the path in a repository's URL. "" if the URL has no server.
 
-    Other parts may hold a token: user and password, query, fragment.
+    The other parts (user, password, query, fragment) may contain a token.
     """
     if "://" in url:
         try:
@@ -163,7 +166,7 @@ def origin_name(url: str) -> str:
 
 
 def _licence(root: Path, commit: str, paths: list[str]) -> str:
-    """The SPDX name of the repository's licence, recognized in its licence file; "" if unknown."""
+    """The SPDX name of the licence in the repository's licence file. "" if it is unknown."""
     for path in paths:
         if path.upper().startswith(("LICENSE", "LICENCE", "COPYING")):
             text = " ".join((_text(root, commit, path) or "").lower().split())

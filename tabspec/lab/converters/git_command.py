@@ -1,7 +1,7 @@
 """Runs git on a repository that is not trusted.
 
-A repository's configuration can name programs that git runs. So only commands that read objects are used, without other
-configuration, and with the settings for fetching, filters and hooks turned off.
+A repository's configuration can name programs that git runs. So callers use only commands that read objects. The
+user's and the system's configuration are not read, and settings for fetching, filters and hooks are overridden.
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ from tabspec.errors import SessionError
 
 # Listing the commits of a large repository takes seconds.
 TIMEOUT_S = 120
-# The paths and commits of the largest public repositories take some 50 MB.
+# Listings of the largest public repositories take about 50 MB.
 MOST_BYTES = 256 << 20
 
 _SETTINGS = {
-    # The user has named this repository. It may belong to another user, because its settings that run programs are
-    # turned off.
+    # The repository may belong to another user: this user named it, and its settings that run programs are overridden.
     "safe.directory": "*",
-    "protocol.allow": "never",  # a partial clone fetches what is missing, by programs that its configuration names
+    "protocol.allow": "never",  # a partial clone fetches missing objects by programs that its configuration names
     "core.fsmonitor": "false",
     "core.hooksPath": os.devnull,
     "core.sshCommand": "false",
@@ -43,7 +42,7 @@ _OPTIONS = ["--no-pager", *(part for name, value in _SETTINGS.items() for part i
 
 
 def run_git(root: Path, *arguments: str, most_bytes: int = MOST_BYTES) -> subprocess.CompletedProcess[bytes]:
-    """Run git in ``root`` and return its output. More than ``most_bytes`` of output count as a failure.
+    """Run git in ``root`` and return its output. An output of more than ``most_bytes`` is a failure (return code 1).
 
     Raises `SessionError` if git is not installed or does not end within `TIMEOUT_S`.
     """
@@ -56,7 +55,7 @@ def run_git(root: Path, *arguments: str, most_bytes: int = MOST_BYTES) -> subpro
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 env=_environment(),
-                start_new_session=True,  # a session, to end git with its child processes
+                start_new_session=True,  # a process group, so that child processes can be killed, too
             )
         except FileNotFoundError:
             raise SessionError("git is not installed, but reading a repository needs it") from None
@@ -88,7 +87,7 @@ def run_git(root: Path, *arguments: str, most_bytes: int = MOST_BYTES) -> subpro
 
 
 def _environment() -> dict[str, str]:
-    """Our environment without git's variables, and with those that turn off other configuration and the network."""
+    """This process's environment without git's variables, plus those that disable configuration and the network."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "SSH_ASKPASS"))}
     return kept | {
         "GIT_CONFIG_GLOBAL": os.devnull,

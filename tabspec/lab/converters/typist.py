@@ -1,7 +1,7 @@
 """A simulated typist, who changes one text into another by plausible edits at plausible times.
 
-It makes sessions from a repository's history. The order of hunks and the pauses are a model, because commits do not
-have them. Each committed text is reproduced exactly.
+It makes sessions from a repository's history. The order of hunks and the pauses are simulated, because commits do not
+record them. Each committed text is reproduced exactly.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _LINE = (0.349, 1.34)  # after a line end
 _JUMP = (2.924, 1.31)  # to another place in the file
 _LONGEST_GAP_S = 60.0  # longer gaps were left out of the measurement
 
-_COMMIT_GAP_S = 60.0  # between two commits, so that no request of one lasts into the next
-_PASTED_LINES = 40  # more new lines than a screen are pasted, as moved or generated code
+_COMMIT_GAP_S = 60.0  # between two commits, so that every request ends before the next commit
+_PASTED_LINES = 40  # more new lines than fit on a screen are pasted, like moved or generated code
 _TYPO = 0.01  # probability of a wrong key, corrected at once
 _OUT_OF_ORDER = 0.3  # probability that the first hunk is not the first to be typed
-_REWRITTEN = 0.5  # lines with less similarity are typed from scratch
+_REWRITTEN = 0.5  # lines with a lower similarity are deleted and typed anew
 _COMPARED_LINES = 2500  # 50 old lines with 50 new ones take a few hundredths of a second to compare
 _TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
 _LINES = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
 _LINE_END = re.compile(r"\r\n|\n|\r")
-_KEYS = "etaoinsrhldcu"  # typos hit frequent letters
+_KEYS = "etaoinsrhldcu"  # a typo is one of these frequent letters
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Typist:
         if len(hunks) > 1 and self._random.random() < _OUT_OF_ORDER:
             first = self._random.randrange(1, len(hunks))
             order = order[first:] + order[:first]
-        growth = [0] * len(hunks)  # of the hunks done: their offsets are those before any was
+        growth = [0] * len(hunks)  # of the hunks done, because the hunks have offsets in the original text
         for number in order:
             hunk = hunks[number]
             self._wait(_JUMP)
@@ -68,7 +68,7 @@ class Typist:
             growth[number] = len(hunk.insert) - hunk.delete
 
     def _hunk(self, hunk: Edit) -> None:
-        """Type one hunk: a change within a line token by token, others by deleting the old text and typing the new."""
+        """Type one hunk: similar texts token by token; otherwise, delete the old text and type the new one."""
         old = self.text[hunk.offset : hunk.offset + hunk.delete]
         if hunk.insert.count("\n") > _PASTED_LINES:
             self._do(hunk)
@@ -88,7 +88,7 @@ class Typist:
 
     def _replace(self, edit: Edit) -> None:
         if edit.delete:
-            self._do(Edit(edit.offset, edit.delete, ""))  # a selection, deleted at once
+            self._do(Edit(edit.offset, edit.delete, ""))  # the user selects the text and deletes it
             self._wait(_WORD)
         self._type(edit.offset, edit.insert)
 
@@ -153,21 +153,21 @@ def _hunks(old: str, new: str) -> Iterator[Edit]:
         starts.append(starts[-1] + len(line))
     i, j = 0, 0
     for i2, j2 in [*_pairs(before, after), (len(before), len(after))]:
-        if (i, j) != (i2, j2):  # lines between two pairs: some go, some come
+        if (i, j) != (i2, j2):  # lines between two pairs are deleted, inserted or both
             edit = Edit(starts[i], starts[i2] - starts[i], "".join(after[j:j2]))
             end = _common_end(before[i - 1], after[j - 1]) if i and j else ""
             if end and not edit.delete and edit.insert.endswith(end):
-                # New lines are typed after the line above (Enter at its end), not before the line below.
+                # New lines are typed by Enter at the end of the previous line, not at the start of the next one.
                 edit = Edit(edit.offset - len(end), 0, end + edit.insert[: -len(end)])
             yield edit
-        if i2 < len(before) and before[i2] != after[j2]:  # a line changed in place; its end stays
+        if i2 < len(before) and before[i2] != after[j2]:  # a line changed in place; its line end stays
             keep = len(_common_end(before[i2], after[j2]))
             yield Edit(starts[i2], len(before[i2]) - keep, after[j2][: len(after[j2]) - keep])
         i, j = i2 + 1, j2 + 1
 
 
 def _common_end(old: str, new: str) -> str:
-    """The common line end of both lines; "" if they differ."""
+    """The line end of both lines. "" if they have different ones."""
     ends = [match.group() if (match := _LINE_END.search(line)) else "" for line in (old, new)]
     return ends[0] if ends[0] == ends[1] else ""
 

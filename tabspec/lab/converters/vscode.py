@@ -1,4 +1,4 @@
-"""Import of VS Code's `workspaceRecording@1.0`: one session for each document of a recording.
+"""Imports VS Code's `workspaceRecording@1.0`: one session for each document of a recording.
 
 The format is that of vscode-copilot-chat (``*.recording.w.json``, and the JSON lines that its recorder appends to):
 src/platform/workspaceRecorder/common/workspaceLog.ts names the entries. Offsets count UTF-16 code units, and the
@@ -35,9 +35,9 @@ from tabspec.syntax.language_ids import language_of
 from tabspec.system.regular import read_regular
 from tabspec.text import Edit, PositionEncoding, difference
 
-# Characters inserted by all changes. A day of typing inserts about 16,000, an agent some millions.
+# The most characters that all changes insert. A day of typing inserts about 16,000, an agent some millions.
 MAX_INSERTED_CHARS = 100_000_000
-# Characters copied by changes of documents: some seconds of work. A day of typing in 100 kB copies 1.6e9.
+# The most characters that all changes copy: some seconds of work. A day of typing in 100 kB copies 1.6e9.
 MAX_COPIED_CHARS = 20_000_000_000
 DOCUMENT_TYPE = "workspaceRecording@1.0"
 
@@ -69,7 +69,7 @@ def read_recording(path: str | Path, *, document: str | None = None, licence: st
 
 @dataclass
 class _Effort:
-    """The work of reading a recording, because a short entry can restore or change a long text."""
+    """The work of reading a recording. It is limited, because a short entry can restore or change a long text."""
 
     inserted: int = 0
     copied: int = 0
@@ -126,13 +126,15 @@ class _Recorded:
             self.effort.inserted += len(edit.insert)
             self.effort.copied += len(self.text)
         if len(self.text) > MAX_DOCUMENT_CHARS:
-            raise SessionError(f"{self.path}: larger than {MAX_DOCUMENT_CHARS:,} characters, which are not replayed")
+            raise SessionError(
+                f"{self.path}: documents of more than {MAX_DOCUMENT_CHARS:,} characters are not replayed"
+            )
         self.events.append(EditEvent(self._time(t), tuple(edits)))
         if isinstance(version, int):
             self.event_of_version[version] = len(self.events) - 1
 
     def _time(self, t: float) -> float:
-        """The time, kept from going back: the log has the machine's clock, which may be set back."""
+        """The time, but never earlier than before: the log has wall-clock times, and clocks can be set back."""
         self.last_t = max(self.last_t, t)
         return self.last_t
 
@@ -171,7 +173,9 @@ def _documents(path: Path) -> list[_Recorded]:
     fetches: dict[int, tuple[_Recorded, float]] = {}
     for number, entry in enumerate(entries):
         if effort.spent or number > MAX_EVENTS:
-            raise SessionError(f"{path}: entry {number}: more is inserted, or more happens, than can be replayed")
+            raise SessionError(
+                f"{path}: entry {number}: the recording has more edits or more text than can be replayed"
+            )
         try:
             _take(entry, (entry.get("time", start) - start) / 1000, documents, stored, fetches, effort)
         except (KeyError, TypeError, ValueError, PositionError) as error:
@@ -188,7 +192,7 @@ def _take(
     fetches: dict[int, tuple[_Recorded, float]],
     effort: _Effort,
 ) -> None:
-    """Take one log entry, at ``t`` seconds, into the documents."""
+    """Apply one log entry, at ``t`` seconds, to the documents."""
     kind = entry["kind"]
     if kind == "documentEncountered":
         documents[entry["id"]] = _Recorded(entry["relativePath"].replace("\\", "/"), effort)
@@ -207,7 +211,7 @@ def _take(
                 Fetched(document._time(t), data["requestId"], ms, items, None if error is None else str(error))
             )
         return
-    if "id" not in entry or kind in _SILENT:  # header, applicationStart, bookmark, meta, and what is yet to come
+    if "id" not in entry or kind in _SILENT:  # header, applicationStart, bookmark, meta, and unknown kinds
         return
     document = documents[entry["id"]]
     version = entry.get("v")
@@ -255,5 +259,5 @@ def _entries(path: Path) -> list[dict[str, Any]]:
         raise SessionError(f"{path}: not a recording: a list of log entries is expected")
     if not entries or entries[0].get("documentType") != DOCUMENT_TYPE:
         kind = entries[0].get("documentType") if entries else None
-        raise SessionError(f'{path}: not a recording of type "{DOCUMENT_TYPE}", but of {kind!r}')
+        raise SessionError(f'{path}: not a recording of type "{DOCUMENT_TYPE}": its type is {kind!r}')
     return entries

@@ -1,7 +1,7 @@
-"""Ablation: the effect of each step of post-processing, with all steps on and with each one off.
+"""Ablation: the effect of each step of post-processing, with all steps on and with each step off.
 
-It is measured on the engine's answers, at held-out places as in an editor: brackets that were opened on the line are
-closed directly after the cursor, as editors do automatically.
+It compares the engine's suggestions with held-out code. As in an editor, brackets that are open on the cursor's line
+are closed directly after the cursor.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from tabspec.suggestion import Suggestion
 from tabspec.text import Document
 
 _CLOSER = {"(": ")", "[": "]", "{": "}"}
-# Characters typed of a place at most: a line has 40, a block is not typed to its end by hand.
+# The most characters that are typed in one case. A line has about 40; this limits the time that a long block takes.
 _TYPED = 120
 
 
 class AblationPart(StrEnum):
-    """The steps that can be left out."""
+    """The steps that can be switched off, and the first column of the table. `DOUBT` is the probability thresholds."""
 
     HEALING = "token healing"
     DOUBT = "doubt"
@@ -51,9 +51,11 @@ _STEPS = {
 
 @dataclass(frozen=True, slots=True)
 class AblationCase:
-    """A cursor in a document, and the document that its author wrote: ``written`` is the text between
-    ``context.prefix`` and ``beyond``. In the document of ``context``, the text between the cursor and ``beyond`` was
-    inserted by the editor."""
+    """A cursor in a document, and the text that the author wrote there.
+
+    The author's document is ``context.prefix + written + beyond``. The document of ``context`` has, between its cursor
+    and ``beyond``, only the closing brackets that the editor inserted.
+    """
 
     context: EditContext
     written: str
@@ -62,14 +64,14 @@ class AblationCase:
 
     @classmethod
     def of(cls, snippet: Snippet) -> AblationCase:
-        """A snippet's place in an editor that closes brackets."""
+        """The case for a snippet, in an editor that inserts closing brackets."""
         closers = _closers(snippet.prefix[snippet.prefix.rfind("\n") + 1 :], snippet.middle)
         text = snippet.prefix + closers + snippet.suffix
         document = Document(f"file:///{snippet.path}", text, snippet.language)
         return cls(EditContext(document, len(snippet.prefix)), snippet.middle, snippet.suffix, snippet.kind)
 
     def config(self, policy: Policy, doubt: bool) -> EngineConfig:
-        """The engine's settings for it."""
+        """The engine's settings for this case. Without ``doubt``, the probability thresholds are 0."""
         stop = STOPS[self.kind]
         config = EngineConfig(policy=policy, max_lines=stop.max_lines, max_tokens=stop.max_tokens)
         return config if doubt else replace(config, min_token_probability=0.0, min_first_probability=0.0)
@@ -77,9 +79,12 @@ class AblationCase:
 
 @dataclass(frozen=True, slots=True)
 class AblationOutcome:
-    """One place under one setting. ``shown``: there was a suggestion. ``right``: the author's text starts with it;
-    ``exact``: it is all of that text. ``bracket``: it leaves more closing brackets than the author's text. ``whole``
-    and ``joined``: its end and its joints, as `tabspec.lab.evaluation.offers` defines them."""
+    """The result of one case under one setting.
+
+    ``shown``: there was a suggestion. ``right``: the author's text starts with it. ``exact``: it equals the author's
+    text. ``bracket``: it leaves more unmatched closing brackets than the author's text. ``whole`` and ``joined``: the
+    checks of `tabspec.lab.evaluation.offers`. ``typed``: characters written. ``saved``: those of them written by Tab.
+    """
 
     kind: HoleKind
     shown: bool
@@ -94,7 +99,7 @@ class AblationOutcome:
 
 
 class Remembering:
-    """Caches a model's answers: settings that change only later steps send the same requests."""
+    """A model whose outputs are cached. Settings that change only later steps send the same requests."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -117,7 +122,7 @@ class Remembering:
 
 
 class Unhealed(Remembering):
-    """A model whose prompt ends at the cursor, even within a token."""
+    """A model without token healing: its prompt ends at the cursor, even within a token."""
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         plain = replace(request, head=request.head + request.forced, forced="")
@@ -129,7 +134,7 @@ class Unhealed(Remembering):
 async def outcomes(
     model: Model, places: Sequence[AblationCase], off: AblationPart | None, done: Callable[[int], None]
 ) -> list[AblationOutcome]:
-    """The outcomes of all places without the step ``off``. ``model`` is a `Remembering` one."""
+    """The outcomes of all cases without the step ``off``. ``model`` is a `Remembering`, to compute no output twice."""
     steps = frozenset(FitStep) - {_STEPS[off]} if off in _STEPS else frozenset(FitStep)
     found = []
     for number, place in enumerate(places, 1):
@@ -168,8 +173,11 @@ async def _outcome(model: Model, place: AblationCase, steps: Collection[FitStep]
 
 
 async def _type(engine: CompletionEngine, place: AblationCase) -> tuple[int, int]:
-    """Write the place's text as the simulated user `tab` does who waits for every suggestion: one that agrees with
-    what the author wrote is taken, else the next character is typed. (Characters written, of these by Tab.)"""
+    """Write the author's text as the simulated user `tab` does, who waits for every suggestion.
+
+    A suggestion that agrees with the author's text is accepted. Otherwise the next character is typed. Returns the
+    characters written, and those of them written by Tab.
+    """
     goal = min(len(place.written), _TYPED)
     context, start, saved = place.context, place.context.offset, 0
     while (done := context.offset - start) < goal:
@@ -183,12 +191,12 @@ async def _type(engine: CompletionEngine, place: AblationCase) -> tuple[int, int
 
 
 def _agrees(place: AblationCase, after: EditContext) -> bool:
-    """Whether everything before the cursor is what the author wrote, and no further than that."""
+    """Whether the author's document starts with the text before the cursor of ``after``."""
     return (place.context.prefix + place.written).startswith(after.prefix)
 
 
 def _key(place: AblationCase, context: EditContext, char: str) -> EditContext:
-    """Type a character. A closing bracket that the editor has inserted is typed over."""
+    """Type a character. It replaces the same closing bracket, where the editor inserted one after the cursor."""
     mine = len(context.suffix) - len(place.beyond)
     if mine > 0 and context.suffix[0] == char:
         return context.after_accept(Suggestion(char, replace_after=1))
@@ -196,8 +204,10 @@ def _key(place: AblationCase, context: EditContext, char: str) -> EditContext:
 
 
 def _closers(line: str, middle: str) -> str:
-    """What an editor has put behind the cursor: the closers of the brackets that ``line`` leaves open, if ``middle``
-    closes them all on its first line (else the author broke the line, and the closers stand further down)."""
+    """The closing brackets that an editor inserted after the cursor: one for each bracket that ``line`` leaves open.
+
+    Empty unless the first line of ``middle`` closes all of them. Otherwise the closing brackets are on a later line.
+    """
     open_: list[str] = []
     for char in line:
         if char in _CLOSER:
@@ -209,14 +219,17 @@ def _closers(line: str, middle: str) -> str:
 
 
 def _surplus(text: str) -> int:
-    """Closing brackets of a text without an opening one."""
+    """The number of closing brackets minus the number of opening brackets."""
     return sum(text.count(closer) - text.count(opener) for opener, closer in _CLOSER.items())
 
 
 @dataclass(frozen=True, slots=True)
 class AblationRow:
-    """A row of the table: shares of all places; of those with a suggestion: ``right``, ``parses``, ``bracket``,
-    ``whole`` and ``joined``."""
+    """A row of the table.
+
+    ``shown`` and ``exact`` are shares of all cases. ``right``, ``parses``, ``bracket``, ``whole`` and ``joined`` are
+    shares of the cases with a suggestion. ``saved`` is a share of the characters written.
+    """
 
     off: AblationPart | None
     kind: HoleKind
@@ -232,7 +245,7 @@ class AblationRow:
 
 
 def ablate(model: Model, snippets: Sequence[Snippet], progress: Callable[[str, int, int], None]) -> list[AblationRow]:
-    """The table: everything on, then each part off, for each kind of place."""
+    """The rows: all steps on, then each step off, for each kind of hole."""
     places = [AblationCase.of(snippet) for snippet in snippets]
     healed, unhealed = Remembering(model), Unhealed(model)
     rows = []

@@ -1,4 +1,4 @@
-"""The nested n-gram cache as a baseline. It knows the open file around the hole and the project's other files."""
+"""The nested n-gram cache as a baseline. It counts the open file around the hole, and the project's other files."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from tabspec.prompt.window import canonical_cut
 from tabspec.suggestion import Finish
 from tabspec.train.corpus.store import Corpus
 
-# Bytes of the project's other files that are counted: a dozen files, more than any window that a model is shown.
+# The most bytes of the project's other files that are counted: about a dozen files, more than a prompt can hold.
 PROJECT_BYTES = 400_000
 
 
 class Baseline:
-    """The projects of the held-out corpus. Tokens are those of ``tokenizer``."""
+    """Counts n-grams of the projects of a held-out corpus, on the tokens of ``tokenizer``."""
 
     def __init__(self, corpus: Corpus, tokenizer: Tokenizer) -> None:
         self._corpus, self._tokenizer = corpus, tokenizer
         tokenizer.encode_special_tokens = True
         self._held: tuple[str, str] | None = None
         self._counts = NgramCounts()
-        self._apart: list[int] = []  # tokens of the file that is taken out of the counts at present
+        self._apart: list[int] = []  # tokens of the file that is now left out of the counts
         self._counted: set[int] = set()
 
     def _encode(self, text: str) -> list[int]:
@@ -37,7 +37,7 @@ class Baseline:
     def project(self, project: str, language: str, apart: str) -> NgramCounts:
         """Counts of a project's files of a language, without the file ``apart``. Valid until the next call.
 
-        One project is held at a time (counts take hundreds of megabytes).
+        Only one project is kept in memory, because its counts take hundreds of megabytes.
         """
         if self._held != (project, language):
             self._held, self._counts, self._apart, size = (project, language), NgramCounts(), [], 0
@@ -59,7 +59,7 @@ class Baseline:
         return [i for i, e in enumerate(self._corpus) if e.project == project and e.language == language]
 
     def bits(self, documents: Sequence[tuple[str, str, str, str]]) -> Bits:
-        """Bits of documents (project, path, language, text). Each has its project known, and is learned on the way."""
+        """Bits of documents (project, path, language, text). A document's project is counted before it is read."""
         total = Bits()
         for project, path, language, text in documents:
             nested = NestedNgram([self.project(project, language, path), NgramCounts()], self._vocabulary)
@@ -72,7 +72,7 @@ class Baseline:
         return int(self._tokenizer.get_vocab_size())
 
     def guesser(self) -> Guesser:
-        """A guesser by the most likely token, again and again, until the snippet's stop."""
+        """A guesser that takes the most likely token each time, until the stop rule of the snippet."""
 
         async def guess(snippet: Snippet) -> Infill:
             outer = self.project(snippet.project, snippet.language, snippet.path)
@@ -93,7 +93,7 @@ class Baseline:
         return guess
 
     def model(self, project: str, language: str, apart: str, around: str) -> NgramModel:
-        """The n-grams as a model for one file: they know the project's other files, and ``around``, the file's text.
+        """The n-grams as a model for one file. They count the project's other files, and ``around``, the file's text.
         Valid until the next call of `project`."""
         own = NgramCounts()
         own.add(self._encode(around))
@@ -112,7 +112,7 @@ class Baseline:
 class NgramModel:
     """The nested n-gram cache as a `Model`, so that a simulated user can type with it. Made by `Baseline.model`.
 
-    ``project`` is counted, ``own`` too, and with each request the text before its cursor.
+    It counts ``project`` and ``own``. During a request it also counts the text before the cursor.
     """
 
     def __init__(self, baseline: Baseline, project: NgramCounts, own: NgramCounts) -> None:
@@ -152,9 +152,10 @@ class NgramModel:
 
 
 def _without_dedent(text: str, prefix: str) -> str:
-    """``text`` up to the first line that is indented less than the line of the cursor, which ``prefix`` ends with.
+    """``text`` up to the first line that is indented less than the cursor's line, the last line of ``prefix``.
 
-    N-grams have no end-of-middle token to stop at."""
+    N-grams need this rule, because they have no end-of-middle token.
+    """
     line = prefix[prefix.rfind("\n") + 1 :]
     inner, at = len(line) - len(line.lstrip(" \t")), text.find("\n")
     while at >= 0:

@@ -12,7 +12,7 @@ from tabspec.train.examples.tokenizer import FILE, PREFIX, SUFFIX
 
 @dataclass(frozen=True, slots=True)
 class Bits:
-    """Bits, bytes and tokens of some texts."""
+    """Total bits, bytes and tokens of some texts."""
 
     bits: float = 0.0
     bytes: int = 0
@@ -20,7 +20,7 @@ class Bits:
 
     @property
     def per_byte(self) -> float:
-        """Bits per byte of UTF-8; not a number without text."""
+        """Bits per byte of UTF-8. NaN if there are no bytes."""
         return self.bits / self.bytes if self.bytes else math.nan
 
     def __add__(self, other: Bits) -> Bits:
@@ -28,7 +28,7 @@ class Bits:
 
 
 def header(scorer: Scorer, name: str) -> list[int]:
-    """The prompt of a file without a suffix, in our format; nothing for models with other special tokens."""
+    """The prompt of a file without a suffix, in tabspec's format. Empty for models with other special tokens."""
     file, suffix, prefix = (scorer.tokenizer.token_to_id(token) for token in (FILE, SUFFIX, PREFIX))
     if file is None or suffix is None or prefix is None:
         return []
@@ -38,8 +38,8 @@ def header(scorer: Scorer, name: str) -> list[int]:
 def text_bits(scorer: Scorer, text: str, name: str) -> Bits:
     """The bits of a document, left to right.
 
-    The context is as long as when serving: windows that overlap by half, so that every token but the first ones has
-    at least half a context before it.
+    The document is scored in windows as long as the context when serving. Windows overlap by half, so that at least
+    half a context precedes every token except those of the first window.
     """
     head = header(scorer, name)
     tokens = scorer.tokenizer.encode(text, add_special_tokens=False).ids
@@ -59,7 +59,7 @@ def text_bits(scorer: Scorer, text: str, name: str) -> Bits:
 def corpus_bits(
     scorer: Scorer, texts: Sequence[tuple[str, str]], progress: Callable[[int], None] = lambda done: None
 ) -> Bits:
-    """Of several documents (name, text) together."""
+    """The bits of several documents (name, text) together."""
     total = Bits()
     for done, (name, text) in enumerate(texts, 1):
         total += text_bits(scorer, text, name)

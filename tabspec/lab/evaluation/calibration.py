@@ -1,8 +1,8 @@
 """Fits the curve from a suggestion's log-probability to the probability that it is right.
 
-A model that says 60 % should be right six times in ten. Greedy suggestions are right less often than the product of
-their tokens' probabilities says, and long ones differ from short ones, so a logistic curve is fitted on held-out
-code:
+Of the suggestions with a probability of 60 %, six in ten should be right. Greedy suggestions are right less often than
+the product of their tokens' probabilities, and the difference depends on their length. So a logistic curve is fitted
+on held-out code:
 
     p(right) = 1 / (1 + exp(-(bias + total * L + mean * L / n + length * log(n))))
 
@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 from tabspec.calibration import Calibration
 from tabspec.errors import InputError
 
-_RIDGE = 1e-3  # keeps the fit finite where right and wrong can be told apart perfectly
+_RIDGE = 1e-3  # keeps the weights finite if a curve separates right from wrong perfectly
 _STEPS = 50  # Newton's method needs about eight
 
 
 def fit(logprobs: Sequence[float], tokens: Sequence[int], right: Sequence[bool]) -> Calibration:
-    """The curve that makes the observed rights and wrongs most likely (logistic regression, Newton's method).
+    """The curve of maximum likelihood for the observed results (logistic regression, Newton's method).
 
-    Raises `InputError` if all are right or all are wrong: then there is nothing to fit.
+    Raises `InputError` if all are right or all are wrong, because then no finite curve is the most likely one.
     """
     if not 0 < sum(right) < len(right):
         raise InputError("a calibration needs suggestions that are right and some that are wrong")
@@ -51,7 +51,7 @@ def fit(logprobs: Sequence[float], tokens: Sequence[int], right: Sequence[bool])
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Suggestions of about one probability: count, mean predicted probability, number of right ones."""
+    """Suggestions of similar probability: their count, mean predicted probability, and share of right ones."""
 
     count: int
     said: float
@@ -59,7 +59,7 @@ class Bin:
 
 
 def reliability(said: Sequence[float], right: Sequence[bool], bins: int = 10) -> list[Bin]:
-    """Bins of equal width over 0 to 1; empty ones are left out."""
+    """Bins of equal width from 0 to 1, without the empty ones."""
     found = []
     for number in range(bins):
         inside = [(p, r) for p, r in zip(said, right, strict=True) if min(int(p * bins), bins - 1) == number]
@@ -70,6 +70,6 @@ def reliability(said: Sequence[float], right: Sequence[bool], bins: int = 10) ->
 
 
 def expected_error(bins: Sequence[Bin]) -> float:
-    """Expected calibration error: mean distance of predicted and actual rates, weighted by count; 0 is perfect."""
+    """Expected calibration error: mean difference of predicted and actual rates, weighted by count. 0 is perfect."""
     count = sum(b.count for b in bins)
     return sum(b.count * abs(b.said - b.right) for b in bins) / count if count else math.nan

@@ -29,13 +29,16 @@ from tabspec.train.corpus.store import Corpus
 from tabspec.train.examples.tokenizer import load_tokenizer
 
 Progress = Callable[[str, int, int], None]
-_FEW = 20  # with fewer rights or wrongs a curve of four parameters means nothing
+_FEW = 20  # with fewer right or wrong suggestions, four parameters cannot be fitted
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The size of an evaluation: holes of each kind, bytes of text and passages to type for each language. With one
-    seed it is the same for all models; holes are filled with ``related_chars`` of what their documents import."""
+    """The size of an evaluation. All models get the same texts and holes for the same ``seed``.
+
+    For each language: ``holes`` of each kind, ``bytes`` of text for bits per byte, and ``stretches`` (passages) to
+    type. The prompt for a hole has at most ``related_chars`` characters of files that its document imports.
+    """
 
     corpus: Path
     languages: tuple[str, ...] = ("python",)
@@ -46,7 +49,7 @@ class Plan:
     stretches: int = 0
 
     def documents(self, corpus: Corpus, language: str) -> list[tuple[str, str, str, str]]:
-        """(project, path, language, text) of about ``bytes`` bytes, projects in turn."""
+        """(project, path, language, text) of about ``bytes`` bytes in all, taken from each project in turn."""
         rng = Random(f"{self.seed}/{language}/bits")
         by_project: dict[str, list[int]] = {}
         for index, entry in enumerate(corpus):
@@ -66,7 +69,7 @@ class Plan:
 
 
 def evaluate_model(plan: Plan, model: str, progress: Progress) -> Contestant:
-    """Measure a model: a folder, or "bundled"."""
+    """Measure a model: a model folder, or "bundled"."""
     corpus = Corpus(plan.corpus)
     result = Contestant(model)
     folder = BUNDLED if model == "bundled" else Path(model)
@@ -135,9 +138,9 @@ def _fill_with(
 
 
 def calibrate(marks: Sequence[Mark]) -> Calibration:
-    """The calibration of the one-line suggestions among ``marks``; silence is no suggestion.
+    """The calibration of the one-line suggestions among ``marks``. Empty suggestions do not count.
 
-    Raises `InputError` if there are too few.
+    Raises `InputError` if too few are right, or too few are wrong.
     """
     lines = [m for m in marks if m.kind is not HoleKind.BLOCK and m.suggested.strip()]
     rights = sum(m.exact for m in lines)
@@ -147,7 +150,10 @@ def calibrate(marks: Sequence[Mark]) -> Calibration:
 
 
 def _calibrate(result: Contestant) -> None:
-    """Fit on every other hole, and judge on the others, because judging on the same data would be too favourable."""
+    """Fit the curve on every other hole, and measure its error on the rest.
+
+    On the holes that the curve was fitted on, the error would be too low.
+    """
     lines = [m for m in result.marks if m.kind is not HoleKind.BLOCK and m.suggested.strip()]
     right = [m.exact for m in lines[1::2]]
     if not right:

@@ -1,11 +1,12 @@
 """The baseline without a neural network: nested n-gram caches over project and open file.
 
-After Hellendoorn and Devanbu (2017), "Are deep neural networks the best choice for modeling source code?": a model of
-the project's other files, and nested in it one of the open file. Each interpolates its n-gram orders. The inner model
-weighs more, the more often it has seen the context. Tokens are the tokenizer's, so that the figures compare.
+After Hellendoorn and Devanbu (2017), "Are deep neural networks the best choice for modeling source code?". One model
+counts the project's other files; a second, nested in it, counts the open file. Each interpolates its n-gram orders.
+The more often the inner model has seen the context, the more it weighs. Tokens are those of a model's tokenizer, so
+that the results can be compared.
 
-Smoothing is Witten and Bell's at every order: the share left to the shorter context grows with the number of
-different tokens that were seen after the longer one.
+Witten-Bell smoothing at every order: the weight of the shorter context grows with the number of different tokens seen
+after the longer one.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-ORDER = 7  # seven sub-word tokens are three to four words; longer contexts are seen once and never again
+ORDER = 7  # seven sub-word tokens are three to four words; longer contexts are seldom seen twice
 
 
 class NgramCounts:
-    """What followed each context of up to ``order - 1`` tokens, counted. Grows as texts are added."""
+    """Counts of the tokens seen after each context of up to ``order - 1`` tokens."""
 
     def __init__(self, order: int = ORDER) -> None:
         self.order = order
@@ -31,7 +32,7 @@ class NgramCounts:
             self.add_one(tokens, end)
 
     def remove(self, tokens: Sequence[int]) -> None:
-        """Forget a text that was counted with `add`."""
+        """Subtract the counts of a text that was counted with `add`."""
         for end, token in enumerate(tokens):
             for length in range(min(self.order - 1, end) + 1):
                 context = tuple(tokens[end - length : end])
@@ -44,7 +45,7 @@ class NgramCounts:
                     del self._next[context], self._totals[context]
 
     def add_one(self, tokens: Sequence[int], end: int) -> None:
-        """Count ``tokens[end]`` behind each of the contexts before it."""
+        """Count ``tokens[end]`` after each of the contexts before it."""
         token = tokens[end]
         for length in range(min(self.order - 1, end) + 1):
             context = tuple(tokens[end - length : end])
@@ -53,11 +54,11 @@ class NgramCounts:
             self._totals[context] = self._totals.get(context, 0) + 1
 
     def seen(self, context: tuple[int, ...]) -> tuple[dict[int, int], int]:
-        """Counts of what followed ``context``, and their sum."""
+        """Counts of the tokens seen after ``context``, and their sum."""
         return self._next.get(context, {}), self._totals.get(context, 0)
 
     def contexts(self, tokens: Sequence[int]) -> list[tuple[int, ...]]:
-        """The contexts at the end of ``tokens``, shortest first, up to the longest that was seen."""
+        """The contexts that ``tokens`` ends with, shortest first, up to the longest that was counted."""
         found = []
         for length in range(min(self.order - 1, len(tokens)) + 1):
             context = tuple(tokens[len(tokens) - length :])
@@ -68,7 +69,7 @@ class NgramCounts:
 
 
 class NestedNgram:
-    """Nested counts: the outermost first (the project), the innermost last (the open file)."""
+    """Nested counts, from the outermost (the project) to the innermost (the open file)."""
 
     def __init__(self, levels: Sequence[NgramCounts], vocabulary: int) -> None:
         self._levels, self._vocabulary = levels, vocabulary
@@ -78,7 +79,7 @@ class NestedNgram:
         return self._mixed(tokens, {token})[token]
 
     def _mixed(self, tokens: Sequence[int], wanted: Iterable[int]) -> dict[int, float]:
-        """Probabilities of the tokens ``wanted``: from uniform through each level and order to the longest context."""
+        """Probabilities of the tokens ``wanted``, interpolated over all contexts, from uniform to the longest."""
         chances = dict.fromkeys(wanted, 1.0 / self._vocabulary)
         for level in self._levels:
             for context in level.contexts(tokens):
@@ -91,17 +92,17 @@ class NestedNgram:
     def best(
         self, tokens: Sequence[int], allowed: Callable[[int], bool] = lambda token: True
     ) -> tuple[int, float] | None:
-        """The most likely next token of those ``allowed``, and its probability; None if none of them was ever seen.
+        """The most likely next token of those ``allowed``, and its probability. None if no context has an allowed one.
 
-        Looked at are the tokens seen behind the three longest contexts of each level that were followed by an allowed
-        one; any other is less likely.
+        The candidates are the tokens seen after the three longest contexts of each level that have an allowed token.
+        Other tokens are less likely.
         """
         candidates: set[int] = set()
         for level in self._levels:
             used = 0
             for context in reversed(level.contexts(tokens)):
                 counts, _ = level.seen(context)
-                # of a short context thousands may follow: the most frequent ones suffice
+                # thousands of tokens may follow a short context; the most frequent ones suffice
                 chosen = sorted(filter(allowed, counts), key=lambda t: -counts[t])[:20]
                 candidates.update(chosen)
                 used += bool(chosen)
@@ -114,7 +115,7 @@ class NestedNgram:
         return token, chances[token]
 
     def bits(self, tokens: Sequence[int], grow: bool = True) -> float:
-        """Bits that a text costs from left to right. With ``grow`` the innermost level learns it on the way."""
+        """Bits of a text, left to right. With ``grow``, the innermost level counts each token once it is scored."""
         total = 0.0
         innermost = self._levels[-1]
         for end, token in enumerate(tokens):
@@ -127,8 +128,8 @@ class NestedNgram:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What n-grams have written: the text, its tokens and their natural log-probabilities, and how many characters
-    there were before each token."""
+    """A text generated by n-grams, its tokens, and their natural log-probabilities. ``lengths``: the number of
+    characters before each token."""
 
     text: str
     tokens: tuple[int, ...]
@@ -145,11 +146,11 @@ def write(
     over: Callable[[str], bool],
     most: int,
 ) -> Written:
-    """Write by the most likely token, again and again, until ``over(text)`` or ``most`` tokens.
+    """Generate greedily after the tokens ``head``, until ``over(text)`` or ``most`` tokens.
 
-    The text ``forced`` behind the tokens ``head`` is decoded under a constraint, as the models do it
-    (docs/design/decoding.md): a cursor in the middle of a token must not spoil the context. ``piece`` gives a token's
-    text, ``first`` the tokenizer's first token of a text, for what no count says.
+    The output must start with ``forced``, which is not part of the result. This constrained decoding is that of the
+    models (docs/design/decoding.md). It keeps the context useful if the cursor is within a token. ``piece`` returns a
+    token's text. ``first`` returns the tokenizer's first token of a text, for forced text that was never counted.
     """
     tokens, text = list(head), ""
     written: list[tuple[int, float, int]] = []
@@ -168,7 +169,7 @@ def write(
         if forced and not said.startswith(forced):
             forced = forced[len(said) :]
             continue
-        if said != forced:  # else nothing of it lies behind the cursor
+        if said != forced:  # otherwise the token ends at the cursor
             written.append((token, math.log(chance), len(text)))
         text += said[len(forced) :]
         forced = ""

@@ -1,7 +1,7 @@
-"""The two ends of an offer: whether it ends where a person could stop, and whether its joints hold.
+"""Two checks of a suggestion (an offer): whether its end is complete, and whether it fits the text around it.
 
-Both are decided without the fitting's own judge: by Python's tokenizer for Python, by a lexer (Pygments) for other
-languages, and by the document that the author wrote.
+The checks share no code with the product's fitting, so that they can measure it. They use Python's tokenizer for
+Python, a lexer (Pygments) for other languages, and the author's document.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from tabspec.syntax.languages import lexer
 
 _FIRST_WORD, _LAST_WORD = re.compile(r"\w+"), re.compile(r"\w+\Z")
 _BLANK = " \t"
-# Shorter pieces (`}`, `x`, `fn`) are often written twice.
+# Shorter repetitions (`}`, `x`, `fn`) are common in correct code.
 _SHORTEST_REPEATED = 3
 _SHORTEST_LINE = 10
 _QUOTES = "\"'`"
-# What an editor may have put after the cursor by itself.
+# Characters after the cursor that an editor may have inserted, and white space.
 _CLOSING = " \t\r)]}>;,:\"'`"
-# Words of Python that need something after them.
+# Keywords of Python that cannot end a line.
 _PYTHON_NEEDY = frozenset(keyword.kwlist) - {
     "False", "None", "True", "break", "continue", "else", "finally", "pass", "return", "try", "yield"
 }  # fmt: skip
-# Signs after which an operand is missing, in any language; others (`>`, `*`, `!`, `&`, `?`) close something in some.
+# Operators that need an operand after them in every language. Others (`>`, `*`, `!`, `&`, `?`) may end code in some.
 _OPERATORS = frozenset(
     "= == != <= >= += -= *= /= + - / % | || && . .. :: ?. @ ( [ and or not in is := ** // << ^ ~ \\ === !==".split()  # noqa: SIM905
 ) | {"??", "<"}
@@ -36,8 +36,7 @@ _OPERATORS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class OfferPlace:
-    """An offer in its document: ``inserted`` between ``before`` and ``after``; after ``before`` the author wrote
-    ``written``."""
+    """An offer in its document: ``inserted`` between ``before`` and ``after``, where the author wrote ``written``."""
 
     before: str
     inserted: str
@@ -47,7 +46,7 @@ class OfferPlace:
 
     @property
     def as_written(self) -> bool:
-        """Whether it is what the author wrote there up to a line's end."""
+        """Whether the offer equals the author's text up to the end of a line."""
         rest = self.written[len(self.inserted) :]
         return self.written.startswith(self.inserted) and (not rest.strip(_BLANK) or rest.lstrip(_BLANK)[0] in "\r\n")
 
@@ -57,16 +56,16 @@ class OfferPlace:
 
 
 def end_is_whole(place: OfferPlace) -> bool:
-    """Whether a person could stop after the offer: no string or bracket is opened without content, no word is cut in
-    two, no operator waits for its operand. Where the author's line ends is a whole end."""
+    """Whether the offer has a complete end: no string or bracket is opened without content, no word is cut, and no
+    operator lacks its operand. The end of the author's line is always complete."""
     if place.as_written:
         return True
     return not _word_is_cut(place) and not _is_hanging(place)
 
 
 def joints_hold(place: OfferPlace) -> bool:
-    """Whether the offer joins what stands before and after it: no words run together, no second blank, no line said
-    again, line ends and indentation as the document has them."""
+    """Whether the offer fits the text around it: no words are joined, no blank or line is repeated, and line ends and
+    indentation are those of the document."""
     return not any(
         (
             _runs_together(place),
@@ -79,8 +78,11 @@ def joints_hold(place: OfferPlace) -> bool:
 
 
 def _word_is_cut(place: OfferPlace) -> bool:
-    """The author goes on with the last word; or, where the author wrote something else, the last word is a beginning of
-    words in the author's document and is none itself."""
+    """Whether the offer ends within a word.
+
+    If the author's text starts with the offer, the author's word must be longer. Otherwise the offer's last word must
+    be only the start of other words in the author's document.
+    """
     last = _LAST_WORD.search(place.before[-200:] + place.inserted)
     if last is None or not place.inserted or _is_word(place.after[:1]):
         return False
@@ -94,10 +96,10 @@ def _word_is_cut(place: OfferPlace) -> bool:
 
 
 def _is_hanging(place: OfferPlace) -> bool:
-    """Whether the last token of the offer is opened or waits for what is not there."""
+    """Whether the last token of the offer opens a string or needs a token after it, and nothing follows on the line."""
     rest = place.after.split("\n", 1)[0]
     if rest.strip(_CLOSING):
-        return False  # what stands there may be its content or its operand; the parser judges that
+        return False  # the text after the offer may be the content or the operand; `parses` checks that
     tokens = _python(place.before + place.inserted) if place.language == "python" else _lexed(place)
     text, opened = next(iter(deque(tokens, maxlen=1)), ("", False))
     return (
@@ -106,7 +108,7 @@ def _is_hanging(place: OfferPlace) -> bool:
 
 
 def _python(text: str) -> Iterator[tuple[str, bool]]:
-    """Python's own tokens of the code in ``text``, and whether each is a string that is opened and not closed."""
+    """Python's tokens of ``text``, and whether each is a string that is opened and not closed. A comment is ""."""
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
             if token.type == tokenize.ERRORTOKEN and token.string in _QUOTES:
@@ -117,11 +119,11 @@ def _python(text: str) -> Iterator[tuple[str, bool]]:
             elif token.string.strip():
                 yield token.string, False
     except (tokenize.TokenError, IndentationError):
-        return  # within brackets or a string of several lines: the tokens up to there count
+        return  # an open bracket or multi-line string: the tokens before it count
 
 
 def _lexed(place: OfferPlace) -> Iterator[tuple[str, bool]]:
-    """The same from a lexer: for languages whose own tokenizer is not at hand. A comment or prose counts as nothing."""
+    """The same for other languages, by a lexer. A string, a comment or prose is ""."""
     reader = lexer(place.language, "")
     if reader is None:
         return
@@ -140,7 +142,7 @@ def _lexed(place: OfferPlace) -> Iterator[tuple[str, bool]]:
 
 
 def _runs_together(place: OfferPlace) -> bool:
-    """Whether two whole words of the author's document have become one that it does not have."""
+    """Whether the offer joins two words of the author's document into one that the document does not have."""
     joints = (
         (place.before[-200:], place.inserted, place.written),
         (place.before[-200:] + place.inserted, place.after[:200], place.after),
@@ -161,7 +163,7 @@ def _is_whole(place: OfferPlace, word: str) -> bool:
 
 
 def _doubles_a_blank(place: OfferPlace) -> bool:
-    """A blank beside another where the author has none: at the cursor, or at the end of the offer."""
+    """Whether the offer adds a superfluous blank: at the cursor, where the author has none, or at its end."""
     before, inserted, written = place.before, place.inserted, place.written
     if before[-1:] in tuple(_BLANK) and inserted[:1] in tuple(_BLANK) and written[:1] not in tuple(_BLANK):
         return True
@@ -169,7 +171,7 @@ def _doubles_a_blank(place: OfferPlace) -> bool:
 
 
 def _says_a_line_again(place: OfferPlace) -> bool:
-    """The line up to the cursor, or the next line with something on it, where the author has it once."""
+    """Whether the offer repeats the line up to the cursor or the next line with text, where the author does not."""
     so_far = place.before.rpartition("\n")[2].strip()
     said = place.inserted.strip()
     if len(so_far) >= _SHORTEST_REPEATED and said.startswith(so_far) and not place.written.strip().startswith(so_far):
@@ -180,7 +182,7 @@ def _says_a_line_again(place: OfferPlace) -> bool:
 
 
 def _mixes_white_space(place: OfferPlace) -> bool:
-    """Line ends or indentation of another kind than the document's."""
+    """Whether line ends or indentation are of another kind than the document's."""
     document = place.before + place.written + place.after
     if "\n" in place.inserted and ("\r\n" in document) != ("\r\n" in place.inserted):
         return True

@@ -1,10 +1,10 @@
-"""The evaluation of one or more contestants, as a table and as JSON.
+"""The evaluation of one or more contestants (models or the baseline), as a table and as JSON.
 
 JSON: ``{"format": "tabspec-evaluation", "version": 1, "git_commit", "machine", "date", "corpus", "seed", "contestants":
-[...]}``; a contestant has ``name``, ``bits_per_byte`` by language, ``infill`` by language and kind (the fields of
+[...]}``. A contestant has ``name``, ``bits_per_byte`` by language, ``infill`` by language and kind (the fields of
 `Score`), ``typing`` by language (the fields of `Keystrokes`), and ``calibration`` (``expected_error`` before and after
-fitting, ``bins``). With ``--ablate`` there are no contestants but ``ablation``, the rows of the table
-(`tabspec.lab.evaluation.ablation.AblationRow`; ``off`` null: all on).
+fitting, ``bins``). With ``--ablate`` the list of contestants is empty, and ``ablation`` has the rows of the
+table (`tabspec.lab.evaluation.ablation.AblationRow`). If ``off`` is null, all steps are on.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Contestant:
 
 
 def _number(value: float) -> float | None:
-    """The number, or None for NaN, which JSON does not have."""
+    """The number, rounded. None for NaN, which JSON does not have."""
     return None if isinstance(value, float) and math.isnan(value) else round(value, 5)
 
 
@@ -88,7 +88,7 @@ def _row_as_json(row: AblationRow) -> dict[str, Any]:
 
 def ablation_table(rows: Sequence[AblationRow]) -> Table:
     """The table of an ablation, for a terminal."""
-    table = Table(title="Between the model's words and the screen: shares in percent", title_justify="left")
+    table = Table(title="Post-processing with one step left out: shares in percent", title_justify="left")
     table.add_column("what", no_wrap=True)
     table.add_column("left out", no_wrap=True)
     for name in ("holes", "shown", "agree", "exact", "parses", "2nd )", "whole", "joined", "saved"):
@@ -103,14 +103,14 @@ def ablation_table(rows: Sequence[AblationRow]) -> Table:
 
 
 def tables(contestants: Sequence[Contestant]) -> list[Table]:
-    """Tables for a terminal: bits per byte, infilling, typing, calibration, as far as they have content."""
+    """Tables for a terminal: bits per byte, infilling, typing and calibration. Empty ones are left out."""
     made = (table(contestants) for table in (_bits_table, _infill_table, _typing_table, _calibration_table))
     return [table for table in made if table.row_count]
 
 
 def _bits_table(contestants: Sequence[Contestant]) -> Table:
     languages = list(dict.fromkeys(language for c in contestants for language in c.bits))
-    table = Table(title="Bits per byte of held-out code (less is better)", title_justify="left")
+    table = Table(title="Bits per byte of held-out code (lower is better)", title_justify="left")
     table.add_column("")
     for language in languages:
         table.add_column(language, justify="right")
@@ -154,7 +154,7 @@ def _typing_table(contestants: Sequence[Contestant]) -> Table:
 
 
 def _calibration_table(contestants: Sequence[Contestant]) -> Table:
-    table = Table(title="Is it right as often as it says? (said / right, holes)", title_justify="left")
+    table = Table(title="Calibration: predicted / actual percentage right (holes)", title_justify="left")
     table.add_column("")
     table.add_column("error", justify="right")
     table.add_column("error unfitted", justify="right")

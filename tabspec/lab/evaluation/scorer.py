@@ -16,15 +16,15 @@ from tabspec.train.examples.tokenizer import EOM, special_id
 from tabspec.train.export import load_model
 from tabspec.train.network import Network
 
-# Positions that texts are scored in, so that models of different contexts compare: what a window has when serving.
+# The most tokens in a window, as when serving. It is the same for all models, so that they can be compared.
 CONTEXT = 1024
 
 
 class Scorer:
     """A model that scores the tokens of a text. ``context``: its largest number of positions.
 
-    ``end``: the token that says that a middle is complete, for models that have one. A text that is scored goes on, as
-    a prefix does, so it is left out of the choice.
+    ``end``: the model's end-of-middle token, if it has one. It never occurs in a scored text, so it gets probability 0,
+    as in a prefix.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ def _through_transformers(folder: Path, dtype: torch.dtype) -> Scorer:
             folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=dtype
         )
         model.eval()
-    except Exception as error:  # whatever a folder can be instead of a model
+    except Exception as error:  # an unusable folder can fail in many ways
         raise InputError(f"{folder}: cannot be loaded as a model: {str(error).splitlines()[0]}") from error
     context = int(getattr(model.config, "max_position_embeddings", 1024))
     return Scorer(lambda ids: model(input_ids=ids).logits, tokenizer, context)

@@ -9,16 +9,16 @@ from random import Random
 from tabspec.errors import InputError
 from tabspec.train.corpus.store import Corpus
 
-# A function or so: enough that what was typed at its beginning helps at its end, little enough for many files.
+# About a function: long enough that its first lines help to predict its last ones, short enough to type many of them.
 LINES = 12
-# Fewer characters are a table or brackets; more are data or prose.
+# Characters. Passages of 12 lines with fewer are tables or brackets; with more, data or prose.
 SHORTEST, LONGEST = 150, 900
 _MOST_TRIES = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Whole lines of a held-out file: ``before + written + after`` is the file. ``written`` is what is typed."""
+    """Whole lines of a held-out file to type. The file is ``before + written + after``; ``written`` is typed."""
 
     project: str
     path: str
@@ -29,9 +29,9 @@ class Stretch:
 
 
 def stretches(corpus: Corpus, language: str, count: int, seed: int = 0) -> list[Stretch]:
-    """``count`` stretches in ``language``, projects in turn, no file twice; the same for the same seed.
+    """``count`` stretches in ``language``, from each project in turn, at most one of a file. ``seed`` decides which.
 
-    Raises `InputError` if the corpus has no file of that language with room for one.
+    Raises `InputError` if no file of that language has a suitable passage.
     """
     rng = Random(f"{seed}/{language}/typing")
     by_project: defaultdict[str, list[int]] = defaultdict(list)
@@ -53,7 +53,7 @@ def stretches(corpus: Corpus, language: str, count: int, seed: int = 0) -> list[
 
 
 def _cut(corpus: Corpus, index: int, rng: Random) -> Stretch | None:
-    """Lines from somewhere in a document, the first of them not blank; None if there are none of the right size."""
+    """Random lines of a document, the first of them not blank. None if no lines of a suitable size are found."""
     text = corpus.text(index)
     lines = text.splitlines(keepends=True)
     for _ in range(_MOST_TRIES if len(lines) > LINES else 0):

@@ -23,7 +23,7 @@ Done = Callable[[int], None]
 
 
 def session_of(stretch: Stretch, seed: int) -> Session:
-    """The stretch as a session: the file without it, and the keys that put it there."""
+    """The stretch as a session: the file without it, and the keystrokes that write it."""
     typist = Typist(stretch.before + stretch.after, seed)
     typist.write(stretch.before + stretch.written + stretch.after)
     return Session(
@@ -38,7 +38,7 @@ def session_of(stretch: Stretch, seed: int) -> Session:
 
 
 def type_with_model(name: str, stretches: Sequence[Stretch], seed: int, done: Done) -> list[Typed]:
-    """All stretches with one model, a folder or "bundled"."""
+    """Type all stretches with one model: a model folder, or "bundled"."""
 
     async def play() -> list[Typed]:
         model = load_model(name)
@@ -55,7 +55,7 @@ def type_with_model(name: str, stretches: Sequence[Stretch], seed: int, done: Do
 
 
 def type_with_ngrams(baseline: Baseline, stretches: Sequence[Stretch], seed: int, done: Done) -> list[Typed]:
-    """All stretches with the nested n-gram cache, which knows the project's other files and this one's rest."""
+    """Type all stretches with the nested n-gram cache. It counts the project's other files and the rest of the file."""
 
     async def of(stretch: Stretch) -> Model:
         around = stretch.before + stretch.after
@@ -68,9 +68,9 @@ def type_with_ngrams(baseline: Baseline, stretches: Sequence[Stretch], seed: int
 async def type_stretches(
     model_for: Callable[[Stretch], Awaitable[Model]], stretches: Sequence[Stretch], seed: int, done: Done
 ) -> list[Typed]:
-    """Each stretch typed by the user `tab`, in virtual time; every model takes the bundled model's times.
+    """Type each stretch as the simulated user `tab`, in virtual time. Every model has the bundled model's latencies.
 
-    With the completion cache and without speculation, which takes time but does not change suggestions.
+    The completion cache is on. Speculation is off: it would take computing time, and it does not change suggestions.
     """
     profile, found = read_latency(BUNDLED / "latency.json"), []
     setting = Setting(EngineConfig(policy=Policy.CACHE), user=User.TAB, seed=seed)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """One stretch, typed by a user who presses Tab: characters by key and by Tab, Tabs, suggestions seen."""
+    """The result for one stretch: characters typed by key, characters accepted by Tab, Tabs, and suggestions shown."""
 
     by_key: int
     by_tab: int
@@ -18,8 +18,11 @@ class Typed:
 
 @dataclass(frozen=True, slots=True)
 class Keystrokes:
-    """Several stretches together. ``saved``: share of the characters that came by Tab; ``error``: its standard error,
-    by the spread between stretches (those of one file are alike, so characters do not count as independent)."""
+    """The result for several stretches.
+
+    ``saved``: share of the characters that were accepted by Tab. ``error``: its standard error, from the variation
+    between stretches, because characters of one stretch are not independent.
+    """
 
     stretches: int
     characters: int
@@ -30,7 +33,7 @@ class Keystrokes:
 
 
 def together(found: Sequence[Typed]) -> Keystrokes:
-    """The sums. Of a ratio of sums, the error is that of the residuals (linearised)."""
+    """Add up the results. The standard error is the linearised one of a ratio of sums."""
     characters = sum(t.by_key + t.by_tab for t in found)
     saved = sum(t.by_tab for t in found) / characters if characters else 0.0
     count = len(found)

@@ -1,1 +1,1 @@
-"""The corpus: sources, filters, and the format on disk."""
+"""The training corpus: its sources, its filters, and its format on disk."""

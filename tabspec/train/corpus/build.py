@@ -1,4 +1,4 @@
-"""Builds a corpus: reads sources, drops unsuitable files and duplicates, holds out projects."""
+"""Builds a corpus: reads sources, drops unsuitable files and duplicates, and separates the held-out projects."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ _TEST = re.compile(r"(^|/)(tests?|testing|__tests__|spec)/|(^|/)test_[^/]*$|[._-
 class Limits:
     """Limits of a corpus.
 
-    ``project_chars``: most characters of a project, so that no single style dominates.
-    ``tests_kept``: share of test files that stay. Tests are repetitive, but users complete in them too.
-    ``permissive_only``: leave out projects whose metadata does not name a permissive licence (folders without
-    metadata are the user's own and stay).
+    ``project_chars``: the most characters of one project, so that no single style dominates.
+    ``tests_kept``: the share of test files that are kept. Tests are repetitive, but users request completions in tests,
+    too.
+    ``permissive_only``: drop packages whose metadata does not name a permissive licence. Folders are kept, because they
+    are the user's own code.
     """
 
     project_chars: int = 12_000_000
@@ -40,7 +41,7 @@ class Limits:
 
 @dataclass
 class BuildReport:
-    """Contents of a corpus: characters kept and dropped, by language and reason, and projects with their licences."""
+    """Contents of a corpus: characters kept by language and dropped by reason, and projects with their licences."""
 
     kept: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
@@ -48,7 +49,7 @@ class BuildReport:
     refused: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        """The manifest's content."""
+        """The content of the manifest file."""
         return {
             "format": "tabspec-corpus",
             "version": 1,
@@ -76,14 +77,14 @@ def build_corpus(
     processes: int = 1,
     progress: Callable[[int], None] = lambda done: None,
 ) -> tuple[BuildReport, BuildReport]:
-    """Build ``out/train`` and, if projects are held out, ``out/held_out``; the reports of both.
+    """Build ``out/train`` and, if projects are held out, ``out/held_out``. Returns the reports of both.
 
-    ``held_out`` names projects (as their metadata does). ``progress`` gets the number of origins done.
-    Raises `InputError` if an origin cannot be read or nothing is left to train on.
+    ``held_out``: names of projects, as in their metadata. ``progress`` gets the number of origins done.
+    Raises `InputError` if an origin cannot be read, or if no file is kept for training.
     """
     limits = limits or Limits()
     seen = Deduplicator()
-    # Held-out projects first, so that copies of their files elsewhere count as duplicates.
+    # Held-out projects come first, so that copies of their files in other projects are dropped as duplicates.
     ordered = sorted(origins, key=lambda path: not _is_named(path, held_out))
     reports = {True: BuildReport(), False: BuildReport()}
     with CorpusWriter(out / "train") as train:
@@ -101,7 +102,7 @@ def build_corpus(
 
 
 def _is_named(path: Path, names: Sequence[str]) -> bool:
-    """Whether an origin may contain one of the named projects, by its file name. Only used for the order."""
+    """Whether an origin may contain one of the named projects, by its file name. This is used for the order only."""
     start = re.split(r"-\d", path.name)[0].replace("_", "-").lower()
     return any(start == name.lower().replace("@", "").replace("/", "-") for name in names)
 
@@ -116,7 +117,7 @@ def _judge_all(origins: Sequence[Path], limits: Limits, processes: int) -> Itera
 
 
 def _judge(origin: Path, limits: Limits) -> list[_Judged]:
-    """The results for an origin's files that do not depend on other origins."""
+    """The results for the files of one origin, as far as they do not depend on other origins."""
     judged = []
     room: defaultdict[Project, int] = defaultdict(lambda: limits.project_chars)
     for file in _shuffled(read_origin(origin)):
@@ -130,7 +131,7 @@ def _judge(origin: Path, limits: Limits) -> list[_Judged]:
 
 
 def _shuffled(files: Iterable[SourceFile]) -> list[SourceFile]:
-    """Sorted by a digest of the path, so that a limit takes a sample of all folders."""
+    """The files, sorted by a digest of their paths, so that a limit keeps a sample of all folders."""
     return sorted(files, key=lambda file: xxhash.xxh32_intdigest(file.path.encode()))
 
 
@@ -140,7 +141,7 @@ def _reason(file: SourceFile, limits: Limits) -> str | None:
     if reason := reason_to_drop(file.path, file.text):
         return reason
     if _TEST.search(file.path):
-        # By a digest of the path: the same choice on every machine and in every run.
+        # A digest of the path makes the same choice on every machine and in every run.
         share = xxhash.xxh32_intdigest(file.path.encode(), seed=1) / 2**32
         return None if share < limits.tests_kept else "tests"
     return None

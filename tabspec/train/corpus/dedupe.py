@@ -1,8 +1,8 @@
-"""Exact and near duplicates, found without comparing all pairs: digests, and MinHash with locality-sensitive hashing.
+"""Finds exact duplicates by digests, and near duplicates by MinHash with locality-sensitive hashing.
 
-Two files are near duplicates if the sets of their lines overlap by more than a threshold (Jaccard). Sets of lines are
-smaller than sets of character shingles, so tens of thousands of files a minute are possible, and a renamed import or
-another licence header leaves most lines equal.
+Two files are near duplicates if the Jaccard similarity of their sets of lines is above a threshold. A renamed import or
+another licence header leaves most lines equal. Sets of lines are smaller than sets of character shingles, so tens of
+thousands of files are processed in a minute.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from datasketch import MinHash, MinHashLSH  # type: ignore[import-untyped]
 # 64 permutations estimate a Jaccard similarity of 0.7 with a standard error of 0.06: enough to find copies.
 PERMUTATIONS = 64
 THRESHOLD = 0.7
-MIN_LINE = 6  # shorter lines ("}", "else:", "try:") are in every file
-MIN_LINES = 5  # with fewer distinct lines an overlap means nothing
+MIN_LINE = 6  # characters; shorter lines ("}", "else:", "try:") are in every file
+MIN_LINES = 5  # with fewer distinct lines, similarity is often chance
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """A digest of the whole text, and the MinHash of its lines (None: too few lines)."""
+    """A digest of the whole text, and the MinHash of its lines (None if it has too few)."""
 
     digest: bytes
     sketch: MinHash | None
 
 
 def fingerprint(text: str) -> Fingerprint:
-    """The fingerprint of a text. White space at line ends and indentation are ignored."""
+    """The fingerprint of a text. Indentation, blank lines and white space at line ends are ignored."""
     lines = [stripped for line in text.splitlines() if (stripped := line.strip())]
     telling = [line for line in dict.fromkeys(lines) if len(line) >= MIN_LINE]
     digest = xxhash.xxh3_128_digest("\n".join(lines).encode("utf-8", "surrogatepass"))
@@ -42,9 +42,9 @@ def _minhash(lines: list[str]) -> MinHash:
 
 
 class Deduplicator:
-    """Recognizes texts that it has seen before.
+    """Recognizes duplicates of earlier texts.
 
-    Of duplicates, the first one stays. Held-out texts come first, so that no copy of them is trained on.
+    The first of several duplicates is kept. Callers add held-out texts first, so that no copy of them is trained on.
     """
 
     def __init__(self, threshold: float = THRESHOLD) -> None:
@@ -53,7 +53,7 @@ class Deduplicator:
         self._count = 0
 
     def is_new(self, text: Fingerprint) -> bool:
-        """Whether no equal or similar text was seen before. Remembers ``text`` if so."""
+        """Whether no equal or similar text was added before. If so, ``text`` is added."""
         if text.digest in self._exact:
             return False
         self._exact.add(text.digest)

@@ -1,6 +1,6 @@
-"""Fetching the named packages of a source list with the package managers' own clients, unpacked but not installed.
+"""Fetches the packages of a source list with the package managers' own clients.
 
-No code of a package is run: wheels and npm tarballs are read, Debian packages are unpacked.
+No package is installed, and no code of a package is run. Debian packages are unpacked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SECONDS = 300  # for one package; the largest has 60 MB
 
 @dataclass(frozen=True, slots=True)
 class SourceList:
-    """Names with versions in the clients' syntax: ``name==1``, ``name@1``, ``name=1``; projects to hold out."""
+    """Packages with versions in their client's syntax (``name==1``, ``name@1``, ``name=1``); projects to hold out."""
 
     python: tuple[str, ...]
     npm: tuple[str, ...]
@@ -46,9 +46,9 @@ def read_list(path: Path = BUNDLED_LIST) -> SourceList:
 
 
 def fetch(sources: SourceList, folder: Path, progress: Callable[[str], None] = lambda name: None) -> list[str]:
-    """Fetch missing packages into ``folder``. Returns the names that failed.
+    """Fetch packages that ``folder`` does not have yet. Returns the names of those that failed.
 
-    A missing package does not stop the others. If a client is missing, all its packages fail.
+    If one package fails, the others are still fetched. If a client is not installed, all its packages fail.
     """
     for part in ("python", "npm", "debian"):
         (folder / part).mkdir(parents=True, exist_ok=True)

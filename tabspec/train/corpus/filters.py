@@ -1,16 +1,16 @@
-"""Files to leave out of a corpus: generated, minified, data, vendored, very long."""
+"""Decides which files to leave out of a corpus: generated, minified, data, vendored, and very long ones."""
 
 from __future__ import annotations
 
 import re
 
-# Characters. Shorter files have no content; longer ones are mostly tables or bundles (checked on this corpus).
+# Characters. Shorter files have little content; longer ones are mostly tables or bundles (checked on the corpus).
 MIN_CHARS = 120
 MAX_CHARS = 160_000
-# Hand-written lines seldom pass 300 characters; minified ones start in the thousands.
+# Characters. Hand-written lines seldom exceed 300; lines of minified files have thousands.
 MAX_LINE = 1_000
 MAX_MEAN_LINE = 90
-# Beyond these shares a file is a table of numbers, of escapes or of another script's words.
+# Shares. Beyond them, a file is mostly a table of numbers or escapes, or text in another script.
 MAX_DIGITS = 0.18
 MAX_NON_ASCII = 0.08
 MIN_LETTERS = 0.30
@@ -29,13 +29,13 @@ _GENERATED_TEXT = re.compile(
     r"this file is generated|sourceMappingURL=data",
     re.IGNORECASE,
 )
-_HEADER = 1_500  # markers of generated files stand at their beginning
-# A line of numbers, strings and brackets only: a row of a table.
+_HEADER = 1_500  # characters; generated files are marked near their start
+# A line with only numbers, strings and brackets: a row of a table.
 _TABLE_LINE = re.compile(r"""^\s*[\[({]*\s*(['"][^'"]*['"]|[-+\dxXa-fA-F_.]+)\s*[:,]?.{0,3}$""")
 
 
 def reason_to_drop(path: str, text: str) -> str | None:
-    """The reason to leave a file out, in a word or two; None if it stays.
+    """The reason to leave a file out, in a word or two. None if it is kept.
 
     ``path`` is the path within its project, with forward slashes.
     """

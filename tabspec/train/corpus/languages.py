@@ -1,11 +1,11 @@
-"""Languages of the corpus, by file name."""
+"""The languages of the corpus, by file name suffix."""
 
 from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-# The languages that the bundled model is trained on. Type declarations (.d.ts) are left out by the filters:
-# they are mostly compiled from sources that the corpus has.
+# The languages that the bundled model is trained on. The filters drop type declarations (.d.ts), because most of them
+# are generated from sources that are in the corpus.
 LANGUAGES: dict[str, str] = {
     ".py": "python",
     ".pyi": "python",
@@ -23,5 +23,5 @@ LANGUAGES: dict[str, str] = {
 
 
 def language_of(path: str) -> str | None:
-    """The language of a file by its ending; None if the corpus does not have it."""
+    """The language of a file, from its suffix. None if it is not a language of the corpus."""
     return LANGUAGES.get(PurePosixPath(path).suffix.lower())

@@ -5,25 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-# Licences that ask for attribution at most. Written as they appear in package metadata, SPDX or not.
+# Licences that require no more than attribution, as they are named in package metadata (SPDX or not).
 _PERMISSIVE = re.compile(
     r"\b(mit|mit-0|bsd|0bsd|\d-clause|apache|isc|psf|python software foundation|python-2\.0|unlicense|zlib|cc0|hpnd|"
     r"bsl-1\.0|boost|public domain|ncsa|zpl|zope|matplotlib|expat|wtfpl|unicode)",
     re.IGNORECASE,
 )
-# A word of these anywhere means terms on the use of derived works, unless the metadata offers another licence.
+# These words mean a restrictive licence, unless the metadata offers another licence as an alternative.
 _RESTRICTIVE = re.compile(
     r"\b(a?l?gpl|gnu|mpl|mozilla|epl|eclipse|eupl|cddl|sspl|busl|commercial|proprietary|non-?commercial|cc-by-nc|"
     r"cc-by-sa|artistic|llama)",
     re.IGNORECASE,
 )
-_LONGEST = 200  # a longer "licence" field is the licence's text: only its first lines name it
+_LONGEST = 200  # characters; a longer field contains the text of the licence, and names it in the first lines
 
 
 def is_permissive(statement: str) -> bool:
     """Whether a licence statement (SPDX expression, name, or trove classifier) is permissive.
 
-    Of alternatives (``A OR B``, Rust's old ``A/B``), one must be permissive; of a conjunction, all.
+    Of alternatives (``A OR B``, in older Rust packages ``A/B``), one must be permissive. Of a conjunction, all must be.
     """
     head = statement.strip()[:_LONGEST]
     for choice in re.split(r"\bor\b|(?<=[\w.\-])/(?=[A-Z])", head, flags=re.IGNORECASE):
@@ -33,7 +33,7 @@ def is_permissive(statement: str) -> bool:
 
 
 def from_python_metadata(lines: Iterable[str]) -> str:
-    """Licence statement of a Python distribution's METADATA (its header lines), "" if it states none.
+    """The licence statement in the header lines of a Python distribution's METADATA. "" if it has none.
 
     The SPDX expression is preferred, then the trove classifiers, then the free-text field.
     """

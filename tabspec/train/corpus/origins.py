@@ -1,4 +1,4 @@
-"""Reads source files from a folder, a Python wheel, an npm tarball, a Debian package's registry folder."""
+"""Reads source files from an origin: a folder, a Python wheel, an npm tarball, or a crate of a Debian package."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _MAX_BYTES = 4 * MAX_CHARS  # a character is at most four bytes of UTF-8
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A package or folder. It is trained on or held out as a whole."""
+    """A package or folder. All its files are trained on, or all are held out."""
 
     name: str
     version: str
     ecosystem: str  # "python", "npm", "debian" or "folder"
-    licence: str  # as stated by the package's metadata, "" if it states none
+    licence: str  # the statement in the package's metadata, "" if it has none
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file of source code. ``path`` is within its project; line ends are ``\\n``."""
+    """A file of source code. ``path`` is relative to its project. Line ends are ``\\n``."""
 
     project: Project
     path: str
@@ -44,7 +44,7 @@ class SourceFile:
 def read_origin(path: Path, licence: str = "") -> Iterator[SourceFile]:
     """The source files of an origin: ``*.whl``, ``*.tgz``, a crate's folder (with Cargo.toml), or any other folder.
 
-    ``licence``: licence of a folder without metadata. Raises `InputError` if it cannot be read.
+    ``licence``: the licence of a folder, which has no metadata. Raises `InputError` if the origin cannot be read.
     """
     try:
         if path.suffix == ".whl":
@@ -62,7 +62,7 @@ def read_origin(path: Path, licence: str = "") -> Iterator[SourceFile]:
 
 
 def read_folder(root: Path, project: Project) -> Iterator[SourceFile]:
-    """The source files under ``root``, in a fixed order; hidden folders, environments and builds left out."""
+    """The source files under ``root``, in a fixed order. Hidden folders, environments and build folders are skipped."""
     for folder, names, files in os.walk(root):
         names[:] = sorted(n for n in names if n not in _SKIPPED_FOLDERS and not n.startswith("."))
         for name in sorted(files):

@@ -1,10 +1,10 @@
-"""A corpus on disk: a memory-mapped file with all texts, and a line for each document.
+"""A corpus on disk: a memory-mapped file with all texts, and one JSON line for each document.
 
     DIR/text.bin          the documents in UTF-8, one after another
     DIR/documents.jsonl   {"project", "path", "language", "start", "end"} for each, in that order (offsets in bytes)
-    DIR/manifest.json     the projects with versions and licences, counts of files left out, by reason
+    DIR/manifest.json     the projects with versions and licences, and the characters dropped, by reason
 
-With one file, several processes share its pages in memory.
+All texts are in one file, so that several processes can share its pages in memory.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class DocumentEntry:
 
     @property
     def folder(self) -> str:
-        """The path of the file's folder within the project."""
+        """The path of the file's folder, relative to the project."""
         return self.path.rpartition("/")[0]
 
 
@@ -60,7 +60,9 @@ class Corpus(Sequence[DocumentEntry]):
         except (OSError, ValueError, TypeError) as error:
             raise InputError(f"{folder}: not a corpus made by 'tabspec train corpus': {error}") from error
         if self._entries[-1].end != size:
-            raise InputError(f"{folder}: {TEXT} has {size} bytes, {DOCUMENTS} speaks of {self._entries[-1].end}")
+            raise InputError(
+                f"{folder}: {TEXT} has {size} bytes, but {DOCUMENTS} needs {self._entries[-1].end}; build it again"
+            )
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -74,7 +76,7 @@ class Corpus(Sequence[DocumentEntry]):
         return self._text[entry.start : entry.end].decode("utf-8")
 
     def piece(self, index: int, start: int, end: int) -> str:
-        """Bytes ``start`` to ``end`` of document ``index`` as text; incomplete characters at the ends are left out."""
+        """Bytes ``start`` to ``end`` of document ``index`` as text, without incomplete characters at its ends."""
         entry = self._entries[index]
         return self._text[entry.start + start : min(entry.start + end, entry.end)].decode("utf-8", "ignore")
 
@@ -92,7 +94,7 @@ class Corpus(Sequence[DocumentEntry]):
 class CorpusWriter:
     """Writes a corpus under a temporary name, and renames it when it is complete.
 
-    A context manager. After an exception, or without documents, it leaves no files.
+    It is a context manager. After an exception, or if it got no documents, it leaves no files.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -124,5 +126,5 @@ class CorpusWriter:
             return
         (self._aside / MANIFEST).write_text(json.dumps(self.manifest, indent=1) + "\n", encoding="utf-8")
         if self._folder.is_dir() and (self._folder / DOCUMENTS).is_file():
-            shutil.rmtree(self._folder)  # an earlier corpus is replaced; any other folder is not
+            shutil.rmtree(self._folder)  # only a corpus is replaced, no other folder
         self._aside.replace(self._folder)

@@ -1,1 +1,1 @@
-"""From documents to rows of tokens: cuts, fill-in-the-middle examples, the tokenizer."""
+"""Turns documents into rows of tokens: cuts, fill-in-the-middle examples, and the tokenizer."""

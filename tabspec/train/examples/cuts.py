@@ -1,7 +1,7 @@
-"""Cuts of a document for fill-in-the-middle examples, at places where users request completions.
+"""Chooses middles of fill-in-the-middle examples, at places where users request completions.
 
-Each kind of cut chooses the characters of the middle. It ends where a user would stop (at the end of the line, of the
-block, or at the closing bracket), so that the end-of-middle token learns these places.
+Each kind of cut returns the offsets of a middle. Most middles end where a completion should end: at the end of a
+line or block, or at a closing bracket. So the model learns to emit the end-of-middle token there.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _CLOSER = {"(": ")", "[": "]", "{": "}"}
 
 
 def rest_of_line(text: str, at: int, rng: Random) -> Span:
-    """From any character of a line to the line's end."""
+    """From ``at`` to the end of the line."""
     return at, _line_end(text, at)
 
 
 def whole_line(text: str, at: int, rng: Random) -> Span:
-    """A line, from its first word, from its start, or from the end of the line before it."""
+    """A line, from its first word, from its start, or from the end of the previous line."""
     return _open_line(text, _line_start(text, at), rng), _line_end(text, at)
 
 
@@ -41,18 +41,18 @@ def lines(text: str, at: int, rng: Random) -> Span:
 
 
 def characters(text: str, at: int, rng: Random) -> Span:
-    """From any character to any other, short ones more often (the length's logarithm is uniform)."""
+    """From ``at`` to any later character. The logarithm of the length is uniform, so that short ones are frequent."""
     return at, min(at + round(math.exp(rng.uniform(0, math.log(LONGEST_SPAN)))), len(text))
 
 
 def nothing(text: str, at: int, rng: Random) -> Span:
-    """An empty middle at the end of a line, where no suggestion is right."""
+    """An empty middle at the end of a line, where the right suggestion is none."""
     end = _line_end(text, at)
     return end, end
 
 
 def brackets(text: str, at: int, rng: Random) -> Span:
-    """The text between two brackets, or its rest. Editors insert the closing bracket at once."""
+    """The text between two brackets, or its last part. Editors insert the closing bracket with the opening one."""
     opener = _OPENER.search(text, at, at + LONGEST_BRACKET)
     if opener is None:
         return rest_of_line(text, at, rng)
@@ -64,9 +64,9 @@ def brackets(text: str, at: int, rng: Random) -> Span:
 
 
 def block(text: str, at: int, rng: Random) -> Span:
-    """The indented block after a line that opens one. If none is near, or it is too long, other lines."""
+    """The indented block after a line that opens one. If no block is near, or all are too long, `lines`."""
     start = _line_start(text, at)
-    for _ in range(12):  # lines looked at for one that opens a block: most are within a dozen
+    for _ in range(12):  # lines searched for the start of a block; most blocks start within a dozen lines
         end = _line_end(text, start)
         body_end = _block_end(text, start, end)
         if body_end is not None and body_end - end <= LONGEST_BLOCK:
@@ -77,7 +77,7 @@ def block(text: str, at: int, rng: Random) -> Span:
     return lines(text, at, rng)
 
 
-# Shares as in editors: most requests are within a line, many before a bracket that was just closed.
+# Kinds of cuts with their shares. As in editors, most are within a line, and many before an inserted closing bracket.
 KINDS: tuple[tuple[Callable[[str, int, Random], Span], float], ...] = (
     (rest_of_line, 0.31),
     (whole_line, 0.17),
@@ -90,7 +90,7 @@ KINDS: tuple[tuple[Callable[[str, int, Random], Span], float], ...] = (
 
 
 def choose_middle(text: str, start: int, end: int, rng: Random) -> Span:
-    """A middle that begins in or near ``text[start:end]``: the offsets of its start and end."""
+    """The offsets of a random middle that begins in or near ``text[start:end]``."""
     (kind,) = rng.choices([k for k, _ in KINDS], [share for _, share in KINDS])
     start, end = min(start, len(text)), min(end, len(text))
     first, last = kind(text, rng.randrange(start, max(end, start + 1)), rng)
@@ -114,7 +114,7 @@ def _indentation(text: str, start: int) -> int:
 
 
 def _open_line(text: str, start: int, rng: Random) -> int:
-    """The cursor on a new line: after the editor's indentation, at the line's start, or before it."""
+    """A cursor for a new line: after its indentation, at its start, or at the end of the previous line."""
     place = rng.random()
     if place < 0.55:
         return min(start, len(text)) + _indentation(text, start)
@@ -134,7 +134,7 @@ def _closing(text: str, inside: int, opener: str) -> int | None:
 
 
 def _block_end(text: str, start: int, end: int) -> int | None:
-    """End of the lines after ``text[start:end]`` that are indented deeper; None if there are none."""
+    """The end of the lines after ``text[start:end]`` that are indented deeper. None if there are none."""
     if start == end:
         return None
     outer, at, last = _indentation(text, start), end + 1, None

@@ -1,8 +1,8 @@
-"""Fill-in-the-middle examples: a window of a document as it is served, and the tokens it becomes.
+"""Fill-in-the-middle examples: a window of a document as in a request, and its tokens.
 
-Serving order (suffix first): ``<|file|>name<|suf|>suffix<|pre|>prefix`` and then the middle and ``<|eom|>``. Prefix and
-middle are tokenized as one text with nothing between them, so that typing and accepting only append to the prompt,
-and its KV cache stays valid.
+The order of requests is suffix first: ``<|file|>name<|suf|>suffix<|pre|>prefix``, then the middle and ``<|eom|>``.
+Prefix and middle are tokenized as one text. So typing and accepting only append to the prompt, and its KV cache stays
+valid.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ SERVED = WindowSize()
 
 
 class Order(StrEnum):
-    """How the parts are arranged."""
+    """The order of the parts of an example."""
 
     SUFFIX_FIRST = "spm"
-    PREFIX_FIRST = "psm"  # the common order, kept for servers and tools that know no other
-    LEFT_TO_RIGHT = "l2r"  # no suffix; the middle is empty unless the file's end is in it
+    PREFIX_FIRST = "psm"  # the common order, for servers and tools that support no other
+    LEFT_TO_RIGHT = "l2r"  # no suffix; with a middle only if the file ends within the example
 
 
-# Fill-in-the-middle at 3 of 4 examples costs left-to-right modelling next to nothing ("FIM for free", Bavarian 2022).
+# With three fill-in-the-middle examples in four, left-to-right loss hardly grows ("FIM for free", Bavarian 2022).
 ORDER_SHARES = {Order.SUFFIX_FIRST: 0.72, Order.PREFIX_FIRST: 0.04, Order.LEFT_TO_RIGHT: 0.24}
-# About as often as a file's imports or the other open files have something to show; without them it must work too.
+# About the share of requests that have related text. The model must also work without it.
 RELATED_SHARE = 0.35
 NAMELESS_SHARE = 0.05
-# About 1,200 tokens, what a window with related text has; a few are longer, so that the whole context is learned.
+# About 1,200 tokens, as in a request with related text. A few are longer, so that all positions are trained.
 LEFT_TO_RIGHT_CHARS, LONG_CHARS, LONG_SHARE = 4_500, 9_000, 0.15
-# Of a file that ends within the example, how much may count as its middle: where <|eom|> is a choice.
+# If a file ends within a left-to-right example: the most characters of its middle, where <|eom|> competes.
 LAST_CHARS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A window of a document, cut in three; ``prefix + middle + suffix`` is a piece of the document.
+    """A window of a document in three parts: ``prefix + middle + suffix`` is a piece of the document.
 
-    ``related``: pieces of other files. ``finished``: the middle ends here (``<|eom|>`` follows). ``bare``:
-    of left-to-right examples, whether the marker of an empty suffix is left out.
+    ``related``: pieces of other files. ``finished``: ``<|eom|>`` follows the middle. ``bare``: a left-to-right example
+    without the marker of its empty suffix.
     """
 
     order: Order
@@ -64,8 +64,11 @@ class Example:
 def make_example(
     text: str, name: str, start: int, end: int, rng: Random, related: Callable[[str, str], Related]
 ) -> Example:
-    """An example whose middle begins in or near ``text[start:end]``. ``related`` returns pieces of other files for
-    the texts before and after the hole. It is called for some examples only, and never gets the middle."""
+    """An example whose middle begins in or near ``text[start:end]``.
+
+    ``related`` returns pieces of other files, given the texts before and after the middle. It is called for some
+    examples only, and never gets the middle.
+    """
     name = "" if rng.random() < NAMELESS_SHARE else name
     (order,) = rng.choices(list(ORDER_SHARES), list(ORDER_SHARES.values()))
     if order is Order.LEFT_TO_RIGHT:
@@ -87,7 +90,7 @@ def _log_uniform(low: float, high: float, rng: Random) -> int:
 
 
 def prefix_start(text: str, first: int, rng: Random) -> int:
-    """Start of the prefix window: mostly as served (full, moved in steps), otherwise of any length; at a line start."""
+    """Start of the prefix window, at a line start: mostly as in requests (moved in steps), otherwise of any length."""
     if rng.random() < 0.65:
         wanted = SERVED.prefix_chars - rng.randrange(SERVED.step)
     else:
@@ -99,7 +102,7 @@ def prefix_start(text: str, first: int, rng: Random) -> int:
 
 
 def suffix_end(text: str, last: int, rng: Random) -> int:
-    """End of the suffix window: mostly as served (a line end in its second half), otherwise of any length or empty."""
+    """End of the suffix window: mostly as in requests (at a line end), otherwise of any length, or empty."""
     place = rng.random()
     if place < 0.04:
         return last
@@ -114,16 +117,16 @@ class ExampleEncoder:
     """Turns examples into tokens, each marked with its `Part`."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        # "<|eom|>" in a file is seven characters, not the token.
+        # The text "<|eom|>" in a file is encoded as seven characters, not as the special token.
         tokenizer.encode_special_tokens = True
         self._tokenizer = tokenizer
         self.ids = {name: special_id(tokenizer, name) for name in (EOM, FILE, PREFIX, SUFFIX, MIDDLE, RELATED)}
 
     def encode(self, examples: Sequence[Example], limit: int) -> list[list[int]]:
-        """The tokens of each example, at most ``limit`` of them: the prefix is shortened from the left to fit.
+        """The tokens of each example, at most ``limit`` of them. The prefix is cut at its start to fit.
 
-        Left-to-right examples are shortened from the right instead. An example whose suffix and middle alone do
-        not fit becomes an empty list.
+        Left-to-right examples are cut at their end instead. If an example does not fit even without its prefix, its
+        list is empty.
         """
         texts: list[str] = []
         for example in examples:
@@ -154,13 +157,13 @@ class ExampleEncoder:
 
 
 def _first_of_middle(example: Example, written: Encoding) -> int:
-    """Number of the first token of prefix and middle that reaches beyond the prefix's end."""
+    """The index of the first token of prefix and middle that extends beyond the end of the prefix."""
     first = written.char_to_token(len(example.prefix)) if example.middle else None
     return len(written.ids) if first is None else first
 
 
 def _texts(example: Example) -> list[str]:
-    """The texts of an example that are tokenized, each on its own."""
+    """The texts of an example, each of which is tokenized separately."""
     related = [f"{name}\n{text}" for name, text in example.related]
     if example.order is Order.PREFIX_FIRST:
         return [example.name, example.prefix, example.suffix, example.middle, *related]

@@ -1,9 +1,9 @@
 """The part of an example that each token belongs to, for the loss.
 
-In suffix-first order, the model cannot see where the prefix ends and the middle begins. When serving, the prefix is
-given. If ``<|eom|>`` competed at each of the prefix's 700 places, the model would learn that stopping is rare
-(docs/decisions/2026-11-23-bundled-model.md). So a row has the part of each token, and `Network.losses` leaves
-``<|eom|>`` out within the prefix.
+In suffix-first order, nothing marks where the prefix ends and the middle begins. When serving, the prefix is given. If
+``<|eom|>`` competed after each of the prefix's 700 tokens in training, the model would learn that stopping is rare
+(docs/decisions/2026-11-23-bundled-model.md). So a row stores the part of each token, and `Network.losses` excludes
+``<|eom|>`` from the softmax within the prefix.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-# A row's element: the token in the lower 16 bits (hence the largest vocabulary), its part above.
+# An element of a row: the token in the lower 16 bits (which limits the vocabulary), its part in the higher ones.
 Rows = NDArray[np.uint32]
 SHIFT = 16
 TOKEN = (1 << SHIFT) - 1
@@ -22,18 +22,18 @@ TOKEN = (1 << SHIFT) - 1
 class Part(IntEnum):
     """The parts of an example that the loss distinguishes."""
 
-    OTHER = 0  # names, related text, suffixes, markers: an ordinary loss
-    PREFIX = 1  # the text goes on for sure: <|eom|> is no choice
-    MIDDLE = 2  # from the first token that reaches beyond the prefix, up to and with <|eom|>
+    OTHER = 0  # names, related text, suffixes, markers: the usual loss
+    PREFIX = 1  # the text certainly continues: <|eom|> is excluded
+    MIDDLE = 2  # from the first token that extends beyond the prefix to <|eom|>
 
     def mark(self, ids: list[int]) -> list[int]:
-        """Tokens as elements of a row that belong to this part."""
+        """The tokens ``ids`` as elements of a row, marked with this part."""
         high = self << SHIFT
         return [token | high for token in ids] if high else ids
 
 
-# Middles are one token in thirty, and what the model is for. Four times as heavy they are an eighth of the loss; more
-# would let the few tokens of a batch's middles speak too loudly for the rest.
+# The weight of middles in the loss. They are the model's purpose, but only one token in thirty. With weight four they
+# are an eighth of the loss. With more, a batch's few middle tokens would dominate its gradient.
 MIDDLE_WEIGHT = 4.0
 
 

@@ -1,7 +1,7 @@
-"""Related code for examples: pieces of other files of the project, chosen as they are when serving.
+"""Related code for examples: pieces of other files of the project, chosen as for requests.
 
-When serving, the pieces that share most names with the code around the cursor are shown (tabspec.prompt). Searching
-a whole project for each example would cost more than the example, so a few pieces are drawn and the best of them taken.
+A request gets the pieces that share most names with the code around the cursor (tabspec.prompt). For an example,
+searching a whole project would take too long. So a few random pieces are ranked, and the best of them are used.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ from tabspec.train.corpus.store import Corpus
 
 Related = tuple[tuple[str, str], ...]  # (base name, text) of each piece
 
-PIECE_CHARS = 900  # of the longest piece, as when serving: a definition of 25 lines
+PIECE_CHARS = 900  # of the longest piece, as in requests: a definition of 25 lines
 PIECES = 2
-# Enough draws that the best has something to do with the example, few enough to cost a tenth of its tokenization.
+# Random files for an example: enough that the best is often relevant; ranking them takes a tenth of tokenization.
 FROM_FOLDER, FROM_PROJECT = 5, 3
 TWO_SHARE = 0.6
-# When serving, too, the best piece sometimes has nothing to say: the model must be able to look past it.
+# The share of examples with random pieces. In requests, the best piece is sometimes irrelevant, and the model must
+# learn to ignore it.
 RANDOM_SHARE = 0.2
-ASKED_CHARS = 1_500  # before the cursor, whose names are looked for
-TOP_SHARE = 0.15  # pieces from a file's first line: imports and constants
+ASKED_CHARS = 1_500  # before the cursor, from which names are taken
+TOP_SHARE = 0.15  # of pieces start at a file's first line (imports and constants)
 
-_NAME = re.compile(r"[^\W\d]\w{2,}")  # shorter names say nothing about what is spoken of
+_NAME = re.compile(r"[^\W\d]\w{2,}")  # shorter names carry little information
 
 
 class ProjectFiles:
-    """Other files of each file's folder and project, in its language."""
+    """Draws pieces of other files from a document's folder and project, in its language."""
 
     def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus
@@ -41,8 +42,8 @@ class ProjectFiles:
             self._projects[entry.project, entry.language].append(index)
 
     def around(self, index: int, before: str, after: str, rng: Random) -> Related:
-        """Pieces that have names in common with the texts ``before`` and ``after`` a hole in document ``index``, the
-        best last; sometimes any piece. Empty if the document is alone."""
+        """Pieces that share names with the texts ``before`` and ``after`` a hole in document ``index``, the best last.
+        Sometimes random pieces. Empty if no other file is drawn."""
         entry = self._corpus[index]
         folder = self._folders[entry.project, entry.folder, entry.language]
         project = self._projects[entry.project, entry.language]
@@ -60,7 +61,7 @@ class ProjectFiles:
         return tuple(reversed(chosen))
 
     def _piece(self, index: int, rng: Random) -> str:
-        """Whole lines from somewhere in a document, starting after a blank line and ending at one if possible."""
+        """Whole lines from a random place in a document, from one blank line to another if possible."""
         entry = self._corpus[index]
         longest = rng.randint(PIECE_CHARS // 3, PIECE_CHARS)
         start = 0 if rng.random() < TOP_SHARE else rng.randrange(entry.end - entry.start)
@@ -78,12 +79,12 @@ class ProjectFiles:
 
 
 def names(text: str) -> frozenset[str]:
-    """The identifiers of three characters and more in a text."""
+    """The identifiers in a text that have three or more characters."""
     return frozenset(_NAME.findall(text))
 
 
 def by_common_names(texts: Sequence[str], asked: frozenset[str]) -> list[int]:
-    """Numbers of ``texts``, the one first that has most names with ``asked`` in common; rare names count more."""
+    """Indices of ``texts``, sorted by the names that they share with ``asked``, most first. Rare names weigh more."""
     own = [names(text) & asked for text in texts]
     having = Counter(name for found in own for name in found)
     scores = [sum(sorted(math.log(1 + len(texts) / having[name]) for name in found)) for found in own]

@@ -1,7 +1,7 @@
-"""From a corpus to rows of tokens: spans of documents in a new order each epoch, examples of them, packed.
+"""Turns a corpus into rows of tokens: takes spans of documents in random order, makes examples, and packs them.
 
-A *chunk* is the unit of work: a few dozen spans and the rows they become. Chunk number k is a function of the seed
-and of k alone, so that any process can make it, and a resumed run sees what the uninterrupted one would have seen.
+A *chunk* is the unit of work: the rows made from `CHUNK_SPANS` spans. Chunk number k depends only on the corpus, the
+seed and k. So any process can make it, and a resumed run gets the same rows as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from tabspec.train.examples.parts import Rows
 from tabspec.train.examples.related import ProjectFiles
 from tabspec.train.examples.tokenizer import PAD, special_id
 
-SPAN_BYTES = 2_400  # about what one example shows of its document
-CHUNK_SPANS = 128  # enough to pack rows of 2,048 to 95 %, little enough to make one in a quarter of a second
-MIN_PIECE = 32  # a gap of fewer tokens is padded: a shorter text teaches nothing
+SPAN_BYTES = 2_400  # about the length of an example
+CHUNK_SPANS = 128  # enough to fill rows of 2,048 tokens to 95 %; a chunk takes a quarter of a second
+MIN_PIECE = 32  # a gap of fewer tokens is padded, because so short a text has no training value
 
 
 class RowMaker:
-    """Makes the rows of chunks. A row has ``context + 1`` tokens, marked as `parts` says: inputs and targets in one."""
+    """Makes the rows of chunks. A row has ``context + 1`` tokens, for inputs and targets, marked with their `Part`."""
 
     def __init__(self, corpus: Corpus, tokenizer: Tokenizer, context: int, seed: int) -> None:
         self._corpus, self._length, self._seed = corpus, context + 1, seed
@@ -40,7 +40,7 @@ class RowMaker:
 
     @property
     def chunks_per_epoch(self) -> int:
-        """Chunks in which every span of the corpus is seen once."""
+        """The number of chunks that use every span of the corpus once."""
         return max(1, len(self._documents) // CHUNK_SPANS)
 
     def chunk(self, number: int) -> Rows:
@@ -63,16 +63,17 @@ class RowMaker:
     def _example(self, span: int, rng: Random) -> Example:
         index, number = int(self._documents[span]), int(self._numbers[span])
         entry, text = self._corpus[index], self._corpus.text(index)
-        start = min(number * SPAN_BYTES, len(text))  # bytes against characters: the same but for a few files
+        start = min(number * SPAN_BYTES, len(text))  # SPAN_BYTES as characters: nearly the same in most files
         related = partial(self._neighbours.around, index, rng=rng)
         return make_example(text, entry.name, start, min(start + SPAN_BYTES, len(text)), rng, related)
 
 
 def pack(whole: list[list[int]], divisible: list[list[int]], length: int, pad: int) -> Rows:
-    """Rows of ``length`` tokens: ``whole`` sequences undivided, gaps filled with beginnings of ``divisible`` ones.
+    """Pack sequences into rows of ``length`` tokens.
 
-    First fit, longest first; further ``divisible`` ones fill rows of their own, one after another, cut where the row
-    ends. What is left of a gap is padded. No sequence may be longer than ``length``.
+    ``whole`` sequences are not divided. They are packed first fit, longest first, and none may be longer than
+    ``length``. The gap of each row gets the first tokens of a ``divisible`` sequence. Further ``divisible`` ones are
+    packed into new rows, and cut at the end of a row. Remaining gaps are padded with ``pad``.
     """
     rows: list[list[int]] = []
     _first_fit(rows, whole, length)
@@ -101,17 +102,17 @@ def _first_fit(rows: list[list[int]], sequences: list[list[int]], length: int) -
 
 
 class Batches:
-    """Batches of a fixed number of rows from consecutive chunks, and where in the chunks they have got to."""
+    """Batches of a fixed number of rows from consecutive chunks, and the position reached in the chunks."""
 
     def __init__(self, chunks: Iterator[Rows], size: int, chunk: int = 0, skip: int = 0) -> None:
-        """``chunks`` begins with number ``chunk``, of which the first ``skip`` rows are left out."""
+        """``chunks`` begins with number ``chunk``. Its first ``skip`` rows are left out."""
         self._chunks, self._size = chunks, size
-        self._number, self._taken = chunk, skip  # the first waiting chunk, and how many of its rows are used up
+        self._number, self._taken = chunk, skip  # the current chunk, and how many of its rows are used
         self._waiting: list[Rows] = []
 
     @property
     def position(self) -> tuple[int, int]:
-        """``chunk`` and ``skip`` with which a new object goes on where this one stands."""
+        """``chunk`` and ``skip`` with which a new object continues from here."""
         return self._number, self._taken
 
     def take(self) -> Rows:

@@ -1,4 +1,4 @@
-"""Rows from worker processes, made during training, in the order of a single process."""
+"""Gets rows from worker processes during training, in the same order as from a single process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tabspec.train.examples.parts import Rows
 from tabspec.train.examples.rows import RowMaker
 from tabspec.train.examples.tokenizer import load_tokenizer
 
-# Chunks in each worker's queue: a GPU's work of a second or two, a few megabytes.
+# Chunks in each worker's queue: a few megabytes, enough for a GPU for one or two seconds.
 WAITING = 8
 
 
@@ -42,7 +42,7 @@ class RowStream:
         self._queues: list[Queue[Rows | str]] = []
         self._processes: list[multiprocessing.process.BaseProcess] = []
         if workers:
-            # spawn: a forked copy of a process with a GPU context or a thread pool hangs
+            # spawn, because a fork of a process with a GPU context or a thread pool can hang
             context = multiprocessing.get_context("spawn")
             for worker in range(workers):
                 queue: Queue[Rows | str] = context.Queue(WAITING)
@@ -75,7 +75,7 @@ class RowStream:
 
 
 def _work(data: DataConfig, number: int, step: int, queue: Queue[Rows | str]) -> None:
-    # one thread each: the workers are the parallelism
+    # one thread in each worker, because the workers run in parallel
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     try:
         maker = data.maker()

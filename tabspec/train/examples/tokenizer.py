@@ -1,8 +1,7 @@
 """The tokenizer: byte-level BPE that keeps a line end and the indentation after it together.
 
-A suggestion is computed from a cut before the white space with the last line end (docs/design/decoding.md). Such a cut
-must not change the tokens before it. So white space with a line end is a piece of its own, and no token crosses its
-start.
+The prompt of a request is cut before the white space with the last line end (docs/design/decoding.md). This cut must
+not change the tokens before it. So white space with a line end is a separate piece, and no token crosses its start.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 
 from tabspec.errors import InputError
 
-# 8,192 entries: 3.6 bytes a token on Python; 16,384 give 3.9, but the doubled embedding costs more time per token
-# than the longer tokens save on a model of this size (docs/decisions/2026-11-23-bundled-model.md).
+# With 8,192 entries, a token has 3.6 bytes on Python; with 16,384, it has 3.9. In a model of this size, the larger
+# embedding takes more time than the longer tokens save (docs/decisions/2026-11-23-bundled-model.md).
 VOCABULARY = 8_192
 
 PAD, EOM, FILE, PREFIX, SUFFIX, MIDDLE, RELATED = (
@@ -27,17 +26,17 @@ PAD, EOM, FILE, PREFIX, SUFFIX, MIDDLE, RELATED = (
     "<|mid|>",
     "<|rel|>",
 )
-# In this order they are tokens 0, 1, 2, ...; the reserved ones let a later format be trained without a new vocabulary.
+# They are tokens 0, 1, 2, ... in this order. Reserved ones allow a later format with the same vocabulary.
 SPECIAL = (PAD, EOM, FILE, PREFIX, SUFFIX, MIDDLE, RELATED, *(f"<|reserved{n}|>" for n in range(9)))
 
 # The pieces, tried in this order:
 PIECES = "|".join(
     (
         r"\s*[\r\n]+[ \t]*",  # white space with line ends, and the indentation of the next line
-        r"[^\s\p{L}\p{N}]?\p{L}+",  # a word with one sign before it: ".append", "(self", "_name"
+        r"[^\s\p{L}\p{N}]?\p{L}+",  # a word with one punctuation mark before it: ".append", "(self", "_name"
         r" \p{L}+",  # a word and the space before it
         r"\p{N}",  # single digits, so that numbers are tokenized alike everywhere
-        r" ?[^\s\p{L}\p{N}]+",  # signs
+        r" ?[^\s\p{L}\p{N}]+",  # punctuation and operators
         r"\s+(?!\S)",  # spaces, except the one that belongs to the next word
         r"\s+",
     )
@@ -59,12 +58,12 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int = VOCABULARY) -> Token
         special_tokens=list(SPECIAL),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
-        max_token_length=32,  # longer ones are licence texts and rules of dashes
+        max_token_length=32,  # longer ones come from licence texts and lines of dashes
     )
     tokenizer.train_from_iterator(texts, trainer)
     if tokenizer.get_vocab_size() < vocabulary:
         raise InputError(
-            f"the texts hold only {tokenizer.get_vocab_size()} different tokens, {vocabulary} are wanted: "
+            f"the texts have only {tokenizer.get_vocab_size()} different tokens, fewer than {vocabulary}: "
             "give more text, a smaller --vocabulary, or tune the bundled model and keep its tokenizer"
         )
     return tokenizer
@@ -78,7 +77,7 @@ def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
 
 
 def special_id(tokenizer: Tokenizer, token: str) -> int:
-    """The id of a special token. Raises `InputError` if the tokenizer has none of that name."""
+    """The id of a special token. Raises `InputError` if the tokenizer does not have it."""
     found = tokenizer.token_to_id(token)
     if found is None:
         raise InputError(f"the tokenizer has no token {token}, which training needs")
@@ -86,7 +85,7 @@ def special_id(tokenizer: Tokenizer, token: str) -> int:
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
-    """Read a ``tokenizer.json``. Raises `InputError` if it is not one, or has no special tokens."""
+    """Read a ``tokenizer.json``. Raises `InputError` if it is not a tokenizer, or lacks a special token."""
     if not path.is_file():
         raise InputError(f"{path}: no such tokenizer")
     try:

@@ -1,1 +1,1 @@
-"""Filling holes in held-out code, and marking the answers."""
+"""Fills holes in held-out code with suggestions, and compares them with the author's text."""

@@ -1,4 +1,4 @@
-"""Filling holes with a model, as the engine asks it, and marking the answers."""
+"""Fills holes with a model, by the engine's requests, and compares the results with the author's text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STOPS = {
 
 @dataclass(frozen=True, slots=True)
 class Infill:
-    """What was suggested for a hole: the text, its tokens' log-probabilities, seconds taken."""
+    """The suggestion for a hole: its text, the natural log-probabilities of its tokens, and the seconds it took."""
 
     text: str
     logprobs: tuple[float, ...] = ()
@@ -34,7 +34,7 @@ class Infill:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A guess compared with the author's text. ``parses``: None if no grammar is installed."""
+    """A guess compared with the author's text. ``parses`` is None if the language has no grammar."""
 
     kind: HoleKind
     language: str
@@ -52,8 +52,8 @@ Guesser = Callable[[Snippet], Awaitable[Infill]]
 
 
 def with_model(model: Model, surroundings: Surroundings | None = None) -> Guesser:
-    """A guesser that asks ``model`` the way the engine does: the same window, the same cut, greedily; with related code
-    from the snippet's ``surroundings``."""
+    """A guesser that sends the engine's requests to ``model``: the same window and the same cut, decoded greedily. With
+    ``surroundings``, requests include related code."""
 
     async def guess(snippet: Snippet) -> Infill:
         seen = window(snippet.context, WindowSize())
@@ -81,7 +81,7 @@ def with_model(model: Model, surroundings: Surroundings | None = None) -> Guesse
 
 
 def mark(snippet: Snippet, guess: Infill) -> Mark:
-    """Mark a guess."""
+    """Compare a guess with the author's text."""
     parses = parses_in_place(snippet.prefix, guess.text, snippet.suffix, snippet.middle, snippet.language)
     return Mark(
         kind=snippet.kind,
@@ -100,7 +100,7 @@ def mark(snippet: Snippet, guess: Infill) -> Mark:
 async def fill(
     snippets: Sequence[Snippet], guesser: Guesser, progress: Callable[[int], None] = lambda done: None
 ) -> list[Mark]:
-    """Guess and mark all, one after the other."""
+    """The marks of all snippets, one after the other. ``progress`` gets the number that are done."""
     marks = []
     for done, snippet in enumerate(snippets, 1):
         marks.append(mark(snippet, await guesser(snippet)))
@@ -110,7 +110,7 @@ async def fill(
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Shares of a set of marks; NaN if nothing could be measured."""
+    """Shares of a set of marks, and the median time. NaN where nothing was measured."""
 
     count: int
     exact: float
@@ -121,7 +121,7 @@ class Score:
 
 
 def score(marks: Sequence[Mark]) -> Score:
-    """The shares."""
+    """The score of some marks."""
     if not marks:
         return Score(0, math.nan, math.nan, math.nan, math.nan, math.nan)
     known = [m.parses for m in marks if m.parses is not None]

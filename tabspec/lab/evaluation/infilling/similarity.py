@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def edit_similarity(first: str, second: str) -> float:
-    """1 minus the Levenshtein distance over the longer length; 1 for equal texts, 0 for texts without resemblance."""
+    """1 minus the Levenshtein distance divided by the longer length: 1 for equal texts, 0 if nothing is in common."""
     if first == second:
         return 1.0
     if not first or not second:
@@ -20,7 +20,7 @@ def edit_similarity(first: str, second: str) -> float:
 
 
 def same(first: str, second: str) -> bool:
-    """Whether two texts are the same but for white space at line ends and around them."""
+    """Whether two texts are equal, ignoring white space around the texts and at the ends of their lines."""
     return _bare(first) == _bare(second)
 
 

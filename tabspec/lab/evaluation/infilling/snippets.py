@@ -1,4 +1,4 @@
-"""Holes in held-out code, with the author's text. The same seed gives the same holes."""
+"""Holes in held-out code, with the text that the author wrote there. The same seed gives the same holes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tabspec.text import Document
 from tabspec.train.corpus.store import Corpus
 from tabspec.train.examples import cuts
 
-_MOST_TRIES = 60  # places looked at in vain before a kind is given up
-_SHORTEST = 3  # characters that a middle must have besides white space: a lone bracket is no completion
+_MOST_TRIES = 60  # random places per hole, before none is made
+_SHORTEST = 3  # non-blank characters of a middle: a single bracket is not worth completing
 
 
 class HoleKind(StrEnum):
-    """The kind of text that is missing."""
+    """The kind of text that is missing. The values are names in results."""
 
     REST = "rest of line"
     LINE = "whole line"
@@ -28,7 +28,7 @@ class HoleKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """A hole in a held-out document. ``middle`` is what the author wrote there."""
+    """A hole in a held-out document. ``middle`` is the text that the author wrote there."""
 
     kind: HoleKind
     project: str
@@ -40,7 +40,7 @@ class Snippet:
 
     @property
     def name(self) -> str:
-        """Base name of the file."""
+        """The file's base name."""
         return self.path.rsplit("/", 1)[-1]
 
     @property
@@ -51,7 +51,7 @@ class Snippet:
 
 
 def sample(corpus: Corpus, language: str, count: int, seed: int = 0) -> list[Snippet]:
-    """``count`` snippets of each kind in ``language``, projects in turn, never two of a kind from one place.
+    """``count`` snippets of each kind in ``language``, from each project in turn. No two of a kind start at one place.
 
     Raises `InputError` if the corpus has no file of that language.
     """
@@ -86,21 +86,21 @@ def _one(corpus: Corpus, files: list[int], kind: HoleKind, rng: Random, taken: s
 
 
 def _rest(text: str, at: int, rng: Random) -> cuts.Span:
-    """From a place within a line, not in its indentation, to the line's end."""
+    """From a place within a line, after its indentation, to the end of the line."""
     start = text.rfind("\n", 0, at) + 1
     indented = start + len(text[start:]) - len(text[start:].lstrip(" \t"))
     return cuts.rest_of_line(text, max(at, min(indented + 1, len(text))), rng)
 
 
 def _line(text: str, at: int, rng: Random) -> cuts.Span:
-    """A line after its indentation, where an editor puts the cursor."""
+    """A line without its indentation, which editors insert."""
     start = text.rfind("\n", 0, at) + 1
     first = start + len(text[start:]) - len(text[start:].lstrip(" \t"))
     return cuts.rest_of_line(text, first, rng)
 
 
 def _block(text: str, at: int, rng: Random) -> cuts.Span:
-    """The body behind a line that opens one, from behind its first indentation; at most 10 lines."""
+    """The body of a block without its first indentation. Empty if it has more than 10 lines."""
     start, end = cuts.block(text, at, Random(0))
     first = start + len(text[start:end]) - len(text[start:end].lstrip())
     return (first, end) if text.count("\n", first, end) < 10 else (first, first)

@@ -1,4 +1,4 @@
-"""What a snippet's document imports, of the held-out project: the related code that an editor would have at hand."""
+"""Related code for a snippet: the files of its held-out project that its document imports."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _ROOT = PurePosixPath("/")
 
 
 class Surroundings:
-    """The projects of a corpus, file by file. ``chars`` of related code are shown at most."""
+    """Finds related code in a corpus. A prompt gets at most ``chars`` characters of it."""
 
     def __init__(self, corpus: Corpus, chars: int) -> None:
         self._corpus, self._chars = corpus, chars
         self._places = {(entry.project, entry.path): index for index, entry in enumerate(corpus)}
 
     def related(self, snippet: Snippet, window: Window) -> tuple[RelatedText, ...]:
-        """What is shown with a snippet: chosen as the engine does it, from the files that its document imports."""
+        """The related code for a snippet, chosen as in the engine from the files that its document imports."""
         neighbours = Neighbours(self._chars)
         neighbours.imports(snippet.context.uri, self._imported(snippet))
         return neighbours.related(snippet.context, window)
 
     def _imported(self, snippet: Snippet) -> list[Document]:
-        text = snippet.prefix + snippet.suffix  # what is missing is not known
+        text = snippet.prefix + snippet.suffix  # without the middle, which must stay unknown
         found: dict[int, None] = {}
         for paths in imported(_ROOT / snippet.path, text, snippet.language, _ROOT):
             places = (self._places.get((snippet.project, str(path.relative_to(_ROOT)))) for path in paths)

@@ -8,7 +8,7 @@ from tabspec.text import Document
 
 
 def errors(text: str, language: str) -> int | None:
-    """Nodes of the syntax tree that are errors or missing; None if the language cannot be parsed here."""
+    """The number of nodes of the syntax tree that are errors or missing. None if the language has no grammar."""
     grammar = grammar_of(Document("", "", language))
     return SyntaxTree.of(grammar, text).errors if grammar else None
 

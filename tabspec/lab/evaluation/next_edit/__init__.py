@@ -1,1 +1,1 @@
-"""How good next edits are: on cases of public suites, and on the histories of projects."""
+"""Measures next edits: on the cases of public suites, and on the commits of git repositories."""

@@ -1,6 +1,6 @@
-"""Next-edit cases of public suites: reading them, and what the product offers for each.
+"""Reads the next-edit cases of public suites, and makes an offer for each.
 
-The format is that of `../shared/next-edit/README.md`: one JSON object a line.
+The format is that of `../shared/next-edit/README.md`: one JSON object on each line.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from tabspec.models.protocol import Model
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document, Position, PositionEncoding, difference
 
-# Of the whole texts that a case gives, one a keystroke: about what a practised typist takes from one to the next.
+# Seconds between the texts of a case that has one text for each keystroke: a typical interval of a practised typist.
 KEYSTROKE_S = 0.2
 
 
 @dataclass(frozen=True)
 class Case:
-    """One case: the document now, the cursor, where an inserting model is asked, and the steps before."""
+    """One case: the current document, the cursor, ``insert`` (the offset for a completion), and the earlier steps."""
 
     id: str
     document: Document
     offset: int
     insert: int
     steps: tuple[Step, ...]
-    touched: bool  # whether there is a history at all
+    touched: bool  # whether the case has a history
 
 
 @dataclass(frozen=True)
 class Offer:
-    """What is offered for a case: the text after it (None: nothing), its source, and how long it took (s)."""
+    """The offer for a case: the document's text after it (None: no offer), the seconds it took, and its source."""
 
     id: str
     text: str | None
@@ -49,12 +49,12 @@ class Offer:
     source: str = ""
 
     def as_json(self) -> dict[str, object]:
-        """As `score.py` reads it; ``source`` is for the reader."""
+        """The JSON object that the suite's `score.py` reads. It does not use ``source``."""
         return {"id": self.id, "text": self.text, "ms": round(self.seconds * 1e3, 3), "source": self.source}
 
 
 def read_cases(path: Path) -> list[Case]:
-    """The cases of a file. Raises `InputError` that names the line which is none."""
+    """The cases of a file. Raises `InputError` with the number of the first line that is not a case."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -96,8 +96,11 @@ def _offset(document: Document, place: list[int]) -> int:
 
 
 def _shown(change: Mapping[str, str], document: Document) -> Step:
-    """A change that is given by its old and new lines: a step of the document where it stands there, else of another
-    one (the suites show parts of files)."""
+    """The step of a change that is given by its old and new lines.
+
+    If the new lines are not in the document, the step belongs to another document, because the suites contain only
+    parts of files.
+    """
     old, new = (text + "\n" if text else "" for text in (change["old"], change["new"]))
     uri = _uri(change["path"])
     at = document.text.find(new) if new else -1
@@ -109,7 +112,7 @@ def _shown(change: Mapping[str, str], document: Document) -> Step:
 
 
 def _typed(edits: list[Mapping[str, str]]) -> History:
-    """The history that whole texts before and after each change give."""
+    """The history of changes that are given by the whole text before and after each."""
     history = EMPTY
     for number, each in enumerate(edits):
         before = Document(_uri(each["path"]), each["before"])
@@ -120,7 +123,7 @@ def _typed(edits: list[Mapping[str, str]]) -> History:
 
 
 async def offers(cases: list[Case], model: Model | None) -> list[Offer]:
-    """What is offered for each case: by pattern, or else by the model at the cursor."""
+    """The offer for each case: a proposed edit from a pattern, otherwise a completion by the model."""
     engine = CompletionEngine(model, EngineConfig(policy=Policy.NONE)) if model is not None else None
     try:
         return [await _offer(case, engine) for case in cases]
@@ -149,6 +152,6 @@ async def _completion(case: Case, engine: CompletionEngine) -> Suggestion | None
 
 
 def sources(found: list[Offer]) -> Iterator[str]:
-    """A line for each case, for the reader."""
+    """For each case, a line of text that names the source of its offer."""
     for offer in found:
         yield f"{offer.id}: {offer.source or 'nothing'}"

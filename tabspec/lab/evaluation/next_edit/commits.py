@@ -1,4 +1,4 @@
-"""Stages of commits: a file with some hunks of a commit made, and those that are still to come."""
+"""Stages of commits: a file after some hunks of a commit, and the remaining hunks."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from tabspec.lab.converters.git_command import run_git
 from tabspec.syntax.languages import grammar_of
 from tabspec.text import Document
 
-# A commit with more hunks in one file, or longer ones, is a rewriting or a formatter's work, not a chain of edits.
+# More hunks in one file, or longer ones, come from rewriting or from a formatter, not from a chain of related edits.
 MOST_HUNKS = 20
 MOST_HUNK_LINES = 20
 MOST_CHARS = 300_000
-# Stages that are taken of one file of a commit: a large commit is to count as others do.
+# The most stages from one file of a commit, so that large commits do not dominate the result.
 MOST_STAGES = 6
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
-# Prose, data and what tools write.
+# Grammars of prose, data, markup and styles.
 _NOT_CODE = frozenset({"markdown", "json", "toml", "yaml", "xml", "css", "scss", "latex", "svelte"})
 
 
 @dataclass(frozen=True)
 class Hunk:
-    """Lines ``start`` to ``stop`` of a text, and the lines that take their place (with line ends)."""
+    """Lines ``start`` to ``stop`` of a text, and the lines that replace them (with line ends)."""
 
     start: int
     stop: int
@@ -36,7 +36,7 @@ class Hunk:
 
 @dataclass(frozen=True)
 class Stage:
-    """A document, the steps that led to it (oldest first), and the hunks that the commit goes on to make in it."""
+    """A document, the steps that led to it (oldest first), and the hunks of the commit that remain for it."""
 
     document: Document
     steps: tuple[Step, ...]
@@ -44,15 +44,16 @@ class Stage:
 
     @property
     def cursor(self) -> int:
-        """Where the last step ended: behind the last of its lines."""
+        """The cursor after the last step: the end of its last line."""
         last = self.steps[-1]
         return last.offset + len(last.new.rstrip("\r\n"))
 
 
 def stages(repository: Path, commits: int, seed: int = 0) -> Iterator[Stage]:
-    """Stages of the newest ``commits`` commits of a git repository. Raises `InputError` if it is none.
+    """Stages of the newest ``commits`` commits of a git repository. Raises `InputError` if it is not a repository.
 
-    Half of the files are changed from top to bottom, half in a random order: nobody knows how people went.
+    The hunks of half of the files are applied from top to bottom, the others in random order, because a commit does not
+    record the order.
     """
     chance = random.Random(seed)
     for path, before, hunks in _changed_files(repository, commits):
@@ -80,14 +81,14 @@ def _walk(path: str, before: str, hunks: Sequence[Hunk], order: Sequence[int]) -
 
 
 def _moved(hunks: Sequence[Hunk], at: int, made: Sequence[int]) -> Hunk:
-    """A hunk, at its lines in the text with those ``made``."""
+    """Hunk ``at``, with the line numbers that it has after the hunks ``made``."""
     grown = sum(len(hunks[i].new) - (hunks[i].stop - hunks[i].start) for i in made if i < at)
     hunk = hunks[at]
     return Hunk(hunk.start + grown, hunk.stop + grown, hunk.new)
 
 
 def _changed_files(repository: Path, commits: int) -> Iterator[tuple[str, str, list[Hunk]]]:
-    """The files that commits changed in two places or more: path, text before, hunks in order."""
+    """The files that a commit changed in two or more places: path, text before the commit, hunks in order."""
     log = _git(
         repository, "log", "-n", str(commits), "--no-merges", "--diff-filter=M", "--no-renames", "-p", "-U0",
         "--no-color", "--no-ext-diff", "--no-textconv", "--full-index", "--format=",

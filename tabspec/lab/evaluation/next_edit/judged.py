@@ -1,4 +1,4 @@
-"""Whether a proposed edit is what a commit went on to do."""
+"""Compares a proposed edit with the remaining hunks of a commit."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from tabspec.edits.step import lines_with_ends
 from tabspec.lab.evaluation.next_edit.commits import Hunk
 from tabspec.text import Document
 
-# Longer regions are judged by lines alone: comparing their tokens takes seconds.
+# Longer regions are compared by lines only, because comparing their tokens takes seconds.
 MOST_TOKENS = 600
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """``place``: lines that the commit changes, too. ``text``: its new lines are the commit's, to the letter. ``way``:
-    each token that it changes is changed so by the commit, which may change more on these lines."""
+    """How a proposed edit agrees with a commit.
+
+    ``place``: the commit changes these lines, too. ``text``: each line that the edit changes is changed to the same
+    text by the commit. ``way``: the same for each token; the commit may change more tokens of these lines.
+    """
 
     place: bool
     text: bool
@@ -26,7 +29,7 @@ class Verdict:
 
 
 def verdict(document: Document, edit: ProposedEdit, left: Sequence[Hunk]) -> Verdict:
-    """Judge one edit of a document by the hunks that the commit has still to make in it."""
+    """Compare one edit of a document with ``left``, the remaining hunks of the commit."""
     now = lines_with_ends(document.text)
     after = lines_with_ends(edit.apply(document).text)
     start = _same(now, after)
@@ -49,19 +52,19 @@ def verdict(document: Document, edit: ProposedEdit, left: Sequence[Hunk]) -> Ver
 
 
 def _meets(hunk: Hunk, start: int, stop: int) -> bool:
-    """Whether a hunk and a range of lines have a line in common, or one puts lines in at the other's border."""
+    """Whether a hunk and a range of lines have a line in common, or one of them inserts lines at the other's border."""
     if start == stop or hunk.start == hunk.stop:
         return hunk.start <= stop and start <= hunk.stop
     return hunk.start < stop and start < hunk.stop
 
 
 def _on_the_way(now: Sequence[str], proposed: Sequence[str], wanted: Sequence[str]) -> bool:
-    """Whether the shortest way from ``now`` to ``wanted`` leads over ``proposed``."""
+    """Whether ``proposed`` is on a shortest edit path from ``now`` to ``wanted``."""
     return distance(now, proposed) + distance(proposed, wanted) == distance(now, wanted)
 
 
 def distance(a: Sequence[str], b: Sequence[str]) -> int:
-    """How many items have to be taken out and put in to turn one list into the other."""
+    """The number of deletions and insertions of items that turn one list into the other."""
     head = _same(a, b)
     a, b = a[head:], b[head:]
     tail = _same(a[::-1], b[::-1])

@@ -1,4 +1,4 @@
-"""Next edits on the histories of projects: what is proposed at each stage of a commit, judged and added up."""
+"""Measures next edits on git histories: the edit proposed at each stage of a commit, compared with the commit."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from tabspec.edits.proposals.propose import LEAST, found_in
 from tabspec.lab.evaluation.next_edit.commits import Stage, stages
 from tabspec.lab.evaluation.next_edit.judged import Verdict, verdict
 
-# Where precision and recall are given, besides the product's own threshold.
+# Probability thresholds for which precision and recall are reported, besides the product's default.
 THRESHOLDS = (0.25, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was proposed first at one stage: its kind and probability (None: nothing), the verdict, the time in
-    seconds, and whether anything was left to do. ``cases`` has the first proposal of each case by itself, for the table
-    of probabilities: its case and the verdict."""
+    """The first proposal at one stage: its kind (None: no proposal), probability and verdict.
+
+    ``seconds``: the time that it took. ``due``: whether hunks of the commit remain. ``cases``: the first proposal of
+    each case alone (its case and verdict), for the table of probabilities.
+    """
 
     kind: str | None
     probability: float
@@ -37,7 +39,7 @@ _NOTHING = Verdict(False, False, False)
 
 
 def outcome(stage: Stage) -> Outcome:
-    """Propose at one stage, and judge the first of the chain, as it is what the user would see."""
+    """Propose edits at one stage, and judge the first of the chain, which is the one that a user sees."""
     began = time.perf_counter()
     found = list(found_in(stage.document, stage.steps))
     cursor = stage.document.uri, stage.document.position(stage.cursor).line
@@ -72,7 +74,7 @@ def measure(
 
 
 def as_json(found: Sequence[Outcome]) -> dict[str, object]:
-    """The figures: shares of 1, times in milliseconds."""
+    """The results as JSON: shares from 0 to 1, times in milliseconds."""
     times = sorted(each.seconds * 1e3 for each in found)
     kinds = sorted({each.kind for each in found if each.kind})
     return {
@@ -90,10 +92,10 @@ def as_json(found: Sequence[Outcome]) -> dict[str, object]:
 
 
 def table(found: Sequence[Outcome]) -> dict[str, dict[str, float]]:
-    """The table of probabilities that these outcomes give: for each case its chance, and on how many it rests.
+    """The table of probabilities from these outcomes: for each case its probability, and the number of proposals.
 
-    Right is what the commit did token by token. Each case counts three more, one of them right: what was seen seldom is
-    not sure.
+    A proposal is right if its verdict has ``way``. Three proposals, one of them right, are added to each case, so that
+    a case with few proposals gets no extreme probability.
     """
     counts: dict[str, list[int]] = {}
     for each in found:
@@ -108,9 +110,10 @@ def table(found: Sequence[Outcome]) -> dict[str, dict[str, float]]:
 
 
 def shares(found: Iterable[Outcome], least: float) -> dict[str, float | int | None]:
-    """Precision (of what was shown) and recall (of stages with something left to do) at a threshold.
+    """Precision (of the proposals shown) and recall (of the stages with hunks that remain) at a threshold.
 
-    ``undone`` is the share of what was shown where the commit changed nothing.
+    ``undone``: the share of the proposals shown on lines that the commit does not change. ``quiet_at_end``: of the
+    stages where no hunk remains, the share without a proposal.
     """
     found = list(found)
     shown = [each for each in found if each.kind is not None and each.probability >= least]
