@@ -240,12 +240,6 @@ MUTANTS = (
         "True",
     ),
     Mutant(
-        "what was cancelled is kept in the batch",
-        _TOGETHER + "_may_run",
-        "not asked.rows.done() and ",
-        "",
-    ),
-    Mutant(
         "what was cancelled stays in line",
         _TOGETHER + "forward",
         "self._waiting.remove(asked)",

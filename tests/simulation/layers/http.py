@@ -14,6 +14,7 @@ from random import Random
 
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.http.connection.body import FIRST_EVENT_S
+from tabspec.models.http.connection.loading import LOAD_S
 from tabspec.models.http.connection.pace import FIRST_S, LONGEST_ASKED_S, LONGEST_S
 from tabspec.models.http.model import HttpModel
 from tabspec.models.protocol import GenerationRequest, RelatedText, StopRule
@@ -200,9 +201,15 @@ class HttpLayer(Layer):
             self.require(
                 asked.silent <= PATIENCE_S + seconds, f"question {asked.number} gets nothing for {asked.silent:.1f} s"
             )
-        for number, since in self.server.silent.items():
-            silent = self.loop.time() + seconds - since
-            self.require(silent <= FIRST_EVENT_S + 0.01, f"no byte has come for question {number} for {silent:.1f} s")
+        longest = sorted(
+            ((self.loop.time() + seconds - since, number) for number, since in self.server.silent.items()), reverse=True
+        )
+        for at, (silent, number) in enumerate(longest):
+            # A server that loads its model on demand may be loading it for one request. That stays open although
+            # the server turns out to be of another kind.
+            loading = at == 0 and self.model.wire._loading._first is not None
+            patience = LOAD_S if loading else FIRST_EVENT_S
+            self.require(silent <= patience + 0.01, f"no byte has come for question {number} for {silent:.1f} s")
         lost = [number for number in self.server.open if number not in self.asked]
         self.require(not lost, f"connections are kept for questions that are over: {lost}")
 
