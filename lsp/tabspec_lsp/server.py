@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 STATUS_CHANGED = "tabspec/statusChanged"
 
-# Nobody reads a status line that changes more often.
+# A status line that changes more often cannot be read.
 _STATUS_S = 0.25
 
 

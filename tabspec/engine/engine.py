@@ -80,7 +80,7 @@ class CompletionEngine:
         self._speculator = speculator(config, self._price, loop, self._known, self._speculate, acceptance)
         self._alternatives = Alternatives(stop, self._question, self._has, steps)
         self._speculation_log = SpeculationLog(bool(config.speculation_depth))
-        self._edits = NextEdits(self.completion_cache, config, loop.call_later)
+        self._edits = NextEdits(self.completion_cache, self._caching, loop.call_later)
 
     async def complete(self, context: EditContext, most: int = 1) -> Answer:
         """Answer one request. A newer request for the same document ends this one as superseded.

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Protocol
 
 from tabspec.cache.completion_cache import CompletionCache, Entry
-from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.edits.chain import at_once
 from tabspec.edits.edit import ProposedEdit, digest_of
@@ -47,10 +46,9 @@ class NextEdits:
     """Offers next edits where a context carries an edit history. ``later`` calls a function after some seconds."""
 
     def __init__(
-        self, cache: CompletionCache, config: EngineConfig, later: Callable[[float, Callable[[], None]], Timer]
+        self, cache: CompletionCache, caching: bool, later: Callable[[float, Callable[[], None]], Timer]
     ) -> None:
-        self._cache, self._config, self._later = cache, config, later
-        self._caching = config.policy is not Policy.NONE
+        self._cache, self._caching, self._later = cache, caching, later
         self._refusals, self._experience = Refusals(), Experience()
         self._documents: dict[str, Document] = {}  # as the refusals know them
 

@@ -89,9 +89,3 @@ def judge(
         return replace(suggestion, probability=math.exp(min(generated.logprob, 0.0)))
     probability = calibration.probability(generated.logprob, len(generated.logprobs))
     return replace(suggestion, probability=probability) if probability >= least else Reason.WITHHELD
-
-
-def trim_end(text: str) -> str:
-    """``text`` without white space at the end. Trailing blanks would have to be deleted before typing on, and editors
-    do not show a suggestion that ends with an empty line."""
-    return text.rstrip()
