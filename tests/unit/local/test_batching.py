@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tabspec.errors import ModelError
 from tabspec.models.decoders.llama import LlamaDecoder
 from tabspec.models.load import load_model
+from tabspec.models.local.batching import DecodeBatcher
 from tabspec.models.local.logits import Logits
 from tabspec.models.local.model import LocalModel
 from tabspec.models.local.slots import SEQUENCES
@@ -222,3 +223,21 @@ async def test_a_speculation_computes_its_prompt_in_pieces(folder: Path) -> None
     long = GenerationRequest(tiny.CODE * 3, "", "", "a.py", stop=StopRule(1, 2), foreground=False)
     await read(model, long)
     assert max(tokens for _, tokens in decoder.passes) <= CHUNK_AHEAD < sum(tokens for _, tokens in decoder.passes)
+
+
+async def test_a_pass_that_was_cancelled_before_it_began_is_not_run() -> None:
+    """Its task has not heard of the cancel yet, so the pass is still in line."""
+    ran: list[str] = []
+
+    class Decoder:
+        def forward(self, kv: str, tokens: Sequence[int], want: int) -> str:
+            ran.append(kv)
+            return "logits"
+
+    batcher = DecodeBatcher(Decoder())  # type: ignore[arg-type]
+    cancelled, other = (asyncio.create_task(batcher.forward(kv, [1], 1, foreground=True)) for kv in ("a", "b"))
+    await asyncio.sleep(0)  # both have asked
+    cancelled.cancel()
+    for _ in range(4):
+        await asyncio.sleep(0)
+    assert ran == ["b"] and cancelled.cancelled() and other.done() and other.result() == "logits"  # type: ignore[comparison-overlap]
