@@ -136,11 +136,13 @@ class Scheduler:
             self._sent_as_foreground[generation] = request.foreground
         now = asyncio.get_running_loop().time
         started = since = now()
-        left = prompt_chunks(request) + most_chunks(self._stop.max_tokens)
+        most = most_chunks(self._stop.max_tokens)
+        left = prompt_chunks(request) + most
         try:
             async with aclosing(self._model.stream(request)) as stream:
                 async for chunk in stream:
-                    if (left := left - 1) < 0:
+                    # Over several runs, too: an interrupted generation begins again with the tokens that it has.
+                    if (left := left - 1) < 0 or len(generation.ends) >= most:
                         return ModelError("the model does not stop writing")
                     # The generations that run at the same time share the same passes.
                     generation.cost += (now() - since) / len(self._running)

@@ -14,7 +14,7 @@ from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.generation import Generation, State
-from tabspec.engine.scheduler import most_chunks, prompt_chunks
+from tabspec.engine.scheduler import most_chunks
 from tabspec.fitting.truncation import truncate
 from tabspec.lab.tree import FUTURES
 from tabspec.models.protocol import StopRule
@@ -393,8 +393,7 @@ class Watch:
 
     def _bounded(self, generations: Sequence[Generation]) -> None:
         for generation in generations:
-            prompt = prompt_chunks(generation.question.request(StopRule()))
-            most = prompt + most_chunks(self.config.max_tokens) + self.config.max_tokens
+            most = most_chunks(self.config.max_tokens)
             _require(len(generation.ends) <= most, f"a generation keeps {len(generation.ends)} tokens of {most}")
         engine, config, cache = self.engine, self.config, self.engine.completion_cache
         documents = max(len(self.current), 1)

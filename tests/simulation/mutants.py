@@ -260,7 +260,7 @@ MUTANTS = (
     Mutant(
         "a stream that never ends is read for ever",
         _SCHEDULER + "_run",
-        "(left := left - 1) < 0",
+        "(left := left - 1) < 0 or len(generation.ends) >= most",
         "False",
     ),
     Mutant(

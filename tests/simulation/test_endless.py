@@ -31,7 +31,9 @@ class Endless(ScriptedModel):
         self._chunk, self.sent, self.most = chunk, 0, 0
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-        self.most = self.most or prompt_chunks(request) + most_chunks(request.stop.max_tokens)
+        # Chunks of the prompt bring no tokens.
+        prompt = 0 if self._chunk.tokens else prompt_chunks(request)
+        self.most = self.most or prompt + most_chunks(request.stop.max_tokens)
         while self.sent <= self.most:
             self.sent += 1
             yield self._chunk
