@@ -17,7 +17,6 @@ from tabspec.engine.generation import Generation, State
 from tabspec.engine.scheduler import most_chunks
 from tabspec.fitting.truncation import truncate
 from tabspec.lab.tree import FUTURES
-from tabspec.models.protocol import StopRule
 from tabspec.suggestion import Answer, Reason, Source, Suggestion
 
 from .model import SimulatedModel, Stream
