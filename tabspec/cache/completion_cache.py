@@ -17,7 +17,7 @@ from cachetools import TTLCache
 from tabspec.cache.digests import digest, prefix_digests
 from tabspec.context import EditContext
 from tabspec.edits.edit import ProposedEdit
-from tabspec.suggestion import GeneratedText
+from tabspec.suggestion import GeneratedText, Reason, Suggestion
 
 
 class CacheScope(NamedTuple):
@@ -45,8 +45,8 @@ class Entry:
 
     ``kind`` is the kind of its speculation ("" for a request's own generation), ``tokens`` how many tokens were decoded
     before a request waited for it, ``served`` how many requests it has answered. A ``settled`` text ends where the rest
-    would be cut off at that state; at another state it may be incomplete. An
-    entry of next edits holds a chain of ``edits`` in place of a text.
+    would be cut off at that state; at another state it may be incomplete. ``fitted`` is what post-processing makes of
+    it at its own state, once that was computed. An entry of next edits holds a chain of ``edits`` in place of a text.
     """
 
     generated: GeneratedText
@@ -54,6 +54,7 @@ class Entry:
     tokens: int = 0
     served: int = 0
     settled: bool = False
+    fitted: Suggestion | Reason | None = None
     edits: tuple[ProposedEdit, ...] = ()
 
     @property
@@ -62,11 +63,12 @@ class Entry:
 
     @property
     def bytes(self) -> int:
-        """Memory that it takes, in bytes: its text and token lists, and about 900 bytes for key, scope, links of the
-        LRU list and index (measured by tracemalloc, CPython 3.11)."""
+        """Memory that it takes, in bytes: its text twice (the suggestion has one, too), its token lists, and about
+        1,100 bytes for key, scope, links of the LRU list, index and suggestion (measured by tracemalloc, CPython 3.11).
+        """
         text = self.generated
         edits = sum(500 + sys.getsizeof(edit.change.insert) for edit in self.edits)  # 500: two objects and their fields
-        return 900 + sys.getsizeof(text.text) + 40 * (len(text.ends) + len(text.logprobs)) + edits
+        return 1100 + 2 * sys.getsizeof(text.text) + 40 * (len(text.ends) + len(text.logprobs)) + edits
 
 
 class Hit(NamedTuple):

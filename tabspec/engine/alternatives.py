@@ -8,7 +8,7 @@ completion cache. It needs a model that can list the likely beginnings of its an
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
 from cachetools import LRUCache
 
@@ -17,7 +17,7 @@ from tabspec.context import EditContext
 from tabspec.engine.generation import Generation, Link
 from tabspec.engine.prompt_state import PromptState
 from tabspec.fitting.early_stop import end_with_block
-from tabspec.fitting.truncation import FitStep, cut_point, line_before, truncate
+from tabspec.fitting.truncation import line_before
 from tabspec.models.protocol import Beginning, StopRule
 from tabspec.suggestion import Finish, GeneratedText, Suggestion
 
@@ -33,7 +33,7 @@ Ask = Callable[[Generation], Awaitable[bool]]
 
 class Alternatives:
     """Finds other texts. ``question`` makes the prompt state of a context; ``known`` returns the stored text or the
-    generation in flight of a prompt state; ``stop`` ends each text; ``steps`` are the steps of post-processing."""
+    generation in flight of a prompt state; ``stop`` ends each text."""
 
     # Only users ask for beginnings, at few places: those of the last places suffice.
     _PLACES = 256
@@ -43,23 +43,22 @@ class Alternatives:
         stop: StopRule,
         question: Callable[[EditContext], PromptState],
         known: Callable[[PromptState], GeneratedText | Generation | None],
-        steps: Collection[FitStep] = frozenset(FitStep),
     ) -> None:
-        self._stop, self._question, self._known, self._steps = stop, question, known, steps
+        self._stop, self._question, self._known = stop, question, known
         self._beginnings: LRUCache[Key, tuple[Beginning, ...]] = LRUCache(self._PLACES)
 
-    async def texts(self, context: EditContext, known: Iterable[str], ask: Ask) -> AsyncGenerator[GeneratedText, None]:
-        """Texts for ``context`` with other beginnings than the texts in ``known`` and than each other, the likeliest
+    async def texts(self, question: PromptState, known: Iterable[str], ask: Ask) -> AsyncGenerator[GeneratedText, None]:
+        """Texts for a state with other beginnings than the texts in ``known`` and than each other, the likeliest
         beginning first. Ends early if the request is superseded."""
         texts = list(known)
-        for beginning in await self._begin(self._question(context), ask):
+        for beginning in await self._begin(question, ask):
             # Decoding after this beginning would give that text again (docs/design/decoding.md).
             if beginning.logprob < LEAST_LOGPROB or any(text.startswith(beginning.text) for text in texts):
                 continue
-            rest = await self._go_on(context, beginning.text, ask)
+            rest = await self._go_on(question.context, beginning.text, ask)
             if rest is None:
                 return
-            text = joined(beginning, self._within(context, beginning.text, rest), self._stop)
+            text = joined(beginning, self._within(question, beginning.text, rest), self._stop)
             texts.append(text.text)
             yield text
 
@@ -83,19 +82,17 @@ class Alternatives:
         generation = known or Generation(question, (Link(context, Suggestion(begun)),), foreground=True)
         return generation.generated() if await ask(generation) and generation.finish else None
 
-    def _within(self, context: EditContext, begun: str, rest: GeneratedText) -> GeneratedText:
-        """``rest``, the answer after ``begun``, cut so that it can be a part of a text at ``context``.
+    def _within(self, question: PromptState, begun: str, rest: GeneratedText) -> GeneratedText:
+        """``rest``, the answer after ``begun``, cut so that it can be a part of a text at this state.
 
         It may end with the beginning of a line that leaves the block of ``begun``, which must be cut off. Seen from
-        ``context`` that line may be within the block, and would not be cut there.
+        this state that line may be within the block, and would not be cut there.
         """
-        following = context.after_typing(begun)
-        rest = truncate(following, rest, self._steps)
-        if cut_point(following, rest.text, self._steps) is None:
+        following = self._question(question.context.after_typing(begun)).place
+        rest = following.truncate(rest)
+        if following.cut_point(rest.text) is None or question.place.cut_point(begun + rest.text) is not None:
             return rest
-        if cut_point(context, begun + rest.text, self._steps) is not None:
-            return rest
-        kept = end_with_block(line_before(following), rest.text)
+        kept = end_with_block(line_before(following.context), rest.text)
         return rest.stopped_at(len(kept)) if kept else GeneratedText("", Finish.STOP)
 
 

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from contextlib import aclosing
 from dataclasses import replace
 
 from tabspec.cache.completion_cache import CompletionCache
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
-from tabspec.engine.alternatives import Alternatives, is_new
+from tabspec.engine.completions import Completions
 from tabspec.engine.generation import Generation, Link, State
 from tabspec.engine.in_flight import InFlight
 from tabspec.engine.neighbours import Neighbours
 from tabspec.engine.next_edits import NextEdits
 from tabspec.engine.offering import Offering
 from tabspec.engine.prompt_state import PromptState
-from tabspec.engine.requests import Request, Requests, answer_to_failure
+from tabspec.engine.requests import Request, Requests
 from tabspec.engine.scheduler import Scheduler
 from tabspec.engine.speculation.acceptance import Predictor
 from tabspec.engine.speculation.log import SpeculationLog
@@ -31,7 +30,7 @@ from tabspec.engine.stats import OVERTAKEN, EngineStats
 from tabspec.fitting.truncation import FitStep
 from tabspec.models.protocol import Model, StopRule, warms
 from tabspec.prompt.window import WindowSize
-from tabspec.suggestion import Answer, GeneratedText, Miss, Reason, Source, Suggestion
+from tabspec.suggestion import Answer, Reason, Source, Suggestion
 
 # Of the places where a cursor was put, the share where the next thing was that something was typed there: 86 of 761 in
 # the one development session that recorded its cursors (67 of 493 where it stayed for 200 ms). In 4 of 880 it was what
@@ -72,14 +71,23 @@ class CompletionEngine:
             config.cache_entries, config.cache_bytes, config.cache_seconds, self._now
         )
         stop = StopRule(config.max_lines, config.max_tokens, *config.doubt)
-        self._offering = Offering(self.completion_cache, model, steps, config.min_probability, self.stats)
+        self._offering = Offering(self.completion_cache, model, config.min_probability, self.stats)
         self._scheduler = Scheduler(model, stop, self._wrote, self._ended, slots)
         self._generations = InFlight(self._scheduler, self._caching)
         self._requests = Requests(self._scheduler, self._generations)
         self._price = Price(config.economy)
         self._speculator = speculator(config, self._price, loop, self._known, self._speculate, acceptance)
-        self._alternatives = Alternatives(stop, self._question, self._has, steps)
         self._speculation_log = SpeculationLog(bool(config.speculation_depth))
+        self._completions = Completions(
+            self._offering,
+            self._scheduler,
+            self._generations,
+            self._requests,
+            self._speculation_log,
+            stop,
+            self._question,
+            self.changed,
+        )
         self._edits = NextEdits(self.completion_cache, self._caching, loop.call_later)
 
     async def complete(self, context: EditContext, most: int = 1) -> Answer:
@@ -93,7 +101,7 @@ class CompletionEngine:
         answer = Answer(Source.NONE, reason=Reason.CANCELLED)
         try:
             first = replace(await self._answer(request), waited=self._now() - started)
-            answer = first if most <= 1 else await self._more(request, first, most)
+            answer = first if most <= 1 else await self._completions.more(request, first, most)
         finally:
             self._requests.leave(request)
             self.stats.count(answer)
@@ -201,100 +209,16 @@ class CompletionEngine:
 
     async def _completion(self, request: Request) -> Answer:
         """The completion at the cursor."""
-        context = request.context
         self._requests.enter(request)
-        if self._too_long(context):
-            self.changed(context)
+        if self._too_long(request.context):
+            self.changed(request.context)
             return Answer(Source.NONE, reason=Reason.EXCLUDED, detail="the document is too long")
-        question = self._question(context)
-        if self._caching and (answer := self._offering.cached(question)):
-            self.changed(context)
-            return answer
-        generation, source = self._generations.agreeing(question), Source.JOINED
-        if generation is None:
-            generation, source = self._ask(question), Source.MODEL
-        queued = generation.state is State.QUEUED  # read before joining, which may put it back into the queue
-        self._requests.attach(request, generation)
-        self.changed(context)  # after joining, so that the joined generation is not cancelled
-        miss = self._speculation_log.miss(question, source is Source.JOINED, queued)
-        return await self._wait(request, question, generation, source, miss)
-
-    async def _wait(
-        self, request: Request, question: PromptState, generation: Generation, source: Source, miss: Miss
-    ) -> Answer:
-        """Wait for a generation as long as it agrees with the request; then start the request's own."""
-        while not request.superseded:
-            typed = request.context.typed_since(generation.context)
-            agrees = typed is not None and generation.agrees(typed)
-            if agrees and not generation.ended:
-                await request.change()
-                continue
-            if agrees and generation.entry is not None:
-                left = generation.entry.generated.after_typing(typed) if typed else generation.entry.generated
-                assert left is not None  # it agrees
-                if self._offering.holds(request.context, generation.entry, left):
-                    answer = self._offering.offer(request.context, left, generation.entry, source)
-                    return replace(answer, miss=miss) if answer.suggestion else answer
-            elif source is Source.MODEL:
-                return answer_to_failure(generation)
-            generation, source = self._ask(question), Source.MODEL
-            self._requests.attach(request, generation)
-        return Answer(Source.NONE, reason=Reason.SUPERSEDED)
-
-    # --- more than one suggestion -----------------------------------------------------------------------------------
-
-    async def _more(self, request: Request, first: Answer, most: int) -> Answer:
-        """``first`` with other suggestions after it, the likeliest first. Also if ``first`` has none because the model
-        is in doubt or the user has rejected it."""
-        if first.reason not in (None, Reason.EMPTY, Reason.WITHHELD, Reason.REJECTED):
-            return first
-        others: list[Suggestion] = []
-        known = [each.text for each in first.suggestions]
-        texts = self._alternatives.texts(request.context, known, lambda generation: self._done(request, generation))
-        async with aclosing(texts):
-            async for generated in texts:
-                suggestion = self._offering.suggest(request.context, generated)
-                if isinstance(suggestion, Suggestion) and is_new(suggestion, (*first.suggestions, *others)):
-                    others.append(suggestion)
-                if len(first.suggestions) + len(others) >= most:
-                    break
-        if request.superseded:
-            return Answer(Source.NONE, reason=Reason.SUPERSEDED)
-        others.sort(key=lambda suggestion: suggestion.probability or 0.0, reverse=True)
-        if not first.suggestions and others:
-            return Answer(Source.MODEL, tuple(others), waited=first.waited)
-        return replace(first, suggestions=(*first.suggestions, *others))
-
-    async def _done(self, request: Request, generation: Generation) -> bool:
-        """Wait for the end of a generation on behalf of a request; False if the request is superseded first."""
-        if generation.state is State.QUEUED and generation not in self._scheduler.generations():
-            self._scheduler.submit(generation)
-        self._requests.attach(request, generation)
-        while not (generation.ended or request.superseded):
-            await request.change()
-        self._requests.attach(request, None)
-        return not request.superseded
-
-    def _has(self, question: PromptState) -> GeneratedText | Generation | None:
-        """The stored text or the generation of exactly this state."""
-        if not self._caching:
-            return None
-        hit = self._offering.look_up(question)
-        return hit.generated if hit else self._generations.same(question)
+        return await self._completions.answer(request)
 
     # --- generations ------------------------------------------------------------------------------------------------
 
     def _question(self, context: EditContext) -> PromptState:
         return PromptState.of(context, self._window, self._model.info.fingerprint, self.neighbours.related, self._steps)
-
-    def _ask(self, question: PromptState) -> Generation:
-        """Start a request's own generation. A warm-up ends: what it has computed is in the KV cache."""
-        for other in self._generations.of(question.context.uri):
-            if other.warm:
-                self._scheduler.cancel(other)
-        generation = Generation(question, foreground=True)
-        self._scheduler.submit(generation)
-        return generation
 
     def _wrote(self, generation: Generation) -> None:
         self._generations.review(generation)  # its text may contradict what the user has typed
@@ -311,7 +235,7 @@ class CompletionEngine:
         if generation.kind:
             self._price.measured(generation.busy, generation.cost)
         generation.entry = self._offering.entry(
-            generation.context, generation.generated(), generation.kind, generation.speculative_tokens
+            generation.question, generation.generated(), generation.kind, generation.speculative_tokens
         )
         if self._caching:
             self.completion_cache.put(generation.context, generation.question.scope, generation.entry)
@@ -331,8 +255,9 @@ class CompletionEngine:
 
     def _known(self, context: EditContext) -> Suggestion | Reason | None:
         """What would be offered at ``context`` without the model; None if that is not known."""
-        hit = self._offering.look_up(self._question(context))
-        completion = hit and self._offering.suggest(context, hit.generated)
+        question = self._question(context)
+        hit = self._offering.look_up(question)
+        completion = hit and self._offering.suggest(question, hit.generated, hit.entry)
         return self._edits.known(context, completion)
 
     def _speculate(self, speculation: Speculation) -> bool:

@@ -38,6 +38,8 @@ class InFlight:
 
     def same(self, question: PromptState) -> Generation | None:
         """The generation of exactly this state."""
+        if not self._caching:
+            return None
         running = (each for each in self.of(question.context.uri) if not each.wanted)
         return next((each for each in running if each.context.same_place(question.context)), None)
 

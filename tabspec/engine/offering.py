@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 
 from tabspec.cache.completion_cache import CompletionCache, Entry, Hit
-from tabspec.context import EditContext
 from tabspec.engine.prompt_state import PromptState
 from tabspec.engine.rejections import Rejections
 from tabspec.engine.stats import OVERTAKEN, EngineStats
 from tabspec.fitting.postprocess import judge, trimmed
-from tabspec.fitting.truncation import FitStep, cut_point, truncate
+from tabspec.fitting.truncation import FitPlace
 from tabspec.models.protocol import Model
 from tabspec.suggestion import Answer, GeneratedText, Reason, Source, Suggestion
 
 
 class Offering:
-    """Makes answers from stored texts. A text is post-processed again at each state where it is offered.
+    """Makes answers from stored texts. A text is post-processed for each state where it is offered.
 
-    ``steps`` are the steps of post-processing. Suggestions with a probability below ``min_probability`` are withheld.
+    Suggestions with a probability below ``min_probability`` are withheld.
     """
 
-    def __init__(
-        self,
-        cache: CompletionCache,
-        model: Model,
-        steps: Collection[FitStep],
-        min_probability: float,
-        stats: EngineStats,
-    ) -> None:
-        self._cache, self._model, self._steps, self._min_probability = cache, model, steps, min_probability
-        self._stats = stats
+    def __init__(self, cache: CompletionCache, model: Model, min_probability: float, stats: EngineStats) -> None:
+        self._cache, self._model, self._min_probability, self._stats = cache, model, min_probability, stats
         self.rejections = Rejections()
 
     def look_up(self, question: PromptState) -> Hit | None:
         """What the completion cache holds for this state, if it is a complete answer here."""
         hit = self._cache.lookup(question.context, question.scope)
-        return hit if hit and self.holds(question.context, hit.entry, hit.generated) else None
+        return hit if hit and _is_complete(question, hit.entry, hit.generated) else None
 
     def cached(self, question: PromptState) -> Answer | None:
         """The answer from the completion cache; None for a miss."""
@@ -46,19 +36,39 @@ class Offering:
             return None
         first = hit.entry.speculated and not hit.entry.served
         source = Source.SPECULATED if first else Source.EXACT if hit.exact else Source.TYPE_THROUGH
-        return replace(self.offer(question.context, hit.generated, hit.entry, source), cached=True)
+        return replace(self._serve(question, hit.entry, hit.generated, source), cached=True)
 
-    def holds(self, context: EditContext, entry: Entry, left: GeneratedText) -> bool:
-        """Whether what is ``left`` of an entry is a complete answer at ``context``.
+    def joined(self, question: PromptState, entry: Entry, typed: str, source: Source) -> Answer | None:
+        """The answer from the entry of a generation that has ended, after ``typed`` was typed at its state; None if the
+        entry is no complete answer here."""
+        left = entry.generated.after_typing(typed) if typed else entry.generated
+        assert left is not None  # the generation agrees with what was typed
+        return self._serve(question, entry, left, source) if _is_complete(question, entry, left) else None
 
-        It is not if the model stopped because the rest would have been cut off at the entry's own state, but would be
-        kept at ``context``.
+    def suggest(self, question: PromptState, left: GeneratedText, entry: Entry | None = None) -> Suggestion | Reason:
+        """The suggestion that a text gives at this state, or the reason why there is none.
+
+        ``left`` may be what is left of an ``entry``. At the entry's own state the result is always the same, and is
+        kept with it: after an accept it is there before the user asks for it.
         """
-        return not entry.settled or cut_point(context, left.text, self._steps) is not None
+        own = entry is not None and left is entry.generated
+        suggestion = entry.fitted if entry is not None and own else None
+        if suggestion is None:
+            suggestion = self._fit(question.place, left)
+            if entry is not None and own:
+                entry.fitted = suggestion
+        refused = isinstance(suggestion, Suggestion) and (question.context, suggestion) in self.rejections
+        return Reason.REJECTED if refused else suggestion
 
-    def offer(self, context: EditContext, generated: GeneratedText, entry: Entry, source: Source) -> Answer:
+    def entry(self, question: PromptState, written: GeneratedText, kind: str, tokens: int) -> Entry:
+        """What to store of a text that the model wrote at this state. ``tokens`` is how many tokens were decoded before
+        a request waited for it."""
+        end = question.place.cut_point(written.text)
+        return Entry(written if end is None else written.stopped_at(end), kind, tokens, settled=end is not None)
+
+    def _serve(self, question: PromptState, entry: Entry, left: GeneratedText, source: Source) -> Answer:
         """The answer from what is left of an entry. Counts that the entry was served."""
-        suggestion = self.suggest(context, generated)
+        suggestion = self.suggest(question, left, entry)
         if isinstance(suggestion, Reason):
             return Answer(Source.NONE, reason=suggestion)
         if not entry.served and entry.tokens:
@@ -67,16 +77,15 @@ class Offering:
         entry.served += 1
         return Answer(source, (suggestion,))
 
-    def suggest(self, context: EditContext, generated: GeneratedText) -> Suggestion | Reason:
-        """The suggestion that a text gives at ``context``, or the reason why there is none."""
-        generated = truncate(context, generated, self._steps)
-        suggestion = trimmed(context, generated, self._steps)
-        suggestion = judge(suggestion, generated, self._model.info.calibration, self._min_probability)
-        refused = isinstance(suggestion, Suggestion) and (context, suggestion) in self.rejections
-        return Reason.REJECTED if refused else suggestion
+    def _fit(self, place: FitPlace, generated: GeneratedText) -> Suggestion | Reason:
+        generated = place.truncate(generated)
+        return judge(trimmed(place, generated), generated, self._model.info.calibration, self._min_probability)
 
-    def entry(self, context: EditContext, written: GeneratedText, kind: str, tokens: int) -> Entry:
-        """What to store of a text that the model wrote at ``context``. ``tokens`` is how many tokens were decoded
-        before a request waited for it."""
-        end = cut_point(context, written.text, self._steps)
-        return Entry(written if end is None else written.stopped_at(end), kind, tokens, settled=end is not None)
+
+def _is_complete(question: PromptState, entry: Entry, left: GeneratedText) -> bool:
+    """Whether what is ``left`` of an entry is a complete answer at this state.
+
+    It is not if the model stopped because the rest would have been cut off at the entry's own state, but would be kept
+    at this one.
+    """
+    return not entry.settled or left is entry.generated or question.place.cut_point(left.text) is not None

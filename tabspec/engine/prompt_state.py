@@ -13,8 +13,7 @@ from pathlib import PurePosixPath
 
 from tabspec.cache.digests import digest
 from tabspec.context import EditContext
-from tabspec.fitting.early_stop import Around
-from tabspec.fitting.truncation import FitStep, around
+from tabspec.fitting.truncation import FitPlace, FitStep
 from tabspec.models.protocol import GenerationRequest, RelatedText, StopRule
 from tabspec.prompt.window import Window, WindowSize, window
 from tabspec.uris import uri_path
@@ -28,15 +27,18 @@ class PromptState:
     """What the model sees of a document state, and the scope in which its answers may be reused.
 
     ``scope`` is a part of the completion cache's key: within one scope, typing carries answers from state to state. It
-    contains a digest of the related code, because other related code gives another answer. ``around`` decides where
-    a text ends at this state.
+    contains a digest of the related code, because other related code gives another answer. ``place`` is the state as
+    post-processing sees it.
     """
 
-    context: EditContext
+    place: FitPlace
     window: Window
     scope: tuple[object, ...]
     related: tuple[RelatedText, ...] = ()
-    around: Around | None = None
+
+    @property
+    def context(self) -> EditContext:
+        return self.place.context
 
     @classmethod
     def of(
@@ -53,7 +55,7 @@ class PromptState:
         # After a CR the model sees another line end than after the CRLF that it may become.
         half = context.document.text[context.offset - 1 : context.offset] == "\r"
         scope = (fingerprint, context.document.language, half, _digest(shown), *seen.scope)
-        return cls(context, seen, scope, shown, around(context, steps))
+        return cls(FitPlace(context, steps), seen, scope, shown)
 
     def request(
         self, stop: StopRule, resume: str = "", foreground: bool = True, beginnings: int = 0
@@ -68,7 +70,7 @@ class PromptState:
             related=tuple(RelatedText(text.path, _to_model(text.text)) for text in self.related),
             before=_around(self.window.before),
             after=_around(self.window.after),
-            stop=replace(stop, around=self.around),
+            stop=replace(stop, around=self.place.around),
             resume=_to_model(resume),
             foreground=foreground,
             beginnings=beginnings,

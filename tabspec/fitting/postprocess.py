@@ -16,7 +16,7 @@ from tabspec.fitting import cleaning
 from tabspec.fitting.early_stop import end_with_block
 from tabspec.fitting.fit import fit, whole_end
 from tabspec.fitting.repetition import cut_repetition, unfinished_loop
-from tabspec.fitting.truncation import FitStep, around, rest_of_line, truncate
+from tabspec.fitting.truncation import FitPlace, FitStep, rest_of_line
 from tabspec.fitting.unseen import cut_unseen
 from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion
 
@@ -28,14 +28,14 @@ def postprocess(
     context: EditContext, generated: GeneratedText, steps: Collection[FitStep] = frozenset(FitStep)
 ) -> Suggestion | Reason:
     """The suggestion to offer at ``context``, or the reason why there is none."""
-    return trimmed(context, truncate(context, generated, steps), steps)
+    place = FitPlace(context, steps)
+    return trimmed(place, place.truncate(generated))
 
 
-def trimmed(
-    context: EditContext, generated: GeneratedText, steps: Collection[FitStep] = frozenset(FitStep)
-) -> Suggestion | Reason:
-    """`postprocess` for a text that is already truncated (`tabspec.fitting.truncation.truncate`)."""
-    *_, (_, text, replaced) = stages(context, generated, steps)
+def trimmed(place: FitPlace, generated: GeneratedText) -> Suggestion | Reason:
+    """The suggestion for a text that is already truncated (`FitPlace.truncate`)."""
+    context = place.context
+    *_, (_, text, replaced) = stages(place, generated)
     rest = rest_of_line(context)
     if not text.strip():
         return Reason.EMPTY
@@ -45,12 +45,10 @@ def trimmed(
     return Suggestion(text, replace_after=replaced, finish=generated.finish, logprob=generated.logprob)
 
 
-def stages(
-    context: EditContext, generated: GeneratedText, steps: Collection[FitStep] = frozenset(FitStep)
-) -> Iterator[tuple[FitStep | None, str, int]]:
-    """The text after each of ``steps``, and how many characters after the cursor it replaces. The first item is the
+def stages(place: FitPlace, generated: GeneratedText) -> Iterator[tuple[FitStep | None, str, int]]:
+    """The text after each step, and how many characters after the cursor it replaces. The first item is the
     text before any step, with plain line ends."""
-    near = around(context, steps)
+    context, steps, near = place.context, place.steps, place.around
     characters = cleaning.whole_characters(cut_unseen(generated.text))
     cut_anywhere = generated.finish in _CUT_ANYWHERE or characters != generated.text
     text = cleaning.with_plain_line_ends(characters)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from enum import StrEnum
+from functools import cached_property
 
 from tabspec.context import EditContext
 from tabspec.fitting.early_stop import WORD_ENDED, Around
@@ -26,32 +27,38 @@ class FitStep(StrEnum):
     OVERLAP = "overlap"  # avoids repeating text after the cursor, such as a closing bracket
 
 
-def around(context: EditContext, steps: Collection[FitStep] = frozenset(FitStep)) -> Around:
-    """The text around the cursor of ``context`` that determines cut points there."""
-    below = (line.strip() for line in _near_after(context).splitlines()[1:])
-    return Around(
-        line_before(context),
-        next((line for line in below if line), ""),
-        FitStep.REPETITION in steps,
-        FitStep.INDENTATION in steps,
-        grammar_of(context.document) in WORD_ENDED,
-    )
+class FitPlace:
+    """A document state at which generated texts are fitted. What all of them need is computed once.
 
+    ``steps`` are the steps of post-processing.
+    """
 
-def cut_point(context: EditContext, text: str, steps: Collection[FitStep] = frozenset(FitStep)) -> int | None:
-    """The cut point of ``text``, generated at ``context`` (see `Around.cut_point`); None if it has none."""
-    if not uses_crlf(context.document.text):
-        return around(context, steps).cut_point(text)
-    end = around(context, steps).cut_point(text.replace("\r\n", "\n"))  # models write \n only
-    return None if end is None else _crlf_offset(text, end)
+    def __init__(self, context: EditContext, steps: Collection[FitStep] = frozenset(FitStep)) -> None:
+        self.context, self.steps = context, steps
 
+    @cached_property
+    def around(self) -> Around:
+        """The text around the cursor that determines cut points here."""
+        below = (line.strip() for line in _near_after(self.context).splitlines()[1:])
+        return Around(
+            line_before(self.context),
+            next((line for line in below if line), ""),
+            FitStep.REPETITION in self.steps,
+            FitStep.INDENTATION in self.steps,
+            grammar_of(self.context.document) in WORD_ENDED,
+        )
 
-def truncate(
-    context: EditContext, generated: GeneratedText, steps: Collection[FitStep] = frozenset(FitStep)
-) -> GeneratedText:
-    """``generated`` up to its cut point at ``context``, as if the model had stopped there."""
-    end = cut_point(context, generated.text, steps)
-    return generated if end is None else generated.stopped_at(end)
+    def cut_point(self, text: str) -> int | None:
+        """The cut point of ``text``, generated here (see `Around.cut_point`); None if it has none."""
+        if not uses_crlf(self.context.document.text):
+            return self.around.cut_point(text)
+        end = self.around.cut_point(text.replace("\r\n", "\n"))  # models write \n only
+        return None if end is None else _crlf_offset(text, end)
+
+    def truncate(self, generated: GeneratedText) -> GeneratedText:
+        """``generated`` up to its cut point here, as if the model had stopped there."""
+        end = self.cut_point(generated.text)
+        return generated if end is None else generated.stopped_at(end)
 
 
 def line_before(context: EditContext) -> str:

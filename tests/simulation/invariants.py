@@ -15,7 +15,7 @@ from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.generation import Generation, State
 from tabspec.engine.scheduler import most_chunks
-from tabspec.fitting.truncation import truncate
+from tabspec.fitting.truncation import FitPlace
 from tabspec.lab.tree import FUTURES
 from tabspec.suggestion import Answer, Reason, Source, Suggestion
 
@@ -201,7 +201,7 @@ class Watch:
             return
         if generation.state is State.DONE:
             # The model stops where all that follows would be cut off; the oracle's answer is whole.
-            fresh = truncate(generation.context, self.oracle.fresh(generation.context))
+            fresh = FitPlace(generation.context).truncate(self.oracle.fresh(generation.context))
             written = generation.generated()
             _require(
                 written == fresh,

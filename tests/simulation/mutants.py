@@ -43,15 +43,21 @@ MUTANTS = (
     ),
     Mutant(
         "an answer that was stopped early, served where it is but a beginning",
-        "engine.offering:Offering.holds",
+        "engine.offering:_is_complete",
         "not entry.settled or",
         "True or",
     ),
     Mutant(
+        "the suggestion of an entry's own state, offered at another state",
+        "engine.offering:Offering.suggest",
+        "own = entry is not None and left is entry.generated",
+        "own = entry is not None",
+    ),
+    Mutant(
         "joined on a wrong offset",
-        _ENGINE + "_wait",
-        "generation.entry.generated.after_typing(typed) if typed else",
-        "generation.entry.generated.after_typing(typed[:-1]) if typed[1:] else",
+        "engine.offering:Offering.joined",
+        "entry.generated.after_typing(typed) if typed else",
+        "entry.generated.after_typing(typed[:-1]) if typed[1:] else",
     ),
     Mutant(
         "joined across a jump of the window",

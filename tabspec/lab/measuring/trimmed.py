@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from tabspec.context import EditContext
 from tabspec.fitting.postprocess import postprocess, stages
-from tabspec.fitting.truncation import FitStep, truncate
+from tabspec.fitting.truncation import FitPlace, FitStep
 from tabspec.suggestion import GeneratedText, Suggestion
 
 
@@ -49,9 +49,10 @@ def _lengths(context: EditContext, written: GeneratedText) -> list[tuple[Cut, in
     """The length of the text after each step of post-processing. A token that starts at or after this length is
     removed. The first entry is one longer than an untruncated text, so a token that only ends it is not counted there.
     """
-    settled = truncate(context, written)
+    place = FitPlace(context)
+    settled = place.truncate(written)
     found = [(Cut.SETTLED, len(settled.text) if settled != written else len(written.text) + 1)]
-    for step, text, _ in stages(context, settled):
+    for step, text, _ in stages(place, settled):
         found.append((_CUTS[step], len(text.rstrip())))
     offered = postprocess(context, written)
     found.append((Cut.STANDS, len(offered.text) if isinstance(offered, Suggestion) else 0))

@@ -19,7 +19,7 @@ from tabspec.engine.prompt_state import PromptState
 from tabspec.fitting.early_stop import Around, end_with_block
 from tabspec.fitting.postprocess import postprocess
 from tabspec.fitting.repetition import cut_repetition, find_loop
-from tabspec.fitting.truncation import around, cut_point, truncate
+from tabspec.fitting.truncation import FitPlace
 from tabspec.models.http.answers.reading import read_on
 from tabspec.models.http.apis import Ask, StreamEvent
 from tabspec.models.load import load_model
@@ -85,7 +85,7 @@ def test_four_times_are_a_loop_and_thirty_two_within_a_value(text: str, complete
 
 @given(DOCUMENTS, TEXTS, st.integers(0, 40))
 def test_settled_is_a_matter_of_the_beginning_alone(document: tuple[str, str], text: str, since: int) -> None:
-    near = around(at(*document))
+    near = FitPlace(at(*document)).around
     end = near.cut_point(text)
     for size in range(len(text) + 1):
         assert near.cut_point(text[:size]) == (end if end is not None and end <= size else None)
@@ -96,7 +96,7 @@ def test_settled_is_a_matter_of_the_beginning_alone(document: tuple[str, str], t
 @given(DOCUMENTS, TEXTS, TEXTS)
 def test_what_comes_behind_a_settled_text_changes_nothing(document: tuple[str, str], text: str, more: str) -> None:
     """Each cut that settles a text leaves as much of it, whatever follows: so stopping there loses nothing."""
-    near = around(at(*document))
+    near = FitPlace(at(*document)).around
     left = end_with_block(near.line, text)
     if replace(near, repetition=False).cut_point(text) is not None:
         assert end_with_block(near.line, text + more) == left != text
@@ -113,10 +113,11 @@ def test_what_is_offered_does_not_tell_whether_the_model_stopped(
         before, text = "\r\n" + before, text.replace("\n", "\r\n")
     context = at(before, behind)
     whole = tokens(text, size)
-    stopped = truncate(context, whole)
-    assert truncate(context, stopped) == stopped
+    place = FitPlace(context)
+    stopped = place.truncate(whole)
+    assert place.truncate(stopped) == stopped
     assert postprocess(context, stopped) == postprocess(context, whole)
-    end = cut_point(context, text)
+    end = place.cut_point(text)
     assert (end is None) == (stopped == whole) or stopped.finish is Finish.STOP
     if end is not None:
         assert stopped.text == text[:end] and (not stopped.ends or stopped.ends[-1] == end)
@@ -180,7 +181,7 @@ def test_no_token_is_decoded_behind_the_one_that_settles_the_text(tmp_path: Path
         fresh = [replace(local, slots=Slots(local.decoder)) for _ in range(2)]  # nothing is kept from one to the other
         whole, without = written(fresh[0], replace(request, stop=stop))
         early, decoded = written(fresh[1], request)
-        expected = truncate(context, whole)
+        expected = FitPlace(context).truncate(whole)
         assert early.text == expected.text
         assert early.ends == expected.ends and early.logprobs == pytest.approx(expected.logprobs, abs=1e-4)
         assert decoded == without - (len(whole.ends) - len(expected.ends))
@@ -256,8 +257,9 @@ def test_an_alternative_is_judged_where_its_beginning_is_typed(begun: str) -> No
     def question(state: EditContext) -> PromptState:
         return PromptState.of(state, WindowSize(), "")
 
-    context, rest = at("    x", ""), tokens("\n            z\n        w = 1\n        v", 3)
+    state, rest = at("    x", ""), tokens("\n            z\n        w = 1\n        v", 3)
     alternatives = Alternatives(StopRule(10), question, lambda asked: None)
-    stopped = truncate(context.after_typing(begun), rest)
-    assert alternatives._within(context, begun, rest) == alternatives._within(context, begun, stopped)
-    assert alternatives._within(context, begun, rest).text == "\n            z"
+    stopped = FitPlace(state.after_typing(begun)).truncate(rest)
+    asked = question(state)
+    assert alternatives._within(asked, begun, rest) == alternatives._within(asked, begun, stopped)
+    assert alternatives._within(asked, begun, rest).text == "\n            z"

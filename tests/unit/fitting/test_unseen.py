@@ -15,7 +15,7 @@ from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.fitting.early_stop import Around
 from tabspec.fitting.postprocess import postprocess
-from tabspec.fitting.truncation import FitStep, cut_point
+from tabspec.fitting.truncation import FitPlace, FitStep
 from tabspec.fitting.unseen import cut_unseen, unseen
 from tabspec.models.scripted.model import ScriptedModel
 from tabspec.suggestion import Finish, GeneratedText, Suggestion
@@ -89,7 +89,7 @@ def test_nothing_that_is_offered_holds_one(before: str, behind: str, text: str, 
         shown = offered.text.replace("\r\n", "\n") if crlf else offered.text
         assert not any(char == "\r" or invisible(char) for char in shown)
         # stopped there, the model would have been offered the same
-        end = cut_point(context, text, steps)
+        end = FitPlace(context, steps).cut_point(text)
         if end is not None:
             stopped = replace(generated.stopped_at(end), finish=Finish.STOP)
             again = postprocess(context, stopped, steps)

@@ -9,7 +9,7 @@ import pytest
 
 import tabspec.replay
 from tabspec.context import EditContext
-from tabspec.fitting.truncation import truncate
+from tabspec.fitting.truncation import FitPlace
 from tabspec.lab.measuring.accepts import measure_accepts
 from tabspec.lab.measuring.decoding import read_ms
 from tabspec.lab.measuring.suggestions import answer, measure_suggestions, measure_trimmed, question
@@ -52,7 +52,7 @@ def test_each_token_that_is_not_offered_is_counted_once(
 ) -> None:
     context, written = at(before, behind), letters(text)
     found = cut_away(context, written)
-    assert Cut.SETTLED not in cut_away(context, truncate(context, written))
+    assert Cut.SETTLED not in cut_away(context, FitPlace(context).truncate(written))
     assert found.total() <= len(written.ends)
     assert {name: number for name, number in found.items() if number} == cut
 
