@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tabspec.fitting.early_stop import Around
-from tabspec.models.protocol import GenerationRequest, RelatedText, StopRule
+from tabspec.models.messages import read_request
+from tabspec.models.protocol import GenerationRequest, StopRule
 from tabspec.prompt.window import canonical_cut
 
 # OpenAI's default.
@@ -140,58 +140,15 @@ def _generation_request(fields: Any) -> GenerationRequest:
     """The request as tabspec's client sends it: an object with the fields of `GenerationRequest`."""
     if not isinstance(fields, dict):
         raise BadRequest("tabspec: must be an object")
-    related = fields.get("related", [])
-    if not isinstance(related, list) or not all(isinstance(item, dict) for item in related):
-        raise BadRequest("tabspec.related: must be a list of objects")
-    head, forced, suffix, path, language, resume, before, after = (
-        _text(fields, name, "tabspec.")
-        for name in ("head", "forced", "suffix", "path", "language", "resume", "before", "after")
-    )
-    if max(len(before), len(after)) > LONGEST_AROUND:
+    try:
+        request = read_request({"related": [], "stop": {}, **fields})
+    except ValueError as error:
+        raise BadRequest(f"tabspec: {error}") from None
+    if max(len(request.before), len(request.after)) > LONGEST_AROUND:
         raise BadRequest(f"tabspec.before and tabspec.after: {LONGEST_AROUND} characters at most")
-    return GenerationRequest(
-        head,
-        forced,
-        suffix,
-        path,
-        language,
-        before=before,
-        after=after,
-        resume=resume,
-        related=tuple(
-            RelatedText(_text(item, "path", "related."), _text(item, "text", "related.")) for item in related
-        ),
-        stop=_rule(fields.get("stop", {})),
-        beginnings=_number(fields, "beginnings", 0, low=0),
-    )
-
-
-def _rule(fields: Any) -> StopRule:
-    if not isinstance(fields, dict):
-        raise BadRequest("tabspec.stop: must be an object")
-    usual = StopRule()
-    return StopRule(
-        _number(fields, "max_lines", usual.max_lines, low=1),
-        _number(fields, "max_tokens", usual.max_tokens, low=1),
-        _logprob(fields, "min_logprob"),
-        _logprob(fields, "min_first_logprob"),
-        _around(fields.get("around")),
-    )
-
-
-def _around(fields: Any) -> Around | None:
-    if fields is None:
-        return None
-    if not isinstance(fields, dict):
-        raise BadRequest("tabspec.stop.around: must be an object")
-    where = "tabspec.stop.around."
-    return Around(
-        _text(fields, "line", where),
-        _text(fields, "below", where),
-        repetition=fields.get("repetition", True) is True,
-        indentation=fields.get("indentation", True) is True,
-        word_ends=fields.get("word_ends") is True,
-    )
+    if min(request.stop.max_lines, request.stop.max_tokens) < 1 or request.beginnings < 0:
+        raise BadRequest("tabspec: max_lines and max_tokens must be at least 1, and beginnings at least 0")
+    return request
 
 
 def _stops(value: Any) -> tuple[str, ...]:
@@ -203,10 +160,10 @@ def _stops(value: Any) -> tuple[str, ...]:
     return tuple(text for text in stops if text)
 
 
-def _text(fields: Mapping[str, Any], name: str, where: str = "") -> str:
+def _text(fields: Mapping[str, Any], name: str) -> str:
     value = fields.get(name)
     if value is not None and not isinstance(value, str):
-        raise BadRequest(f"{where}{name}: must be a text")
+        raise BadRequest(f"{name}: must be a text")
     return value or ""
 
 
@@ -216,11 +173,4 @@ def _number(fields: Mapping[str, Any], name: str, usual: int, low: int | None) -
         return usual
     if not isinstance(value, int) or isinstance(value, bool) or (low is not None and value < low):
         raise BadRequest(f"{name}: must be a whole number" + ("" if low is None else f" from {low}"))
-    return value
-
-
-def _logprob(fields: Mapping[str, Any], name: str) -> float | None:
-    value = fields.get(name)
-    if value is not None and (not isinstance(value, int | float) or isinstance(value, bool)):
-        raise BadRequest(f"tabspec.stop.{name}: must be a number")
     return value
