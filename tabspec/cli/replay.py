@@ -5,32 +5,23 @@ from __future__ import annotations
 import asyncio
 import shlex
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tabspec.cli.replay_users import USUAL_POLICIES, check_users, with_users
 from tabspec.config import EngineConfig, Policy
 from tabspec.errors import InputError
+from tabspec.lab.capacity.options import USUAL_POLICIES, check_users, with_users
 from tabspec.machine import git_commit, machine
-from tabspec.models.load import BUNDLED, load_model
-from tabspec.models.process.worker import WorkerModel
-from tabspec.models.protocol import Model, slots_of
 from tabspec.replay.clock import run_virtual
-from tabspec.replay.models.calibrate import calibrate
-from tabspec.replay.models.latency import LatencyProfile, TimedModel, parse_latency, read_latency
-from tabspec.replay.models.memo import MemoModel
-from tabspec.replay.models.recorded import RecordedModel
+from tabspec.replay.jobs import Job, pace_name, play_recorded, play_timed, play_wall
 from tabspec.replay.report import print_table, write
-from tabspec.replay.results.result import PERFECT, ReplayResult, Run
+from tabspec.replay.results.result import PERFECT, ReplayResult
 from tabspec.replay.results.result_file import save
-from tabspec.replay.runner import Setting, replay
-from tabspec.replay.sessions.session import Session
+from tabspec.replay.runner import Setting
 from tabspec.replay.sessions.session_file import read_session
 from tabspec.replay.users.thinking import QUICK
 from tabspec.replay.users.user import User
@@ -159,12 +150,14 @@ def replay_command(
         return 0
     loaded = [read_session(path) for path in sessions]
     jobs = [
-        Job(session, replace(setting, latency=_pace_name(pace)) if len(latencies) > 1 else setting, pace or None)
+        Job(session, replace(setting, latency=pace_name(pace)) if len(latencies) > 1 else setting, pace or None)
         for pace in dict.fromkeys(latencies or ("",))
         for session in loaded
         for setting in settings
     ]
-    playing = _recorded(jobs) if recorded else _wall(jobs, model) if clock == "wall" else _timed(jobs, model)
+    playing = (
+        play_recorded(jobs) if recorded else play_wall(jobs, model) if clock == "wall" else play_timed(jobs, model)
+    )
     runs = asyncio.run(playing) if clock == "wall" else run_virtual(playing)
     _report(ReplayResult(tuple(runs)), json_out, html_out)
     return 0 if len(runs) == len(jobs) and not runs[-1].interrupted else 130
@@ -200,103 +193,3 @@ def _report(result: ReplayResult, json_out: Path | None, html_out: Path | None) 
     if html_out:
         write(result, html_out)
         click.echo(f"report written to {html_out}")
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One run: a session, a setting, and ``pace``, the value of --latency (None: the default)."""
-
-    session: Session
-    setting: Setting
-    pace: str | None
-
-
-Jobs = Sequence[Job]
-ModelFor = Callable[[Job], Awaitable[Model]]
-
-
-async def _recorded(jobs: Jobs) -> list[Run]:
-    """Play the jobs with the assistant that each session recorded, with its recorded latencies or the given ones."""
-    # A recorded answer has no tokens, so only the profile's time for a whole suggestion applies.
-    given = {job.pace: parse_latency(job.pace).prefill_fixed_ms / 1000 for job in jobs if job.pace is not None}
-
-    async def model_for(job: Job) -> Model:
-        return RecordedModel(job.session, None if job.pace is None else given[job.pace])
-
-    return await _play(jobs, model_for)
-
-
-async def _wall(jobs: Jobs, name: str | None) -> list[Run]:
-    """Play the jobs in real time, with the model in its own process as in the language server."""
-    worker = WorkerModel(name)
-    await worker.start()
-    try:
-        return await _play(jobs, _always(worker))
-    finally:
-        await worker.close()
-
-
-async def _timed(jobs: Jobs, name: str | None) -> list[Run]:
-    """Play the jobs on the virtual clock. Answers are computed once; a latency profile gives their times."""
-    bundled = read_latency(BUNDLED / "latency.json") if name in (None, "bundled") else None
-    given = {job.pace: bundled if job.pace is None else _profile(job.pace) for job in jobs}
-    model = load_model(name)
-    memo = MemoModel(model)
-    measured: dict[str, LatencyProfile] = {}
-
-    async def model_for(job: Job) -> Model:
-        memo.fresh_kv()
-        profile = given[job.pace] or measured.get(job.session.name)
-        if profile is None:
-            profile = measured[job.session.name] = await calibrate(model, job.session, machine())
-        return TimedModel(memo, profile)
-
-    try:
-        return await _play(jobs, model_for)
-    finally:
-        await model.close()
-
-
-def _profile(pace: str) -> LatencyProfile | None:
-    """The profile that a value of --latency names; None if it is to be measured here."""
-    return None if pace == "measured" else parse_latency(pace)
-
-
-def _pace_name(pace: str) -> str:
-    """The name of a value of --latency in reports."""
-    profile = _profile(pace)
-    if profile is None:
-        return "the model on this machine"
-    return "the bundled model" if profile.model == "bundled" else profile.model or Path(pace).name
-
-
-def _always(model: Model) -> ModelFor:
-    async def model_for(_: Job) -> Model:
-        return model
-
-    return model_for
-
-
-async def _play(jobs: Jobs, model_for: ModelFor) -> list[Run]:
-    """Play the jobs one after another, with a progress bar, up to an interrupted one."""
-    runs: list[Run] = []
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        task = bars.add_task("", total=len(jobs))
-        for number, job in enumerate(jobs):
-            bars.update(task, description=f"{job.session.name} {job.setting.config.policy}")
-            model = await model_for(job)
-            setting = replace(job.setting, slots=slots_of(model))
-
-            def progress(part: float, done: int = number) -> None:
-                bars.update(task, completed=done + part)
-
-            knows = model.knows if isinstance(model, RecordedModel) else None
-            run = await replay(job.session, model, setting, progress, knows=knows)
-            if isinstance(model, RecordedModel):
-                run = replace(run, notes=(*run.notes, model.note))
-            runs.append(run)
-            if run.interrupted:
-                break
-    return runs

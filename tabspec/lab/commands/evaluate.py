@@ -97,7 +97,7 @@ def evaluate_command(
     the cases of a suite. With --next-edit-history, makes a part of each commit's changes and prints how often the next
     edit that is proposed is one that the commit makes: at the same place, the same text, the same tokens (way).
     """
-    from tabspec.cli.evaluate_edits import evaluate_cases, evaluate_history
+    from tabspec.lab.commands.evaluate_edits import evaluate_cases, evaluate_history
 
     if sum((corpus is not None, cases is not None, bool(histories))) != 1:
         raise InputError("name what to measure on: one of --corpus, --next-edit and --next-edit-history")

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabspec.cli.evaluate import evaluate_command
 from tabspec.edits.edit import EditSource, ProposedEdit
 from tabspec.errors import InputError
+from tabspec.lab.commands.evaluate import evaluate_command
 from tabspec.lab.evaluation.next_edit.commits import Hunk, stages
 from tabspec.lab.evaluation.next_edit.judged import distance, verdict
 from tabspec.text import Document, Edit
