@@ -160,10 +160,14 @@ class _SlotFit(NamedTuple):
 
 
 class Slots:
-    """At least one and at most ``count`` slots at rest; while more streams run at a time, there are more."""
+    """At least one and at most ``count`` slots at rest; while more streams run at a time, there are more.
 
-    def __init__(self, decoder: Decoder, count: int = 4) -> None:
+    ``per_token`` is how many items of a sequence are a token: more than 1 in a replay, which keeps characters.
+    """
+
+    def __init__(self, decoder: Decoder, count: int = 4, per_token: int = 1) -> None:
         self._decoder, self._count, self._clock = decoder, count, 0
+        self._cheap, self._cheaper_than_a_slot = _CHEAP * per_token, _CHEAPER_THAN_A_SLOT * per_token
         self._slots: list[Slot] = []
 
     @contextmanager
@@ -212,11 +216,13 @@ class Slots:
             self._moved_on(candidates)
         best = max(candidates, key=_SlotFit.rank, default=None)
         # Continuing in another prompt's slot loses what it holds after the shared part.
-        affordable = _CHEAP if len(self._slots) < self._count else _CHEAPER_THAN_A_SLOT
+        affordable = self._cheap if len(self._slots) < self._count else self._cheaper_than_a_slot
         fit = [
             each
             for each in candidates
-            if each.can_continue(foreground, affordable) and best is not None and best.useful - each.useful <= _CHEAP
+            if each.can_continue(foreground, affordable)
+            and best is not None
+            and best.useful - each.useful <= self._cheap
         ]
         if fit:
             target = max(fit, key=_SlotFit.rank).slot
@@ -240,12 +246,11 @@ class Slots:
             return new
         return min(self._to_lose(free, foreground), key=lambda slot: slot.used)
 
-    @staticmethod
-    def _moved_on(candidates: Sequence[_SlotFit]) -> None:
+    def _moved_on(self, candidates: Sequence[_SlotFit]) -> None:
         """Release slots of the same user's earlier places: those that hold nearly a beginning of a foreground
         prompt."""
         for each in candidates:
-            each.slot.foreground &= len(each.slot.tokens) - each.shared > _CHEAPER_THAN_A_SLOT
+            each.slot.foreground &= len(each.slot.tokens) - each.shared > self._cheaper_than_a_slot
 
     def _to_lose(self, free: list[Slot], foreground: bool) -> list[Slot]:
         """Those of ``free`` that a new prompt may overwrite."""
@@ -259,7 +264,7 @@ class Slots:
                 self._slots.remove(min(self._to_lose(free, False), key=lambda slot: slot.used))
 
 
-# Running eight tokens costs less than copying a whole prefix of keys and values.
+# Tokens. Running eight of them costs less than copying a whole prefix of keys and values.
 _CHEAP = 8
 # If a copy would overwrite another slot's whole prompt, which has hundreds of tokens: about a suggestion and what was
 # asked ahead after it.

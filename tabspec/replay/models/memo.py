@@ -2,46 +2,34 @@
 
 from __future__ import annotations
 
+import sys
+from array import array
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
+from tabspec.models.local.slots import Slots
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo, Usage, warms
-from tabspec.text import common_prefix
+from tabspec.replay.models.timed_batcher import NoDecoder
 
-# Prompts in the simulated KV cache: two places that the user edits, and a speculated variant of each.
-SLOTS = 4
-# Characters, as in `tabspec.models.local.slots`. A kept prompt is overwritten instead of copied if at most this much
-# of it is lost: 8 tokens, or 64 tokens if the copy would evict another prompt. Speculation never overwrites a
-# foreground prompt.
-CHEAP, CHEAPER_THAN_A_PROMPT = 32, 256
-
-
-@dataclass(eq=False, slots=True)
-class _Kept:
-    """A prompt in the KV cache, followed by the text generated for it. ``foreground``: it extends the prompt of a
-    foreground request, and no later foreground request has taken its place."""
-
-    text: str
-    foreground: bool
+# Characters in a token of code, rounded: `tabspec.models.http.answers.reading.CHARS_PER_TOKEN` is 3.4.
+PER_TOKEN = 4
 
 
 class SimulatedKv:
     """Estimates, from texts alone, which part of a prompt a model would find in its KV cache.
 
     The contents of a real KV cache depend on the order of requests. Memoized answers are served in another order than
-    they were computed in, so the usage of prompts is simulated. The cache holds the last `SLOTS` prompts, each with the
-    text generated after it. A new prompt reuses the one with the longest common prefix. That one is overwritten if
-    little of it is lost, and copied otherwise; the copy evicts the least recently used prompt. The choice is that of
-    `tabspec.models.local.slots`. The number of reused tokens is estimated as the reused share of the characters,
-    because token boundaries are unknown. At least one token is always computed. ``suffix_first`` is the order of the
-    prompt.
+    they were computed in, so the usage of prompts is simulated: by the model's own `Slots`, with characters in place of
+    tokens. The number of reused tokens is estimated as the reused share of the characters, because token boundaries
+    are unknown. At least one token is always computed. ``suffix_first`` is the order of the prompt, ``slots`` the
+    number of prompts that are kept.
     """
 
-    def __init__(self, *, suffix_first: bool = True, slots: int = SLOTS) -> None:
+    def __init__(self, *, suffix_first: bool = True, slots: int = 4) -> None:
         self._suffix_first = suffix_first
-        self._slots = slots
-        self._kept: list[_Kept] = []  # the last used one is the last
+        self._decoder = NoDecoder()
+        self._slots = Slots(self._decoder, slots, per_token=PER_TOKEN)
 
     def prompt(self, request: GenerationRequest, tokens: int) -> Usage:
         """Put the prompt of ``request``, which has ``tokens`` tokens, into the KV cache. Returns its usage."""
@@ -52,7 +40,7 @@ class SimulatedKv:
     def found(self, request: GenerationRequest, tokens: int) -> Usage:
         """The usage that `prompt` would return. The KV cache is not changed."""
         text = self._text(request)
-        longest = max((common_prefix(text, kept.text) for kept in self._kept), default=0)
+        longest = max((slot.shared(text) for slot in self._slots.all()), default=0)
         share = longest / len(text) if text else 0.0
         reused = min(int(tokens * share), max(tokens - 1, 0))
         return Usage(prefill=tokens - reused, reused=reused)
@@ -60,42 +48,30 @@ class SimulatedKv:
     def hold(self, request: GenerationRequest, share: float = 1.0) -> None:
         """Put the prompt of ``request`` into the KV cache, or the first ``share`` of it."""
         text = self._text(request)
-        new = _Kept(text[: round(len(text) * share)], request.foreground)
-        common = [common_prefix(new.text, kept.text) for kept in self._kept]
-        if request.foreground:
-            for kept, length in zip(self._kept, common, strict=True):
-                kept.foreground &= len(kept.text) - length > CHEAPER_THAN_A_PROMPT
-        best = max(range(len(common)), key=lambda i: (common[i], i), default=None)
-        if best is not None:
-            there = self._kept[best]
-            lost = len(there.text) - common[best]
-            cheap = CHEAP if len(self._kept) < self._slots else CHEAPER_THAN_A_PROMPT
-            # A kept prompt without a common prefix cannot be continued, however short it is.
-            own = common[best] == len(new.text)
-            takes = (own or (common[best] > 0 and lost <= cheap)) and (request.foreground or not there.foreground)
-            if lost == 0 or takes:
-                new.foreground |= there.foreground
-                self._kept.remove(there)
-            elif len(self._kept) >= self._slots:
-                self._kept.remove(self._to_lose(request.foreground))
-        self._kept.append(new)
-
-    def _to_lose(self, foreground: bool) -> _Kept:
-        """The prompt to evict. Speculation may use one slot at most while the others hold foreground prompts."""
-        waited_for = [] if foreground else [kept for kept in self._kept if kept.foreground][1 - self._slots :]
-        return next((kept for kept in self._kept if kept not in waited_for), self._kept[0])
+        text = text[: round(len(text) * share)]
+        with self._slots.hold(text, request.foreground) as slot:
+            slot.truncate(self._decoder, slot.shared(text))
+            slot.tokens += text[len(slot.tokens) :]
 
     def decoded(self, request: GenerationRequest, text: str) -> None:
         """Append generated ``text`` to the prompt of ``request`` in the KV cache."""
         prompt = self._text(request)
-        for kept in self._kept:
-            if kept.text.startswith(prompt):
-                kept.text = max(kept.text, prompt + text, key=len)
+        whole = prompt + _characters(text)
+        for slot in self._slots.all():
+            if slot.shared(prompt) == len(prompt):
+                slot.tokens = max(slot.tokens, whole, key=len)
 
-    def _text(self, request: GenerationRequest) -> str:
+    def _text(self, request: GenerationRequest) -> array[int]:
         related = "".join(f"{each.path}\0{each.text}\0" for each in request.related)
         parts = (request.suffix, request.prefix) if self._suffix_first else (request.prefix, request.suffix)
-        return related + "\0".join(parts) + (request.resume if self._suffix_first else "\0" + request.resume)
+        return _characters(
+            related + "\0".join(parts) + (request.resume if self._suffix_first else "\0" + request.resume)
+        )
+
+
+def _characters(text: str) -> array[int]:
+    """The code points of a text."""
+    return array("I", text.encode(f"utf-32-{sys.byteorder[0]}e", "surrogatepass"))
 
 
 @dataclass

@@ -9,6 +9,7 @@ time of the previous one has passed, and each generation waits for the end of it
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,8 +17,19 @@ from tabspec.models.local.batching import DecodeBatcher, PendingPass
 from tabspec.replay.clock import VirtualTimeLoop
 
 
-class _NoDecoder:
+class NoDecoder:
     """A decoder that accepts batches and computes nothing."""
+
+    context = sys.maxsize
+
+    def new_kv(self) -> None:
+        return None
+
+    def truncate(self, kv: Any, length: int) -> None:
+        return None
+
+    def copy(self, source: Any, target: Any, length: int) -> None:
+        return None
 
     def forward(self, kv: Any, tokens: Sequence[int], want: int) -> Any:
         return None
@@ -30,7 +42,7 @@ class TimedBatcher(DecodeBatcher):
     """Times passes on the running loop's clock. ``seconds`` returns the time of a pass with the given members."""
 
     def __init__(self, seconds: Callable[[Sequence[PendingPass]], float]) -> None:
-        super().__init__(_NoDecoder())  # type: ignore[arg-type]
+        super().__init__(NoDecoder())
         self._seconds = seconds
         self._end: asyncio.Future[None] | None = None  # set at the end of the current pass
 

@@ -272,9 +272,17 @@ def test_simulated_kv_holds_what_was_generated() -> None:
 def test_simulated_kv_forgets_the_oldest() -> None:
     kv = SimulatedKv(slots=2)
     for letter in "abc":
+        kv.prompt(request(letter * 400, letter), 400)
+    assert kv.prompt(request("b" * 400, "b"), 400).reused == 399
+    assert kv.prompt(request("a" * 400, "a"), 400).reused == 0
+
+
+def test_simulated_kv_overwrites_what_is_cheap_to_compute_again() -> None:
+    """As the real slots do: these prompts have ten tokens each, and a copy costs more than running them."""
+    kv = SimulatedKv(slots=2)
+    for letter in "abc":
         kv.prompt(request(letter * 40, letter), 40)
-    assert kv.prompt(request("b" * 40, "b"), 40).reused == 39
-    assert kv.prompt(request("a" * 40, "a"), 40).reused == 0
+    assert [kv.prompt(request(letter * 40, letter), 40).reused for letter in "bc"] == [0, 0]
 
 
 def test_simulated_kv_keeps_what_somebody_waited_for() -> None:
