@@ -95,7 +95,7 @@ def steps(batch: Batch) -> list[list[Job]]:
 
 
 def test_the_foreground_is_served_first_and_what_is_not_served_keeps_what_it_has() -> None:
-    batch = Batch(ServiceProfile(((1, 10.0), (2, 10.0)), 0.0))
+    batch = Batch(ServiceProfile(((1, 10.0), (2, 10.0)), 0.0, beside=True))
     ahead = [Job(False, 1, 3) for _ in range(2)]
     for job in ahead:
         batch.add(job)
@@ -107,6 +107,15 @@ def test_the_foreground_is_served_first_and_what_is_not_served_keeps_what_it_has
     assert batch.begin(0.0) and batch.end() == [editor, ahead[0]]
     assert editor.done and ahead[0].done and ahead[1].decoded == 2
     assert steps(batch) == [[ahead[1]]]
+
+
+def test_speculation_pauses_while_a_foreground_job_is_open() -> None:
+    batch = Batch(ServiceProfile(((1, 10.0), (2, 10.0)), 0.0))
+    ahead, editor = Job(False, 1, 2), Job(True, 1, 2)
+    batch.add(ahead)
+    assert batch.begin(0.0) and batch.end() == [ahead]
+    batch.add(editor)
+    assert steps(batch) == [[editor], [editor], [ahead]]
 
 
 def test_a_long_prompt_is_computed_in_pieces_and_does_not_stop_the_others() -> None:

@@ -242,7 +242,7 @@ MUTANTS = (
     Mutant(
         "speculations do not wait for the foreground",
         _TOGETHER + "_may_run",
-        "(asked.foreground or not self._foreground)",
+        "may_run(asked.foreground, self._foreground)",
         "True",
     ),
     Mutant(

@@ -1,5 +1,8 @@
 """The continuous batching of one server: which jobs the next step serves, and how long it takes.
 
+Speculation pauses by the rule of the decoder's batching (`tabspec.models.local.batching.may_run`). The batching itself
+is not used, because it takes 12 to 80 times as long: docs/decisions/2026-11-29-two-arbiters.md.
+
 The code reads no clock. Times are arguments and results, so that the replay on the virtual clock and the search for the
 number of servers use the same code.
 """
@@ -7,10 +10,12 @@ number of servers use the same code.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 
 from tabspec.lab.capacity.profile import PREFILL_CHUNK, ServiceProfile
+from tabspec.models.local.batching import may_run
 
 
 @dataclass(eq=False, slots=True)
@@ -37,8 +42,9 @@ class Job:
 class Batch:
     """The jobs of one server. A step serves at most ``profile.most_batch`` of them.
 
-    Foreground jobs are served first, then speculative ones, both in the order of arrival. A job that is not served
-    keeps its progress.
+    Foreground jobs are served first, in the order of arrival. Speculative ones are served while no foreground job is
+    open; in a server whose profile has ``beside``, also in the room that foreground jobs leave. A job that is not
+    served keeps its progress.
 
     A step decodes one token for each job whose prompt is computed. It also computes at most `PREFILL_CHUNK` prompt
     tokens of the other jobs. The step that completes a prompt also decodes the first token.
@@ -76,7 +82,7 @@ class Batch:
         self._step = []
         decoding = prefilling = 0
         left = 0  # tokens that remain for the job that is done first
-        for job in islice(chain(*self._jobs), self._profile.most_batch):
+        for job in islice(self._eligible(), self._profile.most_batch):
             part = min(job.prefill - job.prefilled, room)
             ends = job.prefilled + part == job.prefill
             if part == 0 and not ends:
@@ -100,6 +106,11 @@ class Batch:
         self.tokens += decoding * self._count
         self.prefilled += prefilling
         return took
+
+    def _eligible(self) -> Iterator[Job]:
+        """The jobs that the next step may serve, in order."""
+        foreground = len(self._jobs[0])
+        return (job for job in chain(*self._jobs) if self._profile.beside or may_run(job.foreground, foreground))
 
     def end(self) -> list[Job]:
         """End the step, and return the jobs that it served. Jobs that are done are removed."""

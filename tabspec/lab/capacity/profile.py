@@ -32,7 +32,8 @@ class ServiceProfile:
 
     with step(b) linear between the measured points ``step_ms`` (batch size, milliseconds), which ascend. The largest
     of them is the most that a server runs at a time. ``kv_tokens``: positions whose keys and values fit into its
-    memory; beyond that, the prompts of the least recently served users are evicted.
+    memory; beyond that, the prompts of the least recently served users are evicted. ``beside``: speculations are
+    decoded in the same steps as foreground requests, as by vLLM; else they pause meanwhile, as in `tabspec cluster`.
     """
 
     step_ms: tuple[tuple[int, float], ...]
@@ -41,6 +42,7 @@ class ServiceProfile:
     kv_tokens: int = 0
     model: str = ""
     machine: str = ""
+    beside: bool = False
 
     @property
     def most_batch(self) -> int:
@@ -100,6 +102,7 @@ def read_service(name: str) -> ServiceProfile:
         int(_number(item, "kv_tokens", name, 0.0)),
         str(item.get("model", "")),
         str(item.get("machine", "")),
+        item.get("beside") is True,
     )
 
 

@@ -46,6 +46,12 @@ class PendingPass:
     rows: asyncio.Future[Logits]
 
 
+def may_run(foreground: bool, foreground_open: int) -> bool:
+    """Whether a generation may take part in the next pass while so many foreground generations are open. Capacity
+    planning uses this rule, too (`tabspec.lab.capacity.batch`)."""
+    return foreground or not foreground_open
+
+
 class DecodeBatcher:
     """Runs forward passes on ``decoder``, several sequences in one pass where it can
     (`tabspec.models.local.slots.sequences_of`).
@@ -101,7 +107,7 @@ class DecodeBatcher:
         asyncio.get_running_loop().call_soon(callback)
 
     def _may_run(self, asked: PendingPass) -> bool:
-        return not asked.rows.done() and (asked.foreground or not self._foreground)
+        return not asked.rows.done() and may_run(asked.foreground, self._foreground)
 
     def _run(self) -> None:
         """Run one pass. Generations that do not fit into it wait for the next."""
