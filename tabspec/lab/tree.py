@@ -60,6 +60,10 @@ class TreeSpeculator(Speculator):
         super().__init__(*arguments)
         self._trees: dict[str, _Tree] = {}  # by document
 
+    def gone(self, uri: str, refused: bool = False) -> None:
+        super().gone(uri, refused)
+        self._trees.pop(uri, None)
+
     def _plan(self, screen: Screen) -> None:
         uri = screen.root.context.uri
         tree = self._trees.get(uri)

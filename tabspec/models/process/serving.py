@@ -29,14 +29,15 @@ TURN = 48
 
 @dataclass(eq=False)
 class _ServedStream:
-    """One request. ``written`` is the text sent so far; ``steps`` counts the decode steps of this turn. A ``paused``
-    stream holds no place until its client resumes it."""
+    """One request. ``written`` is the text sent so far; ``counted``, the number of tokens whose usage was sent.
+    ``steps`` counts the decode steps of this turn. A ``paused`` stream holds no place until its client resumes it."""
 
     number: Hashable
     request: GenerationRequest
     client: Hashable
     stream: Stream
     written: str = ""
+    counted: int = 0
     steps: int = 0
     paused: bool = False
     ended: bool = False
@@ -152,7 +153,7 @@ class Serving:
         """Send the model's answer, until it ends or the stream gives up its place."""
         request, number = stream.request, stream.number
         asked = replace(request, resume=request.resume + stream.written)
-        again = bool(stream.written)
+        known = stream.counted  # these tokens are a part of this turn's prompt
         try:
             async with aclosing(stream.stream(asked)) as chunks:
                 while number not in self.cancelled:
@@ -161,8 +162,9 @@ class Serving:
                         break
                     if chunk is None:
                         raise ModelUnavailable("the model's answer broke off")
-                    if again:  # the prompt was counted in the first turn
-                        chunk = replace(chunk, usage=Usage(decoded=chunk.usage.decoded))
+                    usage, known = _not_counted(chunk.usage, known)
+                    chunk = replace(chunk, usage=usage)
+                    stream.counted += usage.reused + usage.prefill + usage.decoded
                     stream.written += chunk.text
                     stream.steps += len(chunk.tokens)
                     self._send(number, chunk)
@@ -193,3 +195,10 @@ class Serving:
         del self._streams[stream.number]
         self.cancelled.discard(stream.number)
         self._fill()
+
+
+def _not_counted(usage: Usage, known: int) -> tuple[Usage, int]:
+    """``usage`` without the first ``known`` tokens of the prompt, and how many of these are left."""
+    reused = min(usage.reused, known)
+    prefill = min(usage.prefill, known - reused)
+    return Usage(usage.prefill - prefill, usage.reused - reused, usage.decoded), known - reused - prefill

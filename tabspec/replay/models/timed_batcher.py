@@ -71,8 +71,9 @@ class TimedBatcher(DecodeBatcher):
 
     def _pass(self, batch: Sequence[PendingPass]) -> Sequence[Any]:
         loop = asyncio.get_running_loop()
+        took = self._seconds(batch)  # first: it may raise, and no pass runs then
         self._end = loop.create_future()
-        loop.call_later(self._seconds(batch), self._over)
+        loop.call_later(took, self._over)
         return super()._pass(batch)
 
     def _over(self) -> None:
