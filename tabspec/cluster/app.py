@@ -22,10 +22,10 @@ from ray.serve.handle import DeploymentHandle
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tabspec.cluster.asking import Asked
 from tabspec.cluster.endpoint import Endpoint
 from tabspec.cluster.guard import Guard, digest_from_environment
 from tabspec.cluster.replica import Failed, ModelOptions, Replica
+from tabspec.cluster.request_body import ClusterRequest
 from tabspec.errors import ConfigError, ModelUnavailable
 from tabspec.models.protocol import Chunk, ModelInfo
 
@@ -83,11 +83,11 @@ class Cluster:
         self._handle = handle
         self._info: tuple[ModelInfo, int] | None = None
 
-    async def told(self) -> tuple[ModelInfo, int]:
+    async def describe(self) -> tuple[ModelInfo, int]:
         for _ in range(TRIES):
             if self._info is None:
                 try:
-                    self._info = await self._handle.told.remote()
+                    self._info = await self._handle.describe.remote()
                 except RayTaskError:
                     raise
                 except (RayError, DeploymentUnavailableError):
@@ -95,7 +95,7 @@ class Cluster:
             return self._info
         raise ModelUnavailable("no replica of the model answers")
 
-    async def answer(self, asked: Asked) -> AsyncGenerator[Chunk, None]:
+    async def answer(self, asked: ClusterRequest) -> AsyncGenerator[Chunk, None]:
         emitted = ""
         for _ in range(TRIES):
             request = replace(asked.request, resume=asked.request.resume + emitted)

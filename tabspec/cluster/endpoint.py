@@ -15,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Message, Send
 
-from tabspec.cluster.asking import Asked, BadRequest, fit_to, read_body
 from tabspec.cluster.guard import Guard, Unwanted
-from tabspec.cluster.telling import Telling, error, model_list
+from tabspec.cluster.request_body import BadRequest, ClusterRequest, fit_to, read_body
+from tabspec.cluster.response import ResponseEvents, error, model_list
 from tabspec.errors import ModelError, ModelUnavailable, PromptRefused
 from tabspec.models.protocol import Chunk, ModelInfo
 
@@ -32,11 +32,11 @@ READ_S = 10.0
 class Backend(Protocol):
     """The source of answers."""
 
-    async def told(self) -> tuple[ModelInfo, int]:
+    async def describe(self) -> tuple[ModelInfo, int]:
         """The model, and how many requests one client should send at a time. Raises `ModelUnavailable`."""
         ...
 
-    def answer(self, asked: Asked) -> AsyncGenerator[Chunk, None]:
+    def answer(self, asked: ClusterRequest) -> AsyncGenerator[Chunk, None]:
         """The model's chunks. Closing the generator stops the model. Raises `ModelError`."""
         ...
 
@@ -55,9 +55,9 @@ class Endpoint:
             if path.endswith("/v1/completions") and method == "POST":
                 return await self._completions(request)
             if path.endswith("/v1/models") and method == "GET":
-                return JSONResponse(model_list(*await self._backend.told()))
+                return JSONResponse(model_list(*await self._backend.describe()))
             if path.endswith("/health") and method == "GET":
-                await self._backend.told()
+                await self._backend.describe()
                 return Response()
         except Unwanted as unwanted:
             headers = {"WWW-Authenticate": "Bearer"} if unwanted.status == 401 else {}
@@ -74,21 +74,21 @@ class Endpoint:
 
     async def _completions(self, request: Request) -> Response:
         asked = read_body(await _json(request), request.headers)
-        info, _ = await self._backend.told()
+        info, _ = await self._backend.describe()
         asked = fit_to(asked, info.context_tokens)
         if asked.model not in ("", info.name):
             raise BadRequest(f"there is no model {asked.model!r} here; there is {info.name!r}", 404)
-        telling = Telling(asked, f"cmpl-{uuid.uuid4().hex}", int(time.time()), info.name)
+        response = ResponseEvents(asked, f"cmpl-{uuid.uuid4().hex}", int(time.time()), info.name)
         chunks = self._backend.answer(asked)
         if asked.stream:
             first = await anext(chunks, None)  # awaited before the status is sent, because it may raise an error
-            return _ClosingStream(_events(telling, first, chunks))
+            return _ClosingStream(_events(response, first, chunks))
         async with aclosing(chunks):
             async for chunk in chunks:
-                telling.take(chunk)
-                if telling.over:
+                response.take(chunk)
+                if response.over:
                     break
-        return JSONResponse(telling.whole())
+        return JSONResponse(response.whole())
 
 
 class _ClosingStream(StreamingResponse):
@@ -109,20 +109,20 @@ class _ClosingStream(StreamingResponse):
 
 
 async def _events(
-    telling: Telling, first: Chunk | None, chunks: AsyncGenerator[Chunk, None]
+    response: ResponseEvents, first: Chunk | None, chunks: AsyncGenerator[Chunk, None]
 ) -> AsyncGenerator[bytes, None]:
     """The lines of the event stream (server-sent events)."""
     async with aclosing(chunks):
         try:
             async for chunk in _chain(first, chunks):
-                if events := telling.take(chunk):
+                if events := response.take(chunk):
                     yield b"".join(map(_line, events))
-                if telling.over:
+                if response.over:
                     break
         except ModelError as failed:
             yield _line(error(str(failed), "model_error"))
             return
-    for event in telling.end():
+    for event in response.end():
         yield _line(event)
     yield b"data: [DONE]\n\n"
 

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
-from tabspec.cluster.asking import Asked
+from tabspec.cluster.request_body import ClusterRequest
 from tabspec.cluster.served import ServedModel
 from tabspec.errors import ModelError, ModelUnavailable, PromptRefused
 from tabspec.models.load import load_model
@@ -56,7 +56,7 @@ class Replica:
     def __init__(self, options: ModelOptions) -> None:
         self._model = ServedModel(_load(options))
 
-    async def told(self) -> tuple[ModelInfo, int]:
+    async def describe(self) -> tuple[ModelInfo, int]:
         """The model, and how many requests one client should send at a time."""
         return self._model.info, max(self._model.slots, LEAST_SLOTS)
 
@@ -64,7 +64,7 @@ class Replica:
         """The numbers of open foreground streams and of open speculative streams."""
         return self._model.priorities
 
-    async def answer(self, asked: Asked) -> AsyncGenerator[Chunk | Failed, None]:
+    async def answer(self, asked: ClusterRequest) -> AsyncGenerator[Chunk | Failed, None]:
         """The model's chunks. Cancelling the task that reads them stops the model before its next step."""
         try:
             async with aclosing(self._model.answer(asked.request, asked.prompt, asked.editor)) as chunks:

@@ -16,9 +16,9 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from tabspec.cluster.asking import Asked
 from tabspec.cluster.endpoint import Endpoint
 from tabspec.cluster.guard import Guard
+from tabspec.cluster.request_body import ClusterRequest
 from tabspec.cluster.served import ServedModel
 from tabspec.errors import ModelUnavailable
 from tabspec.fitting.early_stop import Around
@@ -196,10 +196,10 @@ class Here:
     def __init__(self) -> None:
         self.model = ServedModel(ScriptedModel(lambda request: WHOLE))
 
-    async def told(self) -> tuple[ModelInfo, int]:
+    async def describe(self) -> tuple[ModelInfo, int]:
         return self.model.info, 2
 
-    async def answer(self, asked: Asked) -> AsyncGenerator[Chunk, None]:
+    async def answer(self, asked: ClusterRequest) -> AsyncGenerator[Chunk, None]:
         async with aclosing(self.model.answer(asked.request)) as chunks:
             async for chunk in chunks:
                 yield chunk

@@ -87,7 +87,7 @@ class Watch:
         """A request begins."""
         self._moved(context.uri)
         self.current[context.uri] = context
-        self.told()
+        self.before_notification()
         request = Request(context, self.now(), len(self.model.failed))
         self.pending.append(request)
         return request
@@ -98,7 +98,7 @@ class Watch:
             if request.context.uri == context.uri and not _same(request.context, context):
                 request.moved_on = True
         self.current[context.uri] = context
-        self.told()
+        self.before_notification()
 
     def accepted(self, context: EditContext, suggestion: Suggestion) -> None:
         """An accept is about to be told: news only where the engine does not know better already."""
@@ -115,7 +115,7 @@ class Watch:
         self.current.pop(uri, None)
         self.refused.pop(uri, None)
 
-    def told(self) -> None:
+    def before_notification(self) -> None:
         """Something is about to be told to the engine: there may be new questions."""
         self.asked.clear()
         self.counted = len(self.model.asked)
@@ -241,7 +241,7 @@ class Watch:
                 _require(stream.stopping <= most + 1e-6, f"a stream that was to stop goes on: {stream}")
         _require(not any(r.moved_on for r in self.pending), "a superseded request waits on")
         if self.pending:
-            self._nobody_in_the_way(working)
+            self._no_speculation_delays_it(working)
         if self.model.passes:
             self._shares(self.model.passes)
         generations = self.engine._scheduler.generations()
@@ -291,7 +291,7 @@ class Watch:
                 return all(_same(a, b) for a, b in zip(futures, states, strict=True))
         return False
 
-    def _nobody_in_the_way(self, seconds: float) -> None:
+    def _no_speculation_delays_it(self, seconds: float) -> None:
         """A request that no stream serves waits for the streams of other requests, or for one that is stopping: and for
         that no longer than for one step. If that one was writing its own answer and was interrupted, it may wait for it
         although other slots are free: the answer goes on behind what is written, once the stream has let go of it.

@@ -299,7 +299,7 @@ class Simulation:
 
     def _tell_engine(self, what: str, call: Callable[..., None], args: tuple[Any, ...]) -> None:
         self._say(what, *args)
-        self.watch.told()
+        self.watch.before_notification()
         call(*args)
 
     # --- the record -------------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ def measure(rounds: int, rng: random.Random) -> Iterator[dict[str, Any]]:
         offset = chars * 3 // 4
         here = EditContext(Document(_URI, text), offset)
         wrote = Entry(GeneratedText(text[offset : offset + 64] + "tail", Finish.END))
-        said = [wrote.generated.text[: 1 + i % 60] for i in range(rounds)]
+        beginnings = [wrote.generated.text[: 1 + i % 60] for i in range(rounds)]
         for entries in _ENTRIES:
             cache = CompletionCache(max_entries=entries, max_bytes=1 << 30)
             for i in range(entries):
@@ -62,7 +62,7 @@ def measure(rounds: int, rng: random.Random) -> Iterator[dict[str, Any]]:
                 "chars": chars,
                 "entries": entries,
                 "exact": _time(cache, [here] * rounds, hit=True),
-                "type_through": _time(cache, [here.after_typing(typed) for typed in said], hit=True),
+                "type_through": _time(cache, [here.after_typing(typed) for typed in beginnings], hit=True),
                 "miss": _time(cache, [here.after_typing(f"~{i}") for i in range(rounds)], hit=False),
             }
 

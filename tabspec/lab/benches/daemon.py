@@ -111,7 +111,7 @@ async def _measure(
     first.hits, first.misses = [], []
     await asyncio.gather(*(editor.use(seconds, pause) for editor in all_of_them))
     used = await _memory(place)
-    told = await ask(place, "status")
+    status = await ask(place, "status")
     for editor in all_of_them:
         await editor.close()
     hits = [taken for editor in all_of_them for taken in editor.hits]
@@ -121,7 +121,7 @@ async def _measure(
         "seconds": seconds,
         "pause": pause,
         "model": model or "bundled",
-        "requests_to_the_daemon": told["requests"] if told else 0,
+        "requests_to_the_daemon": status["requests"] if status else 0,
         "memory": {"one_editor": start, "all_connected": connected, "all_used": used},
         "growth_mib_each": {
             "connected": (sum(connected.values()) - sum(start.values())) / max(editors - 1, 1),
@@ -202,10 +202,10 @@ class _Connected:
 
 
 async def _memory(place: DaemonFolder) -> dict[str, float]:
-    told = await ask(place, "status")
-    if told is None:
+    status = await ask(place, "status")
+    if status is None:
         raise TabspecError("the daemon does not answer")
-    return {"daemon": _resident(told["pid"]), "model": _resident(told["worker"])}
+    return {"daemon": _resident(status["pid"]), "model": _resident(status["worker"])}
 
 
 def _resident(pid: int) -> float:

@@ -126,7 +126,7 @@ def kv_command(
     with baselines.subject(model, shape) as (_, size, weights):
         name, decoder = next(iter(bench.contenders(size, device, weights).items()))
     result = bench.measure_kv(decoder, prompt, rounds)
-    told = {
+    times = {
         f"a fresh prompt of {prompt} tokens": result.fresh,
         "1 token more": result.more_1,
         "1 token and 3 draft tokens": result.draft_3,
@@ -134,7 +134,7 @@ def kv_command(
         "64 tokens more": result.more_64,
         "copying the keys and values": result.copy,
     }
-    rows = [[what, f"{ms:.2f}", f"{100 * ms / result.fresh:.1f} %"] for what, ms in told.items()]
+    rows = [[what, f"{ms:.2f}", f"{100 * ms / result.fresh:.1f} %"] for what, ms in times.items()]
     print_table(f"{name}, {shape or model}, {threads} threads on {device}", ["what", "ms", "of a fresh prompt"], rows)
     accepts = None
     if shape is None:

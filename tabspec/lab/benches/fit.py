@@ -39,7 +39,7 @@ _BETWEEN = "\n\n\n"
 def fit_command(lines: int, out: Path | None) -> None:
     """Time post-processing after each keystroke of a line that is typed in the middle of a Python file."""
     text = _python(lines)
-    results = {name: measure(text, rest, said) for name, (rest, said) in _PLACES.items()}
+    results = {name: measure(text, rest, generated) for name, (rest, generated) in _PLACES.items()}
     results["parsing the whole file"] = _times(lambda _: SyntaxTree.of("python", text), range(20))
     rows = [[name, f"{found['p50']:.2f}", f"{found['p99']:.2f}"] for name, found in results.items()]
     print_table(f"Fitting a suggestion, {lines:,} lines of Python, milliseconds", ["place", "p50", "p99"], rows)
@@ -48,21 +48,21 @@ def fit_command(lines: int, out: Path | None) -> None:
         out.write_text(json.dumps(made, indent=1) + "\n")
 
 
-def measure(text: str, rest: str, said: str) -> dict[str, float]:
+def measure(text: str, rest: str, generated: str) -> dict[str, float]:
     """Return the p50 and p99 of the milliseconds for each keystroke.
 
     The line is typed in four different files. The first keystroke in a file includes parsing the whole file. ``rest``
-    follows the cursor in the line; ``said`` is what the model generates after the typed line.
+    follows the cursor in the line; ``generated`` is what the model generates after the typed line.
     """
     middle = text.index(_BETWEEN, len(text) // 2) + len(_BETWEEN)
     above, below = text[:middle], text[middle:]
-    finish = Finish.CONFIDENCE if said.endswith("=") else Finish.END
+    finish = Finish.CONFIDENCE if generated.endswith("=") else Finish.END
 
     def keystroke(typed: tuple[int, int]) -> None:
         copy, count = typed
         before = f"{above}def f{copy}(items, offset):\n    {_TYPED[:count]}"
         context = EditContext(Document("file:///bench.py", f"{before}{rest}\n{below}", "python"), len(before))
-        postprocess(context, GeneratedText(_TYPED[count:] + said, finish))
+        postprocess(context, GeneratedText(_TYPED[count:] + generated, finish))
 
     keystroke((0, 0))
     return _times(keystroke, [(copy, count) for copy in range(4) for count in range(1, len(_TYPED) + 1)])

@@ -20,19 +20,19 @@ class Whole:
     prompt_tokens: int
     chunks: tuple[Chunk, ...]
 
-    def behind(self, resume: str) -> tuple[int, tuple[Chunk, ...]]:
+    def rest_after(self, resume: str) -> tuple[int, tuple[Chunk, ...]]:
         """Return the number of tokens in ``resume``, a prefix of the answer's text, and the chunks after it.
 
         If ``resume`` ends within a chunk, the chunks begin with the rest of that chunk. All tokens of that chunk then
         count as tokens after ``resume``, because they must be decoded again.
         """
-        said, tokens = "", 0
+        emitted, tokens = "", 0
         for number, chunk in enumerate(self.chunks):
-            if len(said) >= len(resume):
+            if len(emitted) >= len(resume):
                 return tokens, self.chunks[number:]
-            said += chunk.text
-            if len(said) > len(resume):
-                rest = replace(chunk, text=said[len(resume) :])
+            emitted += chunk.text
+            if len(emitted) > len(resume):
+                rest = replace(chunk, text=emitted[len(resume) :])
                 return tokens, (rest, *self.chunks[number + 1 :])
             tokens += chunk.usage.decoded
         return tokens, self.chunks[-1:]

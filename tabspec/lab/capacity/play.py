@@ -80,8 +80,8 @@ async def on_service(
     after all users have begun. ``bound_ms`` is the limit for the p90 of the foreground's waiting times.
     """
     sampled = servers_played(users, servers)
-    everybody = population(sessions, users, seconds, setting.seed, setting.limit)
-    parts = [part for part in everybody if server_of(part.user, servers) < sampled]
+    crowd = population(sessions, users, seconds, setting.seed, setting.limit)
+    parts = [part for part in crowd if server_of(part.user, servers) < sampled]
     service = Service(profile, servers)
     loop = asyncio.get_running_loop()
     marks: list[tuple[float, tuple[float, int, int, int]]] = []
@@ -110,7 +110,7 @@ async def on_service(
     needed = servers_needed(demand, profile, bound_ms / 1000, 2 * users, servers)
     share = len(parts) / users
     shared = replace(
-        told_by(trace, users, setting, bound_ms),
+        measured_in(trace, users, setting, bound_ms),
         servers=servers,
         service=" on ".join(filter(None, (profile.model, profile.machine))),
         tokens_per_s=tokens / span / share,
@@ -147,7 +147,7 @@ async def on_model(
     runs = await play_users(parts, watched, setting, progress)
     span = max(asyncio.get_running_loop().time() - began, 1e-9)
     shared = replace(
-        told_by(trace, users, setting, bound_ms),
+        measured_in(trace, users, setting, bound_ms),
         service=service,
         tokens_per_s=sum(served.decode for served in trace) / span,
         prompt_tokens_per_s=sum(served.prefill for served in trace) / span,
@@ -155,7 +155,7 @@ async def on_model(
     return together(runs, len(sessions), setting, shared)
 
 
-def told_by(trace: Sequence[Served], users: int, setting: Setting, bound_ms: float) -> Shared:
+def measured_in(trace: Sequence[Served], users: int, setting: Setting, bound_ms: float) -> Shared:
     """The waiting times and counts that follow from the generations in ``trace``."""
     return Shared(
         users=users,

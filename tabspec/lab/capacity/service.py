@@ -148,7 +148,7 @@ class ServiceModel:
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         whole = await self._answers.of(request)
-        resumed, chunks = whole.behind(request.resume)
+        resumed, chunks = whole.rest_after(request.resume)
         now = asyncio.get_running_loop().time
         server = self._server
         tokens = whole.prompt_tokens + resumed

@@ -80,10 +80,10 @@ def run_git(root: Path, *arguments: str, most_bytes: int = MOST_BYTES) -> subpro
         if late.is_set():
             raise SessionError(f"{root}: git did not answer within {TIMEOUT_S} s")
         errors.seek(0)
-        said = errors.read(1 << 16)
+        messages = errors.read(1 << 16)
     if len(data) > most_bytes:
         return subprocess.CompletedProcess(command, 1, b"", b"fatal: more output than can be used")
-    return subprocess.CompletedProcess(command, process.returncode, data, said)
+    return subprocess.CompletedProcess(command, process.returncode, data, messages)
 
 
 def _environment() -> dict[str, str]:

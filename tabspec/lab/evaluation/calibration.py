@@ -54,15 +54,15 @@ class Bin:
     """Suggestions of similar probability: their count, mean predicted probability, and share of right ones."""
 
     count: int
-    said: float
+    predicted: float
     right: float
 
 
-def reliability(said: Sequence[float], right: Sequence[bool], bins: int = 10) -> list[Bin]:
+def reliability(predicted: Sequence[float], right: Sequence[bool], bins: int = 10) -> list[Bin]:
     """Bins of equal width from 0 to 1, without the empty ones."""
     found = []
     for number in range(bins):
-        inside = [(p, r) for p, r in zip(said, right, strict=True) if min(int(p * bins), bins - 1) == number]
+        inside = [(p, r) for p, r in zip(predicted, right, strict=True) if min(int(p * bins), bins - 1) == number]
         if inside:
             mean = sum(p for p, _ in inside) / len(inside)
             found.append(Bin(len(inside), mean, sum(r for _, r in inside) / len(inside)))
@@ -72,4 +72,4 @@ def reliability(said: Sequence[float], right: Sequence[bool], bins: int = 10) ->
 def expected_error(bins: Sequence[Bin]) -> float:
     """Expected calibration error: mean difference of predicted and actual rates, weighted by count. 0 is perfect."""
     count = sum(b.count for b in bins)
-    return sum(b.count * abs(b.said - b.right) for b in bins) / count if count else math.nan
+    return sum(b.count * abs(b.predicted - b.right) for b in bins) / count if count else math.nan

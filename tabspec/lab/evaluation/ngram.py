@@ -156,8 +156,8 @@ def write(
     written: list[tuple[int, float, int]] = []
 
     def agrees(token: int) -> bool:
-        said = piece(token) if forced else ""
-        return forced.startswith(said) or said.startswith(forced)
+        token_text = piece(token) if forced else ""
+        return forced.startswith(token_text) or token_text.startswith(forced)
 
     while len(written) < most and not over(text):
         found = nested.best(tokens[-ORDER:], agrees)
@@ -165,13 +165,13 @@ def write(
             break
         token, chance = found or (first(forced), 1.0)
         tokens.append(token)
-        said = piece(token)
-        if forced and not said.startswith(forced):
-            forced = forced[len(said) :]
+        token_text = piece(token)
+        if forced and not token_text.startswith(forced):
+            forced = forced[len(token_text) :]
             continue
-        if said != forced:  # otherwise the token ends at the cursor
+        if token_text != forced:  # otherwise the token ends at the cursor
             written.append((token, math.log(chance), len(text)))
-        text += said[len(forced) :]
+        text += token_text[len(forced) :]
         forced = ""
     return (
         Written(text, *(tuple(column) for column in zip(*written, strict=True))) if written else Written("", (), (), ())

@@ -70,7 +70,7 @@ def joints_hold(place: OfferPlace) -> bool:
         (
             _runs_together(place),
             _doubles_a_blank(place),
-            _says_a_line_again(place),
+            _repeats_a_line(place),
             _mixes_white_space(place),
             "\ufffd" in place.inserted,
         )
@@ -170,11 +170,15 @@ def _doubles_a_blank(place: OfferPlace) -> bool:
     return inserted[-1:] in tuple(_BLANK) and (place.after[:1] in tuple(_BLANK) or place.after[:1] in ("", "\r", "\n"))
 
 
-def _says_a_line_again(place: OfferPlace) -> bool:
+def _repeats_a_line(place: OfferPlace) -> bool:
     """Whether the offer repeats the line up to the cursor or the next line with text, where the author does not."""
     so_far = place.before.rpartition("\n")[2].strip()
-    said = place.inserted.strip()
-    if len(so_far) >= _SHORTEST_REPEATED and said.startswith(so_far) and not place.written.strip().startswith(so_far):
+    inserted = place.inserted.strip()
+    if (
+        len(so_far) >= _SHORTEST_REPEATED
+        and inserted.startswith(so_far)
+        and not place.written.strip().startswith(so_far)
+    ):
         return True
     below = next((line.strip() for line in place.after.split("\n")[1:] if line.strip()), "")
     lines = [line.strip() for line in place.inserted.split("\n")[1:]]

@@ -161,7 +161,7 @@ def _calibration_table(contestants: Sequence[Contestant]) -> Table:
     table.add_column("bins")
     for c in contestants:
         if c.bins:
-            bins = "  ".join(f"{100 * b.said:.0f}/{100 * b.right:.0f} ({b.count})" for b in c.bins)
+            bins = "  ".join(f"{100 * b.predicted:.0f}/{100 * b.right:.0f} ({b.count})" for b in c.bins)
             table.add_row(c.name, _shown(c.calibration_error, 3), _shown(c.raw_calibration_error, 3), bins)
     return table
 

@@ -299,12 +299,12 @@ def matrices_of(decoder: LlamaDecoder, kind: str) -> list[Matrix]:
 def capture(launch: Callable[[], None]) -> torch.cuda.CUDAGraph:
     """Capture the kernels that ``launch`` launches, as a graph. It runs twice before, because a capture forbids what a
     first run does: compiling and loading kernels, and allocating the libraries' working memory."""
-    beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    beside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(beside):
+    warm_up = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    warm_up.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(warm_up):
         for _ in range(2):
             launch()
-    torch.cuda.current_stream().wait_stream(beside)
+    torch.cuda.current_stream().wait_stream(warm_up)
     torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph, capture_error_mode="thread_local"):

@@ -29,16 +29,16 @@ async def answer(
     events_of: Events, server: ServerInfo, name: str, request: GenerationRequest, around: bool
 ) -> AsyncGenerator[Chunk, None]:
     """The model's chunks. An answer that breaks off is continued there. Raises `ModelError`."""
-    said, tokens = "", 0
+    emitted, tokens = "", 0
     for last in (*[False] * (TRIES - 1), True):
-        ask = ask_cluster(server, name, replace(request, resume=request.resume + said), around)
+        ask = ask_cluster(server, name, replace(request, resume=request.resume + emitted), around)
         try:
             async with aclosing(events_of(ask)) as events:
                 async for event in events:
                     if event is DONE:
                         break
                     chunk = _chunk(event)
-                    said += chunk.text
+                    emitted += chunk.text
                     tokens += len(chunk.tokens) or bool(chunk.text)
                     if chunk.finish is None and tokens > request.stop.max_tokens:  # a server that knows no limit
                         yield replace(chunk, finish=Finish.LENGTH)

@@ -22,8 +22,8 @@ SEARCH_S = 3.0
 
 async def hint(error: Refused, wire: Wire, server: ServerInfo, ask: Ask) -> ModelError:
     """The refusal of ``ask`` with what to set, where that is known; else ``error``."""
-    reason = error.said.lower()
-    quote = f" ({quoted(error.said)})" if error.said else ""
+    reason = error.reason.lower()
+    quote = f" ({quoted(error.reason)})" if error.reason else ""
     # vLLM: "suffix is not currently supported"; Docker Model Runner: "Unsupported param: suffix";
     # Ollama: "registry.ollama.ai/library/NAME does not support insert"
     if "suffix" in ask.body and ("suffix" in reason or "insert" in reason):

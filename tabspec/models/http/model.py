@@ -195,7 +195,7 @@ class HttpModel:
                 start = request.head.find("\n", half) + 1 or half
                 request = replace(request, head=request.head[start:], related=())
             except Refused as error:
-                if dialect.address.priority == "off" or request.foreground or "priority" not in error.said.lower():
+                if dialect.address.priority == "off" or request.foreground or "priority" not in error.reason.lower():
                     raise
                 self._dialect = dialect.without_priority()
         raise ModelError(f"{self.address.base}: the prompt is too long for the model, however short")

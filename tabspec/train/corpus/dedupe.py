@@ -30,9 +30,9 @@ class Fingerprint:
 def fingerprint(text: str) -> Fingerprint:
     """The fingerprint of a text. Indentation, blank lines and white space at line ends are ignored."""
     lines = [stripped for line in text.splitlines() if (stripped := line.strip())]
-    telling = [line for line in dict.fromkeys(lines) if len(line) >= MIN_LINE]
+    distinctive = [line for line in dict.fromkeys(lines) if len(line) >= MIN_LINE]
     digest = xxhash.xxh3_128_digest("\n".join(lines).encode("utf-8", "surrogatepass"))
-    return Fingerprint(digest, _minhash(telling) if len(telling) >= MIN_LINES else None)
+    return Fingerprint(digest, _minhash(distinctive) if len(distinctive) >= MIN_LINES else None)
 
 
 def _minhash(lines: list[str]) -> MinHash:

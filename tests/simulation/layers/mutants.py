@@ -36,7 +36,7 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
         Mutant(
             "speculations do not wait",
             "models.local.batching:DecodeBatcher._may_run",
-            "(asked.foreground or not self._foreground)",
+            "may_run(asked.foreground, self._foreground)",
             "True",
         ),
     ),

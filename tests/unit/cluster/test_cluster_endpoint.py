@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from tabspec.cluster.asking import Asked, BadRequest, read_body
 from tabspec.cluster.endpoint import Endpoint
 from tabspec.cluster.guard import Guard
 from tabspec.cluster.replica import Failed, ModelOptions, Replica
+from tabspec.cluster.request_body import BadRequest, ClusterRequest, read_body
+from tabspec.cluster.response import StopTexts
 from tabspec.cluster.served import ServedModel
-from tabspec.cluster.telling import StopTexts
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.http import HttpModel
 from tabspec.models.load import load_model
@@ -41,13 +41,13 @@ class Here:
 
     def __init__(self, model: Model) -> None:
         self.model = ServedModel(model)
-        self.asked: list[Asked] = []
+        self.asked: list[ClusterRequest] = []
         self.fail: list[Exception] = []  # one for each of the next answers, after their first piece of text
 
-    async def told(self) -> tuple[ModelInfo, int]:
+    async def describe(self) -> tuple[ModelInfo, int]:
         return self.model.info, 2
 
-    async def answer(self, asked: Asked) -> AsyncGenerator[Chunk, None]:
+    async def answer(self, asked: ClusterRequest) -> AsyncGenerator[Chunk, None]:
         self.asked.append(asked)
         failure = self.fail.pop(0) if self.fail else None
         async with aclosing(self.model.answer(asked.request, asked.prompt)) as chunks:
@@ -361,11 +361,11 @@ async def test_a_replica_tells_failures_as_values(tmp_path: Path) -> None:
     script = tmp_path / "script.json"
     script.write_text(json.dumps({"any": True, "fail": "out of memory"}))
     replica = Replica(ModelOptions(f"scripted:{script}"))
-    info, slots = await replica.told()
+    info, slots = await replica.describe()
     assert (info.name, slots) == ("scripted", 2)
-    last = [item async for item in replica.answer(Asked(QUESTION))][-1]
+    last = [item async for item in replica.answer(ClusterRequest(QUESTION))][-1]
     assert isinstance(last, Failed) and str(last.error()) == "out of memory"
-    refused = [item async for item in replica.answer(Asked(QUESTION, prompt="a"))][-1]
+    refused = [item async for item in replica.answer(ClusterRequest(QUESTION, prompt="a"))][-1]
     assert isinstance(refused, Failed) and refused.refused
     await asyncio.sleep(0)
     await asyncio.sleep(0)

@@ -17,9 +17,9 @@ from starlette.requests import Request
 from starlette.types import Message, Scope
 
 from tabspec.cluster import guard as guard_module
-from tabspec.cluster.asking import LONGEST_AROUND, Asked, BadRequest, fit_to, read_body
 from tabspec.cluster.endpoint import LONGEST_BODY, READ_S, Endpoint
 from tabspec.cluster.guard import Guard, Unwanted, digest_from_environment, digest_of, warnings
+from tabspec.cluster.request_body import LONGEST_AROUND, BadRequest, ClusterRequest, fit_to, read_body
 from tabspec.cluster.served import AHEAD, ServedModel
 from tabspec.errors import ConfigError, ModelError
 from tabspec.models.http import HttpModel
@@ -35,12 +35,12 @@ class Here:
 
     def __init__(self, model: ScriptedModel) -> None:
         self.model = ServedModel(model)
-        self.asked: list[Asked] = []
+        self.asked: list[ClusterRequest] = []
 
-    async def told(self) -> tuple[ModelInfo, int]:
+    async def describe(self) -> tuple[ModelInfo, int]:
         return replace(self.model.info, context_tokens=2048), 2  # the bundled model's
 
-    async def answer(self, asked: Asked) -> AsyncGenerator[Chunk, None]:
+    async def answer(self, asked: ClusterRequest) -> AsyncGenerator[Chunk, None]:
         self.asked.append(asked)
         async with aclosing(self.model.answer(asked.request, asked.prompt)) as chunks:
             async for chunk in chunks:

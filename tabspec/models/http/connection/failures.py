@@ -22,12 +22,12 @@ class TooLong(ModelError):
 
 
 class Refused(ModelError):
-    """The server rejects the request (a status below 500, or 501): sending it again is of no use. ``said`` is the
-    reason that the server gives, or ""."""
+    """The server rejects the request (a status below 500, or 501): sending it again is of no use. ``reason`` is
+    what the server gives, or ""."""
 
-    def __init__(self, message: str, status: int, said: str) -> None:
+    def __init__(self, message: str, status: int, reason: str) -> None:
         super().__init__(message)
-        self.status, self.said = status, said
+        self.status, self.reason = status, reason
 
 
 class NoApi(Refused):

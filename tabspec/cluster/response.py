@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tabspec.cluster.asking import Asked
+from tabspec.cluster.request_body import ClusterRequest
 from tabspec.models.messages import chunk_fields, info_fields
 from tabspec.models.protocol import Chunk, ModelInfo, Usage
 from tabspec.suggestion import Finish
@@ -65,11 +65,11 @@ def _overlap(text: str, stop: str) -> int:
 
 
 @dataclass
-class Telling:
+class ResponseEvents:
     """The state of one response. ``number`` is its id, ``created`` a Unix time, ``model`` the model's name. ``over``:
     the response is complete."""
 
-    asked: Asked
+    asked: ClusterRequest
     number: str
     created: int
     model: str

@@ -43,7 +43,7 @@ class BadRequest(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ClusterRequest:
     """One parsed request.
 
     With a ``prompt`` (text or token ids), the model continues the prompt unchanged; of ``request`` only the stop rule
@@ -61,7 +61,7 @@ class Asked:
     ours: bool = False
 
 
-def fit_to(asked: Asked, context: int) -> Asked:
+def fit_to(asked: ClusterRequest, context: int) -> ClusterRequest:
     """``asked`` with its token limit reduced to a context of ``context`` tokens. Raises `BadRequest` for a prompt that
     is far too long. The check counts characters, because tokenizing takes seconds for each megabyte."""
     request = asked.request
@@ -79,7 +79,7 @@ def fit_to(asked: Asked, context: int) -> Asked:
     return replace(asked, request=replace(request, stop=stop))
 
 
-def read_body(body: Any, headers: Mapping[str, str]) -> Asked:
+def read_body(body: Any, headers: Mapping[str, str]) -> ClusterRequest:
     """Read a request. ``headers`` have names in lower case. Raises `BadRequest`."""
     if not isinstance(body, dict):
         raise BadRequest("the body must be a JSON object")
@@ -87,7 +87,7 @@ def read_body(body: Any, headers: Mapping[str, str]) -> Asked:
     foreground = _number(body, "priority", 0, low=None) <= 0 and headers.get(SPECULATIVE_HEADER, "0") in ("", "0")
     ours = "tabspec" in body
     if ours:
-        asked = Asked(_generation_request(body["tabspec"]), ours=True)
+        asked = ClusterRequest(_generation_request(body["tabspec"]), ours=True)
     else:
         stop = StopRule(ANY_LINES, _number(body, "max_tokens", USUAL_MAX_TOKENS, low=1))
         asked = _openai(body, stop)
@@ -117,7 +117,7 @@ def _only_greedy(body: Mapping[str, Any]) -> None:
         raise BadRequest("logprobs: only the chosen token's are returned; set it to 1")
 
 
-def _openai(body: Mapping[str, Any], stop: StopRule) -> Asked:
+def _openai(body: Mapping[str, Any], stop: StopRule) -> ClusterRequest:
     prompt = body.get("prompt")
     if isinstance(prompt, list) and len(prompt) == 1 and isinstance(prompt[0], str | list):
         prompt = prompt[0]
@@ -129,11 +129,11 @@ def _openai(body: Mapping[str, Any], stop: StopRule) -> Asked:
         raise BadRequest("prompt: a text, or a list of token ids")
     suffix = body.get("suffix")
     if suffix is None:
-        return Asked(GenerationRequest("", "", "", stop=stop), prompt=prompt)
+        return ClusterRequest(GenerationRequest("", "", "", stop=stop), prompt=prompt)
     if not isinstance(suffix, str) or not isinstance(prompt, str):
         raise BadRequest("suffix: a text, with a prompt that is a text")
     cut = canonical_cut(prompt)
-    return Asked(GenerationRequest(prompt[:cut], prompt[cut:], suffix, stop=stop))
+    return ClusterRequest(GenerationRequest(prompt[:cut], prompt[cut:], suffix, stop=stop))
 
 
 def _generation_request(fields: Any) -> GenerationRequest:
