@@ -8,11 +8,11 @@ out. A history that does not fit the document begins anew.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from tabspec.edits.edit import digest_of
+from tabspec.edits.edit import EditSource, digest_of
 from tabspec.edits.hunks import LONG, merged, swapped, touch
 from tabspec.edits.moment import Moment
 from tabspec.edits.step import Step
@@ -21,8 +21,11 @@ from tabspec.text import Document, Edit, apply_edits
 # Between a letter and the next a practised typist takes 0.1 s, and to another place in the file 2.9 s (medians of the
 # recorded session vscode-ts-customized-tests): a pause lies in between.
 PAUSE_S = 2.0
-# Half an hour of recorded editing has about so many steps; patterns are learned from the last few.
+# Half an hour of recorded editing has about so many steps; patterns are learned from the last few. Accepted next edits
+# do not count: they would push out what they follow from.
 MOST_STEPS = 64
+# A chain has at most 200 places (tabspec.edits.proposals.renames).
+MOST_IN_ALL = MOST_STEPS + 200
 # A step is mostly one line of 40 characters, before and after. The rest is room for a deleted function.
 MOST_CHARS = 32_768
 
@@ -70,12 +73,13 @@ class History:
 
     @cached_property
     def undone(self) -> tuple[Step, ...]:
-        """The accepted steps that the last changes have undone."""
+        """The accepted steps that the last changes have undone, where they stand now."""
         if self.moment is None:
             return ()
         left = Counter(_content(step) for step in _settle(self.settled, self.growing, self.moment)[0])
         gone = Counter(_content(step) for step in self.settled) - left
-        return tuple(step for step in self.settled if step.accepted and gone[_content(step)])
+        undone = [(at, step) for at, step in enumerate(self.settled) if step.accepted and gone[_content(step)]]
+        return tuple(_moved_on(step, self.settled[at + 1 :]) for at, step in undone)
 
     @property
     def time(self) -> float:
@@ -95,11 +99,18 @@ class History:
         return tuple(step for step in self.steps if step.uri == uri)
 
     def changed(
-        self, before: Document, edits: Sequence[Edit], after: Document, time: float, accepted: bool = False
+        self,
+        before: Document,
+        edits: Sequence[Edit],
+        after: Document,
+        time: float,
+        accepted: bool = False,
+        source: EditSource | None = None,
     ) -> History:
         """The history after ``edits``, applied one after another to ``before``, have led to ``after``.
 
-        ``time`` is in seconds of any clock that does not run backwards. ``accepted``: the user took a suggestion.
+        ``time`` is in seconds of any clock that does not run backwards. ``accepted``: the user took a suggestion;
+        ``source``: what proposed it, if it was a next edit.
         """
         if not edits:
             return self
@@ -107,7 +118,7 @@ class History:
         now = history.moment
         if now is None or accepted or now.accepted or now.time != time or now.after.uri != before.uri:
             history = history._now
-            now = Moment(before, before, (), time, accepted)
+            now = Moment(before, before, (), time, accepted, source=source)
         moment = now.then(edits, after)
         return replace(history, moment=moment, texts={**history.texts, after.uri: after.text})
 
@@ -202,6 +213,15 @@ def _content(step: Step) -> tuple[str, str, str]:
     return step.uri, step.old, step.new
 
 
+def _moved_on(step: Step, later: Iterable[Step]) -> Step:
+    """``step`` where its lines stand after ``later`` steps."""
+    for other in later:
+        if other.uri == step.uri and other.offset + len(other.old) <= step.offset:
+            lines = len(other.new_lines) - len(other.old_lines)
+            step = replace(step, line=step.line + lines, offset=step.offset + len(other.new) - len(other.old))
+    return step
+
+
 def _is_word(char: str) -> bool:
     return char == "_" or char.isalnum()
 
@@ -245,9 +265,10 @@ def _taken_back(settled: tuple[Step, ...], step: Step) -> tuple[Step, ...] | Non
 def _bounded(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     """The last steps, as many as may be kept; a document with a step that is too long by itself begins anew."""
     long = {step.uri for step in steps if step.chars > MOST_CHARS}
-    steps = tuple(step for step in steps if step.uri not in long)[-MOST_STEPS:]
-    total = sum(step.chars for step in steps)
-    first = 0
+    steps = tuple(step for step in steps if step.uri not in long)[-MOST_IN_ALL:]
+    own = [at for at, step in enumerate(steps) if step.source is None]
+    first = own[-MOST_STEPS] if len(own) > MOST_STEPS else 0
+    total = sum(step.chars for step in steps[first:])
     while total > MOST_CHARS:
         total -= steps[first].chars
         first += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from tabspec.edits.step import Step, lines_with_ends
@@ -93,14 +94,12 @@ def minimal(step: Step) -> Step | None:
     same = common_prefix(old, new)
     last = common_prefix(old[same:][::-1], new[same:][::-1])
     skipped = sum(map(len, old[:same]))
-    return Step(
-        step.uri,
-        step.line + same,
-        step.offset + skipped,
-        "".join(old[same : len(old) - last]),
-        "".join(new[same : len(new) - last]),
-        step.accepted,
-        step.typed,
+    return replace(
+        step,
+        line=step.line + same,
+        offset=step.offset + skipped,
+        old="".join(old[same : len(old) - last]),
+        new="".join(new[same : len(new) - last]),
     )
 
 
@@ -143,12 +142,5 @@ def swapped(earlier: Step, later: Step) -> tuple[Step, Step]:
 def _moved(step: Step, across: Step, sign: int) -> Step:
     """``step`` as it is where ``across``, which lies before it, was made (``sign`` 1), or was not (-1)."""
     lines = len(across.new_lines) - len(across.old_lines)
-    return Step(
-        step.uri,
-        step.line + sign * lines,
-        step.offset + sign * (len(across.new) - len(across.old)),
-        step.old,
-        step.new,
-        step.accepted,
-        step.typed,
-    )
+    grown = len(across.new) - len(across.old)
+    return replace(step, line=step.line + sign * lines, offset=step.offset + sign * grown)
