@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from tabspec.edits.edit import EditSource, digest_of
-from tabspec.edits.hunks import LONG, merged, swapped, touch
+from tabspec.edits.hunks import LONG, last_touched, merged, swapped, touch
 from tabspec.edits.moment import Moment
 from tabspec.edits.step import Step
 from tabspec.text import Document, Edit, apply_edits
@@ -76,8 +76,11 @@ class History:
         """The accepted steps that the last changes have undone, where they stand now."""
         if self.moment is None:
             return ()
-        left = Counter(_content(step) for step in _settle(self.settled, self.growing, self.moment)[0])
-        gone = Counter(_content(step) for step in self.settled) - left
+        found, _ = self._found
+        if found[: len(self.settled)] == self.settled:
+            return ()
+        left = Counter(map(_content, found))
+        gone = Counter(map(_content, self.settled)) - left
         undone = [(at, step) for at, step in enumerate(self.settled) if step.accepted and gone[_content(step)]]
         return tuple(_moved_on(step, self.settled[at + 1 :]) for at, step in undone)
 
@@ -135,11 +138,16 @@ class History:
         return History(steps, None, texts, now.growing if steps[-1:] == now.settled[-1:] else None)
 
     @cached_property
+    def _found(self) -> tuple[tuple[Step, ...], _Open | None]:
+        """All steps once the moment is over, and whether the last of them can still grow."""
+        return _settle(self.settled, self.growing, self.moment) if self.moment else (self.settled, self.growing)
+
+    @cached_property
     def _now(self) -> History:
         """The history with the moment's steps among the settled ones."""
         if self.moment is None:
             return self
-        found, growing = _settle(self.settled, self.growing, self.moment)
+        found, growing = self._found
         steps = _bounded(found)
         uris = {step.uri for step in steps} | {self.moment.after.uri}
         texts = {uri: text for uri, text in self.texts.items() if uri in uris}
@@ -188,16 +196,16 @@ def _returned(settled: tuple[Step, ...], moment: Moment) -> tuple[Step, ...] | N
     Texts are compared, because a difference can be described in several ways: the line end that comes back may be the
     one before or after an empty line. A text is built only where its length is right.
     """
-    text, length, others, inverses = moment.before.text, len(moment.before.text), list[Step](), list[Edit]()
+    text, length, others, passed = moment.before.text, len(moment.before.text), list[Step](), list[Step]()
     for at in range(len(settled) - 1, -1, -1):
         step = settled[at]
         if step.uri != moment.after.uri:
             others.append(step)
             continue
-        inverses.append(step.inverse)
+        passed.append(step)
         length += len(step.old) - len(step.new)
         if length == len(moment.after.text):
-            text, inverses = apply_edits(text, inverses), []
+            text, passed = apply_edits(text, [each.inverse for each in passed]), []
             if text == moment.after.text:
                 return (*settled[:at], *reversed(others))
     return None
@@ -244,7 +252,7 @@ def _taken_back(settled: tuple[Step, ...], step: Step) -> tuple[Step, ...] | Non
     From the last step backwards: what touches it becomes one with it, what does not changes places with it. It is an
     undo as soon as nothing is left of it.
     """
-    if step.chars > LONG:
+    if step.chars > LONG or last_touched(settled, step) is None:
         return None
     later: list[Step] = []
     for at in range(len(settled) - 1, -1, -1):

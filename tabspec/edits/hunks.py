@@ -111,6 +111,22 @@ def touch(earlier: Step, later: Step) -> bool:
     return later.offset < stop and later.offset + len(later.old) > start
 
 
+def last_touched(steps: Sequence[Step], step: Step) -> tuple[int, int] | None:
+    """The index of the last of ``steps`` that ``step``, made after all of them, touches; and the offset of ``step``
+    without the steps after that one. None if it touches none of them."""
+    offset, size = step.offset, len(step.old)
+    for at in range(len(steps) - 1, -1, -1):
+        earlier = steps[at]
+        if earlier.uri != step.uri:
+            continue
+        start, stop = earlier.offset, earlier.offset + len(earlier.new)
+        if (offset < stop and offset + size > start) or (offset == start and not earlier.new and not size):
+            return at, offset
+        if offset >= stop:
+            offset -= len(earlier.new) - len(earlier.old)
+    return None
+
+
 def merged(earlier: Step, later: Step) -> Step | None:
     """Two steps that touch, or lie side by side, as one; None if together they change nothing."""
     start, stop = earlier.offset, earlier.offset + len(earlier.new)

@@ -21,6 +21,7 @@ from tabspec.edits.proposals.propose import propose
 from tabspec.edits.step import Step
 from tabspec.engine.requests import Request
 from tabspec.suggestion import Answer, Finish, GeneratedText, Reason, Source, Suggestion
+from tabspec.syntax.trees import parse_ahead
 from tabspec.text import Document, difference
 
 # An edit that comes next more likely than not leaves less than one half for everything else: it is shown without
@@ -157,6 +158,8 @@ class NextEdits:
 
     def changed(self, context: EditContext) -> None:
         """The document or its history has changed: refusals move along, and undone edits count as refused."""
+        if context.history is not None:
+            parse_ahead(context.document)
         before = self._documents.get(context.uri)
         if before is not None and before.text != context.document.text:
             change = difference(before.text, context.document.text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cachetools import LRUCache
 
+from tabspec.syntax.languages import grammar_of
 from tabspec.syntax.tree import SyntaxTree
 from tabspec.text import Document, Edit, difference
 
@@ -56,6 +57,13 @@ def whole_tree_of(grammar: str, document: Document) -> SyntaxTree:
         _whole[grammar, text] = tree
     _last[grammar, document.uri] = tree
     return tree
+
+
+def parse_ahead(document: Document) -> None:
+    """Parse a document that has just been opened, so that the first look at it needs only an incremental parse."""
+    grammar = grammar_of(document)
+    if grammar is not None and (grammar, document.uri) not in _last:
+        whole_tree_of(grammar, document)
 
 
 def _after(before: SyntaxTree | None, text: str) -> SyntaxTree | None:
