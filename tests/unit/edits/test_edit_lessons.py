@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabspec.context import EditContext
-from tabspec.edits.edit import ProposedEdit
-from tabspec.edits.history import EMPTY
-from tabspec.edits.lessons import lessons
+from tabspec.edits.edit import EditSource, ProposedEdit
+from tabspec.edits.history import EMPTY, MOST_STEPS
+from tabspec.edits.lessons import agreeing, digest, lessons
 from tabspec.edits.proposals.propose import propose
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document, Edit
+from tests.examples import examples
 
 URI = "file:///a.py"
 LINES = (
@@ -39,7 +41,7 @@ CHANGES = (
 )
 
 
-def at_cursor(context: EditContext, least: float = 0.65) -> tuple[ProposedEdit, ...]:
+def at_cursor(context: EditContext, least: float = 0.2) -> tuple[ProposedEdit, ...]:
     assert context.history is not None
     return propose(context.document, context.offset, lessons(context.history), least=least)
 
@@ -64,7 +66,7 @@ def edited(draw: st.DrawFn) -> EditContext:
     return context
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(edited())
 def test_walking_a_chain_makes_what_it_proposed(context: EditContext) -> None:
     """Proposing anew after each accept leads to the text that the first chain leads to, whatever the order."""
@@ -79,3 +81,57 @@ def test_walking_a_chain_makes_what_it_proposed(context: EditContext) -> None:
         assert context.history is not None and lessons(context.history) == learned
     assert context.document.text == whole.text
     assert at_cursor(context) == ()
+
+
+def test_a_chain_that_is_longer_than_the_history_goes_on_to_its_end() -> None:
+    count = MOST_STEPS + 20
+    body = "".join(f"    use_{n}(value)\n\n\n\n\n" for n in range(count))
+    context = EditContext(Document(URI, "def f(value):\n" + body, "python"), 0, EMPTY)
+    context = after(context, Edit(6, 5, "amount"), 1.0)
+    for left in range(count, 0, -1):
+        chain = at_cursor(context)
+        assert len(chain) == left
+        context = context.after_accept(Suggestion.of(chain[0]))
+    assert at_cursor(context) == ()
+    assert context.history is not None and len(context.history.steps) == count + 1
+
+
+def test_accepted_edits_push_out_nothing_but_what_was_typed_does() -> None:
+    context = EditContext(Document(URI, "a\n" * 300, "python"), 0, EMPTY)
+    for line in range(150):
+        place = Edit(2 * line, 1, "b")
+        if line % 2:
+            context = context.after_accept(Suggestion.of(ProposedEdit(URI, place, place.end, EditSource.RENAME, 0.9)))
+        else:
+            context = after(context, place, 10.0 * line)
+    assert context.history is not None
+    assert [step.line for step in lessons(context.history)] == list(range(150 - 2 * MOST_STEPS, 150, 2))
+    assert len(context.history.steps) == 2 * MOST_STEPS
+
+
+def test_a_completed_line_teaches_and_a_paste_does_not() -> None:
+    context = after(EditContext(Document(URI, "x = old\ny = old\n", "python"), 0, EMPTY), Edit(4, 3, "n"), 1.0)
+    context = context.after_accept(Suggestion("ew"))
+    assert context.history is not None
+    assert [step.new for step in lessons(context.history)] == ["x = n\n", "x = new\n"]
+    pasted = after(context, Edit(0, 0, "import this, that\n" * 9), 9.0)
+    assert pasted.history is not None and lessons(pasted.history) == lessons(context.history)
+
+
+def test_a_history_that_contradicts_a_document_teaches_nothing_of_it() -> None:
+    context = after(EditContext(Document(URI, "x = old\ny = old\n", "python"), 0, EMPTY), Edit(4, 3, "new"), 1.0)
+    history = context.history
+    assert history is not None
+    missed = Document(URI, "x = new\ny = older\n", "python")
+    assert lessons(agreeing(history, [context.document, Document("file:///b.py", "z\n")])) == lessons(history)
+    assert lessons(agreeing(history, [missed])) == () and digest(()) == 0
+
+
+@pytest.mark.parametrize("source", [None, EditSource.RENAME])
+def test_what_a_step_teaches_depends_on_who_made_it(source: EditSource | None) -> None:
+    document, edit = Document(URI, "old\n"), Edit(0, 3, "new")
+    history = EMPTY.changed(document, [edit], document.edited(edit), 1.0, accepted=True, source=source)
+    assert [step.source for step in history.steps] == [source]
+    assert bool(lessons(history)) == (source is None)
+    undone = history.changed(document.edited(edit), [Edit(0, 3, "old")], document, 9.0)
+    assert undone.steps == () and [step.source for step in undone.undone] == [source]
