@@ -57,7 +57,7 @@ class Experience:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A change on the line that begins at ``offset``."""
+    """A change of one line, where it begins to differ."""
 
     offset: int
     deleted: str
@@ -79,7 +79,7 @@ class _Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """Edits that the user has refused or undone. Each stays with its line, whatever changes there or elsewhere."""
+    """Edits that the user has refused or undone. Each stays with the text at its place, whatever changes around it."""
 
     kept: tuple[_Refusal, ...] = ()
 
@@ -142,12 +142,11 @@ def _parts(step: Step) -> Iterator[_Part]:
             change = difference(before, after)
             if change is not None:
                 deleted = before[change.offset : change.offset + change.delete]
-                yield _Part(starts[i + at], deleted, change.insert)
+                yield _Part(starts[i + at] + change.offset, deleted, change.insert)
 
 
 def _shifted(part: _Part, change: Edit) -> _Part:
-    stop = change.offset + change.delete
-    if stop > part.offset or (change.insert and stop == part.offset and not change.insert.endswith("\n")):
+    if change.offset + change.delete > part.offset:
         return replace(part, offset=min(part.offset, change.offset))
     return replace(part, offset=part.offset + len(change.insert) - change.delete)
 

@@ -34,6 +34,7 @@ TYPING_PAUSE_S = 1.0
 AHEAD = "edit"
 """The kind of cache entries that were computed ahead."""
 
+Propose = Callable[[Document, int, Sequence[Step], Sequence[Document]], tuple[ProposedEdit, ...]]
 Complete = Callable[[Request], Awaitable[Answer]]
 _NOTHING = GeneratedText("", Finish.END)
 _OVER = (Reason.SUPERSEDED, Reason.CANCELLED, Reason.EXCLUDED)
@@ -53,6 +54,7 @@ class NextEdits:
         self, cache: CompletionCache, caching: bool, later: Callable[[float, Callable[[], None]], Timer]
     ) -> None:
         self._cache, self._caching, self._later = cache, caching, later
+        self.propose: Propose = propose
         self._refusals, self._experience = Refusals(), Experience()
         self._documents: dict[str, Document] = {}  # as the refusals know them
 
@@ -181,7 +183,7 @@ class NextEdits:
         hit = self._cache.lookup(context, scope) if self._caching else None
         if hit is not None:
             return hit.entry.edits
-        chain = propose(context.document, context.offset, steps, context.others)
+        chain = self.propose(context.document, context.offset, steps, context.others)
         if self._caching:
             self._cache.put(context, scope, Entry(_NOTHING, kind, edits=chain))
         return chain

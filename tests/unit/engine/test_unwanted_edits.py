@@ -40,6 +40,7 @@ def places_of(document: Document, edit: ProposedEdit) -> set[str]:
     ),
 )
 @example([5, 5, 5], [("take", 0), ("write", 1), ("undo", 0), ("move", 1)])
+@example([5, 5, 5], [("refuse", 0), ("write", 1), ("move", 1)])
 def test_what_was_refused_or_undone_does_not_come_back_there(gaps: list[int], actions: list[tuple[str, int]]) -> None:
     """``gaps``: how many lines lie between places; near ones form one edit."""
     run_virtual(_unwanted(gaps, actions))
