@@ -23,6 +23,10 @@ RULED: Mapping[str, float] = {
     "counterpart/async": 0.7,
     "counterpart/variant": 0.7,
     "counterpart/declaration": 0.7,
+    "counterpart/call": 0.7,
+    "counterpart/member": 0.7,
+    "counterpart/container": 0.7,
+    "counterpart/element": 0.7,
 }
 # A case that was seen less often is not known: the share of fewer than ten is uncertain by more than 15 points.
 LEAST_SEEN = 10
