@@ -8,7 +8,7 @@ from typing import NamedTuple
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _QUOTES = "\"'`"
 # A longer list is data, not the arguments of a call.
-MOST_CHARS = 2_000
+MOST_CHARS = 1_000
 
 
 class Part(NamedTuple):

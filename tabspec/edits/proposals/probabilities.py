@@ -19,6 +19,7 @@ from tabspec.edits.edit import EditSource
 RULED: Mapping[str, float] = {
     "rename/defined": 0.7,
     "rename/local": 0.7,
+    "rename/reached": 0.7,
     "counterpart/await": 0.7,
     "counterpart/async": 0.7,
     "counterpart/variant": 0.7,

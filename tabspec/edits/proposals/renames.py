@@ -86,6 +86,8 @@ def _bucket(kind: str, rename: Rename, text: str, at: int) -> str:
     """The case in the table of probabilities."""
     if kind == "defined" and _OBJECT.search(text, max(at - _LONGEST_OBJECT, 0), at):
         kind = "reached"  # a member of an object whose type is not known
+    if rename.new.rstrip("0123456789") == rename.old:
+        kind = "numbered"  # one of several: what is left is often given other numbers
     return f"{kind}-mixed" if rename.mixed and kind != "shadowed" else kind
 
 
@@ -137,7 +139,14 @@ def _to_be_changed(rename: Rename, places: Places, at: int) -> bool:
     member = {change.left[-1:] in ((".",), (">",), (":",)) for change in rename.shown}
     if member == {True} and not places.is_member(at) and not places.is_definition(at):
         return False
-    return places.is_code(at)
+    return places.is_code(at) and not _is_directive(places, at)
+
+
+def _is_directive(places: Places, at: int) -> bool:
+    """Whether a line is one of C's preprocessor: its names are macros."""
+    if places.tree is None or places.tree.grammar not in ("c", "cpp", "cuda", "objc", "csharp"):
+        return False
+    return _line(places.document, at).lstrip().startswith("#")
 
 
 def _is_keyword(text: str, at: int, name: str) -> bool:

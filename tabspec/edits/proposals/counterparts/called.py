@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tabspec.edits.edit import EditSource
 from tabspec.edits.proposals.brackets import Part, closing, elements
 from tabspec.edits.proposals.counterparts.records import Record, record
-from tabspec.edits.proposals.counterparts.signatures import Parameter, Signature, signatures
+from tabspec.edits.proposals.counterparts.signatures import Parameter, Signature, is_head, signatures
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.places import Places
 from tabspec.edits.proposals.tokens import occurrences
@@ -22,6 +22,8 @@ _NAMED = {"python": "=", "kotlin": "=", "csharp": ":", "php": ":"}
 # Languages in which the head of a method differs from that of a function.
 _FREE = ("python", "javascript", "typescript", "tsx", "go", "rust")
 _CONSTRUCTORS = ("__init__", "constructor")
+# More calls than this are changed by a tool, not one by one.
+MOST_CALLS = 60
 # A literal with more fields, or a longer line, is written with one field a line.
 _MOST_ON_LINE = 3
 _LONGEST_LINE = 100
@@ -41,10 +43,11 @@ def called(steps: Sequence[Step], document: Document, places: Places, done: froz
     grammar = places.tree.grammar if places.tree is not None else ""
     for changed in _changed(steps, document, grammar):
         texts = [document.text, *(step.new for step in steps)]
-        heads = {each.at for each in signatures(document.text, grammar) if each.name == changed.new.name}
-        if len(heads) > 1 and changed.call == changed.new.name:
+        uses = occurrences(document.text, changed.call)[:MOST_CALLS]
+        heads = {at for at in uses if is_head(document.text, changed.call, at, grammar)}
+        if len(heads) > 1:
             continue  # several functions have this name: which one a call means is not known
-        for at in occurrences(document.text, changed.call):
+        for at in uses:
             start = _arguments(document.text, at + len(changed.call))
             stop = closing(document.text, start) if start is not None else None
             if start is None or stop is None or at in heads or not places.is_code(at):

@@ -21,6 +21,8 @@ _TYPED = re.compile(_WORDS + r"([\w:<>,\[\]&*? \t]+?[\w>\]&*?])[ \t&*]+(\w+)\s*(
 _METHOD = re.compile(r"\b(?:def|fn|func|fun|function)\s+(\w+)\s*[(<]|^\s*(?:\w+\s+)*?(\w+)\s*\([^;]*\)\s*[:{]")
 _OWN = re.compile(r"\b(?:self|this)\.(\w+)\s*(?::[^=]+)?=[^=]")
 _CONTROL = frozenset({"if", "for", "while", "switch", "return", "catch", "constructor", "__init__", "match", "with"})
+# A longer line declares no member; the patterns take time that grows with the square of its length.
+_LONGEST_LINE = 300
 # A longer type is generated.
 _MOST_CHARS = 20_000
 
@@ -96,7 +98,7 @@ def _closing(text: str, at: int) -> int | None:
 def _members(body: str, grammar: str) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
     fields: dict[str, str] = {}
     methods: dict[str, None] = {}
-    lines = [line for line in body.replace(";", ";\n").splitlines() if line.strip()]
+    lines = [line for line in body.replace(";", ";\n").splitlines() if line.strip() and len(line) < _LONGEST_LINE]
     if len(lines) == 1 and grammar in ("rust", "typescript", "tsx"):  # `struct P { x: i32, y: i32 }`
         lines = [part.strip() + "," for part in lines[0].split(",") if part.strip()]
     least = min((len(line) - len(line.lstrip()) for line in lines), default=0)

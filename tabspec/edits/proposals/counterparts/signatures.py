@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tabspec.edits.proposals.brackets import closing, elements, top
+from tabspec.edits.proposals.brackets import MOST_CHARS, closing, elements, top
 
 _GENERIC = r"\s*(?:<[^<>()]*>)?\s*\("
 _WORDS = r"(?:(?:public|private|protected|internal|static|async|final|override|abstract|virtual|export|default)\s+)*"
@@ -42,6 +42,8 @@ _AFTER = {
     "c": re.compile(r"\s*[{;]"),
     "script": re.compile(r"\s*(?::[^={;]+)?\s*(?:\{|=>|$)"),
 }
+# A head begins within so many characters of its line.
+_LONGEST_LINE = 300
 _RECEIVERS = ("self", "&self", "&mut self", "mut self", "cls", "this")
 
 
@@ -73,24 +75,46 @@ class Signature:
 
 
 def signatures(text: str, grammar: str) -> Iterator[Signature]:
-    """The functions whose heads stand whole in ``text``, except those that take any number of arguments."""
+    """The functions whose heads stand whole in ``text``, except those that take any number of arguments. ``text`` is a
+    small piece of code: some patterns take time that grows with the square of a line's length."""
     seen = set()
     for pattern in _HEADS.get(grammar, ()):
         for match in pattern.finditer(text):
-            stop = closing(text, match.end() - 1)
-            if stop is None or match.start(1) in seen or not _is_head(text, stop + 1, grammar, pattern):
-                continue
+            found = _signature(text, match, grammar, pattern) if match.start(1) not in seen else None
             seen.add(match.start(1))
-            parts = [part.text for part in elements(text[match.end() : stop], types=True)]
-            method = bool(parts) and (parts[0] in _RECEIVERS or parts[0].startswith(("self:", "this:")))
-            method = method or (grammar == "go" and text[match.start() : match.start(1)].rstrip().endswith(")"))
-            method = method or (grammar in ("javascript", "typescript", "tsx") and pattern is _SCRIPT[2])
-            parts = (
-                parts[1:] if parts and (parts[0] in _RECEIVERS or parts[0].startswith(("self:", "this:"))) else parts
-            )
-            parameters = _parameters(parts, grammar)
-            if parameters is not None:
-                yield Signature(match[1], parameters, method, match.start(1), _result(text, stop + 1))
+            if found is not None:
+                yield found
+
+
+def is_head(text: str, name: str, at: int, grammar: str) -> bool:
+    """Whether the name at ``at`` is that of a function in its head."""
+    start = text.rfind("\n", 0, at) + 1
+    if at - start > _LONGEST_LINE:
+        return False
+    piece = text[start : at + len(name) + MOST_CHARS]
+    for pattern in _HEADS.get(grammar, ()):
+        match = pattern.search(piece[: at - start + len(name) + _LONGEST_LINE])
+        if (
+            match is not None
+            and match.start(1) == at - start
+            and _signature(piece, match, grammar, pattern) is not None
+        ):
+            return True
+    return False
+
+
+def _signature(text: str, match: re.Match[str], grammar: str, pattern: re.Pattern[str]) -> Signature | None:
+    stop = closing(text, match.end() - 1)
+    if stop is None or not _is_head(text, stop + 1, grammar, pattern):
+        return None
+    parts = [part.text for part in elements(text[match.end() : stop], types=True)]
+    received = bool(parts) and (parts[0] in _RECEIVERS or parts[0].startswith(("self:", "this:")))
+    method = received or (grammar == "go" and text[match.start() : match.start(1)].rstrip().endswith(")"))
+    method = method or (grammar in ("javascript", "typescript", "tsx") and pattern is _SCRIPT[2])
+    parameters = _parameters(parts[1:] if received else parts, grammar)
+    if parameters is None:
+        return None
+    return Signature(match[1], parameters, method, match.start(1), _result(text, stop + 1))
 
 
 def _is_head(text: str, after: int, grammar: str, pattern: re.Pattern[str]) -> bool:
