@@ -7,7 +7,11 @@ from collections.abc import Iterator, Sequence
 from tabspec.edits.edit import ProposedEdit
 from tabspec.edits.proposals.changes import Change, changes
 from tabspec.edits.proposals.counterparts.awaited import awaited
+from tabspec.edits.proposals.counterparts.called import called
+from tabspec.edits.proposals.counterparts.containers.uses import adapted
 from tabspec.edits.proposals.counterparts.declared import declared
+from tabspec.edits.proposals.counterparts.delegated import delegated
+from tabspec.edits.proposals.counterparts.elements import named_elements
 from tabspec.edits.proposals.counterparts.variants import matched
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.lines import same_lines
@@ -64,6 +68,10 @@ def found_in(document: Document, steps: Sequence[Step], cursor: int = 0) -> Iter
     yield from awaited(steps, document, places)
     yield from matched(steps, document, places)
     yield from declared(steps, document, places)
+    yield from called(steps, document, places, done)
+    yield from delegated(steps, document, places, done)
+    yield from adapted(steps, document, places, done)
+    yield from named_elements(steps, document, places, done)
 
 
 def _shown(steps: Sequence[Step]) -> Iterator[Change]:
