@@ -7,7 +7,7 @@ shown, the speculator asks for what would follow its accept.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -162,6 +162,14 @@ class CompletionEngine:
         self._edits.changed(context)
         edit = self._edits.first(context)
         return None if edit is None else Suggestion.of(edit)
+
+    def following(self, context: EditContext, suggestion: Suggestion) -> Iterator[Suggestion]:
+        """The next edits that will be offered one after another, if ``suggestion`` and each of them is accepted."""
+        self._edits.fill(context, suggestion)
+        context = context.after_accept(suggestion)
+        while isinstance(known := self._edits.known(context, None), Suggestion):
+            yield known
+            context = context.after_accept(known)
 
     def closed(self, uri: str) -> None:
         """The document is closed: cancel all its requests and generations."""
