@@ -101,7 +101,7 @@ class EngineHost:
             return Answer(Source.NONE, reason=Reason.EMPTY if self.engine else Reason.UNAVAILABLE)
         return Answer(Source.EXACT, (suggestion,), cached=True)
 
-    def following(self, context: EditContext, suggestion: Suggestion) -> Iterator[Suggestion]:
+    def following(self, context: EditContext, suggestion: Suggestion) -> Iterator[tuple[EditContext, Suggestion]]:
         """The next edits that will be offered one after another, if ``suggestion`` and each of them is accepted."""
         return self.engine.following(context, suggestion) if self.engine else iter(())
 

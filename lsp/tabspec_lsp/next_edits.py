@@ -123,7 +123,7 @@ class NextEdits:
         if suggestion is None or suggestion.edit is None:
             return ()
         following = islice(self._host.following(context, suggestion), MOST_IN_CHAIN - 1)
-        return self._offers.add_chain(context, answer, tuple(following))
+        return self._offers.add_chain(answer, [(context, suggestion), *following])
 
 
 def fits_inline(context: EditContext, edit: ProposedEdit) -> bool:

@@ -163,12 +163,13 @@ class CompletionEngine:
         edit = self._edits.first(context)
         return None if edit is None else Suggestion.of(edit)
 
-    def following(self, context: EditContext, suggestion: Suggestion) -> Iterator[Suggestion]:
-        """The next edits that will be offered one after another, if ``suggestion`` and each of them is accepted."""
+    def following(self, context: EditContext, suggestion: Suggestion) -> Iterator[tuple[EditContext, Suggestion]]:
+        """The next edits that will be offered one after another, if ``suggestion`` and each of them is accepted: each
+        with the state at which it will be offered."""
         self._edits.fill(context, suggestion)
         context = context.after_accept(suggestion)
         while isinstance(known := self._edits.known(context, None), Suggestion):
-            yield known
+            yield context, known
             context = context.after_accept(known)
 
     def closed(self, uri: str) -> None:

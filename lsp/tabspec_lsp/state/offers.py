@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from itertools import pairwise
 
 from cachetools import LRUCache
 
@@ -161,17 +162,13 @@ class Offers:
             offer.others = tuple(other for other in offers if other is not offer)
         return offers
 
-    def add_chain(self, context: EditContext, answer: Answer, following: Sequence[Suggestion]) -> tuple[Offer, ...]:
-        """Offers for the next edit of an answer, and for those that follow it, each after the accept of the one
-        before."""
-        offers: list[Offer] = []
-        for suggestion in (*answer.suggestions[:1], *following):
-            offer = self._add(context, suggestion, answer)
-            if offers:
-                offers[-1].following = offer
-            offers.append(offer)
-            context = context.after_accept(suggestion)
-        return tuple(offers)
+    def add_chain(self, answer: Answer, edits: Iterable[tuple[EditContext, Suggestion]]) -> tuple[Offer, ...]:
+        """Offers for next edits, each with the state that accepting those before it leads to. ``answer`` says where the
+        first comes from."""
+        offers = tuple(self._add(context, suggestion, answer) for context, suggestion in edits)
+        for before, offer in pairwise(offers):
+            before.following = offer
+        return offers
 
     def _add(self, context: EditContext, suggestion: Suggestion, answer: Answer) -> Offer:
         self._made += 1
