@@ -175,6 +175,16 @@ async def test_the_second_request_for_a_state_costs_no_run_of_the_model(start: S
     assert (await client.status())["requests"] == 2
 
 
+async def test_a_request_that_is_repeated_while_it_waits_does_not_end_the_other(start: Start) -> None:
+    client = await start(model=SILENT)
+    document = renamed(client)
+    await document.next_edit(0, 0)
+    edit = asyncio.ensure_future(document.next_edit(*END_OF_RENAME))  # comes after a pause, as the name may grow
+    inline = [client.begin_inline(*END_OF_RENAME)[1] for _ in range(2)]
+    assert [(await each)["items"] for each in inline] == [[], []]
+    assert len((await edit)["chain"]) == len(PLACES)
+
+
 async def test_cancelling_one_of_two_requests_leaves_the_other(start: Start) -> None:
     client = await start(model={"target": "x = call(1)\n", "prefill_s": 0.2})
     document = Document(client, "x = \n")

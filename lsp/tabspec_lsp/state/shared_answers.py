@@ -29,7 +29,8 @@ class _Question:
 
 class SharedAnswers:
     """Clients ask for a completion and for a next edit at the same state. Both requests get the same answer, so that
-    only one of them offers something, and the model runs once. A further request of the same kind is answered anew.
+    only one of them offers something, and the model runs once. After that, a further request of the same kind is
+    answered anew.
     """
 
     def __init__(self) -> None:
@@ -40,7 +41,8 @@ class SharedAnswers:
     ) -> Answer:
         """The answer at ``context`` to a request of this ``kind``. The work is cancelled with the last request."""
         question = self._last.get(context.uri)
-        if question is None or kind in question.kinds or not question.is_for(context):
+        answered = question is not None and question.task.done() and kind in question.kinds
+        if question is None or answered or not question.is_for(context):
             question = self._last[context.uri] = _Question(context, asyncio.create_task(ask(context)))
         question.kinds.add(kind)
         question.waiting += 1
