@@ -132,6 +132,9 @@ class Recorder:
             waited_ms=round(offer.waited * 1000, 3),
         )
 
+    def jumped(self, offer: Offer) -> None:
+        """Record that the cursor was moved to a next edit."""
+
     def heard(self, heard: Heard) -> None:
         """Record that a suggestion, or a part of it, was accepted or rejected.
 
