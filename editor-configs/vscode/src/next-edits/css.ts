@@ -45,13 +45,13 @@ function attachment(text: string, look: Record<string, string>): Attachment {
     "z-index": "5",
     "white-space": "pre",
     "padding": "0 0.5ch",
-    "background-origin": "content-box",
     "font-style": "normal",
     "border-radius": "3px",
     // an outline takes no room: the lines of the box stand level with those of the document
     "outline": `1px solid ${BORDER}`,
     "pointer-events": "none",
     ...look,
+    "background-origin": "content-box", // after `background`, which resets it
   };
   const rules = Object.entries(style).map(([name, value]) => `${name}: ${value}`);
   return { contentText: text.split("\n")[0], textDecoration: `none; ${rules.join("; ")}` };

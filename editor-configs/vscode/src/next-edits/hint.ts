@@ -12,10 +12,10 @@ export interface Hint {
 }
 
 /** `visible` are the lines on the screen, in order; folded ones are left out. */
-export function direction({ range: { start, end } }: Pick<Step, "range">, visible: readonly Span[], cursor: Place): Direction {
+export function direction({ range: { start } }: Pick<Step, "range">, visible: readonly Span[], cursor: Place): Direction {
   // Some of the first line of the edit on the screen is enough to see it.
   if (!visible.length || visible.some((part) => part.start.line <= start.line && start.line <= part.end.line)) return "here";
-  if (end.line < visible[0].start.line) return "up";
+  if (start.line < visible[0].start.line) return "up";
   if (start.line > visible[visible.length - 1].end.line) return "down";
   return start.line < cursor.line ? "up" : "down"; // folded away
 }
