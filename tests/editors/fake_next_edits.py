@@ -1,4 +1,4 @@
-"""A language server for tests of editors: it answers `tabspec/nextEdit` and `textDocument/inlineCompletion` from a script.
+"""A language server for tests of editors, which answers requests for next edits and for completions from a script.
 
     python fake_next_edits.py SCRIPT.json
 
@@ -6,8 +6,9 @@
      "completions": {"text before the cursor": "what is inserted"}}
 
 An edit is offered for each match of the regular expression ``find`` in a document that contains ``when``: matches from
-the cursor's line on first, then those above it. Documents are the open ones, the request's first. An edit that was
-refused is not offered again on its line. The script is read anew for each request.
+the cursor's line on first, then those above it, then those in the open documents that ``others`` names. An edit that
+was refused is not offered again on its line. The script is read anew for each request. ``"late": 1`` answers
+`tabspec/nextEdit` for the version before the document's, as a server would that has missed a change.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ class Server:
     def __init__(self, script: Path) -> None:
         self.script = script
         self.documents: dict[str, tuple[int, str]] = {}
-        self.offered: dict[str, tuple[str, str]] = {}  # the line's text and the replacement, by id
-        self.refused: set[tuple[str, str]] = set()
+        self.offered: dict[str, tuple[str, ...]] = {}  # the document, the line's text and the replacement, by id
+        self.refused: set[tuple[str, ...]] = set()
         self.answers = 0
 
     def serve(self) -> None:
@@ -64,7 +65,7 @@ class Server:
     def completion(self, uri: str, position: Message) -> Message:
         text = self.documents[uri][1]
         before = text[: _offset(text, position)]
-        completions = json.loads(self.script.read_text()).get("completions", {})
+        completions = self.read_script().get("completions", {})
         items = [
             {"insertText": insert, "range": {"start": position, "end": position}}
             for ending, insert in completions.items()
@@ -75,44 +76,50 @@ class Server:
     def next_edit(self, uri: str, position: Message) -> Message | None:
         self.answers += 1
         chain: list[Message] = []
-        for document in [uri, *(other for other in self.documents if other != uri)]:
+        names = self.read_script().get("others", [])
+        for document in [uri, *(other for other in self.documents if other.rsplit("/")[-1] in names)]:
             line = position["line"] if document == uri else 0
-            for edit in json.loads(self.script.read_text()).get("edits", []):
+            for edit in self.read_script().get("edits", []):
                 chain += self.replacements(document, line, edit, len(chain))
-        return {"id": str(self.answers), "version": self.documents[uri][0], "chain": chain} if chain else None
+        version = self.documents[uri][0] - self.read_script().get("late", 0)
+        return {"id": str(self.answers), "version": version, "chain": chain} if chain else None
+
+    def read_script(self) -> Message:
+        script: Message = json.loads(self.script.read_text())
+        return script
 
     def replacements(self, uri: str, line: int, edit: dict[str, str], so_far: int) -> list[Message]:
         version, text = self.documents[uri]
         if edit["when"] not in text:
             return []
-        chain: list[Message] = []
         matches = list(re.finditer(edit["find"], text))
         below = [match for match in matches if text.count("\n", 0, match.start()) >= line]
-        moved: list[tuple[int, int]] = []  # where the text has grown, and by how much
+        chain: list[Message] = []
+        now, done = text, list[tuple[int, int]]()  # the text after the edits so far; where they are, and what they add
         for match in below + [match for match in matches if match not in below]:
             replacement = match.expand(edit["replace"])
-            row = text.count("\n", 0, match.start())
-            if (text.split("\n")[row], replacement) in self.refused:
+            place = (uri, text.split("\n")[text.count("\n", 0, match.start())], replacement)
+            if place in self.refused:
                 continue
-            start = match.start() + sum(grown for at, grown in moved if at < match.start())
-            now = text if not moved else self._applied
+            start = match.start() + sum(added for at, added in done if at < match.start())
             end = start + len(match[0])
-            self._applied = now[:start] + replacement + now[end:]
-            moved.append((match.start(), len(replacement) - len(match[0])))
+            edited = now[:start] + replacement + now[end:]
             name = f"{self.answers}/{so_far + len(chain)}"
-            self.offered[name] = (text.split("\n")[row], replacement)
+            self.offered[name] = place
             chain.append(
                 {
                     "textDocument": {"uri": uri, "version": version},
                     "range": {"start": _position(now, start), "end": _position(now, end)},
                     "text": replacement,
-                    "cursor": _position(self._applied, start + len(replacement)),
+                    "cursor": _position(edited, start + len(replacement)),
                     "jump": _position(now, start),
                     "source": "rename",
                     "probability": 0.9,
                     "command": {"title": "Accepted", "command": "tabspec.accepted", "arguments": [uri, name]},
                 }
             )
+            now = edited
+            done.append((match.start(), len(replacement) - len(match[0])))
         return chain
 
 

@@ -76,7 +76,10 @@ export class NextEdits implements vscode.Disposable {
     if (!this.offer) return;
     this.offer = { ...this.offer, revealed: true };
     const [step] = this.offer.steps;
-    const editor = await editorOf(step);
+    this.brought = step.jump;
+    this.arriving = true;
+    const editor = await editorOf(step, step.jump);
+    this.arriving = false;
     if (!editor || this.offer?.steps[0] !== step) return;
     this.bring(editor, step.jump);
     this.server.notify("tabspec/didJump", { item: step });
@@ -89,7 +92,7 @@ export class NextEdits implements vscode.Disposable {
     if (!offer || this.applying) return;
     if (offer.how === "inline") return run("editor.action.inlineSuggest.commit");
     const [step] = offer.steps;
-    const editor = await editorOf(step);
+    const editor = await editorOf(step, step.jump);
     if (!editor || this.offer !== offer || !this.holds(offer)) return this.lost();
     const { start, end } = step.range;
     const range = new vscode.Range(start.line, start.character, end.line, end.character);
@@ -121,7 +124,7 @@ export class NextEdits implements vscode.Disposable {
   /** What VS Code gets instead of the server's completions: the edit, or nothing beside one. Undefined: ask the server. */
   insteadOfCompletions(document: vscode.TextDocument, position: vscode.Position, explicit: boolean): vscode.InlineCompletionItem[] | undefined {
     const byUser = explicit && !this.triggered;
-    this.triggered = false;
+    if (explicit) this.triggered = false;
     const { offer } = this;
     if (byUser || !offer?.current || !this.holds(offer) || document !== active()?.document) return undefined;
     if (offer.how === "drawn") return [];
@@ -343,12 +346,12 @@ const active = () => vscode.window.activeTextEditor;
 
 const opened = (uri: string) => vscode.workspace.textDocuments.find((document) => document.uri.toString() === uri);
 
-/** The editor of the step's document, brought to the front if it is not there. */
-async function editorOf({ textDocument }: Step): Promise<vscode.TextEditor | undefined> {
+/** The editor of the step's document, brought to the front with the cursor at `place` if it is not there. */
+async function editorOf({ textDocument }: Step, { line, character }: Place): Promise<vscode.TextEditor | undefined> {
   const editor = active();
   if (editor?.document.uri.toString() === textDocument.uri) return editor;
   const document = opened(textDocument.uri);
-  return document && vscode.window.showTextDocument(document);
+  return document && vscode.window.showTextDocument(document, { selection: new vscode.Range(line, character, line, character) });
 }
 
 const run = (command: string) => vscode.commands.executeCommand<void>(command);
