@@ -18,6 +18,7 @@ from tabspec.cli.replay_users import USUAL_POLICIES, check_users, with_users
 from tabspec.config import EngineConfig, Policy
 from tabspec.errors import InputError
 from tabspec.machine import git_commit, machine
+from tabspec.models.files.mine import MINE
 from tabspec.models.load import BUNDLED, load_model
 from tabspec.models.process.worker import WorkerModel
 from tabspec.models.protocol import Model, slots_of
@@ -238,7 +239,7 @@ async def _wall(jobs: Jobs, name: str | None) -> list[Run]:
 
 async def _timed(jobs: Jobs, name: str | None) -> list[Run]:
     """Play the jobs on the virtual clock. Answers are computed once; a latency profile gives their times."""
-    bundled = read_latency(BUNDLED / "latency.json") if name in (None, "bundled") else None
+    bundled = read_latency(BUNDLED / "latency.json") if name in (None, "bundled", MINE) else None
     given = {job.pace: bundled if job.pace is None else _profile(job.pace) for job in jobs}
     model = load_model(name)
     memo = MemoModel(model)
