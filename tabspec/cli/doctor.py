@@ -145,7 +145,8 @@ def _editors() -> list[tuple[str, str]]:
 
 
 def _leaving(model: str | None) -> str:
-    own = {None: BUNDLED, "bundled": BUNDLED, MINE: BUNDLED if problem_of_mine(BUNDLED) else mine_folder()}
+    model = model or "bundled"
+    own = {"bundled": BUNDLED, MINE: BUNDLED if problem_of_mine(BUNDLED) else mine_folder()}
     if model in own or Path(model).exists():
         return f"nothing: the model runs here, from {own.get(model, model)}"
     if is_address(model):

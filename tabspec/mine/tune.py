@@ -21,8 +21,8 @@ from tabspec.models.files.folder import ModelFolder
 from tabspec.models.files.mine import MINE, data_folder, keep_mine, private_folder, problem_of_mine, write_record
 from tabspec.models.load import BUNDLED
 from tabspec.replay.sessions.session import Session
-from tabspec.train.export import CONFIG, TOKENIZER, export_model, load_model
-from tabspec.train.tuning import Progress, Tuner, Tuning
+from tabspec.train.export import CONFIG, TOKENIZER, load_model
+from tabspec.train.tuning import Progress, Tuner, Tuning, export_tuned
 
 # Shares of the edits: what is judged, and what is watched of the rest, to stop before it is fitted too closely.
 JUDGED, WATCHED = 0.2, 0.15
@@ -89,7 +89,7 @@ def tune_mine(
         after, kept = None, False
         if found is not None:
             made = work / "model"
-            export_model(found, shape, bundled / TOKENIZER, made, eight_bits=True)
+            export_tuned(found, shape, bundled / TOKENIZER, made, tuning.seed)
             _complete(made, bundled, tuner.at)
             after = judge(str(made), last, _part(show, "judging after"))
             kept = better(before, after)

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from tabspec.cli.train import train_command
 from tabspec.errors import InputError
-from tabspec.mine import tune
 from tabspec.mine.examples import typed
 from tabspec.mine.judge import Outcome, judged
 from tabspec.mine.tune import Tuned, better, tune_mine
@@ -26,9 +25,10 @@ from tabspec.models.load import load_model
 from tabspec.replay.sessions.session import EditEvent, Session
 from tabspec.replay.sessions.session_file import write_session
 from tabspec.text import Edit
+from tabspec.train.examples.parts import Rows
 from tabspec.train.export import export_model
 from tabspec.train.network import Network, Shape
-from tabspec.train.tuning import Progress, Tuning
+from tabspec.train.tuning import Progress, Tuner, Tuning
 from tests.tools import REPOSITORY
 
 TOKENIZER = REPOSITORY / "tabspec" / "models" / "bundled" / "tokenizer.json"
@@ -156,8 +156,13 @@ def test_an_interrupted_tuning_goes_on(bundled: Path, data: Path, monkeypatch: p
     assert (data / "mine.work" / "state").is_file() and not mine_folder().exists()
     assert stat.S_IMODE((data / "mine.work").stat().st_mode) == 0o700
     steps: list[int] = []
-    step = tune.Tuner._step
-    monkeypatch.setattr(tune.Tuner, "_step", lambda self, *given: (steps.append(self.at.step), step(self, *given))[1])
+    step = Tuner._step
+
+    def counted(self: Tuner, rows: Rows, factor: float) -> None:
+        steps.append(self.at.step)
+        step(self, rows, factor)
+
+    monkeypatch.setattr(Tuner, "_step", counted)
     assert tuned(bundled, asked=asked).kept
     assert steps[0] == 2 and asked.count("bundled") == 1
 
