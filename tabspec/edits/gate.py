@@ -10,12 +10,10 @@ from itertools import accumulate
 from tabspec.edits.edit import EditSource, ProposedEdit
 from tabspec.edits.history import History, takes_back
 from tabspec.edits.hunks import last_touched, merged, step_of
+from tabspec.edits.reward import expected_reward
 from tabspec.edits.step import Step, lines_with_ends
 from tabspec.text import Document, Edit, difference
 
-# The published reward of Cursor's Tab: what an accepted and a refused suggestion are worth, where silence is worth 0.
-ACCEPTED = 0.75
-REFUSED = -0.25
 # A proposer's own probability counts as much as four outcomes: after nine refusals in a row even 0.8 falls below one in
 # four, and nothing of that source is shown.
 _PRIOR = 4
@@ -23,17 +21,6 @@ _PRIOR = 4
 _SAME_CHANGE = 2
 # As many as the engine keeps refused completions of a document: hours of work.
 _MOST_REFUSALS = 256
-
-
-def reward(probability: float) -> float:
-    """The expected reward of showing an edit that is taken with this probability; it is shown if that is above 0."""
-    return ACCEPTED * probability + REFUSED * (1 - probability)
-
-
-def effort(change: Edit, moves: bool) -> int:
-    """The keys that a person presses to make ``change``: one a character, one to delete what was there, and one to move
-    the cursor there if it ``moves``."""
-    return len(change.insert) + (change.delete > 0) + moves
 
 
 @dataclass(frozen=True)
@@ -158,7 +145,7 @@ def is_shown(
     that offset."""
     here, offset = cursor
     jumps = here.uri != edit.uri or not edit.change.offset <= offset <= edit.change.offset + edit.change.delete
-    if reward(edit.probability) <= 0 or refusals.hold(edit, document):
+    if expected_reward(edit.probability) <= 0 or refusals.hold(edit, document):
         return False
     if jumps and in_word(here, offset):
         return False

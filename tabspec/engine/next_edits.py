@@ -15,9 +15,10 @@ from tabspec.cache.completion_cache import CompletionCache, Entry
 from tabspec.context import EditContext
 from tabspec.edits.chain import at_once
 from tabspec.edits.edit import ProposedEdit, chained, digest_of
-from tabspec.edits.gate import Experience, Refusals, effort, is_shown
+from tabspec.edits.gate import Experience, Refusals, is_shown
 from tabspec.edits.lessons import agreeing, digest, lessons
 from tabspec.edits.proposals.propose import propose
+from tabspec.edits.reward import effort
 from tabspec.edits.step import Step
 from tabspec.engine.requests import Request
 from tabspec.suggestion import Answer, Finish, GeneratedText, Reason, Source, Suggestion

@@ -11,11 +11,13 @@ from tabspec.context import EditContext
 from tabspec.edits.edit import EditSource
 from tabspec.edits.history import EMPTY
 from tabspec.edits.hunks import step_of
+from tabspec.edits.reward import reward, saved_keys
 from tabspec.engine.engine import CompletionEngine
 from tabspec.replay.results.edits import EditResult
 from tabspec.replay.results.result import TEXT_CHARS, CacheSample, RequestRecord
 from tabspec.replay.users.user import Player, StepKind, UserStep
 from tabspec.suggestion import Answer, Miss, Reason, Source, Suggestion
+from tabspec.text import difference
 
 # More samples of the completion cache's size than a chart has pixels.
 _CACHE_SAMPLES = 400
@@ -124,10 +126,9 @@ class EditorStage:
         """What was shown is gone: tell the engine what became of it."""
         suggestion = shown.suggestion
         assert suggestion is not None
-        record = self.records[shown.number]
+        record, refused = self.records[shown.number], False
         if tab:
             self.engine.accepted(before, suggestion)
-            self.records[shown.number] = replace(record, accepted=True)
             if suggestion.edit:
                 made = step_of(before.document, suggestion.edit.change)
                 self._made |= {(made.old, made.new)} if made else set()
@@ -135,11 +136,14 @@ class EditorStage:
                 self.edits = replace(self.edits, accepted=accepted, jumps=jumps)
         elif suggestion.edit is None:
             typed = self.player.context.typed_since(before)
-            self.rejected += typed is None or not suggestion.text.startswith(typed)
+            refused = typed is None or not suggestion.text.startswith(typed)
         elif not shown.wanted:
+            refused = True
             self.engine.rejected(before, suggestion)
-            self.rejected += 1
             self.edits = replace(self.edits, refused=self.edits.refused + 1)
+        self.rejected += refused
+        earned = reward(tab, _saved_keys(before, suggestion, record.jump)) if tab or refused else 0.0
+        self.records[shown.number] = replace(record, accepted=tab, reward=earned)
 
     def _ask(self, context: EditContext, tab: bool) -> None:
         number = len(self.records)
@@ -216,6 +220,13 @@ class _PendingRequest:
         self.number, self.context = number, context
         self.suggestion: Suggestion | None = None
         self.wanted = False  # the recording makes the next edit that is shown
+
+
+def _saved_keys(context: EditContext, suggestion: Suggestion, jump: bool) -> int:
+    """The keys that an accept saves. Text that it replaces by itself saves none."""
+    edit = context.edit_for(suggestion)
+    changed = difference(context.document.text[edit.offset : edit.offset + edit.delete], edit.insert)
+    return saved_keys(changed, jump) if changed else 0
 
 
 def _record(asked: RequestRecord, answer: Answer, known: bool, context: EditContext) -> RequestRecord:

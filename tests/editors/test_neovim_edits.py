@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from edit_scenes import HINT, LOOKS, RENAMED, ROWS, TEXT, rename, until_edit, until_no_edit
+from edit_scenes import LOOKS, RENAMED, ROWS, TEXT, rename, until_edit, until_no_edit
 from neovim_scene import Open
 
 pytestmark = pytest.mark.editors

@@ -153,6 +153,8 @@ def _facts(runs: tuple[Run, ...]) -> tuple[tuple[str, str, str], ...]:
             f"{words.count(top.accepted_chars)} characters came by Tab",
         )
     )
+    if top.reward is not None:
+        facts.append(fact("Reward", "accepts less refusals, in keys", lambda run: words.signed(run.reward)))
     if top.accepted_chars:
         price = ratio(top.tokens.decoded_unused, top.accepted_chars)
         facts.append(("Price", f"{price:.2f}", "unused tokens for each character that came by Tab"))

@@ -12,7 +12,7 @@ from enum import StrEnum
 from itertools import islice
 
 from tabspec.context import EditContext
-from tabspec.edits.gate import effort
+from tabspec.edits.reward import effort
 from tabspec.replay.sessions.session import MarkEvent, Session, with_cursors
 from tabspec.replay.users.making import making
 from tabspec.replay.users.thinking import Thinking
