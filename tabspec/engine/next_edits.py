@@ -22,7 +22,7 @@ from tabspec.edits.step import Step
 from tabspec.engine.requests import Request
 from tabspec.suggestion import Answer, Finish, GeneratedText, Reason, Source, Suggestion
 from tabspec.syntax.trees import parse_ahead
-from tabspec.text import Document, difference
+from tabspec.text import Document, Edit, difference
 
 # An edit that comes next more likely than not leaves less than one half for everything else: it is shown without
 # asking the model for a completion.
@@ -164,8 +164,7 @@ class NextEdits:
             parse_ahead(context.document)
         before = self._documents.get(context.uri)
         if before is not None and before.text != context.document.text:
-            change = difference(before.text, context.document.text)
-            self._refusals = self._refusals.changed(context.uri, [change] if change else [])
+            self._refusals = self._refusals.changed(context.uri, _changes(before, context))
             self._documents[context.uri] = context.document
         if context.history is not None and context.history.undone:
             self._refusals = self._refusals.undone(context.history)
@@ -206,6 +205,18 @@ def _scope(context: EditContext, steps: Sequence[Step]) -> tuple[object, ...]:
     others = context.others
     around = digest_of(*(part for each in others for part in (each.uri, each.language, each.text))) if others else 0
     return AHEAD, context.document.language, digest(steps), around
+
+
+def _changes(before: Document, context: EditContext) -> list[Edit]:
+    """How a document became that of ``context``. The history knows it. A difference of texts has several descriptions,
+    and a refusal might move to another line."""
+    moment = context.history.moment if context.history else None
+    if moment is not None and moment.after.uri == before.uri and moment.after.text == context.document.text:
+        known = moment.since(before.text)
+        if known is not None:
+            return known
+    change = difference(before.text, context.document.text)
+    return [change] if change else []
 
 
 def _is_typing(context: EditContext) -> bool:
