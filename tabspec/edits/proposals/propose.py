@@ -35,17 +35,17 @@ def propose(
 
     ``cursor`` is a code-point offset in ``document``; ``others`` are the other open documents, the one used last first.
     """
-    found = [*found_in(document, steps, cursor), *(each for other in others for each in found_in(other, steps))]
+    found = [each for every in (document, *others) for each in found_in(every, steps)]
     return as_chain(found, (document.uri, document.position(cursor).line), least)
 
 
-def found_in(document: Document, steps: Sequence[Step], cursor: int = 0) -> Iterator[Found]:
-    """What the rules find in one document. ``cursor`` (code points): where the user types, if in this one."""
+def found_in(document: Document, steps: Sequence[Step]) -> Iterator[Found]:
+    """What the rules find in one document."""
     steps = [step for step in steps if step.typed][-LAST_STEPS:]
     if not steps or len(document.text) > MOST_CHARS:
         return
     shown = list(_shown(steps))
-    places = Places(document, cursor)
+    places = Places(document)
     done = frozenset(line for step in steps for line in step.new_lines if line.strip())
     names = renames(shown)
     for rename in names:
