@@ -189,17 +189,19 @@ def repeats(edit: ProposedEdit, document: Document, history: History) -> bool:
     step = step_of(document, edit.change)
     if step is None:
         return True
-    offset, changed = step.offset, _changed(step)
+    offset, deleted, inserted = _changed(step)
     for earlier in reversed(history.of(edit.uri)):
-        stop = earlier.offset + len(earlier.new)
-        beside = offset == stop and not (earlier.old or step.old)  # both only put in lines
-        if earlier.source and (earlier.offset <= offset < stop or beside) and _changed(earlier) == changed:
-            return True
-        if offset >= stop:
+        if earlier.source is not None:
+            start, *changed = _changed(earlier)
+            beside = start <= offset < start + len(inserted) or (not deleted and offset == start + len(inserted))
+            if beside and changed == [deleted, inserted]:
+                return True
+        if offset >= earlier.offset + len(earlier.new):
             offset -= len(earlier.new) - len(earlier.old)
     return False
 
 
-def _changed(step: Step) -> tuple[str, str]:
+def _changed(step: Step) -> tuple[int, str, str]:
+    """Where the change of a step begins, what it deletes, and what it puts in."""
     change = difference(step.old, step.new) or Edit(0, 0, "")
-    return step.old[change.offset : change.offset + change.delete], change.insert
+    return step.offset + change.offset, step.old[change.offset : change.offset + change.delete], change.insert

@@ -82,7 +82,7 @@ class History:
         left = Counter(map(_content, found))
         gone = Counter(map(_content, self.settled)) - left
         undone = [(at, step) for at, step in enumerate(self.settled) if step.accepted and gone[_content(step)]]
-        return tuple(_moved_on(step, self.settled[at + 1 :]) for at, step in undone)
+        return tuple(_moved_on(step, self.settled[at + 1 :], self.moment) for at, step in undone)
 
     @property
     def time(self) -> float:
@@ -221,13 +221,18 @@ def _content(step: Step) -> tuple[str, str, str]:
     return step.uri, step.old, step.new
 
 
-def _moved_on(step: Step, later: Iterable[Step]) -> Step:
-    """``step`` where its lines stand after ``later`` steps."""
+def _moved_on(step: Step, later: Iterable[Step], moment: Moment) -> Step:
+    """``step`` where its lines stand after ``later`` steps and after the moment that has undone it."""
+    offset = step.offset
     for other in later:
-        if other.uri == step.uri and other.offset + len(other.old) <= step.offset:
-            lines = len(other.new_lines) - len(other.old_lines)
-            step = replace(step, line=step.line + lines, offset=step.offset + len(other.new) - len(other.old))
-    return step
+        if other.uri == step.uri and other.offset + len(other.old) <= offset:
+            offset += len(other.new) - len(other.old)
+    if moment.after.uri == step.uri:
+        before = [hunk for hunk in moment.ranges if hunk.start < offset and hunk.stop <= offset]
+        offset += before[-1].new_stop - before[-1].stop if before else 0
+        offset = min(offset, len(moment.after.text))
+        step = replace(step, line=moment.after.position(offset).line)
+    return replace(step, offset=offset)
 
 
 def _is_word(char: str) -> bool:

@@ -50,6 +50,15 @@ class Moment:
         whole = difference(self.before.text, self.after.text)
         return composed((), whole) if whole else ()
 
+    def since(self, text: str) -> list[Edit] | None:
+        """Its changes, to be applied one after another to ``text``; None if they were not made to this text."""
+        if text != self.before.text:
+            return None
+        new = self.after.text
+        return [Edit(each.start, each.stop - each.start, new[each.new_start : each.new_stop]) for each in self.ranges][
+            ::-1
+        ]
+
     def steps(self) -> list[Step]:
         """Its changes as steps of whole lines, to be applied one after another."""
         typed = self.accepted or self._typed()

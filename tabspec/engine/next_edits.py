@@ -14,7 +14,7 @@ from typing import Protocol
 from tabspec.cache.completion_cache import CompletionCache, Entry
 from tabspec.context import EditContext
 from tabspec.edits.chain import at_once
-from tabspec.edits.edit import ProposedEdit, chained, digest_of
+from tabspec.edits.edit import ProposedEdit, digest_of
 from tabspec.edits.gate import Experience, Refusals, is_shown
 from tabspec.edits.lessons import agreeing, digest, lessons
 from tabspec.edits.proposals.propose import propose
@@ -23,7 +23,7 @@ from tabspec.edits.step import Step
 from tabspec.engine.requests import Request
 from tabspec.suggestion import Answer, Finish, GeneratedText, Reason, Source, Suggestion
 from tabspec.syntax.trees import parse_ahead
-from tabspec.text import Document, difference
+from tabspec.text import Document, Edit, difference
 
 # An edit that comes next more likely than not leaves less than one half for everything else: it is shown without
 # asking the model for a completion.
@@ -137,15 +137,6 @@ class NextEdits:
         if suggestion.edit is not None and self._caching:
             self.first(context.after_accept(suggestion), AHEAD)
 
-    def chain(self, context: EditContext, most: int) -> tuple[ProposedEdit, ...]:
-        """What is offered at ``context`` and after each accept of it, at most ``most`` edits: each for its document as
-        it is after those before it."""
-        found: list[ProposedEdit] = []
-        while len(found) < most and (edit := self.first(context, AHEAD if found else "")) is not None:
-            found.append(edit)
-            context = context.after_accept(Suggestion.of(edit))
-        return chained(tuple(found))
-
     def accepted(self, suggestion: Suggestion) -> None:
         """The user took this suggestion."""
         if suggestion.edit is not None:
@@ -165,8 +156,7 @@ class NextEdits:
             parse_ahead(context.document)
         before = self._documents.get(context.uri)
         if before is not None and before.text != context.document.text:
-            change = difference(before.text, context.document.text)
-            self._refusals = self._refusals.changed(context.uri, [change] if change else [])
+            self._refusals = self._refusals.changed(context.uri, _changes(before, context))
             self._documents[context.uri] = context.document
         if context.history is not None and context.history.undone:
             self._refusals = self._refusals.undone(context.history)
@@ -207,6 +197,18 @@ def _scope(context: EditContext, steps: Sequence[Step]) -> tuple[object, ...]:
     others = context.others
     around = digest_of(*(part for each in others for part in (each.uri, each.language, each.text))) if others else 0
     return AHEAD, context.document.language, digest(steps), around
+
+
+def _changes(before: Document, context: EditContext) -> list[Edit]:
+    """How a document became that of ``context``. The history knows it. A difference of texts has several descriptions,
+    and a refusal might move to another line."""
+    moment = context.history.moment if context.history else None
+    if moment is not None and moment.after.uri == before.uri and moment.after.text == context.document.text:
+        known = moment.since(before.text)
+        if known is not None:
+            return known
+    change = difference(before.text, context.document.text)
+    return [change] if change else []
 
 
 def _is_typing(context: EditContext) -> bool:
