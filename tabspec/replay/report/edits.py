@@ -90,17 +90,18 @@ def _fate_row(run: Run, edits: EditResult, most: int) -> BarRow:
         if (number := count(edits)) > 0
     ]
     title = f"{run.name}: what became of {words.plural(edits.shown, 'next edit')}"
-    hint = f"shown; quiet at {words.count(edits.quiet)}, {words.count(edits.reverted)} undone"
+    hint = f"of {words.count(edits.shown + edits.quiet)}"
+    hint += f", {words.count(edits.reverted)} undone" if edits.reverted else ""
     return BarRow(run.name, charts.stacked(parts, most, title), words.count(edits.shown), hint)
 
 
 def _depth_rows(run: Run) -> tuple[BarRow, ...]:
     shallow = [depth for depth in run.by_depth if depth.depth < DEEPEST]
     deep = [depth for depth in run.by_depth if depth.depth >= DEEPEST]
-    named = [(f"Tab {depth.depth} in a row", depth) for depth in shallow]
+    named = [(f"Tab {depth.depth}", depth) for depth in shallow]
     if deep:
         counts = (sum(getattr(depth, name) for depth in deep) for name in ("tabs", "instant", "silent"))
-        named.append((f"Tab {DEEPEST} and later", DepthResult(DEEPEST, *counts)))
+        named.append((f"Tab {DEEPEST}+", DepthResult(DEEPEST, *counts)))
     rows = []
     for name, depth in named:
         parts = [
