@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from tabspec.context import EditContext
+from tabspec.edits.edit import ProposedEdit
 from tabspec.edits.history import EMPTY
 from tabspec.edits.hunks import step_of
 from tabspec.engine.engine import CompletionEngine
@@ -21,6 +22,8 @@ _CACHE_SAMPLES = 400
 
 Check = Callable[[EditContext, Suggestion], Awaitable[bool]]
 Knows = Callable[[EditContext], bool]
+Recorded = Callable[[EditContext], ProposedEdit | None]
+"""The edit that a recorded assistant proposed at a state."""
 
 
 class EditorStage:
@@ -39,8 +42,10 @@ class EditorStage:
         check: Check | None,
         knows: Knows | None,
         edits: bool | None = None,
+        recorded: Recorded | None = None,
     ) -> None:
         self.player, self.engine, self._check, self._knows = player, engine, check, knows
+        self._recorded = recorded if edits else None
         self.records: list[RequestRecord] = []
         self.samples: list[CacheSample] = []
         self.stale = 0
@@ -50,6 +55,8 @@ class EditorStage:
         self._measured = edits is not None
         self._history = EMPTY if edits else None
         self._made: set[tuple[str, str]] = set()  # lines before and after each next edit that was accepted
+        self._last_edit = 0  # digest of the next edit that was shown last: while the cursor moves, it stays shown
+        self._refused: set[int] = set()  # digests of refused edits
         self._row = 0  # Tabs in a row
         self._loop = asyncio.get_running_loop()
         self._start = self._loop.time()
@@ -103,7 +110,7 @@ class EditorStage:
         self._asked = None
         if step.kind is StepKind.SELECT:
             self.engine.rested(context)
-            if suggestion := self.engine.next_edit(context):
+            if suggestion := self.engine.next_edit(context) or self._recorded_edit(context):
                 self._show_at_rest(context, suggestion)
         else:
             self._ask(context, tab)
@@ -136,6 +143,7 @@ class EditorStage:
             self.rejected += typed is None or not suggestion.text.startswith(typed)
         elif not shown.wanted:
             self.engine.rejected(before, suggestion)
+            self._refused.add(suggestion.edit.digest)
             self.rejected += 1
             self.edits = replace(self.edits, refused=self.edits.refused + 1)
 
@@ -160,7 +168,7 @@ class EditorStage:
         self._put_on_screen(shown)
 
     async def _answer(self, asked: _PendingRequest) -> None:
-        answer = await self.engine.complete(asked.context)
+        answer = self._with_recorded(await self.engine.complete(asked.context), asked.context)
         asked.suggestion = answer.suggestion
         if self._history is not None and (answer.suggestion is None or answer.suggestion.edit is None):
             self.edits = replace(self.edits, quiet=self.edits.quiet + 1)
@@ -169,6 +177,18 @@ class EditorStage:
         known = self._knows is None or self._knows(asked.context)
         self.records[asked.number] = _record(self.records[asked.number], answer, known, asked.context)
         self._sample()
+
+    def _with_recorded(self, answer: Answer, context: EditContext) -> Answer:
+        """The answer, or the recorded assistant's edit in another place where it has no continuation here."""
+        edit = self._recorded_edit(context) if answer.reason is Reason.EMPTY else None
+        if edit is None:
+            return answer
+        source = Source.EXACT if answer.cached else Source.MODEL
+        return replace(answer, source=source, suggestions=(edit,), reason=None)
+
+    def _recorded_edit(self, context: EditContext) -> Suggestion | None:
+        edit = self._recorded(context) if self._recorded is not None else None
+        return None if edit is None or edit.digest in self._refused else Suggestion.of(edit)
 
     async def _show(self, asked: _PendingRequest) -> None:
         """The latest request has its answer: show the suggestion to the user."""
@@ -192,7 +212,9 @@ class EditorStage:
         self.records[asked.number] = replace(self.records[asked.number], shown=True)
         if suggestion.edit:
             asked.wanted = self.player.makes(suggestion)
-            self.edits = replace(self.edits, shown=self.edits.shown + 1)
+            new = suggestion.edit.digest != self._last_edit
+            self._last_edit = suggestion.edit.digest
+            self.edits = replace(self.edits, shown=self.edits.shown + new)
         self.engine.shown(asked.context, suggestion)
         self.player.offer(suggestion, self.now)
 
