@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tabspec.edits.edit import ProposedEdit
+from tabspec.edits.proposals.changes import MOST_CHARS as STEP_CHARS
 from tabspec.edits.proposals.changes import Change, changes
 from tabspec.edits.proposals.counterparts.awaited import awaited
 from tabspec.edits.proposals.counterparts.called import called
@@ -12,6 +13,8 @@ from tabspec.edits.proposals.counterparts.containers.uses import adapted
 from tabspec.edits.proposals.counterparts.declared import declared
 from tabspec.edits.proposals.counterparts.delegated import delegated
 from tabspec.edits.proposals.counterparts.elements import named_elements
+from tabspec.edits.proposals.counterparts.removed import without_fields
+from tabspec.edits.proposals.counterparts.returned import failing
 from tabspec.edits.proposals.counterparts.variants import matched
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.lines import same_lines
@@ -68,10 +71,9 @@ def found_in(document: Document, steps: Sequence[Step], cursor: int = 0) -> Iter
     yield from awaited(steps, document, places)
     yield from matched(steps, document, places)
     yield from declared(steps, document, places)
-    yield from called(steps, document, places, done)
-    yield from delegated(steps, document, places, done)
-    yield from adapted(steps, document, places, done)
-    yield from named_elements(steps, document, places, done)
+    small = [step for step in steps if step.chars <= STEP_CHARS]
+    for rule_of_kind in (called, delegated, adapted, named_elements, failing, without_fields):
+        yield from rule_of_kind(small, document, places, done)
 
 
 def _shown(steps: Sequence[Step]) -> Iterator[Change]:
