@@ -26,7 +26,7 @@ from tabspec.edits.proposals.tokens import tokens
 from tabspec.edits.step import Step
 from tabspec.text import Document
 
-# Patterns are learned from the last steps only: what was done long ago is done with.
+# Patterns are learned from the last steps only: older changes are seldom continued.
 LAST_STEPS = 12
 # Below this a proposal is left to a model: rules that always speak were right in 9 % of cases. On projects other than
 # those of the table, 64 % of what is shown at one half is right, 71 % at 0.7 (docs/design/edits.md: way).
@@ -77,7 +77,7 @@ def found_in(document: Document, steps: Sequence[Step], cursor: int = 0) -> Iter
 
 
 def _shown(steps: Sequence[Step]) -> Iterator[Change]:
-    """What the steps changed of what stood there before: a line that was just put in is still being written."""
+    """The changes of lines that were there before these steps. A line that a step inserted may not be finished."""
     written: set[str] = set()
     for step in steps:
         if not step.old or not written.issuperset(line for line in step.old_lines if line.strip()):
