@@ -114,7 +114,8 @@ async def _play(jobs: Jobs, model_for: ModelFor) -> list[Run]:
                 bars.update(task, completed=done + part)
 
             knows = model.knows if isinstance(model, RecordedModel) else None
-            run = await replay(job.session, model, setting, progress, knows=knows)
+            recorded = model.edit_at if isinstance(model, RecordedModel) else None
+            run = await replay(job.session, model, setting, progress, knows=knows, recorded=recorded)
             if isinstance(model, RecordedModel):
                 run = replace(run, notes=(*run.notes, model.note))
             runs.append(run)

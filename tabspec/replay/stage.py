@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from tabspec.context import EditContext
-from tabspec.edits.edit import EditSource
+from tabspec.edits.edit import EditSource, ProposedEdit
 from tabspec.edits.history import EMPTY
 from tabspec.edits.hunks import step_of
 from tabspec.edits.reward import reward, saved_keys
@@ -24,6 +24,8 @@ _CACHE_SAMPLES = 400
 
 Check = Callable[[EditContext, Suggestion], Awaitable[bool]]
 Knows = Callable[[EditContext], bool]
+Recorded = Callable[[EditContext], ProposedEdit | None]
+"""The edit that a recorded assistant proposed at a state."""
 
 
 class EditorStage:
@@ -42,8 +44,10 @@ class EditorStage:
         check: Check | None,
         knows: Knows | None,
         edits: bool | None = None,
+        recorded: Recorded | None = None,
     ) -> None:
         self.player, self.engine, self._check, self._knows = player, engine, check, knows
+        self._recorded = recorded if edits else None
         self.records: list[RequestRecord] = []
         self.samples: list[CacheSample] = []
         self.stale = 0
@@ -53,6 +57,8 @@ class EditorStage:
         self._measured = edits is not None
         self._history = EMPTY if edits else None
         self._made: set[tuple[str, str]] = set()  # lines before and after each next edit that was accepted
+        self._last_edit = 0  # digest of the next edit that was shown last: while the cursor moves, it stays shown
+        self._refused: set[int] = set()  # digests of refused edits
         self._row = 0  # Tabs in a row
         self._loop = asyncio.get_running_loop()
         self._start = self._loop.time()
@@ -107,7 +113,7 @@ class EditorStage:
         self._asked = None
         if step.kind is StepKind.SELECT:
             self.engine.rested(context)
-            if suggestion := self.engine.next_edit(context):
+            if suggestion := self.engine.next_edit(context) or self._recorded_edit(context):
                 self._show_at_rest(context, suggestion)
         else:
             self._ask(context, tab)
@@ -140,6 +146,7 @@ class EditorStage:
         elif not shown.wanted:
             refused = True
             self.engine.rejected(before, suggestion)
+            self._refused.add(suggestion.edit.digest)
             self.edits = replace(self.edits, refused=self.edits.refused + 1)
         self.rejected += refused
         earned = reward(tab, _saved_keys(before, suggestion, record.jump)) if tab or refused else 0.0
@@ -166,7 +173,7 @@ class EditorStage:
         self._put_on_screen(shown)
 
     async def _answer(self, asked: _PendingRequest) -> None:
-        answer = await self.engine.complete(asked.context)
+        answer = self._with_recorded(await self.engine.complete(asked.context), asked.context)
         asked.suggestion = answer.suggestion
         if self._history is not None and (answer.suggestion is None or answer.suggestion.edit is None):
             self.edits = replace(self.edits, quiet=self.edits.quiet + 1)
@@ -175,6 +182,18 @@ class EditorStage:
         known = self._knows is None or self._knows(asked.context)
         self.records[asked.number] = _record(self.records[asked.number], answer, known, asked.context)
         self._sample()
+
+    def _with_recorded(self, answer: Answer, context: EditContext) -> Answer:
+        """The answer, or the recorded assistant's edit in another place where it has no continuation here."""
+        edit = self._recorded_edit(context) if answer.reason is Reason.EMPTY else None
+        if edit is None:
+            return answer
+        source = Source.EXACT if answer.cached else Source.MODEL
+        return replace(answer, source=source, suggestions=(edit,), reason=None)
+
+    def _recorded_edit(self, context: EditContext) -> Suggestion | None:
+        edit = self._recorded(context) if self._recorded is not None else None
+        return None if edit is None or edit.digest in self._refused else Suggestion.of(edit)
 
     async def _show(self, asked: _PendingRequest) -> None:
         """The latest request has its answer: show the suggestion to the user."""
@@ -198,7 +217,9 @@ class EditorStage:
         self.records[asked.number] = replace(self.records[asked.number], shown=True)
         if suggestion.edit:
             asked.wanted = self.player.makes(suggestion)
-            self.edits = replace(self.edits, shown=self.edits.shown + 1)
+            new = suggestion.edit.digest != self._last_edit
+            self._last_edit = suggestion.edit.digest
+            self.edits = replace(self.edits, shown=self.edits.shown + new)
         self.engine.shown(asked.context, suggestion)
         self.player.offer(suggestion, self.now)
 

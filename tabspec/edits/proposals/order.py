@@ -1,4 +1,4 @@
-"""From what the rules found to a chain: one proposal a place, in the order in which a person would go."""
+"""From the changes that the rules found to a chain: one proposal for each place, the nearest first."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from cachetools import LRUCache
 
 from tabspec.edits.edit import ProposedEdit
 from tabspec.edits.lessons import digest
+from tabspec.edits.proposals.changes import MOST_CHARS as STEP_CHARS
 from tabspec.edits.proposals.changes import Change, changes
 from tabspec.edits.proposals.counterparts.awaited import awaited
 from tabspec.edits.proposals.counterparts.called import called
@@ -15,6 +16,8 @@ from tabspec.edits.proposals.counterparts.containers.uses import adapted
 from tabspec.edits.proposals.counterparts.declared import declared
 from tabspec.edits.proposals.counterparts.delegated import delegated
 from tabspec.edits.proposals.counterparts.elements import named_elements
+from tabspec.edits.proposals.counterparts.removed import without_fields
+from tabspec.edits.proposals.counterparts.returned import failing
 from tabspec.edits.proposals.counterparts.variants import matched
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.lines import same_lines
@@ -26,7 +29,7 @@ from tabspec.edits.proposals.tokens import tokens
 from tabspec.edits.step import Step
 from tabspec.text import Document
 
-# Patterns are learned from the last steps only: what was done long ago is done with.
+# Patterns are learned from the last steps only: older changes are seldom continued.
 LAST_STEPS = 12
 # Below this a proposal is left to a model: rules that always speak were right in 9 % of cases. On projects other than
 # those of the table, 64 % of what is shown at one half is right, 71 % at 0.7 (docs/design/edits.md: way).
@@ -85,14 +88,13 @@ def found_in(document: Document, steps: Sequence[Step]) -> Iterator[Found]:
     yield from awaited(steps, document, places)
     yield from matched(steps, document, places)
     yield from declared(steps, document, places)
-    yield from called(steps, document, places, done)
-    yield from delegated(steps, document, places, done)
-    yield from adapted(steps, document, places, done)
-    yield from named_elements(steps, document, places, done)
+    small = [step for step in steps if step.chars <= STEP_CHARS]
+    for rule_of_kind in (called, delegated, adapted, named_elements, failing, without_fields):
+        yield from rule_of_kind(small, document, places, done)
 
 
 def _shown(steps: Sequence[Step]) -> Iterator[Change]:
-    """What the steps changed of what stood there before: a line that was just put in is still being written."""
+    """The changes of lines that were there before these steps. A line that a step inserted may not be finished."""
     written: set[str] = set()
     for step in steps:
         if not step.old or not written.issuperset(line for line in step.old_lines if line.strip()):

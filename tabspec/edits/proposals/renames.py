@@ -33,7 +33,8 @@ class Rename:
 
 
 def renames(changes: Sequence[Change]) -> tuple[Rename, ...]:
-    """The renames that steps show, the latest first. A name that became two others, or back again, is none."""
+    """The renames in these changes, the latest first. A name that became two different ones, or returned to the old
+    one, is not renamed."""
     became: dict[str, Rename] = {}
     unclear: set[str] = set()
     pairs: dict[int, set[tuple[tuple[str, ...], tuple[str, ...]]]] = {}
@@ -44,7 +45,7 @@ def renames(changes: Sequence[Change]) -> tuple[Rename, ...]:
             continue
         old, new = change.old[0], change.new[0]
         if occurrences(change.step.new, old) or occurrences(change.step.old, new):
-            continue  # both names are in use: one took the other's place here
+            continue  # both names are still in use: here one was replaced by the other
         for first in [each for each in became.values() if each.new == old]:
             became[first.old] = replace(first, new=new)  # renamed once more: the first name goes to the last one
         known = became.get(old)
@@ -63,7 +64,7 @@ def leftovers(rename: Rename, document: Document, places: Places, done: frozense
     text = document.text
     scope, kind = _scope(rename, document, places)
     if scope is None or kind.startswith("used"):
-        return  # used only: another name was meant here, which says little of other places
+        return  # only a use was renamed: one place took another name, which is no reason to rename the others
     pairs = {rename.old: rename.new}
     if kind != "local":
         pairs |= renamed_in_all(rename.old, rename.new)
@@ -92,12 +93,12 @@ def _bucket(kind: str, rename: Rename, text: str, at: int) -> str:
 
 
 def is_of_definition(rename: Rename, document: Document, places: Places) -> bool:
-    """Whether a definition was renamed: then its scope says where the name is left over, and no likeness does."""
+    """Whether a definition was renamed. Then its scope, not similar context, determines where the name is left over."""
     return not _scope(rename, document, places)[1].startswith("used")
 
 
 def _scope(rename: Rename, document: Document, places: Places) -> tuple[tuple[int, int] | None, str]:
-    """Where the old name may be left over, and how sure one can be of it."""
+    """The range in which the old name may be left over (None: nowhere), and the case in the table of probabilities."""
     text = document.text
     whole = (0, len(text))
     last = rename.shown[-1]
@@ -135,7 +136,7 @@ def _all(text: str, part: str) -> Iterator[int]:
 
 
 def _to_be_changed(rename: Rename, places: Places, at: int) -> bool:
-    """Whether the place is code like the one that was changed: strings and comments only if the history went there."""
+    """Whether the place is code, and a member if all examples are members. Strings and comments stay as they are."""
     member = {change.left[-1:] in ((".",), (">",), (":",)) for change in rename.shown}
     if member == {True} and not places.is_member(at) and not places.is_definition(at):
         return False

@@ -12,6 +12,7 @@ from tabspec.edits.proposals.brackets import elements
 from tabspec.edits.proposals.counterparts.containers.idioms import IDIOMS
 from tabspec.edits.proposals.counterparts.containers.kinds import Declared, Kind, declared
 from tabspec.edits.proposals.counterparts.records import record
+from tabspec.edits.proposals.counterparts.returned import zero
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.places import Places
 from tabspec.edits.proposals.tokens import occurrences
@@ -142,7 +143,8 @@ def _written(other: str, match: re.Match[str], changed: _Changed, document: Docu
         other = other.replace("&k", "k")
     if values.get("v", "").startswith("&"):
         other = other.replace("&v", "v")
-    values["ZERO"], values["EMPTY"] = _zero(changed), "true" if changed.new.parts[1:] == ("bool",) else "struct{}{}"
+    values["ZERO"] = zero(changed.old.parts[1]) if len(changed.old.parts) > 1 else ""
+    values["EMPTY"] = "true" if changed.new.parts[1:] == ("bool",) else "struct{}{}"
     values["E"] = changed.old.name[0].lower()
     text = re.sub(r"\b(?:x|u|k|v|f|K|E|key|ZERO|EMPTY)\b", lambda each: values.get(each[0], each[0]), other)
     if other.startswith("{'") and _quote(document, match.start()) == "'":
@@ -176,16 +178,6 @@ def _key_field(changed: _Changed, document: Document, grammar: str) -> str | Non
     shape = record(element, [document.text], grammar) if element.isidentifier() else None
     fields = dict(shape.fields) if shape is not None else {}
     return next((field for key in _KEYS for field in fields if field.lower() == key), None)
-
-
-def _zero(changed: _Changed) -> str:
-    """Go's zero value of the type that the map's values had."""
-    kind = changed.old.parts[1] if len(changed.old.parts) > 1 else ""
-    if kind == "string":
-        return '""'
-    if re.fullmatch(r"u?int\d*|float\d*|byte|rune", kind):
-        return "0"
-    return "false" if kind == "bool" else "nil" if kind.startswith(("*", "[]", "map[")) else f"{kind}{{}}"
 
 
 def _is_formatted(document: Document, at: int) -> bool:
