@@ -71,6 +71,19 @@ async def test_the_whole_chain_can_be_taken_without_a_request_in_between(client:
     assert (status["accepted"], status["rejected"], status["shown"]) == (4, 0, 4)
 
 
+async def test_an_edit_that_two_answers_offer_is_shown_and_accepted_once(client: Client) -> None:
+    document = renamed(client)
+    for _ in range(2):
+        link = (await document.next_edit(*END_OF_RENAME, editsOnly=True))["chain"][0]
+        client.notify("textDocument/didShowInlineEdit", {"item": link})
+    document.accept(link)
+    await client.command(link)
+    document.edit({"start": link["range"]["start"], "end": link["cursor"]}, "limit")
+    await document.next_edit(*END_OF_RENAME, editsOnly=True)
+    status = await client.status()
+    assert (status["shown"], status["accepted"], status["rejected"]) == (1, 1, 1)
+
+
 async def test_a_refused_edit_and_the_same_change_twice_refused_do_not_come_back(client: Client) -> None:
     document = renamed(client)
     first = (await document.next_edit(*END_OF_RENAME, editsOnly=True))["chain"]
