@@ -209,5 +209,5 @@ def test_lines_that_come_and_go(open_nvim: Open) -> None:
     assert shown(nvim.screen()) == ("four", "")
     # Above the cursor nothing moves what is being read.
     draw(1, 1, "new\nlines\n", 3)
-    until_rows("one  +2 lines", "two", "three", "four")
+    until_rows("one +2 lines", "two", "three", "four")
     assert nvim.screen().cursor == (3, 0)
