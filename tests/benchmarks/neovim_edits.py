@@ -1,8 +1,8 @@
 """From Tab to the next edit on the screen, in real Neovims: `python tests/benchmarks/neovim_edits.py [--json OUT]`.
 
-As `neovim_tab.py`, for next edits: a parameter with five uses is renamed, and Tab is pressed until all are renamed, too.
-One Tab goes to an edit, the next one accepts it. The clock starts when the byte of an accepting Tab is written, and stops
-when the next edit has been drawn. The model is a script that takes 150 ms for the prompt.
+As `neovim_tab.py`, for next edits: a parameter with five uses is renamed, and Tab is pressed until all are renamed,
+too. One Tab goes to an edit, the next one accepts it. The clock starts when the byte of an accepting Tab is written,
+and stops when the next edit has been drawn. The model is a script that takes 150 ms for the prompt.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ def measure(version: str, folder: Path) -> list[float]:
     look = "vim.api.nvim_set_hl(0, 'TabspecInserted', { fg = '#123456' })\n"
     init.write_text(plugin_init(server, "", look + READY))
     # Each use has a name of its own before it, so that the place of an edit is seen in what the terminal is sent.
-    uses = "".join(f"\n    # part\n    for item in items:\n        item *= {NAME}\n    print({n})\n" for n in range(USES))
+    uses = "".join(
+        f"\n    # part\n    for item in items:\n        item *= {NAME}\n    print({n})\n" for n in range(USES)
+    )
     file = folder / "example.py"
     file.write_text(f"def total(items, {NAME}):\n    result = 0\n{uses}")
     command = [str(installed(version)), "--clean", "-n", "-u", str(init), str(file)]
