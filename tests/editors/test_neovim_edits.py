@@ -211,3 +211,28 @@ def test_lines_that_come_and_go(open_nvim: Open) -> None:
     draw(1, 1, "new\nlines\n", 3)
     until_rows("one +2 lines", "two", "three", "four")
     assert nvim.screen().cursor == (3, 0)
+
+
+@pytest.mark.nightly
+@ONLY_012
+def test_an_edit_in_another_file(open_nvim: Open) -> None:
+    text = "".join(f"self.assertEquals({number}, found)\n" for number in range(5))
+    nvim = open_nvim("", text, before=LOOKS)
+    (nvim.folder / "other.py").write_text(text[:60])
+    nvim.lua(f"vim.cmd('edit {nvim.folder}/other.py'); vim.cmd('buffer 1')")
+    for row in range(3):
+        put(nvim, row, 5)
+        nvim.type("cwassertEqual")
+        nvim.keys("Escape")
+        nvim.until(lambda row=row: "assertEqual(" in nvim.lines[row], "the change")
+    nvim.until(lambda: shown(nvim.screen())[1].startswith("assertEqual"), "the edit")
+    nvim.keys("Tab", "Tab")
+    until_hint(nvim, "Tab → other.py:1 assertEqual")
+    assert "Equals" not in nvim.text
+    nvim.keys("Tab")
+    nvim.until(lambda: nvim.lua("return vim.fn.expand('%:t')") == "other.py", "the other file")
+    nvim.until(lambda: shown(nvim.screen())[1].startswith("assertEqual"), "the edit")
+    nvim.keys("Tab")
+    nvim.until(lambda: nvim.text.startswith("self.assertEqual(0, found)\nself.assertEqual(1"), "the accepted edit")
+    nvim.keys("C-o")
+    nvim.until(lambda: nvim.lua("return vim.fn.expand('%:t')") == "example.py", "the first file")
