@@ -188,6 +188,17 @@ async def test_the_second_request_for_a_state_costs_no_run_of_the_model(start: S
     assert (await client.status())["requests"] == 2
 
 
+@pytest.mark.parametrize("typed", [False, True])
+async def test_the_first_request_for_an_edit_does_not_end_the_completion_before_it(start: Start, typed: bool) -> None:
+    client = await start(model={"target": "x = call(1)\n", "prefill_s": 0.1})
+    document = Document(client, "x = \n")
+    if typed:
+        document.replace(0, 4, 4, "c")
+    _, inline = client.begin_inline(0, 4 + typed)
+    assert await document.next_edit(0, 4 + typed) is None
+    assert len((await inline)["items"]) == 1
+
+
 async def test_a_request_that_is_repeated_while_it_waits_does_not_end_the_other(start: Start) -> None:
     client = await start(model=SILENT)
     document = renamed(client)
