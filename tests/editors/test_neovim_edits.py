@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from edit_scenes import HINT, LOOKS, RENAMED, ROWS, TEXT, rename, shown, until_edit, until_no_edit
+from neovim_edit_scene import HINT, LOOKS, RENAMED, ROWS, TEXT, rename, shown, until_edit, until_no_edit
 from neovim_scene import Kind, Open, silent_server, until_status
 from nvim_driver import Nvim
 
