@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tabspec.context import EditContext
-from tabspec.suggestion import Answer
+from tabspec.suggestion import Answer, Suggestion
 from tabspec.text import Document, PositionEncoding
 from tabspec_lsp.engine_host import EngineHost
 from tabspec_lsp.options import ShownMode
@@ -83,8 +83,8 @@ class Feedback:
         if offer and self._recorder:
             self._recorder.jumped(offer)
 
-    def changed(self, before: Document, after: Document) -> bool:
-        """A document has changed. Returns whether the change was an accept."""
+    def changed(self, before: Document, after: Document) -> Suggestion | None:
+        """A document has changed. Returns what was accepted by the change, if it was an accept."""
         for event in list(self._offers.changed(before, after)):
             self._heard(event)
         return self._offers.made(before, after)
@@ -96,7 +96,11 @@ class Feedback:
             self._heard(heard)
 
     def _show(self, offer: Offer) -> None:
+        known = self._offers.showing(offer.uri)
+        again = known is not None and known.shown and known.is_same_edit(offer)  # in the answer to a later request
         self._offers.show(offer)
+        if again:
+            return
         if self._recorder:
             self._recorder.shown(offer)
         if self._host.engine:

@@ -300,7 +300,7 @@ class CompletionService:
 
     async def _answer(self, document: Document, context: EditContext, most: int, kind: str = "completion") -> Answer:
         """The engine's answer, which requests of several kinds share where next edits may be offered."""
-        if context.history is None:
+        if most > 1 or self._next_edit_mode is NextEditMode.OFF:
             return await self._asked(document, context, most)
         return await self._answers.get(context, kind, lambda context: self._asked(document, context, most))
 

@@ -6,6 +6,7 @@ from tabspec_lsp.state.documents import Change, Documents, TextRange
 from tabspec_lsp.state.edit_log import MOST_CHARS, MOST_OTHERS, EditLog
 
 from tabspec.edits.history import MOST_STEPS
+from tabspec.suggestion import Suggestion
 from tabspec.text import Document, Position
 
 SECRET = "file:///project/secret.py"
@@ -26,7 +27,7 @@ class Stage:
         if uri not in self.ignored:
             self.log.opened(document)
 
-    def insert(self, uri: str, line: int, text: str, accepted: bool = False) -> None:
+    def insert(self, uri: str, line: int, text: str, accepted: Suggestion | None = None) -> None:
         at = Position(line, 0)
         changed = self.documents.change(uri, None, [Change(text, TextRange(at, at))])
         assert changed
@@ -48,7 +49,7 @@ def test_changes_of_several_documents_in_their_order() -> None:
     stage.open("a", "one\n")
     stage.open("b", "two\n")
     stage.insert("a", 0, "x")
-    stage.insert("b", 0, "y", accepted=True)
+    stage.insert("b", 0, "y", accepted=Suggestion("y"))
     stage.insert("a", 1, "z")
     assert stage.steps == [("a", "xone\n", False), ("b", "ytwo\n", True), ("a", "z", False)]
 

@@ -71,6 +71,19 @@ async def test_the_whole_chain_can_be_taken_without_a_request_in_between(client:
     assert (status["accepted"], status["rejected"], status["shown"]) == (4, 0, 4)
 
 
+async def test_an_edit_that_two_answers_offer_is_shown_and_accepted_once(client: Client) -> None:
+    document = renamed(client)
+    for _ in range(2):
+        link = (await document.next_edit(*END_OF_RENAME, editsOnly=True))["chain"][0]
+        client.notify("textDocument/didShowInlineEdit", {"item": link})
+    document.accept(link)
+    await client.command(link)
+    document.edit({"start": link["range"]["start"], "end": link["cursor"]}, "limit")
+    await document.next_edit(*END_OF_RENAME, editsOnly=True)
+    status = await client.status()
+    assert (status["shown"], status["accepted"], status["rejected"]) == (1, 1, 1)
+
+
 async def test_a_refused_edit_and_the_same_change_twice_refused_do_not_come_back(client: Client) -> None:
     document = renamed(client)
     first = (await document.next_edit(*END_OF_RENAME, editsOnly=True))["chain"]
@@ -173,6 +186,17 @@ async def test_the_second_request_for_a_state_costs_no_run_of_the_model(start: S
     assert (status["requests"], status["sources"]["model"]) == (1, 1)
     assert len(await client.inline(0, 4)) == 1  # a further request of the same kind is a new one
     assert (await client.status())["requests"] == 2
+
+
+@pytest.mark.parametrize("typed", [False, True])
+async def test_the_first_request_for_an_edit_does_not_end_the_completion_before_it(start: Start, typed: bool) -> None:
+    client = await start(model={"target": "x = call(1)\n", "prefill_s": 0.1})
+    document = Document(client, "x = \n")
+    if typed:
+        document.replace(0, 4, 4, "c")
+    _, inline = client.begin_inline(0, 4 + typed)
+    assert await document.next_edit(0, 4 + typed) is None
+    assert len((await inline)["items"]) == 1
 
 
 async def test_a_request_that_is_repeated_while_it_waits_does_not_end_the_other(start: Start) -> None:

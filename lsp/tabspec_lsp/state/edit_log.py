@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tabspec.context import EditContext
 from tabspec.edits.history import EMPTY, History
+from tabspec.suggestion import Suggestion
 from tabspec.text import Document
 from tabspec_lsp.state.documents import Changed, Documents
 
@@ -31,13 +32,16 @@ class EditLog:
         self.history = self.history.opened(document)
         self.used(document.uri)
 
-    def changed(self, changed: Changed, time: float, accepted: bool) -> None:
-        """A document has changed at ``time`` (seconds); ``accepted``: the user took a suggestion."""
+    def changed(self, changed: Changed, time: float, accepted: Suggestion | None) -> None:
+        """A document has changed at ``time`` (seconds). ``accepted``: the suggestion that the user took, if any."""
         uri = changed.after.uri
         if self._ignored(uri) or len(changed.after.text) > MOST_CHARS:
             self.dropped(uri)
             return
-        self.history = self.history.changed(changed.before, changed.edits, changed.after, time, accepted)
+        source = accepted.edit.source if accepted and accepted.edit else None
+        self.history = self.history.changed(
+            changed.before, changed.edits, changed.after, time, accepted is not None, source
+        )
         self.used(uri)
 
     def used(self, uri: str) -> None:

@@ -76,6 +76,12 @@ class Offer:
         """The length of the whole offer, as `Progress` counts."""
         return 1 if self.suggestion.edit else len(self.suggestion.text)
 
+    def is_same_edit(self, other: Offer) -> bool:
+        """Whether this and ``other`` are the same next edit of the same text, from two answers."""
+        if not (self.suggestion.edit and other.suggestion.edit) or self.uri != other.uri:
+            return False
+        return self.change == other.change and self.document.text == other.document.text
+
     def holds_text_of(self, ignored: Callable[[str], bool]) -> bool:
         """Whether it refers to a document that is ``ignored``."""
         return any(ignored(each.uri) for each in (self.context.document, *self.context.others))
@@ -257,13 +263,15 @@ class Offers:
         if taken == offer.length and place.showing is offer:
             place.showing = None
 
-    def made(self, before: Document, after: Document) -> bool:
-        """Whether a change of a document, from ``before``, was the accept that was reported or recognized last."""
+    def made(self, before: Document, after: Document) -> Suggestion | None:
+        """What was accepted by a change of a document from ``before``, if that was the accept that was reported or
+        recognized last."""
         place = self._places.get(after.uri)
         if place is None or not place.accepts or place.accepts[-1].document.text != before.text:
-            return False
+            return None
         last = place.accepts[-1]
-        return last.context.edit_for(last.suggestion).apply(before.text) == after.text
+        made = last.context.edit_for(last.suggestion).apply(before.text) == after.text
+        return last.suggestion if made else None
 
     def landed(self, document: Document) -> int | None:
         """Where the last accept has put the cursor, if ``document`` has not changed since."""
@@ -293,8 +301,8 @@ class Offers:
 
     def _take(self, offer: Offer, taken: int, outcome: Outcome) -> Heard | None:
         """Count the characters up to ``taken`` as accepted. None if they have been counted."""
-        progress = offer.progress
-        if progress.counted >= taken > 0:
+        progress, accepts = offer.progress, self._place(offer).accepts
+        if progress.counted >= taken > 0 or (accepts and accepts[-1].offer.is_same_edit(offer)):
             return None
         start = progress.start(taken)
         context, rest = offer.rest(start)
@@ -304,7 +312,7 @@ class Offers:
             self._hide(offer)
         offer.progress = replace(progress, counted=taken)
         heard = Heard(outcome, offer, context, rest, late=progress.now >= taken)
-        self._place(offer).accepts.append(heard)
+        accepts.append(heard)
         if offer.following:  # the client shows it at once
             self._place(offer.following).showing = offer.following
         return heard

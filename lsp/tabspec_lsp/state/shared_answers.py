@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tabspec.context import EditContext
+from tabspec.edits.history import EMPTY
 from tabspec.suggestion import Answer
 
 
@@ -22,9 +23,15 @@ class _Question:
 
     def is_for(self, context: EditContext) -> bool:
         own = self.context
-        if not own.same_place(context) or own.history != context.history:
+        if not own.same_place(context) or (own.history or EMPTY) != (context.history or EMPTY):
             return False
         return [(each.uri, each.text) for each in own.others] == [(each.uri, each.text) for each in context.others]
+
+    def is_before(self, context: EditContext) -> bool:
+        """Whether this is about the same state, and was asked when the client's first request for a next edit had not
+        come: it is answered without one."""
+        own = self.context
+        return own.history is None and context.history is not None and own.same_place(context)
 
 
 class SharedAnswers:
@@ -41,6 +48,9 @@ class SharedAnswers:
     ) -> Answer:
         """The answer at ``context`` to a request of this ``kind``. The work is cancelled with the last request."""
         question = self._last.get(context.uri)
+        if question and not question.task.done() and question.is_before(context):
+            await asyncio.wait([question.task])
+            question = self._last.get(context.uri)
         answered = question is not None and question.task.done() and kind in question.kinds
         if question is None or answered or not question.is_for(context):
             question = self._last[context.uri] = _Question(context, asyncio.create_task(ask(context)))

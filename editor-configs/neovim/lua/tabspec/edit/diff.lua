@@ -26,6 +26,9 @@ local function words(line)
 end
 
 local function joined(list, first, count)
+  if count == 0 then
+    return ''
+  end
   return table.concat(list, '', first, first + count - 1)
 end
 

@@ -109,7 +109,7 @@ end
 
 local function key()
   local lhs = config.options.keymaps
-  local name = tab_is_free() and (inserting() and lhs.accept or lhs.edit_normal) or lhs.edit or ''
+  local name = chain.revealed and tab_is_free() and (inserting() and lhs.accept or lhs.edit_normal) or lhs.edit or ''
   return (name:gsub('[<>]', ''))
 end
 
@@ -155,7 +155,7 @@ local function take(session, result)
     versions = { [session.buf] = version(session.buf), [link.buf] = version(link.buf) },
     revealed = config.options.next_edits ~= 'hint' or (same and before.revealed),
   }
-  if draw() and not same then
+  if draw() then
     tell('textDocument/didShowInlineEdit', items[1])
   end
 end

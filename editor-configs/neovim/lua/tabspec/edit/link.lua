@@ -39,8 +39,13 @@ function M.of(item, encoding)
   end
   local first, last = place(buf, item.range.start, encoding), place(buf, item.range['end'], encoding)
   local lines = vim.split(item.text:gsub('\r\n?', '\n'), '\n', { plain = true })
-  if item.range['end'].line > last[1] and lines[#lines] == '' and #lines > 1 then
-    table.remove(lines) -- the line end after the last line, which a buffer has by itself
+  if item.range['end'].line > last[1] and lines[#lines] == '' then
+    -- A buffer has the line end after its last line by itself. Where whole lines go, the one before them goes instead.
+    if #lines > 1 then
+      table.remove(lines)
+    elseif first[2] == 0 and first[1] > 0 then
+      first = { first[1] - 1, #line_of(buf, first[1] - 1) }
+    end
   end
   local old = api.nvim_buf_get_lines(buf, first[1], last[1] + 1, false)
   local new = vim.deepcopy(lines)

@@ -71,7 +71,7 @@ local function lines(link, below)
     end, change.new)
     mark(buf, math.max(last, 0), 0, { virt_lines = new, virt_lines_above = last < 0 })
   else
-    local note = (' +%d line%s'):format(#change.new, #change.new == 1 and '' or 's')
+    local note = ('+%d line%s'):format(#change.new, #change.new == 1 and '' or 's')
     mark(buf, math.max(last, 0), 0, { virt_text = { { note, 'TabspecInserted' } }, virt_text_pos = 'eol' })
   end
 end

@@ -1,4 +1,4 @@
-"""What the tests of next edits in Neovim share: a file in which a parameter was renamed, and how the screen shows edits."""
+"""What the tests of next edits in Neovim share: a file in which a parameter is renamed, and looks for edits."""
 
 from __future__ import annotations
 
