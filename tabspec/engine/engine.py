@@ -253,7 +253,8 @@ class CompletionEngine:
         texts = self._alternatives.texts(request.context, known, lambda generation: self._done(request, generation))
         async with aclosing(texts):
             async for generated in texts:
-                suggestion = self._offering.suggest(request.context, generated)
+                # The user has asked for them, however unlikely they are.
+                suggestion = self._offering.suggest(request.context, generated, least=0.0)
                 if isinstance(suggestion, Suggestion) and is_new(suggestion, (*first.suggestions, *others)):
                     others.append(suggestion)
                 if len(first.suggestions) + len(others) >= most:

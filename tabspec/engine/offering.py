@@ -10,7 +10,7 @@ from tabspec.context import EditContext
 from tabspec.engine.prompt_state import PromptState
 from tabspec.engine.rejections import Rejections
 from tabspec.engine.stats import OVERTAKEN, EngineStats
-from tabspec.fitting.postprocess import judge, trimmed
+from tabspec.fitting.postprocess import likely_part, postprocess
 from tabspec.fitting.truncation import FitStep, cut_point, truncate
 from tabspec.models.protocol import Model
 from tabspec.suggestion import Answer, GeneratedText, Reason, Source, Suggestion
@@ -19,7 +19,7 @@ from tabspec.suggestion import Answer, GeneratedText, Reason, Source, Suggestion
 class Offering:
     """Makes answers from stored texts. A text is post-processed again at each state where it is offered.
 
-    ``steps`` are the steps of post-processing. Suggestions with a probability below ``min_probability`` are withheld.
+    ``steps`` are the steps of post-processing. Suggestions less likely right than ``min_probability`` are withheld.
     """
 
     def __init__(
@@ -52,9 +52,14 @@ class Offering:
         """Whether what is ``left`` of an entry is a complete answer at ``context``.
 
         It is not if the model stopped because the rest would have been cut off at the entry's own state, but would be
-        kept at ``context``.
+        kept at ``context``. Nor if it is too unlikely to be offered, and a new generation may find it more likely.
         """
-        return not entry.settled or cut_point(context, left.text, self._steps) is not None
+        if entry.settled and cut_point(context, left.text, self._steps) is None:
+            return False
+        if not left.begun:
+            return True
+        part = truncate(context, left, self._steps)
+        return likely_part(context, part, self._steps, self._min_probability) is not None
 
     def offer(self, context: EditContext, generated: GeneratedText, entry: Entry, source: Source) -> Answer:
         """The answer from what is left of an entry. Counts that the entry was served."""
@@ -67,11 +72,13 @@ class Offering:
         entry.served += 1
         return Answer(source, (suggestion,))
 
-    def suggest(self, context: EditContext, generated: GeneratedText) -> Suggestion | Reason:
-        """The suggestion that a text gives at ``context``, or the reason why there is none."""
-        generated = truncate(context, generated, self._steps)
-        suggestion = trimmed(context, generated, self._steps)
-        suggestion = judge(suggestion, generated, self._model.info.calibration, self._min_probability)
+    def suggest(
+        self, context: EditContext, generated: GeneratedText, least: float | None = None
+    ) -> Suggestion | Reason:
+        """The suggestion that a text gives at ``context``, or the reason why there is none. ``least`` replaces
+        ``min_probability``."""
+        least = self._min_probability if least is None else least
+        suggestion = postprocess(context, generated, self._steps, self._model.info.calibration, least)
         refused = isinstance(suggestion, Suggestion) and (context, suggestion) in self.rejections
         return Reason.REJECTED if refused else suggestion
 

@@ -44,8 +44,8 @@ MUTANTS = (
     Mutant(
         "an answer that was stopped early, served where it is but a beginning",
         "engine.offering:Offering.holds",
-        "not entry.settled or",
-        "True or",
+        "entry.settled and",
+        "False and",
     ),
     Mutant(
         "joined on a wrong offset",
