@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -167,6 +168,15 @@ def test_an_interrupted_tuning_goes_on(bundled: Path, data: Path, monkeypatch: p
     assert steps[0] == 2 and asked.count("bundled") == 1
 
 
+def test_nothing_is_connected_to(bundled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*given: object) -> None:
+        raise AssertionError("a connection")
+
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    assert tune_mine(SESSIONS, TUNING, bundled=bundled).before.typed_chars > 0  # with the real judge
+
+
 # --- what is learned -------------------------------------------------------------------------------------------------
 
 
@@ -237,8 +247,6 @@ def test_the_command_prints_the_outcome(bundled: Path, tmp_path: Path, monkeypat
     write_session(SESSIONS[0], tmp_path / "1.jsonl")
     result = CliRunner().invoke(train_command, ["mine", "--sessions", str(tmp_path)])
     assert isinstance(result.exception, InputError) and "are needed" in str(result.exception)
-    monkeypatch.setattr("tabspec.mine.sessions.LEAST_EDITS", 10)
-    monkeypatch.setattr("tabspec.cli.train_mine.lower_process_priority", lambda: None, raising=False)
     outcome = Tuned(BEFORE, GOOD, True, 12, Progress(8, 60.0, 2.0, 1.5, 8))
     monkeypatch.setattr("tabspec.mine.tune.tune_mine", lambda *given: outcome)
     monkeypatch.setattr("tabspec.models.machine.low_priority.lower_process_priority", lambda: None)
