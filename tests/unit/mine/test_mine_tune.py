@@ -249,8 +249,9 @@ def test_the_command_prints_the_outcome(bundled: Path, tmp_path: Path, monkeypat
     assert isinstance(result.exception, InputError) and "are needed" in str(result.exception)
     outcome = Tuned(BEFORE, GOOD, True, 12, Progress(8, 60.0, 2.0, 1.5, 8))
     monkeypatch.setattr("tabspec.mine.tune.tune_mine", lambda *given: outcome)
-    monkeypatch.setattr("tabspec.models.machine.low_priority.lower_process_priority", lambda: None)
+    lowered: list[bool] = []
+    monkeypatch.setattr("tabspec.models.machine.low_priority.lower_process_priority", lambda: lowered.append(True))
     monkeypatch.setattr("tabspec.mine.sessions.read_sessions", lambda folder: SESSIONS)
     result = CliRunner().invoke(train_command, ["mine", "--sessions", str(tmp_path)], catch_exceptions=False)
     assert "before: 100 shown, 20 accepted, 60 refused, 200 characters by Tab, reward -40" in result.output
-    assert f"kept in {data_folder() / 'mine'}" in result.output
+    assert f"kept in {data_folder() / 'mine'}" in result.output and lowered == [True]
