@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import socket
@@ -21,8 +22,9 @@ from tabspec.mine.examples import typed
 from tabspec.mine.judge import Outcome, judged
 from tabspec.mine.tune import Tuned, better, tune_mine
 from tabspec.models.daemon.place import identity
-from tabspec.models.files.mine import MINE, RECORD, data_folder, mine_folder, problem_of_mine, read_record
-from tabspec.models.load import load_model
+from tabspec.models.files.mine import MINE, RECORD, data_folder, mine_folder, problem_of_mine, read_record, write_record
+from tabspec.models.load import BUNDLED, load_model
+from tabspec.models.process.worker import WorkerModel
 from tabspec.replay.sessions.session import EditEvent, Session
 from tabspec.replay.sessions.session_file import write_session
 from tabspec.text import Edit
@@ -196,13 +198,23 @@ def test_the_name_mine_loads_the_tuned_model_or_falls_back(bundled: Path, caplog
         assert load_model(MINE).info.name == "bundled"
     assert "train mine --sessions" in caplog.text
     before = identity(MINE)
-    made = model_folder(mine_folder(), 2)
-    from tabspec.models.files.mine import write_record
-    from tabspec.models.load import BUNDLED
-
-    write_record(made, BUNDLED, {})
+    write_record(model_folder(mine_folder(), 2), BUNDLED, {})
     assert load_model(MINE).info.name == MINE
     assert identity(MINE) != before and identity(MINE)["model"] == MINE
+
+
+def test_the_worker_process_of_the_editors_loads_it() -> None:
+    write_record(model_folder(mine_folder(), 2), BUNDLED, {})
+
+    async def loaded() -> str:
+        worker = WorkerModel(MINE)
+        try:
+            await worker.start()
+            return worker.info.fingerprint
+        finally:
+            await worker.close()
+
+    assert asyncio.run(loaded()) == load_model(MINE).info.fingerprint
 
 
 def test_another_version_of_the_bundled_model_or_a_broken_record(bundled: Path, tmp_path: Path) -> None:
