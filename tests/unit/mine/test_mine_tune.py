@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import socket
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,8 +22,9 @@ from tabspec.mine.examples import typed
 from tabspec.mine.judge import Outcome, judged
 from tabspec.mine.tune import Tuned, better, tune_mine
 from tabspec.models.daemon.place import identity
-from tabspec.models.files.mine import MINE, RECORD, data_folder, mine_folder, problem_of_mine, read_record
-from tabspec.models.load import load_model
+from tabspec.models.files.mine import MINE, RECORD, data_folder, mine_folder, problem_of_mine, read_record, write_record
+from tabspec.models.load import BUNDLED, load_model
+from tabspec.models.process.worker import WorkerModel
 from tabspec.replay.sessions.session import EditEvent, Session
 from tabspec.replay.sessions.session_file import write_session
 from tabspec.text import Edit
@@ -167,6 +170,15 @@ def test_an_interrupted_tuning_goes_on(bundled: Path, data: Path, monkeypatch: p
     assert steps[0] == 2 and asked.count("bundled") == 1
 
 
+def test_nothing_is_connected_to(bundled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*given: object) -> None:
+        raise AssertionError("a connection")
+
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    assert tune_mine(SESSIONS, TUNING, bundled=bundled).before.typed_chars > 0  # with the real judge
+
+
 # --- what is learned -------------------------------------------------------------------------------------------------
 
 
@@ -186,13 +198,23 @@ def test_the_name_mine_loads_the_tuned_model_or_falls_back(bundled: Path, caplog
         assert load_model(MINE).info.name == "bundled"
     assert "train mine --sessions" in caplog.text
     before = identity(MINE)
-    made = model_folder(mine_folder(), 2)
-    from tabspec.models.files.mine import write_record
-    from tabspec.models.load import BUNDLED
-
-    write_record(made, BUNDLED, {})
+    write_record(model_folder(mine_folder(), 2), BUNDLED, {})
     assert load_model(MINE).info.name == MINE
     assert identity(MINE) != before and identity(MINE)["model"] == MINE
+
+
+def test_the_worker_process_of_the_editors_loads_it() -> None:
+    write_record(model_folder(mine_folder(), 2), BUNDLED, {})
+
+    async def loaded() -> str:
+        worker = WorkerModel(MINE)
+        try:
+            await worker.start()
+            return worker.info.fingerprint
+        finally:
+            await worker.close()
+
+    assert asyncio.run(loaded()) == load_model(MINE).info.fingerprint
 
 
 def test_another_version_of_the_bundled_model_or_a_broken_record(bundled: Path, tmp_path: Path) -> None:
@@ -237,12 +259,11 @@ def test_the_command_prints_the_outcome(bundled: Path, tmp_path: Path, monkeypat
     write_session(SESSIONS[0], tmp_path / "1.jsonl")
     result = CliRunner().invoke(train_command, ["mine", "--sessions", str(tmp_path)])
     assert isinstance(result.exception, InputError) and "are needed" in str(result.exception)
-    monkeypatch.setattr("tabspec.mine.sessions.LEAST_EDITS", 10)
-    monkeypatch.setattr("tabspec.cli.train_mine.lower_process_priority", lambda: None, raising=False)
     outcome = Tuned(BEFORE, GOOD, True, 12, Progress(8, 60.0, 2.0, 1.5, 8))
     monkeypatch.setattr("tabspec.mine.tune.tune_mine", lambda *given: outcome)
-    monkeypatch.setattr("tabspec.models.machine.low_priority.lower_process_priority", lambda: None)
+    lowered: list[bool] = []
+    monkeypatch.setattr("tabspec.models.machine.low_priority.lower_process_priority", lambda: lowered.append(True))
     monkeypatch.setattr("tabspec.mine.sessions.read_sessions", lambda folder: SESSIONS)
     result = CliRunner().invoke(train_command, ["mine", "--sessions", str(tmp_path)], catch_exceptions=False)
     assert "before: 100 shown, 20 accepted, 60 refused, 200 characters by Tab, reward -40" in result.output
-    assert f"kept in {data_folder() / 'mine'}" in result.output
+    assert f"kept in {data_folder() / 'mine'}" in result.output and lowered == [True]
