@@ -106,7 +106,7 @@ export class NextEdits implements vscode.Disposable {
     this.arriving = false;
     if (!done) return this.lost(); // something was typed meanwhile
     this.bring(editor, step.cursor);
-    this.accepted(step);
+    this.reportAccepted(step);
     this.asking.now("moved");
   }
 
@@ -175,6 +175,7 @@ export class NextEdits implements vscode.Disposable {
     const still = before && same(before.steps[0], first);
     if (ghost && !still) void run("editor.action.inlineSuggest.hide");
     this.propose([first, ...rest], still ? before : undefined, before?.revealed && still);
+    this.reportShown();
   }
 
   /** Put the first step on the screen; `before` is the offer whose first step is there already. */
@@ -188,7 +189,6 @@ export class NextEdits implements vscode.Disposable {
     const offer: Offer = { steps, standing, revealed, how: before?.how ?? this.how(step, document, revealed), current: true };
     if (!this.holds(offer)) return this.drop();
     this.offer = offer;
-    this.server.notify("textDocument/didShowInlineEdit", { item: step });
     this.show();
     if (offer.how === "inline" && !before) {
       this.triggered = true;
@@ -220,7 +220,8 @@ export class NextEdits implements vscode.Disposable {
       // after an undo the server knows which edits have become unwanted
       const becomes = reason === Undo || reason === Redo ? undefined : afterChange(offer, contentChanges, after);
       if (becomes === "made") {
-        this.accepted(offer.steps[0]);
+        this.brought = offer.steps[0].cursor;
+        setTimeout(() => this.reportAccepted(offer.steps[0])); // after the language client has sent the change
         this.triggered = offer.how === "inline";
         this.advance(offer, document);
       } else if (becomes) {
@@ -243,9 +244,14 @@ export class NextEdits implements vscode.Disposable {
     else this.drop();
   }
 
-  private accepted({ command, cursor }: Step): void {
-    this.brought = cursor;
+  /** The server has the change: the edit was accepted, and the next one is on the screen. */
+  private reportAccepted({ command }: Step): void {
     this.server.execute(command.command, command.arguments);
+    this.reportShown();
+  }
+
+  private reportShown(): void {
+    if (this.offer) this.server.notify("textDocument/didShowInlineEdit", { item: this.offer.steps[0] });
   }
 
   private cursorMoved({ document, selection }: vscode.TextEditor): void {
