@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { boxStyle, hintStyle } from "../src/next-edits/css";
 import { direction, hint } from "../src/next-edits/hint";
 import { shownInline } from "../src/next-edits/inline";
-import { picture, width, type Picture } from "../src/next-edits/picture";
+import { edited, picture, width, type Picture } from "../src/next-edits/picture";
 import type { Span } from "../src/next-edits/step";
 import { difference } from "../src/next-edits/words";
 
@@ -98,6 +98,18 @@ test("of a long box the first lines are shown", () => {
   const { box } = drawn("a\n", span(0, 0, 1), many);
   assert.equal(box?.lines.length, 12);
   assert.equal(box?.lines.at(-1), "… 19 more lines");
+});
+
+test("the lines after an edit are those of the edited text", () => {
+  const text = "a\nbcd\ne\n\nf";
+  const lines = text.split("\n");
+  const around = { lineCount: lines.length, line: (number: number) => lines[number], tabSize: 4 };
+  for (const [range, put] of [[span(1, 1, 2), "X\nY\nZ"], [span(0, 1, 1, 2), ""], [span(1, 0, 0, 3), "X\n"], [span(4, 1, 1), "\n"]] as const) {
+    const at = (place: { line: number; character: number }) => lines.slice(0, place.line).join("\n").length + (place.line ? 1 : 0) + place.character;
+    const wanted = (text.slice(0, at(range.start)) + put + text.slice(at(range.end))).split("\n");
+    const after = edited(around, { range, text: put });
+    assert.deepEqual(Array.from({ length: after.lineCount }, (_, number) => after.line(number)), wanted);
+  }
 });
 
 test("tabs and wide characters take their columns", () => {

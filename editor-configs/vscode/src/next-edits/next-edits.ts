@@ -9,7 +9,7 @@ import { direction, hint, type Direction } from "./hint";
 import { shownInline } from "./inline";
 import { Keys } from "./keys";
 import { afterChange, type Offer } from "./offer";
-import { picture } from "./picture";
+import { edited, picture, type Surroundings } from "./picture";
 import { equal, made, onLines, same, type Chain, type Place, type Step } from "./step";
 import { tabDoes, type Situation } from "./tab";
 
@@ -100,9 +100,9 @@ export class NextEdits implements vscode.Disposable {
     this.brought = step.cursor;
     this.arriving = true;
     this.asking.stop();
-    const edited = editor.edit((edit) => edit.replace(range, step.text), { undoStopBefore: true, undoStopAfter: true });
-    this.drawing.clear(); // in the same frame as the edit: VS Code does what it is sent in order
-    const done = await edited;
+    const applied = editor.edit((edit) => edit.replace(range, step.text), { undoStopBefore: true, undoStopAfter: true });
+    this.drawNext(editor, offer); // in the same frame as the edit: VS Code does what it is sent in order
+    const done = await applied;
     this.arriving = false;
     if (!done) return this.lost(); // something was typed meanwhile
     this.bring(editor, step.cursor);
@@ -292,31 +292,27 @@ export class NextEdits implements vscode.Disposable {
   private show(): void {
     const editor = active();
     if (!this.offer || !editor || this.offer.how === "inline") this.drawing.clear();
-    else this.draw(editor, this.offer);
+    else this.draw(editor, this.offer.steps[0], this.offer.revealed, surroundings(editor), editor.selection.active);
     this.keys.follow(this.offer !== undefined, tabDoes(this.situation()) !== "user");
   }
 
-  private draw(editor: vscode.TextEditor, offer: Offer): void {
-    const [step] = offer.steps;
-    const { document, selection, visibleRanges } = editor;
-    const way = this.way(editor, offer);
-    if (way === "here" && this.revealed(offer, document)) {
-      const tabSize = Number(editor.options.tabSize) || 4;
-      const around = { lineCount: document.lineCount, line: (number: number) => document.lineAt(number).text, tabSize };
+  /** Draws what follows `offer`, as if its first step were made already. */
+  private drawNext(editor: vscode.TextEditor, { steps: [step, next], revealed }: Offer): void {
+    const around = edited(surroundings(editor), step);
+    const ghost = next && shownInline(next, around.line(step.cursor.line), step.cursor);
+    if (next && !ghost) this.draw(editor, next, revealed, around, step.cursor);
+    else this.drawing.clear();
+  }
+
+  private draw(editor: vscode.TextEditor, step: Step, revealed: boolean, around: Surroundings, cursor: Place): void {
+    const { document, visibleRanges } = editor;
+    const way = direct(editor, step, cursor);
+    if (way === "here" && (revealed || nextEditsMode(document) === "shown")) {
       return this.drawing.edit(editor, step.range.start.line, picture(step, around));
     }
     const key = tabDoes(this.situation()) === "user" ? JUMP_KEY : "Tab";
     const file = vscode.workspace.asRelativePath(vscode.Uri.parse(step.textDocument.uri));
-    this.drawing.hint(editor, hint(step, way, visibleRanges, selection.active, key, file));
-  }
-
-  private way({ document, selection, visibleRanges }: vscode.TextEditor, { steps: [step] }: Offer): Direction {
-    if (document.uri.toString() !== step.textDocument.uri) return "elsewhere";
-    return direction(step, visibleRanges, selection.active);
-  }
-
-  private revealed(offer: Offer, document: vscode.TextDocument): boolean {
-    return offer.revealed || nextEditsMode(document) === "shown";
+    this.drawing.hint(editor, hint(step, way, visibleRanges, cursor, key, file));
   }
 
   private situation(): Situation {
@@ -326,11 +322,11 @@ export class NextEdits implements vscode.Disposable {
     const { document, selections, selection } = editor;
     const { line, character } = selection.active;
     return {
-      shown: this.offer.how === "inline" ? "inline" : this.revealed(this.offer, document) ? "edit" : "hint",
+      shown: this.offer.how === "inline" ? "inline" : this.offer.revealed || nextEditsMode(document) === "shown" ? "edit" : "hint",
       selecting: selections.length > 1 || !selection.isEmpty,
       inIndentation: document.lineAt(line).text.slice(0, character).trim() === "",
       broughtHere: this.brought !== undefined,
-      atEdit: this.way(editor, this.offer) === "here" && onLines(this.offer.steps[0], selection.active),
+      atEdit: direct(editor, this.offer.steps[0], selection.active) === "here" && onLines(this.offer.steps[0], selection.active),
     };
   }
 
@@ -351,6 +347,15 @@ export class NextEdits implements vscode.Disposable {
 const active = () => vscode.window.activeTextEditor;
 
 const opened = (uri: string) => vscode.workspace.textDocuments.find((document) => document.uri.toString() === uri);
+
+function surroundings({ document, options }: vscode.TextEditor): Surroundings {
+  const line = (number: number) => document.lineAt(number).text;
+  return { lineCount: document.lineCount, line, tabSize: Number(options.tabSize) || 4 };
+}
+
+/** Where a step is, seen from the cursor of an editor. */
+const direct = ({ document, visibleRanges }: vscode.TextEditor, step: Step, cursor: Place): Direction =>
+  document.uri.toString() === step.textDocument.uri ? direction(step, visibleRanges, cursor) : "elsewhere";
 
 /** The editor of the step's document, brought to the front with the cursor at `place` if it is not there. */
 async function editorOf({ textDocument }: Step, { line, character }: Place): Promise<vscode.TextEditor | undefined> {

@@ -34,6 +34,16 @@ export interface Surroundings {
   readonly tabSize: number;
 }
 
+/** The surroundings as they are after `step`. */
+export function edited(around: Surroundings, { range: { start, end }, text }: Pick<Step, "range" | "text">): Surroundings {
+  const whole = around.line(start.line).slice(0, start.character) + text + around.line(end.line).slice(end.character);
+  const put = whole.split(/\r?\n/);
+  const more = put.length - (end.line - start.line + 1);
+  const line = (number: number) =>
+    number < start.line ? around.line(number) : (put[number - start.line] ?? around.line(number - more));
+  return { ...around, lineCount: around.lineCount + more, line };
+}
+
 /** A box has at most so many lines. More cover what one reads; the last line has the number of those left out. */
 const MOST_LINES = 12;
 /** Columns beyond which nothing is put to the right of the text: an editor of half a screen shows about 100. */
