@@ -4,12 +4,10 @@ import * as vscode from "vscode";
 import type { Channel } from "../offers";
 import { nextEditsMode, wanted } from "../settings";
 import { Asking, type Requests } from "./asking";
-import { Drawing } from "./drawing";
-import { direction, hint, type Direction } from "./hint";
 import { shownInline } from "./inline";
 import { Keys } from "./keys";
 import { afterChange, type Offer } from "./offer";
-import { edited, picture, type Surroundings } from "./picture";
+import { direct, isRevealed, Screen } from "./screen";
 import { equal, made, onLines, same, type Chain, type Place, type Step } from "./step";
 import { tabDoes, type Situation } from "./tab";
 
@@ -38,15 +36,15 @@ export class NextEdits implements vscode.Disposable {
   /** The cursor and the version when the cursor last moved. */
   private seen: { document: vscode.TextDocument; version: number; place: Place } | undefined;
   private readonly asking: Asking;
-  private readonly drawing: Drawing;
+  private readonly screen: Screen;
   private readonly keys = new Keys();
   private readonly subscriptions: vscode.Disposable;
 
   constructor(private readonly server: Server, extension: vscode.Uri) {
     this.asking = new Asking(server, (answer, document) => this.answered(answer, document));
-    this.drawing = new Drawing(extension);
+    this.screen = new Screen(extension);
     this.subscriptions = vscode.Disposable.from(
-      this.drawing,
+      this.screen,
       vscode.workspace.onDidChangeTextDocument((event) => event.contentChanges.length && this.changed(event)),
       vscode.window.onDidChangeTextEditorSelection(({ textEditor }) => textEditor === active() && this.cursorMoved(textEditor)),
       vscode.window.onDidChangeTextEditorVisibleRanges(({ textEditor }) => textEditor === active() && this.show()),
@@ -101,7 +99,7 @@ export class NextEdits implements vscode.Disposable {
     this.arriving = true;
     this.asking.stop();
     const applied = editor.edit((edit) => edit.replace(range, step.text), { undoStopBefore: true, undoStopAfter: true });
-    this.drawNext(editor, offer); // in the same frame as the edit: VS Code does what it is sent in order
+    this.screen.showNext(editor, offer, "Tab"); // in the same frame as the edit: VS Code does what it is sent in order
     const done = await applied;
     this.arriving = false;
     if (!done) return this.lost(); // something was typed meanwhile
@@ -291,28 +289,14 @@ export class NextEdits implements vscode.Disposable {
   /** Draws what is offered as it is now, and has the keys follow. */
   private show(): void {
     const editor = active();
-    if (!this.offer || !editor || this.offer.how === "inline") this.drawing.clear();
-    else this.draw(editor, this.offer.steps[0], this.offer.revealed, surroundings(editor), editor.selection.active);
+    if (!this.offer || !editor || this.offer.how === "inline") this.screen.clear();
+    else this.screen.show(editor, this.offer, this.key());
     this.keys.follow(this.offer !== undefined, tabDoes(this.situation()) !== "user");
   }
 
-  /** Draws what follows `offer`, as if its first step were made already. */
-  private drawNext(editor: vscode.TextEditor, { steps: [step, next], revealed }: Offer): void {
-    const around = edited(surroundings(editor), step);
-    const ghost = next && shownInline(next, around.line(step.cursor.line), step.cursor);
-    if (next && !ghost) this.draw(editor, next, revealed, around, step.cursor);
-    else this.drawing.clear();
-  }
-
-  private draw(editor: vscode.TextEditor, step: Step, revealed: boolean, around: Surroundings, cursor: Place): void {
-    const { document, visibleRanges } = editor;
-    const way = direct(editor, step, cursor);
-    if (way === "here" && (revealed || nextEditsMode(document) === "shown")) {
-      return this.drawing.edit(editor, step.range.start.line, picture(step, around));
-    }
-    const key = tabDoes(this.situation()) === "user" ? JUMP_KEY : "Tab";
-    const file = vscode.workspace.asRelativePath(vscode.Uri.parse(step.textDocument.uri));
-    this.drawing.hint(editor, hint(step, way, visibleRanges, cursor, key, file));
+  /** The key that goes to the edit. */
+  private key(): string {
+    return tabDoes(this.situation()) === "user" ? JUMP_KEY : "Tab";
   }
 
   private situation(): Situation {
@@ -322,7 +306,7 @@ export class NextEdits implements vscode.Disposable {
     const { document, selections, selection } = editor;
     const { line, character } = selection.active;
     return {
-      shown: this.offer.how === "inline" ? "inline" : this.offer.revealed || nextEditsMode(document) === "shown" ? "edit" : "hint",
+      shown: this.offer.how === "inline" ? "inline" : isRevealed(editor, this.offer.revealed) ? "edit" : "hint",
       selecting: selections.length > 1 || !selection.isEmpty,
       inIndentation: document.lineAt(line).text.slice(0, character).trim() === "",
       broughtHere: this.brought !== undefined,
@@ -347,15 +331,6 @@ export class NextEdits implements vscode.Disposable {
 const active = () => vscode.window.activeTextEditor;
 
 const opened = (uri: string) => vscode.workspace.textDocuments.find((document) => document.uri.toString() === uri);
-
-function surroundings({ document, options }: vscode.TextEditor): Surroundings {
-  const line = (number: number) => document.lineAt(number).text;
-  return { lineCount: document.lineCount, line, tabSize: Number(options.tabSize) || 4 };
-}
-
-/** Where a step is, seen from the cursor of an editor. */
-const direct = ({ document, visibleRanges }: vscode.TextEditor, step: Step, cursor: Place): Direction =>
-  document.uri.toString() === step.textDocument.uri ? direction(step, visibleRanges, cursor) : "elsewhere";
 
 /** The editor of the step's document, brought to the front with the cursor at `place` if it is not there. */
 async function editorOf({ textDocument }: Step, { line, character }: Place): Promise<vscode.TextEditor | undefined> {
