@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { boxStyle, hintStyle } from "../src/next-edits/css";
-import { direction, hint } from "../src/next-edits/hint";
+import { boxStyle, hintStyle } from "../src/next-edits/looks/css";
+import { direction, hint } from "../src/next-edits/looks/hint";
 import { shownInline } from "../src/next-edits/inline";
-import { edited, picture, width, type Picture } from "../src/next-edits/picture";
+import { edited, picture, width, type Picture } from "../src/next-edits/looks/picture";
 import type { Span } from "../src/next-edits/step";
-import { difference } from "../src/next-edits/words";
+import { difference } from "../src/next-edits/looks/words";
 
 const span = (line: number, start: number, end: number, last = line): Span => ({
   start: { line, character: start },

@@ -1,6 +1,6 @@
 /* What is drawn for an edit: struck words, and a box with the new lines. Pure. */
 
-import type { Place, Span, Step } from "./step";
+import type { Place, Span, Step } from "../step";
 import { difference, type Stretch } from "./words";
 
 export interface Picture {

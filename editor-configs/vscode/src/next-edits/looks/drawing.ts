@@ -4,9 +4,9 @@ import * as vscode from "vscode";
 import { boxStyle, hintStyle } from "./css";
 import type { Hint } from "./hint";
 import type { Picture } from "./picture";
-import type { Place, Span } from "./step";
+import type { Place } from "../step";
+import { range } from "../workbench";
 
-const range = ({ start, end }: Span) => new vscode.Range(start.line, start.character, end.line, end.character);
 const empty = ({ line, character }: Place) => new vscode.Range(line, character, line, character);
 
 /** Where something follows a line: VS Code takes what lies beyond the line's end back to its end. */

@@ -1,13 +1,13 @@
 /* What of a step is drawn in an editor: the edit where it is, or a hint of it. */
 
 import * as vscode from "vscode";
-import { nextEditsMode } from "../settings";
+import { nextEditsMode } from "../../settings";
 import { Drawing } from "./drawing";
 import { direction, hint, type Direction } from "./hint";
-import { shownInline } from "./inline";
-import type { Offer } from "./offer";
+import { shownInline } from "../inline";
+import type { Offer } from "../offer";
 import { edited, picture, type Surroundings } from "./picture";
-import type { Place, Step } from "./step";
+import type { Place, Step } from "../step";
 
 export class Screen implements vscode.Disposable {
   private readonly drawing: Drawing;
@@ -24,21 +24,21 @@ export class Screen implements vscode.Disposable {
     this.drawing.clear();
   }
 
-  /** Draws the first step. `key` is the one that goes there. */
-  show(editor: vscode.TextEditor, { steps: [step], revealed }: Offer, key: string): void {
-    this.draw(editor, step, revealed, key, surroundings(editor), editor.selection.active);
+  /** Draws the first step. `key` is the one that goes there. `arrived`: the cursor has just been put there. */
+  show(editor: vscode.TextEditor, { steps: [step], revealed }: Offer, key: string, arrived: boolean): void {
+    const cursor = editor.selection.active;
+    this.draw(editor, step, revealed, key, surroundings(editor), cursor, arrived ? "here" : direct(editor, step, cursor));
   }
 
   /** Draws what follows the first step, as if that were made already. */
   showNext(editor: vscode.TextEditor, { steps: [step, next], revealed }: Offer, key: string): void {
     const around = edited(surroundings(editor), step);
     const ghost = next && shownInline(next, around.line(step.cursor.line), step.cursor);
-    if (next && !ghost) this.draw(editor, next, revealed, key, around, step.cursor);
+    if (next && !ghost) this.draw(editor, next, revealed, key, around, step.cursor, direct(editor, next, step.cursor));
     else this.clear();
   }
 
-  private draw(editor: vscode.TextEditor, step: Step, revealed: boolean, key: string, around: Surroundings, cursor: Place): void {
-    const way = direct(editor, step, cursor);
+  private draw(editor: vscode.TextEditor, step: Step, revealed: boolean, key: string, around: Surroundings, cursor: Place, way: Direction): void {
     if (way === "here" && isRevealed(editor, revealed)) {
       return this.drawing.edit(editor, step.range.start.line, picture(step, around));
     }
