@@ -126,6 +126,7 @@ def test_tab_indents(scene: Scene) -> None:
     editor.until("lines", ["def price(amount):", "        tax = total * 0.2", *PRICE.split("\n")[2:]])
     editor.until("box", BOX)
     editor.press("Alt+Enter")
+    editor.until("box", "print(amount)")
     assert editor.document() == PRICE.replace("total", "amount", 2).replace("    tax =", "        tax =")
 
 
@@ -212,7 +213,7 @@ def test_alt_keys_work_in_indentation_and_from_afar(scene: Scene) -> None:
 
 
 def test_never_a_completion_and_an_edit(scene: Scene) -> None:
-    """Also if the server offers both, and frame by frame: no flicker between them (vscode#261039)."""
+    """Also if the server offers both, seen frame by frame: no flicker between them (vscode#261039)."""
     edits = [{"when": "price(amount", "find": r"\btotal\b", "replace": "amount"}]
     editor = scene({"edits": edits, "completions": {"amount": "_due", "amount_": "due"}}, PRICE)
     editor.look("watch", True)
@@ -225,8 +226,9 @@ def test_never_a_completion_and_an_edit(scene: Scene) -> None:
     pictures = [note for note in editor.look("watched") if "lines" in note]
     assert any(picture["ghost"] for picture in pictures)
     assert not [picture for picture in pictures if picture["ghost"] and picture["box"]]
-    changes = [picture["ghost"] != "" for picture in pictures if picture["ghost"] or picture["box"]]
-    assert changes == sorted(changes, reverse=True)  # ghost text, then the edit, and not back
+    ghosts = [picture["ghost"] != "" for picture in pictures if picture["ghost"] or picture["box"]]
+    since = ghosts[ghosts.index(True) :]  # (this server may have offered an edit first: it does not choose)
+    assert since == sorted(since, reverse=True)  # ghost text, then the edit, and not back
 
 
 def test_an_edit_for_another_version_is_not_shown(scene: Scene) -> None:
