@@ -115,6 +115,17 @@ CURSORS = {1: 17, 2: 17, 3: 17}
 STARTS = {2: 11, 3: 11, 4: 12}
 
 
+def test_tabs_faster_than_the_editor(scene: Scene) -> None:
+    """None is lost, and none inserts anything: each finds what the one before has left."""
+    editor = scene(RENAME, FAR)
+    rename(editor)
+    editor.until("box", BOX)
+    editor.press(*["Tab"] * 8)
+    editor.until("position", "Ln 85, Col 17")
+    editor.until("box", "")
+    assert editor.document() == FAR.replace("total", "amount")
+
+
 def test_tab_indents(scene: Scene) -> None:
     """In indentation, also of the edit's own line (vscode#252432, #253216); the edit is not lost by it (#326537)."""
     editor = scene(RENAME, PRICE)

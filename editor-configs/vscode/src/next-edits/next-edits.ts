@@ -11,7 +11,7 @@ import { afterChange, type Offer } from "./offer";
 import { direct, isRevealed, Screen } from "./looks/screen";
 import { made, onLines, same, type Chain, type Place, type Step } from "./step";
 import { tabDoes, type Situation } from "./tab";
-import { active, editorOf, opened, range, run } from "./workbench";
+import { active, editorOf, lineOf, opened, range, run } from "./workbench";
 
 type Server = Channel & Requests & { readonly onDidChangePhase: vscode.Event<void> };
 
@@ -134,7 +134,7 @@ export class NextEdits implements vscode.Disposable {
     if (byUser || !offer?.current || !this.holds(offer) || document !== active()?.document) return undefined;
     if (offer.how === "drawn") return [];
     const [step] = offer.steps;
-    if (!shownInline(step, document.lineAt(position.line).text, position)) return undefined;
+    if (!shownInline(step, lineOf(document, position.line), position)) return undefined;
     return [new vscode.InlineCompletionItem(step.text, range(step.range))];
   }
 
@@ -205,7 +205,7 @@ export class NextEdits implements vscode.Disposable {
     if (nextEditsMode(document) === "hint" && !revealed) return "drawn";
     if (!vscode.workspace.getConfiguration("editor.inlineSuggest", document).get("enabled", true)) return "drawn";
     const cursor = editor.selection.active;
-    return shownInline(step, document.lineAt(cursor.line).text, cursor) ? "inline" : "drawn";
+    return shownInline(step, lineOf(document, cursor.line), cursor) ? "inline" : "drawn";
   }
 
   private changed({ document, contentChanges, reason }: vscode.TextDocumentChangeEvent): void {
@@ -219,7 +219,7 @@ export class NextEdits implements vscode.Disposable {
       this.drop();
     } else if (offer?.steps[0].textDocument.uri === uri) {
       this.refused = false;
-      const after = { slice, positionAt: (offset: number) => document.positionAt(offset), line: (line: number) => document.lineAt(line).text };
+      const after = { slice, positionAt: (offset: number) => document.positionAt(offset), line: (line: number) => lineOf(document, line) };
       // after an undo the server knows which edits have become unwanted
       const becomes = reason === Undo || reason === Redo ? undefined : afterChange(offer, contentChanges, after);
       if (becomes === "made") {
@@ -325,7 +325,7 @@ export class NextEdits implements vscode.Disposable {
     return {
       shown: this.offer.how === "inline" ? "inline" : isRevealed(editor, this.offer.revealed) ? "edit" : "hint",
       selecting: selections.length > 1 || !selection.isEmpty,
-      inIndentation: document.lineAt(line).text.slice(0, character).trim() === "",
+      inIndentation: lineOf(document, line).slice(0, character).trim() === "",
       broughtHere: this.arrival.at !== undefined,
       atEdit: this.arrived(editor, this.offer) || (direct(editor, step, selection.active) === "here" && onLines(step, selection.active)),
     };

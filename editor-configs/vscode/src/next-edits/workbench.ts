@@ -9,6 +9,9 @@ export const opened = (uri: string) => vscode.workspace.textDocuments.find((docu
 
 export const range = ({ start, end }: Span) => new vscode.Range(start.line, start.character, end.line, end.character);
 
+/** A line's text; "" beyond the document's end, where a cursor stands for a moment after lines were deleted. */
+export const lineOf = (document: vscode.TextDocument, line: number) => (line < document.lineCount ? document.lineAt(line).text : "");
+
 export const run = (command: string) => vscode.commands.executeCommand<void>(command);
 
 /** The editor of the step's document, brought to the front with the cursor at `place` if it is not there. */

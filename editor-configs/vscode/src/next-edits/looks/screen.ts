@@ -8,6 +8,7 @@ import { shownInline } from "../inline";
 import type { Offer } from "../offer";
 import { edited, picture, type Surroundings } from "./picture";
 import type { Place, Step } from "../step";
+import { lineOf } from "../workbench";
 
 export class Screen implements vscode.Disposable {
   private readonly drawing: Drawing;
@@ -55,6 +56,5 @@ export const direct = ({ document, visibleRanges }: vscode.TextEditor, step: Ste
   document.uri.toString() === step.textDocument.uri ? direction(step, visibleRanges, from) : "elsewhere";
 
 function surroundings({ document, options }: vscode.TextEditor): Surroundings {
-  const line = (number: number) => document.lineAt(number).text;
-  return { lineCount: document.lineCount, line, tabSize: Number(options.tabSize) || 4 };
+  return { lineCount: document.lineCount, line: (number) => lineOf(document, number), tabSize: Number(options.tabSize) || 4 };
 }
