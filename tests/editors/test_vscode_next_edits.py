@@ -115,6 +115,17 @@ CURSORS = {1: 17, 2: 17, 3: 17}
 STARTS = {2: 11, 3: 11, 4: 12}
 
 
+def test_tabs_faster_than_the_editor(scene: Scene) -> None:
+    """None is lost, and none inserts anything: each finds what the one before has left."""
+    editor = scene(RENAME, FAR)
+    rename(editor)
+    editor.until("box", BOX)
+    editor.press(*["Tab"] * 8)
+    editor.until("position", "Ln 85, Col 17")
+    editor.until("box", "")
+    assert editor.document() == FAR.replace("total", "amount")
+
+
 def test_tab_indents(scene: Scene) -> None:
     """In indentation, also of the edit's own line (vscode#252432, #253216); the edit is not lost by it (#326537)."""
     editor = scene(RENAME, PRICE)
@@ -126,6 +137,7 @@ def test_tab_indents(scene: Scene) -> None:
     editor.until("lines", ["def price(amount):", "        tax = total * 0.2", *PRICE.split("\n")[2:]])
     editor.until("box", BOX)
     editor.press("Alt+Enter")
+    editor.until("box", "print(amount)")
     assert editor.document() == PRICE.replace("total", "amount", 2).replace("    tax =", "        tax =")
 
 
@@ -212,7 +224,7 @@ def test_alt_keys_work_in_indentation_and_from_afar(scene: Scene) -> None:
 
 
 def test_never_a_completion_and_an_edit(scene: Scene) -> None:
-    """Also if the server offers both, and frame by frame: no flicker between them (vscode#261039)."""
+    """Also if the server offers both, seen frame by frame: no flicker between them (vscode#261039)."""
     edits = [{"when": "price(amount", "find": r"\btotal\b", "replace": "amount"}]
     editor = scene({"edits": edits, "completions": {"amount": "_due", "amount_": "due"}}, PRICE)
     editor.look("watch", True)
@@ -225,8 +237,9 @@ def test_never_a_completion_and_an_edit(scene: Scene) -> None:
     pictures = [note for note in editor.look("watched") if "lines" in note]
     assert any(picture["ghost"] for picture in pictures)
     assert not [picture for picture in pictures if picture["ghost"] and picture["box"]]
-    changes = [picture["ghost"] != "" for picture in pictures if picture["ghost"] or picture["box"]]
-    assert changes == sorted(changes, reverse=True)  # ghost text, then the edit, and not back
+    ghosts = [picture["ghost"] != "" for picture in pictures if picture["ghost"] or picture["box"]]
+    since = ghosts[ghosts.index(True) :]  # (this server may have offered an edit first: it does not choose)
+    assert since == sorted(since, reverse=True)  # ghost text, then the edit, and not back
 
 
 def test_an_edit_for_another_version_is_not_shown(scene: Scene) -> None:

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { boxStyle, hintStyle } from "../src/next-edits/css";
-import { direction, hint } from "../src/next-edits/hint";
+import { boxStyle, hintStyle } from "../src/next-edits/looks/css";
+import { direction, hint } from "../src/next-edits/looks/hint";
 import { shownInline } from "../src/next-edits/inline";
-import { picture, width, type Picture } from "../src/next-edits/picture";
+import { edited, picture, width, type Picture } from "../src/next-edits/looks/picture";
 import type { Span } from "../src/next-edits/step";
-import { difference } from "../src/next-edits/words";
+import { difference } from "../src/next-edits/looks/words";
 
 const span = (line: number, start: number, end: number, last = line): Span => ({
   start: { line, character: start },
@@ -55,7 +55,7 @@ test("a replaced word: it is struck, and the line as it will be stands to the ri
   const { struck, box, carets, lines } = drawn("def f(amount):\n    x = total * 2\n", span(1, 8, 13), "amount");
   assert.deepEqual(struck, [span(1, 8, 13)]);
   assert.deepEqual([carets, lines], [[], []]);
-  assert.deepEqual(box, { line: 1, where: "right", column: 2, lines: ["x = amount * 2"], added: [[[4, 10]]] });
+  assert.deepEqual(box, { line: 1, where: "right", column: 2, width: 0, lines: ["x = amount * 2"], added: [[[4, 10]]] });
 });
 
 test("an edit that is given as whole lines is drawn as the words that differ", () => {
@@ -74,13 +74,15 @@ test("a box is to the right of all the lines that it covers, or below if that is
   const right = drawn(`f()\n${"x".repeat(30)}\n`, span(0, 0, 3), "if x:\n    g()").box;
   assert.deepEqual([right?.where, right?.column], ["right", 29]);
   const below = drawn(`    f()\n${"x".repeat(90)}\n`, span(0, 4, 7), "if x:\n        g()").box;
-  assert.deepEqual([below?.where, below?.column, below?.lines], ["below", 4, ["if x:", "    g()"]]);
+  assert.deepEqual([below?.where, below?.column, below?.lines], ["below", 0, ["    if x:", "        g()"]]);
+  assert.deepEqual([below?.width, below?.added[0]], [90, [[4, 9]]]);
 });
 
-test("new lines stand below the line that they follow", () => {
-  const { struck, box } = drawn("a\nb\n", span(1, 0, 0), "new\n");
-  assert.deepEqual(struck, []);
-  assert.deepEqual(box, { line: 0, where: "below", column: 0, lines: ["new"], added: [[[0, 3]]] });
+test("new lines: a rule has their place, and the box stands beside the line before", () => {
+  const { struck, below, box } = drawn("a\nb\n", span(1, 0, 0), "new\n");
+  assert.deepEqual([struck, below], [[], 0]);
+  assert.deepEqual(box, { line: 0, where: "right", column: 2, width: 0, lines: ["new"], added: [[[0, 3]]] });
+  assert.equal(drawn("a\n", span(0, 0, 0), "new\n").below, undefined);
 });
 
 test("lines that go are struck without their indentation, and need no box", () => {
@@ -100,6 +102,18 @@ test("of a long box the first lines are shown", () => {
   assert.equal(box?.lines.at(-1), "… 19 more lines");
 });
 
+test("the lines after an edit are those of the edited text", () => {
+  const text = "a\nbcd\ne\n\nf";
+  const lines = text.split("\n");
+  const around = { lineCount: lines.length, line: (number: number) => lines[number], tabSize: 4 };
+  for (const [range, put] of [[span(1, 1, 2), "X\nY\nZ"], [span(0, 1, 1, 2), ""], [span(1, 0, 0, 3), "X\n"], [span(4, 1, 1), "\n"]] as const) {
+    const at = (place: { line: number; character: number }) => lines.slice(0, place.line).join("\n").length + (place.line ? 1 : 0) + place.character;
+    const wanted = (text.slice(0, at(range.start)) + put + text.slice(at(range.end))).split("\n");
+    const after = edited(around, { range, text: put });
+    assert.deepEqual(Array.from({ length: after.lineCount }, (_, number) => after.line(number)), wanted);
+  }
+});
+
 test("tabs and wide characters take their columns", () => {
   assert.equal(width("\tx", 4), 5);
   assert.equal(width("ab\tx", 4), 5);
@@ -108,7 +122,7 @@ test("tabs and wide characters take their columns", () => {
 
 test("no text ends the style that it stands in", () => {
   const nasty = `a"; } </style> \\ ' {0} \n é`;
-  for (const { textDecoration } of [hintStyle(nasty), boxStyle({ line: 0, where: "right", column: 2, lines: nasty.split("\n"), added: [[], []] })]) {
+  for (const { textDecoration } of [hintStyle(nasty), boxStyle({ line: 0, where: "right", column: 2, width: 0, lines: nasty.split("\n"), added: [[], []] })]) {
     const content = /content: ("[^"]*")/.exec(textDecoration)?.[1] ?? "";
     assert.ok(!/["'<>{}\n]|\\[^0-9a-f]/.test(content.slice(1, -1)), content);
     const read = content.slice(1, -1).replaceAll(/\\([0-9a-f]+) /g, (_, code) => String.fromCodePoint(parseInt(code, 16)));

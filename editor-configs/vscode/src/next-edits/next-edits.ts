@@ -3,15 +3,15 @@
 import * as vscode from "vscode";
 import type { Channel } from "../offers";
 import { nextEditsMode, wanted } from "../settings";
+import { Arrival } from "./arrival";
 import { Asking, type Requests } from "./asking";
-import { Drawing } from "./drawing";
-import { direction, hint, type Direction } from "./hint";
 import { shownInline } from "./inline";
 import { Keys } from "./keys";
 import { afterChange, type Offer } from "./offer";
-import { picture } from "./picture";
-import { equal, made, onLines, same, type Chain, type Place, type Step } from "./step";
+import { direct, isRevealed, Screen } from "./looks/screen";
+import { made, onLines, same, type Chain, type Place, type Step } from "./step";
 import { tabDoes, type Situation } from "./tab";
+import { active, editorOf, lineOf, opened, range, run } from "./workbench";
 
 type Server = Channel & Requests & { readonly onDidChangePhase: vscode.Event<void> };
 
@@ -27,8 +27,7 @@ export class NextEdits implements vscode.Disposable {
   /** Applied by the extension, and VS Code has not yet reported the change. */
   private applying: Offer | undefined;
   /** Where the last jump or accept has put the cursor, or is about to. */
-  private brought: Place | undefined;
-  private arriving = false;
+  private readonly arrival = new Arrival();
   /** The user has refused: nothing is shown until something changes. */
   private refused = false;
   /** The document and its version for which VS Code has got a completion. */
@@ -38,18 +37,18 @@ export class NextEdits implements vscode.Disposable {
   /** The cursor and the version when the cursor last moved. */
   private seen: { document: vscode.TextDocument; version: number; place: Place } | undefined;
   private readonly asking: Asking;
-  private readonly drawing: Drawing;
+  private readonly screen: Screen;
   private readonly keys = new Keys();
   private readonly subscriptions: vscode.Disposable;
 
   constructor(private readonly server: Server, extension: vscode.Uri) {
     this.asking = new Asking(server, (answer, document) => this.answered(answer, document));
-    this.drawing = new Drawing(extension);
+    this.screen = new Screen(extension);
     this.subscriptions = vscode.Disposable.from(
-      this.drawing,
+      this.screen,
       vscode.workspace.onDidChangeTextDocument((event) => event.contentChanges.length && this.changed(event)),
       vscode.window.onDidChangeTextEditorSelection(({ textEditor }) => textEditor === active() && this.cursorMoved(textEditor)),
-      vscode.window.onDidChangeTextEditorVisibleRanges(({ textEditor }) => textEditor === active() && this.show()),
+      vscode.window.onDidChangeTextEditorVisibleRanges(({ textEditor }) => textEditor === active() && this.scrolled(textEditor)),
       vscode.window.onDidChangeActiveTextEditor((editor) => this.switchedTo(editor)),
       vscode.workspace.onDidChangeConfiguration((event) => event.affectsConfiguration("tabspec") && this.begin()),
       server.onDidChangePhase(() => this.begin()),
@@ -64,49 +63,55 @@ export class NextEdits implements vscode.Disposable {
   // --- what the user does with it -----------------------------------------------------------------------------------
 
   /** Tab, where its key binding lets it through. What was pressed may have arrived before the last move of the cursor. */
-  async tab(): Promise<void> {
-    const does = tabDoes(this.situation());
-    if (does === "jump") await this.jump();
-    else if (does === "accept") await this.accept();
-    else await run("tab");
+  tab(): Promise<void> {
+    return this.keys.press(() => {
+      const does = tabDoes(this.situation());
+      return does === "jump" ? this.goThere() : does === "accept" ? this.make() : run("tab");
+    });
   }
 
   /** Puts the cursor where the edit begins, and shows the edit. */
-  async jump(): Promise<void> {
+  jump(): Promise<void> {
+    return this.keys.press(() => this.goThere());
+  }
+
+  /** Makes the edit, wherever the cursor is, and shows the next one. */
+  accept(): Promise<void> {
+    return this.keys.press(() => this.make());
+  }
+
+  private async goThere(): Promise<void> {
     if (!this.offer) return;
     this.offer = { ...this.offer, revealed: true };
     const [step] = this.offer.steps;
-    this.brought = step.jump;
-    this.arriving = true;
+    this.arrival.goTo(step.jump);
     const editor = await editorOf(step, step.jump);
-    this.arriving = false;
+    this.arrival.stopped();
     if (!editor || this.offer?.steps[0] !== step) return;
     this.bring(editor, step.jump);
     this.server.notify("tabspec/didJump", { item: step });
     this.show();
   }
 
-  /** Makes the edit, as one step of undo, and shows the next one. */
-  async accept(): Promise<void> {
+  /** One step of undo. */
+  private async make(): Promise<void> {
     const { offer } = this;
-    if (!offer || this.applying) return;
+    if (!offer) return;
     if (offer.how === "inline") return run("editor.action.inlineSuggest.commit");
     const [step] = offer.steps;
     const editor = await editorOf(step, step.jump);
     if (!editor || this.offer !== offer || !this.holds(offer)) return this.lost();
-    const { start, end } = step.range;
-    const range = new vscode.Range(start.line, start.character, end.line, end.character);
     this.applying = offer;
-    this.brought = step.cursor;
-    this.arriving = true;
+    this.arrival.goTo(step.cursor);
     this.asking.stop();
-    const edited = editor.edit((edit) => edit.replace(range, step.text), { undoStopBefore: true, undoStopAfter: true });
-    this.drawing.clear(); // in the same frame as the edit: VS Code does what it is sent in order
-    const done = await edited;
-    this.arriving = false;
+    const applied = editor.edit((edit) => edit.replace(range(step.range), step.text), { undoStopBefore: true, undoStopAfter: true });
+    this.screen.showNext(editor, offer, "Tab"); // in the same frame as the edit: VS Code does what it is sent in order
+    const done = await Promise.resolve(applied).catch(() => false); // it rejects if the editor was closed
+    this.applying = undefined;
+    this.arrival.stopped();
     if (!done) return this.lost(); // something was typed meanwhile
     this.bring(editor, step.cursor);
-    this.accepted(step);
+    this.reportAccepted(step);
     this.asking.now("moved");
   }
 
@@ -128,10 +133,9 @@ export class NextEdits implements vscode.Disposable {
     const { offer } = this;
     if (byUser || !offer?.current || !this.holds(offer) || document !== active()?.document) return undefined;
     if (offer.how === "drawn") return [];
-    const [{ range, text }] = offer.steps;
-    if (!shownInline(offer.steps[0], document.lineAt(position.line).text, position)) return undefined;
-    const replaced = new vscode.Range(range.start.line, range.start.character, range.end.line, range.end.character);
-    return [new vscode.InlineCompletionItem(text, replaced)];
+    const [step] = offer.steps;
+    if (!shownInline(step, lineOf(document, position.line), position)) return undefined;
+    return [new vscode.InlineCompletionItem(step.text, range(step.range))];
   }
 
   /** VS Code has got completions: they are on the screen, and no edit is. */
@@ -175,6 +179,7 @@ export class NextEdits implements vscode.Disposable {
     const still = before && same(before.steps[0], first);
     if (ghost && !still) void run("editor.action.inlineSuggest.hide");
     this.propose([first, ...rest], still ? before : undefined, before?.revealed && still);
+    this.reportShown();
   }
 
   /** Put the first step on the screen; `before` is the offer whose first step is there already. */
@@ -182,13 +187,11 @@ export class NextEdits implements vscode.Disposable {
     const [step] = steps;
     const document = opened(step.textDocument.uri);
     if (!document) return this.drop();
-    const { start, end } = step.range;
-    const range = new vscode.Range(start.line, start.character, end.line, end.character);
-    const standing = { offset: document.offsetAt(range.start), old: document.getText(range) };
+    const replaced = range(step.range);
+    const standing = { offset: document.offsetAt(replaced.start), old: document.getText(replaced) };
     const offer: Offer = { steps, standing, revealed, how: before?.how ?? this.how(step, document, revealed), current: true };
     if (!this.holds(offer)) return this.drop();
     this.offer = offer;
-    this.server.notify("textDocument/didShowInlineEdit", { item: step });
     this.show();
     if (offer.how === "inline" && !before) {
       this.triggered = true;
@@ -202,7 +205,7 @@ export class NextEdits implements vscode.Disposable {
     if (nextEditsMode(document) === "hint" && !revealed) return "drawn";
     if (!vscode.workspace.getConfiguration("editor.inlineSuggest", document).get("enabled", true)) return "drawn";
     const cursor = editor.selection.active;
-    return shownInline(step, document.lineAt(cursor.line).text, cursor) ? "inline" : "drawn";
+    return shownInline(step, lineOf(document, cursor.line), cursor) ? "inline" : "drawn";
   }
 
   private changed({ document, contentChanges, reason }: vscode.TextDocumentChangeEvent): void {
@@ -216,11 +219,12 @@ export class NextEdits implements vscode.Disposable {
       this.drop();
     } else if (offer?.steps[0].textDocument.uri === uri) {
       this.refused = false;
-      const after = { slice, positionAt: (offset: number) => document.positionAt(offset), line: (line: number) => document.lineAt(line).text };
+      const after = { slice, positionAt: (offset: number) => document.positionAt(offset), line: (line: number) => lineOf(document, line) };
       // after an undo the server knows which edits have become unwanted
       const becomes = reason === Undo || reason === Redo ? undefined : afterChange(offer, contentChanges, after);
       if (becomes === "made") {
-        this.accepted(offer.steps[0]);
+        this.arrival.arrived(offer.steps[0].cursor);
+        setTimeout(() => this.reportAccepted(offer.steps[0])); // after the language client has sent the change
         this.triggered = offer.how === "inline";
         this.advance(offer, document);
       } else if (becomes) {
@@ -243,9 +247,14 @@ export class NextEdits implements vscode.Disposable {
     else this.drop();
   }
 
-  private accepted({ command, cursor }: Step): void {
-    this.brought = cursor;
+  /** The server has the change: the edit was accepted, and the next one is on the screen. */
+  private reportAccepted({ command }: Step): void {
     this.server.execute(command.command, command.arguments);
+    this.reportShown();
+  }
+
+  private reportShown(): void {
+    if (this.offer) this.server.notify("textDocument/didShowInlineEdit", { item: this.offer.steps[0] });
   }
 
   private cursorMoved({ document, selection }: vscode.TextEditor): void {
@@ -253,13 +262,18 @@ export class NextEdits implements vscode.Disposable {
     const { seen } = this;
     const typed = seen?.document === document && seen.version !== document.version;
     this.seen = { document, version: document.version, place };
-    if (this.brought && !this.arriving && !equal(place, this.brought)) this.brought = undefined;
-    if (!typed && !this.brought) {
+    this.arrival.movedTo(place);
+    if (!typed && !this.arrival.at) {
       this.completion = undefined; // VS Code hides its ghost text
       this.triggered = false;
       if (this.offer?.how === "inline") this.offer = { ...this.offer, how: "drawn" };
       if (!this.offer) this.ask("moved");
     }
+    this.show();
+  }
+
+  private scrolled({ visibleRanges }: vscode.TextEditor): void {
+    this.arrival.scrolledTo(visibleRanges);
     this.show();
   }
 
@@ -285,32 +299,20 @@ export class NextEdits implements vscode.Disposable {
   /** Draws what is offered as it is now, and has the keys follow. */
   private show(): void {
     const editor = active();
-    if (!this.offer || !editor || this.offer.how === "inline") this.drawing.clear();
-    else this.draw(editor, this.offer);
+    if (!this.offer || !editor || this.offer.how === "inline") this.screen.clear();
+    else this.screen.show(editor, this.offer, this.key(), this.arrived(editor, this.offer));
     this.keys.follow(this.offer !== undefined, tabDoes(this.situation()) !== "user");
   }
 
-  private draw(editor: vscode.TextEditor, offer: Offer): void {
-    const [step] = offer.steps;
-    const { document, selection, visibleRanges } = editor;
-    const way = this.way(editor, offer);
-    if (way === "here" && this.revealed(offer, document)) {
-      const tabSize = Number(editor.options.tabSize) || 4;
-      const around = { lineCount: document.lineCount, line: (number: number) => document.lineAt(number).text, tabSize };
-      return this.drawing.edit(editor, step.range.start.line, picture(step, around));
-    }
-    const key = tabDoes(this.situation()) === "user" ? JUMP_KEY : "Tab";
-    const file = vscode.workspace.asRelativePath(vscode.Uri.parse(step.textDocument.uri));
-    this.drawing.hint(editor, hint(step, way, visibleRanges, selection.active, key, file));
+  /** Whether the cursor was brought to the first step. VS Code reports only later what it has scrolled to. */
+  private arrived({ document }: vscode.TextEditor, { steps: [step] }: Offer): boolean {
+    const place = this.arrival.at;
+    return place !== undefined && onLines(step, place) && document.uri.toString() === step.textDocument.uri;
   }
 
-  private way({ document, selection, visibleRanges }: vscode.TextEditor, { steps: [step] }: Offer): Direction {
-    if (document.uri.toString() !== step.textDocument.uri) return "elsewhere";
-    return direction(step, visibleRanges, selection.active);
-  }
-
-  private revealed(offer: Offer, document: vscode.TextDocument): boolean {
-    return offer.revealed || nextEditsMode(document) === "shown";
+  /** The key that goes to the edit. */
+  private key(): string {
+    return tabDoes(this.situation()) === "user" ? JUMP_KEY : "Tab";
   }
 
   private situation(): Situation {
@@ -319,18 +321,19 @@ export class NextEdits implements vscode.Disposable {
     if (!editor || !this.offer) return nothing;
     const { document, selections, selection } = editor;
     const { line, character } = selection.active;
+    const [step] = this.offer.steps;
     return {
-      shown: this.offer.how === "inline" ? "inline" : this.revealed(this.offer, document) ? "edit" : "hint",
+      shown: this.offer.how === "inline" ? "inline" : isRevealed(editor, this.offer.revealed) ? "edit" : "hint",
       selecting: selections.length > 1 || !selection.isEmpty,
-      inIndentation: document.lineAt(line).text.slice(0, character).trim() === "",
-      broughtHere: this.brought !== undefined,
-      atEdit: this.way(editor, this.offer) === "here" && onLines(this.offer.steps[0], selection.active),
+      inIndentation: lineOf(document, line).slice(0, character).trim() === "",
+      broughtHere: this.arrival.at !== undefined,
+      atEdit: this.arrived(editor, this.offer) || (direct(editor, step, selection.active) === "here" && onLines(step, selection.active)),
     };
   }
 
   private bring(editor: vscode.TextEditor, { line, character }: Place): void {
     const place = new vscode.Position(line, character);
-    this.brought = place;
+    this.arrival.arrived(place);
     editor.selection = new vscode.Selection(place, place);
     editor.revealRange(editor.selection, vscode.TextEditorRevealType.InCenterIfOutsideViewport);
   }
@@ -341,17 +344,3 @@ export class NextEdits implements vscode.Disposable {
     return document !== undefined && document.version === this.versions.get(textDocument.uri) && range.end.line < document.lineCount;
   }
 }
-
-const active = () => vscode.window.activeTextEditor;
-
-const opened = (uri: string) => vscode.workspace.textDocuments.find((document) => document.uri.toString() === uri);
-
-/** The editor of the step's document, brought to the front with the cursor at `place` if it is not there. */
-async function editorOf({ textDocument }: Step, { line, character }: Place): Promise<vscode.TextEditor | undefined> {
-  const editor = active();
-  if (editor?.document.uri.toString() === textDocument.uri) return editor;
-  const document = opened(textDocument.uri);
-  return document && vscode.window.showTextDocument(document, { selection: new vscode.Range(line, character, line, character) });
-}
-
-const run = (command: string) => vscode.commands.executeCommand<void>(command);

@@ -1,6 +1,6 @@
 /* The hint of an edit that is out of sight, or that is shown only when it is asked for. Pure. */
 
-import type { Place, Span, Step } from "./step";
+import type { Place, Span, Step } from "../step";
 
 export type Direction = "up" | "down" | "here" | "elsewhere";
 

@@ -18,12 +18,16 @@ const BORDER = "var(--vscode-editorHoverWidget-border, rgba(128, 128, 128, 0.6))
 const BACKGROUND = "var(--vscode-editorHoverWidget-background, var(--vscode-editor-background))";
 const FOREGROUND = "var(--vscode-editor-foreground)";
 
+/** Columns between the frame of a box and its text. */
+const PADDING = 0.5;
+
 /** A box of lines. `1lh` is the height of the editor's lines, `1ch` the width of a column. */
-export function boxStyle({ where, column, lines, added }: Box): Attachment {
+export function boxStyle({ where, column, width, lines, added }: Box): Attachment {
   const place: Record<string, string> =
-    where === "right" ? { "margin-left": `${column}ch`, top: "0" } : { left: `${column}ch`, top: "1lh" };
+    where === "right" ? { "margin-left": `${column}ch`, top: "0" } : { left: `${column - PADDING}ch`, top: "1lh" };
   return attachment(lines.join("\n"), {
     ...place,
+    "min-width": `${width}ch`,
     "background": [...lines.flatMap((_, line) => added[line].map(([start, end]) => highlight(line, start, end))), BACKGROUND].join(", "),
     "color": FOREGROUND,
   });
@@ -44,7 +48,7 @@ function attachment(text: string, look: Record<string, string>): Attachment {
     "position": "absolute",
     "z-index": "5",
     "white-space": "pre",
-    "padding": "0 0.5ch",
+    "padding": `0 ${PADDING}ch`,
     "font-style": "normal",
     "border-radius": "3px",
     // an outline takes no room: the lines of the box stand level with those of the document

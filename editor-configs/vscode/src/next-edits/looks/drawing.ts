@@ -4,9 +4,9 @@ import * as vscode from "vscode";
 import { boxStyle, hintStyle } from "./css";
 import type { Hint } from "./hint";
 import type { Picture } from "./picture";
-import type { Place, Span } from "./step";
+import type { Place } from "../step";
+import { range } from "../workbench";
 
-const range = ({ start, end }: Span) => new vscode.Range(start.line, start.character, end.line, end.character);
 const empty = ({ line, character }: Place) => new vscode.Range(line, character, line, character);
 
 /** Where something follows a line: VS Code takes what lies beyond the line's end back to its end. */
@@ -18,6 +18,7 @@ export class Drawing implements vscode.Disposable {
   private readonly struck: vscode.TextEditorDecorationType;
   private readonly lines: vscode.TextEditorDecorationType;
   private readonly caret: vscode.TextEditorDecorationType;
+  private readonly rule: vscode.TextEditorDecorationType;
   private readonly floating: vscode.TextEditorDecorationType;
   private readonly icons: Record<"here" | "up" | "down", vscode.TextEditorDecorationType>;
 
@@ -27,8 +28,10 @@ export class Drawing implements vscode.Disposable {
     const closed = vscode.DecorationRangeBehavior.ClosedClosed;
     this.struck = create({ backgroundColor: removed, textDecoration: "line-through", rangeBehavior: closed });
     this.lines = create({ backgroundColor: removed, isWholeLine: true });
-    this.caret = create({ border: "0 solid", borderColor: new vscode.ThemeColor("charts.green"), rangeBehavior: closed,
-      before: { contentText: "\u200b", textDecoration: "none; border-left: 2px solid var(--vscode-charts-green); margin-left: -1px; margin-right: -1px" } });
+    // a bar that takes no room
+    const bar = "none; border-left: 2px solid var(--vscode-charts-green); margin-left: -1px; margin-right: -1px";
+    this.caret = create({ rangeBehavior: closed, before: { contentText: "\u200b", textDecoration: bar } });
+    this.rule = create({ isWholeLine: true, borderStyle: "solid", borderWidth: "0 0 1px 0", borderColor: new vscode.ThemeColor("charts.green") });
     this.floating = create({ rangeBehavior: closed });
     const icon = (name: string) =>
       create({
@@ -53,11 +56,12 @@ export class Drawing implements vscode.Disposable {
   }
 
   /** The edit, drawn where it is. */
-  edit(editor: vscode.TextEditor, line: number, { struck, lines, carets, box }: Picture): void {
+  edit(editor: vscode.TextEditor, line: number, { struck, lines, carets, below, box }: Picture): void {
     this.draw(editor, "here", line, {
       struck: struck.map(range),
       lines: lines.map((number) => new vscode.Range(number, 0, number, 0)),
       carets: carets.map(empty),
+      rule: below === undefined ? [] : [new vscode.Range(below, 0, below, 0)],
       floating: box ? [{ range: endOf(box.line), renderOptions: { after: boxStyle(box) } }] : [],
     });
   }
@@ -65,7 +69,7 @@ export class Drawing implements vscode.Disposable {
   /** A hint of it. */
   hint(editor: vscode.TextEditor, { line, direction, text }: Hint): void {
     const floating = [{ range: endOf(line), renderOptions: { after: hintStyle(text) } }];
-    this.draw(editor, direction === "up" || direction === "down" ? direction : "here", line, { struck: [], lines: [], carets: [], floating });
+    this.draw(editor, direction === "up" || direction === "down" ? direction : "here", line, { struck: [], lines: [], carets: [], rule: [], floating });
   }
 
   private draw(editor: vscode.TextEditor, icon: keyof Drawing["icons"], line: number, parts: Parts): void {
@@ -77,6 +81,7 @@ export class Drawing implements vscode.Disposable {
     editor.setDecorations(this.struck, parts.struck);
     editor.setDecorations(this.lines, parts.lines);
     editor.setDecorations(this.caret, parts.carets);
+    editor.setDecorations(this.rule, parts.rule);
     editor.setDecorations(this.floating, parts.floating);
     for (const [name, type] of Object.entries(this.icons)) {
       editor.setDecorations(type, name === icon ? [new vscode.Range(line, 0, line, 0)] : []);
@@ -84,7 +89,7 @@ export class Drawing implements vscode.Disposable {
   }
 
   private types(): vscode.TextEditorDecorationType[] {
-    return [this.struck, this.lines, this.caret, this.floating, ...Object.values(this.icons)];
+    return [this.struck, this.lines, this.caret, this.rule, this.floating, ...Object.values(this.icons)];
   }
 }
 
@@ -92,5 +97,6 @@ interface Parts {
   struck: vscode.Range[];
   lines: vscode.Range[];
   carets: vscode.Range[];
+  rule: vscode.Range[];
   floating: vscode.DecorationOptions[];
 }

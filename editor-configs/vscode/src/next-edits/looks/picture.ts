@@ -1,6 +1,6 @@
 /* What is drawn for an edit: struck words, and a box with the new lines. Pure. */
 
-import type { Place, Span, Step } from "./step";
+import type { Place, Span, Step } from "../step";
 import { difference, type Stretch } from "./words";
 
 export interface Picture {
@@ -10,6 +10,8 @@ export interface Picture {
   readonly lines: number[];
   /** Where something is put between characters that stay. */
   readonly carets: Place[];
+  /** The line below which new lines come. */
+  readonly below?: number;
   readonly box?: Box;
 }
 
@@ -20,6 +22,8 @@ export interface Box {
   readonly where: "right" | "below";
   /** Columns from the end of the line (`right`), or from the editor's left side (`below`). */
   readonly column: number;
+  /** Columns that it takes at least. */
+  readonly width: number;
   /** The new lines without the indentation that they share. */
   readonly lines: string[];
   /** What is new in each of them. */
@@ -32,6 +36,16 @@ export interface Surroundings {
   line(number: number): string;
   /** Columns of a tab stop. */
   readonly tabSize: number;
+}
+
+/** The surroundings as they are after `step`. */
+export function edited(around: Surroundings, { range: { start, end }, text }: Pick<Step, "range" | "text">): Surroundings {
+  const whole = around.line(start.line).slice(0, start.character) + text + around.line(end.line).slice(end.character);
+  const put = whole.split(/\r?\n/);
+  const more = put.length - (end.line - start.line + 1);
+  const line = (number: number) =>
+    number < start.line ? around.line(number) : (put[number - start.line] ?? around.line(number - more));
+  return { ...around, lineCount: around.lineCount + more, line };
 }
 
 /** A box has at most so many lines. More cover what one reads; the last line has the number of those left out. */
@@ -61,7 +75,8 @@ function drawn(first: number, old: string[], now: string[], around: Surroundings
   if (!old.length) {
     if (!now.length) return { struck: [], lines: [], carets: [] };
     const above = Math.max(0, first - 1);
-    return { struck: [], lines: [], carets: [], box: box(above, now, now.map((line) => [all(line)]), "below", around) };
+    const below = first > 0 ? above : undefined;
+    return { struck: [], lines: [], carets: [], below, box: box(above, now, now.map((line) => [all(line)]), around) };
   }
   if (!now.length) return { struck: old.flatMap((line, i) => spans(first + i, line, [all(line)])), lines: blankLines(first, old), carets: [] };
   const { removed, added } = difference(old.join("\n"), now.join("\n"));
@@ -72,7 +87,7 @@ function drawn(first: number, old: string[], now: string[], around: Surroundings
   const carets = removed.length ? [] : insertions(first, old, added);
   const lines = nothingStruck ? old.map((_, i) => first + i) : [];
   if (!added.length) return { struck, lines, carets };
-  return { struck, lines, carets, box: box(first, now, comes, "right", around, first + old.length - 1) };
+  return { struck, lines, carets, box: box(first, now, comes, around, first + old.length - 1) };
 }
 
 /** Places in the old text at which only something is added. */
@@ -112,7 +127,7 @@ function perLine(lines: string[], stretches: Stretch[]): Stretch[][] {
 }
 
 /** `last` is the line below which the box goes if there is no room to the right. */
-function box(line: number, now: string[], added: Stretch[][], wanted: Box["where"], around: Surroundings, last = line): Box {
+function box(line: number, now: string[], added: Stretch[][], around: Surroundings, last = line): Box {
   const { tabSize } = around;
   const left = now.length > MOST_LINES ? now.length - (MOST_LINES - 1) : 0;
   const kept = left ? now.slice(0, MOST_LINES - 1) : now;
@@ -133,14 +148,29 @@ function box(line: number, now: string[], added: Stretch[][], wanted: Box["where
   }
   const column = width(kept[0].slice(0, indentation), tabSize);
   const widest = Math.max(...lines.map((text) => width(text, tabSize)));
-  let covered = 0;
-  for (let i = line; i < Math.min(line + lines.length, around.lineCount); i++) {
-    covered = Math.max(covered, width(around.line(i), tabSize));
+  const beside = texts(around, line, lines.length);
+  const right = Math.max(...beside.map((text) => width(text, tabSize))) + GAP;
+  if (right + widest <= RIGHT_MOST) {
+    return { line, where: "right", column: right - width(around.line(line), tabSize), width: 0, lines, added: marks };
   }
-  if (wanted === "right" && covered + GAP + widest <= RIGHT_MOST) {
-    return { line, where: "right", column: covered + GAP - width(around.line(line), tabSize), lines, added: marks };
-  }
-  return { line: last, where: "below", column, lines, added: marks };
+  // It covers whole lines: what looks out at their sides would be read with it.
+  const covered = texts(around, last + 1, lines.length).filter((text) => text.trim());
+  const leftMost = Math.min(column, ...covered.map((text) => width(text.slice(0, all(text)[0]), tabSize)));
+  const shift = column - leftMost;
+  return {
+    line: last,
+    where: "below",
+    column: leftMost,
+    width: Math.max(0, ...covered.map((text) => width(text, tabSize) - leftMost)),
+    lines: lines.map((text) => " ".repeat(shift) + text),
+    added: marks.map((stretches) => stretches.map(([start, end]): Stretch => [start + shift, end + shift])),
+  };
+}
+
+/** Some lines from `first` on, as far as there are any. */
+function texts(around: Surroundings, first: number, count: number): string[] {
+  const last = Math.min(first + count, around.lineCount);
+  return Array.from({ length: Math.max(0, last - first) }, (_, i) => around.line(first + i));
 }
 
 /** Columns that a text takes in a font of fixed width. */
