@@ -18,7 +18,7 @@ class Cut(StrEnum):
     BLANK = "blanks and the line end"
     REPETITION = "repetition"
     INDENTATION = "another block"
-    ENDS = "an end where nobody could stop"
+    ENDS = "an end where a person would not stop"
     OVERLAP = "what does not fit its place"
     STANDS = "stands there already"
 
