@@ -200,7 +200,7 @@ def _resolved(path: str) -> str:
 
 
 def path_of(uri: str) -> PurePath:
-    """The path that a URI names; for schemes other than `file`, what stands there in its place."""
+    """The path that a URI names; for schemes other than `file`, the part in its place."""
     path = uri_path(uri)
     if os.name == "nt" and path[2:3] == ":":  # file:///c:/...
         path = path.lstrip("/")

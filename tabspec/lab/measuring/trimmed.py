@@ -20,7 +20,7 @@ class Cut(StrEnum):
     INDENTATION = "another block"
     ENDS = "an end where a person would not stop"
     OVERLAP = "what does not fit its place"
-    STANDS = "stands there already"
+    STANDS = "is in the document already"
 
 
 # The cut that each step of post-processing makes.
