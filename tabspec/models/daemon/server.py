@@ -51,7 +51,7 @@ class _Client:
         if transport.is_closing():
             return
         if transport.get_write_buffer_size() > MOST_UNREAD:
-            log.warning("client %d does not read: let go", self.number)
+            log.warning("client %d does not read: its connection is closed", self.number)
             transport.abort()
             return
         self.writer.write(line)
