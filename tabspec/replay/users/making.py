@@ -1,4 +1,4 @@
-"""Whether a recording later makes an edit that is offered."""
+"""Whether a recording goes on to make an edit that is offered."""
 
 from __future__ import annotations
 
