@@ -43,7 +43,7 @@ class ModelError(TabspecError):
 
 
 class PromptRefused(ModelError):
-    """The model cannot take this prompt; asking again is of no use."""
+    """The model cannot take this prompt. Another request with it would fail, too."""
 
 
 class ModelUnavailable(ModelError):

@@ -56,7 +56,7 @@ class IgnoreRules:
     """The rules of some workspace folders. ``rules`` maps each folder to the lines of its own file, or to None where
     they cannot be known: then all files in that folder are ignored.
 
-    ``problems``: lines for the user about rules files that are not in force as they were written.
+    ``problems``: lines for the user about rules files that are not applied as they were written.
     """
 
     def __init__(self, rules: Mapping[PurePath, Iterable[str] | None] | None = None, problems: Iterable[str] = ()):
@@ -141,7 +141,7 @@ def _above(path: str) -> Iterator[str]:
 
 
 def _closed(folder: PurePath, why: str) -> str:
-    return f"{folder / FILE_NAME}: {why}; until that is mended, all files in {folder} are left alone"
+    return f"{folder / FILE_NAME}: {why}; until this is fixed, all files in {folder} are left alone"
 
 
 @cache
@@ -170,8 +170,8 @@ def _spec(lines: Iterable[str], folder: PurePath, problems: list[str]) -> GitIgn
             pattern.regex = re2.compile(pattern.regex.pattern, options)
         good.append(pattern)
     if bad:
-        others = f" (nor are {len(bad) - 1} others)" if len(bad) > 1 else ""
-        problems.append(f"{folder / FILE_NAME}: {bad[0][:80]!r} is no pattern, so it is not in force{others}")
+        others = f" (like {len(bad) - 1} others)" if len(bad) > 1 else ""
+        problems.append(f"{folder / FILE_NAME}: {bad[0][:80]!r} is not a valid pattern, so it is not applied{others}")
     return GitIgnoreSpec(good, backend="simple")
 
 
@@ -200,7 +200,7 @@ def _resolved(path: str) -> str:
 
 
 def path_of(uri: str) -> PurePath:
-    """The path that a URI names; for schemes other than `file`, what stands there in its place."""
+    """The path that a URI names; for schemes other than `file`, the part in its place."""
     path = uri_path(uri)
     if os.name == "nt" and path[2:3] == ":":  # file:///c:/...
         path = path.lstrip("/")

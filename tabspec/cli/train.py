@@ -270,4 +270,6 @@ def stop_command(model: Path, corpus: Path, examples: int, out: Path, seed: int)
             model, corpus, examples, seed, lambda n: bar.update(task, completed=n)
         )
     export_model(weights, shape, model / TOKENIZER, out, eight_bits=True)
-    click.echo(f"loss of stopping or continuing: {before:.3f} nats a token before, {after:.3f} after; wrote {out}")
+    click.echo(
+        f"loss of stopping or continuing, per token: {before:.3f} before, {after:.3f} after (natural log); wrote {out}"
+    )

@@ -1,1 +1,1 @@
-"""The completion engine: answers requests, decides what the model does next, asks ahead."""
+"""The completion engine: answers requests, decides what the model computes next, speculates."""

@@ -51,8 +51,8 @@ class Around:
 
 
 def leaves_block(line: str, text: str, word_ends: bool = False) -> int | None:
-    """Where ``text`` leaves the block that it was begun in: behind the first character of its first line that stands
-    further out than the first one with something on it. None if it does not.
+    """Where ``text`` leaves the block in which it begins. That is after the first character of the first line with less
+    indentation than its first line that is not blank. None if it does not leave the block.
 
     ``line`` is the cursor's line up to it. A closing bracket, or with ``word_ends`` a word like ``end``, may stand
     further out: it ends what was begun within.

@@ -1,7 +1,7 @@
 """Candidate paths of the files that a document imports, from its text alone. The caller checks which of them exist.
 
-No build system is asked and no search path is known: a name is looked for beside the document and in the folders
-above it, up to the workspace folder's. What is installed elsewhere is not found, and not wanted.
+No build system is asked and no search path is known. A name is searched for in the document's folder and in the folders
+above it, up to the workspace folder. Files that are installed elsewhere are not found, on purpose.
 """
 
 from __future__ import annotations

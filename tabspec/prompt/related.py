@@ -2,7 +2,7 @@
 
 A piece scores by the names that it shares with the code around the cursor; rare names count more. The names are taken
 from before a *canonical place*, which moves in steps, so that the choice stays the same while a few lines are typed:
-related code stands at the beginning of the prompt, and a change of it makes the whole prompt new.
+related code is at the beginning of the prompt, and a change of it makes the whole prompt new.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class Setting:
     perfect: bool = False
     """Whether the engine knows which suggestions the user will accept. The policy should be `Policy.CHAIN`."""
     speculator: type[Speculator] = Speculator
-    """What decides what is asked ahead: the product's, or one of the laboratory."""
+    """The speculator: the product's, or one of the laboratory."""
     named: bool = False
     """Whether the result names the economy, because runs differ in it."""
     latency: str = ""

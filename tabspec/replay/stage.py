@@ -129,7 +129,7 @@ class EditorStage:
             self.edits = replace(self.edits, reverted=self.edits.reverted + undone)
 
     def _taken(self, before: EditContext, shown: _PendingRequest, tab: bool) -> None:
-        """What was shown is gone: tell the engine what became of it."""
+        """The shown suggestion is gone: notify the engine whether it was accepted."""
         suggestion = shown.suggestion
         assert suggestion is not None
         record, refused = self.records[shown.number], False

@@ -62,8 +62,8 @@ def guard() -> None:
 
 
 def start(command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
-    """A program that runs beside this one. ``options``, here and below, are those of `subprocess.Popen`; ``cwd`` and
-    ``env`` are given where the program needs others. Raises OSError if it cannot be started."""
+    """Start a program, and do not wait for its end. ``options``, here and below, are those of `subprocess.Popen`.
+    ``cwd`` and ``env`` are given where the program needs others. Raises OSError if it cannot be started."""
     return subprocess.Popen(command, **_safe(options))
 
 

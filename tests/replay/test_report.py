@@ -403,7 +403,7 @@ def test_one_policy_with_several_economies_is_a_curve() -> None:
     ]
     page = Page(render(ReplayResult(tuple(replace(run, seed=0) for run in runs))))
     shown = " ".join(page.texts)
-    assert "adaptive 0.01" in shown and "adaptive 0.05" in shown and "the bound" in shown
+    assert "adaptive 0.01" in shown and "adaptive 0.05" in shown and "the upper bound" in shown
     lines = [attributes for tag, attributes in page.elements if tag == "line" and attributes.get("class") == "curve"]
     assert len(lines) == 2
 

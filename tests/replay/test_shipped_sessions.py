@@ -58,7 +58,7 @@ def test_what_the_recorded_assistant_said_leads_to_what_was_accepted() -> None:
     said, next_known = set(), set()
     for answer in recorded_answers(session):
         suggestion = postprocess(answer.context, GeneratedText(answer.text, Finish.END))
-        if answer.kind is not AnswerKind.SAID or not isinstance(suggestion, Suggestion):
+        if answer.kind is not AnswerKind.SUGGESTED or not isinstance(suggestion, Suggestion):
             continue
         after = answer.context.after_accept(suggestion)
         for event in accepts:

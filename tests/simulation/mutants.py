@@ -157,13 +157,13 @@ MUTANTS = (
     ),
     Mutant(
         "what was rejected is offered again",
-        "engine.rejections:Rejections.__contains__",
+        "engine.offering:Rejections.__contains__",
         "_future(context, suggestion) in refused",
         "False",
     ),
     Mutant(
         "a rejection counts at every place",
-        "engine.rejections:_future",
+        "engine.offering:_future",
         "digest(after.document.text)",
         "0",
     ),

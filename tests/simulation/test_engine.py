@@ -12,8 +12,8 @@ from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.generation import Generation, Link, State
+from tabspec.engine.offering import Rejections
 from tabspec.engine.prompt_state import PromptState
-from tabspec.engine.rejections import Rejections
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.lab.tree import FUTURES, speculator_for
 from tabspec.models.protocol import Chunk, GenerationRequest

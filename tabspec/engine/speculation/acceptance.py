@@ -15,7 +15,7 @@ BIAS = -1.79
 MODEL = 0.41  # times the log-odds of the model's calibrated probability of being right
 LENGTH = -0.37  # times the logarithm of its length in characters
 LINE_END = 0.54  # if only white space follows the cursor on its line
-FOLLOWS_ACCEPT = 0.34  # if it stands where an accept has led
+FOLLOWS_ACCEPT = 0.34  # at a place that an accept has led to
 
 # The median length of those suggestions, in characters.
 TYPICAL = 6
@@ -25,10 +25,11 @@ class Predictor(Protocol):
     """Predicts accepts."""
 
     def probability(self, link: Link, follows_accept: bool = False) -> float:
-        """Probability that the user accepts this suggestion; ``follows_accept``: it stands where an accept has led."""
+        """Probability that the user accepts this suggestion; ``follows_accept``: it is at a place that an accept has
+        led to."""
 
     def again(self) -> float:
-        """Probability that the user accepts a typical suggestion that stands where an accept has led."""
+        """Probability that the user accepts a typical suggestion at a place that an accept has led to."""
 
     def observe(self, link: Link, accepted: bool, follows_accept: bool = False) -> None:
         """The user has accepted or refused it."""

@@ -16,7 +16,7 @@ REFUSED = (0.1, 0.2, 0.5, 2.1)
 # one before. By the last of them nearly all suggestions that are refused are gone.
 STARTS = (0.0, *(0.02 * 1.25**step for step in range(22)))
 
-# Pauses vary: each observed one also stands for a quicker and a slower one, by a factor of 1.4.
+# Pauses vary: each observed one also counts as a quicker and a slower one, by a factor of 1.4.
 SPREAD = (1 / 1.4, 1.0, 1.4)
 
 

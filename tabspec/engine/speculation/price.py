@@ -16,7 +16,8 @@ USUAL = 0.06
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A suggestion that has been on the screen for ``age`` seconds. ``taken``: the probability that it is accepted;
-    ``again``: that the suggestion after it is accepted, too; ``follows_accept``: it stands where an accept has led."""
+    ``again``: that the suggestion after it is accepted, too; ``follows_accept``: it is at a place that an accept has
+    led to."""
 
     taken: float
     again: float

@@ -43,8 +43,9 @@ Ask = Callable[[Speculation], bool]
 class Screen:
     """A suggestion that is shown ``since`` a time in seconds, and what is known of the accepts that follow it.
 
-    ``follows_accept``: it stands where an accept has led. ``taken``: the user has accepted all of it. ``links`` are the
-    accepts whose suggestions are known, the shown one first; they stay, although the completion cache may drop them.
+    ``follows_accept``: it is at a place that an accept has led to. ``taken``: the user has accepted all of it.
+    ``links`` are the accepts whose suggestions are known, the shown one first. They stay, although the completion cache
+    may drop them.
     ``asked`` is how many accepts ahead the model was asked. Each state is asked for once, whatever becomes of the
     answer: otherwise a completion cache too small for all of them would have them asked again and again.
     """

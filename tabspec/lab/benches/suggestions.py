@@ -85,7 +85,7 @@ def suggestions_command(
         results = measure_suggestions(models, requests, rounds, like)
     trimmed = asyncio.run(_trimmed(places, stop))
     click.echo(ours.info.detail)
-    _tell(results, trimmed, len(requests), threads)
+    _print(results, trimmed, len(requests), threads)
     if out:
         about = {"format": "tabspec-bench-suggestions", "version": 1, "machine": machine(), "git_commit": git_commit()}
         fields = {
@@ -140,7 +140,7 @@ async def _trimmed(places: list[EditContext], stop: StopRule) -> dict[str, Trimm
     return found
 
 
-def _tell(results: list[SuggestionsMeasured], trimmed: dict[str, Trimmed], count: int, threads: int) -> None:
+def _print(results: list[SuggestionsMeasured], trimmed: dict[str, Trimmed], count: int, threads: int) -> None:
     first = results[0]
     rows = [
         [

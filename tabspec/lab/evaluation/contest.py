@@ -77,7 +77,7 @@ def evaluate_model(plan: Plan, model: str, progress: Progress) -> Contestant:
         scorer = load_scorer(folder, torch.bfloat16)
         for language in plan.languages:
             texts = [(path.rsplit("/", 1)[-1], text) for _, path, _, text in plan.documents(corpus, language)]
-            result.bits[language] = corpus_bits(scorer, texts, partial(_tell, progress, "bits per byte", len(texts)))
+            result.bits[language] = corpus_bits(scorer, texts, partial(_report, progress, "bits per byte", len(texts)))
     if plan.holes:
         surroundings = Surroundings(corpus, plan.related_chars) if plan.related_chars else None
         result.marks = _fill_with(model, _snippets(plan, corpus), surroundings, progress)
@@ -106,7 +106,7 @@ def ablate_model(plan: Plan, model: str, progress: Progress) -> list[AblationRow
         asyncio.run(loaded.close())
 
 
-def _tell(progress: Progress, what: str, total: int, done: int) -> None:
+def _report(progress: Progress, what: str, total: int, done: int) -> None:
     progress(what, done, total)
 
 

@@ -18,9 +18,9 @@ class Cut(StrEnum):
     BLANK = "blanks and the line end"
     REPETITION = "repetition"
     INDENTATION = "another block"
-    ENDS = "an end where nobody could stop"
+    ENDS = "an end where a person would not stop"
     OVERLAP = "what does not fit its place"
-    STANDS = "stands there already"
+    STANDS = "is in the document already"
 
 
 # The cut that each step of post-processing makes.

@@ -117,11 +117,11 @@ class Connection:
         parser = MessageParser()
         try:
             while data := await self._reader.read(READ_BYTES):
-                self._heartbeat.heard()
+                self._heartbeat.received()
                 for message in parser.feed(data):
                     if isinstance(message, Unreadable):
                         raise ValueError(message.problem)
-                    self._hear(message)
+                    self._handle(message)
                     self._answered.set()
         except ConnectionError:
             pass  # the daemon was killed
@@ -135,10 +135,10 @@ class Connection:
         else:
             self._on_progress(*self._progress)
 
-    def _hear(self, message: Message) -> None:
+    def _handle(self, message: Message) -> None:
         match message["op"]:
             case "chunk" | "error":
-                self._streams.hear(message)
+                self._streams.handle(message)
             case "loading":
                 self._progress = (WorkerState.LOADING, message["detail"])
                 self._on_progress(*self._progress)

@@ -111,7 +111,7 @@ def find(make: bool = False) -> DaemonFolder:
     the folder. Raises `InputError` if its path is too long, if it is not the user's alone, or on systems without Unix
     sockets; OSError if it cannot be made."""
     if not hasattr(socket, "AF_UNIX") or not hasattr(os, "geteuid"):
-        raise InputError("the daemon needs Unix sockets, which this system has not")
+        raise InputError("the daemon needs Unix sockets, which this system does not have")
     base = os.environ.get("XDG_RUNTIME_DIR", "")
     folder = Path(base) / "tabspec" if base else Path(tempfile.gettempdir()) / f"tabspec-{os.geteuid()}"
     if len(os.fsencode(folder / _SOCKET)) > _LONGEST_PATH:

@@ -51,7 +51,7 @@ class _Client:
         if transport.is_closing():
             return
         if transport.get_write_buffer_size() > MOST_UNREAD:
-            log.warning("client %d does not read: let go", self.number)
+            log.warning("client %d does not read: its connection is closed", self.number)
             transport.abort()
             return
         self.writer.write(line)
@@ -110,9 +110,9 @@ class Daemon:
             self._why = detail
             self.stop()
         for client in list(self._clients.values()):
-            self._tell(client)
+            self._send_state(client)
 
-    def _tell(self, client: _Client) -> None:
+    def _send_state(self, client: _Client) -> None:
         """Send the model's state."""
         state, detail = self._model.state, self._model.detail
         if state is WorkerState.READY and self._info:
@@ -173,7 +173,7 @@ class Daemon:
         client = _Client(next(self._numbers), writer)
         self._clients[client.number] = client
         self._maybe_idle()
-        self._tell(client)
+        self._send_state(client)
         try:
             async for message in messages:
                 self._take(client, message)
@@ -187,13 +187,13 @@ class Daemon:
         try:
             if isinstance(message, Unreadable):
                 raise ValueError(message.problem)
-            self._hear(client, message)
+            self._handle(client, message)
         except Exception as error:
             log.warning("client %d: a message was dropped: %s", client.number, error)
             if isinstance(message, dict) and (number := number_of(message)) is not None:
                 client.write(answer_line(number, ModelError(f"a message that cannot be understood: {error}")))
 
-    def _hear(self, client: _Client, message: Message) -> None:
+    def _handle(self, client: _Client, message: Message) -> None:
         if message["op"] == "ping":
             client.write(to_line("pong"))
             return

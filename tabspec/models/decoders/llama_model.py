@@ -16,16 +16,10 @@ from tabspec.models.decoders.native import NativeDecoder
 from tabspec.models.decoders.native_library import NativeMissing, installed
 from tabspec.models.files.folder import ModelFolder, load_tokenizer
 from tabspec.models.files.quantized import is_quantized, load_llama_state_dict
-from tabspec.models.local.model import LocalModel
-from tabspec.models.local.ngram_cache import NGRAM_CACHE
+from tabspec.models.local.model import MOST_CONTEXT, LocalModel
 from tabspec.models.machine.devices import INT4, OUT_OF_MEMORY, is_out_of_memory, pick_device, pick_weights
-from tabspec.models.protocol import ModelInfo
-from tabspec.prompt.fim import OURS
 
 log = logging.getLogger(__name__)
-
-# A window of text never gives a longer prompt. Keys and values for more tokens would only take memory.
-MOST_CONTEXT = 4096
 
 
 def load_llama(
@@ -69,14 +63,8 @@ def load_llama(
     if native:  # in the fingerprint: the arithmetic, which decides near ties; not the instruction set
         kind = f"compiled, {stored}, {native.library.arithmetic(native.level)}"
     level = f", {native.level}" if native else ", plain kernels" if at.type == "cuda" and not cuda else ""
-    detail = f"own decoder, {folder.model_type}, {at.type}, {kind}{level}, {form.name}"
-    ngram_cache = form is OURS  # its weights were fitted to our own models; other models have larger windows
-    fingerprint = folder.fingerprint(
-        "own", kind, form.name, str(decoder.context), *((NGRAM_CACHE,) if ngram_cache else ())
-    )
-    info = ModelInfo(name, fingerprint, decoder.context, detail, folder.calibration)
-    table = folder.draft_table(vocabulary.size)
-    return LocalModel(info, decoder, vocabulary, form, ngram_cache=ngram_cache, table=table)
+    detail = f"own decoder, {folder.model_type}, {at.type}, {kind}{level}"
+    return LocalModel.of_folder(folder, name, decoder, vocabulary, form, ("own", kind), detail)
 
 
 def llama_shape(folder: ModelFolder) -> LlamaConfig | None:

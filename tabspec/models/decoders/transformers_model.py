@@ -18,14 +18,8 @@ from tabspec.errors import ModelNotUsable
 from tabspec.models.files.folder import ModelFolder, load_tokenizer
 from tabspec.models.files.quantized import is_quantized, load_llama_state_dict
 from tabspec.models.local.logits import Logits
-from tabspec.models.local.model import LocalModel
-from tabspec.models.local.ngram_cache import NGRAM_CACHE
+from tabspec.models.local.model import MOST_CONTEXT, LocalModel
 from tabspec.models.machine.devices import pick_device, pick_dtype
-from tabspec.models.protocol import ModelInfo
-from tabspec.prompt.fim import OURS
-
-# A window of text never gives a longer prompt. Keys and values for more tokens would only take memory.
-MOST_CONTEXT = 4096
 
 
 class TransformersDecoder:
@@ -95,14 +89,8 @@ def load_transformers(
         raise ModelNotUsable(f"{name}: its tokenizer has more tokens than the model")
     # Up to the window, a sliding layer equals a full one, so its KV cache can be cropped.
     decoder = TransformersDecoder(model, min(positions, window, context))
-    detail = f"transformers {type(model).__name__}, {at.type}, {str(numbers).removeprefix('torch.')}, {form.name}"
-    ngram_cache = form is OURS  # its weights were fitted to our own models; other models have larger windows
-    fingerprint = folder.fingerprint(
-        "transformers", str(numbers), form.name, str(decoder.context), *((NGRAM_CACHE,) if ngram_cache else ())
-    )
-    info = ModelInfo(name, fingerprint, decoder.context, detail, folder.calibration)
-    table = folder.draft_table(vocabulary.size)
-    return LocalModel(info, decoder, vocabulary, form, ngram_cache=ngram_cache, table=table)
+    detail = f"transformers {type(model).__name__}, {at.type}, {str(numbers).removeprefix('torch.')}"
+    return LocalModel.of_folder(folder, name, decoder, vocabulary, form, ("transformers", str(numbers)), detail)
 
 
 def _network(folder: ModelFolder, config: Any, dtype: torch.dtype) -> Any:

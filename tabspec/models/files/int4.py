@@ -21,9 +21,9 @@ LOWEST, HIGHEST = -8, 7
 
 # What a group's largest number becomes, before it is clipped to -8. Negative, whichever sign the number has (the scale
 # takes the other one): of the sixteen levels, the one without a counterpart is then in use (as in llama.cpp's q4_0).
-# Above 8 the largest numbers are clipped and the others are finer. Steps of a quarter, positive ones beside them, and
-# numbers from 5 to 13 lower the error of the bundled model's matrices by less than 1 %, and each is a pass over the
-# weights when a model is loaded.
+# Above 8 the largest numbers are clipped and the others are finer. Steps of a quarter, positive numbers in
+# addition, and numbers from 5 to 13 lower the error of the bundled model's matrices by less than 1 %. Each number that
+# is tried costs a pass over the weights when a model is loaded.
 _LARGEST = (-7.0, -7.5, -8.0, -8.5, -9.0, -9.5, -10.0)
 # Rows are searched a few at a time: half a million numbers stay in a processor's cache from pass to pass (measured:
 # 1.3 times as fast as 64 Ki or 4 Mi numbers).

@@ -21,7 +21,7 @@ from tabspec.models.messages import read_chunk
 from tabspec.models.protocol import Chunk, GenerationRequest
 from tabspec.suggestion import Finish
 
-# An answer that broke off is continued once: the address stands for many machines, and one of them may have stopped.
+# An answer that broke off is continued once: the address may lead to many machines, and one of them may have stopped.
 TRIES = 2
 
 

@@ -47,8 +47,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What would be sent: where to and which way, and the very bytes of the body; the key, and the kind of secret in
-    the text ("": none is seen), for which nothing would be sent to another machine."""
+    """What would be sent: the URL, the route, the bytes of the body and the key; and the kind of secret in the text
+    ("": none was found). A text with a secret is not sent to another machine."""
 
     url: str
     data: bytes
@@ -95,7 +95,7 @@ class HttpModel:
         fingerprint = hashlib.blake2b(seen.encode(), digest_size=16).hexdigest()
         if dialect is None or server is None:
             return ModelInfo(self.address.model or self.address.base, fingerprint, USUAL_CONTEXT, self.address.base)
-        if server.info is not None:  # the very model that it would be in this process
+        if server.info is not None:  # the same model as it would be in this process
             return replace(server.info, detail=f"{server.kind} at {self.address.base}")
         detail = f"{server.kind} at {self.address.base}, asked by {dialect.api}"
         return ModelInfo(server.model, fingerprint, server.context, detail, self._calibration)

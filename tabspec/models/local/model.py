@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
 import torch
 
+from tabspec.models.files.folder import ModelFolder
 from tabspec.models.files.ngram_table import NgramTable
 from tabspec.models.local.batching import CHUNK
 from tabspec.models.local.drafts import Drafts, NgramDrafts
 from tabspec.models.local.generation import LocalDecoding, generate
-from tabspec.models.local.ngram_cache import NgramCaches
+from tabspec.models.local.ngram_cache import NGRAM_CACHE, NgramCaches
 from tabspec.models.local.slots import Decoder, Slots, row_cost_of, sequences_of
 from tabspec.models.machine.low_priority import LowPriorityThread, can_use_low_priority
 from tabspec.models.machine.threads import threads_to_use
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
 from tabspec.models.tokens.prompting import Prompter
 from tabspec.models.tokens.vocabulary import Vocabulary
-from tabspec.prompt.fim import FimFormat
+from tabspec.prompt.fim import OURS, FimFormat
+
+# A window of text never gives a longer prompt. Keys and values for more tokens would only take memory.
+MOST_CONTEXT = 4096
 
 
 class LocalModel:
@@ -51,6 +55,25 @@ class LocalModel:
         prompter = Prompter(vocabulary, form, decoder.context)
         ngram_caches = NgramCaches(prompter.encode, vocabulary.control) if ngram_cache else None
         self.local = LocalDecoding(decoder, vocabulary, prompter, Slots(decoder, slots), drafts, chunk, ngram_caches)
+
+    @classmethod
+    def of_folder(
+        cls,
+        folder: ModelFolder,
+        name: str,
+        decoder: Decoder,
+        vocabulary: Vocabulary,
+        form: FimFormat,
+        arithmetic: Sequence[str],
+        detail: str,
+    ) -> LocalModel:
+        """The model in ``folder`` on ``decoder``. ``arithmetic`` names what decides between tokens that are almost
+        equally likely, and is a part of the fingerprint. ``detail`` is for users."""
+        ngram_cache = form is OURS  # its weights were fitted to our own models; other models have larger windows
+        options = (*arithmetic, form.name, str(decoder.context), *((NGRAM_CACHE,) if ngram_cache else ()))
+        detail = f"{detail}, {form.name}"
+        info = ModelInfo(name, folder.fingerprint(*options), decoder.context, detail, folder.calibration)
+        return cls(info, decoder, vocabulary, form, ngram_cache=ngram_cache, table=folder.draft_table(vocabulary.size))
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         self._most_threads = self._most_threads or torch.get_num_threads()

@@ -266,6 +266,6 @@ class Slots:
 
 # Tokens. Running eight of them costs less than copying a whole prefix of keys and values.
 _CHEAP = 8
-# If a copy would overwrite another slot's whole prompt, which has hundreds of tokens: about a suggestion and what was
-# asked ahead after it.
+# The limit if a copy would overwrite another slot's whole prompt, which has hundreds of tokens: about a suggestion and
+# the speculation after it.
 _CHEAPER_THAN_A_SLOT = 64

@@ -2,8 +2,8 @@
 
 While a model decodes on all cores, a language server that has the answer already waits up to a tick of the kernel (4
 ms) until it runs, and so does the editor. Linux gives a waking thread the core of a thread of lower priority at once.
-Not the whole process has low priority: beside a compiler, foreground requests would take twice as long, and without
-privileges a priority can only be lowered (setpriority(2)).
+The process as a whole keeps its priority. Otherwise foreground requests would take twice as long while a compiler
+runs; and without privileges a priority can only be lowered (setpriority(2)).
 """
 
 from __future__ import annotations

@@ -28,19 +28,19 @@ IDLE_S = 3.0
 class Heartbeat:
     """Watches another process by the event loop's clock.
 
-    ``ping`` sends it a ping. Call `heard` for everything that arrives from it, and `expect` when a request is sent.
+    ``ping`` sends it a ping. Call `received` for everything that arrives from it, and `expect` when a request is sent.
     ``silent_changed`` is called when the process becomes silent (True) and when it answers again (False).
     """
 
     def __init__(self, ping: Callable[[], None], silent_changed: Callable[[bool], None]) -> None:
         self._ping, self._silent_changed = ping, silent_changed
-        self._heard = False
+        self._received = False
         self._expected = asyncio.Event()
         self.silent = False
 
-    def heard(self) -> None:
+    def received(self) -> None:
         """Something has arrived."""
-        self._heard = True
+        self._received = True
 
     def expect(self) -> None:
         """A request is sent to the process: do not wait for the next idle ping."""
@@ -58,13 +58,13 @@ class Heartbeat:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(IDLE_S):
                         await self._expected.wait()
-            self._heard, missed = False, 0
+            self._received, missed = False, 0
             self._ping()
-            while not self._heard:
+            while not self._received:
                 if missed >= (LOADING_TICKS if loading() else DEAD_TICKS):
                     return
                 await asyncio.sleep(TICK_S)
-                missed += not self._heard
+                missed += not self._received
                 if missed == SILENT_TICKS:
                     self._become(silent=True)
             self._become(silent=False)

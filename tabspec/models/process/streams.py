@@ -40,7 +40,7 @@ class Streams:
             if not ended:
                 self._write(to_line("cancel", id=number))
 
-    def hear(self, message: Message) -> None:
+    def handle(self, message: Message) -> None:
         """Handle a ``chunk`` or an ``error``. No effect if its stream has been closed."""
         if (arriving := self._arriving.get(message["id"])) is not None:
             arriving.put_nowait(read_chunk(message) if message["op"] == "chunk" else read_error(message))

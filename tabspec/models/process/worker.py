@@ -172,8 +172,8 @@ class WorkerModel:
             return "the model's process could not be started"
         self._process = process
         self._heartbeat = heartbeat = Heartbeat(lambda: self._write(to_line("ping")), self._silent_changed)
-        noise = asyncio.create_task(self._listen_to_noise(process))
-        listening = asyncio.create_task(self._listen(process, heartbeat))
+        stderr = asyncio.create_task(self._read_stderr(process))
+        listening = asyncio.create_task(self._read_messages(process, heartbeat))
         watching = asyncio.create_task(heartbeat.watch(lambda: self.busy or self._loading, lambda: self._loading))
         try:
             self._write(self._load)
@@ -185,23 +185,23 @@ class WorkerModel:
             for task in (listening, watching):
                 task.cancel()
             await _end(process)
-            noise.cancel()
+            stderr.cancel()
         if hung:
             return f"{SILENT}, and was ended"
         code = process.returncode or 0
         return f"the model's process died ({f'signal {-code}' if code < 0 else f'exit status {code}'})"
 
-    async def _listen(self, process: asyncio.subprocess.Process, heartbeat: Heartbeat) -> None:
+    async def _read_messages(self, process: asyncio.subprocess.Process, heartbeat: Heartbeat) -> None:
         """Handle the worker's messages, until it exits. A worker that writes anything else is broken, and is ended."""
         assert process.stdout is not None
         parser = MessageParser()
         while data := await process.stdout.read(READ_BYTES):
-            heartbeat.heard()
+            heartbeat.received()
             for message in parser.feed(data):
                 try:
                     if isinstance(message, Unreadable):
                         raise ValueError(message.problem)
-                    self._hear(message)
+                    self._handle(message)
                 except Exception:
                     log.exception("the model's process wrote a line that cannot be understood; it is ended")
                     return
@@ -219,10 +219,10 @@ class WorkerModel:
         else:
             self._change(WorkerState.READY, self._info.detail)
 
-    def _hear(self, message: Message) -> None:
+    def _handle(self, message: Message) -> None:
         match message["op"]:
             case "chunk" | "error":
-                self._streams.hear(message)
+                self._streams.handle(message)
             case "loading":
                 self._change(WorkerState.LOADING, message["detail"])
             case "ready":
@@ -233,7 +233,7 @@ class WorkerModel:
             case "failed":
                 self._give_up(ModelNotUsable(message["message"]))
 
-    async def _listen_to_noise(self, process: asyncio.subprocess.Process) -> None:
+    async def _read_stderr(self, process: asyncio.subprocess.Process) -> None:
         """Keep the last lines of the worker's standard error, for the message when it dies."""
         assert process.stderr is not None
         while data := await process.stderr.read(1 << 16):  # by blocks: libraries draw progress bars without line ends

@@ -107,14 +107,14 @@ class _Inbox:
     def listen(self, messages: Iterator[Message]) -> None:
         for message in messages:
             try:
-                self._hear(message)
+                self._handle(message)
             except Exception as error:  # a bad message must not end the thread
                 print(f"tabspec: a {message['op'][:20]!r} was dropped: {error}", file=sys.stderr)
                 if (number := number_of(message)) is not None:
                     self.send(number, ModelError(f"a message that cannot be understood: {error}"))
         os._exit(0)  # the parent is gone: at once, even in the middle of a forward pass
 
-    def _hear(self, message: Message) -> None:
+    def _handle(self, message: Message) -> None:
         if message["op"] == "ping":
             self._write(to_line("pong"))
             return

@@ -22,7 +22,7 @@ def read_script(path: Path) -> tuple[ScriptedModel, float]:
     One of ``"target"`` (the text that the user is writing: the answer is what comes next in it), ``"answers"`` (from
     the text before the cursor, as far as the window shows it, to the answer) and ``"any": true`` (some answer to
     everything); and, each optional, ``"others"`` (from the text before the cursor to a list of what else may come
-    there; not beside "any", which has others of its own), ``load_s``, ``prefill_s`` and ``token_s`` (seconds),
+    there; not together with "any", which has others of its own), ``load_s``, ``prefill_s`` and ``token_s`` (seconds),
     ``token_chars``, ``fail`` (a message: the model fails with it) and ``fail_after`` (tokens). Raises `ModelNotUsable`.
     """
     try:

@@ -28,8 +28,8 @@ _ANCHOR = "\u2603"
 class Vocabulary:
     """Token ids, the bytes they write, and the tokenizer that turns plain text into them.
 
-    ``markers`` are control tokens beside those that the tokenizer itself calls special. Raises `ModelNotUsable` for
-    tokenizers of another kind, and for those that cannot write every text.
+    ``markers`` are control tokens in addition to those that the tokenizer itself calls special. Raises
+    `ModelNotUsable` for tokenizers of another kind, and for those that cannot write every text.
     """
 
     def __init__(self, tokenizer_json: str, markers: Collection[str] = ()) -> None:

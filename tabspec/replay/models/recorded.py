@@ -44,7 +44,7 @@ class AnswerKind(IntEnum):
     EMPTY = 0  # the assistant returned no item
     ELSEWHERE = 1  # an edit that cannot be written as a continuation at the cursor
     CANCELLED = 2  # a continuation that arrived after its request was cancelled
-    SAID = 3  # a continuation
+    SUGGESTED = 3  # a continuation
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def _answer(context: EditContext, fetched: Fetched) -> RecordedAnswer:
     if text is None:
         edits = (_edit(context, item) for item in fetched.items)
         return RecordedAnswer(context, AnswerKind.ELSEWHERE, ms=ms, edit=next(filter(None, edits), None))
-    kind = AnswerKind.SAID if fetched.error is None else AnswerKind.CANCELLED
+    kind = AnswerKind.SUGGESTED if fetched.error is None else AnswerKind.CANCELLED
     return RecordedAnswer(context, kind, text, ms, tuple(filter(None, others)))
 
 
@@ -161,10 +161,10 @@ class RecordedModel:
         answers = list(recorded_answers(self.session))
         if not answers:
             raise ModelNotUsable(
-                f"{self.session.name or 'session'}: no assistant was recorded with it (there is no side file beside "
-                "it, or no fetch in it); name another model"
+                f"{self.session.name or 'session'}: no assistant was recorded with it (it has no side file, or "
+                "one without fetches); name another model"
             )
-        times = [answer.ms for answer in answers if answer.kind is AnswerKind.SAID and answer.ms is not None]
+        times = [answer.ms for answer in answers if answer.kind is AnswerKind.SUGGESTED and answer.ms is not None]
         self.median_ms = median(times or [0.0])
         self._edits = {each.context.document.text: each.edit for each in answers if each.edit is not None}
         for answer in _best(answers):

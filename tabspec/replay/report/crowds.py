@@ -76,9 +76,9 @@ def _panel(
 ) -> Panel:
     rows = []
     for run, shared in pairs:
-        share, text, beside = value(run, shared)
+        share, text, comparison = value(run, shared)
         name = f"{words.count(shared.users)} · {run.name}"
-        rows.append(BarRow(name, charts.bar(share, "t-ahead", f"{name}: {text}"), text, beside))
+        rows.append(BarRow(name, charts.bar(share, "t-ahead", f"{name}: {text}"), text, comparison))
     return Panel(heading, hint, tuple(rows))
 
 

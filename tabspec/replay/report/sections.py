@@ -128,12 +128,12 @@ def _facts(runs: tuple[Run, ...]) -> tuple[tuple[str, str, str], ...]:
     """The main numbers of the best policy: (name, value, comparison)."""
     top, base = words.best(runs), words.baseline(runs)
 
-    def beside(kind: str, value: Callable[[Run], str]) -> str:
+    def compared(kind: str, value: Callable[[Run], str]) -> str:
         against = f"{value(base)} without speculation" if base is not None and base is not top else ""
         return "; ".join(filter(None, (kind, against)))
 
     def fact(what: str, kind: str, value: Callable[[Run], str]) -> tuple[str, str, str]:
-        return what, value(top), beside(kind, value)
+        return what, value(top), compared(kind, value)
 
     facts = []
     if top.tabs:

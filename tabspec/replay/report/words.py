@@ -12,16 +12,16 @@ from tabspec.suggestion import Miss, Source
 DASH = "–"
 
 SOURCES = {
-    Source.SPECULATED: ("Speculated", "was waiting in the completion cache, put there by asking ahead"),
-    Source.EXACT: ("Asked before", "was in the completion cache, asked for earlier at this very place"),
+    Source.SPECULATED: ("Speculated", "was in the completion cache, computed ahead of the request"),
+    Source.EXACT: ("Asked before", "was in the completion cache, from an earlier request for the same state"),
     Source.TYPE_THROUGH: ("Typed through", "the rest of a suggestion that is being typed"),
-    Source.JOINED: ("Joined", "waited for a generation that was already under way"),
+    Source.JOINED: ("Joined", "waited for a generation that was already running"),
     Source.MODEL: ("Model", "waited for the model from the start"),
     Source.NONE: ("No suggestion", "nothing to offer, or the user typed on before it came"),
 }
 
 MISSES = {
-    Miss.NOT_SPECULATED: "the policy does not ask ahead",
+    Miss.NOT_SPECULATED: "the policy does not speculate",
     Miss.NO_TIME: "no time, Tab came first",
     Miss.NOT_PREDICTED: "not predicted",
     Miss.MODEL_BUSY: "model busy",
@@ -35,12 +35,12 @@ MISSES = {
 
 POLICIES = {
     "none": "no completion cache, every request goes to the model",
-    "cache": "completion cache and type-through, nothing asked ahead",
-    "depth1": "asks one accept ahead",
-    "chain": "asks several accepts ahead, one after the other",
-    "tree": "asks several accepts ahead, and branches",
-    "adaptive": "asks ahead as deep and as early as it pays",
-    "perfect": "knows which suggestions will be taken, and asks for what follows those: the bound",
+    "cache": "completion cache and type-through, no speculation",
+    "depth1": "speculates on one accept",
+    "chain": "speculates on several accepts, one after the other",
+    "tree": "speculates on several accepts, and on other actions",
+    "adaptive": "speculates as deep and as early as it pays",
+    "perfect": "knows which suggestions will be accepted, and speculates on these only: the upper bound",
 }
 
 KINDS = {

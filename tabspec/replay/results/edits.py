@@ -1,4 +1,4 @@
-"""What a replay with next edits finds beside the requests: edits, effort, and how deep instant Tabs go."""
+"""Measures of a replay with next edits: the edits, the effort, and how many Tabs in a row were instant."""
 
 from __future__ import annotations
 

@@ -64,8 +64,8 @@ class RequestRecord:
 
     @property
     def unanswered_tab(self) -> bool:
-        """Asked after an accept, with no answer: the user typed on first, the model failed, or (of a recorded
-        assistant) the recording does not say."""
+        """A request after an accept that got no answer: the user typed on first, the model failed, or the recording
+        of an assistant has no answer here."""
         return self.tab and self.source == Source.NONE and (self.reason not in SILENCES or self.miss == Miss.UNRECORDED)
 
 

@@ -1,4 +1,4 @@
-"""Statistics of real use, from the events that the language server records beside the edits."""
+"""Statistics of real use, from the events that the language server records in addition to the edits."""
 
 from __future__ import annotations
 

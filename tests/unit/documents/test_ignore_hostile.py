@@ -62,7 +62,7 @@ def test_rules_that_cannot_be_known_close_their_folder_and_say_so(tmp_path: Path
     (problem,) = rules.problems
     assert str(tmp_path / FILE_NAME) in problem and "left alone" in problem
     assert not rules.ignored("file:///elsewhere/main.py"), "other folders keep their rules"
-    with pytest.raises(InputError, match="until that is mended"):
+    with pytest.raises(InputError, match="until this is fixed"):
         IgnoreRules.around(tmp_path / "main.py").refuse((tmp_path / "main.py").as_uri(), "main.py")
 
 

@@ -28,7 +28,7 @@ class Peer:
 
     def _pong(self) -> None:
         if not self.stopped:
-            self.heartbeat.heard()
+            self.heartbeat.received()
 
     def _changed(self, silent: bool) -> None:
         self.changes.append((self._loop().time(), silent))
@@ -98,7 +98,7 @@ def test_one_that_goes_on_in_time_is_kept() -> None:
         await asyncio.sleep((SILENT_TICKS + 2) * TICK_S)
         assert peer.heartbeat.silent
         peer.stopped = False
-        peer.heartbeat.heard()  # the pings that it had not read are answered
+        peer.heartbeat.received()  # the pings that it had not read are answered
         await asyncio.sleep(100)
         assert not watching.done() and not peer.heartbeat.silent
         assert [silent for _, silent in peer.changes] == [True, False]

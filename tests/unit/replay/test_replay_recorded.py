@@ -80,13 +80,13 @@ def test_times_of_the_assistants_own_cache_are_not_the_models() -> None:
     ("items", "error", "kind", "text"),
     [
         ((), None, AnswerKind.EMPTY, ""),
-        ((item(LINE + "x + 1);", (1, COLUMNS[1] + 1)),), None, AnswerKind.SAID, " + 1);"),  # takes the ")" with it
-        ((item(LINE + "x + 1)", (1, COLUMNS[1] + 1)),), None, AnswerKind.SAID, " + 1"),  # says it again
+        ((item(LINE + "x + 1);", (1, COLUMNS[1] + 1)),), None, AnswerKind.SUGGESTED, " + 1);"),  # takes the ")" with it
+        ((item(LINE + "x + 1)", (1, COLUMNS[1] + 1)),), None, AnswerKind.SUGGESTED, " + 1"),  # says it again
         ((item("let", (1, 6)),), None, AnswerKind.ELSEWHERE, ""),
         ((item("let", (1, 3), line=1),), None, AnswerKind.ELSEWHERE, ""),
         ((item(LINE + "xy", (1, 1), line=90),), None, AnswerKind.ELSEWHERE, ""),
         ((FetchedItem("somewhere", "x"),), None, AnswerKind.ELSEWHERE, ""),
-        ((item("let", (1, 6)), item(LINE + "xy", COLUMNS)), None, AnswerKind.SAID, "y"),
+        ((item("let", (1, 6)), item(LINE + "xy", COLUMNS)), None, AnswerKind.SUGGESTED, "y"),
         ((item(LINE + "xy", COLUMNS),), "canceled", AnswerKind.CANCELLED, "y"),
     ],
 )

@@ -1,7 +1,7 @@
 """Awaiting httpx so that a connection is closed however often its caller is cancelled.
 
 httpx closes the connection of a request that is cancelled. It does so within the cancelled task, and a second
-cancellation interrupts it: the connection then stays open and in the pool, and the server goes on with an answer that
+cancellation interrupts it: the connection then stays open and in the pool, and the server continues an answer that
 has no reader. Therefore each step runs in a task of its own, which is cancelled only once.
 """
 

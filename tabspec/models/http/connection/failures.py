@@ -22,7 +22,7 @@ class TooLong(ModelError):
 
 
 class Refused(ModelError):
-    """The server rejects the request (a status below 500, or 501): sending it again is of no use. ``reason`` is
+    """The server rejects the request (a status below 500, or 501): a retry would be rejected, too. ``reason`` is
     what the server gives, or ""."""
 
     def __init__(self, message: str, status: int, reason: str) -> None:

@@ -1,6 +1,6 @@
 """The session as a timeline: a column for each request, in rows like lines of text.
 
-In long sessions a column stands for several requests (`Fold.each`), which bounds the page's size.
+In long sessions a column shows several requests (`Fold.each`), which bounds the page's size.
 """
 
 from __future__ import annotations
