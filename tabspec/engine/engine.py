@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Collection
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 
 from tabspec.cache.completion_cache import CompletionCache
 from tabspec.config import EngineConfig, Policy
@@ -25,19 +26,15 @@ from tabspec.engine.requests import Request, Requests, answer_to_failure
 from tabspec.engine.scheduler import Scheduler
 from tabspec.engine.speculation.acceptance import Predictor
 from tabspec.engine.speculation.log import SpeculationLog
-from tabspec.engine.speculation.price import Price
+from tabspec.engine.speculation.price import REST, TAKEN_AT_REST, TYPED_AT_REST, Price
 from tabspec.engine.speculation.speculator import Speculation, Speculator
 from tabspec.engine.stats import OVERTAKEN, EngineStats
+from tabspec.engine.written_edits import WrittenEdits
 from tabspec.fitting.truncation import FitStep
+from tabspec.models.edit_protocol import EditModel
 from tabspec.models.protocol import Model, StopRule, warms
 from tabspec.prompt.window import WindowSize
 from tabspec.suggestion import Answer, GeneratedText, Miss, Reason, Source, Suggestion
-
-# Of the places where a cursor was put, the share where the next thing was that something was typed there: 86 of 761 in
-# the one development session that recorded its cursors (67 of 493 where it stayed for 200 ms). In 4 of 880 it was what
-# the model suggests there (docs/decisions/2026-11-25-price.md).
-TYPED_AT_REST = 0.11
-REST, TAKEN_AT_REST = "rest", 0.005
 
 
 class CompletionEngine:
@@ -45,8 +42,8 @@ class CompletionEngine:
     uses: under replay and simulation that clock is virtual.
 
     ``slots`` is how many generations the model runs at a time; ``neighbours`` holds the documents that related code is
-    taken from; ``steps`` are the steps of post-processing. A replay may replace two parts: ``acceptance``, which
-    predicts accepts (by default it learns from the user), and ``speculator``, which decides what is asked ahead.
+    taken from; ``steps`` are the steps of post-processing; ``edits`` is a model that writes next edits. A replay may
+    replace ``acceptance``, which predicts accepts (else it learns from the user), and ``speculator``, which asks ahead.
     """
 
     def __init__(
@@ -59,6 +56,7 @@ class CompletionEngine:
         neighbours: Neighbours | None = None,
         acceptance: Predictor | None = None,
         speculator: type[Speculator] = Speculator,
+        edits: EditModel | None = None,
     ) -> None:
         self.config = config = config or EngineConfig()
         self._caching = config.policy is not Policy.NONE
@@ -80,7 +78,8 @@ class CompletionEngine:
         self._speculator = speculator(config, self._price, loop, self._known, self._speculate, acceptance)
         self._alternatives = Alternatives(stop, self._question, self._has, steps)
         self._speculation_log = SpeculationLog(bool(config.speculation_depth))
-        self._edits = NextEdits(self.completion_cache, self._caching, loop.call_later)
+        writer = None if edits is None else WrittenEdits(edits, self._window, self._caching, self)
+        self._edits = NextEdits(self.completion_cache, self._caching, loop.call_later, writer)
 
     async def complete(self, context: EditContext, most: int = 1) -> Answer:
         """Answer one request. A newer request for the same document ends this one as superseded.
@@ -178,6 +177,7 @@ class CompletionEngine:
         self._speculator.close()
         self._requests.close()
         await self._scheduler.close()
+        await self._edits.close()
 
     @property
     def in_flight(self) -> tuple[int, int]:
@@ -192,12 +192,11 @@ class CompletionEngine:
 
     async def _answer(self, request: Request) -> Answer:
         """The edit or the completion, whichever is worth more."""
+        return await self._edits.answer(request, self._enter, self._completion)
 
-        def enter() -> None:
-            self._requests.enter(request)
-            self.changed(request.context)
-
-        return await self._edits.answer(request, enter, self._completion)
+    def _enter(self, request: Request) -> None:
+        self._requests.enter(request)
+        self.changed(request.context)
 
     async def _completion(self, request: Request) -> Answer:
         """The completion at the cursor."""
@@ -250,7 +249,7 @@ class CompletionEngine:
             return first
         others: list[Suggestion] = []
         known = [each.text for each in first.suggestions]
-        texts = self._alternatives.texts(request.context, known, lambda generation: self._done(request, generation))
+        texts = self._alternatives.texts(request.context, known, partial(self._requests.ended, request))
         async with aclosing(texts):
             async for generated in texts:
                 suggestion = self._offering.suggest(request.context, generated)
@@ -264,16 +263,6 @@ class CompletionEngine:
         if not first.suggestions and others:
             return Answer(Source.MODEL, tuple(others), waited=first.waited)
         return replace(first, suggestions=(*first.suggestions, *others))
-
-    async def _done(self, request: Request, generation: Generation) -> bool:
-        """Wait for the end of a generation on behalf of a request; False if the request is superseded first."""
-        if generation.state is State.QUEUED and generation not in self._scheduler.generations():
-            self._scheduler.submit(generation)
-        self._requests.attach(request, generation)
-        while not (generation.ended or request.superseded):
-            await request.change()
-        self._requests.attach(request, None)
-        return not request.superseded
 
     def _has(self, question: PromptState) -> GeneratedText | Generation | None:
         """The stored text or the generation of exactly this state."""
@@ -315,7 +304,15 @@ class CompletionEngine:
         )
         if self._caching:
             self.completion_cache.put(generation.context, generation.question.scope, generation.entry)
+        if generation.kind and self._known(generation.context) is None:  # no completion: perhaps an edit
+            self._edits.ahead(generation.context, generation.lineage, generation.probability)
         self._speculator.look(generation.context.uri)
+
+    def edit_ended(self, generation: Generation) -> None:
+        """A model has written an edit, or failed: let the speculator plan again."""
+        if generation.state is State.DONE and generation.kind:
+            self._price.measured(generation.busy, generation.cost)
+            self._speculator.look(generation.root.uri)
 
     def _worth_warming(self, context: EditContext) -> bool:
         """Whether to compute the prompt for ``context`` now. If it is used, it saves as much time as it costs: so it
@@ -338,6 +335,8 @@ class CompletionEngine:
     def _speculate(self, speculation: Speculation) -> bool:
         """Queue a speculation, unless its state is known, in flight or out of reach; True if it was queued."""
         question = self._question(speculation.context)
+        if self._offering.look_up(question):  # there is no completion: only an edit is left to ask for
+            return self._edits.ahead(speculation.context, speculation.lineage, speculation.probability)
         running = self._generations.agreeing(question)
         if running is None:
             ahead = Generation(question, speculation.lineage, speculation.kind, speculation.probability)

@@ -16,7 +16,9 @@ from tabspec.edits.chain import at_once
 from tabspec.edits.edit import ProposedEdit, digest_of
 from tabspec.edits.gate import Experience, Refusals, effort, is_shown
 from tabspec.edits.proposals.propose import propose
+from tabspec.engine.generation import Link
 from tabspec.engine.requests import Request
+from tabspec.engine.written_edits import WrittenEdits
 from tabspec.suggestion import Answer, Finish, GeneratedText, Reason, Source, Suggestion
 from tabspec.text import Document, difference
 
@@ -43,16 +45,23 @@ class Timer(Protocol):
 
 
 class NextEdits:
-    """Offers next edits where a context carries an edit history. ``later`` calls a function after some seconds."""
+    """Offers next edits where a context carries an edit history. ``later`` calls a function after some seconds.
+
+    ``writer`` has a model write one where no pattern proposes any, and there is no completion.
+    """
 
     def __init__(
-        self, cache: CompletionCache, caching: bool, later: Callable[[float, Callable[[], None]], Timer]
+        self,
+        cache: CompletionCache,
+        caching: bool,
+        later: Callable[[float, Callable[[], None]], Timer],
+        writer: WrittenEdits | None = None,
     ) -> None:
-        self._cache, self._caching, self._later = cache, caching, later
+        self._cache, self._caching, self._later, self._writer = cache, caching, later, writer
         self._refusals, self._experience = Refusals(), Experience()
         self._documents: dict[str, Document] = {}  # as the refusals know them
 
-    async def answer(self, request: Request, enter: Callable[[], None], complete: Complete) -> Answer:
+    async def answer(self, request: Request, enter: Callable[[Request], None], complete: Complete) -> Answer:
         """Answer a request with the edit, or with what ``complete`` answers. ``enter`` makes it the document's request
         where ``complete`` is not called.
 
@@ -70,17 +79,24 @@ class NextEdits:
             if request.superseded:
                 return Answer(Source.NONE, reason=Reason.SUPERSEDED)
             edit = self.first(context)
-            return answer if edit is None else self._served(context, edit)
+            return await self._written(request, answer) if edit is None else self._served(context, edit)
         edit = self.first(context)
         if edit is None:
-            return await complete(request)
+            answer = await complete(request)
+            if answer.suggestion is not None or answer.reason in _OVER:
+                return answer
+            return await self._written(request, answer)
         if edit.probability >= SURE:
-            enter()
+            enter(request)
             return self._served(context, edit)
         answer = await complete(request)
         if answer.reason in _OVER or not _is_better(edit, context, answer.suggestion):
             return answer
         return self._served(context, edit)
+
+    async def _written(self, request: Request, answer: Answer) -> Answer:
+        """The edit that the model writes; ``answer`` where it writes none."""
+        return answer if self._writer is None else await self._writer.answer(request, answer, self._shown)
 
     async def _pause(self, request: Request) -> None:
         """Wait until nothing was typed for a while, or the request is superseded."""
@@ -102,6 +118,12 @@ class NextEdits:
         if _is_typing(context):
             return completion
         edit = self.first(context, AHEAD)
+        if edit is None and self._writer is not None and isinstance(completion, Reason):
+            chain = self._writer.known(context)
+            if chain is None:
+                return None
+            edit = self._shown(context, chain)
+            return completion if edit is None else Suggestion.of(edit)
         if edit is None:
             return completion
         if edit.probability >= SURE:
@@ -113,12 +135,17 @@ class NextEdits:
 
     def first(self, context: EditContext, kind: str = "") -> ProposedEdit | None:
         """The edit to offer at ``context``, if there is one. ``kind`` is that of the cache entry, if one is made."""
-        history = context.history
-        if history is None or not history.steps:
+        if context.history is None or not context.history.steps:
             return None
-        cursor = context.document, context.offset
+        return self._shown(context, self._chain(context, kind))
+
+    def _shown(self, context: EditContext, chain: tuple[ProposedEdit, ...]) -> ProposedEdit | None:
+        """The first edit of a chain that may be shown."""
+        history, cursor = context.history, (context.document, context.offset)
+        if history is None:
+            return None
         documents = {each.uri: each for each in (*context.others, context.document)}
-        for proposed in at_once(self._chain(context, kind)):
+        for proposed in at_once(chain):
             edit = self._experience.adjusted(proposed)
             if is_shown(edit, documents[edit.uri], cursor, history, self._refusals):
                 return edit
@@ -138,8 +165,15 @@ class NextEdits:
         edit = suggestion.edit
         if edit is None or not self._caching:
             return ()
-        first, *rest = self._chain(context, "") or (edit,)
-        return tuple(rest) if (first.uri, first.change) == (edit.uri, edit.change) else ()
+        written = self._writer.known(context) if self._writer is not None else None
+        for chain in (self._chain(context, ""), written):
+            if chain and (chain[0].uri, chain[0].change) == (edit.uri, edit.change):
+                return chain[1:]
+        return ()
+
+    def ahead(self, context: EditContext, lineage: tuple[Link, ...], probability: float) -> bool:
+        """Have the model write the edit of a state that the user may reach; True if it was queued."""
+        return self._writer is not None and self._writer.ahead(context, lineage, probability)
 
     def accepted(self, suggestion: Suggestion) -> None:
         """The user took this suggestion."""
@@ -153,9 +187,13 @@ class NextEdits:
         self._refusals = self._refusals.refused(edit, document)
         self._experience = self._experience.after(edit, accepted=False)
         self._documents[document.uri] = document
+        if self._writer is not None:
+            self._writer.refused(context.uri)
 
     def changed(self, context: EditContext) -> None:
         """The document or its history has changed: refusals move along, and undone edits count as refused."""
+        if self._writer is not None:
+            self._writer.changed(context)
         before = self._documents.get(context.uri)
         if before is not None and before.text != context.document.text:
             change = difference(before.text, context.document.text)
@@ -169,6 +207,13 @@ class NextEdits:
         """The document is closed."""
         self._refusals = self._refusals.closed(uri)
         self._documents.pop(uri, None)
+        if self._writer is not None:
+            self._writer.closed(uri)
+
+    async def close(self) -> None:
+        """Stop asking the model."""
+        if self._writer is not None:
+            await self._writer.close()
 
     def _chain(self, context: EditContext, kind: str) -> tuple[ProposedEdit, ...]:
         history = context.history
