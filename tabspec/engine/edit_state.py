@@ -11,6 +11,7 @@ from tabspec.cache.digests import digest
 from tabspec.context import EditContext
 from tabspec.edits.edit import ProposedEdit
 from tabspec.edits.proposals.written import written
+from tabspec.edits.step import Step
 from tabspec.engine.prompt_state import Related, base_name
 from tabspec.models.edit_protocol import EditRequest, PastEdit, RegionSize
 from tabspec.models.protocol import RelatedText, StopRule
@@ -46,11 +47,8 @@ class EditState:
     def of(
         cls, context: EditContext, region: RegionSize, size: WindowSize, fingerprint: str, related: Related
     ) -> EditState | None:
-        """The state for the model with this fingerprint. None where nothing was edited yet, or the cursor's line is
-        longer than what the model may see."""
-        history = context.history
-        if history is None or not history.steps:
-            return None
+        """The state for the model with this fingerprint. None where the cursor's line is longer than what the model may
+        see."""
         seen = window(context, size)
         begin, end = context.offset - len(seen.head + seen.forced), context.offset + len(seen.suffix)
         place = _region(context.document, context.offset, region, begin, end)
@@ -58,7 +56,8 @@ class EditState:
             return None
         shown = related(context, seen)
         around = digest("\0".join(part for text in shown for part in (text.path, text.text)))
-        scope = (WRITTEN, fingerprint, context.document.language, history.digest, around)
+        past = context.history.digest if context.history else 0
+        scope = (WRITTEN, fingerprint, context.document.language, past, around)
         return cls(context, begin, *place, end, shown, (seen.before, seen.after), scope)
 
     def request(self, stop: StopRule, resume: str = "", foreground: bool = True, beginnings: int = 0) -> EditRequest:
@@ -88,12 +87,15 @@ class EditState:
         probability = math.exp(min(logprobs)) if logprobs else UNKNOWN
         return written(self.context.document, (self.start, self.stop), new, self.context.offset, probability)
 
+    @property
+    def _steps(self) -> tuple[Step, ...]:
+        return self.context.history.steps if self.context.history else ()
+
     def _past(self) -> tuple[PastEdit, ...]:
         """The last steps, as many as may be shown."""
-        assert self.context.history is not None
         past: list[PastEdit] = []
         left = PAST_CHARS
-        for step in reversed(self.context.history.steps[-MOST_PAST:]):
+        for step in reversed(self._steps[-MOST_PAST:]):
             left -= step.chars
             if left < 0:
                 break
@@ -102,9 +104,8 @@ class EditState:
 
     def _earlier(self) -> str:
         """The region before the last step of this document; the region itself where that step was elsewhere."""
-        assert self.context.history is not None
         document = self.context.document
-        step = next((each for each in reversed(self.context.history.steps) if each.uri == document.uri), None)
+        step = next((each for each in reversed(self._steps) if each.uri == document.uri), None)
         text, region = document.text, document.text[self.start : self.stop]
         if step is None:
             return region

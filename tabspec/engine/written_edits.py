@@ -138,8 +138,9 @@ class WrittenEdits:
         await self._scheduler.close()
 
     def _state(self, context: EditContext) -> EditState | None:
-        region = self._model.region
-        if region is None:
+        """What to ask at this state; None where nothing was edited yet."""
+        region, history = self._model.region, context.history
+        if region is None or history is None or not history.steps:
             return None
         return EditState.of(context, region, self._size, self._model.info.fingerprint, self._owner.neighbours.related)
 

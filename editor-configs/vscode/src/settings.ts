@@ -21,7 +21,7 @@ export const serverEnvironment = () => ({ ...tabspec().get<Record<string, string
 
 /** Whether a change means that the server must be started anew: it takes its model from the initialization options only. */
 export const concernsStart = (event: vscode.ConfigurationChangeEvent) =>
-  ["tabspec.server", "tabspec.model"].some((section) => event.affectsConfiguration(section));
+  ["tabspec.server", "tabspec.model", "tabspec.editModel", "tabspec.editFormat"].some((section) => event.affectsConfiguration(section));
 
 /**
  * The server's own settings. Only those that someone has set: for the others the server, which may be of another version

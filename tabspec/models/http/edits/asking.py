@@ -20,7 +20,7 @@ ROOM = 256
 def ask_for_edit(form: EditFormat, server: ServerInfo, address: Address, request: EditRequest) -> Ask:
     """The HTTP request. The prompt is sent as it is, so that no server applies a template of its own to it."""
     prompt = form.prompt(request)
-    most = round(len(request.region) / CHARS_PER_TOKEN) + ROOM
+    most = most_tokens(request)
     if form.chat:
         message = {"role": "user", "content": prompt}
         return Ask("/v1/edit/completions", {"model": server.model, "messages": [message], "max_tokens": most})
@@ -29,6 +29,11 @@ def ask_for_edit(form: EditFormat, server: ServerInfo, address: Address, request
         body = {"model": server.model, "prompt": prompt, "raw": True, "stream": False, "options": options}
         return Ask("/api/generate", body)
     return completions(server, address, prompt, max_tokens=most, foreground=request.foreground, stop=form.stop)
+
+
+def most_tokens(request: EditRequest) -> int:
+    """How many tokens an answer may have: the region's own, and some more."""
+    return round(len(request.region) / CHARS_PER_TOKEN) + ROOM
 
 
 def read_event(event: dict[str, Any]) -> StreamEvent:

@@ -53,7 +53,8 @@ class HttpEditModel:
     async def connect(self) -> None:
         """Find out what the server is. Raises `ModelError`, also if the format of its model's edits is not known."""
         await self.server.connect()
-        self._known_format()
+        if not self._optional:
+            self._known_format()
 
     async def edit(self, request: EditRequest) -> EditAnswer:
         if not self.server.wire.route.here:
