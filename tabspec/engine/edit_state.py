@@ -13,6 +13,7 @@ from tabspec.edits.edit import ProposedEdit
 from tabspec.edits.proposals.written import written
 from tabspec.edits.step import Step
 from tabspec.engine.prompt_state import Related, base_name
+from tabspec.fitting.unseen import unseen
 from tabspec.models.edit_protocol import EditRequest, PastEdit, RegionSize
 from tabspec.models.protocol import RelatedText, StopRule
 from tabspec.prompt.window import WindowSize, window
@@ -83,9 +84,10 @@ class EditState:
     def edits(self, new: str, logprobs: Sequence[float]) -> tuple[ProposedEdit, ...]:
         """The chain that turns the region into ``new``. The model's least likely token decides how likely it is: that
         is where the model was in doubt. This is no calibration; the user's own answers correct it
-        (`tabspec.edits.gate.Experience`)."""
+        (`tabspec.edits.gate.Experience`). No chain where it writes a character that a user would not see."""
         probability = math.exp(min(logprobs)) if logprobs else UNKNOWN
-        return written(self.context.document, (self.start, self.stop), new, self.context.offset, probability)
+        chain = written(self.context.document, (self.start, self.stop), new, self.context.offset, probability)
+        return () if any(unseen(edit.change.insert) is not None for edit in chain) else chain
 
     @property
     def _steps(self) -> tuple[Step, ...]:

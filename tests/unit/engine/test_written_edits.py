@@ -327,6 +327,17 @@ def test_without_a_cache_each_request_asks() -> None:
     run_virtual(scenario())
 
 
+@pytest.mark.parametrize("char", ["\u202e", "\u200b", "\x1b"])
+def test_no_edit_holds_a_character_that_is_not_seen(char: str) -> None:
+    async def scenario() -> None:
+        editor = Editor(changing("line 12", f"row {char}12"))
+        editor.edit(at(10), 4, "row", cursor=at(10))
+        assert (await editor.ask()).reason is Reason.EMPTY
+        await editor.engine.close()
+
+    run_virtual(scenario())
+
+
 def test_an_unknown_probability_counts_as_one_half() -> None:
     async def scenario() -> None:
         editor = Editor(changing("line 12", "row 12"))

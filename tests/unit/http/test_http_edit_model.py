@@ -166,6 +166,33 @@ async def test_an_answer_that_breaks_off_is_a_failure(stub: Stub) -> None:
         await ask(stub.url)
 
 
+@pytest.mark.parametrize("line", ["a\n", "", "x" * 500, "```\n", "<|marker_1|>", " "])
+@pytest.mark.parametrize("model", [SWEEP, "zeta.gguf", "zeta-2.gguf", "zeta-2.1.gguf", "instinct.gguf"])
+async def test_a_server_that_does_not_stop_is_left_early(stub: Stub, model: str, line: str) -> None:
+    """Whatever it writes: the answer is not compared with the region line by line."""
+
+    async def answer(_: Request, reply: Reply) -> None:
+        await reply.start()
+        for _ in range(5000):
+            await reply.event(openai_events(line * 40, "x")[0])
+            if reply.gone.is_set():
+                return
+        await reply.events()
+
+    llama_cpp(stub, model).routes[PATH] = answer
+    with pytest.raises(ModelError, match="stop writing" if line else "no answer that ends"):
+        await ask(stub.url)
+
+
+async def test_the_longest_answer_is_read_in_no_time(stub: Stub) -> None:
+    """Lines that all are alike are the worst to compare."""
+    region = "a\n" * 31
+    llama_cpp(stub, SWEEP)
+    answering(stub, "a\n" * 1000 + "b\n")
+    found = await ask(stub.url, replace(REQUEST, region=region, cursor=0))
+    assert found.change and found.change.apply(region) == "a\n" * 1000 + "b\n"
+
+
 async def test_a_prompt_that_is_too_long_is_sent_shorter(stub: Stub) -> None:
     longest = 0
 

@@ -13,7 +13,7 @@ from tabspec.models.http.answers.reading import Counting
 from tabspec.models.http.apis import Ask
 from tabspec.models.http.connection.failures import TooLong
 from tabspec.models.http.dialect import Dialect
-from tabspec.models.http.edits.asking import ask_for_edit, read_event
+from tabspec.models.http.edits.asking import ROOM, ask_for_edit, read_event
 from tabspec.models.http.edits.formats import EditFormat, edit_format
 from tabspec.models.http.edits.quoting import quoted_request, unquoted
 from tabspec.models.http.model import HttpModel, Preview
@@ -21,6 +21,9 @@ from tabspec.models.http.secrets import secret_in_request
 from tabspec.models.protocol import GenerationRequest, ModelInfo, RelatedText, Usage
 from tabspec.suggestion import Finish
 from tabspec.text import difference
+
+# Characters beyond twice the region's. A token of code has about four, and the answer may have `ROOM` tokens more.
+LONGEST = 8 * ROOM
 
 
 class HttpEditModel:
@@ -80,6 +83,8 @@ class HttpEditModel:
             async for event in events:  # to the end, with which the connection can be used again
                 piece = read_event(event)
                 text += piece.text
+                if len(text) > 2 * len(region) + LONGEST:
+                    raise ModelError(f"{self.server.address.base} does not stop writing: more than a region's text")
                 usage += counting.take(piece)
                 finish = finish or piece.finish
                 logprobs += piece.logprobs
