@@ -80,7 +80,6 @@ print(total([1]))
 ```
 
 ### Response:
-
 """
 
 ZETA2 = """\
@@ -129,6 +128,7 @@ print(total([1]))
 @@ -2,1 +2,1 @@
 -def total(item):
 +def total(items):
+
 <|/edit_diff_history|>
 """
 

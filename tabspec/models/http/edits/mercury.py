@@ -25,7 +25,7 @@ def prompt(request: EditRequest) -> str:
     )
     region = f"{_START}\n{ended(request.with_cursor(_CURSOR))}{_END}\n"
     content = f"current_file_path: {request.path}\n{request.before}{region}{request.after}"
-    past = "".join(f"--- {edit.path}\n+++ {edit.path}\n{hunk(edit)}" for edit in request.history)
+    past = "".join(f"--- {edit.path}\n+++ {edit.path}\n{hunk(edit)}\n" for edit in request.history)
     return "\n".join(
         (
             _tagged("recently_viewed_code_snippets", snippets),

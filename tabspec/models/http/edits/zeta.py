@@ -26,13 +26,13 @@ _INSTRUCTION = (
 
 def prompt(request: EditRequest) -> str:
     """The prompt up to where the model begins to write."""
-    edits = "\n".join(f'User edited "{edit.path}":\n```diff\n{hunk(edit)}```\n' for edit in request.history)
+    edits = "\n\n".join(f'User edited "{edit.path}":\n```diff\n{hunk(edit)}```' for edit in request.history)
     begin = f"{_FILE}\n" if request.starts_file else ""
     region = f"{_START}\n{ended(request.with_cursor(_CURSOR))}{_END}\n"
     excerpt = f"```{request.path}\n{begin}{request.before}{region}{ended(request.after)}```"
     return (
-        f"### Instruction:\n{_INSTRUCTION}\n\n### User Edits:\n\n{edits}\n"
-        f"### User Excerpt:\n\n{excerpt}\n\n### Response:\n\n"
+        f"### Instruction:\n{_INSTRUCTION}\n\n### User Edits:\n\n{edits}\n\n"
+        f"### User Excerpt:\n\n{excerpt}\n\n### Response:\n"
     )
 
 
