@@ -182,7 +182,7 @@ class CompletionEngine:
     @property
     def in_flight(self) -> tuple[int, int]:
         """Numbers of foreground generations and of speculations that are queued or running."""
-        waiting = [generation.foreground for generation in self._scheduler.generations()]
+        waiting = [each.foreground for each in (*self._scheduler.generations(), *self._edits.generations())]
         return sum(waiting), len(waiting) - sum(waiting)
 
     # --- one request ------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from tabspec.edits.chain import at_once
 from tabspec.edits.edit import ProposedEdit, digest_of
 from tabspec.edits.gate import Experience, Refusals, effort, is_shown
 from tabspec.edits.proposals.propose import propose
-from tabspec.engine.generation import Link
+from tabspec.engine.generation import Generation, Link
 from tabspec.engine.requests import Request
 from tabspec.engine.written_edits import WrittenEdits
 from tabspec.suggestion import Answer, Finish, GeneratedText, Reason, Source, Suggestion
@@ -209,6 +209,10 @@ class NextEdits:
         self._documents.pop(uri, None)
         if self._writer is not None:
             self._writer.closed(uri)
+
+    def generations(self) -> list[Generation]:
+        """The edits that are queued or being written."""
+        return [] if self._writer is None else self._writer.generations()
 
     async def close(self) -> None:
         """Stop asking the model."""

@@ -22,7 +22,7 @@ from tabspec.engine.stats import EngineStats
 from tabspec.models.edit_protocol import EditModel
 from tabspec.models.protocol import Chunk, ModelInfo, StopRule, slots_of
 from tabspec.prompt.window import WindowSize
-from tabspec.suggestion import Answer, Finish, GeneratedText, Reason, Source, Suggestion
+from tabspec.suggestion import Answer, Finish, GeneratedText, Miss, Reason, Source, Suggestion
 
 Choose = Callable[[EditContext, tuple[ProposedEdit, ...]], ProposedEdit | None]
 """Picks the edit of a chain that may be shown at a state."""
@@ -88,7 +88,8 @@ class WrittenEdits:
             kind.used, kind.used_tokens = kind.used + 1, kind.used_tokens + entry.tokens
         entry.served += 1
         suggestion = Suggestion.of(replace(edit, position=0, parent=0))
-        return Answer(source, (suggestion,), cached=generation is None)
+        miss = None if generation is None else Miss.NO_TIME if source is Source.JOINED else Miss.UNKNOWN
+        return Answer(source, (suggestion,), miss=miss, cached=generation is None)
 
     async def _ended_for(self, request: Request, generation: Generation) -> None:
         """Wait until a generation has ended, or a newer request has come."""
@@ -132,6 +133,10 @@ class WrittenEdits:
         for generation in self._scheduler.generations():
             if uri in (generation.root.uri, generation.context.uri):
                 self._scheduler.cancel(generation)
+
+    def generations(self) -> list[Generation]:
+        """Those that are queued or running."""
+        return self._scheduler.generations()
 
     async def close(self) -> None:
         """Stop asking. The caller closes the model."""

@@ -242,6 +242,28 @@ def test_the_model_is_asked_ahead_along_the_chain() -> None:
     run_virtual(scenario())
 
 
+def test_behind_the_last_edit_of_a_pattern_the_model_is_asked_ahead() -> None:
+    """A renamed parameter has two uses left; what the model writes after them is there at once."""
+
+    async def scenario() -> None:
+        gap = "".join(f"    step_{line}()\n" for line in range(6))
+        text = f"def f(count):\n{gap}    a = count\n{gap}    return count\n"
+        editor = Editor(changing("a = total", "b = total"), text=text, policy="chain")
+        editor.edit(6, 5, "total", cursor=12)
+        for name in ("rename", "rename", "model"):
+            answer = await editor.ask()
+            suggestion = answer.suggestion
+            assert suggestion and suggestion.edit and suggestion.edit.source.value == name
+            assert answer.waited == 0.0 and answer.cached
+            editor.engine.shown(editor.context, suggestion)
+            await asyncio.sleep(2)
+            editor.take(suggestion)
+        assert "b = total\n" in editor.context.document.text
+        await editor.engine.close()
+
+    run_virtual(scenario())
+
+
 def test_a_request_joins_what_is_being_written_for_its_state() -> None:
     async def scenario() -> None:
         editor = Editor(one_further, seconds=1.0, policy="chain")
