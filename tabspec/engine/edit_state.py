@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from tabspec.cache.digests import digest
 from tabspec.context import EditContext
 from tabspec.edits.edit import ProposedEdit
+from tabspec.edits.history import History
+from tabspec.edits.lessons import agreeing
 from tabspec.edits.proposals.written import written
 from tabspec.edits.step import Step
 from tabspec.engine.prompt_state import Related, base_name
@@ -40,6 +42,7 @@ class EditState:
     start: int
     stop: int
     end: int
+    steps: tuple[Step, ...]
     related: tuple[RelatedText, ...]
     beyond: tuple[str, str]
     scope: tuple[object, ...]
@@ -57,9 +60,10 @@ class EditState:
             return None
         shown = related(context, seen)
         around = digest("\0".join(part for text in shown for part in (text.path, text.text)))
-        past = context.history.digest if context.history else 0
-        scope = (WRITTEN, fingerprint, context.document.language, past, around)
-        return cls(context, begin, *place, end, shown, (seen.before, seen.after), scope)
+        history = agreed(context)
+        past = (history.digest, history.steps) if history else (0, ())
+        scope = (WRITTEN, fingerprint, context.document.language, past[0], around)
+        return cls(context, begin, *place, end, past[1], shown, (seen.before, seen.after), scope)
 
     def request(self, stop: StopRule, resume: str = "", foreground: bool = True, beginnings: int = 0) -> EditRequest:
         """The request to the model. An interrupted one is made again from the start: ``resume`` is not used."""
@@ -89,15 +93,11 @@ class EditState:
         chain = written(self.context.document, (self.start, self.stop), new, self.context.offset, probability)
         return () if any(unseen(edit.change.insert) is not None for edit in chain) else chain
 
-    @property
-    def _steps(self) -> tuple[Step, ...]:
-        return self.context.history.steps if self.context.history else ()
-
     def _past(self) -> tuple[PastEdit, ...]:
         """The last steps, as many as may be shown."""
         past: list[PastEdit] = []
         left = PAST_CHARS
-        for step in reversed(self._steps[-MOST_PAST:]):
+        for step in reversed(self.steps[-MOST_PAST:]):
             left -= step.chars
             if left < 0:
                 break
@@ -107,7 +107,7 @@ class EditState:
     def _earlier(self) -> str:
         """The region before the last step of this document; the region itself where that step was elsewhere."""
         document = self.context.document
-        step = next((each for each in reversed(self._steps) if each.uri == document.uri), None)
+        step = next((each for each in reversed(self.steps) if each.uri == document.uri), None)
         text, region = document.text, document.text[self.start : self.stop]
         if step is None:
             return region
@@ -115,6 +115,11 @@ class EditState:
         if not self.start <= step.offset <= stop <= self.stop or text[step.offset : stop] != step.new:
             return region
         return text[self.start : step.offset] + step.old + text[stop : self.stop]
+
+
+def agreed(context: EditContext) -> History | None:
+    """The history, without the documents whose text is not what it led to."""
+    return context.history and agreeing(context.history, (*context.others, context.document))
 
 
 def _region(document: Document, offset: int, size: RegionSize, begin: int, end: int) -> tuple[int, int] | None:

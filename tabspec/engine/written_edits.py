@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from tabspec.cache.completion_cache import CompletionCache, Entry
 from tabspec.context import EditContext
 from tabspec.edits.edit import ProposedEdit
-from tabspec.engine.edit_state import WRITTEN, EditState
+from tabspec.engine.edit_state import WRITTEN, EditState, agreed
 from tabspec.engine.generation import Generation, Link, State
 from tabspec.engine.neighbours import Neighbours
 from tabspec.engine.requests import Request, answer_to_failure
@@ -144,7 +144,7 @@ class WrittenEdits:
 
     def _state(self, context: EditContext) -> EditState | None:
         """What to ask at this state; None where nothing was edited yet."""
-        region, history = self._model.region, context.history
+        region, history = self._model.region, agreed(context)
         if region is None or history is None or not history.steps:
             return None
         return EditState.of(context, region, self._size, self._model.info.fingerprint, self._owner.neighbours.related)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from tabspec.context import EditContext
+from tabspec.edits.edit import EditSource
 from tabspec.edits.history import EMPTY
 from tabspec.edits.hunks import step_of
 from tabspec.engine.engine import CompletionEngine
@@ -94,7 +95,8 @@ class EditorStage:
         before, shown = self.context, self._shown
         step = self.player.perform(max(self.now, step.time))
         tab = step.kind is StepKind.ACCEPT
-        self._remember(before, step, tab)
+        edit = shown.suggestion.edit if tab and shown and shown.suggestion else None
+        self._remember(before, step, tab, edit.source if edit else None)
         context, self._shown = self.context, None
         self._row = self._row + 1 if tab else 0
         if shown is not None:
@@ -108,12 +110,12 @@ class EditorStage:
         else:
             self._ask(context, tab)
 
-    def _remember(self, before: EditContext, step: UserStep, tab: bool) -> None:
+    def _remember(self, before: EditContext, step: UserStep, tab: bool, source: EditSource | None) -> None:
         """Keep the edit history."""
         if self._history is None:
             return
         after = self.player.document
-        self._history = self._history.changed(before.document, step.edits, after, self.now, accepted=tab)
+        self._history = self._history.changed(before.document, step.edits, after, self.now, tab, source)
         if step.edits:
             undone = sum((each.old, each.new) in self._made for each in self._history.undone)
             self.edits = replace(self.edits, reverted=self.edits.reverted + undone)

@@ -191,19 +191,26 @@ def test_the_gate_holds_for_it() -> None:
     run_virtual(scenario())
 
 
-def test_an_answer_with_several_places_is_walked_from_the_cache() -> None:
+def test_of_an_answer_with_several_places_one_is_offered_and_the_rest_is_asked_anew() -> None:
+    """Ahead, while the first is on the screen. Where that one was refused, the other is offered."""
+
     async def scenario() -> None:
         editor = Editor(lambda request: request.region.replace("line 12", "row 12").replace("line 18", "row 18"))
         editor.edit(at(10), 4, "row", cursor=at(10))
         first = (await editor.ask()).suggestion
         assert first and first.edit
         editor.engine.shown(editor.context, first)
-        editor.take(first)
-        answer = await editor.ask()
+        await asyncio.sleep(2)
+        taken = editor.context.after_accept(first)
+        answer = await editor.engine.complete(taken)
         assert answer.source is Source.SPECULATED and answer.suggestion and answer.waited == 0.0
-        editor.take(answer.suggestion)
-        assert "row 12\n" in editor.context.document.text and "row 18\n" in editor.context.document.text
-        assert len(editor.edits.requests) == 1
+        after = taken.after_accept(answer.suggestion).document.text
+        assert "row 12\n" in after and "row 18\n" in after
+        assert [request.foreground for request in editor.edits.requests] == [True, False, False]
+        editor.engine.rejected(editor.context, first)
+        other = (await editor.ask()).suggestion
+        assert other and other.edit
+        assert "row 18\n" in other.edit.apply(editor.context.document).text
         await editor.engine.close()
 
     run_virtual(scenario())
