@@ -14,7 +14,7 @@ from typing import Protocol
 from tabspec.cache.completion_cache import CompletionCache, Entry
 from tabspec.context import EditContext
 from tabspec.edits.chain import at_once
-from tabspec.edits.edit import ProposedEdit, chained, digest_of
+from tabspec.edits.edit import ProposedEdit, digest_of
 from tabspec.edits.gate import Experience, Refusals, effort, is_shown
 from tabspec.edits.lessons import digest, lessons
 from tabspec.edits.proposals.propose import propose
@@ -162,15 +162,6 @@ class NextEdits:
         accept finds the next edit in the completion cache, at any depth."""
         if suggestion.edit is not None and self._caching:
             self.first(context.after_accept(suggestion), AHEAD)
-
-    def chain(self, context: EditContext, most: int) -> tuple[ProposedEdit, ...]:
-        """What is offered at ``context`` and after each accept of it, at most ``most`` edits: each for its document as
-        it is after those before it."""
-        found: list[ProposedEdit] = []
-        while len(found) < most and (edit := self.first(context, AHEAD if found else "")) is not None:
-            found.append(edit)
-            context = context.after_accept(Suggestion.of(edit))
-        return chained(tuple(found))
 
     def ahead(self, context: EditContext, lineage: tuple[Link, ...], probability: float) -> bool:
         """Have the model write the edit of a state that the user may reach; True if it was queued."""

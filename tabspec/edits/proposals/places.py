@@ -27,11 +27,9 @@ _NAMES = ("name", "left", "pattern", "declarator", "alias", "parameter")
 
 @dataclass(frozen=True)
 class Places:
-    """A document's places, by its syntax tree; without a grammar every place counts as code. ``cursor``: where the user
-    types, so that the tree costs an incremental parse for each keystroke."""
+    """A document's places, by its syntax tree; without a grammar every place counts as code."""
 
     document: Document
-    cursor: int = 0
 
     @cached_property
     def tree(self) -> SyntaxTree | None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from cachetools import LRUCache
+
 from tabspec.edits.edit import ProposedEdit
+from tabspec.edits.lessons import digest
 from tabspec.edits.proposals.changes import Change, changes
 from tabspec.edits.proposals.counterparts.awaited import awaited
 from tabspec.edits.proposals.counterparts.declared import declared
@@ -26,6 +29,10 @@ LAST_STEPS = 12
 LEAST = 0.65
 # A longer text is not searched: reading 3,000 lines for the first time takes the 20 ms that a proposal may.
 MOST_CHARS = 120_000
+# More documents than people have open. The texts are those of the editor, so that this keeps little beside them.
+_MOST_KEPT = 64
+
+_kept: LRUCache[tuple[str, str, str, int], tuple[Found, ...]] = LRUCache(_MOST_KEPT)
 
 
 def propose(
@@ -35,17 +42,27 @@ def propose(
 
     ``cursor`` is a code-point offset in ``document``; ``others`` are the other open documents, the one used last first.
     """
-    found = [*found_in(document, steps, cursor), *(each for other in others for each in found_in(other, steps))]
+    learned = digest(steps)
+    found = [each for every in (document, *others) for each in _found(every, steps, learned)]
     return as_chain(found, (document.uri, document.position(cursor).line), least)
 
 
-def found_in(document: Document, steps: Sequence[Step], cursor: int = 0) -> Iterator[Found]:
-    """What the rules find in one document. ``cursor`` (code points): where the user types, if in this one."""
+def _found(document: Document, steps: Sequence[Step], learned: int) -> tuple[Found, ...]:
+    """What `found_in` returns, kept for the last documents: the cursor moves, and an accept changes one of them."""
+    key = document.uri, document.language, document.text, learned
+    found = _kept.get(key)
+    if found is None:
+        found = _kept[key] = tuple(found_in(document, steps))
+    return found
+
+
+def found_in(document: Document, steps: Sequence[Step]) -> Iterator[Found]:
+    """What the rules find in one document."""
     steps = [step for step in steps if step.typed][-LAST_STEPS:]
     if not steps or len(document.text) > MOST_CHARS:
         return
     shown = list(_shown(steps))
-    places = Places(document, cursor)
+    places = Places(document)
     done = frozenset(line for step in steps for line in step.new_lines if line.strip())
     names = renames(shown)
     for rename in names:

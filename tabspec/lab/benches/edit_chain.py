@@ -16,6 +16,7 @@ from tabspec.config import EngineConfig
 from tabspec.context import EditContext
 from tabspec.edits.history import EMPTY
 from tabspec.edits.lessons import lessons
+from tabspec.edits.proposals import propose as proposing
 from tabspec.edits.proposals.propose import propose
 from tabspec.edits.rebase import rebased_chain
 from tabspec.engine.engine import CompletionEngine
@@ -178,7 +179,7 @@ async def _look(state: EditContext, edits: list[Edit], after: Document) -> dict[
 
 
 def _forget() -> None:
-    for cache in (trees._whole, trees._last, trees._states, trees._surroundings):
+    for cache in (trees._whole, trees._last, trees._states, trees._surroundings, proposing._kept):
         cache.clear()
 
 

@@ -54,12 +54,11 @@ LONGEST_S = 200.0
 
 @dataclass(frozen=True)
 class Change:
-    """A change that can be undone: the edit that does so, and the place of the next edit that it was, with its step.
-    ``exact``: refusals stay where they are."""
+    """A change that can be undone: the edit that does so, and its step if it was a next edit. ``exact``: refusals stay
+    where they are."""
 
     inverse: Edit
     exact: bool
-    place: Place | None = None
     step: Step | None = None
 
 
@@ -205,7 +204,13 @@ class EditsLayer(Layer):
         if not exact:
             self.expected.replaced(file.uri)
         file.text = edit.apply(file.text)
-        self.history = self.history.changed(before, [edit], file.document, self.loop.time())
+        known, history = self._accepted(before), self.history
+        self.history = history.changed(before, [edit], file.document, self.loop.time())
+        if len(self.history.steps) < len(history.steps):  # else it was long ago, and is forgotten
+            for place, step in known:
+                if not self._has(step):
+                    self.expected.refuse(place)
+                    self.counts["undone"] += 1
         self.cursor = edit.end
         if keep:
             file.past = [*file.past[-20:], Change(inverse, exact)]
@@ -216,15 +221,7 @@ class EditsLayer(Layer):
         if not places:
             return
         at = self.random.choice(places)
-        document, letter = self.file.document, self.file.text[at].lower()
-        number = NUMBER.search(document.line(document.position(at).line))
-        assert number is not None
-        place = self.file.uri, number[1], letter
-        known = [step for taken, step in self.taken if taken == place and self._has(step)]
-        self._change(Edit(at, 2, letter))
-        if any(not self._has(step) for step in known):
-            self.expected.refuse(place)
-            self.counts["reverted"] += 1
+        self._change(Edit(at, 2, self.file.text[at].lower()))
 
     def _delete_lines(self, first: int, count: int) -> None:
         starts, text = self.file.document.line_starts, self.file.text
@@ -250,12 +247,15 @@ class EditsLayer(Layer):
         change = self.file.past.pop()
         deleted = self.file.text[change.inverse.offset : change.inverse.offset + change.inverse.delete]
         refused = any(place[1] in NUMBER.findall(deleted) for place in self.expected.unwanted)
-        known = change.step is not None and self._has(change.step)
         self._change(change.inverse, change.exact and not refused, keep=False)
-        if known and change.place is not None and change.step is not None:
-            self.require(not self._has(change.step), "an accepted edit that was undone stays in the history")
-            self.expected.refuse(change.place)
-            self.counts["undone"] += 1
+        undone = change.step is None or not self._has(change.step)
+        self.require(undone, "an accepted edit that was undone stays in the history")
+
+    def _accepted(self, document: Document) -> list[tuple[Place, Step]]:
+        """The accepted edits of a document that the history has, unless it has missed a change."""
+        if self.history.texts.get(document.uri) != document.text:
+            return []
+        return [(place, step) for place, step in self.taken if place[0] == document.uri and self._has(step)]
 
     def _has(self, step: Step) -> bool:
         return any(each.source and (each.old, each.new) == (step.old, step.new) for each in self.history.steps)
@@ -268,8 +268,7 @@ class EditsLayer(Layer):
         self.screen = None
         after, edit = before.after_accept(suggestion), suggestion.edit
         change = before.edit_for(suggestion)
-        document = before.document
-        step = None
+        document, step = before.document, None
         if edit is not None:
             document = next(each for each in (before.document, *before.others) if each.uri == edit.uri)
             self.expected.became(edit, taken=True)
@@ -281,8 +280,7 @@ class EditsLayer(Layer):
         else:
             self.expected.replaced(before.uri)  # letters of the completion may now be the first ones of their lines
         old = document.text[change.offset : change.offset + change.delete]
-        place = place_of(document, edit) if edit is not None else None
-        self.file.past.append(Change(Edit(change.offset, len(change.insert), old), edit is not None, place, step))
+        self.file.past.append(Change(Edit(change.offset, len(change.insert), old), edit is not None, step))
         self.file.text, self.cursor = after.document.text, after.offset
         assert after.history is not None
         self.history = after.history
@@ -334,6 +332,7 @@ class EditsLayer(Layer):
         changes, began, asked = self.changes, self.loop.time(), self.proposed
         typing = context.history is not None and context.history.typing_at(context.document, context.offset)
         due = self.expected.edits(context)
+        chances = [self.expected.probability(edit) if edit is not None else 0.0 for edit in due]
         marker = self._marker(context)
         answer = await self.engine.complete(context)
         waited = self.loop.time() - began
@@ -344,7 +343,11 @@ class EditsLayer(Layer):
         if typing:
             self._while_typing(context, answer, waited)
         else:
-            acceptable = [each for edit in due for each in self._acceptable(context, edit, waited)]
+            acceptable = [
+                each
+                for edit, chance in zip(due, chances, strict=True)
+                for each in self._acceptable(context, edit, chance, waited)
+            ]
             self.require(
                 any(each(answer.suggestion) for each in acceptable),
                 f"{answer.suggestion} is offered after {waited:g} s, where {due} are due",
@@ -386,10 +389,10 @@ class EditsLayer(Layer):
         )
 
     def _acceptable(
-        self, context: EditContext, edit: ProposedEdit | None, waited: float
+        self, context: EditContext, edit: ProposedEdit | None, chance: float, waited: float
     ) -> list[Callable[[Suggestion | None], bool]]:
-        """What may be offered where ``edit`` is the best next edit: it, or the completion that saves more keys."""
-        chance = self.expected.probability(edit) if edit is not None else 0.0
+        """What may be offered where ``edit``, with this probability, is the best next edit: it, or the completion that
+        saves more keys."""
         if edit is not None and chance >= SURE - 1e-12:
             return [lambda offered: _is_edit(offered, edit) and waited == 0]
         found: list[Callable[[Suggestion | None], bool]] = []

@@ -138,6 +138,28 @@ def test_what_an_accepted_edit_has_put_in_is_not_put_in_again_beside_it() -> Non
     assert not repeats(proposed(2, 0, "new\n"), after, own)
 
 
+def test_a_line_with_the_same_beginning_above_does_not_take_over_a_refusal() -> None:
+    """As a difference of texts, the new line could begin in the midst of the refused one."""
+
+    async def scenario() -> None:
+        editor = Editor()
+        editor.context = EditContext(Document(URI, "def f(value):\n    use(value, 1)\n", "python"), 0, EMPTY)
+        editor.edit(6, 5, "amount")
+        editor.context = replace(editor.context, offset=0)
+        suggestion = editor.engine.next_edit(editor.context)
+        assert suggestion and suggestion.edit
+        editor.engine.rejected(editor.context, suggestion)
+        editor.edit(editor.context.document.line_starts[1], 0, "    use(value, 2)\n")
+        suggestion = editor.engine.next_edit(replace(editor.context, offset=0))
+        assert suggestion and suggestion.edit
+        document = editor.context.document
+        assert document.position(suggestion.edit.change.offset).line == 1
+        assert suggestion.edit.apply(document).line(2) == "    use(value, 1)"
+        await editor.engine.close()
+
+    run_virtual(scenario())
+
+
 def test_the_document_wins_over_a_history_that_contradicts_it(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         editor = Editor()
