@@ -3,8 +3,8 @@
 An instruction, past edits as fenced diffs, and a fenced excerpt of the file. Two marks stand around the region, a third
 at the cursor. The answer repeats the region's marks.
 
-Source: the model's public data set (`zed-industries/zeta` on the Hugging Face Hub) and cursortab.nvim
-(server/provider/zeta), looked up on 2026-11-29. The instruction is in our own words; the model was trained with others.
+Source: cursortab.nvim (server/provider/zeta), and servers that others have built for Zed's client, looked up on
+2026-11-29. The instruction is in our own words; the model was trained with others.
 """
 
 from __future__ import annotations
