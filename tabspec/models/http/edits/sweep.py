@@ -4,9 +4,9 @@ Files stand one after another, each after ``<|file_sep|>`` and its path: other f
 ``original:`` and ``updated:``, the region before the last edit (``original/``), as it is now (``current/``), and the
 beginning of what the model writes (``updated/``). The model knows no cursor; the region is 10 lines above and below it.
 
-Source: the format as two clients build it, looked up on 2026-11-29: Zed (crates/edit_prediction/src/sweep_prompt.rs) and
-cursortab.nvim (server/provider/sweep). The second puts the file itself first, as here. It also writes line numbers, a
-cursor and the beginning of the answer, which Zed, by the model's card, does not.
+Source: the format as two clients build it, looked up on 2026-11-29: Zed (crates/edit_prediction/src/sweep_prompt.rs),
+and cursortab.nvim (server/provider/sweep). The second puts the file itself first, as here. It also writes line numbers,
+a cursor and the beginning of the answer; Zed does not.
 """
 
 from __future__ import annotations
