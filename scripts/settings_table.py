@@ -14,9 +14,9 @@ _HEAD = """\
 Made by `scripts/check_documents.py --write`: do not edit. Editors send these settings to the language server as
 initialization options, or with `workspace/configuration` in the section `tabspec`. Names may be in camelCase.
 
-`model` decides where your text and your key are sent. It is read from the command line (`--model`) and the
-initialization options only. `workspace/configuration` may hold settings of the opened folder, so a `model` there is
-ignored and reported.
+`model`, `edit_model` and `edit_format` decide where your text and your key are sent, and which text. They are read from
+the initialization options only, and `model` also from the command line (`--model`). `workspace/configuration` may hold
+settings of the opened folder, so these are ignored there and reported.
 
 | setting | default | values | what it does |
 |---|---|---|---|

@@ -33,6 +33,18 @@ class DaemonMode(StrEnum):
     OFF = "off"
 
 
+class EditForm(StrEnum):
+    """The format of the edits that a model on a server writes (docs/guide/servers.md)."""
+
+    AUTO = "auto"  # by the model's name
+    SWEEP = "sweep"
+    ZETA = "zeta"
+    ZETA2 = "zeta2"
+    ZETA21 = "zeta2.1"
+    MERCURY = "mercury"
+    INSTINCT = "instinct"
+
+
 def setting(default: Any, doc: str, low: float | None = None, high: float | None = None) -> Any:
     """A field with its documentation and, for numbers, its range (both ends included)."""
     return field(default=default, metadata={"doc": doc, "low": low, "high": high})

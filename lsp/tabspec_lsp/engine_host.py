@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tabspec.context import EditContext
 from tabspec.engine.neighbours import Neighbours
 from tabspec.engine.stats import EngineStats
+from tabspec.errors import ModelNotUsable
 from tabspec.models.protocol import slots_of
 from tabspec.suggestion import Answer, Reason, Source, Suggestion
 from tabspec_lsp.models import ModelHost, ModelState, Open
@@ -17,10 +18,17 @@ from tabspec_lsp.options import Options
 
 if TYPE_CHECKING:
     from tabspec.engine.engine import CompletionEngine
+    from tabspec.models.edit_protocol import EditModel
 
 log = logging.getLogger(__name__)
 
 _SERVERS = ("http://", "https://")  # as in tabspec.models.address, which is slow to import
+
+
+def _needs(options: Options) -> tuple[object, ...]:
+    """The settings that an engine is made for."""
+    server = options.server
+    return options.engine, server.enabled, server.edit_model, server.edit_format
 
 
 class EngineHost:
@@ -46,12 +54,13 @@ class EngineHost:
         self._neighbours, self._changed, self._troubled = neighbours, changed, troubled
         self._closing: set[asyncio.Task[None]] = set()
         self._limits: set[asyncio.Timeout] = set()  # of the requests that the engine is answering
+        self._edits: EditModel | None = None  # the engine's
         self._rested: EditContext | None = None  # where the cursor came to rest before there was an engine
 
     def configure(self, options: Options) -> None:
         """Use these settings from now on. A new model is loaded in the background."""
         before, self._options = self._options, options
-        if (before.engine, before.server.enabled) != (options.engine, options.server.enabled):
+        if _needs(before) != _needs(options):
             self._new_engine()
         self.models.load(options.server.model, options.server.daemon)
 
@@ -122,7 +131,8 @@ class EngineHost:
 
         The state of a local model's process is shown as such (`ModelHost`), so it is not reported here.
         """
-        local_process = answer.reason is not Reason.FAILED and not self._options.server.model.startswith(_SERVERS)
+        server = self._options.server.model.startswith(_SERVERS) or answer.detail.startswith(_SERVERS)
+        local_process = answer.reason is not Reason.FAILED and not server
         if answer.detail and not self.trouble and not local_process:
             self._troubled(answer.detail)
         if answer.detail or answer.suggestion:
@@ -156,18 +166,37 @@ class EngineHost:
             # Imported here so that `initialize` is answered without it.
             from tabspec.engine.engine import CompletionEngine
 
+            self._edits = self._edit_model()
             self.engine = CompletionEngine(
-                model, self._options.engine, slots=slots_of(model), neighbours=self._neighbours
+                model, self._options.engine, slots=slots_of(model), neighbours=self._neighbours, edits=self._edits
             )
             self.engine.stats = self.stats
             rested, self._rested = self._rested, None
             if rested:
                 self.engine.rested(rested)
 
+    def _edit_model(self) -> EditModel | None:
+        """The model that writes next edits, by the settings. One that cannot be used is reported."""
+        from tabspec.models.load import load_edit_model
+
+        server = self._options.server
+        try:
+            return load_edit_model(server.edit_model, server.edit_format, server.model)
+        except ModelNotUsable as error:
+            self._troubled(str(error))
+            return None
+
     def _drop_engine(self) -> None:
         engine, self.engine = self.engine, None
+        edits, self._edits = self._edits, None
+
+        async def close(engine: CompletionEngine) -> None:
+            await engine.close()
+            if edits is not None:
+                await edits.close()
+
         if engine is not None:
-            task = asyncio.ensure_future(engine.close())
+            task = asyncio.ensure_future(close(engine))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 

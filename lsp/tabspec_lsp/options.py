@@ -11,8 +11,8 @@ from dataclasses import Field, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
-from tabspec.config import DaemonMode, EngineConfig, checked, setting
-from tabspec.errors import ConfigError
+from tabspec.config import DaemonMode, EditForm, EngineConfig, checked, setting
+from tabspec.errors import ConfigError, ModelNotUsable
 
 
 class CompletionMode(StrEnum):
@@ -45,6 +45,12 @@ class ServerOptions:
 
     enabled: bool = setting(True, "Whether there are suggestions.")
     model: str = setting("", "The model, as for `--model`; empty: the bundled one.")
+    edit_model: str = setting(
+        "",
+        "The address of a server (`http://HOST:PORT`) whose model writes next edits; empty: that of `model`, if it is "
+        "one whose model does.",
+    )
+    edit_format: EditForm = setting(EditForm.AUTO, "The format in which it writes edits; `auto`: by the model's name.")
     daemon: DaemonMode = setting(
         DaemonMode.AUTO,
         "Whether to use the daemon's model, which all editors share: `auto` if `tabspec daemon` runs, `start` always "
@@ -71,6 +77,13 @@ class ServerOptions:
     def __post_init__(self) -> None:
         for item in fields(self):
             object.__setattr__(self, item.name, checked(item, getattr(self, item.name)))
+        if self.edit_model:
+            from tabspec.models.address import parse_address  # which is slow to import
+
+            try:
+                parse_address(self.edit_model)
+            except ModelNotUsable as error:
+                raise ConfigError(f"setting edit_model: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +118,7 @@ class Options:
         return self
 
 
-USER_ONLY = frozenset({"model"})
+USER_ONLY = frozenset({"model", "edit_model", "edit_format"})
 """Settings that only the command line and the initialization options may set.
 
 They decide where text and key are sent. Values of ``workspace/configuration`` and ``workspace/didChangeConfiguration``

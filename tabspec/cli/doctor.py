@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tabspec.cli.doctor_sent import show_sent
+from tabspec.config import EditForm
+from tabspec.engine.edit_state import PAST_CHARS
 from tabspec.errors import TabspecError
 from tabspec.machine import git_commit, machine
 from tabspec.models.address import is_address, parse_address
@@ -35,19 +37,30 @@ _EDITORS = ("nvim", "code", "code-server", "hx", "emacs")
 
 @click.command("doctor")
 @click.option("--model", default=None, help="Name, folder or address of a model  [default: bundled].")
+@click.option("--edit-model", default="", help="Address of a server whose model writes next edits.")
+@click.option(
+    "--edit-format",
+    type=click.Choice([form.value for form in EditForm]),
+    default=EditForm.AUTO.value,
+    show_default=True,
+    help="The format in which it writes them; auto: by the model's name.",
+)
 @click.option("--file", type=click.Path(path_type=Path), help="Show the request that would be sent for this file.")
 @click.option("--line", type=click.IntRange(1), help="Line of the cursor, from 1.")
 @click.option("--column", type=click.IntRange(1), help="Column of the cursor, from 1 (characters).")
-def doctor_command(model: str | None, file: Path | None, line: int | None, column: int | None) -> int:
+def doctor_command(
+    model: str | None, edit_model: str, edit_format: str, file: Path | None, line: int | None, column: int | None
+) -> int:
     """Show what is installed, which model and decoder would run, and what would leave the machine.
 
-    With --file, --line and --column: the exact request for a suggestion at that place, and whether it would be sent.
+    With --file, --line and --column: the exact requests for a suggestion and for a next edit at that place, and whether
+    they would be sent.
     This command sends no text of yours; it only asks the server what it is.
     """
     if file is not None or line is not None or column is not None:
         if file is None or line is None or column is None:
             raise click.UsageError("--file, --line and --column belong together")
-        return show_sent(file, line, column, model)
+        return show_sent(file, line, column, model, edit_model, EditForm(edit_format))
     table = Table.grid(padding=(0, 2))
     for name, text in [*_machine(), *_packages(), _native(), *_editors()]:
         table.add_row(f"[bold]{name}[/]", text)
@@ -63,6 +76,8 @@ def doctor_command(model: str | None, file: Path | None, line: int | None, colum
     table.add_row("[bold]your own model[/]", _mine())
     table.add_row("[bold]daemon[/]", _daemon())
     table.add_row("[bold]leaves the machine[/]", _leaving(model))
+    if edit_model:
+        table.add_row("[bold]and for next edits[/]", _leaving_for_edits(edit_model))
     Console(soft_wrap=True).print(table)
     return 1 if fault else 0
 
@@ -142,6 +157,15 @@ def _editors() -> list[tuple[str, str]]:
             printed = processes.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
             found.append((name, f"{(printed.splitlines() or ['?'])[0]} ({path})"))
     return found or [("editors", "none of " + ", ".join(_EDITORS) + " on PATH")]
+
+
+def _leaving_for_edits(address: str) -> str:
+    if not is_address(address):
+        return f"nothing: {address} is no address of a server"
+    where = _leaving(address)
+    # A server elsewhere gets the history, too.
+    past = f"; and up to {PAST_CHARS} characters of your last edits, in any open file"
+    return where if where.startswith("nothing") else where + past
 
 
 def _leaving(model: str | None) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 
 from tabspec.context import EditContext
 from tabspec.engine.alternatives import Alternatives, is_new
@@ -95,7 +96,7 @@ class Completions:
         others: list[Suggestion] = []
         question = self._question(request.context)
         known = [each.text for each in first.suggestions]
-        texts = self._alternatives.texts(question, known, lambda generation: self._run(request, generation))
+        texts = self._alternatives.texts(question, known, partial(self._requests.ended, request))
         async with aclosing(texts):
             async for generated in texts:
                 # The user has asked for them, however unlikely they are.
@@ -110,16 +111,6 @@ class Completions:
         if not first.suggestions and others:
             return Answer(Source.MODEL, tuple(others), waited=first.waited)
         return replace(first, suggestions=(*first.suggestions, *others))
-
-    async def _run(self, request: Request, generation: Generation) -> bool:
-        """Run a generation on behalf of a request, and wait for its end; False if the request is superseded first."""
-        if generation.state is State.QUEUED and generation not in self._scheduler.generations():
-            self._scheduler.submit(generation)
-        self._requests.attach(request, generation)
-        while not (generation.ended or request.superseded):
-            await request.change()
-        self._requests.attach(request, None)
-        return not request.superseded
 
     def _known(self, question: PromptState) -> GeneratedText | Generation | None:
         """The stored text or the generation of exactly this state."""

@@ -24,19 +24,15 @@ from tabspec.engine.requests import Request, Requests
 from tabspec.engine.scheduler import Scheduler
 from tabspec.engine.speculation.acceptance import Predictor
 from tabspec.engine.speculation.log import SpeculationLog
-from tabspec.engine.speculation.price import Price
+from tabspec.engine.speculation.price import REST, TAKEN_AT_REST, TYPED_AT_REST, Price
 from tabspec.engine.speculation.speculator import Speculation, Speculator
 from tabspec.engine.stats import OVERTAKEN, EngineStats
+from tabspec.engine.written_edits import WrittenEdits
 from tabspec.fitting.truncation import FitStep
+from tabspec.models.edit_protocol import EditModel
 from tabspec.models.protocol import Model, StopRule, warms
 from tabspec.prompt.window import WindowSize
 from tabspec.suggestion import Answer, Reason, Source, Suggestion
-
-# Of the places where a cursor was put, the share where the next thing was that something was typed there: 86 of 761 in
-# the one development session that recorded its cursors (67 of 493 where it stayed for 200 ms). In 4 of 880 it was what
-# the model suggests there (docs/decisions/2026-11-25-price.md).
-TYPED_AT_REST = 0.11
-REST, TAKEN_AT_REST = "rest", 0.005
 
 
 class CompletionEngine:
@@ -44,8 +40,8 @@ class CompletionEngine:
     uses: under replay and simulation that clock is virtual.
 
     ``slots`` is how many generations the model runs at a time; ``neighbours`` holds the documents that related code is
-    taken from; ``steps`` are the steps of post-processing. A replay may replace two parts: ``acceptance``, which
-    predicts accepts (by default it learns from the user), and ``speculator``, which decides what is asked ahead.
+    taken from; ``steps`` are the steps of post-processing; ``edits`` is a model that writes next edits. A replay may
+    replace ``acceptance``, which predicts accepts (else it learns from the user), and ``speculator``, which asks ahead.
     """
 
     def __init__(
@@ -58,6 +54,7 @@ class CompletionEngine:
         neighbours: Neighbours | None = None,
         acceptance: Predictor | None = None,
         speculator: type[Speculator] = Speculator,
+        edits: EditModel | None = None,
     ) -> None:
         self.config = config = config or EngineConfig()
         self._caching = config.policy is not Policy.NONE
@@ -88,7 +85,8 @@ class CompletionEngine:
             self._question,
             self.changed,
         )
-        self._edits = NextEdits(self.completion_cache, self._caching, loop.call_later)
+        writer = None if edits is None else WrittenEdits(edits, self._window, self._caching, self)
+        self._edits = NextEdits(self.completion_cache, self._caching, loop.call_later, writer)
 
     async def complete(self, context: EditContext, most: int = 1) -> Answer:
         """Answer one request. A newer request for the same document ends this one as superseded.
@@ -195,11 +193,12 @@ class CompletionEngine:
         self._speculator.close()
         self._requests.close()
         await self._scheduler.close()
+        await self._edits.close()
 
     @property
     def in_flight(self) -> tuple[int, int]:
         """Numbers of foreground generations and of speculations that are queued or running."""
-        waiting = [generation.foreground for generation in self._scheduler.generations()]
+        waiting = [each.foreground for each in (*self._scheduler.generations(), *self._edits.generations())]
         return sum(waiting), len(waiting) - sum(waiting)
 
     # --- one request ------------------------------------------------------------------------------------------------
@@ -209,12 +208,11 @@ class CompletionEngine:
 
     async def _answer(self, request: Request) -> Answer:
         """The edit or the completion, whichever is worth more."""
+        return await self._edits.answer(request, self._enter, self._completion)
 
-        def enter() -> None:
-            self._requests.enter(request)
-            self.changed(request.context)
-
-        return await self._edits.answer(request, enter, self._completion)
+    def _enter(self, request: Request) -> None:
+        self._requests.enter(request)
+        self.changed(request.context)
 
     async def _completion(self, request: Request) -> Answer:
         """The completion at the cursor."""
@@ -243,12 +241,21 @@ class CompletionEngine:
             return
         if generation.kind:
             self._price.measured(generation.busy, generation.cost)
+        assert isinstance(generation.question, PromptState)  # edits end in `edit_ended`
         generation.entry = self._offering.entry(
             generation.question, generation.generated(), generation.kind, generation.speculative_tokens
         )
         if self._caching:
             self.completion_cache.put(generation.context, generation.question.scope, generation.entry)
+        if generation.kind and self._known(generation.context) is None:  # no completion: perhaps an edit
+            self._edits.ahead(generation.context, generation.lineage, generation.probability)
         self._speculator.look(generation.context.uri)
+
+    def edit_ended(self, generation: Generation) -> None:
+        """A model has written an edit, or failed: let the speculator plan again."""
+        if generation.state is State.DONE and generation.kind:
+            self._price.measured(generation.busy, generation.cost)
+            self._speculator.look(generation.root.uri)
 
     def _worth_warming(self, context: EditContext) -> bool:
         """Whether to compute the prompt for ``context`` now. If it is used, it saves as much time as it costs: so it
@@ -272,6 +279,8 @@ class CompletionEngine:
     def _speculate(self, speculation: Speculation) -> bool:
         """Queue a speculation, unless its state is known, in flight or out of reach; True if it was queued."""
         question = self._question(speculation.context)
+        if self._offering.look_up(question):  # there is no completion: only an edit is left to ask for
+            return self._edits.ahead(speculation.context, speculation.lineage, speculation.probability)
         running = self._generations.agreeing(question)
         if running is None:
             ahead = Generation(question, speculation.lineage, speculation.kind, speculation.probability)

@@ -1,15 +1,15 @@
-"""One generation: a prompt state that a model completes, and the requests that wait for the result."""
+"""One generation: a question that a model answers, and the requests that wait for the result."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Any, Protocol
 
 from tabspec.cache.completion_cache import Entry
 from tabspec.context import EditContext
-from tabspec.engine.prompt_state import PromptState
-from tabspec.models.protocol import Beginning, Chunk, Usage
+from tabspec.models.protocol import Beginning, Chunk, StopRule, Usage
 from tabspec.suggestion import Finish, GeneratedText, Suggestion
 from tabspec.text import uses_crlf
 
@@ -51,6 +51,20 @@ class Link:
         return after.typed_since(state) is not None and self.context.typed_since(state) is None
 
 
+class Question(Protocol):
+    """What a model is asked at a document state. Answers may be reused between states of the same ``scope``."""
+
+    @property
+    def context(self) -> EditContext: ...
+
+    @property
+    def scope(self) -> tuple[object, ...]: ...
+
+    def request(self, stop: StopRule, resume: str, foreground: bool, beginnings: int) -> Any:
+        """The request to the model. ``resume`` is the text that an interrupted generation has written so far."""
+        ...
+
+
 @dataclass(eq=False)
 class Generation:
     """What the scheduler runs.
@@ -62,7 +76,7 @@ class Generation:
     the prompt's keys and values in the KV cache.
     """
 
-    question: PromptState
+    question: Question
     lineage: tuple[Link, ...] = ()
     kind: str = ""
     probability: float = 1.0
@@ -89,6 +103,11 @@ class Generation:
     @property
     def context(self) -> EditContext:
         return self.question.context
+
+    @property
+    def root(self) -> EditContext:
+        """The state from which its lineage leads to its own."""
+        return self.lineage[0].context if self.lineage else self.context
 
     @property
     def waiters(self) -> int:

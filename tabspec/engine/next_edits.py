@@ -16,11 +16,14 @@ from tabspec.context import EditContext
 from tabspec.edits.chain import at_once
 from tabspec.edits.edit import ProposedEdit, digest_of
 from tabspec.edits.gate import Experience, Refusals, is_shown
-from tabspec.edits.lessons import agreeing, digest, lessons
+from tabspec.edits.lessons import digest, lessons
 from tabspec.edits.proposals.propose import propose
 from tabspec.edits.reward import effort
 from tabspec.edits.step import Step
+from tabspec.engine.edit_state import agreed
+from tabspec.engine.generation import Generation, Link
 from tabspec.engine.requests import Request
+from tabspec.engine.written_edits import WrittenEdits
 from tabspec.suggestion import Answer, Finish, GeneratedText, Reason, Source, Suggestion
 from tabspec.syntax.trees import parse_ahead
 from tabspec.text import Document, Edit, difference
@@ -49,17 +52,24 @@ class Timer(Protocol):
 
 
 class NextEdits:
-    """Offers next edits where a context carries an edit history. ``later`` calls a function after some seconds."""
+    """Offers next edits where a context carries an edit history. ``later`` calls a function after some seconds.
+
+    ``writer`` has a model write one where no pattern proposes any, and there is no completion.
+    """
 
     def __init__(
-        self, cache: CompletionCache, caching: bool, later: Callable[[float, Callable[[], None]], Timer]
+        self,
+        cache: CompletionCache,
+        caching: bool,
+        later: Callable[[float, Callable[[], None]], Timer],
+        writer: WrittenEdits | None = None,
     ) -> None:
-        self._cache, self._caching, self._later = cache, caching, later
+        self._cache, self._caching, self._later, self._writer = cache, caching, later, writer
         self.propose: Propose = propose
         self._refusals, self._experience = Refusals(), Experience()
         self._documents: dict[str, Document] = {}  # as the refusals know them
 
-    async def answer(self, request: Request, enter: Callable[[], None], complete: Complete) -> Answer:
+    async def answer(self, request: Request, enter: Callable[[Request], None], complete: Complete) -> Answer:
         """Answer a request with the edit, or with what ``complete`` answers. ``enter`` makes it the document's request
         where ``complete`` is not called.
 
@@ -77,17 +87,24 @@ class NextEdits:
             if request.superseded:
                 return Answer(Source.NONE, reason=Reason.SUPERSEDED)
             edit = self.first(context)
-            return answer if edit is None else self._served(context, edit)
+            return await self._written(request, answer) if edit is None else self._served(context, edit)
         edit = self.first(context)
         if edit is None:
-            return await complete(request)
+            answer = await complete(request)
+            if answer.suggestion is not None or answer.reason in _OVER:
+                return answer
+            return await self._written(request, answer)
         if edit.probability >= SURE:
-            enter()
+            enter(request)
             return self._served(context, edit)
         answer = await complete(request)
         if answer.reason in _OVER or not _is_better(edit, context, answer.suggestion):
             return answer
         return self._served(context, edit)
+
+    async def _written(self, request: Request, answer: Answer) -> Answer:
+        """The edit that the model writes; ``answer`` where it writes none."""
+        return answer if self._writer is None else await self._writer.answer(request, answer, self._shown)
 
     async def _pause(self, request: Request) -> None:
         """Wait until nothing was typed for a while, or the request is superseded."""
@@ -109,6 +126,12 @@ class NextEdits:
         if _is_typing(context):
             return completion
         edit = self.first(context, AHEAD)
+        if edit is None and self._writer is not None and isinstance(completion, Reason):
+            chain = self._writer.known(context)
+            if chain is None:
+                return None
+            edit = self._shown(context, chain)
+            return completion if edit is None else Suggestion.of(edit)
         if edit is None:
             return completion
         if edit.probability >= SURE:
@@ -120,12 +143,16 @@ class NextEdits:
 
     def first(self, context: EditContext, kind: str = "") -> ProposedEdit | None:
         """The edit to offer at ``context``, if there is one. ``kind`` is that of the cache entry, if one is made."""
-        if context.history is None:
+        history = agreed(context)
+        return None if history is None else self._shown(context, self._chain(context, lessons(history), kind))
+
+    def _shown(self, context: EditContext, chain: tuple[ProposedEdit, ...]) -> ProposedEdit | None:
+        """The first edit of a chain that may be shown."""
+        history, cursor = agreed(context), (context.document, context.offset)
+        if history is None:
             return None
-        cursor = context.document, context.offset
         documents = {each.uri: each for each in (*context.others, context.document)}
-        history = agreeing(context.history, documents.values())
-        for proposed in at_once(self._chain(context, lessons(history), kind)):
+        for proposed in at_once(chain):
             edit = self._experience.adjusted(proposed)
             if is_shown(edit, documents[edit.uri], cursor, history, self._refusals):
                 return edit
@@ -136,6 +163,10 @@ class NextEdits:
         accept finds the next edit in the completion cache, at any depth."""
         if suggestion.edit is not None and self._caching:
             self.first(context.after_accept(suggestion), AHEAD)
+
+    def ahead(self, context: EditContext, lineage: tuple[Link, ...], probability: float) -> bool:
+        """Have the model write the edit of a state that the user may reach; True if it was queued."""
+        return self._writer is not None and self._writer.ahead(context, lineage, probability)
 
     def accepted(self, suggestion: Suggestion) -> None:
         """The user took this suggestion."""
@@ -149,9 +180,13 @@ class NextEdits:
         self._refusals = self._refusals.refused(edit, document)
         self._experience = self._experience.after(edit, accepted=False)
         self._documents[document.uri] = document
+        if self._writer is not None:
+            self._writer.refused(context.uri)
 
     def changed(self, context: EditContext) -> None:
         """The document or its history has changed: refusals move along, and undone edits count as refused."""
+        if self._writer is not None:
+            self._writer.changed(context)
         if context.history is not None:
             parse_ahead(context.document)
         before = self._documents.get(context.uri)
@@ -166,6 +201,17 @@ class NextEdits:
         """The document is closed."""
         self._refusals = self._refusals.closed(uri)
         self._documents.pop(uri, None)
+        if self._writer is not None:
+            self._writer.closed(uri)
+
+    def generations(self) -> list[Generation]:
+        """The edits that are queued or being written."""
+        return [] if self._writer is None else self._writer.generations()
+
+    async def close(self) -> None:
+        """Stop asking the model."""
+        if self._writer is not None:
+            await self._writer.close()
 
     def _chain(self, context: EditContext, steps: Sequence[Step], kind: str) -> tuple[ProposedEdit, ...]:
         if not steps:
@@ -182,9 +228,8 @@ class NextEdits:
     def _served(self, context: EditContext, edit: ProposedEdit) -> Answer:
         """The answer with ``edit``. Computing one takes no time that is worth counting: no model is asked."""
         source = Source.EXACT
-        if self._caching:
-            assert context.history is not None
-            history = agreeing(context.history, (context.document, *context.others))
+        history = agreed(context)
+        if self._caching and history is not None:
             hit = self._cache.lookup(context, _scope(context, lessons(history)))
             if hit is not None:
                 source = Source.SPECULATED if hit.entry.speculated and not hit.entry.served else Source.EXACT

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tabspec.context import EditContext
-from tabspec.engine.generation import Generation
+from tabspec.engine.generation import Generation, State
 from tabspec.engine.in_flight import InFlight
 from tabspec.engine.scheduler import Scheduler
 from tabspec.errors import ModelUnavailable
@@ -68,6 +68,16 @@ class Requests:
         if generation:
             generation.listeners.append(request.wake)
             self._scheduler.set_foreground(generation, True)
+
+    async def ended(self, request: Request, generation: Generation) -> bool:
+        """Wait for the end of a generation on behalf of a request; False if the request is superseded first."""
+        if generation.state is State.QUEUED and generation not in self._scheduler.generations():
+            self._scheduler.submit(generation)
+        self.attach(request, generation)
+        while not (generation.ended or request.superseded):
+            await request.change()
+        self.attach(request, None)
+        return not request.superseded
 
     def leave(self, request: Request) -> None:
         """The request has ended."""

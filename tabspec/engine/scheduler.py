@@ -194,11 +194,13 @@ def most_chunks(max_tokens: int) -> int:
     return 4 * max_tokens + 64
 
 
-def prompt_chunks(request: GenerationRequest) -> int:
+def prompt_chunks(request: GenerationRequest | object) -> int:
     """How many chunks may come for the prompt. A token has at least one byte, and a character at most four bytes.
 
-    A server that decodes the line in progress again, under a grammar, sends a chunk for each of its tokens; all other
-    text comes in pieces of at least `CHUNK_AHEAD` tokens.
+    Requests of another kind are answered in one chunk. A server that decodes the line in progress again, under a
+    grammar, sends a chunk for each of its tokens; all other text comes in pieces of at least `CHUNK_AHEAD` tokens.
     """
+    if not isinstance(request, GenerationRequest):
+        return 0
     computed = len(request.head) + len(request.suffix) + sum(len(text.text) for text in request.related)
     return 4 * len(request.forced + request.resume) + 4 * computed // CHUNK_AHEAD

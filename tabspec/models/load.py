@@ -7,14 +7,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tabspec.config import EditForm
 from tabspec.errors import ModelNotUsable
-from tabspec.models.address import is_address
+from tabspec.models.address import is_address, parse_address
 from tabspec.models.check import check_decoder
 from tabspec.models.files.mine import MINE, mine_folder, problem_of_mine
 from tabspec.models.protocol import Model
 
 if TYPE_CHECKING:
     from tabspec.models.files.folder import ModelFolder
+    from tabspec.models.http.edits import HttpEditModel
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +74,22 @@ def load_model(
         model = load_transformers(folder, shown, device=device, dtype=dtype, format=format)
     trim_heap()
     return model
+
+
+def load_edit_model(name: str, form: EditForm = EditForm.AUTO, model: str = "") -> HttpEditModel | None:
+    """The model that writes edits, at the address ``name``, in this format. Without a name: that of the server which is
+    the ``model`` at the cursor, if its model is one that writes edits, or the format is given; None for other models.
+
+    Raises `ModelNotUsable` if the name is no address.
+    """
+    if name:
+        parse_address(name)
+    if not is_address(name or model):
+        return None
+    from tabspec.models.http import HttpModel  # imports httpx
+    from tabspec.models.http.edits import HttpEditModel
+
+    return HttpEditModel(HttpModel(name or model), form, optional=not name and form is EditForm.AUTO)
 
 
 def _is_llama(folder: ModelFolder, decoder: str) -> bool:

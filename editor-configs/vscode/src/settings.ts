@@ -19,9 +19,11 @@ export function serverSettings(): ServerSettings {
 
 export const serverEnvironment = () => ({ ...tabspec().get<Record<string, string>>("server.environment", {}) });
 
-/** Whether a change means that the server must be started anew: it takes its model from the initialization options only. */
+/** Whether a change means that the server must be started anew: it takes its models from the initialization options only. */
 export const concernsStart = (event: vscode.ConfigurationChangeEvent) =>
-  ["tabspec.server", "tabspec.model"].some((section) => event.affectsConfiguration(section));
+  ["tabspec.server", "tabspec.model", "tabspec.editModel", "tabspec.editFormat"].some((section) =>
+    event.affectsConfiguration(section),
+  );
 
 /**
  * The server's own settings. Only those that someone has set: for the others the server, which may be of another version

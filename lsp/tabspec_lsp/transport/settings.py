@@ -49,9 +49,10 @@ class ClientSettings:
         for name, value in refused.items():
             if value != getattr(self._base.server, name) and name not in self._refused:
                 self._refused.add(name)
+                how = "with --model, or " if name == "model" else ""
                 self._say(
-                    f"the setting {name} is ignored here, since it may be the opened folder's. Set it with --{name}, "
-                    "or in the initialization options."
+                    f"the setting {name} is ignored here, since it may be the opened folder's. Set it {how}in the "
+                    "initialization options."
                 )
         options, problems = self._base.updated(values)
         self._report(problems)

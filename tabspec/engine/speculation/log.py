@@ -5,8 +5,7 @@ from __future__ import annotations
 from cachetools import LRUCache
 
 from tabspec.cache.completion_cache import CompletionCache, Key
-from tabspec.engine.generation import Generation, State
-from tabspec.engine.prompt_state import PromptState
+from tabspec.engine.generation import Generation, Question, State
 from tabspec.suggestion import Miss
 
 _MISSES = {State.DONE: Miss.EVICTED, State.CANCELLED: Miss.CANCELLED, State.FAILED: Miss.FAILED}
@@ -24,7 +23,7 @@ class SpeculationLog:
         """A speculation has ended."""
         self._ends[_key(generation.question)] = generation.state
 
-    def miss(self, question: PromptState, joined: bool, queued: bool) -> Miss:
+    def miss(self, question: Question, joined: bool, queued: bool) -> Miss:
         """Why a request has to wait. It has ``joined`` a generation, which was ``queued`` or running, or it has started
         its own."""
         if not self._enabled:
@@ -35,5 +34,5 @@ class SpeculationLog:
         return Miss.NOT_PREDICTED if state is None else _MISSES[state]
 
 
-def _key(question: PromptState) -> Key:
+def _key(question: Question) -> Key:
     return CompletionCache.key(question.context, question.scope)

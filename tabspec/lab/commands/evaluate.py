@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from tabspec.config import EditForm
 from tabspec.errors import InputError
 from tabspec.machine import git_commit, machine
 
@@ -36,6 +37,14 @@ _path = click.Path(path_type=Path)
 )
 @click.option("--commits", type=click.IntRange(1), default=500, show_default=True, help="Newest commits of each.")
 @click.option("--model", "models", multiple=True, help="Model folder or `bundled`. May be repeated  [default: bundled]")
+@click.option("--edit-model", default="", help="With --next-edit: address of a server whose model writes edits.")
+@click.option(
+    "--edit-format",
+    type=click.Choice([form.value for form in EditForm]),
+    default=EditForm.AUTO.value,
+    show_default=True,
+    help="The format in which it writes them; auto: by the model's name.",
+)
 @click.option("--language", "languages", multiple=True, help="May be repeated  [default: python]")
 @click.option("--holes", type=click.IntRange(0), default=100, show_default=True, help="Holes to fill, of each kind.")
 @click.option(
@@ -75,6 +84,8 @@ def evaluate_command(
     histories: tuple[Path, ...],
     commits: int,
     models: tuple[str, ...],
+    edit_model: str,
+    edit_format: str,
     languages: tuple[str, ...],
     holes: int,
     size: int,
@@ -93,16 +104,19 @@ def evaluate_command(
     the engine's suggestions with all post-processing, and with each step left out. To build the corpus, run
     `tabspec train fetch` and then `tabspec train corpus --packages`.
 
-    With --next-edit, prints what next edits by pattern and the model at the cursor (--model none: no model) offer for
-    the cases of a suite. With --next-edit-history, makes a part of each commit's changes and prints how often the next
-    edit that is proposed is one that the commit makes: at the same place, the same text, the same tokens (way).
+    With --next-edit, prints what next edits by pattern, the model at the cursor (--model none: no model) and a model
+    that writes edits (--edit-model) offer for the cases of a suite. With --next-edit-history, makes a part of each
+    commit's changes and prints how often the next edit that is proposed is one that the commit makes: at the same
+    place, the same text, the same tokens (way).
     """
     from tabspec.lab.commands.evaluate_edits import evaluate_cases, evaluate_history
 
     if sum((corpus is not None, cases is not None, bool(histories))) != 1:
         raise InputError("name what to measure on: one of --corpus, --next-edit and --next-edit-history")
+    if edit_model and cases is None:
+        raise InputError("--edit-model belongs to --next-edit")
     if cases is not None:
-        evaluate_cases(cases, predictions, (*models, "bundled")[0])
+        evaluate_cases(cases, predictions, (*models, "bundled")[0], edit_model, EditForm(edit_format))
         return
     if corpus is None:
         evaluate_history(histories, commits, seed, output, calibration)

@@ -12,26 +12,31 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from tabspec.config import EditForm
 from tabspec.errors import InputError
 from tabspec.machine import git_commit, machine
 
 
-def evaluate_cases(cases: Path, predictions: Path | None, model: str) -> None:
-    """Write what is offered for each case, as its suite's scorer reads it. ``model`` may be `none`: patterns only."""
+def evaluate_cases(cases: Path, predictions: Path | None, model: str, edit_model: str, form: EditForm) -> None:
+    """Write what is offered for each case, as its suite's scorer reads it. ``model`` may be `none`: no completions."""
     from tabspec.lab.evaluation.next_edit.cases import offers, read_cases
-    from tabspec.models.load import load_model
+    from tabspec.models.load import load_edit_model, load_model
 
     if predictions is None:
         raise InputError("--next-edit needs --predictions: the file to write")
     read = read_cases(cases)
+    edits = load_edit_model(edit_model, form, model)
     loaded = None if model == "none" else load_model(model)
 
     async def ask() -> list[str]:
         try:
-            return [json.dumps(offer.as_json(), ensure_ascii=False) for offer in await offers(read, loaded)]
+            if edits is not None:
+                await edits.connect()
+            return [json.dumps(offer.as_json(), ensure_ascii=False) for offer in await offers(read, loaded, edits)]
         finally:
-            if loaded is not None:
-                await loaded.close()
+            for each in (loaded, edits):
+                if each is not None:
+                    await each.close()
 
     lines = asyncio.run(ask())
     _write(predictions, "".join(line + "\n" for line in lines))

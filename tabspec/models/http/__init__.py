@@ -12,6 +12,7 @@ leaving         which of the user's text is in a request, and whether it may lea
 secrets         which text looks like a secret
 connection      route, key, back-off, and the HTTP requests
 model           `HttpModel`, which puts these together
+edits           models that write edits: `HttpEditModel`, on top of `HttpModel`
 """
 
 from tabspec.models.address import Address, parse_address

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -134,15 +134,21 @@ class HttpModel:
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         if not self.wire.route.here:
-            self._refuse(secret_in_request(request))  # before the server is asked for anything
+            self.refuse(secret_in_request(request))  # before the server is asked for anything
+        async with self.use(), aclosing(self._answer(request)) as chunks:
+            async for chunk in chunks:
+                self.succeeded()
+                yield chunk
+
+    @asynccontextmanager
+    async def use(self) -> AsyncIterator[None]:
+        """The server, for one request: it is known, and has a free slot. Failures within count for the back-off."""
         if self._pace.left():
             raise ModelUnavailable(self._pace.why)
         try:
             await self._connected()
-            async with self._room, aclosing(self._answer(request)) as chunks:
-                async for chunk in chunks:
-                    self._pace.succeeded()
-                    yield chunk
+            async with self._room:
+                yield
         except (Refused, TooLong, SecretFound):
             raise  # for this request alone: the server is well
         except ModelNotUsable as error:  # the server has another model than the address names
@@ -153,17 +159,32 @@ class HttpModel:
                 self._detected = False
             raise
 
+    def succeeded(self) -> None:
+        """The server has answered."""
+        self._pace.succeeded()
+
+    @property
+    def known(self) -> Dialect | None:
+        """How the server is asked; None before it was seen."""
+        return self._dialect
+
+    def unseen(self) -> Dialect:
+        """How the server is asked if the address is true."""
+        form = format_of(self.address.format or self.address.model)
+        server = ServerInfo(ServerKind.OTHER, self.address.model, format=form.name if form else "")
+        return Dialect(server, self.address, self.wire.route.here, self._client)
+
     def preview(self, request: GenerationRequest) -> Preview:
         """What `stream` would send first for this request, and whether it would. Nothing is sent.
 
         Before the server was seen, the address is taken as true.
         """
-        form = format_of(self.address.format or self.address.model)
-        unseen = ServerInfo(ServerKind.OTHER, self.address.model, format=form.name if form else "")
-        dialect = self._dialect or Dialect(unseen, self.address, self.wire.route.here, self._client)
-        ask = dialect.first(request)
+        return self.shown((self._dialect or self.unseen()).first(request), secret_in_request(request))
+
+    def shown(self, ask: Ask, secret: str) -> Preview:
+        """What `events` would send for ``ask``. ``secret``: the kind that was found in the request itself."""
         data = as_bytes(ask.body)
-        secret = secret_in_request(request) or secret_in_body(data, dialect.text_of)
+        secret = secret or secret_in_body(data, (self._dialect or self.unseen()).text_of)
         return Preview(self.address.base + ask.path, data, self.wire.route, self.wire.key, secret)
 
     async def close(self) -> None:
@@ -208,7 +229,7 @@ class HttpModel:
     async def _ask(self, dialect: Dialect, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         pieces = partial(self._pieces, request)
         if dialect.server.kind is ServerKind.TABSPEC:
-            chunks = answer(self._events, dialect.server, self._client, request, dialect.around)
+            chunks = answer(self.events, dialect.server, self._client, request, dialect.around)
         elif request.beginnings:
             chunks = self._begin(dialect, request)
         elif dialect.exact:
@@ -222,7 +243,7 @@ class HttpModel:
     async def _begin(self, dialect: Dialect, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         """How the answer may begin. The line in progress is in the prompt, so the first token is the suggestion's."""
         found: list[Beginning] = []
-        async with aclosing(self._events(dialect.first(request))) as events:
+        async with aclosing(self.events(dialect.first(request))) as events:
             async for event in events:
                 found = found or read_beginnings(event, dialect.marks)
         yield Chunk(beginnings=ranked(found, request.beginnings), finish=Finish.LENGTH)
@@ -235,7 +256,7 @@ class HttpModel:
 
     async def _raw_pieces(self, ask: Ask) -> AsyncGenerator[StreamEvent, None]:
         answered, marks = False, self._known.marks
-        async with aclosing(self._events(ask)) as events:
+        async with aclosing(self.events(ask)) as events:
             async for event in events:
                 if event is DONE and not answered:
                     return  # an answer of another kind has ended
@@ -247,11 +268,11 @@ class HttpModel:
 
     # --- what leaves this machine -----------------------------------------------------------------------------------
 
-    async def _events(self, ask: Ask) -> AsyncGenerator[dict[str, Any], None]:
+    async def events(self, ask: Ask) -> AsyncGenerator[dict[str, Any], None]:
         """Make a request. All text of the user's leaves here: the bytes that are checked are those that are sent."""
         data = as_bytes(ask.body)
         if not self.wire.route.here:
-            self._refuse(secret_in_body(data, self._known.text_of))
+            self.refuse(secret_in_body(data, self._known.text_of))
         try:
             async with aclosing(self.wire.events(ask.path, data)) as events:
                 async for event in events:
@@ -259,7 +280,7 @@ class HttpModel:
         except Refused as error:
             raise await hint(error, self.wire, self._known.server, ask) from None
 
-    def _refuse(self, secret: str) -> None:
+    def refuse(self, secret: str) -> None:
         """Raises `SecretFound` if there is a secret."""
         if secret:
             raise SecretFound(f"not sent to {self.address.base}: the text around the cursor holds a secret ({secret})")

@@ -103,7 +103,7 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
             "pass",
         ),
     ),
-    (HttpLayer, Mutant("secrets leave", _HTTP + "model:HttpModel._refuse", "if secret:", "if False:")),
+    (HttpLayer, Mutant("secrets leave", _HTTP + "model:HttpModel.refuse", "if secret:", "if False:")),
     (
         HttpLayer,
         Mutant(

@@ -37,7 +37,8 @@ def test_an_untrusted_workspace_names_no_program_and_no_model() -> None:
     package = json.loads((EXTENSION / "package.json").read_text("utf-8"))
     declared = {name for part in package["contributes"]["configuration"] for name in part["properties"]}
     trust = package["capabilities"]["untrustedWorkspaces"]
-    wanted = {name for name in declared if name.startswith("tabspec.server.")} | {"tabspec.model"}
+    models = {"tabspec.model", "tabspec.editModel", "tabspec.editFormat"}
+    wanted = {name for name in declared if name.startswith("tabspec.server.")} | models
     scopes = {k: v["scope"] for part in package["contributes"]["configuration"] for k, v in part["properties"].items()}
     assert trust["supported"] == "limited"
     assert wanted == set(trust["restrictedConfigurations"]) | {name for name in wanted if scopes[name] == "machine"}

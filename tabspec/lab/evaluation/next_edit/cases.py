@@ -14,12 +14,15 @@ from typing import Any
 
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
+from tabspec.edits.edit import ProposedEdit
 from tabspec.edits.history import EMPTY, History
 from tabspec.edits.proposals.propose import propose
 from tabspec.edits.step import Step
 from tabspec.engine.engine import CompletionEngine
-from tabspec.errors import InputError
+from tabspec.errors import InputError, ModelError
+from tabspec.models.edit_protocol import EditModel
 from tabspec.models.protocol import Model
+from tabspec.models.scripted.model import ScriptedModel
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document, Position, PositionEncoding, difference
 
@@ -122,23 +125,32 @@ def _typed(edits: list[Mapping[str, str]]) -> History:
     return history
 
 
-async def offers(cases: list[Case], model: Model | None) -> list[Offer]:
-    """The offer for each case: a proposed edit from a pattern, otherwise a completion by the model."""
-    engine = CompletionEngine(model, EngineConfig(policy=Policy.NONE)) if model is not None else None
+async def offers(cases: list[Case], model: Model | None, edits: EditModel | None = None) -> list[Offer]:
+    """The offer for each case: an edit from a pattern, otherwise a completion by the model, otherwise an edit that the
+    model ``edits`` writes."""
+    config = EngineConfig(policy=Policy.NONE)
+    engine = CompletionEngine(model, config) if model is not None else None
+    writer = CompletionEngine(ScriptedModel({}), config, edits=edits) if edits is not None else None
     try:
-        return [await _offer(case, engine) for case in cases]
+        return [await _offer(case, engine, writer) for case in cases]
     finally:
-        if engine is not None:
-            await engine.close()
+        for each in (engine, writer):
+            if each is not None:
+                await each.close()
 
 
-async def _offer(case: Case, engine: CompletionEngine | None) -> Offer:
+async def _offer(case: Case, engine: CompletionEngine | None, writer: CompletionEngine | None) -> Offer:
     began = time.perf_counter()
     chain = propose(case.document, case.offset, case.steps)
     if chain:
         text = chain[0].apply(case.document).text
         return Offer(case.id, text, time.perf_counter() - began, f"{chain[0].source.value} {chain[0].probability:.2f}")
     suggestion = await _completion(case, engine) if engine is not None else None
+    if suggestion is None and writer is not None:
+        edit = await _written(case, writer)
+        if edit is not None:
+            text, taken = edit.apply(case.document).text, time.perf_counter() - began
+            return Offer(case.id, text, taken, f"{edit.source.value} {edit.probability:.2f}")
     taken = time.perf_counter() - began
     if suggestion is None:
         return Offer(case.id, None, taken)
@@ -149,6 +161,14 @@ async def _offer(case: Case, engine: CompletionEngine | None) -> Offer:
 
 async def _completion(case: Case, engine: CompletionEngine) -> Suggestion | None:
     return (await engine.complete(EditContext(case.document, case.insert))).suggestion
+
+
+async def _written(case: Case, writer: CompletionEngine) -> ProposedEdit | None:
+    """The edit of the edit model. Raises `ModelError` where the model fails: that is no silence."""
+    answer = await writer.complete(EditContext(case.document, case.offset, History(case.steps)))
+    if answer.detail:
+        raise ModelError(answer.detail)
+    return answer.suggestion.edit if answer.suggestion else None
 
 
 def sources(found: list[Offer]) -> Iterator[str]:

@@ -1,0 +1,137 @@
+"""From an edit context to the request that an edit model gets, and from its answer to proposed edits."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tabspec.cache.digests import digest
+from tabspec.context import EditContext
+from tabspec.edits.edit import ProposedEdit
+from tabspec.edits.history import History
+from tabspec.edits.lessons import agreeing
+from tabspec.edits.proposals.written import written
+from tabspec.edits.step import Step
+from tabspec.engine.prompt_state import Related, base_name
+from tabspec.fitting.unseen import unseen
+from tabspec.models.edit_protocol import EditRequest, PastEdit, RegionSize
+from tabspec.models.protocol import RelatedText, StopRule
+from tabspec.prompt.window import WindowSize, window
+from tabspec.text import Document
+
+# The models that are known here were trained with three to six past edits.
+MOST_PAST = 6
+# Characters of all past edits together: 900 tokens, a third of what the models were trained with in all.
+PAST_CHARS = 3000
+# Where a model reports no log-probabilities, an edit is as likely as a completion without a probability.
+UNKNOWN = 0.5
+WRITTEN = "written"
+
+
+@dataclass(frozen=True, slots=True)
+class EditState:
+    """What an edit model sees of a document state, and the scope in which its answer may be reused.
+
+    The region is the text from ``start`` to ``stop``, and what is shown is that from ``begin`` to ``end``.
+    """
+
+    context: EditContext
+    begin: int
+    start: int
+    stop: int
+    end: int
+    steps: tuple[Step, ...]
+    related: tuple[RelatedText, ...]
+    beyond: tuple[str, str]
+    scope: tuple[object, ...]
+
+    @classmethod
+    def of(
+        cls, context: EditContext, region: RegionSize, size: WindowSize, fingerprint: str, related: Related
+    ) -> EditState | None:
+        """The state for the model with this fingerprint. None where the cursor's line is longer than what the model may
+        see."""
+        seen = window(context, size)
+        begin, end = context.offset - len(seen.head + seen.forced), context.offset + len(seen.suffix)
+        place = _region(context.document, context.offset, region, begin, end)
+        if place is None:
+            return None
+        shown = related(context, seen)
+        around = digest("\0".join(part for text in shown for part in (text.path, text.text)))
+        history = agreed(context)
+        past = (history.digest, history.steps) if history else (0, ())
+        scope = (WRITTEN, fingerprint, context.document.language, past[0], around)
+        return cls(context, begin, *place, end, past[1], shown, (seen.before, seen.after), scope)
+
+    def request(self, stop: StopRule, resume: str = "", foreground: bool = True, beginnings: int = 0) -> EditRequest:
+        """The request to the model. An interrupted one is made again from the start: ``resume`` is not used."""
+        document, offset = self.context.document, self.context.offset
+        text = document.text
+        first = document.line_starts[bisect_left(document.line_starts, self.begin)]
+        return EditRequest(
+            path=base_name(document.uri),
+            language=document.language,
+            before=_lf(text[first : self.start]),
+            region=_lf(text[self.start : self.stop]),
+            after=_lf(text[self.stop : self.end]),
+            cursor=len(_lf(text[self.start : offset]).removesuffix("\r")),
+            line=document.position(self.start).line,
+            earlier=_lf(self._earlier()),
+            history=self._past(),
+            related=tuple(RelatedText(each.path, _lf(each.text)) for each in self.related),
+            beyond=(_lf(self.beyond[0]), _lf(self.beyond[1])),
+            foreground=foreground,
+        )
+
+    def edits(self, new: str, logprobs: Sequence[float]) -> tuple[ProposedEdit, ...]:
+        """The chain that turns the region into ``new``. The model's least likely token decides how likely it is: that
+        is where the model was in doubt. This is no calibration; the user's own answers correct it
+        (`tabspec.edits.gate.Experience`). No chain where it writes a character that a user would not see."""
+        probability = math.exp(min(logprobs)) if logprobs else UNKNOWN
+        chain = written(self.context.document, (self.start, self.stop), new, self.context.offset, probability)
+        return () if any(unseen(edit.change.insert) is not None for edit in chain) else chain
+
+    def _past(self) -> tuple[PastEdit, ...]:
+        """The last steps, as many as may be shown."""
+        past: list[PastEdit] = []
+        left = PAST_CHARS
+        for step in reversed(self.steps[-MOST_PAST:]):
+            left -= step.chars
+            if left < 0:
+                break
+            past.append(PastEdit(base_name(step.uri), step.line, _lf(step.old), _lf(step.new), step.accepted))
+        return tuple(reversed(past))
+
+    def _earlier(self) -> str:
+        """The region before the last step of this document; the region itself where that step was elsewhere."""
+        document = self.context.document
+        step = next((each for each in reversed(self.steps) if each.uri == document.uri), None)
+        text, region = document.text, document.text[self.start : self.stop]
+        if step is None:
+            return region
+        stop = step.offset + len(step.new)
+        if not self.start <= step.offset <= stop <= self.stop or text[step.offset : stop] != step.new:
+            return region
+        return text[self.start : step.offset] + step.old + text[stop : self.stop]
+
+
+def agreed(context: EditContext) -> History | None:
+    """The history, without the documents whose text is not what it led to."""
+    return context.history and agreeing(context.history, (*context.others, context.document))
+
+
+def _region(document: Document, offset: int, size: RegionSize, begin: int, end: int) -> tuple[int, int] | None:
+    """The lines around a cursor, by offsets, that lie between ``begin`` and ``end``."""
+    starts = [*document.line_starts, len(document.text)]
+    line = document.position(offset).line
+    first = next((at for at in range(max(line - size.above, 0), line + 1) if starts[at] >= begin), None)
+    bottom = min(line + size.below, document.line_count - 1)
+    last = next((at for at in range(bottom, line - 1, -1) if starts[at + 1] <= end), None)
+    return None if first is None or last is None else (starts[first], starts[last + 1])
+
+
+def _lf(text: str) -> str:
+    """The text with the only line end that models know."""
+    return text.replace("\r\n", "\n") if "\r" in text else text

@@ -1,0 +1,211 @@
+"""Next edits that a model writes: asked for at a request, and ahead of accepts.
+
+An answer is kept in the completion cache under document, cursor, history and model. The scheduler that runs
+completions runs these, too: one for each model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
+from typing import Any, Protocol
+
+from tabspec.cache.completion_cache import CompletionCache, Entry
+from tabspec.context import EditContext
+from tabspec.edits.edit import ProposedEdit
+from tabspec.engine.edit_state import WRITTEN, EditState, agreed
+from tabspec.engine.generation import Generation, Link, State
+from tabspec.engine.neighbours import Neighbours
+from tabspec.engine.requests import Request, answer_to_failure
+from tabspec.engine.scheduler import Scheduler
+from tabspec.engine.stats import EngineStats
+from tabspec.models.edit_protocol import EditModel
+from tabspec.models.protocol import Chunk, ModelInfo, StopRule, slots_of
+from tabspec.prompt.window import WindowSize
+from tabspec.suggestion import Answer, Finish, GeneratedText, Miss, Reason, Source, Suggestion
+
+Choose = Callable[[EditContext, tuple[ProposedEdit, ...]], ProposedEdit | None]
+"""Picks the edit of a chain that may be shown at a state."""
+_NOTHING = GeneratedText("", Finish.END)
+
+
+class Owner(Protocol):
+    """The engine."""
+
+    completion_cache: CompletionCache
+    stats: EngineStats
+    neighbours: Neighbours
+
+    def edit_ended(self, generation: Generation) -> None:
+        """A generation of an edit has ended."""
+        ...
+
+
+class WrittenEdits:
+    """The edits of ``model``, which sees windows of ``size``, for the engine ``owner``. Without ``caching``, each
+    request asks the model."""
+
+    def __init__(self, model: EditModel, size: WindowSize, caching: bool, owner: Owner) -> None:
+        self._model, self._size, self._caching, self._owner = model, size, caching, owner
+        streams = _Rewriting(model)
+        self._scheduler = Scheduler(streams, StopRule(), lambda _: None, self._ended, slots_of(streams))
+        self._current: dict[str, EditContext] = {}  # the latest known state of each document
+
+    def known(self, context: EditContext) -> tuple[ProposedEdit, ...] | None:
+        """The chain at this state without asking the model; None if it is not known. Counts nothing as served."""
+        state = self._state(context)
+        if state is None:
+            return ()
+        entry = self._cached(state)
+        return None if entry is None else entry.edits
+
+    async def answer(self, request: Request, otherwise: Answer, choose: Choose) -> Answer:
+        """The answer with the edit that the model writes for the request, where ``choose`` picks one of the chain; else
+        ``otherwise``, or that the model has failed."""
+        state = self._state(request.context)
+        if state is None:
+            return otherwise
+        entry, generation, source = self._cached(state), None, Source.EXACT
+        if entry is None:
+            generation, source = self._running(state) if self._caching else None, Source.JOINED
+            if generation is None:
+                generation, source = Generation(state, foreground=True), Source.MODEL
+                self._scheduler.submit(generation)
+            await self._ended_for(request, generation)
+            if request.superseded:
+                return Answer(Source.NONE, reason=Reason.SUPERSEDED)
+            entry = generation.entry
+        elif entry.speculated and not entry.served:
+            source = Source.SPECULATED
+        if entry is None:
+            assert generation is not None  # it has failed, or the engine is being closed
+            return answer_to_failure(generation)
+        edit = choose(request.context, entry.edits)
+        if edit is None:
+            return otherwise
+        if not entry.served and entry.tokens:
+            kind = self._owner.stats.kinds[WRITTEN]
+            kind.used, kind.used_tokens = kind.used + 1, kind.used_tokens + entry.tokens
+        entry.served += 1
+        suggestion = Suggestion.of(replace(edit, position=0, parent=0))
+        miss = None if generation is None else Miss.NO_TIME if source is Source.JOINED else Miss.UNKNOWN
+        return Answer(source, (suggestion,), miss=miss, cached=generation is None)
+
+    async def _ended_for(self, request: Request, generation: Generation) -> None:
+        """Wait until a generation has ended, or a newer request has come."""
+        generation.listeners.append(request.wake)
+        self._scheduler.set_foreground(generation, True)
+        try:
+            while not (generation.ended or request.superseded):
+                await request.change()
+        finally:
+            generation.listeners.remove(request.wake)
+            self._scheduler.set_foreground(generation, generation.waiters > 0)
+            self._review(generation)
+
+    def ahead(self, context: EditContext, lineage: tuple[Link, ...], probability: float) -> bool:
+        """Queue the question for the state that ``lineage`` leads to, unless the answer is known or being written."""
+        state = self._state(context)
+        if state is None or self._cached(state) is not None or self._running(state):
+            return False
+        generation = Generation(state, lineage, WRITTEN, probability)
+        if not self._reachable(generation):
+            return False
+        self._owner.stats.kinds[WRITTEN].asked += 1
+        self._scheduler.submit(generation)
+        return True
+
+    def changed(self, context: EditContext) -> None:
+        """The document or the cursor has changed: stop what can no longer be reached."""
+        self._current[context.uri] = context
+        for generation in self._scheduler.generations():
+            self._review(generation)
+
+    def refused(self, uri: str) -> None:
+        """What was on the screen of this document was refused: no accept leads from there."""
+        for generation in self._scheduler.generations():
+            if generation.root.uri == uri and not generation.waiters:
+                self._scheduler.cancel(generation)
+
+    def closed(self, uri: str) -> None:
+        """The document is closed."""
+        self._current.pop(uri, None)
+        for generation in self._scheduler.generations():
+            if uri in (generation.root.uri, generation.context.uri):
+                self._scheduler.cancel(generation)
+
+    def generations(self) -> list[Generation]:
+        """Those that are queued or running."""
+        return self._scheduler.generations()
+
+    async def close(self) -> None:
+        """Stop asking. The caller closes the model."""
+        await self._scheduler.close()
+
+    def _state(self, context: EditContext) -> EditState | None:
+        """What to ask at this state; None where nothing was edited yet."""
+        region, history = self._model.region, agreed(context)
+        if region is None or history is None or not history.steps:
+            return None
+        return EditState.of(context, region, self._size, self._model.info.fingerprint, self._owner.neighbours.related)
+
+    def _cached(self, state: EditState) -> Entry | None:
+        hit = self._owner.completion_cache.lookup(state.context, state.scope) if self._caching else None
+        return hit.entry if hit else None
+
+    def _running(self, state: EditState) -> Generation | None:
+        """The generation of exactly this state."""
+        return next(
+            (
+                each
+                for each in self._scheduler.generations()
+                if not each.ended and each.question.scope == state.scope and each.context.same_place(state.context)
+            ),
+            None,
+        )
+
+    def _review(self, generation: Generation) -> None:
+        if not generation.waiters and not generation.ended and not self._reachable(generation):
+            self._scheduler.cancel(generation)
+
+    def _reachable(self, generation: Generation) -> bool:
+        """Whether a request may come for exactly this state."""
+        current = self._current.get(generation.root.uri)
+        if current is None:
+            return False
+        return generation.context.same_place(current) or any(link.on_way(current) for link in generation.lineage)
+
+    def _ended(self, generation: Generation) -> None:
+        """A generation has ended: count it, and keep its answer."""
+        stats, state = self._owner.stats, generation.question
+        assert isinstance(state, EditState)
+        stats.usage += generation.usage
+        if generation.speculative_tokens:
+            stats.kinds[WRITTEN].tokens += generation.speculative_tokens
+        if generation.state is State.DONE:
+            edits = state.edits(generation.text, generation.logprobs)
+            entry = Entry(_NOTHING, generation.kind, generation.speculative_tokens, edits=edits)
+            generation.entry = entry
+            if self._caching:
+                self._owner.completion_cache.put(state.context, state.scope, entry)
+        self._owner.edit_ended(generation)
+
+
+class _Rewriting:
+    """An edit model for the scheduler, which reads streams: the answer is one chunk, the region's new text."""
+
+    def __init__(self, model: EditModel) -> None:
+        self._model = model
+        self.slots = int(getattr(model, "slots", 0)) or 1
+
+    @property
+    def info(self) -> ModelInfo:
+        return self._model.info
+
+    async def stream(self, request: Any) -> AsyncGenerator[Chunk, None]:
+        answer = await self._model.edit(request)
+        text = request.region if answer.change is None else answer.change.apply(request.region)
+        yield Chunk(text, logprobs=answer.logprobs, usage=answer.usage, finish=Finish.END)
+
+    async def close(self) -> None:
+        return None

@@ -1,0 +1,68 @@
+"""The edit model of the language server: the one that the settings name, closed with its engine."""
+
+from __future__ import annotations
+
+import pytest
+from tabspec_lsp.engine_host import EngineHost
+from tabspec_lsp.models import Report
+from tabspec_lsp.options import Options
+
+from tabspec.config import DaemonMode
+from tabspec.engine.neighbours import Neighbours
+from tabspec.models.http.edits import HttpEditModel
+from tabspec.models.protocol import Model
+from tabspec.models.scripted.model import ScriptedModel
+from tabspec.replay.clock import run_virtual
+
+SWEEP = "http://127.0.0.1:9#sweep-next-edit-1.5B"
+
+
+async def open_scripted(spec: str, report: Report, daemon: DaemonMode) -> Model:
+    return ScriptedModel({})
+
+
+@pytest.mark.parametrize(
+    ("values", "address"),
+    [
+        ({}, None),
+        ({"edit_model": SWEEP}, "http://127.0.0.1:9"),
+        ({"model": "http://127.0.0.1:8"}, "http://127.0.0.1:8"),
+        ({"model": "http://127.0.0.1:8", "edit_model": SWEEP}, "http://127.0.0.1:9"),
+    ],
+)
+def test_the_settings_name_it(values: dict[str, str], address: str | None) -> None:
+    async def scenario() -> None:
+        host = EngineHost(open_scripted, Neighbours(0), lambda: None, lambda _: None)
+        host.configure(Options().updated(values)[0])
+        await host.settled(5)
+        edits = host._edits
+        assert (edits is None) == (address is None)
+        if isinstance(edits, HttpEditModel):
+            assert edits.server.address.base == address
+        await host.close()
+
+    run_virtual(scenario())
+
+
+def test_it_is_closed_when_the_setting_changes_and_with_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[HttpEditModel] = []
+    close = HttpEditModel.close
+
+    async def counted(self: HttpEditModel) -> None:
+        closed.append(self)
+        await close(self)
+
+    monkeypatch.setattr(HttpEditModel, "close", counted)
+
+    async def scenario() -> None:
+        host = EngineHost(open_scripted, Neighbours(0), lambda: None, lambda _: None)
+        seen = []
+        for values in ({"edit_model": SWEEP}, {"edit_model": SWEEP, "edit_format": "zeta"}, {}):
+            host.configure(Options().updated(values)[0])
+            await host.settled(5)
+            seen.append(host._edits)
+        await host.close()
+        assert seen[0] is not seen[1] and seen[2] is None
+        assert closed == seen[:2]
+
+    run_virtual(scenario())
