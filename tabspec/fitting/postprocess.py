@@ -77,7 +77,7 @@ def _parts(
         limit = len(kept)
     found = set[int]()
     if kept.strip():
-        found.add(len(kept))
+        found.add(len(kept.rstrip()))  # another part would be without its last blanks only
         yield plain.stopped_at(len(kept), plain.finish), generated
     for end in dict.fromkeys(end for end in plain.ends if end < limit):
         mid_word = Finish.doubt(text[:end], text[end:]) is Finish.MID_WORD
