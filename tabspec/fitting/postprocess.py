@@ -22,10 +22,9 @@ from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion
 
 # With these finish reasons, a rule stopped the text at an arbitrary place.
 _CUT_ANYWHERE = (Finish.CONFIDENCE, Finish.MID_WORD, Finish.LENGTH)
-# Characters. A wrong suggestion costs as much as to type so many: it is read (600 ms in replay, 5 characters at 120 ms
-# each), and shows that the next one may be wrong, too. Chosen on recorded sessions
-# (docs/decisions/2026-11-29-likely-part.md).
-COST_OF_WRONG = 8
+# Characters. A wrong suggestion costs as much as to type so many: it is read (600 ms in replay are 5 characters), and
+# the next ones are trusted less. Chosen on recorded sessions (docs/decisions/2026-11-29-likely-part.md).
+COST_OF_WRONG = 16
 
 
 def postprocess(
@@ -84,7 +83,7 @@ def _parts(
         limit = len(kept)
     found = set[int]()
     if kept.strip():
-        found.add(len(kept))
+        found.add(len(kept.rstrip()))  # another part would be without its last blanks only
         yield plain.stopped_at(len(kept), plain.finish), generated
     for end in dict.fromkeys(end for end in plain.ends if end < limit):
         mid_word = Finish.doubt(text[:end], text[end:]) is Finish.MID_WORD

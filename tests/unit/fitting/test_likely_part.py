@@ -61,6 +61,12 @@ def test_what_is_too_unlikely_is_withheld() -> None:
     assert isinstance(suggestion, Suggestion) and suggestion.logprob == pytest.approx(math.log(0.16))
 
 
+def test_a_blank_at_the_end_that_joins_the_next_word_is_no_shorter_part() -> None:
+    context = EditContext(Document("file:///a.java", "public class A {}", "java"), len("public "))
+    suggestion = postprocess(context, written(("static", 0.9), (" final", 0.9), (" ", 0.5), finish=Finish.END))
+    assert isinstance(suggestion, Suggestion) and suggestion.text == "static final "
+
+
 def test_a_part_has_its_own_probability() -> None:
     suggestion = postprocess(at(LINE), written((" *", 0.9), (" count", 0.8), (" +", 0.5), (" price", 0.3)))
     assert isinstance(suggestion, Suggestion) and suggestion.finish is Finish.CONFIDENCE
