@@ -30,7 +30,8 @@ class Expected:
 
     def refuse(self, place: Place) -> None:
         """The edit at this place was refused or undone."""
-        self.unwanted.append(place)
+        if place not in self.unwanted:
+            self.unwanted.append(place)
 
     def replaced(self, uri: str) -> None:
         """Text with line ends in the document was replaced."""

@@ -12,7 +12,7 @@ from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.edits.edit import ProposedEdit
 from tabspec.edits.gate import effort
-from tabspec.edits.history import EMPTY
+from tabspec.edits.history import EMPTY, MOST_STEPS
 from tabspec.edits.hunks import step_of
 from tabspec.edits.step import Step
 from tabspec.engine.engine import CompletionEngine
@@ -206,11 +206,12 @@ class EditsLayer(Layer):
         file.text = edit.apply(file.text)
         known, history = self._accepted(before), self.history
         self.history = history.changed(before, [edit], file.document, self.loop.time())
-        if len(self.history.steps) < len(history.steps):  # else it was long ago, and is forgotten
-            for place, step in known:
-                if not self._has(step):
-                    self.expected.refuse(place)
-                    self.counts["undone"] += 1
+        for place, step in known:
+            if not self._has(step):
+                self.expected.refuse(place)
+                self.counts["undone"] += 1
+                if sum(step.source is None for step in history.steps) >= MOST_STEPS:  # or it was forgotten
+                    self.expected.unsure.add(file.uri)
         self.cursor = edit.end
         if keep:
             file.past = [*file.past[-20:], Change(inverse, exact)]
