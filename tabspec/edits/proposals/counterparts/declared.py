@@ -30,6 +30,8 @@ def declared(steps: Sequence[Step], document: Document, places: Places) -> Itera
             head = _DEFINITION.match(line)
             if head is None or any(_names(old, head["name"]) for old in step.old_lines):
                 continue
+            if any(_DEFINITION.match(old) for old in step.old_lines):
+                continue  # it had another name: its declaration is renamed, not added
             body = _body(places.tree.parsed.root_node, head["class"])
             if body is None or occurrences((body.text or b"").decode(), head["name"]):
                 continue
@@ -38,10 +40,12 @@ def declared(steps: Sequence[Step], document: Document, places: Places) -> Itera
                 continue
             start = document.line_starts[document.position(last.start_byte).line]
             indent = document.text[start : last.start_byte]
-            if indent.strip():
-                continue
+            following = document.text[last.end_byte : document.text.find("\n", last.end_byte)]
+            if indent.strip() or (following.strip() and not following.strip().startswith("//")):
+                continue  # what follows may belong to the declaration: an attribute that the parser does not know
             text = f"\n{indent}{' '.join(head['type'].split())} {head['name']}{head['rest']};"
-            yield Found(document, Edit(last.end_byte, 0, text), EditSource.COUNTERPART, "declaration")
+            at = last.end_byte + len(following)
+            yield Found(document, Edit(at, 0, text), EditSource.COUNTERPART, "declaration")
 
 
 def _names(line: str, name: str) -> bool:
