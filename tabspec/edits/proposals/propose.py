@@ -48,6 +48,7 @@ def propose(
 
 def found_in(document: Document, steps: Sequence[Step], cursor: int = 0) -> Iterator[Found]:
     """What the rules find in one document. ``cursor`` (code points): where the user types, if in this one."""
+    whole = steps[-LAST_STEPS:]  # with what was pasted
     steps = [step for step in steps if step.typed][-LAST_STEPS:]
     if not steps or len(document.text) > MOST_CHARS:
         return
@@ -70,7 +71,7 @@ def found_in(document: Document, steps: Sequence[Step], cursor: int = 0) -> Iter
     yield from same_lines(steps, document)
     yield from awaited(steps, document, places)
     yield from matched(steps, document, places)
-    yield from declared(steps, document, places)
+    yield from declared(whole, document, places)
     small = [step for step in steps if step.chars <= STEP_CHARS]
     for rule_of_kind in (called, delegated, adapted, named_elements, failing, without_fields):
         yield from rule_of_kind(small, document, places, done)

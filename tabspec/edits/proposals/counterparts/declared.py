@@ -25,12 +25,17 @@ def declared(steps: Sequence[Step], document: Document, places: Places) -> Itera
     """Where a member function that was just defined is to be declared."""
     if places.tree is None or places.tree.grammar not in ("c", "cpp", "cuda") or not document.text.isascii():
         return
-    for step in reversed(steps):
+    for number in range(len(steps) - 1, -1, -1):
+        step = steps[number]
+        if not step.typed:
+            continue
+        written = {line for each in steps[:number] for line in each.new_lines if line not in each.old_lines}
+        former = [line for line in _definitions(step.old_lines) if line not in written]
         for line in step.new_lines:
             head = _DEFINITION.match(line)
             if head is None or any(_names(old, head["name"]) for old in step.old_lines):
                 continue
-            if any(_DEFINITION.match(old) for old in step.old_lines):
+            if len(_definitions(step.new_lines)) <= len(former):
                 continue  # it had another name: its declaration is renamed, not added
             body = _body(places.tree.parsed.root_node, head["class"])
             if body is None or occurrences((body.text or b"").decode(), head["name"]):
@@ -46,6 +51,10 @@ def declared(steps: Sequence[Step], document: Document, places: Places) -> Itera
             text = f"\n{indent}{' '.join(head['type'].split())} {head['name']}{head['rest']};"
             at = last.end_byte + len(following)
             yield Found(document, Edit(at, 0, text), EditSource.COUNTERPART, "declaration")
+
+
+def _definitions(lines: Sequence[str]) -> list[str]:
+    return [line for line in lines if _DEFINITION.match(line)]
 
 
 def _names(line: str, name: str) -> bool:
