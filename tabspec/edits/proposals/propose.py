@@ -65,6 +65,7 @@ def _found(document: Document, steps: Sequence[Step], learned: int) -> tuple[Fou
 
 def found_in(document: Document, steps: Sequence[Step]) -> Iterator[Found]:
     """What the rules find in one document."""
+    whole = steps[-LAST_STEPS:]  # with what was pasted
     steps = [step for step in steps if step.typed][-LAST_STEPS:]
     if not steps or len(document.text) > MOST_CHARS:
         return
@@ -87,7 +88,7 @@ def found_in(document: Document, steps: Sequence[Step]) -> Iterator[Found]:
     yield from same_lines(steps, document)
     yield from awaited(steps, document, places)
     yield from matched(steps, document, places)
-    yield from declared(steps, document, places)
+    yield from declared(whole, document, places)
     small = [step for step in steps if step.chars <= STEP_CHARS]
     for rule_of_kind in (called, delegated, adapted, named_elements, failing, without_fields):
         yield from rule_of_kind(small, document, places, done)

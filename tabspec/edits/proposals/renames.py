@@ -86,7 +86,8 @@ def leftovers(rename: Rename, document: Document, places: Places, done: frozense
 def _bucket(kind: str, rename: Rename, text: str, at: int) -> str:
     """The case in the table of probabilities."""
     if kind == "defined" and _OBJECT.search(text, max(at - _LONGEST_OBJECT, 0), at):
-        kind = "reached"  # a member of an object whose type is not known
+        # A member of an object whose type is not known: other types often have a method of that name, too.
+        kind = "called" if text.startswith("(", at + len(rename.old)) else "reached"
     if rename.new.rstrip("0123456789") == rename.old:
         kind = "numbered"  # one of several: what is left is often given other numbers
     return f"{kind}-mixed" if rename.mixed and kind != "shadowed" else kind

@@ -119,3 +119,17 @@ def test_a_value_whose_key_is_not_known_stays():
     before = "def f():\n    users: list[User] = []\n    users.append(make())\n"
     step = "    users: list[User] = []\n", "    users: dict[int, User] = {}\n"
     assert shown(before, step, name="a.py").endswith("users.append(make())\n")
+
+
+@pytest.mark.parametrize(
+    ("new", "changed"),
+    [
+        ("role: list[str] | None = None", True),
+        ("role: list[str] | str | None = None", False),  # it may still be what it was
+        ("role: str | None = None", False),
+    ],
+)
+def test_a_union_is_another_kind_only_if_nothing_of_the_old_is_left(new: str, changed: bool):
+    before = "def f():\n    role: str = ''\n    return role == 'admin'\n"
+    text = shown(before, ("    role: str = ''\n", f"    {new}\n"), name="a.py")
+    assert ("return 'admin' in role" in text) == changed

@@ -96,3 +96,20 @@ def test_a_new_field_alone_moves_nothing():
     before = BASE_GONE["a.py"][0]
     step = "        super().__init__()\n", "        super().__init__()\n        self.engine = Engine()\n"
     assert "        self.start()\n" in shown(before, step, name="a.py")
+
+
+HEADER = "class Env {{\n public:\n  void run();{}\n}};\n\n\n\n\n\n\n{}"
+
+
+@pytest.mark.parametrize(
+    ("after", "old", "declares"),
+    [
+        ("", "int x;\n", True),
+        ("  // runs", "int x;\n", True),
+        (" LOCKS(mutex)", "int x;\n", False),  # the declaration may go on
+        ("", "int Env::former() {\n", False),  # a rename
+    ],
+)
+def test_a_member_function_is_declared_after_whole_declarations(after: str, old: str, declares: bool):
+    text = shown(HEADER.format(after, old), (old, "int Env::latest() {\n"), name="a.cpp")
+    assert ("  int latest();\n" in text) == declares

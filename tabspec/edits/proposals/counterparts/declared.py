@@ -25,11 +25,18 @@ def declared(steps: Sequence[Step], document: Document, places: Places) -> Itera
     """Where a member function that was just defined is to be declared."""
     if places.tree is None or places.tree.grammar not in ("c", "cpp", "cuda") or not document.text.isascii():
         return
-    for step in reversed(steps):
+    for number in range(len(steps) - 1, -1, -1):
+        step = steps[number]
+        if not step.typed:
+            continue
+        written = {line for each in steps[:number] for line in each.new_lines if line not in each.old_lines}
+        former = [line for line in _definitions(step.old_lines) if line not in written]
         for line in step.new_lines:
             head = _DEFINITION.match(line)
             if head is None or any(_names(old, head["name"]) for old in step.old_lines):
                 continue
+            if len(_definitions(step.new_lines)) <= len(former):
+                continue  # it had another name: its declaration is renamed, not added
             body = _body(places.tree.parsed.root_node, head["class"])
             if body is None or occurrences((body.text or b"").decode(), head["name"]):
                 continue
@@ -38,10 +45,16 @@ def declared(steps: Sequence[Step], document: Document, places: Places) -> Itera
                 continue
             start = document.line_starts[document.position(last.start_byte).line]
             indent = document.text[start : last.start_byte]
-            if indent.strip():
-                continue
+            following = document.text[last.end_byte : document.text.find("\n", last.end_byte)]
+            if indent.strip() or (following.strip() and not following.strip().startswith("//")):
+                continue  # what follows may belong to the declaration: an attribute that the parser does not know
             text = f"\n{indent}{' '.join(head['type'].split())} {head['name']}{head['rest']};"
-            yield Found(document, Edit(last.end_byte, 0, text), EditSource.COUNTERPART, "declaration")
+            at = last.end_byte + len(following)
+            yield Found(document, Edit(at, 0, text), EditSource.COUNTERPART, "declaration")
+
+
+def _definitions(lines: Sequence[str]) -> list[str]:
+    return [line for line in lines if _DEFINITION.match(line)]
 
 
 def _names(line: str, name: str) -> bool:

@@ -31,10 +31,11 @@ def failing(steps: Sequence[Step], document: Document, places: Places, done: fro
     rewritten = _go if grammar == "go" else _rust
     for name, old, new in _changed(steps, grammar):
         uses = occurrences(document.text, name)[:MOST_CALLS]
-        if sum(is_head(document.text, name, at, grammar) for at in uses) != 1:
+        heads = {at for at in uses if is_head(document.text, name, at, grammar)}
+        if len(heads) != 1:
             continue
         for at in uses:
-            if document.text[at + len(name) : at + len(name) + 1] != "(" or is_head(document.text, name, at, grammar):
+            if document.text[at + len(name) : at + len(name) + 1] != "(" or at in heads:
                 continue
             stop = closing(document.text, at + len(name))
             around = _around(document, places, at, grammar)

@@ -78,6 +78,8 @@ _COMPILED = {
     grammar: {kind: re.compile(rf"(?:&(?:mut )?)?(?:{pattern})") for kind, pattern in kinds.items()}
     for grammar, kinds in _KINDS.items()
 }
+_UNIONS = ("python", "javascript", "typescript", "tsx")
+_NOTHING = ("None", "null", "undefined", "")
 _COLON = re.compile(r"(\w+)\s*\??\s*:(?![:=])\s*(?=\S)")
 _SET = re.compile(r"(?:\b(?:let|const|var|let mut)\s+|(?:self|this)\.|^\s*|[\s,(]#?)(\w+)\s*:?=(?!=|>)\s*(?=\S)", re.M)
 _GO = re.compile(r"(?m)(?:\bvar\s+|^\s*|[(,]\s*)(\w+)\s+(?=\[\]|map\[|string\b|\*?\w+\s*(?:$|`|[,)]))")
@@ -112,6 +114,11 @@ def declarations(text: str, grammar: str) -> Iterator[tuple[str, str]]:
 
 
 def _declared(name: str, kind: str, grammar: str) -> Declared:
+    if "|" in kind and grammar in _UNIONS:
+        members = [part for part in _members(kind) if part not in _NOTHING]
+        if len(members) != 1:
+            return Declared(name, Kind.OTHER)  # it may be several kinds: its uses have to tell them apart
+        kind = members[0]
     for each, pattern in _COMPILED.get(grammar, {}).items():
         if pattern.match(kind):
             parts = _parts(kind, grammar)
@@ -119,6 +126,14 @@ def _declared(name: str, kind: str, grammar: str) -> Declared:
             is_map = each in (Kind.MAP, Kind.RECORD)
             return Declared(name, Kind.LISTS if is_map and of_lists else each, parts)
     return Declared(name, Kind.OTHER)
+
+
+def _members(union: str) -> Iterator[str]:
+    """The members of a union type."""
+    while (bar := top(union, "|")) is not None:
+        yield union[:bar].strip()
+        union = union[bar + 1 :]
+    yield union.strip()
 
 
 def _parts(kind: str, grammar: str) -> tuple[str, ...]:
