@@ -92,7 +92,8 @@ class TabspecServer(Front):
                     parser.max_body = MAX_BODY_BYTES
                 if self.exit_code is not None:
                     return
-                # A request takes its snapshot before the next message can change the document.
+                # A request takes its snapshot, and then asks the engine, before a message can change the document.
+                await asyncio.sleep(0)
                 await asyncio.sleep(0)
                 try:
                     await output.drain()

@@ -51,7 +51,9 @@ class SharedAnswers:
         if question and not question.task.done() and question.is_before(context):
             await asyncio.wait([question.task])
             question = self._last.get(context.uri)
-        answered = question is not None and question.task.done() and kind in question.kinds
+        # Without next edits there is nothing to share: a further request takes the place of the one before it.
+        over = question is None or question.task.done() or context.history is None
+        answered = question is not None and over and kind in question.kinds
         if question is None or answered or not question.is_for(context):
             question = self._last[context.uri] = _Question(context, asyncio.create_task(ask(context)))
         question.kinds.add(kind)
