@@ -274,8 +274,14 @@ class Editor:
         return int((self.folder / "pid").read_text())
 
     def until_cached(self, suggestions: int) -> None:
-        """Wait until the completion cache holds so many: what follows the one that is shown was asked ahead."""
-        _until(lambda: self.status()["cache"]["entries"] >= suggestions, f"no {suggestions} suggestions were asked for")
+        """Wait until the completion cache holds so many, and nothing more is computed: what follows the one that is
+        shown was asked ahead. (The cache holds next edits, too, so that their number alone does not say it.)"""
+
+        def cached() -> bool:
+            status = self.status()
+            return status["cache"]["entries"] >= suggestions and not any(status["in_flight"].values())
+
+        _until(cached, f"no {suggestions} suggestions were asked for")
 
     def until_idle(self) -> None:
         """Wait until the model is asked for nothing: what was to be asked ahead is there."""
