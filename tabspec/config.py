@@ -58,19 +58,19 @@ class EngineConfig:
     max_lines: int = setting(1, "Lines that a suggestion may have.", 1, 64)
     # A line of code of 120 columns has about 36 tokens.
     max_tokens: int = setting(48, "Tokens that a suggestion may have.", 1, 1024)
-    # A suggestion ends where the model is in doubt: the text up to there is right more often. One half means "more
-    # likely than not"; docs/decisions/2026-11-23-doubt.md compares other values.
+    # Decoding ends there: little of what comes after such a token would be offered. With 0.3, half as many tokens again
+    # are decoded for the same offers (docs/decisions/2026-11-29-likely-part.md).
     min_token_probability: float = setting(
         0.5, "A suggestion stops before a token that the model finds less likely than this.", 0, 1
     )
-    # Lower than for later tokens: else there would be no suggestion where the last one ended in doubt.
-    min_first_probability: float = setting(
-        0.2, "No suggestion is made whose first token the model finds less likely than this.", 0, 1
-    )
-    # 0 by default: where suggestions already end in doubt, withholding more cost a tenth of the keystrokes saved
-    # (docs/decisions/2026-11-23-doubt.md).
+    # Chosen on recorded sessions: at 0.1 a tenth more suggestions are shown, at 0.2 a tenth fewer
+    # (docs/decisions/2026-11-29-likely-part.md).
     min_probability: float = setting(
-        0.0, "Suggestions that are right less often are withheld (by the model's calibration, if it has one).", 0, 1
+        0.13,
+        "Suggestions that the model finds less likely than this are not shown: the product of their tokens' "
+        "probabilities.",
+        0,
+        1,
     )
     # As many as are read at a glance. Each takes as long as a request to the model.
     alternatives: int = setting(3, "Suggestions that are given when the user asks to choose.", 1, 10)
@@ -93,8 +93,9 @@ class EngineConfig:
 
     @property
     def doubt(self) -> tuple[float | None, float | None]:
-        """`min_token_probability` and `min_first_probability` as log-probabilities; None for 0."""
-        least, first = (math.log(p) if p else None for p in (self.min_token_probability, self.min_first_probability))
+        """The least log-probability of a token, and of the first one, which no text may be less likely than; None for
+        0."""
+        least, first = (math.log(p) if p else None for p in (self.min_token_probability, self.min_probability))
         return least, first
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from tabspec.edits.edit import EditSource
 from tabspec.edits.history import History
 from tabspec.errors import PositionError
 from tabspec.suggestion import Suggestion
@@ -65,17 +66,19 @@ class EditContext:
         edit = suggestion.edit
         if edit is None:
             return self._after(self.edit_for(suggestion), accepted=True)
-        return self._in(edit.uri)._after(edit.change, edit.cursor, accepted=True)
+        return self._in(edit.uri)._after(edit.change, edit.cursor, accepted=True, source=edit.source)
 
     def after_typing(self, typed: str) -> EditContext:
         """The state after the user types ``typed`` at the cursor."""
         return self._after(Edit(self.offset, 0, typed))
 
-    def _after(self, edit: Edit, cursor: int | None = None, accepted: bool = False) -> EditContext:
+    def _after(
+        self, edit: Edit, cursor: int | None = None, accepted: bool = False, source: EditSource | None = None
+    ) -> EditContext:
         document, history = self.document.edited(edit), self.history
         if history is not None:
             # An accept is a step of its own at any time; what is typed goes on with the last moment.
-            history = history.changed(self.document, [edit], document, history.time, accepted)
+            history = history.changed(self.document, [edit], document, history.time, accepted, source)
         return EditContext(document, edit.end if cursor is None else cursor, history, self.others)
 
     def _in(self, uri: str) -> EditContext:

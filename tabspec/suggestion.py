@@ -139,20 +139,21 @@ class GeneratedText:
     """What a model wrote at a place, before post-processing.
 
     ``ends[i]`` is the length of the text once token ``i`` was written, ``logprobs[i]`` that token's log-probability. A
-    token that ends where the one before does holds the first bytes of the character that follows.
+    token that ends where the one before does holds the first bytes of the character that follows. ``begun``: the user
+    has typed the beginning of the first token, so that a new generation would find it more likely than
+    ``logprobs[0]``.
     """
 
     text: str
     finish: Finish
     ends: tuple[int, ...] = ()
     logprobs: tuple[float, ...] = ()
+    begun: bool = False
 
     def after_typing(self, typed: str) -> GeneratedText | None:
         """What is left of it once ``typed`` has been typed; None if it does not begin so, or if nothing is left.
 
-        A token of which only a part was typed keeps its whole log-probability, as in a generation that starts after the
-        typed text and decodes that token under a constraint. White space alone at a stop is not a rest: a new request
-        lets the model continue with the next line.
+        White space alone at a stop is not a rest: a new request lets the model continue with the next line.
         """
         if not typed:
             return self if self.text else None
@@ -167,14 +168,14 @@ class GeneratedText:
             self.finish,
             tuple(end - len(typed) for end in self.ends[kept:]),
             self.logprobs[kept:],
+            begun=kept < len(self.ends) and (self.ends[kept - 1] if kept else 0) != len(typed),
         )
 
-    def stopped_at(self, end: int) -> GeneratedText:
-        """Its first ``end`` characters, and its tokens up to the one that reaches them, as if a stop rule had held
-        there."""
+    def stopped_at(self, end: int, finish: Finish = Finish.STOP) -> GeneratedText:
+        """Its first ``end`` characters, and its tokens up to the one that reaches them, as if it had finished there."""
         kept = bisect_left(self.ends, end) + 1
         ends = tuple(min(at, end) for at in self.ends[:kept])
-        return GeneratedText(self.text[:end], Finish.STOP, ends, self.logprobs[:kept])
+        return GeneratedText(self.text[:end], finish, ends, self.logprobs[:kept], self.begun)
 
     @property
     def logprob(self) -> float:

@@ -1,4 +1,5 @@
 # Press Tab when the grey text is what you want. Then press it again. Or type on.
+# Rename the parameter `other` (Esc, cw, Esc): Tab goes to its uses, and Tab again renames them.
 
 
 class Point:

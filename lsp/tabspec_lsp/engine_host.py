@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from tabspec.context import EditContext
 from tabspec.engine.neighbours import Neighbours
 from tabspec.engine.stats import EngineStats
 from tabspec.models.protocol import slots_of
-from tabspec.suggestion import Answer, Reason, Source
+from tabspec.suggestion import Answer, Reason, Source, Suggestion
 from tabspec_lsp.models import ModelHost, ModelState, Open
 from tabspec_lsp.options import Options
 
@@ -90,6 +90,20 @@ class EngineHost:
             log.warning("%s: %s", answer.reason, answer.detail)
         self._report(answer)
         return answer
+
+    def next_edit(self, context: EditContext) -> Answer:
+        """The next edit at ``context``, if there is one. It never asks the model."""
+        suggestion = None
+        if self.engine is not None:
+            self.engine.changed(context)
+            suggestion = self.engine.next_edit(context)
+        if suggestion is None:
+            return Answer(Source.NONE, reason=Reason.EMPTY if self.engine else Reason.UNAVAILABLE)
+        return Answer(Source.EXACT, (suggestion,), cached=True)
+
+    def following(self, context: EditContext, suggestion: Suggestion) -> Iterator[tuple[EditContext, Suggestion]]:
+        """The next edits that will be offered one after another, if ``suggestion`` and each of them is accepted."""
+        return self.engine.following(context, suggestion) if self.engine else iter(())
 
     def rested(self, context: EditContext) -> None:
         """The cursor came to rest at ``context``, and nothing was typed there yet."""

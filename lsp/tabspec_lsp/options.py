@@ -31,6 +31,14 @@ class ShownMode(StrEnum):
     TOLD = "told"  # when textDocument/didShowCompletion reports it
 
 
+class NextEditMode(StrEnum):
+    """Whether next edits are offered (docs/design/next-edit-protocol.md)."""
+
+    AUTO = "auto"  # to clients that ask for them by a method of their own, and as code actions
+    ON = "on"  # also as inline completions
+    OFF = "off"
+
+
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
     """Settings of the language server itself."""
@@ -52,6 +60,11 @@ class ServerOptions:
         ShownMode.AUTO,
         "When a suggestion counts as shown: `returned` with the response, `told` by `textDocument/didShowCompletion`, "
         "`auto` with the response until the client sends its first such notification.",
+    )
+    next_edits: NextEditMode = setting(
+        NextEditMode.AUTO,
+        "Whether next edits are offered: `auto` to clients that ask for them, and as code actions; `on` also as inline "
+        "completions; `off` never.",
     )
     status_notifications: bool = setting(False, "Send `tabspec/statusChanged` (for status lines).")
 

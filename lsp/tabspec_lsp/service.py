@@ -1,10 +1,11 @@
-"""The server without the protocol: open documents, requests for suggestions, and what becomes of suggestions.
+"""The server without the protocol: open documents, and requests for suggestions.
 
 It runs on one event loop. Only `CompletionService.complete` and `close` wait.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,14 +16,18 @@ from tabspec.context import EditContext
 from tabspec.engine.neighbours import Neighbours
 from tabspec.errors import PositionError
 from tabspec.suggestion import Answer, Reason, Source
-from tabspec.text import Document, Edit, Position, PositionEncoding
+from tabspec.text import Document, Edit, Position
 from tabspec_lsp.engine_host import EngineHost
+from tabspec_lsp.feedback import Feedback
 from tabspec_lsp.models import ModelHost, Open
-from tabspec_lsp.options import Options, ShownMode
+from tabspec_lsp.next_edits import NextEdits, fits_inline
+from tabspec_lsp.options import NextEditMode, Options
 from tabspec_lsp.state.documents import Change, Changed, Documents, TextRange
+from tabspec_lsp.state.edit_log import EditLog
 from tabspec_lsp.state.imports import Imports
-from tabspec_lsp.state.offers import Heard, Offer, Offers, Outcome
-from tabspec_lsp.state.status import Tabs, status
+from tabspec_lsp.state.offers import Offer, Offers
+from tabspec_lsp.state.shared_answers import SharedAnswers
+from tabspec_lsp.state.status import status
 from tabspec_lsp.state.timers import Timers
 
 if TYPE_CHECKING:
@@ -78,9 +83,22 @@ class CompletionService:
         self._imports = Imports(self.neighbours, self.documents, folders, ignored)
         self.offers = Offers()
         self.host = EngineHost(open_model, self.neighbours, self._model_changed, listener.troubled)
-        self.tabs = Tabs()
-        self.reports_shown = False  # whether the client sends textDocument/didShowCompletion
         self._listener, self._ignored, self._recorder = listener, ignored, recorder
+        self._answers = SharedAnswers()
+        self.feedback = Feedback(
+            self.offers, self.host, self._answers, recorder, lambda: self.options.server.shown, listener.status_changed
+        )
+        self._log = EditLog(self.documents, ignored)
+        self.next_edits = NextEdits(
+            self.documents,
+            self.offers,
+            self.host,
+            self.feedback,
+            self._log,
+            self._answer_edit,
+            lambda: self._next_edit_mode,
+            ignored,
+        )
         self._grace = Timers(GRACE_S)
         self._left_alone: set[str] = set()  # open documents that are ignored
 
@@ -125,6 +143,7 @@ class CompletionService:
             return
         self._left_alone.discard(document.uri)
         self._neighbour(document)
+        self._log.opened(document)
         self._imports.opened(document)
         if self._recorder:
             self._recorder.opened(document)
@@ -136,13 +155,15 @@ class CompletionService:
         """
         self.neighbours.purge(self._ignored)
         self.offers.purge(self._ignored)
+        self._log.purge()
+        self._answers.forget()
         if self._recorder:
             self._recorder.purge(self._ignored)
         for uri in self.documents.in_step:
             document = self.documents.get(uri)
             if self._ignored(uri):
                 self._lost_track(uri)
-                self.tabs.forget(uri)
+                self.feedback.tabs.forget(uri)
                 self._left_alone.add(uri)
             elif document and uri in self._left_alone:
                 self._take_up(document)
@@ -155,8 +176,8 @@ class CompletionService:
             self._lost_track(uri)
             return
         self.host.forget(uri)
-        for event in list(self.offers.changed(changed.before, changed.after)):
-            self._heard(event)
+        accepted = self.feedback.changed(changed.before, changed.after)
+        self._log.changed(changed, asyncio.get_running_loop().time(), accepted)
         self._neighbour(changed.after)
         self._imports.changed(changed)
         if self._recorder:
@@ -184,6 +205,8 @@ class CompletionService:
         """Drop everything that belongs to this document's text."""
         self._grace.stop(uri)
         self.offers.closed(uri)
+        self._log.dropped(uri)
+        self._answers.forget(uri)
         self.neighbours.closed(uri)
         self._imports.close(uri)
         self.host.forget(uri)
@@ -205,30 +228,52 @@ class CompletionService:
     # --- requests ---------------------------------------------------------------------------------------------------
 
     async def complete(
-        self, uri: str, position: Position, selected: tuple[TextRange, str] | None = None, *, explicit: bool = False
+        self,
+        uri: str,
+        position: Position,
+        selected: tuple[TextRange, str] | None = None,
+        *,
+        explicit: bool = False,
+        inline: bool = False,
     ) -> Offered | None:
         """Answer a request; None if there is no suggestion. ``selected``: range and text of the menu's selected item.
 
         An ``explicit`` request by the user gets several suggestions to choose from. The document is taken as it is when
-        this coroutine first runs.
+        this coroutine first runs. ``inline``: the suggestion may be a next edit, if the client gets them this way.
         """
         document = self.documents.get(uri)
         if document is None:
             return None
         try:
-            context = EditContext(document, document.offset(position, self.documents.encoding))
+            offset = document.offset(position, self.documents.encoding)
             edit = self._selected(document, selected)
         except PositionError as error:
             log.warning("%s: a request outside of the document: %s", uri, error)
             return None
         if edit is not None:
             context = EditContext(document.edited(edit), edit.end)
+        elif explicit:
+            context = EditContext(document, offset)
+        else:
+            context = self.next_edits.for_completion(document, offset, inline)
         answer = await self._answer(document, context, self.options.engine.alternatives if explicit else 1)
+        answer = await self._as_completion(document, context, answer, inline)
         if answer.suggestions and self.documents.get(uri) is not document:
             return None  # the user has typed on, and the answer is stale
         self._listener.status_changed()
         offers = self.offers.add(context, answer)
         return Offered(context, offers, document, edit) if offers else None
+
+    async def _as_completion(self, document: Document, context: EditContext, answer: Answer, inline: bool) -> Answer:
+        """``answer``, if it can be returned as a completion; where it is a next edit that the client gets in another
+        way, no answer; else the completion in its place."""
+        if answer.suggestion is None or answer.suggestion.edit is None:
+            return answer
+        if not self.next_edits.inline:
+            return Answer(Source.NONE, reason=Reason.EMPTY)
+        if inline and fits_inline(context, answer.suggestion.edit):
+            return answer
+        return await self._answer(document, EditContext(document, context.offset), 1)
 
     def rested(self, uri: str, position: Position) -> None:
         """The cursor came to rest at ``position`` and nothing was typed yet, or a document was opened with it there."""
@@ -250,7 +295,16 @@ class CompletionService:
         start, end = (document.offset(position, self.documents.encoding) for position in (where.start, where.end))
         return Edit(start, max(end - start, 0), text)
 
-    async def _answer(self, document: Document, context: EditContext, most: int) -> Answer:
+    async def _answer_edit(self, document: Document, context: EditContext) -> Answer:
+        return await self._answer(document, context, 1, "edit")
+
+    async def _answer(self, document: Document, context: EditContext, most: int, kind: str = "completion") -> Answer:
+        """The engine's answer, which requests of several kinds share where next edits may be offered."""
+        if most > 1 or self._next_edit_mode is NextEditMode.OFF:
+            return await self._asked(document, context, most)
+        return await self._answers.get(context, kind, lambda context: self._asked(document, context, most))
+
+    async def _asked(self, document: Document, context: EditContext, most: int) -> Answer:
         if not self.options.server.enabled or self._ignored(context.uri):
             return self._none(Reason.EXCLUDED)
         self._grace.stop(context.uri)
@@ -264,74 +318,21 @@ class CompletionService:
         answer = await self.host.complete(context, most)
         if answer is None:
             return Answer(Source.NONE, reason=Reason.UNAVAILABLE)
-        self.tabs.requested(context, answer)
+        self.feedback.tabs.requested(context, answer)
         return answer
+
+    @property
+    def _next_edit_mode(self) -> NextEditMode:
+        return self.options.server.next_edits if self.options.server.enabled else NextEditMode.OFF
 
     def _none(self, reason: Reason) -> Answer:
         answer = Answer(Source.NONE, reason=reason)
         self.host.stats.count(answer)
         return answer
 
-    # --- what becomes of an offer -----------------------------------------------------------------------------------
-
-    def returned(self, offer: Offer) -> None:
-        """The response with this offer has been sent."""
-        mode = self.options.server.shown
-        if mode is ShownMode.RETURNED or (mode is ShownMode.AUTO and not self.reports_shown):
-            self._show(offer)
-
-    def reported_shown(self, offer_id: object) -> None:
-        """The client reports that an offer is on the screen."""
-        self.reports_shown = True
-        offer = self.offers.get(offer_id)
-        if offer and self.options.server.shown is not ShownMode.RETURNED and not offer.shown:
-            self._show(offer)
-
-    def reported_accepted(self, offer_id: object) -> None:
-        """The client reports that an offer was accepted."""
-        self._reported(offer_id, self.offers.accepted)
-
-    def reported_partly_accepted(self, offer_id: object, units: int) -> None:
-        """The client reports that the first ``units`` UTF-16 code units of an offer were accepted."""
-        offer = self.offers.get(offer_id)
-        if offer and units > 0:
-            length = PositionEncoding.UTF16.locate(offer.suggestion.text, units)
-            self._reported(offer_id, lambda offer: self.offers.partly_accepted(offer, length))
-
-    def reported_rejected(self, offer_id: object) -> None:
-        """The client reports that an offer was refused."""
-        self._reported(offer_id, self.offers.rejected)
-
-    def _reported(self, offer_id: object, what: Callable[[Offer], Heard | None]) -> None:
-        offer = self.offers.get(offer_id)
-        heard = what(offer) if offer else None
-        if heard:
-            self._heard(heard)
-
-    def _show(self, offer: Offer) -> None:
-        self.offers.show(offer)
-        if self._recorder:
-            self._recorder.shown(offer)
-        if self.host.engine:
-            self.host.engine.shown(offer.context, offer.suggestion)
-        self._listener.status_changed()
-
-    def _heard(self, heard: Heard) -> None:
-        if self._recorder:
-            self._recorder.heard(heard)
-        if heard.outcome is Outcome.UNDONE:
-            self.tabs.forget(heard.context.uri)
-            if self.host.engine:
-                self.host.engine.rejected(heard.context, heard.suggestion)
-        else:
-            self.tabs.accepted(heard.context.after_accept(heard.suggestion))
-            if self.host.engine:
-                self.host.engine.accepted(heard.context, heard.suggestion)
-        self._listener.status_changed()
-
     # --- status -----------------------------------------------------------------------------------------------------
 
     def status(self) -> dict[str, Any]:
         """The response to `tabspec/status`."""
         recording = str(self._recorder.folder) if self._recorder and not self._recorder.ended else None
-        return status(self.options, self.host, self.tabs, self.documents, recording)
+        return status(self.options, self.host, self.feedback.tabs, self.documents, recording)

@@ -21,6 +21,7 @@ from tabspec.models.address import is_address, parse_address
 from tabspec.models.daemon.client import ask
 from tabspec.models.daemon.place import find
 from tabspec.models.decoders.native_library import NativeMissing, installed
+from tabspec.models.files.mine import MINE, mine_folder, problem_of_mine, read_record
 from tabspec.models.http import HttpModel
 from tabspec.models.http.connection.route import route_to
 from tabspec.models.load import BUNDLED, load_model
@@ -59,6 +60,7 @@ def doctor_command(model: str | None, file: Path | None, line: int | None, colum
     except TabspecError as error:
         fault = str(error)
         table.add_row("[bold]model[/]", f"[red]{fault}[/]")
+    table.add_row("[bold]your own model[/]", _mine())
     table.add_row("[bold]daemon[/]", _daemon())
     table.add_row("[bold]leaves the machine[/]", _leaving(model))
     Console(soft_wrap=True).print(table)
@@ -78,6 +80,17 @@ def _info(model: str | None) -> ModelInfo:
             await found.close()
 
     return asyncio.run(described())
+
+
+def _mine() -> str:
+    """The state of what `tabspec train mine` has made."""
+    if problem := problem_of_mine(BUNDLED):
+        return problem
+    record = read_record(mine_folder())
+    before, after = (record.get(name, {}).get("reward", 0.0) for name in ("before", "after"))
+    return (
+        f"{mine_folder()}, used with --model {MINE} (reward on your last sessions {after:+,.0f}, before {before:+,.0f})"
+    )
 
 
 def _daemon() -> str:
@@ -132,8 +145,10 @@ def _editors() -> list[tuple[str, str]]:
 
 
 def _leaving(model: str | None) -> str:
-    if model is None or Path(model).exists() or model == "bundled":
-        return f"nothing: the model runs here, from {model if model and model != 'bundled' else BUNDLED}"
+    model = model or "bundled"
+    own = {"bundled": BUNDLED, MINE: BUNDLED if problem_of_mine(BUNDLED) else mine_folder()}
+    if model in own or Path(model).exists():
+        return f"nothing: the model runs here, from {own.get(model, model)}"
     if is_address(model):
         try:
             base = parse_address(model).base

@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from tabspec.cli.train_mine import mine_command
 from tabspec.errors import InputError
 
 _path = click.Path(path_type=Path)
@@ -18,8 +19,11 @@ def train_command() -> None:
     """Train or tune a model on code.
 
     On your own code, in one step: `tabspec train run --code DIR --out DIR --start bundled --minutes 30`. The other
-    commands are the single steps, for larger corpora.
+    commands are the single steps, for larger corpora. On your own recordings: `tabspec train mine`.
     """
+
+
+train_command.add_command(mine_command)
 
 
 @train_command.command("fetch")

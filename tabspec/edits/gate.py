@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
+from itertools import accumulate
 
 from tabspec.edits.edit import EditSource, ProposedEdit
 from tabspec.edits.history import History, takes_back
-from tabspec.edits.hunks import step_of
-from tabspec.edits.step import Step
+from tabspec.edits.hunks import last_touched, merged, step_of
+from tabspec.edits.reward import expected_reward
+from tabspec.edits.step import Step, lines_with_ends
 from tabspec.text import Document, Edit, difference
 
-# The published reward of Cursor's Tab: what an accepted and a refused suggestion are worth, where silence is worth 0.
-ACCEPTED = 0.75
-REFUSED = -0.25
 # A proposer's own probability counts as much as four outcomes: after nine refusals in a row even 0.8 falls below one in
 # four, and nothing of that source is shown.
 _PRIOR = 4
@@ -21,17 +21,6 @@ _PRIOR = 4
 _SAME_CHANGE = 2
 # As many as the engine keeps refused completions of a document: hours of work.
 _MOST_REFUSALS = 256
-
-
-def reward(probability: float) -> float:
-    """The expected reward of showing an edit that is taken with this probability; it is shown if that is above 0."""
-    return ACCEPTED * probability + REFUSED * (1 - probability)
-
-
-def effort(change: Edit, moves: bool) -> int:
-    """The keys that a person presses to make ``change``: one a character, one to delete what was there, and one to move
-    the cursor there if it ``moves``."""
-    return len(change.insert) + (change.delete > 0) + moves
 
 
 @dataclass(frozen=True)
@@ -54,18 +43,30 @@ class Experience:
 
 
 @dataclass(frozen=True, slots=True)
-class _Refusal:
-    """A change that is not wanted on the line that begins at ``offset``."""
+class _Part:
+    """A change of one line, where it begins to differ."""
 
-    uri: str
     offset: int
     deleted: str
     inserted: str
 
+    @property
+    def change(self) -> tuple[str, str]:
+        """The change, wherever it is."""
+        return self.deleted, self.inserted
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """An edit that is not wanted, by its parts: no part of it is to come back with another edit."""
+
+    uri: str
+    parts: tuple[_Part, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """Edits that the user has refused or undone. Each stays with its line, whatever changes there or elsewhere."""
+    """Edits that the user has refused or undone. Each stays with the text at its place, whatever changes around it."""
 
     kept: tuple[_Refusal, ...] = ()
 
@@ -84,7 +85,10 @@ class Refusals:
         """After ``changes`` of a document, each applied to the result of the one before."""
         kept = self.kept
         for change in changes if kept else ():
-            kept = tuple(_shifted(each, change) if each.uri == uri else each for each in kept)
+            kept = tuple(
+                _Refusal(uri, tuple(_shifted(part, change) for part in each.parts)) if each.uri == uri else each
+                for each in kept
+            )
         return Refusals(kept)
 
     def closed(self, uri: str) -> Refusals:
@@ -98,29 +102,40 @@ class Refusals:
         step = step_of(document, edit.change)
         if step is None:
             return False
-        own = _refusal(step)
-        same = [each for each in self.kept if (each.deleted, each.inserted) == (own.deleted, own.inserted)]
-        return own in same or len(same) >= _SAME_CHANGE
+        own = set(_parts(step))
+        if any(own.intersection(each.parts) for each in self.kept if each.uri == step.uri):
+            return True
+        changes = {part.change for part in own}
+        return sum(any(part.change in changes for part in each.parts) for each in self.kept) >= _SAME_CHANGE
 
     def _with(self, step: Step | None) -> Refusals:
-        if step is None or _refusal(step) in self.kept:
+        if step is None:
             return self
-        return Refusals((*self.kept, _refusal(step))[-_MOST_REFUSALS:])
+        refusal = _Refusal(step.uri, tuple(_parts(step)))
+        if refusal in self.kept:
+            return self
+        return Refusals((*self.kept, refusal)[-_MOST_REFUSALS:])
 
 
-def _refusal(step: Step) -> _Refusal:
-    change = difference(step.old, step.new) or Edit(0, 0, "")
-    deleted = step.old[change.offset : change.offset + change.delete]
-    return _Refusal(step.uri, step.offset, deleted, change.insert)
+def _parts(step: Step) -> Iterator[_Part]:
+    """The changes of a step, each line by itself where lines before and after correspond."""
+    old, new = lines_with_ends(step.old), lines_with_ends(step.new)
+    starts = list(accumulate(map(len, old), initial=step.offset))
+    for kind, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind == "equal":
+            continue
+        pairs = zip(old[i:j], new[k:m], strict=True) if j - i == m - k else [("".join(old[i:j]), "".join(new[k:m]))]
+        for at, (before, after) in enumerate(pairs):
+            change = difference(before, after)
+            if change is not None:
+                deleted = before[change.offset : change.offset + change.delete]
+                yield _Part(starts[i + at] + change.offset, deleted, change.insert)
 
 
-def _shifted(refusal: _Refusal, change: Edit) -> _Refusal:
-    stop = change.offset + change.delete
-    if stop > refusal.offset or (change.insert and stop == refusal.offset and not change.insert.endswith("\n")):
-        offset = min(refusal.offset, change.offset)
-    else:
-        offset = refusal.offset + len(change.insert) - change.delete
-    return _Refusal(refusal.uri, offset, refusal.deleted, refusal.inserted)
+def _shifted(part: _Part, change: Edit) -> _Part:
+    if change.offset + change.delete > part.offset:
+        return replace(part, offset=min(part.offset, change.offset))
+    return replace(part, offset=part.offset + len(change.insert) - change.delete)
 
 
 def is_shown(
@@ -130,11 +145,11 @@ def is_shown(
     that offset."""
     here, offset = cursor
     jumps = here.uri != edit.uri or not edit.change.offset <= offset <= edit.change.offset + edit.change.delete
-    if reward(edit.probability) <= 0 or refusals.hold(edit, document):
+    if expected_reward(edit.probability) <= 0 or refusals.hold(edit, document):
         return False
     if jumps and in_word(here, offset):
         return False
-    return not undoes(edit, document, history)
+    return not (undoes(edit, document, history) or repeats(edit, document, history))
 
 
 def in_word(document: Document, offset: int) -> bool:
@@ -144,14 +159,49 @@ def in_word(document: Document, offset: int) -> bool:
 
 
 def undoes(edit: ProposedEdit, document: Document, history: History) -> bool:
-    """Whether ``edit`` takes back what the user did: a step of the history, or a part of what the last one inserted."""
+    """Whether ``edit`` takes back what the user did: steps of the history, or a part of the last one."""
     step = step_of(document, edit.change)
     if step is None or takes_back(history.steps, step):
         return True
-    last = history.steps[-1] if history.steps else None
-    own = last and last.uri == edit.uri and difference(last.old, last.new)
-    if not last or not own:
+    touched = last_touched(history.steps, step)
+    if touched is None:
         return False
-    start, stop = last.offset + own.offset, last.offset + own.end
-    changed = edit.change
-    return not changed.insert and start <= changed.offset and changed.offset + changed.delete <= stop
+    at, offset = touched
+    later = (each for each in history.steps[at + 1 :] if each.uri == step.uri)
+    if any(each.source is None for each in later):
+        return False  # the last thing that the user did lies elsewhere
+    return _is_nearer(history.steps[at], replace(step, offset=offset))
+
+
+def _is_nearer(earlier: Step, step: Step) -> bool:
+    """Whether less is left of what ``earlier`` changed once ``step`` is made."""
+    whole = merged(earlier, step)
+    return whole is None or _size(whole) < _size(earlier)
+
+
+def _size(step: Step) -> int:
+    change = difference(step.old, step.new)
+    return change.delete + len(change.insert) if change else 0
+
+
+def repeats(edit: ProposedEdit, document: Document, history: History) -> bool:
+    """Whether ``edit`` makes a change where an accepted edit has made the same one: a chain does not go on for ever."""
+    step = step_of(document, edit.change)
+    if step is None:
+        return True
+    offset, deleted, inserted = _changed(step)
+    for earlier in reversed(history.of(edit.uri)):
+        if earlier.source is not None:
+            start, *changed = _changed(earlier)
+            beside = start <= offset < start + len(inserted) or (not deleted and offset == start + len(inserted))
+            if beside and changed == [deleted, inserted]:
+                return True
+        if offset >= earlier.offset + len(earlier.new):
+            offset -= len(earlier.new) - len(earlier.old)
+    return False
+
+
+def _changed(step: Step) -> tuple[int, str, str]:
+    """Where the change of a step begins, what it deletes, and what it puts in."""
+    change = difference(step.old, step.new) or Edit(0, 0, "")
+    return step.offset + change.offset, step.old[change.offset : change.offset + change.delete], change.insert

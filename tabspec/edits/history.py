@@ -8,12 +8,12 @@ out. A history that does not fit the document begins anew.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from tabspec.edits.edit import digest_of
-from tabspec.edits.hunks import LONG, merged, swapped, touch
+from tabspec.edits.edit import EditSource, digest_of
+from tabspec.edits.hunks import LONG, last_touched, merged, swapped, touch
 from tabspec.edits.moment import Moment
 from tabspec.edits.step import Step
 from tabspec.text import Document, Edit, apply_edits
@@ -21,8 +21,11 @@ from tabspec.text import Document, Edit, apply_edits
 # Between a letter and the next a practised typist takes 0.1 s, and to another place in the file 2.9 s (medians of the
 # recorded session vscode-ts-customized-tests): a pause lies in between.
 PAUSE_S = 2.0
-# Half an hour of recorded editing has about so many steps; patterns are learned from the last few.
+# Half an hour of recorded editing has about so many steps; patterns are learned from the last few. Accepted next edits
+# do not count: they would push out what they follow from.
 MOST_STEPS = 64
+# A chain has at most 200 places (tabspec.edits.proposals.renames).
+MOST_IN_ALL = MOST_STEPS + 200
 # A step is mostly one line of 40 characters, before and after. The rest is room for a deleted function.
 MOST_CHARS = 32_768
 
@@ -70,12 +73,16 @@ class History:
 
     @cached_property
     def undone(self) -> tuple[Step, ...]:
-        """The accepted steps that the last changes have undone."""
+        """The accepted steps that the last changes have undone, where they stand now."""
         if self.moment is None:
             return ()
-        left = Counter(_content(step) for step in _settle(self.settled, self.growing, self.moment)[0])
-        gone = Counter(_content(step) for step in self.settled) - left
-        return tuple(step for step in self.settled if step.accepted and gone[_content(step)])
+        found, _ = self._found
+        if found[: len(self.settled)] == self.settled:
+            return ()
+        left = Counter(map(_content, found))
+        gone = Counter(map(_content, self.settled)) - left
+        undone = [(at, step) for at, step in enumerate(self.settled) if step.accepted and gone[_content(step)]]
+        return tuple(_moved_on(step, self.settled[at + 1 :], self.moment) for at, step in undone)
 
     @property
     def time(self) -> float:
@@ -95,11 +102,18 @@ class History:
         return tuple(step for step in self.steps if step.uri == uri)
 
     def changed(
-        self, before: Document, edits: Sequence[Edit], after: Document, time: float, accepted: bool = False
+        self,
+        before: Document,
+        edits: Sequence[Edit],
+        after: Document,
+        time: float,
+        accepted: bool = False,
+        source: EditSource | None = None,
     ) -> History:
         """The history after ``edits``, applied one after another to ``before``, have led to ``after``.
 
-        ``time`` is in seconds of any clock that does not run backwards. ``accepted``: the user took a suggestion.
+        ``time`` is in seconds of any clock that does not run backwards. ``accepted``: the user took a suggestion;
+        ``source``: what proposed it, if it was a next edit.
         """
         if not edits:
             return self
@@ -107,7 +121,7 @@ class History:
         now = history.moment
         if now is None or accepted or now.accepted or now.time != time or now.after.uri != before.uri:
             history = history._now
-            now = Moment(before, before, (), time, accepted)
+            now = Moment(before, before, (), time, accepted, source=source)
         moment = now.then(edits, after)
         return replace(history, moment=moment, texts={**history.texts, after.uri: after.text})
 
@@ -124,11 +138,16 @@ class History:
         return History(steps, None, texts, now.growing if steps[-1:] == now.settled[-1:] else None)
 
     @cached_property
+    def _found(self) -> tuple[tuple[Step, ...], _Open | None]:
+        """All steps once the moment is over, and whether the last of them can still grow."""
+        return _settle(self.settled, self.growing, self.moment) if self.moment else (self.settled, self.growing)
+
+    @cached_property
     def _now(self) -> History:
         """The history with the moment's steps among the settled ones."""
         if self.moment is None:
             return self
-        found, growing = _settle(self.settled, self.growing, self.moment)
+        found, growing = self._found
         steps = _bounded(found)
         uris = {step.uri for step in steps} | {self.moment.after.uri}
         texts = {uri: text for uri, text in self.texts.items() if uri in uris}
@@ -177,16 +196,16 @@ def _returned(settled: tuple[Step, ...], moment: Moment) -> tuple[Step, ...] | N
     Texts are compared, because a difference can be described in several ways: the line end that comes back may be the
     one before or after an empty line. A text is built only where its length is right.
     """
-    text, length, others, inverses = moment.before.text, len(moment.before.text), list[Step](), list[Edit]()
+    text, length, others, passed = moment.before.text, len(moment.before.text), list[Step](), list[Step]()
     for at in range(len(settled) - 1, -1, -1):
         step = settled[at]
         if step.uri != moment.after.uri:
             others.append(step)
             continue
-        inverses.append(step.inverse)
+        passed.append(step)
         length += len(step.old) - len(step.new)
         if length == len(moment.after.text):
-            text, inverses = apply_edits(text, inverses), []
+            text, passed = apply_edits(text, [each.inverse for each in passed]), []
             if text == moment.after.text:
                 return (*settled[:at], *reversed(others))
     return None
@@ -200,6 +219,20 @@ def takes_back(steps: tuple[Step, ...], step: Step) -> bool:
 def _content(step: Step) -> tuple[str, str, str]:
     """What a step does, wherever it is by now."""
     return step.uri, step.old, step.new
+
+
+def _moved_on(step: Step, later: Iterable[Step], moment: Moment) -> Step:
+    """``step`` where its lines stand after ``later`` steps and after the moment that has undone it."""
+    offset = step.offset
+    for other in later:
+        if other.uri == step.uri and other.offset + len(other.old) <= offset:
+            offset += len(other.new) - len(other.old)
+    if moment.after.uri == step.uri:
+        before = [hunk for hunk in moment.ranges if hunk.start < offset and hunk.stop <= offset]
+        offset += before[-1].new_stop - before[-1].stop if before else 0
+        offset = min(offset, len(moment.after.text))
+        step = replace(step, line=moment.after.position(offset).line)
+    return replace(step, offset=offset)
 
 
 def _is_word(char: str) -> bool:
@@ -224,7 +257,7 @@ def _taken_back(settled: tuple[Step, ...], step: Step) -> tuple[Step, ...] | Non
     From the last step backwards: what touches it becomes one with it, what does not changes places with it. It is an
     undo as soon as nothing is left of it.
     """
-    if step.chars > LONG:
+    if step.chars > LONG or last_touched(settled, step) is None:
         return None
     later: list[Step] = []
     for at in range(len(settled) - 1, -1, -1):
@@ -245,9 +278,10 @@ def _taken_back(settled: tuple[Step, ...], step: Step) -> tuple[Step, ...] | Non
 def _bounded(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     """The last steps, as many as may be kept; a document with a step that is too long by itself begins anew."""
     long = {step.uri for step in steps if step.chars > MOST_CHARS}
-    steps = tuple(step for step in steps if step.uri not in long)[-MOST_STEPS:]
-    total = sum(step.chars for step in steps)
-    first = 0
+    steps = tuple(step for step in steps if step.uri not in long)[-MOST_IN_ALL:]
+    own = [at for at, step in enumerate(steps) if step.source is None]
+    first = own[-MOST_STEPS] if len(own) > MOST_STEPS else 0
+    total = sum(step.chars for step in steps[first:])
     while total > MOST_CHARS:
         total -= steps[first].chars
         first += 1

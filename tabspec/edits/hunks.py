@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from tabspec.edits.step import Step, lines_with_ends
@@ -93,14 +94,12 @@ def minimal(step: Step) -> Step | None:
     same = common_prefix(old, new)
     last = common_prefix(old[same:][::-1], new[same:][::-1])
     skipped = sum(map(len, old[:same]))
-    return Step(
-        step.uri,
-        step.line + same,
-        step.offset + skipped,
-        "".join(old[same : len(old) - last]),
-        "".join(new[same : len(new) - last]),
-        step.accepted,
-        step.typed,
+    return replace(
+        step,
+        line=step.line + same,
+        offset=step.offset + skipped,
+        old="".join(old[same : len(old) - last]),
+        new="".join(new[same : len(new) - last]),
     )
 
 
@@ -110,6 +109,22 @@ def touch(earlier: Step, later: Step) -> bool:
     if later.offset == start and not earlier.new and not later.old:
         return True
     return later.offset < stop and later.offset + len(later.old) > start
+
+
+def last_touched(steps: Sequence[Step], step: Step) -> tuple[int, int] | None:
+    """The index of the last of ``steps`` that ``step``, made after all of them, touches; and the offset of ``step``
+    without the steps after that one. None if it touches none of them."""
+    offset, size = step.offset, len(step.old)
+    for at in range(len(steps) - 1, -1, -1):
+        earlier = steps[at]
+        if earlier.uri != step.uri:
+            continue
+        start, stop = earlier.offset, earlier.offset + len(earlier.new)
+        if (offset < stop and offset + size > start) or (offset == start and not earlier.new and not size):
+            return at, offset
+        if offset >= stop:
+            offset -= len(earlier.new) - len(earlier.old)
+    return None
 
 
 def merged(earlier: Step, later: Step) -> Step | None:
@@ -143,12 +158,5 @@ def swapped(earlier: Step, later: Step) -> tuple[Step, Step]:
 def _moved(step: Step, across: Step, sign: int) -> Step:
     """``step`` as it is where ``across``, which lies before it, was made (``sign`` 1), or was not (-1)."""
     lines = len(across.new_lines) - len(across.old_lines)
-    return Step(
-        step.uri,
-        step.line + sign * lines,
-        step.offset + sign * (len(across.new) - len(across.old)),
-        step.old,
-        step.new,
-        step.accepted,
-        step.typed,
-    )
+    grown = len(across.new) - len(across.old)
+    return replace(step, line=step.line + sign * lines, offset=step.offset + sign * grown)

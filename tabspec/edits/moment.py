@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from tabspec.edits.edit import EditSource
 from tabspec.edits.hunks import Hunk, composed, steps_of
 from tabspec.edits.step import Step
 from tabspec.text import Document, Edit, difference
@@ -30,6 +31,7 @@ class Moment:
     time: float
     accepted: bool = False
     count: int = 0
+    source: EditSource | None = None  # what proposed it, if it is a next edit that was accepted
 
     def then(self, edits: Sequence[Edit], after: Document) -> Moment:
         """The moment with further changes, which lead to ``after``."""
@@ -48,11 +50,20 @@ class Moment:
         whole = difference(self.before.text, self.after.text)
         return composed((), whole) if whole else ()
 
+    def since(self, text: str) -> list[Edit] | None:
+        """Its changes, to be applied one after another to ``text``; None if they were not made to this text."""
+        if text != self.before.text:
+            return None
+        new = self.after.text
+        return [Edit(each.start, each.stop - each.start, new[each.new_start : each.new_stop]) for each in self.ranges][
+            ::-1
+        ]
+
     def steps(self) -> list[Step]:
         """Its changes as steps of whole lines, to be applied one after another."""
         typed = self.accepted or self._typed()
         found = steps_of(self.before, self.after, self.ranges)
-        return [replace(step, accepted=self.accepted, typed=typed) for step in found]
+        return [replace(step, accepted=self.accepted, typed=typed, source=self.source) for step in found]
 
     def _typed(self) -> bool:
         """Whether a person may have made these changes by hand: no paste, no formatter, no other file on disk."""

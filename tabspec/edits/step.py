@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from tabspec.edits.edit import digest_of
+from tabspec.edits.edit import EditSource, digest_of
 from tabspec.text import Edit
 
 _LINES = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
@@ -20,6 +20,7 @@ class Step:
     ``old`` and ``new`` are the texts of the lines with their line ends; ``old`` is empty where lines were only
     inserted, ``new`` where they were only deleted. ``accepted``: it was a suggestion that the user took. ``typed`` is
     False for what no person wrote (a paste, a formatter, a branch switch): no pattern is to be learned from it.
+    ``source`` is what proposed it, if it was a next edit that the user accepted.
     """
 
     uri: str
@@ -29,6 +30,13 @@ class Step:
     new: str
     accepted: bool = False
     typed: bool = True
+    source: EditSource | None = None
+
+    @property
+    def teaches(self) -> bool:
+        """Whether patterns may be learned from it: the user typed it, or completed it at the cursor. An accepted next
+        edit only confirms what was learned before."""
+        return self.typed and self.source is None
 
     @property
     def change(self) -> Edit:
@@ -68,7 +76,7 @@ class Step:
     @cached_property
     def digest(self) -> int:
         """128-bit digest of all that it is."""
-        return digest_of(self.uri, self.line, self.offset, self.old, self.new, self.accepted, self.typed)
+        return digest_of(self.uri, self.line, self.offset, self.old, self.new, self.accepted, self.typed, self.source)
 
 
 def lines_of(text: str) -> tuple[str, ...]:

@@ -98,7 +98,8 @@ class Completions:
         texts = self._alternatives.texts(question, known, lambda generation: self._run(request, generation))
         async with aclosing(texts):
             async for generated in texts:
-                suggestion = self._offering.suggest(question, generated)
+                # The user has asked for them, however unlikely they are.
+                suggestion = self._offering.suggest(question, generated, least=0.0)
                 if isinstance(suggestion, Suggestion) and is_new(suggestion, (*first.suggestions, *others)):
                     others.append(suggestion)
                 if len(first.suggestions) + len(others) >= most:

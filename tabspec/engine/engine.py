@@ -7,7 +7,7 @@ shown, the speculator asks for what would follow its accept.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from tabspec.cache.completion_cache import CompletionCache
@@ -170,6 +170,15 @@ class CompletionEngine:
         self._edits.changed(context)
         edit = self._edits.first(context)
         return None if edit is None else Suggestion.of(edit)
+
+    def following(self, context: EditContext, suggestion: Suggestion) -> Iterator[tuple[EditContext, Suggestion]]:
+        """The next edits that will be offered one after another, if ``suggestion`` and each of them is accepted: each
+        with the state at which it will be offered."""
+        self._edits.fill(context, suggestion)
+        context = context.after_accept(suggestion)
+        while isinstance(known := self._edits.known(context, None), Suggestion):
+            yield context, known
+            context = context.after_accept(known)
 
     def closed(self, uri: str) -> None:
         """The document is closed: cancel all its requests and generations."""

@@ -1,12 +1,13 @@
 """Next edits in the engine: which one is offered at a state, and whether it or the completion at the cursor is.
 
-A chain is kept in the completion cache under its document, cursor and history, as completions are. When its first edit
-is shown, its rest is kept for the states that accepting leads to. Elsewhere proposals come from the state alone.
+Proposals are a function of the document, the cursor, the other open documents and the lessons in the edit history (what
+the user did). They are kept in the completion cache under these. When an edit is shown, those for the state after its
+accept are computed ahead by the same function. So what the cache serves is what would be computed now.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -14,11 +15,15 @@ from tabspec.cache.completion_cache import CompletionCache, Entry
 from tabspec.context import EditContext
 from tabspec.edits.chain import at_once
 from tabspec.edits.edit import ProposedEdit, digest_of
-from tabspec.edits.gate import Experience, Refusals, effort, is_shown
+from tabspec.edits.gate import Experience, Refusals, is_shown
+from tabspec.edits.lessons import agreeing, digest, lessons
 from tabspec.edits.proposals.propose import propose
+from tabspec.edits.reward import effort
+from tabspec.edits.step import Step
 from tabspec.engine.requests import Request
 from tabspec.suggestion import Answer, Finish, GeneratedText, Reason, Source, Suggestion
-from tabspec.text import Document, difference
+from tabspec.syntax.trees import parse_ahead
+from tabspec.text import Document, Edit, difference
 
 # An edit that comes next more likely than not leaves less than one half for everything else: it is shown without
 # asking the model for a completion.
@@ -30,6 +35,7 @@ TYPING_PAUSE_S = 1.0
 AHEAD = "edit"
 """The kind of cache entries that were computed ahead."""
 
+Propose = Callable[[Document, int, Sequence[Step], Sequence[Document]], tuple[ProposedEdit, ...]]
 Complete = Callable[[Request], Awaitable[Answer]]
 _NOTHING = GeneratedText("", Finish.END)
 _OVER = (Reason.SUPERSEDED, Reason.CANCELLED, Reason.EXCLUDED)
@@ -49,6 +55,7 @@ class NextEdits:
         self, cache: CompletionCache, caching: bool, later: Callable[[float, Callable[[], None]], Timer]
     ) -> None:
         self._cache, self._caching, self._later = cache, caching, later
+        self.propose: Propose = propose
         self._refusals, self._experience = Refusals(), Experience()
         self._documents: dict[str, Document] = {}  # as the refusals know them
 
@@ -113,33 +120,22 @@ class NextEdits:
 
     def first(self, context: EditContext, kind: str = "") -> ProposedEdit | None:
         """The edit to offer at ``context``, if there is one. ``kind`` is that of the cache entry, if one is made."""
-        history = context.history
-        if history is None or not history.steps:
+        if context.history is None:
             return None
         cursor = context.document, context.offset
         documents = {each.uri: each for each in (*context.others, context.document)}
-        for proposed in at_once(self._chain(context, kind)):
+        history = agreeing(context.history, documents.values())
+        for proposed in at_once(self._chain(context, lessons(history), kind)):
             edit = self._experience.adjusted(proposed)
             if is_shown(edit, documents[edit.uri], cursor, history, self._refusals):
                 return edit
         return None
 
     def fill(self, context: EditContext, suggestion: Suggestion) -> None:
-        """A suggestion is on the screen. If it begins a chain, keep the rest of it for the states that accepting leads
-        to: accepting walks it from the completion cache."""
-        edit, rest = suggestion.edit, self._rest(context, suggestion)
-        while edit is not None and rest:
-            context = context.after_accept(Suggestion.of(edit))
-            self._cache.put(context, _scope(context), Entry(_NOTHING, AHEAD, edits=rest))
-            edit, rest = rest[0], rest[1:]
-
-    def _rest(self, context: EditContext, suggestion: Suggestion) -> tuple[ProposedEdit, ...]:
-        """What follows the edit in its chain; nothing where an edit before it was refused: that is proposed anew."""
-        edit = suggestion.edit
-        if edit is None or not self._caching:
-            return ()
-        first, *rest = self._chain(context, "") or (edit,)
-        return tuple(rest) if (first.uri, first.change) == (edit.uri, edit.change) else ()
+        """A suggestion is on the screen. If it is an edit, compute what is offered after accepting it, so that each
+        accept finds the next edit in the completion cache, at any depth."""
+        if suggestion.edit is not None and self._caching:
+            self.first(context.after_accept(suggestion), AHEAD)
 
     def accepted(self, suggestion: Suggestion) -> None:
         """The user took this suggestion."""
@@ -156,10 +152,11 @@ class NextEdits:
 
     def changed(self, context: EditContext) -> None:
         """The document or its history has changed: refusals move along, and undone edits count as refused."""
+        if context.history is not None:
+            parse_ahead(context.document)
         before = self._documents.get(context.uri)
         if before is not None and before.text != context.document.text:
-            change = difference(before.text, context.document.text)
-            self._refusals = self._refusals.changed(context.uri, [change] if change else [])
+            self._refusals = self._refusals.changed(context.uri, _changes(before, context))
             self._documents[context.uri] = context.document
         if context.history is not None and context.history.undone:
             self._refusals = self._refusals.undone(context.history)
@@ -170,14 +167,14 @@ class NextEdits:
         self._refusals = self._refusals.closed(uri)
         self._documents.pop(uri, None)
 
-    def _chain(self, context: EditContext, kind: str) -> tuple[ProposedEdit, ...]:
-        history = context.history
-        assert history is not None
-        scope = _scope(context)
+    def _chain(self, context: EditContext, steps: Sequence[Step], kind: str) -> tuple[ProposedEdit, ...]:
+        if not steps:
+            return ()
+        scope = _scope(context, steps)
         hit = self._cache.lookup(context, scope) if self._caching else None
         if hit is not None:
             return hit.entry.edits
-        chain = propose(context.document, context.offset, history.steps, context.others)
+        chain = self.propose(context.document, context.offset, steps, context.others)
         if self._caching:
             self._cache.put(context, scope, Entry(_NOTHING, kind, edits=chain))
         return chain
@@ -186,18 +183,32 @@ class NextEdits:
         """The answer with ``edit``. Computing one takes no time that is worth counting: no model is asked."""
         source = Source.EXACT
         if self._caching:
-            hit = self._cache.lookup(context, _scope(context))
+            assert context.history is not None
+            history = agreeing(context.history, (context.document, *context.others))
+            hit = self._cache.lookup(context, _scope(context, lessons(history)))
             if hit is not None:
                 source = Source.SPECULATED if hit.entry.speculated and not hit.entry.served else Source.EXACT
                 hit.entry.served += 1
         return Answer(source, (Suggestion.of(replace(edit, position=0, parent=0)),), cached=self._caching)
 
 
-def _scope(context: EditContext) -> tuple[object, ...]:
+def _scope(context: EditContext, steps: Sequence[Step]) -> tuple[object, ...]:
     """What proposals depend on beside the document and the cursor."""
-    history, others = context.history, context.others
-    around = digest_of(*(part for each in others for part in (each.uri, each.text))) if others else 0
-    return AHEAD, context.document.language, history and history.digest, around
+    others = context.others
+    around = digest_of(*(part for each in others for part in (each.uri, each.language, each.text))) if others else 0
+    return AHEAD, context.document.language, digest(steps), around
+
+
+def _changes(before: Document, context: EditContext) -> list[Edit]:
+    """How a document became that of ``context``. The history knows it. A difference of texts has several descriptions,
+    and a refusal might move to another line."""
+    moment = context.history.moment if context.history else None
+    if moment is not None and moment.after.uri == before.uri and moment.after.text == context.document.text:
+        known = moment.since(before.text)
+        if known is not None:
+            return known
+    change = difference(before.text, context.document.text)
+    return [change] if change else []
 
 
 def _is_typing(context: EditContext) -> bool:

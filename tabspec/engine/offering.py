@@ -12,7 +12,7 @@ from tabspec.cache.digests import digest
 from tabspec.context import EditContext
 from tabspec.engine.prompt_state import PromptState
 from tabspec.engine.stats import OVERTAKEN, EngineStats
-from tabspec.fitting.postprocess import judge, trimmed
+from tabspec.fitting.postprocess import likely_part, offered
 from tabspec.fitting.truncation import FitPlace
 from tabspec.models.protocol import Model
 from tabspec.suggestion import Answer, GeneratedText, Reason, Source, Suggestion
@@ -21,7 +21,7 @@ from tabspec.suggestion import Answer, GeneratedText, Reason, Source, Suggestion
 class Offering:
     """Makes answers from stored texts. A text is post-processed for each state where it is offered.
 
-    Suggestions with a probability below ``min_probability`` are withheld.
+    Suggestions less likely right than ``min_probability`` are withheld.
     """
 
     def __init__(self, cache: CompletionCache, model: Model, min_probability: float, stats: EngineStats) -> None:
@@ -31,7 +31,7 @@ class Offering:
     def look_up(self, question: PromptState) -> Hit | None:
         """What the completion cache holds for this state, if it is a complete answer here."""
         hit = self._cache.lookup(question.context, question.scope)
-        return hit if hit and _is_complete(question, hit.entry, hit.generated) else None
+        return hit if hit and self._is_complete(question, hit.entry, hit.generated) else None
 
     def cached(self, question: PromptState) -> Answer | None:
         """The answer from the completion cache; None for a miss."""
@@ -47,10 +47,13 @@ class Offering:
         entry is no complete answer here."""
         left = entry.generated.after_typing(typed) if typed else entry.generated
         assert left is not None  # the generation agrees with what was typed
-        return self._serve(question, entry, left, source) if _is_complete(question, entry, left) else None
+        return self._serve(question, entry, left, source) if self._is_complete(question, entry, left) else None
 
-    def suggest(self, question: PromptState, left: GeneratedText, entry: Entry | None = None) -> Suggestion | Reason:
-        """The suggestion that a text gives at this state, or the reason why there is none.
+    def suggest(
+        self, question: PromptState, left: GeneratedText, entry: Entry | None = None, least: float | None = None
+    ) -> Suggestion | Reason:
+        """The suggestion that a text gives at this state, or the reason why there is none. ``least`` replaces
+        ``min_probability`` for a text that belongs to no entry.
 
         ``left`` may be what is left of an ``entry``. At the entry's own state the result is always the same, and is
         kept with it: after an accept it is there before the user asks for it.
@@ -58,7 +61,7 @@ class Offering:
         own = entry is not None and left is entry.generated
         suggestion = entry.fitted if entry is not None and own else None
         if suggestion is None:
-            suggestion = self._fit(question.place, left)
+            suggestion = self._fit(question.place, left, self._min_probability if least is None else least)
             if entry is not None and own:
                 entry.fitted = suggestion
         refused = isinstance(suggestion, Suggestion) and (question.context, suggestion) in self.rejections
@@ -81,18 +84,19 @@ class Offering:
         entry.served += 1
         return Answer(source, (suggestion,))
 
-    def _fit(self, place: FitPlace, generated: GeneratedText) -> Suggestion | Reason:
-        generated = place.truncate(generated)
-        return judge(trimmed(place, generated), generated, self._model.info.calibration, self._min_probability)
+    def _fit(self, place: FitPlace, generated: GeneratedText, least: float) -> Suggestion | Reason:
+        return offered(place, place.truncate(generated), self._model.info.calibration, least)
 
+    def _is_complete(self, question: PromptState, entry: Entry, left: GeneratedText) -> bool:
+        """Whether what is ``left`` of an entry is a complete answer at this state.
 
-def _is_complete(question: PromptState, entry: Entry, left: GeneratedText) -> bool:
-    """Whether what is ``left`` of an entry is a complete answer at this state.
-
-    It is not if the model stopped because the rest would have been cut off at the entry's own state, but would be kept
-    at this one.
-    """
-    return not entry.settled or left is entry.generated or question.place.cut_point(left.text) is not None
+        It is not if the model stopped because the rest would have been cut off at the entry's own state, but would be
+        kept at this one. Nor if it is too unlikely to be offered, and a new generation may find it more likely.
+        """
+        place = question.place
+        if entry.settled and left is not entry.generated and place.cut_point(left.text) is None:
+            return False
+        return not left.begun or likely_part(place, place.truncate(left), self._min_probability) is not None
 
 
 class Rejections:

@@ -22,18 +22,88 @@ from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion
 
 # With these finish reasons, a rule stopped the text at an arbitrary place.
 _CUT_ANYWHERE = (Finish.CONFIDENCE, Finish.MID_WORD, Finish.LENGTH)
+# Characters. A wrong suggestion costs as much as to type so many: it is read (600 ms in replay, 5 characters at 120 ms
+# each), and shows that the next one may be wrong, too. Chosen on recorded sessions
+# (docs/decisions/2026-11-29-likely-part.md).
+COST_OF_WRONG = 8
 
 
 def postprocess(
-    context: EditContext, generated: GeneratedText, steps: Collection[FitStep] = frozenset(FitStep)
+    context: EditContext,
+    generated: GeneratedText,
+    steps: Collection[FitStep] = frozenset(FitStep),
+    calibration: Calibration | None = None,
+    least: float = 0.0,
 ) -> Suggestion | Reason:
-    """The suggestion to offer at ``context``, or the reason why there is none."""
+    """The suggestion to offer at ``context``, or the reason why there is none. ``least``: see `likely_part`."""
     place = FitPlace(context, steps)
-    return trimmed(place, place.truncate(generated))
+    return offered(place, place.truncate(generated), calibration, least)
+
+
+def offered(
+    place: FitPlace, generated: GeneratedText, calibration: Calibration | None, least: float
+) -> Suggestion | Reason:
+    """`postprocess` for a text that is already truncated (`FitPlace.truncate`)."""
+    part = likely_part(place, generated, least)
+    return Reason.WITHHELD if part is None else rated(trimmed(place, part), part, calibration)
+
+
+def likely_part(place: FitPlace, generated: GeneratedText, least: float) -> GeneratedText | None:
+    """The part of a truncated text that is the best to offer. None if it is less likely right than ``least``.
+
+    A part may end after each token, where a person could stop, and at the text's own end. Its probability is the
+    product of those of its tokens. The best part is that with the largest probability x (length + `COST_OF_WRONG`):
+    the characters that it is expected to save, less the cost of being wrong. A text without log-probabilities is
+    offered as a whole.
+
+    The probability of the first token is a factor of all parts. It is left out of the choice, so that it decides only
+    whether the part is offered: it rises while that token is typed, and the choice must not change then.
+    """
+    if FitStep.ENDS not in place.steps or not generated.logprobs or len(generated.ends) != len(generated.logprobs):
+        return generated
+    parts = dict(_parts(place, generated, _with_plain_line_ends(generated)))
+    if not parts:
+        return generated
+    best = max(parts, key=lambda part: math.exp(sum(part.logprobs[1:])) * (len(part.text.strip()) + COST_OF_WRONG))
+    return None if _probability(best) < least else parts[best]
+
+
+def _probability(part: GeneratedText) -> float:
+    return math.exp(min(part.logprob, 0.0))
+
+
+def _parts(
+    place: FitPlace, generated: GeneratedText, plain: GeneratedText
+) -> Iterator[tuple[GeneratedText, GeneratedText]]:
+    """The parts of ``plain`` that may be offered, each with what to offer: for the one that ends with it (but for other
+    cuts), ``generated`` itself."""
+    text, kept, limit = plain.text, "", 0
+    for step, kept, _ in stages(place, plain):
+        if step is FitStep.ENDS:
+            break
+        limit = len(kept)
+    found = set[int]()
+    if kept.strip():
+        found.add(len(kept))
+        yield plain.stopped_at(len(kept), plain.finish), generated
+    for end in dict.fromkeys(end for end in plain.ends if end < limit):
+        mid_word = Finish.doubt(text[:end], text[end:]) is Finish.MID_WORD
+        size = len(whole_end(place.context, text[:end], mid_word))
+        if size not in found and text[:size].strip():
+            found.add(size)
+            part = plain.stopped_at(size, Finish.doubt(text[:size], text[size:]))
+            yield part, part
+
+
+def _with_plain_line_ends(generated: GeneratedText) -> GeneratedText:
+    if "\r" not in generated.text:
+        return generated
+    ends = tuple(len(cleaning.with_plain_line_ends(generated.text[:end])) for end in generated.ends)
+    return replace(generated, text=cleaning.with_plain_line_ends(generated.text), ends=ends)
 
 
 def trimmed(place: FitPlace, generated: GeneratedText) -> Suggestion | Reason:
-    """The suggestion for a text that is already truncated (`FitPlace.truncate`)."""
+    """The suggestion that a text gives as a whole, once it is truncated and its end is chosen."""
     context = place.context
     *_, (_, text, replaced) = stages(place, generated)
     rest = rest_of_line(context)
@@ -63,8 +133,8 @@ def stages(place: FitPlace, generated: GeneratedText) -> Iterator[tuple[FitStep 
     if FitStep.INDENTATION in steps:
         text = end_with_block(near.line, text, near.word_ends)
         yield FitStep.INDENTATION, text, 0
-    if FitStep.ENDS in steps and cut_anywhere:
-        text = whole_end(context, text, mid_word=generated.finish is Finish.MID_WORD)
+    if FitStep.ENDS in steps:
+        text = whole_end(context, text, mid_word=generated.finish is Finish.MID_WORD) if cut_anywhere else text
         yield FitStep.ENDS, text, 0
     if FitStep.OVERLAP in steps:
         text = cleaning.as_typed(context.document.text, context.offset, near.line, text)
@@ -73,17 +143,16 @@ def stages(place: FitPlace, generated: GeneratedText) -> Iterator[tuple[FitStep 
         yield None, text.rstrip(), 0
 
 
-def judge(
-    suggestion: Suggestion | Reason, generated: GeneratedText, calibration: Calibration | None, least: float
+def rated(
+    suggestion: Suggestion | Reason, generated: GeneratedText, calibration: Calibration | None
 ) -> Suggestion | Reason:
-    """Set the probability that a suggestion is right. Withhold the suggestion if that is less than ``least``.
+    """``suggestion``, made of ``generated``, with the probability that it is right.
 
-    Calibrations are fitted on complete rests of lines. Without a calibration, and for a text that ended because of a
-    low probability, the model's own probability is used, and the suggestion is not withheld.
+    Calibrations are fitted on complete rests of lines. Without a calibration, and for a text that was cut or ended
+    because of a low probability, it is the model's own probability.
     """
     if isinstance(suggestion, Reason):
         return suggestion
     if calibration is None or generated.finish.in_doubt:
-        return replace(suggestion, probability=math.exp(min(generated.logprob, 0.0)))
-    probability = calibration.probability(generated.logprob, len(generated.logprobs))
-    return replace(suggestion, probability=probability) if probability >= least else Reason.WITHHELD
+        return replace(suggestion, probability=_probability(generated))
+    return replace(suggestion, probability=calibration.probability(generated.logprob, len(generated.logprobs)))

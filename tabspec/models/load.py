@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,10 +10,13 @@ from typing import TYPE_CHECKING
 from tabspec.errors import ModelNotUsable
 from tabspec.models.address import is_address
 from tabspec.models.check import check_decoder
+from tabspec.models.files.mine import MINE, mine_folder, problem_of_mine
 from tabspec.models.protocol import Model
 
 if TYPE_CHECKING:
     from tabspec.models.files.folder import ModelFolder
+
+log = logging.getLogger(__name__)
 
 BUNDLED = Path(__file__).parent / "bundled"
 """The folder of the model that ships in the package."""
@@ -26,8 +30,11 @@ def load_model(
     format: str = "",
     decoder: str = "auto",
 ) -> Model:
-    """The model called ``name``, in this process: None or "bundled" for the bundled one, else a folder or a name on
-    the Hugging Face Hub. For an address (``http://…``): the model of the server there, without the options below.
+    """The model called ``name``, in this process.
+
+    None or "bundled": the bundled one. "mine": the user's own (`tabspec train mine`), or if that cannot be used, the
+    bundled one, with a line in the log. Otherwise a folder, or a name on the Hugging Face Hub. For an address
+    (``http://…``): the model of the server there, without the options below.
 
     ``device`` is "auto" or a name that torch knows. ``dtype`` is "auto", "float32", "bfloat16", "float16", or "int4"
     (weights in four bits, for models that our own decoder runs, on a CPU). ``format`` is the name of the FIM format,
@@ -47,7 +54,11 @@ def load_model(
     from tabspec.models.files.hub import find_folder
 
     shown = name or "bundled"
-    folder = ModelFolder(BUNDLED if shown == "bundled" else find_folder(shown))
+    if shown == MINE and (problem := problem_of_mine(BUNDLED)):
+        log.warning("the bundled model is used: %s", problem)
+        shown = "bundled"
+    own = {"bundled": BUNDLED, MINE: mine_folder()}
+    folder = ModelFolder(own[shown] if shown in own else find_folder(shown))
     from tabspec.models.machine.memory import trim_heap
 
     model: Model

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tabspec.machine import machine
+from tabspec.models.files.mine import MINE
 from tabspec.models.load import BUNDLED, load_model
 from tabspec.models.process.worker import WorkerModel
 from tabspec.models.protocol import Model, slots_of
@@ -58,7 +59,7 @@ async def play_wall(jobs: Jobs, name: str | None) -> list[Run]:
 
 async def play_timed(jobs: Jobs, name: str | None) -> list[Run]:
     """Play the jobs on the virtual clock. Answers are computed once; a latency profile gives their times."""
-    bundled = read_latency(BUNDLED / "latency.json") if name in (None, "bundled") else None
+    bundled = read_latency(BUNDLED / "latency.json") if name in (None, "bundled", MINE) else None
     given = {job.pace: bundled if job.pace is None else _profile(job.pace) for job in jobs}
     model = load_model(name)
     memo = MemoModel(model)
@@ -113,7 +114,8 @@ async def _play(jobs: Jobs, model_for: ModelFor) -> list[Run]:
                 bars.update(task, completed=done + part)
 
             knows = model.knows if isinstance(model, RecordedModel) else None
-            run = await replay(job.session, model, setting, progress, knows=knows)
+            recorded = model.edit_at if isinstance(model, RecordedModel) else None
+            run = await replay(job.session, model, setting, progress, knows=knows, recorded=recorded)
             if isinstance(model, RecordedModel):
                 run = replace(run, notes=(*run.notes, model.note))
             runs.append(run)

@@ -8,19 +8,24 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from tabspec.context import EditContext
+from tabspec.edits.edit import EditSource, ProposedEdit
 from tabspec.edits.history import EMPTY
 from tabspec.edits.hunks import step_of
+from tabspec.edits.reward import reward, saved_keys
 from tabspec.engine.engine import CompletionEngine
 from tabspec.replay.results.edits import EditResult
 from tabspec.replay.results.result import TEXT_CHARS, CacheSample, RequestRecord
 from tabspec.replay.users.user import Player, StepKind, UserStep
 from tabspec.suggestion import Answer, Miss, Reason, Source, Suggestion
+from tabspec.text import difference
 
 # More samples of the completion cache's size than a chart has pixels.
 _CACHE_SAMPLES = 400
 
 Check = Callable[[EditContext, Suggestion], Awaitable[bool]]
 Knows = Callable[[EditContext], bool]
+Recorded = Callable[[EditContext], ProposedEdit | None]
+"""The edit that a recorded assistant proposed at a state."""
 
 
 class EditorStage:
@@ -39,8 +44,10 @@ class EditorStage:
         check: Check | None,
         knows: Knows | None,
         edits: bool | None = None,
+        recorded: Recorded | None = None,
     ) -> None:
         self.player, self.engine, self._check, self._knows = player, engine, check, knows
+        self._recorded = recorded if edits else None
         self.records: list[RequestRecord] = []
         self.samples: list[CacheSample] = []
         self.stale = 0
@@ -50,6 +57,8 @@ class EditorStage:
         self._measured = edits is not None
         self._history = EMPTY if edits else None
         self._made: set[tuple[str, str]] = set()  # lines before and after each next edit that was accepted
+        self._last_edit = 0  # digest of the next edit that was shown last: while the cursor moves, it stays shown
+        self._refused: set[int] = set()  # digests of refused edits
         self._row = 0  # Tabs in a row
         self._loop = asyncio.get_running_loop()
         self._start = self._loop.time()
@@ -94,7 +103,8 @@ class EditorStage:
         before, shown = self.context, self._shown
         step = self.player.perform(max(self.now, step.time))
         tab = step.kind is StepKind.ACCEPT
-        self._remember(before, step, tab)
+        edit = shown.suggestion.edit if tab and shown and shown.suggestion else None
+        self._remember(before, step, tab, edit.source if edit else None)
         context, self._shown = self.context, None
         self._row = self._row + 1 if tab else 0
         if shown is not None:
@@ -103,17 +113,17 @@ class EditorStage:
         self._asked = None
         if step.kind is StepKind.SELECT:
             self.engine.rested(context)
-            if suggestion := self.engine.next_edit(context):
+            if suggestion := self.engine.next_edit(context) or self._recorded_edit(context):
                 self._show_at_rest(context, suggestion)
         else:
             self._ask(context, tab)
 
-    def _remember(self, before: EditContext, step: UserStep, tab: bool) -> None:
+    def _remember(self, before: EditContext, step: UserStep, tab: bool, source: EditSource | None) -> None:
         """Keep the edit history."""
         if self._history is None:
             return
         after = self.player.document
-        self._history = self._history.changed(before.document, step.edits, after, self.now, accepted=tab)
+        self._history = self._history.changed(before.document, step.edits, after, self.now, tab, source)
         if step.edits:
             undone = sum((each.old, each.new) in self._made for each in self._history.undone)
             self.edits = replace(self.edits, reverted=self.edits.reverted + undone)
@@ -122,10 +132,9 @@ class EditorStage:
         """The shown suggestion is gone: notify the engine whether it was accepted."""
         suggestion = shown.suggestion
         assert suggestion is not None
-        record = self.records[shown.number]
+        record, refused = self.records[shown.number], False
         if tab:
             self.engine.accepted(before, suggestion)
-            self.records[shown.number] = replace(record, accepted=True)
             if suggestion.edit:
                 made = step_of(before.document, suggestion.edit.change)
                 self._made |= {(made.old, made.new)} if made else set()
@@ -133,11 +142,15 @@ class EditorStage:
                 self.edits = replace(self.edits, accepted=accepted, jumps=jumps)
         elif suggestion.edit is None:
             typed = self.player.context.typed_since(before)
-            self.rejected += typed is None or not suggestion.text.startswith(typed)
+            refused = typed is None or not suggestion.text.startswith(typed)
         elif not shown.wanted:
+            refused = True
             self.engine.rejected(before, suggestion)
-            self.rejected += 1
+            self._refused.add(suggestion.edit.digest)
             self.edits = replace(self.edits, refused=self.edits.refused + 1)
+        self.rejected += refused
+        earned = reward(tab, _saved_keys(before, suggestion, record.jump)) if tab or refused else 0.0
+        self.records[shown.number] = replace(record, accepted=tab, reward=earned)
 
     def _ask(self, context: EditContext, tab: bool) -> None:
         number = len(self.records)
@@ -160,7 +173,7 @@ class EditorStage:
         self._put_on_screen(shown)
 
     async def _answer(self, asked: _PendingRequest) -> None:
-        answer = await self.engine.complete(asked.context)
+        answer = self._with_recorded(await self.engine.complete(asked.context), asked.context)
         asked.suggestion = answer.suggestion
         if self._history is not None and (answer.suggestion is None or answer.suggestion.edit is None):
             self.edits = replace(self.edits, quiet=self.edits.quiet + 1)
@@ -169,6 +182,18 @@ class EditorStage:
         known = self._knows is None or self._knows(asked.context)
         self.records[asked.number] = _record(self.records[asked.number], answer, known, asked.context)
         self._sample()
+
+    def _with_recorded(self, answer: Answer, context: EditContext) -> Answer:
+        """The answer, or the recorded assistant's edit in another place where it has no continuation here."""
+        edit = self._recorded_edit(context) if answer.reason is Reason.EMPTY else None
+        if edit is None:
+            return answer
+        source = Source.EXACT if answer.cached else Source.MODEL
+        return replace(answer, source=source, suggestions=(edit,), reason=None)
+
+    def _recorded_edit(self, context: EditContext) -> Suggestion | None:
+        edit = self._recorded(context) if self._recorded is not None else None
+        return None if edit is None or edit.digest in self._refused else Suggestion.of(edit)
 
     async def _show(self, asked: _PendingRequest) -> None:
         """The latest request has its answer: show the suggestion to the user."""
@@ -192,7 +217,9 @@ class EditorStage:
         self.records[asked.number] = replace(self.records[asked.number], shown=True)
         if suggestion.edit:
             asked.wanted = self.player.makes(suggestion)
-            self.edits = replace(self.edits, shown=self.edits.shown + 1)
+            new = suggestion.edit.digest != self._last_edit
+            self._last_edit = suggestion.edit.digest
+            self.edits = replace(self.edits, shown=self.edits.shown + new)
         self.engine.shown(asked.context, suggestion)
         self.player.offer(suggestion, self.now)
 
@@ -214,6 +241,13 @@ class _PendingRequest:
         self.number, self.context = number, context
         self.suggestion: Suggestion | None = None
         self.wanted = False  # the recording makes the next edit that is shown
+
+
+def _saved_keys(context: EditContext, suggestion: Suggestion, jump: bool) -> int:
+    """The keys that an accept saves. Text that it replaces by itself saves none."""
+    edit = context.edit_for(suggestion)
+    changed = difference(context.document.text[edit.offset : edit.offset + edit.delete], edit.insert)
+    return saved_keys(changed, jump) if changed else 0
 
 
 def _record(asked: RequestRecord, answer: Answer, known: bool, context: EditContext) -> RequestRecord:

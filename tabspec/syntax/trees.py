@@ -1,11 +1,12 @@
-"""Caches syntax trees, so that a keystroke on a line needs only an incremental parse."""
+"""Caches syntax trees, so that a keystroke on a line and an edit elsewhere need only an incremental parse."""
 
 from __future__ import annotations
 
 from cachetools import LRUCache
 
+from tabspec.syntax.languages import grammar_of
 from tabspec.syntax.tree import SyntaxTree
-from tabspec.text import Document, Edit
+from tabspec.text import Document, Edit, difference
 
 # The most trees of surroundings (documents without the cursor's line) in the cache: one for each line that the user and
 # speculation work on.
@@ -20,6 +21,13 @@ _STEP = 8
 # Of a longer line, only a piece around the cursor is parsed in steps. The rest belongs to the surroundings.
 _PIECE = 32 * _STEP
 
+# The most trees of whole documents in the cache: a chain of edits has one for each edit.
+_MOST_WHOLE = 32
+# The most documents of which the last tree is kept, to parse the next text from: people have about so many open.
+_MOST_DOCUMENTS = 16
+
+_whole: LRUCache[tuple[str, str], SyntaxTree] = LRUCache(_MOST_WHOLE)
+_last: LRUCache[tuple[str, str], SyntaxTree] = LRUCache(_MOST_DOCUMENTS)
 _surroundings: LRUCache[tuple[str, str], SyntaxTree] = LRUCache(_MOST_SURROUNDINGS)
 _states: LRUCache[tuple[str, str, int, int], SyntaxTree] = LRUCache(_MOST_STATES)
 
@@ -34,6 +42,37 @@ def tree_of(grammar: str, document: Document, offset: int) -> SyntaxTree:
     """
     start, end = _line_around(document.text, offset)
     return _typed(grammar, document.text, (start, offset, end))
+
+
+def whole_tree_of(grammar: str, document: Document) -> SyntaxTree:
+    """The tree of ``document``, whatever the cursor: that of a fresh parse.
+
+    It is parsed from the last tree of the same document. A text with syntax errors is then parsed anew, because its
+    tree would depend on the one before.
+    """
+    text = document.text
+    tree = _whole.get((grammar, text))
+    if tree is None:
+        tree = _after(_last.get((grammar, document.uri)), text) or SyntaxTree.of(grammar, text)
+        _whole[grammar, text] = tree
+    _last[grammar, document.uri] = tree
+    return tree
+
+
+def parse_ahead(document: Document) -> None:
+    """Parse a document that has just been opened, so that the first look at it needs only an incremental parse."""
+    grammar = grammar_of(document)
+    if grammar is not None and (grammar, document.uri) not in _last:
+        whole_tree_of(grammar, document)
+
+
+def _after(before: SyntaxTree | None, text: str) -> SyntaxTree | None:
+    """The tree of a text without errors, parsed from the tree of a text that is mostly the same."""
+    change = difference(before.text, text) if before is not None else None
+    if before is None or change is None or 2 * (change.delete + len(change.insert)) > len(text):
+        return None
+    tree = before.edited(change)
+    return None if tree.parsed.root_node.has_error else tree
 
 
 def _typed(grammar: str, text: str, line: tuple[int, int, int]) -> SyntaxTree:

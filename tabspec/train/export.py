@@ -21,11 +21,19 @@ from tabspec.train.network import Network, Shape
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 
 
-def export_model(weights: Mapping[str, Tensor], shape: Shape, tokenizer: Path, out: Path, eight_bits: bool) -> None:
+def export_model(
+    weights: Mapping[str, Tensor],
+    shape: Shape,
+    tokenizer: Path,
+    out: Path,
+    eight_bits: bool,
+    dither: torch.Generator | None = None,
+) -> None:
     """Write the model folder ``out``: config.json, tokenizer.json and model.safetensors.
 
     The table of draft tokens is copied if it is in the folder of ``tokenizer``. With ``eight_bits`` the weights are
-    int8, which only tabspec reads; otherwise bf16, which transformers reads, too. The folder is written under a
+    int8, which only tabspec reads; otherwise bf16, which transformers reads, too. ``dither``: see
+    `tabspec.models.files.quantized.quantize`. The folder is written under a
     temporary name and renamed. An existing folder is replaced only if it is a model folder. Raises `InputError` if
     weights are missing, are not finite, or cannot be written.
     """
@@ -43,7 +51,7 @@ def export_model(weights: Mapping[str, Tensor], shape: Shape, tokenizer: Path, o
         if (drafts := tokenizer.parent / DRAFTS).is_file():  # the table has token ids of this tokenizer
             shutil.copyfile(drafts, aside / DRAFTS)
         if eight_bits:
-            save_quantized(weights, aside / WEIGHTS)
+            save_quantized(weights, aside / WEIGHTS, dither)
         else:
             half = {name: weight.to(torch.bfloat16) for name, weight in weights.items()}
             save_tensors(half, aside / WEIGHTS, {"format": "pt"})

@@ -102,7 +102,7 @@ async def test_suggestions_typing_through_and_the_next_one_behind_tab(model: Mod
 async def test_a_word_half_typed_is_decoded_under_a_constraint(model: Model) -> None:
     """Behind the first characters of what it writes it writes the rest, though their tokens do not begin those of the
     whole word. Each question goes to a new engine, which has nothing to type through."""
-    config = EngineConfig(min_token_probability=0.0, min_first_probability=0.0)
+    config = EngineConfig(min_token_probability=0.0, min_probability=0.0)
 
     async def written(half: str) -> str:
         engine = CompletionEngine(model, config)
@@ -120,7 +120,7 @@ async def test_a_word_half_typed_is_decoded_under_a_constraint(model: Model) -> 
 async def test_a_suggestion_ends_where_the_model_is_in_doubt(model: Model) -> None:
     texts = []
     for least in (0.0, 0.9):
-        config = EngineConfig(min_token_probability=least, min_first_probability=0.0)
+        config = EngineConfig(min_token_probability=least, min_probability=0.0)
         engine = CompletionEngine(model, config)
         answer = await engine.complete(at(CODE[: CODE.index("self.x = x") + 7]))
         # a text that breaks off where nobody could stop is not offered
@@ -144,7 +144,7 @@ async def test_its_chances_are_calibrated(model: Model) -> None:
 
 
 async def test_there_are_alternatives(model: Model) -> None:
-    engine = CompletionEngine(model, EngineConfig(min_token_probability=0.0, min_first_probability=0.0))
+    engine = CompletionEngine(model, EngineConfig(min_token_probability=0.0, min_probability=0.0))
     answer = await engine.complete(at("import os\n\n\nclass A:\n    def __"), most=3)
     texts = [suggestion.text for suggestion in answer.suggestions]
     assert len(texts) >= 2 and len(set(texts)) == len(texts)

@@ -28,6 +28,7 @@ function looks() {
   // no-break spaces are how the editor draws spaces
   const text = (/** @type {Element} */ element) => (element.textContent ?? "").replaceAll("\u00a0", " ");
   const top = (/** @type {Element} */ element) => element.getBoundingClientRect().top;
+  const spans = () => shown(".editor-instance .view-lines .view-line span span");
   return {
     /** The ghost text, its lines joined; "" if none is shown. */
     ghost() {
@@ -47,6 +48,21 @@ function looks() {
           return text(copy);
         });
     },
+    /** What the extension has put after lines: the box of a next edit, or its hint. */
+    box: () =>
+      spans()
+        .map((span) => getComputedStyle(span, "::after"))
+        .filter((style) => style.position === "absolute" && style.content.startsWith('"'))
+        .map((style) => JSON.parse(style.content.replaceAll(/\\([0-9a-f]+) /g, (_, code) => `\\u${code.padStart(4, "0")}`)))
+        .join(" | "),
+    /** Where the cursor is: "Ln 1, Col 1". */
+    position: () => shown('.statusbar-item[id="status.editor.selection"]').map(text).join("").trim(),
+    /** Where the cursor is: "Ln 1, Col 1". */
+    position: () => shown('.statusbar-item[id="status.editor.selection"]').map(text).join("").trim(),
+    /** What is struck through. */
+    struck: () => spans().filter((span) => getComputedStyle(span).textDecorationLine === "line-through").map(text),
+    /** Where each line is on the screen. */
+    tops: () => shown(".editor-instance .view-lines .view-line").map(top).sort((a, b) => a - b),
     /** What the extension's item in the status bar says. */
     status: () => shown('.statusbar-item[id^="tabspec.tabspec"]').map(text).join("").trim(),
     notified: (/** @type {string} */ words) => shown(".notification-list-item-message").some((item) => text(item).includes(words)),
@@ -54,17 +70,17 @@ function looks() {
     blinked: () => shown(".editor-instance .cursors-layer .cursor").some((cursor) => getComputedStyle(cursor).visibility === "hidden"),
     has: (/** @type {string} */ selector) => document.querySelector(selector) !== null,
     tab: (/** @type {string} */ label) => shown(".tabs-container .tab").some((tab) => text(tab).includes(label)),
-    /** The ghost text of the last picture noted. */
-    painted: () => globalThis.tabspecWatched.findLast((note) => "ghost" in note)?.ghost,
+    /** The ghost text (or another part) of the last picture noted. */
+    painted: (/** @type {string | null} */ part) => globalThis.tabspecWatched.findLast((note) => "lines" in note)?.[part ?? "ghost"],
     /** What was noted since `watch`: the keys pressed, and each picture that differed from the one before; `at` in ms. */
     watched: () => globalThis.tabspecWatched,
-    /** Begin to note, frame by frame, the document and the ghost text. */
-    watch() {
-      const { ghost, lines } = globalThis.tabspecLooks;
+    /** Begin to note, frame by frame, the document and the ghost text; and the box, if `withBox`. */
+    watch(withBox = false) {
+      const { ghost, lines, box } = globalThis.tabspecLooks;
       const notes = (globalThis.tabspecWatched = /** @type {object[]} */ ([]));
       let last = "";
       const look = () => {
-        const picture = { ghost: ghost(), lines: lines() };
+        const picture = { ghost: ghost(), lines: lines(), ...(withBox && { box: box() }) };
         if (JSON.stringify(picture) === last) return;
         last = JSON.stringify(picture);
         notes.push({ at: performance.now(), ...picture });

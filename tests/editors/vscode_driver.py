@@ -230,7 +230,7 @@ class Editor:
     def document(self) -> str:
         """The text, saved and read from the disk, line ends as they are."""
         self.press("Control+s")
-        self.until("has", False, ".tab.dirty")
+        self.until("has", False, ".tab.active.dirty")
         return self.file.read_bytes().decode()
 
     def said(self) -> list[dict[str, Any]]:

@@ -92,7 +92,7 @@ def test_words_one_after_another() -> None:
         (Outcome.PARTLY, " two"),
         (Outcome.PARTLY, "three"),
     ]
-    assert offer.taken == len("one two(three)")
+    assert offer.progress.now == len("one two(three)")
 
 
 def test_what_the_client_tells_of_a_word_is_not_counted_twice() -> None:

@@ -22,7 +22,7 @@ from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.prompt_state import PromptState
-from tabspec.fitting.postprocess import judge, postprocess
+from tabspec.fitting.postprocess import postprocess
 from tabspec.lab.tree import speculator_for
 from tabspec.models.load import load_model
 from tabspec.models.local.model import LocalModel
@@ -85,7 +85,7 @@ class Asked:
         if uses_crlf(context.document.text):
             written = _with_crlf(written)
         calibration = self._model.info.calibration
-        offer = judge(postprocess(context, written), written, calibration, self._config.min_probability)
+        offer = postprocess(context, written, calibration=calibration, least=self._config.min_probability)
         return offer, written.finish
 
     async def _write(self, request: GenerationRequest) -> GeneratedText:

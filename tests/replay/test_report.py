@@ -345,7 +345,23 @@ def test_the_row_of_a_policy() -> None:
         cache=results.CacheStats(1, 2048, 0),
     )
     row = next(line for line in printed(ReplayResult((run,))).splitlines() if line.startswith("depth1"))
-    assert row.split() == ["depth1", "50%", "2", "1", "1", "0", "0", "0.2", "ms", "1.28", "s", "50%", "1.2k", "300"]
+    assert row.split() == [
+        "depth1",
+        "50%",
+        "2",
+        "1",
+        "1",
+        "0",
+        "0",
+        "0.2",
+        "ms",
+        "1.28",
+        "s",
+        "50%",
+        "0",
+        "1.2k",
+        "300",
+    ]
 
 
 def test_no_tabs_no_tab_latency() -> None:

@@ -43,9 +43,9 @@ MUTANTS = (
     ),
     Mutant(
         "an answer that was stopped early, served where it is but a beginning",
-        "engine.offering:_is_complete",
-        "not entry.settled or",
-        "True or",
+        "engine.offering:Offering._is_complete",
+        "entry.settled and",
+        "False and",
     ),
     Mutant(
         "the suggestion of an entry's own state, offered at another state",

@@ -10,8 +10,7 @@ from functools import lru_cache
 
 from tabspec.config import EngineConfig
 from tabspec.context import EditContext
-from tabspec.fitting.postprocess import judge, postprocess
-from tabspec.fitting.truncation import FitPlace
+from tabspec.fitting.postprocess import postprocess
 from tabspec.models.protocol import GenerationRequest, StopRule
 from tabspec.prompt.window import WindowSize, window
 from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion
@@ -66,8 +65,7 @@ class Oracle:
         return self._suggested(context, self.fresh(context))
 
     def _suggested(self, context: EditContext, written: GeneratedText) -> Offer:
-        written = FitPlace(context).truncate(written)  # tokens that are cut off count no more
-        return judge(postprocess(context, written), written, self._model.info.calibration, self._least)
+        return postprocess(context, written, calibration=self._model.info.calibration, least=self._least)
 
     def right(self, context: EditContext, offered: Offer) -> bool:
         """Whether ``offered`` is what the model would now answer for this exact document."""

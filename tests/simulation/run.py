@@ -16,6 +16,7 @@ from functools import partial
 from multiprocessing import Pool
 
 from . import simulator
+from .edits.layer import EditsLayer
 from .layers import layer as layers
 from .layers.daemon import DaemonLayer
 from .layers.http import HttpLayer
@@ -26,7 +27,8 @@ from .simulator import simulate
 Report = simulator.Report | layers.Report
 Outcome = tuple[int, Report | str]  # a seed, and its report or how it failed
 
-LAYERS: dict[str, type[layers.Layer]] = {each.name: each for each in (ServingLayer, DaemonLayer, HttpLayer, LspLayer)}
+_LAYERS = (ServingLayer, DaemonLayer, HttpLayer, LspLayer, EditsLayer)
+LAYERS: dict[str, type[layers.Layer]] = {each.name: each for each in _LAYERS}
 ENGINE = "engine"
 
 

@@ -376,7 +376,7 @@ async def test_a_tree_knows_enter_after_accept() -> None:
 
 @virtual
 async def test_adaptive_asks_for_what_is_likely_only() -> None:
-    for logprob, asked in ((-0.05, True), (-4.0, False)):
+    for logprob, asked in ((-0.05, True), (-2.0, False)):
         model = ScriptedModel(continuing(TARGET), prefill_s=0.1, token_s=0.01, token_chars=100, logprob=logprob)
         async with engine_on(model, policy="adaptive", economy=0.1) as engine:
             answer = await engine.complete(at(10))

@@ -1,6 +1,7 @@
 /* The commands. */
 
 import * as vscode from "vscode";
+import type { NextEdits } from "./next-edits/next-edits";
 import type { Offers } from "./offers";
 import { showReport } from "./report";
 import type { Server } from "./server";
@@ -9,12 +10,17 @@ import { toggle } from "./settings";
 export function registerCommands(
   server: Server,
   offers: Offers,
+  nextEdits: NextEdits,
   log: vscode.LogOutputChannel,
 ): vscode.Disposable[] {
   const commands: Record<string, () => unknown> = {
     acceptWord: () => acceptNext("Word", offers),
     acceptLine: () => acceptNext("Line", offers),
-    dismiss: () => dismiss(offers),
+    dismiss: () => dismiss(offers, nextEdits),
+    nextEditTab: () => nextEdits.tab(),
+    jumpToNextEdit: () => nextEdits.jump(),
+    acceptNextEdit: () => nextEdits.accept(),
+    dismissNextEdit: () => nextEdits.refuse(),
     toggle: switchOnOrOff,
     restart: () => server.restart(),
     openReport: () => showReport(server),
@@ -31,7 +37,8 @@ async function acceptNext(part: "Word" | "Line", offers: Offers): Promise<void> 
   if (editor) offers.partlyAccepted(editor);
 }
 
-async function dismiss(offers: Offers): Promise<void> {
+async function dismiss(offers: Offers, nextEdits: NextEdits): Promise<void> {
+  nextEdits.refuse(); // one that is shown as ghost text
   const editor = vscode.window.activeTextEditor;
   if (editor) offers.rejected(editor);
   await run("editor.action.inlineSuggest.hide");

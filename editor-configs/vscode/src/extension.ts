@@ -4,6 +4,7 @@ import * as vscode from "vscode";
 import { registerCommands } from "./commands";
 import { CursorRest } from "./cursor-rest";
 import { middleware } from "./middleware";
+import { NextEdits } from "./next-edits/next-edits";
 import { Offers } from "./offers";
 import { Server } from "./server";
 import { concernsStart } from "./settings";
@@ -13,14 +14,16 @@ let server: Server | undefined;
 
 export function activate(context: vscode.ExtensionContext): void {
   const log = vscode.window.createOutputChannel("tabspec", { log: true });
-  const running = new Server(log, () => middleware(offers));
+  const running = new Server(log, () => middleware(offers, nextEdits));
   const offers = new Offers(running);
+  const nextEdits = new NextEdits(running, context.extensionUri);
   server = running;
   context.subscriptions.push(
     log,
     new StatusBar(running),
     new CursorRest(running),
-    ...registerCommands(running, offers, log),
+    nextEdits,
+    ...registerCommands(running, offers, nextEdits, log),
     vscode.workspace.onDidChangeConfiguration((event) => concernsStart(event) && void running.restart()),
     // the Python extension's interpreter is looked at only now
     vscode.workspace.onDidGrantWorkspaceTrust(() => running.phase === "missing" && void running.restart()),

@@ -2,21 +2,30 @@
 
 import * as vscode from "vscode";
 import type { Middleware } from "vscode-languageclient/node";
-import type { Offers } from "./offers";
+import type { NextEdits } from "./next-edits/next-edits";
+import { ASK_AT_ONCE, type Offers } from "./offers";
 import { engineSettings, wanted } from "./settings";
 
 const { Automatic, Invoke } = vscode.InlineCompletionTriggerKind;
 
-export function middleware(offers: Offers): Middleware {
+export function middleware(offers: Offers, nextEdits: NextEdits): Middleware {
   return {
     async provideInlineCompletionItems(document, position, context, token, next) {
       if (!wanted(document)) return null;
+      const edits = nextEdits.insteadOfCompletions(document, position, context.triggerKind === Invoke);
+      if (edits) {
+        offers.offered(document, []);
+        for (const edit of edits) edit.command = ASK_AT_ONCE;
+        return edits;
+      }
       // An accept makes VS Code ask as if the user had, who would want alternatives.
       if (context.triggerKind === Invoke && offers.accepted(document, position)) context = { ...context, triggerKind: Automatic };
       const version = document.version;
       const answer = await next(document, position, context, token);
       if (!token.isCancellationRequested && document.version === version) {
-        offers.offered(document, Array.isArray(answer) ? answer : (answer?.items ?? []));
+        const items = Array.isArray(answer) ? answer : (answer?.items ?? []);
+        offers.offered(document, items);
+        if (items.length) nextEdits.completed(document);
       }
       return answer;
     },

@@ -27,7 +27,7 @@ interface Offer {
  * command, in the midst of accepting, it asks at once. That works only for a command without arguments: others take the
  * way through the extension's process, and then the wait has begun. So it is read off the next request what was accepted.
  */
-const ASK_AT_ONCE: vscode.Command = { title: "Ask for the next suggestion", command: "editor.action.inlineSuggest.trigger" };
+export const ASK_AT_ONCE: vscode.Command = { title: "Ask for the next suggestion", command: "editor.action.inlineSuggest.trigger" };
 
 export class Offers {
   private last: { document: vscode.TextDocument; offers: Offer[] } | undefined;

@@ -51,6 +51,11 @@ export class Server {
     return this.client?.isRunning() ? this.client.sendRequest<Status>("tabspec/status", {}) : undefined;
   }
 
+  /** The server's answer; undefined if none runs. Rejects with the server's error. */
+  async request<T>(method: string, params: object, token: vscode.CancellationToken): Promise<T | undefined> {
+    return this.client?.isRunning() ? this.client.sendRequest<T>(method, params, token) : undefined;
+  }
+
   notify(method: string, params: object): void {
     if (this.client?.isRunning()) void this.client.sendNotification(method, params);
   }

@@ -43,6 +43,11 @@ export function wanted(document: vscode.TextDocument): boolean {
   return settings.get("enabled", true) && !settings.get<string[]>("disabledLanguages", []).includes(document.languageId);
 }
 
+/** How next edits are shown: `shown`; `hint`, until the user asks for them; or `off`. */
+export type NextEditsMode = "shown" | "hint" | "off";
+
+export const nextEditsMode = (document: vscode.TextDocument): NextEditsMode => tabspec(document).get("nextEdits", "shown");
+
 /** Turns suggestions on or off: where that has been said for the workspace already there, else for the user. */
 export async function toggle(): Promise<boolean> {
   const settings = tabspec();

@@ -20,8 +20,9 @@ from tabspec_lsp.options import USER_ONLY, all_fields
 
 HERE = Path(__file__).resolve().parent.parent
 TITLE = "tabspec: suggestions"
-# What the extension does itself: it asks or does not, wants notifications if it shows them, tells what it has shown.
-OWN = {"enabled", "status_notifications", "completion", "shown"}
+# What the extension does itself: it asks or does not, wants notifications if it shows them, tells what it has shown,
+# and requests next edits or does not.
+OWN = {"enabled", "status_notifications", "completion", "shown", "next_edits"}
 
 
 def camel_case(name: str) -> str:

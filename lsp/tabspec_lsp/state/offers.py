@@ -8,24 +8,41 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from itertools import pairwise
 
 from cachetools import LRUCache
 
 from tabspec.context import EditContext
 from tabspec.suggestion import Answer, Source, Suggestion
-from tabspec.text import Document
+from tabspec.text import Document, Edit
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How much of an offer is in the document, in characters: ``now``, and ``before`` the last change. Accepts have
+    been counted up to ``counted``. A next edit counts as one character."""
+
+    now: int = 0
+    before: int = 0
+    counted: int = 0
+
+    def to(self, now: int) -> Progress:
+        """After a change of the document."""
+        return Progress(now, self.now, self.counted)
+
+    def start(self, taken: int) -> int:
+        """Where an accept up to ``taken`` has begun. It may be reported before the document changes, or after."""
+        return min(self.before, taken) if self.now >= taken else self.now
 
 
 @dataclass(eq=False, slots=True)
 class Offer:
     """A suggestion that was sent to the client. ``waited``: seconds that its request took.
 
-    ``others``: the other suggestions of the same response. ``taken``: characters of it that are in the document now,
-    typed or accepted; ``taken_before``: the same before the last change; ``counted``: characters for which accepts have
-    been counted.
+    ``others``: the other suggestions of the same response. ``following``: the next one of the same chain.
     """
 
     id: str
@@ -34,15 +51,44 @@ class Offer:
     source: Source
     waited: float = 0.0
     shown: bool = False
-    taken: int = 0
-    taken_before: int = 0
-    counted: int = 0
+    progress: Progress = Progress()
     rejected: bool = False
     others: tuple[Offer, ...] = ()
+    following: Offer | None = None
+
+    @property
+    def uri(self) -> str:
+        """The document that accepting it changes."""
+        return self.suggestion.edit.uri if self.suggestion.edit else self.context.uri
+
+    @property
+    def document(self) -> Document:
+        """The text that accepting it changes."""
+        return next((each for each in self.context.others if each.uri == self.uri), self.context.document)
+
+    @property
+    def change(self) -> Edit:
+        """The change that accepting it makes."""
+        return self.context.edit_for(self.suggestion)
+
+    @property
+    def length(self) -> int:
+        """The length of the whole offer, as `Progress` counts."""
+        return 1 if self.suggestion.edit else len(self.suggestion.text)
+
+    def is_same_edit(self, other: Offer) -> bool:
+        """Whether this and ``other`` are the same next edit of the same text, from two answers."""
+        if not (self.suggestion.edit and other.suggestion.edit) or self.uri != other.uri:
+            return False
+        return self.change == other.change and self.document.text == other.document.text
+
+    def holds_text_of(self, ignored: Callable[[str], bool]) -> bool:
+        """Whether it refers to a document that is ``ignored``."""
+        return any(ignored(each.uri) for each in (self.context.document, *self.context.others))
 
     def rest(self, taken: int) -> tuple[EditContext, Suggestion]:
         """The place after ``taken`` characters are in the document, and the rest of the suggestion there."""
-        if not taken:
+        if not taken or self.suggestion.edit:
             return self.context, self.suggestion
         text = self.suggestion.text
         return self.context.after_typing(text[:taken]), replace(self.suggestion, text=text[taken:])
@@ -52,13 +98,14 @@ class Offer:
 
         All characters count only if the replaced range is gone, too.
         """
-        base, at, own = self.context.document.text, self.context.offset, self.suggestion
-        text, new = document.text, own.text
-        start, end = at - own.replace_before, at + own.replace_after
-        whole = len(base) + len(new) - own.replace_before - own.replace_after
-        if len(text) == whole and _is(text, base[:start], new, base[end:]):
-            return len(new)
-        count = len(text) - len(base)
+        base, text, own, change = self.document.text, document.text, self.suggestion, self.change
+        end = change.offset + change.delete
+        whole = len(base) + len(change.insert) - change.delete
+        if len(text) == whole and _is(text, base[: change.offset], change.insert, base[end:]):
+            return self.length
+        if own.edit:
+            return None
+        at, new, count = self.context.offset, own.text, len(text) - len(base)
         if own.replace_before or not 0 <= count <= len(new) or not _is(text, base[:at], new[:count], base[at:]):
             return None
         return count if count < len(new) or not own.replace_after else None
@@ -88,6 +135,11 @@ class Heard:
     suggestion: Suggestion
     late: bool = False
 
+    @property
+    def document(self) -> Document:
+        """The document that the accept changed, before it."""
+        return self.offer.document if self.suggestion.edit else self.context.document
+
 
 @dataclass(slots=True)
 class _DocumentOffers:
@@ -111,14 +163,23 @@ class Offers:
 
     def add(self, context: EditContext, answer: Answer) -> tuple[Offer, ...]:
         """Offers for the suggestions of an answer, in the order of display."""
-        offers = []
-        for suggestion in answer.suggestions:
-            self._made += 1
-            offers.append(Offer(str(self._made), context, suggestion, answer.source, answer.waited))
+        offers = tuple(self._add(context, each, answer) for each in answer.suggestions)
         for offer in offers:
             offer.others = tuple(other for other in offers if other is not offer)
-            self._by_id[offer.id] = offer
-        return tuple(offers)
+        return offers
+
+    def add_chain(self, answer: Answer, edits: Iterable[tuple[EditContext, Suggestion]]) -> tuple[Offer, ...]:
+        """Offers for next edits, each with the state that accepting those before it leads to. ``answer`` says where the
+        first comes from."""
+        offers = tuple(self._add(context, suggestion, answer) for context, suggestion in edits)
+        for before, offer in pairwise(offers):
+            before.following = offer
+        return offers
+
+    def _add(self, context: EditContext, suggestion: Suggestion, answer: Answer) -> Offer:
+        self._made += 1
+        offer = self._by_id[str(self._made)] = Offer(str(self._made), context, suggestion, answer.source, answer.waited)
+        return offer
 
     @classmethod
     def _bytes(cls, offer: Offer) -> int:
@@ -133,7 +194,7 @@ class Offers:
     def show(self, offer: Offer) -> None:
         """The offer is on the screen."""
         offer.shown = True
-        self._places.setdefault(offer.context.uri, _DocumentOffers()).showing = offer
+        self._place(offer).showing = offer
 
     def showing(self, uri: str) -> Offer | None:
         """The offer on a document's screen, as far as is known."""
@@ -145,18 +206,24 @@ class Offers:
         self._places.pop(uri, None)
 
     def purge(self, ignored: Callable[[str], bool]) -> None:
-        """Forget the offers for documents that are ``ignored`` now."""
-        for offer in [offer for offer in self._by_id.values() if ignored(offer.context.uri)]:
-            del self._by_id[offer.id]
+        """Forget the offers for documents that are ``ignored`` now, and all that hold their text."""
+        for offer in list(self._by_id.values()):
+            if offer.holds_text_of(ignored):
+                del self._by_id[offer.id]
         self._places = {uri: place for uri, place in self._places.items() if not ignored(uri)}
+        for place in self._places.values():
+            if place.showing and place.showing.holds_text_of(ignored):
+                place.showing = None
+            if any(accept.offer.holds_text_of(ignored) for accept in place.accepts):
+                place.accepts.clear()
 
     def accepted(self, offer: Offer) -> Heard | None:
         """The client reports an accept. None if it was known."""
-        return self._take(offer, len(offer.suggestion.text), Outcome.ACCEPTED)
+        return self._take(offer, offer.length, Outcome.ACCEPTED)
 
     def partly_accepted(self, offer: Offer, length: int) -> Heard | None:
         """The client reports an accept of the first ``length`` characters. None if it was known."""
-        whole = length >= len(offer.suggestion.text)
+        whole = length >= offer.length
         return self._take(offer, length, Outcome.ACCEPTED if whole else Outcome.PARTLY)
 
     def rejected(self, offer: Offer) -> Heard | None:
@@ -165,14 +232,14 @@ class Offers:
             return None
         offer.rejected = True
         self._hide(offer)
-        return Heard(Outcome.UNDONE, offer, *offer.rest(offer.taken))
+        return Heard(Outcome.UNDONE, offer, *offer.rest(offer.progress.now))
 
     def changed(self, before: Document, after: Document) -> Iterator[Heard]:
         """The outcomes that follow from a change of a document."""
         place = self._places.get(after.uri)
         if place is None:
             return
-        if place.accepts and place.accepts[-1].context.document.text == after.text:
+        if place.accepts and place.accepts[-1].document.text == after.text:
             undone = place.accepts.pop()
             undone.offer.rejected = True
             place.showing = None
@@ -182,7 +249,7 @@ class Offers:
         if offer is None:
             return
         taken = offer.found_in(after)
-        if taken is None and not offer.taken:
+        if taken is None and not offer.progress.now:
             # The user may have cycled to another suggestion, which editors do not report.
             place.showing = offer = next((other for other in offer.others if other.found_in(after)), None)
             taken = offer.found_in(after) if offer else None
@@ -192,43 +259,69 @@ class Offers:
         outcome = self._outcome(offer, taken)
         if outcome is not None and (heard := self._take(offer, taken, outcome)):
             yield heard
-        offer.taken_before, offer.taken = offer.taken, taken
-        if taken == len(offer.suggestion.text):
+        offer.progress = offer.progress.to(taken)
+        if taken == offer.length and place.showing is offer:
             place.showing = None
+
+    def made(self, before: Document, after: Document) -> Suggestion | None:
+        """What was accepted by a change of a document from ``before``, if that was the accept that was reported or
+        recognized last."""
+        place = self._places.get(after.uri)
+        if place is None or not place.accepts or place.accepts[-1].document.text != before.text:
+            return None
+        last = place.accepts[-1]
+        made = last.context.edit_for(last.suggestion).apply(before.text) == after.text
+        return last.suggestion if made else None
+
+    def landed(self, document: Document) -> int | None:
+        """Where the last accept has put the cursor, if ``document`` has not changed since."""
+        place = self._places.get(document.uri)
+        if place is None or not place.accepts:
+            return None
+        last = place.accepts[-1]
+        after = last.context.after_accept(last.suggestion)
+        return after.offset if after.document.text == document.text else None
 
     @staticmethod
     def _outcome(offer: Offer, taken: int) -> Outcome | None:
         """Whether the change was an accept, or typing (None). A change of one character counts as typing."""
-        new = taken - offer.taken
+        if offer.suggestion.edit:
+            change = offer.change
+            return Outcome.ACCEPTED if len(change.insert) + change.delete > 1 else None
+        new = taken - offer.progress.now
         if new <= 1 and not (offer.suggestion.replace_before or offer.suggestion.replace_after):
             return None
-        if taken == len(offer.suggestion.text):
+        if taken == offer.length:
             return Outcome.ACCEPTED
         if new <= 1:
             return None
-        left = offer.rest(offer.taken)[1]
+        left = offer.rest(offer.progress.now)[1]
         parts = (len(left.first_word().text), len(left.first_line().text))
         return Outcome.PARTLY if new in parts else None
 
     def _take(self, offer: Offer, taken: int, outcome: Outcome) -> Heard | None:
         """Count the characters up to ``taken`` as accepted. None if they have been counted."""
-        if offer.counted >= taken > 0:
+        progress, accepts = offer.progress, self._place(offer).accepts
+        if progress.counted >= taken > 0 or (accepts and accepts[-1].offer.is_same_edit(offer)):
             return None
-        # The client may report an accept before or after the change of the document.
-        late = offer.taken >= taken
-        start = min(offer.taken_before, taken) if late else offer.taken
+        start = progress.start(taken)
         context, rest = offer.rest(start)
         if outcome is Outcome.PARTLY:
             rest = replace(rest, text=rest.text[: taken - start], replace_after=0)
         else:
             self._hide(offer)
-        offer.counted = taken
-        heard = Heard(outcome, offer, context, rest, late)
-        self._places.setdefault(context.uri, _DocumentOffers()).accepts.append(heard)
+        offer.progress = replace(progress, counted=taken)
+        heard = Heard(outcome, offer, context, rest, late=progress.now >= taken)
+        accepts.append(heard)
+        if offer.following:  # the client shows it at once
+            self._place(offer.following).showing = offer.following
         return heard
 
+    def _place(self, offer: Offer) -> _DocumentOffers:
+        return self._places.setdefault(offer.uri, _DocumentOffers())
+
     def _hide(self, offer: Offer) -> None:
-        place = self._places.get(offer.context.uri)
+        place = self._places.get(offer.uri)
         if place and place.showing is offer:
             place.showing = None
 

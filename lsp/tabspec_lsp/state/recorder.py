@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 
 from tabspec.context import EditContext
 from tabspec.engine.prompt_state import base_name
+from tabspec.suggestion import Suggestion
 from tabspec.text import Document
 from tabspec_lsp.state.documents import Changed
 from tabspec_lsp.state.offers import Heard, Offer
@@ -119,18 +120,24 @@ class Recorder:
         self._mark(context.uri, "request", cursor=context.offset)
 
     def shown(self, offer: Offer) -> None:
-        """Record that a suggestion is on the screen."""
+        """Record that a suggestion is on the screen. A next edit is recorded with the document that it changes."""
+        suggestion = offer.suggestion
         self._mark(
-            offer.context.uri,
+            offer.uri,
             "show",
             cursor=offer.context.offset,
             id=offer.id,
-            text=offer.suggestion.text,
-            replace_before=offer.suggestion.replace_before,
-            replace_after=offer.suggestion.replace_after,
+            text=suggestion.text,
+            replace_before=suggestion.replace_before,
+            replace_after=suggestion.replace_after,
             source=offer.source.value,
             waited_ms=round(offer.waited * 1000, 3),
+            **_edit(suggestion),
         )
+
+    def jumped(self, offer: Offer) -> None:
+        """Record that the cursor was moved to a next edit."""
+        self._mark(offer.uri, "jump", cursor=offer.change.offset, id=offer.id)
 
     def heard(self, heard: Heard) -> None:
         """Record that a suggestion, or a part of it, was accepted or rejected.
@@ -139,11 +146,12 @@ class Recorder:
         mark is ``late``.
         """
         self._mark(
-            heard.context.uri,
+            heard.offer.uri,
             heard.outcome.value,
             cursor=heard.context.offset,
             id=heard.offer.id,
             text=heard.suggestion.text,
+            **_edit(heard.suggestion),
             **({"late": True} if heard.late else {}),
         )
 
@@ -196,3 +204,13 @@ class Recorder:
             self.ended = True
             self.close()
             self._full(f"Recording has ended: {problem}.")
+
+
+def _edit(suggestion: Suggestion) -> dict[str, Any]:
+    """The further field of a next edit."""
+    edit = suggestion.edit
+    if edit is None:
+        return {}
+    change = edit.change
+    fields = {"offset": change.offset, "delete": change.delete, "insert": change.insert, "cursor": edit.cursor}
+    return {"edit": {**fields, "source": edit.source.value, "probability": round(edit.probability, 4)}}

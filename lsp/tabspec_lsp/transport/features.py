@@ -8,10 +8,11 @@ from lsprotocol import types
 from pygls.capabilities import ServerCapabilitiesBuilder
 
 from tabspec.text import Position, PositionEncoding
-from tabspec_lsp.options import CompletionMode
+from tabspec_lsp.options import CompletionMode, NextEditMode
 from tabspec_lsp.service import Offered
-from tabspec_lsp.transport import items
+from tabspec_lsp.transport import edits, items
 from tabspec_lsp.transport.front import Front
+from tabspec_lsp.transport.parameters import fields, offer_id, position_of
 from tabspec_lsp.transport.protocol import text_range
 
 STATUS = "tabspec/status"
@@ -35,6 +36,7 @@ def register(server: Front) -> None:
     feature(CURSOR_RESTED)(cursor_rested)
     feature(STATUS)(status)
     feature(DOCUMENT)(document)
+    edits.register(server)
     command(items.ACCEPTED)(accepted)
     command(items.REJECTED)(rejected)
 
@@ -53,6 +55,8 @@ def initialize(ls: Front, params: types.InitializeParams) -> None:
     menu_only = mode is CompletionMode.AUTO and not (text and text.inline_completion)
     if menu_only or mode is CompletionMode.ALWAYS:
         ls.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions())(completion)
+    if ls.service.options.server.next_edits is not NextEditMode.OFF:
+        edits.register_code_actions(ls)
     ls.workspace_rules.use(_folders(ls))
 
 
@@ -88,11 +92,11 @@ async def inline_completion(ls: Front, params: types.InlineCompletionParams) -> 
     info = params.context.selected_completion_info
     selected = (text_range(info.range), info.text) if info else None
     explicit = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
-    offered = await _complete(ls, params.text_document.uri, params.position, selected, explicit=explicit)
+    offered = await _complete(ls, params.text_document.uri, params.position, selected, explicit=explicit, inline=True)
     if offered is None:
         return types.InlineCompletionList(items=[])
     offers = offered.offers
-    ls.after_response(lambda: ls.service.returned(offers[0]))
+    ls.after_response(lambda: ls.service.feedback.returned(offers[0]))
     encoding = ls.service.documents.encoding
     if offered.selected is None:
         made = [items.inline_item(offered.context, each.suggestion, each.id, encoding) for each in offers]
@@ -109,50 +113,41 @@ async def completion(ls: Front, params: types.CompletionParams) -> types.Complet
     if offered is None:
         return types.CompletionList(is_incomplete=True, items=[])
     offer = offered.offers[0]
-    ls.after_response(lambda: ls.service.returned(offer))
+    ls.after_response(lambda: ls.service.feedback.returned(offer))
     item = items.completion_item(offered.context, offer.suggestion, offer.id, ls.service.documents.encoding)
     return types.CompletionList(is_incomplete=True, items=[item])
 
 
-async def _complete(
-    ls: Front, uri: str, position: types.Position, selected: Any = None, *, explicit: bool = False
-) -> Offered | None:
-    return await ls.service.complete(uri, Position(position.line, position.character), selected, explicit=explicit)
+async def _complete(ls: Front, uri: str, position: types.Position, selected: Any = None, **how: bool) -> Offered | None:
+    return await ls.service.complete(uri, Position(position.line, position.character), selected, **how)
 
 
 def cursor_rested(ls: Front, params: Any) -> None:
-    uri, at = _fields(params, "uri", "position")
-    line, character = _fields(at, "line", "character")
-    if isinstance(uri, str) and isinstance(line, int) and isinstance(character, int):
-        ls.service.rested(uri, Position(line, character))
+    uri, at = fields(params, "uri", "position")
+    place = position_of(at)
+    if isinstance(uri, str) and place is not None:
+        ls.service.rested(uri, place)
 
 
 # --- what becomes of a suggestion -------------------------------------------------------------------------------------
 
 
 def did_show_completion(ls: Front, params: Any) -> None:
-    ls.service.reported_shown(_offer_id(params))
+    ls.service.feedback.shown(offer_id(params), edit=False)
 
 
 def did_partially_accept_completion(ls: Front, params: Any) -> None:
-    (length,) = _fields(params, "acceptedLength")
+    (length,) = fields(params, "acceptedLength")
     if isinstance(length, int):
-        ls.service.reported_partly_accepted(_offer_id(params), length)
+        ls.service.feedback.partly_accepted(offer_id(params), length)
 
 
 def accepted(ls: Front, *args: Any) -> None:
-    ls.service.reported_accepted(args[-1] if args else None)
+    ls.service.feedback.accepted(args[-1] if args else None)
 
 
 def rejected(ls: Front, *args: Any) -> None:
-    ls.service.reported_rejected(args[-1] if args else None)
-
-
-def _offer_id(params: Any) -> object:
-    """The id of the item in a notification of Copilot's protocol: the last argument of the item's command."""
-    for name in ("item", "command", "arguments"):
-        (params,) = _fields(params, name)
-    return params[-1] if isinstance(params, list) and params else None
+    ls.service.feedback.rejected(args[-1] if args else None)
 
 
 # --- state ------------------------------------------------------------------------------------------------------------
@@ -163,10 +158,5 @@ def status(ls: Front, params: Any) -> dict[str, Any]:
 
 
 def document(ls: Front, params: Any) -> dict[str, Any] | None:
-    (uri,) = _fields(params, "uri")
+    (uri,) = fields(params, "uri")
     return ls.service.documents.described(uri) if isinstance(uri, str) else None
-
-
-def _fields(params: Any, *names: str) -> list[Any]:
-    """Fields of a JSON object, each None if it is missing or if ``params`` is not an object."""
-    return [params.get(name) if isinstance(params, dict) else None for name in names]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from lsprotocol import types
 
 from tabspec.context import EditContext
 from tabspec.suggestion import Suggestion
-from tabspec.text import Document, Edit, PositionEncoding
+from tabspec.text import Document, Edit, PositionEncoding, common_prefix
+from tabspec_lsp.state.offers import Offer
 
 ACCEPTED = "tabspec.accepted"
 REJECTED = "tabspec.rejected"
@@ -27,7 +29,7 @@ def inline_item(
     before = context.document.text[edit.offset : context.offset]
     return types.InlineCompletionItem(
         insert_text=edit.insert,
-        filter_text=before + edit.insert,
+        filter_text=edit.insert if suggestion.edit else before + edit.insert,
         range=_range(context.document, edit, encoding),
         command=_command(context.uri, offer_id),
     )
@@ -72,6 +74,50 @@ def completion_item(
         insert_text_mode=types.InsertTextMode.AsIs,
         command=_command(context.uri, offer_id),
     )
+
+
+def chain_link(offer: Offer, encoding: PositionEncoding, version: int) -> dict[str, Any]:
+    """A next edit in a chain (docs/design/next-edit-protocol.md). ``version`` is that of its document."""
+    edit, document, change = offer.suggestion.edit, offer.document, offer.change
+    assert edit is not None
+    start = change.offset + common_prefix(document.text[change.offset : change.offset + change.delete], change.insert)
+    return copilot_edit(offer, encoding, version) | {
+        "cursor": _position(document.edited(change), edit.cursor, encoding),
+        "jump": _position(document, start, encoding),
+        "source": edit.source.value,
+        "probability": round(edit.probability, 4),
+    }
+
+
+def copilot_edit(offer: Offer, encoding: PositionEncoding, version: int) -> dict[str, Any]:
+    """A next edit as Copilot's language server returns it."""
+    document, change = offer.document, offer.change
+    return {
+        "textDocument": {"uri": offer.uri, "version": version},
+        "range": {
+            "start": _position(document, change.offset, encoding),
+            "end": _position(document, change.offset + change.delete, encoding),
+        },
+        "text": change.insert,
+        "command": {"title": "Accepted", "command": ACCEPTED, "arguments": [offer.uri, offer.id]},
+    }
+
+
+def code_action(offer: Offer, encoding: PositionEncoding, line: int | None) -> types.CodeAction:
+    """The code action that makes a next edit. ``line`` is where, from 0; None in another document."""
+    where = f"line {line + 1}" if line is not None else offer.uri.rpartition("/")[2]
+    document = types.OptionalVersionedTextDocumentIdentifier(offer.uri, offer.document.version)
+    edit = types.TextEdit(_range(offer.document, offer.change, encoding), offer.change.insert)
+    return types.CodeAction(
+        title=f"tabspec: next edit ({where})",
+        kind=types.CodeActionKind.Refactor,
+        edit=types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(document, [edit])]),
+        command=_command(offer.uri, offer.id),
+    )
+
+
+def _position(document: Document, offset: int, encoding: PositionEncoding) -> dict[str, int]:
+    return document.position(offset, encoding)._asdict()
 
 
 def _range(document: Document, edit: Edit, encoding: PositionEncoding) -> types.Range:

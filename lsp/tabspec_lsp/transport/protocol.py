@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 from cattrs import Converter
 from lsprotocol import converters, types
-from pygls.exceptions import JsonRpcException, JsonRpcInternalError
+from pygls.exceptions import JsonRpcContentModified, JsonRpcException, JsonRpcInternalError, JsonRpcInvalidParams
 from pygls.protocol import (
     JsonRPCNotification,
     JsonRPCRequestMessage,
@@ -128,13 +128,20 @@ class TabspecProtocol(LanguageServerProtocol):
             if future is not None and not future.done():
                 future.set_exception(error)
 
-    def _fail(self, number: str | int | None, code: types.ErrorCodes, message: str) -> None:
+    def _fail(self, number: str | int | None, code: types.ErrorCodes | types.LSPErrorCodes, message: str) -> None:
         error = types.ResponseError(code.value, message)
         self._send_data(types.ResponseErrorMessage(id=number, error=error))
 
     def _send_handler_result(self, future: Future[Any], *, msg_id: str | int) -> None:
-        super()._send_handler_result(future, msg_id=msg_id)
         after = self._after.pop(msg_id, None)
+        error = None if future.cancelled() else future.exception()
+        if isinstance(error, JsonRpcInvalidParams | JsonRpcContentModified):  # the client's error: no traceback
+            self._request_futures.pop(msg_id, None)
+            invalid = isinstance(error, JsonRpcInvalidParams)
+            code = types.ErrorCodes.InvalidParams if invalid else types.LSPErrorCodes.ContentModified
+            self._fail(msg_id, code, error.message)
+            return
+        super()._send_handler_result(future, msg_id=msg_id)
         if after is not None and not future.cancelled() and future.exception() is None:
             after()
 

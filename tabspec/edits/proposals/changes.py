@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from tabspec.edits.proposals.tokens import LINE_END, is_identifier, tokens
 from tabspec.edits.step import Step
 
-# A step of more characters is no small change that one repeats elsewhere; comparing it would cost milliseconds.
+# A longer step is not a small change that is repeated elsewhere, and comparing it takes milliseconds.
 MOST_CHARS = 1_500
 # From where to where in the old tokens, and in the new ones.
 _Run = tuple[int, int, int, int]
@@ -84,7 +84,7 @@ def _runs(names: Sequence[str], renamed: Sequence[str]) -> list[_Run]:
 
 
 def _by_line(runs: Sequence[_Run], names: Sequence[str], renamed: Sequence[str]) -> list[_Run]:
-    """Different changes of one line as one: only together they mean something."""
+    """Joins the changes of each line into one change."""
     joined: list[_Run] = []
     for i, j, k, m in runs:
         if joined and LINE_END not in names[joined[-1][1] : i] and LINE_END not in renamed[joined[-1][3] : k]:

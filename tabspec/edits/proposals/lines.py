@@ -27,7 +27,7 @@ class _Put:
 
 
 def same_lines(steps: Sequence[Step], document: Document) -> Iterator[Found]:
-    """Where the user would put the same lines once more. Two examples at least show the shape of the line beside."""
+    """Where the same lines may be put again. Two examples are needed to learn the shape of the line beside."""
     known: list[_Put] = []
     for step in steps:
         for put in _puts(step, document):

@@ -1,10 +1,10 @@
-"""From what the rules found to a chain: one proposal a place, in the order in which a person would go."""
+"""From the changes that the rules found to a chain: one proposal for each place, the nearest first."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tabspec.edits.edit import ProposedEdit, chained
+from tabspec.edits.edit import EditSource, ProposedEdit, chained
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.probabilities import probability
 from tabspec.text import Document, Edit
@@ -12,6 +12,9 @@ from tabspec.text import Document, Edit
 # Changes with at most so many lines between them are one proposal: the context that git and editors show around a
 # change is three lines, so that these are seen together.
 GAP = 2
+# Counterparts of one change are needed together, or the code between does not compile: the end of one method and the
+# head of the next, with an empty line, do not part them.
+COUNTERPART_GAP = 4
 # What is offered at once has to be read at a glance.
 MOST_LINES = 12
 # A place so close above the cursor comes before one farther below: it is on the screen, beside what was just written.
@@ -60,9 +63,12 @@ def _grouped(found: Sequence[Found]) -> list[list[Found]]:
     """Neighbouring changes of one document together."""
     groups: list[list[Found]] = []
     for each in found:
+        last = groups[-1][-1] if groups else None
+        together = last is not None and {last.source, each.source} == {EditSource.COUNTERPART}
+        gap = COUNTERPART_GAP if together else GAP
         if (
-            groups
-            and each.line - groups[-1][-1].last_line <= GAP + 1
+            last is not None
+            and each.line - last.last_line <= gap + 1
             and each.last_line - groups[-1][0].line < MOST_LINES
         ):
             groups[-1].append(each)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tabspec.syntax.languages import grammar_of
 from tabspec.syntax.tree import SyntaxTree
-from tabspec.syntax.trees import tree_of
+from tabspec.syntax.trees import whole_tree_of
 from tabspec.text import Document
 
 if TYPE_CHECKING:
@@ -27,18 +27,16 @@ _NAMES = ("name", "left", "pattern", "declarator", "alias", "parameter")
 
 @dataclass(frozen=True)
 class Places:
-    """A document's places, by its syntax tree; without a grammar every place counts as code. ``cursor``: where the user
-    types, so that the tree costs an incremental parse for each keystroke."""
+    """A document's places, by its syntax tree; without a grammar every place counts as code."""
 
     document: Document
-    cursor: int = 0
 
     @cached_property
     def tree(self) -> SyntaxTree | None:
         grammar = grammar_of(self.document)
         if grammar is None:
             return None
-        return tree_of(grammar, self.document, self.cursor)
+        return whole_tree_of(grammar, self.document)
 
     def is_code(self, offset: int) -> bool:
         """Whether the character at ``offset`` is in no string, comment or prose."""

@@ -19,10 +19,17 @@ from tabspec.edits.edit import EditSource
 RULED: Mapping[str, float] = {
     "rename/defined": 0.7,
     "rename/local": 0.7,
+    "rename/reached": 0.7,
     "counterpart/await": 0.7,
     "counterpart/async": 0.7,
     "counterpart/variant": 0.7,
     "counterpart/declaration": 0.7,
+    "counterpart/call": 0.7,
+    "counterpart/member": 0.7,
+    "counterpart/container": 0.7,
+    "counterpart/element": 0.7,
+    "counterpart/error": 0.7,
+    "removed/field": 0.7,
 }
 # A case that was seen less often is not known: the share of fewer than ten is uncertain by more than 15 points.
 LEAST_SEEN = 10

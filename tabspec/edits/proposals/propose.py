@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from cachetools import LRUCache
+
 from tabspec.edits.edit import ProposedEdit
+from tabspec.edits.lessons import digest
+from tabspec.edits.proposals.changes import MOST_CHARS as STEP_CHARS
 from tabspec.edits.proposals.changes import Change, changes
 from tabspec.edits.proposals.counterparts.awaited import awaited
+from tabspec.edits.proposals.counterparts.called import called
+from tabspec.edits.proposals.counterparts.containers.uses import adapted
 from tabspec.edits.proposals.counterparts.declared import declared
+from tabspec.edits.proposals.counterparts.delegated import delegated
+from tabspec.edits.proposals.counterparts.elements import named_elements
+from tabspec.edits.proposals.counterparts.removed import without_fields
+from tabspec.edits.proposals.counterparts.returned import failing
 from tabspec.edits.proposals.counterparts.variants import matched
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.lines import same_lines
@@ -19,13 +29,17 @@ from tabspec.edits.proposals.tokens import tokens
 from tabspec.edits.step import Step
 from tabspec.text import Document
 
-# Patterns are learned from the last steps only: what was done long ago is done with.
+# Patterns are learned from the last steps only: older changes are seldom continued.
 LAST_STEPS = 12
 # Below this a proposal is left to a model: rules that always speak were right in 9 % of cases. On projects other than
 # those of the table, 64 % of what is shown at one half is right, 71 % at 0.7 (docs/design/edits.md: way).
 LEAST = 0.65
 # A longer text is not searched: reading 3,000 lines for the first time takes the 20 ms that a proposal may.
 MOST_CHARS = 120_000
+# More documents than people have open. The texts are those of the editor, so that this keeps little beside them.
+_MOST_KEPT = 64
+
+_kept: LRUCache[tuple[str, str, str, int], tuple[Found, ...]] = LRUCache(_MOST_KEPT)
 
 
 def propose(
@@ -35,17 +49,27 @@ def propose(
 
     ``cursor`` is a code-point offset in ``document``; ``others`` are the other open documents, the one used last first.
     """
-    found = [*found_in(document, steps, cursor), *(each for other in others for each in found_in(other, steps))]
+    learned = digest(steps)
+    found = [each for every in (document, *others) for each in _found(every, steps, learned)]
     return as_chain(found, (document.uri, document.position(cursor).line), least)
 
 
-def found_in(document: Document, steps: Sequence[Step], cursor: int = 0) -> Iterator[Found]:
-    """What the rules find in one document. ``cursor`` (code points): where the user types, if in this one."""
+def _found(document: Document, steps: Sequence[Step], learned: int) -> tuple[Found, ...]:
+    """What `found_in` returns, kept for the last documents: the cursor moves, and an accept changes one of them."""
+    key = document.uri, document.language, document.text, learned
+    found = _kept.get(key)
+    if found is None:
+        found = _kept[key] = tuple(found_in(document, steps))
+    return found
+
+
+def found_in(document: Document, steps: Sequence[Step]) -> Iterator[Found]:
+    """What the rules find in one document."""
     steps = [step for step in steps if step.typed][-LAST_STEPS:]
     if not steps or len(document.text) > MOST_CHARS:
         return
     shown = list(_shown(steps))
-    places = Places(document, cursor)
+    places = Places(document)
     done = frozenset(line for step in steps for line in step.new_lines if line.strip())
     names = renames(shown)
     for rename in names:
@@ -64,10 +88,13 @@ def found_in(document: Document, steps: Sequence[Step], cursor: int = 0) -> Iter
     yield from awaited(steps, document, places)
     yield from matched(steps, document, places)
     yield from declared(steps, document, places)
+    small = [step for step in steps if step.chars <= STEP_CHARS]
+    for rule_of_kind in (called, delegated, adapted, named_elements, failing, without_fields):
+        yield from rule_of_kind(small, document, places, done)
 
 
 def _shown(steps: Sequence[Step]) -> Iterator[Change]:
-    """What the steps changed of what stood there before: a line that was just put in is still being written."""
+    """The changes of lines that were there before these steps. A line that a step inserted may not be finished."""
     written: set[str] = set()
     for step in steps:
         if not step.old or not written.issuperset(line for line in step.old_lines if line.strip()):

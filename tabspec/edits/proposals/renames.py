@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,27 +16,36 @@ from tabspec.text import Document, Edit
 
 # More places than this are a search-and-replace, which editors have a command for.
 MOST_PLACES = 200
+# An object other than the function's own, before a member.
+_OBJECT = re.compile(r"(?<!\bself)(?<!\bthis)(?<!\bcls)(?:\.|->|::)$")
+_LONGEST_OBJECT = 8
 
 
 @dataclass(frozen=True)
 class Rename:
-    """A name, its new one, and the changes that show it, oldest first."""
+    """A name, its new one, and the changes that show it, oldest first. ``mixed``: each of these steps also changed
+    something else, so that the name may now stand for something else (``app: App`` became ``context: Context``)."""
 
     old: str
     new: str
     shown: tuple[Change, ...]
+    mixed: bool = False
 
 
 def renames(changes: Sequence[Change]) -> tuple[Rename, ...]:
-    """The renames that steps show, the latest first. A name that became two others, or back again, is none."""
+    """The renames in these changes, the latest first. A name that became two different ones, or returned to the old
+    one, is not renamed."""
     became: dict[str, Rename] = {}
     unclear: set[str] = set()
+    pairs: dict[int, set[tuple[tuple[str, ...], tuple[str, ...]]]] = {}
+    for change in changes:
+        pairs.setdefault(change.step.digest, set()).add((change.old, change.new))
     for change in changes:
         if not (change.is_word and change.alone and is_identifier(change.old[0]) and is_identifier(change.new[0])):
             continue
         old, new = change.old[0], change.new[0]
         if occurrences(change.step.new, old) or occurrences(change.step.old, new):
-            continue  # both names are in use: one took the other's place here
+            continue  # both names are still in use: here one was replaced by the other
         for first in [each for each in became.values() if each.new == old]:
             became[first.old] = replace(first, new=new)  # renamed once more: the first name goes to the last one
         known = became.get(old)
@@ -43,7 +53,7 @@ def renames(changes: Sequence[Change]) -> tuple[Rename, ...]:
             unclear.add(old)
         shown = (*known.shown, change) if known is not None else (change,)
         became.pop(old, None)
-        became[old] = Rename(old, new, shown)
+        became[old] = Rename(old, new, shown, all(len(pairs[each.step.digest]) > 1 for each in shown))
     names = {each.new for each in became.values()}
     clear = [each for each in became.values() if each.old not in unclear | names and each.old != each.new]
     return tuple(reversed(clear))
@@ -54,30 +64,41 @@ def leftovers(rename: Rename, document: Document, places: Places, done: frozense
     text = document.text
     scope, kind = _scope(rename, document, places)
     if scope is None or kind.startswith("used"):
-        return  # used only: another name was meant here, which says little of other places
+        return  # only a use was renamed: one place took another name, which is no reason to rename the others
     pairs = {rename.old: rename.new}
     if kind != "local":
         pairs |= renamed_in_all(rename.old, rename.new)
     for old, new in pairs.items():
         ways = [at for at in occurrences(text, old) if scope[0] <= at < scope[1]][:MOST_PLACES]
-        places_of_name = [at for at in ways if _line(document, at) not in done and _to_be_changed(rename, places, at)]
+        places_of_name = [at for at in ways if _to_be_changed(rename, places, at)]
         defined = old == rename.old and any(places.is_definition(at) for at in places_of_name)
         if defined and kind in ("local", "defined"):
             kind = "shadowed"  # still defined elsewhere in its scope: what is left may mean that other definition
         for at in places_of_name:
+            if _line(document, at) in done:
+                continue
             if kind == "local" and (places.is_member(at) or _is_keyword(text, at, old)):
                 continue
-            bucket = kind if old == rename.old else "convention"
+            bucket = _bucket(kind, rename, text, at) if old == rename.old else "convention"
             yield Found(document, Edit(at, len(old), new), EditSource.RENAME, bucket)
 
 
+def _bucket(kind: str, rename: Rename, text: str, at: int) -> str:
+    """The case in the table of probabilities."""
+    if kind == "defined" and _OBJECT.search(text, max(at - _LONGEST_OBJECT, 0), at):
+        kind = "reached"  # a member of an object whose type is not known
+    if rename.new.rstrip("0123456789") == rename.old:
+        kind = "numbered"  # one of several: what is left is often given other numbers
+    return f"{kind}-mixed" if rename.mixed and kind != "shadowed" else kind
+
+
 def is_of_definition(rename: Rename, document: Document, places: Places) -> bool:
-    """Whether a definition was renamed: then its scope says where the name is left over, and no likeness does."""
+    """Whether a definition was renamed. Then its scope, not similar context, determines where the name is left over."""
     return not _scope(rename, document, places)[1].startswith("used")
 
 
 def _scope(rename: Rename, document: Document, places: Places) -> tuple[tuple[int, int] | None, str]:
-    """Where the old name may be left over, and how sure one can be of it."""
+    """The range in which the old name may be left over (None: nowhere), and the case in the table of probabilities."""
     text = document.text
     whole = (0, len(text))
     last = rename.shown[-1]
@@ -115,11 +136,18 @@ def _all(text: str, part: str) -> Iterator[int]:
 
 
 def _to_be_changed(rename: Rename, places: Places, at: int) -> bool:
-    """Whether the place is code like the one that was changed: strings and comments only if the history went there."""
+    """Whether the place is code, and a member if all examples are members. Strings and comments stay as they are."""
     member = {change.left[-1:] in ((".",), (">",), (":",)) for change in rename.shown}
     if member == {True} and not places.is_member(at) and not places.is_definition(at):
         return False
-    return places.is_code(at)
+    return places.is_code(at) and not _is_directive(places, at)
+
+
+def _is_directive(places: Places, at: int) -> bool:
+    """Whether a line is one of C's preprocessor: its names are macros."""
+    if places.tree is None or places.tree.grammar not in ("c", "cpp", "cuda", "objc", "csharp"):
+        return False
+    return _line(places.document, at).lstrip().startswith("#")
 
 
 def _is_keyword(text: str, at: int, name: str) -> bool:

@@ -13,7 +13,7 @@ from tabspec.edits.proposals.tokens import LINE_END, Token, is_identifier
 from tabspec.text import Document, Edit
 
 _HOLE = "\0"
-# A rule that fits more places than this is too wide to mean something.
+# A rule that fits more places is too general to be right.
 MOST_PLACES = 60
 
 
@@ -80,7 +80,7 @@ def applied(
 
 
 def _is_telling(rule: Rule) -> bool:
-    """Whether a rule has a name in it by which its places can be told from others."""
+    """Whether a rule contains a name that identifies its places."""
     beside = (*rule.left[-2:], *rule.right[:2]) if rule.old else (*rule.left[-4:], *rule.right[:4])
     if rule.examples > 1:
         beside = (*rule.left, *rule.right)
@@ -126,8 +126,8 @@ def _bucket(rule: Rule, left: int, right: int) -> str | None:
     if rule.examples > 1:
         if (left, right) != (len(rule.left), len(rule.right)):
             return None
-        said = sum(each != _HOLE for each in (*rule.left, *rule.right))
-        context = min(said, 6) // 2
+        known = sum(each != _HOLE for each in (*rule.left, *rule.right))
+        context = min(known, 6) // 2
         return f"{kind}-{examples}-{context}"
     if not rule.old and (not left or not right):
         return None

@@ -74,7 +74,7 @@ class AblationCase:
         """The engine's settings for this case. Without ``doubt``, the probability thresholds are 0."""
         stop = STOPS[self.kind]
         config = EngineConfig(policy=policy, max_lines=stop.max_lines, max_tokens=stop.max_tokens)
-        return config if doubt else replace(config, min_token_probability=0.0, min_first_probability=0.0)
+        return config if doubt else replace(config, min_token_probability=0.0, min_probability=0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections import Counter
 from enum import StrEnum
 
 from tabspec.context import EditContext
-from tabspec.fitting.postprocess import postprocess, stages
+from tabspec.fitting.postprocess import stages, trimmed
 from tabspec.fitting.truncation import FitPlace, FitStep
 from tabspec.suggestion import GeneratedText, Suggestion
 
@@ -54,6 +54,6 @@ def _lengths(context: EditContext, written: GeneratedText) -> list[tuple[Cut, in
     found = [(Cut.SETTLED, len(settled.text) if settled != written else len(written.text) + 1)]
     for step, text, _ in stages(place, settled):
         found.append((_CUTS[step], len(text.rstrip())))
-    offered = postprocess(context, written)
+    offered = trimmed(place, settled)
     found.append((Cut.STANDS, len(offered.text) if isinstance(offered, Suggestion) else 0))
     return found

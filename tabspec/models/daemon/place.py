@@ -23,6 +23,7 @@ from tabspec import __version__
 from tabspec.errors import InputError
 from tabspec.models.daemon.private import NotOurs, check_peer, found_socket, make_folder, opened_folder
 from tabspec.models.files.hub import absolute
+from tabspec.models.files.mine import MINE, mine_folder
 from tabspec.models.load import BUNDLED
 from tabspec.models.messages import LONGEST_LINE
 
@@ -132,10 +133,10 @@ def identity(model: str | None) -> dict[str, str]:
     ``stamp`` changes when a file in the model's folder does: the fingerprint is known only after loading.
     """
     name = absolute(model) or "bundled"
-    folder = BUNDLED if name == "bundled" else Path(name)
+    folder = {"bundled": BUNDLED, MINE: mine_folder()}.get(name) or Path(name)
     if not folder.is_dir():
         return {"version": __version__, "model": name, "stamp": ""}
     files = [(path.name, path.stat()) for path in sorted(folder.iterdir()) if path.is_file()]
     stamped = repr([(name, found.st_size, found.st_mtime_ns) for name, found in files])
-    shown = name if name == "bundled" else str(folder.resolve())
+    shown = name if name in ("bundled", MINE) else str(folder.resolve())
     return {"version": __version__, "model": shown, "stamp": blake2b(stamped.encode(), digest_size=8).hexdigest()}

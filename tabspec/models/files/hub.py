@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote
 
 from tabspec.errors import ModelNotUsable
 from tabspec.models.address import is_address
+from tabspec.models.files.mine import MINE
 from tabspec.models.scripted.file import SCHEME
 
 # What is needed, and no pickled weights.
@@ -23,7 +24,7 @@ def is_hub_name(name: str) -> bool:
 
 def absolute(name: str | None) -> str | None:
     """A model's name for a process with another working directory: paths in it become absolute."""
-    if not name or name == "bundled":
+    if not name or name in ("bundled", MINE):
         return name
     if is_address(name):
         option = re.compile(r"(?<=[?&]tokenizer=)[^&#]+")

@@ -39,25 +39,36 @@ class QuantizedMatrix:
         return (self.values.float() * self.scale[:, None]).to(dtype)
 
 
-def quantize(matrix: Tensor) -> QuantizedMatrix:
-    """The nearest quantized matrix. ``matrix``: (rows, columns), any float type."""
+def quantize(matrix: Tensor, dither: torch.Generator | None = None) -> QuantizedMatrix:
+    """The nearest quantized matrix. ``matrix``: (rows, columns), any float type.
+
+    With ``dither``, each number is rounded up or down at random, so that the mean is the number itself. This keeps
+    small changes of a matrix that was quantized before. Rounding to nearest would undo those of less than half a level.
+    """
     wide = matrix.detach().float()
     # An all-zero row has scale 1, not 0: nothing divides by zero, and its values are 0 all the same.
     largest = wide.abs().amax(dim=1)
     scale = torch.where(largest > 0, largest / _LEVELS, torch.ones_like(largest))
-    values = (wide / scale[:, None]).round().clamp(-_LEVELS, _LEVELS).to(torch.int8)
+    levels = wide / scale[:, None]
+    if dither is not None:
+        # A number on a level stays there: its quotient may differ from it in the last bits only.
+        near = levels.round()
+        levels = torch.where((levels - near).abs() < 1e-4, near, levels)
+        levels = (levels + torch.rand(levels.shape, generator=dither)).floor()
+    values = levels.round().clamp(-_LEVELS, _LEVELS).to(torch.int8)
     return QuantizedMatrix(values, scale)
 
 
-def save_quantized(weights: Mapping[str, Tensor], path: Path) -> None:
-    """Write ``weights`` (a Llama's state dict) quantized: matrices to int8, the rest as float32.
+def save_quantized(weights: Mapping[str, Tensor], path: Path, dither: torch.Generator | None = None) -> None:
+    """Write ``weights`` (a Llama's state dict) quantized: matrices to int8, the rest as float32. ``dither``: see
+    `quantize`.
 
     Written aside and renamed. Raises `InputError` if there is no room or the folder cannot be written.
     """
     tensors: dict[str, Tensor] = {}
     for name, weight in weights.items():
         if weight.dim() == 2:
-            matrix = quantize(weight)
+            matrix = quantize(weight, dither)
             tensors[name], tensors[name + _SCALE] = matrix.values.contiguous(), matrix.scale.contiguous()
         else:
             tensors[name] = weight.detach().float().contiguous()

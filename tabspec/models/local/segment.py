@@ -68,7 +68,8 @@ class Segment:
         """How many of ``choices``, which were made after this prompt before, would be made again.
 
         A choice made while less text was known holds if it agrees with what is known now: it was the best of more
-        tokens than are allowed now.
+        tokens than are allowed now. The token that begins the suggestion is chosen again if more of it is known now:
+        its log-probability is another one.
         """
         rest = self.rest
         for count, choice in enumerate(choices):
@@ -76,6 +77,8 @@ class Segment:
                 return count
             data = self.vocabulary.bytes_of[choice.token]
             if self._begins(choice, rest) or not (rest.startswith(data) or data.startswith(rest)):
+                return count
+            if len(data) > len(rest) and rest != choice.rest:
                 return count
             rest = rest[len(data) :]
         return len(choices)

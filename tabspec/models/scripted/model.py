@@ -88,7 +88,7 @@ class ScriptedModel:
     prefill_s: float = 0.0
     token_s: float = 0.0
     token_chars: int = 4
-    logprob: float = -0.1
+    logprob: float = -0.01
     fail: Exception | None = None
     fail_after: int = 0
     name: str = "scripted"

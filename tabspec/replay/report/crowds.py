@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from tabspec.replay.report import words
 from tabspec.replay.report.drawing import charts
-from tabspec.replay.report.sections import BarRow, Panel
+from tabspec.replay.report.rows import BarRow
+from tabspec.replay.report.sections import Panel
 from tabspec.replay.results.result import Run
 from tabspec.replay.results.shared import Shared
 

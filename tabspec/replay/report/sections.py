@@ -10,22 +10,14 @@ from markupsafe import Markup
 
 from tabspec.replay.report import words
 from tabspec.replay.report.drawing import charts, timeline, trade, waits
+from tabspec.replay.report.edits import EditView, edit_view
 from tabspec.replay.report.grouping import Group
+from tabspec.replay.report.rows import BarRow
 from tabspec.replay.results.figures import ratio
 from tabspec.replay.results.result import RequestRecord, Run
 from tabspec.suggestion import Source
 
 WAITING_TABS = 12  # length of the list of slow Tabs
-
-
-@dataclass(frozen=True, slots=True)
-class BarRow:
-    """A row of a bar chart."""
-
-    name: str
-    chart: Markup
-    value: str
-    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +72,7 @@ class Section:
     facts: tuple[tuple[str, str, str], ...]
     after_tab: tuple[BarRow, ...]
     after_tab_legend: tuple[tuple[str, str, str], ...]
+    edits: EditView | None
     panels: tuple[Panel, ...]
     sources: tuple[BarRow, ...]
     legend: tuple[tuple[str, str, str], ...]
@@ -110,6 +103,7 @@ def section(group: Group, key: str, columns: int, hover: dict[str, list[list[str
         facts=_facts(runs),
         after_tab=tuple(_after_tab_row(run, max(run.tabs for run in runs)) for run in runs if run.tabs),
         after_tab_legend=tuple((style, name, "") for style, name, _ in AFTER_TAB),
+        edits=edit_view(runs),
         panels=_panels(runs),
         sources=tuple(_source_row(run) for run in runs),
         legend=tuple(legend),
@@ -153,6 +147,8 @@ def _facts(runs: tuple[Run, ...]) -> tuple[tuple[str, str, str], ...]:
             f"{words.count(top.accepted_chars)} characters came by Tab",
         )
     )
+    if top.reward is not None:
+        facts.append(fact("Reward", "accepts less refusals, in keys", lambda run: words.signed(run.reward)))
     if top.accepted_chars:
         price = ratio(top.tokens.decoded_unused, top.accepted_chars)
         facts.append(("Price", f"{price:.2f}", "unused tokens for each character that came by Tab"))

@@ -47,11 +47,11 @@ def _plain(text: str) -> str:
 
 
 def _table(section: Group) -> Table:
-    """A row for each policy. The columns after "Tabs" divide them by what followed, then come waits and tokens."""
+    """A row for each policy. The columns after "Tabs" divide them by what followed, then come waits, gains, tokens."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
     table.add_column("policy", no_wrap=True)
     headings = ("hits", "Tabs", "at\nonce", "wait\ned", "noth\ning", "no\nanswer", "next\np50", "after\np99")
-    for heading in (*headings, "by\nTab", "tokens\nused", "tokens\nunused"):
+    for heading in (*headings, "by\nTab", "re-\nward", "tokens\nused", "tokens\nunused"):
         table.add_column(heading, justify="right", no_wrap=True)
     top = words.best(section.runs)
     for run in section.runs:
@@ -104,6 +104,7 @@ def _row(run: Run) -> Sequence[str]:
         words.milliseconds(run.next_latency_ms.p50) if followed else words.DASH,
         words.milliseconds(run.next_latency_ms.p99) if followed else words.DASH,
         _percent(run.keystrokes_saved),
+        words.signed(run.reward),
         words.short_count(run.tokens.decoded_used),
         words.short_count(run.tokens.decoded_unused),
     )

@@ -97,6 +97,14 @@ def milliseconds(ms: float) -> str:
     return f"{ms:.1f}\u202fms" if ms >= 0.05 else "<0.1\u202fms"
 
 
+def signed(number: float | None) -> str:
+    """A reward: "+950", "-12.3k", "0"; a dash for None."""
+    if number is None:
+        return DASH
+    size = short_count(abs(number))
+    return size if size == "0" else f"{'+' if number > 0 else '-'}{size}"
+
+
 def wait(ms: float | None) -> str:
     """A percentile of waits; "never" for None."""
     return "never" if ms is None else milliseconds(ms)

@@ -34,6 +34,7 @@ class Aggregates(TypedDict):
     tab_latency_ms: Latency
     next_latency_ms: Latency
     misses: dict[str, int]
+    reward: float | None
 
 
 def aggregates(timeline: Iterable[RequestRecord]) -> Aggregates:
@@ -59,6 +60,7 @@ def aggregates(timeline: Iterable[RequestRecord]) -> Aggregates:
         tab_latency_ms=latency(record.ms for record in tabs),
         next_latency_ms=latency(record.ms for record in tabs if record.source != Source.NONE),
         misses=dict(sorted(misses.items())),
+        reward=math.fsum(record.reward for record in records),
     )
 
 
@@ -71,6 +73,9 @@ def pooled(runs: Sequence[Run]) -> Run | None:
     if not runs or any(len(run.timeline) != run.requests for run in runs):
         return None
     timeline = tuple(record for run in runs for record in run.timeline)
+    found = aggregates(timeline)
+    if any(run.reward is None for run in runs):
+        found["reward"] = None
     typed, taken = sum(run.typed_chars for run in runs), sum(run.accepted_chars for run in runs)
     largest = max((run.cache for run in runs), key=lambda stats: stats.bytes)
     return replace(
@@ -94,7 +99,7 @@ def pooled(runs: Sequence[Run]) -> Run | None:
         edits=_sum_known(EditResult, [run.edits for run in runs]),
         effort=_sum_known(Effort, [run.effort for run in runs]),
         by_depth=by_depth(timeline),
-        **aggregates(timeline),
+        **found,
     )
 
 

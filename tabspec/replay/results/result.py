@@ -42,6 +42,7 @@ class RequestRecord:
     depth: int = 0  # Tabs in a row before it, in runs that measure effort
     edit: str | None = None  # a value of `EditSource`, for a next edit
     jump: bool = False  # that next edit is away from the cursor
+    reward: float = 0.0  # of its suggestion (`tabspec.edits.reward`); 0 if it was neither accepted nor refused
 
     @property
     def instant(self) -> bool:
@@ -168,6 +169,7 @@ class Run:
     edits: EditResult | None = None  # with next edits
     effort: Effort | None = None  # of runs that measure it: `tabspec replay --edits` or `--no-edits`
     by_depth: tuple[DepthResult, ...] = ()  # of the same runs
+    reward: float | None = None  # the sum over all requests; None: a result of an older version
 
     @property
     def nothing_tabs(self) -> int:

@@ -10,7 +10,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from tabspec.errors import InputError
 
 _KINDS = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}
-_SIGNED = frozenset({"seed"})
+_SIGNED = frozenset({"seed", "reward"})
 _LARGEST = 2**63  # far above any count of a replay; keeps sums and charts finite
 
 
@@ -22,8 +22,8 @@ def _hints(kind: Any) -> dict[str, Any]:
 def read_as(value: Any, kind: Any, where: str) -> Any:
     """``value`` as ``kind``: a dataclass, a tuple or dict of these, an optional, or a plain type.
 
-    ``where`` names the value in messages. Unknown fields are ignored. Numbers must not be negative, except a seed.
-    Raises `InputError`.
+    ``where`` names the value in messages. Unknown fields are ignored. Numbers must not be negative, except a seed and a
+    reward. Raises `InputError`.
     """
     if value is MISSING:
         raise InputError(f"{where} is missing")

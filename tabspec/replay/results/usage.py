@@ -19,6 +19,7 @@ class UsageStats:
     answer: of all suggestions shown, and of those after an accept. ``tabs`` counts accepts followed by a request;
     ``silent_tabs`` are those after which nothing was shown. ``parts`` are accepts of a word or a line only.
     ``inserted`` and ``accepted_chars`` count characters: all that were inserted, and those inserted by an accept.
+    ``edits`` counts next edits by what became of them: show, jump, accept, reject. They count among the others, too.
     """
 
     name: str
@@ -35,6 +36,7 @@ class UsageStats:
     tab_waits: list[float] = field(default_factory=list)
     inserted: int = 0
     accepted_chars: int = 0
+    edits: Counter[str] = field(default_factory=Counter)
 
     @property
     def shown(self) -> int:
@@ -55,6 +57,8 @@ def usage_of(session: Session) -> UsageStats:
         if isinstance(event, EditEvent):
             found.inserted += sum(len(edit.insert) for edit in event.edits)
             continue
+        if event.kind == "jump" or "edit" in event.data:
+            found.edits[event.kind] += 1
         match event.kind:
             case "request":
                 found.requests += 1
@@ -97,6 +101,8 @@ def total(sessions: Iterable[UsageStats]) -> UsageStats:
 def figures(found: UsageStats) -> list[tuple[str, str]]:
     """Rows of (name, value) for a table."""
     parts = f", {found.parts} of them words or lines" if found.parts else ""
+    edits = found.edits
+    next_edits = f"{edits['show']} shown, {edits['accept']} accepted, {edits['reject']} refused, {edits['jump']} jumps"
     silent = f", and {found.silent_tabs} by nothing" if found.silent_tabs else ""
     return [
         ("minutes", f"{found.seconds / 60:.1f}"),
@@ -105,6 +111,7 @@ def figures(found: UsageStats) -> list[tuple[str, str]]:
         ("of these at once", f"{found.instant} ({_share(found.instant, found.shown)})"),
         ("accepted", f"{found.accepted}{parts}"),
         ("refused", f"{found.rejected}"),
+        *([("next edits among these", next_edits)] if edits else []),
         ("accepts followed by the next at once", f"{found.instant_tabs} of {found.tabs}{silent}"),
         ("wait after an accept, p50 and p99, ms", _waits(found.tab_waits)),
         ("characters that came by Tab", _share(found.accepted_chars, found.inserted)),

@@ -24,7 +24,7 @@ MAX_DOCUMENT_CHARS = 10_000_000
 # Edits and other events of a session. A day of typing has 16,000; each takes about 400 bytes in memory.
 MAX_EVENTS = 1_000_000
 
-MARK_KINDS = frozenset({"select", "request", "show", "accept", "partial_accept", "reject"})
+MARK_KINDS = frozenset({"select", "request", "show", "accept", "partial_accept", "reject", "jump"})
 
 # VS Code records the selection within 5 ms of the change that moved the cursor, where a person takes longer
 # (vscode-ts-customized-tests: 1,042 of 1,060 first selections after a change come within 50 ms).

@@ -1,9 +1,10 @@
-"""Whether a recording goes on to make an edit that is offered."""
+"""Whether a recording goes on to make an edit that is offered, and what it still does once the edit is made."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from dataclasses import replace
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 from tabspec.text import Edit
 
@@ -15,12 +16,25 @@ class Action(Protocol):
     def edits(self) -> tuple[Edit, ...]: ...
 
 
+class PlacedAction(Action, Protocol):
+    """An action with the cursor after it."""
+
+    @property
+    def cursor(self) -> int: ...
+    def kept(self, edits: tuple[Edit, ...], cursor: int) -> Self:
+        """The action with other edits and another cursor."""
+        ...
+
+
+_Placed = TypeVar("_Placed", bound=PlacedAction)
+
+
 class Making(NamedTuple):
-    """``actions``: how many of the coming actions make the edit and nothing else; None if other edits come first.
-    ``made``: whether the recording makes it at all."""
+    """``actions``: after how many of the coming actions the edit is made; None if the recording does not make it.
+    ``alone``: these actions do nothing else."""
 
     actions: int | None
-    made: bool
+    alone: bool
 
 
 def making(change: Edit, text: str, coming: Iterable[Action]) -> Making:
@@ -37,7 +51,7 @@ def making(change: Edit, text: str, coming: Iterable[Action]) -> Making:
             beside = _beside(at, stop, edit.insert, region)
             if found is not None:
                 if beside:
-                    return Making(found if alone else None, True)
+                    return Making(found, alone)
                 found = None
             if stop < 0 or at > len(region):
                 alone = False
@@ -48,7 +62,38 @@ def making(change: Edit, text: str, coming: Iterable[Action]) -> Making:
                 region = region[:at] + edit.insert + region[stop:]
         if action.edits and region == change.insert:
             found = number
-    return Making(found if alone else None, found is not None)
+    return Making(found, alone and found is not None)
+
+
+def remaining(change: Edit, text: str, actions: Iterable[_Placed]) -> tuple[_Placed, ...]:
+    """What is left of ``actions``, which make ``change`` in ``text`` and other edits, once ``change`` has been made.
+
+    Edits inside its range are left out, and moves of the cursor into it. The others keep their places.
+    """
+    start, size, final = change.offset, change.delete, len(change.insert)
+
+    def moved(offset: int) -> int:
+        """A place of the recording's text, in the text where the change is made already."""
+        if offset <= start:
+            return offset
+        return offset + final - size if offset >= start + size else start + min(offset - start, final)
+
+    left: list[_Placed] = []
+    for action in actions:
+        edits = []
+        for edit in action.edits:
+            at, stop = edit.offset - start, edit.offset + edit.delete - start
+            if stop < 0:
+                edits.append(edit)
+                start += len(edit.insert) - edit.delete
+            elif at > size:
+                edits.append(replace(edit, offset=moved(edit.offset)))
+            else:
+                size += len(edit.insert) - edit.delete
+        inside = start <= action.cursor <= start + size
+        if edits or not (action.edits or inside):
+            left.append(action.kept(tuple(edits), moved(action.cursor)))
+    return tuple(left)
 
 
 def _beside(at: int, stop: int, insert: str, region: str) -> bool:

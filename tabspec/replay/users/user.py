@@ -12,9 +12,9 @@ from enum import StrEnum
 from itertools import islice
 
 from tabspec.context import EditContext
-from tabspec.edits.gate import effort
+from tabspec.edits.reward import effort
 from tabspec.replay.sessions.session import MarkEvent, Session, with_cursors
-from tabspec.replay.users.making import making
+from tabspec.replay.users.making import making, remaining
 from tabspec.replay.users.thinking import Thinking
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document, Edit, difference
@@ -57,13 +57,19 @@ class Action:
     cursor: int
     accept: bool = False
 
+    def kept(self, edits: tuple[Edit, ...], cursor: int) -> Action:
+        """The action with other edits and another cursor."""
+        return replace(self, edits=edits, cursor=cursor)
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """A Tab replaces the next ``actions`` of the recording, but ``remainder`` has still to be typed."""
+    """A Tab replaces the next ``actions`` of the recording, but ``remainder`` has still to be typed. ``among``: these
+    actions also make other edits, which the user still makes."""
 
     actions: int
     remainder: str = ""
+    among: bool = False
 
 
 def actions_of(session: Session) -> tuple[Action, ...]:
@@ -116,11 +122,11 @@ def agreement(context: EditContext, suggestion: Suggestion, coming: Iterable[Act
     cursor), as long as they edit only inside it: insertions, corrections, closing brackets that an editor added after
     the cursor. The suggestion agrees as soon as the region is equal to it, or starts with it; then the rest must still
     be typed. A suggestion that also replaces text must be equal. None if an action edits outside the region before.
-    Of a next edit, the recording has to do just that next, and to leave it so.
+    A next edit agrees if the recording makes it, now or after other edits, and leaves it so.
     """
     if suggestion.edit is not None:
-        actions = making(suggestion.edit.change, context.document.text, islice(coming, HORIZON)).actions
-        return None if actions is None else Agreement(actions)
+        found = making(suggestion.edit.change, context.document.text, islice(coming, HORIZON))
+        return None if found.actions is None else Agreement(found.actions, among=not found.alone)
     start = context.offset - suggestion.replace_before
     region = context.document.text[start : context.offset + suggestion.replace_after]
     pure = not (suggestion.replace_before or suggestion.replace_after)
@@ -233,7 +239,7 @@ class Player:
     def makes(self, suggestion: Suggestion) -> bool:
         """Whether the recording goes on to make a next edit, now or after other edits."""
         change = self.context.edit_for(suggestion)
-        return making(change, self.document.text, islice(self._coming(), HORIZON)).made
+        return making(change, self.document.text, islice(self._coming(), HORIZON)).actions is not None
 
     def withdraw(self) -> None:
         """Remove the suggestion from the screen."""
@@ -273,6 +279,9 @@ class Player:
         self.keys += 1
         self.accepted_chars += len(changed.insert)
         self.deleted_chars += changed.delete
+        if found.among:
+            self._take_out(edit, found.actions, step)
+            return
         *before, last = islice(self._coming(), found.actions)
         self.saved_keys += _keys([*before, last], self.cursor) - len(found.remainder)
         earlier = before[-1].t if before else (self._actions[self._at - 1].t if self._at else last.t)
@@ -282,6 +291,15 @@ class Player:
             # The last action writes more than the suggestion. Its rest is typed after the action's gap.
             self._rest = Action(last.t, (Edit(step.cursor, 0, found.remainder),), last.cursor)
             self._shift += max(last.t - earlier, 0.0)
+
+    def _take_out(self, change: Edit, count: int, tab: UserStep) -> None:
+        """Leave out of the next ``count`` actions what the Tab has done; the user makes their other edits."""
+        coming = tuple(islice(self._coming(), count))
+        left = remaining(change, self.document.text, coming)
+        self.saved_keys += _keys(coming, self.cursor) - _keys(left, tab.cursor)
+        self._shift = tab.time - (self._actions[self._at - 1].t if self._at else coming[0].t)
+        after = self._at + count - (self._rest is not None)
+        self._actions, self._rest = (*self._actions[: self._at], *left, *self._actions[after:]), None
 
     def _after_action(self, step: UserStep) -> None:
         """Count an action that is done as it was recorded."""

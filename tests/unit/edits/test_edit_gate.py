@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabspec.edits.edit import EditSource, ProposedEdit
-from tabspec.edits.gate import Experience, Refusals, in_word, is_shown, reward, undoes
+from tabspec.edits.gate import Experience, Refusals, in_word, is_shown, undoes
 from tabspec.edits.history import EMPTY
+from tabspec.edits.reward import expected_reward
 from tabspec.text import Document, Edit
 
 URI = "file:///a.py"
@@ -25,7 +26,7 @@ LEFTOVER = proposed(14, 3, "new")
 @given(st.floats(0, 1))
 def test_what_is_more_likely_than_one_in_four_is_worth_showing(probability: float) -> None:
     shown = is_shown(proposed(14, 3, "new", probability), TEXT, (TEXT, 0), EMPTY, Refusals())
-    assert shown == (reward(probability) > 0)
+    assert shown == (expected_reward(probability) > 0)
     if abs(probability - 0.25) > 1e-9:
         assert shown == (probability > 0.25)
 
@@ -99,4 +100,4 @@ def test_experience_moves_a_probability_towards_what_happened(probability: float
     for _ in range(13):
         experience = experience.after(edit, accepted=False)
     if not any(outcomes):
-        assert reward(experience.adjusted(edit).probability) < 0
+        assert expected_reward(experience.adjusted(edit).probability) < 0

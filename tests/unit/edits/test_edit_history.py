@@ -109,6 +109,26 @@ def test_what_is_undone_is_taken_out() -> None:
     assert at.history.steps == () and at.history == EMPTY and at.history.digest == 0
 
 
+def test_an_undone_step_is_named_where_its_lines_stand_now() -> None:
+    at = editor("a\nb\nc\nd\n")
+    at.edit(6, 1, "D", after=9, accepted=True)
+    at.edit(0, 0, "new\n", after=9)
+    at.edit(4, 2, "", after=9)
+    at.edit(8, 1, "d", after=9)
+    assert [(step.old, step.line, step.offset) for step in at.history.undone] == [("d\n", 3, 8)]
+    both = editor("a\nb\nc\nd\n")
+    both.edit(6, 1, "D", after=9, accepted=True)
+    both.edit(0, 0, "new\n", after=9)
+    both.time += 9
+    both.send([Edit(0, 4, "")])
+    both.send([Edit(6, 1, "d")])  # in the same moment
+    assert [(step.old, step.line, step.offset) for step in both.history.undone] == [("d\n", 3, 6)]
+    lines = editor("a\nb\n")
+    lines.edit(2, 2, "", after=9, accepted=True)
+    lines.edit(2, 0, "b\n", after=9)
+    assert [(step.old, step.offset) for step in lines.history.undone] == [("b\n", 2)]
+
+
 def test_one_undo_may_take_back_two_steps() -> None:
     at = editor("a b\n")
     at.edit(0, 1, "c", after=9)

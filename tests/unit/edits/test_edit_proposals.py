@@ -8,37 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabspec.edits.edit import EditSource, ProposedEdit
+from tabspec.edits.edit import EditSource
 from tabspec.edits.proposals.changes import changes
 from tabspec.edits.proposals.conventions import renamed_in_all, subword_change, subwords, with_subwords, written
 from tabspec.edits.proposals.propose import found_in, propose
 from tabspec.edits.proposals.tokens import occurrences
 from tabspec.edits.step import Step
 from tabspec.text import Document, difference
-
-
-def after(before: str, *pairs: tuple[str, str], uri: str = "file:///a.py") -> tuple[Document, list[Step]]:
-    """The document and the steps after the first text of each pair (whole lines) was replaced by the second."""
-    steps = []
-    for old, new in pairs:
-        at = before.index(old)
-        assert at == 0 or before[at - 1] == "\n"
-        steps.append(Step(uri, before.count("\n", 0, at), at, old, new))
-        before = before[:at] + new + before[at + len(old) :]
-    return Document(uri, before), steps
-
-
-def chain(document: Document, steps: list[Step], cursor: int | None = None) -> tuple[ProposedEdit, ...]:
-    at = steps[-1].offset + len(steps[-1].new.rstrip("\n")) if cursor is None else cursor
-    return propose(document, at, steps, least=0.0)
-
-
-def walked(document: Document, edits: tuple[ProposedEdit, ...]) -> str:
-    for edit in edits:
-        if edit.uri == document.uri:
-            document = edit.apply(document)
-    return document.text
-
+from tests.edit_steps import after, chain, walked
 
 LOCAL = """def total(prices):
     return sum(prices)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
@@ -16,7 +17,7 @@ from tabspec.engine.alternatives import BEGINNINGS, LEAST_LOGPROB, is_new, joine
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.prompt_state import PromptState
 from tabspec.errors import ModelError
-from tabspec.fitting.postprocess import judge, postprocess
+from tabspec.fitting.postprocess import postprocess
 from tabspec.models.protocol import Beginning, StopRule
 from tabspec.models.scripted.model import ScriptedModel, WithOthers, letters, pseudo_random
 from tabspec.prompt.window import WindowSize
@@ -82,7 +83,7 @@ def oracle(model: ScriptedModel, context: EditContext, most: int) -> list[Sugges
     """All suggestions of an explicit request, by asking anew at each state that a beginning leads to."""
 
     def offered(generated: GeneratedText) -> list[Suggestion]:
-        suggestion = judge(postprocess(context, generated), generated, None, 0)
+        suggestion = postprocess(context, generated)
         return [suggestion] if isinstance(suggestion, Suggestion) else []
 
     line_end = "\r\n" if "\r\n" in context.document.text else "\n"
@@ -180,7 +181,8 @@ def test_they_are_looked_for_once() -> None:
 def test_unlikely_beginnings_are_noise() -> None:
     model = scripted(ANSWERS, OTHERS)
     model.logprob = LEAST_LOGPROB / 1.5  # of the three, the first only is likelier than that
-    assert said(with_engine(model, lambda engine: engine.complete(at("x"), 5))) == [" = one", " + two"]
+    every = replace(CONFIG, min_probability=0.0)
+    assert said(with_engine(model, lambda engine: engine.complete(at("x"), 5), every)) == [" = one", " + two"]
 
 
 def test_a_newer_request_ends_the_search_and_stops_the_model() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tabspec.calibration import Calibration
 from tabspec.context import EditContext
 from tabspec.fitting.early_stop import end_with_block
-from tabspec.fitting.postprocess import judge, postprocess
+from tabspec.fitting.postprocess import postprocess, rated
 from tabspec.fitting.truncation import FitStep
 from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion
 from tabspec.text import Document
@@ -59,15 +59,14 @@ def test_white_space_at_the_end_goes() -> None:
     assert isinstance(suggestion, Suggestion) and suggestion.text == "1"
 
 
-def test_unlikely_suggestions_are_withheld_if_it_is_known_how_likely_they_are() -> None:
+def test_the_probability_of_a_suggestion_is_calibrated_if_the_model_has_a_calibration() -> None:
     generated = GeneratedText("ab", Finish.END, (1, 2), (-1.0, -2.0))
     suggestion = Suggestion("ab", logprob=-3.0)
-    curve = Calibration(bias=0.0, total=1.0, mean=0.0, length=0.0)
-    assert judge(suggestion, generated, curve, 0.1) is Reason.WITHHELD
-    kept = judge(suggestion, generated, curve, 0.01)
-    assert isinstance(kept, Suggestion) and kept.probability == pytest.approx(0.0474, abs=1e-4)
-    assert isinstance(judge(suggestion, generated, None, 0.9), Suggestion)
-    assert judge(Reason.EMPTY, generated, curve, 0.0) is Reason.EMPTY
+    curve = Calibration(bias=0.0, total=0.5, mean=0.0, length=0.0)
+    for calibration, expected in ((curve, 0.1824), (None, 0.0498)):
+        found = rated(suggestion, generated, calibration)
+        assert isinstance(found, Suggestion) and found.probability == pytest.approx(expected, abs=1e-4)
+    assert rated(Reason.EMPTY, generated, curve) is Reason.EMPTY
 
 
 @pytest.mark.parametrize(

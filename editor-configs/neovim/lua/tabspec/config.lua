@@ -11,7 +11,9 @@ M.defaults = {
   filetypes = { 'python' },
   -- Suggest from the start: a boolean, or a function that is given the buffer and says so.
   enabled = true,
-  -- Keys in Insert mode, false for none. Each does what it did before while no suggestion is shown.
+  -- Next edits, which change text elsewhere: true, false, or "hint" for a hint only until the key `edit` is pressed.
+  next_edits = true,
+  -- Keys, false for none. They are for Insert mode, `edit_normal` for Normal mode, and `edit` for both. Each does what it did before while no suggestion is shown.
   keymaps = {
     accept = '<Tab>',
     accept_word = '<M-Right>',
@@ -19,6 +21,8 @@ M.defaults = {
     next = '<M-n>',
     prev = '<M-p>',
     dismiss = '<C-]>',
+    edit = '<M-e>',
+    edit_normal = '<Tab>',
   },
   -- Milliseconds of silence before the server is asked. 0: at every key, since the server joins and cancels.
   debounce_ms = 0,
@@ -35,6 +39,7 @@ local types = {
   backend = { 'string' },
   filetypes = { 'table', 'string' },
   enabled = { 'boolean', 'function' },
+  next_edits = { 'boolean', 'string' },
   keymaps = { 'table', 'boolean' },
   debounce_ms = { 'number' },
   highlight = { 'table', 'nil' },
@@ -70,6 +75,10 @@ function M.check(given)
   if good.backend and good.backend ~= 'own' and good.backend ~= 'builtin' then
     table.insert(problems, ('option "backend" is "own" or "builtin", not "%s"'):format(good.backend))
     good.backend = nil
+  end
+  if type(good.next_edits) == 'string' and good.next_edits ~= 'hint' then
+    table.insert(problems, ('option "next_edits" is true, false or "hint", not "%s"'):format(good.next_edits))
+    good.next_edits = nil
   end
   if good.keymaps == true then
     good.keymaps = nil

@@ -31,6 +31,9 @@ local function on_attach(buf, client)
   end
   local session = require(builtin and 'tabspec.builtin' or 'tabspec.session').attach(buf, client)
   require('tabspec.keys').map(buf)
+  if config.options.next_edits ~= false then
+    require('tabspec.edit.keys').map(buf)
+  end
   require('tabspec.server').ask_status()
   if buf == api.nvim_get_current_buf() then
     session:follow()
@@ -67,6 +70,8 @@ function M.setup(options)
     if session and session.client.id == event.data.client_id then
       require('tabspec.session').detach(event.buf)
       require('tabspec.keys').unmap(event.buf)
+      require('tabspec.edit.keys').unmap(event.buf)
+      require('tabspec.edit').forget()
     end
   end)
   on('InsertEnter', function(event)
@@ -74,6 +79,9 @@ function M.setup(options)
       require('tabspec.keys').map(event.buf)
     end
   end)
+  if config.options.next_edits ~= false then
+    require('tabspec.edit').setup(group)
+  end
   for _, buf in ipairs(api.nvim_list_bufs()) do
     attach(buf)
   end
@@ -131,9 +139,20 @@ function M.dismiss()
   return here ~= nil and here:dismiss()
 end
 
+---Goes to the next edit, accepts it if the cursor is there, or shows it where there is only a hint. False if there is none.
+function M.edit()
+  return require('tabspec.edit').advance()
+end
+
+---Refuses the next edit: it is not offered at this place again. False if none is shown.
+function M.put_away()
+  return require('tabspec.edit').put_away()
+end
+
 ---Turns suggestions off, or on again.
 function M.toggle()
   enabled = not enabled
+  require('tabspec.edit').forget()
   require('tabspec.session').each(function(buf, here)
     here:switch(M.is_enabled(buf))
   end)

@@ -11,12 +11,16 @@ local function fallback(action)
   return ('<Plug>(tabspec-before-%s)'):format(action)
 end
 
-local function owned(mapping)
+---Whether a mapping was made by this plugin.
+---@param mapping table of nvim_get_keymap()
+function M.owned(mapping)
   return (mapping.desc or ''):match('^tabspec: ') ~= nil
 end
 
 ---@param mappings table[] of nvim_get_keymap()
-local function find(mappings, lhs)
+---@param lhs string
+---@return table?
+function M.find(mappings, lhs)
   local raw = vim.keycode(lhs)
   for _, mapping in ipairs(mappings) do
     if mapping.lhsraw == raw or mapping.lhsrawalt == raw then
@@ -29,6 +33,10 @@ end
 ---Lua function. Without one that second name stands for the key itself.
 local function keep(buf, action, lhs, mapping)
   local plug = fallback(action)
+  if action == 'accept' then
+    -- Neovim itself maps Tab in Insert mode, for snippets; any other mapping is the user's, and not for next edits.
+    vim.b[buf].tabspec_own_accept = mapping ~= nil and not (mapping.desc or ''):match('^vim%.snippet%.jump')
+  end
   if not mapping then
     vim.keymap.set('i', plug, lhs, { buffer = buf })
     return
@@ -42,11 +50,11 @@ end
 
 ---Takes over one key in a buffer.
 local function take(buf, action, lhs)
-  local mine = find(api.nvim_buf_get_keymap(buf, 'i'), lhs)
-  local global = find(api.nvim_get_keymap('i'), lhs)
+  local mine = M.find(api.nvim_buf_get_keymap(buf, 'i'), lhs)
+  local global = M.find(api.nvim_get_keymap('i'), lhs)
   if not mine then
     keep(buf, action, lhs, global)
-  elseif not owned(mine) then
+  elseif not M.owned(mine) then
     keep(buf, action, lhs, mine)
   elseif vim.b[buf]['tabspec_global_' .. action] then
     keep(buf, action, lhs, global) -- plugins that load late map their keys late
@@ -57,10 +65,15 @@ local function take(buf, action, lhs)
   vim.b[buf]['tabspec_global_' .. action] = mine == nil
   vim.keymap.set('i', lhs, function()
     local session = sessions.get(buf)
+    local edits, acts = require('tabspec.edit'), nil
     if session and session:visible() then
-      return ("<Cmd>lua require('tabspec').%s()<CR>"):format(action)
+      acts = action
+    elseif action == 'accept' and edits.takes_tab() then
+      acts = 'edit'
+    elseif action == 'dismiss' and edits.visible() then
+      acts = 'put_away'
     end
-    return fallback(action)
+    return acts and ("<Cmd>lua require('tabspec').%s()<CR>"):format(acts) or fallback(action)
   end, { buffer = buf, expr = true, remap = true, silent = true, desc = 'tabspec: ' .. action:gsub('_', ' ') })
 end
 
@@ -83,9 +96,9 @@ function M.unmap(buf)
   end
   for _, action in ipairs(M.actions) do
     local lhs = config.options.keymaps[action]
-    local mine = lhs and find(api.nvim_buf_get_keymap(buf, 'i'), lhs)
-    if mine and owned(mine) then
-      local before = find(api.nvim_buf_get_keymap(buf, 'i'), fallback(action))
+    local mine = lhs and M.find(api.nvim_buf_get_keymap(buf, 'i'), lhs)
+    if mine and M.owned(mine) then
+      local before = M.find(api.nvim_buf_get_keymap(buf, 'i'), fallback(action))
       vim.keymap.del('i', lhs, { buffer = buf })
       vim.keymap.del('i', fallback(action), { buffer = buf })
       if before and not vim.b[buf]['tabspec_global_' .. action] then
@@ -102,8 +115,8 @@ end
 ---Whether a key does what the options say in this buffer; somebody may have mapped it later.
 function M.is_mapped(buf, action)
   local lhs = config.options.keymaps[action]
-  local mine = lhs and find(api.nvim_buf_get_keymap(buf, 'i'), lhs)
-  return mine ~= nil and mine ~= false and owned(mine)
+  local mine = lhs and M.find(api.nvim_buf_get_keymap(buf, 'i'), lhs)
+  return mine ~= nil and mine ~= false and M.owned(mine)
 end
 
 return M

@@ -69,6 +69,7 @@ local function heard(status)
       require('tabspec.session').each(function(_, session)
         session:again()
       end)
+      require('tabspec.edit').again()
     end
     vim.api.nvim_exec_autocmds('User', { pattern = 'TabspecStatus', modeline = false })
     vim.cmd.redrawstatus()

@@ -142,6 +142,7 @@ function Session:draw(here)
   local count = #self.answer.offers
   local hint = self.answer.invoked and count > 1 and (' (%d/%d)'):format(self.answer.index, count) or nil
   ghost.show(self.buf, here, text, offer.cut, hint)
+  require('tabspec.edit').give_way()
 end
 
 ---The user typed or moved: show at once what is still right, and ask what is right now.

@@ -55,6 +55,9 @@ def row(cells: Sequence[Sequence[RequestRecord]], before: float | None) -> Marku
         if before is not None and cell[0].t - before > PAUSE:
             paths["pause"].append(f"M{column} 0V{HEIGHT - 8}")
         before = cell[-1].t
+        if mark := _edit_mark(cell):
+            drop = 3 if mark == "edit-shown" else 7
+            paths[mark].append(f"M{short(column + 0.05)} 0h.9l-.45 {drop}z")
         if len(cell) == 1 and cell[0].tab:
             paths["tab-mark"].append(f"M{short(column + 0.2)} {HEIGHT - 6}h.6v5h-.6z")
         for source, bottom, tall in _pieces(cell):
@@ -72,6 +75,15 @@ def row(cells: Sequence[Sequence[RequestRecord]], before: float | None) -> Marku
         height=HEIGHT,
         role="img",
     )
+
+
+def _edit_mark(cell: Sequence[RequestRecord]) -> str:
+    """The mark of a column's next edits: the one that is worth most; empty where none was shown."""
+    shown = [record for record in cell if record.edit and record.shown]
+    taken = [record for record in shown if record.accepted]
+    if taken:
+        return "edit-jump" if any(record.jump for record in taken) else "edit-taken"
+    return "edit-shown" if shown else ""
 
 
 def _pieces(cell: Sequence[RequestRecord]) -> list[tuple[str, float, float]]:
@@ -114,6 +126,8 @@ def _request(record: RequestRecord) -> str:
     lines.append(f"{words.source(record.source)}{ending}, {words.milliseconds(record.ms)}")
     if record.tab and not record.instant_tab:
         lines.append(f"Why not at once: {words.miss(record.miss or 'unknown')}")
+    if record.edit:
+        lines.append(f"Next edit ({record.edit})" + (", away from the cursor" if record.jump else ""))
     if record.text:
         lines.append(record.text + ("  ⇥ taken" if record.accepted else ""))
     return "\n".join(lines)

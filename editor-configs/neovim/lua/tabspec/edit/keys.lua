@@ -1,0 +1,63 @@
+-- The keys of next edits: Tab in Normal mode, and an Alt chord that works in Insert mode, too.
+local config = require('tabspec.config')
+local keys = require('tabspec.keys')
+local api = vim.api
+local M = {}
+
+---@param buf integer
+---@return table? mine, table? other the mapping of a key that this module made, or another one
+local function mapped(buf, mode, lhs)
+  local here = keys.find(api.nvim_buf_get_keymap(buf, mode), lhs)
+  if here and keys.owned(here) then
+    return here, nil
+  end
+  return nil, here or keys.find(api.nvim_get_keymap(mode), lhs)
+end
+
+---The keys with their modes, and when each of them acts.
+local function wanted()
+  local keymaps, edits = config.options.keymaps, require('tabspec.edit')
+  return {
+    { 'n', keymaps.edit_normal, edits.takes_tab },
+    { 'n', keymaps.edit, edits.visible },
+    { 'i', keymaps.edit, edits.visible },
+  }
+end
+
+---Maps the keys in a buffer, except those that the user has mapped.
+---@param buf integer
+function M.map(buf)
+  for _, key in ipairs(wanted()) do
+    local mode, lhs, acts = unpack(key)
+    local mine, other
+    if lhs and lhs ~= '' then
+      mine, other = mapped(buf, mode, lhs)
+      if not mine and not other then
+        vim.keymap.set(mode, lhs, function()
+          return acts() and "<Cmd>lua require('tabspec').edit()<CR>" or lhs
+        end, { buffer = buf, expr = true, silent = true, desc = 'tabspec: next edit' })
+      end
+    end
+  end
+end
+
+---@param buf integer
+function M.unmap(buf)
+  if not api.nvim_buf_is_valid(buf) then
+    return
+  end
+  for _, key in ipairs(wanted()) do
+    local mode, lhs = key[1], key[2]
+    if lhs and lhs ~= '' and mapped(buf, mode, lhs) then
+      vim.keymap.del(mode, lhs, { buffer = buf })
+    end
+  end
+end
+
+---Whether Tab goes to edits in Normal mode in this buffer.
+function M.is_mapped(buf)
+  local lhs = config.options.keymaps.edit_normal
+  return lhs and lhs ~= '' and mapped(buf, 'n', lhs) ~= nil
+end
+
+return M

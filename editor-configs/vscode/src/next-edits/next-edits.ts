@@ -1,0 +1,357 @@
+/* The next edit on the screen: asked for, shown, jumped to, accepted, refused. */
+
+import * as vscode from "vscode";
+import type { Channel } from "../offers";
+import { nextEditsMode, wanted } from "../settings";
+import { Asking, type Requests } from "./asking";
+import { Drawing } from "./drawing";
+import { direction, hint, type Direction } from "./hint";
+import { shownInline } from "./inline";
+import { Keys } from "./keys";
+import { afterChange, type Offer } from "./offer";
+import { picture } from "./picture";
+import { equal, made, onLines, same, type Chain, type Place, type Step } from "./step";
+import { tabDoes, type Situation } from "./tab";
+
+type Server = Channel & Requests & { readonly onDidChangePhase: vscode.Event<void> };
+
+/** The keys of package.json, as the hint names them. */
+const JUMP_KEY = "Alt+J";
+
+const { Undo, Redo } = vscode.TextDocumentChangeReason;
+
+export class NextEdits implements vscode.Disposable {
+  private offer: Offer | undefined;
+  /** The versions of documents for which the offered steps hold. */
+  private versions = new Map<string, number>();
+  /** Applied by the extension, and VS Code has not yet reported the change. */
+  private applying: Offer | undefined;
+  /** Where the last jump or accept has put the cursor, or is about to. */
+  private brought: Place | undefined;
+  private arriving = false;
+  /** The user has refused: nothing is shown until something changes. */
+  private refused = false;
+  /** The document and its version for which VS Code has got a completion. */
+  private completion: { document: vscode.TextDocument; version: number } | undefined;
+  /** The next explicit request of VS Code for completions comes from the extension, and not from the user. */
+  private triggered = false;
+  /** The cursor and the version when the cursor last moved. */
+  private seen: { document: vscode.TextDocument; version: number; place: Place } | undefined;
+  private readonly asking: Asking;
+  private readonly drawing: Drawing;
+  private readonly keys = new Keys();
+  private readonly subscriptions: vscode.Disposable;
+
+  constructor(private readonly server: Server, extension: vscode.Uri) {
+    this.asking = new Asking(server, (answer, document) => this.answered(answer, document));
+    this.drawing = new Drawing(extension);
+    this.subscriptions = vscode.Disposable.from(
+      this.drawing,
+      vscode.workspace.onDidChangeTextDocument((event) => event.contentChanges.length && this.changed(event)),
+      vscode.window.onDidChangeTextEditorSelection(({ textEditor }) => textEditor === active() && this.cursorMoved(textEditor)),
+      vscode.window.onDidChangeTextEditorVisibleRanges(({ textEditor }) => textEditor === active() && this.show()),
+      vscode.window.onDidChangeActiveTextEditor((editor) => this.switchedTo(editor)),
+      vscode.workspace.onDidChangeConfiguration((event) => event.affectsConfiguration("tabspec") && this.begin()),
+      server.onDidChangePhase(() => this.begin()),
+    );
+  }
+
+  dispose(): void {
+    this.asking.stop();
+    this.subscriptions.dispose();
+  }
+
+  // --- what the user does with it -----------------------------------------------------------------------------------
+
+  /** Tab, where its key binding lets it through. What was pressed may have arrived before the last move of the cursor. */
+  async tab(): Promise<void> {
+    const does = tabDoes(this.situation());
+    if (does === "jump") await this.jump();
+    else if (does === "accept") await this.accept();
+    else await run("tab");
+  }
+
+  /** Puts the cursor where the edit begins, and shows the edit. */
+  async jump(): Promise<void> {
+    if (!this.offer) return;
+    this.offer = { ...this.offer, revealed: true };
+    const [step] = this.offer.steps;
+    this.brought = step.jump;
+    this.arriving = true;
+    const editor = await editorOf(step, step.jump);
+    this.arriving = false;
+    if (!editor || this.offer?.steps[0] !== step) return;
+    this.bring(editor, step.jump);
+    this.server.notify("tabspec/didJump", { item: step });
+    this.show();
+  }
+
+  /** Makes the edit, as one step of undo, and shows the next one. */
+  async accept(): Promise<void> {
+    const { offer } = this;
+    if (!offer || this.applying) return;
+    if (offer.how === "inline") return run("editor.action.inlineSuggest.commit");
+    const [step] = offer.steps;
+    const editor = await editorOf(step, step.jump);
+    if (!editor || this.offer !== offer || !this.holds(offer)) return this.lost();
+    const { start, end } = step.range;
+    const range = new vscode.Range(start.line, start.character, end.line, end.character);
+    this.applying = offer;
+    this.brought = step.cursor;
+    this.arriving = true;
+    this.asking.stop();
+    const edited = editor.edit((edit) => edit.replace(range, step.text), { undoStopBefore: true, undoStopAfter: true });
+    this.drawing.clear(); // in the same frame as the edit: VS Code does what it is sent in order
+    const done = await edited;
+    this.arriving = false;
+    if (!done) return this.lost(); // something was typed meanwhile
+    this.bring(editor, step.cursor);
+    this.accepted(step);
+    this.asking.now("moved");
+  }
+
+  /** The user does not want it: it goes, the rest of its chain with it, and nothing comes until something changes. */
+  refuse(): void {
+    if (!this.offer) return;
+    this.server.execute("tabspec.rejected", this.offer.steps[0].command.arguments);
+    this.refused = true;
+    this.asking.stop();
+    this.drop();
+  }
+
+  // --- VS Code's own inline completions -----------------------------------------------------------------------------
+
+  /** What VS Code gets instead of the server's completions: the edit, or nothing beside one. Undefined: ask the server. */
+  insteadOfCompletions(document: vscode.TextDocument, position: vscode.Position, explicit: boolean): vscode.InlineCompletionItem[] | undefined {
+    const byUser = explicit && !this.triggered;
+    if (explicit) this.triggered = false;
+    const { offer } = this;
+    if (byUser || !offer?.current || !this.holds(offer) || document !== active()?.document) return undefined;
+    if (offer.how === "drawn") return [];
+    const [{ range, text }] = offer.steps;
+    if (!shownInline(offer.steps[0], document.lineAt(position.line).text, position)) return undefined;
+    const replaced = new vscode.Range(range.start.line, range.start.character, range.end.line, range.end.character);
+    return [new vscode.InlineCompletionItem(text, replaced)];
+  }
+
+  /** VS Code has got completions: they are on the screen, and no edit is. */
+  completed(document: vscode.TextDocument): void {
+    this.completion = { document, version: document.version };
+    this.drop();
+  }
+
+  // --- what happens -------------------------------------------------------------------------------------------------
+
+  private begin(): void {
+    this.drop();
+    this.completion = undefined;
+    this.ask("moved");
+  }
+
+  private ask(cause: "changed" | "moved"): void {
+    const editor = active();
+    if (editor && this.wantedIn(editor.document) && !this.refused) this.asking.soon(cause);
+    else this.asking.stop();
+  }
+
+  private wantedIn(document: vscode.TextDocument): boolean {
+    return wanted(document) && nextEditsMode(document) !== "off";
+  }
+
+  private answered(answer: Chain | undefined, document: vscode.TextDocument): void {
+    const completed = this.completion?.document === document && this.completion.version === document.version;
+    const ghost = this.offer?.how === "inline";
+    if (!answer || answer.version !== document.version || completed || this.refused) {
+      if (ghost) void run("editor.action.inlineSuggest.hide");
+      return this.drop();
+    }
+    const [first, ...rest] = answer.chain;
+    this.versions = new Map([[document.uri.toString(), document.version]]);
+    for (const { textDocument } of answer.chain) {
+      const version = textDocument.version ?? opened(textDocument.uri)?.version;
+      if (version !== undefined && !this.versions.has(textDocument.uri)) this.versions.set(textDocument.uri, version);
+    }
+    const before = this.offer;
+    const still = before && same(before.steps[0], first);
+    if (ghost && !still) void run("editor.action.inlineSuggest.hide");
+    this.propose([first, ...rest], still ? before : undefined, before?.revealed && still);
+  }
+
+  /** Put the first step on the screen; `before` is the offer whose first step is there already. */
+  private propose(steps: Offer["steps"], before: Offer | undefined, revealed = false): void {
+    const [step] = steps;
+    const document = opened(step.textDocument.uri);
+    if (!document) return this.drop();
+    const { start, end } = step.range;
+    const range = new vscode.Range(start.line, start.character, end.line, end.character);
+    const standing = { offset: document.offsetAt(range.start), old: document.getText(range) };
+    const offer: Offer = { steps, standing, revealed, how: before?.how ?? this.how(step, document, revealed), current: true };
+    if (!this.holds(offer)) return this.drop();
+    this.offer = offer;
+    this.server.notify("textDocument/didShowInlineEdit", { item: step });
+    this.show();
+    if (offer.how === "inline" && !before) {
+      this.triggered = true;
+      void run("editor.action.inlineSuggest.trigger");
+    }
+  }
+
+  private how(step: Step, document: vscode.TextDocument, revealed: boolean): Offer["how"] {
+    const editor = active();
+    if (editor?.document !== document || editor.selections.length > 1 || !editor.selection.isEmpty) return "drawn";
+    if (nextEditsMode(document) === "hint" && !revealed) return "drawn";
+    if (!vscode.workspace.getConfiguration("editor.inlineSuggest", document).get("enabled", true)) return "drawn";
+    const cursor = editor.selection.active;
+    return shownInline(step, document.lineAt(cursor.line).text, cursor) ? "inline" : "drawn";
+  }
+
+  private changed({ document, contentChanges, reason }: vscode.TextDocumentChangeEvent): void {
+    const uri = document.uri.toString();
+    const slice = (from: number, to: number) => document.getText(new vscode.Range(document.positionAt(from), document.positionAt(to)));
+    const { offer, applying } = this;
+    if (applying?.steps[0].textDocument.uri === uri) {
+      this.applying = undefined;
+      this.refused = false;
+      if (made(applying.standing, applying.steps[0].text, contentChanges, slice)) return this.advance(applying, document);
+      this.drop();
+    } else if (offer?.steps[0].textDocument.uri === uri) {
+      this.refused = false;
+      const after = { slice, positionAt: (offset: number) => document.positionAt(offset), line: (line: number) => document.lineAt(line).text };
+      // after an undo the server knows which edits have become unwanted
+      const becomes = reason === Undo || reason === Redo ? undefined : afterChange(offer, contentChanges, after);
+      if (becomes === "made") {
+        this.accepted(offer.steps[0]);
+        this.triggered = offer.how === "inline";
+        this.advance(offer, document);
+      } else if (becomes) {
+        this.offer = becomes;
+        this.versions = new Map([[uri, document.version]]);
+        this.show();
+        if (becomes.how === "inline") return; // VS Code narrows its ghost text
+      } else this.drop();
+    } else if (this.versions.has(uri)) this.drop();
+    if (document !== active()?.document) return;
+    this.refused = false;
+    this.ask("changed");
+  }
+
+  /** The first step was made: the next one is there at once, while the server is asked what it would propose now. */
+  private advance({ steps, revealed }: Offer, document: vscode.TextDocument): void {
+    this.versions.set(document.uri.toString(), document.version);
+    const [, next, ...rest] = steps;
+    if (next) this.propose([next, ...rest], undefined, revealed);
+    else this.drop();
+  }
+
+  private accepted({ command, cursor }: Step): void {
+    this.brought = cursor;
+    this.server.execute(command.command, command.arguments);
+  }
+
+  private cursorMoved({ document, selection }: vscode.TextEditor): void {
+    const place = selection.active;
+    const { seen } = this;
+    const typed = seen?.document === document && seen.version !== document.version;
+    this.seen = { document, version: document.version, place };
+    if (this.brought && !this.arriving && !equal(place, this.brought)) this.brought = undefined;
+    if (!typed && !this.brought) {
+      this.completion = undefined; // VS Code hides its ghost text
+      this.triggered = false;
+      if (this.offer?.how === "inline") this.offer = { ...this.offer, how: "drawn" };
+      if (!this.offer) this.ask("moved");
+    }
+    this.show();
+  }
+
+  private switchedTo(editor: vscode.TextEditor | undefined): void {
+    if (this.offer && editor?.document.uri.toString() === this.offer.steps[0].textDocument.uri) return this.show();
+    this.begin();
+  }
+
+  private lost(): void {
+    this.applying = undefined;
+    this.drop();
+    this.ask("changed");
+  }
+
+  private drop(): void {
+    this.offer = undefined;
+    this.versions.clear();
+    this.show();
+  }
+
+  // --- the screen ---------------------------------------------------------------------------------------------------
+
+  /** Draws what is offered as it is now, and has the keys follow. */
+  private show(): void {
+    const editor = active();
+    if (!this.offer || !editor || this.offer.how === "inline") this.drawing.clear();
+    else this.draw(editor, this.offer);
+    this.keys.follow(this.offer !== undefined, tabDoes(this.situation()) !== "user");
+  }
+
+  private draw(editor: vscode.TextEditor, offer: Offer): void {
+    const [step] = offer.steps;
+    const { document, selection, visibleRanges } = editor;
+    const way = this.way(editor, offer);
+    if (way === "here" && this.revealed(offer, document)) {
+      const tabSize = Number(editor.options.tabSize) || 4;
+      const around = { lineCount: document.lineCount, line: (number: number) => document.lineAt(number).text, tabSize };
+      return this.drawing.edit(editor, step.range.start.line, picture(step, around));
+    }
+    const key = tabDoes(this.situation()) === "user" ? JUMP_KEY : "Tab";
+    const file = vscode.workspace.asRelativePath(vscode.Uri.parse(step.textDocument.uri));
+    this.drawing.hint(editor, hint(step, way, visibleRanges, selection.active, key, file));
+  }
+
+  private way({ document, selection, visibleRanges }: vscode.TextEditor, { steps: [step] }: Offer): Direction {
+    if (document.uri.toString() !== step.textDocument.uri) return "elsewhere";
+    return direction(step, visibleRanges, selection.active);
+  }
+
+  private revealed(offer: Offer, document: vscode.TextDocument): boolean {
+    return offer.revealed || nextEditsMode(document) === "shown";
+  }
+
+  private situation(): Situation {
+    const editor = active();
+    const nothing = { shown: "nothing", selecting: false, inIndentation: false, broughtHere: false, atEdit: false } as const;
+    if (!editor || !this.offer) return nothing;
+    const { document, selections, selection } = editor;
+    const { line, character } = selection.active;
+    return {
+      shown: this.offer.how === "inline" ? "inline" : this.revealed(this.offer, document) ? "edit" : "hint",
+      selecting: selections.length > 1 || !selection.isEmpty,
+      inIndentation: document.lineAt(line).text.slice(0, character).trim() === "",
+      broughtHere: this.brought !== undefined,
+      atEdit: this.way(editor, this.offer) === "here" && onLines(this.offer.steps[0], selection.active),
+    };
+  }
+
+  private bring(editor: vscode.TextEditor, { line, character }: Place): void {
+    const place = new vscode.Position(line, character);
+    this.brought = place;
+    editor.selection = new vscode.Selection(place, place);
+    editor.revealRange(editor.selection, vscode.TextEditorRevealType.InCenterIfOutsideViewport);
+  }
+
+  /** Whether the first step is for its document as it is. */
+  private holds({ steps: [{ textDocument, range }] }: Offer): boolean {
+    const document = opened(textDocument.uri);
+    return document !== undefined && document.version === this.versions.get(textDocument.uri) && range.end.line < document.lineCount;
+  }
+}
+
+const active = () => vscode.window.activeTextEditor;
+
+const opened = (uri: string) => vscode.workspace.textDocuments.find((document) => document.uri.toString() === uri);
+
+/** The editor of the step's document, brought to the front with the cursor at `place` if it is not there. */
+async function editorOf({ textDocument }: Step, { line, character }: Place): Promise<vscode.TextEditor | undefined> {
+  const editor = active();
+  if (editor?.document.uri.toString() === textDocument.uri) return editor;
+  const document = opened(textDocument.uri);
+  return document && vscode.window.showTextDocument(document, { selection: new vscode.Range(line, character, line, character) });
+}
+
+const run = (command: string) => vscode.commands.executeCommand<void>(command);

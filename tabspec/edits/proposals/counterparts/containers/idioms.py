@@ -1,0 +1,163 @@
+"""What the uses of one kind of container are called in another: one table for each language.
+
+A row is a use of the old kind, and the same use of the new one. In both, ``x`` is the container, ``k`` a key, ``v`` a
+value, ``u`` a name that stands for one element, ``f`` a field of it, and ``K`` the key of the value ``v``. In what is
+written, ``E`` is a new name for an element, ``ZERO`` and ``EMPTY`` are Go's values for no value and for no content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tabspec.edits.proposals.counterparts.containers.kinds import Kind
+
+Idioms = Mapping[tuple[Kind, Kind], tuple[tuple[str, str], ...]]
+
+_TEXT_TO_LIST_SCRIPT = (
+    ("x === v", "x.includes(v)"),
+    ("x !== v", "!x.includes(v)"),
+    ("${x}", '${x.join(", ")}'),
+    ("${x.f()}", '${x.map((E) => E.f()).join(", ")}'),
+    ("x.split(v)", "x"),
+)
+_SCRIPT: Idioms = {
+    (Kind.LIST, Kind.RECORD): (
+        ("x = x.filter((u) => u.f !== k)", "delete x[k]"),
+        ("x.find((u) => u.f === k)", "x[k]"),
+        ("x.some((u) => u.f === k)", "k in x"),
+        ("x.push(v)", "x[K] = v"),
+        ("x.length", "Object.keys(x).length"),
+        ("of x)", "of Object.values(x))"),
+        ("x.map(", "Object.values(x).map("),
+        ("x.forEach(", "Object.values(x).forEach("),
+    ),
+    (Kind.LIST, Kind.MAP): (
+        ("x = x.filter((u) => u.f !== k)", "x.delete(k)"),
+        ("x.find((u) => u.f === k)", "x.get(k)"),
+        ("x.some((u) => u.f === k)", "x.has(k)"),
+        ("x.push(v)", "x.set(K, v)"),
+        ("x.length", "x.size"),
+        ("of x)", "of x.values())"),
+        ("x.map(", "[...x.values()].map("),
+        ("x.filter(", "[...x.values()].filter("),
+    ),
+    (Kind.LIST, Kind.SET): (
+        ("x.push(v)", "x.add(v)"),
+        ("x.includes(v)", "x.has(v)"),
+        ("x.length", "x.size"),
+        ("x.map(", "[...x].map("),
+        ("x.filter(", "[...x].filter("),
+    ),
+    (Kind.SET, Kind.LIST): (("x.add(v)", "x.push(v)"), ("x.has(v)", "x.includes(v)"), ("x.size", "x.length")),
+    (Kind.RECORD, Kind.MAP): (
+        ("delete x[k]", "x.delete(k)"),
+        ("x[k] = v", "x.set(k, v)"),
+        ("x[k]", "x.get(k)"),
+        ("k in x", "x.has(k)"),
+        ("Object.keys(x).length", "x.size"),
+        ("Object.keys(x)", "[...x.keys()]"),
+        ("Object.values(x)", "[...x.values()]"),
+        ("Object.entries(x)", "[...x.entries()]"),
+    ),
+    (Kind.MAP, Kind.RECORD): (
+        ("x.set(k, v)", "x[k] = v"),
+        ("x.get(k)", "x[k]"),
+        ("x.has(k)", "k in x"),
+        ("x.delete(k)", "delete x[k]"),
+        ("x.size", "Object.keys(x).length"),
+    ),
+    (Kind.RECORD, Kind.LISTS): (("x[k] = v", "(x[k] ??= []).push(v)"),),
+    (Kind.MAP, Kind.LISTS): (("x.set(k, v)", "x.set(k, [...(x.get(k) ?? []), v])"),),
+    (Kind.TEXT, Kind.LIST): _TEXT_TO_LIST_SCRIPT,
+    (Kind.OTHER, Kind.LIST): (("x === v", "x.includes(v)"), ("x !== v", "!x.includes(v)")),
+}
+_PYTHON: Idioms = {
+    (Kind.LIST, Kind.SET): (("x.append(v)", "x.add(v)"), ("x.extend(v)", "x.update(v)")),
+    (Kind.SET, Kind.LIST): (
+        ("x.add(v)", "x.append(v)"),
+        ("x.update(v)", "x.extend(v)"),
+        ("x.discard(v)", "x.remove(v)"),
+    ),
+    (Kind.LIST, Kind.DEQUE): (("x.pop(0)", "x.popleft()"), ("x.insert(0, v)", "x.appendleft(v)")),
+    (Kind.DEQUE, Kind.LIST): (("x.popleft()", "x.pop(0)"), ("x.appendleft(v)", "x.insert(0, v)")),
+    (Kind.LIST, Kind.MAP): (
+        ("x = [u for u in x if u.f != k]", "x.pop(k, None)"),
+        ("next((u for u in x if u.f == k), None)", "x.get(k)"),
+        ("next(u for u in x if u.f == k)", "x[k]"),
+        ("any(u.f == k for u in x)", "k in x"),
+        ("x.append(v)", "x[K] = v"),
+        ("in x:", "in x.values():"),
+    ),
+    (Kind.MAP, Kind.LISTS): (("x[k] = v", "x.setdefault(k, []).append(v)"),),
+    (Kind.TEXT, Kind.LIST): (
+        ("x == v", "v in x"),
+        ("x != v", "v not in x"),
+        ("{x}", "{', '.join(x)}"),
+        ("{x.f()}", "{', '.join(E.f() for E in x)}"),
+        ("x.split(v)", "x"),
+        ("x.f()", "[E.f() for E in x]"),
+    ),
+    (Kind.OTHER, Kind.LIST): (("x == v", "v in x"), ("x != v", "v not in x")),
+}
+_GO: Idioms = {
+    (Kind.LIST, Kind.MAP): (("x = append(x, v)", "x[K] = v"),),
+    (Kind.LIST, Kind.SET): (("x = append(x, v)", "x[v] = EMPTY"), ("slices.Contains(x, v)", "x[v]")),
+    (Kind.MAP, Kind.LISTS): (
+        ("x[k] = v", "x[k] = append(x[k], v)"),
+        ("return x[k]", "vs := x[k]\nif len(vs) == 0 {\n\treturn ZERO\n}\nreturn vs[0]"),
+    ),
+    (Kind.TEXT, Kind.LIST): (
+        ("x == v", "slices.Contains(x, v)"),
+        ("x != v", "!slices.Contains(x, v)"),
+        ("strings.Split(x, v)", "x"),
+        ("strings.f(x)", 'strings.f(strings.Join(x, ", "))'),
+    ),
+    (Kind.OTHER, Kind.LIST): (("x == v", "slices.Contains(x, v)"), ("x != v", "!slices.Contains(x, v)")),
+}
+_RUST: Idioms = {
+    (Kind.LIST, Kind.SET): (("x.push(v)", "x.insert(v)"),),
+    (Kind.SET, Kind.LIST): (("x.insert(v)", "x.push(v)"),),
+    (Kind.LIST, Kind.DEQUE): (
+        ("x.push(v)", "x.push_back(v)"),
+        ("x.pop()", "x.pop_back()"),
+        ("x.remove(0)", "x.pop_front()"),
+        ("x.insert(0, v)", "x.push_front(v)"),
+    ),
+    (Kind.LIST, Kind.MAP): (
+        ("x.iter().find(|u| u.f == k)", "x.get(&k)"),
+        ("x.iter_mut().find(|u| u.f == k)", "x.get_mut(&k)"),
+        ("x.iter().any(|u| u.f == k)", "x.contains_key(&k)"),
+        ("x.retain(|u| u.f != k)", "x.remove(&k)"),
+        ("x.push(v)", "x.insert(K, v)"),
+        ("x.iter()", "x.values()"),
+    ),
+    (Kind.MAP, Kind.LISTS): (("x.insert(k, v)", "x.entry(k).or_default().push(v)"),),
+    (Kind.TEXT, Kind.LIST): (("x == v", "x.contains(&v)"), ("x != v", "!x.contains(&v)")),
+}
+_JAVA: Idioms = {
+    (Kind.LIST, Kind.MAP): (
+        ("x.stream().filter(u -> u.f.equals(k)).findFirst().orElse(null)", "x.get(k)"),
+        ("x.removeIf(u -> u.f.equals(k))", "x.remove(k)"),
+        ("x.add(v)", "x.put(K, v)"),
+        (": x)", ": x.values())"),
+    ),
+    (Kind.LIST, Kind.DEQUE): (("x.remove(0)", "x.removeFirst()"), ("x.get(0)", "x.getFirst()")),
+    (Kind.MAP, Kind.LISTS): (("x.put(k, v)", "x.computeIfAbsent(k, key -> new ArrayList<>()).add(v)"),),
+    (Kind.TEXT, Kind.LIST): (("x.equals(v)", "x.contains(v)"), ("x.split(v)", "x")),
+}
+_CPP: Idioms = {
+    (Kind.LIST, Kind.SET): (("x.push_back(v)", "x.insert(v)"),),
+    (Kind.SET, Kind.LIST): (("x.insert(v)", "x.push_back(v)"),),
+    (Kind.LIST, Kind.MAP): (("x.push_back(v)", "x[K] = v"),),
+    (Kind.MAP, Kind.LISTS): (("x[k] = v", "x[k].push_back(v)"),),
+}
+IDIOMS: Mapping[str, Idioms] = {
+    "python": _PYTHON,
+    "go": _GO,
+    "rust": _RUST,
+    "java": _JAVA,
+    "cpp": _CPP,
+    "javascript": _SCRIPT,
+    "typescript": _SCRIPT,
+    "tsx": _SCRIPT,
+}

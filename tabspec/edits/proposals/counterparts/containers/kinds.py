@@ -1,0 +1,133 @@
+"""Which kind of container a declaration gives a name: list, map, set, text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tabspec.edits.proposals.brackets import elements, top
+
+
+class Kind(StrEnum):
+    """The kind of a type. Grammars name the same kind differently."""
+
+    LIST = "list"
+    SET = "set"
+    MAP = "map"  # with methods or an index
+    RECORD = "record"  # an object that is used as a map (JavaScript)
+    LISTS = "lists"  # a map whose values are lists
+    DEQUE = "deque"
+    TEXT = "text"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A name and its type. ``parts`` are the type's own parts: a list's element, a map's key and value."""
+
+    name: str
+    kind: Kind
+    parts: tuple[str, ...] = ()
+
+
+_SCRIPT = {
+    Kind.LIST: r"(?:Readonly)?Array<|.*\[\]$|\[\]|readonly ",
+    Kind.RECORD: r"Record<|\{\s*\[|\{\}",
+    Kind.MAP: r"(?:new )?(?:Readonly)?Map\b",
+    Kind.SET: r"(?:new )?(?:Readonly)?Set\b",
+    Kind.TEXT: r"string\b",
+}
+_KINDS = {
+    "python": {
+        Kind.LIST: r"(?:\w+\.)?(?:list|List|Sequence|MutableSequence)\b|\[",
+        Kind.MAP: r"(?:\w+\.)?(?:dict|Dict|Mapping|MutableMapping)\b|\{",
+        Kind.SET: r"(?:\w+\.)?(?:set|Set|MutableSet)\b",
+        Kind.DEQUE: r"(?:\w+\.)?[dD]eque\b",
+        Kind.TEXT: r"str\b",
+    },
+    "go": {
+        Kind.LIST: r"\[\]",
+        Kind.SET: r"(?:make\()?map\[[^\]]+\](?:struct\{\}|bool)",
+        Kind.MAP: r"(?:make\()?map\[",
+        Kind.TEXT: r"string\b",
+    },
+    "rust": {
+        Kind.LIST: r"(?:std::vec::)?Vec\b|vec!",
+        Kind.MAP: r"(?:\w+::)*(?:Hash|BTree)Map\b",
+        Kind.SET: r"(?:\w+::)*(?:Hash|BTree)Set\b",
+        Kind.DEQUE: r"(?:\w+::)*VecDeque\b",
+        Kind.TEXT: r"String\b|&(?:'\w+ )?str\b",
+    },
+    "java": {
+        Kind.LIST: r"(?:Array|Linked)?List\b|Collection\b",
+        Kind.MAP: r"(?:Hash|Tree|LinkedHash)?Map\b",
+        Kind.SET: r"(?:Hash|Tree|LinkedHash)?Set\b",
+        Kind.DEQUE: r"(?:Array)?Deque\b",
+        Kind.TEXT: r"String\b",
+    },
+    "cpp": {
+        Kind.LIST: r"(?:std::)?vector\b",
+        Kind.MAP: r"(?:std::)?(?:unordered_)?map\b",
+        Kind.SET: r"(?:std::)?(?:unordered_)?set\b",
+        Kind.TEXT: r"(?:std::)?string\b",
+    },
+} | dict.fromkeys(("javascript", "typescript", "tsx"), _SCRIPT)
+_COMPILED = {
+    grammar: {kind: re.compile(rf"(?:&(?:mut )?)?(?:{pattern})") for kind, pattern in kinds.items()}
+    for grammar, kinds in _KINDS.items()
+}
+_COLON = re.compile(r"(\w+)\s*\??\s*:(?![:=])\s*(?=\S)")
+_SET = re.compile(r"(?:\b(?:let|const|var|let mut)\s+|(?:self|this)\.|^\s*|[\s,(]#?)(\w+)\s*:?=(?!=|>)\s*(?=\S)", re.M)
+_GO = re.compile(r"(?m)(?:\bvar\s+|^\s*|[(,]\s*)(\w+)\s+(?=\[\]|map\[|string\b|\*?\w+\s*(?:$|`|[,)]))")
+_TYPED = re.compile(r"([\w:]+<[^;={}()]*>|(?:std::)?\w+)\s*&?\s+(\w+)\s*(?=[;=,){])")
+
+
+def declared(text: str, grammar: str) -> dict[str, Declared]:
+    """The names that a piece of code declares, by their names."""
+    found: dict[str, Declared] = {}
+    for name, kind in declarations(text, grammar):
+        each = _declared(name, kind.strip(), grammar)
+        known = found.get(name)
+        if known is None or (known.kind is Kind.OTHER and each.kind is not Kind.OTHER):
+            found[name] = each
+    return found
+
+
+def declarations(text: str, grammar: str) -> Iterator[tuple[str, str]]:
+    """The names that a piece of code declares, each with its type or first value as it is written."""
+    if grammar in ("java", "cpp"):
+        yield from ((match[2], match[1]) for match in _TYPED.finditer(text))
+        return
+    for pattern in (_GO if grammar == "go" else _COLON, _SET):
+        for match in pattern.finditer(text):
+            rest = text[match.end() :]
+            rest = rest[:end] if (end := rest.find("\n")) >= 0 else rest
+            if grammar == "go":
+                stop = top(rest, ",)`" if pattern is _GO else ",")
+            else:
+                stop = top(rest, "=,;)" + ("{" if rest[:1] != "{" else "")) if pattern is _COLON else None
+            yield match[1], rest[:stop]
+
+
+def _declared(name: str, kind: str, grammar: str) -> Declared:
+    for each, pattern in _COMPILED.get(grammar, {}).items():
+        if pattern.match(kind):
+            parts = _parts(kind, grammar)
+            of_lists = len(parts) > 1 and _COMPILED[grammar][Kind.LIST].match(parts[1])
+            is_map = each in (Kind.MAP, Kind.RECORD)
+            return Declared(name, Kind.LISTS if is_map and of_lists else each, parts)
+    return Declared(name, Kind.OTHER)
+
+
+def _parts(kind: str, grammar: str) -> tuple[str, ...]:
+    if grammar == "go":
+        if kind.startswith("[]"):
+            return (kind[2:].strip(),)
+        match = re.match(r"(?:make\()?map\[([^\]]+)\]([^{)]*)", kind)
+        return (match[1], match[2].strip()) if match else ()
+    match = re.search(r"[<\[](.*)[>\]]", kind)
+    if match is not None and match[1]:
+        return tuple(part.text for part in elements(match[1], types=True))
+    return (kind.removesuffix("[]"),) if kind.endswith("[]") else ()

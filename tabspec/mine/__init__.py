@@ -1,0 +1,1 @@
+"""The user's own model: the bundled one, tuned on the user's recorded sessions (`tabspec train mine`)."""

@@ -1,0 +1,281 @@
+"""Next edits in a real VS Code: shown, jumped to, accepted, refused. The server is a script (fake_next_edits.py).
+
+What people have complained of in other extensions is named at the test that covers it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from vscode_driver import HERE, Editor, code_server
+
+pytestmark = [pytest.mark.editors, pytest.mark.slow, pytest.mark.timeout(1500)]
+
+RENAME = {"edits": [{"when": "amount):", "find": r"\btotal\b", "replace": "amount"}]}
+PRICE = "def price(total):\n    tax = total * 0.2\n    print(total)\n    return total + tax\n"
+FAR = PRICE + "".join(f"x{i} = {i}\n" for i in range(80)) + "y = price(total=3)\n"
+BOX = "tax = amount * 0.2"
+
+# There when the window is opened: VS Code's search for files does not find those that come later.
+FILES = [f"scene{number}.py" for number in range(20)]
+
+Scene = Callable[..., Editor]
+
+
+@pytest.fixture(scope="module")
+def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Editor]:
+    """One window for all tests: opening one takes longer than most of them."""
+    with code_server(tmp_path_factory.mktemp("code-server")) as server:
+        folder = tmp_path_factory.mktemp("workspace")
+        for name in (*FILES, "caller.py"):
+            (folder / name).touch()
+        fake = [sys.executable, str(HERE / "fake_next_edits.py"), str(folder / "script.json")]
+        tee = [sys.executable, str(HERE / "server_tee.py"), str(folder)]
+        settings: dict[str, Any] = {"tabspec.server.command": [*tee, *fake]}
+        editor = Editor(server, folder, {}, **settings)
+        yield editor.ready()
+
+
+@pytest.fixture(scope="module")
+def names() -> Iterator[str]:
+    return iter(FILES)
+
+
+@pytest.fixture
+def scene(window: Editor, names: Iterator[str]) -> Scene:
+    """Opens a file of its own for each test, with a script and with settings of the workspace."""
+
+    def open_scene(script: dict[str, Any], text: str, **settings: Any) -> Editor:
+        window.file = window.folder / next(names)
+        window.file.write_text(text)
+        (window.folder / "script.json").write_text(json.dumps(script))
+        (window.folder / ".vscode" / "settings.json").write_text(json.dumps(settings))
+        window.open(window.file.name)
+        window.until_rested(window.file.name, 0, 0)
+        return window
+
+    return open_scene
+
+
+def rename(editor: Editor) -> None:
+    """Write `amount` for the parameter `total` of the first line."""
+    editor.press("Control+Home", *["ArrowRight"] * len("def price("), *["Delete"] * len("total"))
+    editor.type("amount")
+
+
+def told(editor: Editor, method: str) -> list[dict[str, Any]]:
+    """The parameters of the messages about this test's file that the editor has sent."""
+    messages = [entry["message"] for entry in editor.said() if entry["from"] == "client"]
+    about = [message["params"] for message in messages if message.get("method") == method]
+    return [params for params in about if editor.file.name in json.dumps(params)]
+
+
+def commands(editor: Editor) -> list[str]:
+    return [params["command"] for params in told(editor, "workspace/executeCommand")]
+
+
+def test_rename_once_then_tab(scene: Scene) -> None:
+    """Tab goes there, Tab accepts, and the next edit is there; Tab never inserts a tab instead (vscode#240922)."""
+    editor = scene(RENAME, FAR)
+    tops = editor.look("tops")
+    rename(editor)
+    editor.until("box", BOX)
+    assert editor.look("struck") == ["total"]
+    assert editor.look("tops") == tops  # nothing has moved (vscode-copilot-release#8495)
+    editor.screenshot("next-edit")
+    for row, box in ((2, BOX), (3, "print(amount)"), (4, "return amount + tax")):
+        editor.until("box", box)
+        editor.until("position", f"Ln {row - 1}, Col {CURSORS[row - 1]}")  # nothing moves by itself
+        editor.press("Tab")
+        editor.until("position", f"Ln {row}, Col {STARTS[row]}")
+        assert editor.look("box") == box
+        editor.press("Tab")
+    editor.until("box", "↓ next edit at line 85 (Tab)")
+    editor.screenshot("next-edit-out-of-sight")
+    editor.press("Tab")
+    editor.until("box", "y = price(amount=3)")
+    editor.press("Tab")
+    editor.until("box", "")
+    assert editor.document() == FAR.replace("total", "amount")
+    assert commands(editor) == ["tabspec.accepted"] * 4
+    assert len(told(editor, "tabspec/didJump")) == 4
+    shown = [params["item"]["range"]["start"]["line"] for params in told(editor, "textDocument/didShowInlineEdit")]
+    assert sorted(set(shown)) == [1, 2, 3, 84]
+    editor.press("Control+z")  # one edit is one step
+    editor.press("Control+z")
+    assert editor.document() == FAR.replace("total", "amount", 3)
+
+
+# Columns, as the status bar has them: after what was written or accepted on a line, and where its edit begins.
+CURSORS = {1: 17, 2: 17, 3: 17}
+STARTS = {2: 11, 3: 11, 4: 12}
+
+
+def test_tab_indents(scene: Scene) -> None:
+    """In indentation, also of the edit's own line (vscode#252432, #253216); the edit is not lost by it (#326537)."""
+    editor = scene(RENAME, PRICE)
+    rename(editor)
+    editor.until("box", BOX)
+    editor.press("ArrowDown", "Home", "Home")
+    editor.until("position", "Ln 2, Col 1")
+    editor.press("Tab")
+    editor.until("lines", ["def price(amount):", "        tax = total * 0.2", *PRICE.split("\n")[2:]])
+    editor.until("box", BOX)
+    editor.press("Alt+Enter")
+    assert editor.document() == PRICE.replace("total", "amount", 2).replace("    tax =", "        tax =")
+
+
+def test_tab_belongs_to_a_selection(scene: Scene) -> None:
+    editor = scene(RENAME, PRICE)
+    rename(editor)
+    editor.until("box", BOX)
+    editor.press("ArrowDown", "Home", "Home", "Shift+ArrowDown", "Tab")
+    editor.until("lines", ["def price(amount):", "        tax = total * 0.2", *PRICE.split("\n")[2:]])
+    assert commands(editor) == []
+
+
+def test_tab_belongs_to_an_open_menu(scene: Scene) -> None:
+    words: dict[str, Any] = {"editor.wordBasedSuggestions": "currentDocument"}
+    editor = scene(RENAME, PRICE + "price_of_all = 1\n", **words)
+    rename(editor)
+    editor.press("Control+End")
+    editor.type("price_")
+    editor.until("box", BOX)
+    editor.press("Control+Space")
+    editor.until("has", True, ".suggest-widget.visible .monaco-list-row.focused")
+    editor.press("Tab")
+    editor.until("has", False, ".suggest-widget.visible")
+    assert editor.document().endswith("price_of_all = 1\nprice_of_all")
+    assert commands(editor) == []
+
+
+def test_a_refused_edit_stays_away(scene: Scene) -> None:
+    """It does not come back from a cache or with the rest of its chain (vscode#255613)."""
+    editor = scene(RENAME, PRICE)
+    rename(editor)
+    editor.until("box", BOX)
+    editor.press("Escape")
+    editor.until("box", "")
+    assert commands(editor) == ["tabspec.rejected"]
+    asked = len(told(editor, "tabspec/nextEdit"))
+    editor.press("ArrowDown")
+    editor.until_rested(editor.file.name, 1, 16)
+    assert editor.look("box") == ""
+    assert len(told(editor, "tabspec/nextEdit")) == asked
+    editor.press("Control+End")
+    editor.type("#")
+    editor.until("box", "print(amount)")
+
+
+def test_a_hint_until_it_is_asked_for(scene: Scene) -> None:
+    editor = scene(RENAME, PRICE, **{"tabspec.nextEdits": "hint"})
+    rename(editor)
+    editor.until("box", "← next edit (Alt+J)")
+    assert editor.look("struck") == []
+    editor.press("Tab")
+    editor.until("lines", ["def price(amount    ):", *PRICE.split("\n")[1:]])
+    editor.press("Control+z")
+    editor.until("lines", PRICE.replace("total", "amount", 1).split("\n"))
+    editor.until_rested(editor.file.name, 0, 16)
+    editor.until("box", "← next edit (Alt+J)")
+    editor.press("Alt+j")
+    editor.until("box", BOX)
+    editor.press("Tab")
+    editor.until("box", "print(amount)")
+
+
+def test_off(scene: Scene) -> None:
+    editor = scene(RENAME, PRICE, **{"tabspec.nextEdits": "off"})
+    rename(editor)
+    editor.until_rested(editor.file.name, 0, 16)
+    # one may have been sent before VS Code had read its settings
+    assert [params for params in told(editor, "tabspec/nextEdit") if params["textDocument"]["version"] > 1] == []
+    assert editor.look("box") == ""
+
+
+def test_alt_keys_work_in_indentation_and_from_afar(scene: Scene) -> None:
+    editor = scene(RENAME, FAR)
+    rename(editor)
+    editor.until("box", BOX)
+    editor.press("Control+End")
+    editor.until("box", "↑ next edit at line 2 (Alt+J)")  # the cursor is where Tab indents
+    editor.press("Alt+Enter")
+    editor.until("box", "print(amount)")
+    editor.press("Alt+k")
+    editor.until("box", "")
+    assert commands(editor) == ["tabspec.accepted", "tabspec.rejected"]
+    assert editor.document() == FAR.replace("total", "amount", 2)
+
+
+def test_never_a_completion_and_an_edit(scene: Scene) -> None:
+    """Also if the server offers both, and frame by frame: no flicker between them (vscode#261039)."""
+    edits = [{"when": "price(amount", "find": r"\btotal\b", "replace": "amount"}]
+    editor = scene({"edits": edits, "completions": {"amount": "_due", "amount_": "due"}}, PRICE)
+    editor.look("watch", True)
+    rename(editor)
+    editor.ghost("_due")
+    editor.type("_")
+    editor.ghost("due")
+    editor.press("ArrowDown")  # VS Code takes its ghost text away
+    editor.until("painted", BOX, "box")
+    pictures = [note for note in editor.look("watched") if "lines" in note]
+    assert any(picture["ghost"] for picture in pictures)
+    assert not [picture for picture in pictures if picture["ghost"] and picture["box"]]
+    changes = [picture["ghost"] != "" for picture in pictures if picture["ghost"] or picture["box"]]
+    assert changes == sorted(changes, reverse=True)  # ghost text, then the edit, and not back
+
+
+def test_an_edit_for_another_version_is_not_shown(scene: Scene) -> None:
+    """A server that has missed a change proposes nonsense (copilot.lua#628)."""
+    editor = scene(RENAME | {"late": 1}, PRICE)
+    rename(editor)
+    editor.until_rested(editor.file.name, 0, 16)
+    assert told(editor, "tabspec/nextEdit")
+    assert told(editor, "textDocument/didShowInlineEdit") == []
+    assert editor.look("box") == ""
+
+
+def test_at_the_cursor_an_edit_is_ghost_text(scene: Scene) -> None:
+    """VS Code shows it, and its Tab accepts it; the next edit of the chain, elsewhere, is drawn."""
+    here = {"when": "#go", "find": r"(?<=#go)(?=\n)", "replace": " now"}
+    elsewhere = {"when": "#go", "find": "^a", "replace": "c"}
+    editor = scene({"edits": [here, elsewhere]}, "a = 1\nb = 2 #g\n")
+    editor.press("ArrowDown", "End")
+    editor.type("o")
+    editor.ghost(" now")
+    editor.type(" ")
+    editor.ghost("now")
+    assert editor.look("box") == ""
+    editor.press("Tab")
+    editor.until("box", "c = 1")
+    editor.until("ghost", "")
+    assert commands(editor) == ["tabspec.accepted"]
+    editor.press("Tab")
+    editor.until("position", "Ln 1, Col 1")
+    editor.press("Tab")
+    editor.until("box", "")
+    assert editor.document() == "c = 1\nb = 2 #go now\n"
+    editor.press("Control+z", "Control+z")
+    assert editor.document() == "a = 1\nb = 2 #go \n"
+
+
+def test_an_edit_of_another_file(scene: Scene) -> None:
+    editor = scene(RENAME | {"others": ["caller.py"]}, "def price(total):\n    return 1\n")
+    (editor.folder / "caller.py").write_text("\n\n\nx = price(total=1)  # amount):\n")
+    editor.open("caller.py")
+    editor.until_rested("caller.py", 0, 0)
+    editor.press("Delete")  # a file that was changed keeps its tab
+    editor.open(editor.file.name)
+    editor.until_rested(editor.file.name, 0, 0)
+    rename(editor)
+    editor.until("box", "→ next edit in caller.py:3 (Tab)")
+    editor.press("Tab")
+    editor.until("box", "x = price(amount=1)  # amount):")
+    editor.until("position", "Ln 3, Col 11")
+    editor.press("Tab")
+    editor.until("lines", ["", "", "x = price(amount=1)  # amount):", ""])
+    editor.press("Control+s")
