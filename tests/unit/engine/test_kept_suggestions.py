@@ -22,9 +22,9 @@ def fitted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     texts: list[str] = []
     original = Offering._fit
 
-    def counted(self: Offering, place: FitPlace, generated: GeneratedText) -> Suggestion | Reason:
+    def counted(self: Offering, place: FitPlace, generated: GeneratedText, least: float) -> Suggestion | Reason:
         texts.append(generated.text)
-        return original(self, place, generated)
+        return original(self, place, generated, least)
 
     monkeypatch.setattr(Offering, "_fit", counted)
     return texts
