@@ -140,6 +140,8 @@ def test_the_part_is_the_best_of_all(before: str, tokens: list[tuple[str, float]
     }
     assert len({round(each, 9) for each in values}) == 1, "another part may only be as good"
     for least in (0.1, 0.5):
+        if math.isclose(probability, least):
+            continue  # which of both is larger depends on the order in which the factors are multiplied
         assert (likely_part(FitPlace(context, steps), generated, least) is None) == (probability < least)
 
 
