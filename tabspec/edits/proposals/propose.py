@@ -20,7 +20,6 @@ from tabspec.edits.proposals.counterparts.removed import without_fields
 from tabspec.edits.proposals.counterparts.returned import failing
 from tabspec.edits.proposals.counterparts.variants import matched
 from tabspec.edits.proposals.found import Found
-from tabspec.edits.proposals.lines import same_lines
 from tabspec.edits.proposals.order import as_chain
 from tabspec.edits.proposals.places import Places
 from tabspec.edits.proposals.renames import inside_names, is_of_definition, leftovers, renames
@@ -85,7 +84,6 @@ def found_in(document: Document, steps: Sequence[Step]) -> Iterator[Found]:
         if not rule.old or all(each in document.text for each in rule.old):
             words = tokens(document.text) if words is None else words
             yield from applied(rule, document, words, places, done)
-    yield from same_lines(steps, document)
     yield from awaited(steps, document, places)
     yield from matched(steps, document, places)
     yield from declared(whole, document, places)

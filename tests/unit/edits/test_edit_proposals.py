@@ -94,17 +94,6 @@ def test_the_same_argument_goes_to_the_calls_that_look_alike():
     assert 'c = get("w", 1, timeout=9)\n' in walked(document, chain(document, steps))
 
 
-def test_lines_put_above_two_lines_of_one_shape_go_above_the_third():
-    before = "class A(Base):\n    pass\n\nclass B(Base):\n    pass\n\nclass C(Base):\n    pass\n\nclass D:\n    pass\n"
-    document, steps = after(
-        before,
-        ("class A(Base):\n", "@final\nclass A(Base):\n"),
-        ("class B(Base):\n", "@final\nclass B(Base):\n"),
-    )
-    text = walked(document, chain(document, steps))
-    assert text.count("@final") == 3 and "@final\nclass C(Base):" in text
-
-
 def test_what_became_async_is_awaited():
     before = "def load(a):\n    return a\n\ndef use(b):\n    x = load(b)\n    return x\n"
     document, steps = after(before, ("def load(a):\n", "async def load(a):\n"))

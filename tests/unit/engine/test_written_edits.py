@@ -381,7 +381,8 @@ def test_an_unknown_probability_counts_as_one_half() -> None:
 
 # --- what the model is shown ----------------------------------------------------------------------------------------
 
-texts = st.text(alphabet="ab \n\r\t é😀", max_size=120)
+# No "\r" alone: before "\r\n" it makes a "\r\n" of what a model sees as "\n".
+texts = st.lists(st.sampled_from((*"ab \n\t é😀", "\r\n")), max_size=120).map("".join)
 
 
 @given(text=texts, data=st.data())
@@ -502,7 +503,7 @@ def test_the_cache_serves_what_the_model_would_answer_now(moves: list[tuple[str,
 def test_the_same_text_after_other_edits_is_another_question() -> None:
     async def scenario() -> None:
         editor = Editor(one_further)
-        first, second = (at(10), 4, "row"), (at(20), 4, "row")
+        first, second = (at(10), 4, "row"), (at(20), 4, "column")
         asked = []
         for one, other in ((first, second), (second, first)):
             editor.context = EditContext(Document(URI, TEXT, "python"), 0, EMPTY)

@@ -114,6 +114,8 @@ def best_part(context: EditContext, generated: GeneratedText) -> tuple[float, fl
             ways.append(whole_end(context, text, generated.finish is Finish.MID_WORD))
         if text[:size] not in ways or not text[:size].strip():
             continue
+        if size == len(ways[-1].rstrip()) < len(ways[-1]):
+            continue  # the text's own end without its last blanks
         count = next(number for number, (_, end, _) in enumerate(tokens, 1) if end >= size)
         probability = math.exp(sum(logprob for _, _, logprob in tokens[:count]))
         found.append((probability * (len(text[:size].strip()) + COST_OF_WRONG), probability, text[:size]))
