@@ -191,10 +191,11 @@ def test_the_environment_of_children(kept: bool) -> None:
 def test_names_of_models_for_a_process_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "owner" / "here").mkdir(parents=True)
-    for name in (None, "", "bundled", "owner/elsewhere", "http://h:1/v1?api=infill#m", "/a/b"):
+    for name in (None, "", "bundled", "mine", "owner/elsewhere", "http://h:1/v1?api=infill#m", "/a/b"):
         assert absolute(name) == name
     assert absolute("owner/here") == f"{tmp_path}/owner/here"
-    assert absolute("mine") == absolute("./mine") == f"{tmp_path}/mine"
+    assert absolute("other") == absolute("./other") == f"{tmp_path}/other"
+    assert absolute("./mine") == f"{tmp_path}/mine"
     assert absolute("scripted:a/b.json") == f"scripted:{tmp_path}/a/b.json"
     assert absolute("http://h:1?tokenizer=a%20b&slots=1#m") == f"http://h:1?tokenizer={tmp_path}/a%20b&slots=1#m"
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from tabspec.errors import InputError
-from tabspec.models.files.folder import ModelFolder
 from tabspec.system.regular import read_regular
 
 MINE = "mine"
@@ -51,7 +50,7 @@ def problem_of_mine(bundled: Path) -> str:
         base = read_record(folder)["base"]
     except InputError as error:
         return f"{error}; make your own model again with: tabspec train mine --sessions DIR"
-    if base != ModelFolder(bundled).fingerprint():
+    if base != _fingerprint(bundled):
         return (
             "your own model was made from another version of the bundled model; make it again with: tabspec train mine "
             "--sessions DIR"
@@ -73,7 +72,7 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 def write_record(folder: Path, bundled: Path, figures: Mapping[str, Any]) -> None:
     """Write ``mine.json`` for a model that was made from ``bundled``."""
-    record = {"format": _FORMAT, "version": 1, "base": ModelFolder(bundled).fingerprint(), **figures}
+    record = {"format": _FORMAT, "version": 1, "base": _fingerprint(bundled), **figures}
     (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
@@ -119,3 +118,9 @@ def remove_mine() -> bool:
     except OSError as error:
         raise InputError(f"{target}: cannot be removed ({error.strerror})") from None
     return True
+
+
+def _fingerprint(bundled: Path) -> str:
+    from tabspec.models.files.folder import ModelFolder  # imports the tokenizers library, which the front does not need
+
+    return ModelFolder(bundled).fingerprint()

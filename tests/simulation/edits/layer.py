@@ -11,9 +11,9 @@ from random import Random
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.edits.edit import ProposedEdit
-from tabspec.edits.gate import effort
 from tabspec.edits.history import EMPTY, MOST_STEPS
 from tabspec.edits.hunks import step_of
+from tabspec.edits.reward import effort
 from tabspec.edits.step import Step
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.next_edits import SURE, TYPING_PAUSE_S

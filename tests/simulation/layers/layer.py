@@ -152,6 +152,9 @@ class Layer(ABC):
             except Violation as violation:
                 self.fail(violation)
 
+    def close(self) -> None:
+        """Undo what the layer has patched, also after a violation."""
+
     def stuck(self) -> None:
         """Called by the loop when the clock does not come to move."""
         self.fail(Violation("everything is busy, and no time passes"))
@@ -173,6 +176,7 @@ def simulate(layer: type[Layer], seed: int, events: int = 300, note: Callable[[s
             raise error from None
         finally:
             loop.simulation = None
+            simulation.close()
 
     loop = WatchedLoop()
     with asyncio.Runner(loop_factory=lambda: loop) as runner:

@@ -261,12 +261,14 @@ class LspLayer(Layer):
         self.editor.request("shutdown", None)
         self.editor.notify("exit", None)
         await self.editor.serving
+
+    def close(self) -> None:
         self._around.close()
 
     def _kept(self) -> int:
-        """Entries that the service keeps: but for counters, the last offers, of which clients may still speak, and the
-        engine's, which has a simulation of its own."""
-        others = ("offers", "stats", "host", "engine", "_listener")
+        """Entries that the service keeps, without counters, the last offers, which clients may still report on, and
+        the engine's, which has a simulation of its own. ``feedback`` and ``next_edits`` hold only these."""
+        others = ("offers", "stats", "host", "engine", "_listener", "feedback", "next_edits")
         fields = vars(self.lsp.service) | vars(self.lsp.service.host)
         parts = [part for name, part in fields.items() if name not in others]
         return held(*parts).entries
