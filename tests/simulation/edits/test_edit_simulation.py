@@ -20,7 +20,7 @@ COUNTED = ("accepted", "again", "edit", "instant", "jumped", "offered", "refused
 @pytest.mark.slow
 def test_a_few_seeds() -> None:
     counts = Counter[str]()
-    for seed in range(6):
+    for seed in range(16):
         counts.update(simulate(EditsLayer, seed, EVENTS).counts)
     assert min(counts[name] for name in COUNTED) > 5, counts
 

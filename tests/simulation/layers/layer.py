@@ -6,6 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import blake2b
 from random import Random
@@ -46,6 +47,7 @@ class Layer(ABC):
         self._digest = blake2b(digest_size=8)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._timers: list[asyncio.TimerHandle] = []
+        self.around = ExitStack()  # what the layer patches, undone at the end and after a violation
         loop.set_exception_handler(self._unhandled)
 
     # --- what each layer does ---------------------------------------------------------------------------------------
@@ -152,9 +154,6 @@ class Layer(ABC):
             except Violation as violation:
                 self.fail(violation)
 
-    def close(self) -> None:
-        """Undo what the layer has patched, also after a violation."""
-
     def stuck(self) -> None:
         """Called by the loop when the clock does not come to move."""
         self.fail(Violation("everything is busy, and no time passes"))
@@ -176,7 +175,7 @@ def simulate(layer: type[Layer], seed: int, events: int = 300, note: Callable[[s
             raise error from None
         finally:
             loop.simulation = None
-            simulation.close()
+            simulation.around.close()
 
     loop = WatchedLoop()
     with asyncio.Runner(loop_factory=lambda: loop) as runner:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -65,10 +64,9 @@ class LspLayer(Layer):
 
     def __init__(self, seed: int, note: Callable[[str], None] | None = None) -> None:
         super().__init__(seed, note)
-        self._around = ExitStack()
         for module, name in ((asyncio, "to_thread"), (imports, "in_thread"), (workspace, "in_thread")):
-            self._around.enter_context(patch.object(module, name, _at_once, create=True))
-        self.folder = Path(self._around.enter_context(TemporaryDirectory()))
+            self.around.enter_context(patch.object(module, name, _at_once, create=True))
+        self.folder = Path(self.around.enter_context(TemporaryDirectory()))
         weights = {manner: self.random.choice((0.0, 1.0)) for manner in MANNERS} | {Manner.WELL: 30.0}
         server = Random(f"server {seed}")
         self.web = WebServer(server, self.random.choice(KINDS), 0.01, weights, self._reached)
@@ -261,9 +259,6 @@ class LspLayer(Layer):
         self.editor.request("shutdown", None)
         self.editor.notify("exit", None)
         await self.editor.serving
-
-    def close(self) -> None:
-        self._around.close()
 
     def _kept(self) -> int:
         """Entries that the service keeps, without counters, the last offers, which clients may still report on, and
