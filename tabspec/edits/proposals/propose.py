@@ -24,7 +24,7 @@ from tabspec.edits.proposals.order import as_chain
 from tabspec.edits.proposals.places import Places
 from tabspec.edits.proposals.renames import inside_names, is_of_definition, leftovers, renames
 from tabspec.edits.proposals.rules import applied, rules
-from tabspec.edits.proposals.tokens import tokens
+from tabspec.edits.proposals.tokens import Words
 from tabspec.edits.step import Step
 from tabspec.text import Document
 
@@ -82,7 +82,7 @@ def found_in(document: Document, steps: Sequence[Step]) -> Iterator[Found]:
         if len(rule.old) == 1 and rule.old[0] in scoped:
             continue
         if not rule.old or all(each in document.text for each in rule.old):
-            words = tokens(document.text) if words is None else words
+            words = Words(document.text) if words is None else words
             yield from applied(rule, document, words, places, done)
     yield from awaited(steps, document, places)
     yield from matched(steps, document, places)

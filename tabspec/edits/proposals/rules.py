@@ -9,7 +9,7 @@ from tabspec.edits.edit import EditSource
 from tabspec.edits.proposals.changes import CONTEXT, Change
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.places import Places
-from tabspec.edits.proposals.tokens import LINE_END, Token, is_identifier
+from tabspec.edits.proposals.tokens import LINE_END, Words, is_identifier
 from tabspec.text import Document, Edit
 
 _HOLE = "\0"
@@ -56,9 +56,7 @@ def _place(change: Change) -> object:
     return change.step.digest, change.start
 
 
-def applied(
-    rule: Rule, document: Document, words: Sequence[Token], places: Places, done: frozenset[str]
-) -> Iterator[Found]:
+def applied(rule: Rule, document: Document, words: Words, places: Places, done: frozenset[str]) -> Iterator[Found]:
     """Where the rule fits the document."""
     if not _is_telling(rule):
         return
@@ -87,7 +85,7 @@ def _is_telling(rule: Rule) -> bool:
     return any(is_identifier(each) and len(each) > 2 for each in (*rule.old, *beside))
 
 
-def _candidates(rule: Rule, words: Sequence[Token]) -> Iterator[int]:
+def _candidates(rule: Rule, words: Words) -> Iterator[int]:
     """Indexes at which ``old`` begins, or where something would be put in."""
     pattern = rule.old
     back = 0
@@ -97,23 +95,27 @@ def _candidates(rule: Rule, words: Sequence[Token]) -> Iterator[int]:
         pattern, back = (*left, *right), len(left)
     if not pattern:
         return
-    size = len(pattern)
-    texts = [token.text for token in words]
-    for at in range(len(words) - size + 1):
-        if texts[at] == pattern[0] and tuple(texts[at : at + size]) == pattern:
+    size, texts, at = len(pattern), words.texts, -1
+    while True:
+        try:
+            at = texts.index(pattern[0], at + 1)
+        except ValueError:
+            break
+        if tuple(texts[at : at + size]) == pattern:
             yield at + back
     if not rule.old and rule.left[-1:] == (LINE_END,) and texts[: size - 1] == list(pattern[1:]):
         yield 0  # the text's first line has no line end before it
 
 
-def _fits(rule: Rule, words: Sequence[Token], at: int) -> tuple[int, int]:
+def _fits(rule: Rule, words: Words, at: int) -> tuple[int, int]:
     """How many tokens of the rule's context stand beside a place."""
-    before = [token.text for token in words[max(at - CONTEXT - 1, 0) : at]]
+    texts = words.texts
+    before = texts[max(at - CONTEXT - 1, 0) : at]
     if at <= CONTEXT:
         before.insert(0, LINE_END)
     end = at + len(rule.old)
-    after = [token.text for token in words[end : end + CONTEXT + 1]]
-    if end + CONTEXT >= len(words):
+    after = texts[end : end + CONTEXT + 1]
+    if end + CONTEXT >= len(texts):
         after.append(LINE_END)
     return _fitting(rule.left[::-1], before[::-1]), _fitting(rule.right, after)
 
@@ -135,16 +137,16 @@ def _bucket(rule: Rule, left: int, right: int) -> str | None:
     return f"{kind}-1-{context}"
 
 
-def _is_done(rule: Rule, words: Sequence[Token], at: int) -> bool:
+def _is_done(rule: Rule, words: Words, at: int) -> bool:
     """Whether the new tokens stand there already."""
     size = len(rule.new)
     if not size:
         return False
-    texts = tuple(token.text for token in words[max(at - size, 0) : at + size])
+    texts = tuple(words.texts[max(at - size, 0) : at + size])
     return any(texts[i : i + size] == rule.new for i in range(len(texts) - size + 1))
 
 
-def _edit(rule: Rule, document: Document, words: Sequence[Token], at: int) -> Edit:
+def _edit(rule: Rule, document: Document, words: Words, at: int) -> Edit:
     """The change at a place, with the white space that belongs to it."""
     end = at + len(rule.old)
     if rule.old and rule.new:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from functools import cached_property
+from itertools import accumulate
 from typing import NamedTuple
 
 _TOKEN = re.compile(r"\w+|\n|[^\w\s]")
@@ -21,6 +24,36 @@ class Token(NamedTuple):
 def tokens(text: str) -> list[Token]:
     """The tokens of a text, in order. White space other than line ends is left out."""
     return [Token(match.group(), match.start(), match.end()) for match in _TOKEN.finditer(text)]
+
+
+class Words:
+    """The tokens of a document. Their texts are found at once, and the offsets of one when it is read: a rule needs
+    them only where it fits, and a document has tens of thousands of tokens.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.texts: list[str] = _TOKEN.findall(text)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __getitem__(self, index: int) -> Token:
+        line = bisect_left(self._line_ends, index)
+        first = self._line_ends[line - 1] + 1 if line else 0
+        start = self._line_starts[line]
+        token = tokens(self._text[start : self._line_starts[line + 1]])[index - first]
+        return Token(token.text, start + token.start, start + token.end)
+
+    @cached_property
+    def _line_ends(self) -> list[int]:
+        """The indexes of the line ends among the tokens."""
+        return [index for index, text in enumerate(self.texts) if text == LINE_END]
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        """The offset of each line, and the text's end."""
+        return [0, *accumulate(len(line) + 1 for line in self._text.split(LINE_END))]
 
 
 def is_identifier(text: str) -> bool:

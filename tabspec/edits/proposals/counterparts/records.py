@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tabspec.edits.proposals.brackets import closing, top
 from tabspec.edits.proposals.conventions import subwords
 
 # How the definition of a type begins, up to its name.
-_HEAD = r"\b(?:class|struct|interface|record|type|trait|object)\s+{name}\b"
+_HEAD = re.compile(r"\b(?:class|struct|interface|record|type|trait|object)\s+(\w+)")
 _INDENT = re.compile(r"[ \t]*")
 _WORDS = (
     r"(?:(?:pub(?:\([^)]*\))?|public|private|protected|readonly|static|final|mutable|let|var|val|const|declare)\s+)*"
@@ -48,16 +49,25 @@ class Record:
 
 def record(name: str, texts: Iterable[str], grammar: str) -> Record | None:
     """The type ``name`` as the first of ``texts`` defines it."""
-    pattern = re.compile(_HEAD.format(name=re.escape(name)))
     for text in texts:
-        match = pattern.search(text)
-        body = _body(text, match.start(), match.end(), grammar) if match else None
-        if body is not None and match is not None:
+        head = _heads(text).get(name)
+        body = _body(text, *head, grammar) if head else None
+        if body is not None and head is not None:
             start, stop = body
             fields, methods = _members(text[start:stop], grammar)
             if fields or methods:
-                return Record(name, fields, methods, match.start(), stop)
+                return Record(name, fields, methods, head[0], stop)
     return None
+
+
+# The rules look for each type that a step mentions, in the document and in the last twelve steps.
+@lru_cache(maxsize=32)
+def _heads(text: str) -> Mapping[str, tuple[int, int]]:
+    """Where the types of a text are defined: the range of each one's first head, up to its name."""
+    heads: dict[str, tuple[int, int]] = {}
+    for match in _HEAD.finditer(text):
+        heads.setdefault(match[1], match.span())
+    return heads
 
 
 def _body(text: str, start: int, end: int, grammar: str) -> tuple[int, int] | None:
