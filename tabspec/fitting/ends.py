@@ -49,11 +49,12 @@ _CLOSED = re.compile(r"(?:\*/|/>|-->|%\}|\.\.\.|\+\+|--|=>|->)\Z")
 _ARROW = re.compile(r"(?:=>|->)\Z")
 
 
-def whole(text: str, language: str = "", *, opaque: bool = False, mid_word: bool = False) -> str:
+def whole(text: str, language: str = "", *, before: str = "", opaque: bool = False, mid_word: bool = False) -> str:
     """The longest beginning of ``text`` that ends where a person could stop.
 
-    ``language`` is the name of its grammar, or LSP's of the language. ``opaque``: it begins within a string or a
-    comment. ``mid_word``: the model would have continued the last word.
+    ``language`` is the name of its grammar, or LSP's of the language. ``before`` is the line before it: a word or an
+    operator may begin there. ``opaque``: ``text`` begins within a string or a comment. ``mid_word``: the model would
+    have continued the last word.
     """
     mark_is_quote = language not in _MARK_IS_NO_QUOTE
     hanging = _HANGING_IN.get(language, _HANGING)
@@ -65,15 +66,18 @@ def whole(text: str, language: str = "", *, opaque: bool = False, mid_word: bool
             text = text[:opened]
         elif opaque and _open_quote(text, False, mark_is_quote) is None:
             return text  # prose
-        elif _ARROW.search(text):
-            text = text[:-2]
-        elif _CLOSED.search(text):
+        elif _CLOSED.search(before + text) and not _ARROW.search(before + text):
             return text
-        elif match := hanging.search(text) or _HANGING.search(text) or _KEYWORD.search(text):
-            text = text[: match.start()]
+        elif match := _unfinished(before + text, hanging):
+            text = text[: max(match.start() - len(before), 0)]
         else:
             return text
     return ""
+
+
+def _unfinished(line: str, hanging: re.Pattern[str]) -> re.Match[str] | None:
+    """What stands at the end of a line and needs something after it."""
+    return _ARROW.search(line) or hanging.search(line) or _HANGING.search(line) or _KEYWORD.search(line)
 
 
 def _open_quote(text: str, opaque: bool, mark_is_quote: bool) -> int | None:

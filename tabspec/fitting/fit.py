@@ -9,6 +9,7 @@ from tabspec.fitting.brackets import unmatched
 from tabspec.fitting.candidates import Candidate, candidates
 from tabspec.fitting.ends import whole
 from tabspec.fitting.judge import LexerReader, Place, Reader, TreeReader, choose
+from tabspec.fitting.truncation import line_before
 from tabspec.syntax.languages import grammar_of, lexer_of
 from tabspec.syntax.trees import tree_of
 from tabspec.text import Edit
@@ -55,7 +56,8 @@ def whole_end(context: EditContext, text: str, mid_word: bool = False) -> str:
     at = context.offset
     prose = grammar is not None and tree_of(grammar, context.document, at).opaque(at) is not None
     mid_word = mid_word and not _last_word_is_known(context, text)
-    return whole(text, grammar or context.document.language.lower(), opaque=prose, mid_word=mid_word)
+    language, before = grammar or context.document.language.lower(), line_before(context)
+    return whole(text, language, before=before, opaque=prose, mid_word=mid_word)
 
 
 def _last_word_is_known(context: EditContext, text: str) -> bool:

@@ -8,7 +8,8 @@
 An edit is offered for each match of the regular expression ``find`` in a document that contains ``when``: matches from
 the cursor's line on first, then those above it, then those in the open documents that ``others`` names. An edit that
 was refused is not offered again on its line. The script is read anew for each request. ``"late": 1`` answers
-`tabspec/nextEdit` for the version before the document's, as a server would that has missed a change.
+`tabspec/nextEdit` for the version before the document's, as a server would that has missed a change. As with the real
+server, there is no edit where there is a completion, unless only edits are requested.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ class Server:
         if method == "textDocument/inlineCompletion":
             return self.completion(params["textDocument"]["uri"], params["position"])
         if method == "tabspec/nextEdit":
-            return self.next_edit(params["textDocument"]["uri"], params["position"])
+            uri, position = params["textDocument"]["uri"], params["position"]
+            competes = not params.get("editsOnly") and self.completion(uri, position)["items"]
+            return None if competes else self.next_edit(uri, position)
         return None
 
     def completion(self, uri: str, position: Message) -> Message:

@@ -224,7 +224,7 @@ def test_alt_keys_work_in_indentation_and_from_afar(scene: Scene) -> None:
 
 
 def test_never_a_completion_and_an_edit(scene: Scene) -> None:
-    """Also if the server offers both, seen frame by frame: no flicker between them (vscode#261039)."""
+    """Seen frame by frame: no flicker between them (vscode#261039)."""
     edits = [{"when": "price(amount", "find": r"\btotal\b", "replace": "amount"}]
     editor = scene({"edits": edits, "completions": {"amount": "_due", "amount_": "due"}}, PRICE)
     editor.look("watch", True)
@@ -238,7 +238,7 @@ def test_never_a_completion_and_an_edit(scene: Scene) -> None:
     assert any(picture["ghost"] for picture in pictures)
     assert not [picture for picture in pictures if picture["ghost"] and picture["box"]]
     ghosts = [picture["ghost"] != "" for picture in pictures if picture["ghost"] or picture["box"]]
-    since = ghosts[ghosts.index(True) :]  # (this server may have offered an edit first: it does not choose)
+    since = ghosts[ghosts.index(True) :]  # before, the name was typed, and the edit may have been shown
     assert since == sorted(since, reverse=True)  # ghost text, then the edit, and not back
 
 
