@@ -2,7 +2,7 @@
 
 A row is a use of the old kind, and the same use of the new one. In both, ``x`` is the container, ``k`` a key, ``v`` a
 value, ``u`` a name that stands for one element, ``f`` a field of it, and ``K`` the key of the value ``v``. In what is
-written, ``E`` is a new name for an element, ``ZERO`` and ``EMPTY`` are Go's values for no value and for no content.
+written, ``E`` is a new name for an element, and ``EMPTY`` is Go's value for no content.
 """
 
 from __future__ import annotations
@@ -102,10 +102,7 @@ _PYTHON: Idioms = {
 _GO: Idioms = {
     (Kind.LIST, Kind.MAP): (("x = append(x, v)", "x[K] = v"),),
     (Kind.LIST, Kind.SET): (("x = append(x, v)", "x[v] = EMPTY"), ("slices.Contains(x, v)", "x[v]")),
-    (Kind.MAP, Kind.LISTS): (
-        ("x[k] = v", "x[k] = append(x[k], v)"),
-        ("return x[k]", "vs := x[k]\nif len(vs) == 0 {\n\treturn ZERO\n}\nreturn vs[0]"),
-    ),
+    (Kind.MAP, Kind.LISTS): (("x[k] = v", "x[k] = append(x[k], v)"),),
     (Kind.TEXT, Kind.LIST): (
         ("x == v", "slices.Contains(x, v)"),
         ("x != v", "!slices.Contains(x, v)"),

@@ -12,7 +12,6 @@ from tabspec.edits.proposals.brackets import elements
 from tabspec.edits.proposals.counterparts.containers.idioms import IDIOMS
 from tabspec.edits.proposals.counterparts.containers.kinds import Declared, Kind, declared
 from tabspec.edits.proposals.counterparts.records import record
-from tabspec.edits.proposals.counterparts.returned import zero
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.places import Places
 from tabspec.edits.proposals.tokens import occurrences
@@ -130,26 +129,21 @@ def _pattern(use: str, grammar: str) -> str:
 def _written(other: str, match: re.Match[str], changed: _Changed, document: Document, grammar: str) -> str | None:
     """The use of the new kind; None where the key of a value is not known."""
     values = {name: text.strip() for name, text in match.groupdict().items() if text is not None}
-    line = document.line(document.position(match.start()).line)
-    indent = line[: len(line) - len(line.lstrip())]
     if re.search(r"\bK\b", other):
         keyed = _keyed(values.get("v", ""), changed, document, grammar)
         if keyed is None:
             return None
         values["K"], values["v"] = keyed
-    if grammar == "go" and other.startswith("x[k] = append") and not re.fullmatch(r"[\w.]+|\"[^\"]*\"", values["k"]):
-        other, values["key"] = "k := key\nx[k] = append(x[k], v)", values.pop("k")
     if grammar == "rust" and values.get("k", "").startswith("&"):
         other = other.replace("&k", "k")
     if values.get("v", "").startswith("&"):
         other = other.replace("&v", "v")
-    values["ZERO"] = zero(changed.old.parts[1]) if len(changed.old.parts) > 1 else ""
     values["EMPTY"] = "true" if changed.new.parts[1:] == ("bool",) else "struct{}{}"
     values["E"] = changed.old.name[0].lower()
-    text = re.sub(r"\b(?:x|u|k|v|f|K|E|key|ZERO|EMPTY)\b", lambda each: values.get(each[0], each[0]), other)
+    text = re.sub(r"\b(?:x|u|k|v|f|K|E|EMPTY)\b", lambda each: values.get(each[0], each[0]), other)
     if other.startswith("{'") and _quote(document, match.start()) == "'":
         text = text.replace("', '", '", "', 1)
-    return text.replace("\n", f"\n{indent}")
+    return text
 
 
 def _keyed(value: str, changed: _Changed, document: Document, grammar: str) -> tuple[str, str] | None:
