@@ -225,6 +225,7 @@ def test_an_edit_in_another_file(open_nvim: Open) -> None:
         nvim.type("cwassertEqual")
         nvim.keys("Escape")
         nvim.until(lambda row=row: "assertEqual(" in nvim.lines[row], "the change")
+        nvim.until(lambda: nvim.lua("return vim.fn.mode()") == "n", "Normal mode")  # Escape moves the cursor
     nvim.until(lambda: shown(nvim.screen())[1].startswith("assertEqual"), "the edit")
     nvim.keys("Tab", "Tab")
     until_hint(nvim, "Tab → other.py:1 assertEqual")

@@ -175,8 +175,8 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
         HttpLayer,
         Mutant(
             "an answer that broke off is taken up from its beginning",
-            _HTTP + "model:answer",
-            "resume=request.resume + said",
+            _HTTP + "cluster_client:answer",
+            "resume=request.resume + emitted",
             "resume=request.resume",
         ),
     ),
@@ -207,8 +207,8 @@ MUTANTS: tuple[tuple[type[Layer], Mutant], ...] = (
         Mutant(
             "the model is asked ahead while suggestions are off",
             "tabspec_lsp.engine_host:EngineHost.configure",
-            "(before.engine, before.server.enabled) != (options.engine, options.server.enabled)",
-            "before.engine != options.engine",
+            "if _needs(before) != _needs(options):",
+            "if before.engine != options.engine:",
         ),
     ),
     (
