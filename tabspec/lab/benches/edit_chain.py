@@ -1,5 +1,5 @@
-"""Time a chain of next edits in the engine: each accept answered from the completion cache, beside proposing anew and
-beside rebasing; and changes that no person types.
+"""Time a chain of next edits in the engine: each accept answered from the completion cache, beside proposing anew;
+and changes that no person types.
 
 `python -m tabspec.lab.benches.edit_chain` prints one row for each size of the document.
 """
@@ -18,7 +18,6 @@ from tabspec.edits.history import EMPTY
 from tabspec.edits.lessons import lessons
 from tabspec.edits.proposals import propose as proposing
 from tabspec.edits.proposals.propose import propose
-from tabspec.edits.rebase import rebased_chain
 from tabspec.engine.engine import CompletionEngine
 from tabspec.models.scripted.model import ScriptedModel
 from tabspec.replay.clock import run_virtual
@@ -64,7 +63,7 @@ def measure() -> list[dict[str, float]]:
 
     ``first``: the first proposals in a document that was never parsed; ``parsed``: in one that was parsed ahead.
     ``hit``: a request after an accept, from the completion cache. ``ahead``: computing what follows, when an edit is
-    shown. ``anew`` and ``rebase``: carrying the chain over typing elsewhere.
+    shown. ``anew``: proposing after typing elsewhere.
     """
     return [_one(lines) for lines in SIZES]
 
@@ -85,7 +84,6 @@ def _one(lines: int) -> dict[str, float]:
             with _timed(times):
                 propose(state.document, state.offset, steps)
         run_virtual(_walk(lines, hits, ahead))
-    anew, rebase = _carried(lines)
     return {
         "lines": lines,
         "depth": len(hits) // ROUNDS,
@@ -95,8 +93,7 @@ def _one(lines: int) -> dict[str, float]:
         "hit_p99": round(sorted(hits)[int(len(hits) * 0.99)], 3),
         "ahead": _median(ahead),
         "ahead_p99": round(sorted(ahead)[int(len(ahead) * 0.99)], 3),
-        "anew": anew,
-        "rebase": rebase,
+        "anew": _anew(lines),
     }
 
 
@@ -118,25 +115,22 @@ async def _walk(lines: int, hits: list[float], ahead: list[float]) -> None:
     await engine.close()
 
 
-def _carried(lines: int) -> tuple[float, float]:
-    """Carrying the chain over a letter typed at the document's end: by proposing anew, and by rebasing."""
+def _anew(lines: int) -> float:
+    """Proposing after a letter was typed at the document's end."""
     state = renamed(lines)
     anew: list[float] = []
-    rebase: list[float] = []
     assert state.history is not None
     steps = lessons(state.history)
     document = state.document
-    chain = propose(document, 0, steps)
+    propose(document, 0, steps)
     for _ in range(ROUNDS):
         typed = Edit(len(document.text), 0, "x")
         after = document.edited(typed)
         after.line_starts  # noqa: B018  the engine keeps them between keystrokes
-        with _timed(rebase):
-            rebased_chain(chain, document, [typed])
         with _timed(anew):
             propose(after, 0, steps)
         document = after
-    return _median(anew), _median(rebase)
+    return _median(anew)
 
 
 def unusual() -> Iterator[dict[str, float | str]]:
