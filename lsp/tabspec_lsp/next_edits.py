@@ -21,7 +21,7 @@ from tabspec_lsp.state.offers import Offer, Offers
 
 # The client asks again after each accept. This is as far as it may get before the answer comes.
 MOST_IN_CHAIN = 8
-# As tabspec.engine.next_edits.TYPING_PAUSE_S, which is slow to import.
+# As tabspec.engine.next_edits.choice.TYPING_PAUSE_S, which is slow to import.
 TYPING_PAUSE_S = 1.0
 
 

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from tabspec.cli.doctor_sent import show_sent
 from tabspec.config import EditForm
-from tabspec.engine.edit_state import PAST_CHARS
+from tabspec.engine.next_edits.state import PAST_CHARS
 from tabspec.errors import TabspecError
 from tabspec.machine import git_commit, machine
 from tabspec.models.address import is_address, parse_address

@@ -11,7 +11,7 @@ from tabspec.cli.complete import offset_of
 from tabspec.cli.files import read_document
 from tabspec.config import EditForm, EngineConfig
 from tabspec.context import EditContext
-from tabspec.engine.edit_state import EditState
+from tabspec.engine.next_edits.state import EditState
 from tabspec.engine.prompt_state import PromptState
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.address import is_address

@@ -17,7 +17,8 @@ from tabspec.engine.completions import Completions
 from tabspec.engine.generation import Generation, Link, State
 from tabspec.engine.in_flight import InFlight
 from tabspec.engine.neighbours import Neighbours
-from tabspec.engine.next_edits import NextEdits
+from tabspec.engine.next_edits.choice import NextEdits
+from tabspec.engine.next_edits.written import WrittenEdits
 from tabspec.engine.offering import Offering
 from tabspec.engine.prompt_state import PromptState
 from tabspec.engine.requests import Request, Requests
@@ -27,7 +28,6 @@ from tabspec.engine.speculation.log import SpeculationLog
 from tabspec.engine.speculation.price import REST, TAKEN_AT_REST, TYPED_AT_REST, Price
 from tabspec.engine.speculation.speculator import Speculation, Speculator
 from tabspec.engine.stats import OVERTAKEN, EngineStats
-from tabspec.engine.written_edits import WrittenEdits
 from tabspec.fitting.truncation import FitStep
 from tabspec.models.edit_protocol import EditModel
 from tabspec.models.protocol import Model, StopRule, warms

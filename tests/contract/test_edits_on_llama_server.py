@@ -14,7 +14,7 @@ from tabspec.config import EditForm
 from tabspec.context import EditContext
 from tabspec.edits.edit import EditSource, ProposedEdit
 from tabspec.edits.history import EMPTY
-from tabspec.engine.edit_state import EditState
+from tabspec.engine.next_edits.state import EditState
 from tabspec.models.http import HttpModel
 from tabspec.models.http.edits import HttpEditModel, asking
 from tabspec.models.protocol import StopRule

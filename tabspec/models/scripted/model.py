@@ -88,7 +88,7 @@ class ScriptedModel:
     prefill_s: float = 0.0
     token_s: float = 0.0
     token_chars: int = 4
-    logprob: float = -0.01
+    logprob: float = -1 / 128  # near certainty; a power of two, so that sums do not depend on their order
     fail: Exception | None = None
     fail_after: int = 0
     name: str = "scripted"

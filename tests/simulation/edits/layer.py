@@ -16,7 +16,7 @@ from tabspec.edits.hunks import step_of
 from tabspec.edits.reward import effort
 from tabspec.edits.step import Step
 from tabspec.engine.engine import CompletionEngine
-from tabspec.engine.next_edits import SURE, TYPING_PAUSE_S
+from tabspec.engine.next_edits.choice import SURE, TYPING_PAUSE_S
 from tabspec.suggestion import Answer, Reason, Suggestion
 from tabspec.text import Document, Edit
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..mutant import Mutant
 
-_EDITS = "engine.next_edits:NextEdits."
-_MODULE = "engine.next_edits:"
+_EDITS = "engine.next_edits.choice:NextEdits."
+_MODULE = "engine.next_edits.choice:"
 _GATE = "edits.gate:"
 
 MUTANTS = (
@@ -21,7 +21,7 @@ MUTANTS = (
     Mutant("refusals stay at their offset", _EDITS + "changed",
            "self._refusals.changed(context.uri, _changes(before, context))", "self._refusals"),
     Mutant("the same change is offered at every place", _GATE + "Refusals.hold", ">= _SAME_CHANGE", ">= 99"),
-    Mutant("outcomes do not count", _EDITS + "_shown", "self._experience.adjusted(proposed)", "proposed"),
+    Mutant("outcomes do not count", _EDITS + "_first_shown", "self._experience.adjusted(proposed)", "proposed"),
     Mutant("an accept counts as a refusal", _EDITS + "accepted", "accepted=True", "accepted=False"),
     Mutant("an edit jumps in the midst of a word", _MODULE + "is_shown", "if jumps and in_word(here, offset):",
            "if False:"),

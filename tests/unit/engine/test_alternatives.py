@@ -37,7 +37,8 @@ def at(text: str, offset: int | None = None) -> EditContext:
 
 
 def random_model(**fields: float) -> ScriptedModel:
-    return ScriptedModel(pseudo_random(LETTERS), token_chars=1, beginnings=letters(LETTERS), **fields)
+    # An answer that ended at ``longest`` would go on once a part of it is typed; none has 40 characters.
+    return ScriptedModel(pseudo_random(LETTERS, longest=40), token_chars=1, beginnings=letters(LETTERS), **fields)
 
 
 def scripted(answers: dict[str, str], others: dict[str, list[str]], **fields: float) -> ScriptedModel:

@@ -13,8 +13,8 @@ from tabspec.context import EditContext
 from tabspec.edits.chain import at_once
 from tabspec.edits.edit import EditSource, ProposedEdit, chained
 from tabspec.edits.history import EMPTY
-from tabspec.engine import next_edits
-from tabspec.engine.next_edits import SURE, TYPING_PAUSE_S
+from tabspec.engine.next_edits import choice
+from tabspec.engine.next_edits.choice import SURE, TYPING_PAUSE_S
 from tabspec.errors import ModelError, PositionError
 from tabspec.replay.clock import run_virtual
 from tabspec.suggestion import Reason, Source
@@ -135,7 +135,7 @@ def test_edit_and_completion_compete(
 ) -> None:
     place = TEXT.index("a = count") + 4
     only = ProposedEdit(URI, Edit(place, 5, "total"), place + 5, EditSource.RENAME, probability)
-    monkeypatch.setattr(next_edits, "propose", lambda *_: (only,))
+    monkeypatch.setattr(choice, "propose", lambda *_: (only,))
 
     async def scenario() -> None:
         editor = Editor(lambda request: completion)
@@ -180,7 +180,7 @@ def in_import(document: Document, cursor: int, steps: object, others: tuple[Docu
 @on_engine
 async def test_an_edit_may_be_in_another_document() -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(next_edits, "propose", in_import)
+        patch.setattr(choice, "propose", in_import)
         await _an_edit_may_be_in_another_document()
 
 
@@ -206,7 +206,7 @@ async def _an_edit_may_be_in_another_document() -> None:
 @on_engine
 async def test_a_refused_edit_of_another_document_does_not_come_back() -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(next_edits, "propose", in_import)
+        patch.setattr(choice, "propose", in_import)
         await _a_refused_edit_of_another_document_does_not_come_back()
 
 

@@ -14,7 +14,7 @@ from tabspec.edits.edit import EditSource, ProposedEdit
 from tabspec.edits.gate import Refusals, is_shown, repeats, undoes
 from tabspec.edits.history import EMPTY
 from tabspec.edits.hunks import step_of
-from tabspec.engine import next_edits
+from tabspec.engine.next_edits import choice
 from tabspec.replay.clock import run_virtual
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document, Edit, difference
@@ -196,7 +196,7 @@ def test_proposals_are_kept_for_the_other_documents_that_they_were_made_for(monk
         asked.append(others)
         return ()
 
-    monkeypatch.setattr(next_edits, "propose", propose)
+    monkeypatch.setattr(choice, "propose", propose)
 
     async def scenario() -> None:
         editor = Editor()

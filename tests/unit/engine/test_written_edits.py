@@ -15,9 +15,9 @@ from tabspec.config import EngineConfig
 from tabspec.context import EditContext
 from tabspec.edits.edit import EditSource
 from tabspec.edits.history import EMPTY
-from tabspec.engine.edit_state import PAST_CHARS, UNKNOWN, EditState
 from tabspec.engine.engine import CompletionEngine
-from tabspec.engine.next_edits import TYPING_PAUSE_S
+from tabspec.engine.next_edits.choice import TYPING_PAUSE_S
+from tabspec.engine.next_edits.state import PAST_CHARS, UNKNOWN, EditState
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.edit_protocol import EditRequest, RegionSize
 from tabspec.models.protocol import GenerationRequest

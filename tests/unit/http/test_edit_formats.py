@@ -17,21 +17,7 @@ from tabspec.models.http.edits.formats import FORMATS, edit_format
 from tabspec.models.http.edits.quoting import quoted, quoted_request, unquoted
 from tabspec.models.http.marks import MARKS
 from tabspec.models.protocol import RelatedText
-
-REGION = "def total(items):\n    return sum(item)\n"
-REQUEST = EditRequest(
-    path="shop.py",
-    language="python",
-    before="import math\n",
-    region=REGION,
-    after="\nprint(total([1]))\n",
-    cursor=REGION.index("item)"),
-    line=1,
-    earlier="def total(item):\n    return sum(item)\n",
-    history=(PastEdit("shop.py", 1, "def total(item):\n", "def total(items):\n"),),
-    related=(RelatedText("cart.py", "from shop import total\n"),),
-)
-NEW = "def total(items):\n    return sum(items)\n"
+from tests.edit_requests import NEW, REQUEST
 
 SWEEP = """\
 <|file_sep|>cart.py

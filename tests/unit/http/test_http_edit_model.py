@@ -19,24 +19,11 @@ from tabspec.models.http.edits import HttpEditModel
 from tabspec.models.http.edits.sweep import prompt
 from tabspec.models.http.leaving import SecretFound
 from tabspec.models.protocol import RelatedText, Usage
+from tests.edit_requests import NEW, REGION, REQUEST
 from tests.stub_server import Reply, Request, Stub, infill_events, llama_cpp, ollama, openai_events, running, vllm
 
 PATH = "/v1/completions"
 SWEEP = "sweep-next-edit-1.5b.q8_0.v2.gguf"
-REGION = "def total(items):\n    return sum(item)\n"
-NEW = "def total(items):\n    return sum(items)\n"
-REQUEST = EditRequest(
-    path="shop.py",
-    language="python",
-    before="import math\n",
-    region=REGION,
-    after="\nprint(total([1]))\n",
-    cursor=REGION.index("item)"),
-    line=1,
-    earlier="def total(item):\n    return sum(item)\n",
-    history=(PastEdit("shop.py", 1, "def total(item):\n", "def total(items):\n"),),
-    related=(RelatedText("cart.py", "from shop import total\n"),),
-)
 SECRET = 'key = "AKIAIOSFODNN7EXAMPLE"\n'
 
 

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tabspec.cache.completion_cache import Entry
 from tabspec.context import EditContext
-from tabspec.edits.edit import EditSource, ProposedEdit
+from tabspec.edits.edit import EditSource
 from tabspec.edits.proposals.propose import propose
 from tabspec.edits.step import Step
-from tabspec.engine.next_edits import NextEdits
+from tabspec.engine.next_edits.choice import NextEdits
 from tabspec.lab.converters.typist import Typist
 from tabspec.models.scripted.model import ScriptedModel
 from tabspec.replay.clock import run_virtual
@@ -151,15 +152,15 @@ def test_without_next_edits_a_result_has_none_of_their_fields() -> None:
 def test_the_cache_serves_what_is_proposed_for_this_state(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """On whole sessions: each chain from the completion cache equals what is proposed for the state anew."""
     served = []
-    looked_up = NextEdits._chain
+    looked_up = NextEdits._entry
 
-    def checked(self: NextEdits, context: EditContext, steps: Sequence[Step], kind: str) -> tuple[ProposedEdit, ...]:
-        chain = looked_up(self, context, steps, kind)
-        assert chain == propose(context.document, context.offset, steps)
-        served.append(chain)
-        return chain
+    def checked(self: NextEdits, context: EditContext, steps: Sequence[Step], kind: str) -> Entry:
+        entry = looked_up(self, context, steps, kind)
+        assert entry.edits == propose(context.document, context.offset, steps)
+        served.append(entry)
+        return entry
 
-    monkeypatch.setattr(NextEdits, "_chain", checked)
+    monkeypatch.setattr(NextEdits, "_entry", checked)
     typist = Typist(START, seed)
     typist.write(START.replace("count", "total"))
     typist.write(START.replace("count", "total").replace("step_3()", "step_3(total)"))

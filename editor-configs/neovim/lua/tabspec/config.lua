@@ -105,7 +105,7 @@ end
 function M.set(given)
   M.options, M.problems = M.check(given)
   if #M.problems > 0 then
-    -- short, so that nobody has to press Enter: the report tells the rest
+    -- short, so that Neovim does not wait for Enter: the report has the rest
     vim.notify(('tabspec: %d wrong in setup(), see :checkhealth tabspec'):format(#M.problems), vim.log.levels.WARN)
   end
 end

@@ -112,7 +112,7 @@ function M.unmap(buf)
   end
 end
 
----Whether a key does what the options say in this buffer; somebody may have mapped it later.
+---Whether a key does what the options say in this buffer. The user may have mapped it later.
 function M.is_mapped(buf, action)
   local lhs = config.options.keymaps[action]
   local mine = lhs and M.find(api.nvim_buf_get_keymap(buf, 'i'), lhs)

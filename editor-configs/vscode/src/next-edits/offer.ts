@@ -24,8 +24,8 @@ export interface After {
 }
 
 /**
- * After a change of the first step's document by somebody else than the extension: `made` if it has made the step, the
- * offer with the step where it stands now, or undefined if the step is gone.
+ * After a change of the first step's document that the extension did not make itself. Returns `made` if the change is the
+ * step; the offer with the step where it stands now; or undefined if the step is gone.
  */
 export function afterChange(offer: Offer, changes: readonly Change[], after: After): "made" | Offer | undefined {
   const { standing, how } = offer;

@@ -25,7 +25,7 @@ local away ---@type { buf: integer, version: integer }? the text in which an edi
 local own_place ---@type { buf: integer, row: integer, col: integer }? where a jump or an accept has put the cursor
 local rest_timer ---@type uv.uv_timer_t?
 
----The version of a buffer that the server has, or will have once it is told of the last changes.
+---The version of a buffer on the server, after it has received the last changes.
 local function version(buf)
   return vim.lsp.util.buf_versions[buf] or api.nvim_buf_get_changedtick(buf)
 end

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 from tabspec.cache.completion_cache import CompletionCache, Entry
 from tabspec.context import EditContext
 from tabspec.edits.edit import ProposedEdit
-from tabspec.engine.edit_state import WRITTEN, EditState, agreed
 from tabspec.engine.generation import Generation, Link, State
 from tabspec.engine.neighbours import Neighbours
+from tabspec.engine.next_edits.state import WRITTEN, EditState, agreed
 from tabspec.engine.requests import Request, answer_to_failure
 from tabspec.engine.scheduler import Scheduler
 from tabspec.engine.stats import EngineStats

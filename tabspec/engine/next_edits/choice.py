@@ -16,14 +16,15 @@ from tabspec.context import EditContext
 from tabspec.edits.chain import at_once
 from tabspec.edits.edit import ProposedEdit, digest_of
 from tabspec.edits.gate import Experience, Refusals, is_shown
+from tabspec.edits.history import History
 from tabspec.edits.lessons import digest, lessons
 from tabspec.edits.proposals.propose import propose
 from tabspec.edits.reward import effort
 from tabspec.edits.step import Step
-from tabspec.engine.edit_state import agreed
 from tabspec.engine.generation import Generation, Link
+from tabspec.engine.next_edits.state import agreed
+from tabspec.engine.next_edits.written import WrittenEdits
 from tabspec.engine.requests import Request
-from tabspec.engine.written_edits import WrittenEdits
 from tabspec.suggestion import Answer, Finish, GeneratedText, Reason, Source, Suggestion
 from tabspec.syntax.trees import parse_ahead
 from tabspec.text import Document, Edit, difference
@@ -86,9 +87,9 @@ class NextEdits:
             await self._pause(request)
             if request.superseded:
                 return Answer(Source.NONE, reason=Reason.SUPERSEDED)
-            edit = self.first(context)
-            return await self._written(request, answer) if edit is None else self._served(context, edit)
-        edit = self.first(context)
+            edit, entry = self._first(context)
+            return await self._written(request, answer) if edit is None else self._served(edit, entry)
+        edit, entry = self._first(context)
         if edit is None:
             answer = await complete(request)
             if answer.suggestion is not None or answer.reason in _OVER:
@@ -96,11 +97,11 @@ class NextEdits:
             return await self._written(request, answer)
         if edit.probability >= SURE:
             enter(request)
-            return self._served(context, edit)
+            return self._served(edit, entry)
         answer = await complete(request)
         if answer.reason in _OVER or not _is_better(edit, context, answer.suggestion):
             return answer
-        return self._served(context, edit)
+        return self._served(edit, entry)
 
     async def _written(self, request: Request, answer: Answer) -> Answer:
         """The edit that the model writes; ``answer`` where it writes none."""
@@ -143,14 +144,25 @@ class NextEdits:
 
     def first(self, context: EditContext, kind: str = "") -> ProposedEdit | None:
         """The edit to offer at ``context``, if there is one. ``kind`` is that of the cache entry, if one is made."""
+        return self._first(context, kind)[0]
+
+    def _first(self, context: EditContext, kind: str = "") -> tuple[ProposedEdit | None, Entry]:
+        """The edit to offer, and the entry with the chain that it is of."""
         history = agreed(context)
-        return None if history is None else self._shown(context, self._chain(context, lessons(history), kind))
+        if history is None:
+            return None, Entry(_NOTHING)
+        entry = self._entry(context, lessons(history), kind)
+        return self._first_shown(context, entry.edits, history), entry
 
     def _shown(self, context: EditContext, chain: tuple[ProposedEdit, ...]) -> ProposedEdit | None:
         """The first edit of a chain that may be shown."""
-        history, cursor = agreed(context), (context.document, context.offset)
-        if history is None:
-            return None
+        history = agreed(context)
+        return None if history is None else self._first_shown(context, chain, history)
+
+    def _first_shown(
+        self, context: EditContext, chain: tuple[ProposedEdit, ...], history: History
+    ) -> ProposedEdit | None:
+        cursor = context.document, context.offset
         documents = {each.uri: each for each in (*context.others, context.document)}
         for proposed in at_once(chain):
             edit = self._experience.adjusted(proposed)
@@ -213,27 +225,23 @@ class NextEdits:
         if self._writer is not None:
             await self._writer.close()
 
-    def _chain(self, context: EditContext, steps: Sequence[Step], kind: str) -> tuple[ProposedEdit, ...]:
+    def _entry(self, context: EditContext, steps: Sequence[Step], kind: str) -> Entry:
+        """The entry with the proposals at this state."""
         if not steps:
-            return ()
+            return Entry(_NOTHING, kind)
         scope = _scope(context, steps)
         hit = self._cache.lookup(context, scope) if self._caching else None
         if hit is not None:
-            return hit.entry.edits
-        chain = self.propose(context.document, context.offset, steps, context.others)
+            return hit.entry
+        entry = Entry(_NOTHING, kind, edits=self.propose(context.document, context.offset, steps, context.others))
         if self._caching:
-            self._cache.put(context, scope, Entry(_NOTHING, kind, edits=chain))
-        return chain
+            self._cache.put(context, scope, entry)
+        return entry
 
-    def _served(self, context: EditContext, edit: ProposedEdit) -> Answer:
+    def _served(self, edit: ProposedEdit, entry: Entry) -> Answer:
         """The answer with ``edit``. Computing one takes no time that is worth counting: no model is asked."""
-        source = Source.EXACT
-        history = agreed(context)
-        if self._caching and history is not None:
-            hit = self._cache.lookup(context, _scope(context, lessons(history)))
-            if hit is not None:
-                source = Source.SPECULATED if hit.entry.speculated and not hit.entry.served else Source.EXACT
-                hit.entry.served += 1
+        source = Source.SPECULATED if entry.speculated and not entry.served else Source.EXACT
+        entry.served += 1
         return Answer(source, (Suggestion.of(replace(edit, position=0, parent=0)),), cached=self._caching)
 
 
