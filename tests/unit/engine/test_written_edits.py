@@ -21,12 +21,12 @@ from tabspec.engine.next_edits.state import PAST_CHARS, UNKNOWN, EditState
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.edit_protocol import EditRequest, RegionSize
 from tabspec.models.protocol import GenerationRequest
-from tabspec.models.scripted.edit_model import ScriptedEditModel
 from tabspec.models.scripted.model import ScriptedModel
 from tabspec.prompt.window import WindowSize
 from tabspec.replay.clock import run_virtual
 from tabspec.suggestion import Answer, Reason, Source, Suggestion
 from tabspec.text import Document, Edit
+from tests.scripted_edit_model import ScriptedEditModel
 
 URI = "file:///shop/a.py"
 TEXT = "".join(f"line {number}\n" for number in range(40))

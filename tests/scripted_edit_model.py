@@ -1,4 +1,4 @@
-"""An edit model that answers from a script, for tests."""
+"""An edit model that answers from a script."""
 
 from __future__ import annotations
 
