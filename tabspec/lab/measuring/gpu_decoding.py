@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import gc
 import importlib
-import statistics
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -20,17 +18,12 @@ import torch
 from torch import Tensor
 
 from tabspec.lab.measuring.decoding import random_weights
-from tabspec.models.decoders import cuda_kernels as kernels
+from tabspec.lab.measuring.gpu_tuning import GpuTimer, matrices_of
 from tabspec.models.decoders.llama import LlamaConfig, LlamaDecoder
 from tabspec.models.decoders.llama_cuda import (
     KINDS,
     CapturedStep,
     CudaDecoder,
-    Way,
-    capture,
-    fused,
-    matrices_of,
-    plain,
 )
 
 _QWEN = dict(positions=32768, rope_theta=1e6, norm_eps=1e-6, head_dim=128, qkv_bias=True)
@@ -43,43 +36,6 @@ SHAPES: Mapping[str, LlamaConfig] = {
 }
 # Bytes a second from the vendor's datasheets, by a part of the name that the driver reports.
 DATASHEET: Mapping[str, float] = {"H100 80GB HBM3": 3.35e12, "H200": 4.8e12, "A100-SXM4-80GB": 2.04e12}
-
-
-class Timer:
-    """Measures work on a device in milliseconds, with CUDA events on CUDA and with the clock elsewhere."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._cuda = device.type == "cuda"
-
-    def once(self, work: Callable[[], object]) -> float:
-        """The device's time of one run, which starts and ends with an idle device."""
-        if not self._cuda:
-            start = time.perf_counter()
-            work()
-            return 1000 * (time.perf_counter() - start)
-        before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
-        torch.cuda.synchronize()
-        before.record()
-        work()
-        after.record()
-        torch.cuda.synchronize()
-        return float(before.elapsed_time(after))
-
-    def wall(self, work: Callable[[], object]) -> float:
-        """The wall-clock time of one run until the device is idle, as a caller experiences it."""
-        if self._cuda:
-            torch.cuda.synchronize()
-        start = time.perf_counter()
-        work()
-        if self._cuda:
-            torch.cuda.synchronize()
-        return 1000 * (time.perf_counter() - start)
-
-    def median(self, work: Callable[[], object], runs: int, wall: bool = False) -> float:
-        """The median of ``runs`` runs, after one run of warm-up."""
-        time_one = self.wall if wall else self.once
-        work()
-        return statistics.median(time_one(work) for _ in range(runs))
 
 
 @contextmanager
@@ -96,7 +52,7 @@ def fresh_memory(device: torch.device) -> Iterator[None]:
 def ceilings(device: torch.device, small: bool = False) -> dict[str, float]:
     """The device's measured limits: bytes a second of a copy (reads plus writes) and of a read, and floating-point
     operations a second of a large bfloat16 matrix product (on random data, because zeros run faster)."""
-    timer = Timer(device)
+    timer = GpuTimer(device)
     count = 1 << (20 if small else 31)
     source = torch.randint(0, 100, (count // 4,), device=device, dtype=torch.int32)
     target = torch.empty_like(source)
@@ -140,50 +96,6 @@ def make_decoder(
     return CudaDecoder(shape, weights, context=context, device=device, dtype=dtype), weights
 
 
-def tune(decoder: CudaDecoder, rows: int, seconds: float = 60.0) -> dict[str, dict[str, float]]:
-    """For each kind of matrix, select the fastest implementation (cuBLAS or one of tabspec's kernels), measured in a
-    graph over the weights of all layers. Returns microseconds for each matrix, by kind and implementation; "failures"
-    lists those that raised. Tries no further implementations after ``seconds``."""
-    until = time.perf_counter() + seconds
-    report: dict[str, dict[str, float]] = {}
-    for kind in KINDS:
-        matrices = matrices_of(decoder, kind)
-        deep, wide = matrices[0].weight.shape[1], matrices[0].weight.shape[0] // (2 if kind == "gate_up" else 1)
-        x = torch.randn(rows, deep, device=decoder.device, dtype=decoder.dtype)
-        out = torch.zeros(rows, wide, device=decoder.device, dtype=decoder.dtype)
-        ways: dict[str, Way] = {"cublas": plain(kind)}
-        for single, choices in ((False, kernels.ROWS_CHOICES), (True, kernels.SINGLE_CHOICES if rows == 1 else ())):
-            for choice in choices:
-                name = f"{'single' if single else 'rows'} {' '.join(map(str, choice))}"
-                ways[name] = fused(kind, single, choice)
-        times: dict[str, float] = {}
-        for name, way in ways.items():
-            if time.perf_counter() > until and times:
-                break
-            try:
-                times[name] = _time_way(way, x, matrices, out, decoder.device)
-            except Exception as error:
-                report.setdefault("failures", {})[f"{kind} {name}: {type(error).__name__}: {error}"[:300]] = 0.0
-        best = min(times, key=lambda name: times[name])
-        decoder.ways[kind, rows] = ways[best]
-        report[kind] = {name: round(us, 2) for name, us in sorted(times.items(), key=lambda item: item[1])}
-    decoder.forget_steps()
-    return report
-
-
-@torch.inference_mode()
-def _time_way(way: Way, x: Tensor, matrices: Sequence[Any], out: Tensor, device: torch.device) -> float:
-    """The time of one implementation, in microseconds for each matrix."""
-
-    def launch() -> None:
-        for matrix in matrices:
-            way(x, matrix, out)
-
-    work = capture(launch).replay if device.type == "cuda" else launch
-    work()
-    return 1000 * min(Timer(device).once(work) for _ in range(3)) / len(matrices)
-
-
 def random_tokens(count: int, shape: LlamaConfig, seed: int = 1) -> list[int]:
     return torch.randint(0, shape.vocabulary, (count,), generator=torch.Generator().manual_seed(seed)).tolist()
 
@@ -199,7 +111,7 @@ def measure_prefill(
 ) -> dict[str, Any]:
     """Measure the prefill of ``context`` tokens in one pass, and the time to the first token: with an empty KV cache,
     and with all but ``more`` of the tokens in it."""
-    shape, timer = decoder.config, Timer(decoder.device)
+    shape, timer = decoder.config, GpuTimer(decoder.device)
     tokens = random_tokens(context, shape)
     kv = decoder.new_kv()
     decoder.forward(kv, tokens, 1)
@@ -245,7 +157,7 @@ def measure_generate(
     theirs = importlib.import_module("tabspec.lab.baselines.transformers")
     model = theirs.from_weights(shape, weights, device, dtype).model
     ids = torch.tensor([random_tokens(context, shape)], device=device)
-    timer = Timer(device)
+    timer = GpuTimer(device)
     report: dict[str, Any] = {
         "context": context,
         "new": new,
@@ -340,7 +252,7 @@ def measure_heads(
         for _ in range(3):
             step.run()
 
-    ms = Timer(device).median(several, runs) / 3
+    ms = GpuTimer(device).median(several, runs) / 3
     read = step_bytes(decoder, context * run)
     report |= {"step_ms": ms, "tokens_per_s": run / ms * 1000, "bytes": read, **floor_shares(read, ms, rates)}
     report["graph"], report["failure"] = decoder.graphs, decoder.failure

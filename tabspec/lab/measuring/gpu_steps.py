@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tabspec.lab.measuring.gpu_decoding import Timer, floor_shares, random_tokens, step_bytes
+from tabspec.lab.measuring.gpu_decoding import floor_shares, random_tokens, step_bytes
+from tabspec.lab.measuring.gpu_tuning import GpuTimer
 from tabspec.models.decoders.llama import LlamaKV
 from tabspec.models.decoders.llama_cuda import CapturedStep, CudaDecoder, on_the_host
 from tabspec.models.local.logits import Logits
@@ -61,7 +62,7 @@ def measure_steps(
     step: it also writes the table before, and copies the logits to the host after. ``rates`` are the bandwidths for
     the lower bounds.
     """
-    shape, timer = decoder.config, Timer(decoder.device)
+    shape, timer = decoder.config, GpuTimer(decoder.device)
     repeat = 10 if decoder.device.type == "cuda" else 1  # so that the overhead of the events is negligible
     kv = decoder.new_kv()
     decoder.forward(kv, random_tokens(context, shape), 1)

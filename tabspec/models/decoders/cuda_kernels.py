@@ -159,12 +159,6 @@ def glu(both: Tensor, out: Tensor) -> None:
     _glu_kernel[(rows, triton.cdiv(wide, 1024))](both, out, wide, BLOCK=1024)
 
 
-# Candidates for a Hopper GPU: (outputs of a program, inputs of an iteration, warps, iterations loaded in advance). More
-# bytes in flight hide more of the memory's latency. More programs balance better over 132 multiprocessors.
-ROWS_CHOICES = ((16, 256, 4, 4), (16, 512, 4, 3), (32, 128, 4, 5), (64, 128, 4, 4))
-SINGLE_CHOICES = ((1, 2048, 4, 1), (2, 1024, 4, 1), (4, 1024, 4, 1), (8, 512, 8, 1))
-
-
 def matrix(
     x: Tensor,
     weight: Tensor,
@@ -177,8 +171,8 @@ def matrix(
     choice: tuple[int, int, int, int],
 ) -> None:
     """Write ``x`` (rows, in) times ``weight`` (out, in) to ``out``, for at most 16 rows. ``add``: add it to ``out``.
-    ``gated``: write silu(first half) times second half. ``single``: use the kernel for one row. ``choice`` is one of
-    `ROWS_CHOICES`, or of `SINGLE_CHOICES` if ``single``."""
+    ``gated``: write silu(first half) times second half. ``single``: use the kernel for one row. ``choice``: outputs of
+    a program, inputs of an iteration, warps, iterations loaded in advance."""
     rows, deep = x.shape
     wide = out.shape[1]
     across, along, warps, stages = choice

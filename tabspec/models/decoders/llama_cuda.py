@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from tabspec.models.decoders import cuda_kernels as kernels
 from tabspec.models.decoders.cuda_attention import TrunkAttention, turn
 from tabspec.models.decoders.cuda_table import FIELDS, StepRow
-from tabspec.models.decoders.llama import Layer, LlamaConfig, LlamaDecoder, LlamaKV, Matrix
+from tabspec.models.decoders.llama import LlamaConfig, LlamaDecoder, LlamaKV, Matrix
 from tabspec.models.local.logits import Logits
 from tabspec.models.machine.devices import is_out_of_memory
 
@@ -288,12 +288,6 @@ def usual(kind: str, rows: int, device: torch.device) -> Way:
     if rows == 1:
         return fused(kind, True, (2, 1024, 4, 1))
     return fused(kind, False, (16, 512, 4, 3) if kind == "down" else (32, 128, 4, 5))
-
-
-def matrices_of(decoder: LlamaDecoder, kind: str) -> list[Matrix]:
-    """All matrices of this kind, one for each layer."""
-    layers: list[Layer] = decoder.layers
-    return [decoder.logits] if kind == "logits" else [getattr(layer, kind) for layer in layers]
 
 
 def capture(launch: Callable[[], None]) -> torch.cuda.CUDAGraph:
