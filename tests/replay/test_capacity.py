@@ -26,6 +26,7 @@ from tabspec.lab.capacity.sample import server_of
 from tabspec.lab.capacity.search import sized
 from tabspec.lab.capacity.service import KvMemory, Served, Service, ServiceModel
 from tabspec.lab.capacity.sizing import Demand, foreground_waits, serve, servers_needed, smallest, waits_with
+from tabspec.lab.capacity.waits import answered_by, percentiles
 from tabspec.models.protocol import Chunk, GenerationRequest, StopRule
 from tabspec.models.scripted.model import ScriptedModel, pseudo_random
 from tabspec.replay.clock import run_virtual
@@ -33,7 +34,7 @@ from tabspec.replay.report import render
 from tabspec.replay.results.figures import percentile
 from tabspec.replay.results.result import ReplayResult, Run
 from tabspec.replay.results.result_file import dumps, loads
-from tabspec.replay.results.waits import Waits, answered_by, percentiles
+from tabspec.replay.results.shared import Waits
 from tabspec.replay.runner import Setting
 from tabspec.replay.sessions.session import EditEvent, Session
 from tabspec.suggestion import Answer, Miss, Source

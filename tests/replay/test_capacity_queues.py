@@ -25,8 +25,7 @@ from tabspec.lab.capacity.sizing import Demand, serve
 from tabspec.models.scripted.model import ScriptedModel, pseudo_random
 from tabspec.replay.clock import run_virtual
 from tabspec.replay.results.result import Run
-from tabspec.replay.results.shared import Shared
-from tabspec.replay.results.waits import Waits
+from tabspec.replay.results.shared import Shared, Waits
 from tabspec.replay.runner import Setting
 from tests.examples import examples
 from tests.replay.test_capacity import typing

@@ -12,11 +12,11 @@ from tabspec.lab.capacity.profile import ServiceProfile
 from tabspec.lab.capacity.sample import server_of, servers_played
 from tabspec.lab.capacity.service import Served, Service, ServiceModel, Watched
 from tabspec.lab.capacity.sizing import Demand, foreground_queues, foreground_waits, servers_needed
+from tabspec.lab.capacity.waits import percentiles
 from tabspec.models.protocol import Model
 from tabspec.replay.results.aggregates import pooled
 from tabspec.replay.results.result import Run
 from tabspec.replay.results.shared import Shared
-from tabspec.replay.results.waits import percentiles
 from tabspec.replay.runner import Setting, replay
 from tabspec.replay.sessions.session import Session
 

@@ -17,7 +17,8 @@ from tabspec.lab.capacity.population import drawn
 from tabspec.lab.capacity.profile import ServiceProfile
 from tabspec.lab.capacity.sample import server_of, servers_played
 from tabspec.lab.capacity.service import Served
-from tabspec.replay.results.waits import Waits, percentiles
+from tabspec.lab.capacity.waits import percentiles
+from tabspec.replay.results.shared import Waits
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tabspec.replay.results.waits import Waits
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Percentiles in milliseconds. None: too few requests were answered to estimate it."""
+
+    p50: float | None = 0.0
+    p90: float | None = 0.0
+    p99: float | None = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +20,7 @@ class Shared:
 
     ``wait_ms``: time of a foreground generation on the service, from the request to the last token. ``queue_ms``: the
     part of it before the first decode step. Both estimates include cancelled generations
-    (`tabspec.replay.results.waits`).
+    (`tabspec.lab.capacity.waits`).
 
     ``foreground`` and ``ahead`` (speculation) count generations, ``closed`` those of both that were cancelled.
 
