@@ -21,7 +21,7 @@ from tabspec.replay.results.result import (
     Tokens,
 )
 from tabspec.replay.sessions.session import Session
-from tabspec.replay.stage import Check, EditorStage, Knows, Recorded
+from tabspec.replay.stage import EditorStage, Knows, Recorded
 from tabspec.replay.users.oracle import OraclePredictor
 from tabspec.replay.users.thinking import QUICK, Thinking
 from tabspec.replay.users.user import Player, User
@@ -60,16 +60,14 @@ async def replay(
     model: Model,
     setting: Setting,
     progress: Callable[[float], None] = lambda part: None,
-    check: Check | None = None,
     knows: Knows | None = None,
     recorded: Recorded | None = None,
 ) -> Run:
     """Play ``session`` against an engine on ``model``, on the running loop's clock.
 
-    ``progress`` gets the part that is done (0 to 1). ``check`` gets every suggestion that the engine returned, and
-    returns whether it is what the model answers for that state now; others count as stale. ``knows`` returns whether a
-    recorded assistant was asked at a state, ``recorded`` the edit in another place that it proposed there. If the task
-    is cancelled, the run holds what was done until then, and is marked as interrupted.
+    ``progress`` gets the part that is done (0 to 1). ``knows`` returns whether a recorded assistant was asked at a
+    state, ``recorded`` the edit in another place that it proposed there. If the task is cancelled, the run holds what
+    was done until then, and is marked as interrupted.
     """
     session = first_edits(session, setting.limit)
     think = Thinking(setting.think_ms / 1000, setting.jitter, setting.burst, seed=setting.seed)
@@ -78,7 +76,7 @@ async def replay(
     engine = CompletionEngine(
         model, setting.config, slots=setting.slots, acceptance=acceptance, speculator=setting.speculator
     )
-    stage = EditorStage(player, engine, check, knows, setting.edits, recorded)
+    stage = EditorStage(player, engine, knows, setting.edits, recorded)
     interrupted = False
     try:
         while await stage.step():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 
 from tabspec.context import EditContext
@@ -22,31 +22,29 @@ from tabspec.text import difference
 # More samples of the completion cache's size than a chart has pixels.
 _CACHE_SAMPLES = 400
 
-Check = Callable[[EditContext, Suggestion], Awaitable[bool]]
 Knows = Callable[[EditContext], bool]
 Recorded = Callable[[EditContext], ProposedEdit | None]
 """The edit that a recorded assistant proposed at a state."""
 
 
 class EditorStage:
-    """Connects a `Player` with an engine, on the clock of the running loop. ``check`` and ``knows``: see `replay`.
+    """Connects a `Player` with an engine, on the clock of the running loop. ``knows`` and ``recorded``: see `replay`.
 
     ``records`` holds the requests in order, ``samples`` the completion cache's size over time, ``stale`` the number of
-    suggestions that were wrong when they came, ``rejected`` those shown that the user typed over, and ``failures`` the
-    number of failed requests by message. ``edits``: whether next edits are offered; unless None, records hold how many
-    Tabs came before them in a row.
+    suggestions that were for another state when they came, ``rejected`` those shown that the user typed over, and
+    ``failures`` the number of failed requests by message. ``edits``: whether next edits are offered; unless None,
+    records hold how many Tabs came before them in a row.
     """
 
     def __init__(
         self,
         player: Player,
         engine: CompletionEngine,
-        check: Check | None,
         knows: Knows | None,
         edits: bool | None = None,
         recorded: Recorded | None = None,
     ) -> None:
-        self.player, self.engine, self._check, self._knows = player, engine, check, knows
+        self.player, self.engine, self._knows = player, engine, knows
         self._recorded = recorded if edits else None
         self.records: list[RequestRecord] = []
         self.samples: list[CacheSample] = []
@@ -83,7 +81,7 @@ class EditorStage:
             wait = None if coming is None else max(coming.time - self.now, 0)
             await asyncio.wait({self._asked.task}, timeout=wait)
             if self._asked.task.done():
-                await self._show(self._asked)
+                self._show(self._asked)
                 return True
         if coming is None:
             return False
@@ -195,7 +193,7 @@ class EditorStage:
         edit = self._recorded(context) if self._recorded is not None else None
         return None if edit is None or edit.digest in self._refused else Suggestion.of(edit)
 
-    async def _show(self, asked: _PendingRequest) -> None:
+    def _show(self, asked: _PendingRequest) -> None:
         """The latest request has its answer: show the suggestion to the user."""
         asked.task.result()
         self._asked = None
@@ -203,12 +201,10 @@ class EditorStage:
         if suggestion is None:
             self.player.withdraw()
             return
-        fresh = asked.context.same_place(self.player.context)
-        check = self._check if suggestion.edit is None else None
-        if not fresh or (check is not None and not await check(asked.context, suggestion)):
-            self.stale += 1
-        if fresh:
+        if asked.context.same_place(self.player.context):
             self._put_on_screen(asked)
+        else:
+            self.stale += 1
 
     def _put_on_screen(self, asked: _PendingRequest) -> None:
         suggestion = asked.suggestion

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, fields
 from itertools import combinations
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from tabspec.errors import InputError
 from tabspec.models.local.batching import CHUNK, PendingPass
@@ -70,12 +69,6 @@ class LatencyProfile:
         """Time of one chunk in seconds. ``first``: the chunk is the first of its generation."""
         ms = usage.prefill * self.prefill_ms_per_token + usage.decoded * self.decode_ms_per_token
         return (ms + (self.prefill_fixed_ms if first else 0.0)) / 1000
-
-    def as_object(self) -> dict[str, Any]:
-        """The JSON object of a latency file."""
-        names = ("model", "machine", *_TIMES)
-        found = {"format": FORMAT, "version": VERSION, **{name: getattr(self, name) for name in names}}
-        return found | ({"together": self.together, "beside": self.beside} if self.together > 1 else {})
 
 
 _TIMES = tuple(item.name for item in fields(LatencyProfile) if item.name.endswith(("_ms", "_per_token")))

@@ -22,12 +22,11 @@ class SimulatedKv:
     The contents of a real KV cache depend on the order of requests. Memoized answers are served in another order than
     they were computed in, so the usage of prompts is simulated: by the model's own `Slots`, with characters in place of
     tokens. The number of reused tokens is estimated as the reused share of the characters, because token boundaries
-    are unknown. At least one token is always computed. ``suffix_first`` is the order of the prompt, ``slots`` the
-    number of prompts that are kept.
+    are unknown. At least one token is always computed. Prompts have the suffix first. ``slots`` is the number of
+    prompts that are kept.
     """
 
-    def __init__(self, *, suffix_first: bool = True, slots: int = 4) -> None:
-        self._suffix_first = suffix_first
+    def __init__(self, *, slots: int = 4) -> None:
         self._decoder = NoDecoder()
         self._slots = Slots(self._decoder, slots, per_token=PER_TOKEN)
 
@@ -63,10 +62,7 @@ class SimulatedKv:
 
     def _text(self, request: GenerationRequest) -> array[int]:
         related = "".join(f"{each.path}\0{each.text}\0" for each in request.related)
-        parts = (request.suffix, request.prefix) if self._suffix_first else (request.prefix, request.suffix)
-        return _characters(
-            related + "\0".join(parts) + (request.resume if self._suffix_first else "\0" + request.resume)
-        )
+        return _characters(f"{related}{request.suffix}\0{request.prefix}{request.resume}")
 
 
 def _characters(text: str) -> array[int]:
@@ -93,14 +89,10 @@ class MemoModel:
     An interrupted answer is kept up to the interruption, and continued at the next request for it. Callers cannot
     distinguish memoized answers from computed ones: both begin with an empty chunk that has the usage of the prompt
     (from a `SimulatedKv`), followed by the decoded chunks. Call `fresh_kv` before each replay, so that no replay
-    depends on the previous one. ``computed`` counts the generations that the model ran, ``remembered`` the requests
-    that were answered without the model.
+    depends on the previous one.
     """
 
     model: Model
-    suffix_first: bool = True
-    computed: int = 0
-    remembered: int = 0
     _answers: dict[GenerationRequest, _Remembered] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -108,7 +100,7 @@ class MemoModel:
 
     def fresh_kv(self) -> None:
         """Empty the simulated KV cache. The answers are kept."""
-        self._kv = SimulatedKv(suffix_first=self.suffix_first)
+        self._kv = SimulatedKv()
 
     @property
     def info(self) -> ModelInfo:
@@ -141,9 +133,7 @@ class MemoModel:
             self._kv.decoded(request, text[len(request.resume) :])
             yield chunk
         if known.complete:
-            self.remembered += 1
             return
-        self.computed += 1
         size = 0  # of the prompt, which models report in several chunks: the reused part first
         async with aclosing(self.model.stream(replace(request, resume=text))) as chunks:
             async for chunk in chunks:

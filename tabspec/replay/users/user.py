@@ -174,14 +174,11 @@ class Player:
         self.cursor = 0
         self.typed_chars = 0
         self.accepted_chars = 0
-        self.deleted_chars = 0
         self.keys = 0
         """Keys pressed: one for each character, deletion, move of the cursor and Tab."""
         self.saved_keys = 0
         """Keys that would have been pressed without Tab."""
         self.tabs = 0
-        self.missed_tabs = 0
-        """Accepts in the recording that were typed, because the suggestion was not on the screen."""
 
     @property
     def context(self) -> EditContext:
@@ -278,7 +275,6 @@ class Player:
         self.tabs += 1
         self.keys += 1
         self.accepted_chars += len(changed.insert)
-        self.deleted_chars += changed.delete
         if found.among:
             self._take_out(edit, found.actions, step)
             return
@@ -305,9 +301,7 @@ class Player:
         """Count an action that is done as it was recorded."""
         action = next(self._coming())
         self.keys += _keys([action], self.cursor)
-        self.missed_tabs += action.accept and self._user is User.RECORDED
         self.typed_chars += sum(len(edit.insert) for edit in step.edits)
-        self.deleted_chars += sum(edit.delete for edit in step.edits)
         self._skip(1)
 
     def _coming(self) -> Iterator[Action]:
