@@ -75,7 +75,7 @@ def _show(preview: Preview, trouble: str) -> None:
 def request_for(context: EditContext, config: EngineConfig) -> GenerationRequest:
     """The engine's request for this place, without related code, which depends on the open files."""
     stop = StopRule(config.max_lines, config.max_tokens, *config.doubt)
-    return PromptState.of(context, window_size(config), "").request(stop)
+    return PromptState.of(context, WindowSize.of(config), "").request(stop)
 
 
 async def _preview_of_edit(
@@ -91,8 +91,7 @@ async def _preview_of_edit(
         region = model.region
         if region is None:
             return None, ""
-        size = window_size(config)
-        state = EditState.of(context, region, size, "", lambda *_: ())
+        state = EditState.of(context, region, WindowSize.of(config), "", lambda *_: ())
         if state is None:
             return None, "the cursor's line is too long for an edit"
         return model.preview(state.request(StopRule())), trouble
@@ -100,11 +99,6 @@ async def _preview_of_edit(
         return None, str(error)
     finally:
         await model.close()
-
-
-def window_size(config: EngineConfig) -> WindowSize:
-    """The window that the engine shows a model."""
-    return WindowSize(config.prefix_chars, config.suffix_chars, max(config.prefix_chars // 3, 1))
 
 
 async def _preview(url: str, request: GenerationRequest) -> tuple[Preview, str]:

@@ -13,7 +13,7 @@ from tabspec.errors import InputError
 from tabspec.replay.report import print_table, write
 from tabspec.replay.results.result_file import load
 from tabspec.replay.results.usage import COLUMNS, figures, row, total, usage_of
-from tabspec.replay.sessions.session_file import read_session
+from tabspec.replay.sessions.session_file import read_session, session_files
 from tabspec.system.tables import print_table as print_rows
 
 
@@ -33,7 +33,7 @@ def report_command(results: tuple[Path, ...], html: Path | None) -> None:
 
     SESSION is a file or folder of `tabspec-lsp --record DIR`. It gives statistics of real use.
     """
-    sessions = [path for path in results if path.is_dir() or _is_session(path)]
+    sessions = [path for path in results if path.is_dir() or ".jsonl" in path.suffixes]
     if sessions and (len(sessions) < len(results) or html):
         raise click.UsageError("recorded sessions give a separate table: name them without results and without --html")
     if sessions:
@@ -46,18 +46,10 @@ def report_command(results: tuple[Path, ...], html: Path | None) -> None:
         click.echo(f"report written to {html}")
 
 
-def _is_session(path: Path) -> bool:
-    return path.name.endswith((".jsonl", ".jsonl.gz"))
-
-
-def _sessions_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if _is_session(path) and ".side." not in path.name)
-
-
 def _real_use(paths: Sequence[Path]) -> None:
     files: list[Path] = []
     for path in paths:
-        inside = _sessions_in(path) if path.is_dir() else [path]
+        inside = session_files(path) if path.is_dir() else [path]
         if not inside:
             raise InputError(f"{path}: contains no recorded session (*.jsonl)")
         files += inside

@@ -63,7 +63,7 @@ class CompletionEngine:
         self.neighbours = neighbours or Neighbours(config.related_chars)
         loop = asyncio.get_running_loop()
         self._now = loop.time
-        self._window = WindowSize(config.prefix_chars, config.suffix_chars, max(config.prefix_chars // 3, 1))
+        self._window = WindowSize.of(config)
         self.completion_cache = CompletionCache(
             config.cache_entries, config.cache_bytes, config.cache_seconds, self._now
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tabspec.errors import InputError
 from tabspec.replay.sessions.session import EditEvent, Session, Side
-from tabspec.replay.sessions.session_file import read_session
+from tabspec.replay.sessions.session_file import read_session, session_files
 
 # Fewer edits are an hour of typing or less: their last part shows nothing beyond chance.
 LEAST_EDITS = 2_000
@@ -22,7 +22,7 @@ def read_sessions(folder: Path, least: int = LEAST_EDITS, most: int = MOST_EDITS
     Raises `InputError` if there are none, if one is broken, or if they have fewer than ``least`` edits.
     """
     try:
-        files = sorted(path for path in folder.iterdir() if _is_session(path))
+        files = session_files(folder)
     except OSError as error:
         raise InputError(f"{folder}: cannot be read ({error.strerror})") from None
     if not files:
@@ -69,7 +69,3 @@ def _cut(session: Session, edits: int) -> tuple[Session, Session]:
     head = replace(session, events=session.events[:place])
     # Side events are numbered by edits from the start. They are of no use for what is done here.
     return head, replace(session, text=head.final_text(), events=session.events[place:], side=Side())
-
-
-def _is_session(path: Path) -> bool:
-    return path.name.endswith((".jsonl", ".jsonl.gz")) and ".side." not in path.name

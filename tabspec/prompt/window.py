@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tabspec.config import EngineConfig
 from tabspec.context import EditContext
 
 
@@ -22,6 +23,11 @@ class WindowSize:
     prefix_chars: int = 2300
     suffix_chars: int = 640
     step: int = 768
+
+    @classmethod
+    def of(cls, config: EngineConfig) -> WindowSize:
+        """The window that these settings ask for."""
+        return cls(config.prefix_chars, config.suffix_chars, max(config.prefix_chars // 3, 1))
 
     def __post_init__(self) -> None:
         if not 0 < self.step <= self.prefix_chars or self.suffix_chars < 0:

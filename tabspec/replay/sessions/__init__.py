@@ -9,5 +9,6 @@ FOLDER = Path(__file__).parent
 
 def shipped() -> dict[str, Path]:
     """The shipped session files by name, sorted."""
-    files = sorted(path for path in FOLDER.glob("*.jsonl.gz") if not path.name.endswith(".side.jsonl.gz"))
-    return {path.name.removesuffix(".jsonl.gz"): path for path in files}
+    from tabspec.replay.sessions.session_file import session_files, session_name  # which imports this package
+
+    return {session_name(path): path for path in session_files(FOLDER)}

@@ -102,6 +102,12 @@ def write_session(session: Session, path: str | Path, *, private: bool = False) 
         _write(side_path(path, packed=packed), map(side_object, session.side.events), packed, private)
 
 
+def session_files(folder: Path) -> list[Path]:
+    """The session files in ``folder``, sorted by name, without side files. Raises OSError if it cannot be read."""
+    found = (path for path in folder.iterdir() if path.name.endswith((".jsonl", ".jsonl.gz")))
+    return sorted(path for path in found if ".side." not in path.name)
+
+
 def session_name(path: Path) -> str:
     """The file's name without ``.jsonl`` and ``.gz``."""
     return path.name.removesuffix(".gz").removesuffix(".jsonl")
