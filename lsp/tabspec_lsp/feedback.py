@@ -1,4 +1,4 @@
-"""What becomes of offers, as the client reports it or as the text shows it; engine and recorder get to know."""
+"""Reports what becomes of offers, by the client's messages and by the text, to the engine and the recorder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tabspec.suggestion import Answer, Suggestion
 from tabspec.text import Document, PositionEncoding
 from tabspec_lsp.engine_host import EngineHost
 from tabspec_lsp.options import ShownMode
-from tabspec_lsp.state.offers import Heard, Offer, Offers, Outcome
+from tabspec_lsp.state.offers import Offer, OfferOutcome, Offers, OutcomeKind
 from tabspec_lsp.state.shared_answers import SharedAnswers
 from tabspec_lsp.state.status import Tabs
 
@@ -86,14 +86,14 @@ class Feedback:
     def changed(self, before: Document, after: Document) -> Suggestion | None:
         """A document has changed. Returns what was accepted by the change, if it was an accept."""
         for event in list(self._offers.changed(before, after)):
-            self._heard(event)
+            self._ended(event)
         return self._offers.made(before, after)
 
-    def _reported(self, offer_id: object, what: Callable[[Offer], Heard | None]) -> None:
+    def _reported(self, offer_id: object, what: Callable[[Offer], OfferOutcome | None]) -> None:
         offer = self._offers.get(offer_id)
-        heard = what(offer) if offer else None
-        if heard:
-            self._heard(heard)
+        outcome = what(offer) if offer else None
+        if outcome:
+            self._ended(outcome)
 
     def _show(self, offer: Offer) -> None:
         known = self._offers.showing(offer.uri)
@@ -107,12 +107,12 @@ class Feedback:
             self._host.engine.shown(offer.context, offer.suggestion)
         self._status_changed()
 
-    def _heard(self, heard: Heard) -> None:
-        context, suggestion = heard.context, heard.suggestion
+    def _ended(self, outcome: OfferOutcome) -> None:
+        context, suggestion = outcome.context, outcome.suggestion
         if self._recorder:
-            self._recorder.heard(heard)
+            self._recorder.ended_offer(outcome)
         engine = self._host.engine
-        if heard.outcome is Outcome.UNDONE:
+        if outcome.kind is OutcomeKind.UNDONE:
             self.tabs.forget(context.uri)
             self._answers.forget(context.uri)
             if engine:

@@ -22,7 +22,7 @@ from tabspec_lsp.feedback import Feedback
 from tabspec_lsp.models import ModelHost, Open
 from tabspec_lsp.next_edits import NextEdits, fits_inline
 from tabspec_lsp.options import NextEditMode, Options
-from tabspec_lsp.state.documents import Change, Changed, Documents, TextRange
+from tabspec_lsp.state.documents import Changed, ContentChange, Documents, TextRange
 from tabspec_lsp.state.edit_log import EditLog
 from tabspec_lsp.state.imports import Imports
 from tabspec_lsp.state.offers import Offer, Offers
@@ -169,7 +169,7 @@ class CompletionService:
                 self._take_up(document)
         self.host.renew()
 
-    def changed(self, uri: str, version: int | None, changes: Iterable[Change]) -> None:
+    def changed(self, uri: str, version: int | None, changes: Iterable[ContentChange]) -> None:
         """A document was changed by the client."""
         changed = self.documents.change(uri, version, changes)
         if changed is None:

@@ -16,7 +16,7 @@ from tabspec.replay.sessions.session import Session
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReplayOutcome:
     """Suggestions that were shown, accepted and refused; characters that came by Tab and that were typed; the reward
     (`tabspec.edits.reward`)."""
 
@@ -28,7 +28,7 @@ class Outcome:
     reward: float
 
     @classmethod
-    def of(cls, runs: Iterable[Run]) -> Outcome:
+    def of(cls, runs: Iterable[Run]) -> ReplayOutcome:
         runs = list(runs)
         return cls(
             sum(run.shown for run in runs),
@@ -40,7 +40,9 @@ class Outcome:
         )
 
 
-def judged(model: str, sessions: Sequence[Session], progress: Callable[[float], None] = lambda part: None) -> Outcome:
+def judged(
+    model: str, sessions: Sequence[Session], progress: Callable[[float], None] = lambda part: None
+) -> ReplayOutcome:
     """Replay ``sessions`` with the model of this name, by the user who presses Tab where a suggestion is right.
 
     On the virtual clock, with the bundled model's latency: the machine's load changes nothing. Without speculation,
@@ -49,7 +51,7 @@ def judged(model: str, sessions: Sequence[Session], progress: Callable[[float], 
     return run_virtual(_judged(model, sessions, progress))
 
 
-async def _judged(name: str, sessions: Sequence[Session], progress: Callable[[float], None]) -> Outcome:
+async def _judged(name: str, sessions: Sequence[Session], progress: Callable[[float], None]) -> ReplayOutcome:
     model = load_model(name)
     runs: list[Run] = []
     try:
@@ -64,4 +66,4 @@ async def _judged(name: str, sessions: Sequence[Session], progress: Callable[[fl
                 raise KeyboardInterrupt  # a part of the sessions cannot be compared
     finally:
         await model.close()
-    return Outcome.of(runs)
+    return ReplayOutcome.of(runs)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tabspec.errors import InputError
 from tabspec.mine.examples import typed
-from tabspec.mine.judge import Outcome, judged
+from tabspec.mine.judge import ReplayOutcome, judged
 from tabspec.mine.sessions import split
 from tabspec.models.files.folder import ModelFolder
 from tabspec.models.files.mine import MINE, data_folder, keep_mine, private_folder, problem_of_mine, write_record
@@ -44,14 +44,14 @@ class Tuned:
 
     ``kept``: the new model is now the user's own. ``learned``: how many places were learned from."""
 
-    before: Outcome
-    after: Outcome | None
+    before: ReplayOutcome
+    after: ReplayOutcome | None
     kept: bool
     learned: int
     progress: Progress
 
 
-def better(before: Outcome, after: Outcome) -> bool:
+def better(before: ReplayOutcome, after: ReplayOutcome) -> bool:
     """Whether a model is kept: its reward is higher, and Tab gives nearly as many characters as before, or more."""
     return after.reward > before.reward and after.accepted_chars >= (1 - MOST_LOST) * before.accepted_chars
 
@@ -60,7 +60,7 @@ def tune_mine(
     sessions: Sequence[Session],
     tuning: Tuning,
     show: Show = lambda what, part, detail: None,
-    judge: Callable[[str, Sequence[Session], Callable[[float], None]], Outcome] = judged,
+    judge: Callable[[str, Sequence[Session], Callable[[float], None]], ReplayOutcome] = judged,
     bundled: Path = BUNDLED,
 ) -> Tuned:
     """Tune the bundled model on ``sessions`` (in order of time), and keep the result if it is better on the last part
@@ -129,13 +129,13 @@ def _work() -> Iterator[Path]:
         os.close(lock)
 
 
-def _once(path: Path, key: object, compute: Callable[[], Outcome]) -> Outcome:
+def _once(path: Path, key: object, compute: Callable[[], ReplayOutcome]) -> ReplayOutcome:
     """An outcome that is kept in ``path``, so that a resumed run need not compute it again."""
     text = json.dumps(key)
     try:
         kept = json.loads(path.read_text("utf-8"))
         if kept["key"] == text:
-            return Outcome(**kept["outcome"])
+            return ReplayOutcome(**kept["outcome"])
     except (OSError, ValueError, KeyError, TypeError):
         pass
     found = compute()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lsp_client import URI
-from tabspec_lsp.state.documents import Change, Documents, TextRange
+from tabspec_lsp.state.documents import ContentChange, Documents, TextRange
 from texts import PIECES, position, random_change
 from wire_messages import text_agrees, wire
 
@@ -16,8 +16,8 @@ from tabspec.text import Document, Position, PositionEncoding
 from tests.lsp.conftest import Start
 
 
-def change(start: tuple[int, int], end: tuple[int, int], text: str) -> Change:
-    return Change(text, TextRange(Position(*start), Position(*end)))
+def change(start: tuple[int, int], end: tuple[int, int], text: str) -> ContentChange:
+    return ContentChange(text, TextRange(Position(*start), Position(*end)))
 
 
 def opened(text: str = "one\ntwo\n") -> Documents:
@@ -51,7 +51,7 @@ def test_each_change_is_that_of_the_second_computation(text: str, rng: random.Ra
         made, text = random_change(text, rng)
         where = made.get("range")
         span = where and TextRange(Position(**where["start"]), Position(**where["end"]))
-        changed = documents.change(URI, version, [Change(made["text"], span)])
+        changed = documents.change(URI, version, [ContentChange(made["text"], span)])
         assert changed is not None
         assert changed.after.text == text
         assert changed.after.version == version
@@ -101,10 +101,12 @@ def test_a_character_behind_its_line_is_the_end_of_the_line() -> None:
         (2, change((0, 2), (0, 1), "x")),
         (1, change((0, 0), (0, 0), "x")),  # the version it has already
         (0, change((0, 0), (0, 0), "x")),
-        (-5, Change("whole")),
+        (-5, ContentChange("whole")),
     ],
 )
-def test_what_cannot_be_right_makes_a_document_unknown_until_its_whole_text_comes(wrong: tuple[int, Change]) -> None:
+def test_what_cannot_be_right_makes_a_document_unknown_until_its_whole_text_comes(
+    wrong: tuple[int, ContentChange],
+) -> None:
     documents = opened()
     version, made = wrong
     assert documents.change(URI, version, [made]) is None
@@ -112,7 +114,7 @@ def test_what_cannot_be_right_makes_a_document_unknown_until_its_whole_text_come
     assert documents.out_of_step == [URI]
     assert documents.change(URI, 10, [change((0, 0), (0, 0), "more")]) is None
     assert documents.get(URI) is None
-    changed = documents.change(URI, 11, [Change("known again")])
+    changed = documents.change(URI, 11, [ContentChange("known again")])
     assert changed
     assert documents.get(URI) == changed.after
     assert changed.after.text == "known again"
@@ -136,15 +138,15 @@ def test_a_client_that_gives_no_versions_is_trusted() -> None:
 
 def test_a_change_that_changes_nothing_still_counts() -> None:
     documents = opened("a")
-    changed = documents.change(URI, 5, [change((0, 0), (0, 0), ""), Change("a")])
+    changed = documents.change(URI, 5, [change((0, 0), (0, 0), ""), ContentChange("a")])
     assert changed
     assert changed.after.version == 5
-    assert documents.change(URI, 5, [Change("b")]) is None
+    assert documents.change(URI, 5, [ContentChange("b")]) is None
 
 
 def test_documents_that_are_not_open() -> None:
     documents = Documents()
-    assert documents.change(URI, 1, [Change("x")]) is None
+    assert documents.change(URI, 1, [ContentChange("x")]) is None
     assert documents.get(URI) is None
     assert not documents.close(URI)
     documents.distrust(URI)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tabspec_lsp.state.documents import Change, Documents, TextRange
+from tabspec_lsp.state.documents import ContentChange, Documents, TextRange
 from tabspec_lsp.state.edit_log import MOST_CHARS, MOST_OTHERS, EditLog
 
 from tabspec.edits.history import MOST_STEPS
@@ -29,7 +29,7 @@ class Stage:
 
     def insert(self, uri: str, line: int, text: str, accepted: Suggestion | None = None) -> None:
         at = Position(line, 0)
-        changed = self.documents.change(uri, None, [Change(text, TextRange(at, at))])
+        changed = self.documents.change(uri, None, [ContentChange(text, TextRange(at, at))])
         assert changed
         self.time += 10
         self.log.changed(changed, self.time, accepted)

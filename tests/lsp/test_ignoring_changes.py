@@ -9,7 +9,7 @@ from typing import Any
 
 from tabspec_lsp.options import Options
 from tabspec_lsp.service import CompletionService
-from tabspec_lsp.state.documents import Change
+from tabspec_lsp.state.documents import ContentChange
 from tabspec_lsp.state.recorder import Recorder
 from tabspec_lsp.state.workspace import Workspace
 from test_ignoring import WATCHING, folder
@@ -87,8 +87,8 @@ async def test_everything_of_a_file_is_purged_when_a_rule_names_it(tmp_path: Pat
     stage.open("vault.py", f"x = {SECRET}\n")
     stage.open("main.py", f"import imported\nx = {SECRET[:8]}\n")
     await asyncio.gather(*stage.service._imports._tasks)
-    stage.service.changed(stage.uri("vault.py"), 2, [Change(f"y = {SECRET}\n")])
-    stage.service.changed(stage.uri("main.py"), 2, [Change(f"import imported\ny = {SECRET[:8]}\n")])
+    stage.service.changed(stage.uri("vault.py"), 2, [ContentChange(f"y = {SECRET}\n")])
+    stage.service.changed(stage.uri("main.py"), 2, [ContentChange(f"import imported\ny = {SECRET[:8]}\n")])
     assert await stage.ask("vault.py", 1) and await stage.ask("main.py", 1)
     assert stage.held().count(SECRET) == 2 and SECRET in stage.recorded(), "without a rule all of it is known"
     engine, asked = stage.service.host.engine, len(stage.model.requests)
@@ -97,7 +97,7 @@ async def test_everything_of_a_file_is_purged_when_a_rule_names_it(tmp_path: Pat
     assert SECRET not in stage.held() and SECRET not in stage.recorded()
     assert stage.service.host.engine is not engine, "a new one, whose completion cache is empty"
     assert not any(offer.context.uri == stage.uri("vault.py") for offer in stage.service.offers._by_id.values())
-    stage.service.changed(stage.uri("vault.py"), 3, [Change(f"z = {SECRET}\n")])
+    stage.service.changed(stage.uri("vault.py"), 3, [ContentChange(f"z = {SECRET}\n")])
     assert not await stage.ask("vault.py", 1)
     assert await stage.ask("main.py", 2)
     assert SECRET not in stage.held() and SECRET not in stage.recorded(), "nor is it known again"
@@ -107,7 +107,7 @@ async def test_everything_of_a_file_is_purged_when_a_rule_names_it(tmp_path: Pat
 
     await stage.rules("")
     assert await stage.ask("vault.py", 1), "and used again, when no rule names it"
-    stage.service.changed(stage.uri("vault.py"), 4, [Change("all new\n")])
+    stage.service.changed(stage.uri("vault.py"), 4, [ContentChange("all new\n")])
     assert "all new" in stage.recorded()
     await stage.service.close()
     stage.workspace.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tabspec_lsp.state import imports
-from tabspec_lsp.state.documents import Change, Documents
+from tabspec_lsp.state.documents import ContentChange, Documents
 from tabspec_lsp.state.imports import Imports
 
 from tabspec.engine.neighbours import Neighbours
@@ -50,11 +50,11 @@ async def test_imports_are_read_again_when_one_is_typed(tmp_path: Path, monkeypa
     stage = Stage(tmp_path)
     stage.open("import one\nx = 1\n")
     await stage.read()
-    changed = stage.documents.change(stage.uri, 2, [Change("import one\nx = 12\n")])
+    changed = stage.documents.change(stage.uri, 2, [ContentChange("import one\nx = 12\n")])
     assert changed
     stage.imports.changed(changed)
     assert not stage.imports._timers._handles, "no line that imports was touched"
-    changed = stage.documents.change(stage.uri, 3, [Change("import one, two\nx = 12\n")])
+    changed = stage.documents.change(stage.uri, 3, [ContentChange("import one, two\nx = 12\n")])
     assert changed and changed.edits == (Edit(10, 0, ", two"),)
     stage.imports.changed(changed)
     assert await stage.read() == ["one = 1\n", "two = 1\n"]

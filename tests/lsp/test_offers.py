@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from tabspec_lsp.state.offers import Heard, Offer, Offers, Outcome
+from tabspec_lsp.state.offers import Offer, OfferOutcome, Offers, OutcomeKind
 
 from tabspec.context import EditContext
 from tabspec.suggestion import Answer, Source, Suggestion
@@ -26,10 +26,10 @@ def shown(before: str, behind: str, suggestion: Suggestion) -> tuple[Offers, Off
     return offers, offer
 
 
-def become(offers: Offers, *texts: str) -> list[Heard]:
-    """What is heard when the document takes on these texts, one after another."""
+def become(offers: Offers, *texts: str) -> list[OfferOutcome]:
+    """What is outcomes when the document takes on these texts, one after another."""
     documents = [Document("file:///x", text) for text in texts]
-    return [heard for before, after in pairwise(documents) for heard in offers.changed(before, after)]
+    return [outcomes for before, after in pairwise(documents) for outcomes in offers.changed(before, after)]
 
 
 @given(pieces, pieces, suggestions)
@@ -38,18 +38,18 @@ def test_the_whole_of_it_is_an_accept_once_and_its_undo_a_refusal(before: str, b
     offers, offer = shown(before, behind, own)
     after = offer.context.after_accept(own).document.text
     assume(after != before + behind)
-    heard = become(offers, before + behind, after)
+    outcomes = become(offers, before + behind, after)
     if len(own.text) == 1 and not (own.replace_before or own.replace_after):
-        assert heard == []  # one character: may be typed; the command would say
+        assert outcomes == []  # one character: may be typed; the command would say
         told = offers.accepted(offer)
         assert told
-        heard = [told]
-    assert [(one.outcome, one.context.document.text) for one in heard] == [(Outcome.ACCEPTED, before + behind)]
-    assert heard[0].context.after_accept(heard[0].suggestion).document.text == after
+        outcomes = [told]
+    assert [(one.kind, one.context.document.text) for one in outcomes] == [(OutcomeKind.ACCEPTED, before + behind)]
+    assert outcomes[0].context.after_accept(outcomes[0].suggestion).document.text == after
     assert offers.accepted(offer) is None
     assert offers.partly_accepted(offer, 1) is None
     undone = become(offers, after, before + behind)
-    assert [(one.outcome, one.context.document.text) for one in undone] == [(Outcome.UNDONE, before + behind)]
+    assert [(one.kind, one.context.document.text) for one in undone] == [(OutcomeKind.UNDONE, before + behind)]
     assert undone[0].context.after_accept(undone[0].suggestion).document.text == after
     assert become(offers, before + behind, after, before + behind) == []
 
@@ -62,9 +62,9 @@ def test_typing_it_is_no_accept_and_the_rest_can_be_accepted(
     count = data.draw(st.integers(0, len(text) - 2))
     typed = [before + text[:i] + behind for i in range(count + 1)]
     assert become(offers, *typed) == []
-    heard = become(offers, typed[-1], before + text + behind)
-    assert [(one.outcome, one.suggestion.text, one.context.document.text) for one in heard] == [
-        (Outcome.ACCEPTED, text[count:], typed[-1])
+    outcomes = become(offers, typed[-1], before + text + behind)
+    assert [(one.kind, one.suggestion.text, one.context.document.text) for one in outcomes] == [
+        (OutcomeKind.ACCEPTED, text[count:], typed[-1])
     ]
 
 
@@ -85,12 +85,12 @@ def test_nothing_is_heard_unless_the_text_is_that_of_an_accept(before: str, behi
 def test_words_one_after_another() -> None:
     offers, offer = shown("", "", Suggestion("one two(three)"))
     texts = ["", "one", "one two", "one two(", "one two(three", "one two(three)"]
-    heard = become(offers, *texts)
+    outcomes = become(offers, *texts)
     # A single character is taken for typing; the last word takes all that is left.
-    assert [(one.outcome, one.suggestion.text) for one in heard] == [
-        (Outcome.PARTLY, "one"),
-        (Outcome.PARTLY, " two"),
-        (Outcome.PARTLY, "three"),
+    assert [(one.kind, one.suggestion.text) for one in outcomes] == [
+        (OutcomeKind.PARTLY, "one"),
+        (OutcomeKind.PARTLY, " two"),
+        (OutcomeKind.PARTLY, "three"),
     ]
     assert offer.progress.now == len("one two(three)")
 
@@ -99,12 +99,12 @@ def test_what_the_client_tells_of_a_word_is_not_counted_twice() -> None:
     for told_first in (True, False):
         offers, offer = shown("", "", Suggestion("one two"))
         told = [offers.partly_accepted(offer, 3)] if told_first else []
-        heard = become(offers, "", "one")
+        outcomes = become(offers, "", "one")
         told += [] if told_first else [offers.partly_accepted(offer, 3)]
-        assert len([one for one in (*told, *heard) if one]) == 1
+        assert len([one for one in (*told, *outcomes) if one]) == 1
         assert offers.showing("file:///x") is offer
         rest = become(offers, "one", "one two")
-        assert [(one.outcome, one.suggestion.text) for one in rest] == [(Outcome.ACCEPTED, " two")]
+        assert [(one.kind, one.suggestion.text) for one in rest] == [(OutcomeKind.ACCEPTED, " two")]
 
 
 def test_offers_of_large_documents_take_no_more_memory_than_others() -> None:
@@ -137,12 +137,12 @@ def test_another_one_of_several_is_heard_though_the_first_is_taken_to_be_shown(
         made = offers.add(context, Answer(Source.MODEL, tuple(map(Suggestion, texts))))
         offers.show(made[0])
         after = context.after_accept(made[chosen].suggestion).document.text
-        heard = become(offers, before + behind, after)
+        outcomes = become(offers, before + behind, after)
         # (Another one may begin alike, and what is accepted be taken for a word or a line of it.)
-        assert all(one.offer.suggestion.text.startswith(texts[chosen]) for one in heard)
+        assert all(one.offer.suggestion.text.startswith(texts[chosen]) for one in outcomes)
         if not any(text.startswith(texts[chosen]) for text in texts if text != texts[chosen]):
-            assert [one.outcome for one in heard] == [Outcome.ACCEPTED]
-            assert heard[0].offer is made[chosen]
+            assert [one.kind for one in outcomes] == [OutcomeKind.ACCEPTED]
+            assert outcomes[0].offer is made[chosen]
 
 
 def test_once_the_first_was_begun_no_other_is_meant() -> None:

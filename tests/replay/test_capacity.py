@@ -18,7 +18,7 @@ from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.errors import InputError
 from tabspec.lab.capacity.answers import Answers
-from tabspec.lab.capacity.batch import Batch, Job
+from tabspec.lab.capacity.batch import Batch, BatchJob
 from tabspec.lab.capacity.play import on_service
 from tabspec.lab.capacity.population import STAGGER_S, excerpt, population
 from tabspec.lab.capacity.profile import FOLDER, PREFILL_CHUNK, ServiceProfile, read_service, shipped
@@ -86,7 +86,7 @@ def test_a_wrong_profile_is_refused_with_one_line(tmp_path: Path, change: dict[s
 # --- the batch --------------------------------------------------------------------------------------------------------
 
 
-def steps(batch: Batch) -> list[list[Job]]:
+def steps(batch: Batch) -> list[list[BatchJob]]:
     """All steps to the end: whom each served."""
     served, now = [], 0.0
     while (took := batch.begin(now)) is not None:
@@ -97,12 +97,12 @@ def steps(batch: Batch) -> list[list[Job]]:
 
 def test_the_foreground_is_served_first_and_what_is_not_served_keeps_what_it_has() -> None:
     batch = Batch(ServiceProfile(((1, 10.0), (2, 10.0)), 0.0, beside=True))
-    ahead = [Job(False, 1, 3) for _ in range(2)]
+    ahead = [BatchJob(False, 1, 3) for _ in range(2)]
     for job in ahead:
         batch.add(job)
     assert batch.begin(0.0) and batch.end() == ahead
     ahead[1].decoded = 2  # nearly done, and yet it waits
-    editor = Job(True, 1, 2)
+    editor = BatchJob(True, 1, 2)
     batch.add(editor)
     assert batch.begin(0.0) and batch.end() == [editor, ahead[0]]
     assert batch.begin(0.0) and batch.end() == [editor, ahead[0]]
@@ -112,7 +112,7 @@ def test_the_foreground_is_served_first_and_what_is_not_served_keeps_what_it_has
 
 def test_speculation_pauses_while_a_foreground_job_is_open() -> None:
     batch = Batch(ServiceProfile(((1, 10.0), (2, 10.0)), 0.0))
-    ahead, editor = Job(False, 1, 2), Job(True, 1, 2)
+    ahead, editor = BatchJob(False, 1, 2), BatchJob(True, 1, 2)
     batch.add(ahead)
     assert batch.begin(0.0) and batch.end() == [ahead]
     batch.add(editor)
@@ -121,18 +121,18 @@ def test_speculation_pauses_while_a_foreground_job_is_open() -> None:
 
 def test_a_long_prompt_is_computed_in_pieces_and_does_not_stop_the_others() -> None:
     batch = Batch(SLOW)
-    long, short = Job(True, 2 * PREFILL_CHUNK + 1, 1), Job(True, 0, 3)
+    long, short = BatchJob(True, 2 * PREFILL_CHUNK + 1, 1), BatchJob(True, 0, 3)
     batch.add(long)
     batch.add(short)
     assert steps(batch) == [[long, short], [long, short], [long, short]]
     assert batch.prefilled == 2 * PREFILL_CHUNK + 1 and batch.tokens == 4
 
 
-jobs = st.builds(Job, st.booleans(), st.integers(0, 5000), st.integers(1, 9))
+jobs = st.builds(BatchJob, st.booleans(), st.integers(0, 5000), st.integers(1, 9))
 
 
 @given(st.lists(jobs, max_size=8))
-def test_everybody_gets_all_of_it_and_the_server_is_busy_as_long_as_its_steps_take(made: list[Job]) -> None:
+def test_everybody_gets_all_of_it_and_the_server_is_busy_as_long_as_its_steps_take(made: list[BatchJob]) -> None:
     batch = Batch(SLOW)
     for job in made:
         batch.add(job)
@@ -146,7 +146,7 @@ def test_everybody_gets_all_of_it_and_the_server_is_busy_as_long_as_its_steps_ta
 
 def test_one_alone_takes_what_a_latency_profile_says() -> None:
     batch = Batch(SLOW)
-    batch.add(Job(True, 100, 8))
+    batch.add(BatchJob(True, 100, 8))
     steps(batch)
     assert batch.busy_s * 1000 == pytest.approx(2 + 100 * 0.5 + 8 * 10)
 

@@ -27,7 +27,7 @@ class TextRange:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ContentChange:
     """One content change: ``text`` replaces ``range``, or the whole document if there is none."""
 
     text: str
@@ -95,7 +95,7 @@ class Documents:
         if uri in self._open:
             self._open[uri].in_step = False
 
-    def change(self, uri: str, version: int | None, changes: Iterable[Change]) -> Changed | None:
+    def change(self, uri: str, version: int | None, changes: Iterable[ContentChange]) -> Changed | None:
         """Apply the changes of one didChange, each to the result of the previous one.
 
         None if the document is not open, or is out of step afterwards. A version must be higher than the previous one;

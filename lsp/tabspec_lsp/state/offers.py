@@ -21,7 +21,7 @@ from tabspec.text import Document, Edit
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class AcceptProgress:
     """How much of an offer is in the document, in characters: ``now``, and ``before`` the last change. Accepts have
     been counted up to ``counted``. A next edit counts as one character."""
 
@@ -29,9 +29,9 @@ class Progress:
     before: int = 0
     counted: int = 0
 
-    def to(self, now: int) -> Progress:
+    def to(self, now: int) -> AcceptProgress:
         """After a change of the document."""
-        return Progress(now, self.now, self.counted)
+        return AcceptProgress(now, self.now, self.counted)
 
     def start(self, taken: int) -> int:
         """Where an accept up to ``taken`` has begun. It may be reported before the document changes, or after."""
@@ -51,7 +51,7 @@ class Offer:
     source: Source
     waited: float = 0.0
     shown: bool = False
-    progress: Progress = Progress()
+    progress: AcceptProgress = AcceptProgress()
     rejected: bool = False
     others: tuple[Offer, ...] = ()
     following: Offer | None = None
@@ -73,7 +73,7 @@ class Offer:
 
     @property
     def length(self) -> int:
-        """The length of the whole offer, as `Progress` counts."""
+        """The length of the whole offer, as `AcceptProgress` counts."""
         return 1 if self.suggestion.edit else len(self.suggestion.text)
 
     def is_same_edit(self, other: Offer) -> bool:
@@ -117,7 +117,7 @@ def _is(text: str, *parts: str) -> bool:
     return text.startswith(middle, len(before)) and text == "".join(parts)
 
 
-class Outcome(Enum):
+class OutcomeKind(Enum):
     """What happened to an offer."""
 
     ACCEPTED = "accept"
@@ -126,10 +126,10 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class OfferOutcome:
     """An outcome: ``suggestion`` was accepted or rejected at ``context``. ``late``: the edit came before."""
 
-    outcome: Outcome
+    kind: OutcomeKind
     offer: Offer
     context: EditContext
     suggestion: Suggestion
@@ -146,7 +146,7 @@ class _DocumentOffers:
     """A document: the offer on its screen, and the accepts that an undo may revert, the last one at the end."""
 
     showing: Offer | None = None
-    accepts: deque[Heard] = field(default_factory=lambda: deque(maxlen=8))  # more are rarely undone in a row
+    accepts: deque[OfferOutcome] = field(default_factory=lambda: deque(maxlen=8))  # more are rarely undone in a row
 
 
 class Offers:
@@ -217,24 +217,24 @@ class Offers:
             if any(accept.offer.holds_text_of(ignored) for accept in place.accepts):
                 place.accepts.clear()
 
-    def accepted(self, offer: Offer) -> Heard | None:
+    def accepted(self, offer: Offer) -> OfferOutcome | None:
         """The client reports an accept. None if it was known."""
-        return self._take(offer, offer.length, Outcome.ACCEPTED)
+        return self._take(offer, offer.length, OutcomeKind.ACCEPTED)
 
-    def partly_accepted(self, offer: Offer, length: int) -> Heard | None:
+    def partly_accepted(self, offer: Offer, length: int) -> OfferOutcome | None:
         """The client reports an accept of the first ``length`` characters. None if it was known."""
         whole = length >= offer.length
-        return self._take(offer, length, Outcome.ACCEPTED if whole else Outcome.PARTLY)
+        return self._take(offer, length, OutcomeKind.ACCEPTED if whole else OutcomeKind.PARTLY)
 
-    def rejected(self, offer: Offer) -> Heard | None:
+    def rejected(self, offer: Offer) -> OfferOutcome | None:
         """The client reports a rejection. None if it was known."""
         if offer.rejected:
             return None
         offer.rejected = True
         self._hide(offer)
-        return Heard(Outcome.UNDONE, offer, *offer.rest(offer.progress.now))
+        return OfferOutcome(OutcomeKind.UNDONE, offer, *offer.rest(offer.progress.now))
 
-    def changed(self, before: Document, after: Document) -> Iterator[Heard]:
+    def changed(self, before: Document, after: Document) -> Iterator[OfferOutcome]:
         """The outcomes that follow from a change of a document."""
         place = self._places.get(after.uri)
         if place is None:
@@ -243,7 +243,7 @@ class Offers:
             undone = place.accepts.pop()
             undone.offer.rejected = True
             place.showing = None
-            yield replace(undone, outcome=Outcome.UNDONE, suggestion=undone.offer.rest(_at(undone))[1])
+            yield replace(undone, kind=OutcomeKind.UNDONE, suggestion=undone.offer.rest(_at(undone))[1])
             return
         offer = place.showing
         if offer is None:
@@ -256,9 +256,9 @@ class Offers:
         if offer is None or taken is None:
             place.showing = None
             return
-        outcome = self._outcome(offer, taken)
-        if outcome is not None and (heard := self._take(offer, taken, outcome)):
-            yield heard
+        kind = self._kind(offer, taken)
+        if kind is not None and (outcome := self._take(offer, taken, kind)):
+            yield outcome
         offer.progress = offer.progress.to(taken)
         if taken == offer.length and place.showing is offer:
             place.showing = None
@@ -283,39 +283,39 @@ class Offers:
         return after.offset if after.document.text == document.text else None
 
     @staticmethod
-    def _outcome(offer: Offer, taken: int) -> Outcome | None:
+    def _kind(offer: Offer, taken: int) -> OutcomeKind | None:
         """Whether the change was an accept, or typing (None). A change of one character counts as typing."""
         if offer.suggestion.edit:
             change = offer.change
-            return Outcome.ACCEPTED if len(change.insert) + change.delete > 1 else None
+            return OutcomeKind.ACCEPTED if len(change.insert) + change.delete > 1 else None
         new = taken - offer.progress.now
         if new <= 1 and not (offer.suggestion.replace_before or offer.suggestion.replace_after):
             return None
         if taken == offer.length:
-            return Outcome.ACCEPTED
+            return OutcomeKind.ACCEPTED
         if new <= 1:
             return None
         left = offer.rest(offer.progress.now)[1]
         parts = (len(left.first_word().text), len(left.first_line().text))
-        return Outcome.PARTLY if new in parts else None
+        return OutcomeKind.PARTLY if new in parts else None
 
-    def _take(self, offer: Offer, taken: int, outcome: Outcome) -> Heard | None:
+    def _take(self, offer: Offer, taken: int, kind: OutcomeKind) -> OfferOutcome | None:
         """Count the characters up to ``taken`` as accepted. None if they have been counted."""
         progress, accepts = offer.progress, self._place(offer).accepts
         if progress.counted >= taken > 0 or (accepts and accepts[-1].offer.is_same_edit(offer)):
             return None
         start = progress.start(taken)
         context, rest = offer.rest(start)
-        if outcome is Outcome.PARTLY:
+        if kind is OutcomeKind.PARTLY:
             rest = replace(rest, text=rest.text[: taken - start], replace_after=0)
         else:
             self._hide(offer)
         offer.progress = replace(progress, counted=taken)
-        heard = Heard(outcome, offer, context, rest, late=progress.now >= taken)
-        accepts.append(heard)
+        outcome = OfferOutcome(kind, offer, context, rest, late=progress.now >= taken)
+        accepts.append(outcome)
         if offer.following:  # the client shows it at once
             self._place(offer.following).showing = offer.following
-        return heard
+        return outcome
 
     def _place(self, offer: Offer) -> _DocumentOffers:
         return self._places.setdefault(offer.uri, _DocumentOffers())
@@ -326,6 +326,6 @@ class Offers:
             place.showing = None
 
 
-def _at(heard: Heard) -> int:
+def _at(outcome: OfferOutcome) -> int:
     """Characters of the offer that were in the document before this accept."""
-    return heard.context.offset - heard.offer.context.offset
+    return outcome.context.offset - outcome.offer.context.offset

@@ -23,7 +23,7 @@ from tabspec.engine.prompt_state import base_name
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document
 from tabspec_lsp.state.documents import Changed
-from tabspec_lsp.state.offers import Heard, Offer
+from tabspec_lsp.state.offers import Offer, OfferOutcome
 
 log = logging.getLogger(__name__)
 
@@ -139,20 +139,20 @@ class Recorder:
         """Record that the cursor was moved to a next edit."""
         self._mark(offer.uri, "jump", cursor=offer.change.offset, id=offer.id)
 
-    def heard(self, heard: Heard) -> None:
+    def ended_offer(self, outcome: OfferOutcome) -> None:
         """Record that a suggestion, or a part of it, was accepted or rejected.
 
         The edit of an accept is the next event. If the client reported it late, the edit is the previous event, and the
         mark is ``late``.
         """
         self._mark(
-            heard.offer.uri,
-            heard.outcome.value,
-            cursor=heard.context.offset,
-            id=heard.offer.id,
-            text=heard.suggestion.text,
-            **_edit(heard.suggestion),
-            **({"late": True} if heard.late else {}),
+            outcome.offer.uri,
+            outcome.kind.value,
+            cursor=outcome.context.offset,
+            id=outcome.offer.id,
+            text=outcome.suggestion.text,
+            **_edit(outcome.suggestion),
+            **({"late": True} if outcome.late else {}),
         )
 
     def _mark(self, uri: str, kind: str, **data: Any) -> None:

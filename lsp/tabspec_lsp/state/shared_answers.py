@@ -13,7 +13,7 @@ from tabspec.suggestion import Answer
 
 
 @dataclass(eq=False)
-class _Question:
+class _SharedRequest:
     """A state, the task that answers it, and the kinds of requests that were made about it."""
 
     context: EditContext
@@ -41,30 +41,30 @@ class SharedAnswers:
     """
 
     def __init__(self) -> None:
-        self._last: dict[str, _Question] = {}  # by document
+        self._last: dict[str, _SharedRequest] = {}  # by document
 
     async def get(
         self, context: EditContext, kind: str, ask: Callable[[EditContext], Coroutine[Any, Any, Answer]]
     ) -> Answer:
         """The answer at ``context`` to a request of this ``kind``. The work is cancelled with the last request."""
-        question = self._last.get(context.uri)
-        if question and not question.task.done() and question.is_before(context):
-            await asyncio.wait([question.task])
-            question = self._last.get(context.uri)
+        shared = self._last.get(context.uri)
+        if shared and not shared.task.done() and shared.is_before(context):
+            await asyncio.wait([shared.task])
+            shared = self._last.get(context.uri)
         # Without next edits there is nothing to share: a further request takes the place of the one before it.
-        over = question is None or question.task.done() or context.history is None
-        answered = question is not None and over and kind in question.kinds
-        if question is None or answered or not question.is_for(context):
-            question = self._last[context.uri] = _Question(context, asyncio.create_task(ask(context)))
-        question.kinds.add(kind)
-        question.waiting += 1
+        over = shared is None or shared.task.done() or context.history is None
+        answered = shared is not None and over and kind in shared.kinds
+        if shared is None or answered or not shared.is_for(context):
+            shared = self._last[context.uri] = _SharedRequest(context, asyncio.create_task(ask(context)))
+        shared.kinds.add(kind)
+        shared.waiting += 1
         try:
-            return await asyncio.shield(question.task)
+            return await asyncio.shield(shared.task)
         finally:
-            question.waiting -= 1
-            if not question.waiting and not question.task.done():
-                question.task.cancel()
-                if self._last.get(context.uri) is question:
+            shared.waiting -= 1
+            if not shared.waiting and not shared.task.done():
+                shared.task.cancel()
+                if self._last.get(context.uri) is shared:
                     del self._last[context.uri]
 
     def forget(self, uri: str | None = None) -> None:

@@ -31,7 +31,7 @@ class Workspace:
         self._folders: tuple[str, ...] = ()
         self._rules: IgnoreRules | None = None
         self._reading: asyncio.Task[None] | None = None
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._late = False  # reading takes longer than `READ_S`
 
     def use(self, folders: Iterable[str]) -> None:
@@ -77,9 +77,9 @@ class Workspace:
         if before is None or rules is None or before.lines != rules.lines:
             self._changed()
         new = set(problems)
-        for problem in sorted(new - self._told):
+        for problem in sorted(new - self._reported):
             self._say(problem)
-        self._told = new
+        self._reported = new
 
 
 def _read(folders: tuple[str, ...]) -> IgnoreRules:

@@ -25,7 +25,7 @@ from pygls.protocol import (
 from pygls.protocol.language_server import lsp_method
 
 from tabspec.text import Document, Position
-from tabspec_lsp.state.documents import Change, TextRange
+from tabspec_lsp.state.documents import ContentChange, TextRange
 from tabspec_lsp.transport.frames import Garbage
 from tabspec_lsp.transport.front import Front
 
@@ -175,10 +175,10 @@ def text_range(where: types.Range) -> TextRange:
     return TextRange(Position(start.line, start.character), Position(end.line, end.character))
 
 
-def _change(event: types.TextDocumentContentChangeEvent) -> Change:
+def _change(event: types.TextDocumentContentChangeEvent) -> ContentChange:
     if isinstance(event, types.TextDocumentContentChangePartial):
-        return Change(event.text, text_range(event.range))
-    return Change(event.text)
+        return ContentChange(event.text, text_range(event.range))
+    return ContentChange(event.text)
 
 
 def _id_of(value: Any) -> str | int | None:

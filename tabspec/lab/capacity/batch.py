@@ -19,7 +19,7 @@ from tabspec.models.local.batching import may_run
 
 
 @dataclass(eq=False, slots=True)
-class Job:
+class BatchJob:
     """A generation on a server: ``prefill`` prompt tokens to compute, then ``decode`` tokens to decode.
 
     ``decode`` is at least 1, because an empty answer still needs its end token. ``prefilled`` and ``decoded`` count the
@@ -52,8 +52,8 @@ class Batch:
 
     def __init__(self, profile: ServiceProfile) -> None:
         self._profile = profile
-        self._jobs: tuple[dict[Job, None], dict[Job, None]] = ({}, {})  # foreground, speculation; in order
-        self._step: list[tuple[Job, int]] = []  # jobs of the current step, with the prompt tokens of each
+        self._jobs: tuple[dict[BatchJob, None], dict[BatchJob, None]] = ({}, {})  # foreground, speculation; in order
+        self._step: list[tuple[BatchJob, int]] = []  # jobs of the current step, with the prompt tokens of each
         self._count = 1  # how many equal steps the current step stands for
         self.busy_s = 0.0
         self.steps = 0
@@ -63,11 +63,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self._jobs[0]) + len(self._jobs[1])
 
-    def add(self, job: Job) -> None:
+    def add(self, job: BatchJob) -> None:
         """Queue a job. The next step can serve it."""
         self._jobs[0 if job.foreground else 1][job] = None
 
-    def remove(self, job: Job) -> None:
+    def remove(self, job: BatchJob) -> None:
         """Remove a job, whether it is done or not. Without effect if the job is not queued."""
         self._jobs[0 if job.foreground else 1].pop(job, None)
 
@@ -107,12 +107,12 @@ class Batch:
         self.prefilled += prefilling
         return took
 
-    def _eligible(self) -> Iterator[Job]:
+    def _eligible(self) -> Iterator[BatchJob]:
         """The jobs that the next step may serve, in order."""
         foreground = len(self._jobs[0])
         return (job for job in chain(*self._jobs) if self._profile.beside or may_run(job.foreground, foreground))
 
-    def end(self) -> list[Job]:
+    def end(self) -> list[BatchJob]:
         """End the step, and return the jobs that it served. Jobs that are done are removed."""
         served = []
         for job, part in self._step:

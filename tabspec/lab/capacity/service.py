@@ -13,7 +13,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from tabspec.lab.capacity.answers import Answers
-from tabspec.lab.capacity.batch import Batch, Job
+from tabspec.lab.capacity.batch import Batch, BatchJob
 from tabspec.lab.capacity.profile import ServiceProfile
 from tabspec.lab.capacity.sample import server_of
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo, Usage, schedules, slots_of
@@ -78,9 +78,9 @@ class SimulatedServer:
         self.kv = KvMemory(profile.kv_tokens)
         self._loop = asyncio.get_running_loop()
         self._working = False
-        self._waiting: dict[Job, asyncio.Event] = {}
+        self._waiting: dict[BatchJob, asyncio.Event] = {}
 
-    def add(self, job: Job) -> asyncio.Event:
+    def add(self, job: BatchJob) -> asyncio.Event:
         """Add a job. The returned event is set after each step that serves it."""
         self.batch.add(job)
         event = self._waiting[job] = asyncio.Event()
@@ -89,7 +89,7 @@ class SimulatedServer:
             self._loop.call_soon(self._begin)  # after all jobs that arrive at this moment
         return event
 
-    def remove(self, job: Job) -> None:
+    def remove(self, job: BatchJob) -> None:
         self.batch.remove(job)
         del self._waiting[job]
 
@@ -154,7 +154,7 @@ class ServiceModel:
         tokens = whole.prompt_tokens + resumed
         usage = server.kv.found(self._user, request, tokens)
         decode = max(sum(chunk.usage.decoded for chunk in chunks), 1)
-        job = Job(request.foreground, usage.prefill, decode, now())
+        job = BatchJob(request.foreground, usage.prefill, decode, now())
         served = Served(self._user, request.foreground, usage.prefill, usage.reused, decode, now())
         self._service.trace.append(served)
         event = server.add(job)

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tabspec.lab.capacity.batch import Batch, Job
+from tabspec.lab.capacity.batch import Batch, BatchJob
 from tabspec.lab.capacity.population import drawn
 from tabspec.lab.capacity.profile import ServiceProfile
 from tabspec.lab.capacity.sample import server_of, servers_played
@@ -132,8 +132,8 @@ def serve(asked: Sequence[Served], profile: ServiceProfile) -> list[tuple[float,
     A generation that its user closed is closed at the same time as recorded. All others run to their end.
     """
     batch = Batch(profile)
-    running: dict[int, Job] = {}  # by their number in ``asked``
-    numbers: dict[Job, int] = {}
+    running: dict[int, BatchJob] = {}  # by their number in ``asked``
+    numbers: dict[BatchJob, int] = {}
     waits: list[tuple[float, bool]] = []
     # (time, 0 for closing and 1 for arriving, number): at the same time, jobs leave before others arrive
     events = [(served.arrived, 1, number) for number, served in enumerate(asked)]
@@ -142,7 +142,7 @@ def serve(asked: Sequence[Served], profile: ServiceProfile) -> list[tuple[float,
     now = 0.0
     ends: float | None = None  # when the current step ends
 
-    def leave(job: Job, done: bool) -> None:
+    def leave(job: BatchJob, done: bool) -> None:
         del running[numbers.pop(job)]
         if job.foreground:
             waits.append((now - job.arrived, done))
@@ -157,7 +157,7 @@ def serve(asked: Sequence[Served], profile: ServiceProfile) -> list[tuple[float,
             now, coming, number = events.pop()
             if coming:
                 served = asked[number]
-                job = running[number] = Job(served.foreground, served.prefill, served.decode, now)
+                job = running[number] = BatchJob(served.foreground, served.prefill, served.decode, now)
                 numbers[job] = number
                 batch.add(job)
             elif number in running:

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
-from typing import NamedTuple, Protocol, Self, TypeVar
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from tabspec.text import Edit
 
 
-class Action(Protocol):
-    """What a recording does at one moment: edits, one after another (none: the cursor moves)."""
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A step of the recording, at ``t`` seconds of its time. ``accept``: an accepted suggestion.
 
-    @property
-    def edits(self) -> tuple[Edit, ...]: ...
+    ``edits`` are made one after another (none: the cursor moves). ``cursor`` is the offset of the cursor after them.
+    """
 
-
-class PlacedAction(Action, Protocol):
-    """An action with the cursor after it."""
-
-    @property
-    def cursor(self) -> int: ...
-    def kept(self, edits: tuple[Edit, ...], cursor: int) -> Self:
-        """The action with other edits and another cursor."""
-        ...
-
-
-_Placed = TypeVar("_Placed", bound=PlacedAction)
+    t: float
+    edits: tuple[Edit, ...]
+    cursor: int
+    accept: bool = False
 
 
 class Making(NamedTuple):
@@ -65,7 +58,7 @@ def making(change: Edit, text: str, coming: Iterable[Action]) -> Making:
     return Making(found, alone and found is not None)
 
 
-def remaining(change: Edit, text: str, actions: Iterable[_Placed]) -> tuple[_Placed, ...]:
+def remaining(change: Edit, text: str, actions: Iterable[Action]) -> tuple[Action, ...]:
     """What is left of ``actions``, which make ``change`` in ``text`` and other edits, once ``change`` has been made.
 
     Edits inside its range are left out, and moves of the cursor into it. The others keep their places.
@@ -78,7 +71,7 @@ def remaining(change: Edit, text: str, actions: Iterable[_Placed]) -> tuple[_Pla
             return offset
         return offset + final - size if offset >= start + size else start + min(offset - start, final)
 
-    left: list[_Placed] = []
+    left: list[Action] = []
     for action in actions:
         edits = []
         for edit in action.edits:
@@ -92,7 +85,7 @@ def remaining(change: Edit, text: str, actions: Iterable[_Placed]) -> tuple[_Pla
                 size += len(edit.insert) - edit.delete
         inside = start <= action.cursor <= start + size
         if edits or not (action.edits or inside):
-            left.append(action.kept(tuple(edits), moved(action.cursor)))
+            left.append(replace(action, edits=tuple(edits), cursor=moved(action.cursor)))
     return tuple(left)
 
 

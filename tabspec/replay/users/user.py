@@ -14,7 +14,7 @@ from itertools import islice
 from tabspec.context import EditContext
 from tabspec.edits.reward import effort
 from tabspec.replay.sessions.session import MarkEvent, Session, with_cursors
-from tabspec.replay.users.making import making, remaining
+from tabspec.replay.users.making import Action, making, remaining
 from tabspec.replay.users.thinking import Thinking
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document, Edit, difference
@@ -46,20 +46,6 @@ class UserStep:
     kind: StepKind
     edits: tuple[Edit, ...]
     cursor: int
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """A step of the recording, at ``t`` seconds of its time. ``accept``: an accepted suggestion."""
-
-    t: float
-    edits: tuple[Edit, ...]
-    cursor: int
-    accept: bool = False
-
-    def kept(self, edits: tuple[Edit, ...], cursor: int) -> Action:
-        """The action with other edits and another cursor."""
-        return replace(self, edits=edits, cursor=cursor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tabspec.edits.edit import EditSource, ProposedEdit
 from tabspec.errors import InputError
 from tabspec.lab.commands.evaluate import evaluate_command
-from tabspec.lab.evaluation.next_edit.commits import Hunk, stages
+from tabspec.lab.evaluation.next_edit.commits import CommitHunk, stages
 from tabspec.lab.evaluation.next_edit.judged import distance, verdict
 from tabspec.text import Document, Edit
 
@@ -73,7 +73,7 @@ def _edit(text: str, old: str, new: str) -> ProposedEdit:
 
 def test_verdicts():
     document = Document("file:///a", "a b\nc d\ne\n")
-    left = [Hunk(1, 2, ("C d f\n",))]
+    left = [CommitHunk(1, 2, ("C d f\n",))]
     partly = verdict(document, _edit(document.text, "c", "C"), left)
     assert (partly.place, partly.text, partly.way) == (True, False, True)
     whole = verdict(document, _edit(document.text, "c d", "C d f"), left)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tabspec.cli.train import train_command
 from tabspec.errors import InputError
 from tabspec.mine.examples import typed
-from tabspec.mine.judge import Outcome, judged
+from tabspec.mine.judge import ReplayOutcome, judged
 from tabspec.mine.tune import Tuned, better, tune_mine
 from tabspec.models.daemon.place import identity
 from tabspec.models.files.mine import MINE, RECORD, data_folder, mine_folder, problem_of_mine, read_record, write_record
@@ -55,11 +55,11 @@ def recorded(texts: Sequence[str], name: str = "a.py") -> Session:
 
 SESSIONS = [recorded([f"value_{number} = total({number})" for number in range(20)])]
 OUTCOMES = st.builds(
-    Outcome, *[st.integers(0, 500)] * 5, reward=st.floats(-500, 500, allow_nan=False, allow_infinity=False)
+    ReplayOutcome, *[st.integers(0, 500)] * 5, reward=st.floats(-500, 500, allow_nan=False, allow_infinity=False)
 )
-BEFORE = Outcome(shown=100, accepted=20, refused=60, accepted_chars=200, typed_chars=800, reward=-40.0)
-GOOD = Outcome(shown=90, accepted=25, refused=40, accepted_chars=260, typed_chars=740, reward=35.0)
-SILENT = Outcome(shown=0, accepted=0, refused=0, accepted_chars=0, typed_chars=1000, reward=0.0)
+BEFORE = ReplayOutcome(shown=100, accepted=20, refused=60, accepted_chars=200, typed_chars=800, reward=-40.0)
+GOOD = ReplayOutcome(shown=90, accepted=25, refused=40, accepted_chars=260, typed_chars=740, reward=35.0)
+SILENT = ReplayOutcome(shown=0, accepted=0, refused=0, accepted_chars=0, typed_chars=1000, reward=0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -79,11 +79,11 @@ def model_folder(folder: Path, seed: int) -> Path:
     return folder
 
 
-Judge = Callable[[str, Sequence[Session], Callable[[float], None]], Outcome]
+Judge = Callable[[str, Sequence[Session], Callable[[float], None]], ReplayOutcome]
 
 
-def judge(after: Outcome, before: Outcome = BEFORE, asked: list[str] | None = None) -> Judge:
-    def judge(model: str, sessions: Sequence[Session], progress: Callable[[float], None]) -> Outcome:
+def judge(after: ReplayOutcome, before: ReplayOutcome = BEFORE, asked: list[str] | None = None) -> Judge:
+    def judge(model: str, sessions: Sequence[Session], progress: Callable[[float], None]) -> ReplayOutcome:
         if asked is not None:
             asked.append(model)
         return before if model in ("bundled", MINE) else after
@@ -91,7 +91,9 @@ def judge(after: Outcome, before: Outcome = BEFORE, asked: list[str] | None = No
     return judge
 
 
-def tuned(bundled: Path, after: Outcome = GOOD, before: Outcome = BEFORE, asked: list[str] | None = None) -> Tuned:
+def tuned(
+    bundled: Path, after: ReplayOutcome = GOOD, before: ReplayOutcome = BEFORE, asked: list[str] | None = None
+) -> Tuned:
     return tune_mine(SESSIONS, TUNING, judge=judge(after, before, asked), bundled=bundled)
 
 
@@ -99,7 +101,7 @@ def tuned(bundled: Path, after: Outcome = GOOD, before: Outcome = BEFORE, asked:
 
 
 @given(OUTCOMES, OUTCOMES)
-def test_only_what_is_better_is_kept(before: Outcome, after: Outcome) -> None:
+def test_only_what_is_better_is_kept(before: ReplayOutcome, after: ReplayOutcome) -> None:
     assert not better(before, before)
     assert not (better(before, after) and better(after, before))
     if better(before, after):
@@ -123,7 +125,7 @@ def test_a_better_model_is_kept_for_the_user_alone(bundled: Path, data: Path) ->
 
 
 @pytest.mark.parametrize("after", [BEFORE, SILENT])
-def test_what_is_not_better_changes_nothing(bundled: Path, data: Path, after: Outcome) -> None:
+def test_what_is_not_better_changes_nothing(bundled: Path, data: Path, after: ReplayOutcome) -> None:
     tuned(bundled)
     kept = {path.name: path.read_bytes() for path in mine_folder().iterdir()}
     found = tuned(bundled, after)

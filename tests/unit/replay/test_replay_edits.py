@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -24,18 +24,13 @@ from tabspec.replay.results.result import ReplayResult, Run
 from tabspec.replay.results.result_file import dumps, loads
 from tabspec.replay.runner import Setting, replay
 from tabspec.replay.sessions.session import EditEvent, Session
-from tabspec.replay.users.making import Making, making
+from tabspec.replay.users.making import Action, Making, making
 from tabspec.replay.users.user import User
 from tabspec.text import Edit
 
 
-@dataclass(frozen=True)
-class Action:
-    edits: tuple[Edit, ...]
-
-
 def actions(*edits: Edit | None) -> list[Action]:
-    return [Action(() if edit is None else (edit,)) for edit in edits]
+    return [Action(0.0, () if edit is None else (edit,), 0) for edit in edits]
 
 
 TEXT = "old = 1\nprint(old)\n"
@@ -75,7 +70,7 @@ def test_what_the_recording_makes_is_in_its_text(data: st.DataObject, text: str)
     change, now, coming = draw(text), text, []
     for _ in range(data.draw(st.integers(0, 5))):
         edit = draw(now)
-        coming.append(Action((edit,)))
+        coming += actions(edit)
         now = edit.apply(now)
     found = making(change, text, coming)
     if found.actions is not None and found.alone:

@@ -43,7 +43,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Offer:
+class CaseOffer:
     """The offer for a case: the document's text after it (None: no offer), the seconds it took, and its source."""
 
     id: str
@@ -125,7 +125,7 @@ def _typed(edits: list[Mapping[str, str]]) -> History:
     return history
 
 
-async def offers(cases: list[Case], model: Model | None, edits: EditModel | None = None) -> list[Offer]:
+async def offers(cases: list[Case], model: Model | None, edits: EditModel | None = None) -> list[CaseOffer]:
     """The offer for each case: an edit from a pattern, otherwise a completion by the model, otherwise an edit that the
     model ``edits`` writes."""
     config = EngineConfig(policy=Policy.NONE)
@@ -139,24 +139,26 @@ async def offers(cases: list[Case], model: Model | None, edits: EditModel | None
                 await each.close()
 
 
-async def _offer(case: Case, engine: CompletionEngine | None, writer: CompletionEngine | None) -> Offer:
+async def _offer(case: Case, engine: CompletionEngine | None, writer: CompletionEngine | None) -> CaseOffer:
     began = time.perf_counter()
     chain = propose(case.document, case.offset, case.steps)
     if chain:
         text = chain[0].apply(case.document).text
-        return Offer(case.id, text, time.perf_counter() - began, f"{chain[0].source.value} {chain[0].probability:.2f}")
+        return CaseOffer(
+            case.id, text, time.perf_counter() - began, f"{chain[0].source.value} {chain[0].probability:.2f}"
+        )
     suggestion = await _completion(case, engine) if engine is not None else None
     if suggestion is None and writer is not None:
         edit = await _written(case, writer)
         if edit is not None:
             text, taken = edit.apply(case.document).text, time.perf_counter() - began
-            return Offer(case.id, text, taken, f"{edit.source.value} {edit.probability:.2f}")
+            return CaseOffer(case.id, text, taken, f"{edit.source.value} {edit.probability:.2f}")
     taken = time.perf_counter() - began
     if suggestion is None:
-        return Offer(case.id, None, taken)
+        return CaseOffer(case.id, None, taken)
     context = EditContext(case.document, case.insert)
     text = context.after_accept(suggestion).document.text
-    return Offer(case.id, text, taken, f"completion {suggestion.probability or 0.0:.2f}")
+    return CaseOffer(case.id, text, taken, f"completion {suggestion.probability or 0.0:.2f}")
 
 
 async def _completion(case: Case, engine: CompletionEngine) -> Suggestion | None:
@@ -171,7 +173,7 @@ async def _written(case: Case, writer: CompletionEngine) -> ProposedEdit | None:
     return answer.suggestion.edit if answer.suggestion else None
 
 
-def sources(found: list[Offer]) -> Iterator[str]:
+def sources(found: list[CaseOffer]) -> Iterator[str]:
     """For each case, a line of text that names the source of its offer."""
     for offer in found:
         yield f"{offer.id}: {offer.source or 'nothing'}"

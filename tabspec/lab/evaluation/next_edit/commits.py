@@ -26,7 +26,7 @@ _NOT_CODE = frozenset({"markdown", "json", "toml", "yaml", "xml", "css", "scss",
 
 
 @dataclass(frozen=True)
-class Hunk:
+class CommitHunk:
     """Lines ``start`` to ``stop`` of a text, and the lines that replace them (with line ends)."""
 
     start: int
@@ -40,7 +40,7 @@ class Stage:
 
     document: Document
     steps: tuple[Step, ...]
-    left: tuple[Hunk, ...]
+    left: tuple[CommitHunk, ...]
 
     @property
     def cursor(self) -> int:
@@ -65,7 +65,7 @@ def stages(repository: Path, commits: int, seed: int = 0) -> Iterator[Stage]:
         yield from (stage for count, stage in _walk(path, before, hunks, order) if count in chosen)
 
 
-def _walk(path: str, before: str, hunks: Sequence[Hunk], order: Sequence[int]) -> Iterator[tuple[int, Stage]]:
+def _walk(path: str, before: str, hunks: Sequence[CommitHunk], order: Sequence[int]) -> Iterator[tuple[int, Stage]]:
     lines = lines_with_ends(before)
     uri = f"file:///{path}"
     steps: list[Step] = []
@@ -80,14 +80,14 @@ def _walk(path: str, before: str, hunks: Sequence[Hunk], order: Sequence[int]) -
         yield count, Stage(Document(uri, "".join(lines)), tuple(steps), left)
 
 
-def _moved(hunks: Sequence[Hunk], at: int, made: Sequence[int]) -> Hunk:
+def _moved(hunks: Sequence[CommitHunk], at: int, made: Sequence[int]) -> CommitHunk:
     """Hunk ``at``, with the line numbers that it has after the hunks ``made``."""
     grown = sum(len(hunks[i].new) - (hunks[i].stop - hunks[i].start) for i in made if i < at)
     hunk = hunks[at]
-    return Hunk(hunk.start + grown, hunk.stop + grown, hunk.new)
+    return CommitHunk(hunk.start + grown, hunk.stop + grown, hunk.new)
 
 
-def _changed_files(repository: Path, commits: int) -> Iterator[tuple[str, str, list[Hunk]]]:
+def _changed_files(repository: Path, commits: int) -> Iterator[tuple[str, str, list[CommitHunk]]]:
     """The files that a commit changed in two or more places: path, text before the commit, hunks in order."""
     log = _git(
         repository, "log", "-n", str(commits), "--no-merges", "--diff-filter=M", "--no-renames", "-p", "-U0",
@@ -114,12 +114,12 @@ def _changed_files(repository: Path, commits: int) -> Iterator[tuple[str, str, l
             yield path, before, hunks
 
 
-def _hunks(heads: Sequence[re.Match[bytes]], after: Sequence[str]) -> list[Hunk]:
+def _hunks(heads: Sequence[re.Match[bytes]], after: Sequence[str]) -> list[CommitHunk]:
     found = []
     for head in heads:
         start, size, new_start, new_size = (int(number) if number is not None else 1 for number in head.groups())
         first, new_first = start - 1 + (size == 0), new_start - 1 + (new_size == 0)
-        found.append(Hunk(first, first + size, tuple(after[new_first : new_first + new_size])))
+        found.append(CommitHunk(first, first + size, tuple(after[new_first : new_first + new_size])))
     return found
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tabspec.edits.edit import ProposedEdit
 from tabspec.edits.proposals.tokens import tokens
 from tabspec.edits.step import lines_with_ends
-from tabspec.lab.evaluation.next_edit.commits import Hunk
+from tabspec.lab.evaluation.next_edit.commits import CommitHunk
 from tabspec.text import Document
 
 # Longer regions are compared by lines only, because comparing their tokens takes seconds.
@@ -28,7 +28,7 @@ class Verdict:
     way: bool
 
 
-def verdict(document: Document, edit: ProposedEdit, left: Sequence[Hunk]) -> Verdict:
+def verdict(document: Document, edit: ProposedEdit, left: Sequence[CommitHunk]) -> Verdict:
     """Compare one edit of a document with ``left``, the remaining hunks of the commit."""
     now = lines_with_ends(document.text)
     after = lines_with_ends(edit.apply(document).text)
@@ -51,7 +51,7 @@ def verdict(document: Document, edit: ProposedEdit, left: Sequence[Hunk]) -> Ver
     return Verdict(True, text, text or (max(map(len, words)) <= MOST_TOKENS and _on_the_way(*words)))
 
 
-def _meets(hunk: Hunk, start: int, stop: int) -> bool:
+def _meets(hunk: CommitHunk, start: int, stop: int) -> bool:
     """Whether a hunk and a range of lines have a line in common, or one of them inserts lines at the other's border."""
     if start == stop or hunk.start == hunk.stop:
         return hunk.start <= stop and start <= hunk.stop

@@ -20,7 +20,7 @@ THRESHOLDS = (0.25, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StageOutcome:
     """The first proposal at one stage: its kind (None: no proposal), probability and verdict.
 
     ``seconds``: the time that it took. ``due``: whether hunks of the commit remain. ``cases``: the first proposal of
@@ -38,7 +38,7 @@ class Outcome:
 _NOTHING = Verdict(False, False, False)
 
 
-def outcome(stage: Stage) -> Outcome:
+def outcome(stage: Stage) -> StageOutcome:
     """Propose edits at one stage, and judge the first of the chain, which is the one that a user sees."""
     began = time.perf_counter()
     found = list(found_in(stage.document, stage.steps))
@@ -54,17 +54,17 @@ def outcome(stage: Stage) -> Outcome:
             cases.append((case, verdict(stage.document, first, stage.left)))
     due = bool(stage.left)
     if not chain:
-        return Outcome(None, 0.0, _NOTHING, seconds, due, tuple(cases))
+        return StageOutcome(None, 0.0, _NOTHING, seconds, due, tuple(cases))
     first = chain[0]
     judged = verdict(stage.document, first, stage.left)
-    return Outcome(first.source.value, first.probability, judged, seconds, due, tuple(cases))
+    return StageOutcome(first.source.value, first.probability, judged, seconds, due, tuple(cases))
 
 
 def measure(
     repositories: Sequence[Path], commits: int, seed: int = 0, show: Callable[[str, int], None] | None = None
-) -> list[Outcome]:
+) -> list[StageOutcome]:
     """The outcomes at the stages of the newest ``commits`` commits of each repository."""
-    found: list[Outcome] = []
+    found: list[StageOutcome] = []
     for repository in repositories:
         for stage in stages(repository, commits, seed):
             found.append(outcome(stage))
@@ -73,7 +73,7 @@ def measure(
     return found
 
 
-def as_json(found: Sequence[Outcome]) -> dict[str, object]:
+def as_json(found: Sequence[StageOutcome]) -> dict[str, object]:
     """The results as JSON: shares from 0 to 1, times in milliseconds."""
     times = sorted(each.seconds * 1e3 for each in found)
     kinds = sorted({each.kind for each in found if each.kind})
@@ -91,7 +91,7 @@ def as_json(found: Sequence[Outcome]) -> dict[str, object]:
     }
 
 
-def table(found: Sequence[Outcome]) -> dict[str, dict[str, float]]:
+def table(found: Sequence[StageOutcome]) -> dict[str, dict[str, float]]:
     """The table of probabilities from these outcomes: for each case its probability, and the number of proposals.
 
     A proposal is right if its verdict has ``way``. Three proposals, one of them right, are added to each case, so that
@@ -109,7 +109,7 @@ def table(found: Sequence[Outcome]) -> dict[str, dict[str, float]]:
     }
 
 
-def shares(found: Iterable[Outcome], least: float) -> dict[str, float | int | None]:
+def shares(found: Iterable[StageOutcome], least: float) -> dict[str, float | int | None]:
     """Precision (of the proposals shown) and recall (of the stages with hunks that remain) at a threshold.
 
     ``undone``: the share of the proposals shown on lines that the commit does not change. ``quiet_at_end``: of the

@@ -34,7 +34,7 @@ class Ruleset:
     def __init__(self, file: str) -> None:
         content = tomllib.loads(files(__package__).joinpath(file).read_text("utf-8"))
         self._allowed = _Allowed(content.get("allowlist", {}))
-        rules = [Rule(entry) for entry in content["rules"] if "regex" in entry]
+        rules = [SecretRule(entry) for entry in content["rules"] if "regex" in entry]
         self._by_word = {
             word: [rule for rule in rules if word in rule.keywords]
             for word in {w for rule in rules for w in rule.keywords}
@@ -62,7 +62,7 @@ class Ruleset:
         return tuple(word for word in self._by_word if word in lower)
 
 
-class Rule:
+class SecretRule:
     """One rule. Its regular expression is compiled when it is first tried: compiling all rules takes 0.2 s."""
 
     def __init__(self, entry: dict[str, Any]) -> None:
