@@ -2,7 +2,7 @@
 
     python native/compile.py          into native/src/tabspec_native, for use from this checkout
 
-No library is needed but the compiler's own.
+No other library is needed.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 TARGET = HERE / "src" / "tabspec_native" / "libtabspec_native.so"
-# Fused multiply-adds only where the code says so: a compiler's own would differ from place to place, and with them
-# the last bit of a result.
+# Multiply-adds are fused only where the code asks for it. If the compiler chose, the last bit of a result would depend on
+# the place in the code.
 COMMON = ("-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-Wall", "-Wextra", "-Wno-psabi")
 AVX512 = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mfma", "-mprefer-vector-width=512")
 X86 = {
@@ -30,7 +30,7 @@ X86 = {
 
 
 def compiler() -> str | None:
-    """The C++ compiler there is."""
+    """The path of a C++ compiler; None if there is none."""
     return next(
         (found for name in (os.environ.get("CXX"), "g++", "clang++", "c++") if name and (found := shutil.which(name))),
         None,
@@ -38,7 +38,7 @@ def compiler() -> str | None:
 
 
 def compile_library(target: Path = TARGET) -> None:
-    """Write the library. Raises `RuntimeError` in one line: no compiler, or one that is too old."""
+    """Write the library. Raises `RuntimeError`, with one line, if there is no compiler or if it fails."""
     cxx = compiler()
     if cxx is None:
         raise RuntimeError("no C++ compiler (g++, clang++, or what CXX names)")
@@ -53,9 +53,9 @@ def compile_library(target: Path = TARGET) -> None:
             for (name, flags), at in zip(sources.items(), objects, strict=True)
         ]
         for process in running:
-            _, said = process.communicate()
+            _, output = process.communicate()
             if process.returncode:
-                raise RuntimeError(f"{cxx} failed: {_first_error(said)}")
+                raise RuntimeError(f"{cxx} failed: {_first_error(output)}")
         aside = target.with_name(target.name + ".partial")
         done = subprocess.run(
             [cxx, "-shared", "-pthread", *objects, "-o", aside], stderr=subprocess.PIPE, text=True, check=False
@@ -65,8 +65,8 @@ def compile_library(target: Path = TARGET) -> None:
         aside.replace(target)
 
 
-def _first_error(said: str) -> str:
-    lines = said.splitlines() or [""]
+def _first_error(output: str) -> str:
+    lines = output.splitlines() or [""]
     return next((line for line in lines if "error" in line), lines[-1]).strip()
 
 

@@ -1,4 +1,4 @@
-"""The wheel's build step: compile the library, and say for which platform it is. Any Python 3 can load it (ctypes)."""
+"""The build step of the wheel: compiles the library, and sets the wheel's platform. Any Python 3 can load it (ctypes)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-// What AVX2 and AVX-VNNI share: a vector of 16 is two registers.
+// Code for AVX2 and AVX-VNNI: a vector of 16 numbers is two registers.
 
 struct Pair {
     __m256i low, high;
@@ -16,7 +16,7 @@ static inline __m256i four(const int8_t *x) {
     return _mm256_set1_epi32(together);
 }
 
-// The low halves of bytes and the high ones.
+// The low four bits of bytes, and the high four bits.
 struct Halves {
     Pair low, high;
 };
@@ -29,7 +29,7 @@ static inline Halves load_halves(const uint8_t *at) {
         {_mm256_and_si256(_mm256_srli_epi16(both.low, 4), low), _mm256_and_si256(_mm256_srli_epi16(both.high, 4), low)}};
 }
 
-// Weights of eight bits and of four, but for their products.
+// int8 and int4 weights, without the products, which differ.
 struct EightOf {
     enum { COLUMNS = 4 };
     typedef Pair Dots;

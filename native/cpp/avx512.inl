@@ -1,4 +1,4 @@
-// What the levels with AVX512 share.
+// Code for the levels with AVX512.
 
 #define MOST_ROWS 8
 #define PACKS(rows) ((rows) <= 2 ? 4 : (rows) <= 6 ? 2 : 1)

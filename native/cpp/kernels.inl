@@ -1,33 +1,34 @@
-// The kernels, written once for vectors of 16 floats; the compiler splits those where registers are shorter. A file
-// for each instruction set includes this with its target set, and says how 64 bytes of weights meet 4 or 8 activations,
-// in the structures Eight and Four (bits; see `Matrix`):
+// The kernels, written once for vectors of 16 floats. One file for each instruction set includes this file and is
+// compiled for that instruction set. Before, it defines the products of 64 bytes of weights with 4 or 8 activations, in
+// the structures Eight and Four (for int8 and int4; see `Matrix`):
 //
-//     COLUMNS                                     of sixteen rows in 64 bytes: four, or eight
-//     Dots start(int32_t excess)                  sixteen sums; see `Quantized`
-//     Weights load(const uint8_t *)               64 bytes
+//     COLUMNS                                     columns in 64 bytes (of sixteen rows): four, or eight
+//     Dots start(int32_t excess)                  initializes sixteen sums; see `Quantized`
+//     Weights load(const uint8_t *)               loads 64 bytes
 //     void dot(Dots &, Weights, const int8_t *)   adds four products to each sum, or eight
-//     V16i finish(Dots)                           the sums
+//     V16i finish(Dots)                           returns the sums
 //
-// and beside them
+// and also
 //
 //     V16 fma(V16 a, V16 b, V16 c)                a * b + c
-//     void narrow(V16i, int8_t *to)               sixteen numbers from -127 to 127, as bytes
-//     MOST_ROWS                                   of activations: what fits into the registers
-//     UNROLLED                                    before the loop over a block: GCC 12 puts sums into memory where there
-//                                                 are 16 registers and all of it is written out
-//     SUMS                                        of sixteen numbers that attention keeps in registers
-//     PACKS(rows)                                 neighbouring packs that are multiplied at a time: each row and pack
-//                                                 is a chain of sums, and it takes eight to keep the processor busy
+//     void narrow(V16i, int8_t *to)               writes sixteen numbers from -127 to 127 as bytes
+//     MOST_ROWS                                   the most rows of activations whose sums fit into the registers
+//     UNROLLED                                    a pragma for the loop over a block: with 16 registers and a fully
+//                                                 unrolled loop, GCC 12 would keep sums in memory
+//     SUMS                                        how many vectors of sums attention keeps in registers
+//     PACKS(rows)                                 how many neighbouring packs are multiplied at a time. Each row and
+//                                                 pack is a chain of dependent additions; about eight independent chains
+//                                                 keep the processor busy
 //
-// No header of the C++ library may be included here: its inline functions would be compiled for this instruction set
-// and might be taken by the linker for all the others.
+// Headers of the C++ library must not be included here. Their inline functions would be compiled for this instruction
+// set, and the linker might use them for all others.
 
 INLINE float lowest() { return -__builtin_huge_valf(); }
 
-// e to the x, for x <= 88: relative error below 2e-7. x = n ln 2 + r with |r| <= ln 2 / 2, Taylor's series in r.
+// e^x for x <= 88, with a relative error below 2e-7: x = n ln 2 + r with |r| <= ln 2 / 2, and a Taylor series in r.
 INLINE V16 exponential(V16 x) {
-    x = larger(x, splat(-87.0f));  // e^-87 is the least normal number
-    const V16 magic = splat(12582912.0f);  // 1.5 * 2^23: what is added to it is rounded to an integer
+    x = larger(x, splat(-87.0f));  // e^-87 is about the smallest normal number
+    const V16 magic = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds a number to an integer
     V16 shifted = fma(x, splat(1.44269504f), magic);
     V16 n = shifted - magic;
     V16 r = fma(n, splat(-0.693359375f), x);  // ln 2 in two parts, the first with few digits
@@ -59,13 +60,13 @@ INLINE void quantize_block(const float *x, int8_t *values, float *scale, int32_t
     const int32_t size_bits = largest(most);
     float size;
     __builtin_memcpy(&size, &size_bits, 4);
-    if (size_bits >= 0x7F800000) {  // no number, or infinite: so is the scale, and with it all that is computed here
+    if (size_bits >= 0x7F800000) {  // infinity or NaN: the scale becomes NaN, and so does every result
         __builtin_memset(values, 0, BLOCK);
         *scale = __builtin_nanf("");
         *excess = 0;
         return;
     }
-    // Below 127 / 3.4e38 = 3.7e-37 the inverse would be infinite; what is that small counts as nothing.
+    // Below 127 / 3.4e38 = 3.7e-37 the inverse would be infinite, so such small numbers count as 0.
     const float inverse = size > 1e-36f ? 127.0f / size : 0.0f;
     V16i all = {};
     for (int i = 0; i < BLOCK; i += 16) {
@@ -97,7 +98,7 @@ INLINE void store(V16 y, const Matrix &matrix, int64_t pack, float *to, bool add
     write(to, add ? read(to) + y : y);
 }
 
-// R rows of activations times P neighbouring packs.
+// Multiplies R rows of activations by P neighbouring packs.
 template <class Bits, int R, int P>
 INLINE void multiply_some(
     const Matrix &matrix, int64_t pack, const Quantized &x, int64_t row, float *out, int64_t stride, bool add) {
@@ -138,7 +139,7 @@ INLINE void multiply_rows(
     for (; p < packs; p++) multiply_some<Bits, R, 1>(matrix, first + p, x, row, out + p * PACK, stride, add);
 }
 
-// Rows in groups of up to MOST_ROWS.
+// Multiplies all rows, in groups of up to MOST_ROWS.
 template <class Bits>
 static void multiply_all(
     const Matrix &matrix, int64_t first, int64_t packs, const Quantized &x, int64_t rows, float *out, int64_t stride,
@@ -194,7 +195,7 @@ static void swiglu(const Matrix &gate_up, int64_t block, const Quantized &x, int
     }
 }
 
-// One head, turned by a position, times `factor`.
+// Applies the rotary embedding to one head, and multiplies it by `factor`.
 INLINE void turn(const float *x, const float *cosines, const float *sines, int64_t half, float factor, float *to) {
     int64_t i = 0;
     for (; i + 16 <= half; i += 16) {
@@ -266,12 +267,13 @@ INLINE void score_all(
     for (; block < blocks; block++) score<Q, 1>(queries, keys, width, scores, block);
 }
 
-// Scores of `visible` positions to weights; returns their sum. What lies behind in the last block becomes 0.
+// Replaces the scores of `visible` positions by weights (the exponentials of softmax), and returns their sum. Positions
+// after them in the last block get the weight 0.
 INLINE float soften(float *scores, int64_t visible) {
     const int64_t blocks = (visible + 15) / 16;
     const int left = (int)(visible - (blocks - 1) * 16);
     float *end = scores + (blocks - 1) * 16;
-    write(end, first(left, read(end), splat(lowest())));  // memory behind the sequence may hold anything
+    write(end, first(left, read(end), splat(lowest())));  // the memory after the sequence is not initialized
     V16 most = splat(lowest());
     for (int64_t b = 0; b < blocks; b++) most = larger(most, read(scores + b * 16));
     const float top = largest(most);
@@ -285,7 +287,8 @@ INLINE float soften(float *scores, int64_t visible) {
     return total(sums);
 }
 
-// Columns from `d` on (C times 32) of the weighted values. Query q sees `visible[q]` positions, the first one fewest.
+// Computes 32 * C columns of the weighted sums of values, from `d` on. Query q attends to `visible[q]` positions, which
+// ascend with q.
 template <int Q, int C>
 INLINE void gather(
     const float *const *weights, const uint16_t *values, int64_t width, const int64_t *visible, int64_t d,
@@ -310,7 +313,7 @@ INLINE void gather(
         for (int c = 0; c < 2 * C; c++) write(out[q] + d + c * 16, sums[q][c]);
 }
 
-// What Q queries see, by their scores.
+// Computes the attention of Q queries from their scores.
 template <int Q>
 INLINE void see(const Attention &a, float *const *weights, const int64_t *visible, float *const *out) {
     enum { C = SUMS / (2 * Q) > 2 ? 2 : SUMS / (2 * Q) > 0 ? SUMS / (2 * Q) : 1 };
@@ -327,7 +330,7 @@ INLINE void see(const Attention &a, float *const *weights, const int64_t *visibl
     }
 }
 
-// The queries of `a` from `first` on, at most eight.
+// At most eight queries of `a`, from `first` on.
 struct Queries {
     int64_t count;
     const float *asked[8];

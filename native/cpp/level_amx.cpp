@@ -1,5 +1,5 @@
-// x86-64 with AMX (Intel's servers since 2023): as AVX512, and many rows at a time by tiles. The sums of a block are
-// integers either way, so that not a bit differs.
+// x86-64 with AMX (Intel's servers since 2023): as AVX512, but many rows are multiplied with tiles. The sums of a block
+// are integers in both cases, so the results are equal to the last bit.
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <immintrin.h>
@@ -26,17 +26,18 @@ void multiply_tiled(
 
 struct alignas(64) TileShapes {
     uint8_t palette = 1, start_row = 0, reserved[14] = {};
-    uint16_t bytes[16] = {64, 64, 64, 64};  // 0: activations; 1: weights; 2 and 3: sums in turn
+    uint16_t bytes[16] = {64, 64, 64, 64};  // 0: activations; 1: weights; 2 and 3: sums, alternating
     uint8_t rows[16] = {16, 16, 16, 16};
 };
 
-// The sums of a block for TILE rows, through memory: there is no other way out of a tile.
+// Computes the sums of a block for TILE rows, and writes them to memory, which is the only way to read a tile.
 #define BLOCK_TO(TILE_NUMBER, TO)             \
     _tile_zero(TILE_NUMBER);                  \
     _tile_dpbsud(TILE_NUMBER, 0, 1);          \
     _tile_stored(TILE_NUMBER, TO, 64)
 
-// One pack times TILE rows. Rows of `x` come in multiples of TILE in memory, so that those behind `rows` may be read.
+// Multiplies one pack by TILE rows. The memory of `x` is padded to a multiple of TILE rows, so rows after `rows` may be
+// read.
 inline void tile(
     const Matrix &matrix, int64_t pack, const Quantized &x, int64_t row, int64_t rows, float *out, int64_t stride,
     bool add) {
@@ -50,7 +51,7 @@ inline void tile(
     for (int64_t b = 0; b < blocks; b++) {
         _tile_loadd(0, values + b * BLOCK, x.columns);
         _tile_loadd(1, weights + b * BLOCK * PACK, 64);
-        if (b % 2) {  // in turn, so that the next block need not wait until this one is read
+        if (b % 2) {  // alternating, so that the next block does not wait until this one has been read
             BLOCK_TO(3, dots[1]);
         } else {
             BLOCK_TO(2, dots[0]);
@@ -69,8 +70,8 @@ inline void tile(
         if (r < rows) store(sums[r], matrix, pack, out + (row + r) * stride, add);
 }
 
-// A tile takes 16 rows at the price of one; below nine, more than half of it would be empty (reasoned, not measured).
-// Weights in four bits would have to be unpacked into memory first, from where tiles are loaded: they take AVX512's way.
+// A tile multiplies 16 rows in the time of one. With fewer than nine rows, most of it would be empty (estimated, not
+// measured). int4 weights use the AVX512 code: tiles are loaded from memory, so they would have to be unpacked there.
 void multiply_tiled(
     const Matrix &matrix, int64_t first, int64_t packs, const Quantized &x, int64_t rows, float *out, int64_t stride,
     bool add) {
@@ -83,7 +84,8 @@ void multiply_tiled(
     _tile_release();
 }
 
-// The processor has AMX-INT8, and the system lets this process use the tiles (Linux: Documentation/arch/x86/xstate.rst).
+// Whether the processor has AMX-INT8 and the kernel allows this process to use tiles
+// (Documentation/arch/x86/xstate.rst).
 bool here() {
 #if defined(__linux__)
     unsigned a = 0, b = 0, c = 0, d = 0;  // leaf 7, EDX bits 24 and 25: tiles, int8

@@ -10,7 +10,7 @@ namespace {
 #include "vectors.inl"
 
 #define MOST_ROWS 4
-// Four packs a row: 10 % faster a step than two (AMD EPYC, int8: 30 MB of weights and 164; int4 likewise).
+// With one row, four packs at a time make a step 10 % faster than two (AMD EPYC; 30 and 164 MB of weights; int8, int4).
 #define PACKS(rows) ((rows) == 1 ? 4 : (rows) == 2 ? 2 : 1)
 #define UNROLLED _Pragma("GCC unroll 4")
 #define SUMS 4
@@ -23,8 +23,8 @@ inline __m256i pairs_added(__m256i pairs) { return _mm256_madd_epi16(pairs, _mm2
 struct Eight : EightOf {
     static inline Dots start(int32_t) { return splat_pair(0); }
 
-    // Pairs are added in 16 bits with saturation, so no factor may be 255: the sign of x goes to the weight. Neither is
-    // -128 ever, so that a pair is 2 * 127 * 127 at most.
+    // Pairs of products are added in 16 bits with saturation, so neither factor may exceed 127. Therefore |x| is used,
+    // and its sign is given to the weight. Neither is ever -128, so a pair is at most 2 * 127 * 127.
     static inline __m256i products(__m256i w, __m256i x) {
         const __m256i weight = _mm256_xor_si256(w, _mm256_set1_epi8((char)0x80));
         return pairs_added(_mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_sign_epi8(weight, x)));
@@ -37,7 +37,7 @@ struct Eight : EightOf {
     }
 };
 
-// With weights of 0 to 15, two pairs together are 4 * 15 * 127 at most, far from where 16 bits end.
+// With weights from 0 to 15, the sum of two pairs is at most 4 * 15 * 127, which fits into 16 bits.
 struct Four : FourOf {
     static inline __m256i products(__m256i low, __m256i x, __m256i high, __m256i y) {
         return pairs_added(_mm256_add_epi16(_mm256_maddubs_epi16(low, x), _mm256_maddubs_epi16(high, y)));

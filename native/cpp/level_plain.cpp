@@ -1,4 +1,4 @@
-// Any processor that GCC or Clang knows.
+// Any processor that GCC or Clang supports. For tests.
 #include "kernels.h"
 
 namespace {
@@ -53,7 +53,7 @@ inline V16 fma(V16 a, V16 b, V16 c) {
         for (int i = 0; i < LANES; i++) c.part[p][i] = __builtin_fmaf(a.part[p][i], b.part[p][i], c.part[p][i]);
     return c;
 #else
-    return a * b + c;  // two roundings: without the instruction, a fused one is a call for each number
+    return a * b + c;  // rounds twice: without the instruction, a fused multiply-add is a function call
 #endif
 }
 

@@ -1,4 +1,4 @@
-// A pass of new tokens through all layers.
+// One pass of new tokens through all layers.
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -20,14 +20,15 @@ const Kernels *const ALL[] = {
 };
 constexpr int LEVELS = sizeof ALL / sizeof *ALL;
 
-// A piece of a matrix: 64 rows are 32 KiB where hidden is 512, which stays in the first cache for all tokens.
+// Packs in a piece of a product. With hidden = 512 their 64 rows are 32 KiB, which stay in the L1 cache for all tokens.
 constexpr int64_t PACKS_A_PIECE = 4;
-// Work on single tokens is shared in pieces of this many; less is done by the caller, without waking anybody.
+// Tokens in a piece of work on single tokens. With fewer tokens the caller does it alone, because waking a thread costs
+// more.
 constexpr int64_t TOKENS_A_PIECE = 8;
 
 int64_t filled(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 
-// Memory that only grows; 64 bytes are a register, and a line of the cache.
+// Working memory that only grows, aligned to 64 bytes: a register, and a cache line.
 class Room {
 public:
     template <class T>
@@ -38,7 +39,7 @@ public:
             memory_ = std::aligned_alloc(64, wanted);
             size_ = memory_ ? wanted : 0;
             if (!memory_) throw std::bad_alloc();
-            std::memset(memory_, 0, wanted);  // rows that fill up a tile are read, whatever they hold
+            std::memset(memory_, 0, wanted);  // the padding rows of a tile are read
         }
         return static_cast<T *>(memory_);
     }
@@ -67,7 +68,7 @@ struct Token {
     int64_t position;
 };
 
-// Neighbouring tokens of one sequence, which share the keys that are loaded.
+// Neighbouring tokens of one sequence, which attend to its keys together.
 struct Run {
     int64_t first, tokens;
 };
@@ -86,7 +87,7 @@ public:
             for (int64_t i = 0; i < sequences[s].count; i++, row++)
                 tokens[row] = {ids[row], &sequences[s], sequences[s].start + i};
         find_runs();
-        x_stride = filled(m.hidden, PACK);  // whole packs are written: the next row must not begin within one
+        x_stride = filled(m.hidden, PACK);  // whole packs are written, so the next row begins after one
         x = rooms.x.get<float>(rows * x_stride);
         normed = rooms.normed.get<float>(rows * m.hidden);
         qkv_stride = m.layer[0].qkv.rows;
@@ -207,7 +208,7 @@ private:
         const int64_t stride = filled(most, 16), room = TOKENS_AT_ONCE * group * stride;
         float *scores = rooms.scores.get<float>(room * threads_);
         Pool::mine().run(run_count * m.kv_heads, threads_, [&](int64_t piece, int thread) {
-            // The last tokens first: they see the most, and the pieces at the end should be small.
+            // The last tokens first: they attend to the most positions, and the last pieces should be the smallest.
             const Run run = runs[run_count - 1 - piece / m.kv_heads];
             const int64_t head = piece % m.kv_heads;
             const Token &token = tokens[run.first];
@@ -235,13 +236,13 @@ int tabspec_forward(
     const Model *model, const Sequence *sequences, int64_t count, const int32_t *tokens, float *logits,
     const char *level, int threads) {
     static std::mutex one_at_a_time;
-    static Rooms *rooms = new Rooms;  // as the pools: for as long as the process lives
+    static Rooms *rooms = new Rooms;  // like the pools, it lives as long as the process
     const std::lock_guard lock(one_at_a_time);
     for (const Kernels *kernels : ALL)
         if (!std::strcmp(kernels->name, level)) try {
                 Pass(*model, *kernels, std::max(threads, 1), *rooms).run(sequences, count, tokens, logits);
                 return 0;
-            } catch (const std::exception &) {  // no memory, or no more threads
+            } catch (const std::exception &) {  // out of memory, or no further thread can be started
                 return 1;
             }
     return 2;

@@ -8,8 +8,8 @@
 
 namespace {
 
-// A decode step follows the last one within a tenth of a millisecond or two; to wake a sleeping thread takes about as
-// long as it would work (reasoned, not measured). Longer waiting would hold a core that others may want.
+// The next decode step begins within one or two tenths of a millisecond. Waking a sleeping thread takes about as long
+// as its share of a step (estimated, not measured). Spinning for longer would take the core from other programs.
 constexpr auto WATCH = std::chrono::microseconds(300);
 
 inline void pause() {
@@ -31,7 +31,7 @@ void Pool::start(uint32_t count, int threads, Call call, void *what) {
     for (; made_ < threads; made_++) std::thread([this, thread = made_] { work(thread); }).detach();
     const uint64_t number = ticket_.load(std::memory_order_relaxed) >> 32;
     ticket_.store((number + 1) << 32 | CLOSED, std::memory_order_relaxed);
-    // All pieces of the last job are done. Release: who sees one of these sees the closed ticket, too.
+    // All pieces of the last job are done. Release: a thread that sees one of these stores also sees the closed ticket.
     done_.store(0, std::memory_order_release);
     count_.store(count, std::memory_order_release);
     call_.store(call, std::memory_order_release);
@@ -46,11 +46,12 @@ void Pool::start(uint32_t count, int threads, Call call, void *what) {
     while (take(seen, 0)) {}
     for (int tries = 0; done_.load(std::memory_order_acquire) != count; tries++) {
         pause();
-        if (tries > 2000) std::this_thread::yield();  // whoever holds the last piece is not being run
+        if (tries > 2000) std::this_thread::yield();  // the thread with the last piece may be waiting for a core
     }
 }
 
-// Take a piece of the job there is and do it; false if there is none for this thread in the job with the number `seen`.
+// Takes a piece of the current job and runs it. False if the job, whose number is then in `seen`, has none for this
+// thread.
 bool Pool::take(uint32_t &seen, int thread) {
     uint64_t ticket = ticket_.load(std::memory_order_acquire);
     for (;;) {
@@ -61,7 +62,7 @@ bool Pool::take(uint32_t &seen, int thread) {
         const int allowed = allowed_.load(std::memory_order_acquire);
         seen = (uint32_t)(ticket >> 32);
         if (next >= count || thread >= allowed) return false;
-        // If this succeeds the job is still the one whose fields were read: it cannot end before this piece is done.
+        // If this succeeds, the fields above are those of the current job: it cannot end before this piece is done.
         if (ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
             call(what, next, thread);
             done_.fetch_add(1, std::memory_order_release);

@@ -1,5 +1,5 @@
-// Vectors of 16 numbers, made of registers of REGISTER bytes: GCC and Clang know such vectors for every processor, but
-// take wider ones than the processor has apart number by number.
+// Vectors of 16 numbers, as registers of REGISTER bytes. GCC and Clang support such vectors on all processors, but
+// split vectors that are wider than a register into single numbers.
 
 enum { LANES = REGISTER / 4, PARTS = 16 / LANES };
 
@@ -31,7 +31,7 @@ BINARY(V16i, +)
 
 INLINE V16 splat(float x) {
     V16 all;
-    EACH all.part[p] = x - F{};  // (x + 0 would be computed, for the sake of -0)
+    EACH all.part[p] = x - F{};  // (for x + 0 the compiler would emit an addition, because of -0)
     return all;
 }
 
@@ -43,7 +43,7 @@ INLINE V16i splat(int32_t x) {
 
 INLINE V16 read(const float *from) {
     V16 x;
-    EACH __builtin_memcpy(&x.part[p], from + p * LANES, REGISTER);  // (GCC copies a whole V16 in pieces of 16 bytes)
+    EACH __builtin_memcpy(&x.part[p], from + p * LANES, REGISTER);  // (GCC would copy a whole V16 in pieces of 16 bytes)
     return x;
 }
 
@@ -69,7 +69,7 @@ INLINE V16 read_bfloat16(const uint16_t *from) {
     return x;
 }
 
-// To bfloat16, the nearest, even among equals, in the upper halves; what is no number becomes the usual one.
+// Rounds to bfloat16, in the upper halves: to nearest, ties to even. All NaNs become the same NaN.
 INLINE V16i rounded(V16 x) {
     V16i y;
     EACH {
@@ -80,7 +80,7 @@ INLINE V16i rounded(V16 x) {
     return y;
 }
 
-// What `rounded` gives, as 32 numbers in bfloat16: `even` at even places, `odd` at odd ones.
+// Writes two results of `rounded` as 32 bfloat16 numbers: `even` at even indices, `odd` at odd ones.
 INLINE void write_bfloat16s(uint16_t *to, V16i even, V16i odd) {
     EACH {
         const U both = (U)even.part[p] >> 16 | (U)odd.part[p];
@@ -88,7 +88,7 @@ INLINE void write_bfloat16s(uint16_t *to, V16i even, V16i odd) {
     }
 }
 
-// 32 numbers in bfloat16, those at even places and those at odd ones: two instructions a register in place of four.
+// 32 bfloat16 numbers, by even and odd indices. Reading them so takes two instructions a register, not four.
 struct Two {
     V16 even, odd;
 };
@@ -104,7 +104,7 @@ INLINE Two read_bfloat16s(const uint16_t *from) {
     return x;
 }
 
-// The larger one, or `b` if one of them is no number.
+// The larger one, or `b` if one of them is NaN.
 INLINE V16 larger(V16 a, V16 b) {
 #if REGISTER == 64
     a.part[0] = (F)_mm512_max_ps((__m512)a.part[0], (__m512)b.part[0]);
@@ -127,7 +127,7 @@ INLINE V16 to_float(V16i x) {
     return y;
 }
 
-// The bits as they are, and back.
+// Reinterprets the bits as integers, and back.
 INLINE V16i bits(V16 x) {
     V16i y;
     EACH y.part[p] = (I)x.part[p];
@@ -140,7 +140,7 @@ INLINE V16 floats(V16i x) {
     return y;
 }
 
-// The bits of the numbers without their signs: in the order of their sizes, infinity and what is no number above all.
+// The bits of the absolute values. As integers they have the same order; infinity and NaN are the largest.
 INLINE V16i sizes(V16 x) {
     V16i y = bits(x);
     EACH y.part[p] &= 0x7FFFFFFF;
@@ -160,7 +160,7 @@ INLINE V16 first(int count, V16 x, V16 y) {
     return x;
 }
 
-// Reductions, in one order for all instruction sets: numbers i and i + 8, then i and i + 4, i and i + 2, i and i + 1.
+// Reductions, in the same order for all instruction sets: i with i + 8, then i with i + 4, i + 2, i + 1.
 #if REGISTER >= 32
 
 INLINE __m256i half(V16i x, int which) {
@@ -171,7 +171,7 @@ INLINE __m256i half(V16i x, int which) {
 #endif
 }
 
-// `op` for four numbers, or eight.
+// `op` takes vectors of four numbers and of eight.
 template <class Op>
 INLINE __m128i reduced(V16i x, Op op) {
     const __m256i eight = op(half(x, 0), half(x, 1));

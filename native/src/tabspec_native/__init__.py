@@ -1,4 +1,4 @@
-"""Decoding on CPUs for tabspec, compiled: ``LIBRARY`` is the file that it loads."""
+"""The compiled decoder of tabspec for CPUs. ``LIBRARY`` is the path of the shared library."""
 
 from pathlib import Path
 
