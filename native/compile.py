@@ -17,8 +17,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 TARGET = HERE / "src" / "tabspec_native" / "libtabspec_native.so"
-# Multiply-adds are fused only where the code asks for it. If the compiler chose, the last bit of a result would depend on
-# the place in the code.
+# Multiply-adds are fused only where the code asks for it. If the compiler chose, the last bit of a result would depend
+# on the place in the code.
 COMMON = ("-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-Wall", "-Wextra", "-Wno-psabi")
 AVX512 = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mfma", "-mprefer-vector-width=512")
 X86 = {

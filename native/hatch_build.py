@@ -1,4 +1,4 @@
-"""The build step of the wheel: compiles the library, and sets the wheel's platform. Any Python 3 can load it (ctypes)."""
+"""The wheel's build step: compiles the library and sets the platform. Any Python 3 can load it (ctypes)."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ export function registerCommands(
   return Object.entries(commands).map(([name, command]) => vscode.commands.registerCommand(`tabspec.${name}`, command));
 }
 
-/** VS Code's own command, which does not tell the extension. */
+/** VS Code's own command, which does not notify the extension. */
 async function acceptNext(part: "Word" | "Line", offers: Offers): Promise<void> {
   await run(`editor.action.inlineSuggest.acceptNext${part}`);
   const editor = vscode.window.activeTextEditor;

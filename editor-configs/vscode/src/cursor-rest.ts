@@ -4,7 +4,7 @@ import * as vscode from "vscode";
 import type { Channel } from "./offers";
 import { wanted } from "./settings";
 
-/** Milliseconds for which the cursor must stay: longer than a key that repeats takes. */
+/** Milliseconds for which the cursor must stay: longer than the interval of a repeating key. */
 const REST_MS = 300;
 
 /** The server, and when it begins to run. */
@@ -18,7 +18,7 @@ export class CursorRest implements vscode.Disposable {
 
   constructor(private readonly server: Listener) {
     this.subscriptions = vscode.Disposable.from(
-      // Also by typing: what was asked for there already is not asked for again.
+      // Also after typing: the server ignores a place for which it has a suggestion.
       vscode.window.onDidChangeTextEditorSelection(() => this.moved()),
       vscode.window.onDidChangeActiveTextEditor(() => this.moved()),
       server.onDidChangePhase(() => this.moved()),

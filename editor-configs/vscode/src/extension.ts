@@ -25,7 +25,7 @@ export function activate(context: vscode.ExtensionContext): void {
     nextEdits,
     ...registerCommands(running, offers, nextEdits, log),
     vscode.workspace.onDidChangeConfiguration((event) => concernsStart(event) && void running.restart()),
-    // the Python extension's interpreter is looked at only now
+    // the Python extension's interpreter is used from now on
     vscode.workspace.onDidGrantWorkspaceTrust(() => running.phase === "missing" && void running.restart()),
   );
   void running.restart();

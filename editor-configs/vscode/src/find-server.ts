@@ -19,7 +19,7 @@ export interface ServerSettings {
   args: string[];
 }
 
-/** What is asked of the machine. */
+/** What is read from the machine. */
 export interface Machine {
   onPath(name: string): Promise<string | undefined>;
   hasTabspec(python: string): Promise<boolean>;
@@ -31,9 +31,9 @@ const PYTHONS = process.platform === "win32" ? ["python", "py"] : ["python3", "p
 const PROBE_MS = 10_000;
 
 /**
- * The server to start, or what was tried in vain. What is configured is taken unseen: if it does not start, its own
- * message says more than a probe could. `interpreter` is the Python extension's, if it has one; not in an untrusted
- * workspace, where it may lie in the workspace.
+ * The server to start, or what was tried without success. A configured program is not checked: if it does not start, its
+ * own message is more helpful. `interpreter` is that of the Python extension, if it has one. It is not used in an untrusted
+ * workspace, because it may be in the workspace.
  */
 export async function findServer(
   settings: ServerSettings,
@@ -57,8 +57,8 @@ function byPython(python: string, args: string[], because: string): Program {
   return { command: python, args: ["-P", "-m", "tabspec_lsp.main", "--stdio", ...args], because };
 }
 
-/** This machine, as the server will see it: with its environment. Relative folders on PATH are passed over: they would
- * be folders of whatever is open. */
+/** This machine with the server's environment. Relative folders on PATH are ignored, because they would be folders of the
+ * open workspace. */
 export function thisMachine(env: NodeJS.ProcessEnv): Machine {
   return {
     async onPath(name) {

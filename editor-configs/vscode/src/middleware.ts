@@ -18,7 +18,7 @@ export function middleware(offers: Offers, nextEdits: NextEdits): Middleware {
         for (const edit of edits) edit.command = ASK_AT_ONCE;
         return edits;
       }
-      // An accept makes VS Code ask as if the user had, who would want alternatives.
+      // After an accept, VS Code sends a request as if the user had asked for alternatives.
       if (context.triggerKind === Invoke && offers.accepted(document, position)) context = { ...context, triggerKind: Automatic };
       const version = document.version;
       const answer = await next(document, position, context, token);
@@ -30,7 +30,7 @@ export function middleware(offers: Offers, nextEdits: NextEdits): Middleware {
       return answer;
     },
     workspace: {
-      // The server asks for the section `tabspec`; of that it gets what is its own.
+      // The server requests the section `tabspec`, and gets the server's settings in it.
       configuration: (params, token, next) =>
         params.items.every(({ section }) => section === "tabspec") ? params.items.map(engineSettings) : next(params, token),
     },

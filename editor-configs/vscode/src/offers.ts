@@ -1,14 +1,14 @@
 /* What was offered last, and what became of it.
  *
- * VS Code tells a provider nothing but full accepts (it runs the item's command). The events for shown, partly accepted
- * and rejected suggestions are a proposed API, which an extension from the marketplace may not use. So they are told
- * here: an answer that came in time for the document it was asked for counts as shown, the commands of this extension
- * report partial accepts, and Escape reports a rejection. The messages are those of Copilot's language server.
+ * VS Code reports only full accepts to a provider (it runs the item's command). The events for shown, partly accepted and
+ * rejected suggestions are a proposed API, which extensions from the marketplace may not use. So this file reports them: a
+ * response that arrives before the document changes counts as shown, this extension's commands report partial accepts, and
+ * Escape reports a rejection. The messages are those of Copilot's language server.
  */
 
 import * as vscode from "vscode";
 
-/** The way to the server. */
+/** Sends messages to the server. */
 export interface Channel {
   notify(method: string, params: object): void;
   execute(command: string, args: unknown[]): void;
@@ -22,10 +22,11 @@ interface Offer {
 }
 
 /**
- * What VS Code runs when a suggestion was accepted. It would wait for 50 ms before it asks for the next one (1.139: its
- * debounce of inline completions, least and most), and not ask at all after the last word or line. Asked by its own
- * command, in the midst of accepting, it asks at once. That works only for a command without arguments: others take the
- * way through the extension's process, and then the wait has begun. So it is read off the next request what was accepted.
+ * The command that VS Code runs when a suggestion is accepted. VS Code would wait for 50 ms before it requests the next
+ * suggestion (1.139: the minimum and maximum of its debounce), and send no request after the last word or line. Its own
+ * command, which runs during the accept, makes it send the request immediately. That works only for a command without
+ * arguments: others are run by the extension's process, after the wait has begun. So what was accepted is determined from
+ * the next request.
  */
 export const ASK_AT_ONCE: vscode.Command = { title: "Ask for the next suggestion", command: "editor.action.inlineSuggest.trigger" };
 
@@ -34,7 +35,7 @@ export class Offers {
 
   constructor(private readonly server: Channel) {}
 
-  /** The server answered with `items`, and VS Code still wants them. */
+  /** The server has responded with `items`, and VS Code still waits for them. */
   offered(document: vscode.TextDocument, items: vscode.InlineCompletionItem[]): void {
     const offers: Offer[] = [];
     for (const item of items) {
@@ -47,7 +48,7 @@ export class Offers {
     if (offers.length) this.server.notify("textDocument/didShowCompletion", { item: protocolItem(offers[0]) });
   }
 
-  /** VS Code was asked for suggestions by a command: whether that was `ASK_AT_ONCE`. Then tells the server of the accept. */
+  /** A command made VS Code request suggestions: returns whether it was `ASK_AT_ONCE`. If so, reports the accept. */
   accepted(document: vscode.TextDocument, position: vscode.Position): boolean {
     const offer = this.begunBefore(document, position).find(({ text, range }) => taken(document, range, position) === text);
     if (!offer) return false;
@@ -56,7 +57,7 @@ export class Offers {
     return true;
   }
 
-  /** A part of the suggestion may have been inserted, with the cursor behind it. */
+  /** A part of the suggestion may have been inserted, with the cursor after it. */
   partlyAccepted({ document, selection }: vscode.TextEditor): void {
     const [offer] = this.begunBefore(document, selection.active);
     if (!offer) return;
@@ -65,7 +66,7 @@ export class Offers {
     this.server.notify("textDocument/didPartiallyAcceptCompletion", { item: protocolItem(offer), acceptedLength });
   }
 
-  /** The user does not want what is shown. Where there were alternatives, all of them are meant. */
+  /** The user rejects what is shown: all alternatives, if there are several. */
   rejected({ document, selection }: vscode.TextEditor): void {
     for (const { command } of this.begunBefore(document, selection.active)) {
       this.server.execute("tabspec.rejected", command?.arguments ?? []);
@@ -73,7 +74,7 @@ export class Offers {
     this.last = undefined;
   }
 
-  /** The last offers, as far as they begin with what stands before the cursor: others cannot be on the screen. */
+  /** The last offers that begin with the text before the cursor. Others cannot be on the screen. */
   private begunBefore(document: vscode.TextDocument, cursor: vscode.Position): Offer[] {
     if (this.last?.document !== document) return [];
     return this.last.offers.filter(
@@ -82,11 +83,11 @@ export class Offers {
   }
 }
 
-/** What stands in the document from where a suggestion begins to the cursor. (The server uses the document's line ends.) */
+/** The document's text from the start of a suggestion to the cursor. (The server uses the document's line ends.) */
 const taken = (document: vscode.TextDocument, range: vscode.Range, cursor: vscode.Position) =>
   document.getText(range.with({ end: cursor }));
 
-/** As the protocol has it. The server knows it again by its command. */
+/** The item as in the protocol. The server recognizes it by its command. */
 function protocolItem({ text, range, command }: Offer): object {
   const at = ({ line, character }: vscode.Position) => ({ line, character });
   return { insertText: text, range: { start: at(range.start), end: at(range.end) }, command };

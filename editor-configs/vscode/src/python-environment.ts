@@ -1,6 +1,6 @@
 /* The environment in which Python is started: nothing of the workspace is on its path. */
 
-// Python runs, or looks for, what these name; tabspec/system/processes.py has the same list.
+// Python runs or searches for code that these variables name; tabspec/system/processes.py has the same list.
 const NAMES_CODE = new Set([
   "PYTHONBREAKPOINT", "PYTHONEXECUTABLE", "PYTHONHOME", "PYTHONINSPECT", "PYTHONPATH", "PYTHONPLATLIBDIR",
   "PYTHONPYCACHEPREFIX", "PYTHONSTARTUP", "PYTHONWARNINGS",

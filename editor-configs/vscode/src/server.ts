@@ -17,13 +17,13 @@ const DOCUMENTS = [{ scheme: "file" }, { scheme: "untitled" }, { scheme: "vscode
 export class Server {
   private client: LanguageClient | undefined;
   private now: Phase = "stopped";
-  /** Starts and stops happen one after the other. */
+  /** Starts and stops run one after the other. */
   private queue = Promise.resolve();
   private readonly phaseChanged = new vscode.EventEmitter<void>();
   private readonly statusChanged = new vscode.EventEmitter<Status>();
 
   readonly onDidChangePhase = this.phaseChanged.event;
-  /** Fires with what the server says about itself (`tabspec/statusChanged`). */
+  /** Fires with the server's status (`tabspec/statusChanged`). */
   readonly onDidChangeStatus = this.statusChanged.event;
 
   constructor(
@@ -46,7 +46,7 @@ export class Server {
     return this.next(() => this.stopClient());
   }
 
-  /** The server's account of itself; undefined if none runs. */
+  /** The server's status; undefined if none runs. */
   async status(): Promise<Status | undefined> {
     return this.client?.isRunning() ? this.client.sendRequest<Status>("tabspec/status", {}) : undefined;
   }
@@ -140,7 +140,7 @@ export class Server {
   }
 }
 
-/** The interpreter chosen in the Python extension, if that is installed and may be run: it may lie in the workspace. */
+/** The interpreter chosen in the Python extension, if that is installed and the workspace is trusted: the interpreter may be in the workspace. */
 async function pythonOfTheWorkspace(): Promise<string | undefined> {
   if (!vscode.workspace.isTrusted) return undefined;
   const python = vscode.extensions.getExtension("ms-python.python");

@@ -7,7 +7,7 @@ import type { ServerSettings } from "./find-server";
 
 const tabspec = (scope?: vscode.ConfigurationScope) => vscode.workspace.getConfiguration("tabspec", scope);
 
-/** What says how the server is started. */
+/** The settings with which the server is started. */
 export function serverSettings(): ServerSettings {
   const settings = tabspec();
   return {
@@ -19,15 +19,15 @@ export function serverSettings(): ServerSettings {
 
 export const serverEnvironment = () => ({ ...tabspec().get<Record<string, string>>("server.environment", {}) });
 
-/** Whether a change means that the server must be started anew: it takes its models from the initialization options only. */
+/** Whether a change requires a restart of the server, which reads its models from the initialization options only. */
 export const concernsStart = (event: vscode.ConfigurationChangeEvent) =>
   ["tabspec.server", "tabspec.model", "tabspec.editModel", "tabspec.editFormat"].some((section) =>
     event.affectsConfiguration(section),
   );
 
 /**
- * The server's own settings. Only those that someone has set: for the others the server, which may be of another version
- * than this extension, has its defaults.
+ * The server's settings that have been set. For the others the server uses its own defaults, which may be those of another
+ * version than this extension's.
  */
 export function engineSettings(): Record<string, unknown> {
   const settings = tabspec();
@@ -50,7 +50,7 @@ export type NextEditsMode = "shown" | "hint" | "off";
 
 export const nextEditsMode = (document: vscode.TextDocument): NextEditsMode => tabspec(document).get("nextEdits", "shown");
 
-/** Turns suggestions on or off: where that has been said for the workspace already there, else for the user. */
+/** Turns suggestions on or off: for the workspace if that setting is set there, otherwise for the user. */
 export async function toggle(): Promise<boolean> {
   const settings = tabspec();
   const on = !settings.get("enabled", true);

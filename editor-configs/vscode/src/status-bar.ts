@@ -16,7 +16,7 @@ export class StatusBar implements vscode.Disposable {
     this.parts = vscode.Disposable.from(
       this.item,
       server.onDidChangeStatus((status) => this.show(status)),
-      // another process counts from nothing
+      // another process counts from zero
       server.onDidChangePhase(() => this.show(server.phase === "running" ? this.status : undefined)),
       vscode.window.onDidChangeActiveTextEditor(() => this.show(this.status)),
       vscode.workspace.onDidChangeConfiguration((event) => event.affectsConfiguration("tabspec") && this.show(this.status)),

@@ -7,7 +7,7 @@ export interface Status {
   policy: string;
   model: { name: string; state: "none" | "loading" | "ready" | "unusable"; detail: string; percent: number | null };
   requests: number;
-  /** How each request was answered; `none`: with nothing. */
+  /** How requests were answered; `none`: without a suggestion. */
   sources: Record<"exact" | "type_through" | "speculated" | "joined" | "model" | "none", number>;
   shown: number;
   accepted: number;
@@ -55,7 +55,7 @@ export function shown(phase: Phase, on: boolean, status: Status | undefined): Sh
 /** Requests answered with a suggestion. */
 export const suggested = ({ requests, sources }: Status) => requests - sources.none;
 
-/** A fraction, in words. */
+/** A fraction as text. */
 export const percent = (rate: number) => `${Math.round(100 * rate)} %`;
 
 const say = (text: string, tooltip: string, warning = false): Shown => ({ text, tooltip, warning });

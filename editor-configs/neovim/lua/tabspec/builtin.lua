@@ -1,5 +1,6 @@
--- The option backend = "builtin": Neovim 0.12's own vim.lsp.inline_completion asks and draws. What it lacks is done here:
--- to ask at once after an accept, to let go of text that disagrees, words and lines, refusals, one undo step.
+-- The option backend = "builtin": Neovim 0.12's own vim.lsp.inline_completion makes the requests and draws. This module adds
+-- what that lacks: a request immediately after an accept, removal of text that no longer fits, accepting words and lines,
+-- refusals, and one undo step for each accept.
 local sessions = require('tabspec.session')
 local places = require('tabspec.place')
 local api = vim.api
@@ -17,9 +18,9 @@ function M.available()
   return vim.lsp.inline_completion ~= nil
 end
 
----Has the module ask now. It asks 200 ms after a key, by vim.defer_fn() in its autocommands, and has no function for it:
----so while these run for the buffer, what is deferred is done. Should a later Neovim do it in another way, the request
----comes after its own wait.
+---Makes the module send a request now. It sends requests 200 ms after a key, with vim.defer_fn() in its autocommands, and
+---has no function for that. So while these autocommands run for the buffer, deferred functions are called immediately.
+---If a later Neovim does this differently, the request is sent after the module's own delay.
 ---@param buf integer
 local function ask_at_once(buf)
   local deferred, defer_fn = {}, vim.defer_fn
@@ -41,7 +42,7 @@ local function ask_at_once(buf)
   end
 end
 
----What the module is to draw of an answer: it would draw the line ends of a file with CRLF as ^M.
+---The response for the module to draw, with LF line ends: it would draw those of a file with CRLF as ^M.
 ---@param result table?
 local function drawn(result)
   if type(result) ~= 'table' then
@@ -56,7 +57,7 @@ local function drawn(result)
   return copy
 end
 
----Hears the answers to the module's requests: it keeps them to itself.
+---Listens to the responses to the module's requests, which the module does not expose.
 ---@param client vim.lsp.Client
 local function listen(client)
   local request = client.request
@@ -89,7 +90,7 @@ function M.attach(buf, client)
   return session
 end
 
----The module's autocommands come first; then what it still shows is right, or goes.
+---Runs after the module's autocommands, and removes what it shows if that no longer fits.
 function Builtin:follow(entering)
   if sessions.get(self.buf) ~= self or not self:active(entering) then
     return self:forget()
@@ -99,7 +100,7 @@ function Builtin:follow(entering)
   end
 end
 
----The module draws; what it draws of an answer that is not right any more is taken away.
+---The module draws. This removes what it draws if the response no longer fits.
 function Builtin:draw(here)
   if not self:rest(here) then
     self.answer = nil
@@ -122,7 +123,7 @@ function Builtin:forget()
   self:clear()
 end
 
----The module forgets what it shows: it is told to accept it, and then not to.
+---Makes the module drop what it shows: it starts to accept it, and the accept is then prevented.
 function Builtin:clear()
   if not api.nvim_buf_is_valid(self.buf) then
     return
@@ -133,12 +134,12 @@ function Builtin:clear()
   end
 end
 
----The text is inserted in the order of the keys, and not by the module, which does that later and at the place where it
----asked, whatever was typed since.
+---Inserts the text here, in the order of the keys. The module would insert it later, and at the place of its request, even
+---if text was typed since then.
 function Builtin:accept(part)
   local done = sessions.Session.accept(self, part, function()
     self:clear()
-    vim.schedule(function() -- behind the module's own forgetting
+    vim.schedule(function() -- after the module has dropped it
       if self:active() then
         self:ask()
       end
@@ -147,7 +148,7 @@ function Builtin:accept(part)
   return done
 end
 
----The answer to an automatic request holds one suggestion; there is no way to have the module make another request.
+---The response to an automatic request has one suggestion, and the module cannot be made to send another request.
 function Builtin:cycle(step)
   local answer = self.answer
   if not self:visible() or #answer.offers < 2 then

@@ -1,15 +1,15 @@
--- The options of setup(): their defaults, and what is wrong with the ones given.
+-- The options of setup(): their defaults, and the check of the given ones.
 local M = {}
 
 ---@class tabspec.Options
 M.defaults = {
-  -- Command of the language server, as a list; or a function, as vim.lsp.rpc.connect() makes. nil: it is looked for.
+  -- Command of the language server, as a list; or a function, as vim.lsp.rpc.connect() makes. nil: it is searched for.
   cmd = nil,
-  -- Who asks and draws: "own", or "builtin" for Neovim 0.12's vim.lsp.inline_completion (on 0.11 it is "own").
+  -- What makes requests and draws: "own", or "builtin" for Neovim 0.12's vim.lsp.inline_completion (on 0.11 it is "own").
   backend = 'own',
-  -- File types that get suggestions: a list, or "*" for all. The bundled model has read Python only.
+  -- File types that get suggestions: a list, or "*" for all. The bundled model was trained on Python only.
   filetypes = { 'python' },
-  -- Suggest from the start: a boolean, or a function that is given the buffer and says so.
+  -- Suggest from the start: a boolean, or a function of the buffer that returns one.
   enabled = true,
   -- Next edits, which change text elsewhere: true, false, or "hint" for a hint only until the key `edit` is pressed.
   next_edits = true,
@@ -24,9 +24,9 @@ M.defaults = {
     edit = '<M-e>',
     edit_normal = '<Tab>',
   },
-  -- Milliseconds of silence before the server is asked. 0: at every key, since the server joins and cancels.
+  -- Milliseconds without a key before a request. 0: a request at every key, since the server joins and cancels requests.
   debounce_ms = 0,
-  -- Attributes of the suggestion, as for nvim_set_hl(). nil: a grey, or what the colour scheme says.
+  -- Attributes of the suggestion, as for nvim_set_hl(). nil: a grey, or those of the colour scheme.
   highlight = nil,
   -- Settings of the server, sent as initialization options: see its table of settings.
   settings = {},
@@ -57,7 +57,7 @@ local function listed(names)
   return table.concat(keys, ', ')
 end
 
----Takes over the options that are right, and says about each of the others what is wrong with it.
+---The valid options, and a line about each invalid one.
 ---@param given? table
 ---@return tabspec.Options options, string[] problems
 function M.check(given)
@@ -105,12 +105,12 @@ end
 function M.set(given)
   M.options, M.problems = M.check(given)
   if #M.problems > 0 then
-    -- short, so that Neovim does not wait for Enter: the report has the rest
+    -- short, so that Neovim does not wait for Enter; :checkhealth shows the rest
     vim.notify(('tabspec: %d wrong in setup(), see :checkhealth tabspec'):format(#M.problems), vim.log.levels.WARN)
   end
 end
 
----Whether a buffer is one that gets suggestions at all.
+---Whether a buffer may get suggestions.
 ---@param buf integer
 function M.wants(buf)
   if not vim.api.nvim_buf_is_loaded(buf) or vim.bo[buf].buftype ~= '' then

@@ -4,8 +4,8 @@ local M = {}
 
 M.namespace = api.nvim_create_namespace('tabspec')
 
----Defines the highlight groups, where neither the user nor the colour scheme did. A grey of middle brightness reads on
----dark and light grounds; ComplHint, which Neovim 0.12 uses, has no colour in a terminal without 'termguicolors'.
+---Defines the highlight groups that neither the user nor the colour scheme has defined. A medium grey is legible on dark
+---and light backgrounds; ComplHint, which Neovim 0.12 uses, has no colour in a terminal without 'termguicolors'.
 ---@param own? table attributes for nvim_set_hl()
 function M.define_highlights(own)
   local look = own or { default = true, fg = '#858b98', ctermfg = 244 }
@@ -14,7 +14,7 @@ function M.define_highlights(own)
   api.nvim_set_hl(0, 'TabspecHint', { default = true, link = 'TabspecSuggestion' })
 end
 
----Virtual text shows a tab as ^I: give it the blanks that it would have at this screen column.
+---Replaces tabs by the blanks that they have at this screen column, because virtual text shows a tab as ^I.
 ---@param text string
 ---@param column integer screen column where it starts, from 0
 ---@param tabstop integer
@@ -33,9 +33,9 @@ local function expanded(text, column, tabstop)
   return out
 end
 
----What is drawn for `text` in front of `replaced`: closers that stand there already are not drawn a second time.
+---What is drawn for `text` before `replaced`. Closing brackets that are in the document are not drawn a second time.
 ---@param text string
----@param replaced string what it replaces behind the cursor
+---@param replaced string the text after the cursor that it replaces
 ---@return string drawn, boolean struck whether the replaced text is to be struck out
 function M.drawn(text, replaced)
   if replaced ~= '' and not text:find('\n', 1, true) and vim.endswith(text, replaced) then
@@ -47,11 +47,11 @@ end
 ---@param buf integer
 ---@param place tabspec.Place
 ---@param text string
----@param cut integer bytes behind the cursor that it replaces
----@param hint? string shown behind it, such as (2/3)
+---@param cut integer number of bytes after the cursor that it replaces
+---@param hint? string shown after it, such as (2/3)
 function M.show(buf, place, text, cut, hint)
   M.hide(buf)
-  local drawn, struck = M.drawn(text, place.behind:sub(1, cut))
+  local drawn, struck = M.drawn(text, place.after:sub(1, cut))
   local tabstop = vim.bo[buf].tabstop
   local lines = {}
   for i, line in ipairs(vim.split(drawn, '\n', { plain = true })) do
@@ -65,8 +65,8 @@ function M.show(buf, place, text, cut, hint)
     virt_text = lines[1],
     virt_text_pos = 'inline',
     virt_lines = #lines > 1 and vim.list_slice(lines, 2) or nil,
-    -- Where a bracket follows, "combine" would take over the colours that matchparen gives to it.
-    hl_mode = place.behind == '' and 'combine' or 'replace',
+    -- Before a bracket, "combine" would use the colours that matchparen gives to the bracket.
+    hl_mode = place.after == '' and 'combine' or 'replace',
     end_row = struck and place.row or nil,
     end_col = struck and place.col + cut or nil,
     hl_group = struck and 'TabspecReplaced' or nil,

@@ -22,7 +22,7 @@ end
 local function on_attach(buf, client)
   local builtin = config.options.backend == 'builtin' and require('tabspec.builtin').available()
   if vim.lsp.inline_completion and not builtin then
-    -- Neovim's own ghost text, if it is on for all servers, would be drawn on top of this one.
+    -- Neovim's own ghost text, if it is enabled for all servers, would be drawn over this one.
     vim.lsp.inline_completion.enable(false, { client_id = client.id })
   end
   if not client:supports_method('textDocument/inlineCompletion') then
@@ -102,32 +102,32 @@ function M.visible()
   return here ~= nil and here:visible()
 end
 
----Takes the suggestion. Like the five below it: false if nothing is shown, and not for use inside an <expr> mapping,
----where text must not change.
+---Accepts the suggestion. This function and the next five return false if nothing is shown. They change text, so they
+---cannot be used in an <expr> mapping.
 function M.accept()
   local here = session()
   return here ~= nil and here:accept()
 end
 
----Takes the first word of the suggestion.
+---Accepts the first word of the suggestion.
 function M.accept_word()
   local here = session()
   return here ~= nil and here:accept(require('tabspec.offer').first_word)
 end
 
----Takes the suggestion up to its first line end.
+---Accepts the suggestion up to its first line end.
 function M.accept_line()
   local here = session()
   return here ~= nil and here:accept(require('tabspec.offer').first_line)
 end
 
----Shows the next suggestion for this place; where none is shown, asks for those that there may be.
+---Shows the next suggestion for this place. If none is shown, it requests them.
 function M.next()
   local here = session()
   return here ~= nil and here:cycle(1)
 end
 
----Shows the previous suggestion for this place; where none is shown, the same.
+---Shows the previous suggestion for this place. If none is shown, it requests them.
 function M.prev()
   local here = session()
   return here ~= nil and here:cycle(-1)
@@ -171,7 +171,7 @@ function M.restart()
   end)
 end
 
----One word on how things are, for the status line; nothing in buffers that get no suggestions.
+---The state in one word, for the status line. Empty in buffers without suggestions.
 ---@return string
 function M.status()
   return require('tabspec.status').line(api.nvim_get_current_buf())

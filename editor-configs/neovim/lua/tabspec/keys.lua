@@ -1,10 +1,10 @@
--- The keys in Insert mode. Each acts while a suggestion is shown, and is what it was before otherwise.
+-- The keys in Insert mode. Each acts while a suggestion is shown; otherwise it does what it did before.
 local config = require('tabspec.config')
 local sessions = require('tabspec.session')
 local api = vim.api
 local M = {}
 
--- The order in which they are described.
+-- The order in which they are listed.
 M.actions = { 'accept', 'accept_word', 'accept_line', 'next', 'prev', 'dismiss' }
 
 local function fallback(action)
@@ -29,8 +29,8 @@ function M.find(mappings, lhs)
   end
 end
 
----Gives the mapping that the user has for a key a second name, exactly as it is: <expr>, recursive, script-local or a
----Lua function. Without one that second name stands for the key itself.
+---Copies the user's mapping of a key, exactly as it is (<expr>, recursive, script-local or a Lua function), to a second
+---name. Without such a mapping, the second name is mapped to the key itself.
 local function keep(buf, action, lhs, mapping)
   local plug = fallback(action)
   if action == 'accept' then
@@ -48,7 +48,7 @@ local function keep(buf, action, lhs, mapping)
   end)
 end
 
----Takes over one key in a buffer.
+---Maps one key in a buffer.
 local function take(buf, action, lhs)
   local mine = M.find(api.nvim_buf_get_keymap(buf, 'i'), lhs)
   local global = M.find(api.nvim_get_keymap('i'), lhs)
@@ -77,7 +77,8 @@ local function take(buf, action, lhs)
   end, { buffer = buf, expr = true, remap = true, silent = true, desc = 'tabspec: ' .. action:gsub('_', ' ') })
 end
 
----Maps the keys in a buffer. Called again at every InsertEnter, when it only looks whether the user's mappings changed.
+---Maps the keys in a buffer. It is called again at every InsertEnter, and then only checks whether the user's mappings
+---have changed.
 ---@param buf integer
 function M.map(buf)
   for _, action in ipairs(M.actions) do
@@ -88,7 +89,7 @@ function M.map(buf)
   end
 end
 
----Gives the keys of a buffer back.
+---Removes the mappings from a buffer.
 ---@param buf integer
 function M.unmap(buf)
   if not api.nvim_buf_is_valid(buf) then
@@ -112,7 +113,7 @@ function M.unmap(buf)
   end
 end
 
----Whether a key does what the options say in this buffer. The user may have mapped it later.
+---Whether a key is mapped as in the options in this buffer. The user may have mapped it later.
 function M.is_mapped(buf, action)
   local lhs = config.options.keymaps[action]
   local mine = lhs and M.find(api.nvim_buf_get_keymap(buf, 'i'), lhs)

@@ -1,9 +1,9 @@
--- One suggestion as an editor sees it: text for the cursor's place, and what it replaces behind the cursor.
+-- One suggestion as an editor shows it: text to insert at the cursor, and what it replaces after the cursor.
 local M = {}
 
 ---@class tabspec.Offer
 ---@field text string what is inserted at the cursor; lines end in "\n"
----@field cut integer bytes behind the cursor, on its line, that it replaces
+---@field cut integer number of bytes after the cursor, on its line, that it replaces
 ---@field item table the server's item
 
 local function inserted(item)
@@ -14,8 +14,8 @@ local function normal(text)
   return (text:gsub('\r\n?', '\n'))
 end
 
----An item of an inlineCompletion answer, seen from the place that was asked about. nil if it cannot be shown there:
----it changes text before the cursor, or reaches over the end of the line.
+---The offer for an item of an inlineCompletion response, at the place of the request. nil if it cannot be shown there:
+---it changes text before the cursor, or after the end of the line.
 ---@param item table lsp.InlineCompletionItem
 ---@param place tabspec.Place
 ---@param encoding string the client's position encoding
@@ -29,7 +29,7 @@ function M.of(item, place, encoding)
   if range.start.line ~= place.row or range['end'].line ~= place.row then
     return nil
   end
-  local line = place.before .. place.behind
+  local line = place.before .. place.after
   local first = vim.str_byteindex(line, encoding, range.start.character, false)
   local last = vim.str_byteindex(line, encoding, range['end'].character, false)
   local kept = line:sub(first + 1, place.col)
@@ -40,7 +40,8 @@ function M.of(item, place, encoding)
   return (offer.text ~= '' or offer.cut > 0) and offer or nil
 end
 
----How much of an item's insertText is in the document once `left` bytes of the offer are not: in UTF-16 units.
+---The length, in UTF-16 units, of the part of an item's insertText that is in the document when `left` bytes of the
+---offer are not inserted yet.
 ---@param offer tabspec.Offer
 ---@param left integer
 function M.units(offer, left)
@@ -52,14 +53,14 @@ function M.units(offer, left)
   return vim.str_utfindex(taken, 'utf-16')
 end
 
----The part that "accept word" takes: white space, and the word or the punctuation behind it. Bytes beyond ASCII count
----as letters. The server's own idea of a first word is the same, so that it can have asked ahead for what follows.
+---The part that "accept word" takes: white space, and the word or punctuation after it. Bytes outside of ASCII count
+---as letters. The server uses the same rule, so that it can compute ahead what follows the accept.
 ---@param text string
 function M.first_word(text)
   return text:match('^%s*[%w_\128-\255]+') or text:match('^%s*[^%w_%s\128-\255]+') or text
 end
 
----The part that "accept line" takes: up to the first line end behind some text, that line end included.
+---The part that "accept line" takes: up to the first line end after some text, including that line end.
 ---@param text string
 function M.first_line(text)
   return text:match('^\n?[^\n]*\n?')

@@ -1,4 +1,4 @@
--- Where the cursor stands, and whether the user has only typed on since. Columns are byte offsets, rows count from 0.
+-- The cursor's place, and the text that was typed since an earlier place. Columns are byte offsets, rows count from 0.
 local api = vim.api
 local M = {}
 
@@ -7,7 +7,7 @@ local M = {}
 ---@field row integer
 ---@field col integer
 ---@field before string the line up to the cursor
----@field behind string the line from the cursor on
+---@field after string the line from the cursor on
 
 ---The cursor's place in the current window, which shows `buf`.
 ---@param buf integer
@@ -20,7 +20,7 @@ function M.here(buf)
     row = row - 1,
     col = col,
     before = line:sub(1, col),
-    behind = line:sub(col + 1),
+    after = line:sub(col + 1),
   }
 end
 
@@ -30,14 +30,14 @@ function M.same(a, b)
   return a ~= nil and a.tick == b.tick and a.row == b.row and a.col == b.col
 end
 
----What was typed between two places of a buffer; nil if something else has happened around the cursor.
----The lines themselves are compared, not marks in them: a mark moves along when text before it is deleted.
+---The text that was typed between two places of a buffer; nil if there were other changes around the cursor.
+---This compares the lines, not marks, because a mark moves when text before it is deleted.
 ---@param buf integer
 ---@param from tabspec.Place
 ---@param to tabspec.Place
 ---@return string?
 function M.typed(buf, from, to)
-  if to.behind ~= from.behind or to.row < from.row or (to.row == from.row and to.col < from.col) then
+  if to.after ~= from.after or to.row < from.row or (to.row == from.row and to.col < from.col) then
     return nil
   end
   local first = api.nvim_buf_get_lines(buf, from.row, from.row + 1, false)[1]

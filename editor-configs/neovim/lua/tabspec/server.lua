@@ -1,13 +1,13 @@
--- The language server: where it is found, how it is started, what it tells.
+-- The language server: finds and starts it, and keeps the status that it reports.
 local config = require('tabspec.config')
 local M = {}
 
 M.NAME = 'tabspec'
-M.status = nil ---@type table? what the server last said of itself: the result of tabspec/status
+M.status = nil ---@type table? the server's last status: the result of tabspec/status
 M.failure = nil ---@type string? why there is no server
 
--- Python runs, or looks for, what these variables name ('' is as good as unset to it), and it would import from the working
--- directory first: nothing that lies in the folder being edited may run. tabspec/system/processes.py has the same list.
+-- Python runs or searches for code that these variables name ('' counts as unset), and would import from the working
+-- directory first. Code in the folder being edited must not run. tabspec/system/processes.py has the same list.
 local ENVIRONMENT = { PYTHONSAFEPATH = '1' }
 for _, name in ipairs({
   'BREAKPOINT', 'EXECUTABLE', 'HOME', 'INSPECT', 'PATH', 'PLATLIBDIR', 'PYCACHEPREFIX', 'STARTUP', 'WARNINGS',
@@ -15,13 +15,13 @@ for _, name in ipairs({
   ENVIRONMENT['PYTHON' .. name] = ''
 end
 
----The repository that this plugin lies in: REPOSITORY/editor-configs/neovim/lua/tabspec/server.lua.
+---The repository that contains this plugin: REPOSITORY/editor-configs/neovim/lua/tabspec/server.lua.
 local function repository()
   local file = debug.getinfo(1, 'S').source:sub(2)
   return vim.fs.dirname(vim.fs.dirname(vim.fs.dirname(vim.fs.dirname(vim.fs.dirname(vim.uv.fs_realpath(file) or file)))))
 end
 
----The command that starts the server, and how it was found. nil if there is none; then the second value says what to do.
+---The command that starts the server, and how it was found. nil if there is none; then the second value is an instruction for the user.
 ---@return string[]|function|nil cmd, string how
 function M.find()
   local own = config.options.cmd
@@ -60,12 +60,12 @@ local function ready(status)
   return status ~= nil and status.model ~= nil and status.model.state == 'ready'
 end
 
-local function heard(status)
+local function update(status)
   if type(status) == 'table' then
     local before = M.status
     M.status = status
     if ready(status) and not ready(before) then
-      -- what was asked while the model was loading has been answered with nothing
+      -- requests that were made while the model was loading got empty responses
       require('tabspec.session').each(function(_, session)
         session:again()
       end)
@@ -76,7 +76,7 @@ local function heard(status)
   end
 end
 
----What is wrong, or what the server says of itself, for :Tabspec status.
+---The failure, or else the server's status, for :Tabspec status.
 ---@return string
 function M.describe()
   if M.failure then
@@ -85,7 +85,7 @@ function M.describe()
   return M.status and vim.inspect(M.status) or 'tabspec: not running in any buffer'
 end
 
----Asks the server how it is; it also tells by itself when that changes.
+---Requests the server's status. The server also sends it when it changes.
 ---@param done? fun(status?: table)
 function M.ask_status(done)
   local client = M.client()
@@ -94,7 +94,7 @@ function M.ask_status(done)
   end
   client:request('tabspec/status', vim.empty_dict(), function(err, result)
     if not err then
-      heard(result)
+      update(result)
     end
     if done then
       done(not err and result or nil)
@@ -102,7 +102,7 @@ function M.ask_status(done)
   end)
 end
 
----One server for all folders, so that there is one model in memory: a further folder is announced to it.
+---Uses one server for all folders, so that there is one model in memory. Further folders are added to it.
 local function reuse(client, wanted)
   if client.name ~= M.NAME or client:is_stopped() then
     return false
@@ -135,7 +135,7 @@ function M.start(buf)
   end
   M.failure = nil
   local capabilities = vim.lsp.protocol.make_client_capabilities()
-  capabilities.textDocument.inlineCompletion = { dynamicRegistration = false } -- 0.11 does not say so itself
+  capabilities.textDocument.inlineCompletion = { dynamicRegistration = false } -- Neovim 0.11 does not set it
   local settings = vim.tbl_extend('keep', config.options.settings, { status_notifications = true })
   local name = vim.api.nvim_buf_get_name(buf)
   vim.lsp.start({
@@ -148,7 +148,7 @@ function M.start(buf)
     settings = { tabspec = settings },
     handlers = {
       ['tabspec/statusChanged'] = function(_, result)
-        heard(result)
+        update(result)
       end,
     },
     on_exit = function(code, signal)
@@ -165,7 +165,7 @@ function M.start(buf)
   }, { bufnr = buf, reuse_client = reuse })
 end
 
----Stops the server and calls `done` when it is gone.
+---Stops the server and calls `done` when it has exited.
 ---@param done fun()
 function M.stop(done)
   local client = M.client()
@@ -174,7 +174,7 @@ function M.stop(done)
   end
   M.stopping = true
   client:stop()
-  local left = 30 -- a tenth of a second each: a server that does not end by itself in three seconds is killed
+  local left = 30 -- tenths of a second; a server that has not stopped after three seconds is killed
   local function look()
     if client:is_stopped() and not M.client() then
       return done()

@@ -1,5 +1,5 @@
--- What is offered in one buffer: asked for at every move in Insert mode, drawn, advanced while the user types what it
--- says, accepted whole or in part, refused.
+-- The suggestions of one buffer: requested at every move in Insert mode, drawn, shortened while the user types them,
+-- accepted whole or in part, and refused.
 local ghost = require('tabspec.ghost')
 local offers = require('tabspec.offer')
 local places = require('tabspec.place')
@@ -44,7 +44,7 @@ function M.attach(buf, client, kind)
   end
   on({ 'InsertEnter', 'CursorMovedI', 'TextChangedI', 'TextChangedP', 'CompleteChanged', 'CompleteDone' }, function(event)
     if event.event:match('^Complete') then
-      -- the menu is not up yet, or still up, while these run
+      -- while these events are handled, the menu is not open yet, or not closed yet
       vim.schedule(function()
         self:follow()
       end)
@@ -62,10 +62,11 @@ function M.attach(buf, client, kind)
   return self
 end
 
--- Milliseconds for which the cursor must stay: longer than a key that repeats takes (33 ms, or 250 for the first time).
+-- Milliseconds for which the cursor must stay. This is longer than the interval of a repeating key (33 ms; 250 ms before
+-- the first repetition).
 local REST_MS = 300
 
----Outside of Insert mode: if the cursor stays here, the server may prepare for what is typed here.
+---Outside of Insert mode: if the cursor stays at this place, the server may compute the prompt for it.
 function Session:moved()
   if api.nvim_get_current_buf() ~= self.buf then
     return
@@ -103,7 +104,7 @@ function M.each(callback)
   end
 end
 
----Suggestions belong to Insert mode, to the current buffer, and to times when no completion menu is up.
+---Whether suggestions may be shown: in Insert mode, in the current buffer, and while no completion menu is open.
 ---@param entering? boolean InsertEnter runs while the mode is not Insert yet
 function Session:active(entering)
   return require('tabspec').is_enabled(self.buf)
@@ -125,12 +126,12 @@ function Session:rest(here)
   return offer.text:sub(#typed + 1), offer
 end
 
----Whether a suggestion is on the screen, or would be if the screen had kept up with the keys.
+---Whether a suggestion is on the screen, or will be when the screen is updated.
 function Session:visible()
   return self.answer ~= nil and self:active() and self:rest(places.here(self.buf)) ~= nil
 end
 
----Draws what is valid here, and removes what is not.
+---Draws the suggestion if it is valid here, and removes it otherwise.
 ---@param here tabspec.Place
 function Session:draw(here)
   local text, offer = self:rest(here)
@@ -145,7 +146,7 @@ function Session:draw(here)
   require('tabspec.edit').give_way()
 end
 
----The user typed or moved: show at once what is still right, and ask what is right now.
+---The user typed or moved the cursor: shows the rest of the suggestion if it is still valid, and sends a request.
 ---@param entering? boolean
 function Session:follow(entering)
   if sessions[self.buf] ~= self then
@@ -172,7 +173,7 @@ function Session:follow(entering)
   end))
 end
 
----Asks once more for the same place, if nothing is shown there.
+---Sends another request for the same place, if nothing is shown there.
 function Session:again()
   if not self.answer and self:active() then
     self.asked = nil
@@ -181,7 +182,7 @@ function Session:again()
 end
 
 ---@param kind integer
----@param then_do? fun(session: tabspec.Session) called once the answer is there
+---@param then_do? fun(session: tabspec.Session) called when the response has arrived
 function Session:ask(kind, then_do)
   local here = places.here(self.buf)
   self.asked = here
@@ -192,8 +193,8 @@ function Session:ask(kind, then_do)
   }
   local superseded, id = self.request, nil
   local sent
-  -- The new request goes out before the old one is cancelled, so that the server can hand over the generation
-  -- that the old one waits for.
+  -- The new request is sent before the old one is cancelled, so that it can join the generation that the old one waits
+  -- for.
   sent, id = self.client:request(METHOD, params, function(err, result)
     if self.request == id then
       self.request = nil
@@ -214,7 +215,7 @@ function Session:ask(kind, then_do)
   end
 end
 
----The answer for the place where the cursor still stands.
+---Handles the response for the current place.
 function Session:take(here, err, result, invoked)
   self.answer = nil
   if not err and result then
@@ -242,7 +243,7 @@ function Session:switch(on)
   end
 end
 
----Nothing is offered any more, and nothing is waited for.
+---Removes the suggestion and cancels the request.
 function Session:forget()
   if self.timer then
     self.timer:stop()
@@ -263,7 +264,7 @@ function Session:tell(method, params)
   end
 end
 
----The server command that goes with an item, in place of the one it carries if `name` is given.
+---Sends the item's command to the server, or the command `name` with the item's arguments.
 function Session:command(item, name)
   local command = item.command
   if command and not self.client:is_stopped() then
@@ -272,7 +273,7 @@ function Session:command(item, name)
   end
 end
 
----Copilot's message: this is on the screen now. From it the server knows what to ask ahead for.
+---Reports that the suggestion is on the screen (Copilot's notification). The server starts to speculate then.
 function Session:shown()
   local answer = self.answer
   if answer then
@@ -280,7 +281,7 @@ function Session:shown()
   end
 end
 
----Inserts `text` at the cursor as an undo step of its own, and asks at once for what comes next.
+---Inserts `text` at the cursor as one undo step, and immediately requests the next suggestion.
 ---@param here tabspec.Place
 ---@param text string
 ---@param cut integer
@@ -293,9 +294,9 @@ function Session:insert(here, text, cut)
   vim.bo[self.buf].undolevels = vim.bo[self.buf].undolevels
 end
 
----Takes the whole suggestion, or the part of it that `part` cuts out. False if nothing is shown.
+---Accepts the whole suggestion, or the part of it that `part` returns. False if nothing is shown.
 ---@param part? fun(text: string): string
----@param go_on? fun() in place of drawing the rest and asking for what comes next
+---@param go_on? fun() called instead of drawing the rest and requesting the next suggestion
 ---@return boolean
 function Session:accept(part, go_on)
   local here = places.here(self.buf)
@@ -341,7 +342,7 @@ function Session:dismiss()
   return true
 end
 
----Goes on to another suggestion for this place; the server is asked for more than one when it is first wanted.
+---Shows another suggestion for this place. Several suggestions are requested when the user first wants another one.
 ---@param step integer
 ---@return boolean
 function Session:cycle(step)

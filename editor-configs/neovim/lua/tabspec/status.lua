@@ -1,4 +1,4 @@
--- What the status line says.
+-- The text for the status line.
 local config = require('tabspec.config')
 local server = require('tabspec.server')
 local M = {}
@@ -28,7 +28,7 @@ function M.line(buf)
   end
   local model = status.model or {}
   if model.state == 'loading' then
-    -- no percent signs: status lines take them for items of their own
+    -- no percent signs: status lines would interpret them as items
     return 'tabspec: loading' .. (type(model.percent) == 'number' and (' %d/100'):format(model.percent) or '')
   elseif model.state == 'unusable' then
     return 'tabspec: no model'
