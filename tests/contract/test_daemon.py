@@ -161,7 +161,7 @@ def test_a_folder_that_others_can_write_to_is_not_used(place: DaemonFolder, spoi
         find()
 
 
-async def test_killed_in_the_middle_of_a_suggestion(
+async def test_a_daemon_killed_during_a_suggestion_is_replaced_by_a_worker(
     place: DaemonFolder, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The request fails, the next one gets its answer from a worker of the client's own; a new daemon gets the client
@@ -191,7 +191,9 @@ async def test_killed_in_the_middle_of_a_suggestion(
             assert states[-1] is WorkerState.READY
 
 
-async def test_who_asks_nothing_starts_no_worker_when_the_daemon_goes(place: DaemonFolder, folder: str) -> None:
+async def test_a_client_without_requests_starts_no_worker_when_the_daemon_ends(
+    place: DaemonFolder, folder: str
+) -> None:
     async with client(folder) as model:
         async with daemon(place, "--model", folder):
             await model.start()
@@ -201,7 +203,7 @@ async def test_who_asks_nothing_starts_no_worker_when_the_daemon_goes(place: Dae
         assert model.pid is not None
 
 
-async def test_its_model_dies_and_is_started_again(place: DaemonFolder, tmp_path: Path) -> None:
+async def test_a_worker_of_the_daemon_that_dies_is_started_again(place: DaemonFolder, tmp_path: Path) -> None:
     # Sixteen times as many layers as the others' model: it must not have said everything by the time it dies.
     folder = str(tiny.save_model(tmp_path / "slow", tiny.byte_level(tiny.OURS), num_hidden_layers=32))
     async with daemon(place, "--model", folder), client(folder) as model:
@@ -218,7 +220,7 @@ async def test_its_model_dies_and_is_started_again(place: DaemonFolder, tmp_path
         assert model.shared and model.pid not in (None, first)
 
 
-async def test_another_model_another_version_a_changed_file(
+async def test_a_daemon_with_another_model_version_or_changed_file_is_not_used(
     there: DaemonFolder, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = str(tiny.save_model(tmp_path / "other", tiny.byte_level(tiny.OURS), seed=1))
@@ -240,7 +242,7 @@ async def test_another_model_another_version_a_changed_file(
     os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-async def test_the_second_daemon_says_so_and_leaves_the_first_alone(there: DaemonFolder) -> None:
+async def test_a_second_daemon_exits_with_a_message_and_leaves_the_first_running(there: DaemonFolder) -> None:
     done = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "tabspec", "daemon"],
@@ -269,7 +271,7 @@ async def test_status_and_stop(place: DaemonFolder, folder: str) -> None:
     assert not place.socket.exists()
 
 
-async def test_it_goes_when_nobody_is_left(place: DaemonFolder, folder: str) -> None:
+async def test_the_daemon_ends_when_no_client_is_left(place: DaemonFolder, folder: str) -> None:
     async with daemon(place, "--model", folder, "--idle", "0.2") as process:
         async with client(folder) as model:
             await model.start()
@@ -297,7 +299,7 @@ async def test_a_model_that_cannot_be_used_ends_it(place: DaemonFolder) -> None:
 BAD = [b"", b"\n", b"hello\n", b'{"op":"load"}\n', b'{"op":"dance"}\n', b'{"op":"load","identity":[]}\n', b"\xff\xfe\n"]
 
 
-async def test_nonsense_disturbs_nobody(there: DaemonFolder, folder: str) -> None:
+async def test_invalid_lines_do_not_affect_other_clients(there: DaemonFolder, folder: str) -> None:
     async with client(folder) as model:
         await model.start()
         for line in BAD:
@@ -318,7 +320,7 @@ async def test_nonsense_disturbs_nobody(there: DaemonFolder, folder: str) -> Non
         assert await text(model, question(200))
 
 
-async def test_who_asks_too_much_at_a_time_is_told(there: DaemonFolder, folder: str) -> None:
+async def test_too_many_requests_at_a_time_are_refused(there: DaemonFolder, folder: str) -> None:
     connection = await Connection.open(there, folder, lambda *_: None)
     await connection.ready()
     results = await asyncio.gather(*(text(connection, question(200)) for _ in range(200)), return_exceptions=True)

@@ -115,7 +115,7 @@ async def test_another_users_folder_is_not_used(mode: str, shared_folder: Path) 
 
 
 @as_root
-async def test_another_user_who_listens_in_our_folder_hears_nothing(place: DaemonFolder) -> None:
+async def test_a_daemon_of_another_user_in_our_folder_gets_no_data(place: DaemonFolder) -> None:
     """Folder and socket are ours, as if they had been given away; who listens is another user."""
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(place.socket))
@@ -127,7 +127,7 @@ async def test_another_user_who_listens_in_our_folder_hears_nothing(place: Daemo
 
 
 @as_root
-async def test_another_user_is_no_client(place: DaemonFolder) -> None:
+async def test_connections_of_another_user_are_refused(place: DaemonFolder) -> None:
     """Even if the socket were open to all: the daemon says nothing and ends the connection; ours goes on."""
     async with serving(place):
         place.folder.chmod(0o711)
@@ -157,7 +157,7 @@ async def serving(place: DaemonFolder) -> AsyncIterator[None]:
 # --- what any user can check ------------------------------------------------------------------------------------------
 
 
-async def test_ours_is_used(place: DaemonFolder) -> None:
+async def test_our_own_folder_and_socket_are_used(place: DaemonFolder) -> None:
     assert place.folder.name == f"tabspec-{os.geteuid()}"
     assert stat.S_IMODE(place.folder.stat().st_mode) == 0o700
     async with serving(place):
@@ -238,7 +238,7 @@ async def test_the_peer_is_checked_on_both_sides(place: DaemonFolder, monkeypatc
         assert asked == [ours, ours]
 
 
-def test_users_of_other_systems_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_peers_user_is_read_on_macos_and_freebsd(monkeypatch: pytest.MonkeyPatch) -> None:
     """macOS and FreeBSD answer with a struct xucred: version, user, number of groups, groups."""
 
     class Connected:
@@ -258,7 +258,7 @@ def test_an_opened_folder_is_the_one_that_was_looked_at(place: DaemonFolder) -> 
     assert place.folder.with_name("away").joinpath("note").exists() and not list(place.folder.iterdir())
 
 
-def test_no_port_is_listened_on(place: DaemonFolder) -> None:
+def test_the_daemon_opens_no_port(place: DaemonFolder) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tabspec", "daemon", "--tcp", "0"],
         capture_output=True, text=True, timeout=PATIENCE, check=False,

@@ -57,7 +57,7 @@ async def test_the_prompt_is_reused_along_a_chain(
     assert min(shares[1:]) > 0.1, shares
 
 
-async def test_the_same_prompt_is_found_whole(bundled_on_llama: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_same_prompt_computes_one_token(bundled_on_llama: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after a speculation that was interrupted: the request that follows it computes one token."""
     monkeypatch.setattr(asking, "most_tokens", lambda _: 4)
     model = HttpEditModel(HttpModel(bundled_on_llama), EditForm.SWEEP)

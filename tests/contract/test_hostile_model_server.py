@@ -63,7 +63,7 @@ class Endless:
 
 
 @pytest.mark.parametrize("path", ["/props", "/v1/models", "/tokenize"])
-async def test_what_a_server_says_of_itself_has_an_end(stub: Stub, path: str) -> None:
+async def test_the_description_of_a_server_is_read_up_to_a_limit(stub: Stub, path: str) -> None:
     if path == "/tokenize":
         llama_cpp(stub, "mystery.gguf")
     stub.routes[path] = endless = Endless("application/json", 200, PIECE)
@@ -72,7 +72,7 @@ async def test_what_a_server_says_of_itself_has_an_end(stub: Stub, path: str) ->
 
 
 @pytest.mark.parametrize("status", [400, 429, 500])
-async def test_a_reason_has_an_end(stub: Stub, status: int) -> None:
+async def test_the_reason_of_an_error_is_read_up_to_a_limit(stub: Stub, status: int) -> None:
     stub.routes[PATH] = endless = Endless("application/json", status, PIECE)
     assert str(status) in str(await failing(stub.url))
     assert endless.sent < wire.LONGEST_REASON + BUFFERS
@@ -88,14 +88,14 @@ async def test_a_reason_has_an_end(stub: Stub, status: int) -> None:
         ("text/event-stream", b'data: {"choices":[{"text":""}]}\n' * 2_000),  # events that say nothing
     ],
 )
-async def test_an_answer_has_an_end(stub: Stub, kind: str, piece: bytes) -> None:
+async def test_an_answer_is_read_up_to_a_limit(stub: Stub, kind: str, piece: bytes) -> None:
     stub.routes[PATH] = endless = Endless(kind, 200, piece)
     await failing(stub.url + "?exact=off")
     assert endless.sent < body.LONGEST_ANSWER + BUFFERS
 
 
 @pytest.mark.parametrize("piece", [b": still here\n\n", b'data: {"choices":[{"text":""}]}\n\n'])
-async def test_a_stream_that_is_kept_alive_and_says_nothing_ends(
+async def test_a_stream_of_keep_alives_without_text_ends(
     stub: Stub, piece: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Comments are no events, and events that never come to an end have a common deadline."""
@@ -108,7 +108,7 @@ async def test_a_stream_that_is_kept_alive_and_says_nothing_ends(
 
 @pytest.mark.parametrize("path", ["/props", PATH])
 @pytest.mark.parametrize("status", [200, 500])
-async def test_a_bomb_is_not_unpacked(stub: Stub, path: str, status: int) -> None:
+async def test_a_compressed_answer_is_not_unpacked(stub: Stub, path: str, status: int) -> None:
     bomb = gzip.compress(bytes(64 << 20), 1)
     assert len(bomb) < 1 << 20
 
@@ -125,7 +125,7 @@ async def test_a_bomb_is_not_unpacked(stub: Stub, path: str, status: int) -> Non
 DEEP = b"[" * 100_000
 
 
-async def test_brackets_in_brackets_are_no_json(stub: Stub) -> None:
+async def test_deeply_nested_json_is_refused(stub: Stub) -> None:
     async def document(_: Request, reply: Reply) -> None:
         await reply.whole(DEEP, "application/json")
 
@@ -151,7 +151,7 @@ async def test_brackets_in_brackets_are_no_json(stub: Stub) -> None:
         {"info": [], "slots": []},
     ],
 )
-async def test_a_server_that_says_it_is_ours_and_is_not(told: Any) -> None:
+async def test_a_server_that_wrongly_claims_to_be_tabspecs_is_refused(told: Any) -> None:
     stub = Stub()
     entry = {"id": "x", "owned_by": "tabspec", "tabspec": told}
     stub.document("/v1/models", {"data": [entry]})
@@ -168,7 +168,7 @@ async def test_a_server_with_a_million_slots_gets_no_million_requests(stub: Stub
 
 
 @pytest.mark.parametrize("name", ["\x1b]0;owned\x07", "a\u202eb", "x" * 100_000, 7, ["x"], "two\nlines"])
-async def test_a_name_that_cannot_be_shown_is_none(name: Any) -> None:
+async def test_an_unprintable_model_name_is_not_used(name: Any) -> None:
     stub = Stub()
     stub.document("/v1/models", {"data": [{"id": name, "owned_by": "x"}]})
     async with running(stub):
@@ -204,7 +204,7 @@ async def _sends_nonsense(_: Request, reply: Reply) -> None:
 
 
 @pytest.mark.parametrize("answer", [_refuses, _fails_midway, _sends_nonsense])
-async def test_what_a_server_says_is_shown_and_not_logged(
+async def test_messages_of_a_server_are_shown_and_not_logged(
     stub: Stub, answer: Callable[[Request, Reply], Awaitable[None]], tmp_path: Path
 ) -> None:
     import logging

@@ -132,7 +132,7 @@ def _gap(there: list[Chunk], here: list[Chunk]) -> float:
     return 0.0
 
 
-async def test_what_is_typed_cannot_change_an_exact_answer(url: str) -> None:
+async def test_typing_through_an_exact_answer_does_not_change_it(url: str) -> None:
     """Type-through is an equation with this server, too."""
     model = HttpModel(url)
     checked = 0
@@ -152,7 +152,7 @@ async def test_what_is_typed_cannot_change_an_exact_answer(url: str) -> None:
     assert checked > 20
 
 
-async def test_it_tells_how_an_answer_may_begin_as_the_model_in_this_process_does(url: str, tiny: Path) -> None:
+async def test_first_tokens_and_chances_equal_those_of_the_model_in_this_process(url: str, tiny: Path) -> None:
     """Of a question whose line in progress is empty, so that both are asked behind the same tokens."""
     local = load_model(str(tiny), dtype="float32", device="cpu")
     model = HttpModel(f"{url}?tokenizer={tiny}")
@@ -196,7 +196,7 @@ async def test_closing_an_answer_frees_the_slot(url: str) -> None:
 
 
 @pytest.mark.parametrize("api", ["infill", "completions&exact=off"])
-async def test_each_api_is_answered(url: str, api: str) -> None:
+async def test_each_api_gives_an_answer(url: str, api: str) -> None:
     model = HttpModel(f"{url}?api={api}")
     chunks = await ask(model, questions(CODE, 1, seed=4)[0])
     assert chunks[-1].finish is not None and sum(chunk.usage.decoded for chunk in chunks) >= 1
@@ -205,7 +205,7 @@ async def test_each_api_is_answered(url: str, api: str) -> None:
     await model.close()
 
 
-async def test_the_server_is_known(url: str, tiny: Path) -> None:
+async def test_connecting_reads_what_the_server_is(url: str, tiny: Path) -> None:
     model = HttpModel(url)
     server = await model.connect()
     assert (server.kind, server.model, server.slots, server.format) == ("llama.cpp", "tabspec-tiny", 1, "tabspec")
@@ -215,7 +215,7 @@ async def test_the_server_is_known(url: str, tiny: Path) -> None:
     await model.close()
 
 
-def test_the_command_line_completes_by_a_server(url: str, tmp_path: Path) -> None:
+def test_the_command_line_completes_with_a_server(url: str, tmp_path: Path) -> None:
     file = tmp_path / "a.py"
     file.write_text("def greet(name):\n    return ")
     command = ["complete", str(file), "--line", "2", "--column", "12", "--model", url]
@@ -225,7 +225,7 @@ def test_the_command_line_completes_by_a_server(url: str, tmp_path: Path) -> Non
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_wrong_key_is_told(tiny: Path, url: str) -> None:
+def test_a_wrong_key_is_an_error_message(tiny: Path, url: str) -> None:
     with llama_server(tiny.parent / "tiny.gguf", "--api-key", "right", "-c", "512") as locked:
 
         async def play() -> str:

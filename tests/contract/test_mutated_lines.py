@@ -77,7 +77,7 @@ async def answer(model: WorkerModel | Connection) -> str:
 
 
 @COUNTS
-async def test_the_worker(count: int) -> None:
+async def test_mutated_lines_do_not_stop_the_worker(count: int) -> None:
     model = WorkerModel(command=WORKER)
     try:
         await model.start()
@@ -143,7 +143,7 @@ async def hostile(place: DaemonFolder) -> AsyncIterator[Callable[[bytes], Any]]:
 
 
 @COUNTS
-async def test_the_daemon(place: DaemonFolder, count: int) -> None:
+async def test_mutated_lines_do_not_stop_the_daemon(place: DaemonFolder, count: int) -> None:
     async with daemon(place) as client, hostile(place) as send:
         for number, line in enumerate(messages(LINES, seed=count, count=count, ids=IDS), 1):
             await send(line.replace(b"\n", b" ") + b"\n")
@@ -153,7 +153,7 @@ async def test_the_daemon(place: DaemonFolder, count: int) -> None:
         assert status and status["clients"] == 2, "the hostile one is still connected"
 
 
-async def test_forty_requests_with_one_id_harm_nobody(place: DaemonFolder) -> None:
+async def test_forty_requests_with_one_id_do_not_affect_other_clients(place: DaemonFolder) -> None:
     async with daemon(place) as client, hostile(place) as send:
         for _ in range(40):
             await send(to_line("request", id=1, request=request_fields(REQUEST)) + to_line("cancel", id=1))
@@ -163,7 +163,7 @@ async def test_forty_requests_with_one_id_harm_nobody(place: DaemonFolder) -> No
             assert await answer(client) == WHOLE
 
 
-async def test_before_the_handshake_little_is_read(place: DaemonFolder) -> None:
+async def test_few_bytes_are_read_before_the_handshake(place: DaemonFolder) -> None:
     async with daemon(place) as client:
         reader, writer = await asyncio.open_unix_connection(place.socket)
         writer.write(b'{"op":"load","identity":"' + b"x" * HELLO_BYTES + b'"}\n')
@@ -174,7 +174,7 @@ async def test_before_the_handshake_little_is_read(place: DaemonFolder) -> None:
 
 
 @pytest.mark.parametrize("count", [300, pytest.param(5_000, marks=NIGHTLY)])
-async def test_mutated_greetings(place: DaemonFolder, count: int) -> None:
+async def test_mutated_handshakes_do_not_stop_the_daemon(place: DaemonFolder, count: int) -> None:
     greetings: list[Any] = [{"op": "load", "identity": identity(None), "token": ""}, {"op": "status", "token": ""}]
     async with daemon(place) as client:
         for number, line in enumerate(messages(greetings, seed=count, count=count), 1):
@@ -214,7 +214,7 @@ BODIES: list[Any] = [
 
 @pytest.mark.slow
 @COUNTS
-async def test_the_cluster_endpoint(count: int) -> None:
+async def test_mutated_requests_do_not_stop_the_cluster_endpoint(count: int) -> None:
     endpoint = Endpoint(Here(), Guard())
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -229,7 +229,7 @@ async def test_the_cluster_endpoint(count: int) -> None:
                 assert good.json()["choices"][0]["text"] == WHOLE
 
 
-def test_a_good_line_is_among_the_examples() -> None:
+def test_many_mutated_lines_are_valid() -> None:
     """Else everything would be refused at the door, and nothing be tested behind it."""
     lines = list(messages(LINES, seed=1, count=500, ids=IDS))
     read = [line for line in lines if b"\n" not in line and _readable(line)]

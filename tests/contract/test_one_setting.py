@@ -77,7 +77,7 @@ async def offered(engine: CompletionEngine, context: EditContext) -> tuple[Answe
     return answer, answer.suggestion
 
 
-async def test_suggestions_typing_through_and_the_next_one_behind_tab(model: Model) -> None:
+async def test_suggestions_can_be_typed_through_and_the_next_one_follows_an_accept(model: Model) -> None:
     engine = CompletionEngine(model, EngineConfig(), slots=slots_of(model))
     first, suggestion = await offered(engine, at())
     assert first.source is Source.MODEL
@@ -117,7 +117,7 @@ async def test_a_word_half_typed_is_decoded_under_a_constraint(model: Model) -> 
         assert again.startswith(whole) or whole.startswith(again), "but for the budget of tokens"
 
 
-async def test_a_suggestion_ends_where_the_model_is_in_doubt(model: Model) -> None:
+async def test_a_suggestion_ends_where_the_model_is_uncertain(model: Model) -> None:
     texts = []
     for least in (0.0, 0.9):
         config = EngineConfig(min_token_probability=least, min_probability=0.0)
@@ -132,7 +132,7 @@ async def test_a_suggestion_ends_where_the_model_is_in_doubt(model: Model) -> No
     assert chunks[-1].finish and chunks[-1].finish.in_doubt
 
 
-async def test_its_chances_are_calibrated(model: Model) -> None:
+async def test_probabilities_are_calibrated(model: Model) -> None:
     engine = CompletionEngine(model, EngineConfig())
     _, suggestion = await offered(engine, at(CODE + "return V"))
     calibration = load_model().info.calibration
@@ -151,7 +151,7 @@ async def test_there_are_alternatives(model: Model) -> None:
     await engine.close()
 
 
-async def test_related_code_is_part_of_the_question(model: Model) -> None:
+async def test_related_code_is_part_of_the_prompt(model: Model) -> None:
     related = (RelatedText("util.py", "def frobnicate_the_widget(widget):\n    return widget\n"),)
     head = "from util import frobnicate_the_widget\n\n\nwidget = 1\n"
     sizes = []
@@ -162,7 +162,7 @@ async def test_related_code_is_part_of_the_question(model: Model) -> None:
     assert sizes[1] > sizes[0] + 10
 
 
-async def test_what_was_written_is_gone_on_with_and_what_is_closed_stops(model: Model) -> None:
+async def test_a_resumed_answer_continues_and_a_closed_one_frees_its_slot(model: Model) -> None:
     question = GenerationRequest(CODE, "", "\n", "a.py", "python", stop=StopRule(1, 24))
     whole = "".join(chunk.text for chunk in await ask(model, question))
     resumed = GenerationRequest(CODE, "", "\n", "a.py", "python", stop=StopRule(1, 24), resume=whole[:7])
@@ -175,7 +175,7 @@ async def test_what_was_written_is_gone_on_with_and_what_is_closed_stops(model: 
     assert sum(chunk.usage.reused for chunk in again) > 0
 
 
-async def test_the_benchmark_tells_our_share_and_how_soon_a_slot_is_free(address: str) -> None:
+async def test_the_benchmark_measures_our_overhead_and_the_time_to_free_a_slot(address: str) -> None:
     """Figures need a quiet machine (docs/benchmarks); that an answer goes on without a reader would be seen here:
     500 tokens take more than a second."""
     result = await measure(address.partition("?")[0] + "?exact=off", 5, 4)
@@ -185,7 +185,7 @@ async def test_the_benchmark_tells_our_share_and_how_soon_a_slot_is_free(address
     assert figures["from a closed answer to a free slot"]["p50"] < 500
 
 
-async def test_what_differs(address: str) -> None:
+async def test_only_the_model_in_this_process_has_recall(address: str) -> None:
     """Recall looks at the whole file with the model's own distribution, which a server does not give away."""
     local, server = load_model("bundled"), load_model(address)
     assert isinstance(local, LocalModel) and local.local.ngram_caches is not None

@@ -57,7 +57,7 @@ def directory_of(pid: int | None) -> str:
     return str(Path(f"/proc/{pid}/cwd").readlink())
 
 
-def test_the_trap_works(workspace: Path) -> None:
+def test_planted_modules_are_run_by_an_unguarded_process(workspace: Path) -> None:
     """Else the tests below would show nothing."""
     marker = plant(workspace)
     code = "import queue, torch"
@@ -71,7 +71,9 @@ def python_paths(workspace: Path) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(5))
-async def test_the_worker(number: int, workspace: Path, marker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_worker_runs_no_planted_code(
+    number: int, workspace: Path, marker: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PYTHONPATH", python_paths(workspace)[number])
     monkeypatch.setenv("PYTHONSTARTUP", str(workspace / "queue.py"))
     model = tiny.save_model(workspace / "models" / "mine", tiny.byte_level(tiny.OURS))
@@ -86,7 +88,7 @@ async def test_the_worker(number: int, workspace: Path, marker: Path, monkeypatc
 
 
 @pytest.mark.slow
-async def test_the_daemon(workspace: Path, marker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_daemon_runs_no_planted_code(workspace: Path, marker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(workspace))
     tiny.save_model(workspace / "mine", tiny.byte_level(tiny.OURS))
     with tempfile.TemporaryDirectory(prefix="ts-") as base:
@@ -105,7 +107,9 @@ async def test_the_daemon(workspace: Path, marker: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [[str(SCRIPTS / "tabspec")], processes.python("tabspec")])
-def test_the_command_line(command: list[str], marker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_line_runs_no_planted_code(
+    command: list[str], marker: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PYTHONPATH", "")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(marker.parent))
     place = ["complete", "area.py", "--line", "2", "--column", str(len(CODE.splitlines()[1]) + 1)]
@@ -113,7 +117,7 @@ def test_the_command_line(command: list[str], marker: Path, monkeypatch: pytest.
     assert (done.returncode, done.stderr, done.stdout.strip()) == (0, "", "height")
 
 
-def test_what_libraries_start(workspace: Path, marker: Path) -> None:
+def test_processes_started_by_libraries_run_no_planted_code(workspace: Path, marker: Path) -> None:
     """As training reads a corpus: multiprocessing starts Python with the working directory on its path."""
     entry = workspace.parent / "entry" / "program.py"
     entry.parent.mkdir()
@@ -131,7 +135,7 @@ def test_what_libraries_start(workspace: Path, marker: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_cluster(workspace: Path, marker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cluster_runs_no_planted_code(workspace: Path, marker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (workspace / "script.json").write_text(json.dumps({"any": True}))
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -181,14 +185,14 @@ def test_every_process_is_started_in_one_module() -> None:
 
 
 @pytest.mark.parametrize("kept", [False, True])
-def test_the_environment_of_children(kept: bool) -> None:
+def test_children_get_a_safe_environment(kept: bool) -> None:
     given = {"PATH": "/bin", "PYTHONHOME": "/w", "PYTHONSTARTUP": "/w/x.py", "PYTHONUTF8": "1", "PYTHONPATH": "/w:."}
     given["PYTHONPATH"] += f"{os.pathsep}{ROOT}" if kept else ""
     expected = {"PATH": "/bin", "PYTHONUTF8": "1", "PYTHONSAFEPATH": "1"}
     assert processes.environment(given) == expected | ({"PYTHONPATH": str(ROOT)} if kept else {})
 
 
-def test_names_of_models_for_a_process_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_model_names_are_made_absolute_for_other_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "owner" / "here").mkdir(parents=True)
     for name in (None, "", "bundled", "mine", "owner/elsewhere", "http://h:1/v1?api=infill#m", "/a/b"):

@@ -64,7 +64,7 @@ def text(chunks: list[Chunk]) -> str:
     return "".join(chunk.text for chunk in chunks)
 
 
-def test_the_bundled_model_says_the_same_there_and_each_editor_stays_with_its_kv(nodes: TwoNodes) -> None:
+def test_the_cluster_answers_as_the_local_model_and_each_editor_keeps_its_kv_cache(nodes: TwoNodes) -> None:
     """Suggestions equal those of the model in this process. An editor that asks again finds its prompt's keys and
     values on three replicas, which it would by chance in one of 3^6 runs."""
     url = serve_model(nodes, None, "bundled", replicas=3, cpus=0.5)
@@ -134,7 +134,7 @@ def typing(seconds: float) -> Session:
     return Session("", tuple(events), name="typing", uri="file:///a.py")
 
 
-def test_a_replica_and_then_a_node_die_and_no_editor_sees_an_error(nodes: TwoNodes, tmp_path: Path) -> None:
+def test_editors_see_no_error_when_a_replica_and_then_a_node_die(nodes: TwoNodes, tmp_path: Path) -> None:
     """Editors at work all the time, while a replica and later the other node are killed. Every answer is the script's,
     to the letter, also of those that were taken up by another replica in the middle; nothing failed; and behind the
     deaths every editor is answered again, about as often as before."""

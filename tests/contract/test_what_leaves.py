@@ -103,7 +103,7 @@ async def test_a_server_elsewhere_is_reached_through_the_proxy_and_counts_as_els
 
 
 @pytest.mark.parametrize("value", ["socks9://x:1", "http://x:notaport", "socks5://x:1"])
-def test_a_proxy_that_cannot_be_used_is_told_in_one_line(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_cannot_be_used_is_one_line(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", value)
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
@@ -125,7 +125,7 @@ def test_a_proxy_that_cannot_be_used_is_told_in_one_line(value: str, monkeypatch
         ("https://llm.example.com", False, False),
     ],
 )
-def test_what_is_this_machine(base: str, here: bool, clear: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_which_addresses_are_this_machine(base: str, here: bool, clear: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HTTP_PROXY", raising=False)
     assert (route_to(base).here, route_to(base).clear) == (here, clear)
 
@@ -170,7 +170,7 @@ async def test_a_key_goes_to_its_host_and_never_in_the_clear(
 
 
 @pytest.mark.parametrize("key", ["sk\r\nX-Other: 1", "schlüssel", "a\x00b"])
-def test_a_key_that_no_header_can_hold_is_told_and_not_shown(key: str) -> None:
+def test_a_key_that_no_header_can_hold_is_reported_and_not_shown(key: str) -> None:
     with pytest.raises(ModelNotUsable) as caught:
         HttpModel("https://llm.example.com", key=key)
     assert "TABSPEC_API_KEY" in str(caught.value) and key not in str(caught.value)
@@ -204,7 +204,7 @@ PLAIN = {"id": "qwen2.5-coder", "owned_by": "vllm"}
 
 @pytest.mark.parametrize("entry", [OURS, PLAIN])
 @pytest.mark.parametrize("options", ["", "?recall=on"])
-async def test_what_is_shown_is_sent_to_the_byte(entry: dict[str, Any], options: str) -> None:
+async def test_the_shown_request_is_sent_byte_for_byte(entry: dict[str, Any], options: str) -> None:
     server = Elsewhere(entry)
     model = server.model(options)
     await model.connect()
@@ -230,7 +230,7 @@ OF_OURS = ["before", "after", "language"]  # which only our own servers get
     ("entry", "where"),
     [*((entry, where) for entry in (OURS, PLAIN) for where in PLACES), *((OURS, where) for where in OF_OURS)],
 )
-async def test_no_server_elsewhere_gets_a_secret(entry: dict[str, Any], where: str) -> None:
+async def test_no_secret_is_sent_to_another_machine(entry: dict[str, Any], where: str) -> None:
     """Whatever a server says it is; also text that only its kind would get."""
     texts = {name: f"\n{SECRET}\n" if name == where else "" for name in ("head", "forced", "suffix", "resume")}
     more = {name: f"\n{SECRET}\n" for name in ("before", "after", "language") if name == where}

@@ -92,7 +92,7 @@ async def test_a_cancelled_stream_leaves_the_others_alone(shared: WorkerModel) -
 
 
 @pytest.mark.slow
-async def test_killed(folder: str) -> None:
+async def test_a_killed_worker_is_started_again(folder: str) -> None:
     async with worker(folder) as model:
         expected = await read(model, ask(200))
         for _ in range(2):
@@ -109,7 +109,7 @@ async def test_killed(folder: str) -> None:
             assert "".join(c.text for c in again) == "".join(c.text for c in expected)
 
 
-async def test_a_model_that_is_not_there(tmp_path: Path) -> None:
+async def test_a_missing_model_is_an_error_and_not_tried_again(tmp_path: Path) -> None:
     heard: list[tuple[WorkerState, str]] = []
     async with worker(str(tmp_path / "no"), on_progress=lambda *what: heard.append(what)) as model:
         with pytest.raises(ModelNotUsable, match="no such model folder"):
@@ -124,7 +124,7 @@ async def test_a_model_that_is_not_there(tmp_path: Path) -> None:
         assert heard[-1][0] is WorkerState.FAILED
 
 
-async def test_a_worker_that_cannot_stay_alive_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_worker_that_keeps_dying_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tabspec.models.process.worker.FIRST_WAIT", 0.001)
     dying = (sys.executable, "-c", "import sys; print('no memory left', file=sys.stderr); sys.exit(7)")
     async with worker("any", command=dying) as model:
@@ -136,7 +136,7 @@ async def test_a_worker_that_cannot_stay_alive_is_given_up(monkeypatch: pytest.M
 
 
 @pytest.mark.slow
-async def test_noise_does_not_disturb(folder: str) -> None:
+async def test_output_of_libraries_does_not_break_the_protocol(folder: str) -> None:
     noisy = (
         "import os, sys, threading\n"
         "import tabspec.models.process.worker_main as w\n"
@@ -201,7 +201,7 @@ async def test_closing_ends_the_process_and_the_streams(folder: str) -> None:
 
 
 @pytest.mark.slow
-def test_started_by_hand() -> None:
+def test_a_worker_started_by_hand_refuses_in_one_line() -> None:
     out = subprocess.run(COMMAND, input=b"hello\n", capture_output=True, check=False)
     assert out.returncode == 1
     assert b"Traceback" not in out.stderr

@@ -36,7 +36,7 @@ def test_typing_through_never_takes_the_suggestion_away(open_nvim: Open) -> None
 
 
 @EITHER_BACKEND
-def test_what_disagrees_is_gone_at_once_and_tab_is_tab(open_nvim: Open) -> None:
+def test_a_typed_contradiction_hides_the_suggestion_and_tab_inserts_a_tab(open_nvim: Open) -> None:
     nvim = open_nvim()
     nvim.keys("i")
     nvim.type("def ar")
@@ -48,7 +48,7 @@ def test_what_disagrees_is_gone_at_once_and_tab_is_tab(open_nvim: Open) -> None:
         nvim.until_text("def arx ")
 
 
-def test_deleting_before_the_place_is_no_typing_through(open_nvim: Open) -> None:
+def test_deleting_before_the_suggestion_hides_it(open_nvim: Open) -> None:
     nvim = open_nvim()
     nvim.keys("i")
     nvim.type("def ar")
@@ -60,7 +60,7 @@ def test_deleting_before_the_place_is_no_typing_through(open_nvim: Open) -> None
 
 
 @EITHER_BACKEND
-def test_tab_in_one_burst_with_typing(open_nvim: Open) -> None:
+def test_tab_and_typing_in_one_batch_of_keys(open_nvim: Open) -> None:
     """Keys that come faster than the screen keeps up: Tab takes what the suggestion is by then."""
     nvim = open_nvim()
     nvim.keys("i")
@@ -164,14 +164,14 @@ def test_accept_line_by_line(open_nvim: Open) -> None:
     nvim.until_text("def area(width, height):\n    size = width * height\n")
 
 
-def test_control_a_server_that_offers_nothing_fails_the_chain(open_nvim: Open) -> None:
+def test_control_without_suggestions_the_chain_fails(open_nvim: Open) -> None:
     nvim = open_nvim("")
     nvim.seconds = 3
     with pytest.raises(NotSeen, match=r"the suggestion 'ea\(width"):
         tab_through(nvim)
 
 
-def test_control_text_of_the_buffer_is_no_suggestion(open_nvim: Open) -> None:
+def test_control_text_of_the_buffer_is_not_taken_for_a_suggestion(open_nvim: Open) -> None:
     """The very same characters on the screen, but typed by the user: not taken for a suggestion."""
     nvim = open_nvim("")
     nvim.seconds = 1

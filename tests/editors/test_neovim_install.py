@@ -37,7 +37,7 @@ def repository(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("version", "name"), [("0.12", BARE), ("0.11", BARE), ("0.12", PACK)])
-def test_what_the_readme_says_installs_the_plugin(tmp_path: Path, version: str, name: str) -> None:
+def test_the_instructions_of_the_readme_install_the_plugin(tmp_path: Path, version: str, name: str) -> None:
     repository(tmp_path / "home" / "src" / "tabspec")
     script = tmp_path / "script.json"
     script.write_text(json.dumps({"target": TARGET}))

@@ -92,7 +92,7 @@ def heard(nvim: Nvim, *methods: str) -> list[dict[str, Any]]:
     return [message for message in messages if message["method"] in methods]
 
 
-def test_an_accept_is_told_and_the_next_asked_for_at_once(open_nvim: Open) -> None:
+def test_an_accept_is_reported_and_the_next_suggestion_requested_at_once(open_nvim: Open) -> None:
     nvim = open_nvim({"a": [" = b"], "a = b": [" + c"]})
     nvim.keys("i")
     nvim.type("a")
@@ -117,7 +117,7 @@ def test_an_accept_is_told_and_the_next_asked_for_at_once(open_nvim: Open) -> No
     assert shown["item"]["command"]["arguments"][-1] == "a = b1"
 
 
-def test_a_refusal_is_told_with_the_items_own_id(open_nvim: Open) -> None:
+def test_a_refusal_is_reported_with_the_items_id(open_nvim: Open) -> None:
     nvim = open_nvim({"a": [" = b"]})
     nvim.keys("i")
     nvim.type("a")
@@ -141,7 +141,7 @@ def test_a_partial_accept_counts_utf16_from_the_items_beginning(open_nvim: Open)
     assert first["params"]["item"]["insertText"] == "🦊🦊 b c"
 
 
-def test_cycling(open_nvim: Open) -> None:
+def test_cycling_through_alternatives(open_nvim: Open) -> None:
     nvim = open_nvim({"a": [" = b", " + c", " * d"]})
     nvim.keys("i")
     nvim.type("a")
@@ -162,7 +162,7 @@ def test_cycling(open_nvim: Open) -> None:
     assert kinds.count(1) == 1
 
 
-def test_the_answer_to_an_earlier_place_is_not_shown(open_nvim: Open) -> None:
+def test_an_answer_for_an_earlier_position_is_not_shown(open_nvim: Open) -> None:
     nvim = open_nvim({"a": [" = b"], "ax": [" = y"]})
     nvim.lua("Hold = true")
     nvim.keys("i")
@@ -186,7 +186,7 @@ def test_the_answer_to_an_earlier_place_is_not_shown(open_nvim: Open) -> None:
     assert order[-2:] == ["textDocument/inlineCompletion", "$/cancelRequest"]
 
 
-def test_an_error_shows_nothing_and_breaks_nothing(open_nvim: Open) -> None:
+def test_an_error_shows_nothing_and_the_next_request_works(open_nvim: Open) -> None:
     nvim = open_nvim({"a": "error", "ab": [" = c"]})
     nvim.keys("i")
     nvim.type("a")
@@ -196,7 +196,7 @@ def test_an_error_shows_nothing_and_breaks_nothing(open_nvim: Open) -> None:
     nvim.until_ghost(" = c")
 
 
-def test_what_is_replaced_behind_the_cursor_is_struck_out(open_nvim: Open) -> None:
+def test_text_replaced_after_the_cursor_is_struck_out(open_nvim: Open) -> None:
     span = {"start": {"line": 0, "character": 4}, "end": {"line": 0, "character": 8}}
     nvim = open_nvim({"foo(": [{"insertText": "b, c)", "range": span}]}, text="foo(old]\n")
     nvim.keys("f", "o", "i")
@@ -216,7 +216,7 @@ def test_what_is_replaced_behind_the_cursor_is_struck_out(open_nvim: Open) -> No
     ],
     ids=["says something else before the cursor", "reaches over the line's end", "says nothing new"],
 )
-def test_items_that_cannot_be_shown_are_not(open_nvim: Open, item: dict[str, Any]) -> None:
+def test_items_that_cannot_be_shown_are_left_out(open_nvim: Open, item: dict[str, Any]) -> None:
     nvim = open_nvim({"foo": [item], "foox": ["y"]}, text="\nnext\n")
     nvim.keys("i")
     nvim.type("foo")
@@ -237,7 +237,7 @@ def test_typed_text_in_the_range_is_not_drawn_again(open_nvim: Open) -> None:
     nvim.until_text("foobar")
 
 
-def test_wrong_options_are_named_in_one_line_each(tmp_path: Path) -> None:
+def test_each_invalid_option_is_reported_in_one_line(tmp_path: Path) -> None:
     nvim = Nvim(installed("0.12"), tmp_path, None, "cmd = Server, keymaps = { acept = '<C-y>', next = 3 }", SERVER)
     file = tmp_path / "example.py"
     file.write_text("")
@@ -251,7 +251,7 @@ def test_wrong_options_are_named_in_one_line_each(tmp_path: Path) -> None:
         nvim.close()
 
 
-def test_neovims_own_ghost_text_does_not_come_on_top(tmp_path: Path) -> None:
+def test_neovims_own_ghost_text_is_not_shown_as_well(tmp_path: Path) -> None:
     """Who has turned on `vim.lsp.inline_completion` for all servers sees one suggestion, not two."""
     before = SERVER + "Answers = { a = { ' = b' } } vim.lsp.inline_completion.enable()"
     before += f" vim.api.nvim_set_hl(0, 'ComplHint', {{ fg = '{GHOST}' }})"

@@ -23,7 +23,7 @@ def test_the_module_draws_and_tab_goes_through_the_chain(open_nvim: Open) -> Non
 
 
 @ONLY_BUILTIN
-def test_the_next_one_is_asked_for_without_the_modules_wait(open_nvim: Open) -> None:
+def test_the_next_suggestion_is_requested_without_the_modules_delay(open_nvim: Open) -> None:
     """The module's timer is never due: what is asked for is asked for at once."""
     nvim = open_nvim()
     nvim.keys("i")
@@ -36,7 +36,7 @@ def test_the_next_one_is_asked_for_without_the_modules_wait(open_nvim: Open) -> 
 
 
 @pytest.mark.parametrize("open_nvim", [Kind("0.11", "builtin")], indirect=True, ids=str)
-def test_where_there_is_no_module_the_plugin_draws(open_nvim: Open) -> None:
+def test_without_the_module_the_plugin_draws(open_nvim: Open) -> None:
     nvim = open_nvim()
     tab_through(nvim)
     assert nvim.lua("return vim.lsp.inline_completion == nil")
@@ -45,7 +45,7 @@ def test_where_there_is_no_module_the_plugin_draws(open_nvim: Open) -> None:
 OTHERS = {"def ar": ["ctic(pole):", "ray(size):"]}
 
 
-def test_choosing_another_one(open_nvim: Open) -> None:
+def test_choosing_an_alternative(open_nvim: Open) -> None:
     """With the real server: the others come when they are asked for, and what follows the chosen one is there."""
     target = TARGET + "\ndef array(size):\n    return [0] * size\n"
     nvim = open_nvim(target, others=OTHERS, token_s=0.001)
@@ -70,7 +70,7 @@ def test_choosing_another_one(open_nvim: Open) -> None:
     assert status["accepted"] == 2  # a word of it, and the rest
 
 
-def test_a_refused_suggestion_gives_its_place_to_another(open_nvim: Open) -> None:
+def test_after_a_refusal_an_alternative_is_shown(open_nvim: Open) -> None:
     nvim = open_nvim(others=OTHERS)
     nvim.keys("i")
     nvim.type("def ar")

@@ -21,7 +21,7 @@ SERVERS = {
 
 @pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("version", VERSIONS)
-def test_nothing_runs_and_suggestions_come(version: str, server: str, tmp_path: Path) -> None:
+def test_no_planted_code_runs_and_suggestions_are_shown(version: str, server: str, tmp_path: Path) -> None:
     workspace = tmp_path / "workspace"
     workspace.mkdir()
     marker = plant(workspace)

@@ -11,7 +11,7 @@ from neovim_scene import EITHER_BACKEND, Open, server_pid, tab_through, until_a_
 pytestmark = pytest.mark.editors
 
 
-def test_toggle(open_nvim: Open) -> None:
+def test_toggling_suggestions(open_nvim: Open) -> None:
     nvim = open_nvim()
     nvim.keys("i")
     nvim.type("def ar")
@@ -23,7 +23,7 @@ def test_toggle(open_nvim: Open) -> None:
     nvim.until_ghost("ea(width, height):")
 
 
-def test_where_the_cursor_rests_the_server_is_told(open_nvim: Open) -> None:
+def test_a_resting_cursor_is_reported_to_the_server(open_nvim: Open) -> None:
     """In Normal mode nobody asks; but what would be asked first in Insert mode is prepared."""
     nvim = open_nvim(text="def area(width, height):\n\n", options="settings = { policy = 'tree', economy = 0 }")
     status = "require('tabspec.session').get().client:request_sync('tabspec/status', vim.empty_dict(), 5000).result"
@@ -35,7 +35,7 @@ def test_where_the_cursor_rests_the_server_is_told(open_nvim: Open) -> None:
 
 
 @EITHER_BACKEND
-def test_only_where_the_cursor_rests_in_normal_mode_the_server_is_told(open_nvim: Open) -> None:
+def test_only_a_cursor_resting_in_normal_mode_is_reported(open_nvim: Open) -> None:
     nvim = open_nvim(text="def area(width, height):\n\n", tee=True)
     until_rested(nvim, 0, 0)  # where the file was opened
     nvim.keys("j")
@@ -57,7 +57,7 @@ def test_only_where_the_cursor_rests_in_normal_mode_the_server_is_told(open_nvim
     assert [rest.place[1:] for rest in told] == [(0, 0), (1, 0), (1, 3), (0, 23)]
 
 
-def test_a_suggestion_comes_as_soon_as_the_model_is_loaded(open_nvim: Open) -> None:
+def test_a_suggestion_is_shown_as_soon_as_the_model_is_loaded(open_nvim: Open) -> None:
     """The request that was made while it was loading has been answered with nothing by then."""
     nvim = open_nvim(options="settings = { patience = 0 }", load_s=5.0)
     nvim.keys("i")
@@ -66,7 +66,7 @@ def test_a_suggestion_comes_as_soon_as_the_model_is_loaded(open_nvim: Open) -> N
     nvim.until_ghost("ea(width, height):")
 
 
-def test_restart(open_nvim: Open) -> None:
+def test_restarting_the_server(open_nvim: Open) -> None:
     nvim = open_nvim()
     before = server_pid(nvim)
     nvim.keys(":Tabspec restart", "Enter")
@@ -74,7 +74,7 @@ def test_restart(open_nvim: Open) -> None:
     tab_through(nvim)
 
 
-def test_a_server_that_dies_says_so_and_leaves_the_keys_alone(open_nvim: Open) -> None:
+def test_a_server_that_dies_is_reported_and_keys_work_as_before(open_nvim: Open) -> None:
     nvim = open_nvim()
     os.kill(server_pid(nvim), signal.SIGKILL)
     nvim.until(lambda: "quit with exit code" in nvim.screen().text, "Neovim's own message")
@@ -87,7 +87,7 @@ def test_a_server_that_dies_says_so_and_leaves_the_keys_alone(open_nvim: Open) -
     nvim.until_text("x   ")
 
 
-def test_no_server_at_all(open_nvim: Open) -> None:
+def test_without_a_server_a_message_is_shown(open_nvim: Open) -> None:
     # Neither on PATH nor in a virtual environment beside the plugin, where a checkout that is tested has one.
     hidden = (
         "local real = vim.fn.executable; vim.fn.executable = function(p) return p:find('venv') and 0 or real(p) end"
@@ -102,7 +102,7 @@ def test_no_server_at_all(open_nvim: Open) -> None:
     nvim.until(lambda: "tabspec-lsp was not found" in nvim.text, "what to do about it")
 
 
-def test_health(open_nvim: Open) -> None:
+def test_the_health_check_reports_the_server(open_nvim: Open) -> None:
     nvim = open_nvim(options="wrong = 1")
     nvim.keys(":checkhealth tabspec", "Enter")
     nvim.until(lambda: "unknown option" in nvim.text, "the report")

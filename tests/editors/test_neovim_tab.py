@@ -23,7 +23,7 @@ OWN_TABS = {
 
 
 @pytest.mark.parametrize("mapping", OWN_TABS)
-def test_tab_stays_the_users_own(open_nvim: Open, mapping: str) -> None:
+def test_without_a_suggestion_tab_does_what_the_user_mapped(open_nvim: Open, mapping: str) -> None:
     lua, inserted = OWN_TABS[mapping]
     nvim = open_nvim(before=lua)
     nvim.keys("i")
@@ -46,7 +46,7 @@ def test_a_tab_mapped_later_is_found(open_nvim: Open) -> None:
     nvim.until_text("xlate")
 
 
-def test_keys_are_given_back_when_the_server_goes(open_nvim: Open) -> None:
+def test_keys_are_restored_when_the_server_ends(open_nvim: Open) -> None:
     nvim = open_nvim(before=OWN_TABS["of the buffer"][0])
     nvim.lua("require('tabspec.server').stop(function() end)")
     nvim.until(lambda: nvim.lua("return require('tabspec.session').get() == nil"), "tabspec detached")

@@ -8,7 +8,7 @@ from neovim_scene import EITHER_BACKEND, Open
 pytestmark = pytest.mark.editors
 
 
-def test_behind_characters_outside_the_basic_plane(open_nvim: Open) -> None:
+def test_suggestions_after_characters_outside_the_basic_plane(open_nvim: Open) -> None:
     """Columns count UTF-16 units for the server, bytes in Neovim, cells on the screen."""
     target = 'say("🦊 é 漢字", end="")\nsay("🦊")\n'
     nvim = open_nvim(target)

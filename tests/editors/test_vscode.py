@@ -48,7 +48,7 @@ def window(server: CodeServer, tmp_path: Path) -> Open:
     return open_window
 
 
-def test_pure_parts(server: CodeServer) -> None:
+def test_the_extensions_own_tests_pass(server: CodeServer) -> None:
     """Where the server is looked for, what the status bar and the report say: the extension's own tests."""
     server.make("test")
 
@@ -79,7 +79,7 @@ def until_hit_rate_shown(editor: Editor, at_least: float) -> None:
     editor.until("status", f"tabspec {int(100 * rate + 0.5)} %")
 
 
-def test_next_suggestion_comes_without_flicker(window: Open) -> None:
+def test_the_next_suggestion_is_shown_without_flicker(window: Open) -> None:
     """Frame by frame: what was accepted never goes away again, and the next suggestion comes and stays."""
     functions = 5
     target = "".join(f"def f{i}(a, b):\n    return a + {i}\n\n\n" for i in range(functions))
@@ -201,7 +201,7 @@ def test_accepting_a_line(window: Open) -> None:
     assert editor.look("ghost") == rest
 
 
-def test_choosing_another_one(window: Open) -> None:
+def test_choosing_an_alternative(window: Open) -> None:
     """VS Code's own keys for it ask explicitly; what is accepted is told by the item's own id."""
     editor = window({**SCRIPT, "others": {"def ": ["array(size):", "zero():"]}}).ready()
     editor.type("def ")
@@ -224,7 +224,7 @@ def test_choosing_another_one(window: Open) -> None:
     assert editor.status()["accepted"] == 1
 
 
-def test_where_the_cursor_rests_the_first_suggestion_is_there(window: Open) -> None:
+def test_a_resting_cursor_has_the_first_suggestion_computed(window: Open) -> None:
     """Nobody has asked, and it has been asked ahead; so what is typed there does not wait for the model."""
     editor = window(text="def add(a, b):\n", **AHEAD).ready()
     editor.press("Control+Home", "ArrowDown")
@@ -238,7 +238,7 @@ def test_where_the_cursor_rests_the_first_suggestion_is_there(window: Open) -> N
     assert sources["model"] == sources["joined"] == 0
 
 
-def test_where_a_document_is_opened_the_server_is_told(window: Open, tmp_path: Path) -> None:
+def test_an_opened_document_is_reported_to_the_server(window: Open, tmp_path: Path) -> None:
     (tmp_path / "other.py").write_text("x = 1\n")
     editor = window().ready()
     editor.until_rested("example.py", 0, 0)  # that one was there before the server
@@ -253,7 +253,7 @@ def test_where_a_document_is_opened_the_server_is_told(window: Open, tmp_path: P
     assert methods[:2] == list(told)
 
 
-def test_a_cursor_is_not_told_while_one_types(window: Open) -> None:
+def test_the_cursor_is_not_reported_while_typing(window: Open) -> None:
     """A rest takes its time, on a slow machine too: of the places on the way, only as many can be told as there was
     time for."""
     editor = window(NOTHING).ready()
@@ -265,7 +265,7 @@ def test_a_cursor_is_not_told_while_one_types(window: Open) -> None:
     assert len(told) * REST_S <= told[-1].t - began
 
 
-def test_a_selection_is_no_cursor_that_rests(window: Open) -> None:
+def test_a_selection_is_not_reported_as_a_resting_cursor(window: Open) -> None:
     editor = window(NOTHING, "x = 1\ny = 2\n").ready()
     editor.press("Control+Home")
     editor.until_rested("example.py", 0, 0)
@@ -276,7 +276,7 @@ def test_a_selection_is_no_cursor_that_rests(window: Open) -> None:
     assert ("example.py", 0, 5) not in [rest.place for rest in told]
 
 
-def test_where_suggestions_are_off_no_cursor_is_told(window: Open) -> None:
+def test_no_cursor_is_reported_where_suggestions_are_off(window: Open) -> None:
     editor = window(NOTHING, "x = 1\ny = 2\n", **{"tabspec.enabled": True}).ready()
     editor.press("Control+Home")
     editor.until_rested("example.py", 0, 0)
@@ -301,7 +301,7 @@ def test_windows_line_ends_and_wide_characters(window: Open) -> None:
     assert editor.status()["accepted"] == 3
 
 
-def test_tab_is_the_users_where_nothing_is_shown(window: Open) -> None:
+def test_tab_is_unchanged_where_no_suggestion_is_shown(window: Open) -> None:
     editor = window(NOTHING, "x = 1\n").ready()
     editor.press("Control+Home", "Tab")
     editor.until("lines", ["    x = 1", ""])
@@ -319,7 +319,7 @@ def test_control_a_server_that_offers_nothing(window: Open) -> None:
     assert editor.until_answered(after=0) == []
 
 
-def test_no_server_is_said(window: Open, tmp_path: Path) -> None:
+def test_a_missing_server_is_reported(window: Open, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     editor = window(**{"tabspec.server.command": [], "tabspec.server.environment": {"PATH": str(empty)}})
@@ -329,7 +329,7 @@ def test_no_server_is_said(window: Open, tmp_path: Path) -> None:
     assert editor.look("has", ".statusbar-item.warning-kind .codicon-warning")
 
 
-def test_server_of_a_configured_python(window: Open, tmp_path: Path) -> None:
+def test_the_server_of_a_configured_python_is_started(window: Open, tmp_path: Path) -> None:
     model = f"scripted:{tmp_path / 'script.json'}"
     settings = {"tabspec.server.command": [], "tabspec.server.python": sys.executable, "tabspec.model": model}
     editor = window(**settings, **{"tabspec.server.environment": {"PYTHONPATH": PYTHONPATH}})
@@ -338,7 +338,7 @@ def test_server_of_a_configured_python(window: Open, tmp_path: Path) -> None:
     editor.ghost(CHAIN[0])
 
 
-def test_a_server_that_dies_comes_back(window: Open) -> None:
+def test_a_server_that_dies_is_started_again(window: Open) -> None:
     editor = window().ready()
     editor.type("de")
     editor.ghost("f add(a, b):")

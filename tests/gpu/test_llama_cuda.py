@@ -62,7 +62,7 @@ def test_truncated_and_grown(pair: tuple[CudaDecoder, LlamaDecoder], monkeypatch
 
 
 @pytest.mark.parametrize("single", [True, False])
-def test_our_own_matrices(pair: tuple[CudaDecoder, LlamaDecoder], single: bool) -> None:
+def test_our_quantized_matrices(pair: tuple[CudaDecoder, LlamaDecoder], single: bool) -> None:
     ours, plain = pair
     for kind in KINDS:
         ours.ways[kind, 1] = fused(kind, single, SINGLE if single else ROWS)
@@ -72,7 +72,7 @@ def test_our_own_matrices(pair: tuple[CudaDecoder, LlamaDecoder], single: bool) 
         assert close(ours.forward(kv, TOKENS[:count], count), plain.forward(other, TOKENS[:count], count))
 
 
-def test_branches_are_as_if_alone(pair: tuple[CudaDecoder, LlamaDecoder]) -> None:
+def test_each_branch_is_computed_as_if_alone(pair: tuple[CudaDecoder, LlamaDecoder]) -> None:
     ours, plain = pair
     trunk, single = ours.new_kv(), plain.new_kv()
     ours.forward(trunk, TOKENS[:30], 0)
@@ -87,7 +87,7 @@ def test_branches_are_as_if_alone(pair: tuple[CudaDecoder, LlamaDecoder]) -> Non
         assert close(forward_branches(ours, branches, tokens), expected)
 
 
-def test_sequences_apart_are_as_if_alone(pair: tuple[CudaDecoder, LlamaDecoder]) -> None:
+def test_each_sequence_is_computed_as_if_alone(pair: tuple[CudaDecoder, LlamaDecoder]) -> None:
     ours, plain = pair
     kvs, others = [ours.new_kv() for _ in range(2)], [plain.new_kv() for _ in range(2)]
     for number, (kv, other) in enumerate(zip(kvs, others, strict=True)):

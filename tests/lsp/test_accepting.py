@@ -69,7 +69,7 @@ async def settled(client: Client) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("heard_from", ["command", "document", "both", "command first"])
-async def test_after_an_accept_the_next_suggestion_is_there(editor: Editor, heard_from: str) -> None:
+async def test_after_an_accept_the_next_suggestion_is_already_computed(editor: Editor, heard_from: str) -> None:
     client = editor.client
     written = []
     for _ in range(3):
@@ -95,7 +95,7 @@ async def test_after_an_accept_the_next_suggestion_is_there(editor: Editor, hear
     assert status["sources"]["model"] == 1
 
 
-async def test_without_speculation_the_next_one_is_not_there(start: Start) -> None:
+async def test_without_speculation_the_next_suggestion_is_not_computed_ahead(start: Start) -> None:
     client = await start(model={"target": TARGET}, initialize={"options": {"policy": "cache"}})
     editor = Editor(client, "def a")
     item = await editor.ask()
@@ -107,7 +107,7 @@ async def test_without_speculation_the_next_one_is_not_there(start: Start) -> No
 
 
 @pytest.mark.parametrize("told", [False, True])
-async def test_a_word_accepted_leaves_the_rest_alive(editor: Editor, told: bool) -> None:
+async def test_after_accepting_a_word_the_rest_is_still_offered(editor: Editor, told: bool) -> None:
     client = editor.client
     item = await editor.ask()
     assert item
@@ -123,7 +123,7 @@ async def test_a_word_accepted_leaves_the_rest_alive(editor: Editor, told: bool)
     assert (await client.status())["accepted"] == 2
 
 
-async def test_a_line_accepted_leaves_the_rest_alive(start: Start) -> None:
+async def test_after_accepting_a_line_the_rest_is_still_offered(start: Start) -> None:
     one_block = "def add(a, b):\n    c = a + b\n    return c\n"  # what ends a block would be cut off behind the line
     client = await start(model={"target": one_block}, initialize={"options": {"maxLines": 3}})
     editor = Editor(client, "def a")
@@ -147,7 +147,7 @@ async def test_a_partial_accept_is_measured_in_utf16(start: Start) -> None:
     assert (await client.status())["accepted"] == 1
 
 
-async def test_typing_what_it_says_is_no_accept(editor: Editor) -> None:
+async def test_typing_a_suggestion_is_not_an_accept(editor: Editor) -> None:
     await editor.ask()
     for char in "dd(a":
         editor.insert(char)
@@ -157,14 +157,14 @@ async def test_typing_what_it_says_is_no_accept(editor: Editor) -> None:
     assert (status["accepted"], status["tabs"], status["sources"]["type_through"]) == (0, 0, 4)
 
 
-async def test_typing_something_else_is_no_accept_and_no_refusal(editor: Editor) -> None:
+async def test_typing_something_else_is_neither_accept_nor_refusal(editor: Editor) -> None:
     await editor.ask()
     editor.insert("xyz")
     await editor.suggestion()
     assert await figures(editor.client) == (0, 0, 0)
 
 
-async def test_a_refused_suggestion_is_not_offered_again_here(editor: Editor) -> None:
+async def test_a_refused_suggestion_is_not_offered_again_at_its_place(editor: Editor) -> None:
     client = editor.client
     item = await editor.ask()
     assert item
@@ -176,7 +176,7 @@ async def test_a_refused_suggestion_is_not_offered_again_here(editor: Editor) ->
     assert await editor.suggestion() is None  # the rest of it is as unwanted
 
 
-async def test_the_same_words_elsewhere_are_not_refused(start: Start) -> None:
+async def test_the_same_text_elsewhere_is_not_refused(start: Start) -> None:
     client = await start(model={"answers": {"a": "bcd", "x\na": "bcd"}})
     editor = Editor(client, "a")
     item = await editor.ask()
@@ -187,7 +187,7 @@ async def test_the_same_words_elsewhere_are_not_refused(start: Start) -> None:
     assert [item["insertText"] for item in await client.inline(1, 1)] == ["bcd"]
 
 
-async def test_an_undone_suggestion_is_not_offered_again_here(editor: Editor) -> None:
+async def test_an_undone_suggestion_is_not_offered_again_at_its_place(editor: Editor) -> None:
     text = await editor.suggestion()
     assert text
     editor.insert(text)
@@ -220,7 +220,7 @@ async def test_deleting_something_else_refuses_nothing(editor: Editor) -> None:
     assert (await figures(editor.client))[:2] == (1, 0)
 
 
-async def test_returned_counts_as_shown_until_the_client_tells(editor: Editor) -> None:
+async def test_a_returned_item_counts_as_shown_until_the_client_reports_what_is_shown(editor: Editor) -> None:
     client = editor.client
     await editor.ask()
     assert (await client.status())["shown"] == 1
@@ -236,7 +236,7 @@ async def test_returned_counts_as_shown_until_the_client_tells(editor: Editor) -
     assert (await client.status())["shown"] == 3
 
 
-async def test_what_is_not_shown_starts_no_speculation(start: Start) -> None:
+async def test_suggestions_that_are_not_shown_start_no_speculation(start: Start) -> None:
     client = await start(model={"target": TARGET}, initialize={"options": {"shown": "told"}})
     editor = Editor(client, "def a")
     item = await editor.ask()
@@ -246,7 +246,7 @@ async def test_what_is_not_shown_starts_no_speculation(start: Start) -> None:
         pass
 
 
-async def test_nonsense_about_offers_changes_nothing(editor: Editor) -> None:
+async def test_invalid_notifications_about_offers_change_nothing(editor: Editor) -> None:
     client = editor.client
     await editor.ask()
     for params in (None, [], {}, {"item": None}, {"item": {"command": {"arguments": []}}}, {"acceptedLength": "x"}):

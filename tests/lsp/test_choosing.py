@@ -25,7 +25,7 @@ async def until_cached(client: Client, entries: int) -> None:
             pass
 
 
-async def test_the_first_is_that_of_an_automatic_request(start: Start) -> None:
+async def test_the_first_alternative_is_that_of_an_automatic_request(start: Start) -> None:
     client = await start(model=MODEL)
     client.open("x")
     assert texts(await client.inline(0, 1)) == [ONE]
@@ -40,14 +40,14 @@ async def test_the_first_is_that_of_an_automatic_request(start: Start) -> None:
     assert (await client.status())["tokens"]["decoded"] == decoded
 
 
-async def test_as_many_as_the_setting_says(start: Start) -> None:
+async def test_the_setting_gives_the_number_of_alternatives(start: Start) -> None:
     client = await start(model=MODEL, initialize={"options": {"alternatives": 1}})
     client.open("x")
     assert texts(await client.inline(0, 1, **INVOKED)) == [ONE]
     assert await client.stop() == 0
 
 
-async def test_an_accepted_one_is_heard_and_what_comes_behind_it_is_there(start: Start) -> None:
+async def test_an_accepted_alternative_is_recognized_and_the_next_suggestion_is_computed_ahead(start: Start) -> None:
     """A client that tells what it shows, as the plugin for Neovim does."""
     client = await start(model=BEHIND_TWO)
     client.open("x")
@@ -63,7 +63,7 @@ async def test_an_accepted_one_is_heard_and_what_comes_behind_it_is_there(start:
     assert (status["accepted"], status["instant_tabs"], status["sources"]["speculated"]) == (1, 1, 1)
 
 
-async def test_a_client_that_tells_nothing_is_understood_too(start: Start) -> None:
+async def test_alternatives_work_for_a_client_that_reports_nothing(start: Start) -> None:
     client = await start(model=BEHIND_TWO)
     client.open("x")
     await client.inline(0, 1, **INVOKED)
@@ -73,7 +73,7 @@ async def test_a_client_that_tells_nothing_is_understood_too(start: Start) -> No
     assert (status["accepted"], status["tabs"]) == (1, 1)
 
 
-async def test_a_word_of_another_one_is_accepted_and_its_rest_stays(start: Start) -> None:
+async def test_after_accepting_a_word_of_an_alternative_its_rest_is_offered(start: Start) -> None:
     client = await start(model=MODEL)
     client.open("x")
     items = await client.inline(0, 1, **INVOKED)
@@ -85,7 +85,7 @@ async def test_a_word_of_another_one_is_accepted_and_its_rest_stays(start: Start
     assert (status["accepted"], status["sources"]["type_through"]) == (1, 1)
 
 
-async def test_a_refused_one_gives_its_place_to_another(start: Start) -> None:
+async def test_after_a_refusal_another_alternative_is_offered(start: Start) -> None:
     client = await start(model=MODEL)
     client.open("x")
     items = await client.inline(0, 1, **INVOKED)
@@ -96,7 +96,7 @@ async def test_a_refused_one_gives_its_place_to_another(start: Start) -> None:
     assert texts(await client.inline(0, 1, **INVOKED)) == [FOUR, THREE]
 
 
-async def test_typing_on_ends_the_search(start: Start) -> None:
+async def test_typing_ends_the_search_for_alternatives(start: Start) -> None:
     client = await start(model=MODEL | {"prefill_s": 0.2})
     client.open("x")
     assert texts(await client.inline(0, 1)) == [ONE]
@@ -107,7 +107,7 @@ async def test_typing_on_ends_the_search(start: Start) -> None:
     assert (await client.status())["reasons"] == {"superseded": 1}
 
 
-async def test_behind_the_menus_completion_too(start: Start) -> None:
+async def test_alternatives_follow_the_selected_completion_of_the_menu(start: Start) -> None:
     client = await start(model=MODEL)
     client.open("")
     at = {"line": 0, "character": 0}

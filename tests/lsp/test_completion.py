@@ -18,7 +18,7 @@ def texts(items: list[dict[str, Any]]) -> list[str]:
     return [item["insertText"] for item in items]
 
 
-async def test_an_item_says_what_to_replace_and_how_to_tell_that_it_was_accepted(start: Start) -> None:
+async def test_an_item_holds_its_range_and_the_command_that_reports_an_accept(start: Start) -> None:
     client = await start(model=MODEL)
     client.open("def a")
     (item,) = await client.inline(0, 5)
@@ -31,14 +31,14 @@ async def test_an_item_says_what_to_replace_and_how_to_tell_that_it_was_accepted
     assert await client.stop() == 0
 
 
-async def test_a_script_that_says_nothing_gets_an_empty_list(start: Start) -> None:
+async def test_without_a_suggestion_the_list_is_empty(start: Start) -> None:
     client = await start(model={"answers": {}})
     client.open("def a")
     assert await client.inline(0, 5) == []
     assert (await client.status())["reasons"] == {"empty": 1}
 
 
-async def test_a_closing_bracket_that_stands_there_is_replaced(start: Start) -> None:
+async def test_an_existing_closing_bracket_is_replaced(start: Start) -> None:
     client = await start(model={"answers": {"f(": "x)"}})
     client.open("f()")
     (item,) = await client.inline(0, 2)
@@ -93,7 +93,7 @@ async def test_a_newer_request_ends_the_one_before_it_with_an_empty_list(start: 
     assert (await client.status())["reasons"] == {"superseded": 1}
 
 
-async def test_a_cancelled_request_is_answered_so_and_stops_the_model(start: Start) -> None:
+async def test_a_cancelled_request_ends_with_its_error_and_stops_the_model(start: Start) -> None:
     client = await start(model={"any": True, "prefill_s": 3600})
     client.open("a")
     number, answer = client.begin_inline(0, 1)
@@ -106,7 +106,7 @@ async def test_a_cancelled_request_is_answered_so_and_stops_the_model(start: Sta
     assert await client.stop() == 0  # a model that still ran would hold it up for an hour
 
 
-async def test_work_that_nobody_can_reach_any_more_stops_by_itself(start: Start) -> None:
+async def test_work_for_unreachable_states_stops(start: Start) -> None:
     client = await start(model={"answers": {"ab": "c"}, "prefill_s": 3600})
     client.open("ab")
     _, older = client.begin_inline(0, 2)
@@ -116,7 +116,7 @@ async def test_work_that_nobody_can_reach_any_more_stops_by_itself(start: Start)
     assert status["reasons"] == {"superseded": 1}
 
 
-async def test_work_that_can_still_be_reached_goes_on(start: Start) -> None:
+async def test_work_for_reachable_states_continues(start: Start) -> None:
     client = await start(model={"target": "abcdef", "prefill_s": 1.0})
     client.open("ab")
     _, older = client.begin_inline(0, 2)
@@ -129,7 +129,7 @@ async def test_work_that_can_still_be_reached_goes_on(start: Start) -> None:
     assert (status["sources"]["joined"], status["sources"]["model"]) == (1, 0)  # one generation answered
 
 
-async def test_cancelling_what_is_over_changes_nothing(start: Start) -> None:
+async def test_cancelling_a_finished_request_changes_nothing(start: Start) -> None:
     client = await start(model=MODEL)
     client.open("def a")
     number, answer = client.begin_inline(0, 5)
@@ -139,7 +139,7 @@ async def test_cancelling_what_is_over_changes_nothing(start: Start) -> None:
     assert texts(await client.inline(0, 5)) == ["dd(a, b):"]
 
 
-async def test_what_is_selected_in_a_menu_is_brought_along(start: Start) -> None:
+async def test_an_item_includes_the_selected_completion_of_the_menu(start: Start) -> None:
     client = await start(model={"answers": {"x.append": "(y)"}})
     client.open("x.ap")
     place = {"start": {"line": 0, "character": 2}, "end": {"line": 0, "character": 4}}
@@ -169,7 +169,7 @@ async def test_the_menu_is_offered_to_editors_without_ghost_text_only(start: Sta
     assert "completionProvider" not in never.capabilities
 
 
-async def test_documents_that_are_not_there_and_places_outside_get_nothing(start: Start) -> None:
+async def test_unknown_documents_and_invalid_positions_get_nothing(start: Start) -> None:
     client = await start(model={"any": True})
     assert await client.inline(0, 0, "file:///never/opened.py") == []
     client.open("one line")
@@ -189,7 +189,7 @@ async def test_a_model_that_fails_gives_nothing_and_one_message(start: Start) ->
     assert len(client.received("window/showMessage")) == 1
 
 
-async def test_where_the_cursor_rests_the_model_is_asked_ahead(start: Start) -> None:
+async def test_the_suggestion_at_a_resting_cursor_is_computed_ahead(start: Start) -> None:
     client = await start(model=MODEL, initialize={"initializationOptions": {"policy": "tree", "economy": 0}})
     client.open("def a")
     for wrong in (None, {"uri": 1}, {"uri": URI, "position": {"line": 0}}, {"uri": "file:///other", "position": {}}):
@@ -202,7 +202,7 @@ async def test_where_the_cursor_rests_the_model_is_asked_ahead(start: Start) -> 
     assert (await client.status())["sources"]["speculated"] == 1
 
 
-async def test_where_the_cursor_rests_while_the_model_loads_it_is_asked_once_it_is_there(start: Start) -> None:
+async def test_a_resting_cursor_is_remembered_while_the_model_loads(start: Start) -> None:
     client = await start(
         model=MODEL | {"load_s": 0.3}, initialize={"initializationOptions": {"policy": "tree", "economy": 0}}
     )

@@ -45,7 +45,7 @@ async def test_ten_thousand_random_changes_with_emoji_and_crlf(start: Start) -> 
 
 
 @given(st.text(alphabet=st.sampled_from("".join(PIECES)), max_size=60), st.randoms(use_true_random=False))
-def test_each_change_is_that_of_the_second_computation(text: str, rng: random.Random) -> None:
+def test_each_change_equals_a_second_computation(text: str, rng: random.Random) -> None:
     documents = opened(text)
     for version in range(2, 12):
         made, text = random_change(text, rng)
@@ -81,13 +81,13 @@ def test_changes_of_one_message_build_on_each_other() -> None:
     assert [(edit.offset, edit.delete, edit.insert) for edit in changed.edits] == [(0, 1, ""), (0, 1, "X")]
 
 
-def test_an_end_behind_the_document_is_its_end() -> None:
+def test_an_end_after_the_document_is_its_end() -> None:
     changed = opened().change(URI, 2, [change((0, 0), (99_999, 0), "new")])
     assert changed
     assert changed.after.text == "new"
 
 
-def test_a_character_behind_its_line_is_the_end_of_the_line() -> None:
+def test_a_character_after_its_line_is_the_end_of_the_line() -> None:
     changed = opened().change(URI, 2, [change((0, 99), (0, 99), "!")])
     assert changed
     assert changed.after.text == "one!\ntwo\n"
@@ -104,7 +104,7 @@ def test_a_character_behind_its_line_is_the_end_of_the_line() -> None:
         (-5, ContentChange("whole")),
     ],
 )
-def test_what_cannot_be_right_makes_a_document_unknown_until_its_whole_text_comes(
+def test_an_invalid_change_makes_a_document_unknown_until_its_whole_text_is_sent(
     wrong: tuple[int, ContentChange],
 ) -> None:
     documents = opened()
@@ -120,7 +120,7 @@ def test_what_cannot_be_right_makes_a_document_unknown_until_its_whole_text_come
     assert changed.after.text == "known again"
 
 
-def test_one_wrong_change_of_several_spoils_them_all() -> None:
+def test_one_invalid_change_rejects_the_whole_message() -> None:
     documents = opened()
     wrong = [change((0, 0), (0, 0), "x"), change((50, 0), (50, 0), "y"), change((0, 0), (0, 0), "z")]
     assert documents.change(URI, 2, wrong) is None
@@ -144,7 +144,7 @@ def test_a_change_that_changes_nothing_still_counts() -> None:
     assert documents.change(URI, 5, [ContentChange("b")]) is None
 
 
-def test_documents_that_are_not_open() -> None:
+def test_changes_of_closed_documents_are_ignored() -> None:
     documents = Documents()
     assert documents.change(URI, 1, [ContentChange("x")]) is None
     assert documents.get(URI) is None
@@ -153,7 +153,7 @@ def test_documents_that_are_not_open() -> None:
     assert len(documents) == 0
 
 
-async def test_over_the_wire_too(start: Start) -> None:
+async def test_random_changes_through_the_server(start: Start) -> None:
     client = await start(model={"any": True})
     client.open("one\ntwo\n")
     client.change(2, wire((9, 0), (9, 0), "x"))
@@ -172,7 +172,7 @@ async def test_over_the_wire_too(start: Start) -> None:
     assert (await client.status())["out_of_step"] == []
 
 
-def test_positions_here_are_those_of_the_library() -> None:
+def test_positions_equal_those_of_the_library() -> None:
     text = "a😀\r\nb\rc\nd"
     document = Document(URI, text)
     for offset in range(len(text) + 1):

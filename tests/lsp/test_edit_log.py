@@ -54,7 +54,7 @@ def test_changes_of_several_documents_in_their_order() -> None:
     assert stage.steps == [("a", "xone\n", False), ("b", "ytwo\n", True), ("a", "z", False)]
 
 
-def test_an_ignored_document_never_enters() -> None:
+def test_an_ignored_document_is_not_recorded() -> None:
     stage = Stage()
     stage.open(SECRET, "key = 1\n")
     stage.open("a", "one\n")
@@ -65,7 +65,7 @@ def test_an_ignored_document_never_enters() -> None:
     assert SECRET not in stage.log.history.texts
 
 
-def test_a_document_that_is_ignored_later_leaves() -> None:
+def test_a_document_that_becomes_ignored_is_removed() -> None:
     stage = Stage()
     for uri in ("a", "b"):
         stage.open(uri, "one\n")
@@ -77,7 +77,7 @@ def test_a_document_that_is_ignored_later_leaves() -> None:
     assert list(stage.log.history.texts) == ["a"]
 
 
-def test_a_document_that_is_closed_leaves() -> None:
+def test_a_closed_document_is_removed() -> None:
     stage = Stage()
     for uri in ("a", "b"):
         stage.open(uri, "one\n")

@@ -29,7 +29,7 @@ async def test_a_workspace_does_not_choose_it(start: Start, name: str, value: st
     assert f"setting {shown} is ignored" in message["message"] and "initialization options" in message["message"]
 
 
-async def test_what_is_no_server_is_reported_and_suggestions_go_on(start: Start) -> None:
+async def test_an_edit_model_that_is_not_a_server_is_reported_and_suggestions_continue(start: Start) -> None:
     client = await start(model=MODEL, initialize=False)
     await client.initialize(options={"editModel": "sweep-next-edit"})
     client.open("a")

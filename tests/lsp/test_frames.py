@@ -29,19 +29,19 @@ def fed(data: bytes, sizes: list[int]) -> list[Any]:
 
 
 @given(st.lists(values, max_size=6), st.lists(st.integers(1, 30), max_size=60))
-def test_messages_come_out_as_they_went_in(messages: list[Any], sizes: list[int]) -> None:
+def test_messages_are_read_as_they_were_written(messages: list[Any], sizes: list[int]) -> None:
     assert fed(b"".join(map(frame, messages)), sizes) == messages
 
 
 @given(st.lists(st.tuples(garbage, values), min_size=1, max_size=5), st.lists(st.integers(1, 30), max_size=60))
-def test_garbage_between_messages_costs_no_message(parts: list[tuple[bytes, Any]], sizes: list[int]) -> None:
+def test_garbage_between_messages_loses_no_message(parts: list[tuple[bytes, Any]], sizes: list[int]) -> None:
     found = fed(b"".join(junk + frame(value) for junk, value in parts), sizes)
     assert [one for one in found if not isinstance(one, Garbage)] == [value for _, value in parts]
     assert sum(isinstance(one, Garbage) for one in found) <= len(parts)
 
 
 @given(st.integers(-40, 40).filter(bool), st.lists(st.integers(1, 30), max_size=20))
-def test_a_wrong_length_is_survived(wrong: int, sizes: list[int]) -> None:
+def test_a_wrong_length_loses_one_message_only(wrong: int, sizes: list[int]) -> None:
     body = json.dumps({"text": "x" * 60}).encode()
     bad = b"Content-Length: %d\r\n\r\n" % (len(body) + wrong) + body
     after = [{"after": number} for number in range(4)]
@@ -58,7 +58,7 @@ def test_a_message_is_not_held_back_by_a_wrong_length_before_it() -> None:
     assert value == {"next": 1}
 
 
-def test_a_header_may_hold_more_and_be_written_otherwise() -> None:
+def test_other_header_fields_and_spellings_are_accepted() -> None:
     data = b"Content-Type: application/vscode-jsonrpc; charset=utf-8\r\ncontent-length:2\r\n\r\n{}"
     assert list(FrameParser().feed(data)) == [{}]
 

@@ -23,7 +23,7 @@ def test_repeated_bad_frames_are_one_stretch_of_garbage() -> None:
         assert [type(one) for one in found] == [Garbage, dict], bad[:40]
 
 
-def test_headers_that_span_each_other_are_read_a_bounded_number_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overlapping_headers_are_read_a_bounded_number_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
     read = 0
     value_of = frames._value
 

@@ -15,7 +15,7 @@ from tests.stub_server import Reply, Request, Stub, llama_cpp, openai_events, ru
 PATH = "/v1/completions"
 
 
-async def test_prompts_take_no_detour_and_what_a_server_says_is_shown_and_not_logged(
+async def test_prompts_go_to_the_server_only_and_its_messages_are_shown_and_not_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a proxy in the environment. The server repeats the prompt in its error; then it sends a bomb; then it

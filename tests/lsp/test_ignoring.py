@@ -60,7 +60,7 @@ async def test_rules_of_workspace_folders_are_read_and_read_again(start: Start, 
     assert await client.inline(0, 3, b) == []
 
 
-async def test_a_client_that_watches_nothing_is_not_asked_to(start: Start, tmp_path: Path) -> None:
+async def test_a_client_without_file_watching_is_not_asked_to_watch(start: Start, tmp_path: Path) -> None:
     (tmp_path / ".tabspecignore").write_text("*.sql\n")
     client = await start(model={"target": "select 1"}, initialize={"rootUri": tmp_path.as_uri()})
     uri = f"{tmp_path.as_uri()}/a.sql"

@@ -77,7 +77,7 @@ class Stage:
         return "".join(document.text for document in documents)
 
 
-async def test_everything_of_a_file_is_purged_when_a_rule_names_it(tmp_path: Path) -> None:
+async def test_all_data_of_a_file_is_deleted_when_a_rule_ignores_it(tmp_path: Path) -> None:
     root = tmp_path / "project"
     root.mkdir()
     (root / "imported.py").write_text(f"also = '{SECRET}'\n")
@@ -113,7 +113,7 @@ async def test_everything_of_a_file_is_purged_when_a_rule_names_it(tmp_path: Pat
     stage.workspace.close()
 
 
-async def test_nothing_is_used_before_the_rules_are_known(tmp_path: Path) -> None:
+async def test_no_document_is_used_before_the_rules_are_read(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
     await stage.begin()
     stage.open("main.py", "x = 1\n")
@@ -124,7 +124,7 @@ async def test_nothing_is_used_before_the_rules_are_known(tmp_path: Path) -> Non
     stage.workspace.close()
 
 
-async def test_the_same_rules_change_nothing(tmp_path: Path) -> None:
+async def test_unchanged_rules_change_nothing(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
     await stage.rules("*.sql")
     await stage.begin()
@@ -135,7 +135,7 @@ async def test_the_same_rules_change_nothing(tmp_path: Path) -> None:
     stage.workspace.close()
 
 
-async def test_a_hostile_rules_file_neither_hangs_the_server_nor_is_unsaid(start: Start, tmp_path: Path) -> None:
+async def test_a_hostile_rules_file_is_reported_and_does_not_hang_the_server(start: Start, tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     for each in (one, two):
         each.mkdir()

@@ -60,7 +60,7 @@ async def test_imports_are_read_again_when_one_is_typed(tmp_path: Path, monkeypa
     assert await stage.read() == ["one = 1\n", "two = 1\n"]
 
 
-async def test_nothing_is_read_without_need(tmp_path: Path) -> None:
+async def test_files_are_not_read_when_related_code_is_off(tmp_path: Path) -> None:
     stage = Stage(tmp_path, chars=0)
     stage.open("import one\n")
     assert not stage.imports._tasks

@@ -37,7 +37,7 @@ async def test_exit_without_shutdown(start: Start) -> None:
 
 
 @pytest.mark.parametrize(("shutdown", "code"), [(True, 0), (False, 1)])
-async def test_the_client_closes_its_end(start: Start, shutdown: bool, code: int) -> None:
+async def test_the_server_ends_when_the_client_closes_the_connection(start: Start, shutdown: bool, code: int) -> None:
     client = await start(model={"any": True, "prefill_s": 3600})
     client.open("a")
     client.begin_inline(0, 1)
@@ -48,7 +48,7 @@ async def test_the_client_closes_its_end(start: Start, shutdown: bool, code: int
     assert await client.ended() == code
 
 
-async def test_the_editor_dies_and_leaves_its_end_open(start: Start) -> None:
+async def test_the_server_ends_when_the_editor_dies_with_the_connection_open(start: Start) -> None:
     editor = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=subprocess.PIPE)
     client = await start(initialize={"processId": editor.pid})
     assert (await client.status())["documents"] == 0
@@ -57,14 +57,14 @@ async def test_the_editor_dies_and_leaves_its_end_open(start: Start) -> None:
     assert await client.ended() == 1
 
 
-async def test_an_editor_that_cannot_be_seen_from_here_is_not_taken_for_dead(start: Start) -> None:
+async def test_an_editor_whose_process_is_not_found_is_not_taken_for_dead(start: Start) -> None:
     gone = await asyncio.create_subprocess_exec(sys.executable, "-c", "")
     await gone.wait()
     client = await start(initialize={"processId": gone.pid})
     assert (await client.status())["documents"] == 0
 
 
-async def test_nothing_goes_before_initialize_and_that_only_once(start: Start) -> None:
+async def test_initialize_comes_first_and_only_once(start: Start) -> None:
     client = await start(initialize=False)
     with pytest.raises(ResponseError) as caught:
         await client.status()
@@ -79,7 +79,7 @@ async def test_nothing_goes_before_initialize_and_that_only_once(start: Start) -
     assert (await client.status())["documents"] == 0
 
 
-async def test_unknown_requests_are_errors_and_unknown_notifications_are_nothing(start: Start) -> None:
+async def test_unknown_requests_are_errors_and_unknown_notifications_are_ignored(start: Start) -> None:
     client = await start()
     client.notify("$/whatever", {"a": 1})
     client.notify("some/thing", None)
@@ -91,7 +91,7 @@ async def test_unknown_requests_are_errors_and_unknown_notifications_are_nothing
     assert caught.value.code == -32602  # InvalidParams
 
 
-async def test_loading_is_seen_and_requests_wait_for_it(start: Start) -> None:
+async def test_loading_is_reported_and_requests_wait_for_it(start: Start) -> None:
     client = await start(
         model={"target": "abcd", "load_s": 0.3}, initialize={"capabilities": PROGRESS, "options": {"patience": 60}}
     )
@@ -105,7 +105,7 @@ async def test_loading_is_seen_and_requests_wait_for_it(start: Start) -> None:
     assert client.received("window/workDoneProgress/create") == [{"token": token}]
 
 
-async def test_patience_ends(start: Start) -> None:
+async def test_a_request_waits_for_a_loading_model_up_to_a_limit(start: Start) -> None:
     client = await start(model={"target": "abcd", "load_s": 3600}, initialize={"options": {"patience": 0.02}})
     client.open("a")
     assert await client.inline(0, 1) == []
@@ -185,7 +185,7 @@ def test_neither_torch_nor_the_heavy_libraries_are_imported() -> None:
     assert done.stdout.strip() == "[]"
 
 
-async def test_the_log_says_nothing_of_the_text(start: Start, tmp_path: Path) -> None:
+async def test_the_log_holds_no_document_text(start: Start, tmp_path: Path) -> None:
     log = tmp_path / "server.log"
     client = await start("--log-file", str(log), "--log-level", "info", model={"target": "my secret password"})
     client.open("my secret ")
@@ -202,7 +202,7 @@ async def test_the_log_says_nothing_of_the_text(start: Start, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-async def test_a_process_of_its_own_prints_where_it_does_no_harm(start: Start, tmp_path: Path) -> None:
+async def test_printing_does_not_break_the_protocol(start: Start, tmp_path: Path) -> None:
     # A library that prints would break the protocol: the client fails on everything that is no message.
     site = tmp_path / "site"
     site.mkdir()
@@ -235,7 +235,7 @@ async def test_a_process_of_its_own_prints_where_it_does_no_harm(start: Start, t
 
 
 @pytest.mark.slow
-def test_an_input_that_no_event_loop_can_wait_for_is_at_its_end() -> None:
+def test_standard_input_of_dev_null_ends_the_server() -> None:
     """/dev/null: the client is gone before it has said anything."""
     command = [sys.executable, "-m", "tabspec_lsp.main", "--stdio"]
     ended = subprocess.run(
@@ -244,7 +244,7 @@ def test_an_input_that_no_event_loop_can_wait_for_is_at_its_end() -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "")
 
 
-async def test_the_log_file_is_the_users_alone(start: Start, tmp_path: Path) -> None:
+async def test_only_the_user_can_read_the_log_file(start: Start, tmp_path: Path) -> None:
     file = tmp_path / "server.log"
     file.write_text("before\n")
     file.chmod(0o644)

@@ -95,7 +95,7 @@ BAD: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-async def test_what_once_ended_the_server(start: Start, name: str) -> None:
+async def test_messages_that_once_ended_the_server_do_not_end_it(start: Start, name: str) -> None:
     client = await start(model={"any": True})
     client._next = 1 << 40
     client.raw(BAD[name])

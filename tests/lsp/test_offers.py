@@ -33,7 +33,7 @@ def become(offers: Offers, *texts: str) -> list[OfferOutcome]:
 
 
 @given(pieces, pieces, suggestions)
-def test_the_whole_of_it_is_an_accept_once_and_its_undo_a_refusal(before: str, behind: str, own: Suggestion) -> None:
+def test_the_whole_offer_is_accepted_once_and_its_undo_is_a_refusal(before: str, behind: str, own: Suggestion) -> None:
     assume(own.replace_before <= len(before) and own.replace_after <= len(behind))
     offers, offer = shown(before, behind, own)
     after = offer.context.after_accept(own).document.text
@@ -55,7 +55,7 @@ def test_the_whole_of_it_is_an_accept_once_and_its_undo_a_refusal(before: str, b
 
 
 @given(pieces, pieces, pieces.filter(lambda text: len(text) > 1), st.data())
-def test_typing_it_is_no_accept_and_the_rest_can_be_accepted(
+def test_typing_an_offer_is_not_an_accept_and_the_rest_can_be_accepted(
     before: str, behind: str, text: str, data: st.DataObject
 ) -> None:
     offers, _ = shown(before, behind, Suggestion(text))
@@ -69,7 +69,7 @@ def test_typing_it_is_no_accept_and_the_rest_can_be_accepted(
 
 
 @given(pieces, pieces, pieces, pieces)
-def test_nothing_is_heard_unless_the_text_is_that_of_an_accept(before: str, behind: str, text: str, other: str) -> None:
+def test_only_a_text_that_an_accept_makes_is_an_accept(before: str, behind: str, text: str, other: str) -> None:
     assume(text)
     offers, offer = shown(before, behind, Suggestion(text))
     parts = {before + text[:i] + behind for i in range(len(text) + 1)}
@@ -82,7 +82,7 @@ def test_nothing_is_heard_unless_the_text_is_that_of_an_accept(before: str, behi
     assert told.suggestion.text == text
 
 
-def test_words_one_after_another() -> None:
+def test_an_offer_is_accepted_word_by_word() -> None:
     offers, offer = shown("", "", Suggestion("one two(three)"))
     texts = ["", "one", "one two", "one two(", "one two(three", "one two(three)"]
     outcomes = become(offers, *texts)
@@ -95,7 +95,7 @@ def test_words_one_after_another() -> None:
     assert offer.progress.now == len("one two(three)")
 
 
-def test_what_the_client_tells_of_a_word_is_not_counted_twice() -> None:
+def test_a_word_that_the_client_reports_is_not_counted_twice() -> None:
     for told_first in (True, False):
         offers, offer = shown("", "", Suggestion("one two"))
         told = [offers.partly_accepted(offer, 3)] if told_first else []
@@ -128,7 +128,7 @@ def test_old_offers_are_forgotten() -> None:
 
 
 @given(pieces, pieces, st.lists(pieces.filter(lambda text: len(text) > 1), min_size=2, max_size=4, unique=True))
-def test_another_one_of_several_is_heard_though_the_first_is_taken_to_be_shown(
+def test_accepting_another_alternative_is_recognized_while_the_first_counts_as_shown(
     before: str, behind: str, texts: list[str]
 ) -> None:
     context = EditContext(Document("file:///x", before + behind), len(before))
@@ -145,7 +145,7 @@ def test_another_one_of_several_is_heard_though_the_first_is_taken_to_be_shown(
             assert outcomes[0].offer is made[chosen]
 
 
-def test_once_the_first_was_begun_no_other_is_meant() -> None:
+def test_after_a_part_of_the_first_is_accepted_no_other_alternative_is() -> None:
     context = EditContext(Document("file:///x", "a"), 1)
     offers = Offers()
     first, _ = offers.add(context, Answer(Source.MODEL, (Suggestion(" = b"), Suggestion(" = c()"))))

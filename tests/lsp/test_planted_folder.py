@@ -36,7 +36,9 @@ def test_editors_clear_the_same_variables() -> None:
     [(SCRIPT, None), (SCRIPT, "workspace"), (MODULE, ""), (MODULE, ".")],
     ids=["script", "script, the workspace", "module, empty", "module, a dot"],
 )
-async def test_nothing_runs_and_suggestions_come(command: list[str], python_path: str | None, tmp_path: Path) -> None:
+async def test_no_planted_code_runs_and_suggestions_are_offered(
+    command: list[str], python_path: str | None, tmp_path: Path
+) -> None:
     workspace = tmp_path / "workspace"
     workspace.mkdir()
     marker = plant(workspace)

@@ -38,7 +38,7 @@ class Slow:
 
 
 @pytest.mark.parametrize("ends_first", [False, True])
-async def test_nothing_is_reported_before_the_bar_is_there(ends_first: bool) -> None:
+async def test_no_progress_is_reported_before_the_client_has_created_its_token(ends_first: bool) -> None:
     server = Slow()
     progress = ModelProgress(server)  # type: ignore[arg-type]
     host: Any = SimpleNamespace(state=ModelState.LOADING, detail="", percent=10.0)

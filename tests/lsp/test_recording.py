@@ -64,7 +64,9 @@ async def test_a_session_replays_to_the_text_of_the_editor(start: Start, tmp_pat
     assert (second["cursor"], second["source"] in ("speculated", "joined")) == (14, True)
 
 
-async def test_the_report_tells_what_happened(start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_report_counts_what_happened(
+    start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A session of Tab, Tab with a server that had time to ask ahead; the server's own figures say the same."""
     folder, text = tmp_path / "sessions", "def a"
     target = "def add(a, b):\n    return a + b\n\n\nadd(1, 2)\n"
@@ -104,7 +106,7 @@ async def test_a_random_session_replays_to_the_text_of_the_editor(start: Start, 
     assert read_session(path).final_text() == text
 
 
-async def test_what_is_left_alone_or_only_looked_at_is_not_recorded(start: Start, tmp_path: Path) -> None:
+async def test_ignored_and_unedited_documents_are_not_recorded(start: Start, tmp_path: Path) -> None:
     folder = tmp_path / "sessions"
     client = await start("--record", str(folder))
     client.open("a=", "file:///project/.env")
@@ -147,7 +149,7 @@ async def test_a_lost_change_ends_a_session_and_the_whole_text_starts_another(st
     assert [read_session(path).final_text() for path in files(tmp_path / "sessions")] == ["ab", "abcd"]
 
 
-def test_times_are_those_of_the_clock_and_never_go_back(tmp_path: Path) -> None:
+def test_times_are_those_of_the_clock_and_never_decrease(tmp_path: Path) -> None:
     now = 100.0
     recorder = Recorder(tmp_path, clock=lambda: now)
     document = Document(URI, "x = ")

@@ -20,7 +20,7 @@ async def test_an_address_opens_no_worker() -> None:
         await model.close()
 
 
-async def test_a_server_that_is_down_is_no_reason_not_to_start(unused_tcp_port: int) -> None:
+async def test_the_language_server_starts_while_the_model_server_is_down(unused_tcp_port: int) -> None:
     model = await open_model(f"http://127.0.0.1:{unused_tcp_port}", _silent)
     assert isinstance(model, HttpModel)
     await model.close()

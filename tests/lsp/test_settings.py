@@ -19,7 +19,7 @@ CONFIGURABLE = {
 }
 
 
-def test_good_values_are_taken_and_bad_ones_are_told_one_by_one() -> None:
+def test_valid_values_are_used_and_each_invalid_one_is_reported() -> None:
     options, problems = Options().updated(
         {"max_lines": 3, "maxTokens": 7, "policy": "chain", "patience": "long", "depth": 99, "colour": "red"}
     )
@@ -33,21 +33,21 @@ def test_good_values_are_taken_and_bad_ones_are_told_one_by_one() -> None:
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda x: st.dictionaries(st.text(), x)))
-def test_nothing_that_a_client_may_send_raises(values: Any) -> None:
+def test_no_settings_of_a_client_raise(values: Any) -> None:
     Options().updated(values)
     unknown_names(values)
     options, _ = Options().updated({item.name: values for item in all_fields()})
     assert isinstance(options, Options)
 
 
-def test_a_null_is_the_default_and_a_section_may_be_around_it() -> None:
+def test_null_means_the_default_and_settings_may_be_in_a_section() -> None:
     changed, _ = Options().updated({"tabspec": {"maxLines": 3}})
     assert changed.engine.max_lines == 3
     assert changed.updated({"max_lines": None}) == (Options(), [])
     assert changed.updated(None) == (changed, [])
 
 
-def test_names_in_camel_case() -> None:
+def test_settings_have_names_in_camel_case() -> None:
     assert [snake_case(name) for name in ("maxLines", "max_lines", "statusNotifications")] == [
         "max_lines",
         "max_lines",
@@ -71,13 +71,13 @@ async def lines_of(client: Client) -> int:
 MODEL = {"target": "abc\ndef\nghi\njkl\n"}
 
 
-async def test_from_the_initialization_options(start: Start) -> None:
+async def test_settings_from_the_initialization_options(start: Start) -> None:
     client = await start(model=MODEL, initialize={"options": {"maxLines": 2}})
     client.open("a")
     assert await lines_of(client) == 2
 
 
-async def test_wrong_ones_are_reported_in_one_message_and_the_default_used(start: Start) -> None:
+async def test_invalid_settings_are_reported_in_one_message_and_have_the_default(start: Start) -> None:
     client = await start(
         model=MODEL, initialize={"options": {"maxLines": 0, "depth": "deep", "policy": "chain", "hue": 1}}
     )
@@ -92,7 +92,7 @@ async def test_wrong_ones_are_reported_in_one_message_and_the_default_used(start
     assert len(client.received("window/showMessage")) == 1
 
 
-async def test_from_the_workspace_at_start_and_when_they_change(start: Start) -> None:
+async def test_settings_are_read_from_the_workspace_at_start_and_when_they_change(start: Start) -> None:
     client = await start(model=MODEL, initialize=False)
     settings: dict[str, Any] = {"maxLines": 2, "statusBarColour": "the plugin's own"}
     client.answers["workspace/configuration"] = lambda params: [settings]
@@ -117,7 +117,7 @@ async def test_from_the_workspace_at_start_and_when_they_change(start: Start) ->
 
 
 @pytest.mark.parametrize("answer", [None, [], [None], "text", [7], [{}, {}]])
-async def test_a_client_with_a_strange_configuration(start: Start, answer: Any) -> None:
+async def test_a_client_with_an_invalid_configuration_gets_the_defaults(start: Start, answer: Any) -> None:
     client = await start(model=MODEL, initialize=False)
     client.answers["workspace/configuration"] = lambda params: answer
     await client.initialize(CONFIGURABLE)
@@ -126,7 +126,7 @@ async def test_a_client_with_a_strange_configuration(start: Start, answer: Any) 
     assert await client.stop() == 0
 
 
-async def test_counting_goes_on_over_a_change_and_disabling_stops_suggestions(start: Start) -> None:
+async def test_a_changed_setting_keeps_the_counts_and_disabling_stops_suggestions(start: Start) -> None:
     client = await start(model=MODEL)
     client.open("a")
     assert await lines_of(client) == 1

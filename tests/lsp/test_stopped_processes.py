@@ -67,7 +67,7 @@ async def suggestion(client: Client) -> None:
             pass  # a model that loads is waited for by each request, `patience` seconds
 
 
-async def test_a_stopped_worker(place: DaemonFolder) -> None:
+async def test_a_stopped_worker_is_replaced(place: DaemonFolder) -> None:
     async with server(daemon="off") as client:
         await suggestion(client)
         worker = await worker_is(client, None)
@@ -81,7 +81,7 @@ async def test_a_stopped_worker(place: DaemonFolder) -> None:
         assert await client.stop() == 0
 
 
-async def test_a_stopped_worker_that_goes_on_in_time_is_kept(place: DaemonFolder) -> None:
+async def test_a_worker_that_is_resumed_in_time_is_kept(place: DaemonFolder) -> None:
     async with server(daemon="off") as client:
         await suggestion(client)
         worker = await worker_is(client, None)
@@ -92,7 +92,7 @@ async def test_a_stopped_worker_that_goes_on_in_time_is_kept(place: DaemonFolder
         assert (status["state"], status["pid"]) == ("ready", worker)
 
 
-async def test_a_stopped_daemon_under_an_editor(place: DaemonFolder) -> None:
+async def test_an_editor_continues_when_its_daemon_is_stopped(place: DaemonFolder) -> None:
     async with daemon(place) as process, server() as client:
         shared = (await told(place))["worker"]
         await suggestion(client)
@@ -107,7 +107,7 @@ async def test_a_stopped_daemon_under_an_editor(place: DaemonFolder) -> None:
         await gone(own)
 
 
-async def test_an_editor_that_is_opened_beside_a_stopped_daemon(place: DaemonFolder) -> None:
+async def test_an_editor_opened_while_the_daemon_is_stopped_gets_suggestions(place: DaemonFolder) -> None:
     async with daemon(place) as process:
         shared = (await told(place))["worker"]
         with stopped(process.pid):
@@ -117,7 +117,7 @@ async def test_an_editor_that_is_opened_beside_a_stopped_daemon(place: DaemonFol
                 assert (await client.status())["model"]["state"] == "ready"
 
 
-async def test_the_daemons_worker_is_stopped(place: DaemonFolder) -> None:
+async def test_a_stopped_worker_of_the_daemon_is_replaced(place: DaemonFolder) -> None:
     async with daemon(place), server() as client:
         shared = (await told(place))["worker"]
         await suggestion(client)
@@ -130,7 +130,7 @@ async def test_the_daemons_worker_is_stopped(place: DaemonFolder) -> None:
             await suggestion(client)
 
 
-async def test_the_commands_end_beside_a_stopped_daemon(place: DaemonFolder, tmp_path: Path) -> None:
+async def test_commands_end_while_the_daemon_is_stopped(place: DaemonFolder, tmp_path: Path) -> None:
     file = tmp_path / "a.py"
     file.write_text(TEXT)
 

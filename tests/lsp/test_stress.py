@@ -45,7 +45,7 @@ NONSENSE = {
 }
 
 
-async def test_garbage_costs_no_message_and_no_document(start: Start) -> None:
+async def test_garbage_loses_no_message_and_no_document(start: Start) -> None:
     """One after the other on one server: what went before may not matter either."""
     client = await start(model={"any": True})
     version = 1
@@ -66,7 +66,7 @@ async def test_garbage_costs_no_message_and_no_document(start: Start) -> None:
     assert await client.stop() == 0
 
 
-async def test_nonsense_is_an_error_at_most(start: Start) -> None:
+async def test_invalid_messages_are_errors_at_most(start: Start) -> None:
     client = await start(model={"any": True})
     other = "file:///project/other.py"
     for name, nonsense in NONSENSE.items():
@@ -77,7 +77,7 @@ async def test_nonsense_is_an_error_at_most(start: Start) -> None:
     assert await client.stop() == 0
 
 
-async def test_half_a_message_and_the_end(start: Start) -> None:
+async def test_half_a_message_and_the_end_of_input_end_the_server(start: Start) -> None:
     client = await start()
     client.raw(framed(notification("$/x", {"text": "x" * 50}))[:-20])
     assert client.process.stdin
@@ -85,7 +85,7 @@ async def test_half_a_message_and_the_end(start: Start) -> None:
     assert await client.ended() == 1
 
 
-async def test_a_message_in_small_pieces(start: Start) -> None:
+async def test_a_message_is_read_in_small_pieces(start: Start) -> None:
     client = await start(model={"any": True})
     client.open("abc")
     params = {"textDocument": {"uri": URI}, "position": {"line": 0, "character": 1}, "context": {"triggerKind": 2}}
@@ -101,7 +101,7 @@ async def test_a_message_in_small_pieces(start: Start) -> None:
     assert answer["result"]["items"]
 
 
-async def test_a_change_that_cannot_be_understood_makes_just_that_document_unknown(start: Start) -> None:
+async def test_an_invalid_change_makes_only_its_document_unknown(start: Start) -> None:
     client = await start(model={"any": True})
     client.open("abc")
     client.open("abc", "file:///project/other.py")
@@ -113,7 +113,7 @@ async def test_a_change_that_cannot_be_understood_makes_just_that_document_unkno
 
 
 @pytest.mark.slow
-async def test_a_file_of_ten_megabytes(start: Start) -> None:
+async def test_a_file_of_ten_megabytes_is_served(start: Start) -> None:
     line = "value = compute(index, other)  # a line of code, é 😀\r\n"
     text = line * (10_000_000 // len(line) - 10)  # just under the setting max_document_chars
     client = await start(model={"any": True})
@@ -141,7 +141,7 @@ async def test_a_file_that_is_too_long_gets_nothing(start: Start) -> None:
 
 
 @pytest.mark.slow
-async def test_a_client_that_never_reads_is_not_waited_for_with_ever_more_memory(start: Start) -> None:
+async def test_memory_is_bounded_while_a_client_does_not_read(start: Start) -> None:
     client = await start(model={"any": True}, read=False, initialize=False)
     params = {"processId": None, "rootUri": None, "capabilities": {}}
     client.begin("initialize", params)
@@ -164,7 +164,7 @@ async def test_a_client_that_never_reads_is_not_waited_for_with_ever_more_memory
 
 
 @pytest.mark.slow
-async def test_a_client_that_never_reads_and_dies(start: Start) -> None:
+async def test_the_server_ends_when_a_client_that_does_not_read_dies(start: Start) -> None:
     client = await start(forked=False, model={"any": True}, read=False, initialize=False)
     client.begin("initialize", {"processId": None, "rootUri": None, "capabilities": {}})
     client.open("abc")

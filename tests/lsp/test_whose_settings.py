@@ -47,7 +47,7 @@ async def test_a_model_in_the_workspaces_settings_is_ignored_and_reported_once(
     assert "setting model is ignored" in message["message"] and "--model" in message["message"]
 
 
-async def test_a_model_that_the_client_gives_when_asked_is_ignored(start: Start, other: str) -> None:
+async def test_a_model_in_requested_configuration_is_ignored(start: Start, other: str) -> None:
     client = await start(model=MODEL, initialize=False)
     client.answers["workspace/configuration"] = lambda params: [{"model": other}]
     await client.initialize(PULLS)
@@ -70,7 +70,7 @@ async def test_the_initialization_options_choose_the_model(start: Start, other: 
 @example({"tabspec": {"model": "http://evil", "tabspec": {"model": "http://evil"}}})
 @example({"model": "http://evil", "tabspec": {"tabspec": {"model": "http://evil"}}})
 @given(st.recursive(st.none() | st.integers() | st.text(), lambda x: st.dictionaries(st.text() | st.just("model"), x)))
-def test_nothing_that_a_workspace_says_changes_the_model(values: Any) -> None:
+def test_no_settings_of_a_workspace_change_the_model(values: Any) -> None:
     rest, refused = without_user_only(values)
     assert Options().updated(rest)[0].server.model == ""
     assert refused.keys() <= USER_ONLY

@@ -67,7 +67,7 @@ async def gone(pid: int) -> None:
         os.close(fd)
 
 
-async def test_loading_is_seen_and_a_suggestion_comes(client: Client) -> None:
+async def test_loading_is_reported_and_then_a_suggestion_is_offered(client: Client) -> None:
     begun = asyncio.get_running_loop().time()
     await client.initialize(PROGRESS, options={"patience": 60})
     client.open(TEXT)
@@ -88,7 +88,7 @@ async def test_loading_is_seen_and_a_suggestion_comes(client: Client) -> None:
     await gone(worker)
 
 
-async def test_the_worker_is_killed_in_the_middle_of_a_suggestion(client: Client) -> None:
+async def test_a_worker_killed_during_a_suggestion_is_started_again(client: Client) -> None:
     status = await ready(client)
     worker = status["model"]["pid"]
     client.open(TEXT)
@@ -115,7 +115,7 @@ async def test_the_worker_is_killed_in_the_middle_of_a_suggestion(client: Client
     assert await client.stop() == 0
 
 
-async def test_what_is_known_is_served_while_the_worker_is_gone(client: Client) -> None:
+async def test_cached_suggestions_are_served_while_the_worker_is_gone(client: Client) -> None:
     worker = (await ready(client, patience=0.05))["model"]["pid"]
     client.open(TEXT)
     async with asyncio.timeout(PATIENCE):
@@ -128,7 +128,7 @@ async def test_what_is_known_is_served_while_the_worker_is_gone(client: Client) 
     assert await client.stop() == 0
 
 
-async def test_the_server_is_killed_and_takes_its_worker_along(client: Client) -> None:
+async def test_the_worker_ends_when_the_server_is_killed(client: Client) -> None:
     worker = (await ready(client))["model"]["pid"]
     client.process.kill()
     await client.process.wait()
@@ -136,7 +136,7 @@ async def test_the_server_is_killed_and_takes_its_worker_along(client: Client) -
 
 
 @pytest.mark.parametrize("model", ["/nowhere/there", "no-such-owner/no-such-model"])
-async def test_a_model_that_is_not_there(model: str) -> None:
+async def test_a_missing_model_is_reported(model: str) -> None:
     client = await Client.start("--model", model)
     try:
         await client.initialize(PROGRESS, options={"patience": 60})
@@ -152,7 +152,7 @@ async def test_a_model_that_is_not_there(model: str) -> None:
         await client.kill()
 
 
-async def test_the_server_stays_small(client: Client) -> None:
+async def test_the_server_takes_little_memory(client: Client) -> None:
     await ready(client)
     client.open(TEXT)
     assert await client.inline(5, 0)

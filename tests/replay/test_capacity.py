@@ -47,7 +47,7 @@ SLOW = ServiceProfile(((1, 10.0), (4, 16.0)), 0.5, 2.0, 0, "toy", "paper")
 # --- the profile ------------------------------------------------------------------------------------------------------
 
 
-def test_a_step_takes_what_was_measured_and_between_that_what_lies_between() -> None:
+def test_step_times_are_interpolated_between_measured_batch_sizes() -> None:
     assert [SLOW.step_s(batch) * 1000 for batch in (0, 1, 2, 3, 4)] == pytest.approx([0, 10, 12, 14, 16])
     assert SLOW.step_s(1, 100) * 1000 == pytest.approx(10 + 2 + 50)
     assert SLOW.step_s(0, 100) * 1000 == pytest.approx(52)
@@ -55,7 +55,7 @@ def test_a_step_takes_what_was_measured_and_between_that_what_lies_between() -> 
 
 
 @pytest.mark.parametrize("name", shipped())
-def test_the_shipped_profiles_can_be_read_and_say_where_they_come_from(name: str) -> None:
+def test_the_shipped_profiles_can_be_read_and_name_their_source(name: str) -> None:
     profile = read_service(name)
     assert profile.model and profile.machine and profile.kv_tokens > 0
     assert read_service(str(FOLDER / f"{name}.json")) == profile
@@ -95,7 +95,7 @@ def steps(batch: Batch) -> list[list[BatchJob]]:
     return served
 
 
-def test_the_foreground_is_served_first_and_what_is_not_served_keeps_what_it_has() -> None:
+def test_foreground_jobs_are_served_first_and_waiting_jobs_keep_their_progress() -> None:
     batch = Batch(ServiceProfile(((1, 10.0), (2, 10.0)), 0.0, beside=True))
     ahead = [BatchJob(False, 1, 3) for _ in range(2)]
     for job in ahead:
@@ -119,7 +119,7 @@ def test_speculation_pauses_while_a_foreground_job_is_open() -> None:
     assert steps(batch) == [[editor], [editor], [ahead]]
 
 
-def test_a_long_prompt_is_computed_in_pieces_and_does_not_stop_the_others() -> None:
+def test_a_long_prompt_is_computed_in_pieces_between_steps_of_others() -> None:
     batch = Batch(SLOW)
     long, short = BatchJob(True, 2 * PREFILL_CHUNK + 1, 1), BatchJob(True, 0, 3)
     batch.add(long)
@@ -132,7 +132,7 @@ jobs = st.builds(BatchJob, st.booleans(), st.integers(0, 5000), st.integers(1, 9
 
 
 @given(st.lists(jobs, max_size=8))
-def test_everybody_gets_all_of_it_and_the_server_is_busy_as_long_as_its_steps_take(made: list[BatchJob]) -> None:
+def test_all_jobs_are_completed_and_busy_time_is_the_sum_of_steps(made: list[BatchJob]) -> None:
     batch = Batch(SLOW)
     for job in made:
         batch.add(job)
@@ -144,7 +144,7 @@ def test_everybody_gets_all_of_it_and_the_server_is_busy_as_long_as_its_steps_ta
     assert batch.busy_s * 1000 >= least - 1e-6 if any(job.prefill for job in made) else batch.busy_s >= 0
 
 
-def test_one_alone_takes_what_a_latency_profile_says() -> None:
+def test_one_job_alone_takes_the_time_of_a_latency_profile() -> None:
     batch = Batch(SLOW)
     batch.add(BatchJob(True, 100, 8))
     steps(batch)
@@ -157,14 +157,14 @@ times = st.integers(1, 50).map(lambda n: n / 100)
 
 
 @given(st.lists(times, min_size=1, max_size=40))
-def test_where_all_were_answered_the_percentiles_are_nearest_rank(waits: list[float]) -> None:
+def test_without_closed_requests_percentiles_are_nearest_rank(waits: list[float]) -> None:
     ordered = [1000 * wait for wait in sorted(waits)]
     expected = Waits(*(percentile(ordered, percent) for percent in (50, 90, 99)))
     assert percentiles([(wait, True) for wait in waits]) == expected
 
 
 @given(st.lists(st.tuples(times, st.booleans()), min_size=1, max_size=12))
-def test_those_who_left_are_shared_out_among_those_who_stayed(waits: list[tuple[float, bool]]) -> None:
+def test_waits_are_estimated_as_by_efrons_redistribution(waits: list[tuple[float, bool]]) -> None:
     """Efron's way to the same estimate: each who leaves hands its weight, in equal parts, to all who wait longer. (Of
     those who end at one moment, the answered go first.)"""
     ordered = sorted(waits, key=lambda wait: (wait[0], not wait[1]))
@@ -183,7 +183,7 @@ def test_those_who_left_are_shared_out_among_those_who_stayed(waits: list[tuple[
     assert all(math.isclose(curve[at], expected[at]) for at in curve)
 
 
-def test_a_service_that_answers_nobody_is_not_praised() -> None:
+def test_percentiles_that_no_answer_reached_are_unknown() -> None:
     assert percentiles([(0.1, False)] * 99 + [(0.05, True)]) == Waits(None, None, None)
     assert percentiles([]) == Waits(0.0, 0.0, 0.0)
 
@@ -197,7 +197,7 @@ def test_the_search_finds_the_smallest(most: int, first: int, begin: int) -> Non
 
 
 @given(st.integers(0, 10_000), st.integers(1, 200))
-def test_a_server_more_moves_users_to_that_server_only(user: int, servers: int) -> None:
+def test_an_added_server_takes_users_and_moves_no_others(user: int, servers: int) -> None:
     before, after = server_of(user, servers), server_of(user, servers + 1)
     assert after in (before, servers) and 0 <= before < servers
 
@@ -219,7 +219,7 @@ asked = st.lists(
 
 @settings(max_examples=examples(60))
 @given(asked)
-def test_the_search_plays_what_the_service_played(told: list[tuple[int, bool, int, int, int]]) -> None:
+def test_playing_a_trace_again_gives_the_same_waits(told: list[tuple[int, bool, int, int, int]]) -> None:
     """On the number of servers on which a trace was taken, playing it again gives the same waits: of jobs that are
     closed before they are done, too."""
 
@@ -264,7 +264,7 @@ def test_the_search_plays_what_the_service_played(told: list[tuple[int, bool, in
     assert [wait for wait, _ in found] == pytest.approx([wait for wait, _ in sorted(foreground_waits(trace))])
 
 
-def test_more_is_needed_for_a_tighter_bound() -> None:
+def test_a_tighter_bound_needs_more_servers() -> None:
     # forty users, each with a generation of 120 ms every 250 ms: one server runs four at a time
     trace = [
         Served(user, True, 100, 0, 6, at / 4 + user / 200, None, 0.0, True) for user in range(40) for at in range(8)
@@ -280,7 +280,7 @@ def test_more_is_needed_for_a_tighter_bound() -> None:
         assert wait is not None and wait < bound * 1000
 
 
-def test_memory_holds_whom_it_served_last() -> None:
+def test_kv_memory_keeps_the_users_served_last() -> None:
     memory = KvMemory(tokens=250)  # of two users with 50 tokens each, twice
     first, second, third = (GenerationRequest(name * 40, "", "") for name in "abc")
 
@@ -298,7 +298,7 @@ def test_memory_holds_whom_it_served_last() -> None:
     assert reused(1, second) == 0
 
 
-def test_what_was_closed_before_it_was_computed_is_not_in_memory() -> None:
+def test_prompts_closed_before_they_were_computed_are_not_in_kv_memory() -> None:
     """(Else a service that nobody waits for would have computed everybody's prompts for nothing.)"""
 
     async def play(closed_after_s: float) -> Served:
@@ -373,7 +373,7 @@ def crowd(users: int, policy: Policy, servers: int = 0, bound_ms: float = 400.0)
 
 
 @pytest.mark.slow
-def test_a_crowd_is_found_its_servers_and_the_result_can_be_kept_and_drawn() -> None:
+def test_the_servers_for_a_crowd_are_found_and_the_result_is_saved_and_drawn() -> None:
     runs = [crowd(users, policy) for users in (1, 12) for policy in (Policy.NONE, Policy.ADAPTIVE)]
     for run in runs:
         shared = run.shared
@@ -395,7 +395,7 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
     assert one == two
 
 
-def test_with_fewer_servers_one_waits_longer() -> None:
+def test_fewer_servers_mean_longer_waits() -> None:
     waits = [crowd(16, Policy.NONE, servers).shared for servers in (8, 1)]
     assert waits[0] and waits[1] and waits[0].wait_ms.p90 is not None
     assert waits[1].wait_ms.p90 is None or waits[1].wait_ms.p90 > waits[0].wait_ms.p90
@@ -405,7 +405,7 @@ def test_with_fewer_servers_one_waits_longer() -> None:
 # --- who comes to wait for what was asked ahead -----------------------------------------------------------------------
 
 
-def test_a_server_that_serves_by_urgency_is_told_when_somebody_comes_to_wait() -> None:
+def test_a_server_with_priorities_learns_when_speculation_becomes_urgent() -> None:
     class Urgent(ScriptedModel):
         schedules = True
 
@@ -434,7 +434,7 @@ def test_a_server_that_serves_by_urgency_is_told_when_somebody_comes_to_wait() -
 # --- the command line -------------------------------------------------------------------------------------------------
 
 
-def test_the_command_line_plays_crowds_and_refuses_what_makes_no_sense(
+def test_the_command_line_replays_crowds_and_refuses_invalid_options(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     session = tmp_path / "s.jsonl"

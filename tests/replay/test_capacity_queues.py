@@ -53,7 +53,7 @@ def queued(asked: list[Served], profile: ServiceProfile) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("load", [0.3, 0.6, 0.8])
 @pytest.mark.parametrize("sizes", [(10,), (1, 19), (1, 1, 1, 37)])
-def test_one_at_a_time_waits_as_pollaczek_and_khinchine_say(load: float, sizes: tuple[int, ...]) -> None:
+def test_waits_of_one_job_at_a_time_are_those_of_pollaczek_and_khinchine(load: float, sizes: tuple[int, ...]) -> None:
     """M/G/1, and M/D/1 with one size: the mean queueing time is λ E[S²] / (2 (1 - λ E[S]))."""
     mean = fmean(sizes) * STEP_S
     square = fmean(size**2 for size in sizes) * STEP_S**2
@@ -65,7 +65,7 @@ def test_one_at_a_time_waits_as_pollaczek_and_khinchine_say(load: float, sizes: 
 
 
 @pytest.mark.slow
-def test_four_at_a_time_wait_as_erlang_says() -> None:
+def test_waits_of_four_jobs_at_a_time_are_those_of_erlang() -> None:
     """M/M/c: with exponential service (geometric, of 40 steps in the mean), Erlang's C formula."""
     servers, mean, load = 4, 40, 0.75
     offered = servers * load
@@ -141,7 +141,7 @@ def test_a_sample_is_some_of_the_servers(users: int, servers: int) -> None:
     assert count * users >= sample.SAMPLE * servers or count == servers
 
 
-def test_who_was_not_played_asks_what_another_one_asked_at_its_own_moment() -> None:
+def test_users_that_were_not_replayed_copy_anothers_jobs_shifted_in_time() -> None:
     jobs = [Served(1, True, 5, 6, 7, 10.0, 11.0, 12.0, True), Served(4, False, 1, 2, 3, 20.0)]
     demand = Demand.of(jobs, users=6, seed=3)
     assert demand.jobs(1) == [jobs[0]] and demand.jobs(4) == [jobs[1]]
@@ -159,7 +159,7 @@ told = st.lists(st.floats(0.3, 3), min_size=1, max_size=12)
 
 @settings(max_examples=examples(200))
 @given(st.integers(1, 2000), st.integers(1, 2000), st.integers(1, 3000), told)
-def test_the_search_comes_to_rest_on_a_number_that_was_seen_to_be_enough(
+def test_the_search_ends_on_a_number_of_servers_that_was_replayed_and_suffices(
     need: int, guess: int, most: int, off: list[float]
 ) -> None:
     """Whatever the replays say is needed: each is wrong by a factor of up to three here."""
@@ -182,7 +182,7 @@ def test_the_search_comes_to_rest_on_a_number_that_was_seen_to_be_enough(
         assert shared.holds and shared.servers == shared.servers_needed == min(each for each in tried if each >= need)
 
 
-def test_where_replays_tell_the_truth_it_takes_two() -> None:
+def test_the_search_takes_two_replays_where_their_estimates_are_right() -> None:
     tried: list[int] = []
 
     async def play(servers: int) -> Run:

@@ -70,7 +70,7 @@ def played(session: Path, model: str, out: Path) -> Run:
     return run
 
 
-def test_against_a_server(session: Path, tmp_path: Path) -> None:
+def test_waits_are_measured_against_a_server(session: Path, tmp_path: Path) -> None:
     async def answer(_: Request, reply: Reply) -> None:
         await reply.events(*openai_events("x", "yz"))
 
@@ -86,7 +86,7 @@ def test_against_a_server(session: Path, tmp_path: Path) -> None:
     assert shared.tokens_per_s > 0
 
 
-def test_with_one_model_for_all(session: Path, tmp_path: Path) -> None:
+def test_one_model_serves_all_users(session: Path, tmp_path: Path) -> None:
     script = tmp_path / "any.json"
     script.write_text(json.dumps({"any": True, "token_s": 0.001}))
     folder = save_model(tmp_path / "model", byte_level(OURS), tie_word_embeddings=True)
@@ -95,7 +95,7 @@ def test_with_one_model_for_all(session: Path, tmp_path: Path) -> None:
         assert run.shared is not None and run.shared.foreground > 0 and run.shared.tokens_per_s > 0 and not run.notes
 
 
-def test_a_server_that_is_not_there_is_told_and_nothing_counts_as_answered(session: Path, tmp_path: Path) -> None:
+def test_an_unreachable_server_is_reported_and_nothing_counts_as_answered(session: Path, tmp_path: Path) -> None:
     run = played(session, "http://127.0.0.1:1?format=qwen2.5-coder#name", tmp_path / "out.json")
     assert any("no server answers" in note for note in run.notes)
     assert run.shown == 0 and run.shared is not None and run.shared.wait_ms.p50 is None

@@ -68,7 +68,7 @@ def replayed(pair: Pair, name: str, think_ms: float, limit: int | None) -> Tally
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "think_ms"), THREE)
-def test_every_suggestion_served_is_what_the_model_says_now(pair: Pair, name: str, think_ms: float) -> None:
+def test_every_served_suggestion_equals_a_fresh_answer(pair: Pair, name: str, think_ms: float) -> None:
     tally = replayed(pair, name, think_ms, 24)
     assert tally.checked > 12, "the session must give something to check"
     assert tally.cached > 0, "and some of it must come from the completion cache"
@@ -77,7 +77,7 @@ def test_every_suggestion_served_is_what_the_model_says_now(pair: Pair, name: st
 @pytest.mark.slow
 @pytest.mark.nightly
 @pytest.mark.parametrize(("name", "think_ms"), THREE)
-def test_so_is_every_one_of_a_longer_part(pair: Pair, name: str, think_ms: float) -> None:
+def test_every_served_suggestion_of_a_longer_part_equals_a_fresh_answer(pair: Pair, name: str, think_ms: float) -> None:
     tally = replayed(pair, name, think_ms, 150)
     assert tally.checked > 30 and tally.cached > 10
 
@@ -86,6 +86,6 @@ def test_so_is_every_one_of_a_longer_part(pair: Pair, name: str, think_ms: float
 @pytest.mark.nightly
 @pytest.mark.timeout(3600)  # 725 edits, each answer computed once more
 @pytest.mark.parametrize("name", WHOLE)
-def test_so_is_every_one_of_a_whole_session(compiled: Pair, name: str) -> None:
+def test_every_served_suggestion_of_a_whole_session_equals_a_fresh_answer(compiled: Pair, name: str) -> None:
     tally = replayed(compiled, name, 300, None)
     assert tally.checked > 30 and tally.cached > 5

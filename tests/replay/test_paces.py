@@ -32,7 +32,7 @@ def test_each_pace_is_replayed_with_each_policy(tmp_path: Path) -> None:
         assert min(record["ms"] for record in run["timeline"] if record["source"] == "model") == pytest.approx(pace)
 
 
-def test_one_pace_is_not_named(tmp_path: Path) -> None:
+def test_a_single_pace_is_not_named(tmp_path: Path) -> None:
     out = tmp_path / "result.json"
     given = ["--model", "recorded", "--user", "recorded", "--limit", "30", "--latency", "100", "--json", str(out)]
     result = CliRunner().invoke(replay_command, [str(SESSION), *given], standalone_mode=False)

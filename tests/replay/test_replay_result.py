@@ -53,7 +53,7 @@ def test_latency_is_ordered_and_zero_without_values(values: list[float]) -> None
 
 
 @given(records)
-def test_aggregates_against_counting_one_by_one(timeline: list[RequestRecord]) -> None:
+def test_aggregates_equal_counting_one_by_one(timeline: list[RequestRecord]) -> None:
     hits = answered = tabs = instant_tabs = 0
     misses: dict[str, int] = {}
     for record in timeline:
@@ -100,7 +100,7 @@ def test_pooling_is_the_same_as_one_long_session(timelines: list[list[RequestRec
         assert getattr(pool, name) == value
 
 
-def test_pooling_adds_up_what_was_asked_ahead() -> None:
+def test_pooling_adds_up_speculation() -> None:
     first = results.run_of([], kinds={"accept": KindResult(4, 3, 20, 10), "enter": KindResult(1, 0, 5, 0)})
     second = results.run_of([], kinds={"accept": KindResult(1, 1, 2, 2)}, interrupted=True)
     pool = pooled([first, second])
@@ -109,11 +109,11 @@ def test_pooling_adds_up_what_was_asked_ahead() -> None:
     assert pool.interrupted
 
 
-def test_no_pool_without_timelines() -> None:
+def test_results_without_timelines_are_not_pooled() -> None:
     assert pooled([results.run("chain", 10), results.run("chain", 10, timeline=())]) is None
 
 
-def test_written_and_read_again_is_the_same_and_to_the_byte(tmp_path: Path) -> None:
+def test_a_result_written_and_read_again_is_the_same_to_the_byte(tmp_path: Path) -> None:
     result = results.result(60, sessions=2)
     save(result, tmp_path / "result.json")
     again = load(tmp_path / "result.json")
@@ -164,7 +164,7 @@ def without(name: str) -> str:
     return json.dumps(data)
 
 
-def test_results_from_before_suggestions_and_silences_were_counted_apart() -> None:
+def test_older_results_without_separate_counts_can_be_read() -> None:
     """Their requests give the counts; without requests (many users) there is a lower bound."""
     data = json.loads(dumps(results.result(40)))
     new = loads(json.dumps(data)).runs
@@ -207,7 +207,7 @@ def test_results_from_before_suggestions_and_silences_were_counted_apart() -> No
         (changed("runs", 0, "timeline", 2, "source", to="magic"), "runs[0].timeline[2].source: 'magic' is no source"),
     ],
 )
-def test_what_cannot_be_read_is_told_in_one_line(text: str, says: str) -> None:
+def test_invalid_results_are_one_line(text: str, says: str) -> None:
     with pytest.raises(InputError) as raised:
         loads(text)
     assert says in str(raised.value)

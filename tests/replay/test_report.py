@@ -79,7 +79,7 @@ def test_the_page_is_well_formed_and_shows_every_policy_and_session() -> None:
     assert page.elements[0][0] == "html"
 
 
-def test_the_page_loads_nothing() -> None:
+def test_the_page_loads_no_other_file() -> None:
     text = render(results.result(100))
     assert not re.search(r"https?:|//[a-z]|@import|url\(", text)
     for tag, attributes in Page(text).elements:
@@ -87,7 +87,7 @@ def test_the_page_loads_nothing() -> None:
         assert not {"src", "href", "style"} & set(attributes)
 
 
-def test_what_comes_from_a_session_is_escaped_everywhere() -> None:
+def test_text_of_a_session_is_escaped_everywhere() -> None:
     requests = [
         RequestRecord(1.0, 300.0, "model", tab=True, shown=True, text=EVIL, miss=EVIL),
         RequestRecord(2.0, 5.0, "none", reason=EVIL, text=EVIL),
@@ -149,7 +149,7 @@ def test_sessions_without_a_timeline_are_shown_without_a_pool() -> None:
     assert "request by request" not in Page(render(bare)).text
 
 
-def test_stale_suggestions_are_told_first() -> None:
+def test_stale_suggestions_are_reported_first() -> None:
     run = results.run("chain", 20, stale_served=2)
     assert "2 stale suggestions were served" in Page(render(ReplayResult((run,)))).text
     assert "2 stale suggestions were served" in printed(ReplayResult((run,)))
@@ -183,11 +183,11 @@ def outcome(policy: str, instant: int, tabs: int) -> results.Run:
         ([], "There is nothing to report: no run was made."),
     ],
 )
-def test_the_headline_says_what_speculation_brought(runs: list[tuple[str, int, int]], says: str) -> None:
+def test_the_headline_states_the_gain_of_speculation(runs: list[tuple[str, int, int]], says: str) -> None:
     assert words.headline([outcome(*run) for run in runs]).replace("\u202f", " ") == says
 
 
-def test_tabs_that_no_suggestion_followed_at_once_are_counted_apart() -> None:
+def test_tabs_without_an_immediate_next_suggestion_are_counted_separately() -> None:
     hit = RequestRecord(0.0, 0.0, "exact", tab=True)
     silent = RequestRecord(1.0, 0.0, "none", reason="empty", tab=True, cached=True)
     waited = RequestRecord(2.0, 80.0, "model", tab=True)
@@ -229,7 +229,7 @@ def test_short_counts_are_short(number: float) -> None:
 
 
 @given(st.integers(0, 10**6), st.integers(1, 10**6))
-def test_percent_never_says_all_or_nothing_where_it_is_not(part: int, whole: int) -> None:
+def test_percentages_are_0_or_100_only_where_exact(part: int, whole: int) -> None:
     said = words.percent(min(part, whole) / whole)
     assert (said == "100\u202f%") == (part >= whole)
     assert (said == "0\u202f%") == (part == 0)
@@ -247,11 +247,11 @@ def test_percent_never_says_all_or_nothing_where_it_is_not(part: int, whole: int
         (12_000, "12.0 s"),
     ],
 )
-def test_milliseconds(ms: float, said: str) -> None:
+def test_milliseconds_are_formatted(ms: float, said: str) -> None:
     assert words.milliseconds(ms).replace("\u202f", " ") == said
 
 
-def test_moments_and_sizes() -> None:
+def test_times_and_sizes_are_formatted() -> None:
     assert [words.moment(t) for t in (0, 67.9, 3661)] == ["0:00", "1:07", "1:01:01"]
     assert [words.size(n).replace("\u202f", " ") for n in (0, 1023, 1536, 20 << 20)] == [
         "0 B",
@@ -265,7 +265,7 @@ def test_moments_and_sizes() -> None:
 
 
 @given(st.lists(st.floats(0, 1e7), max_size=50))
-def test_every_wait_is_in_one_bin_that_holds_it(values: list[float]) -> None:
+def test_every_wait_is_counted_in_one_bin(values: list[float]) -> None:
     scale = waits.LogScale.over(values)
     bins = scale.bins(values)
     assert sum(bins) == len(values)
@@ -277,21 +277,21 @@ def test_every_wait_is_in_one_bin_that_holds_it(values: list[float]) -> None:
 
 
 @given(st.floats(0, 1e9))
-def test_steps_are_few_and_round_and_reach_the_top(top: float) -> None:
+def test_axis_steps_are_few_and_round_and_reach_the_maximum(top: float) -> None:
     steps = trade.steps(top)
     assert steps[0] == 0
     assert steps[-1] >= top * (1 - 1e-9)
     assert len(steps) <= 6
 
 
-def test_stacked_pieces_fill_the_bar_and_none_is_drawn_for_nothing() -> None:
+def test_stacked_parts_fill_the_bar_and_empty_ones_are_not_drawn() -> None:
     parts = [charts.BarPart("a", 1, "one"), charts.BarPart("b", 0, "nothing"), charts.BarPart("c", 3, "three")]
     drawn = str(charts.stacked(parts, 4, "all"))
     assert re.findall(r'x="([\d.]+)%" width="([\d.]+)%"', drawn) == [("0", "25"), ("25", "75")]
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=2000))
-def test_thinning_keeps_the_peak_and_the_end(sizes: list[int]) -> None:
+def test_thinning_a_line_keeps_its_peak_and_end(sizes: list[int]) -> None:
     samples = [CacheSample(float(i), 1, size) for i, size in enumerate(sizes)]
     kept = charts.thinned(samples)
     assert max(s.bytes for s in kept) == max(sizes)
@@ -301,7 +301,7 @@ def test_thinning_keeps_the_peak_and_the_end(sizes: list[int]) -> None:
 
 
 @given(st.integers(0, 5000), st.integers(1, 2000))
-def test_folding_keeps_every_request_in_order(number: int, columns: int) -> None:
+def test_folding_a_timeline_keeps_every_request_in_order(number: int, columns: int) -> None:
     requests = [RequestRecord(float(i), 1.0, "model") for i in range(number)]
     folded = timeline.fold(requests, columns)
     assert [record for row in folded.rows for cell in row for record in cell] == requests
@@ -336,7 +336,7 @@ def test_the_table_fits_80_columns_whole_and_without_colours() -> None:
     assert out.count("adaptive") == 3  # two sessions, and both together
 
 
-def test_the_row_of_a_policy() -> None:
+def test_a_policy_is_one_row_of_the_table() -> None:
     run = results.run_of(
         [RequestRecord(1.0, 0.25, "speculated", tab=True), RequestRecord(2.0, 1282.0, "model", tab=True)],
         policy="depth1",
@@ -364,7 +364,7 @@ def test_the_row_of_a_policy() -> None:
     ]
 
 
-def test_no_tabs_no_tab_latency() -> None:
+def test_without_tabs_there_is_no_tab_latency() -> None:
     out = printed(ReplayResult((results.run_of([RequestRecord(1.0, 200.0, "model")]),)))
     assert words.DASH in out
 
@@ -372,7 +372,7 @@ def test_no_tabs_no_tab_latency() -> None:
 # --- the command --------------------------------------------------------------------------------------------------
 
 
-def test_the_command_prints_and_writes(tmp_path: Path) -> None:
+def test_the_command_prints_the_table_and_writes_the_page(tmp_path: Path) -> None:
     for seed, name in enumerate(("a", "b")):
         save(ReplayResult((results.run("chain", 30, seed, name),)), tmp_path / f"{name}.json")
     out = tmp_path / "page.html"
@@ -408,6 +408,6 @@ def test_one_policy_with_several_economies_is_a_curve() -> None:
     assert len(lines) == 2
 
 
-def test_what_knows_the_future_is_not_what_speculation_is_judged_by() -> None:
+def test_the_perfect_policy_is_not_named_best() -> None:
     perfect, depth1 = results.run("chain", policy="perfect"), results.run("depth1")
     assert words.best([perfect, depth1]) is depth1

@@ -62,7 +62,7 @@ def test_a_tab_costs_one_key(keys: int, saved: int, accepted: int, share: float)
     assert saved_share(run) == pytest.approx(share)
 
 
-def test_what_became_of_the_edits_adds_up() -> None:
+def test_outcomes_of_edits_add_up() -> None:
     view = edit_view([with_edits(results.run("adaptive"))])
     assert view is not None
     (row,) = view.fates

@@ -19,7 +19,7 @@ RECORDED = "vscode-ts-customized-tests.test.ts"
 
 
 @pytest.mark.parametrize("name", shipped())
-def test_it_reads_and_replays(name: str) -> None:
+def test_a_shipped_session_is_read_and_replayed(name: str) -> None:
     session = read_session(shipped()[name])
     assert session.warnings == () and session.cut_off is None and session.name == name
     assert session.source and session.language and len(session.edits) > 50
@@ -32,7 +32,7 @@ def test_it_reads_and_replays(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", shipped())
-def test_the_readme_names_it_and_its_owner(name: str) -> None:
+def test_the_readme_names_each_session_and_its_owner(name: str) -> None:
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
     row = next(line for line in readme.splitlines() if f"`{name}`" in line)
     licence, owner = read_session(shipped()[name]).licence.rstrip(")").split(" (")
@@ -47,7 +47,7 @@ def states(session: Session) -> Iterator[str]:
         yield text
 
 
-def test_what_the_recorded_assistant_said_leads_to_what_was_accepted() -> None:
+def test_recorded_answers_lead_to_the_accepted_text() -> None:
     """The meaning of a side file, held against the document: 26 of the person's 31 accepts can be said at the cursor
     (the 5 others were edits elsewhere), and of 23 the next answer is known."""
     session = read_session(shipped()[RECORDED])
@@ -69,7 +69,7 @@ def test_what_the_recorded_assistant_said_leads_to_what_was_accepted() -> None:
     assert (len(said), len(next_known)) == (26, 23)
 
 
-def test_the_recorded_person_offered_the_recorded_answers_presses_tab() -> None:
+def test_the_recorded_user_accepts_the_recorded_answers() -> None:
     session = read_session(shipped()[RECORDED])
     answers = {(a.context.document.text, a.context.offset): a for a in recorded_answers(session) if a.text}
     player = Player(session, User.RECORDED)

@@ -98,7 +98,7 @@ async def test_policy_none_asks_the_model_each_time() -> None:
 
 
 @virtual
-async def test_what_follows_an_accept_is_there_when_tab_is_pressed() -> None:
+async def test_the_suggestion_after_an_accept_is_already_computed() -> None:
     async with engine_on(writer(), policy="depth1") as engine:
         context = at(10)
         for _ in range(4):
@@ -178,7 +178,7 @@ async def test_a_joined_generation_that_turns_out_otherwise_is_left() -> None:
 
 
 @virtual
-async def test_foreground_interrupts_speculation_which_goes_on_afterwards() -> None:
+async def test_a_foreground_request_interrupts_speculation_which_then_continues() -> None:
     model = writer()
     async with engine_on(model, policy="depth1") as engine:
         context = at(10)
@@ -197,7 +197,7 @@ async def test_foreground_interrupts_speculation_which_goes_on_afterwards() -> N
 
 
 @virtual
-async def test_unreachable_work_stops_and_reachable_work_does_not() -> None:
+async def test_work_stops_when_it_is_unreachable_and_only_then() -> None:
     model = writer()
     async with engine_on(model, policy="chain") as engine:
         context = at(10)
@@ -248,7 +248,7 @@ async def test_every_request_ends_in_exactly_one_outcome() -> None:
 
 
 @virtual
-async def test_a_failing_model_ends_requests_and_service_returns() -> None:
+async def test_requests_fail_with_the_model_and_work_again_after_it() -> None:
     model = writer()
     async with engine_on(model, policy="chain") as engine:
         model.fail, model.fail_after = ModelError("out of memory"), 1
@@ -311,7 +311,7 @@ async def test_a_long_document_gets_no_suggestion() -> None:
 
 
 @virtual
-async def test_a_document_that_becomes_too_long_stops_what_was_asked_and_is_not_asked_ahead() -> None:
+async def test_a_document_that_becomes_too_long_stops_requests_and_speculation() -> None:
     model = writer()
     async with engine_on(model, policy="depth1", max_document_chars=20) as engine:
         asked = asyncio.create_task(engine.complete(at(14)))
@@ -342,7 +342,7 @@ async def test_crlf_documents_get_crlf() -> None:
 
 
 @virtual
-async def test_where_a_cursor_rests_is_asked_ahead() -> None:
+async def test_the_suggestion_at_a_resting_cursor_is_speculated() -> None:
     async with engine_on(writer(), policy="tree") as engine:
         engine.rested(at(10))
         await asyncio.sleep(1)
@@ -357,7 +357,7 @@ async def test_where_a_cursor_rests_is_asked_ahead() -> None:
 
 
 @virtual
-async def test_a_tree_knows_enter_after_accept() -> None:
+async def test_policy_tree_speculates_on_enter_after_an_accept() -> None:
     model = ScriptedModel({"a": "b = 1", "ab = 1": "", "ab = 1\n": "c"})
     instant = {}
     for policy in ("chain", "tree"):
@@ -375,7 +375,7 @@ async def test_a_tree_knows_enter_after_accept() -> None:
 
 
 @virtual
-async def test_adaptive_asks_for_what_is_likely_only() -> None:
+async def test_policy_adaptive_speculates_on_likely_accepts_only() -> None:
     for logprob, asked in ((-0.05, True), (-2.0, False)):
         model = ScriptedModel(continuing(TARGET), prefill_s=0.1, token_s=0.01, token_chars=100, logprob=logprob)
         async with engine_on(model, policy="adaptive", economy=0.1) as engine:
@@ -387,7 +387,7 @@ async def test_adaptive_asks_for_what_is_likely_only() -> None:
 
 
 @virtual
-async def test_adaptive_begins_as_late_as_this_user_allows() -> None:
+async def test_policy_adaptive_starts_as_late_as_the_users_pace_allows() -> None:
     """Who reads for half a second has the next suggestion in time, and what is typed over before costs nothing."""
     model = writer(prefill=0.03)
     async with engine_on(model, policy="adaptive") as engine:
@@ -413,7 +413,7 @@ async def test_adaptive_begins_as_late_as_this_user_allows() -> None:
 
 
 @virtual
-async def test_a_miss_says_why() -> None:
+async def test_a_miss_has_a_reason() -> None:
     async with engine_on(writer(), policy="depth1") as engine:
         context = at(10)
         first = await engine.complete(context)
@@ -436,13 +436,13 @@ async def test_a_miss_says_why() -> None:
 # --- found by the simulator -------------------------------------------------------------------------------------
 
 
-def test_first_bytes_of_a_character_stay_with_it() -> None:
+def test_the_first_bytes_of_a_character_are_not_cut_from_it() -> None:
     written = GeneratedText("aé", Finish.END, ends=(1, 1, 2), logprobs=(-1.0, -2.0, -4.0))
     assert written.after_typing("a") == GeneratedText("é", Finish.END, (0, 1), (-2.0, -4.0))
 
 
 @virtual
-async def test_blanks_before_the_line_end_are_no_rest_to_serve() -> None:
+async def test_a_rest_that_begins_with_trailing_spaces_is_not_served() -> None:
     model = ScriptedModel({"": "a  \nb", "a": "  \nb"})
     async with engine_on(model, policy="cache") as engine:
         assert (await engine.complete(EditContext(Document(URI, ""), 0))).suggestion
@@ -454,7 +454,7 @@ def generation_at(context: EditContext) -> Generation:
     return Generation(PromptState.of(context, WindowSize(), "model"))
 
 
-def test_half_a_character_is_written_anew_after_an_interruption() -> None:
+def test_half_a_character_is_generated_again_after_an_interruption() -> None:
     generation = generation_at(at(10))
     generation.become(State.RUNNING)
     for chunk in (Chunk("a", (1,), (-1.0,)), Chunk("", (2,), (-2.0,))):
@@ -467,7 +467,7 @@ def test_half_a_character_is_written_anew_after_an_interruption() -> None:
 
 
 @virtual
-async def test_a_model_that_is_cancelled_from_inside_is_unavailable() -> None:
+async def test_a_model_that_cancels_itself_is_unavailable() -> None:
     """The client has not taken its request back: it should hear that the model is gone."""
 
     def gives_up(request: GenerationRequest) -> str:
@@ -478,7 +478,7 @@ async def test_a_model_that_is_cancelled_from_inside_is_unavailable() -> None:
 
 
 @virtual
-async def test_notifications_that_come_late_ask_and_stop_nothing() -> None:
+async def test_late_notifications_neither_start_nor_stop_work() -> None:
     """An editor's accept command may run after it has told of the change and asked at the next place."""
     model = writer()
     async with engine_on(model, policy="chain") as engine:
@@ -499,7 +499,7 @@ async def test_notifications_that_come_late_ask_and_stop_nothing() -> None:
 
 
 @virtual
-async def test_a_generation_stops_once_it_contradicts_what_was_typed() -> None:
+async def test_a_generation_that_contradicts_typed_text_stops() -> None:
     model = ScriptedModel({"a": "bcdefgh" * 3, "aX": "yz"}, prefill_s=0.1, token_s=0.1)
     async with engine_on(model, policy="cache") as engine:
         first = asyncio.create_task(engine.complete(EditContext(Document(URI, "a"), 1)))
@@ -528,7 +528,7 @@ async def test_without_a_completion_cache_a_cancelled_request_stops_its_generati
 
 
 @virtual
-async def test_futures_that_what_is_typed_has_excluded_are_not_asked() -> None:
+async def test_futures_excluded_by_typed_text_are_not_speculated() -> None:
     """Each answer makes the speculator look at the screen's futures again; the user may be past some of them."""
     model = writer()
     async with engine_on(model, policy="tree", depth=2) as engine:
@@ -560,7 +560,7 @@ class Stubborn(ScriptedModel):
 
 
 @virtual
-async def test_a_model_that_overhears_a_cancellation_is_left_at_its_next_step() -> None:
+async def test_a_model_that_ignores_a_cancellation_is_stopped_at_its_next_step() -> None:
     model = Stubborn({})
     async with engine_on(model, policy="chain") as engine:
         asked = asyncio.create_task(engine.complete(at(10)))
@@ -572,7 +572,7 @@ async def test_a_model_that_overhears_a_cancellation_is_left_at_its_next_step() 
 
 
 @virtual
-async def test_a_model_that_cleans_up_is_not_cancelled_again() -> None:
+async def test_a_model_is_not_cancelled_again_while_it_cleans_up() -> None:
     model = Stubborn({})
     async with engine_on(model, policy="tree") as engine:
         engine.rested(at(10))
@@ -586,7 +586,7 @@ async def test_a_model_that_cleans_up_is_not_cancelled_again() -> None:
 
 
 @virtual
-async def test_a_document_that_changes_its_language_is_asked_for_anew() -> None:
+async def test_a_changed_language_of_a_document_is_a_new_request() -> None:
     model = ScriptedModel(lambda request: f"# {request.language}")
     async with engine_on(model, policy="cache") as engine:
         for language in ("python", "ruby"):
@@ -609,7 +609,7 @@ async def test_nothing_starts_after_close() -> None:
 
 
 @virtual
-async def test_each_future_of_a_screen_is_asked_for_once() -> None:
+async def test_each_future_of_a_shown_suggestion_is_requested_once() -> None:
     """Each answer drives the one before out of this completion cache, and has the speculator look again."""
     model = writer()
     async with engine_on(model, policy="chain", depth=2, cache_entries=1) as engine:
@@ -622,7 +622,7 @@ async def test_each_future_of_a_screen_is_asked_for_once() -> None:
 
 
 @virtual
-async def test_a_rejection_that_comes_late_leaves_alone_what_is_waited_for_and_shown() -> None:
+async def test_a_late_rejection_does_not_affect_later_requests() -> None:
     model = writer()
     async with engine_on(model, policy="depth1") as engine:
         context = at(10)
@@ -656,7 +656,7 @@ async def test_typing_on_does_not_lose_the_slot_to_another_document() -> None:
 
 
 @virtual
-async def test_what_was_whole_when_it_was_interrupted_is_not_asked_for_again() -> None:
+async def test_a_complete_answer_that_was_interrupted_is_not_requested_again() -> None:
     class SlowToEnd(ScriptedModel):
         async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
             self.requests.append(request)
@@ -674,7 +674,7 @@ async def test_what_was_whole_when_it_was_interrupted_is_not_asked_for_again() -
 
 
 @virtual
-async def test_a_request_may_wait_for_its_own_interrupted_generation_to_let_go() -> None:
+async def test_a_request_waits_for_its_own_interrupted_generation_to_end() -> None:
     """It goes on behind what was written, and is not begun a second time beside it, even where a slot is free."""
     model = SlowToLeave()
     engine = CompletionEngine(model, EngineConfig(policy=Policy.TREE), slots=2)
@@ -692,7 +692,7 @@ async def test_a_request_may_wait_for_its_own_interrupted_generation_to_let_go()
 
 
 @virtual
-async def test_a_slot_that_is_wanted_back_is_not_free_for_another_request() -> None:
+async def test_a_slot_that_its_interrupted_generation_takes_back_is_not_free() -> None:
     """An interrupted generation that somebody waits for by now takes the slot that it is leaving: another request needs
     another one, and is not kept waiting by a speculation there."""
     model = SlowToLeave(token=0.5)
@@ -712,7 +712,7 @@ async def test_a_slot_that_is_wanted_back_is_not_free_for_another_request() -> N
 
 
 @virtual
-async def test_what_was_stopped_and_has_not_left_yet_is_not_joined() -> None:
+async def test_a_stopped_generation_that_has_not_ended_is_not_joined() -> None:
     """Else each request at its place would find that it has ended, and ask anew beside the one that is queued."""
     model = SlowToLeave()
     async with engine_on(model, policy="chain") as engine:
@@ -729,7 +729,7 @@ async def test_what_was_stopped_and_has_not_left_yet_is_not_joined() -> None:
 
 
 @virtual
-async def test_the_tree_of_a_screen_is_bounded_while_its_user_rests() -> None:
+async def test_speculation_on_one_shown_suggestion_is_bounded() -> None:
     model = ScriptedModel(lambda request: "word\nword")
     async with engine_on(model, policy="tree", depth=16, max_lines=2) as engine:
         context = EditContext(Document(URI, ""), 0)
@@ -741,7 +741,7 @@ async def test_the_tree_of_a_screen_is_bounded_while_its_user_rests() -> None:
 
 
 @virtual
-async def test_nothing_is_asked_ahead_behind_what_was_rejected() -> None:
+async def test_no_speculation_follows_a_rejected_suggestion() -> None:
     model = writer()
     async with engine_on(model, policy="chain", depth=3) as engine:
         context = at(10)
@@ -757,7 +757,7 @@ async def test_nothing_is_asked_ahead_behind_what_was_rejected() -> None:
         assert len(model.requests) == 2, "the one suggestion known behind the accept will not be offered"
 
 
-def test_refusals_heard_after_their_documents_were_closed_are_bounded() -> None:
+def test_refusals_in_closed_documents_are_bounded() -> None:
     rejections = Rejections()
     for i in range(1000):
         rejections.closed(f"file:///{i}")
@@ -767,7 +767,7 @@ def test_refusals_heard_after_their_documents_were_closed_are_bounded() -> None:
 
 
 @virtual
-async def test_taking_a_suggestion_that_replaces_a_closer_is_no_refusal() -> None:
+async def test_accepting_a_suggestion_that_replaces_a_closing_bracket_is_not_a_refusal() -> None:
     model = ScriptedModel({"f(": "x) + y", "f(x) + y": "z"})
     async with engine_on(model, policy="depth1") as engine:
         context = EditContext(Document(URI, "f()"), 2)
@@ -780,7 +780,7 @@ async def test_taking_a_suggestion_that_replaces_a_closer_is_no_refusal() -> Non
         assert engine._speculator.acceptance.probability(Link(context, answer.suggestion)) > before
 
 
-def test_half_a_line_end_is_not_typed_through() -> None:
+def test_typing_half_a_line_end_is_not_a_type_through() -> None:
     whole, half, after = (
         PromptState.of(EditContext(Document(URI, text), len(text)), WindowSize(), "model").scope
         for text in ("x", "x\r", "x\r\n")
@@ -798,7 +798,7 @@ def test_a_whole_answer_loses_nothing_when_it_is_interrupted() -> None:
 
 
 @virtual
-async def test_adaptive_goes_deep_for_who_is_faster_than_the_model_and_not_for_others() -> None:
+async def test_policy_adaptive_looks_deeper_only_for_users_faster_than_the_model() -> None:
     for pace, deep in ((0.05, True), (3.0, False)):
         model = ScriptedModel(continuing(TARGET), prefill_s=0.3, token_s=0.01, token_chars=100, logprob=-0.05)
         async with engine_on(model, policy="adaptive", economy=0.1) as engine:
@@ -819,7 +819,7 @@ class Sharing(ScriptedModel):
 
 
 @virtual
-async def test_where_a_cursor_rests_the_prompt_is_computed_and_nothing_is_suggested() -> None:
+async def test_a_resting_cursor_computes_the_prompt_only() -> None:
     model = Sharing(continuing(TARGET), prefill_s=0.1, token_s=0.01)
     async with engine_on(model, policy="adaptive") as engine:
         engine.rested(at(10))
@@ -832,7 +832,7 @@ async def test_where_a_cursor_rests_the_prompt_is_computed_and_nothing_is_sugges
 
 
 @virtual
-async def test_warming_up_stops_for_a_request_and_when_the_cursor_goes_on() -> None:
+async def test_warming_up_stops_for_a_request_and_when_the_cursor_moves() -> None:
     for policy, economy in (("adaptive", 0.05), ("chain", 0.05)):
         model = Sharing(continuing(TARGET), prefill_s=0.1, token_s=0.01)
         async with engine_on(model, policy=policy, economy=economy) as engine:
@@ -849,7 +849,7 @@ async def test_warming_up_stops_for_a_request_and_when_the_cursor_goes_on() -> N
 
 
 @pytest.mark.parametrize("settings", [{"policy": "none"}, {"policy": "cache"}, {"economy": 0.5}])
-def test_nothing_is_warmed_up_where_nothing_is_asked_ahead_or_work_is_dear(settings: dict[str, object]) -> None:
+def test_no_prompt_is_warmed_up_without_speculation_or_with_costly_work(settings: dict[str, object]) -> None:
     async def test() -> None:
         model = Sharing(continuing(TARGET))
         async with engine_on(model, **settings) as engine:
@@ -861,7 +861,7 @@ def test_nothing_is_warmed_up_where_nothing_is_asked_ahead_or_work_is_dear(setti
 
 
 @virtual
-async def test_what_nobody_waits_for_any_more_gives_way_to_a_request() -> None:
+async def test_a_generation_that_no_request_waits_for_yields_to_a_request() -> None:
     """On one processor it would take its steps beside the request, and make each of them longer."""
     model = Sharing(continuing(TARGET), prefill_s=0.1, token_s=0.01)
     engine = CompletionEngine(model, EngineConfig().updated({"policy": "chain"}), slots=2)

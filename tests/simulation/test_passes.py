@@ -163,7 +163,7 @@ async def played(plans: Sequence[Plan]) -> Log:
 
 
 @given(st.integers(0, 1 << 32))
-def test_who_is_in_which_pass(seed: int) -> None:
+def test_each_pass_holds_the_expected_generations(seed: int) -> None:
     expected, made = account(plans(seed)), plans(seed)
     found = run_virtual(played(made))
     assert [rows for _, _, rows in found] == [rows for _, _, rows in expected]

@@ -51,7 +51,7 @@ def test_bursts_need_depth() -> None:
     assert chain.instant_tab_rate >= depth1.instant_tab_rate
 
 
-def test_the_user_who_only_types_takes_nothing() -> None:
+def test_the_typing_user_accepts_nothing() -> None:
     result = run("chain", user="type")
     assert (result.accepted, result.tabs, result.accepted_chars, result.keystrokes_saved) == (0, 0, 0, 0.0)
     assert result.requests == len(WRITTEN)
@@ -64,13 +64,13 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
 
 
 @pytest.mark.parametrize("limit", [0, 1, 10, 1000])
-def test_limit(limit: int) -> None:
+def test_the_limit_ends_a_replay(limit: int) -> None:
     model = ScriptedModel(continuing(WRITTEN))
     result = run_virtual(replay(typed(), model, Setting(user=User.TYPE, limit=limit)))
     assert result.requests == min(limit, len(WRITTEN))
 
 
-def test_an_interruption_ends_with_what_was_done() -> None:
+def test_an_interrupted_replay_keeps_the_results_so_far() -> None:
     async def interrupted() -> Run:
         task = asyncio.create_task(replay(typed(), ScriptedModel(continuing(WRITTEN)), Setting(user=User.TYPE)))
         await asyncio.sleep(2.0)

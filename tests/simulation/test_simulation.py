@@ -49,7 +49,7 @@ def test_a_seed_is_reproduced_to_the_byte(seed: int) -> None:
     assert longer[:last] == runs[0][:last], "more events change nothing in those before"
 
 
-def test_worlds_differ() -> None:
+def test_seeds_give_different_configurations() -> None:
     worlds = [World(seed) for seed in range(100)]
     assert len({repr(world.config) for world in worlds}) > 90
     assert {world.slots for world in worlds} == {1, 2, 4}
@@ -57,7 +57,7 @@ def test_worlds_differ() -> None:
     assert len({world.config.policy for world in worlds}) == len(type(worlds[0].config.policy))
 
 
-def test_the_runner_tells_in_one_line_what_held(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_runner_prints_one_line_when_all_invariants_hold(capsys: pytest.CaptureFixture[str]) -> None:
     assert run.main(["--seeds", "0..3", "--events", "50", "--processes", "2"]) == 0
     [line] = capsys.readouterr().out.splitlines()
     assert "seeds 0..3, no violation" in line and int(line.partition(" ")[0]) >= 200
@@ -81,7 +81,7 @@ def test_the_runner_fails_at_a_violation(monkeypatch: pytest.MonkeyPatch, capsys
 @pytest.mark.slow
 @pytest.mark.nightly
 @pytest.mark.parametrize("seeds", MANY, ids=lambda seeds: f"{seeds.start}-{seeds.stop - 1}")
-def test_two_hundred_thousand_events(seeds: range) -> None:
+def test_no_violation_in_two_hundred_thousand_events(seeds: range) -> None:
     assert sum(simulate(seed, 2000).events for seed in seeds) >= 20_000
 
 

@@ -39,7 +39,7 @@ def test_a_seed_is_reproduced_to_the_event(layer: type[Layer]) -> None:
 
 
 @pytest.mark.slow
-def test_it_is_the_same_in_another_process() -> None:
+def test_a_seed_gives_the_same_run_in_another_process() -> None:
     """Whatever the hashes of texts and the addresses of objects are."""
     command = [sys.executable, "-m", "tests.simulation.run", "--layer", "serving", "--seed", "3", "--events", "40"]
     said = {

@@ -29,7 +29,7 @@ def wrote(text: str) -> Entry:
     return Entry(GeneratedText(text, Finish.END))
 
 
-def test_exact_type_through_backspace_and_undo() -> None:
+def test_hits_by_exact_state_type_through_backspace_and_undo() -> None:
     cache = CompletionCache()
     start = at("def f(\n", 6)
     cache.put(start, "m", wrote("a, b):"))
@@ -58,7 +58,7 @@ def test_a_key_holds_the_whole_state(other: EditContext) -> None:
     assert cache.lookup(at("def f(\n", 6), "another model or window") is None
 
 
-def test_an_empty_answer_is_known_at_its_place_only() -> None:
+def test_an_empty_answer_is_a_hit_at_its_place_only() -> None:
     cache = CompletionCache()
     cache.put(at("x"), "m", wrote(""))
     hit = cache.lookup(at("x"), "m")

@@ -32,7 +32,7 @@ def test_after_accept(context: EditContext, text: str, data: st.DataObject) -> N
 
 
 @given(contexts(), texts, st.data())
-def test_typing_what_a_suggestion_says_and_accepting_the_rest_is_accepting_it(
+def test_typing_a_part_and_accepting_the_rest_equals_accepting_all(
     context: EditContext, text: str, data: st.DataObject
 ) -> None:
     suggestion = Suggestion(text, replace_after=data.draw(st.integers(0, len(context.suffix))))
@@ -44,7 +44,7 @@ def test_typing_what_a_suggestion_says_and_accepting_the_rest_is_accepting_it(
 
 
 @given(contexts(), texts.filter(bool))
-def test_accepting_part_by_part_is_accepting_all(context: EditContext, text: str) -> None:
+def test_accepting_part_by_part_equals_accepting_all(context: EditContext, text: str) -> None:
     for part in (Suggestion.first_word, Suggestion.first_line):
         rest: Suggestion | None = Suggestion(text)
         state, steps = context, 0
@@ -72,7 +72,7 @@ def test_first_word_and_line(text: str, word: str, line: str) -> None:
     assert Suggestion(text).first_line().text == line
 
 
-def test_a_part_leaves_what_stands_behind_the_cursor() -> None:
+def test_accepting_a_part_keeps_the_text_after_the_cursor() -> None:
     assert Suggestion("a b)", replace_after=1).first_word() == Suggestion("a", replace_after=0)
     assert Suggestion("a)", replace_after=1).first_line().replace_after == 1
 
@@ -84,7 +84,7 @@ def test_typed_since(context: EditContext, typed: str) -> None:
         assert context.typed_since(context.after_typing(typed)) is None
 
 
-def test_typed_since_is_none_after_anything_else() -> None:
+def test_typed_since_is_none_after_other_edits() -> None:
     start = EditContext(Document("file:///a", "ab"), 1)
     assert EditContext(Document("file:///b", "ab"), 1).typed_since(start) is None
     assert EditContext(Document("file:///a", "xab"), 2).typed_since(start) is None

@@ -31,7 +31,7 @@ def fails(capsys: pytest.CaptureFixture[str], arguments: list[object], says: str
     assert "Traceback" not in told.out + told.err
 
 
-def test_sessions_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_that_are_not_sessions_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     missing, text = tmp_path / "missing.jsonl", tmp_path / "text.jsonl"
     text.write_text("once upon a time\n")
     binary = tmp_path / "binary.jsonl"
@@ -60,7 +60,7 @@ def test_a_session_that_is_cut_off_is_replayed_up_to_the_cut(
         assert any("cut off" in note for note in json.loads(out.read_text())["runs"][0]["notes"])
 
 
-def test_latency_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_latencies_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good = session(tmp_path, HEADER, EDIT)
     file = tmp_path / "latency.json"
     profile = {"format": "tabspec-latency", "version": 1, "prefill_fixed_ms": 1, "prefill_ms_per_token": 0}
@@ -71,7 +71,7 @@ def test_latency_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     fails(capsys, ["replay", good, "--latency", "5", "--clock", "wall"], "virtual")
 
 
-def test_models_that_cannot_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_models_that_cannot_be_used_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = tmp_path / "a.py"
     code.write_text("import os\n")
     place = ["--line", 1, "--column", 1]
@@ -82,7 +82,7 @@ def test_models_that_cannot_be_used(tmp_path: Path, capsys: pytest.CaptureFixtur
     fails(capsys, ["replay", good, "--model", tmp_path / "no-such-folder"], "no-such-folder")
 
 
-def test_files_and_places(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_files_and_positions_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, binary, large = tmp_path / "a.py", tmp_path / "b.py", tmp_path / "c.py"
     code.write_text("import os\n")
     binary.write_bytes(b"\0\1\2" * 10)
@@ -98,7 +98,7 @@ def test_files_and_places(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     fails(capsys, ["complete", code, "--line", 1, "--column", 1], "UTF-8")
 
 
-def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     fails(capsys, ["fly"], "No such command")
     fails(capsys, ["complete", "--line", "x"], "")
     fails(capsys, ["replay"], "Missing argument")

@@ -44,7 +44,7 @@ def repository(tmp_path: Path) -> Path:
     return root
 
 
-def test_vscode_recording(recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_vscode_recording_is_imported(recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "s.jsonl.gz"
     assert run(["import", "vscode-recording", str(recording), "-o", str(out), "--licence", "MIT"]) == 0
     session = read_session(out)
@@ -52,7 +52,9 @@ def test_vscode_recording(recording: Path, tmp_path: Path, capsys: pytest.Captur
     assert "1 edits, 1 characters" in capsys.readouterr().out
 
 
-def test_git_to_a_file_and_to_a_folder(repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_git_history_is_imported_to_a_file_or_a_folder(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "s.jsonl"
     assert run(["import", "git", str(repository), "src/a.py", "-o", str(out), "--seed", "4"]) == 0
     assert "synthetic" in capsys.readouterr().out
@@ -62,7 +64,7 @@ def test_git_to_a_file_and_to_a_folder(repository: Path, tmp_path: Path, capsys:
     assert sorted(path.name for path in folder.iterdir()) == ["src-a.py.jsonl.gz", "src-b.py.jsonl.gz"]
 
 
-def test_bad_usage_and_input(
+def test_wrong_usage_and_input_are_one_line(
     recording: Path, repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = str(tmp_path / "s.jsonl")
@@ -83,7 +85,7 @@ def test_bad_usage_and_input(
         assert message in error and error.count("\n") == 1, arguments
 
 
-def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in (["--help"], ["git", "--help"], ["vscode-recording", "--help"]):
         assert run(["import", *arguments]) == 0
         assert "Usage: tabspec import" in capsys.readouterr().out

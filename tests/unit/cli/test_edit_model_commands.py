@@ -53,7 +53,7 @@ async def evaluate(tmp_path: Path, cases: list[dict[str, Any]], *more: str) -> t
     return code, [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
 
 
-async def test_what_the_model_writes_is_the_offer(stub: Stub, tmp_path: Path) -> None:
+async def test_the_edit_that_the_model_writes_is_offered(stub: Stub, tmp_path: Path) -> None:
     rewriting(stub, "basket", "items")
     code, offers = await evaluate(tmp_path, [NOVEL], "--edit-model", stub.url)
     assert code == 0

@@ -10,7 +10,7 @@ from tabspec.models.protocol import GenerationRequest
 from tests.stub_server import Reply, Request, Stub, llama_cpp, openai_events, running
 
 
-async def test_a_foreground_request_waits_only_for_the_speculation_that_runs() -> None:
+async def test_a_foreground_request_waits_for_running_speculation_only() -> None:
     async with running(llama_cpp(Stub(), slots=1)) as stub:
         asked, free = asyncio.Event(), asyncio.Event()
         ended: list[str] = []

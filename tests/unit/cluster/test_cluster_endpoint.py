@@ -95,7 +95,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("decoder", ["own", "transformers"])
-async def test_our_client_gets_what_the_model_in_this_process_says(folder: Path, decoder: str) -> None:
+async def test_our_client_gets_the_answers_of_the_model_in_this_process(folder: Path, decoder: str) -> None:
     """Texts, tokens, log-probabilities, finishes and the model's own description: for questions with forced text, with
     related files, resumed, and with doubt."""
     local, served = (load_model(str(folder), decoder=decoder) for _ in range(2))
@@ -125,7 +125,7 @@ async def test_our_client_gets_what_the_model_in_this_process_says(folder: Path,
     assert len({asked.editor for asked in here.asked}) == 1 and here.asked[0].editor
 
 
-async def test_an_answer_that_broke_off_is_taken_up_where_it_broke() -> None:
+async def test_an_interrupted_answer_is_resumed() -> None:
     model = ScriptedModel(pseudo_random(longest=40), token_chars=2)
     here = Here(model)
     remote = HttpModel("http://x", transport=transport(here))
@@ -145,7 +145,7 @@ async def test_an_answer_that_broke_off_is_taken_up_where_it_broke() -> None:
 # --- OpenAI's clients -------------------------------------------------------------------------------------------------
 
 
-async def test_a_prompt_is_gone_on_with_as_text_and_as_tokens(folder: Path) -> None:
+async def test_a_prompt_is_completed_as_text_and_as_tokens(folder: Path) -> None:
     """The same tokens as transformers' own greedy decoding chooses behind them (up to a canonical cut, where the
     tokens are chosen anew)."""
     import torch
@@ -176,7 +176,7 @@ async def test_a_prompt_is_gone_on_with_as_text_and_as_tokens(folder: Path) -> N
     assert len(tokens) > len(ids)
 
 
-async def test_counts_tell_what_was_reused(folder: Path) -> None:
+async def test_usage_counts_reused_tokens(folder: Path) -> None:
     here = Here(load_model(str(folder)))
     body = {"prompt": "def f(x):\n    return ", "suffix": "\n", "max_tokens": 4}
     async with client(here) as http:
@@ -195,7 +195,7 @@ async def test_counts_tell_what_was_reused(folder: Path) -> None:
     assert "".join(event["choices"][0]["text"] for event in streamed[:-1]) == first["choices"][0]["text"]
 
 
-async def test_models_are_listed_and_others_are_not_there() -> None:
+async def test_models_are_listed_and_unknown_ones_are_not_found() -> None:
     here = Here(ScriptedModel(pseudo_random()))
     async with client(here) as http:
         listed = (await http.get("/v1/models")).json()["data"][0]
@@ -232,14 +232,14 @@ async def test_models_are_listed_and_others_are_not_there() -> None:
         ({"tabspec": {"stop": {"min_logprob": "x"}}}, "min_logprob"),
     ],
 )
-async def test_what_cannot_be_answered_is_refused_with_one_line(body: Any, says: str) -> None:
+async def test_invalid_requests_are_refused_in_one_line(body: Any, says: str) -> None:
     async with client(Here(ScriptedModel(pseudo_random()))) as http:
         response = await http.post("/v1/completions", json=body)
     message = response.json()["error"]["message"]
     assert response.status_code == 400 and says in message and "\n" not in message
 
 
-async def test_a_prompt_that_a_model_cannot_take_is_the_clients_fault(folder: Path) -> None:
+async def test_a_prompt_that_the_model_cannot_take_is_a_client_error(folder: Path) -> None:
     async with client(Here(load_model(str(folder)))) as http:
         for prompt, says in (([1 << 20], "no token"), ("x " * 2000, "context"), ("", "empty")):
             response = await http.post("/v1/completions", json={"prompt": prompt})
@@ -261,7 +261,7 @@ async def test_failures_have_a_status_before_the_stream_and_an_event_within_it()
         assert streamed.status_code == 200 and '"broken"' in streamed.text and "[DONE]" not in streamed.text
 
 
-def test_urgency_and_editor_stand_in_the_body_or_in_headers() -> None:
+def test_urgency_and_editor_are_read_from_body_or_headers() -> None:
     plain = {"prompt": "a"}
     assert read_body(plain, {}).request.foreground and read_body(plain, {}).editor == ""
     assert not read_body(plain | {"priority": 1}, {}).request.foreground
@@ -332,7 +332,7 @@ def test_speculation_yields_to_the_foreground_between_two_decode_steps() -> None
     assert sum(name == "sx" for _, name in log) == 10
 
 
-def test_a_stream_that_is_closed_while_it_waits_leaves_the_line() -> None:
+def test_a_stream_closed_while_it_waits_leaves_the_queue() -> None:
     model = ScriptedModel({"a": "x" * 40}, token_s=1.0)
     model.slots = 1  # type: ignore[attr-defined]  # as a server with one slot has
     turns = ServedModel(model)
@@ -357,7 +357,7 @@ def test_a_stream_that_is_closed_while_it_waits_leaves_the_line() -> None:
 # --- the replica ------------------------------------------------------------------------------------------------------
 
 
-async def test_a_replica_tells_failures_as_values(tmp_path: Path) -> None:
+async def test_a_replica_returns_failures_as_values(tmp_path: Path) -> None:
     script = tmp_path / "script.json"
     script.write_text(json.dumps({"any": True, "fail": "out of memory"}))
     replica = Replica(ModelOptions(f"scripted:{script}"))

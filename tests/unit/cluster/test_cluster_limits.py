@@ -159,7 +159,7 @@ def test_a_slow_reader_gets_the_whole_answer_and_the_model_is_never_far_ahead(pa
     assert turns.priorities == (0, 0) and model.running == 0
 
 
-def test_what_nobody_reads_is_not_computed() -> None:
+def test_an_answer_that_is_not_read_is_not_computed() -> None:
     model = ScriptedModel({"a": "x" * 500}, token_s=0.01, token_chars=1)
 
     async def play() -> None:
@@ -192,7 +192,7 @@ def test_ten_megabytes_are_refused_before_they_are_read() -> None:
     assert here.asked == []
 
 
-def test_a_body_that_does_not_arrive_ends() -> None:
+def test_a_body_that_does_not_arrive_times_out() -> None:
     async def play() -> Client:
         client = Client()
 
@@ -221,7 +221,7 @@ def test_a_body_that_does_not_arrive_ends() -> None:
         {"stop": ["x" * 1000]},
     ],
 )
-async def test_a_prompt_far_beyond_the_context_reaches_no_model(fields: dict[str, Any]) -> None:
+async def test_a_prompt_far_longer_than_the_context_reaches_no_model(fields: dict[str, Any]) -> None:
     here = Here(ScriptedModel(pseudo_random()))
     data = body(**fields)
     assert len(data) <= LONGEST_BODY
@@ -230,7 +230,7 @@ async def test_a_prompt_far_beyond_the_context_reaches_no_model(fields: dict[str
     assert client.status == 400 and "\n" not in client.text and here.asked == []
 
 
-async def test_brackets_in_brackets_are_no_json() -> None:
+async def test_deeply_nested_json_is_refused() -> None:
     client = Client(b"[" * 500_000)
     await client.ask(Endpoint(Here(ScriptedModel(pseudo_random())), Guard()))
     assert client.status == 400
@@ -256,7 +256,7 @@ def test_no_answer_is_longer_than_the_context(tokens: int, context: int) -> None
         ("http://x?recall=on", True),
     ],
 )
-async def test_what_is_around_the_window_arrives_where_it_is_sent(url: str, around: bool) -> None:
+async def test_text_around_the_window_is_sent_to_the_model(url: str, around: bool) -> None:
     """So that recall works as with the model in this process (docs/guide/servers.md)."""
     here = Here(ScriptedModel({"a": "b"}))
     model = HttpModel(url, transport=transport(here, Guard(hosts=frozenset({"x"}))))
@@ -280,7 +280,7 @@ def transport(here: Here, guard: Guard) -> httpx.ASGITransport:
 # --- who is let in ----------------------------------------------------------------------------------------------------
 
 
-async def test_our_client_with_the_key_is_let_in_and_others_are_not() -> None:
+async def test_only_clients_with_the_key_are_served() -> None:
     here = Here(ScriptedModel({"a": "b"}))
     guard = Guard(digest_of(KEY))
     question = GenerationRequest("a", "", "")
@@ -315,7 +315,7 @@ async def test_our_client_with_the_key_is_let_in_and_others_are_not() -> None:
         ({"origin": "http://127.0.0.1:8000", "authorization": f"Bearer {KEY}"}, "/v1/models", 200),
     ],
 )
-async def test_who_is_let_in(headers: dict[str, str], path: str, status: int) -> None:
+async def test_requests_are_served_according_to_their_key(headers: dict[str, str], path: str, status: int) -> None:
     guard = Guard(digest_of(KEY), frozenset({"box.example.com"}))
     client = Client(b"{}")
     asked = scope(headers, path, "POST" if path.endswith("completions") else "GET")
@@ -326,7 +326,7 @@ async def test_who_is_let_in(headers: dict[str, str], path: str, status: int) ->
 
 
 @given(st.text())
-def test_only_the_key_is_the_key(given_key: str) -> None:
+def test_only_the_exact_key_is_accepted(given_key: str) -> None:
     guard = Guard(digest_of(KEY))
     if given_key.strip() == KEY:
         return
@@ -367,7 +367,7 @@ def test_a_short_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         ("box.example.com", KEY, True, 1),
     ],
 )
-def test_a_cluster_that_is_open_says_so(host: str, key: str, token: bool, lines: int) -> None:
+def test_an_unprotected_cluster_prints_warnings(host: str, key: str, token: bool, lines: int) -> None:
     found = warnings(host, Guard(digest_of(key) if key else ""), token)
     assert len(found) == lines
     assert any("TABSPEC_CLUSTER_KEY" in line for line in found) is (lines > 0 and not key)

@@ -26,7 +26,7 @@ def steps(exact: GroupedMatrix) -> torch.Tensor:
 
 
 @given(SIZES, st.integers(0, 9999))
-def test_what_is_not_clipped_is_off_by_half_a_step_at_most(size: tuple[int, int], seed: int) -> None:
+def test_unclipped_weights_are_off_by_half_a_step_at_most(size: tuple[int, int], seed: int) -> None:
     matrix = random_matrix(size, seed)
     exact = quantize_groups(matrix)
     assert exact.values.shape == matrix.shape
@@ -39,7 +39,7 @@ def test_what_is_not_clipped_is_off_by_half_a_step_at_most(size: tuple[int, int]
 
 
 @given(SIZES, st.integers(0, 9999))
-def test_no_worse_than_the_plain_rules(size: tuple[int, int], seed: int) -> None:
+def test_errors_are_no_larger_than_with_fixed_scales(size: tuple[int, int], seed: int) -> None:
     """The largest number as -8, and as -7: scales that are tried, so that the error of each group bounds ours."""
     matrix = random_matrix(size, seed)
     groups = torch.nn.functional.pad(matrix, (0, -size[1] % GROUP)).view(size[0], -1, GROUP)
@@ -53,7 +53,7 @@ def test_no_worse_than_the_plain_rules(size: tuple[int, int], seed: int) -> None
 
 
 @given(SIZES, st.integers(0, 9999))
-def test_a_matrix_that_is_on_the_grid_comes_back_as_it_is(size: tuple[int, int], seed: int) -> None:
+def test_a_matrix_of_representable_weights_is_unchanged(size: tuple[int, int], seed: int) -> None:
     random = torch.Generator().manual_seed(seed)
     values = torch.randint(LOWEST, HIGHEST + 1, size, generator=random)
     starts = range(0, size[1], GROUP)
@@ -65,13 +65,13 @@ def test_a_matrix_that_is_on_the_grid_comes_back_as_it_is(size: tuple[int, int],
 
 
 @given(SIZES, st.integers(0, 9999))
-def test_what_was_quantized_is_on_the_grid(size: tuple[int, int], seed: int) -> None:
+def test_quantizing_twice_changes_nothing(size: tuple[int, int], seed: int) -> None:
     once = quantize_groups(random_matrix(size, seed)).dequantized(torch.float32)
     assert torch.equal(quantize_groups(once).dequantized(torch.float32), once)
 
 
 @given(SIZES, st.integers(0, 9999))
-def test_groups_and_rows_are_on_their_own(size: tuple[int, int], seed: int) -> None:
+def test_groups_and_rows_are_quantized_independently(size: tuple[int, int], seed: int) -> None:
     matrix = random_matrix(size, seed)
     whole = quantize_groups(matrix)
     for number, at in enumerate(range(0, size[1], GROUP)):
@@ -81,7 +81,7 @@ def test_groups_and_rows_are_on_their_own(size: tuple[int, int], seed: int) -> N
             assert torch.equal(alone.scale[0, 0], whole.scale[row, number])
 
 
-def test_zeros_and_what_is_no_number() -> None:
+def test_zeros_infinities_and_nans_are_quantized() -> None:
     matrix = torch.zeros(3, 2 * GROUP)
     matrix[1, 3], matrix[2, GROUP] = torch.nan, torch.inf
     back = quantize_groups(matrix).dequantized(torch.float32)
@@ -95,7 +95,7 @@ def test_zeros_and_what_is_no_number() -> None:
     st.integers(1, 9),
     st.integers(0, 9999),
 )
-def test_torchs_kernel_multiplies_by_these_numbers(size: tuple[int, int], rows: int, seed: int) -> None:
+def test_torchs_kernel_multiplies_by_the_dequantized_weights(size: tuple[int, int], rows: int, seed: int) -> None:
     """Sums of integers up to 8 times up to 8, with scales that are powers of two: exact in float32, and so in any
     order; the one rounding is that of the result to bfloat16."""
     random = torch.Generator().manual_seed(seed)
@@ -108,6 +108,6 @@ def test_torchs_kernel_multiplies_by_these_numbers(size: tuple[int, int], rows: 
     assert torch.equal(Int4Linear(matrix)(x), expected)
 
 
-def test_the_kernel_reads_little_more_than_four_bits_a_number() -> None:
+def test_weights_take_little_more_than_four_bits_each() -> None:
     matrix = Int4Linear(quantize_groups(torch.randn(64, 8 * GROUP)))
     assert matrix.nbytes == pytest.approx(64 * 8 * GROUP * 4.5 / 8)  # scale and zero: 32 bits for 64 numbers

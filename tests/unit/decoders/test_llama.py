@@ -82,12 +82,12 @@ def close(one: Logits | torch.Tensor, two: Logits | torch.Tensor) -> bool:
     return np.allclose(one, two, rtol=1e-4, atol=1e-4)
 
 
-def test_prefill(folder: Path) -> None:
+def test_prefill_equals_transformers(folder: Path) -> None:
     decoder = own(folder)
     assert close(decoder.forward(decoder.new_kv(), TOKENS[:300], 300), theirs(folder, TOKENS[:300]))
 
 
-def test_steps_chunks_and_growth(folder: Path) -> None:
+def test_steps_and_chunks_equal_transformers_while_the_kv_cache_grows(folder: Path) -> None:
     decoder, expected = own(folder), theirs(folder, TOKENS[:512])
     kv, at = decoder.new_kv(), 0
     for count in (1, 5, 1, 1, 100, 4, 150, 1, 249):  # beyond one step of the keys' and values' growth
@@ -96,7 +96,7 @@ def test_steps_chunks_and_growth(folder: Path) -> None:
         assert close(rows, expected[at - min(count, 3) : at])
 
 
-def test_truncate_and_copy(folder: Path) -> None:
+def test_truncated_and_copied_kv_caches_give_the_same_logits(folder: Path) -> None:
     decoder, expected = own(folder), theirs(folder, TOKENS[:60])
     kv, twin = decoder.new_kv(), decoder.new_kv()
     decoder.forward(kv, [*TOKENS[:50], 3, 3, 3], 0)
@@ -107,7 +107,7 @@ def test_truncate_and_copy(folder: Path) -> None:
     assert close(decoder.forward(twin, TOKENS[40:60], 20), expected[40:])
 
 
-def test_greedy_tokens(folder: Path) -> None:
+def test_greedy_tokens_equal_transformers(folder: Path) -> None:
     decoder = own(folder)
     kv, tokens = decoder.new_kv(), TOKENS[:20]
     row = decoder.forward(kv, tokens, 1)[0]
@@ -118,7 +118,7 @@ def test_greedy_tokens(folder: Path) -> None:
     assert tokens[20:] == expected[19:-1]
 
 
-def test_int8_is_near(folder: Path) -> None:
+def test_logits_of_int8_are_close(folder: Path) -> None:
     """bfloat16 with int8 weights: the same tokens win where one is clearly ahead, one row or many."""
     exact = theirs(folder, TOKENS[:40])
     decoder = own(folder, torch.bfloat16, int8=True)
@@ -131,7 +131,7 @@ def test_int8_is_near(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("wide", [True, False])
-def test_int4_is_what_transformers_makes_of_the_same_numbers(
+def test_int4_equals_transformers_with_the_dequantized_weights(
     folder: Path, wide: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in int8, whether many rows are computed in int4 (no bfloat16 in the processor) or in bfloat16."""
@@ -158,7 +158,7 @@ def test_int4_is_what_transformers_makes_of_the_same_numbers(
         {"quantization_config": {"bits": 4}},
     ],
 )
-def test_what_it_does_not_know(changes: dict[str, Any]) -> None:
+def test_unsupported_configurations_are_refused(changes: dict[str, Any]) -> None:
     config = {"model_type": "llama", "vocab_size": 9, "hidden_size": 8, "num_hidden_layers": 1}
     config |= {"num_attention_heads": 2, "intermediate_size": 8}
     assert LlamaConfig.of(config)
@@ -172,7 +172,7 @@ def test_a_sliding_window_bounds_the_context() -> None:
     assert shape.positions == 128
 
 
-def test_the_bundled_model_is_read_as_it_is() -> None:
+def test_the_bundled_model_is_read_without_conversion() -> None:
     """Its int8 rows come back as the same integers, and in float32 it is what transformers would run."""
     stored = load_quantized(BUNDLED / "model.safetensors")
     shape = LlamaConfig.of(json.loads((BUNDLED / "config.json").read_text()))
@@ -200,7 +200,7 @@ def test_a_kv_cache_that_has_grown_can_be_copied_into(folder: Path, monkeypatch:
 
 @settings(max_examples=examples(15))
 @given(st.data())
-def test_a_batch_is_as_if_each_were_alone(folder: Path, data: st.DataObject) -> None:
+def test_a_batch_equals_each_sequence_alone(folder: Path, data: st.DataObject) -> None:
     """Sequences of any lengths, with any numbers of new tokens, pass after pass; some begin as copies of another."""
     decoder = own(folder)
     trunk = decoder.new_kv()

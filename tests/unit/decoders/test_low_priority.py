@@ -36,7 +36,7 @@ def nice_of(pid: int | str = "self") -> list[int]:
     return [int(path.read_text().rpartition(")")[2].split()[16]) for path in stats]
 
 
-def test_it_is_another_thread_and_a_nicer_one() -> None:
+def test_work_runs_in_another_thread_of_lower_priority() -> None:
     aside, here = LowPriorityThread(), os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
     def there() -> tuple[int, int]:
@@ -48,7 +48,7 @@ def test_it_is_another_thread_and_a_nicer_one() -> None:
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == here
 
 
-def test_errors_come_back() -> None:
+def test_errors_reach_the_caller() -> None:
     def fails() -> None:
         raise RuntimeError("out of memory")
 
@@ -56,7 +56,7 @@ def test_errors_come_back() -> None:
         LowPriorityThread().run(fails)
 
 
-def test_it_has_the_callers_number_of_threads() -> None:
+def test_the_thread_uses_the_callers_number_of_torch_threads() -> None:
     aside, before = LowPriorityThread(), torch.get_num_threads()
     try:
         for count in (1, 2, 1):
@@ -76,7 +76,7 @@ class Decoder:
 
 
 @pytest.mark.parametrize("foreground", [False, True])
-async def test_only_what_nobody_waits_for_goes_there(foreground: bool) -> None:
+async def test_only_speculation_runs_at_low_priority(foreground: bool) -> None:
     calls = []
 
     def aside(function: Callable[[], Any]) -> Any:
@@ -91,7 +91,7 @@ async def test_only_what_nobody_waits_for_goes_there(foreground: bool) -> None:
 
 
 @pytest.mark.slow
-async def test_a_worker_gives_way_with_what_is_asked_ahead_and_answers_the_same(tmp_path: Path) -> None:
+async def test_a_worker_computes_speculation_at_low_priority_with_the_same_answers(tmp_path: Path) -> None:
     folder = tiny.save_model(tmp_path, tiny.byte_level(tiny.OURS), "llama")
     worker = WorkerModel(str(folder))
     await worker.start()
@@ -116,7 +116,7 @@ async def test_a_worker_gives_way_with_what_is_asked_ahead_and_answers_the_same(
 
 
 @pytest.mark.skipif(FOUND is None, reason="needs a C++ compiler: install g++ (Debian: apt-get install g++)")
-def test_the_compiled_decoders_threads_go_along(tmp_path: Path) -> None:
+def test_threads_of_the_compiled_decoder_have_low_priority_too(tmp_path: Path) -> None:
     folder = tiny.save_model(tmp_path, tiny.byte_level(tiny.OURS), "llama")
     shape = LlamaConfig.of(AutoConfig.from_pretrained(folder).to_dict())
     assert shape

@@ -135,7 +135,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return tiny.save_model(tmp_path_factory.mktemp("model"), tiny.byte_level(tiny.OURS), model_type, **changes)
 
 
-def test_logits_are_near_those_of_transformers(folder: Path, way: str) -> None:
+def test_logits_are_close_to_those_of_transformers(folder: Path, way: str) -> None:
     shape = LlamaConfig.of(AutoConfig.from_pretrained(folder).to_dict())
     assert shape
     tokens = torch.randint(0, 400, (60,), generator=torch.Generator().manual_seed(1)).tolist()
@@ -147,7 +147,7 @@ def test_logits_are_near_those_of_transformers(folder: Path, way: str) -> None:
 @pytest.mark.parametrize("level", KINDS)
 @settings(max_examples=examples(25), deadline=None)
 @given(shape=SMALL, seed=st.integers(0, 99), count=st.integers(1, 40))
-def test_any_shape_is_near_plain_torch(level: str, shape: LlamaConfig, seed: int, count: int) -> None:
+def test_logits_of_any_shape_are_close_to_plain_torch(level: str, shape: LlamaConfig, seed: int, count: int) -> None:
     weights = weights_of(shape, seed)
     tokens = torch.randint(0, 77, (count,), generator=torch.Generator().manual_seed(seed)).tolist()
     decoder, reference = make(level, shape, weights), exact(level, shape, weights)
@@ -168,7 +168,7 @@ def test_any_shape_is_near_plain_torch(level: str, shape: LlamaConfig, seed: int
     shape=SMALL, seed=st.integers(0, 99), parts=st.lists(st.integers(1, 21), min_size=1, max_size=6),
     threads=st.integers(1, 5),
 )  # fmt: skip
-def test_how_tokens_are_grouped_and_threads_change_no_bit(
+def test_batching_and_threads_change_no_bit(
     level: str, shape: LlamaConfig, seed: int, parts: list[int], threads: int
 ) -> None:
     """The equation: passes of any sizes give, to the bit, what passes of one token give."""
@@ -225,7 +225,7 @@ def test_truncate_copy_and_growth(way: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("level", KINDS)
-def test_memory_that_was_used_before_leaves_no_trace(level: str) -> None:
+def test_reused_memory_does_not_change_results(level: str) -> None:
     """Keys and values behind the end are whatever was there: also numbers that are none."""
     shape = LlamaConfig(64, 32, 1, 2, 1, 16, 32, 512, 10_000.0, 1e-5, True, False)
     decoder = make(level, shape, random_weights(shape))
@@ -250,7 +250,7 @@ def test_several_sequences_in_one_pass(level: str) -> None:
 
 
 @pytest.mark.parametrize("level", KINDS)
-def test_more_tokens_than_a_pass_takes(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_tokens_than_one_pass_holds(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     shape = LlamaConfig(64, 32, 1, 2, 1, 16, 32, 512, 10_000.0, 1e-5, True, False)
     decoder = make(level, shape, random_weights(shape))
     tokens = [(5 * i) % 64 for i in range(50)]
@@ -260,7 +260,7 @@ def test_more_tokens_than_a_pass_takes(level: str, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("level", KINDS)
-def test_weights_that_are_no_numbers_show_in_the_answer(level: str) -> None:
+def test_nan_weights_give_nan_logits(level: str) -> None:
     """`choose` tells the user; silence would be an answer made of nothing."""
     shape = LlamaConfig(64, 128, 1, 2, 1, 16, 32, 512, 10_000.0, 1e-5, True, False)
     weights = random_weights(shape)
@@ -271,7 +271,7 @@ def test_weights_that_are_no_numbers_show_in_the_answer(level: str) -> None:
 
 @pytest.mark.parametrize("level", KINDS)
 @pytest.mark.parametrize("size", [torch.inf, 1e-37, 1e-40, 0.0])
-def test_activations_at_the_ends_of_what_floats_hold(level: str, size: float) -> None:
+def test_very_large_and_small_activations(level: str, size: float) -> None:
     """Infinite ones show; those that are too small to be scaled up count as nothing, and end as finite logits."""
     shape = LlamaConfig(64, 128, 1, 2, 1, 16, 32, 512, 10_000.0, 1e-5, True, False)
     weights = random_weights(shape)
@@ -281,7 +281,7 @@ def test_activations_at_the_ends_of_what_floats_hold(level: str, size: float) ->
 
 
 @pytest.mark.parametrize("level", KINDS)
-def test_tokens_and_positions_that_the_model_does_not_have(level: str) -> None:
+def test_invalid_tokens_and_positions_are_refused(level: str) -> None:
     shape = LlamaConfig(64, 32, 1, 2, 1, 16, 32, 512, 10_000.0, 1e-5, True, False)
     decoder = make(level, shape, random_weights(shape))
     for token in (-1, 64):
@@ -330,7 +330,7 @@ def test_greedy_tokens_of_the_bundled_model_on_real_code(way: str) -> None:
 NEAR_TIE = 0.6
 
 
-def test_what_is_there_is_used_and_part_of_the_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_compiled_decoder_is_used_and_part_of_the_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = ModelFolder(BUNDLED)
     monkeypatch.setenv(native_library.SWITCH, "off")
     without = load_llama(folder, "bundled", device="cpu")
@@ -351,7 +351,7 @@ def test_what_is_there_is_used_and_part_of_the_fingerprint(monkeypatch: pytest.M
     assert four.info.fingerprint != with_it.info.fingerprint
 
 
-def test_why_the_library_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_reason_for_not_using_the_library_is_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(native_library.SWITCH, raising=False)
     monkeypatch.setattr(native_library, "find_spec", lambda name: None)
     with pytest.raises(NativeMissing, match="not installed"):
@@ -367,7 +367,7 @@ def test_why_the_library_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 
 @pytest.mark.skipif(FOUND is None, reason="needs a C++ compiler: install g++ (Debian: apt-get install g++)")
-def test_heads_that_the_library_cannot_run() -> None:
+def test_unsupported_head_sizes_are_refused() -> None:
     shape = LlamaConfig(64, 32, 1, 1, 1, 1024, 32, 512, 10_000.0, 1e-5, True, False)
     with pytest.raises(ModelNotUsable, match="heads of 1024"):
         make(LEVELS[0], shape, random_weights(shape))

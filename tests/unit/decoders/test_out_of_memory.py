@@ -30,7 +30,9 @@ def raising(error: Exception) -> Any:
 
 
 @pytest.mark.parametrize("error", [FULL, RuntimeError("CUDA error: out of memory")])
-def test_a_gpu_without_room_is_a_refusal(folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+def test_a_gpu_without_memory_is_an_error_at_loading(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     pytest.importorskip("triton")
     from tabspec.models.decoders import llama_cuda
 
@@ -43,7 +45,7 @@ def test_a_gpu_without_room_is_a_refusal(folder: Path, monkeypatch: pytest.Monke
     assert "\n" not in str(refused.value)
 
 
-async def test_one_that_runs_out_later_fails_the_request_and_frees_what_others_keep(folder: Path) -> None:
+async def test_a_gpu_that_runs_out_later_fails_the_request_and_frees_other_slots(folder: Path) -> None:
     model = load_model(str(folder), device="cpu", dtype="float32")
     local = model.local  # type: ignore[attr-defined]
     request = GenerationRequest(tiny.CODE[:100], "", tiny.CODE[100:], "a.py")

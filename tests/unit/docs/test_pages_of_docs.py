@@ -35,7 +35,7 @@ def pages(tmp_path: Path, scripts: tuple[ModuleType, ModuleType], monkeypatch: p
     return tmp_path
 
 
-def test_dead_links_are_found_and_living_ones_are_not(pages: Path, scripts: tuple[ModuleType, ModuleType]) -> None:
+def test_dead_links_are_found(pages: Path, scripts: tuple[ModuleType, ModuleType]) -> None:
     (pages / "docs").mkdir()
     (pages / "docs" / "a.md").write_text(
         "# One `Tab`, two\n\n[up](../b.md) [in](#one-tab-two) [web](https://x.org/y)\n"
@@ -87,7 +87,7 @@ def test_targets_and_commands_that_pages_name_must_be_there(
     ]
 
 
-def test_tables_come_from_the_data(
+def test_tables_are_made_from_the_data(
     tmp_path: Path, scripts: tuple[ModuleType, ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, results = scripts
@@ -112,7 +112,7 @@ def test_tables_come_from_the_data(
     assert results.unused_files() == ["stray.json"]
 
 
-def test_a_replay_is_kept_without_what_no_table_needs(
+def test_saved_replays_hold_only_what_tables_need(
     tmp_path: Path, scripts: tuple[ModuleType, ModuleType], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, results = scripts
@@ -136,7 +136,7 @@ def test_a_replay_is_kept_without_what_no_table_needs(
     assert "| `adaptive` |" in results._file(tmp_path / "kept.json.gz")
 
 
-def test_the_pages_that_are_made_are_in_step(scripts: tuple[ModuleType, ModuleType]) -> None:
+def test_generated_pages_are_up_to_date(scripts: tuple[ModuleType, ModuleType]) -> None:
     """(`make check` compares them all; this is the part that needs no process of its own.)"""
     check, results = scripts
     assert sys.modules["make_results"] is results

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from tabspec_lsp.service import CompletionService
-from tabspec_lsp.state.documents import Change
+from tabspec_lsp.state.documents import ContentChange
 from tabspec_lsp.state.recorder import Recorder
 
 from tabspec.cli.files import read_document
@@ -45,7 +45,9 @@ def secret_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
-def test_prompts_of_the_command_line(secret_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ignored_files_are_in_no_prompt_of_the_command_line(
+    secret_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for command in (["complete"], ["doctor", "--model", "http://127.0.0.1:9", "--file"]):
         assert run([*command, str(secret_file), "--line", "1", "--column", "2"]) == 2
     said = capsys.readouterr()
@@ -61,7 +63,9 @@ class _Listener:
         return lambda *_: None
 
 
-async def test_prompts_and_recordings_of_the_language_server(secret_file: Path, tmp_path: Path) -> None:
+async def test_ignored_files_are_in_no_prompt_or_recording_of_the_language_server(
+    secret_file: Path, tmp_path: Path
+) -> None:
     model, recordings = ScriptedModel({}), tmp_path / "recordings"
 
     async def opened(*_: object) -> ScriptedModel:
@@ -74,7 +78,7 @@ async def test_prompts_and_recordings_of_the_language_server(secret_file: Path, 
     for path in (secret_file, tmp_path / "plain.py"):
         uri = path.as_uri()
         service.opened(Document(uri, f"x = {SECRET}\n", "python"))
-        service.changed(uri, 2, [Change(f"y = {SECRET}\n")])
+        service.changed(uri, 2, [ContentChange(f"y = {SECRET}\n")])
         await service.complete(uri, Position(0, 3))
     await service.close()
     assert [request.path for request in model.requests] == ["plain.py"], "the control is asked for, and it alone"
@@ -82,7 +86,9 @@ async def test_prompts_and_recordings_of_the_language_server(secret_file: Path, 
     assert len(recorded) == 1 and "plain.py" in recorded[0].name
 
 
-def test_sessions_and_so_reports(secret_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ignored_files_are_in_no_session_or_report(
+    secret_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A session of such a file that comes from elsewhere is not replayed: no report can show its text."""
     session = tmp_path / "s.jsonl"
     header = '{"format": "tabspec-session", "version": 1, "source": "x", "licence": "", "language": "", "uri": "%s", '
@@ -94,7 +100,7 @@ def test_sessions_and_so_reports(secret_file: Path, tmp_path: Path, capsys: pyte
     assert SECRET not in said.out + said.err
 
 
-def test_histories(secret_file: Path, tmp_path: Path) -> None:
+def test_ignored_files_are_in_no_imported_history(secret_file: Path, tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("x = 1\n")
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
     for command in (["init", "-q"], ["add", "-Af"], ["commit", "-qm", "all"]):
@@ -114,7 +120,7 @@ ASKED = GenerationRequest(
 
 @pytest.mark.parametrize("kind", [llama_cpp, vllm])
 @pytest.mark.parametrize("option", ["", "?exact=off"])
-async def test_what_is_shown_is_what_is_sent(kind: Any, option: str) -> None:
+async def test_the_shown_request_is_the_sent_one(kind: Any, option: str) -> None:
     async def answer(_: Request, reply: Reply) -> None:
         await reply.events(*openai_events("\n    ret" if "exact" not in option and kind is llama_cpp else "", "urn"))
 
@@ -144,7 +150,7 @@ class _Kept(httpx.AsyncBaseTransport):
 
 
 @pytest.mark.parametrize("where", ["head", "suffix", "related"])
-async def test_the_verdict_is_what_happens(where: str) -> None:
+async def test_the_printed_verdict_is_what_happens(where: str) -> None:
     secret = 'key = "AKIAIOSFODNN7EXAMPLE"'
     related = (RelatedText("b.py", secret),) if where == "related" else ()
     head, suffix = (secret if where == name else "" for name in ("head", "suffix"))
@@ -178,7 +184,7 @@ def test_doctor_shows_the_body_and_the_verdict(tmp_path: Path, capsys: pytest.Ca
 # --- TLS and proxies --------------------------------------------------------------------------------------------------
 
 
-async def test_certificates_are_verified_and_proxies_are_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_certificates_are_verified_and_proxies_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     import ssl
 
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")

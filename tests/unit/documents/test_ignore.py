@@ -20,21 +20,21 @@ PLAIN = [
 
 @pytest.mark.parametrize("name", SECRET)
 @pytest.mark.parametrize("root", ["file:///home/me/project/", "file:///C%3A/Users/me/", "untitled:"])
-def test_secrets_are_left_alone(root: str, name: str) -> None:
+def test_files_of_secrets_are_ignored(root: str, name: str) -> None:
     assert IgnoreRules().ignored(root + name)
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_other_files_are_not(name: str) -> None:
+def test_other_files_are_not_ignored(name: str) -> None:
     assert not IgnoreRules().ignored("file:///home/me/project/" + name)
 
 
 @pytest.mark.parametrize("uri", ["", "nonsense", "file://", "http://[broken", "untitled:Untitled-1", "a:b:c", "\x00"])
-def test_no_uri_is_too_strange(uri: str) -> None:
+def test_strange_uris_raise_nothing(uri: str) -> None:
     assert IgnoreRules().ignored(uri) in (False, True)
 
 
-def test_a_folder_adds_and_takes_back(tmp_path: Path) -> None:
+def test_a_folder_adds_and_negates_rules(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_text("generated/\n*.sql\n!.env.local\n# a comment\n")
     rules, root = IgnoreRules.read([tmp_path]), tmp_path.as_uri()
     assert rules.ignored(f"{root}/generated/a.py")
@@ -64,12 +64,12 @@ def test_the_innermost_folder_decides(tmp_path: Path) -> None:
     assert not rules.ignored(f"{inner.as_uri()}/a.sql")
 
 
-def test_rules_that_cannot_be_read_are_no_reason_to_fail(tmp_path: Path) -> None:
+def test_unreadable_rules_raise_nothing(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"\xff\xfe\x00")
     rules = IgnoreRules.read([tmp_path, tmp_path / "not there"])
     assert rules.ignored(f"{tmp_path.as_uri()}/.env")
 
 
-def test_a_line_that_is_no_pattern_does_not_take_the_others_with_it(tmp_path: Path) -> None:
+def test_an_invalid_line_leaves_the_other_rules_in_force(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_text("*.sql\n!\n[z-a]\n**a\n")
     assert IgnoreRules.read([tmp_path]).ignored(f"{tmp_path.as_uri()}/a.sql")

@@ -55,7 +55,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_rules_that_cannot_be_known_close_their_folder_and_say_so(tmp_path: Path, kind: str) -> None:
+def test_unreadable_rules_ignore_their_folder_and_are_reported(tmp_path: Path, kind: str) -> None:
     HOSTILE[kind](tmp_path / FILE_NAME)
     rules = IgnoreRules.read([tmp_path])
     assert ignored(rules, tmp_path, "main.py")
@@ -66,7 +66,7 @@ def test_rules_that_cannot_be_known_close_their_folder_and_say_so(tmp_path: Path
         IgnoreRules.around(tmp_path / "main.py").refuse((tmp_path / "main.py").as_uri(), "main.py")
 
 
-def test_a_file_that_may_not_be_read_closes_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rules_file_without_permission_ignores_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
 
@@ -86,7 +86,7 @@ def test_a_file_that_may_not_be_read_closes_its_folder(tmp_path: Path, monkeypat
         ("*.sql\ngeheim_ü.txt\n".encode("latin-1"), True),
     ],
 )
-def test_no_encoding_drops_rules(tmp_path: Path, data: bytes, told: bool) -> None:
+def test_rules_are_read_in_any_encoding(tmp_path: Path, data: bytes, told: bool) -> None:
     rules = write(tmp_path, data)
     assert ignored(rules, tmp_path, "a.sql")
     assert not ignored(rules, tmp_path, "a.py")
@@ -94,14 +94,14 @@ def test_no_encoding_drops_rules(tmp_path: Path, data: bytes, told: bool) -> Non
     assert ignored(rules, tmp_path, "geheim_ü.txt") is (b"geheim" in data)
 
 
-def test_a_line_that_is_no_pattern_is_told(tmp_path: Path) -> None:
+def test_an_invalid_line_is_reported(tmp_path: Path) -> None:
     rules = write(tmp_path, b"*.sql\n!\n" + b"[z-a]\n" * 500)
     assert ignored(rules, tmp_path, "a.sql") and not ignored(rules, tmp_path, "a.py")
     (problem,) = rules.problems
     assert "'!'" in problem and "500 others" in problem
 
 
-def test_without_a_file_nothing_is_told(tmp_path: Path) -> None:
+def test_without_a_rules_file_nothing_is_reported(tmp_path: Path) -> None:
     assert read_rules(tmp_path / FILE_NAME) is read_rules(tmp_path / "no folder" / FILE_NAME) is None
     assert IgnoreRules.read([tmp_path]).problems == ()
 
@@ -113,7 +113,7 @@ patterns = st.text(alphabet="ab.*?/![-]", min_size=1, max_size=10)
 
 
 @given(st.lists(patterns, max_size=4), names)
-def test_it_is_pathspecs_own_in_linear_time(lines: list[str], name: str) -> None:
+def test_matching_equals_pathspec_in_linear_time(lines: list[str], name: str) -> None:
     """The oracle is pathspec with Python's matcher, which takes exponential time for some rules."""
     good = []
     for line in lines:
@@ -128,7 +128,7 @@ def test_it_is_pathspecs_own_in_linear_time(lines: list[str], name: str) -> None
     assert rules.ignored(f"file://{path}") == expected
 
 
-def test_a_rule_of_many_stars_ends(tmp_path: Path) -> None:
+def test_a_rule_of_many_stars_is_matched_quickly(tmp_path: Path) -> None:
     """With Python's matcher this takes longer than anybody would wait for."""
     rules = write(tmp_path, b"*a" * 200 + b"b\n" + b"*.sql\n")
     assert not ignored(rules, tmp_path, "a" * 250)
@@ -150,7 +150,7 @@ def test_paths_that_are_too_long_are_ignored() -> None:
         "prod.tfvars.json", "service_account_prod.json", ".s3cfg", "keys.agekey",
     ],
 )  # fmt: skip
-def test_names_are_compared_without_case_and_copies_are_what_they_copy(name: str) -> None:
+def test_names_are_compared_without_case_and_backups_count_as_their_original(name: str) -> None:
     assert IgnoreRules().ignored(f"file:///home/me/project/{name}")
 
 
@@ -163,7 +163,7 @@ def test_rules_are_compared_without_case(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", [".env", "own.sql"])
-def test_a_link_is_what_it_leads_to(tmp_path: Path, target: str) -> None:
+def test_a_link_is_judged_by_its_target(tmp_path: Path, target: str) -> None:
     rules = write(tmp_path, b"*.sql\n")
     (tmp_path / target).write_text("x")
     (tmp_path / "settings.py").symlink_to(tmp_path / target)
@@ -187,7 +187,7 @@ def test_a_workspace_that_is_a_link_has_one_set_of_rules(tmp_path: Path) -> None
         assert not ignored(rules, real, "a.py")
 
 
-def test_names_that_are_no_utf_8(tmp_path: Path) -> None:
+def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
     rules = write(tmp_path, "geheim_ü.py\n".encode("latin-1"))
     (tmp_path / os.fsdecode(b"geheim_\xfc.py")).write_text("x")
     (tmp_path / "link.py").symlink_to(tmp_path / os.fsdecode(b"geheim_\xfc.py"))
@@ -195,6 +195,6 @@ def test_names_that_are_no_utf_8(tmp_path: Path) -> None:
     assert not rules.ignored(tmp_path.as_uri() + "/\ud800.py") and rules.ignored(tmp_path.as_uri() + "/\ud800/.env")
 
 
-def test_dots_lead_nowhere(tmp_path: Path) -> None:
+def test_dots_in_paths_are_resolved(tmp_path: Path) -> None:
     rules = write(tmp_path, b"own/*.txt\n")
     assert rules.ignored(f"{tmp_path.as_uri()}/x/../own/a.txt")

@@ -70,7 +70,7 @@ def test_positions_outside_are_refused(position: Position) -> None:
         Document("u", "x").offset(position)
 
 
-def test_the_line_behind_the_last_means_the_end() -> None:
+def test_the_line_after_the_last_means_the_end() -> None:
     assert Document("u", "a\nb").offset(Position(2, 0)) == 3
     assert Document("u", "").offset(Position(0, 0)) == 0
     assert Document("u", "").position(0) == Position(0, 0)

@@ -42,7 +42,7 @@ def nodes(tree: SyntaxTree) -> list[tuple[str, int, int, bool]]:
 @settings(max_examples=examples(200), deadline=None)
 @given(st.sampled_from(sorted(TEXTS)), EDITS)
 @example("python", [(0.5, 0, "("), (0.5, 1, "")])
-def test_it_is_the_tree_of_a_fresh_parse(grammar: str, edits: list[tuple[float, int, str]]) -> None:
+def test_incremental_trees_equal_a_fresh_parse(grammar: str, edits: list[tuple[float, int, str]]) -> None:
     text = TEXTS[grammar] * 3
     for place, deleted, inserted in [(0.0, 0, ""), *edits]:
         offset = int(place * len(text))

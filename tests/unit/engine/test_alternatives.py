@@ -106,7 +106,7 @@ documents = st.lists(st.sampled_from(["a", "b", "(", ")", " ", "\n", "é", "🦊
 
 @settings(max_examples=examples(150), deadline=None)
 @given(documents, documents, st.booleans(), st.sampled_from([2, 3, 5]), st.sampled_from(list(Policy)))
-def test_each_is_what_the_model_says_of_the_document_now(
+def test_each_alternative_equals_a_fresh_answer(
     before: str, behind: str, crlf: bool, most: int, policy: Policy
 ) -> None:
     if crlf:
@@ -131,9 +131,7 @@ def test_each_is_what_the_model_says_of_the_document_now(
 
 @settings(max_examples=examples(60), deadline=None)
 @given(documents, st.lists(st.tuples(st.sampled_from("ab(\n"), st.floats(0, 0.2), st.booleans()), max_size=6))
-def test_whatever_comes_in_between_only_the_newest_request_is_answered(
-    before: str, keys: list[tuple[str, float, bool]]
-) -> None:
+def test_only_the_newest_request_is_answered(before: str, keys: list[tuple[str, float, bool]]) -> None:
     """A user who asks to choose and types on, at any moment: what is served is still the oracle's."""
     model = random_model(prefill_s=0.05, token_s=0.01)
 
@@ -159,13 +157,13 @@ ANSWERS = {"x": " = one"}
 OTHERS = {"x": [" + two", " - three", ".four"]}
 
 
-def test_an_automatic_request_asks_for_no_more() -> None:
+def test_an_automatic_request_computes_one_suggestion() -> None:
     model = scripted(ANSWERS, OTHERS)
     assert said(with_engine(model, lambda engine: engine.complete(at("x")))) == [" = one"]
     assert all(request.beginnings == 0 for request in model.requests)
 
 
-def test_they_are_looked_for_once() -> None:
+def test_alternatives_are_computed_once() -> None:
     model = scripted(ANSWERS, OTHERS)
 
     async def work(engine: CompletionEngine) -> tuple[Answer, int, Answer]:
@@ -179,7 +177,7 @@ def test_they_are_looked_for_once() -> None:
     assert [request.beginnings for request in model.requests].count(BEGINNINGS) == 1
 
 
-def test_unlikely_beginnings_are_noise() -> None:
+def test_unlikely_first_tokens_are_left_out() -> None:
     model = scripted(ANSWERS, OTHERS)
     model.logprob = LEAST_LOGPROB / 1.5  # of the three, the first only is likelier than that
     every = replace(CONFIG, min_probability=0.0)
@@ -202,7 +200,7 @@ def test_a_newer_request_ends_the_search_and_stops_the_model() -> None:
     assert newer.reason is Reason.EMPTY
 
 
-def test_a_request_that_is_taken_back_ends_as_cancelled_and_is_counted_once() -> None:
+def test_a_cancelled_request_is_counted_once() -> None:
     model = scripted(ANSWERS, OTHERS, prefill_s=1)
 
     async def work(engine: CompletionEngine) -> tuple[int, int]:
@@ -218,7 +216,7 @@ def test_a_request_that_is_taken_back_ends_as_cancelled_and_is_counted_once() ->
     assert with_engine(model, work) == (1, 1)
 
 
-def test_one_that_was_refused_is_not_offered_again() -> None:
+def test_a_refused_alternative_is_not_offered_again() -> None:
     model = scripted(ANSWERS, OTHERS)
 
     async def work(engine: CompletionEngine) -> tuple[Answer, Answer]:
@@ -234,7 +232,7 @@ def test_one_that_was_refused_is_not_offered_again() -> None:
     assert third.source is Source.MODEL and third.reason is None
 
 
-def test_what_comes_behind_an_alternative_is_asked_ahead_once_it_is_shown() -> None:
+def test_a_shown_alternative_starts_speculation_on_its_accept() -> None:
     answers = {**ANSWERS, "x = one": "!", "x + two": "?"}
     model = scripted(answers, OTHERS)
 
@@ -256,7 +254,7 @@ def test_what_comes_behind_an_alternative_is_asked_ahead_once_it_is_shown() -> N
     assert after.source is Source.SPECULATED
 
 
-def test_what_is_typed_of_an_alternative_is_a_type_through() -> None:
+def test_typing_an_alternative_is_a_type_through() -> None:
     model = scripted(ANSWERS, OTHERS)
 
     async def work(engine: CompletionEngine) -> Answer:
@@ -267,12 +265,12 @@ def test_what_is_typed_of_an_alternative_is_a_type_through() -> None:
     assert said(answer) == ["wo"] and answer.source is Source.TYPE_THROUGH
 
 
-def test_a_model_that_cannot_tell_gives_the_one() -> None:
+def test_a_model_without_first_token_probabilities_gives_one_suggestion() -> None:
     model = ScriptedModel({"x": " = one"})
     assert said(with_engine(model, lambda engine: engine.complete(at("x"), 3))) == [" = one"]
 
 
-def test_a_model_that_fails_meanwhile_gives_what_there_is() -> None:
+def test_a_model_that_fails_meanwhile_leaves_the_alternatives_found() -> None:
     model = scripted(ANSWERS, OTHERS)
 
     async def work(engine: CompletionEngine) -> Answer:
@@ -296,7 +294,9 @@ def test_a_model_that_fails_meanwhile_gives_what_there_is() -> None:
         ("ab", "c\nd", "abc", Finish.STOP, 2),
     ],
 )
-def test_a_text_is_cut_as_any_other(begun: str, rest: str, text: str, finish: Finish, tokens: int) -> None:
+def test_alternatives_are_cut_as_other_suggestions(
+    begun: str, rest: str, text: str, finish: Finish, tokens: int
+) -> None:
     behind = GeneratedText(rest, Finish.END, tuple(range(1, len(rest) + 1)), (-1.0,) * len(rest))
     whole = joined(Beginning(begun, -0.5), behind, StopRule(1, 10))
     assert (whole.text, whole.finish) == (text, finish)

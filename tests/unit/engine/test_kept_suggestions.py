@@ -61,7 +61,7 @@ async def test_the_suggestion_after_an_accept_is_fitted_before_it_is_requested(f
     await engine.close()
 
 
-async def test_what_was_rejected_is_not_offered_from_a_kept_suggestion(fitted: list[str]) -> None:
+async def test_a_rejected_text_is_not_offered_from_a_kept_suggestion(fitted: list[str]) -> None:
     engine = CompletionEngine(ScriptedModel({"x = ": "call(a)"}), EngineConfig(policy=Policy.CACHE))
     context = EditContext(Document("file:///a.py", "x = "), 4)
     answer = await engine.complete(context)

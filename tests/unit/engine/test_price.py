@@ -37,7 +37,7 @@ def waiting(asked: float, pause: float, service: float) -> float:
 
 
 @given(pauses, pauses, pauses, seconds)
-def test_a_row_is_the_mean_over_users_who_do_as_this_one_did(
+def test_a_row_of_the_table_is_the_mean_over_the_observed_pauses(
     taken: list[float], again: list[float], refused: list[float], service: float
 ) -> None:
     pace = paced(taken, again, refused)
@@ -51,7 +51,7 @@ def test_a_row_is_the_mean_over_users_who_do_as_this_one_did(
 
 
 @given(st.floats(0, 3), seconds, seconds, seconds)
-def test_what_is_saved_behind_a_second_tab(start: float, pause: float, again: float, service: float) -> None:
+def test_time_saved_at_a_second_tab(start: float, pause: float, again: float, service: float) -> None:
     if start < pause:
         with_first = waiting(0.0, again, service)  # asked with the first Tab
         assert math.isclose(
@@ -64,7 +64,7 @@ def test_what_is_saved_behind_a_second_tab(start: float, pause: float, again: fl
 
 
 @given(pauses, pauses, pauses, odds, st.floats(0, 1), st.floats(0, 3))
-def test_no_other_start_is_worth_more(
+def test_the_chosen_start_is_worth_most(
     taken: list[float], again: list[float], refused: list[float], p: float, economy: float, age: float
 ) -> None:
     price = Price(economy)
@@ -79,7 +79,7 @@ def test_no_other_start_is_worth_more(
     assert (worth[start] if start is not None else 0.0) == max(0.0, *worth.values())
 
 
-def test_who_takes_his_time_is_served_late_and_who_hurries_at_once() -> None:
+def test_speculation_starts_late_for_slow_users_and_at_once_for_fast_ones() -> None:
     slow, quick = Price(0.02), Price(0.02)
     slow.pace = paced([0.6] * 16, [0.6] * 16, [0.2] * 16)
     quick.pace = paced([0.05] * 16, [0.05] * 16, [0.2] * 16)
@@ -88,7 +88,7 @@ def test_who_takes_his_time_is_served_late_and_who_hurries_at_once() -> None:
     assert quick.start(0.2, Shown(0.2, 0.2)) == 0.0
 
 
-def test_deeper_only_where_tabs_come_faster_than_suggestions() -> None:
+def test_speculation_is_deeper_only_for_tabs_faster_than_suggestions() -> None:
     for again, deep in ((0.05, True), (1.0, False)):
         price = Price(0.02)
         price.pace = paced([0.6] * 16, [again] * 16, [0.2] * 16)
@@ -96,11 +96,11 @@ def test_deeper_only_where_tabs_come_faster_than_suggestions() -> None:
 
 
 @given(odds, odds)
-def test_what_never_comes_is_never_worth_it(p: float, economy: float) -> None:
+def test_a_future_of_probability_zero_is_never_worth_it(p: float, economy: float) -> None:
     assert Price(economy).start(0.0, Shown(p, 0.5)) is None
 
 
-def test_services_are_taken_on_the_safe_side() -> None:
+def test_service_times_are_estimated_conservatively() -> None:
     price = Price(0.02)
     for _ in range(14):
         price.measured(0.01, 0.01)
@@ -113,7 +113,7 @@ def link(text: str = "x", after: str = "", probability: float | None = 0.5) -> L
     return Link(EditContext(Document("file:///a", after), 0), Suggestion(text, probability=probability))
 
 
-def test_acceptance_by_what_a_suggestion_is() -> None:
+def test_acceptance_depends_on_the_kind_of_suggestion() -> None:
     acceptance = Acceptance()
     assert acceptance.probability(link(probability=0.9)) > acceptance.probability(link(probability=0.3))
     assert acceptance.probability(link("x")) > acceptance.probability(link("x" * 40))

@@ -41,7 +41,9 @@ def places_of(document: Document, edit: ProposedEdit) -> set[str]:
 )
 @example([5, 5, 5], [("take", 0), ("write", 1), ("undo", 0), ("move", 1)])
 @example([5, 5, 5], [("refuse", 0), ("write", 1), ("move", 1)])
-def test_what_was_refused_or_undone_does_not_come_back_there(gaps: list[int], actions: list[tuple[str, int]]) -> None:
+def test_refused_and_undone_edits_do_not_come_back_at_their_place(
+    gaps: list[int], actions: list[tuple[str, int]]
+) -> None:
     """``gaps``: how many lines lie between places; near ones form one edit."""
     run_virtual(_unwanted(gaps, actions))
 
@@ -126,7 +128,7 @@ def test_a_part_of_the_users_last_edit_is_not_taken_back(edit: ProposedEdit, bac
         assert undoes(edit, later, history) == back
 
 
-def test_what_an_accepted_edit_has_put_in_is_not_put_in_again_beside_it() -> None:
+def test_text_inserted_by_an_accepted_edit_is_not_inserted_again_next_to_it() -> None:
     document, lines = Document(URI, "a\nb\n"), Edit(2, 0, "new\n")
     after = document.edited(lines)
     history = EMPTY.changed(document, [lines], after, 1.0, accepted=True, source=EditSource.SIBLING)
@@ -172,7 +174,7 @@ def test_the_document_wins_over_a_history_that_contradicts_it(monkeypatch: pytes
 
 
 @pytest.mark.parametrize("kind", ["paste", "formatter", "branch", "many"])
-def test_from_what_no_person_typed_nothing_is_proposed(kind: str) -> None:
+def test_changes_that_were_not_typed_give_no_proposals(kind: str) -> None:
     async def scenario() -> None:
         editor = Editor()
         text = editor.context.document.text
@@ -189,7 +191,7 @@ def test_from_what_no_person_typed_nothing_is_proposed(kind: str) -> None:
     run_virtual(scenario())
 
 
-def test_proposals_are_kept_for_the_other_documents_that_they_were_made_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proposals_for_other_documents_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[Document, ...]] = []
 
     def propose(document: Document, cursor: int, steps: object, others: tuple[Document, ...]) -> tuple[()]:
@@ -209,7 +211,7 @@ def test_proposals_are_kept_for_the_other_documents_that_they_were_made_for(monk
     assert [len(others) for others in asked] == [0, 1, 1]
 
 
-def test_an_edit_is_applied_to_what_it_was_offered_for() -> None:
+def test_an_edit_is_applied_to_the_text_it_was_offered_for() -> None:
     suggestion = Suggestion.of(proposed(2, 1, "x"))
     state = EditContext(Document(URI, "abc"), 0, EMPTY).after_accept(suggestion)
     assert difference("abc", state.document.text) == Edit(2, 1, "x")

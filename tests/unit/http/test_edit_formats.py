@@ -151,7 +151,7 @@ print(total([1]))
 """
 
 
-def test_the_prompts() -> None:
+def test_prompts_of_each_format() -> None:
     assert sweep.prompt(REQUEST) == SWEEP
     assert zeta.prompt(REQUEST).startswith("### Instruction:\n") and zeta.prompt(REQUEST).endswith(ZETA_END)
     assert zeta2.prompt(REQUEST) == ZETA2
@@ -205,7 +205,7 @@ def test_the_excerpt_of_zeta_begins_the_file_only_where_it_does() -> None:
         (instinct, "<|im_end|>", None),
     ],
 )
-def test_what_is_read_from_an_answer(form: object, answer: str, read: str | None) -> None:
+def test_edits_read_from_answers(form: object, answer: str, read: str | None) -> None:
     assert form.read(answer, REQUEST) == read  # type: ignore[attr-defined]
 
 
@@ -303,7 +303,7 @@ TOKENS = [
 
 @pytest.mark.parametrize("token", TOKENS)
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.form.value)
-def test_a_token_in_the_users_text_stays_text_and_comes_back(form: object, token: str) -> None:
+def test_control_tokens_in_the_users_text_stay_text(form: object, token: str) -> None:
     """In each part of a request it is no token; an answer that repeats the region changes nothing."""
     region = f"a = 1\n{token}\nb = 2\n"
     request = replace(
@@ -347,7 +347,7 @@ def test_a_token_in_the_users_text_stays_text_and_comes_back(form: object, token
         st.sampled_from([*TOKENS, *MARKS[:40], "<", "|", "< |file_sep|>", "= ======", "a", " ", "\n"]), max_size=14
     ).map("".join)
 )
-def test_a_region_that_comes_back_as_it_was_asked_is_the_users_own(region: str) -> None:
+def test_an_unchanged_region_in_the_answer_is_no_edit(region: str) -> None:
     assert unquoted(quoted(region), region) == region
 
 

@@ -135,7 +135,7 @@ async def test_a_model_that_repeats_the_region_changes_nothing(stub: Stub, model
     assert (await ask(stub.url, replace(REQUEST, region=region, cursor=0))).change is None
 
 
-async def test_half_an_answer_is_none(stub: Stub) -> None:
+async def test_half_an_answer_is_no_edit(stub: Stub) -> None:
     """A region that is cut off would delete what was not reached."""
     llama_cpp(stub, SWEEP)
     answering(stub, NEW[:20], finish="length")
@@ -171,7 +171,7 @@ async def test_a_server_that_does_not_stop_is_left_early(stub: Stub, model: str,
         await ask(stub.url)
 
 
-async def test_the_longest_answer_is_read_in_no_time(stub: Stub) -> None:
+async def test_the_longest_answer_is_read_quickly(stub: Stub) -> None:
     """Lines that all are alike are the worst to compare."""
     region = "a\n" * 31
     llama_cpp(stub, SWEEP)
@@ -292,7 +292,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> tuple[HttpEditModel, Elsewhere
     return HttpEditModel(HttpModel("https://model.invalid", transport=transport)), server
 
 
-async def test_the_bytes_that_are_shown_are_those_that_are_sent(elsewhere: tuple[HttpEditModel, Elsewhere]) -> None:
+async def test_the_shown_request_is_the_sent_one(elsewhere: tuple[HttpEditModel, Elsewhere]) -> None:
     model, server = elsewhere
     await model.connect()
     preview = model.preview(REQUEST)

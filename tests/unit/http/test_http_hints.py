@@ -78,7 +78,7 @@ def test_a_folder_before_the_api_is_a_part_of_the_base() -> None:
     ("given", "right"),
     [("", "/api"), ("", "/openai"), ("", "/engines"), ("/api", ""), ("/api/generate", ""), ("/team/old", "/team")],
 )
-async def test_the_base_that_has_the_api_is_named(
+async def test_the_error_names_the_base_address_that_has_the_api(
     stub: Stub, given: str, right: str, elsewhere: Any, model: str
 ) -> None:
     stub.document(f"{right}/v1/models", MODELS)
@@ -98,7 +98,7 @@ async def test_without_an_api_anywhere_the_line_states_what_to_look_for(stub: St
     assert "has no /v1/completions (“Not Found”)" in line and line.endswith("before /v1")
 
 
-async def test_a_server_that_only_chats(stub: Stub) -> None:
+async def test_a_server_with_a_chat_api_only_is_recognized(stub: Stub) -> None:
     stub.document("/v1/models", MODELS)
     assert "chats only" in await refusal(stub.url)
 

@@ -31,7 +31,7 @@ def answer(texts: Sequence[str], language: str = "python", written: Sequence[str
 
 @pytest.mark.parametrize("mark", MARKS)
 @pytest.mark.parametrize("size", [1, 3, 100])
-def test_a_mark_ends_the_answer_however_it_is_cut(mark: str, size: int) -> None:
+def test_a_control_token_ends_the_answer_however_it_is_split(mark: str, size: int) -> None:
     text = f"a + b{mark}\nwhat follows"
     assert answer([text[at : at + size] for at in range(0, len(text), size)]) == ("a + b", Finish.END)
 
@@ -55,12 +55,12 @@ def test_a_mark_ends_the_answer_however_it_is_cut(mark: str, size: int) -> None:
         (["x[I", "NS]"], "python", [], "x[INS]"),
     ],
 )
-def test_what_is_said(texts: list[str], language: str, written: list[str], said: str) -> None:
+def test_answers_end_before_control_tokens(texts: list[str], language: str, written: list[str], said: str) -> None:
     assert answer(texts, language, written) == (said, Finish.END)
 
 
 @given(st.lists(st.sampled_from(["a", " ", "<", "|", *MARKS[:6], "</s>", "[INST]"]), max_size=8).map("".join))
-def test_text_with_marks_goes_out_as_text_and_comes_back_as_it_was(text: str) -> None:
+def test_control_tokens_in_text_are_escaped_and_restored(text: str) -> None:
     sent = neutral(text)
     assert not any(mark in sent for mark in MARKS)
     if not any(f"{mark[0]} {mark[1:]}" in text for mark in MARKS):
@@ -68,5 +68,5 @@ def test_text_with_marks_goes_out_as_text_and_comes_back_as_it_was(text: str) ->
 
 
 @given(st.text(alphabet="ab<|>` \n", max_size=12), st.integers(1, 4))
-def test_how_an_answer_is_cut_into_pieces_makes_no_difference(text: str, size: int) -> None:
+def test_splitting_an_answer_into_pieces_makes_no_difference(text: str, size: int) -> None:
     assert answer([text[at : at + size] for at in range(0, len(text), size)]) == answer([text])

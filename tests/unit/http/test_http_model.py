@@ -99,7 +99,7 @@ def test_options_stand_in_the_address() -> None:
         "http://h?tokenizer=/nowhere",
     ],
 )
-def test_a_bad_address_is_told_in_one_line(url: str) -> None:
+def test_a_bad_address_is_one_line(url: str) -> None:
     with pytest.raises(ModelNotUsable) as caught:
         load_model(url)
     assert "\n" not in str(caught.value)
@@ -111,7 +111,7 @@ def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
     assert "hunter2" not in str(caught.value) and "TABSPEC_API_KEY" in str(caught.value)
 
 
-def test_no_torch_behind_an_address() -> None:
+def test_an_address_needs_no_torch() -> None:
     import subprocess
     import sys
 
@@ -138,7 +138,7 @@ async def test_llama_cpp_gets_the_line_in_progress_as_a_grammar(stub: Stub) -> N
     await model.close()
 
 
-async def test_an_answer_that_passes_a_cut_is_asked_again_from_there(stub: Stub) -> None:
+async def test_an_answer_that_passes_a_cut_is_requested_again_from_there(stub: Stub) -> None:
     llama_cpp(stub)
     answers = iter([["\nif x:", " pass", "\n    "], ["\n", "    y", "\n"]])
 
@@ -156,7 +156,7 @@ async def test_an_answer_that_passes_a_cut_is_asked_again_from_there(stub: Stub)
     await model.close()
 
 
-async def test_without_a_grammar_the_line_goes_behind_the_middle_marker(stub: Stub) -> None:
+async def test_without_a_grammar_the_line_follows_the_middle_token(stub: Stub) -> None:
     llama_cpp(stub)
     answering(stub, "urn", " x", "\n", "y")
     model = HttpModel(stub.url + "?exact=off")
@@ -187,7 +187,7 @@ async def test_infill_for_a_model_whose_format_is_not_known(stub: Stub) -> None:
     await model.close()
 
 
-async def test_llama_cpp_tells_the_format_by_its_tokens(stub: Stub) -> None:
+async def test_the_format_of_llama_cpps_model_is_found_by_its_tokens(stub: Stub) -> None:
     llama_cpp(stub, "mystery.gguf")
     marks = ["<fim_prefix>", "<fim_suffix>", "<fim_middle>", "<filename>", "<reponame>"]
     stub.document("/tokenize", {"tokens": [{"id": i, "piece": mark} for i, mark in enumerate(marks)]})
@@ -195,7 +195,7 @@ async def test_llama_cpp_tells_the_format_by_its_tokens(stub: Stub) -> None:
     assert server.format == "fim-tokens"
 
 
-async def test_vllm_is_told_which_requests_can_wait(stub: Stub) -> None:
+async def test_vllm_gets_the_priority_of_requests(stub: Stub) -> None:
     vllm(stub)
     usage = {"prompt_tokens": 30, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 16}}
     logprobs = {"tokens": ["token_id:7"], "token_logprobs": [-0.5], "text_offset": [0]}
@@ -275,7 +275,7 @@ async def test_ollama_gets_prompt_and_suffix(stub: Stub) -> None:
     await model.close()
 
 
-async def test_a_server_that_does_not_stream_is_understood(stub: Stub) -> None:
+async def test_an_answer_without_streaming_is_read(stub: Stub) -> None:
     stub.document("/v1/models", {"data": [{"id": "qwen2.5-coder", "object": "model"}]})
     stub.document(PATH, openai_events("urn x\nmore")[0])
     model = HttpModel(stub.url)
@@ -351,7 +351,7 @@ async def test_without_a_key_none_is_sent(
     assert "of-the-ring" not in caplog.text
 
 
-async def test_what_was_written_before_an_interruption_goes_behind_the_line(stub: Stub) -> None:
+async def test_text_written_before_an_interruption_follows_the_line(stub: Stub) -> None:
     vllm(stub)
     answering(stub, "1\n")
     model = HttpModel(stub.url)
@@ -381,7 +381,7 @@ async def test_a_prompt_that_is_too_long_is_halved(stub: Stub) -> None:
     await model.close()
 
 
-def test_a_mark_in_a_document_stays_text() -> None:
+def test_a_control_token_in_a_document_stays_text() -> None:
     assert "<|fim_middle|>" not in neutral("x = '<|fim_middle|>'")
     prompt = text_prompt(QWEN, GenerationRequest("<|fim_suffix|>", "", "<|fim_prefix|>\ud800"))
     assert prompt.count("<|fim_suffix|>") == prompt.count("<|fim_prefix|>") == 1
@@ -405,7 +405,7 @@ def test_a_mark_in_a_document_stays_text() -> None:
         ("tabspec-bundled", "tabspec"),
     ],
 )
-def test_formats_are_told_by_the_names_of_models(name: str, form: str) -> None:
+def test_formats_are_found_by_the_names_of_models(name: str, form: str) -> None:
     found = format_of(name)
     assert found is not None and found.name == form
     assert format_of("llama-3-8b") is None
@@ -432,7 +432,7 @@ def _as_json(literal: str) -> str:
 
 
 @pytest.mark.parametrize("event", [{}, {"choices": []}, {"choices": [None]}, {"choices": [{"text": 3}]}, {"usage": 1}])
-def test_events_with_nothing_in_them(event: Any) -> None:
+def test_empty_events_are_skipped(event: Any) -> None:
     assert read(event).text == ""
 
 
@@ -446,7 +446,7 @@ async def failing(model: HttpModel) -> ModelError:
     return caught.value
 
 
-async def test_a_server_that_is_down_and_comes_back(unused_tcp_port: int) -> None:
+async def test_a_server_that_was_down_is_used_again(unused_tcp_port: int) -> None:
     model = HttpModel(f"http://127.0.0.1:{unused_tcp_port}")
     error = await failing(model)
     assert isinstance(error, ModelUnavailable) and "start it" in str(error)
@@ -461,7 +461,7 @@ async def test_a_server_that_is_down_and_comes_back(unused_tcp_port: int) -> Non
     await model.close()
 
 
-async def test_a_server_that_came_back_with_another_model_is_asked_who_it_is(stub: Stub) -> None:
+async def test_a_restarted_server_with_another_model_is_read_again(stub: Stub) -> None:
     llama_cpp(stub)
 
     async def drop(_: Request, reply: Reply) -> None:
@@ -498,7 +498,7 @@ async def test_each_refusal_is_one_clear_line(stub: Stub, status: int, body: Any
     assert isinstance(error, ModelUnavailable) == (kind is ModelUnavailable)
 
 
-async def test_a_busy_server_is_left_alone_as_long_as_it_asks(stub: Stub) -> None:
+async def test_a_busy_server_gets_no_requests_for_the_time_it_states(stub: Stub) -> None:
     llama_cpp(stub)
 
     async def busy(_: Request, reply: Reply) -> None:
@@ -536,7 +536,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_a_broken_stream(stub: Stub, fault: str) -> None:
+async def test_a_broken_stream_is_an_error(stub: Stub, fault: str) -> None:
     llama_cpp(stub)
 
     async def broken(_: Request, reply: Reply) -> None:
@@ -554,7 +554,7 @@ async def test_a_broken_stream(stub: Stub, fault: str) -> None:
 
 
 @pytest.mark.parametrize("begun", [False, True])
-async def test_a_server_that_hangs(stub: Stub, begun: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_hangs_is_an_error(stub: Stub, begun: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body, "FIRST_EVENT_S", 0.05)
     monkeypatch.setattr(body, "BETWEEN_EVENTS_S", 0.05)
     llama_cpp(stub)
@@ -694,7 +694,9 @@ OF_INFILL = {"content": "urn", "stop": True, "completion_probabilities": [{"id":
         (lambda stub: llama_cpp(stub, "strange.gguf"), "/infill", OF_INFILL),
     ],
 )
-async def test_servers_tell_how_an_answer_may_begin(stub: Stub, kind: Any, path: str, event: dict[str, Any]) -> None:
+async def test_servers_return_the_likeliest_first_tokens(
+    stub: Stub, kind: Any, path: str, event: dict[str, Any]
+) -> None:
     async def answer(_: Request, reply: Reply) -> None:
         await reply.events(event)
 
@@ -713,7 +715,7 @@ async def test_servers_tell_how_an_answer_may_begin(stub: Stub, kind: Any, path:
     "event",
     [*openai_events("urn"), completion({"top_logprobs": [None]}), completion([7]), completion({"content": []}), {}],
 )
-async def test_servers_that_tell_nothing_give_none(stub: Stub, event: dict[str, Any]) -> None:
+async def test_servers_without_probabilities_return_no_first_tokens(stub: Stub, event: dict[str, Any]) -> None:
     async def answer(_: Request, reply: Reply) -> None:
         await reply.events(event)
 

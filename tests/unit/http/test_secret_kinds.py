@@ -34,7 +34,7 @@ def planted(number: int, seed: int) -> tuple[str, str, str, str]:
     return file, CODE + before, secret, after + BEHIND
 
 
-def test_there_are_enough_kinds_and_no_two_are_the_same() -> None:
+def test_the_kinds_of_secrets_are_many_and_differ() -> None:
     assert len(set(IDS)) == len(KINDS) >= 81
 
 
@@ -63,7 +63,7 @@ def test_it_is_found_where_the_window_cuts_it(number: int) -> None:
         assert find_secret(before, secret[:cut], after=secret[cut:] + after, name=file), secret
 
 
-def test_the_text_around_them_holds_none() -> None:
+def test_the_text_around_the_secrets_is_not_a_secret() -> None:
     for number, (name, file, make) in enumerate(KINDS):
         assert not find_secret(CODE + BEHIND, name=file)
         before, _, after = make(Made(number))
@@ -72,7 +72,7 @@ def test_the_text_around_them_holds_none() -> None:
             assert not find_secret(CODE + before, after + BEHIND, name=file), name
 
 
-def test_a_secret_beyond_the_window_alone_is_none() -> None:
+def test_a_secret_outside_the_window_is_not_reported() -> None:
     """It is not sent, and neither is a part of it."""
     far = 'key = "' + "AKIA" + "QX7" * 5 + 'Z"\n'
     assert find_secret(far)
@@ -81,13 +81,13 @@ def test_a_secret_beyond_the_window_alone_is_none() -> None:
 
 
 @pytest.mark.parametrize("password", ["pa$$w0rd9", "Tr0ub(4dor", "!Secret9x", "#1horse9", "a b", "p@ss:w/rd"])
-def test_passwords_that_look_like_something_else(password: str) -> None:
+def test_passwords_that_look_like_other_text_are_found(password: str) -> None:
     assert find_secret(f'password = "{password}"', name="a.py"), password
     assert find_secret("passphrase = 'correct horse battery staple'", name="a.py")
 
 
 @pytest.mark.parametrize("text", ["\ud800", "password: x\udfffhorse9", "\U0001f600" * 3])
-def test_no_text_is_too_strange(text: str) -> None:
+def test_strange_texts_raise_nothing(text: str) -> None:
     for name in ("a.py", "a.yaml", "", "\ud800"):
         found = find_secret(text, "\ud83d", before="\udc00", after="\ude00", name=name)
         assert bool(found) is (name not in ("a.py", "") and "horse" in text)
@@ -109,7 +109,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("part", HOSTILE)
-def test_no_text_takes_long(part: str) -> None:
+def test_every_text_is_searched_quickly(part: str) -> None:
     """The search is linear: with detect-secrets' rules for names, a line of "secret" took 3 s for 2,000 characters."""
     find_secret(part * (20_000 // len(part)), name="a.yaml")
 
@@ -153,7 +153,7 @@ def test_a_window_in_a_private_key_is_known_by_the_text_before_it() -> None:
         "thisIsAVeryLongNameOfAFunctionThatDoesSomethingWithTheFirst2ItemsOfAList()",
     ],
 )
-def test_what_only_looks_like_a_part_of_a_key_is_none(text: str) -> None:
+def test_text_that_resembles_a_part_of_a_key_is_no_secret(text: str) -> None:
     assert not find_secret(text, name="a.ts")
 
 
@@ -182,7 +182,7 @@ def test_a_password_is_found_from_its_first_character_on(file: str, before: str,
             assert find_secret(CODE + before + password[:count], behind + BEHIND, name=file), password[:count]
 
 
-def test_a_key_is_found_four_characters_behind_its_prefix() -> None:
+def test_a_key_is_found_four_characters_after_its_prefix() -> None:
     for prefix in ("ghp_", "sk-proj-", "AKIA", "glpat-", "xoxb-", "hf_"):
         assert find_secret(CODE + f'x = "{prefix}4Xk9', '"' + BEHIND, name="a.py"), prefix
 
@@ -203,7 +203,7 @@ def test_a_key_is_found_four_characters_behind_its_prefix() -> None:
         ("README.md", "Set the password: it is need"),
     ],
 )
-def test_references_and_names_are_none(file: str, text: str) -> None:
+def test_references_and_names_are_no_secrets(file: str, text: str) -> None:
     assert not find_secret(CODE + text, BEHIND, name=file)
 
 

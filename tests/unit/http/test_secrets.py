@@ -24,11 +24,11 @@ SECRETS = [
 
 
 @pytest.mark.parametrize("line", SECRETS)
-def test_secrets_are_seen(line: str) -> None:
+def test_secrets_are_found(line: str) -> None:
     assert secret_in([f"import os\n{line}\n"])
 
 
-def test_ordinary_code_holds_none() -> None:
+def test_ordinary_code_holds_no_secrets() -> None:
     sources = sorted((REPOSITORY / "tests" / "fixtures" / "code" / "engine").glob("*.py"))
     assert sources and not [source.name for source in sources if secret_in([source.read_text("utf-8")])]
     assert not secret_in(["self.password = password", 'key = os.environ["API_KEY"]', 'digest = "da39a3ee5e6b4b0d3255"'])

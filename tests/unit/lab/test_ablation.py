@@ -23,14 +23,14 @@ def rows(model: ScriptedModel, *snippets: Snippet) -> dict[AblationPart | None, 
     return {row.off: row for row in found}
 
 
-def test_an_editor_has_closed_the_brackets() -> None:
+def test_open_brackets_are_closed_as_by_an_editor() -> None:
     place = AblationCase.of(snippet())
     assert place.context.document.text == BEFORE + ")" + AFTER
     assert AblationCase.of(snippet(middle="a,")).context.document.text == BEFORE + AFTER, "the author broke the line"
     assert AblationCase.of(snippet("f([g(", "x)])")).context.document.text == "f([g()])" + AFTER
 
 
-def test_a_model_that_knows_the_line_is_exact_and_saves_all_of_it() -> None:
+def test_a_model_that_knows_the_line_saves_all_keystrokes() -> None:
     table = rows(ScriptedModel(continuing(BEFORE + MIDDLE)))
     assert set(table) == {None, *AblationPart}
     full = table[None]
@@ -40,12 +40,12 @@ def test_a_model_that_knows_the_line_is_exact_and_saves_all_of_it() -> None:
     assert (without.exact, without.bracket) == (0, 1), "a second bracket"
 
 
-def test_a_model_that_says_nothing_saves_nothing() -> None:
+def test_a_model_without_suggestions_saves_nothing() -> None:
     full = rows(ScriptedModel({}))[None]
     assert (full.shown, full.exact, full.saved) == (0, 0, 0)
 
 
-def test_doubt_and_healing_can_be_left_out() -> None:
+def test_early_stop_and_token_healing_can_be_turned_off() -> None:
     unsure = rows(ScriptedModel(continuing(BEFORE + MIDDLE), logprob=-3.0))
     assert unsure[None].shown == 0 and unsure[AblationPart.DOUBT].shown == 1
     model = ScriptedModel(continuing(BEFORE + MIDDLE))
@@ -55,7 +55,7 @@ def test_doubt_and_healing_can_be_left_out() -> None:
 
 
 @given(st.text(alphabet="ab()[], ", min_size=1, max_size=20), st.integers(0, 20))
-def test_the_simulated_user_always_gets_there(middle: str, known: int) -> None:
+def test_the_simulated_user_always_types_the_whole_text(middle: str, known: int) -> None:
     """Whatever the editor has closed and however much the model knows, every character is typed or saved."""
     text = BEFORE + middle
     model = ScriptedModel(continuing(text[: len(BEFORE) + known] + "?"))
@@ -65,7 +65,7 @@ def test_the_simulated_user_always_gets_there(middle: str, known: int) -> None:
 
 
 @pytest.mark.parametrize("output", ["table", "json"])
-def test_rows_are_shown(output: str) -> None:
+def test_the_result_is_printed_in_rows(output: str) -> None:
     found = list(rows(ScriptedModel(continuing(BEFORE + MIDDLE))).values())
     if output == "table":
         assert ablation_table(found).row_count == len(found)

@@ -47,9 +47,7 @@ def letters(text: str) -> GeneratedText:
         ("x", "\nlong_enough()\nmore", "\nlong_enough()", {Cut.SETTLED: 5, Cut.BLANK: 1, Cut.REPETITION: 14}),
     ],
 )
-def test_each_token_that_is_not_offered_is_counted_once(
-    before: str, text: str, behind: str, cut: dict[Cut, int]
-) -> None:
+def test_each_unused_token_is_counted_once(before: str, text: str, behind: str, cut: dict[Cut, int]) -> None:
     context, written = at(before, behind), letters(text)
     found = cut_away(context, written)
     assert Cut.SETTLED not in cut_away(context, FitPlace(context).truncate(written))
@@ -57,7 +55,7 @@ def test_each_token_that_is_not_offered_is_counted_once(
     assert {name: number for name, number in found.items() if number} == cut
 
 
-def test_early_stop_saves_what_is_known_to_be_cut_off_and_nothing_else() -> None:
+def test_early_stop_saves_only_tokens_that_are_cut_off() -> None:
     model = ScriptedModel(lambda request: "ab " * 9, token_chars=3)
     stop = StopRule(max_tokens=20)
     without, with_ = (asyncio.run(measure_trimmed(model, [at("x = ")], stop, early)) for early in (False, True))
@@ -76,7 +74,7 @@ def test_models_are_compared_text_by_text() -> None:
     assert (one.same, other.same, other.chars, other.decoded) == (2, 1, 2, 2)
 
 
-def test_after_an_accept_the_next_is_asked_for_twice() -> None:
+def test_the_request_after_an_accept_is_made_twice() -> None:
     said = {"a": "bc", "abc": "d", "z": ""}
     model = ScriptedModel(said)
     found = asyncio.run(measure_accepts(model, [at("a"), at("z"), at("a")], 2))
@@ -86,7 +84,7 @@ def test_after_an_accept_the_next_is_asked_for_twice() -> None:
 
 
 @pytest.mark.slow
-def test_what_is_said_after_an_accept_does_not_depend_on_what_was_kept() -> None:
+def test_the_answer_after_an_accept_does_not_depend_on_the_kv_cache() -> None:
     """The bundled model, in the number format that it is used in: the compiled decoder gives the same to the bit; torch
     does in float32."""
     model = load_model(None, device="cpu")
@@ -114,5 +112,5 @@ def test_what_is_said_after_an_accept_does_not_depend_on_what_was_kept() -> None
 
 
 @pytest.mark.slow
-def test_reading_more_takes_longer() -> None:
+def test_reading_more_memory_takes_longer() -> None:
     assert 0 < read_ms(1 << 12) < read_ms(1 << 27)

@@ -71,7 +71,7 @@ def _edit(text: str, old: str, new: str) -> ProposedEdit:
     return ProposedEdit("file:///a", Edit(at, len(old), new), at, EditSource.RENAME, 1.0)
 
 
-def test_verdicts():
+def test_verdicts_on_offers():
     document = Document("file:///a", "a b\nc d\ne\n")
     left = [CommitHunk(1, 2, ("C d f\n",))]
     partly = verdict(document, _edit(document.text, "c", "C"), left)

@@ -15,7 +15,9 @@ from tabspec.lab.baselines.llama_cpp import LlamaCppDecoder, is_installed
 @pytest.mark.parametrize(
     "error", ["raise ImportError('no diskcache\\nat all')", "raise ImportError", "import no_such_module_anywhere"]
 )
-def test_a_package_that_cannot_be_loaded(error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_that_cannot_be_loaded_is_one_line(
+    error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     package = tmp_path / "llama_cpp"
     package.mkdir()
     (package / "__init__.py").write_text(error)

@@ -26,7 +26,7 @@ def place(language: str, before: str, inserted: str, after: str, written: str) -
         (place("php", "<?php\n$x = ", "$y .", "\n", "1;"), False),
     ],
 )
-def test_an_end_is_whole_where_a_person_could_stop(offer: OfferPlace, right: bool) -> None:
+def test_an_end_is_whole_at_the_end_of_a_word_or_expression(offer: OfferPlace, right: bool) -> None:
     assert end_is_whole(offer) is right
 
 
@@ -44,5 +44,5 @@ def test_an_end_is_whole_where_a_person_could_stop(offer: OfferPlace, right: boo
         (place("python", "x = ", "1\nreturn the_total", "\nreturn the_total\n", "2"), False),
     ],
 )
-def test_joints_hold_where_nothing_is_run_together_or_doubled(offer: OfferPlace, right: bool) -> None:
+def test_a_joint_is_sound_unless_text_is_run_together_or_doubled(offer: OfferPlace, right: bool) -> None:
     assert joints_hold(offer) is right

@@ -21,10 +21,10 @@ def test_the_second_and_third_of_three_equal_changes_are_repetitions() -> None:
     assert (found.keys, found.replacing, found.repeated) == (15, 15, 10)
 
 
-def test_new_lines_and_other_changes_are_none() -> None:
+def test_new_lines_and_other_changes_are_no_repetitions() -> None:
     found = repetition(session(Edit(4, 3, "new"), Edit(12, 3, "other"), Edit(len(TEXT) + 2, 0, "d = new\n")))
     assert found.repeated_steps == 0 == found.repeated
 
 
-def test_sums() -> None:
+def test_repetitions_are_summed_up() -> None:
     assert Repetition(1, 2, 3, 4, 5) + Repetition(10, 20, 30, 40, 50) == Repetition(11, 22, 33, 44, 55)

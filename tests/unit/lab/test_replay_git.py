@@ -93,14 +93,14 @@ def test_globs_ranges_and_limits(repository: Path) -> None:
     assert named.licence == "CC0-1.0"
 
 
-def test_a_file_that_was_away_for_a_while(repository: Path) -> None:
+def test_a_file_that_was_deleted_and_restored_is_imported(repository: Path) -> None:
     commit(repository, a_py=None)
     commit(repository, a_py=V1)
     (session,) = import_git(repository, "a.py")
     assert session.final_text() == V1
 
 
-def test_what_cannot_be_imported(repository: Path, tmp_path: Path) -> None:
+def test_files_that_cannot_be_imported_are_skipped(repository: Path, tmp_path: Path) -> None:
     for pattern, commits, message in [
         ("none.py", "HEAD", "no file fits"),
         ("a.py", "nowhere", "nowhere"),
@@ -118,7 +118,7 @@ def test_what_cannot_be_imported(repository: Path, tmp_path: Path) -> None:
         import_git(tmp_path / "none", "a.py")
 
 
-def test_without_git(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_git_the_command_is_one_line(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(SessionError, match="git is not installed"):
         import_git(repository, "a.py")
@@ -132,7 +132,7 @@ document = st.tuples(st.lists(line, max_size=9), st.sampled_from(["\n", "\r\n"])
 
 
 @given(st.lists(document, max_size=4), st.integers(0, 99))
-def test_the_typist_arrives(documents: list[tuple[list[str], str, bool]], seed: int) -> None:
+def test_the_typist_types_the_whole_text(documents: list[tuple[list[str], str, bool]], seed: int) -> None:
     typist = Typist("", seed)
     text, last = "", 0.0
     for lines, end, closed in documents:
@@ -148,7 +148,7 @@ def test_the_typist_arrives(documents: list[tuple[list[str], str, bool]], seed: 
         assert text == target
 
 
-def test_it_types_like_a_person() -> None:
+def test_the_typist_has_the_pace_of_a_person() -> None:
     typist = Typist(V1, 5)
     typist.write(V2)
     singles = [event for event in typist.events if len(event.edits[0].insert) <= 1 and event.edits[0].delete <= 1]
@@ -166,7 +166,7 @@ def test_long_hunks_are_pasted() -> None:
     assert len(typist.events) == 1 and typist.text == block
 
 
-def test_hunks_come_in_another_order_now_and_then() -> None:
+def test_hunks_are_sometimes_typed_in_another_order() -> None:
     old = "".join(f"line {i}\n" for i in range(30))
     new = old.replace("line 3\n", "line three\n").replace("line 20\n", "line twenty\n")
     firsts = set()

@@ -97,7 +97,7 @@ def test_no_program_of_the_repository_is_run(repository: Path, planted: tuple[Pa
     assert not ran.exists()
 
 
-def test_the_attack_works_on_git_itself(repository: Path, planted: tuple[Path, str]) -> None:
+def test_the_attack_works_on_unguarded_git(repository: Path, planted: tuple[Path, str]) -> None:
     """Else the test above would show nothing."""
     ran, program = planted
     missing = git(repository, "rev-parse", "HEAD:a.py")
@@ -112,7 +112,7 @@ def test_the_attack_works_on_git_itself(repository: Path, planted: tuple[Path, s
     assert ran.exists()
 
 
-def test_the_environment_leads_git_nowhere_else(
+def test_the_environment_does_not_redirect_git(
     repository: Path, tmp_path: Path, planted: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran, program = planted
@@ -143,13 +143,13 @@ def names(root: Path) -> set[str]:
     return {session.uri.removeprefix("file:///session/") for session in import_git(root, "*.py")}
 
 
-def test_a_subfolder_obeys_the_rules_of_the_repository(repository: Path) -> None:
+def test_ignore_rules_of_the_repository_hold_in_a_subfolder(repository: Path) -> None:
     (repository / ".tabspecignore").write_text("b.py\n")
     assert names(repository / "sub") == {"a.py"} == names(repository)
 
 
 @pytest.mark.parametrize("bare", [False, True])
-def test_rules_in_the_commit_are_obeyed(repository: Path, tmp_path: Path, bare: bool) -> None:
+def test_ignore_rules_in_the_commit_hold(repository: Path, tmp_path: Path, bare: bool) -> None:
     commit(repository, {".tabspecignore": "b.py\n"})
     (repository / ".tabspecignore").unlink()
     if bare:
@@ -164,7 +164,7 @@ def test_a_repository_cannot_say_that_its_files_are_elsewhere(repository: Path, 
     assert names(repository) == {"a.py"}
 
 
-def test_rules_that_cannot_be_read_are_said(repository: Path) -> None:
+def test_unreadable_ignore_rules_are_reported(repository: Path) -> None:
     os.mkfifo(repository / ".tabspecignore")
     with pytest.raises(SessionError, match="no regular file"):
         import_git(repository, "*.py")
@@ -190,7 +190,7 @@ TOKEN = "glpat-" + Made(5).alnum(20)
         ("", ""),
     ],
 )
-def test_of_an_origin_only_the_path_is_told(url: str, name: str) -> None:
+def test_only_the_path_of_an_origin_is_recorded(url: str, name: str) -> None:
     assert origin_name(url) == name
 
 

@@ -59,7 +59,7 @@ def saved(tmp_path: Path, data: Any, name: str = "r.recording.w.json") -> Path:
 
 
 @pytest.mark.parametrize("form", ["object", "list", "lines"])
-def test_import(tmp_path: Path, form: str) -> None:
+def test_a_recording_is_imported(tmp_path: Path, form: str) -> None:
     data: Any = {"object": {"log": LOG}, "list": LOG, "lines": "\n".join(map(json.dumps, LOG))}[form]
     session = read_recording(saved(tmp_path, data), licence="MIT")
     assert session.text == "let 😀 = x;\n  \nend"
@@ -108,7 +108,7 @@ def test_another_document(tmp_path: Path) -> None:
         ([*LOG[:6], entry(9, "changed", id=1, edit=7)], r"entry 6 \(changed\)"),
     ],
 )
-def test_bad_recordings(tmp_path: Path, data: Any, message: str) -> None:
+def test_bad_recordings_are_one_line(tmp_path: Path, data: Any, message: str) -> None:
     with pytest.raises(SessionError, match=message) as caught:
         read_recording(saved(tmp_path, data))
     assert "\n" not in str(caught.value)

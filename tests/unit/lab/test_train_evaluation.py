@@ -57,7 +57,7 @@ def brute_force(project: list[int], file: list[int], before: list[int], token: i
 
 @settings(max_examples=examples(200), deadline=None)
 @given(project=TEXTS, file=TEXTS, before=TEXTS, order=st.integers(1, 5))
-def test_nested_ngrams_against_brute_force(project: list[int], file: list[int], before: list[int], order: int) -> None:
+def test_nested_ngrams_equal_brute_force(project: list[int], file: list[int], before: list[int], order: int) -> None:
     outer, inner = NgramCounts(order), NgramCounts(order)
     outer.add(project)
     inner.add(file)
@@ -85,7 +85,7 @@ def test_forgetting_undoes_counting(kept: list[int], gone: list[int]) -> None:
             assert mine.probability(before, token) == theirs.probability(before, token)
 
 
-def test_a_text_that_repeats_itself_gets_cheap() -> None:
+def test_a_repeated_text_becomes_cheap() -> None:
     def bits(tokens: list[int]) -> float:
         return NestedNgram([NgramCounts(), NgramCounts()], 100).bits(tokens)
 
@@ -94,7 +94,7 @@ def test_a_text_that_repeats_itself_gets_cheap() -> None:
 
 
 @given(st.text(alphabet="abc", max_size=8), st.text(alphabet="abc", max_size=8))
-def test_edit_similarity_is_a_similarity(first: str, second: str) -> None:
+def test_edit_similarity_is_symmetric_and_bounded(first: str, second: str) -> None:
     assert 0 <= edit_similarity(first, second) == edit_similarity(second, first) <= 1
     assert (edit_similarity(first, second) == 1) == (first == second)
 
@@ -103,12 +103,12 @@ def test_edit_similarity_of_known_words() -> None:
     assert edit_similarity("kitten", "sitting") == pytest.approx(1 - 3 / 7)
 
 
-def test_white_space_at_the_ends_is_no_difference() -> None:
+def test_white_space_at_the_ends_is_ignored() -> None:
     assert same("return x \n", "return x")
     assert not same("return x", "return  x")
 
 
-def test_parsing_in_place() -> None:
+def test_completions_are_parsed_in_place() -> None:
     assert errors("def f(:\n", "python")
     assert parses_in_place("f(", "x", ")\n", "y", "python")
     assert not parses_in_place("f(", "x)", ")\n", "y", "python")
@@ -127,7 +127,7 @@ def test_a_calibration_finds_the_curve_that_made_the_data() -> None:
     assert found.mean == pytest.approx(1.5, abs=0.4)
 
 
-def test_a_calibration_needs_both_kinds() -> None:
+def test_a_calibration_needs_right_and_wrong_examples() -> None:
     with pytest.raises(InputError, match="right and some that are wrong"):
         fit([-1.0, -2.0], [1, 2], [True, True])
 
@@ -155,7 +155,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     return Corpus(folder / "train")
 
 
-def test_snippets_are_holes_in_the_documents(corpus: Corpus) -> None:
+def test_snippets_are_cut_from_documents(corpus: Corpus) -> None:
     found = sample(corpus, "python", 12, seed=5)
     assert found == sample(corpus, "python", 12, seed=5) != sample(corpus, "python", 12, seed=6)
     assert {snippet.kind for snippet in found} == set(HoleKind)
@@ -168,7 +168,7 @@ def test_snippets_are_holes_in_the_documents(corpus: Corpus) -> None:
         sample(corpus, "rust", 1)
 
 
-def test_a_model_that_knows_the_answers_gets_full_marks(corpus: Corpus) -> None:
+def test_a_model_that_knows_the_answers_gets_the_best_score(corpus: Corpus) -> None:
     (snippet,) = itertools.islice((s for s in sample(corpus, "python", 12) if s.kind is HoleKind.REST), 1)
     model = ScriptedModel(continuing(snippet.prefix + snippet.middle))
     marks = asyncio.run(fill([snippet], with_model(model)))
@@ -183,7 +183,7 @@ def test_the_baseline_repeats_what_it_has_read(corpus: Corpus) -> None:
     assert score(marks).similarity > 0.1
 
 
-def test_ngrams_write_what_they_have_read() -> None:
+def test_the_ngram_model_repeats_what_it_has_read() -> None:
     """With whole words as tokens, behind a word that is cut: the only text ever read comes out again."""
     words = ["", "one ", "two ", "three ", "four "]
     counts = NgramCounts(4)
@@ -239,7 +239,7 @@ def test_a_stretch_is_typed_to_the_file(corpus: Corpus) -> None:
         assert session.final_text() == stretch.before + stretch.written + stretch.after
 
 
-def test_who_is_told_what_to_write_saves_it(corpus: Corpus) -> None:
+def test_right_suggestions_save_their_keystrokes(corpus: Corpus) -> None:
     """The user presses Tab with a model that knows the file, and types everything with one that knows nothing."""
     (stretch,) = stretches(corpus, "python", 1)
     target = stretch.before + stretch.written + stretch.after
@@ -256,7 +256,7 @@ def test_who_is_told_what_to_write_saves_it(corpus: Corpus) -> None:
     assert ignorant.by_key >= len(stretch.written)
 
 
-def test_the_error_of_a_share_is_the_spread_between_stretches() -> None:
+def test_the_error_of_a_share_is_its_spread_over_stretches() -> None:
     alike = together([Typed(60, 40, 4, 9)] * 5)
     assert (alike.saved, alike.error, alike.characters) == (0.4, 0.0, 500)
     found = [Typed(100 - n, n, 1, 1) for n in (10, 30, 50, 70)]  # all of one size: the mean's standard error
@@ -265,7 +265,7 @@ def test_the_error_of_a_share_is_the_spread_between_stretches() -> None:
     assert math.isnan(together(found[:1]).error)
 
 
-def test_a_text_that_goes_on_never_ends(tmp_path: Path) -> None:
+def test_bits_per_byte_leave_out_the_end_of_middle_token(tmp_path: Path) -> None:
     """The end-of-middle token has no share in bits per byte: the other probabilities sum to one without it."""
     tokenizer = load_tokenizer(REPOSITORY / "tabspec/models/bundled/tokenizer.json")
     logits = torch.zeros(1, 2, 4)

@@ -84,7 +84,7 @@ def alone(folder: Path) -> dict[int, str]:
     return answers
 
 
-async def test_several_in_one_pass(folder: Path) -> None:
+async def test_several_generations_share_one_pass(folder: Path) -> None:
     model, decoder = model_of(folder)
     assert slots_of(model) == SEQUENCES
     for at in PLACES[:3]:
@@ -98,7 +98,7 @@ async def test_several_in_one_pass(folder: Path) -> None:
 
 @settings(max_examples=examples(20))
 @given(st.data())
-def test_the_answers_are_those_of_each_alone(folder: Path, alone: dict[int, str], data: st.DataObject) -> None:
+def test_answers_equal_those_of_each_generation_alone(folder: Path, alone: dict[int, str], data: st.DataObject) -> None:
     """Whatever runs beside, begins late, or is cancelled at any moment; and what was cancelled is answered anew."""
     model, _ = model_of(folder)
     places = data.draw(st.lists(st.sampled_from(PLACES), min_size=2, max_size=6))
@@ -128,7 +128,7 @@ def test_the_answers_are_those_of_each_alone(folder: Path, alone: dict[int, str]
     asyncio.run(run())
 
 
-async def test_what_is_asked_again_as_urgent_goes_on_where_it_was(folder: Path, alone: dict[int, str]) -> None:
+async def test_a_speculation_requested_in_the_foreground_continues(folder: Path, alone: dict[int, str]) -> None:
     """As the scheduler does it when somebody comes to wait: a cancel, and the same question with what is written."""
     model, decoder = model_of(folder)
     sent: dict[object, list[Chunk]] = {1: [], 2: []}
@@ -176,7 +176,7 @@ async def test_a_foreground_generation_waits_for_one_pass_at_most(folder: Path, 
     assert await asyncio.gather(*ahead) == [alone[at] for at in PLACES[:3]]
 
 
-async def test_an_abandoned_foreground_generation_lets_the_others_go_on(folder: Path, alone: dict[int, str]) -> None:
+async def test_others_continue_after_a_foreground_generation_is_abandoned(folder: Path, alone: dict[int, str]) -> None:
     model, _ = model_of(folder)
     front = model.stream(ask(PLACES[0], foreground=True))
     await anext(front)
@@ -197,7 +197,7 @@ async def test_a_pass_that_fails_fails_all_of_its_generations(folder: Path, alon
     assert await read(model, ask(PLACES[0])) == alone[PLACES[0]]
 
 
-async def test_what_a_pass_has_computed_stays_though_its_generation_is_cancelled_meanwhile(folder: Path) -> None:
+async def test_the_result_of_a_pass_is_kept_when_its_generation_is_cancelled(folder: Path) -> None:
     """A request that comes for what was asked ahead finds the keys and values there."""
     model, decoder = model_of(folder)
     request = ask(PLACES[3])

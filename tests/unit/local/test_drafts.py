@@ -42,7 +42,7 @@ def equal_before(tokens: list[int], at: int) -> int:
 
 
 @given(tokens=TOKENS | REPEATED)
-def test_what_followed_before(tokens: list[int]) -> None:
+def test_a_guess_is_what_followed_the_same_tokens_before(tokens: list[int]) -> None:
     found, expected = looked_up(array("I", tokens)), slow(tokens)
     assert (found is None) == (expected is None)
     if found and expected:
@@ -65,7 +65,7 @@ def test_control_tokens_end_a_draft() -> None:
     assert NgramDrafts(barred={3}).propose([1, 2, 3, 9, 4, 1, 2], 5).tokens == ()
 
 
-def test_the_likelier_guess_is_taken_and_the_longer_context() -> None:
+def test_the_likelier_guess_and_the_longer_context_win() -> None:
     then = table(_1_2=(8, 40), _0_1_2=(9, 95), _2_9=(5, 90))
     drafts = NgramDrafts(table=then)
     assert drafts.propose([7, 0, 1, 2], 2).tokens == (9, 5)
@@ -73,7 +73,7 @@ def test_the_likelier_guess_is_taken_and_the_longer_context() -> None:
     assert drafts.propose([5, 1, 2, 4, 0, 1, 2], 1).tokens == (9,), "looked up with two tokens, and 95 % is more"
 
 
-def test_what_the_rest_of_the_file_says_is_guessed() -> None:
+def test_guesses_come_from_the_rest_of_the_file() -> None:
     drafts, file = NgramDrafts(), NgramCache(array("I", [1, 2, 3, 4, 5, 6, 7, 8, 9]), 0, np.array([], np.intp))
     assert drafts.propose([0, 2, 3, 4], 3, file).tokens == (5, 6, 7)
     assert drafts.propose([0, 2, 3, 4], 3).tokens == ()
@@ -83,7 +83,7 @@ def test_what_the_rest_of_the_file_says_is_guessed() -> None:
 
 
 @given(file=st.lists(st.integers(0, 2), max_size=60), tokens=st.lists(st.integers(0, 2), max_size=20))
-def test_a_guess_of_what_is_recalled(file: list[int], tokens: list[int]) -> None:
+def test_a_guess_can_come_from_recall(file: list[int], tokens: list[int]) -> None:
     ngrams = NgramCache(array("I", file), 0, np.array([], np.intp))
     found, guess = ngrams.after(array("I", tokens)), cached_ngram(array("I", tokens), ngrams)
     assert (found is None) == (guess is None)
@@ -95,7 +95,7 @@ def test_a_guess_of_what_is_recalled(file: list[int], tokens: list[int]) -> None
 
 
 @given(tokens=REPEATED, share=st.floats(0.02, 1), rows=st.integers(1, 9), most=st.integers(0, 9))
-def test_a_draft_is_as_long_as_pays(tokens: list[int], share: float, rows: int, most: int) -> None:
+def test_a_draft_is_as_long_as_it_saves_time(tokens: list[int], share: float, rows: int, most: int) -> None:
     drafts = NgramDrafts(cost=RowCost(share, rows), table=table(_0_1=(2, 50), _2_3=(0, 99)))
     draft = drafts.propose(tokens, most)
     assert draft.tokens == tuple(guess.token for guess in draft.guesses)[: len(draft.tokens)]
@@ -109,7 +109,7 @@ def test_a_draft_is_as_long_as_pays(tokens: list[int], share: float, rows: int, 
         assert not drafts.propose([*tokens, *draft.tokens], 1).guesses
 
 
-def test_it_stops_guessing_where_guesses_are_wrong_and_begins_again_where_they_would_be_right() -> None:
+def test_guessing_stops_when_guesses_are_wrong_and_resumes_when_they_would_be_right() -> None:
     drafts, tokens = NgramDrafts(cost=RowCost(0.3)), [1, 2, 3, 4, 1, 2]
     for _ in range(30):
         drafts.verified(drafts.propose(tokens, 3), [9])
@@ -119,7 +119,7 @@ def test_it_stops_guessing_where_guesses_are_wrong_and_begins_again_where_they_w
     assert drafts.propose(tokens, 3).tokens
 
 
-def test_what_stands_behind_a_wrong_guess_says_nothing() -> None:
+def test_guesses_after_a_wrong_one_are_not_counted() -> None:
     drafts = NgramDrafts()
     right, other = Guess(1, ("lookup", 4, 0), 0.75), Guess(2, ("table", 9), 0.8)
     before = drafts.chance(other)
@@ -128,7 +128,7 @@ def test_what_stands_behind_a_wrong_guess_says_nothing() -> None:
 
 
 @given(tokens=TOKENS)
-def test_one_hash(tokens: list[int]) -> None:
+def test_both_hash_functions_agree(tokens: list[int]) -> None:
     for order in ORDERS:
         each = [hashed(tokens[at : at + order]) for at in range(len(tokens) - order + 1)]
         assert all_hashed(np.array(tokens, np.uint32), order).tolist() == each
@@ -137,7 +137,7 @@ def test_one_hash(tokens: list[int]) -> None:
 
 
 @given(documents=st.lists(st.lists(st.integers(0, 2), max_size=30), max_size=4), entries=st.integers(0, 20))
-def test_counting_by_brute_force(documents: list[list[int]], entries: int) -> None:
+def test_counts_equal_brute_force(documents: list[list[int]], entries: int) -> None:
     then: defaultdict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
     for document in documents:
         for order in ORDERS:
@@ -161,7 +161,7 @@ def test_counting_by_brute_force(documents: list[list[int]], entries: int) -> No
     assert {context: found.after(context) for context in kept} == kept
 
 
-def test_as_a_file(tmp_path: Path) -> None:
+def test_a_table_is_saved_and_loaded(tmp_path: Path) -> None:
     saved = table(_1_2=(8, 40), _0_1_2=(9, 95))
     file = tmp_path / DRAFTS
     assert load_table(file, 10) is None

@@ -260,14 +260,14 @@ QUICK = settings(max_examples=examples(20), deadline=None)
 
 @settings(max_examples=examples(15), deadline=None)
 @given(place=places())
-def test_it_is_what_the_rules_say(local: LocalDecoding, place: tuple[str, int]) -> None:
+def test_an_answer_equals_the_reference_implementation(local: LocalDecoding, place: tuple[str, int]) -> None:
     request = ask(*place, stop=StopRule(3, 8), beside=around(*place))
     assert answer(fresh(local), request)[0] == oracle(local, request)
 
 
 @QUICK
 @given(place=places(), data=st.data())
-def test_typing_what_a_suggestion_says_gives_the_rest(
+def test_typing_a_part_of_a_suggestion_gives_the_rest(
     local: LocalDecoding, place: tuple[str, int], data: st.DataObject
 ) -> None:
     document, at = place
@@ -284,7 +284,7 @@ def test_typing_what_a_suggestion_says_gives_the_rest(
 
 @QUICK
 @given(walk=st.lists(places(), min_size=2, max_size=6))
-def test_what_is_in_the_kv_slots_does_not_matter(local: LocalDecoding, walk: list[tuple[str, int]]) -> None:
+def test_answers_do_not_depend_on_the_kv_slots(local: LocalDecoding, walk: list[tuple[str, int]]) -> None:
     warm = fresh(local)
     for place in walk:
         request = ask(*place, beside=around(*place))
@@ -293,7 +293,7 @@ def test_what_is_in_the_kv_slots_does_not_matter(local: LocalDecoding, walk: lis
 
 @QUICK
 @given(place=places(), data=st.data())
-def test_what_was_recalled_of_another_text_does_not_matter(
+def test_answers_do_not_depend_on_recall_of_other_texts(
     local: LocalDecoding, place: tuple[str, int], data: st.DataObject
 ) -> None:
     """The same prompt again, when something else in the file has changed meanwhile."""
@@ -303,7 +303,7 @@ def test_what_was_recalled_of_another_text_does_not_matter(
         assert answer(warm, request)[:2] == answer(fresh(local), request)[:2]
 
 
-def test_recall_is_of_use_to_these_tests(local: LocalDecoding) -> None:
+def test_recall_changes_answers_in_these_tests(local: LocalDecoding) -> None:
     """What is tested above would hold of answers that recall never changes."""
     changed = 0
     for at in range(40, 140, 5):
@@ -314,7 +314,7 @@ def test_recall_is_of_use_to_these_tests(local: LocalDecoding) -> None:
 
 @settings(max_examples=examples(6), deadline=None)  # each goes through all places of a document, twice
 @given(document=DOCUMENTS)
-def test_writing_on_in_one_document_reuses_and_agrees(local: LocalDecoding, document: str) -> None:
+def test_typing_in_one_document_with_a_warm_cache_changes_no_answer(local: LocalDecoding, document: str) -> None:
     warm = fresh(local)
     for at in [*range(len(document) + 1), *range(len(document), -1, -3)]:
         request = replace(ask(document[:at], at, beside=around(document, len(document))), suffix="\n# end")
@@ -323,7 +323,9 @@ def test_writing_on_in_one_document_reuses_and_agrees(local: LocalDecoding, docu
 
 @QUICK
 @given(place=places(), data=st.data())
-def test_resumed_is_uninterrupted(local: LocalDecoding, place: tuple[str, int], data: st.DataObject) -> None:
+def test_a_resumed_answer_equals_an_uninterrupted_one(
+    local: LocalDecoding, place: tuple[str, int], data: st.DataObject
+) -> None:
     text, finish, _ = answer(fresh(local), ask(*place))
     done = data.draw(st.integers(0, len(text)))
     rest, later, _ = answer(fresh(local), ask(*place, resume=text[:done]))
@@ -333,14 +335,14 @@ def test_resumed_is_uninterrupted(local: LocalDecoding, place: tuple[str, int], 
 
 @QUICK
 @given(place=places(), chunk=st.integers(1, 9))
-def test_prefill_in_chunks_is_prefill_in_one(local: LocalDecoding, place: tuple[str, int], chunk: int) -> None:
+def test_prefill_in_chunks_equals_prefill_at_once(local: LocalDecoding, place: tuple[str, int], chunk: int) -> None:
     request = ask(*place)
     assert answer(replace(fresh(local), chunk=chunk), request)[:2] == answer(fresh(local), request)[:2]
 
 
 @QUICK
 @given(place=places(), data=st.data())
-def test_drafts_change_nothing(local: LocalDecoding, place: tuple[str, int], data: st.DataObject) -> None:
+def test_drafts_change_no_answer(local: LocalDecoding, place: tuple[str, int], data: st.DataObject) -> None:
     """Right, wrong and half right drafts."""
     request = ask(*place)
     text, finish, _ = answer(replace(fresh(local), drafts=NoDrafts()), request)
@@ -394,7 +396,7 @@ def bundled() -> LocalDecoding:
 
 
 @pytest.mark.slow
-def test_what_was_guessed_beyond_the_end_is_not_run_again(bundled: LocalDecoding) -> None:
+def test_guesses_after_the_end_are_not_computed_again(bundled: LocalDecoding) -> None:
     kept = lost = 0
     for at in range(20, len(tiny.CODE), 37):
         foreseen = replace(bundled, drafts=OraclePredictor())
@@ -408,7 +410,7 @@ def test_what_was_guessed_beyond_the_end_is_not_run_again(bundled: LocalDecoding
 
 
 @pytest.mark.slow
-def test_the_token_that_moved_the_cut_is_not_looked_for_again(
+def test_the_token_that_moved_the_cut_is_not_computed_again(
     bundled: LocalDecoding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the line's own tokens are others than those that were chosen, a pass runs them and the line's end."""
@@ -423,7 +425,7 @@ def test_the_token_that_moved_the_cut_is_not_looked_for_again(
 
 @QUICK
 @given(place=places(), data=st.data())
-def test_what_was_guessed_beyond_the_end_changes_nothing(
+def test_guesses_after_the_end_change_no_answer(
     local: LocalDecoding, place: tuple[str, int], data: st.DataObject
 ) -> None:
     """Right, wrong and half right guesses; the suggestion is accepted, or something else is typed."""
@@ -446,7 +448,7 @@ def test_what_was_guessed_beyond_the_end_changes_nothing(
 
 @settings(max_examples=examples(15), deadline=None)
 @given(walk=st.lists(places(), min_size=1, max_size=3))
-def test_beginnings_are_the_likeliest_that_say_something(local: LocalDecoding, walk: list[tuple[str, int]]) -> None:
+def test_first_tokens_are_the_likeliest_visible_ones(local: LocalDecoding, walk: list[tuple[str, int]]) -> None:
     """Whatever is in the KV slots; and asking for them changes no answer."""
     warm = fresh(local)
     for place in walk:
@@ -462,7 +464,7 @@ def test_beginnings_are_the_likeliest_that_say_something(local: LocalDecoding, w
         assert answer(warm, request)[:2] == before == answer(fresh(local), request)[:2]
 
 
-def test_beginnings_are_asked_of_a_warm_slot_at_the_price_of_a_step(local: LocalDecoding) -> None:
+def test_first_tokens_from_a_warm_slot_cost_one_step(local: LocalDecoding) -> None:
     document, warm = tiny.CODE, fresh(local)
     request = ask(document, document.index("ello {name}"), StopRule(1, 6))
     answer(warm, request)
@@ -513,7 +515,7 @@ def test_a_cancel_stops_before_the_next_pass(local: LocalDecoding) -> None:
     assert answer(watched, request)[:2] == answer(fresh(local), request)[:2]
 
 
-def test_streams_that_take_turns_do_not_mix(local: LocalDecoding) -> None:
+def test_interleaved_streams_do_not_mix(local: LocalDecoding) -> None:
     requests = [ask(tiny.CODE, at) for at in (120, 121, 260, 300)]
     expected = [answer(fresh(local), request)[0] for request in requests]
 
@@ -557,11 +559,11 @@ def test_a_line_longer_than_the_context_ends(local: LocalDecoding) -> None:
     assert (text, finish) == ("", Finish.LENGTH)
 
 
-def test_lone_surrogates_are_harmless(local: LocalDecoding) -> None:
+def test_lone_surrogates_are_accepted(local: LocalDecoding) -> None:
     answer(fresh(local), GenerationRequest("a\ud800", "\nb\udc00", "\ud83d", stop=StopRule(1, 4)))
 
 
-def test_not_a_number(local: LocalDecoding) -> None:
+def test_nan_logits_are_an_error(local: LocalDecoding) -> None:
     class Broken:
         context = local.decoder.context
         new_kv, truncate, copy = local.decoder.new_kv, local.decoder.truncate, local.decoder.copy
@@ -585,7 +587,7 @@ def test_no_pass_after_the_stop(local: LocalDecoding) -> None:
             assert held <= usage.prefill + usage.reused + usage.decoded
 
 
-def test_tests_see_the_folder(tmp_path: Path) -> None:
+def test_models_of_different_seeds_answer_differently(tmp_path: Path) -> None:
     """The tiny models differ by seed, and their answers too: the equations above are not about empty strings."""
     texts = set()
     for seed in range(3):

@@ -30,7 +30,7 @@ def characters(text: str) -> array[int]:
 
 
 @given(file=TOKENS, before=TOKENS)
-def test_the_longest_matches_by_brute_force(file: list[int], before: list[int]) -> None:
+def test_the_longest_matches_equal_brute_force(file: list[int], before: list[int]) -> None:
     best, then = 0, list[int]()
     for end in range(LEAST, len(file)):
         length = 0
@@ -44,7 +44,7 @@ def test_the_longest_matches_by_brute_force(file: list[int], before: list[int]) 
     assert ngrams.after(array("I", before)) is found, "remembered"
 
 
-def test_no_match_reaches_over_a_border() -> None:
+def test_no_match_crosses_a_document_border() -> None:
     file = NgramCaches(characters)
     made = file.of(GenerationRequest("", "", "cd", before="", after=""), "abc")
     assert made.after(characters("abc")) is None, "what follows the head is not known yet"
@@ -84,7 +84,7 @@ def test_the_likeliest_of_the_mixture(
     assert logprob == pytest.approx(float(mixed[token]) - logsumexp(mixed), abs=1e-5)
 
 
-def test_what_is_no_number_stays_none() -> None:
+def test_nan_stays_nan() -> None:
     found = NgramMatch(LEAST, {0: 1}, np.array([2]))
     for row in ([math.nan, 0.0, 0.0], [0.0, math.inf, 0.0], [0.0, 0.0, math.nan]):
         assert math.isnan(found.best(np.array(row, np.float32))[1])
@@ -98,7 +98,7 @@ def test_longer_matches_are_trusted_more() -> None:
 @given(
     start=st.integers(0, 3), lines=st.integers(0, 4000), at=st.floats(0, 1), typed=st.text(alphabet="ab(", max_size=5)
 )
-def test_what_stands_around_is_the_documents_and_typing_leaves_it(
+def test_surrounding_text_is_of_the_document_and_unchanged_by_typing(
     start: int, lines: int, at: float, typed: str
 ) -> None:
     text = "x" * start + "".join(f"line {i}\n" for i in range(lines))
@@ -133,13 +133,13 @@ def test_blocks_are_encoded_once() -> None:
 
 
 @given(st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=50))
-def test_logsumexp_is_torchs(row: list[float]) -> None:
+def test_logsumexp_equals_torch(row: list[float]) -> None:
     logits = torch.tensor(row)
     assert logsumexp(logits.numpy()) == pytest.approx(float(logits.double().logsumexp(0)), abs=1e-5)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_logsumexp_of_what_is_no_number(value: float) -> None:
+def test_logsumexp_of_nan_and_infinity(value: float) -> None:
     assert math.isnan(logsumexp(torch.tensor([value, value]).numpy()))
     assert math.isnan(logsumexp(torch.tensor([0.0, abs(value)]).numpy()))
     assert logsumexp(torch.tensor([0.0, float("-inf")]).numpy()) == 0.0  # a token that cannot be

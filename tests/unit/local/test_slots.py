@@ -77,7 +77,7 @@ def fill(slots: Slots, tokens: Sequence[int], foreground: bool, written: Sequenc
         return shared, held
 
 
-def test_speculations_leave_all_slots_but_one_to_what_somebody_waited_for() -> None:
+def test_speculation_overwrites_one_slot_only() -> None:
     slots = Slots(NoKv(), 4)
     prompts = [[number] * 300 for number in range(30)]
     assert [fill(slots, prompt, True) for prompt in prompts[:3]] == [(0, 0)] * 3
@@ -93,7 +93,7 @@ def test_speculations_leave_all_slots_but_one_to_what_somebody_waited_for() -> N
     assert fill(slots, prompts[1], True)[0] == 300
 
 
-def test_speculation_takes_nothing_from_what_somebody_waited_for() -> None:
+def test_speculation_keeps_the_tokens_of_foreground_requests() -> None:
     slots = Slots(NoKv(), 4)
     fill(slots, PROMPT, True, written=[1, 2, 3, 4, 5])
     for number in range(10):  # the line's tokens, written out otherwise, and more behind them
@@ -102,7 +102,7 @@ def test_speculation_takes_nothing_from_what_somebody_waited_for() -> None:
         assert slot.tokens[300:].tolist() == [1, 2, 3, 4, 5]
 
 
-def test_speculation_goes_on_behind_the_end() -> None:
+def test_speculation_extends_the_slot_it_continues() -> None:
     decoder = NoKv()
     slots = Slots(decoder, 4)
     fill(slots, PROMPT, True, written=[1, 2])
@@ -110,7 +110,7 @@ def test_speculation_goes_on_behind_the_end() -> None:
     assert decoder.copied == 0 and len(slots.all()) == 1
 
 
-def test_guesses_beyond_the_end_are_nobodys() -> None:
+def test_speculation_overwrites_guesses_after_the_end() -> None:
     """Speculation goes on where nothing but them is lost."""
     decoder = NoKv()
     slots = Slots(decoder, 4)
@@ -120,7 +120,7 @@ def test_guesses_beyond_the_end_are_nobodys() -> None:
     assert decoder.copied == 0 and len(slots.all()) == 1
 
 
-def test_rows_are_those_behind_the_last_tokens() -> None:
+def test_logits_are_kept_for_the_last_tokens() -> None:
     slots = Slots(NoKv())
     with slots.hold(PROMPT) as slot:
         slot.tokens, slot.choices = PROMPT[:], [None] * len(PROMPT)
@@ -139,7 +139,7 @@ def test_rows_are_those_behind_the_last_tokens() -> None:
     assert slot.rows is None and slot.ahead == 0
 
 
-def test_speculation_goes_on_in_its_own_slot_rather_than_to_copy_again() -> None:
+def test_speculation_continues_in_its_own_slot_without_another_copy() -> None:
     decoder = NoKv()
     slots = Slots(decoder, 4)
     fill(slots, PROMPT, True, written=[1, 2, 3])
@@ -149,7 +149,7 @@ def test_speculation_goes_on_in_its_own_slot_rather_than_to_copy_again() -> None
 
 
 @pytest.mark.parametrize("foreground", [False, True])
-def test_a_prompt_goes_to_where_more_of_what_was_written_behind_it_holds(foreground: bool) -> None:
+def test_a_prompt_takes_the_slot_with_the_most_tokens_that_still_hold(foreground: bool) -> None:
     slots = Slots(NoKv(), 4)
     fill(slots, PROMPT, True, written=[1, 2, 3])
     fill(slots, [*PROMPT, 7, 8], False)  # used later, and the prompt is whole there, too
@@ -161,7 +161,7 @@ def test_a_prompt_goes_to_where_more_of_what_was_written_behind_it_holds(foregro
         assert slot.tokens[300:].tolist() == [1, 2, 3]
 
 
-def test_who_goes_on_line_by_line_keeps_the_place_that_was_left() -> None:
+def test_accepting_line_by_line_keeps_the_slot_of_another_place() -> None:
     """What was asked ahead is accepted again and again: one place, however many slots its lines were in."""
     slots = Slots(NoKv(), 4)
     other, here = [5000] * 300, list(PROMPT)

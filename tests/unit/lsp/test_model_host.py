@@ -62,7 +62,7 @@ def test_a_model_that_was_replaced_is_closed_whenever_the_next_one_is_wanted(tim
 
 
 @pytest.mark.parametrize("wait", [0.0, 0.5, 1.5, 3.5])
-def test_closing_while_models_are_being_replaced_leaves_none(wait: float) -> None:
+def test_closing_while_models_are_being_replaced_closes_all(wait: float) -> None:
     async def main() -> None:
         Counted.open = []
         host = ModelHost(open_counted, lambda: None, lambda: asyncio.sleep(0))

@@ -45,7 +45,7 @@ async def test_while_rules_cannot_be_read_all_files_are_ignored(
     assert not opened.ignored(uri) and changes == [True, False]
 
 
-async def test_what_a_call_raises_is_raised() -> None:
+async def test_an_error_in_a_call_is_raised() -> None:
     assert await in_thread(lambda: 3) == 3
     with pytest.raises(ZeroDivisionError):
         await in_thread(lambda: 1 // 0)

@@ -39,7 +39,7 @@ def typing(at: int, text: str) -> list[Edit]:
     return [Edit(at + number, 0, char) for number, char in enumerate(text)]
 
 
-def test_a_burst_is_what_is_left_of_typing_at_one_place() -> None:
+def test_a_burst_is_the_remaining_text_of_typing_at_one_place() -> None:
     edits = [*typing(9, "\n    y = 1"), Edit(17, 2, "2"), *typing(0, "# é"), Edit(0, 3, "")]
     assert list(bursts(session(TEXT, *edits))) == [Burst(TEXT[:9], "\n    y =2", TEXT[9:])]
 
@@ -92,7 +92,7 @@ def brute_force(recorded: Session) -> list[tuple[str, str, str]]:
 
 
 @given(sessions())
-def test_bursts_are_those_of_brute_force(recorded: Session) -> None:
+def test_bursts_equal_brute_force(recorded: Session) -> None:
     expected = []
     for before, text, after in brute_force(recorded):
         kept = text.rstrip()
@@ -123,7 +123,7 @@ def test_the_newest_sessions_are_read_in_order_of_time(tmp_path: Path) -> None:
     assert [each.name for each in found] == ["20261102-a", "20261103-b"]
 
 
-def test_sessions_that_are_of_no_use(tmp_path: Path) -> None:
+def test_unusable_sessions_are_skipped(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_sessions(tmp_path / "missing")
     with pytest.raises(InputError, match="no recorded session"):

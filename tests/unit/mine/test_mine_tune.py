@@ -101,7 +101,7 @@ def tuned(
 
 
 @given(OUTCOMES, OUTCOMES)
-def test_only_what_is_better_is_kept(before: ReplayOutcome, after: ReplayOutcome) -> None:
+def test_a_tuned_model_is_kept_only_if_it_is_better(before: ReplayOutcome, after: ReplayOutcome) -> None:
     assert not better(before, before)
     assert not (better(before, after) and better(after, before))
     if better(before, after):
@@ -125,7 +125,7 @@ def test_a_better_model_is_kept_for_the_user_alone(bundled: Path, data: Path) ->
 
 
 @pytest.mark.parametrize("after", [BEFORE, SILENT])
-def test_what_is_not_better_changes_nothing(bundled: Path, data: Path, after: ReplayOutcome) -> None:
+def test_a_tuning_that_is_not_better_changes_nothing(bundled: Path, data: Path, after: ReplayOutcome) -> None:
     tuned(bundled)
     kept = {path.name: path.read_bytes() for path in mine_folder().iterdir()}
     found = tuned(bundled, after)
@@ -149,7 +149,7 @@ def test_the_real_judge_and_its_virtual_clock(bundled: Path) -> None:
     assert found.reward <= 0 or found.accepted
 
 
-def test_an_interrupted_tuning_goes_on(bundled: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_tuning_continues(bundled: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
     def stop(what: str, part: float, detail: str) -> None:
@@ -172,7 +172,7 @@ def test_an_interrupted_tuning_goes_on(bundled: Path, data: Path, monkeypatch: p
     assert steps[0] == 2 and asked.count("bundled") == 1
 
 
-def test_nothing_is_connected_to(bundled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tuning_opens_no_connection(bundled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*given: object) -> None:
         raise AssertionError("a connection")
 
@@ -219,7 +219,7 @@ def test_the_worker_process_of_the_editors_loads_it() -> None:
     assert asyncio.run(loaded()) == load_model(MINE).info.fingerprint
 
 
-def test_another_version_of_the_bundled_model_or_a_broken_record(bundled: Path, tmp_path: Path) -> None:
+def test_a_tuned_model_of_another_version_or_with_a_broken_record_is_not_used(bundled: Path, tmp_path: Path) -> None:
     tuned(bundled)
     assert "another version" in problem_of_mine(model_folder(tmp_path / "newer", 3))
     (mine_folder() / RECORD).write_text(json.dumps({"format": "other"}))
@@ -237,12 +237,12 @@ def test_undo_removes_the_model(bundled: Path) -> None:
 # --- bad input -------------------------------------------------------------------------------------------------------
 
 
-def test_options_that_exclude_each_other(tmp_path: Path) -> None:
+def test_options_that_exclude_each_other_are_refused(tmp_path: Path) -> None:
     for arguments in ([], ["--undo", "--sessions", str(tmp_path)]):
         assert CliRunner().invoke(train_command, ["mine", *arguments]).exit_code == 2
 
 
-def test_a_data_folder_that_cannot_be_written(bundled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_data_folder_is_one_line(bundled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "file"))
     with pytest.raises(InputError, match="set XDG_DATA_HOME"):

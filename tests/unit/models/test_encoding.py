@@ -83,7 +83,7 @@ def vocabulary(name: str) -> Vocabulary:
 
 
 @pytest.mark.parametrize("name", list(KINDS))
-def test_where_pieces_may_end(name: str) -> None:
+def test_each_tokenizer_has_its_rule_for_pieces(name: str) -> None:
     assert Encoder(vocabulary(name)).rule == KINDS[name][1]
 
 

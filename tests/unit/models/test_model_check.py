@@ -40,7 +40,7 @@ def no_marks(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [no_config, no_tokenizer, half_a_tokenizer, pickles, no_marks])
-def test_it_says_what_loading_would_say(spoil: Callable[[Path], None], tmp_path: Path) -> None:
+def test_the_check_gives_the_error_of_loading(spoil: Callable[[Path], None], tmp_path: Path) -> None:
     folder = save_model(tmp_path / "model", byte_level(OURS), tie_word_embeddings=True)
     check_model(str(folder))
     spoil(folder)
@@ -52,7 +52,7 @@ def test_it_says_what_loading_would_say(spoil: Callable[[Path], None], tmp_path:
     assert told[0] == told[1]
 
 
-def test_int4_of_what_transformers_would_run_is_refused_as_loading_refuses_it(tmp_path: Path) -> None:
+def test_int4_of_a_transformers_model_is_refused_as_by_loading(tmp_path: Path) -> None:
     folder = save_model(tmp_path / "model", byte_level(OURS), tie_word_embeddings=True)
     check_model(str(folder), dtype="int4")
     config = json.loads((folder / "config.json").read_text())
@@ -66,7 +66,7 @@ def test_int4_of_what_transformers_would_run_is_refused_as_loading_refuses_it(tm
     assert told[0] == told[1]
 
 
-def test_what_cannot_be_known_is_taken_to_be_there() -> None:
+def test_models_that_cannot_be_checked_are_taken_to_exist() -> None:
     for name in (None, "bundled", "http://127.0.0.1:1", "owner/model"):
         check_model(name)
 
@@ -84,7 +84,7 @@ def test_what_cannot_be_known_is_taken_to_be_there() -> None:
         (["--dtype", "int4", "--decoder", "transformers"], "int4 is for models that our own decoder runs"),
     ],
 )
-def test_a_cluster_is_not_started_for_a_model_that_is_not_there(
+def test_a_cluster_is_not_started_for_a_missing_model(
     arguments: list[str], says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("tabspec.cli.cluster.find_spec", lambda _: object())

@@ -27,7 +27,7 @@ TEXTS = st.text(alphabet="def fo(x):\n\t é🎉你\u2603_<|eom>", max_size=12)
 @pytest.mark.parametrize("name", list(KINDS))
 @settings(deadline=None)
 @given(text=TEXTS)
-def test_encoded_text_is_written_back(name: str, text: str) -> None:
+def test_encoded_text_decodes_to_itself(name: str, text: str) -> None:
     vocabulary = VOCABULARIES[name]
     assert b"".join(vocabulary.bytes_of[token] for token in vocabulary.encode(text)).decode() == text
 
@@ -35,7 +35,7 @@ def test_encoded_text_is_written_back(name: str, text: str) -> None:
 @pytest.mark.parametrize("name", list(KINDS))
 @settings(deadline=None)
 @given(text=TEXTS.filter(bool), data=st.data())
-def test_agreeing_tokens(name: str, text: str, data: st.DataObject) -> None:
+def test_tokens_that_agree_with_typed_text(name: str, text: str, data: st.DataObject) -> None:
     vocabulary = VOCABULARIES[name]
     rest = text.encode()[data.draw(st.integers(0, len(text) - 1)) :]
     expected = [t for t, b in enumerate(vocabulary.bytes_of) if b and (b.startswith(rest) or rest.startswith(b))]
@@ -66,7 +66,7 @@ def test_sentencepiece_adds_no_space_before_a_continuation() -> None:
     assert vocabulary.encode(" def") == [vocabulary.ids["▁def"]]
 
 
-def test_tokenizers_that_cannot_write_every_text() -> None:
+def test_tokenizers_that_cannot_encode_every_text_are_refused() -> None:
     words = Tokenizer(models.WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]"))
     with pytest.raises(ModelNotUsable, match="neither byte-level"):
         Vocabulary(words.to_str())
@@ -127,7 +127,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("decoder", ["auto", "transformers"])
 @pytest.mark.parametrize("what", list(BROKEN))
-def test_models_that_cannot_be_used(tmp_path: Path, what: str, decoder: str) -> None:
+def test_models_that_cannot_be_used_are_refused(tmp_path: Path, what: str, decoder: str) -> None:
     path = broken(tmp_path, what)
     with pytest.raises(ModelNotUsable, match=BROKEN[what]) as caught:
         load_model(str(path), decoder=decoder)
@@ -139,7 +139,7 @@ def test_models_that_cannot_be_used(tmp_path: Path, what: str, decoder: str) -> 
     "options",
     [{"device": "abacus"}, {"device": "cuda:7"}, {"dtype": "float7"}, {"format": "nonsense"}, {"decoder": "magic"}],
 )
-def test_options_that_cannot_be(tmp_path: Path, options: dict[str, str]) -> None:
+def test_invalid_options_are_refused(tmp_path: Path, options: dict[str, str]) -> None:
     tiny.save_model(tmp_path, tiny.byte_level(tiny.OURS))
     with pytest.raises(ModelNotUsable):
         load_model(str(tmp_path), **options)

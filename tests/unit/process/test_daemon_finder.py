@@ -41,7 +41,7 @@ class _Connection:
 
 
 @pytest.mark.parametrize("found", [True, False], ids=["a daemon", "no daemon"])
-async def test_a_model_that_is_closed_while_it_looks_for_a_daemon_keeps_nothing(
+async def test_a_model_closed_while_it_looks_for_a_daemon_keeps_no_connection(
     found: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workers: list[object] = []

@@ -50,7 +50,7 @@ def run(scenario: Callable[[Peer], object]) -> None:
 
 
 @pytest.mark.parametrize("stopped_at", [0.0, 0.1, 0.39, 1.0, 7.77])
-def test_a_stopped_process_is_silent_within_two_seconds_and_given_up_within_six(stopped_at: float) -> None:
+def test_a_stopped_process_is_noticed_within_two_seconds_and_given_up_within_six(stopped_at: float) -> None:
     async def scenario(peer: Peer) -> None:
         watching = peer.watch()
         await asyncio.sleep(stopped_at)
@@ -64,7 +64,7 @@ def test_a_stopped_process_is_silent_within_two_seconds_and_given_up_within_six(
     run(scenario)
 
 
-def test_a_request_to_an_idle_process_that_is_stopped_is_seen_at_once() -> None:
+def test_a_stopped_idle_process_is_noticed_at_the_next_request() -> None:
     async def scenario(peer: Peer) -> None:
         peer.busy = False
         watching = peer.watch()
@@ -90,7 +90,7 @@ def test_an_idle_process_is_pinged_rarely_and_still_given_up_within_ten_seconds(
     run(scenario)
 
 
-def test_one_that_goes_on_in_time_is_kept() -> None:
+def test_a_process_resumed_in_time_is_kept() -> None:
     async def scenario(peer: Peer) -> None:
         watching = peer.watch()
         await asyncio.sleep(1)
@@ -107,7 +107,7 @@ def test_one_that_goes_on_in_time_is_kept() -> None:
     run(scenario)
 
 
-def test_a_slow_answer_within_a_tick_or_two_is_no_silence() -> None:
+def test_a_slow_answer_within_two_ticks_is_not_silence() -> None:
     async def scenario(peer: Peer) -> None:
         peer.delay = TICK_S * (SILENT_TICKS - 0.5)
         watching = peer.watch()

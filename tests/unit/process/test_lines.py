@@ -43,7 +43,7 @@ def test_each_line_is_a_message_or_unreadable(parts: list[bytes], sizes: list[in
     assert [Unreadable if isinstance(one, Unreadable) else one for one in found] == [expected(part) for part in parts]
 
 
-def test_a_line_without_an_end_takes_no_memory() -> None:
+def test_an_endless_line_takes_no_memory() -> None:
     parser = MessageParser(1000)
     for _ in range(1000):
         assert list(parser.feed(b"x" * 1000)) == []
@@ -61,7 +61,7 @@ REQUEST = GenerationRequest(
 )
 
 
-def test_a_request_survives_the_wire() -> None:
+def test_a_request_is_read_as_it_was_written() -> None:
     for request in (REQUEST, replace(REQUEST, related=(), stop=StopRule(min_logprob=-3.0))):
         assert read_request(from_line(to_line("request", request=request_fields(request)))["request"]) == request
 
@@ -91,7 +91,7 @@ def test_a_request_of_wrong_types_is_refused_by_the_name_of_the_field(place: str
         read_request({**json.loads(json.dumps(request_fields(REQUEST))), place: value})
 
 
-def test_a_request_that_is_none_is_refused() -> None:
+def test_an_invalid_request_is_refused() -> None:
     for value in (None, [], "text", {}):
         with pytest.raises(ValueError):
             read_request(value)

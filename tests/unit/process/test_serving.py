@@ -143,7 +143,7 @@ async def settled(serving: Serving) -> None:
     assert len(serving) == 0
 
 
-async def test_clients_take_turns_however_much_one_asks() -> None:
+async def test_clients_take_turns_however_many_requests_one_makes() -> None:
     heard = Heard()
     serving = shared(ScriptedModel({"": "x" * 40}), heard)
     for number in range(6):
@@ -155,7 +155,7 @@ async def test_clients_take_turns_however_much_one_asks() -> None:
     await settled(serving)
 
 
-async def test_a_long_answer_makes_room_and_is_whole_in_the_end() -> None:
+async def test_a_long_answer_pauses_for_others_and_is_completed() -> None:
     heard, text = Heard(), "".join(f"{i:04}" for i in range(400))
     model = ScriptedModel({"": text})
     serving = shared(model, heard)
@@ -169,7 +169,7 @@ async def test_a_long_answer_makes_room_and_is_whole_in_the_end() -> None:
     assert model.decoded <= 400 + TURN, "and decoded nothing anew"
 
 
-def test_speculation_of_one_waits_for_the_foreground_of_all() -> None:
+def test_speculation_waits_for_foreground_requests_of_all_clients() -> None:
     """However many foreground requests wait for a place: between two of them, a speculation gets one pass at most."""
 
     async def play() -> None:
@@ -186,7 +186,7 @@ def test_speculation_of_one_waits_for_the_foreground_of_all() -> None:
     run_virtual(play())
 
 
-async def test_neither_priority_takes_the_places_of_the_other() -> None:
+async def test_each_priority_has_its_own_limit_of_streams() -> None:
     heard, model = Heard(), ScriptedModel({"": "z" * 400})
     serving = shared(model, heard)
     for client in range(4):
@@ -255,7 +255,7 @@ async def test_an_answer_that_breaks_off_is_an_error() -> None:
     assert isinstance(heard.all[-1][1], ModelUnavailable)
 
 
-async def test_no_more_streams_are_open_than_may_be() -> None:
+async def test_open_streams_are_limited() -> None:
     heard, most = Heard(), 0
     model = ScriptedModel({"": "z" * 40})
     serving = shared(model, heard, at_once=3)
@@ -267,7 +267,7 @@ async def test_no_more_streams_are_open_than_may_be() -> None:
     assert len(order(heard)) == 20 and 3 <= most <= 6, "three of the foreground, and three that were ahead"
 
 
-async def test_who_leaves_takes_its_streams_along() -> None:
+async def test_streams_of_a_client_that_disconnects_are_closed() -> None:
     heard, model = Heard(), ScriptedModel({"": "z" * 40})
     serving = shared(model, heard)
     for number in range(5):
@@ -280,7 +280,7 @@ async def test_who_leaves_takes_its_streams_along() -> None:
     assert order(heard) == [("here", 0)] and model.running == 0
 
 
-def test_messages_survive_the_wire() -> None:
+def test_messages_are_read_as_they_were_written() -> None:
     request = GenerationRequest("a\ud800\r\n", "\n\t", "é🎉", "x.py", resume="r\u2028", foreground=False)
     message = from_line(to_line("request", id=1, request=request_fields(request)))
     assert read_request(message["request"]) == request
@@ -292,7 +292,7 @@ def test_messages_survive_the_wire() -> None:
     assert str(error) == "ValueError: two lines"
 
 
-async def test_what_may_be_open_at_a_time_can_be_raised_when_the_model_is_known() -> None:
+async def test_the_limit_of_streams_can_be_raised_when_the_model_is_known() -> None:
     heard, model = Heard(), ScriptedModel({"": "z" * 40})
     serving = shared(model, heard, at_once=1)
     serving.at_once = 3
@@ -305,7 +305,7 @@ async def test_what_may_be_open_at_a_time_can_be_raised_when_the_model_is_known(
     assert most == 3 and len(order(heard)) == 6
 
 
-async def test_an_id_that_is_in_use_is_refused_and_harms_nobody() -> None:
+async def test_an_id_in_use_is_refused_without_effect_on_others() -> None:
     heard, model = Heard(), ScriptedModel({"": "z" * 40})
     serving = shared(model, heard)
     serving.start(("bad", 1), asked(""))

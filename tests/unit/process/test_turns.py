@@ -13,7 +13,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(["push", "pop", "discard"]), st.integ
 
 
 @given(STEPS)
-def test_everybody_in_line_comes_before_anybody_comes_twice(steps: list[Step]) -> None:
+def test_each_waiting_client_is_served_before_any_is_served_twice(steps: list[Step]) -> None:
     turns: RoundRobin[tuple[int, int]] = RoundRobin()
     waiting: list[tuple[int, int]] = []  # all items, in the order they came
     passed: dict[int, set[int]] = {}  # for each client in line: who was served since it came, or was served

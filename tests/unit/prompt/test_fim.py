@@ -88,20 +88,20 @@ VOCABULARIES = {
 
 
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
-def test_tokens_and_their_order(form: FimFormat) -> None:
+def test_the_order_of_tokens_in_a_prompt(form: FimFormat) -> None:
     plain, related = PROMPTS[form.name]
     assert drawn(form, ASKED) == plain
     assert drawn(form, RELATED) == (related or plain)
 
 
 @pytest.mark.parametrize("form", [form for form in FORMATS if form is not MELLUM], ids=lambda form: form.name)
-def test_detection(form: FimFormat) -> None:
+def test_formats_are_detected(form: FimFormat) -> None:
     vocabulary, model_type = VOCABULARIES[form.name]
     assert detect(vocabulary | {"def", "Ġreturn"}, model_type) is form
 
 
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
-def test_text_stays_text(form: FimFormat) -> None:
+def test_control_tokens_in_text_stay_text(form: FimFormat) -> None:
     asked = FimInput("<fim_prefix><|eom|>", "</s>[PREFIX]<|file_sep|>", "<s>.py")
     parts = form.render(asked)
     assert asked.head in parts
@@ -114,12 +114,12 @@ def test_empty_texts_are_left_out(form: FimFormat) -> None:
     assert "" not in form.render(FimInput("", "", ""))
 
 
-def test_no_fim_tokens() -> None:
+def test_a_vocabulary_without_fim_tokens_is_refused() -> None:
     with pytest.raises(ModelNotUsable, match="no fill-in-the-middle tokens"):
         detect(SMOLLM, "llama")
 
 
-def test_by_name() -> None:
+def test_formats_can_be_named() -> None:
     assert by_name("mellum", STARCODER_1) is MELLUM
     with pytest.raises(ModelNotUsable, match="needs the token"):
         by_name("codestral", STARCODER_1)

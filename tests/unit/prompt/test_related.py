@@ -54,7 +54,7 @@ WORDS = st.lists(st.sampled_from(["alpha", "beta", "gamma", "delta", "pad"]), ma
 
 
 @given(st.lists(WORDS, max_size=8), WORDS, WORDS, st.integers(0, 400))
-def test_the_choice_by_brute_force(texts: list[str], before: str, behind: str, chars: int) -> None:
+def test_the_chosen_pieces_equal_brute_force(texts: list[str], before: str, behind: str, chars: int) -> None:
     there = [Piece(f"{i}.py", text) for i, text in enumerate(texts)]
     wanted = names(before) | names(behind)
 
@@ -75,7 +75,7 @@ def test_the_choice_by_brute_force(texts: list[str], before: str, behind: str, c
 
 
 @given(st.lists(st.sampled_from(["value = other(1)\n", "    x\n", "\n"]), max_size=90), st.integers(0, 200), st.data())
-def test_what_is_asked_with_stays_within_a_line(lines: list[str], behind: int, data: st.DataObject) -> None:
+def test_the_query_is_unchanged_within_a_line(lines: list[str], behind: int, data: st.DataObject) -> None:
     text = "".join(lines)
     at = data.draw(st.integers(0, len(text)))
     context = EditContext(Document("file:///a.py", text + "s" * behind), at)
@@ -106,7 +106,7 @@ ROOT = PurePosixPath("/w")
         ("a/b.c", "c", '#include "b.h"', "a/b.c"),
     ],
 )
-def test_imports_may_mean(path: str, language: str, text: str, expected: str) -> None:
+def test_modules_that_an_import_can_mean(path: str, language: str, text: str, expected: str) -> None:
     found = imported(ROOT / path, text, language, ROOT)
     assert ROOT / expected in [each for paths in found for each in paths]
 
@@ -119,7 +119,7 @@ def test_no_import_leads_out_of_the_folder(text: str) -> None:
     assert imported(PurePosixPath("/elsewhere/a.py"), "import a", "python", ROOT) == ()
 
 
-def test_what_is_read_from_disk(tmp_path: Path) -> None:
+def test_imported_files_are_read_from_disk(tmp_path: Path) -> None:
     root = tmp_path / "project"
     (root / "package").mkdir(parents=True)
     (tmp_path / "outside.py").write_text("SECRET = 1")
@@ -167,7 +167,7 @@ MAIN = Document("file:///main.py", "import helper\n\n\n# to compute\nx = 1\n\nhe
 HELPER = Document("file:///helper.py", "def compute(value):\n    return value\n", "python")
 
 
-def test_the_completion_cache_never_serves_what_was_said_with_other_related_code() -> None:
+def test_the_completion_cache_serves_no_answer_for_other_related_code() -> None:
     async def scenario() -> None:
         model = Repeating()
         engine = CompletionEngine(model, EngineConfig(policy="cache", related_chars=900))
@@ -196,7 +196,7 @@ def test_the_completion_cache_never_serves_what_was_said_with_other_related_code
     run_virtual(scenario())
 
 
-def test_nothing_is_shown_unless_it_is_wanted() -> None:
+def test_related_code_needs_a_size_above_zero() -> None:
     neighbours = Neighbours(0)
     neighbours.opened(HELPER)
     context = EditContext(MAIN, len(MAIN.text))

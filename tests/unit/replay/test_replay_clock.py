@@ -19,7 +19,7 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def test_an_hour_passes_at_once() -> None:
+def test_a_virtual_hour_takes_no_time() -> None:
     async def main() -> float:
         await asyncio.sleep(3600)
         return now()
@@ -59,7 +59,7 @@ def test_tasks_wake_in_the_order_of_their_timers(delays: list[int]) -> None:
     assert play() == woken  # to the bit: also in the order of equal timers
 
 
-def test_timeouts() -> None:
+def test_timeouts_follow_the_virtual_clock() -> None:
     async def main() -> float:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(2.5):
@@ -89,7 +89,7 @@ def test_a_deadlock_is_an_error() -> None:
         run_virtual(main())
 
 
-def test_a_deadlock_leaves_clean_ups_their_turn() -> None:
+def test_cleanups_run_after_a_deadlock() -> None:
     closed = []
 
     async def main() -> None:
@@ -103,7 +103,7 @@ def test_a_deadlock_leaves_clean_ups_their_turn() -> None:
     assert closed == [True]
 
 
-def test_time_stands_still_for_a_thread() -> None:
+def test_virtual_time_stops_while_a_thread_works() -> None:
     go = threading.Event()
 
     async def main() -> tuple[float, float]:
@@ -121,7 +121,7 @@ def test_time_stands_still_for_a_thread() -> None:
     assert run_virtual(main()) == (0.0, 0.0)
 
 
-def test_time_stands_still_for_a_pipe() -> None:
+def test_virtual_time_stops_while_a_pipe_is_read() -> None:
     here, there = socket.socketpair()
 
     async def main() -> tuple[bytes, float]:
@@ -138,7 +138,7 @@ def test_time_stands_still_for_a_pipe() -> None:
         there.close()
 
 
-def test_outside_work_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_work_that_never_ends_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tabspec.replay.clock.OUTSIDE_LIMIT_S", 0.01)
 
     async def main() -> None:
@@ -158,7 +158,7 @@ def test_outside_work_on_a_real_loop_does_nothing() -> None:
     assert asyncio.run(main()) is False
 
 
-def test_errors_and_async_generators() -> None:
+def test_errors_are_raised_and_async_generators_closed() -> None:
     closed = []
 
     async def numbers() -> AsyncIterator[int]:

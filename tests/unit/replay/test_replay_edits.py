@@ -54,7 +54,7 @@ def test_whether_a_recording_makes_an_edit(coming: list[Edit | None], expected: 
     assert making(LEFTOVER, TEXT, actions(*coming)) == expected
 
 
-def test_an_empty_place_is_not_yet_a_deletion_that_stays() -> None:
+def test_a_deletion_that_is_typed_over_does_not_count_as_one() -> None:
     coming = actions(Edit(14, 3, ""), Edit(14, 0, "new"))
     assert making(Edit(14, 3, ""), TEXT, coming) == Making(None, False)
     assert making(Edit(14, 3, ""), TEXT, coming[:1]) == Making(1, True)
@@ -62,7 +62,7 @@ def test_an_empty_place_is_not_yet_a_deletion_that_stays() -> None:
 
 @settings(max_examples=300)
 @given(st.data(), st.text("ab (\n", min_size=4, max_size=20))
-def test_what_the_recording_makes_is_in_its_text(data: st.DataObject, text: str) -> None:
+def test_edits_of_the_recording_are_in_its_text(data: st.DataObject, text: str) -> None:
     def draw(of: str) -> Edit:
         offset = data.draw(st.integers(0, len(of)))
         return Edit(offset, data.draw(st.integers(0, min(4, len(of) - offset))), data.draw(st.text("ab (", max_size=3)))
@@ -144,7 +144,7 @@ def test_without_next_edits_a_result_has_none_of_their_fields() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_cache_serves_what_is_proposed_for_this_state(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_serves_the_proposals_for_this_state(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """On whole sessions: each chain from the completion cache equals what is proposed for the state anew."""
     served = []
     looked_up = NextEdits._entry

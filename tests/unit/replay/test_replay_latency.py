@@ -72,7 +72,7 @@ GOOD = as_object(PROFILE)
 TOGETHER = LatencyProfile(0, 0, 4, "m", "here", together=4, beside=0.25)
 
 
-def test_a_profile_tells_how_many_are_decoded_together(tmp_path: Path) -> None:
+def test_a_profile_holds_the_size_of_batches(tmp_path: Path) -> None:
     path = tmp_path / "latency.json"
     path.write_text(json.dumps(as_object(TOGETHER)))
     assert parse_latency(str(path)) == TOGETHER
@@ -82,7 +82,7 @@ def test_a_profile_tells_how_many_are_decoded_together(tmp_path: Path) -> None:
             parse_latency(str(path))
 
 
-def test_generations_beside_each_other_cost_less_than_one_after_another() -> None:
+def test_a_batch_takes_less_time_than_its_generations_in_sequence() -> None:
     async def taken(count: int, foreground: bool = False) -> tuple[float, float]:
         """When all of ``count`` speculations were there, and a foreground request that came at 10 ms."""
         model = TimedModel(ScriptedModel(lambda request: "abcdefgh"), TOGETHER)
@@ -121,7 +121,7 @@ def test_generations_beside_each_other_cost_less_than_one_after_another() -> Non
         (json.dumps({key: GOOD[key] for key in GOOD if key != "prefill_fixed_ms"}), "not None"),
     ],
 )
-def test_bad_files(tmp_path: Path, content: str, message: str) -> None:
+def test_bad_files_are_one_line(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "latency.json"
     path.write_text(content)
     with pytest.raises(InputError) as caught:
@@ -130,7 +130,7 @@ def test_bad_files(tmp_path: Path, content: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["-1", "nan", "inf", "none.json"])
-def test_bad_values(value: str) -> None:
+def test_bad_values_are_refused(value: str) -> None:
     with pytest.raises(InputError, match="latency"):
         parse_latency(value)
 
@@ -162,7 +162,7 @@ def test_cancelling_stops_the_model() -> None:
     assert scripted.cancelled == 1 and scripted.running == 0 and 1 <= scripted.decoded <= 3
 
 
-def test_measured_time_is_given_back() -> None:
+def test_measured_time_passes_on_the_virtual_clock() -> None:
     async def main() -> tuple[float, list[Sample]]:
         model = TimedModel(ScriptedModel(lambda _: "abcdefgh"))
         await chunks_of(model, request())
@@ -205,7 +205,7 @@ def seen(chunks: list[Chunk]) -> list[tuple[str, int, object]]:
 
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "ab", "b("]), st.integers(1, 6)), max_size=8), st.integers(1, 4))
-def test_remembered_or_not_it_looks_the_same(asked: list[tuple[str, int]], token_chars: int) -> None:
+def test_remembered_answers_look_like_fresh_ones(asked: list[tuple[str, int]], token_chars: int) -> None:
     def scripted() -> ScriptedModel:
         return ScriptedModel(pseudo_random(longest=9), token_chars=token_chars)
 
@@ -223,7 +223,7 @@ def test_remembered_or_not_it_looks_the_same(asked: list[tuple[str, int]], token
 
 
 @given(st.integers(0, 12), st.integers(0, 6))
-def test_resuming(cut: int, limit: int) -> None:
+def test_a_remembered_answer_can_be_resumed(cut: int, limit: int) -> None:
     text = "abcdefghijkl"
 
     async def main() -> None:
@@ -252,7 +252,7 @@ def test_the_model_is_asked_once() -> None:
     assert scripted.decoded == 6 and len(scripted.requests) == 2
 
 
-def test_two_who_ask_the_same_at_once() -> None:
+def test_two_equal_requests_at_once_ask_the_model_once() -> None:
     async def main() -> None:
         memo = MemoModel(ScriptedModel(lambda _: "abcdefgh" * 3, token_s=0.1))
         both = await asyncio.gather(chunks_of(memo, request()), chunks_of(memo, request()))
@@ -289,7 +289,7 @@ def test_simulated_kv_forgets_the_oldest() -> None:
     assert kv.prompt(request("a" * 400, "a"), 400).reused == 0
 
 
-def test_simulated_kv_overwrites_what_is_cheap_to_compute_again() -> None:
+def test_simulated_kv_overwrites_the_cheapest_prompt() -> None:
     """As the real slots do: these prompts have ten tokens each, and a copy costs more than running them."""
     kv = SimulatedKv(slots=2)
     for letter in "abc":
@@ -297,7 +297,7 @@ def test_simulated_kv_overwrites_what_is_cheap_to_compute_again() -> None:
     assert [kv.prompt(request(letter * 40, letter), 40).reused for letter in "bc"] == [0, 0]
 
 
-def test_simulated_kv_keeps_what_somebody_waited_for() -> None:
+def test_simulated_kv_keeps_prompts_of_foreground_requests() -> None:
     """As many speculations as there may be leave all prompts but one to the foreground."""
     kv = SimulatedKv(slots=4)
     for letter in "cab":
@@ -310,7 +310,7 @@ def test_simulated_kv_keeps_what_somebody_waited_for() -> None:
         assert kv.prompt(request(letter * 400, letter), 400).reused == 399
 
 
-def test_simulated_kv_goes_on_rather_than_to_lose_another_prompt() -> None:
+def test_simulated_kv_extends_a_prompt_before_it_overwrites_another() -> None:
     kv = SimulatedKv(slots=2)
     kv.prompt(request("b" * 400, "b"), 400)
     here = request("a" * 400, "a")
@@ -320,7 +320,7 @@ def test_simulated_kv_goes_on_rather_than_to_lose_another_prompt() -> None:
     assert kv.prompt(request("b" * 400, "b"), 400).reused == 399
 
 
-async def test_a_prompt_that_is_told_of_in_pieces_counts_as_a_whole() -> None:
+async def test_a_prompt_reported_in_pieces_counts_as_a_whole() -> None:
     class Pieces(ScriptedModel):
         async def stream(self, asked: GenerationRequest) -> AsyncGenerator[Chunk, None]:
             for usage in (Usage(reused=10), Usage(prefill=64), Usage(prefill=26)):

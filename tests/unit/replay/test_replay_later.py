@@ -15,7 +15,7 @@ from tabspec.text import Edit
 
 @settings(max_examples=500)
 @given(st.data(), st.text("ab (\n", min_size=4, max_size=20))
-def test_the_text_in_the_end_is_that_of_the_recording(data: st.DataObject, text: str) -> None:
+def test_the_final_text_is_that_of_the_recording(data: st.DataObject, text: str) -> None:
     """Oracle: the same edits, in the order of the recording."""
     start = data.draw(st.integers(0, len(text) - 1))
     change = Edit(start, data.draw(st.integers(0, min(3, len(text) - start))), data.draw(st.text("xy", max_size=3)))

@@ -62,7 +62,7 @@ def test_a_packed_session_is_read_up_to_its_limit(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("nested", [False, True])
-def test_a_session_has_so_many_events_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nested: bool) -> None:
+def test_a_session_has_a_limit_of_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nested: bool) -> None:
     """Also where many edits stand in one event."""
     monkeypatch.setattr(session_file, "MAX_EVENTS", 10)
     edits = [{"offset": 0, "delete": 0, "insert": ""}]
@@ -86,7 +86,7 @@ def test_a_side_file_has_the_same_limits(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.slow
-def test_a_bomb_takes_little_memory(tmp_path: Path) -> None:
+def test_a_compression_bomb_takes_little_memory(tmp_path: Path) -> None:
     """450 KB that unpack to 2.2 GB of events, read by a process that may have 1.5 GB."""
     line = b'{"t":1,"edits":[],"pad":"' + b" " * 4069 + b'"}\n'
     path = tmp_path / "bomb.jsonl.gz"
@@ -131,7 +131,7 @@ def test_large_files_are_refused_before_they_are_read(
             READERS[name](path)
 
 
-def test_a_recording_that_puts_back_long_texts_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repeated_insertions_of_long_texts_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entries: list[dict[str, object]] = [
         {"documentType": vscode.DOCUMENT_TYPE, "kind": "header"},
         {"kind": "documentEncountered", "id": 1, "relativePath": "a.py", "time": 1},

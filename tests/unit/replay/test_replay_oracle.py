@@ -43,7 +43,7 @@ def run(policy: str, script: Script | None = None, gap: float = 0.15, prefill: f
     return run_virtual(replay(typed(TEXT, gap), model, Setting(config=config, perfect=policy == PERFECT, **settings)))  # type: ignore[arg-type]
 
 
-def test_what_the_user_will_take_is_known_through_several_accepts() -> None:
+def test_the_perfect_predictor_knows_several_accepts_ahead() -> None:
     player = Player(typed("abcdef"))
     player.perform()  # types a
     foresight = OraclePredictor(player)
@@ -75,7 +75,7 @@ def test_adaptive_has_depth1s_tabs_for_fewer_tokens() -> None:
     assert adaptive.tokens.decoded_unused < depth1.tokens.decoded_unused
 
 
-def test_pauses_vary_as_told_and_alike_for_all_policies() -> None:
+def test_pauses_vary_as_configured_and_equally_for_all_policies() -> None:
     thinking = Thinking(0.6, jitter=0.3, seed=7)
     pauses = [thinking.pause(place, 0) for place in range(400)]
     assert median(pauses) == pytest.approx(0.6, rel=0.1)
@@ -85,11 +85,11 @@ def test_pauses_vary_as_told_and_alike_for_all_policies() -> None:
 
 
 @given(st.integers(2, 6), st.integers(0, 50))
-def test_a_burst_begins_with_a_look(burst: int, row: int) -> None:
+def test_a_burst_of_tabs_begins_with_a_thinking_pause(burst: int, row: int) -> None:
     expected = 0.6 if row % burst == 0 else QUICK
     assert Thinking(0.6, burst=burst).pause(0, row) == expected
 
 
-def test_a_run_says_how_its_user_was() -> None:
+def test_the_notes_of_a_run_describe_its_user() -> None:
     notes = " ".join(run("depth1", jitter=0.3, burst=3).notes)
     assert "thinking varies" in notes and "bursts of 3 Tabs" in notes

@@ -61,12 +61,12 @@ def test_the_line_is_cut_at_the_cursor_and_the_state_found_by_its_window() -> No
     assert model.note.startswith("of 6 states asked for, the recorded assistant was never asked at 4,")
 
 
-def test_a_given_latency() -> None:
+def test_a_given_latency_is_used() -> None:
     model = RecordedModel(session((0, Fetched(1.5, 1, 250, (item(LINE + "xyz)", COLUMNS),)))), latency_s=0.1)
     assert ask(model, request(AFTER_X, AT + 1)) == ("yz)", 0.1)
 
 
-def test_times_of_the_assistants_own_cache_are_not_the_models() -> None:
+def test_answers_from_the_assistants_cache_do_not_count_for_latency() -> None:
     model = RecordedModel(
         session(
             (0, Fetched(1.5, 1, 6, (item(LINE + "xyz)", COLUMNS),))),
@@ -98,7 +98,7 @@ def test_kinds_of_answers(items: tuple[FetchedItem, ...], error: str | None, kin
     assert (model.unknown, model.elsewhere) == (0, kind is AnswerKind.ELSEWHERE)
 
 
-def test_what_would_replace_more_than_closers_is_no_continuation() -> None:
+def test_an_answer_that_replaces_more_than_closing_brackets_is_no_continuation() -> None:
     text = "foo(bar, baz)"
     side = Side((Selection(0.1, -1, ((4, 4),)), Fetch(0.2, -1, 1), Fetched(0.3, 1, 99, (item("foo(x)", (1, 14), 1),))))
     (answer,) = recorded_answers(Session(text, side=side))
@@ -124,7 +124,7 @@ def test_the_cursor_is_where_the_last_selection_put_it() -> None:
     assert answer.context.offset == 2 and answer.text == "// "
 
 
-def test_cancelled_without_a_result_is_unknown_and_no_answers_at_all_an_error() -> None:
+def test_a_cancelled_request_is_unknown_and_a_recording_without_answers_an_error() -> None:
     with pytest.raises(ModelNotUsable, match="no assistant was recorded"):
         RecordedModel(session((0, Fetched(1.5, 1, 250, (), "canceled"))))
     with pytest.raises(ModelNotUsable, match="side file"):

@@ -43,12 +43,12 @@ def test_an_edit_in_another_place_is_offered_wherever_the_cursor_is() -> None:
     assert "was offered 3 times" in model.note
 
 
-def test_what_is_no_edit_is_not_offered() -> None:
+def test_answers_that_are_not_edits_are_not_offered() -> None:
     for place, text in (("[3,6 -> 3,9]", "old"), ("[9,1 -> 9,2]", "new"), ("somewhere", "new")):
         assert small(item(place, text)).edit_at(at(0)) is None
 
 
-def test_the_recorded_person_takes_them() -> None:
+def test_the_recorded_user_accepts_recorded_edits() -> None:
     session = read_session(SHIPPED)
     model = RecordedModel(session)
     setting = Setting(user=User.RECORDED, edits=True)

@@ -36,7 +36,7 @@ def played(text: str, script: Script, user: User = User.TAB) -> Run:
     return run_virtual(replay(typed(text), ScriptedModel(script, prefill_s=0.01, token_s=0.001), Setting(user=user)))
 
 
-def test_silence_is_worth_nothing() -> None:
+def test_no_suggestions_have_no_reward() -> None:
     found = played(TEXT, lambda request: "")
     assert found.reward == 0 and not found.shown
 
@@ -54,14 +54,14 @@ def test_wrong_suggestions_lose_a_quarter_of_their_keys() -> None:
     assert found.reward == sum(REFUSED * (record.chars - 1) for record in refused)
 
 
-def test_who_never_presses_tab_refuses_only_what_is_wrong() -> None:
+def test_the_typing_user_refuses_only_wrong_suggestions() -> None:
     assert played(TEXT, continuing(TEXT), User.TYPE).reward == 0
     assert (played(TEXT, lambda request: "wrong_name", User.TYPE).reward or 0) < 0
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.text("ab(\n", min_size=1, max_size=25))
-def test_the_reward_is_that_of_what_the_engine_heard(text: str) -> None:
+def test_the_reward_equals_that_of_the_engines_outcomes(text: str) -> None:
     """The oracle hears the engine's own record of shown and accepted suggestions, and the text that follows them."""
     shown: list[tuple[EditContext, Suggestion]] = []
     earned = 0.0

@@ -48,7 +48,7 @@ def saved(tmp_path: Path, data: bytes, name: str = "s.jsonl") -> Path:
     return path
 
 
-def test_plain_and_packed(tmp_path: Path) -> None:
+def test_plain_and_compressed_sessions_are_read(tmp_path: Path) -> None:
     data = lines(
         HEADER | {"language": "python", "new": 1}, edit(0.25, 3, 0, "d"), {"t": 1, "kind": "select", "cursor": 2}
     )
@@ -81,7 +81,7 @@ def sessions(draw: st.DrawFn) -> Session:
 
 
 @given(sessions(), st.booleans())
-def test_what_is_written_is_read(session: Session, packed: bool) -> None:
+def test_written_sessions_are_read_back(session: Session, packed: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / ("x.jsonl.gz" if packed else "x.jsonl")
         write_session(session, path)
@@ -102,7 +102,7 @@ SIDE = Side(
 
 
 @pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz"])
-def test_side_file_and_mode(tmp_path: Path, name: str) -> None:
+def test_a_session_is_written_with_its_side_file_and_mode(tmp_path: Path, name: str) -> None:
     session = Session("abc", (EditEvent(1.5, (Edit(0, 0, "d"),)),), side=SIDE, name="x")
     write_session(session, tmp_path / name, private=True)
     assert read_session(tmp_path / name) == session
@@ -180,7 +180,7 @@ def test_bad_input_is_one_clear_line(tmp_path: Path, case: str) -> None:
     assert message in text and text.startswith(str(path)) and "\n" not in text
 
 
-def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SessionError, match="no such file"):
         read_session(tmp_path / "none.jsonl")
     with pytest.raises(SessionError, match="cannot be read"):
@@ -188,7 +188,7 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("grow", [False, True])
-def test_a_document_that_is_too_large(tmp_path: Path, grow: bool) -> None:
+def test_a_document_that_is_too_large_is_refused(tmp_path: Path, grow: bool) -> None:
     large = "x" * (session_module.MAX_DOCUMENT_CHARS - 1)
     data = lines(HEADER | {"text": large if grow else large + "yy"}, edit(0, 0, 0, "yy"))
     with pytest.raises(SessionError, match="not replayed" if grow else "too large"):
@@ -234,7 +234,7 @@ def test_unknown_kinds_are_skipped_with_one_warning_each(tmp_path: Path) -> None
     ]
 
 
-def test_whole_seconds_are_spread_and_said_so(tmp_path: Path) -> None:
+def test_events_within_a_second_are_spread_and_reported(tmp_path: Path) -> None:
     path = saved(tmp_path, lines(HEADER, *(edit(t, 0, 0, "a") for t in (0, 0, 0, 0, 2, 3, 3))))
     session = read_session(path)
     assert [event.t for event in session.events] == [0, 0.25, 0.5, 0.75, 2, 3, 3.5]
@@ -268,6 +268,6 @@ def test_milliseconds_are_left_alone() -> None:
         ([(5, 0, "abc"), (0, 20, "")], 0),
     ],
 )
-def test_likely_cursor(edits: list[tuple[int, int, str]], cursor: int) -> None:
+def test_the_likely_cursor_after_an_edit(edits: list[tuple[int, int, str]], cursor: int) -> None:
     assert EditEvent(0, tuple(Edit(*each) for each in edits)).likely_cursor == cursor
     assert EditEvent(0, tuple(Edit(*each) for each in edits), 1).likely_cursor == 1

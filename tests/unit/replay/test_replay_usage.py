@@ -48,7 +48,7 @@ EVENTS: tuple[Event, ...] = (
 )
 
 
-def test_counts() -> None:
+def test_counts_of_recorded_sessions() -> None:
     found = usage_of(Session("", EVENTS))
     assert (found.requests, found.shown, found.instant) == (5, 4, 2)
     assert (found.accepted, found.parts, found.rejected) == (3, 1, 1)
@@ -63,7 +63,7 @@ def test_a_session_that_ends_with_an_accept() -> None:
     assert usage_of(Session("", EVENTS[:6])).silent_tabs == 1
 
 
-def test_several_are_added_up() -> None:
+def test_several_sessions_are_added_up() -> None:
     once, twice = usage_of(Session("", EVENTS)), total([usage_of(Session("", EVENTS))] * 2)
     assert (twice.requests, twice.tabs, twice.instant, twice.inserted) == (10, 6, 4, 24)
     assert row(twice)[2] == row(once)[2] == "50%"
@@ -71,7 +71,7 @@ def test_several_are_added_up() -> None:
     assert dict(figures(twice))["accepts followed by the next at once"] == "4 of 6, and 2 by nothing"
 
 
-def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_usage_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("one.jsonl", "two.jsonl.gz"):
         write_session(Session("", EVENTS), tmp_path / name)
     assert run(["report", str(tmp_path)]) == 0

@@ -67,12 +67,12 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_agreement(case: str) -> None:
+def test_the_user_agrees_with_suggestions_of_the_recording(case: str) -> None:
     coming, suggestion, expected = CASES[case]
     assert agreement(context("foo)\nend", 3), suggestion, coming) == expected
 
 
-def test_tab_after_thinking_and_then_the_recorded_gaps() -> None:
+def test_the_user_presses_tab_after_thinking_and_types_with_recorded_gaps() -> None:
     events = [EditEvent(7.0, (Edit(0, 0, "d"),)), *typing("ef foo():", 1, start=7.5), *typing("!", 10, start=12.0)]
     player = Player(Session("", tuple(events)), User.TAB, think=Thinking(0.6))
     assert player.next_event() == UserStep(0.0, StepKind.TYPE, (Edit(0, 0, "d"),), 1)
@@ -269,7 +269,7 @@ def test_the_document_ends_as_the_recording_does(session: Session, user: User, d
 
 @settings(max_examples=examples(200))
 @given(sessions(), st.integers(1, 8))
-def test_what_is_cut_from_a_future_without_moves_always_agrees(session: Session, steps: int) -> None:
+def test_a_prefix_of_the_recorded_future_is_always_accepted(session: Session, steps: int) -> None:
     """Plain typing at one place: each prefix of what comes is agreed to, as a text comparison says."""
     events = tuple(typing("abab(ab)", 0)[:steps])
     player = Player(Session(session.text, events), User.TAB)
@@ -279,7 +279,7 @@ def test_what_is_cut_from_a_future_without_moves_always_agrees(session: Session,
         assert player.offer(Suggestion(written[: length - 1] + "x"), 0.0) is None
 
 
-def test_long_sessions_stay_quick_and_end_right(tmp_path: Path) -> None:
+def test_long_sessions_are_replayed_quickly(tmp_path: Path) -> None:
     text = "x = compute(alpha, beta)\n" * 40
     player = Player(Session("", tuple(typing(text, 0))), User.TAB, think=Thinking(0.1))
     while not player.done:

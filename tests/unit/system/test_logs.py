@@ -17,7 +17,7 @@ def mode(file: Path) -> int:
 
 
 @pytest.mark.parametrize("before", [None, 0o600, 0o644, 0o666])
-def test_a_log_is_private_and_goes_on(before: int | None, tmp_path: Path) -> None:
+def test_a_log_is_private_and_appended_to(before: int | None, tmp_path: Path) -> None:
     file = tmp_path / "server.log"
     if before is not None:
         file.write_text("before\n")
