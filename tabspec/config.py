@@ -62,7 +62,7 @@ class EngineConfig:
     # Tab of twenty or so, for a quarter fewer tokens (docs/decisions/2026-11-25-price.md).
     economy: float = setting(
         0.02,
-        "What a second of speculation in vain costs in seconds of waiting: 0.02 on mains, 0.1 on battery or a shared "
+        "The cost of a second of unused speculation, in seconds of waiting: 0.02 on mains, 0.1 on battery or a shared "
         "GPU.",
         0,
         1,
