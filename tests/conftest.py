@@ -1,4 +1,4 @@
-"""Settings of all tests: in which order and in which of two processes they run, and a runtime folder of their own."""
+"""Settings of all tests: the order and the process in which they run, and a separate runtime folder."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ ODD: tuple[Any, ...] = (
 
 def messages(examples: list[Any], seed: int, count: int, ids: list[Any] | None = None) -> Iterator[bytes]:
     """``count`` bodies: an example with some of its values changed, or its bytes. Ids are odd, or taken from ``ids``:
-    not those of the test's own requests, so that its answers are told apart."""
+    not those of the test's own requests, so that its answers can be distinguished."""
     rng = random.Random(seed)
     for _ in range(count):
         value = copy.deepcopy(rng.choice(examples))

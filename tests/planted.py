@@ -1,4 +1,4 @@
-"""A workspace in which every module that Python, tabspec or its libraries may import lies, and betrays that it ran."""
+"""A workspace with a fake of every module that Python, tabspec or its libraries may import. Each records a run."""
 
 from __future__ import annotations
 

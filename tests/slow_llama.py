@@ -1,4 +1,4 @@
-"""A real llama-server, installed where it is not there yet."""
+"""A real llama-server, installed if it is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server in this process that answers as it is told, for the shapes and the faults of real ones. No waiting."""
+"""A server in this process with given answers: the formats and faults of real servers, without waiting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tiny random models and tokenizers for tests: made in a second, no download."""
+"""Tiny random models and tokenizers for tests, made in a second without a download."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs that tests drive: editors and servers, installed by the Makefile's targets where they are not there yet."""
+"""Programs that tests drive: editors and servers, installed by the Makefile's targets if they are missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much later a request is answered because something is being asked ahead when it comes:
+"""How much later a request is answered because speculation is running when it arrives:
 `python tests/benchmarks/beside_speculation.py [POLICY]` (`tree`, which asks for all there is, if none is named).
 
 Three copies of the bundled model, each in its worker process, go through the same requests; one engine asks ahead, the

@@ -1,4 +1,4 @@
-"""How long the first suggestion takes in a file that was just opened, and the next ones while typing on, with the place
+"""Time of the first suggestion in a file that was just opened, and of the next ones while typing, with the place
 warmed up (`CompletionEngine.rested`) and without: `python tests/benchmarks/first_suggestion.py`.
 
 The bundled model in its worker process. Files are tabspec's own; before each, so many others are asked about that

@@ -1,4 +1,4 @@
-"""What int4 costs the bundled model, by ways of choosing groups and scales: `python tests/benchmarks/int4_quality.py`.
+"""The loss of quality of the bundled model in int4: `python tests/benchmarks/int4_quality.py`.
 
 Texts are the shipped sessions' last states, up to 1,024 tokens of each; the reference is the model as it ships (int8
 weights), with everything else in float32. Told are the error of the layers' matrices (root of the squares' sums), the

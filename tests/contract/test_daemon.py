@@ -1,4 +1,4 @@
-"""The daemon as a process, on a real socket: one model for several clients, and what can happen to it."""
+"""The daemon as a process, on a real socket: one model for several clients, and failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Another local user does not become the daemon, and is no client of it: folder, socket and peer are checked."""
+"""Another local user can neither act as the daemon nor be its client: folder, socket and peer are checked."""
 
 from __future__ import annotations
 

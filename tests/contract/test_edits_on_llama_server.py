@@ -1,4 +1,4 @@
-"""A real llama-server behind the edit model: along a chain of edits, it finds most of each prompt in its KV cache.
+"""The edit model on a real llama-server: along a chain of edits, most of each prompt is in the KV cache.
 
 The bundled model writes no edits: what it answers is not looked at, only the server's own figures.
 """

@@ -1,4 +1,4 @@
-"""A model server that attacks its client: endless answers, bombs, lies about itself. Loopback only, and bounded."""
+"""A model server that attacks its client: endless answers, compression bombs, false descriptions. Loopback only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the bundled model to a server by one setting: each feature is tried with both, by the same lines.
+"""The bundled model and a server, chosen by one setting: each feature is tested with both by the same code.
 
 The server is a real llama-server with the bundled model as GGUF (q8_0), named as `--model` would name it. What differs
 is in docs/guide/servers.md, and held at the end.

@@ -1,4 +1,4 @@
-"""The cluster for real: two nodes on loopback, Ray Serve, our own HTTP client, and deaths in the middle of the work."""
+"""A real cluster: two nodes on loopback, Ray Serve, our own HTTP client, and nodes that die during answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may leave this machine, and which way: proxies, keys, and servers elsewhere that lie. Loopback only."""
+"""What may leave this machine, and by which route: proxies, keys, and hostile servers. Loopback only."""
 
 from __future__ import annotations
 

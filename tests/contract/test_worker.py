@@ -1,4 +1,4 @@
-"""The real worker process: it answers as the model does in process, and survives what can happen to it."""
+"""The real worker process: it answers as the model in this process does, and recovers from failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a server was told that the cursor rests (`tabspec/cursorRested`), read from what server_tee.py has noted."""
+"""The resting cursor's positions that a server was sent (`tabspec/cursorRested`), from the record of server_tee.py."""
 
 from __future__ import annotations
 

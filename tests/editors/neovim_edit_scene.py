@@ -1,4 +1,4 @@
-"""What the tests of next edits in Neovim share: a file in which a parameter is renamed, and looks for edits."""
+"""Shared by the tests of next edits in Neovim: a file in which a parameter is renamed, and searches for edits."""
 
 from __future__ import annotations
 

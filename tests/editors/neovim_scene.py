@@ -103,7 +103,7 @@ class silent_server:
 
 
 def until_status(nvim: Nvim, field: str, value: int) -> dict[str, Any]:
-    """Wait until the server says this of itself; all that it says."""
+    """Wait until the server's status has these values, and return the whole status."""
 
     def look() -> dict[str, Any] | None:
         nvim.lua("require('tabspec.server').ask_status()")
@@ -116,7 +116,7 @@ def until_status(nvim: Nvim, field: str, value: int) -> dict[str, Any]:
 
 
 def until_rested(nvim: Nvim, line: int, character: int) -> list[Rest]:
-    """Wait until the last place that the server was told of is this one; all that it was told."""
+    """Wait until the last reported cursor is at this place, and return all that were reported."""
 
     def look() -> list[Rest] | None:
         told = rests(nvim.folder / "messages.jsonl")

@@ -82,7 +82,7 @@ def _lua_list(words: list[str] | None) -> str:
 
 @dataclass
 class Nvim:
-    """A Neovim in a tmux server of its own. ``seconds`` is how long anything may take before it counts as not seen."""
+    """A Neovim in a separate tmux server. ``seconds`` is how long anything may take before it counts as not seen."""
 
     binary: Path
     folder: Path

@@ -1,4 +1,4 @@
-"""Stands between an editor and its language server, notes what they say, and asks the server things of its own.
+"""A program between an editor and its language server: it records their messages, and sends its own requests.
 
     python server_tee.py FOLDER PROGRAM ARGUMENT...
 

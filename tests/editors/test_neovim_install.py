@@ -1,4 +1,4 @@
-"""The plugin installed as its README says, in a home that has the plugin's repository at ~/src/tabspec."""
+"""The plugin installed as its README describes, in a home folder with the repository at ~/src/tabspec."""
 
 from __future__ import annotations
 

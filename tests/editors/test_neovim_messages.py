@@ -1,4 +1,4 @@
-"""What the plugin says to a language server, and what it makes of odd answers.
+"""The plugin's messages to a language server, and its reactions to unusual answers.
 
 The server is a Lua table inside Neovim that keeps all it hears and answers what the test says: so the order of
 messages, late answers and errors can be had at will. The editor and the terminal are real.
@@ -68,7 +68,7 @@ Open = Callable[[dict[str, Any]], Nvim]
 
 @pytest.fixture(params=VERSIONS)
 def open_nvim(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
-    """Opens Neovim with a server that answers as said: line up to the cursor -> items or texts."""
+    """Opens Neovim with a server with given answers: line up to the cursor -> items or texts."""
     running = []
 
     def open_one(answers: dict[str, Any], text: str = "") -> Nvim:

@@ -1,4 +1,4 @@
-"""Neovim in a folder full of modules that would betray that they ran: the plugin starts the server without them."""
+"""Neovim in a folder full of planted modules: the plugin starts the server without running them."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def test_toggling_suggestions(open_nvim: Open) -> None:
 
 
 def test_a_resting_cursor_is_reported_to_the_server(open_nvim: Open) -> None:
-    """In Normal mode nobody asks; but what would be asked first in Insert mode is prepared."""
+    """In Normal mode nothing is requested, but the first request of Insert mode is prepared."""
     nvim = open_nvim(text="def area(width, height):\n\n", options="settings = { policy = 'tree', economy = 0 }")
     status = "require('tabspec.session').get().client:request_sync('tabspec/status', vim.empty_dict(), 5000).result"
     asked = f"return {status}.tokens.decoded_speculative"

@@ -1,4 +1,4 @@
-"""Whose Tab it is in Neovim, when mappings, the completion menu and a server that goes are about."""
+"""What Tab does in Neovim with user mappings, the completion menu, and a server that ends."""
 
 from __future__ import annotations
 

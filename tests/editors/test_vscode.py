@@ -1,4 +1,4 @@
-"""The VS Code extension as people get it: the .vsix in a real VS Code, driven by keys, with the real tabspec-lsp."""
+"""The VS Code extension as users install it: the .vsix in a real VS Code, driven by keys, with the real tabspec-lsp."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def window(server: CodeServer, tmp_path: Path) -> Open:
 
 
 def test_the_extensions_own_tests_pass(server: CodeServer) -> None:
-    """Where the server is looked for, what the status bar and the report say: the extension's own tests."""
+    """Where the server is searched for, and the texts of status bar and report: the extension's own tests."""
     server.make("test")
 
 
@@ -202,7 +202,7 @@ def test_accepting_a_line(window: Open) -> None:
 
 
 def test_choosing_an_alternative(window: Open) -> None:
-    """VS Code's own keys for it ask explicitly; what is accepted is told by the item's own id."""
+    """VS Code's own keys for it make an explicit request; an accept is reported with the item's own id."""
     editor = window({**SCRIPT, "others": {"def ": ["array(size):", "zero():"]}}).ready()
     editor.type("def ")
     editor.ghost(CHAIN[0])

@@ -28,7 +28,7 @@ def scripted_server(folder: Path, target: str) -> list[str]:
 
 
 class Terminal:
-    """A tmux server of its own with one program in it, whose home is ``folder``."""
+    """A separate tmux server with one program in it, whose home is ``folder``."""
 
     def __init__(self, folder: Path, command: Sequence[str], **environment: str) -> None:
         self._name = f"tabspec-{uuid.uuid4().hex[:8]}"
@@ -65,7 +65,7 @@ class Terminal:
             time.sleep(0.02)
 
     def until_row(self, number: int, text: str, seconds: float = SECONDS) -> None:
-        """Wait until a row of the screen says this."""
+        """Wait until a row of the screen shows this."""
         self.until(lambda: self.screen().text.split("\n")[number] == text, f"row {number}: {text!r}", seconds)
 
     def until_shown(self, text: str, seconds: float = SECONDS) -> None:

@@ -124,7 +124,7 @@ class CodeServer:
         self.ask("open", url=url)
 
     def make(self, target: str) -> None:
-        """A target of the extension's Makefile. Raises `Failed` with what it says."""
+        """A target of the extension's Makefile. Raises `Failed` with its output."""
         _run(["make", "--silent", "-C", str(EXTENSION), target], self.environment)
 
     def _listens(self) -> bool:
@@ -147,7 +147,7 @@ class CodeServer:
                 process.wait()
 
     def ask(self, do: str, **arguments: Any) -> Any:
-        """Have the browser do something (see vscode_driver.js). Raises `Failed` with what it says."""
+        """Have the browser do something (see vscode_driver.js). Raises `Failed` with its output."""
         assert self.browser.stdin and self.browser.stdout
         self.browser.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
         self.browser.stdin.flush()
@@ -250,7 +250,7 @@ class Editor:
         return found[0]
 
     def until_rested(self, name: str, line: int, character: int) -> list[Rest]:
-        """Wait until the last place that the server was told of is this one; all that it was told."""
+        """Wait until the last reported cursor is at this place, and return all that were reported."""
         told: list[Rest] = []
 
         def look() -> bool:
@@ -261,7 +261,7 @@ class Editor:
         return told
 
     def status(self) -> dict[str, Any]:
-        """What the language server says of itself now, asked behind the editor's back."""
+        """The language server's status now, requested without the editor."""
         self.asked += 1
         request = {"jsonrpc": "2.0", "id": f"test {self.asked}", "method": "tabspec/status", "params": {}}
         (self.folder / "questions").write_text(json.dumps(request) + "\n")
@@ -294,7 +294,7 @@ class Editor:
         return items
 
     def until_status(self, true: Callable[[dict[str, Any]], bool]) -> None:
-        """Wait until the server says by itself that its status is as wanted."""
+        """Wait until the server reports the wanted status by itself."""
         self.until_said(
             lambda m: m.get("method") == "tabspec/statusChanged" and true(m["params"]),
             "the status did not become as expected",

@@ -1,4 +1,4 @@
-"""What was seen on the screen, frame by frame (`watch` in vscode_driver.js): notes of keys and of pictures. Pure."""
+"""The screen, frame by frame (`watch` in vscode_driver.js): notes of keys and of pictures. Pure."""
 
 from __future__ import annotations
 

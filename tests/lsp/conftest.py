@@ -25,7 +25,7 @@ def script(tmp_path: Path) -> Callable[..., str]:
 
 @pytest.fixture
 async def start(script: Callable[..., str]) -> AsyncIterator[Start]:
-    """Starts servers with a scripted model (``model``: its fields) and initializes them, unless told not to."""
+    """Starts servers with a scripted model (``model``: its fields); initializes them, unless ``initialize=False``."""
     clients: list[Client] = []
 
     async def begin(

@@ -1,4 +1,4 @@
-"""Language servers, each a process of its own on real pipes, forked from one that has imported everything.
+"""Language servers, each in a separate process on real pipes, forked from one that has imported everything.
 
 To start Python and import lsprotocol takes 0.4 s of a processor, a fork 0.02 s, and most tests of the server are about
 what it says once it is up. How it starts and ends is tested on processes that are started as an editor does it.

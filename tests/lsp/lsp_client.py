@@ -171,7 +171,7 @@ class Client:
         return await asyncio.wait_for(self.process.wait(), PATIENCE)
 
     async def kill(self) -> None:
-        """Whatever has happened, leave nothing behind."""
+        """Whatever has happened, leave no process running."""
         if self._reading:
             self._reading.cancel()
         if self.process.returncode is None:

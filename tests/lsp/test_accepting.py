@@ -1,4 +1,4 @@
-"""What becomes of a suggestion: accepted, partly accepted, typed, refused, undone; and the next one being there."""
+"""Outcomes of a suggestion: accepted, partly accepted, typed, refused, undone; and the next one computed ahead."""
 
 from __future__ import annotations
 

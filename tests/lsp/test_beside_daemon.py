@@ -39,7 +39,7 @@ async def daemon(place: DaemonFolder) -> AsyncIterator[asyncio.subprocess.Proces
         async with asyncio.timeout(PATIENCE):
             while (await told(place)).get("state") != "ready":
                 assert process.returncode is None, "the daemon ended"
-                await asyncio.sleep(0.05)  # another process, which tells nobody
+                await asyncio.sleep(0.05)  # another process, which sends no notification
         yield process
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -48,20 +48,20 @@ async def daemon(place: DaemonFolder) -> AsyncIterator[asyncio.subprocess.Proces
 
 
 async def told(place: DaemonFolder) -> dict[str, Any]:
-    """What the daemon says of itself; nothing while none listens."""
+    """The daemon's status; nothing while none listens."""
     if not place.socket.exists():
         return {}
     return await ask(place, "status") or {}
 
 
 async def worker_is(client: Client, wanted: int | None, but_not: int | None = None) -> int:
-    """Wait until the server says that its model is in process ``wanted`` (or in any, but not in ``but_not``)."""
+    """Wait until the server reports that its model is in process ``wanted`` (or in any, but not in ``but_not``)."""
     async with asyncio.timeout(PATIENCE):
         while True:
             pid = (await client.status())["model"]["pid"]
             if pid is not None and pid != but_not and (wanted is None or pid == wanted):
                 return int(pid)
-            await asyncio.sleep(0.05)  # another process, which tells nobody
+            await asyncio.sleep(0.05)  # another process, which sends no notification
 
 
 async def test_a_real_server_with_a_daemon_without_it_and_with_it_again(place: DaemonFolder) -> None:

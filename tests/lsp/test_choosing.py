@@ -48,7 +48,7 @@ async def test_the_setting_gives_the_number_of_alternatives(start: Start) -> Non
 
 
 async def test_an_accepted_alternative_is_recognized_and_the_next_suggestion_is_computed_ahead(start: Start) -> None:
-    """A client that tells what it shows, as the plugin for Neovim does."""
+    """A client that reports what it shows, as the plugin for Neovim does."""
     client = await start(model=BEHIND_TWO)
     client.open("x")
     items = await client.inline(0, 1, **INVOKED)

@@ -1,4 +1,4 @@
-"""The server's text is the client's text, whatever is typed; and where that cannot be known, it says nothing."""
+"""The server's text equals the client's, whatever is typed; where this is uncertain, nothing is suggested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The base protocol's parser under streams that are made to hurt it: no recursion, no memory, no time without bound."""
+"""The base protocol's parser under hostile streams: recursion, memory and time are bounded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The language server on a model server that attacks it, over stdio: the way, the log, and that it goes on."""
+"""The language server with a hostile model server: the route of prompts, the log, and that it continues."""
 
 from __future__ import annotations
 

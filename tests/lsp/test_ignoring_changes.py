@@ -1,4 +1,4 @@
-"""Rules that change while documents are open: what is known of a file that is ignored now is forgotten."""
+"""Rules that change while documents are open: data of a file that is now ignored is deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Start, end, and what may go wrong with either."""
+"""Start and end of the server, and failures of both."""
 
 from __future__ import annotations
 
@@ -236,7 +236,7 @@ async def test_printing_does_not_break_the_protocol(start: Start, tmp_path: Path
 
 @pytest.mark.slow
 def test_standard_input_of_dev_null_ends_the_server() -> None:
-    """/dev/null: the client is gone before it has said anything."""
+    """/dev/null: the client is gone before it has sent anything."""
     command = [sys.executable, "-m", "tabspec_lsp.main", "--stdio"]
     ended = subprocess.run(
         command, env=environment(), capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL

@@ -1,4 +1,4 @@
-"""What a change of the document says of an offer: pure, so tried on everything."""
+"""Which offer a change of the document accepts or refuses: a pure function, tested with random changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The language server as editors start it, in a folder full of modules that would betray that they ran."""
+"""The language server as editors start it, in a folder full of planted modules: none is run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The progress bar, with a client that takes its time to make one."""
+"""Progress messages, with a client that is slow to create their token."""
 
 from __future__ import annotations
 

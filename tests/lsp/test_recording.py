@@ -1,4 +1,4 @@
-"""`--record`: what is written, what is not, and that it replays to the text that was in the editor."""
+"""`--record`: what is recorded, what is not, and that a replay ends with the editor's text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings from three places, and what is wrong with them."""
+"""Settings from three places, and reports of invalid ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that misbehave, and clients that ask for a lot. The server stays up, and no document is ever wrong."""
+"""Clients that misbehave, and clients with many requests. The server keeps running, and its documents stay correct."""
 
 from __future__ import annotations
 

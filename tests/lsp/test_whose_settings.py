@@ -1,4 +1,4 @@
-"""A repository's settings do not choose the model: text and key go where the user says."""
+"""A repository's settings do not choose the model: text and key are sent only where the user's settings say."""
 
 from __future__ import annotations
 

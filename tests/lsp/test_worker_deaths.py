@@ -1,4 +1,4 @@
-"""The server with the bundled model in its own process: loading, dying, and what is left behind."""
+"""The server with the bundled model in its own process: loading, dying, and which processes remain."""
 
 from __future__ import annotations
 

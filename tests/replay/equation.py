@@ -1,4 +1,4 @@
-"""Correct by equation, on whole sessions: `python -m tests.replay.equation --help`.
+"""Compare every served suggestion of whole sessions with a fresh answer: `python -m tests.replay.equation --help`.
 
 A session is replayed on the virtual clock, and everything that the engine answered is kept: each suggestion, wherever
 it came from, and each "nothing to suggest". Then a second copy of the model, whose KV cache is emptied before each

@@ -1,4 +1,4 @@
-"""How much later a request is answered because something was asked ahead: `python -m tests.replay.lateness --help`.
+"""How much later a request is answered because of speculation: `python -m tests.replay.lateness --help`.
 
 A session is replayed twice, with speculation and without. Requests for the same document state are paired, in the order
 in which they came; of those that had to go to the model both times, the difference of the waits is told.

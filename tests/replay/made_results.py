@@ -1,4 +1,4 @@
-"""Results made up for tests of the report: a seeded user and a seeded engine, with no model behind them."""
+"""Made-up results for tests of the report: a seeded user and a seeded engine, without a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many users on one service: the batch, the waits, the search for the number of servers, and all of it together."""
+"""Many users on one service: the batch, the waits, the search for the number of servers, and the command."""
 
 from __future__ import annotations
 
@@ -299,7 +299,7 @@ def test_kv_memory_keeps_the_users_served_last() -> None:
 
 
 def test_prompts_closed_before_they_were_computed_are_not_in_kv_memory() -> None:
-    """(Else a service that nobody waits for would have computed everybody's prompts for nothing.)"""
+    """(Else closed requests would count as computed prompts.)"""
 
     async def play(closed_after_s: float) -> Served:
         service = Service(ServiceProfile(((4, 1.0),), 1.0), 1)

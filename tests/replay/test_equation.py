@@ -1,4 +1,4 @@
-"""Correct by equation: what is served is what the model says of the document as it is now, on real sessions.
+"""On real sessions, every served suggestion equals the model's answer for the document as it is now.
 
 The first edits of three sessions, in float32 (with rounder numbers two tokens that are equally likely could change
 places between a prefill and a decode step) and with the compiled decoder, whose numbers are the same to the bit however

@@ -27,7 +27,7 @@ from tests.examples import examples
 from tests.replay.lateness import heard_in, late
 
 WRITTEN = "def total(items):\n    result = 0\n    for item in items:\n        result += item\n    return result\n"
-# The prompt costs the same for everybody: what would differ by the state of the KV cache is not in question here.
+# Every prompt costs the same here: differences by the state of the KV cache are not tested.
 PROFILE = LatencyProfile(1.0, 0.0, 15.0, together=4, beside=0.24)
 
 

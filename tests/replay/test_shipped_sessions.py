@@ -1,4 +1,4 @@
-"""The shipped sessions: they read without a warning, replay to their ends, and say whose they are."""
+"""The shipped sessions: they are read without a warning, replayed to their ends, and name their owners."""
 
 from __future__ import annotations
 

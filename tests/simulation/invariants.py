@@ -1,4 +1,4 @@
-"""What must hold at every moment, judged from outside: by what the clients asked and the model was made to do.
+"""What must hold at every moment, judged from outside: by the clients' requests and the model's work.
 
 Where the engine's own books are read, it is as a witness: a generation's lineage says why somebody may still want it,
 and that reason is checked here anew.
@@ -51,7 +51,7 @@ class Request:
 
 @dataclass
 class Watch:
-    """Watches one engine. The simulator tells what it does; `quiet` is called each time before the clock moves."""
+    """Watches one engine. The simulator reports what it does; `quiet` is called each time before the clock moves."""
 
     engine: CompletionEngine
     model: SimulatedModel
@@ -93,7 +93,7 @@ class Watch:
         return request
 
     def changed(self, context: EditContext) -> None:
-        """A change of the document or the cursor is about to be told."""
+        """A change of the document or the cursor is about to be sent."""
         for request in self.pending:
             if request.context.uri == context.uri and not _same(request.context, context):
                 request.moved_on = True
@@ -116,7 +116,7 @@ class Watch:
         self.refused.pop(uri, None)
 
     def before_notification(self) -> None:
-        """Something is about to be told to the engine: there may be new questions."""
+        """A message to the engine is about to be sent: there may be new requests."""
         self.asked.clear()
         self.counted = len(self.model.asked)
         self.just_told += 1
@@ -264,7 +264,7 @@ class Watch:
                 _require(waited <= FROZEN_S, f"waits {waited:.2f} s for a process that is frozen")
 
     def _asks_once(self) -> None:
-        """While nobody does anything, the same question is not asked again and again."""
+        """While no user does anything, no request to the model is repeated."""
         for request in self.model.asked[self.counted :]:
             question = request.path, request.prefix, request.suffix, request.beginnings
             self.asked[question] += not request.resume
@@ -364,7 +364,7 @@ class Watch:
         return [stream for stream in self.model.open if stream.cancelled]
 
     def _is_speculative(self, stream: Stream, begun: Pass) -> bool:
-        """Whether nobody waits for a stream in a pass. (If somebody has only just left, it was due.)"""
+        """Whether no request waits for a stream in a pass. (If one has only just ended, the stream was due.)"""
         just_left = stream.request.foreground and stream.left in (None, begun.begin)
         return not self._for_somebody(stream) and not just_left
 

@@ -1,4 +1,4 @@
-"""The virtual clock of a simulation: it calls the simulation before time moves, and notices when it never does."""
+"""The virtual clock of a simulation: it calls the simulation before time moves, and detects when it never does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model that answers any question at random, but always the same; and that fails as it is told to.
+"""A model that gives any prompt a random but fixed answer, and fails as planned.
 
 Its answers are a function of everything it is shown: the whole prefix window, the suffix window, the file's name and
 language. They are consistent as greedy decoding is: having typed a part of an answer, one is answered with the rest,

@@ -1,4 +1,4 @@
-"""What the engine should answer, found out by brute force: the model asked anew for the exact document state.
+"""What the engine should answer, by brute force: a new answer of the model for the exact document state.
 
 Nothing here looks at the engine, the completion cache or a scheduler.
 """

@@ -1,4 +1,4 @@
-"""A model that does not stop writing, in the ways in which one can: its request fails, and the next one is served."""
+"""A model that does not stop generating, in several ways: its request fails, and the next one is served."""
 
 from __future__ import annotations
 

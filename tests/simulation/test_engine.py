@@ -1,4 +1,4 @@
-"""The engine on a virtual clock with a scripted model: who is answered how, what runs, what is stopped."""
+"""The engine on a virtual clock with a scripted model: answers, what runs, and what is stopped."""
 
 from __future__ import annotations
 
@@ -468,7 +468,7 @@ def test_half_a_character_is_generated_again_after_an_interruption() -> None:
 
 @virtual
 async def test_a_model_that_cancels_itself_is_unavailable() -> None:
-    """The client has not taken its request back: it should hear that the model is gone."""
+    """The client has not cancelled its request: its answer states that the model is gone."""
 
     def gives_up(request: GenerationRequest) -> str:
         raise asyncio.CancelledError
@@ -479,7 +479,7 @@ async def test_a_model_that_cancels_itself_is_unavailable() -> None:
 
 @virtual
 async def test_late_notifications_neither_start_nor_stop_work() -> None:
-    """An editor's accept command may run after it has told of the change and asked at the next place."""
+    """An editor's accept command may run after it has sent the change and the next request."""
     model = writer()
     async with engine_on(model, policy="chain") as engine:
         context = at(10)
@@ -675,7 +675,7 @@ async def test_a_complete_answer_that_was_interrupted_is_not_requested_again() -
 
 @virtual
 async def test_a_request_waits_for_its_own_interrupted_generation_to_end() -> None:
-    """It goes on behind what was written, and is not begun a second time beside it, even where a slot is free."""
+    """It continues after its text, and is not started a second time, even where a slot is free."""
     model = SlowToLeave()
     engine = CompletionEngine(model, EngineConfig(policy=Policy.TREE), slots=2)
     engine.rested(at(10))
@@ -693,7 +693,7 @@ async def test_a_request_waits_for_its_own_interrupted_generation_to_end() -> No
 
 @virtual
 async def test_a_slot_that_its_interrupted_generation_takes_back_is_not_free() -> None:
-    """An interrupted generation that somebody waits for by now takes the slot that it is leaving: another request needs
+    """An interrupted generation that has become foreground takes the slot that it is leaving: another request needs
     another one, and is not kept waiting by a speculation there."""
     model = SlowToLeave(token=0.5)
     engine = CompletionEngine(model, EngineConfig(policy=Policy.TREE), slots=2)

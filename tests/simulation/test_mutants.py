@@ -1,4 +1,4 @@
-"""The simulator finds planted bugs: a simulator that finds nothing might be looking nowhere."""
+"""The simulator finds planted bugs, so its checks are effective."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SEEDS, BUG_SEEDS, EVENTS = 60, 150, 500
 
 
 def found(mutant: Mutant) -> tuple[int, BaseException] | None:
-    """The first seed that finds it, and what it says."""
+    """The first seed that finds it, and its message."""
     with mutant.planted():
         for seed in range(BUG_SEEDS):
             try:

@@ -1,4 +1,4 @@
-"""What a seed decides before anything happens: the engine's settings, the model's manners, the users' habits."""
+"""What a seed determines at the start: the engine's settings, the model's faults, the users' habits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has to be offered, found out without a cache: the proposer asked anew, and the gate's rules once more."""
+"""What has to be offered, computed without a cache: a new call of the proposer, and the gate's rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Editors that share a daemon, which comes, goes, is another one, and freezes; and a client of it that is hostile.
+"""Editors that share a daemon, which starts, ends, is replaced and freezes; and a hostile client.
 
 Real are `SharedModel`, `Connection`, `Daemon` and `Serving`; their sockets and processes are not (`machine.py`).
 """

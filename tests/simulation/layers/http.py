@@ -128,7 +128,7 @@ class HttpLayer(Layer):
         ), split
 
     def _secret(self) -> str:
-        """A new one, of a kind that everybody knows: a key of AWS."""
+        """A new secret of a well-known kind: a key of AWS."""
         secret = "AKIA" + "".join(self.random.choices(string.ascii_uppercase + "234567", k=16))
         self.secrets.append(secret.encode())
         return secret

@@ -1,4 +1,4 @@
-"""The model of these simulations: its answer stands in the question, and its process may freeze.
+"""The model of these simulations: its answer is in the prompt, and its process may freeze.
 
 A question's ``head`` ends with the number of tokens of its answer; with none, the answer never ends, whatever the stop
 rule says. Tokens are the numbers from 0 on, so that an answer that was taken up again is checked by its text alone.

@@ -1,4 +1,4 @@
-"""`Serving` with several clients, one of them hostile: it uses ids twice, cancels what is not there, floods, leaves.
+"""`Serving` with several clients, one of them hostile: it repeats ids, cancels unknown requests, floods, disconnects.
 
 The model has answers that never end and a process that freezes. What must hold: the others' answers come whole, once,
 in order and in their turn, whatever the hostile client does; speculations wait for the foreground; and when all is over

@@ -1,4 +1,4 @@
-"""A model server without sockets: an httpx transport whose answers come in virtual time, and go wrong in every way.
+"""A model server without sockets: an httpx transport that answers in virtual time, with all kinds of faults.
 
 A question holds its number (``request 17``). The answer is the numbers from 0 on, from where the question resumes; so
 what arrives is checked against nothing but itself.

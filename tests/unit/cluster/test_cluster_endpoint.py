@@ -1,4 +1,4 @@
-"""The cluster's endpoint without Ray: what it asks of a model, what it says, and what our own client makes of it."""
+"""The cluster's endpoint without Ray: its requests to the model, its responses, and our own client."""
 
 from __future__ import annotations
 

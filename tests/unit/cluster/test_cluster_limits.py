@@ -1,4 +1,4 @@
-"""The cluster's endpoint under attack: clients that do not read, bodies without end, strangers. No Ray, no waiting."""
+"""The cluster's endpoint under attack: clients that do not read, endless bodies, missing keys. No Ray, no waiting."""
 
 from __future__ import annotations
 
@@ -335,7 +335,7 @@ def test_only_the_exact_key_is_accepted(given_key: str) -> None:
 
 
 def test_keys_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the library's function for that, and with digests, so that lengths do not tell either."""
+    """By the library's function for that, and with digests, so that lengths leak nothing either."""
     compared: list[tuple[str, str]] = []
     real = guard_module.hmac.compare_digest
     monkeypatch.setattr(guard_module.hmac, "compare_digest", lambda a, b: compared.append((a, b)) or real(a, b))

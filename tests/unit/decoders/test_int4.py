@@ -1,4 +1,4 @@
-"""Weights in four bits: what a group's integers and its scale must be, whatever the matrix."""
+"""Weights in four bits: the integers and the scale of each group, for random matrices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked ahead is computed on a thread that lets everything else run first; what somebody waits for is not."""
+"""Speculation is computed on a thread of low priority; foreground requests are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The compiled decoder: against transformers and against torch, and its equations.
+"""The compiled decoder compared with transformers and torch, and its exact equalities.
 
 Where the library tabspec-native is not installed it is compiled here, into a folder of the tests; where there is no
 compiler either, what holds for every decoder is still checked with the one in torch (``WAYS``).
@@ -226,7 +226,7 @@ def test_truncate_copy_and_growth(way: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("level", KINDS)
 def test_reused_memory_does_not_change_results(level: str) -> None:
-    """Keys and values behind the end are whatever was there: also numbers that are none."""
+    """Keys and values after the end are arbitrary, also NaN."""
     shape = LlamaConfig(64, 32, 1, 2, 1, 16, 32, 512, 10_000.0, 1e-5, True, False)
     decoder = make(level, shape, random_weights(shape))
     clean, dirty = decoder.new_kv(), decoder.new_kv()
@@ -261,7 +261,7 @@ def test_more_tokens_than_one_pass_holds(level: str, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("level", KINDS)
 def test_nan_weights_give_nan_logits(level: str) -> None:
-    """`choose` tells the user; silence would be an answer made of nothing."""
+    """`choose` reports it to the user; ignoring it would give a meaningless answer."""
     shape = LlamaConfig(64, 128, 1, 2, 1, 16, 32, 512, 10_000.0, 1e-5, True, False)
     weights = random_weights(shape)
     weights["model.layers.0.input_layernorm.weight"][70] = torch.nan

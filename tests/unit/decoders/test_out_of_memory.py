@@ -1,4 +1,4 @@
-"""A GPU without the memory for a model: one clear refusal, and no slow decoder in its place."""
+"""A GPU without the memory for a model: one clear error, and no slower decoder instead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""scripts/check_documents.py and scripts/make_results.py: what they find, and what they make."""
+"""scripts/check_documents.py and scripts/make_results.py: the faults they find, and the pages they make."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_saved_replays_hold_only_what_tables_need(
 
 
 def test_generated_pages_are_up_to_date(scripts: tuple[ModuleType, ModuleType]) -> None:
-    """(`make check` compares them all; this is the part that needs no process of its own.)"""
+    """(`make check` compares them all; this is the part that needs no separate process.)"""
     check, results = scripts
     assert sys.modules["make_results"] is results
     assert (results.FOLDER / "README.md").read_text(encoding="utf-8") == results.page()

@@ -1,4 +1,4 @@
-"""Rules files that others wrote, names that are not what they seem, and bytes that are no UTF-8."""
+"""Hostile rules files, misleading names, and bytes that are not UTF-8."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ for grammar in sorted(GRAMMARS):
 
 
 def test_every_grammar_parses_any_text() -> None:
-    """A scanner that loops for ever cannot be interrupted: so it runs in a process of its own."""
+    """A scanner that loops for ever cannot be interrupted: so it runs in a separate process."""
     run = subprocess.run([sys.executable, "-c", SOUP], capture_output=True, text=True, timeout=300, check=False)
     assert run.returncode == 0, run.stdout.split()[-1:] + run.stderr.splitlines()[-1:]
 

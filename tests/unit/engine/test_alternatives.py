@@ -1,4 +1,4 @@
-"""More than one suggestion: the first is what it always was, the others are functions of the document, too."""
+"""Several suggestions: the first is that of an automatic request, and all depend on the document only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is worth asking ahead, and when: against sums made by brute force."""
+"""Which speculation is worth its cost, and when to start it, compared with brute-force sums."""
 
 from __future__ import annotations
 

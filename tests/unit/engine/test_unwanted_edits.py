@@ -1,4 +1,4 @@
-"""Edits that were refused or undone do not come back, and what contradicts the document is not offered."""
+"""Edits that were refused or undone do not come back, and edits that contradict the document are not offered."""
 
 from __future__ import annotations
 

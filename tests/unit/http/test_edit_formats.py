@@ -1,4 +1,4 @@
-"""Formats of edit models: the prompts, what is read from answers of the shapes that are published, and special tokens
+"""Formats of edit models: the prompts, the reading of published answers, and special tokens
 that stand in the user's own text."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The edit model behind a server, against stubs that answer as llama.cpp, vLLM, Ollama and Mercury do."""
+"""The edit model on a server, tested with stubs that answer as llama.cpp, vLLM, Ollama and Mercury do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server that loads its model when it is asked for, and stops loading when the client closes the connection."""
+"""A server that loads its model at the first request, and stops loading when the client closes the connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Special tokens as text: what ends an answer, what is dropped, and what of the user's text comes back as it was."""
+"""Special tokens as text: which end an answer, which are dropped, and that the user's own text is kept."""
 
 from __future__ import annotations
 

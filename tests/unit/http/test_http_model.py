@@ -1,4 +1,4 @@
-"""The model behind a server, against a stub that answers as the real servers do, and as they do when they fail."""
+"""The model on a server, tested with a stub that answers and fails as real servers do."""
 
 from __future__ import annotations
 

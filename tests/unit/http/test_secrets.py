@@ -1,4 +1,4 @@
-"""What SECURITY.md promises of a server that is not on this machine."""
+"""What SECURITY.md promises about servers on other machines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each step is worth: the places, the simulated user, and the table, with models that know the answer."""
+"""The benefit of each step of fitting: places, simulated user and table, with models that know the answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the benches count and compare. Their times are nobody's to assert."""
+"""What the benches count and compare. No time is asserted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures of an offer's end and joints: each can be true, and each can fail."""
+"""The measures of an offer's end and joints: each can pass and each can fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Import from git: the texts are those of the commits, whatever the typist does in between."""
+"""Import from git: the texts are those of the commits, whatever the simulated typist does in between."""
 
 from __future__ import annotations
 

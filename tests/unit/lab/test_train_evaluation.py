@@ -1,4 +1,4 @@
-"""Evaluation: n-grams against brute force, marks, calibration, snippets."""
+"""Evaluation: n-grams compared with brute force, scores, calibration, snippets."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def test_answers_equal_those_of_each_generation_alone(folder: Path, alone: dict[
 
 
 async def test_a_speculation_requested_in_the_foreground_continues(folder: Path, alone: dict[int, str]) -> None:
-    """As the scheduler does it when somebody comes to wait: a cancel, and the same question with what is written."""
+    """As the scheduler does it when a request joins: a cancel, and the same request with the text so far."""
     model, decoder = model_of(folder)
     sent: dict[object, list[Chunk]] = {1: [], 2: []}
 

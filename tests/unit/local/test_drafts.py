@@ -1,4 +1,4 @@
-"""Draft tokens: where guesses come from, against searches that are plain and slow, and how long drafts are."""
+"""Draft tokens: the sources of guesses, compared with slow searches, and the length of drafts."""
 
 from __future__ import annotations
 

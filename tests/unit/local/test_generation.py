@@ -1,4 +1,4 @@
-"""Canonical generation: held against an oracle without KV cache or drafts, and against its own equations."""
+"""Canonical generation, compared with an oracle without KV cache or drafts, and its own equalities."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def recalled(local: LocalDecoding, request: GenerationRequest, head: str, tokens
 
 
 def expected(local: LocalDecoding, request: GenerationRequest, head: str, tokens: list[int]) -> list[float]:
-    """The logits behind ``tokens``, with what is recalled mixed in."""
+    """The logits after ``tokens``, with those of recall mixed in."""
     row = torch.from_numpy(local.decoder.forward(local.decoder.new_kv(), tokens, 1)[0, : local.vocabulary.size])
     if local.ngram_caches:
         weight, then = recalled(local, request, head, tokens)
@@ -358,7 +358,7 @@ def test_drafts_change_no_answer(local: LocalDecoding, place: tuple[str, int], d
 
 
 class OraclePredictor(NoDrafts):
-    """Guesses what was chosen before behind the same tokens, be it by another request."""
+    """Guesses what was chosen before after the same tokens, also by another request."""
 
     def __init__(self) -> None:
         self._last: list[int] = []

@@ -1,4 +1,4 @@
-"""Recall: against brute force, and what of a document it sees."""
+"""The n-gram cache of the open file: compared with brute force, and which text it reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which KV slot a prompt goes to, and that nobody who waits computes more because something was asked ahead."""
+"""Which KV slot a prompt gets, and that speculation makes no foreground request compute more."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_speculation_overwrites_one_slot_only() -> None:
         for number in range(6):
             beside.enter_context(slots.hold(array("I", [1000 + number]), False))
     assert [fill(slots, prompt, True)[0] for prompt in prompts[:3]] == [300, 300, 300]
-    # What was asked ahead behind a prompt is lost before another place's prompt is.
+    # Speculation after a prompt is overwritten before another place's prompt is.
     for number in range(8):
         assert fill(slots, [*prompts[0], *[100 + number] * 20], False)[0] == 300
         assert fill(slots, [*prompts[0], 200 + number], True)[0] == 300
@@ -111,7 +111,7 @@ def test_speculation_extends_the_slot_it_continues() -> None:
 
 
 def test_speculation_overwrites_guesses_after_the_end() -> None:
-    """Speculation goes on where nothing but them is lost."""
+    """Speculation continues where only guesses are lost."""
     decoder = NoKv()
     slots = Slots(decoder, 4)
     fill(slots, PROMPT, True, written=[1, 2, 8, 9])

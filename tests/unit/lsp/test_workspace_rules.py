@@ -1,4 +1,4 @@
-"""Reading ignore rules that takes long, or never ends, keeps neither the server nor its end waiting."""
+"""Slow or endless reading of ignore rules blocks neither the server nor its shutdown."""
 
 from __future__ import annotations
 

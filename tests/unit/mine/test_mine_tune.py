@@ -1,4 +1,4 @@
-"""`tabspec train mine`: what is kept, what is learned, how the model is found, and how it is undone."""
+"""`tabspec train mine`: which model is kept, what is learned, how the model is found, and how it is undone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pieces that are encoded on their own give the tokens of the whole, for every tokenizer of which that is said."""
+"""Pieces that are encoded separately give the tokens of the whole text, for every tokenizer with a rule for it."""
 
 from __future__ import annotations
 

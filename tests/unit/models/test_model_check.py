@@ -1,4 +1,4 @@
-"""Whether a model can be there is told before anything is started for it."""
+"""A missing model is reported before any process is started for it."""
 
 from __future__ import annotations
 

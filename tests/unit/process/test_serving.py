@@ -1,4 +1,4 @@
-"""Serving several streams: foreground first, cancel between two steps, errors to whom they belong."""
+"""Serving several streams: foreground first, cancelling between two steps, errors to the right client."""
 
 from __future__ import annotations
 

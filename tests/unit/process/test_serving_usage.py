@@ -1,4 +1,4 @@
-"""What a stream counts when it is paused while its prompt is computed."""
+"""The usage of a stream that is paused while its prompt is computed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose turn it is, against what fairness means, spelled out."""
+"""Turns of clients, compared with a direct definition of fairness."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Related code: pieces, imports, the choice, what is read from disk, and what the completion cache makes of it."""
+"""Related code: pieces, imports, the choice, files read from disk, and the key of the completion cache."""
 
 from __future__ import annotations
 

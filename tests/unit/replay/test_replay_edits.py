@@ -1,4 +1,4 @@
-"""Next edits in a replay: who makes them, what is counted, and that runs without them are as they were."""
+"""Next edits in a replay: which user makes them, what is counted, and that runs without them do not change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Latency profiles, the model that takes its time, and the model that remembers."""
+"""Latency profiles, the model that takes the profile's time, and the model that remembers its answers."""
 
 from __future__ import annotations
 

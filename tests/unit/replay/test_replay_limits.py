@@ -1,4 +1,4 @@
-"""Files of others that are no regular files, or that take far more memory than they have bytes."""
+"""Hostile files: not regular files, or files that need far more memory than their size."""
 
 from __future__ import annotations
 

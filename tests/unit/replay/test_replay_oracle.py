@@ -32,7 +32,7 @@ def typed(text: str = TEXT, gap: float = 0.15) -> Session:
 
 
 def often_wrong(request: GenerationRequest) -> str:
-    """Knows the text, and says something else at two of three places."""
+    """Knows the text, and answers something else at two of three places."""
     right = continuing(TEXT)(request)
     return right if len(request.prefix) % 3 == 1 else "#" + right
 
@@ -64,7 +64,7 @@ def test_no_policy_is_better_than_the_perfect_predictor(think_ms: float, burst: 
     for policy in Policy:
         other = run(policy, often_wrong, think_ms=think_ms, burst=burst)
         assert bound.instant_tab_rate >= other.instant_tab_rate, policy
-    assert bound.tokens.decoded_unused <= 1  # behind the last Tab of the recording
+    assert bound.tokens.decoded_unused <= 1  # after the last Tab of the recording
 
 
 @pytest.mark.slow

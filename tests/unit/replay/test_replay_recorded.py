@@ -1,4 +1,4 @@
-"""The recorded assistant: what its side file says, learned from real data, and a model that says it again."""
+"""The recorded assistant: its side file in the format of real data, and a model that repeats its answers."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def test_the_typing_user_refuses_only_wrong_suggestions() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.text("ab(\n", min_size=1, max_size=25))
 def test_the_reward_equals_that_of_the_engines_outcomes(text: str) -> None:
-    """The oracle hears the engine's own record of shown and accepted suggestions, and the text that follows them."""
+    """The oracle reads the engine's own record of shown and accepted suggestions, and the text that follows them."""
     shown: list[tuple[EditContext, Suggestion]] = []
     earned = 0.0
     accepted = 0

@@ -1,4 +1,4 @@
-"""Session files: what is read, what is refused, and what a cut-off file still gives."""
+"""Session files: what is read, what is refused, and what is read of a truncated file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened in real use, read off a recorded session's marks."""
+"""Statistics of real use, from a recorded session's marks."""
 
 from __future__ import annotations
 

@@ -270,7 +270,7 @@ def test_the_document_ends_as_the_recording_does(session: Session, user: User, d
 @settings(max_examples=examples(200))
 @given(sessions(), st.integers(1, 8))
 def test_a_prefix_of_the_recorded_future_is_always_accepted(session: Session, steps: int) -> None:
-    """Plain typing at one place: each prefix of what comes is agreed to, as a text comparison says."""
+    """Plain typing at one place: each prefix of the future text is accepted, as a text comparison decides."""
     events = tuple(typing("abab(ab)", 0)[:steps])
     player = Player(Session(session.text, events), User.TAB)
     written = "abab(ab)"[:steps]

@@ -1,4 +1,4 @@
-"""Passes on the virtual clock whose time cannot be computed."""
+"""Passes on the virtual clock whose duration cannot be computed."""
 
 from __future__ import annotations
 

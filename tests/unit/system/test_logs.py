@@ -1,4 +1,4 @@
-"""Log files can be read by their user only."""
+"""Only the user can read a log file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process with the bundled model takes of the machine's memory."""
+"""The memory of a process with the bundled model."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_trimming_the_heap_raises_nothing() -> None:
     not Path("/proc/self/status").exists(), reason="run it on Linux, which reports how much memory a process has"
 )
 def test_the_bundled_model_takes_less_than_500_mb() -> None:
-    """The goal of the issue, in a process of its own, with a full window in each of the KV cache's slots."""
+    """The project's limit, in a separate process, with a full window in each of the KV cache's slots."""
     done = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 500 * 1024

@@ -1,4 +1,4 @@
-"""How many threads to compute with."""
+"""The number of threads for decoding."""
 
 from __future__ import annotations
 
