@@ -63,7 +63,7 @@ def test_rename_once_then_tab_tab_tab(open_nvim: Open) -> None:
 
 
 @ONLY_011
-def test_in_insert_mode_tab_indents_unless_an_edit_can_be_meant(open_nvim: Open) -> None:
+def test_in_insert_mode_tab_stays_what_it_is_where_an_edit_is_not_meant(open_nvim: Open) -> None:
     nvim = open_nvim("", TEXT, before=LOOKS)
     rename(nvim)
     until_edit(nvim, ROWS[0])
@@ -103,7 +103,7 @@ def test_in_insert_mode_tab_indents_unless_an_edit_can_be_meant(open_nvim: Open)
 
 
 @ONLY_012
-def test_a_refused_edit_does_not_come_back(open_nvim: Open) -> None:
+def test_what_was_put_away_stays_away(open_nvim: Open) -> None:
     nvim = open_nvim("", TEXT, before=LOOKS)
     rename(nvim)
     nvim.keys("Escape")
@@ -131,7 +131,7 @@ def test_a_refused_edit_does_not_come_back(open_nvim: Open) -> None:
 
 
 @ONLY_012
-def test_hints_for_edits_out_of_sight_and_a_mode_with_hints_only(open_nvim: Open) -> None:
+def test_a_hint_for_what_is_out_of_sight_and_a_mode_with_hints_only(open_nvim: Open) -> None:
     text = TEXT.replace("    # part 0", "    # part 0\n" * 40)
     row = ROWS[0] + 40
     nvim = open_nvim("", text, before=LOOKS)
@@ -177,7 +177,7 @@ def test_keys_that_the_user_has_mapped_are_not_taken(open_nvim: Open) -> None:
 
 @pytest.mark.nightly
 @ONLY_012
-def test_inserted_and_deleted_lines_are_drawn(open_nvim: Open) -> None:
+def test_lines_that_come_and_go(open_nvim: Open) -> None:
     """Edits of whole lines, drawn for an answer of the server's that is given by the test."""
     nvim = open_nvim(None, "one\ntwo\nthree\nfour\n", before=LOOKS, options="filetypes = {}")
     nvim.lua("vim.o.eventignore = 'all'")  # the plugin would take away what no server has sent
