@@ -1,1 +1,1 @@
-"""The completion cache: what a model wrote, by document state."""
+"""The completion cache: answers of a model, by document state."""

@@ -1,1 +1,1 @@
-"""Bytes, frames and LSP's types: what stands between the client and the service."""
+"""Bytes, frames and LSP's types: the layer between the client and the service."""

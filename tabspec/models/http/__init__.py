@@ -1,4 +1,4 @@
-"""A model behind a server: llama.cpp, vLLM, Ollama, or any that has OpenAI's /v1/completions. Imports no torch.
+"""A model on a server: llama.cpp, vLLM, Ollama, or any that has OpenAI's /v1/completions. Imports no torch.
 
 detect          which server answers at an address, and what it reports about its model
 forms           the prompt in the model's FIM format: as text, or as tokens if the tokenizer is on this machine

@@ -1,1 +1,1 @@
-"""A model in a process of its own: the worker and its front. The front never imports torch."""
+"""A model in a separate process: the worker and its front. The front never imports torch."""

@@ -1,4 +1,4 @@
-"""The way to one HTTP server.
+"""The connection to one HTTP server.
 
 route     directly, through a proxy, or to this machine
 key       the API key, which belongs to one host and is never shown

@@ -1,4 +1,4 @@
-"""Models behind a server that write edits. Imports no torch.
+"""Models on a server that write edits. Imports no torch.
 
 formats   which formats there are, and which one a model's name shows
 sweep, zeta, zeta2, markers, mercury, instinct   the formats: a request to a prompt, an answer to the region's new text
