@@ -108,6 +108,7 @@ def tokenizer_command(corpus: Path, out: Path, vocabulary: int) -> None:
 @click.option("--out", required=True, type=_path, help="Folder of the run. If it exists, the run is resumed.")
 @click.option("--start", help="Model to tune: `bundled` or a folder  [default: train a new model].")
 @click.option("--size", type=click.Choice(["bundled", "small", "tiny"]), default="bundled", show_default=True)
+@click.option("--kv-heads", type=click.IntRange(1), help="Key-value heads of a new model, of the same size.")
 @click.option("--tokenizer", type=_path, help="tokenizer.json for a new model  [default: trained on the corpus].")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="How long to train.")
 @click.option("--steps", type=click.IntRange(1), help="How many steps to train, instead of --minutes.")
@@ -121,6 +122,7 @@ def tokenizer_command(corpus: Path, out: Path, vocabulary: int) -> None:
 )
 @click.option("--context", type=click.IntRange(64, 8192), help="Tokens of a sequence  [default: the model's].")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="[default: 0.003; tuning 0.0003]")
+@click.option("--warmup", type=click.IntRange(1), help="Steps in which the rate rises  [default: 200 with a GPU].")
 @click.option("--compile/--no-compile", default=None, help="With torch.compile  [default: with a GPU].")
 @click.option("--seed", type=int, default=0, show_default=True)
 def run_command(
@@ -130,6 +132,7 @@ def run_command(
     out: Path,
     start: str | None,
     size: str,
+    kv_heads: int | None,
     tokenizer: Path | None,
     minutes: float | None,
     steps: int | None,
@@ -139,6 +142,7 @@ def run_command(
     rows: int | None,
     context: int | None,
     learning_rate: float | None,
+    warmup: int | None,
     compile: bool | None,
     seed: int,
 ) -> None:
@@ -153,6 +157,8 @@ def run_command(
 
     if bool(code) == bool(corpus):
         raise click.UsageError("name the training data: --code (folders) or --corpus")
+    if kv_heads and start:
+        raise click.UsageError("--kv-heads is for a new model; leave --start out")
     console = Console(stderr=True)
     budget = Budget(steps=steps, seconds=minutes * 60 if minutes else None)
     plan = RunPlan(
@@ -171,6 +177,8 @@ def run_command(
         seed=seed,
         context=context,
         pause_after=pause_after * 60 if pause_after else None,
+        kv_heads=kv_heads,
+        warmup=warmup,
     )
     model = carry_out(plan, console)
     click.echo(f"the model is in {model}" if model else "paused; the same command resumes the run")

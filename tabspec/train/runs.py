@@ -57,7 +57,8 @@ class RunPlan:
 
     ``start``: a model folder to tune, or None for a new model of ``size``. ``held_out``: a corpus folder for the
     validation loss. ``device``: torch's name, or "auto" for a GPU if there is one. ``context``: tokens in a row, if not
-    the model's. ``pause_after``: seconds until this part of the run pauses (None: never).
+    the model's. ``pause_after``: seconds until this part of the run pauses (None: never). ``kv_heads``: key-value heads
+    of a new model (`Shape.with_kv_heads`). ``warmup``: steps in which the learning rate rises.
     """
 
     corpus: Path
@@ -75,6 +76,8 @@ class RunPlan:
     seed: int = 0
     context: int | None = None
     pause_after: float | None = None
+    kv_heads: int | None = None
+    warmup: int | None = None
 
 
 def pick_device(name: str) -> str:
@@ -101,6 +104,8 @@ def carry_out(plan: RunPlan, console: Console) -> Path | None:
     elif not tokenizer.is_file():
         console.print("learning the tokenizer", highlight=False)
         learn_tokenizer(plan.corpus, tokenizer)
+    if plan.start is None and plan.kv_heads is not None:
+        shape = shape.with_kv_heads(plan.kv_heads)
     vocabulary = load_tokenizer(tokenizer).get_vocab_size()
     shape = replace(shape, vocabulary=vocabulary, context=plan.context or shape.context)
     gpu = device.startswith("cuda")
@@ -113,7 +118,7 @@ def carry_out(plan: RunPlan, console: Console) -> Path | None:
         rows=rows,
         micro_rows=min(rows, max(1, MICRO_TOKENS[kind] // shape.context)),
         learning_rate=plan.learning_rate or tuned,
-        warmup=200 if gpu else 50,
+        warmup=plan.warmup or (200 if gpu else 50),
         device=device,
         workers=(8 if gpu else 0) if plan.workers is None else plan.workers,
         compile=gpu if plan.compile is None else plan.compile,
