@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tabspec.errors import InputError
-
-IGNORED = -100  # target that torch's cross entropy ignores
+from tabspec.train.examples.parts import Part
+from tabspec.train.goals import SpecialIds
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,13 +233,18 @@ class Network(nn.Module):
         result: Tensor = self.model.norm(x)
         return result
 
-    def losses(self, ids: Tensor, targets: Tensor, closed: Tensor, end: int) -> Tensor:
-        """Cross entropy in nats of each target, 0 if the target is `IGNORED`. All tensors have shape (rows, length).
+    def choices(self, states: Tensor, parts: Tensor, special: SpecialIds) -> Tensor:
+        """Logits (goals, vocabulary) of last hidden states (goals, hidden). What a goal's part excludes has -inf.
 
-        Where ``closed`` is true, token ``end`` is excluded from the softmax. It must not be the target there.
+        Within a prefix, the text certainly continues: ``<|eom|>`` is excluded. A tag is one of three tokens.
         """
-        logits = self(ids).float()
-        ends = torch.arange(self.shape.vocabulary, device=ids.device) == end
-        logits = logits.masked_fill(closed[..., None] & ends, -torch.inf)
-        losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none")
-        return losses.view_as(targets)
+        logits = F.linear(states, self.model.embed_tokens.weight).float()
+        tokens = torch.arange(self.shape.vocabulary, device=states.device)
+        stays, changes, inserts = special.tags
+        no_tag = (tokens != stays) & (tokens != changes) & (tokens != inserts)
+        prefix, tag = (parts == Part.PREFIX)[:, None], (parts >= Part.TAG_STAYS)[:, None]
+        return logits.masked_fill((prefix & (tokens == special.end)) | (tag & no_tag), -torch.inf)
+
+    def losses(self, states: Tensor, targets: Tensor, parts: Tensor, special: SpecialIds) -> Tensor:
+        """Cross entropy in nats of each goal: (goals,). ``states`` are the last hidden states of the goals."""
+        return F.cross_entropy(self.choices(states, parts, special), targets, reduction="none")

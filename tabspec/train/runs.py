@@ -14,9 +14,10 @@ from torch import Tensor
 from tabspec.errors import InputError
 from tabspec.train.checkpoint import NAME as CHECKPOINT
 from tabspec.train.checkpoint import checkpoint_weights
-from tabspec.train.corpus.store import DOCUMENTS, Corpus
+from tabspec.train.corpus.store import Corpus
+from tabspec.train.edits.rows import EditDataConfig
 from tabspec.train.examples.parts import Rows
-from tabspec.train.examples.stream import DataConfig
+from tabspec.train.examples.stream import DataConfig, RowSource
 from tabspec.train.examples.tokenizer import (
     EOM,
     VOCABULARY,
@@ -55,6 +56,7 @@ _TOKENIZER_SAMPLE = 120_000_000  # bytes; more text hardly changes the 8,192 ent
 class RunPlan:
     """Parameters of a run. None means the default for the device or the model.
 
+    ``corpus``: a corpus folder, or with ``edits`` a folder of `tabspec train edits`, and ``held_out``, too.
     ``start``: a model folder to tune, or None for a new model of ``size``. ``held_out``: a corpus folder for the
     validation loss. ``device``: torch's name, or "auto" for a GPU if there is one. ``context``: tokens in a row, if not
     the model's. ``pause_after``: seconds until this part of the run pauses (None: never). ``kv_heads``: key-value heads
@@ -78,6 +80,7 @@ class RunPlan:
     pause_after: float | None = None
     kv_heads: int | None = None
     warmup: int | None = None
+    edits: bool = False
 
 
 def pick_device(name: str) -> str:
@@ -126,10 +129,11 @@ def carry_out(plan: RunPlan, console: Console) -> Path | None:
         validate_every=500 if gpu else 100,
         pause_after=plan.pause_after,
     )
-    data = DataConfig(plan.corpus, tokenizer, shape.context, plan.seed)
-    trainer = Trainer(config, data, plan.out, weights)
+    kind_of_rows = EditDataConfig if plan.edits else DataConfig
+    trainer = Trainer(config, kind_of_rows(plan.corpus, tokenizer, shape.context, plan.seed), plan.out, weights)
     watched = max(1, VALIDATION_TOKENS[kind] // shape.context)
-    trainer.train(validation_rows(plan.held_out, tokenizer, shape.context, watched), console)
+    held_out = kind_of_rows(plan.held_out, tokenizer, shape.context, seed=7) if plan.held_out else None
+    trainer.train(validation_rows(held_out, watched), console)
     if not trainer.finished:
         return None
     export_model(trainer.network.state_dict(), shape, tokenizer, plan.out / "model", eight_bits=True)
@@ -189,11 +193,11 @@ def learn_tokenizer(corpus: Path, path: Path, vocabulary: int = VOCABULARY) -> N
     save_tokenizer(train_tokenizer((opened.text(index) for index in chosen), vocabulary), path)
 
 
-def validation_rows(corpus: Path | None, tokenizer: Path, context: int, count: int) -> Rows | None:
-    """At most ``count`` rows of a held-out corpus, the same ones each time. None if there is no corpus."""
-    if corpus is None or not (corpus / DOCUMENTS).is_file() or not (corpus / DOCUMENTS).stat().st_size:
+def validation_rows(held_out: RowSource | None, count: int) -> Rows | None:
+    """At most ``count`` rows, the same ones each time. None if there is nothing held out."""
+    if held_out is None:
         return None
-    maker = DataConfig(corpus, tokenizer, context, seed=7).maker()
+    maker = held_out.maker()
     parts: list[Rows] = []
     for number in range(maker.chunks_per_epoch):
         parts.append(maker.chunk(number))
