@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from tabspec.errors import InputError
 from tabspec.prompt.edit_format import PastLines
 from tabspec.train.corpus.store import Corpus
-from tabspec.train.edits.encoder import EditEncoder
+from tabspec.train.edits.encoder import MOST_TOKENS, EditEncoder
 from tabspec.train.edits.layout import Layout, lay_out
 from tabspec.train.edits.pack import RELEASES, TEXTS, Releases
 from tabspec.train.edits.real import real_scene
@@ -43,6 +44,8 @@ class EditRowMaker:
     """
 
     def __init__(self, texts: Corpus, releases: Releases | None, tokenizer: Tokenizer, context: int, seed: int) -> None:
+        if context < MOST_TOKENS:
+            raise InputError(f"edits need rows of at least {MOST_TOKENS} tokens; give a larger --context")
         self._texts, self._releases, self._length, self._seed = texts, releases, context + 1, seed
         self._fim = RowMaker(texts, tokenizer, context, seed, FIM_SPANS)
         self._encoder = EditEncoder(tokenizer)
