@@ -104,7 +104,7 @@ def tokenizer_command(corpus: Path, out: Path, vocabulary: int) -> None:
 @train_command.command("run")
 @click.option("--code", multiple=True, type=_path, help="Folder with source code to learn from. May be repeated.")
 @click.option("--corpus", type=_path, help="Corpus folder, instead of --code.")
-@click.option("--edits", type=_path, help="Folder of edits (`tabspec train edits`), instead of --code.")
+@click.option("--edits", type=_path, help="Folder of `tabspec train edits`. --corpus is then for filling in.")
 @click.option("--held-out", type=_path, help="Another such folder (corpus or edits), for the held-out loss.")
 @click.option("--out", required=True, type=_path, help="Folder of the run. If it exists, the run is resumed.")
 @click.option("--start", help="Model to tune: `bundled` or a folder  [default: train a new model].")
@@ -157,14 +157,14 @@ def run_command(
     from tabspec.train.runs import RunPlan, carry_out
     from tabspec.train.schedule import Budget
 
-    if sum(map(bool, (code, corpus, edits))) != 1:
-        raise click.UsageError("name the training data: --code (folders), --corpus or --edits")
+    if bool(code) == bool(corpus or edits):
+        raise click.UsageError("name the training data: --code (folders), or --corpus, --edits or both")
     if kv_heads and start:
         raise click.UsageError("--kv-heads is for a new model; leave --start out")
     console = Console(stderr=True)
     budget = Budget(steps=steps, seconds=minutes * 60 if minutes else None)
     plan = RunPlan(
-        corpus=edits or corpus or _corpus_of(code, out),
+        corpus=_corpus_of(code, out) if code else corpus,
         out=out,
         budget=budget,
         start=BUNDLED if start == "bundled" else Path(start) if start else None,
@@ -181,7 +181,7 @@ def run_command(
         pause_after=pause_after * 60 if pause_after else None,
         kv_heads=kv_heads,
         warmup=warmup,
-        edits=edits is not None,
+        edits=edits,
     )
     model = carry_out(plan, console)
     click.echo(f"the model is in {model}" if model else "paused; the same command resumes the run")

@@ -56,14 +56,15 @@ _TOKENIZER_SAMPLE = 120_000_000  # bytes; more text hardly changes the 8,192 ent
 class RunPlan:
     """Parameters of a run. None means the default for the device or the model.
 
-    ``corpus``: a corpus folder, or with ``edits`` a folder of `tabspec train edits`, and ``held_out``, too.
-    ``start``: a model folder to tune, or None for a new model of ``size``. ``held_out``: a corpus folder for the
+    ``corpus``: a corpus folder. ``edits``: a folder of `tabspec train edits` to learn from; then ``corpus`` is only for
+    rows that fill in the middle, and None is the folder's own texts. ``held_out`` is of the same kind.
+    ``start``: a model folder to tune, or None for a new model of ``size``. ``held_out``: data for the
     validation loss. ``device``: torch's name, or "auto" for a GPU if there is one. ``context``: tokens in a row, if not
     the model's. ``pause_after``: seconds until this part of the run pauses (None: never). ``kv_heads``: key-value heads
     of a new model (`Shape.with_kv_heads`). ``warmup``: steps in which the learning rate rises.
     """
 
-    corpus: Path
+    corpus: Path | None
     out: Path
     budget: Budget
     start: Path | None = None
@@ -80,7 +81,7 @@ class RunPlan:
     pause_after: float | None = None
     kv_heads: int | None = None
     warmup: int | None = None
-    edits: bool = False
+    edits: Path | None = None
 
 
 def pick_device(name: str) -> str:
@@ -106,7 +107,7 @@ def carry_out(plan: RunPlan, console: Console) -> Path | None:
         tokenizer = plan.start / TOKENIZER
     elif not tokenizer.is_file():
         console.print("learning the tokenizer", highlight=False)
-        learn_tokenizer(plan.corpus, tokenizer)
+        learn_tokenizer(_given(plan.corpus), tokenizer)
     if plan.start is None and plan.kv_heads is not None:
         shape = shape.with_kv_heads(plan.kv_heads)
     vocabulary = load_tokenizer(tokenizer).get_vocab_size()
@@ -129,16 +130,29 @@ def carry_out(plan: RunPlan, console: Console) -> Path | None:
         validate_every=500 if gpu else 100,
         pause_after=plan.pause_after,
     )
-    kind_of_rows = EditDataConfig if plan.edits else DataConfig
-    trainer = Trainer(config, kind_of_rows(plan.corpus, tokenizer, shape.context, plan.seed), plan.out, weights)
+    rest = (tokenizer, shape.context)
+    data: RowSource
+    if plan.edits is not None:
+        data = EditDataConfig(plan.edits, *rest, plan.seed, plan.corpus)
+    else:
+        data = DataConfig(_given(plan.corpus), *rest, plan.seed)
+    held_out: RowSource | None = None
+    if plan.held_out is not None:
+        held_out = (EditDataConfig if plan.edits else DataConfig)(plan.held_out, *rest, seed=7)
+    trainer = Trainer(config, data, plan.out, weights)
     watched = max(1, VALIDATION_TOKENS[kind] // shape.context)
-    held_out = kind_of_rows(plan.held_out, tokenizer, shape.context, seed=7) if plan.held_out else None
     trainer.train(validation_rows(held_out, watched), console)
     if not trainer.finished:
         return None
     export_model(trainer.network.state_dict(), shape, tokenizer, plan.out / "model", eight_bits=True)
     draw(plan.out, "Training")
     return plan.out / "model"
+
+
+def _given(corpus: Path | None) -> Path:
+    if corpus is None:
+        raise InputError("there is no corpus to learn from; give one, or a model to start from and a folder of edits")
+    return corpus
 
 
 def interrupted(out: Path) -> tuple[dict[str, Tensor], Shape, Path]:

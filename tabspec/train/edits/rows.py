@@ -40,14 +40,22 @@ MOST_EXAMPLES = 8
 class EditRowMaker:
     """Makes the rows of chunks. A row has ``context + 1`` tokens, marked with their `Part`.
 
-    ``releases`` may be None: then all edits are synthetic.
+    ``releases`` may be None: then all edits are synthetic. ``middles``: other texts for rows that fill in the middle.
     """
 
-    def __init__(self, texts: Corpus, releases: Releases | None, tokenizer: Tokenizer, context: int, seed: int) -> None:
+    def __init__(
+        self,
+        texts: Corpus,
+        releases: Releases | None,
+        tokenizer: Tokenizer,
+        context: int,
+        seed: int,
+        middles: Corpus | None = None,
+    ) -> None:
         if context < MOST_TOKENS:
             raise InputError(f"edits need rows of at least {MOST_TOKENS} tokens; give a larger --context")
         self._texts, self._releases, self._length, self._seed = texts, releases, context + 1, seed
-        self._fim = RowMaker(texts, tokenizer, context, seed, FIM_SPANS)
+        self._fim = RowMaker(texts if middles is None else middles, tokenizer, context, seed, FIM_SPANS)
         self._encoder = EditEncoder(tokenizer)
         self._pad = special_id(tokenizer, PAD)
         sizes = np.array([entry.end - entry.start for entry in texts], dtype=np.float64)
@@ -112,15 +120,20 @@ class EditRowMaker:
 
 @dataclass(frozen=True, slots=True)
 class EditDataConfig:
-    """The source of rows: a folder (`tabspec.train.edits.pack`), a tokenizer file, tokens in a row, and the seed."""
+    """The source of rows: a folder (`tabspec.train.edits.pack`), a tokenizer file, tokens in a row, and the seed.
+
+    ``middles``: a corpus for the rows that fill in the middle, if not the folder's texts.
+    """
 
     pack: Path
     tokenizer: Path
     context: int
     seed: int
+    middles: Path | None = None
 
     def maker(self) -> EditRowMaker:
         """A row maker. Raises `InputError` if the data or the tokenizer cannot be used."""
         releases = Releases(self.pack / RELEASES) if (self.pack / RELEASES).is_dir() else None
         tokenizer = load_tokenizer(self.tokenizer)
-        return EditRowMaker(Corpus(self.pack / TEXTS), releases, tokenizer, self.context, self.seed)
+        middles = Corpus(self.middles) if self.middles else None
+        return EditRowMaker(Corpus(self.pack / TEXTS), releases, tokenizer, self.context, self.seed, middles)

@@ -52,9 +52,9 @@ _WEIGHTS = {
     Part.CONTEXT: 0.0,
     Part.COPIED: 1.0,
     Part.WRITTEN: 4.0,
-    Part.TAG_STAYS: 0.25,
-    Part.TAG_CHANGES: 2.0,
-    Part.TAG_INSERTS: 2.0,
+    Part.TAG_STAYS: 0.5,
+    Part.TAG_CHANGES: 4.0,
+    Part.TAG_INSERTS: 4.0,
 }
 LOSS_WEIGHTS = tuple(_WEIGHTS[part] for part in Part)
 
