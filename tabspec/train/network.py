@@ -18,6 +18,9 @@ from tabspec.errors import InputError
 from tabspec.train.examples.parts import Part
 from tabspec.train.goals import SpecialIds
 
+# torch.compile cannot compare tensors with members of an enumeration
+_PREFIX, _FIRST_TAG = int(Part.PREFIX), int(Part.TAG_STAYS)
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -242,7 +245,7 @@ class Network(nn.Module):
         tokens = torch.arange(self.shape.vocabulary, device=states.device)
         stays, changes, inserts = special.tags
         no_tag = (tokens != stays) & (tokens != changes) & (tokens != inserts)
-        prefix, tag = (parts == Part.PREFIX)[:, None], (parts >= Part.TAG_STAYS)[:, None]
+        prefix, tag = (parts == _PREFIX)[:, None], (parts >= _FIRST_TAG)[:, None]
         return logits.masked_fill((prefix & (tokens == special.end)) | (tag & no_tag), -torch.inf)
 
     def losses(self, states: Tensor, targets: Tensor, parts: Tensor, special: SpecialIds) -> Tensor:
