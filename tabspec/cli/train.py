@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from tabspec.cli.train_edits import edits_command
 from tabspec.cli.train_mine import mine_command
 from tabspec.errors import InputError
 
@@ -24,16 +25,19 @@ def train_command() -> None:
 
 
 train_command.add_command(mine_command)
+train_command.add_command(edits_command)
 
 
 @train_command.command("fetch")
 @click.option("-o", "--out", required=True, type=_path, help="Folder for the packages.")
 @click.option("--sources", type=_path, help="List of packages (TOML)  [default: the bundled model's].")
-def fetch_command(out: Path, sources: Path | None) -> None:
+@click.option("--releases", is_flag=True, help="Fetch successive releases for `tabspec train edits` instead.")
+def fetch_command(out: Path, sources: Path | None, releases: bool) -> None:
     """Fetch packages with pip, npm and apt-get as material for a corpus. Nothing in them is installed or run."""
     from tabspec.train.corpus.fetch import BUNDLED_LIST, fetch, read_list
+    from tabspec.train.edits.listed import BUNDLED_RELEASES, TOGETHER, read_releases
 
-    listed = read_list(sources or BUNDLED_LIST)
+    listed = read_releases(sources or BUNDLED_RELEASES) if releases else read_list(sources or BUNDLED_LIST)
     total = len(listed.python) + len(listed.npm) + len(listed.debian)
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("fetching", total=total)
@@ -41,7 +45,7 @@ def fetch_command(out: Path, sources: Path | None) -> None:
         def show(name: str) -> None:
             bar.update(task, advance=1, description=name)
 
-        failed = fetch(listed, out, show)
+        failed = fetch(listed, out, show, TOGETHER if releases else 1)
     click.echo(f"{total - len(failed)} packages in {out}")
     if failed:
         click.echo("not available: " + ", ".join(failed), err=True)
