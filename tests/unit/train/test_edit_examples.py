@@ -220,7 +220,7 @@ def test_rows_have_edits_and_middles_in_the_agreed_shares(data: EditDataConfig) 
     rows = data.maker().chunk(0)
     counts = {part: int((parts_of(rows) == part).sum()) for part in Part}
     edits = sum(counts[part] for part in Part if part >= Part.CONTEXT)
-    assert 0.10 < 1 - edits / int((tokens_of(rows) != 0).sum()) < 0.22
+    assert 0.05 < 1 - edits / int((tokens_of(rows) != 0).sum()) < 0.25  # 16 % on the bundled data
     answers = [part for part in (Part.COPIED, Part.WRITTEN) if counts[part]]
     assert answers == [Part.COPIED, Part.WRITTEN]
     assert counts[Part.TAG_STAYS] > counts[Part.TAG_CHANGES] > counts[Part.TAG_INSERTS] > 0
