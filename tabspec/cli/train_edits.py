@@ -31,28 +31,33 @@ def edits_command(
 ) -> None:
     """Build the data of a model that writes edits.
 
-    Writes OUT/releases (versions of files, and the hunks to the next ones), and OUT/texts (a sample of a corpus, in
-    which synthetic edits are made). Train with `tabspec train run --edits OUT`.
+    Writes OUT/releases (versions of files, and the hunks to the next ones), OUT/texts (a sample of a corpus, in which
+    synthetic edits are made) and OUT/steps.jsonl.gz (edits of the projects left out, for `tabspec evaluate
+    --next-edit-releases`). Train with `tabspec train run --edits OUT`.
     """
+    from tabspec.lab.evaluation.next_edit.releases.steps import release_steps, write_steps
     from tabspec.train.corpus.fetch import read_list
     from tabspec.train.corpus.store import Corpus
     from tabspec.train.edits.build import build_releases, sample_texts
     from tabspec.train.edits.pack import RELEASES, TEXTS
 
-    texts = Corpus(corpus)
+    texts, apart = Corpus(corpus), hold_out or read_list().held_out
     out.mkdir(parents=True, exist_ok=True)
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("comparing", total=None)
         counts = build_releases(
             packages,
             out / RELEASES,
-            hold_out or read_list().held_out,
+            apart,
             processes=processes,
             progress=lambda name: bar.update(task, description=name),
         )
     taken = sample_texts(texts, out / TEXTS, project_chars)
+    steps = list(release_steps(packages, apart))
+    write_steps(steps, out / "steps.jsonl.gz")
     click.echo(
         f"{sum(counts.values()):,} hunks of {sum(map(bool, counts.values()))} projects; texts: {taken / 1e6:.1f} MB"
     )
+    click.echo(f"{len(steps):,} steps of projects left out")
     if empty := [name for name, count in counts.items() if not count]:
         click.echo("without hunks (their licences, or no changed file): " + ", ".join(empty))

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from tabspec.cli.main import tabspec
 from tabspec.errors import InputError
+from tabspec.lab.evaluation.next_edit.releases.steps import read_steps
 from tabspec.train.corpus import fetch as fetching
 from tabspec.train.corpus.fetch import SourceList, fetch, read_list
 from tabspec.train.corpus.store import Corpus, CorpusWriter
@@ -89,6 +90,9 @@ def test_the_command_builds_both_parts(packages: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "14 hunks of 1 projects" in result.output
     assert "without hunks (their licences, or no changed file): closed" in result.output
+    assert "14 steps of projects left out" in result.output
+    steps = read_steps(tmp_path / "out" / "steps.jsonl.gz")
+    assert {step.project for step in steps} == {"apart"}
     assert len(Corpus(tmp_path / "out" / "texts")) == 3
     assert len(Releases(tmp_path / "out" / "releases")) == 2
 

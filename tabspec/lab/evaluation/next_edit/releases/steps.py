@@ -29,7 +29,8 @@ MOST_HISTORY = 20
 
 @dataclass(frozen=True, slots=True)
 class ReleaseStep:
-    """A moment. ``hunk``: the next edit of ``lines``, None at an end. ``due``: all that remain, the next one first."""
+    """A moment. ``due``: the hunks of ``lines`` that remain, the next one first. ``last``: the first line of the newest
+    past edit."""
 
     project: str
     path: str
@@ -37,6 +38,7 @@ class ReleaseStep:
     history: tuple[PastLines, ...]
     due: tuple[Hunk, ...]
     kind: Kind
+    last: int
 
     @property
     def hunk(self) -> Hunk | None:
@@ -52,6 +54,7 @@ class ReleaseStep:
             "history": [{"old": edit.old, "new": edit.new, "path": edit.path} for edit in self.history],
             "due": [[hunk.start, hunk.stop, list(hunk.new)] for hunk in self.due],
             "kind": self.kind.value,
+            "last": self.last,
         }
 
 
@@ -63,14 +66,16 @@ def steps_of(pair: FilePair, rng: Random) -> list[ReleaseStep]:
     history: list[PastLines] = []
     made: list[tuple[list[str], Hunk]] = []
     found: list[ReleaseStep] = []
+    last = 0
     while due or made:
         if made:
             kind = kind_of((lines, due[0]), made) if due else Kind.END
             recent = tuple(history[-MOST_HISTORY:])
-            found.append(ReleaseStep(pair.project, pair.path, tuple(lines), recent, tuple(due), kind))
+            found.append(ReleaseStep(pair.project, pair.path, tuple(lines), recent, tuple(due), kind, last))
         if not due:
             break
         hunk = due.pop(0)
+        last = hunk.start
         history.append(as_past(lines, hunk))
         made.append((lines, hunk))
         lines = [*lines[: hunk.start], *hunk.new, *lines[hunk.stop :]]
@@ -81,12 +86,10 @@ def steps_of(pair: FilePair, rng: Random) -> list[ReleaseStep]:
 def release_steps(folder: Path, projects: Iterable[str], seed: int = 0) -> Iterator[ReleaseStep]:
     """Steps of the packages in ``folder`` that belong to ``projects``, at most `MOST_STEPS` and `MOST_ENDS` of a pair.
 
-    Raises `InputError` if there are none of them.
+    Projects without two releases there have none.
     """
     packages = packages_by_project(folder)
     chosen = [name for name in projects if len(packages.get(name, ())) > 1]
-    if not chosen:
-        raise InputError(f"{folder}: no two releases of a held-out project; run 'tabspec train fetch --releases'")
     limits = PairLimits(single=0.0)  # a file with one hunk has no step after its first edit
     for name in chosen:
         for number, pairs in enumerate(release_pairs(packages[name], limits)):
@@ -102,7 +105,7 @@ def _sample(steps: Sequence[ReleaseStep], rng: Random) -> list[ReleaseStep]:
     return rng.sample(inner, min(len(inner), MOST_STEPS)) + rng.sample(ends, min(len(ends), MOST_ENDS))
 
 
-def write_steps(steps: Iterable[ReleaseStep], path: Path) -> None:
+def write_steps(steps: Sequence[ReleaseStep], path: Path) -> None:
     """Write steps as compressed JSON lines."""
     with gzip.open(path, "wt", encoding="utf-8", compresslevel=9) as file:
         for step in steps:
@@ -126,4 +129,5 @@ def _step(data: dict[str, Any]) -> ReleaseStep:
         tuple(PastLines(edit["old"], edit["new"], edit["path"]) for edit in data["history"]),
         tuple(Hunk(start, stop, tuple(new)) for start, stop, new in data["due"]),
         Kind(data["kind"]),
+        int(data["last"]),
     )
