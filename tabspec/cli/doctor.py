@@ -16,13 +16,13 @@ from rich.table import Table
 
 from tabspec.cli.doctor_sent import show_sent
 from tabspec.config import EditForm
-from tabspec.engine.next_edits.state import PAST_CHARS
 from tabspec.errors import TabspecError
 from tabspec.machine import git_commit, machine
 from tabspec.models.address import is_address, parse_address
 from tabspec.models.daemon.client import ask
 from tabspec.models.daemon.place import find
 from tabspec.models.decoders.native_library import NativeMissing, installed
+from tabspec.models.edit_protocol import PAST_CHARS
 from tabspec.models.files.mine import MINE, mine_folder, problem_of_mine, read_record
 from tabspec.models.http import HttpModel
 from tabspec.models.http.connection.route import route_to

@@ -183,7 +183,7 @@ class WrittenEdits:
         if generation.speculative_tokens:
             stats.kinds[WRITTEN].tokens += generation.speculative_tokens
         if generation.state is State.DONE:
-            edits = state.edits(generation.text, generation.logprobs)
+            edits = state.edits(generation.text, generation.logprobs, generation.right)
             entry = Entry(_NOTHING, generation.kind, generation.speculative_tokens, edits=edits)
             generation.entry = entry
             if self._caching:
@@ -205,7 +205,13 @@ class _Rewriting:
     async def stream(self, request: Any) -> AsyncGenerator[Chunk, None]:
         answer = await self._model.edit(request)
         text = request.region if answer.change is None else answer.change.apply(request.region)
-        yield Chunk(text, logprobs=answer.logprobs, usage=answer.usage, finish=Finish.END)
+        yield Chunk(
+            text,
+            logprobs=answer.logprobs,
+            usage=answer.usage,
+            finish=Finish.END,
+            probability=answer.probability,
+        )
 
     async def close(self) -> None:
         return None
