@@ -1,7 +1,7 @@
 """The format of the bundled model that writes edits: prompt, questions, answers, and a tag for each line.
 
-    <|file|>name (<|edit|>\\n old <|to|>\\n new)* <|scan|>\\n lines \\n          what is read once
-    (<|at|>\\n two lines <|old|>\\n window <|new|> answer)*                     a question for each place, with its answer
+    <|file|>name (<|edit|>\\n old <|to|>\\n new)* <|scan|>\\n lines \\n      what is read once
+    (<|at|>\\n two lines <|old|>\\n window <|new|> answer)*                 each place's question and its answer
 
 An answer is the window's new lines and ``<|eom|>``, or ``<|same|>`` where nothing changes. So a window that is deleted
 is answered by ``<|eom|>`` at once. The newest past edit is the last one. An answered question is itself a past edit:
@@ -9,12 +9,13 @@ what was accepted along a chain is appended, and what was read before stays in t
 
 Each line of the scan has a `Tag`: whether it stays, changes, or gets new lines after it. The model states it at the
 last token of the white space after the line, by the probabilities of three tokens. Blank lines have none: an insertion
-after them belongs to the last line with text before. Texts begin with a line end, so that the first line is tokenized as
-all others are.
+after them belongs to the last line with text before. Texts begin with a line end, so that the first line is tokenized
+as all others are.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,6 +27,8 @@ FILE, RELATED, END = Special("<|file|>"), Special("<|rel|>"), Special("<|eom|>")
 EDIT, TO, SCAN, AT, OLD, NEW, SAME = (Special(f"<|reserved{number}|>") for number in range(7))
 
 BEFORE_WINDOW = 2  # lines before a window that show where it stands
+
+_LINE_ENDS = re.compile(r"\s*\n\s*")  # white space with a line end: one piece for the tokenizer
 
 
 class Tag(StrEnum):
@@ -76,33 +79,41 @@ def answer(old: Sequence[str], new: Sequence[str]) -> tuple[Part, ...]:
     return (SAME,) if list(old) == list(new) else (*_lines(_joined(new)), END)
 
 
+def window_of(lines: Sequence[str], start: int, stop: int) -> tuple[int, int]:
+    """The window for a run of tagged lines: the run, the blank lines after it, and one line on each side."""
+    while stop < len(lines) and not lines[stop].strip():
+        stop += 1
+    return max(start - 1, 0), min(stop + 1, len(lines))
+
+
 def tag_ends(lines: Sequence[str]) -> list[tuple[int, int]]:
-    """For each line with text: its number, and the offset in `scanned` of the last character of the white space after
-    it. The token that holds this character is where its tag is stated."""
-    ends: list[tuple[int, int]] = []
-    at = 1
-    for number, line in enumerate(lines):
-        if line.strip():
-            ends.append((number, 0))
-        elif not ends:
-            at += len(line) + 1
-            continue
-        at += len(line) + 1
-        following = lines[number + 1] if number + 1 < len(lines) else ""
-        indent = len(following) - len(following.lstrip(" \t"))
-        ends[-1] = (ends[-1][0], at - 1 + (indent if following.strip() else 0))
-    return ends
+    """The number of each line with text, and where its tag is stated.
+
+    This is the offset in `scanned` of the last character of the white space after the line. The tag is stated at the
+    token that holds this character.
+    """
+    numbers = [number for number, line in enumerate(lines) if line.strip()]
+    runs = [run.end() - 1 for run in _LINE_ENDS.finditer(scanned(lines))]
+    return list(zip(numbers, runs[1:], strict=True))  # the first run is before the first line
 
 
-def tags(count: int, hunks: Sequence[tuple[int, int]]) -> list[Tag]:
-    """The tags of ``count`` lines, where lines ``start`` to ``stop`` (excluded) of each hunk are replaced. A hunk with
-    ``start == stop`` inserts before line ``start``."""
-    found = [Tag.STAYS] * count
+def tags(lines: Sequence[str], hunks: Sequence[tuple[int, int]]) -> list[Tag]:
+    """The tags of ``lines``, where lines ``start`` to ``stop`` (excluded) of each hunk are replaced.
+
+    A hunk with ``start == stop`` inserts before line ``start``. A hunk of blank lines, or before one, is tagged at the
+    last line with text before it. If there is none, the first line with text changes.
+    """
+    found = [Tag.STAYS] * len(lines)
     for start, stop in hunks:
-        if start == stop and start > 0 and found[start - 1] is Tag.STAYS:
-            found[start - 1] = Tag.INSERTS
-        for line in range(start, stop):
+        changed = [line for line in range(start, stop) if lines[line].strip()]
+        above = [] if changed else [line for line in range(start) if lines[line].strip()][-1:]
+        if not changed and not above:
+            changed = [line for line in range(start, len(lines)) if lines[line].strip()][:1]
+        for line in changed:
             found[line] = Tag.CHANGES
+        for line in above:
+            if found[line] is Tag.STAYS:
+                found[line] = Tag.INSERTS
     return found
 
 

@@ -25,6 +25,14 @@ class Part(IntEnum):
     OTHER = 0  # names, related text, suffixes, markers: the usual loss
     PREFIX = 1  # the text certainly continues: <|eom|> is excluded
     MIDDLE = 2  # from the first token that extends beyond the prefix to <|eom|>
+    CONTEXT = 3  # what an edit example is given: no loss
+    COPIED = 4  # tokens of an answer that are in the old window at the same place
+    WRITTEN = 5  # the other tokens of an answer, the first one after each of them, and the token that ends the answer
+    # Unlike the others, these mark the input token at which a line's tag is stated (tabspec.prompt.edit_format). There,
+    # the loss is that of choosing one of the three tags.
+    TAG_STAYS = 6
+    TAG_CHANGES = 7
+    TAG_INSERTS = 8
 
     def mark(self, ids: list[int]) -> list[int]:
         """The tokens ``ids`` as elements of a row, marked with this part."""

@@ -1,0 +1,1 @@
+"""Edits that repeat in a file, made on the files of a corpus."""
