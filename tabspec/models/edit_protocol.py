@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from tabspec.models.protocol import ModelInfo, RelatedText, Usage
+from tabspec.models.protocol import Chunk, ModelInfo, RelatedText, Usage
+from tabspec.suggestion import Finish
 from tabspec.text import Edit
 
 # The models on servers were trained with three to six past edits.
@@ -97,6 +98,12 @@ class EditAnswer:
     logprobs: tuple[float, ...] = ()
     usage: Usage = Usage()
     probability: float | None = None
+
+
+def chunk_of(answer: EditAnswer, region: str) -> Chunk:
+    """An answer as the only chunk of a stream: the region's new text."""
+    text = region if answer.change is None else answer.change.apply(region)
+    return Chunk(text, (), answer.logprobs, usage=answer.usage, finish=Finish.END, probability=answer.probability)
 
 
 class EditModel(Protocol):

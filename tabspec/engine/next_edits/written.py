@@ -19,7 +19,7 @@ from tabspec.engine.next_edits.state import WRITTEN, EditState, agreed
 from tabspec.engine.requests import Request, answer_to_failure
 from tabspec.engine.scheduler import Scheduler
 from tabspec.engine.stats import EngineStats
-from tabspec.models.edit_protocol import EditModel
+from tabspec.models.edit_protocol import EditModel, chunk_of
 from tabspec.models.protocol import Chunk, ModelInfo, StopRule, slots_of
 from tabspec.prompt.window import WindowSize
 from tabspec.suggestion import Answer, Finish, GeneratedText, Miss, Reason, Source, Suggestion
@@ -204,14 +204,7 @@ class _Rewriting:
 
     async def stream(self, request: Any) -> AsyncGenerator[Chunk, None]:
         answer = await self._model.edit(request)
-        text = request.region if answer.change is None else answer.change.apply(request.region)
-        yield Chunk(
-            text,
-            logprobs=answer.logprobs,
-            usage=answer.usage,
-            finish=Finish.END,
-            probability=answer.probability,
-        )
+        yield chunk_of(answer, request.region)
 
     async def close(self) -> None:
         return None

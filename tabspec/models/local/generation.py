@@ -38,10 +38,11 @@ class LocalDecoding:
     drafts: Drafts = field(default_factory=NoDrafts)
     chunk: int = CHUNK
     ngram_caches: NgramCaches | None = None
+    first: DecodeBatcher | None = None  # of another model in this process, which comes first
     together: DecodeBatcher = field(init=False)
 
     def __post_init__(self) -> None:
-        self.together = DecodeBatcher(self.decoder)
+        self.together = DecodeBatcher(self.decoder, self.first)
 
 
 _Tokens = list[tuple[int, Choice | None]]
@@ -171,8 +172,8 @@ async def run(
     *,
     guessed: bool = True,
 ) -> None:
-    """Run tokens in a slot, and keep the logits after the last ``want`` of them. ``guessed``: all of these but the first
-    are guesses.
+    """Run tokens in a slot, and keep the logits after the last ``want`` of them. ``guessed``: all of these but the
+    first are guesses.
 
     A cancel takes effect before the pass. One that comes during the pass takes effect after it, and what was computed
     stays in the slot for the next request with this prompt.

@@ -1,0 +1,173 @@
+"""What the model reads of a document: past edits, the lines around the last one, and what was accepted since.
+
+A scene is a function of the document, the cursor and the history. Accepted next edits at the end of the history are
+taken back to get the lines as they were scanned, and follow the scan as answered questions. So after an accept the
+prompt only grows, and the keys and values of its beginning stay valid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from tabspec.models.edit_protocol import EditRequest, PastEdit
+from tabspec.models.tokens.writing import writable
+from tabspec.prompt.edit_format import PastLines, window_of
+
+# Tokens, as in training (tabspec.train.edits): of the scanned lines, and of past edits.
+LINE_TOKENS, PAST_TOKENS = 448, 384
+# Tokens of a prompt before the question. The examples of training have at most so many in all.
+MOST_TOKENS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Lines ``start`` to ``stop`` (excluded) become ``new``."""
+
+    start: int
+    stop: int
+    new: tuple[str, ...]
+
+    def apply(self, lines: Sequence[str]) -> list[str]:
+        return [*lines[: self.start], *self.new, *lines[self.stop :]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An accepted change as a question about lines ``start`` to ``stop`` (excluded) of ``lines``, and its answer."""
+
+    lines: tuple[str, ...]
+    start: int
+    stop: int
+    new: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """``past`` edits, the newest last; the ``scanned`` lines; the accepted changes since, as ``answered`` questions.
+
+    ``lines`` are the scanned lines as they are now; the first of them is line ``first`` of the region. ``origins`` has
+    the number among the scanned lines for each of them, and None for lines that a change has written. ``extended`` are
+    the numbers of the scanned lines after which a change has inserted lines.
+    """
+
+    path: str
+    past: tuple[PastLines, ...]
+    scanned: tuple[str, ...]
+    first: int
+    lines: tuple[str, ...]
+    origins: tuple[int | None, ...]
+    answered: tuple[Answered, ...] = ()
+    extended: frozenset[int] = frozenset()
+
+    def then(self, change: Change) -> Scene | None:
+        """The scene after an accepted change of the region; None if it lies outside of the lines."""
+        start, stop = change.start - self.first, change.stop - self.first
+        if start < 0 or stop > len(self.lines) or (start == stop and start in (0, len(self.lines))):
+            return None
+        lines = self.lines
+        first, last = window_of(lines, *run_of(lines, start, stop))
+        asked = Answered(lines, first, last, (*lines[first:start], *change.new, *lines[stop:last]))
+        above = self.origins[start - 1] if start == stop else None
+        return replace(
+            self,
+            lines=(*lines[:start], *change.new, *lines[stop:]),
+            origins=(*self.origins[:start], *(None for _ in change.new), *self.origins[stop:]),
+            answered=(*self.answered, asked),
+            extended=self.extended if above is None else self.extended | {above},
+        )
+
+
+def run_of(lines: Sequence[str], start: int, stop: int) -> tuple[int, int]:
+    """The tagged lines of a change: those with text that it replaces, else the line before it (`edit_format.tags`)."""
+    if any(line.strip() for line in lines[start:stop]):
+        return start, stop
+    above = [line for line in range(start) if lines[line].strip()][-1:] or [start]
+    return above[0], max(stop, above[0] + 1)
+
+
+class SceneMaker:
+    """Makes scenes. ``count`` is the number of tokens of a line, ``past_count`` that of a past edit."""
+
+    def __init__(
+        self, count: Callable[[str], int], past_count: Callable[[PastLines], int], fits: Callable[[Scene], bool]
+    ) -> None:
+        self._count, self._past_count, self._fits = count, past_count, fits
+
+    def scene(self, request: EditRequest) -> Scene | None:
+        """The scene of a request; None where nothing was edited, or the last edit is too long."""
+        lines = region_lines(request.region)
+        cursor = request.region.count("\n", 0, request.cursor)
+        history = list(request.history)
+        accepted: list[tuple[PastEdit, Change]] = []
+        while history and (change := _accepted(history[-1], lines, request.line)) is not None:
+            accepted.append((history.pop(), change))
+            lines = Change(change.start, change.start + len(change.new), _lines(accepted[-1][0].old)).apply(lines)
+        scene = self._fresh(request, lines, history, cursor)
+        for edit, change in reversed(accepted):
+            history.append(edit)
+            lines = change.apply(lines)
+            longer = scene and scene.then(change)
+            scene = longer if longer and self._fits(longer) else self._fresh(request, lines, history, cursor)
+        return scene
+
+    def _fresh(
+        self, request: EditRequest, lines: Sequence[str], history: Sequence[PastEdit], cursor: int
+    ) -> Scene | None:
+        """The scene with the lines around the last edit of this document, else around the cursor."""
+        past: list[PastLines] = []
+        left = PAST_TOKENS
+        for edit in reversed(history):
+            shown = PastLines(_text(edit.old), _text(edit.new), writable(edit.path) if edit.elsewhere else "")
+            left -= self._past_count(shown)
+            if left < 0:
+                break
+            past.append(shown)
+        if not past or not lines:
+            return None
+        own = next((edit for edit in reversed(history) if not edit.elsewhere), None)
+        centre = cursor
+        if own is not None and 0 <= own.line - request.line < len(lines):
+            centre = own.line - request.line + max(len(_lines(own.new)) - 1, 0) // 2
+        first, last = self._around(lines, min(centre, len(lines) - 1))
+        scanned = tuple(lines[first:last])
+        name = writable(request.path)
+        return Scene(name, tuple(reversed(past)), scanned, first, scanned, tuple(range(len(scanned))))
+
+    def _around(self, lines: Sequence[str], centre: int) -> tuple[int, int]:
+        """The lines around ``centre``, as many as may be scanned: half of the tokens above it where there are as many
+        below."""
+        first = last = centre
+        above = below = 0
+        while True:
+            up = self._count(lines[first - 1]) if first > 0 else None
+            down = self._count(lines[last]) if last < len(lines) else None
+            room = LINE_TOKENS - above - below
+            if up is not None and up <= room and (down is None or down > room or above < below):
+                first, above = first - 1, above + up
+            elif down is not None and down <= room:
+                last, below = last + 1, below + down
+            else:
+                return first, max(last, first + 1)
+
+
+def _accepted(edit: PastEdit, lines: Sequence[str], first: int) -> Change | None:
+    """An accepted next edit of this document, whose lines are there, as the change that it made. None for others."""
+    start, new = edit.line - first, _lines(edit.new)
+    there = tuple(lines[start : start + len(new)]) if start >= 0 else None
+    if edit.elsewhere or not edit.proposed or there != new:
+        return None
+    return Change(start, start + len(_lines(edit.old)), new)
+
+
+def region_lines(region: str) -> list[str]:
+    """The lines of a region, without line ends."""
+    return list(_lines(region))
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(writable(text).removesuffix("\n").split("\n")) if text else ()
+
+
+def _text(text: str) -> str | None:
+    return writable(text).removesuffix("\n") if text else None
