@@ -43,10 +43,12 @@ def load_llama(
     return LocalModel.of_folder(folder, name, decoder, vocabulary, form, ("own", kind), detail)
 
 
-def load_edits(folder: ModelFolder, name: str, first: DecodeBatcher, *, device: str = "auto") -> LocalEdits:
+def load_edits(
+    folder: ModelFolder, name: str, first: DecodeBatcher | None = None, *, device: str = "auto", dtype: str = "auto"
+) -> LocalEdits:
     """Load the model in ``folder``, which writes edits, as ``name``. The passes of ``first`` come before its own."""
     vocabulary, _ = load_tokenizer(folder.tokenizer_json(), folder.model_type, name, OURS.name)
-    decoder, kind, detail = _load_decoder(folder, name, vocabulary, device=device, dtype="auto", context=MOST_CONTEXT)
+    decoder, kind, detail = _load_decoder(folder, name, vocabulary, device=device, dtype=dtype, context=MOST_CONTEXT)
     file = folder.path / "calibration.json"
     return LocalEdits.of(
         ModelInfo(name, folder.fingerprint(kind), decoder.context, detail),
