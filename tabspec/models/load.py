@@ -37,6 +37,7 @@ def load_model(
     dtype: str = "auto",
     format: str = "",
     decoder: str = "auto",
+    edits: str = "",
 ) -> Model:
     """The model called ``name``, in this process.
 
@@ -47,6 +48,7 @@ def load_model(
     ``device`` is "auto" or a name that torch knows. ``dtype`` is "auto", "float32", "bfloat16", "float16", or "int4"
     (weights in four bits, for models that our own decoder runs, on a CPU). ``format`` is the name of the FIM format,
     if the tokenizer does not show it. ``decoder`` is "own" (Llama family), "transformers", or "auto" (own if it can).
+    ``edits`` is the folder of the model that writes edits in the same process; "": the bundled one.
 
     Raises `ModelNotUsable` if the model does not exist or cannot fill in the middle, or if torch is missing.
     """
@@ -79,17 +81,15 @@ def load_model(
 
         model = load_transformers(folder, shown, device=device, dtype=dtype, format=format)
     trim_heap()
-    if BUNDLED_EDITS.is_dir():
-        _write_edits(model, device)
+    if edits or BUNDLED_EDITS.is_dir():
+        _write_edits(model, ModelFolder(Path(edits) if edits else BUNDLED_EDITS), device)
     return model
 
 
-def _write_edits(model: LocalModel, device: str) -> None:
-    """Let the bundled model that writes edits answer in the process of ``model``."""
+def _write_edits(model: LocalModel, folder: ModelFolder, device: str) -> None:
+    """Let the model in ``folder`` write edits in the process of ``model``."""
     from tabspec.models.decoders.llama_model import load_edits
-    from tabspec.models.files.folder import ModelFolder
 
-    folder = ModelFolder(BUNDLED_EDITS)
     # With the fingerprint of this model, which depends on the arithmetic, too.
     model.write_edits(
         folder.fingerprint(model.info.fingerprint),
