@@ -51,7 +51,7 @@ def applied(lines: Sequence[str], hunks: Iterable[Hunk]) -> list[str]:
 def after(hunk: Hunk, made: Hunk) -> Hunk:
     """``hunk`` as it is once ``made``, which does not overlap it, was applied. Of two insertions at the same line,
     ``made`` is the first."""
-    return hunk.moved(made.growth) if made.stop <= hunk.start and made != hunk else hunk
+    return hunk.moved(made.growth) if made.stop <= hunk.start else hunk
 
 
 def small_hunks(old: Sequence[str], new: Sequence[str]) -> tuple[list[str], list[Hunk]]:

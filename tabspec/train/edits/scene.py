@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from tabspec.prompt.edit_format import PastLines
+from tabspec.text import common_prefix
 from tabspec.train.edits.hunks import Hunk, after
 
 # The share of moments at which the last edit is half typed.
@@ -68,17 +69,10 @@ def half_typed(old: Sequence[str], new: Sequence[str], rng: Random) -> tuple[tup
     number = rng.choice(places)
     line = new[number]
     before = old[number] if number < len(old) else ""
-    head = _common(before, line)
-    tail = _common(before[head:][::-1], line[head:][::-1])
+    head = common_prefix(before, line)
+    tail = common_prefix(before[head:][::-1], line[head:][::-1])
     typed = line[head : len(line) - tail]
     if len(typed) < 2:
         return None
     cut = line[: head + rng.randint(1, len(typed) - 1)] + line[len(line) - tail :]
     return (*new[:number], cut), min(number + 1, len(old))
-
-
-def _common(a: str, b: str) -> int:
-    at = 0
-    while at < min(len(a), len(b)) and a[at] == b[at]:
-        at += 1
-    return at

@@ -26,9 +26,13 @@ MIN_PIECE = 32  # a gap of fewer tokens is padded, because so short a text has n
 
 
 class RowMaker:
-    """Makes the rows of chunks. A row has ``context + 1`` tokens, for inputs and targets, marked with their `Part`."""
+    """Makes the rows of chunks. A row has ``context + 1`` tokens, for inputs and targets, marked with their `Part`.
 
-    def __init__(self, corpus: Corpus, tokenizer: Tokenizer, context: int, seed: int) -> None:
+    ``spans``: the number of spans in a chunk.
+    """
+
+    def __init__(self, corpus: Corpus, tokenizer: Tokenizer, context: int, seed: int, spans: int = CHUNK_SPANS) -> None:
+        self._spans = spans
         self._corpus, self._length, self._seed = corpus, context + 1, seed
         self._encoder = ExampleEncoder(tokenizer)
         self._pad = special_id(tokenizer, PAD)
@@ -41,13 +45,13 @@ class RowMaker:
     @property
     def chunks_per_epoch(self) -> int:
         """The number of chunks that use every span of the corpus once."""
-        return max(1, len(self._documents) // CHUNK_SPANS)
+        return max(1, len(self._documents) // self._spans)
 
     def chunk(self, number: int) -> Rows:
         """The rows of a chunk, shape (rows, context + 1)."""
         epoch, place = divmod(number, self.chunks_per_epoch)
         rng = Random(f"{self._seed}/{number}")
-        spans = self._permutation(epoch)[place * CHUNK_SPANS : (place + 1) * CHUNK_SPANS]
+        spans = self._permutation(epoch)[place * self._spans : (place + 1) * self._spans]
         examples = [self._example(int(span), rng) for span in spans]
         ids = self._encoder.encode(examples, self._length)
         whole = [tokens for e, tokens in zip(examples, ids, strict=True) if e.order is not Order.LEFT_TO_RIGHT]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from tabspec.errors import TabspecError
 from tabspec.train.corpus.store import Corpus
@@ -18,6 +19,24 @@ from tabspec.train.examples.tokenizer import load_tokenizer
 
 # Chunks in each worker's queue: a few megabytes, enough for a GPU for one or two seconds.
 WAITING = 8
+
+
+class Maker(Protocol):
+    """Makes the rows of a chunk, which depend only on its number."""
+
+    @property
+    def chunks_per_epoch(self) -> int:
+        """The number of chunks after which the data repeat."""
+
+    def chunk(self, number: int) -> Rows:
+        """The rows of chunk ``number``."""
+
+
+class RowSource(Protocol):
+    """What the workers make rows from: a picklable description of a row maker."""
+
+    def maker(self) -> Maker:
+        """A new row maker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +56,7 @@ class DataConfig:
 class RowStream:
     """Iterates over chunks ``start``, ``start + 1``, ... With ``workers`` = 0 they are made in this process."""
 
-    def __init__(self, data: DataConfig, start: int, workers: int) -> None:
+    def __init__(self, data: RowSource, start: int, workers: int) -> None:
         self._data, self._start = data, start
         self._queues: list[Queue[Rows | str]] = []
         self._processes: list[multiprocessing.process.BaseProcess] = []
@@ -74,7 +93,7 @@ class RowStream:
                 yield item
 
 
-def _work(data: DataConfig, number: int, step: int, queue: Queue[Rows | str]) -> None:
+def _work(data: RowSource, number: int, step: int, queue: Queue[Rows | str]) -> None:
     # one thread in each worker, because the workers run in parallel
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     try:

@@ -1,0 +1,123 @@
+"""Rows of edit examples: half of them real hunks, half synthetic, and some rows that fill in the middle.
+
+A chunk depends only on the data, the seed and its number, as in `tabspec.train.examples.rows`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from tabspec.prompt.edit_format import PastLines
+from tabspec.train.corpus.store import Corpus
+from tabspec.train.edits.encoder import EditEncoder
+from tabspec.train.edits.layout import Layout, lay_out
+from tabspec.train.edits.pack import RELEASES, TEXTS, Releases
+from tabspec.train.edits.real import real_scene
+from tabspec.train.edits.scene import Scene
+from tabspec.train.edits.synthetic.make import synthetic_scene
+from tabspec.train.edits.synthetic.region import Region
+from tabspec.train.examples.parts import Rows
+from tabspec.train.examples.rows import RowMaker, pack
+from tabspec.train.examples.tokenizer import PAD, load_tokenizer, special_id
+
+CHUNK_EXAMPLES = 128  # of edits
+FIM_SPANS = 22  # beside them: 15 % of the rows (measured)
+SYNTHETIC_SHARE = 0.5
+REGION_LINES = (45, 130)  # of a synthetic edit: one to three scans
+NAMELESS_SHARE = 0.05
+# The most examples of a document in an epoch; one for each two hunks.
+MOST_EXAMPLES = 8
+
+
+class EditRowMaker:
+    """Makes the rows of chunks. A row has ``context + 1`` tokens, marked with their `Part`.
+
+    ``releases`` may be None: then all edits are synthetic.
+    """
+
+    def __init__(self, texts: Corpus, releases: Releases | None, tokenizer: Tokenizer, context: int, seed: int) -> None:
+        self._texts, self._releases, self._length, self._seed = texts, releases, context + 1, seed
+        self._fim = RowMaker(texts, tokenizer, context, seed, FIM_SPANS)
+        self._encoder = EditEncoder(tokenizer)
+        self._pad = special_id(tokenizer, PAD)
+        sizes = np.array([entry.end - entry.start for entry in texts], dtype=np.float64)
+        self._ends = np.cumsum(sizes)
+        counts = [min(max(1, count // 2), MOST_EXAMPLES) for count in releases.counts] if releases else []
+        self._documents = np.repeat(np.arange(len(counts)), counts)
+        self._real = round(CHUNK_EXAMPLES * (1 - SYNTHETIC_SHARE)) if releases else 0
+        self._order: tuple[int, NDArray[np.int64]] = (-1, np.zeros(0, np.int64))
+
+    @property
+    def chunks_per_epoch(self) -> int:
+        """The number of chunks that use every real document. Without real ones, about every text."""
+        if not self._real:
+            return self._fim.chunks_per_epoch
+        return max(1, len(self._documents) // self._real)
+
+    def chunk(self, number: int) -> Rows:
+        """The rows of a chunk, shape (rows, context + 1)."""
+        rng = Random(f"edits/{self._seed}/{number}")
+        recent: deque[PastLines] = deque(maxlen=12)
+        layouts: list[Layout] = []
+        for index in self._numbers(number):
+            scene = self._real_scene(index, rng)
+            self._add(layouts, recent, scene, rng)
+        while len(layouts) < CHUNK_EXAMPLES:
+            self._add(layouts, recent, self._synthetic_scene(list(recent), rng), rng)
+        edits = pack(self._encoder.encode(layouts), [], self._length, self._pad)
+        return np.concatenate([edits, self._fim.chunk(number)])
+
+    def _numbers(self, number: int) -> list[int]:
+        """The documents of a chunk."""
+        epoch, place = divmod(number, self.chunks_per_epoch)
+        if self._real and self._order[0] != epoch:
+            rng = np.random.default_rng((self._seed, epoch, 1))
+            self._order = (epoch, rng.permutation(len(self._documents)))
+        found = self._order[1][place * self._real : (place + 1) * self._real]
+        return [int(self._documents[n]) for n in found]
+
+    def _real_scene(self, index: int, rng: Random) -> Scene | None:
+        assert self._releases is not None
+        return real_scene(self._releases, index, rng)
+
+    def _synthetic_scene(self, others: list[PastLines], rng: Random) -> Scene | None:
+        index = min(int(np.searchsorted(self._ends, rng.random() * self._ends[-1])), len(self._ends) - 1)
+        entry = self._texts[index]
+        lines = self._texts.text(index).split("\n")
+        first = rng.randrange(max(len(lines) - REGION_LINES[0], 1))
+        region = Region(entry.name, entry.language, lines[first : first + rng.randint(*REGION_LINES)])
+        return synthetic_scene(region, others, rng)
+
+    def _add(self, layouts: list[Layout], recent: deque[PastLines], scene: Scene | None, rng: Random) -> None:
+        if scene is None or not scene.lines or not scene.history:
+            return
+        if rng.random() < NAMELESS_SHARE:
+            scene.name = ""
+        layout = lay_out(scene, rng)
+        if layout is not None:
+            layouts.append(layout)
+            last = scene.history[-1]
+            recent.append(PastLines(last.old, last.new, last.path or scene.name))
+
+
+@dataclass(frozen=True, slots=True)
+class EditDataConfig:
+    """The source of rows: a folder (`tabspec.train.edits.pack`), a tokenizer file, tokens in a row, and the seed."""
+
+    pack: Path
+    tokenizer: Path
+    context: int
+    seed: int
+
+    def maker(self) -> EditRowMaker:
+        """A row maker. Raises `InputError` if the data or the tokenizer cannot be used."""
+        releases = Releases(self.pack / RELEASES) if (self.pack / RELEASES).is_dir() else None
+        tokenizer = load_tokenizer(self.tokenizer)
+        return EditRowMaker(Corpus(self.pack / TEXTS), releases, tokenizer, self.context, self.seed)
