@@ -17,6 +17,7 @@ from tabspec.models.protocol import Model
 if TYPE_CHECKING:
     from tabspec.models.files.folder import ModelFolder
     from tabspec.models.http.edits import HttpEditModel
+    from tabspec.models.local.edits.writer import LocalEdits
     from tabspec.models.local.model import LocalModel
 
 log = logging.getLogger(__name__)
@@ -95,6 +96,15 @@ def _write_edits(model: LocalModel, folder: ModelFolder, device: str) -> None:
         folder.fingerprint(model.info.fingerprint),
         lambda: load_edits(folder, "bundled edits", model.local.together, device=device),
     )
+
+
+def load_edits_alone(name: str = "bundled") -> LocalEdits:
+    """The model that writes edits, in this process: the bundled one, or that in the folder ``name``. Raises
+    `ModelNotUsable`."""
+    from tabspec.models.decoders.llama_model import load_edits
+    from tabspec.models.files.folder import ModelFolder
+
+    return load_edits(ModelFolder(BUNDLED_EDITS if name == "bundled" else Path(name)), name)
 
 
 def edits_here(name: str, model: str = "") -> bool:

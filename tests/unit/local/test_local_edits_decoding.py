@@ -95,7 +95,7 @@ def test_drafts_and_kept_keys_change_no_token(model: LocalEdits, seed: int) -> N
         scene = model.prompts.scenes.scene(some_request(rng, accepted))
         assert scene is not None
         start = rng.randrange(len(scene.lines))
-        place = Place(start, min(start + 3, len(scene.lines)), 0.5)
+        place = Place(start, min(start + 3, len(scene.lines)), 0.5, start)
         expected = greedy(model, scene, place)
         for draft in (True, False):
             found = asyncio.run(answered(model, scene, place, draft))

@@ -80,9 +80,12 @@ def load_edit_calibration(path: Path) -> EditCalibration:
 
 
 def fitted(evidence: Sequence[Evidence], right: Sequence[bool], steps: int) -> EditCalibration:
-    """The curve that fits best (Newton's method; the weights but the bias are drawn to 0 a little)."""
+    """The curve that fits best (Newton's method; the weights but the bias are drawn to 0 a little). `UNFITTED` where
+    there is nothing to fit it on."""
     import numpy as np
 
+    if not evidence:
+        return UNFITTED
     x = np.array([each.numbers() for each in evidence], dtype=np.float64)
     y = np.array(right, dtype=np.float64)
     # One unit of a number changes little: a prior of this precision decides only where the data do not.

@@ -23,11 +23,12 @@ class LineTag(NamedTuple):
 
 class Place(NamedTuple):
     """A window: lines ``start`` to ``stop`` (excluded) of a scene's lines. ``probability``: how likely something is
-    edited there, by the tag of its likeliest line."""
+    edited there, by the tag of its likeliest ``line``."""
 
     start: int
     stop: int
     probability: float
+    line: int
 
 
 def best_places(scene: Scene, tags: Mapping[int, LineTag], most: int) -> list[Place]:
@@ -38,7 +39,7 @@ def best_places(scene: Scene, tags: Mapping[int, LineTag], most: int) -> list[Pl
         line = max(left, key=lambda number: (sum(left[number]), -number))
         start, stop = window_of(scene.lines, *_run(scene.lines, left, line))
         if not any(start < place.stop and place.start < stop for place in places):
-            places.append(Place(start, stop, sum(left[line])))
+            places.append(Place(start, stop, sum(left[line]), line))
         for number in range(start, stop):
             left.pop(number, None)
     return places

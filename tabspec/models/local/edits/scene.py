@@ -111,6 +111,16 @@ class SceneMaker:
             scene = longer if longer and self._fits(longer) else self._fresh(request, lines, history, cursor)
         return scene
 
+    def around(self, request: EditRequest, line: int) -> Scene | None:
+        """The scene with the lines around ``line`` of the region, as if nothing was accepted; for measuring."""
+        lines = region_lines(request.region)
+        scene = self._fresh(request, lines, request.history, line)
+        if scene is None:
+            return None
+        first, last = self._around(lines, min(line, len(lines) - 1))
+        scanned = tuple(lines[first:last])
+        return replace(scene, scanned=scanned, first=first, lines=scanned, origins=tuple(range(len(scanned))))
+
     def _fresh(
         self, request: EditRequest, lines: Sequence[str], history: Sequence[PastEdit], cursor: int
     ) -> Scene | None:

@@ -51,7 +51,7 @@ class Written:
 
 
 class LocalEdits:
-    """An `EditModel` on ``local``, whose decoder, slots and batching are its own. ``passes`` counts passes."""
+    """An `EditModel` on ``local``, whose decoder, slots and batching are its own."""
 
     def __init__(self, info: ModelInfo, local: LocalDecoding, calibration: EditCalibration | None = None) -> None:
         self.info, self.local = info, local
@@ -127,6 +127,11 @@ class LocalEdits:
         """The scene of a request and its tags; for measuring."""
         scene = self.prompts.scenes.scene(request)
         return None if scene is None else (scene, (await self._read(self.prompts.scan(scene), request.foreground))[0])
+
+    def forget(self) -> None:
+        """Forget what was kept; for measuring."""
+        self.local.slots.clear()
+        self._tags.clear()
 
     async def close(self) -> None:
         self.local.slots.clear()

@@ -46,12 +46,63 @@ for _pair in _PAIRS.split("|"):
     _OTHERS.setdefault(_a, []).append(_b)
     _OTHERS.setdefault(_b, []).append(_a)
 
-_BEFORE = tuple("new old raw base current default internal my the user is all has inner safe local async sync".split())
+_BEFORE = tuple(
+    [
+        "new",
+        "old",
+        "raw",
+        "base",
+        "current",
+        "default",
+        "internal",
+        "my",
+        "the",
+        "user",
+        "is",
+        "all",
+        "has",
+        "inner",
+        "safe",
+        "local",
+        "async",
+        "sync",
+    ]
+)
 _AFTER = tuple(
-    (
-        "id name value list map data info path type count index config options key size func impl obj str dict set text "
-        "ref url async sync v2 item items handler fn result"
-    ).split()
+    [
+        "id",
+        "name",
+        "value",
+        "list",
+        "map",
+        "data",
+        "info",
+        "path",
+        "type",
+        "count",
+        "index",
+        "config",
+        "options",
+        "key",
+        "size",
+        "func",
+        "impl",
+        "obj",
+        "str",
+        "dict",
+        "set",
+        "text",
+        "ref",
+        "url",
+        "async",
+        "sync",
+        "v2",
+        "item",
+        "items",
+        "handler",
+        "fn",
+        "result",
+    ]
 )
 
 
