@@ -16,11 +16,11 @@ USUAL_TOKENS, FEWEST_TOKENS, MOST_TOKENS = 448, 256, 768  # of the scanned lines
 USUAL_SHARE = 0.6
 LONGEST_LINE = 400  # characters; a scene with a longer line in its scan is left out
 # The scanned lines lie around the last edit, around a remaining hunk, or anywhere.
-AROUND_LAST, AROUND_DUE = 0.6, 0.28
-MOST_QUESTIONS = 8
+AROUND_LAST, AROUND_DUE = 0.54, 0.36
+FEWEST_QUESTIONS, MOST_QUESTIONS = 3, 10
 # Questions about places that stay: their share while hunks remain, and how often the questions end at each of them when
 # none remains. Together, 60 % of all questions are answered by "same" (measured).
-STAYS_SHARE, ENDED_SHARE = 0.45, 0.5
+STAYS_SHARE, ENDED_SHARE = 0.45, 0.45
 JITTER_SHARE, MOST_JITTER = 0.3, 3  # how often a window is larger than usual, by how many lines on each side
 # Of windows that stay: lines that were just edited; lines with the same words. The rest is random.
 EDITED_SHARE, SIMILAR_SHARE = 0.3, 0.4
@@ -120,7 +120,7 @@ class _Chain:
     def questions(self, rng: Random) -> list[Question]:
         found: list[Question] = []
         missed = 0
-        count = rng.randint(3, MOST_QUESTIONS)
+        count = rng.randint(FEWEST_QUESTIONS, MOST_QUESTIONS)
         while len(found) < count and missed < 4:
             if not self.due and rng.random() < ENDED_SHARE and found:
                 break

@@ -72,7 +72,8 @@ def half_typed(old: Sequence[str], new: Sequence[str], rng: Random) -> tuple[tup
     head = common_prefix(before, line)
     tail = common_prefix(before[head:][::-1], line[head:][::-1])
     typed = line[head : len(line) - tail]
-    if len(typed) < 2:
+    blank = len(typed) - len(typed.lstrip())
+    if len(typed) - blank < 2:
         return None
-    cut = line[: head + rng.randint(1, len(typed) - 1)] + line[len(line) - tail :]
+    cut = line[: head + rng.randint(blank + 1, len(typed) - 1)] + line[len(line) - tail :]
     return (*new[:number], cut), min(number + 1, len(old))

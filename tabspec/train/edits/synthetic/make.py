@@ -35,7 +35,8 @@ TYPED_SHARE = 0.10  # of scenes: a real piece of the file is being typed
 REVERSED_SHARE = 0.45  # the edit leads to the real text
 OTHER_SHARE = 0.3  # another edit of the region was made before
 MOST_PLACES = 24  # of an edit; more are mostly matters of format
-DONE = ((1, 0.5), (2, 0.26), (3, 0.1), (4, 0.04), (99, 0.1))  # how many places are done, at most, and how often
+DONE = ((1, 0.55), (2, 0.3), (3, 0.1), (4, 0.05))  # how many places are done, and how often; one at least remains
+ENDED_SHARE = 0.1  # of scenes: all places are done
 ELSEWHERE_SHARE = 0.1  # the first place is in another file
 _TRIES = 8
 
@@ -55,12 +56,13 @@ def synthetic_scene(region: Region, others: Sequence[PastLines], rng: Random) ->
         text, hunks = reverse(text, hunks)
     scene = Scene(region.name, text, before, _ordered(hunks, rng))
     (done,) = rng.choices([count for count, _ in DONE], [share for _, share in DONE])
+    done = len(hunks) if rng.random() < ENDED_SHARE else min(done, len(hunks) - 1)
     if len(scene.due) > 2 and rng.random() < ELSEWHERE_SHARE:
         _first_elsewhere(scene, rng)
         done -= 1
-    for _ in range(min(done, len(scene.due)) - 1):
+    for _ in range(done - 1):
         scene.make(scene.due[0])
-    if done > 0 and scene.due and not (rng.random() < HALF_TYPED and scene.make_half(scene.due[0], rng)):
+    if done > 0 and not (rng.random() < HALF_TYPED and scene.make_half(scene.due[0], rng)):
         scene.make(scene.due[0])
     return scene
 

@@ -10,10 +10,11 @@ _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 # Words that replace each other, and short forms with their long ones. In both directions.
 _PAIRS = (
     "get fetch|get load|get find|get read|load read|find lookup|find search|set update|set assign|make create|"
-    "make build|create build|create new|init setup|start begin|start run|stop end|stop close|end finish|add append|add insert|"
-    "add register|remove delete|remove drop|delete discard|check validate|check verify|check ensure|parse decode|"
-    "parse read|write save|write dump|write emit|send post|send submit|send publish|recv receive|handle process|"
-    "handle on|process run|run execute|call invoke|apply run|compute calculate|calc calculate|convert transform|"
+    "make build|create build|create new|init setup|start begin|start run|stop end|stop close|end finish|add append|"
+    "add insert|add register|remove delete|remove drop|delete discard|check validate|check verify|check ensure|"
+    "parse decode|parse read|write save|write dump|write emit|send post|send submit|send publish|recv receive|"
+    "handle process|handle on|process run|run execute|call invoke|apply run|compute calculate|"
+    "calc calculate|convert transform|"
     "to as|is has|item element|item entry|items elements|items entries|value val|value data|data payload|data content|"
     "data info|info details|result output|result response|results outputs|res result|ret result|out output|"
     "input source|src source|dst dest|dest target|source origin|target goal|name title|name label|name key|key id|"
@@ -46,64 +47,12 @@ for _pair in _PAIRS.split("|"):
     _OTHERS.setdefault(_a, []).append(_b)
     _OTHERS.setdefault(_b, []).append(_a)
 
-_BEFORE = tuple(
-    [
-        "new",
-        "old",
-        "raw",
-        "base",
-        "current",
-        "default",
-        "internal",
-        "my",
-        "the",
-        "user",
-        "is",
-        "all",
-        "has",
-        "inner",
-        "safe",
-        "local",
-        "async",
-        "sync",
-    ]
+_FIRST = "new old raw base current default internal my the user is all has inner safe local async sync"
+_LAST = (
+    "id name value list map data info path type count index config options key size func impl obj str dict set text "
+    "ref url async sync v2 item items handler fn result"
 )
-_AFTER = tuple(
-    [
-        "id",
-        "name",
-        "value",
-        "list",
-        "map",
-        "data",
-        "info",
-        "path",
-        "type",
-        "count",
-        "index",
-        "config",
-        "options",
-        "key",
-        "size",
-        "func",
-        "impl",
-        "obj",
-        "str",
-        "dict",
-        "set",
-        "text",
-        "ref",
-        "url",
-        "async",
-        "sync",
-        "v2",
-        "item",
-        "items",
-        "handler",
-        "fn",
-        "result",
-    ]
-)
+_BEFORE, _AFTER = tuple(_FIRST.split()), tuple(_LAST.split())
 
 
 def new_name(name: str, rng: Random, others: list[str]) -> str:

@@ -1,0 +1,1 @@
+"""Next edits between releases of held-out projects: steps, their kinds, and the scores of predictions."""

@@ -1,0 +1,54 @@
+"""The kind of a hunk: whether it repeats a replacement that was made before in the same file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from enum import StrEnum
+
+from tabspec.train.edits.hunks import Hunk
+
+_TOKEN = re.compile(r"[^\W\d]\w*|\d+|[^\w\s]")
+_NAME = re.compile(r"[^\W\d]\w*")
+
+Replacement = tuple[tuple[str, ...], tuple[str, ...]]  # the tokens removed and added
+
+
+class Kind(StrEnum):
+    """Of the next edit, given the edits before it in this file."""
+
+    ECHO = "echo"  # all its replacements of tokens were made before
+    NAMES = "names"  # they were, but for the names in them
+    PARTLY = "partly"  # some of them were
+    NOVEL = "novel"
+    END = "end"  # no edit remains
+
+
+def kind_of(next_edit: tuple[Sequence[str], Hunk], made: Sequence[tuple[Sequence[str], Hunk]]) -> Kind:
+    """The kind of a hunk, given those made before; each with the lines that it is a hunk of."""
+    own = replacements(*next_edit)
+    before = {each for lines, hunk in made for each in replacements(lines, hunk)}
+    if own and own <= before:
+        return Kind.ECHO
+    if own and {_shape(each) for each in own} <= {_shape(each) for each in before}:
+        return Kind.NAMES
+    return Kind.PARTLY if own & before else Kind.NOVEL
+
+
+def replacements(lines: Sequence[str], hunk: Hunk) -> frozenset[Replacement]:
+    """The runs of tokens that a hunk replaces. White space does not count."""
+    old = _TOKEN.findall("\n".join(lines[hunk.start : hunk.stop]))
+    new = _TOKEN.findall("\n".join(hunk.new))
+    found = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    return frozenset((tuple(old[a:b]), tuple(new[c:d])) for tag, a, b, c, d in found if tag != "equal")
+
+
+def _shape(replacement: Replacement) -> Replacement:
+    """A replacement with its names numbered in the order in which they occur."""
+    numbers: dict[str, str] = {}
+
+    def numbered(tokens: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(numbers.setdefault(t, f"name{len(numbers)}") if _NAME.fullmatch(t) else t for t in tokens)
+
+    return numbered(replacement[0]), numbered(replacement[1])
