@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tabspec.edits.step import lines_with_ends
 from tabspec.models.edit_protocol import EditAnswer, EditRequest, PastEdit
-from tabspec.models.local.edits.scene import MOST_TOKENS
+from tabspec.models.local.edits.scene import MOST_TOKENS, Scene
 from tabspec.models.local.edits.writer import LocalEdits
 from tabspec.prompt.edit_format import Tag
 from tests.edit_decoder import ruled
@@ -26,6 +26,10 @@ def renamed(window: str) -> str:
 
 def tagged(line: str) -> Tag:
     return Tag.CHANGES if "count" in line else Tag.STAYS
+
+
+def first_scene(model: LocalEdits, request: EditRequest) -> Scene:
+    return model.prompts.scenes.scenes(request)[0]
 
 
 PAST = PastEdit("a.py", 0, "def f(count):\n", "def f(total):\n")
@@ -76,7 +80,7 @@ def test_a_chain_reads_only_questions_and_ends_when_nothing_is_left() -> None:
         reads.append(sum(decoder.passes))
         request = after(request, found)
         assert expected in request.region
-        assert reads[0] > len(model.prompts.scan(model.prompts.scenes.scene(asked(TEXT))).tokens)  # type: ignore[arg-type]
+        assert reads[0] > len(model.prompts.scan(first_scene(model, asked(TEXT))).tokens)  # type: ignore[arg-type]
     assert request.region == TEXT.replace("count", "total")
     assert answer(model, request).change is None
     assert max(reads[1:]) < reads[0] / 2
@@ -165,9 +169,9 @@ def test_accepted_edits_elsewhere_and_typed_ones_are_part_of_the_scan() -> None:
     typed = PastEdit("a.py", 7, "    a = count\n", "    a = 1\n")
     text = TEXT.replace("    a = count", "    a = 1")
     for last in (typed, replace(typed, accepted=True), replace(typed, accepted=True, proposed=True, elsewhere=True)):
-        scene = model.prompts.scenes.scene(asked(text, (PAST, last)))
+        scene = first_scene(model, asked(text, (PAST, last)))
         assert scene is not None and not scene.answered and "    a = 1" in scene.scanned
-    scene = model.prompts.scenes.scene(asked(text, (PAST, replace(typed, accepted=True, proposed=True))))
+    scene = first_scene(model, asked(text, (PAST, replace(typed, accepted=True, proposed=True))))
     assert scene is not None and len(scene.answered) == 1 and "    a = count" in scene.scanned
 
 
@@ -179,7 +183,7 @@ def test_a_long_chain_is_scanned_anew_before_the_prompt_is_longer_than_in_traini
     request, anew = asked(text), 0
     while (found := answer(model, request)).change is not None:
         request = after(request, found)
-        scene = model.prompts.scenes.scene(request)
+        scene = first_scene(model, request)
         assert scene is not None
         assert len(model.prompts.scan(scene).tokens) + len(model.prompts.answered(scene)) <= MOST_TOKENS
         anew += not scene.answered
@@ -214,15 +218,15 @@ def test_what_is_kept_answers_as_a_fresh_model(lines: list[str], at: int, half: 
 def test_the_tags_of_a_scan_do_not_depend_on_its_pieces() -> None:
     whole, _ = ruled(renamed, tagged)
     model, _ = ruled(renamed, tagged)
-    scene = model.prompts.scenes.scene(asked(TEXT))
+    scene = first_scene(model, asked(TEXT))
     assert scene is not None
-    expected = asyncio.run(whole.tags_of(asked(TEXT)))
+    expected = asyncio.run(whole.tags_of(scene))
     for chunk in (1, 3, 7):
         model.local.chunk = chunk
         model.local.slots.clear()
         model._tags.clear()
-        assert asyncio.run(model.tags_of(asked(TEXT))) == expected
+        assert asyncio.run(model.tags_of(scene)) == expected
     assert expected is not None
-    changing = {line for line, tag in expected[1].items() if tag.changes > 0.5}
+    changing = {line for line, tag in expected.items() if tag.changes > 0.5}
     assert changing == {line for line, text in enumerate(scene.scanned) if "count" in text}
-    assert all(math.isclose(tag.changes + tag.inserts, sum(tag)) for tag in expected[1].values())
+    assert all(math.isclose(tag.changes + tag.inserts, sum(tag)) for tag in expected.values())

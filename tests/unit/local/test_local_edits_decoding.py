@@ -92,7 +92,7 @@ def greedy(model: LocalEdits, scene: Scene, place: Place) -> list[int]:
 def test_drafts_and_kept_keys_change_no_token(model: LocalEdits, seed: int) -> None:
     rng = random.Random(seed)
     for accepted in (0, 1, 2):
-        scene = model.prompts.scenes.scene(some_request(rng, accepted))
+        scene = next(iter(model.prompts.scenes.scenes(some_request(rng, accepted))))
         assert scene is not None
         start = rng.randrange(len(scene.lines))
         place = Place(start, min(start + 3, len(scene.lines)), 0.5, start)
@@ -111,9 +111,8 @@ def test_tags_do_not_depend_on_what_was_kept(model: LocalEdits) -> None:
     requests = [some_request(rng) for _ in range(4)]
 
     async def read(request: EditRequest) -> list[float]:
-        found = await model.tags_of(request)
-        assert found is not None
-        return [number for _, tag in sorted(found[1].items()) for number in tag]
+        found = await model.tags_of(model.prompts.scenes.scenes(request)[0])
+        return [number for _, tag in sorted(found.items()) for number in tag]
 
     kept = [asyncio.run(read(request)) for request in [*requests, *requests]]
     for request, first, again in zip(requests, kept, kept[4:], strict=False):

@@ -1,12 +1,14 @@
-"""What the model reads of a document: past edits, the lines around the last one, and what was accepted since.
+"""What the model reads of a document: past edits, some of its lines, and what was accepted since.
 
-A scene is a function of the document, the cursor and the history. Accepted next edits at the end of the history are
-taken back to get the lines as they were scanned, and follow the scan as answered questions. So after an accept the
-prompt only grows, and the keys and values of its beginning stay valid.
+There are two scenes: the lines around the last edit, and those around the place elsewhere that has most of the words
+that it changed. They are a function of the document, the cursor and the history. Accepted next edits at the end of the
+history are taken back to get the lines as they were scanned, and follow the scan as answered questions. So after an
+accept the prompt only grows, and the keys and values of its beginning stay valid.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +20,8 @@ from tabspec.prompt.edit_format import PastLines, window_of
 LINE_TOKENS, PAST_TOKENS = 448, 384
 # Tokens of a prompt before the question. The examples of training have at most so many in all.
 MOST_TOKENS = 1024
+
+_WORD = re.compile(r"[^\W\d]\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,13 @@ class Scene:
     extended: frozenset[int] = frozenset()
 
     def then(self, change: Change) -> Scene | None:
-        """The scene after an accepted change of the region; None if it lies outside of the lines."""
+        """The scene after an accepted change of the region; None if the change touches its first or last line from
+        outside. One that lies outside is not part of the scene."""
         start, stop = change.start - self.first, change.stop - self.first
+        if stop < 0 or (stop == 0 and start < 0):
+            return replace(self, first=self.first + len(change.new) - (stop - start))
+        if start > len(self.lines):
+            return self
         if start < 0 or stop > len(self.lines) or (start == stop and start in (0, len(self.lines))):
             return None
         lines = self.lines
@@ -94,8 +103,8 @@ class SceneMaker:
     ) -> None:
         self._count, self._past_count, self._fits = count, past_count, fits
 
-    def scene(self, request: EditRequest) -> Scene | None:
-        """The scene of a request; None where nothing was edited, or the last edit is too long."""
+    def scenes(self, request: EditRequest) -> tuple[Scene, ...]:
+        """The scenes of a request; none where nothing was edited, or the last edit is too long."""
         lines = region_lines(request.region)
         cursor = request.region.count("\n", 0, request.cursor)
         history = list(request.history)
@@ -103,28 +112,42 @@ class SceneMaker:
         while history and (change := _accepted(history[-1], lines, request.line)) is not None:
             accepted.append((history.pop(), change))
             lines = Change(change.start, change.start + len(change.new), _lines(accepted[-1][0].old)).apply(lines)
-        scene = self._fresh(request, lines, history, cursor)
+        scenes = self._fresh(request, lines, history, cursor)
         for edit, change in reversed(accepted):
             history.append(edit)
             lines = change.apply(lines)
-            longer = scene and scene.then(change)
-            scene = longer if longer and self._fits(longer) else self._fresh(request, lines, history, cursor)
-        return scene
+            scenes = self._after(scenes, change) or self._fresh(request, lines, history, cursor)
+        return scenes
+
+    def _after(self, scenes: tuple[Scene, ...], change: Change) -> tuple[Scene, ...]:
+        """The scenes after an accepted change; none if they have to be read anew, because it is in none of them."""
+        after = tuple(longer for scene in scenes if (longer := scene.then(change)) is not None)
+        known = any(len(new.answered) > len(old.answered) for old, new in zip(scenes, after, strict=False))
+        return after if known and len(after) == len(scenes) and all(map(self._fits, after)) else ()
 
     def around(self, request: EditRequest, line: int) -> Scene | None:
         """The scene with the lines around ``line`` of the region, as if nothing was accepted; for measuring."""
         lines = region_lines(request.region)
-        scene = self._fresh(request, lines, request.history, line)
-        if scene is None:
-            return None
-        first, last = self._around(lines, min(line, len(lines) - 1))
-        scanned = tuple(lines[first:last])
-        return replace(scene, scanned=scanned, first=first, lines=scanned, origins=tuple(range(len(scanned))))
+        past = self._past(request.history)
+        return self._scene(request, lines, past, line) if past and lines else None
 
     def _fresh(
         self, request: EditRequest, lines: Sequence[str], history: Sequence[PastEdit], cursor: int
-    ) -> Scene | None:
-        """The scene with the lines around the last edit of this document, else around the cursor."""
+    ) -> tuple[Scene, ...]:
+        """The scenes with nothing accepted since. Without an edit of this document, the first is around the cursor."""
+        past = self._past(history)
+        if not past or not lines:
+            return ()
+        own = next((edit for edit in reversed(history) if not edit.elsewhere), None)
+        centre = cursor
+        if own is not None and 0 <= own.line - request.line < len(lines):
+            centre = own.line - request.line + max(len(_lines(own.new)) - 1, 0) // 2
+        first = self._scene(request, lines, past, centre)
+        other = use_elsewhere(lines, past[-1], centre, (first.first, first.first + len(first.lines)))
+        return (first,) if other is None else (first, self._scene(request, lines, past, other))
+
+    def _past(self, history: Sequence[PastEdit]) -> tuple[PastLines, ...]:
+        """The newest past edits, as many as fit."""
         past: list[PastLines] = []
         left = PAST_TOKENS
         for edit in reversed(history):
@@ -133,16 +156,12 @@ class SceneMaker:
             if left < 0:
                 break
             past.append(shown)
-        if not past or not lines:
-            return None
-        own = next((edit for edit in reversed(history) if not edit.elsewhere), None)
-        centre = cursor
-        if own is not None and 0 <= own.line - request.line < len(lines):
-            centre = own.line - request.line + max(len(_lines(own.new)) - 1, 0) // 2
+        return tuple(reversed(past))
+
+    def _scene(self, request: EditRequest, lines: Sequence[str], past: tuple[PastLines, ...], centre: int) -> Scene:
         first, last = self._around(lines, min(centre, len(lines) - 1))
         scanned = tuple(lines[first:last])
-        name = writable(request.path)
-        return Scene(name, tuple(reversed(past)), scanned, first, scanned, tuple(range(len(scanned))))
+        return Scene(writable(request.path), past, scanned, first, scanned, tuple(range(len(scanned))))
 
     def _around(self, lines: Sequence[str], centre: int) -> tuple[int, int]:
         """The lines around ``centre``, as many as may be scanned: half of the tokens above it where there are as many
@@ -159,6 +178,20 @@ class SceneMaker:
                 last, below = last + 1, below + down
             else:
                 return first, max(last, first + 1)
+
+
+def use_elsewhere(lines: Sequence[str], edit: PastLines, line: int, seen: tuple[int, int]) -> int | None:
+    """The line outside of ``seen`` that has most of the words that an edit has removed, else added: the next one after
+    ``line``, then from the top. None if no line has any."""
+    old, new = (set(_WORD.findall(text or "")) for text in (edit.old, edit.new))
+    words = old - new or new - old
+    best, most = None, 0
+    for number in (*range(line, len(lines)), *range(min(line, len(lines)))):
+        if not seen[0] <= number < seen[1]:
+            common = len(words.intersection(_WORD.findall(lines[number])))
+            if common > most:
+                best, most = number, common
+    return best
 
 
 def _accepted(edit: PastEdit, lines: Sequence[str], first: int) -> Change | None:

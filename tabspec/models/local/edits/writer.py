@@ -39,8 +39,8 @@ LEAST_PLACE = 0.1
 # Prompt tokens of a pass. A completion that is asked for meanwhile waits for its end, 15 to 20 ms. In passes of 256 a
 # scan takes a tenth less.
 CHUNK = 128
-# Sequences that are kept: a document's scan with its chain, what is computed ahead, and another document's.
-SLOTS = 3
+# Sequences that are kept: two scans with their chains, and as many of another document or computed ahead.
+SLOTS = 4
 # Scans whose tags are kept: those of several documents, and of what is computed ahead in them.
 _SCANS = 32
 
@@ -91,27 +91,35 @@ class LocalEdits:
     async def written(self, request: EditRequest) -> AsyncGenerator[tuple[Written | None, Usage], None]:
         """What the model writes at each of the likeliest places, the best first, and what it cost since the last one.
         None where nothing changes."""
-        scene = self.prompts.scenes.scene(request)
-        if scene is None:
-            return
-        scan = self.prompts.scan(scene)
-        tags, cost = await self._read(scan, request.foreground)
-        before = scan.tokens + self.prompts.answered(scene)
-        for rank, place in enumerate(best_places(scene, tags, MOST_PLACES)):
+        places, cost = await self.places(request, MOST_PLACES)
+        for rank, (scene, place) in enumerate(places):
             if place.probability < LEAST_PLACE:
                 break
-            written, asked = await self.ask(scene, before, place, rank, request.foreground)
+            written, asked = await self.ask(scene, place, rank, request.foreground)
             yield written, cost + asked
             cost = Usage()
         yield None, cost
 
-    async def ask(
-        self, scene: Scene, before: array[int], place: Place, rank: int, foreground: bool
-    ) -> tuple[Written | None, Usage]:
-        """What the model writes at one place, after the tokens ``before``; and what that cost."""
+    async def places(self, request: EditRequest, most: int) -> tuple[list[tuple[Scene, Place]], Usage]:
+        """The likeliest places in all scenes, the best first; and what it cost to find them."""
+        found: list[tuple[Scene, Place]] = []
+        cost = Usage()
+        for scene in self.prompts.scenes.scenes(request):
+            tags, read = await self._read(self.prompts.scan(scene), request.foreground)
+            cost += read
+            found += [(scene, place) for place in best_places(scene, tags, most)]
+        found.sort(key=lambda each: -each[1].probability)
+        return found[:most], cost
+
+    async def ask(self, scene: Scene, place: Place, rank: int, foreground: bool) -> tuple[Written | None, Usage]:
+        """What the model writes at one place, and what that cost."""
         prompts, usage = self.prompts, Usage()
         old = scene.lines[place.start : place.stop]
-        prompt = before + prompts.question(scene.lines, place.start, place.stop)
+        prompt = (
+            prompts.scan(scene).tokens
+            + prompts.answered(scene)
+            + prompts.question(scene.lines, place.start, place.stop)
+        )
         segment = AnswerSegment(self.local.vocabulary, prompts.copied(old), prompts.same, prompts.end)
         with self.local.slots.hold(prompt, foreground, segment.holding) as slot:
             async with aclosing(decode(self.local, segment, slot, prompt, foreground)) as chunks:
@@ -126,10 +134,9 @@ class LocalEdits:
         evidence = Evidence(place.probability, segment.same_probability, tuple(segment.logprobs), rank)
         return Written(Change(scene.first + place.start, scene.first + place.stop, new), evidence), usage
 
-    async def tags_of(self, request: EditRequest) -> tuple[Scene, dict[int, LineTag]] | None:
-        """The scene of a request and its tags; for measuring."""
-        scene = self.prompts.scenes.scene(request)
-        return None if scene is None else (scene, (await self._read(self.prompts.scan(scene), request.foreground))[0])
+    async def tags_of(self, scene: Scene) -> dict[int, LineTag]:
+        """The tags of a scene's scanned lines; for measuring."""
+        return (await self._read(self.prompts.scan(scene), True))[0]
 
     def forget(self) -> None:
         """Forget what was kept; for measuring."""

@@ -13,7 +13,7 @@ from tabspec.lab.evaluation.next_edit.releases.kinds import Kind
 from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep
 from tabspec.models.edit_protocol import EditRequest, PastEdit
 from tabspec.models.local.edits.calibration import Evidence
-from tabspec.models.local.edits.places import Place, best_places
+from tabspec.models.local.edits.places import Place
 from tabspec.models.local.edits.scene import Change, run_of
 from tabspec.models.local.edits.writer import LocalEdits, Written
 from tabspec.models.local.logits import Logits
@@ -114,10 +114,9 @@ async def _outcome(model: LocalEdits, decoder: Counted, step: ReleaseStep) -> Ou
     right = next((each for each in written if each is not None and is_right(step, each.change)), None)
     if right is not None:
         chain = (await _written(model, decoder, accepted(request, right.change)))[1]
-    tags = await model.tags_of(request)
-    places = [] if tags is None else best_places(*tags, PLACES)
-    first = 0 if tags is None else tags[0].first
-    hits = tuple((_near(step.due, first + place.line), _near(step.due[:1], first + place.line)) for place in places)
+    places, _ = await model.places(request, PLACES)
+    lines = [scene.first + place.line for scene, place in places]
+    hits = tuple((_near(step.due, line), _near(step.due[:1], line)) for line in lines)
     given, same = (None, False) if step.hunk is None else await _at_place(model, step, request)
     return Outcome(step.project, step.kind, given, same, hits, tuple(shown), anew, chain)
 
@@ -178,7 +177,7 @@ async def _at_place(model: LocalEdits, step: ReleaseStep, request: EditRequest) 
     start, stop = run_of(scene.lines, max(hunk.start - scene.first, 0), max(hunk.stop - scene.first, 0))
     first, last = window_of(scene.lines, start, stop)
     place = Place(first, last, 1.0, start)
-    written, _ = await model.ask(scene, model.prompts.scan(scene).tokens, place, 0, True)
+    written, _ = await model.ask(scene, place, 0, True)
     return (False, True) if written is None else (is_right(step, written.change), False)
 
 
