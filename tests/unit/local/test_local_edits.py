@@ -190,17 +190,37 @@ def test_a_long_chain_is_scanned_anew_before_the_prompt_is_longer_than_in_traini
     assert request.region.count("total") > 15 and anew
 
 
+FAR = "".join(f"other_{number}(a, [{number}], {{}}) and then_{number}(b, c)\n" for number in range(60))
+
+
+def test_the_lines_that_use_the_changed_words_are_read_too() -> None:
+    """The use is farther away than the lines around the last edit reach."""
+    text = f"def f(total):\n{FAR}x = count\n{FAR}y = 1\n"
+    model, _ = ruled(renamed, tagged)
+    near, far = model.prompts.scenes.scenes(asked(text))
+    assert "x = count" not in near.scanned and "x = count" in far.scanned and near.past == far.past
+    found = answer(model, asked(text))
+    assert found.change is not None and found.change.apply(text) == text.replace("x = count", "x = total")
+
+
+def test_no_second_place_where_the_words_are_nowhere_else() -> None:
+    model, _ = ruled(renamed, tagged)
+    assert len(model.prompts.scenes.scenes(asked(f"def f(total):\n{FAR}"))) == 1
+
+
 LINES = st.sampled_from(["a = count", "count()", "", "    pass", "b = 1", "for x in count:", "é = 'count'"])
 
 
 @settings(max_examples=examples(40))
-@given(st.lists(LINES, min_size=1, max_size=30), st.integers(0, 29), st.booleans())
-def test_what_is_kept_answers_as_a_fresh_model(lines: list[str], at: int, half: bool) -> None:
+@given(st.lists(LINES, min_size=1, max_size=30), st.integers(0, 29), st.booleans(), st.booleans())
+def test_what_is_kept_answers_as_a_fresh_model(lines: list[str], at: int, half: bool, long: bool) -> None:
     """Along a chain, also one that typing interrupts, a model that has kept keys, values and tags answers as one that
-    has not."""
+    has not. In long texts it reads two places, and the chain goes from one to the other."""
     kept, _ = ruled(renamed, tagged, sure=3.0)
-    text = "\n".join([*lines[: at % len(lines)], "def f(total):", *lines[at % len(lines) :]]) + "\n"
-    request = asked(text, (replace(PAST, line=at % len(lines)),))
+    at %= len(lines)
+    beyond = [*FAR.splitlines(), "count(z)", "w = 1", "return count"] if long else []
+    text = "\n".join([*lines[:at], "def f(total):", *lines[at:], *beyond]) + "\n"
+    request = asked(text, (replace(PAST, line=at),))
     for turn in range(6):
         found = answer(kept, request)
         fresh, _ = ruled(renamed, tagged, sure=3.0)
