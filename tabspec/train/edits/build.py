@@ -24,6 +24,7 @@ from tabspec.train.edits.pack import HUNKS
 _SKIPPED = re.compile(
     r"(^|/)_?version[^/]*$|(^|/)(tests?|testing|__tests__)/|(^|/)test_[^/]*$|[._-](test|spec)s?\.\w+$"
 )
+_BUNDLED = re.compile(r"(^|/)(dist|build|cjs|es|esm|umd|bundles?|out|browser)/")  # in npm packages: made from sources
 _TESTS_KEPT = 0.3  # tests repeat themselves, but people edit them, too
 _ONLY_VERSION = re.compile(r"version|copyright|\b20[12]\d\b", re.IGNORECASE)
 
@@ -41,8 +42,8 @@ class PairLimits:
     files: int = 30
     most: int = 40
     project_hunks: int = 1_500
-    project_chars: int = 2_500_000
-    single: float = 0.35
+    project_chars: int = 2_200_000
+    single: float = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,8 @@ def _files(path: Path) -> dict[str, SourceFile]:
 def _pair(old: SourceFile, new: SourceFile, limits: PairLimits) -> FilePair | None:
     if max(len(old.text), len(new.text)) > limits.chars or reason_to_drop(old.path, old.text):
         return None
+    if old.project.ecosystem == "npm" and _BUNDLED.search(old.path):
+        return None
     if _SKIPPED.search(old.path) and ("version" in old.path or _digest(old.path) / 2**32 > _TESTS_KEPT):
         return None
     before, after = old.text.split("\n"), new.text.split("\n")
@@ -145,7 +148,7 @@ def build_releases(
 
     Raises `InputError` if nothing is left.
     """
-    apart = set(held_out)
+    apart = {name.lower().lstrip("@").replace("/", "-") for name in held_out}  # as in the names of packages
     projects = {name: paths for name, paths in packages_by_project(folder).items() if name not in apart}
     counts: dict[str, int] = {}
     rows: list[str] = []

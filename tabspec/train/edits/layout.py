@@ -162,6 +162,8 @@ class _Chain:
         return question
 
     def _staying(self, rng: Random) -> Question | None:
+        if not self.lines:
+            return None
         place = rng.random()
         first = rng.randrange(len(self.lines))
         last = first + rng.choice((1, 1, 1, 1, 2, 3))

@@ -39,16 +39,20 @@ MOST_EXAMPLES = 8
 class EditRowMaker:
     """Makes the rows of chunks. A row has ``context + 1`` tokens, marked with their `Part`.
 
-    ``releases`` may be None: then all edits are synthetic.
+    Synthetic edits are made in ``texts`` and in the newest versions of ``releases``. Rows that fill in the middle come
+    from both, in turn. ``releases`` may be None: then all edits are synthetic.
     """
 
     def __init__(self, texts: Corpus, releases: Releases | None, tokenizer: Tokenizer, context: int, seed: int) -> None:
-        self._texts, self._releases, self._length, self._seed = texts, releases, context + 1, seed
-        self._fim = RowMaker(texts, tokenizer, context, seed, FIM_SPANS)
+        self._releases, self._length, self._seed = releases, context + 1, seed
+        corpora = [texts, releases.corpus] if releases else [texts]
+        self._fim = [RowMaker(corpus, tokenizer, context, seed, FIM_SPANS) for corpus in corpora]
         self._encoder = EditEncoder(tokenizer)
         self._pad = special_id(tokenizer, PAD)
-        sizes = np.array([entry.end - entry.start for entry in texts], dtype=np.float64)
-        self._ends = np.cumsum(sizes)
+        self._texts = [(texts, index) for index in range(len(texts))]
+        if releases:
+            self._texts += [(releases.corpus, index) for index in _newest(releases.corpus)]
+        self._ends = np.cumsum([corpus[index].end - corpus[index].start for corpus, index in self._texts])
         counts = [min(max(1, count // 2), MOST_EXAMPLES) for count in releases.counts] if releases else []
         self._documents = np.repeat(np.arange(len(counts)), counts)
         self._real = round(CHUNK_EXAMPLES * (1 - SYNTHETIC_SHARE)) if releases else 0
@@ -58,7 +62,7 @@ class EditRowMaker:
     def chunks_per_epoch(self) -> int:
         """The number of chunks that use every real document. Without real ones, about every text."""
         if not self._real:
-            return self._fim.chunks_per_epoch
+            return self._fim[0].chunks_per_epoch
         return max(1, len(self._documents) // self._real)
 
     def chunk(self, number: int) -> Rows:
@@ -72,7 +76,8 @@ class EditRowMaker:
         while len(layouts) < CHUNK_EXAMPLES:
             self._add(layouts, recent, self._synthetic_scene(list(recent), rng), rng)
         edits = pack(self._encoder.encode(layouts), [], self._length, self._pad)
-        return np.concatenate([edits, self._fim.chunk(number)])
+        kind = number % len(self._fim)
+        return np.concatenate([edits, self._fim[kind].chunk(number // len(self._fim))])
 
     def _numbers(self, number: int) -> list[int]:
         """The documents of a chunk."""
@@ -88,9 +93,9 @@ class EditRowMaker:
         return real_scene(self._releases, index, rng)
 
     def _synthetic_scene(self, others: list[PastLines], rng: Random) -> Scene | None:
-        index = min(int(np.searchsorted(self._ends, rng.random() * self._ends[-1])), len(self._ends) - 1)
-        entry = self._texts[index]
-        lines = self._texts.text(index).split("\n")
+        place = rng.randrange(int(self._ends[-1]))  # of all bytes, so that each line is as likely
+        corpus, index = self._texts[int(np.searchsorted(self._ends, place, side="right"))]
+        entry, lines = corpus[index], corpus.text(index).split("\n")
         first = rng.randrange(max(len(lines) - REGION_LINES[0], 1))
         region = Region(entry.name, entry.language, lines[first : first + rng.randint(*REGION_LINES)])
         return synthetic_scene(region, others, rng)
@@ -105,6 +110,11 @@ class EditRowMaker:
             layouts.append(layout)
             last = scene.history[-1]
             recent.append(PastLines(last.old, last.new, last.path or scene.name))
+
+
+def _newest(corpus: Corpus) -> list[int]:
+    """The last version of each file: versions are adjacent."""
+    return list({(entry.project, entry.path): index for index, entry in enumerate(corpus)}.values())
 
 
 @dataclass(frozen=True, slots=True)
