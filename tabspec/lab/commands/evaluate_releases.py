@@ -22,7 +22,7 @@ def evaluate_releases(
     """Print the figures of ``edit_model`` on the steps in ``file`` (or ``most`` of them), and write them to ``output``;
     fit its calibration on all of them, and write that to ``calibration``."""
     from tabspec.lab.evaluation.next_edit.releases.asked import outcomes
-    from tabspec.lab.evaluation.next_edit.releases.figures import as_json, fit, tables
+    from tabspec.lab.evaluation.next_edit.releases.figures import as_json, calibrate, tables
     from tabspec.lab.evaluation.next_edit.releases.steps import read_steps
     from tabspec.models.address import is_address
     from tabspec.models.load import load_edits_alone
@@ -36,7 +36,8 @@ def evaluate_releases(
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("asking", total=len(steps))
         found = asyncio.run(outcomes(model, steps, lambda done: bar.update(task, completed=done)))
-    for table in tables(found):
+    figures = as_json(found)
+    for table in tables(figures):
         Console().print(table)
     about = {
         "git_commit": git_commit(),
@@ -47,6 +48,6 @@ def evaluate_releases(
     }
     if output:
         head = {"format": "tabspec-next-edit-releases", "version": 1, "about": about}
-        write_text(output, json.dumps({**head, **as_json(found)}, indent=1) + "\n")
+        write_text(output, json.dumps({**head, **figures}, indent=1) + "\n")
     if calibration:
-        fit(found).save(calibration)
+        calibrate(found).save(calibration)

@@ -10,12 +10,13 @@ import pytest
 from click.testing import CliRunner
 
 from tabspec.cli.main import tabspec
-from tabspec.lab.evaluation.next_edit.releases.asked import Outcome, Passes, is_right, outcomes
-from tabspec.lab.evaluation.next_edit.releases.figures import as_json, cross_fitted, halves, threshold
+from tabspec.errors import InputError
+from tabspec.lab.evaluation.next_edit.releases.asked import Outcome, Passes, outcomes
+from tabspec.lab.evaluation.next_edit.releases.figures import as_json, calibrate, least_probability, tables
 from tabspec.lab.evaluation.next_edit.releases.kinds import Kind
+from tabspec.lab.evaluation.next_edit.releases.scoring import Prediction, Proposal
 from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep, write_steps
-from tabspec.models.local.edits.calibration import UNFITTED, Evidence, fitted, load_edit_calibration
-from tabspec.models.local.edits.scene import Change
+from tabspec.models.local.edits.calibration import UNFITTED, Evidence, load_edit_calibration
 from tabspec.prompt.edit_format import PastLines, Tag
 from tabspec.train.edits.hunks import Hunk
 from tests import tiny
@@ -39,68 +40,58 @@ def test_a_model_that_is_right_everywhere() -> None:
     steps = [step(name) for name in "abcd"] + [step(name, (), Kind.END, done) for name in "abcd"]
     found = asyncio.run(outcomes(model, steps))
     figures = as_json(found)
-    rows = figures["by_kind"]
-    assert isinstance(rows, dict)
-    assert rows["echo"]["text"] == 1.0 and rows["echo"]["stays"] == 0.0
-    assert rows["echo"]["place"]["1"] == 1.0 and rows["echo"]["next_place"]["1"] == 1.0
-    assert rows["novel"]["steps"] == 0 and rows["novel"]["text"] is None
-    assert figures["by_precision"]["0.8"]["right"] == 1.0  # type: ignore[index]
-    assert figures["by_precision"]["0.8"]["of_echoes"] == 1.0  # type: ignore[index]
-    assert figures["written"] == {"any": 1.0, "first_right": 1.0, "some_right": 1.0, "at_end": 0.0}
+    assert figures["text_given_place"] == {"all": 1.0, "echo": 1.0}
+    assert figures["stays_at_place"] == 0.0
+    assert figures["place"]["1"] == {"any": 1.0, "echo_any": 1.0, "next": 1.0, "echo_next": 1.0}  # type: ignore[index]
+    best = figures["by_precision"]["0.8"]  # type: ignore[index]
+    assert (best["right"], best["echoes"], best["at_ends"]) == (1.0, 1.0, 0.0)
+    assert figures["written"] == {"any": 1.0, "first_right": 1.0, "some_right": 1.0}
     cost = figures["cost"]
     assert isinstance(cost, dict)
-    assert (
-        cost["chain"]["answers"] == 4
-        and cost["chain"]["prefill"] < cost["anew"]["prefill"]
-        and cost["anew"]["passes"] > 1
-    )
-
-
-def test_what_counts_as_right() -> None:
-    both = (Hunk(1, 2, ("    a = total",)), Hunk(2, 3, ("    stop()",)))
-    moment = step("a", both)
-    assert is_right(moment, Change(0, 3, ("def f(total):", "    a = total", "    step()")))
-    assert is_right(moment, Change(0, 4, ("def f(total):", "    a = total", "    stop()", "    step()")))
-    assert not is_right(moment, Change(1, 2, ("    a = count + 1",)))
-    assert not is_right(moment, Change(1, 2, ("    a = count",)))  # nothing changes
-    assert not is_right(step("a", ()), Change(1, 2, ("    a = total",)))
+    assert cost["chain"]["answers"] == 4 and cost["chain"]["prefill"] < cost["anew"]["prefill"]
+    assert cost["anew"]["passes"] > 1
+    assert len(tables(figures)) == 4
 
 
 COST = Passes(0.1, 10, 2, 5)
 
 
-def outcome(project: str, place: float, right: bool, kind: Kind = Kind.ECHO) -> Outcome:
-    return Outcome(project, kind, right, False, (), ((Evidence(place, 0.1, (-0.1,)), right),), COST, None)
+def outcome(project: str, place: float, right: bool) -> Outcome:
+    new = "    a = total" if right else "    a = 1"
+    proposal = Proposal(1, 2, (new,), Evidence(place, 0.1, (-0.1,)).numbers()[1:])
+    return Outcome(step(project), Prediction(proposal, (1,), proposal), False, right, COST, None)
 
 
-def test_each_half_is_judged_by_the_curve_of_the_other() -> None:
+def test_the_threshold_is_that_of_the_other_half() -> None:
     found = [outcome(name, place, place > 0.5) for name in "abcd" for place in (0.9, 0.8, 0.2, 0.1)]
-    a, b = halves(found)
-    assert {each.project for each in a} == {"a", "c"} and {each.project for each in b} == {"b", "d"}
-    offers = cross_fitted(found)
-    assert len(offers) == len(found)
-    assert min(p for p, right, _ in offers if right) > max(p for p, right, _ in offers if not right)
-    least = threshold(offers, 0.6)
-    assert sum(p >= least for p, _, _ in offers) > sum(right for _, right, _ in offers)  # a few wrong ones may be shown
-    assert threshold([each for each in offers if not each[1]], 0.6) > 1
-    assert cross_fitted(found[:4]) == []  # one project only
+    curve = calibrate(found)
+    good, bad = (curve.probability(Evidence(place, 0.1, (-0.1,))) for place in (0.8, 0.2))
+    assert bad < 0.5 < good and curve.least <= good
+    # Two wrong ones of five may be shown.
+    assert sum(curve.probability(Evidence(p, 0.1, (-0.1,))) >= curve.least for p in (0.9, 0.8, 0.2, 0.1)) >= 2
+    assert least_probability([each for each in found if not each.right], 0.6) == 1.0
 
 
-def test_a_curve_survives_its_file_and_orders_evidence(tmp_path: Path) -> None:
-    evidence = [Evidence(p, 1 - p, (-(1 - p),) * 3, rank) for p in (0.1, 0.3, 0.5, 0.7, 0.9) for rank in (0, 1)]
-    curve = fitted(evidence, [each.place > 0.4 for each in evidence], 10)
+def test_a_curve_survives_its_file(tmp_path: Path) -> None:
+    curve = calibrate([outcome(name, place, place > 0.5) for name in "abcd" for place in (0.9, 0.6, 0.4, 0.1)])
     file = tmp_path / "calibration.json"
     curve.save(file)
     again = load_edit_calibration(file)
-    assert again.steps == 10
-    for each in evidence:
-        assert again.probability(each) == pytest.approx(curve.probability(each), abs=1e-4)
-    ordered = [curve.probability(each) for each in evidence if not each.rank]
-    assert ordered == sorted(ordered) and ordered[0] < 0.5 < ordered[-1]
-    assert fitted([], [], 0) == UNFITTED
+    assert again.steps == 16 and again.least == pytest.approx(curve.least, abs=1e-4)
+    evidence = [Evidence(p, 1 - p, (-(1 - p),) * 3, rank) for p in (0.1, 0.3, 0.9) for rank in (0, 1)]
+    assert [again.probability(each) for each in evidence] == pytest.approx(
+        [curve.probability(each) for each in evidence], abs=1e-3
+    )
     assert (
         0 < UNFITTED.probability(Evidence(0.0, 1.0, (-1e9,))) < 1e-6 < UNFITTED.probability(Evidence(1.0, 0.0, (0.0,)))
     )
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": "tabspec-edit-calibration", "version": 2}'])
+def test_a_file_that_is_none_is_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "calibration.json").write_text(text)
+    with pytest.raises(InputError, match=r"calibration\.json"):
+        load_edit_calibration(tmp_path / "calibration.json")
 
 
 def test_the_command_measures_a_folder(tmp_path: Path) -> None:
@@ -116,7 +107,7 @@ def test_the_command_measures_a_folder(tmp_path: Path) -> None:
     assert (
         data["format"] == "tabspec-next-edit-releases" and data["steps"] == 2 and data["about"]["model"] == str(folder)
     )
-    assert load_edit_calibration(calibration).steps in (0, 2)
+    assert load_edit_calibration(calibration).steps == 2
 
 
 def test_bad_input_is_one_line(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from tabspec.errors import InputError
 FORMAT = "tabspec-edit-calibration"
 NAMES = ("bias", "place", "same", "total", "mean", "length", "rank")
 # Beyond these log-probabilities and log-odds, one number would outweigh all others.
-_MOST = 12.0
+_MOST = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,29 +77,6 @@ def load_edit_calibration(path: Path) -> EditCalibration:
         return EditCalibration(tuple(float(weights[name]) for name in NAMES), float(data["least"]), int(data["steps"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a calibration: {error!r}") from error
-
-
-def fitted(evidence: Sequence[Evidence], right: Sequence[bool], steps: int) -> EditCalibration:
-    """The curve that fits best (Newton's method; the weights but the bias are drawn to 0 a little). `UNFITTED` where
-    there is nothing to fit it on."""
-    import numpy as np
-
-    if not evidence:
-        return UNFITTED
-    x = np.array([each.numbers() for each in evidence], dtype=np.float64)
-    y = np.array(right, dtype=np.float64)
-    # One unit of a number changes little: a prior of this precision decides only where the data do not.
-    prior = np.diag([0.0] + [1.0] * (len(NAMES) - 1))
-    weights = np.zeros(len(NAMES))
-    for _ in range(50):
-        p = 1.0 / (1.0 + np.exp(-np.clip(x @ weights, -50.0, 50.0)))
-        gradient = x.T @ (p - y) + prior @ weights
-        curvature = (x * (p * (1.0 - p) + 1e-9)[:, None]).T @ x + prior
-        step = np.linalg.solve(curvature + 1e-9 * np.eye(len(NAMES)), gradient)
-        weights -= step
-        if np.abs(step).max() < 1e-8:
-            break
-    return EditCalibration(tuple(float(weight) for weight in weights), 0.0, steps)
 
 
 def _clipped(number: float) -> float:

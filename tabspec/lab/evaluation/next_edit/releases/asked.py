@@ -5,14 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import PurePosixPath
 from typing import Any
 
-from tabspec.lab.evaluation.next_edit.releases.kinds import Kind
+from tabspec.lab.evaluation.next_edit.releases.scoring import RANKS, Prediction, Proposal, is_right
 from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep
 from tabspec.models.edit_protocol import EditRequest, PastEdit
-from tabspec.models.local.edits.calibration import Evidence
 from tabspec.models.local.edits.places import Place
 from tabspec.models.local.edits.scene import Change, run_of
 from tabspec.models.local.edits.writer import LocalEdits, Written
@@ -20,14 +18,6 @@ from tabspec.models.local.logits import Logits
 from tabspec.models.local.slots import Decoder
 from tabspec.prompt.edit_format import window_of
 from tabspec.train.edits.hunks import Hunk
-
-# A place counts as found if it is no more than so many lines away.
-NEAR = 2
-# Places whose hits are counted.
-PLACES = 5
-# Other hunks in the same window, which may be written with a hunk or not: with more, only all of them and one alone
-# count.
-_TOGETHER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +32,14 @@ class Passes:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a model has made of a step.
+    """What a model has made of a step. ``stays``: it stated at the given place that nothing changes. ``right``: some
+    of what it wrote is right, not only the first. ``anew`` is the cost of the answer, ``chain`` that of the next one,
+    after a right one was accepted."""
 
-    ``given``: whether the text is right where the place is given (None: no edit is due); ``same`` whether it stated
-    there that nothing changes. ``found``: for each of its best places whether a remaining hunk is there, and whether
-    the next one is. ``shown`` has what it would show, the best place first, and whether place and text are right.
-    """
-
-    project: str
-    kind: Kind
-    given: bool | None
-    same: bool
-    found: tuple[tuple[bool, bool], ...]
-    shown: tuple[tuple[Evidence, bool], ...]
+    step: ReleaseStep
+    prediction: Prediction
+    stays: bool
+    right: bool
     anew: Passes
     chain: Passes | None
 
@@ -109,16 +94,22 @@ async def _outcome(model: LocalEdits, decoder: Counted, step: ReleaseStep) -> Ou
     request = request_of(step)
     model.forget()
     written, anew = await _written(model, decoder, request)
-    shown = [(each.evidence, is_right(step, each.change)) for each in written if each is not None]
+    proposals = [_proposal(each) for each in written if each is not None]
     chain = None
-    right = next((each for each in written if each is not None and is_right(step, each.change)), None)
+    right = next((each for each in written if each is not None and is_right(step, _proposal(each))), None)
     if right is not None:
         chain = (await _written(model, decoder, accepted(request, right.change)))[1]
-    places, _ = await model.places(request, PLACES)
-    lines = [scene.first + place.line for scene, place in places]
-    hits = tuple((_near(step.due, line), _near(step.due[:1], line)) for line in lines)
-    given, same = (None, False) if step.hunk is None else await _at_place(model, step, request)
-    return Outcome(step.project, step.kind, given, same, hits, tuple(shown), anew, chain)
+    places, _ = await model.places(request, max(RANKS))
+    lines = tuple(scene.first + place.line for scene, place in places)
+    given = None if step.hunk is None else await _at_place(model, step.hunk, request)
+    prediction = Prediction(given, lines, proposals[0] if proposals else None)
+    stays = step.hunk is not None and given is None
+    return Outcome(step, prediction, stays, right is not None, anew, chain)
+
+
+def _proposal(written: Written) -> Proposal:
+    change, features = written.change, written.evidence.numbers()[1:]
+    return Proposal(change.start, change.stop, change.new, features)
 
 
 async def _written(model: LocalEdits, decoder: Counted, request: EditRequest) -> tuple[list[Written | None], Passes]:
@@ -167,40 +158,15 @@ def accepted(request: EditRequest, change: Change) -> EditRequest:
     )
 
 
-async def _at_place(model: LocalEdits, step: ReleaseStep, request: EditRequest) -> tuple[bool, bool]:
-    """Whether the text is right at the place of the next edit, and whether the model stated that nothing changes."""
-    hunk = step.hunk
-    assert hunk is not None
+async def _at_place(model: LocalEdits, hunk: Hunk, request: EditRequest) -> Proposal | None:
+    """What the model writes at the place of the next edit; None: nothing changes."""
     scene = model.prompts.scenes.around(request, hunk.start)
     if scene is None:
-        return False, False
+        return None
     start, stop = run_of(scene.lines, max(hunk.start - scene.first, 0), max(hunk.stop - scene.first, 0))
     first, last = window_of(scene.lines, start, stop)
-    place = Place(first, last, 1.0, start)
-    written, _ = await model.ask(scene, place, 0, True)
-    return (False, True) if written is None else (is_right(step, written.change), False)
-
-
-def is_right(step: ReleaseStep, change: Change) -> bool:
-    """Whether a change makes exactly one of the remaining hunks, or some that it touches together."""
-    made = [*step.lines[: change.start], *change.new, *step.lines[change.stop :]]
-    touched = [hunk for hunk in step.due if hunk.start <= change.stop and hunk.stop >= change.start]
-    touched.sort(key=lambda hunk: (hunk.start, hunk.stop))
-    sizes = range(1, len(touched) + 1) if len(touched) <= _TOGETHER else (1, len(touched))
-    return any(_applied(step.lines, some) == made for size in sizes for some in combinations(touched, size))
-
-
-def _applied(lines: Sequence[str], hunks: Sequence[Hunk]) -> list[str]:
-    found: list[str] = []
-    at = 0
-    for hunk in hunks:
-        found += [*lines[at : hunk.start], *hunk.new]
-        at = hunk.stop
-    return [*found, *lines[at:]]
-
-
-def _near(hunks: Sequence[Hunk], line: int) -> bool:
-    return any(hunk.start - NEAR <= line < max(hunk.stop, hunk.start + 1) + NEAR for hunk in hunks)
+    written, _ = await model.ask(scene, Place(first, last, 1.0, start), 0, True)
+    return None if written is None else _proposal(written)
 
 
 def _ended(text: str | None) -> str:

@@ -7,12 +7,14 @@ fitted on the other half of the projects. What is shown at an end is wrong.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tabspec.lab.evaluation.logistic import logistic
+from tabspec.lab.evaluation.logistic import probabilities as logistic_curve
 from tabspec.lab.evaluation.next_edit.releases.kinds import Kind
 from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep
 from tabspec.train.edits.hunks import Hunk, applied
@@ -23,7 +25,7 @@ THRESHOLDS = (0.7, 0.6, 0.5, 0.4, 0.0)  # of the probability from which a propos
 PRECISIONS = (0.8, 0.7, 0.6, 0.5)
 LARGEST = 10.0  # of a feature's absolute value; a log-probability far below says no more
 
-_RIDGE, _STEPS = 1.0, 50  # of the logistic fit on standardized features: of a weight; Newton's method needs ten steps
+_RIDGE = 1.0  # of the logistic fit, of a weight of a standardized feature
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +144,25 @@ def probabilities(steps: Sequence[ReleaseStep], predictions: Sequence[Prediction
         asked = [n for n, p in enumerate(predictions) if p.proposal and steps[n].project in own]
         if not asked:
             continue
-        truth = [is_right(steps[n], proposal) for n in fitted if (proposal := predictions[n].proposal)]
-        curve = _fitted(_features(predictions, fitted), truth)
-        for n, probability in zip(asked, curve(_features(predictions, asked)), strict=True):
+        weights = fit([steps[n] for n in fitted], [predictions[n] for n in fitted])
+        features = _features(predictions, asked)
+        for n, probability in zip(asked, logistic_curve(_design(features), weights), strict=True):
             found[n] = float(probability)
     return found
+
+
+def fit(steps: Sequence[ReleaseStep], predictions: Sequence[Prediction]) -> NDArray[np.float64]:
+    """The weights of the curve for the features of proposals, the bias first. Without any proposal they are 0, so that
+    the probability is one half."""
+    proposed = [n for n, p in enumerate(predictions) if p.proposal]
+    features = _features(predictions, proposed)
+    if not proposed:
+        return np.zeros(1 + features.shape[1])
+    truth = [is_right(steps[n], proposal) for n in proposed if (proposal := predictions[n].proposal)]
+    middle, width = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-6)
+    bias, *weights = logistic(_design((features - middle) / width), truth, _RIDGE)
+    raw = np.array(weights) / width
+    return np.array([bias - float(raw @ middle), *raw])
 
 
 def _features(predictions: Sequence[Prediction], numbers: Sequence[int]) -> NDArray[np.float64]:
@@ -155,29 +171,8 @@ def _features(predictions: Sequence[Prediction], numbers: Sequence[int]) -> NDAr
     return np.clip(np.array(rows, dtype=np.float64).reshape(len(rows), width), -LARGEST, LARGEST)
 
 
-_Curve = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-
-
-def _fitted(features: NDArray[np.float64], truth: Sequence[bool]) -> _Curve:
-    """A logistic curve of maximum likelihood, with a small ridge. Without any truth: half for all."""
-    if not len(truth):
-        return lambda asked: np.full(len(asked), 0.5)
-    middle, width = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-6)
-
-    def design(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.column_stack([np.ones(len(values)), (values - middle) / width])
-
-    x, y = design(features), np.array(truth, dtype=np.float64)
-    weights = np.zeros(x.shape[1])
-    for _ in range(_STEPS):
-        p = 1 / (1 + np.exp(-np.clip(x @ weights, -30, 30)))
-        gradient = x.T @ (y - p) - _RIDGE * weights
-        curvature = (x * (p * (1 - p))[:, None]).T @ x + _RIDGE * np.eye(len(weights))
-        step = np.linalg.solve(curvature, gradient)
-        weights = weights + step
-        if float(np.abs(step).max()) < 1e-9:
-            break
-    return lambda asked: 1 / (1 + np.exp(-np.clip(design(asked) @ weights, -30, 30)))
+def _design(features: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.column_stack([np.ones(len(features)), features])
 
 
 def shown(
