@@ -33,6 +33,14 @@ class DaemonMode(StrEnum):
     OFF = "off"
 
 
+class EditModelName(StrEnum):
+    """The values of `edit_model` beside the address of a server."""
+
+    AUTO = "auto"  # the server's own in `model`, if it writes edits; with the bundled model, the bundled edit model
+    OFF = "off"
+    BUNDLED = "bundled"
+
+
 class EditForm(StrEnum):
     """The format of the edits that a model on a server writes (docs/guide/servers.md)."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tabspec.context import EditContext
 from tabspec.engine.neighbours import Neighbours
@@ -19,6 +19,7 @@ from tabspec_lsp.options import Options
 if TYPE_CHECKING:
     from tabspec.engine.engine import CompletionEngine
     from tabspec.models.edit_protocol import EditModel
+    from tabspec.models.process_edits import LocalProcess
 
 log = logging.getLogger(__name__)
 
@@ -177,9 +178,17 @@ class EngineHost:
 
     def _edit_model(self) -> EditModel | None:
         """The model that writes next edits, by the settings. One that cannot be used is reported."""
-        from tabspec.models.load import load_edit_model
+        from tabspec.models.load import edits_here, load_edit_model
 
         server = self._options.server
+        if edits_here(server.edit_model, server.model):
+            from tabspec.models.process_edits import ProcessEdits
+
+            if server.model.startswith(_SERVERS):  # the model at the cursor has no process here
+                from tabspec.models.daemon.shared import SharedModel
+
+                return ProcessEdits(SharedModel(None, mode=server.daemon), owned=True)
+            return ProcessEdits(cast("LocalProcess", self.models.model))
         try:
             return load_edit_model(server.edit_model, server.edit_format, server.model)
         except ModelNotUsable as error:

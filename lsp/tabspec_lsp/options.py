@@ -11,7 +11,7 @@ from dataclasses import Field, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
-from tabspec.config import DaemonMode, EditForm, EngineConfig, checked, setting
+from tabspec.config import DaemonMode, EditForm, EditModelName, EngineConfig, checked, setting
 from tabspec.errors import ConfigError, ModelNotUsable
 
 
@@ -46,9 +46,10 @@ class ServerOptions:
     enabled: bool = setting(True, "Whether there are suggestions.")
     model: str = setting("", "The model, as for `--model`; empty: the bundled one.")
     edit_model: str = setting(
-        "",
-        "The address of a server (`http://HOST:PORT`) whose model writes next edits; empty: that of `model`, if it is "
-        "one whose model does.",
+        EditModelName.AUTO.value,
+        "What writes next edits that no pattern proposes: `bundled` (a second bundled model, on this machine), the "
+        "address of a server (`http://HOST:PORT`), or `off`. `auto`: with the bundled model `bundled`; with a server "
+        "that server, if its model is one that writes edits.",
     )
     edit_format: EditForm = setting(EditForm.AUTO, "The format in which it writes edits; `auto`: by the model's name.")
     daemon: DaemonMode = setting(
@@ -77,13 +78,13 @@ class ServerOptions:
     def __post_init__(self) -> None:
         for item in fields(self):
             object.__setattr__(self, item.name, checked(item, getattr(self, item.name)))
-        if self.edit_model:
+        if self.edit_model not in ("", *EditModelName):
             from tabspec.models.address import parse_address  # which is slow to import
 
             try:
                 parse_address(self.edit_model)
             except ModelNotUsable as error:
-                raise ConfigError(f"setting edit_model: {error}") from None
+                raise ConfigError(f"setting edit_model: {error}, or use {', '.join(EditModelName)}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,18 +15,18 @@ from rich.console import Console
 from rich.table import Table
 
 from tabspec.cli.doctor_sent import show_sent
-from tabspec.config import EditForm
-from tabspec.engine.next_edits.state import PAST_CHARS
+from tabspec.config import EditForm, EditModelName
 from tabspec.errors import TabspecError
 from tabspec.machine import git_commit, machine
 from tabspec.models.address import is_address, parse_address
 from tabspec.models.daemon.client import ask
 from tabspec.models.daemon.place import find
 from tabspec.models.decoders.native_library import NativeMissing, installed
+from tabspec.models.edit_protocol import PAST_CHARS
 from tabspec.models.files.mine import MINE, mine_folder, problem_of_mine, read_record
 from tabspec.models.http import HttpModel
 from tabspec.models.http.connection.route import route_to
-from tabspec.models.load import BUNDLED, load_model
+from tabspec.models.load import BUNDLED, BUNDLED_EDITS, edits_here, load_model
 from tabspec.models.protocol import ModelInfo
 from tabspec.prompt.window import WindowSize
 from tabspec.system import processes
@@ -37,7 +37,7 @@ _EDITORS = ("nvim", "code", "code-server", "hx", "emacs")
 
 @click.command("doctor")
 @click.option("--model", default=None, help="Name, folder or address of a model  [default: bundled].")
-@click.option("--edit-model", default="", help="Address of a server whose model writes next edits.")
+@click.option("--edit-model", default="", help="As the setting `edit_model`: what writes next edits  [default: auto].")
 @click.option(
     "--edit-format",
     type=click.Choice([form.value for form in EditForm]),
@@ -76,6 +76,7 @@ def doctor_command(
     table.add_row("[bold]your own model[/]", _mine())
     table.add_row("[bold]daemon[/]", _daemon())
     table.add_row("[bold]leaves the machine[/]", _leaving(model))
+    table.add_row("[bold]writes next edits[/]", _edits(edit_model, model or ""))
     if edit_model:
         table.add_row("[bold]and for next edits[/]", _leaving_for_edits(edit_model))
     Console(soft_wrap=True).print(table)
@@ -159,7 +160,20 @@ def _editors() -> list[tuple[str, str]]:
     return found or [("editors", "none of " + ", ".join(_EDITORS) + " on PATH")]
 
 
+def _edits(name: str, model: str) -> str:
+    """What writes edits that no pattern proposes."""
+    if is_address(name):
+        return f"the model of {parse_address(name).base}"
+    if edits_here(name, model):
+        return f"the bundled edit model, loaded at the first edit, from {BUNDLED_EDITS}"
+    if is_address(model) and name != EditModelName.OFF:
+        return "the model of that server, if it is of a known family"
+    return "no model; patterns propose edits"
+
+
 def _leaving_for_edits(address: str) -> str:
+    if address in tuple(EditModelName):
+        return "nothing more"
     if not is_address(address):
         return f"nothing: {address} is no address of a server"
     where = _leaving(address)

@@ -96,6 +96,7 @@ class Generation:
     wanted: int = 0
     beginnings: tuple[Beginning, ...] = ()
     warm: bool = False
+    right: float | None = None  # the calibrated probability of an edit, if its model has one
 
     def __post_init__(self) -> None:
         self._crlf = uses_crlf(self.context.document.text)
@@ -127,6 +128,7 @@ class Generation:
         self.usage += chunk.usage
         if not self.foreground:
             self.speculative_tokens += chunk.usage.decoded
+        self.right = chunk.probability
         self.finish = chunk.finish or self.finish
         self._notify()
 

@@ -8,16 +8,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from tabspec.models.protocol import ModelInfo, RelatedText, Usage
+from tabspec.models.protocol import Chunk, ModelInfo, RelatedText, Usage
+from tabspec.suggestion import Finish
 from tabspec.text import Edit
+
+# The models on servers were trained with three to six past edits.
+STEPS = 6
+# 900 tokens, a third of what these models were trained with in all.
+PAST_CHARS = 3000
 
 
 @dataclass(frozen=True, slots=True)
 class RegionSize:
-    """How many lines ``above`` and ``below`` the cursor's line a model rewrites."""
+    """How many lines ``above`` and ``below`` the cursor's line a model rewrites.
+
+    ``chars`` is how many characters before and after the cursor a request holds. 0: the window of completions, which
+    bounds what is sent to a server. ``steps`` and ``past_chars`` bound the history of a request.
+    """
 
     above: int
     below: int
+    chars: int = 0
+    steps: int = STEPS
+    past_chars: int = PAST_CHARS
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +38,8 @@ class PastEdit:
     """One edit of the history: whole lines of a file, before and after.
 
     ``path`` is the file's base name, ``line`` the number of the first line, from 0. ``accepted``: the user took a
-    suggestion.
+    suggestion. ``proposed``: that suggestion was a next edit. ``elsewhere``: the file is another than that of the
+    request.
     """
 
     path: str
@@ -33,6 +47,8 @@ class PastEdit:
     old: str
     new: str
     accepted: bool = False
+    proposed: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +90,20 @@ class EditAnswer:
     """``change`` is the change of the region's text; None: the model expects none.
 
     ``logprobs`` are the log-probabilities (natural logarithm) of the tokens that the model wrote, as far as they are
-    known. ``usage`` is what the answer cost.
+    known. ``usage`` is what the answer cost. ``probability`` is the calibrated chance that the change is right; None
+    where the model has no calibration.
     """
 
     change: Edit | None
     logprobs: tuple[float, ...] = ()
     usage: Usage = Usage()
+    probability: float | None = None
+
+
+def chunk_of(answer: EditAnswer, region: str) -> Chunk:
+    """An answer as the only chunk of a stream: the region's new text."""
+    text = region if answer.change is None else answer.change.apply(region)
+    return Chunk(text, (), answer.logprobs, usage=answer.usage, finish=Finish.END, probability=answer.probability)
 
 
 class EditModel(Protocol):

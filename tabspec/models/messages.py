@@ -1,7 +1,7 @@
 """Messages between a client and the worker process: JSON objects, one a line. The key "op" holds the kind.
 
-Client to worker: ``load`` (once), ``request``, ``cancel``, ``ping``. Worker to client: ``loading``, ``ready`` or
-``failed``, then for each request ``chunk`` and at most one ``error``, and ``pong``.
+Client to worker: ``load`` (once), ``request``, ``edit``, ``cancel``, ``ping``. Worker to client: ``loading``,
+``ready`` or ``failed``, then for each ``request`` or ``edit`` ``chunk`` and at most one ``error``, and ``pong``.
 
 The daemon (`tabspec.models.daemon`) has the same messages on its socket. There, ``load`` carries the ``identity`` of
 the model that the client wants; ``status`` or ``stop`` may be sent in its place.
@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from tabspec.calibration import Calibration
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.fitting.early_stop import Around
+from tabspec.models.edit_protocol import EditRequest, PastEdit
 from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, ModelInfo, RelatedText, StopRule, Usage
 from tabspec.suggestion import Finish
 
@@ -51,7 +52,19 @@ def number_of(message: Message) -> int | None:
     return number if isinstance(number, int) and not isinstance(number, bool) else None
 
 
-def request_fields(request: GenerationRequest) -> Message:
+def request_line(number: int, request: GenerationRequest | EditRequest) -> bytes:
+    """The message that starts the stream ``number``."""
+    op = "edit" if isinstance(request, EditRequest) else "request"
+    return to_line(op, id=number, request=request_fields(request))
+
+
+def asked_in(message: Message) -> GenerationRequest | EditRequest:
+    """The request of a `request_line`. Raises `ValueError` as `read_request`."""
+    given = message.get("request")
+    return _read_edit(_object(given, "request")) if message["op"] == "edit" else read_request(given)
+
+
+def request_fields(request: GenerationRequest | EditRequest) -> Message:
     return asdict(request)
 
 
@@ -61,17 +74,37 @@ def read_request(given: object) -> GenerationRequest:
     request = _object(given, "request")
     stop = _object(request.get("stop"), "stop")
     around = stop.get("around")
-    related = request.get("related")
-    if not isinstance(related, list | tuple):
-        raise ValueError("related: not a list")
     return _structured(
         GenerationRequest,
         request,
-        related=tuple(_structured(RelatedText, _object(text, "related")) for text in related),
+        related=_texts(request),
         stop=_structured(
             StopRule, stop, around=None if around is None else _structured(Around, _object(around, "around"))
         ),
     )
+
+
+def _read_edit(request: Mapping[str, Any]) -> EditRequest:
+    beyond = request.get("beyond")
+    if not isinstance(beyond, list | tuple) or [type(each) for each in beyond] != [str, str]:
+        raise ValueError("beyond: not two texts")
+    history = tuple(_structured(PastEdit, _object(edit, "history")) for edit in _list(request, "history"))
+    related = _texts(request)
+    read = _structured(EditRequest, request, history=history, related=related, beyond=(beyond[0], beyond[1]))
+    if not 0 <= read.cursor <= len(read.region):
+        raise ValueError("EditRequest.cursor: not in the region")
+    return read
+
+
+def _texts(request: Mapping[str, Any]) -> tuple[RelatedText, ...]:
+    return tuple(_structured(RelatedText, _object(text, "related")) for text in _list(request, "related"))
+
+
+def _list(request: Mapping[str, Any], name: str) -> list[object] | tuple[object, ...]:
+    given = request.get(name)
+    if not isinstance(given, list | tuple):
+        raise ValueError(f"{name}: not a list")
+    return given
 
 
 # JSON's types for the annotations of the fields of requests.
@@ -103,10 +136,12 @@ def _structured(kind: type[T], given: Mapping[str, Any], **nested: Any) -> T:
 def chunk_fields(chunk: Chunk) -> Message:
     """Only the fields that are set: there is a chunk for each token."""
     fields: Message = {"text": chunk.text, "usage": [chunk.usage.prefill, chunk.usage.reused, chunk.usage.decoded]}
-    if chunk.tokens:
+    if chunk.tokens or chunk.logprobs:
         fields |= {"tokens": chunk.tokens, "logprobs": chunk.logprobs}
     if chunk.beginnings:
         fields["beginnings"] = [[each.text, each.logprob] for each in chunk.beginnings]
+    if chunk.probability is not None:
+        fields["probability"] = chunk.probability
     return fields | ({"finish": chunk.finish} if chunk.finish else {})
 
 
@@ -119,6 +154,7 @@ def read_chunk(fields: Message) -> Chunk:
         Usage(*fields["usage"]),
         Finish(finish) if finish else None,
         tuple(Beginning(*each) for each in fields.get("beginnings", ())),
+        fields.get("probability"),
     )
 
 

@@ -126,7 +126,8 @@ class Chunk:
     ``tokens`` and ``logprobs`` (natural logarithm) belong to the tokens decoded since the last chunk. ``usage`` counts
     since the last chunk; the prompt is counted in the first one, so that an interrupted generation is counted, too.
     ``finish`` is set on the last chunk only. ``beginnings`` are set if the request is for them: the most likely first,
-    no two of the same text.
+    no two of the same text. The answer to a request for an edit (`tabspec.models.edit_protocol.EditRequest`) is one
+    chunk with the region's new text, and the ``probability`` that it is right, if that was measured.
     """
 
     text: str = ""
@@ -135,6 +136,7 @@ class Chunk:
     usage: Usage = Usage()
     finish: Finish | None = None
     beginnings: tuple[Beginning, ...] = ()
+    probability: float | None = None
 
     @property
     def counts_only(self) -> bool:
@@ -146,7 +148,7 @@ class Chunk:
 class ModelInfo:
     """Properties of a model. ``fingerprint`` changes whenever its answers may (weights, prompt format, dtype).
     ``calibration``: how likely its suggestions are right, if that was measured. ``together``: how many generations it
-    decodes in one pass."""
+    decodes in one pass. ``edits`` is the fingerprint of the model that writes edits in the same process; "": none."""
 
     name: str
     fingerprint: str
@@ -154,6 +156,7 @@ class ModelInfo:
     detail: str = ""
     calibration: Calibration | None = None
     together: int = 1
+    edits: str = ""
 
 
 class Model(Protocol):

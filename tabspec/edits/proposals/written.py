@@ -10,7 +10,7 @@ from tabspec.edits.edit import EditSource, ProposedEdit
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.order import as_chain
 from tabspec.edits.step import lines_of, lines_with_ends
-from tabspec.text import Document, Edit, difference, uses_crlf
+from tabspec.text import Document, Edit, common_prefix, difference, uses_crlf
 
 
 def written(
@@ -37,11 +37,15 @@ def _changes(old: str, new: str, line_end: str) -> Iterator[Edit]:
     ended = not before or before[-1][-1] in "\r\n"
     # As if the last line had a line end: else a line after it would be written on it.
     lines = before if ended else [*before[:-1], before[-1] + line_end]
-    matcher = SequenceMatcher(None, [line.rstrip("\r\n") for line in lines], after, autojunk=False)
+    shown = [line.rstrip("\r\n") for line in lines]
+    # What is equal at both ends is left out: comparing all lines of a region of hundreds takes tens of milliseconds.
+    head = common_prefix(shown, after)
+    tail = common_prefix(shown[head:][::-1], after[head:][::-1])
+    matcher = SequenceMatcher(None, shown[head : len(shown) - tail], after[head : len(after) - tail], autojunk=False)
     for kind, first, last, new_first, new_last in matcher.get_opcodes():
         if kind != "equal":
-            inserted = [line + line_end for line in after[new_first:new_last]]
-            text = "".join([*lines[:first], *inserted, *lines[last:]])
+            inserted = [line + line_end for line in after[head + new_first : head + new_last]]
+            text = "".join([*lines[: head + first], *inserted, *lines[head + last :]])
             change = difference(old, text if ended else text.removesuffix(line_end))
             if change is not None:
                 yield change

@@ -21,10 +21,6 @@ from tabspec.models.protocol import RelatedText, StopRule
 from tabspec.prompt.window import WindowSize, window
 from tabspec.text import Document
 
-# The models that are known here were trained with three to six past edits.
-MOST_PAST = 6
-# Characters of all past edits together: 900 tokens, a third of what the models were trained with in all.
-PAST_CHARS = 3000
 # Where a model reports no log-probabilities, an edit is as likely as a completion without a probability.
 UNKNOWN = 0.5
 WRITTEN = "written"
@@ -42,6 +38,7 @@ class EditState:
     start: int
     stop: int
     end: int
+    region: RegionSize
     steps: tuple[Step, ...]
     related: tuple[RelatedText, ...]
     beyond: tuple[str, str]
@@ -53,6 +50,8 @@ class EditState:
     ) -> EditState | None:
         """The state for the model with this fingerprint. None where the cursor's line is longer than what the model may
         see."""
+        if region.chars:
+            size = WindowSize(region.chars, region.chars, max(region.chars // 3, 1))
         seen = window(context, size)
         begin, end = context.offset - len(seen.head + seen.forced), context.offset + len(seen.suffix)
         place = _region(context.document, context.offset, region, begin, end)
@@ -63,7 +62,8 @@ class EditState:
         history = agreed(context)
         past = (history.digest, history.steps) if history else (0, ())
         scope = (WRITTEN, fingerprint, context.document.language, past[0], around)
-        return cls(context, begin, *place, end, past[1], shown, (seen.before, seen.after), scope)
+        beyond = ("", "") if region.chars else (seen.before, seen.after)
+        return cls(context, begin, *place, end, region, past[1], shown, beyond, scope)
 
     def request(self, stop: StopRule, resume: str = "", foreground: bool = True, beginnings: int = 0) -> EditRequest:
         """The request to the model. An interrupted one is made again from the start: ``resume`` is not used."""
@@ -85,23 +85,27 @@ class EditState:
             foreground=foreground,
         )
 
-    def edits(self, new: str, logprobs: Sequence[float]) -> tuple[ProposedEdit, ...]:
-        """The chain that turns the region into ``new``. The model's least likely token decides how likely it is: that
-        is where the model was in doubt. This is no calibration; the user's own answers correct it
-        (`tabspec.edits.gate.Experience`). No chain where it writes a character that a user would not see."""
-        probability = math.exp(min(logprobs)) if logprobs else UNKNOWN
+    def edits(self, new: str, logprobs: Sequence[float], probability: float | None = None) -> tuple[ProposedEdit, ...]:
+        """The chain that turns the region into ``new``. No chain where it writes a character that a user would not see.
+
+        Without a calibrated ``probability`` the model's least likely token decides how likely it is: that is where the
+        model was in doubt. The user's own answers correct it (`tabspec.edits.gate.Experience`)."""
+        if probability is None:
+            probability = math.exp(min(logprobs)) if logprobs else UNKNOWN
         chain = written(self.context.document, (self.start, self.stop), new, self.context.offset, probability)
         return () if any(unseen(edit.change.insert) is not None for edit in chain) else chain
 
     def _past(self) -> tuple[PastEdit, ...]:
         """The last steps, as many as may be shown."""
         past: list[PastEdit] = []
-        left = PAST_CHARS
-        for step in reversed(self.steps[-MOST_PAST:]):
+        left = self.region.past_chars
+        for step in reversed(self.steps[-self.region.steps :]):
             left -= step.chars
             if left < 0:
                 break
-            past.append(PastEdit(base_name(step.uri), step.line, _lf(step.old), _lf(step.new), step.accepted))
+            elsewhere, proposed = step.uri != self.context.uri, step.source is not None
+            old, new = _lf(step.old), _lf(step.new)
+            past.append(PastEdit(base_name(step.uri), step.line, old, new, step.accepted, proposed, elsewhere))
         return tuple(reversed(past))
 
     def _earlier(self) -> str:

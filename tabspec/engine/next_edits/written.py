@@ -19,7 +19,7 @@ from tabspec.engine.next_edits.state import WRITTEN, EditState, agreed
 from tabspec.engine.requests import Request, answer_to_failure
 from tabspec.engine.scheduler import Scheduler
 from tabspec.engine.stats import EngineStats
-from tabspec.models.edit_protocol import EditModel
+from tabspec.models.edit_protocol import EditModel, chunk_of
 from tabspec.models.protocol import Chunk, ModelInfo, StopRule, slots_of
 from tabspec.prompt.window import WindowSize
 from tabspec.suggestion import Answer, Finish, GeneratedText, Miss, Reason, Source, Suggestion
@@ -183,7 +183,7 @@ class WrittenEdits:
         if generation.speculative_tokens:
             stats.kinds[WRITTEN].tokens += generation.speculative_tokens
         if generation.state is State.DONE:
-            edits = state.edits(generation.text, generation.logprobs)
+            edits = state.edits(generation.text, generation.logprobs, generation.right)
             entry = Entry(_NOTHING, generation.kind, generation.speculative_tokens, edits=edits)
             generation.entry = entry
             if self._caching:
@@ -204,8 +204,7 @@ class _Rewriting:
 
     async def stream(self, request: Any) -> AsyncGenerator[Chunk, None]:
         answer = await self._model.edit(request)
-        text = request.region if answer.change is None else answer.change.apply(request.region)
-        yield Chunk(text, logprobs=answer.logprobs, usage=answer.usage, finish=Finish.END)
+        yield chunk_of(answer, request.region)
 
     async def close(self) -> None:
         return None

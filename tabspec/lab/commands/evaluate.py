@@ -35,9 +35,16 @@ _path = click.Path(path_type=Path)
     type=_path,
     help="Instead: next edits by pattern on the commits of this git repository; may be repeated.",
 )
+@click.option(
+    "--next-edit-releases",
+    "releases",
+    type=_path,
+    help="Instead: what --edit-model writes at these steps between releases of held-out projects.",
+)
+@click.option("--steps", type=click.IntRange(1), help="With --next-edit-releases: so many steps  [default: all].")
 @click.option("--commits", type=click.IntRange(1), default=500, show_default=True, help="Newest commits of each.")
 @click.option("--model", "models", multiple=True, help="Model folder or `bundled`. May be repeated  [default: bundled]")
-@click.option("--edit-model", default="", help="With --next-edit: address of a server whose model writes edits.")
+@click.option("--edit-model", default="", help="`bundled`, a folder, or with --next-edit a server.")
 @click.option(
     "--edit-format",
     type=click.Choice([form.value for form in EditForm]),
@@ -74,7 +81,8 @@ _path = click.Path(path_type=Path)
 @click.option(
     "--calibration",
     type=_path,
-    help="Write the first model's calibration.json here; with --next-edit-history, the table of probabilities.",
+    help="Write the first model's calibration.json here; with --next-edit-releases that of the edit model, with "
+    "--next-edit-history the table of probabilities.",
 )
 @click.option("--json", "output", type=_path, help="Write the result as JSON.")
 def evaluate_command(
@@ -82,6 +90,8 @@ def evaluate_command(
     cases: Path | None,
     predictions: Path | None,
     histories: tuple[Path, ...],
+    releases: Path | None,
+    steps: int | None,
     commits: int,
     models: tuple[str, ...],
     edit_model: str,
@@ -107,14 +117,21 @@ def evaluate_command(
     With --next-edit, prints what next edits by pattern, the model at the cursor (--model none: no model) and a model
     that writes edits (--edit-model) offer for the cases of a suite. With --next-edit-history, makes a part of each
     commit's changes and prints how often the next edit that is proposed is one that the commit makes: at the same
-    place, the same text, the same tokens (way).
+    place, the same text, the same tokens (way). With --next-edit-releases, prints how often an edit model writes the
+    next edit of a file between two releases, where the place is given and where it is not, and what an answer costs.
     """
     from tabspec.lab.commands.evaluate_edits import evaluate_cases, evaluate_history
+    from tabspec.lab.commands.evaluate_releases import evaluate_releases
 
-    if sum((corpus is not None, cases is not None, bool(histories))) != 1:
-        raise InputError("name what to measure on: one of --corpus, --next-edit and --next-edit-history")
-    if edit_model and cases is None:
-        raise InputError("--edit-model belongs to --next-edit")
+    if sum((corpus is not None, cases is not None, bool(histories), releases is not None)) != 1:
+        raise InputError(
+            "name what to measure on: one of --corpus, --next-edit, --next-edit-history and --next-edit-releases"
+        )
+    if edit_model and cases is None and releases is None:
+        raise InputError("--edit-model belongs to --next-edit and --next-edit-releases")
+    if releases is not None:
+        evaluate_releases(releases, steps, edit_model or "bundled", output, calibration)
+        return
     if cases is not None:
         evaluate_cases(cases, predictions, (*models, "bundled")[0], edit_model, EditForm(edit_format))
         return

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from tabspec.config import EditForm
+from tabspec.config import EditForm, EditModelName
 from tabspec.errors import InputError
 from tabspec.machine import git_commit, machine
 
@@ -20,17 +20,23 @@ from tabspec.machine import git_commit, machine
 def evaluate_cases(cases: Path, predictions: Path | None, model: str, edit_model: str, form: EditForm) -> None:
     """Write what is offered for each case, as its suite's scorer reads it. ``model`` may be `none`: no completions."""
     from tabspec.lab.evaluation.next_edit.cases import offers, read_cases
-    from tabspec.models.load import load_edit_model, load_model
+    from tabspec.models.edit_protocol import EditModel
+    from tabspec.models.http.edits import HttpEditModel
+    from tabspec.models.load import load_edit_model, load_edits_alone, load_model
 
     if predictions is None:
         raise InputError("--next-edit needs --predictions: the file to write")
     read = read_cases(cases)
-    edits = load_edit_model(edit_model, form, model)
+    edits: EditModel | None
+    if edit_model == EditModelName.BUNDLED or (edit_model and Path(edit_model).is_dir()):
+        edits = load_edits_alone(edit_model)
+    else:
+        edits = load_edit_model(edit_model, form, model)
     loaded = None if model == "none" else load_model(model)
 
     async def ask() -> list[str]:
         try:
-            if edits is not None:
+            if isinstance(edits, HttpEditModel):
                 await edits.connect()
             return [json.dumps(offer.as_json(), ensure_ascii=False) for offer in await offers(read, loaded, edits)]
         finally:
@@ -39,7 +45,7 @@ def evaluate_cases(cases: Path, predictions: Path | None, model: str, edit_model
                     await each.close()
 
     lines = asyncio.run(ask())
-    _write(predictions, "".join(line + "\n" for line in lines))
+    write_text(predictions, "".join(line + "\n" for line in lines))
     shown = sum(json.loads(line)["text"] is not None for line in lines)
     click.echo(f"{len(lines)} cases, {shown} with an offer: {predictions}")
 
@@ -75,13 +81,14 @@ def evaluate_history(
     }
     if output:
         head = {"format": "tabspec-next-edit-history", "version": 1, "about": about}
-        _write(output, json.dumps({**head, **figures}, indent=1) + "\n")
+        write_text(output, json.dumps({**head, **figures}, indent=1) + "\n")
     if calibration:
         head = {"format": "tabspec-edit-probabilities", "version": 1, "about": about}
-        _write(calibration, json.dumps({**head, "cases": table(found)}, indent=1) + "\n")
+        write_text(calibration, json.dumps({**head, "cases": table(found)}, indent=1) + "\n")
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a result. Raises `InputError` if it cannot be written."""
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

@@ -16,13 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tabspec.calibration import Calibration
 from tabspec.errors import InputError
+from tabspec.lab.evaluation.logistic import logistic
 
 _RIDGE = 1e-3  # keeps the weights finite if a curve separates right from wrong perfectly
-_STEPS = 50  # Newton's method needs about eight
 
 
 def fit(logprobs: Sequence[float], tokens: Sequence[int], right: Sequence[bool]) -> Calibration:
@@ -35,17 +34,7 @@ def fit(logprobs: Sequence[float], tokens: Sequence[int], right: Sequence[bool])
     total = np.array(logprobs, dtype=np.float64)
     n = np.maximum(np.array(tokens, dtype=np.float64), 1)
     features = np.stack([np.ones_like(total), total, total / n, np.log(n)], axis=1)
-    truth = np.array(right, dtype=np.float64)
-    weights: NDArray[np.float64] = np.zeros(4)
-    for _ in range(_STEPS):
-        p = 1 / (1 + np.exp(-np.clip(features @ weights, -50, 50)))
-        gradient = features.T @ (truth - p) - _RIDGE * weights
-        curvature = (features * (p * (1 - p))[:, None]).T @ features + _RIDGE * np.eye(4)
-        step = np.linalg.solve(curvature, gradient)
-        weights = weights + step
-        if float(np.abs(step).max()) < 1e-9:
-            break
-    bias, slope, mean, length = (float(weight) for weight in weights)
+    bias, slope, mean, length = (float(weight) for weight in logistic(features, right, _RIDGE))
     return Calibration(bias, slope, mean, length, len(right))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from tabspec.errors import ModelNotUsable, ModelUnavailable
 from tabspec.models.daemon.place import DaemonFolder, identity
+from tabspec.models.edit_protocol import EditRequest
 from tabspec.models.messages import Message, from_line, read_info, to_line
 from tabspec.models.process.heartbeat import Heartbeat
 from tabspec.models.process.lines import READ_BYTES, MessageParser, Unreadable
@@ -74,7 +75,7 @@ class Connection:
         """Wait until its model is loaded. Raises `ModelNotUsable` if it refuses, `Lost` if it is gone."""
         return await asyncio.shield(self._ready)
 
-    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+    async def stream(self, request: GenerationRequest | EditRequest) -> AsyncGenerator[Chunk, None]:
         """As `Model.stream`; raises `Lost` if the daemon is gone or does not answer."""
         if self.gone.done():
             raise Lost(GONE)

@@ -24,7 +24,7 @@ from tabspec.errors import InputError
 from tabspec.models.daemon.private import NotOurs, check_peer, found_socket, make_folder, opened_folder
 from tabspec.models.files.hub import absolute
 from tabspec.models.files.mine import MINE, mine_folder
-from tabspec.models.load import BUNDLED
+from tabspec.models.load import BUNDLED, BUNDLED_EDITS
 from tabspec.models.messages import LONGEST_LINE
 
 log = logging.getLogger(__name__)
@@ -136,7 +136,8 @@ def identity(model: str | None) -> dict[str, str]:
     folder = {"bundled": BUNDLED, MINE: mine_folder()}.get(name) or Path(name)
     if not folder.is_dir():
         return {"version": __version__, "model": name, "stamp": ""}
-    files = [(path.name, path.stat()) for path in sorted(folder.iterdir()) if path.is_file()]
+    folders = [each for each in (folder, BUNDLED_EDITS) if each.is_dir()]
+    files = [(path.name, path.stat()) for each in folders for path in sorted(each.iterdir()) if path.is_file()]
     stamped = repr([(name, found.st_size, found.st_mtime_ns) for name, found in files])
     shown = name if name in ("bundled", MINE) else str(folder.resolve())
     return {"version": __version__, "model": shown, "stamp": blake2b(stamped.encode(), digest_size=8).hexdigest()}

@@ -21,7 +21,7 @@ from tabspec import __version__
 from tabspec.errors import ModelError, ModelNotUsable, ModelUnavailable
 from tabspec.models.daemon.place import identity
 from tabspec.models.daemon.private import NotOurs, check_peer
-from tabspec.models.messages import LONGEST_LINE, Message, answer_line, info_fields, number_of, read_request, to_line
+from tabspec.models.messages import LONGEST_LINE, Message, answer_line, asked_in, info_fields, number_of, to_line
 from tabspec.models.process.lines import READ_BYTES, MessageParser, Unreadable
 from tabspec.models.process.serving import Serving
 from tabspec.models.process.worker import WorkerModel, WorkerState
@@ -202,11 +202,11 @@ class Daemon:
         key = (client.number, number)
         if message["op"] == "cancel":
             self._serving.cancel(key)
-        elif message["op"] == "request":
+        elif message["op"] in ("request", "edit"):
             if self._serving.count(client.number) >= MOST_STREAMS:
                 client.write(answer_line(number, ModelUnavailable("too many requests at a time")))
                 return
-            self._serving.start(key, read_request(message.get("request")))
+            self._serving.start(key, asked_in(message))
             self._served += 1
 
     def _maybe_idle(self) -> None:

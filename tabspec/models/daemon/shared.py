@@ -28,6 +28,7 @@ from tabspec.errors import ModelNotUsable, ModelUnavailable
 from tabspec.models.daemon.client import Connection, Lost
 from tabspec.models.daemon.finder import DaemonFinder
 from tabspec.models.daemon.place import DaemonFolder
+from tabspec.models.edit_protocol import EditRequest
 from tabspec.models.process.worker import WorkerModel, WorkerState
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
 
@@ -99,7 +100,7 @@ class SharedModel:
                 await self._connect()
             return self.shared
 
-    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+    async def stream(self, request: GenerationRequest | EditRequest) -> AsyncGenerator[Chunk, None]:
         try:
             model = await self._model()
             if isinstance(model, Connection):

@@ -16,8 +16,14 @@ from tabspec.models.decoders.native import NativeDecoder
 from tabspec.models.decoders.native_library import NativeMissing, installed
 from tabspec.models.files.folder import ModelFolder, load_tokenizer
 from tabspec.models.files.quantized import is_quantized, load_llama_state_dict
+from tabspec.models.local.batching import DecodeBatcher
+from tabspec.models.local.edits.calibration import load_edit_calibration
+from tabspec.models.local.edits.writer import LocalEdits
 from tabspec.models.local.model import MOST_CONTEXT, LocalModel
 from tabspec.models.machine.devices import INT4, OUT_OF_MEMORY, is_out_of_memory, pick_device, pick_weights
+from tabspec.models.protocol import ModelInfo
+from tabspec.models.tokens.vocabulary import Vocabulary
+from tabspec.prompt.fim import OURS
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +38,36 @@ def load_llama(
     context: int = MOST_CONTEXT,
 ) -> LocalModel:
     """Load the model in ``folder`` as ``name``. Raises `ModelNotUsable`, also for an unknown architecture."""
+    vocabulary, form = load_tokenizer(folder.tokenizer_json(), folder.model_type, name, format)
+    decoder, kind, detail = _load_decoder(folder, name, vocabulary, device=device, dtype=dtype, context=context)
+    return LocalModel.of_folder(folder, name, decoder, vocabulary, form, ("own", kind), detail)
+
+
+def load_edits(
+    folder: ModelFolder, name: str, first: DecodeBatcher | None = None, *, device: str = "auto", dtype: str = "auto"
+) -> LocalEdits:
+    """Load the model in ``folder``, which writes edits, as ``name``. The passes of ``first`` come before its own."""
+    vocabulary, _ = load_tokenizer(folder.tokenizer_json(), folder.model_type, name, OURS.name)
+    decoder, kind, detail = _load_decoder(folder, name, vocabulary, device=device, dtype=dtype, context=MOST_CONTEXT)
+    file = folder.path / "calibration.json"
+    return LocalEdits.of(
+        ModelInfo(name, folder.fingerprint(kind), decoder.context, detail),
+        decoder,
+        vocabulary,
+        first,
+        load_edit_calibration(file) if file.exists() else None,
+    )
+
+
+def _load_decoder(
+    folder: ModelFolder, name: str, vocabulary: Vocabulary, *, device: str, dtype: str, context: int
+) -> tuple[NativeDecoder | LlamaDecoder, str, str]:
+    """The decoder for the model in ``folder``, its kind for the fingerprint, and its description for users."""
     shape = llama_shape(folder)
     if shape is None:
         raise ModelNotUsable(f"{name}: our own decoder does not know {folder.model_type!r}; use transformers")
     at = pick_device(device)
     numbers, int4 = pick_weights(dtype, at)
-    vocabulary, form = load_tokenizer(folder.tokenizer_json(), folder.model_type, name, format)
     if shape.vocabulary < vocabulary.size:
         raise ModelNotUsable(f"{name}: its tokenizer has more tokens than the model")
     try:
@@ -64,7 +94,7 @@ def load_llama(
         kind = f"compiled, {stored}, {native.library.arithmetic(native.level)}"
     level = f", {native.level}" if native else ", plain kernels" if at.type == "cuda" and not cuda else ""
     detail = f"own decoder, {folder.model_type}, {at.type}, {kind}{level}"
-    return LocalModel.of_folder(folder, name, decoder, vocabulary, form, ("own", kind), detail)
+    return decoder, kind, detail
 
 
 def llama_shape(folder: ModelFolder) -> LlamaConfig | None:

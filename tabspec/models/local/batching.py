@@ -58,10 +58,17 @@ class DecodeBatcher:
 
     ``run_low_priority``, if set, calls a function at low priority and returns its result. Speculative passes run
     through it.
+
+    ``first`` is the batcher of another model in this process that comes first: while one of its foreground generations
+    is open, no pass runs here. Its speculation in turn pauses for a foreground generation here.
     """
 
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(self, decoder: Decoder, first: DecodeBatcher | None = None) -> None:
         self.run_low_priority: Callable[[Callable[[], Sequence[Logits]]], Sequence[Logits]] | None = None
+        self._first, self._others = first, list[DecodeBatcher]()
+        if first is not None:
+            self._others.append(first)
+            first._others.append(self)
         self._decoder: Any = decoder
         self._batches = sequences_of(decoder) > 1
         self._waiting: list[PendingPass] = []
@@ -76,7 +83,8 @@ class DecodeBatcher:
             yield
         finally:
             self._foreground -= foreground
-            self._plan()
+            for batcher in (self, *self._others):
+                batcher._plan()
 
     async def forward(
         self, kv: Any, tokens: Sequence[int], want: int, foreground: bool, on_logits: OnLogits = lambda _rows: None
@@ -107,7 +115,12 @@ class DecodeBatcher:
         asyncio.get_running_loop().call_soon(callback)
 
     def _may_run(self, asked: PendingPass) -> bool:
-        return not asked.rows.done() and may_run(asked.foreground, self._foreground)
+        return not asked.rows.done() and may_run(asked.foreground, self._foreground) and self._turn(asked.foreground)
+
+    def _turn(self, foreground: bool) -> bool:
+        """Whether no foreground generation of another model comes before one here of this priority."""
+        before = ([] if self._first is None else [self._first]) if foreground else self._others
+        return not any(other._foreground for other in before)
 
     def _run(self) -> None:
         """Run one pass. Generations that do not fit into it wait for the next."""

@@ -17,7 +17,7 @@ from tabspec.models.local.batching import CHUNK, DecodeBatcher
 from tabspec.models.local.drafts import Draft, Drafts, NoDrafts
 from tabspec.models.local.logits import Logits
 from tabspec.models.local.ngram_cache import LONGEST, NgramCaches
-from tabspec.models.local.segment import Segment
+from tabspec.models.local.segment import Choosing, Segment
 from tabspec.models.local.slots import Choice, Decoder, Slot, Slots
 from tabspec.models.machine.devices import is_out_of_memory
 from tabspec.models.protocol import CHUNK_AHEAD, Chunk, GenerationRequest, Usage
@@ -38,10 +38,11 @@ class LocalDecoding:
     drafts: Drafts = field(default_factory=NoDrafts)
     chunk: int = CHUNK
     ngram_caches: NgramCaches | None = None
+    first: DecodeBatcher | None = None  # of another model in this process, which comes first
     together: DecodeBatcher = field(init=False)
 
     def __post_init__(self) -> None:
-        self.together = DecodeBatcher(self.decoder)
+        self.together = DecodeBatcher(self.decoder, self.first)
 
 
 _Tokens = list[tuple[int, Choice | None]]
@@ -75,7 +76,7 @@ async def generate(local: LocalDecoding, request: GenerationRequest) -> AsyncGen
             prompt = local.prompter.prompt(writing.head, request)
             segment.ngrams = local.ngram_caches.of(request, writing.head) if local.ngram_caches else None
             with local.slots.hold(prompt, request.foreground, segment.holding) as slot:
-                async for chunk in _decode(local, segment, slot, prompt, request.foreground):
+                async for chunk in decode(local, segment, slot, prompt, request.foreground):
                     yield chunk
         if segment.finish:
             yield Chunk(finish=segment.finish)
@@ -84,8 +85,8 @@ async def generate(local: LocalDecoding, request: GenerationRequest) -> AsyncGen
         likely = segment.cut  # the text of this token is known now, up to where the cut was; it is chosen anew
 
 
-async def _decode(
-    local: LocalDecoding, segment: Segment, slot: Slot, prompt: array[int], foreground: bool
+async def decode(
+    local: LocalDecoding, segment: Choosing, slot: Slot, prompt: array[int], foreground: bool
 ) -> AsyncGenerator[Chunk, None]:
     """Decode after ``prompt`` until the segment is over. ``slot`` may hold a part of that from another request."""
     size = local.chunk if foreground else min(local.chunk, CHUNK_AHEAD)
@@ -95,7 +96,7 @@ async def _decode(
         yield chunk
     while not segment.over:
         while len(step.pending) > size:
-            await _run(local, slot, step.pending[:size], 0, foreground)
+            await run(local, slot, step.pending[:size], 0, foreground)
             yield Chunk(usage=Usage(prefill=size))
             uncounted -= size
             del step.pending[:size]
@@ -105,7 +106,7 @@ async def _decode(
                 segment.finish = Finish.LENGTH
                 return
             tokens: _Tokens = [*step.pending, *((token, None) for token in step.ahead)]
-            await _run(local, slot, tokens, len(step.ahead) + 1, foreground)
+            await run(local, slot, tokens, len(step.ahead) + 1, foreground)
         else:
             await asyncio.sleep(0)  # a cancel takes effect here, too
         if uncounted:
@@ -125,7 +126,7 @@ def _joined(chunks: Sequence[Chunk]) -> Iterator[Chunk]:
             yield from run
 
 
-def _reuse(local: LocalDecoding, segment: Segment, slot: Slot, prompt: array[int]) -> tuple[_Pass, list[Chunk]]:
+def _reuse(local: LocalDecoding, segment: Choosing, slot: Slot, prompt: array[int]) -> tuple[_Pass, list[Chunk]]:
     """Keep what ``slot`` has of this prompt, and of the choices after it. Returns the first pass, and what the kept
     choices write."""
     kept = slot.shared(prompt)
@@ -150,22 +151,29 @@ def _reuse(local: LocalDecoding, segment: Segment, slot: Slot, prompt: array[int
     return _Pass(pending, draft=draft), [Chunk(usage=Usage(reused=kept - unknown)), *chunks]
 
 
-def _draft(local: LocalDecoding, segment: Segment, slot: Slot, pending: _Tokens) -> tuple[list[int], Draft]:
+def _draft(local: LocalDecoding, segment: Choosing, slot: Slot, pending: _Tokens) -> tuple[list[int], Draft]:
     """What to run after ``pending``: the tokenizer's own tokens for the known text, and guesses at what follows."""
     known = segment.known_tokens()
     if known is None:
         return [], Draft()
-    if segment.beginnings:
+    if segment.room <= 0:
         return known, Draft()
     written = slot.tokens + array("I", [*(token for token, _ in pending), *known])
-    room = min(segment.writing.stop.max_tokens - segment.spent - 1, local.decoder.context - len(written))
+    room = min(segment.room, local.decoder.context - len(written))
     return known, local.drafts.propose(written, max(room, 0), segment.ngrams)
 
 
-async def _run(
-    local: LocalDecoding, slot: Slot, tokens: Sequence[tuple[int, Choice | None]], want: int, foreground: bool
+async def run(
+    local: LocalDecoding,
+    slot: Slot,
+    tokens: Sequence[tuple[int, Choice | None]],
+    want: int,
+    foreground: bool,
+    *,
+    guessed: bool = True,
 ) -> None:
-    """Run tokens in a slot, and keep the logits after the last ``want`` of them, the first of which is no guess.
+    """Run tokens in a slot, and keep the logits after the last ``want`` of them. ``guessed``: all of these but the
+    first are guesses.
 
     A cancel takes effect before the pass. One that comes during the pass takes effect after it, and what was computed
     stays in the slot for the next request with this prompt.
@@ -174,7 +182,7 @@ async def _run(
     def took(rows: Logits) -> None:
         slot.tokens.extend(token for token, _ in tokens)
         slot.choices += [choice for _, choice in tokens]
-        slot.rows, slot.ahead = rows if want else None, max(want - 1, 0)
+        slot.rows, slot.ahead = rows if want else None, max(want - 1, 0) if guessed else 0
 
     try:
         await local.together.forward(slot.kv, [token for token, _ in tokens], want, foreground, took)
@@ -190,7 +198,7 @@ async def _run(
         raise ModelError(f"the model failed: {reason}") from error
 
 
-def _verify(local: LocalDecoding, segment: Segment, slot: Slot, step: _Pass) -> tuple[_Pass, list[Chunk]]:
+def _verify(local: LocalDecoding, segment: Choosing, slot: Slot, step: _Pass) -> tuple[_Pass, list[Chunk]]:
     """Choose a token after each guess of a pass, as long as the guesses are what is chosen; drop the others from the
     slot.
 

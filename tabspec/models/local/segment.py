@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from tabspec.models.local.beginnings import beginnings
 from tabspec.models.local.choosing import choose
@@ -17,6 +18,37 @@ from tabspec.models.tokens.writing import Event, Writing
 from tabspec.suggestion import Finish
 
 _REUSED, _PREFILLED, _DECODED = Usage(reused=1), Usage(prefill=1), Usage(decoded=1)
+
+
+class Choosing(Protocol):
+    """What decodes tokens after one prompt. `Segment` writes completions."""
+
+    finish: Finish | None
+    ngrams: NgramCache | None
+
+    @property
+    def over(self) -> bool: ...
+
+    @property
+    def room(self) -> int:
+        """How many tokens a draft may have; 0 or less for none."""
+        ...
+
+    def known_tokens(self) -> list[int] | None:
+        """Tokens that are probably chosen next."""
+        ...
+
+    def holding(self, choices: Sequence[Choice | None]) -> int:
+        """How many of ``choices``, which were made after this prompt before, would be made again."""
+        ...
+
+    def choose(self, logits: Logits, before: array[int]) -> tuple[Choice, Chunk]:
+        """Choose a token by ``logits`` after the last tokens ``before``, and write it."""
+        ...
+
+    def take(self, choice: Choice, reused: bool = False) -> Chunk:
+        """Write a token that was chosen before."""
+        ...
 
 
 @dataclass
@@ -52,6 +84,10 @@ class Segment:
     @property
     def over(self) -> bool:
         return self.cut is not None or self.finish is not None
+
+    @property
+    def room(self) -> int:
+        return 0 if self.beginnings else self.writing.stop.max_tokens - self.spent - 1
 
     def known_tokens(self) -> list[int] | None:
         """Tokens for the known text; None if it begins within a character."""

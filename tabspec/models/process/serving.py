@@ -14,13 +14,16 @@ from collections.abc import AsyncGenerator, Callable, Hashable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from tabspec.errors import ModelUnavailable
+from tabspec.models.edit_protocol import EditRequest
 from tabspec.models.process.turns import RoundRobin
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, Usage
 
 Send = Callable[[Hashable, Chunk | Exception], None]
-Stream = Callable[[GenerationRequest], AsyncGenerator[Chunk, None]]
+AnyRequest = GenerationRequest | EditRequest
+Stream = Callable[[Any], AsyncGenerator[Chunk, None]]
 
 # Decode steps after which a stream gives its place to another client that waits for one: as many tokens as a suggestion
 # has by default, so that ordinary suggestions are never interrupted.
@@ -33,7 +36,7 @@ class _ServedStream:
     ``steps`` counts the decode steps of this turn. A ``paused`` stream holds no place until its client resumes it."""
 
     number: Hashable
-    request: GenerationRequest
+    request: AnyRequest
     client: Hashable
     stream: Stream
     written: str = ""
@@ -84,7 +87,7 @@ class Serving:
         foreground = sum(stream.request.foreground for stream in self._streams.values())
         return foreground, len(self._streams) - foreground
 
-    def start(self, number: Hashable, request: GenerationRequest, stream: Stream | None = None) -> None:
+    def start(self, number: Hashable, request: AnyRequest, stream: Stream | None = None) -> None:
         """Start a stream. ``stream`` answers this request in place of the model's own.
 
         Raises `ValueError` if a stream of this number has not ended.
@@ -152,7 +155,9 @@ class Serving:
     async def _run(self, stream: _ServedStream) -> None:
         """Send the model's answer, until it ends or the stream gives up its place."""
         request, number = stream.request, stream.number
-        asked = replace(request, resume=request.resume + stream.written)
+        asked = request
+        if isinstance(request, GenerationRequest):  # an edit is written whole, or not at all
+            asked = replace(request, resume=request.resume + stream.written)
         known = stream.counted  # these tokens are a part of this turn's prompt
         try:
             async with aclosing(stream.stream(asked)) as chunks:

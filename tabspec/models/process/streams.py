@@ -7,7 +7,8 @@ import itertools
 from collections.abc import AsyncGenerator, Callable
 
 from tabspec.errors import ModelError
-from tabspec.models.messages import Message, read_chunk, read_error, request_fields, to_line
+from tabspec.models.edit_protocol import EditRequest
+from tabspec.models.messages import Message, read_chunk, read_error, request_line, to_line
 from tabspec.models.protocol import Chunk, GenerationRequest
 
 
@@ -22,11 +23,11 @@ class Streams:
     def __len__(self) -> int:
         return len(self._arriving)
 
-    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+    async def stream(self, request: GenerationRequest | EditRequest) -> AsyncGenerator[Chunk, None]:
         """Send ``request``, and yield its chunks. Closing the generator before the end cancels the request."""
         number = next(self._numbers)
         arriving = self._arriving[number] = asyncio.Queue()
-        self._write(to_line("request", id=number, request=request_fields(request)))
+        self._write(request_line(number, request))
         ended = False
         try:
             while not ended:

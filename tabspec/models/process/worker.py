@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any
 
 from tabspec.errors import ModelNotUsable, ModelUnavailable
+from tabspec.models.edit_protocol import EditRequest
 from tabspec.models.files.hub import absolute
 from tabspec.models.messages import Message, read_info, to_line
 from tabspec.models.process.heartbeat import Heartbeat
@@ -106,7 +107,7 @@ class WorkerModel:
             self._keeper = asyncio.create_task(self._keep())
         return await asyncio.shield(self._ready)
 
-    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+    async def stream(self, request: GenerationRequest | EditRequest) -> AsyncGenerator[Chunk, None]:
         self._requests += 1
         try:
             await self.start()

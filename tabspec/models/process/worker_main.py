@@ -17,13 +17,14 @@ from collections.abc import Callable, Hashable, Iterator
 from typing import BinaryIO
 
 from tabspec.errors import ModelError, TabspecError
+from tabspec.models.edit_protocol import EditRequest
 from tabspec.models.load import load_model
 from tabspec.models.messages import (
     Message,
     answer_line,
+    asked_in,
     info_fields,
     number_of,
-    read_request,
     to_line,
 )
 from tabspec.models.process.lines import READ_BYTES, MessageParser, Unreadable
@@ -124,10 +125,10 @@ class _Inbox:
             if self.serving is not None:
                 self.serving.cancelled.add(number)  # seen before the loop runs again
             self._loop.call_soon_threadsafe(self._cancel, number)
-        elif message["op"] == "request":
-            self._loop.call_soon_threadsafe(self._start, number, read_request(message.get("request")))
+        elif message["op"] in ("request", "edit"):
+            self._loop.call_soon_threadsafe(self._start, number, asked_in(message))
 
-    def _start(self, number: int, request: GenerationRequest) -> None:
+    def _start(self, number: int, request: GenerationRequest | EditRequest) -> None:
         assert self.serving is not None
         try:
             self.serving.start(number, request)

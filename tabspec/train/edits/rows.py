@@ -106,7 +106,7 @@ class EditRowMaker:
     def _synthetic_scene(self, others: list[PastLines], rng: Random) -> Scene | None:
         place = rng.randrange(int(self._ends[-1]))  # of all bytes, so that each line is as likely
         corpus, index = self._texts[int(np.searchsorted(self._ends, place, side="right"))]
-        entry, lines = corpus[index], corpus.text(index).split("\n")
+        entry, lines = corpus[index], corpus.text(index).removesuffix("\n").split("\n")
         first = rng.randrange(max(len(lines) - REGION_LINES[0], 1))
         region = Region(entry.name, entry.language, lines[first : first + rng.randint(*REGION_LINES)])
         return synthetic_scene(region, others, rng)

@@ -17,9 +17,9 @@ from tabspec.edits.edit import EditSource
 from tabspec.edits.history import EMPTY
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.next_edits.choice import TYPING_PAUSE_S
-from tabspec.engine.next_edits.state import PAST_CHARS, UNKNOWN, EditState
+from tabspec.engine.next_edits.state import UNKNOWN, EditState
 from tabspec.errors import ModelError, ModelUnavailable
-from tabspec.models.edit_protocol import EditRequest, RegionSize
+from tabspec.models.edit_protocol import PAST_CHARS, EditRequest, RegionSize
 from tabspec.models.protocol import GenerationRequest
 from tabspec.models.scripted.model import ScriptedModel
 from tabspec.prompt.window import WindowSize

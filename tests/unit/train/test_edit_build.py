@@ -58,9 +58,10 @@ def test_hunks_lead_to_the_next_release(packages: Path, tmp_path: Path) -> None:
     assert counts == {"closed": 0, "good": 14}
     releases = Releases(tmp_path / "out")
     assert [entry.path for entry in releases.corpus] == ["good/a.py", "good/a.py"]
-    assert applied(releases.lines(0), releases.hunks(0)) == releases.lines(1)
+    assert applied(*releases.document(0)) == releases.document(1)[0]
+    assert releases.document(0)[0][-1] == BODY[-1].split("\n")[-2]
     assert releases.counts == [12, 2]
-    assert "known" in "\n".join(applied(releases.lines(1), releases.hunks(1)))
+    assert "known" in "\n".join(applied(*releases.document(1)))
 
 
 def test_a_folder_without_pairs(tmp_path: Path) -> None:

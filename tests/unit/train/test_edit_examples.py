@@ -11,6 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tabspec.models.local.edits.prompts import EditPrompts
+from tabspec.models.local.edits.scene import Scene as ServedScene
+from tabspec.models.tokens.vocabulary import Vocabulary
 from tabspec.prompt import edit_format
 from tabspec.prompt.edit_format import Tag, tag_ends, tags, window_of
 from tabspec.prompt.fim import Special
@@ -31,6 +34,7 @@ from tests.tools import REPOSITORY
 
 BUNDLED = REPOSITORY / "tabspec" / "models" / "bundled" / "tokenizer.json"
 TOKENIZER = load_tokenizer(BUNDLED)
+PROMPTS = EditPrompts(Vocabulary(BUNDLED.read_text(encoding="utf-8")))
 HERE = Path(__file__).read_text(encoding="utf-8").split("\n")
 # without types of parameters and results, which one kind of synthetic edit adds
 PLAIN = [re.sub(r": [\w., \[\]]+(?=[,)])| -> \w+(?=:$)", "", line) for line in HERE]
@@ -163,6 +167,20 @@ def test_tokens_are_those_of_the_served_prompt(seed: int) -> None:
         assert set(own) <= {Part.COPIED, Part.WRITTEN}
         assert own[-1] is Part.WRITTEN
     assert tokens == served
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(seed=st.integers(0, 100_000))
+def test_tags_stand_where_serving_reads_them(seed: int) -> None:
+    scene, layout = _layout(seed)
+    (marked,) = EditEncoder(TOKENIZER).encode([layout])
+    served = ServedScene(layout.name, tuple(scene.history), tuple(layout.lines), 0, tuple(layout.lines), ())
+    scan = PROMPTS.scan(served)
+    if not marked or list(scan.tokens) != [each & TOKEN for each in marked[: len(scan.tokens)]]:
+        assert not marked or sum(len(_ids(edit_format.past(edit))) for edit in scene.history) > HISTORY_TOKENS
+        return
+    stated = {at: Part(each >> SHIFT) for at, each in enumerate(marked) if each >> SHIFT >= Part.TAG_STAYS}
+    assert stated == {at: Part["TAG_" + layout.tags[line].name] for line, at in scan.ends}
 
 
 @pytest.mark.parametrize("kind", [kind for kind, _ in KINDS], ids=lambda kind: kind.__name__)

@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 from difflib import SequenceMatcher
 
-from tabspec.models.edit_protocol import EditRequest, PastEdit
+from tabspec.models.edit_protocol import EditRequest
 from tabspec.models.http.marks import MARK, restored
 from tabspec.models.protocol import RelatedText
 
@@ -42,8 +42,7 @@ def quoted_request(request: EditRequest) -> EditRequest:
         cursor=request.cursor + blanks,
         earlier=quoted(request.earlier),
         history=tuple(
-            PastEdit(_name(edit.path), edit.line, quoted(edit.old), quoted(edit.new), edit.accepted)
-            for edit in request.history
+            replace(edit, path=_name(edit.path), old=quoted(edit.old), new=quoted(edit.new)) for edit in request.history
         ),
         related=tuple(RelatedText(_name(each.path), quoted(each.text)) for each in request.related),
     )

@@ -38,7 +38,7 @@ class ReleaseStep:
     history: tuple[PastLines, ...]
     due: tuple[Hunk, ...]
     kind: Kind
-    last: int
+    last: int = 0
 
     @property
     def hunk(self) -> Hunk | None:

@@ -1,0 +1,173 @@
+"""Asks an edit model about release steps, and judges what it writes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from tabspec.lab.evaluation.next_edit.releases.scoring import RANKS, Prediction, Proposal, is_right
+from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep
+from tabspec.models.edit_protocol import EditRequest, PastEdit
+from tabspec.models.local.edits.places import Place
+from tabspec.models.local.edits.scene import Change, run_of
+from tabspec.models.local.edits.writer import LocalEdits, Written
+from tabspec.models.local.logits import Logits
+from tabspec.models.local.slots import Decoder
+from tabspec.prompt.edit_format import window_of
+from tabspec.train.edits.hunks import Hunk
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """The cost of an answer: seconds, prompt tokens computed, passes of the decoder and tokens decoded."""
+
+    seconds: float
+    prefill: int
+    passes: int
+    decoded: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a model has made of a step. ``stays``: it stated at the given place that nothing changes. ``right``: some
+    of what it wrote is right, not only the first. ``anew`` is the cost of the answer, ``chain`` that of the next one,
+    after a right one was accepted."""
+
+    step: ReleaseStep
+    prediction: Prediction
+    stays: bool
+    right: bool
+    anew: Passes
+    chain: Passes | None
+
+
+def request_of(step: ReleaseStep) -> EditRequest:
+    """The request at a step: the user has just made the newest edit."""
+    name = PurePosixPath(step.path).name
+    past = [
+        PastEdit(edit.path or name, 0, _ended(edit.old), _ended(edit.new), elsewhere=bool(edit.path))
+        for edit in step.history
+    ]
+    newest = past[-1]
+    past[-1] = PastEdit(newest.path, step.last, newest.old, newest.new, elsewhere=newest.elsewhere)
+    text = "\n".join(step.lines)
+    cursor = sum(len(line) + 1 for line in step.lines[: step.last])
+    return EditRequest(name, "python", "", text, "", min(cursor, len(text)), 0, "", tuple(past))
+
+
+class Counted:
+    """A decoder that counts its passes."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder, self.passes = decoder, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._decoder, name)
+
+    def forward(self, kv: Any, tokens: Sequence[int], want: int) -> Logits:
+        self.passes += 1
+        return self._decoder.forward(kv, tokens, want)
+
+
+def counted(model: LocalEdits) -> tuple[LocalEdits, Counted]:
+    """The same model on a decoder that counts its passes. One sequence a pass."""
+    decoder = Counted(model.local.decoder)
+    return LocalEdits.of(model.info, decoder, model.local.vocabulary, None, model.calibration), decoder
+
+
+async def outcomes(
+    model: LocalEdits, steps: Iterable[ReleaseStep], show: Callable[[int], None] = lambda _: None
+) -> list[Outcome]:
+    """The outcomes of all steps."""
+    found = []
+    model, decoder = counted(model)
+    for step in steps:
+        found.append(await _outcome(model, decoder, step))
+        show(len(found))
+    return found
+
+
+async def _outcome(model: LocalEdits, decoder: Counted, step: ReleaseStep) -> Outcome:
+    request = request_of(step)
+    model.forget()
+    written, anew = await _written(model, decoder, request)
+    proposals = [_proposal(each) for each in written if each is not None]
+    chain = None
+    right = next((each for each in written if each is not None and is_right(step, _proposal(each))), None)
+    if right is not None:
+        chain = (await _written(model, decoder, accepted(request, right.change)))[1]
+    places, _ = await model.places(request, max(RANKS))
+    lines = tuple(scene.first + place.line for scene, place in places)
+    given = None if step.hunk is None else await _at_place(model, step.hunk, request)
+    prediction = Prediction(given, lines, proposals[0] if proposals else None)
+    stays = step.hunk is not None and given is None
+    return Outcome(step, prediction, stays, right is not None, anew, chain)
+
+
+def _proposal(written: Written) -> Proposal:
+    change, features = written.change, written.evidence.numbers()[1:]
+    return Proposal(change.start, change.stop, change.new, features)
+
+
+async def _written(model: LocalEdits, decoder: Counted, request: EditRequest) -> tuple[list[Written | None], Passes]:
+    """What the model writes, the best place first. The cost is that until the first change."""
+    before, began = decoder.passes, time.perf_counter()
+    written: list[Written | None] = []
+    cost: Passes | None = None
+    prefill = decoded = 0
+    async for each, usage in model.written(request):
+        prefill, decoded = prefill + usage.prefill, decoded + usage.decoded
+        written.append(each)
+        if cost is None or (written[-1] is not None and not any(written[:-1])):
+            cost = Passes(time.perf_counter() - began, prefill, decoder.passes - before, decoded)
+    return written, cost or Passes(time.perf_counter() - began, prefill, decoder.passes - before, decoded)
+
+
+def accepted(request: EditRequest, change: Change) -> EditRequest:
+    """The request after a change was accepted."""
+    lines = request.region.split("\n")
+    old = lines[change.start : change.stop]
+    new = [*lines[: change.start], *change.new, *lines[change.stop :]]
+    head = next(
+        (at for at, (a, b) in enumerate(zip(old, change.new, strict=False)) if a != b), min(len(old), len(change.new))
+    )
+    tail = 0
+    while tail < min(len(old), len(change.new)) - head and old[-1 - tail] == change.new[-1 - tail]:
+        tail += 1
+    step = PastEdit(
+        request.path,
+        change.start + head,
+        "".join(f"{line}\n" for line in old[head : len(old) - tail]),
+        "".join(f"{line}\n" for line in change.new[head : len(change.new) - tail]),
+        accepted=True,
+        proposed=True,
+    )
+    return EditRequest(
+        request.path,
+        request.language,
+        "",
+        "\n".join(new),
+        "",
+        0,
+        0,
+        "",
+        (*request.history, step),
+    )
+
+
+async def _at_place(model: LocalEdits, hunk: Hunk, request: EditRequest) -> Proposal | None:
+    """What the model writes at the place of the next edit; None: nothing changes."""
+    scene = model.prompts.scenes.around(request, hunk.start)
+    if scene is None:
+        return None
+    start, stop = run_of(scene.lines, max(hunk.start - scene.first, 0), max(hunk.stop - scene.first, 0))
+    first, last = window_of(scene.lines, start, stop)
+    written, _ = await model.ask(scene, Place(first, last, 1.0, start), 0, True)
+    return None if written is None else _proposal(written)
+
+
+def _ended(text: str | None) -> str:
+    return "" if text is None else text + "\n"
