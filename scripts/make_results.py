@@ -211,6 +211,39 @@ def _heads(each: dict[str, Any]) -> list[str]:
     return [*counts, f"{each['step_ms']:.2f}", f"{each['tokens_per_s']:,.0f}", f"{each['largest_batch']:,}"]
 
 
+def _kv_heads(found: dict[str, Any]) -> Iterator[str]:
+    models = found["models"]
+    first = models[0]
+    yield _origin("", found["git_commit"], "tabspec bench kv-heads")
+    yield f"**Trained alike on {first['tokens'] / 1e6:,.0f} million tokens; losses in nats a token**\n"
+    rows = []
+    for each in models:
+        kind = {1: "multi-query", each["heads"]: "multi-head"}.get(each["kv_heads"], "grouped-query")
+        counts = [f"{each[name]:,}" for name in ("kv_heads", "mlp", "parameters", "kv_bytes_per_token")]
+        names = ("validation", "prefixes", "middles", "ends", "bits_per_byte")
+        rows.append([kind, *counts, *(f"{each[name]:.4f}" for name in names)])
+    columns = (
+        "attention",
+        "KV heads",
+        "MLP",
+        "parameters",
+        "KV bytes a token",
+        "held out",
+        "prefixes",
+        "middles",
+        "ends",
+    )
+    yield table([*columns, "bits a byte"], rows)
+    yield "**Milliseconds of a decode step, by the number of sequences**\n"
+    rows = []
+    for steps in found["steps"]:
+        where = f"{steps['machine']}, after {steps['prompt']:,} tokens each"
+        for batch in dict.fromkeys(time["batch"] for time in steps["times"]):
+            times = {time["kv_heads"]: time["ms"] for time in steps["times"] if time["batch"] == batch}
+            rows.append([where, batch, *(f"{times[each['kv_heads']]:.3f}" for each in models)])
+    yield table(["machine", "sequences", *(f"{each['kv_heads']} KV heads" for each in models)], rows)
+
+
 def _bench(name: str, found: dict[str, Any]) -> str:
     return f"tabspec bench {name} --threads {found['threads']}"
 
@@ -229,6 +262,7 @@ _FORMATS: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
     "tabspec-bench-decode": _decode,
     "tabspec-bench-gpu": _gpu,
     "tabspec-bench-kv": _kv,
+    "tabspec-bench-kv-heads": _kv_heads,
     "tabspec-figures": _figures,
 }
 

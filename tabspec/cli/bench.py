@@ -15,6 +15,7 @@ _COMMANDS = {
     "gpu": (f"{_BENCHES}.gpu:gpu_command", "Decode steps on a GPU, compared with its limits."),
     "http": (f"{_BENCHES}.http:http_bench_command", "Time that the HTTP client adds to a model server's."),
     "kv": (f"{_BENCHES}.decode:kv_command", "Prompts that continue a kept KV cache, and new ones."),
+    "kv-heads": (f"{_BENCHES}.kv_heads:kv_heads_command", "Models that differ in their number of key-value heads."),
     "lsp": (f"{_BENCHES}.lsp:lsp_bench_command", "The language server over stdio, and a bare one."),
     "suggestions": (f"{_BENCHES}.suggestions:suggestions_command", "Whole suggestions, compared with llama.cpp."),
 }

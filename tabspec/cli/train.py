@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from tabspec.cli.train_edits import edits_command
 from tabspec.cli.train_mine import mine_command
 from tabspec.errors import InputError
 
@@ -24,16 +25,19 @@ def train_command() -> None:
 
 
 train_command.add_command(mine_command)
+train_command.add_command(edits_command)
 
 
 @train_command.command("fetch")
 @click.option("-o", "--out", required=True, type=_path, help="Folder for the packages.")
 @click.option("--sources", type=_path, help="List of packages (TOML)  [default: the bundled model's].")
-def fetch_command(out: Path, sources: Path | None) -> None:
+@click.option("--releases", is_flag=True, help="Fetch successive releases for `tabspec train edits` instead.")
+def fetch_command(out: Path, sources: Path | None, releases: bool) -> None:
     """Fetch packages with pip, npm and apt-get as material for a corpus. Nothing in them is installed or run."""
     from tabspec.train.corpus.fetch import BUNDLED_LIST, fetch, read_list
+    from tabspec.train.edits.listed import BUNDLED_RELEASES, TOGETHER, read_releases
 
-    listed = read_list(sources or BUNDLED_LIST)
+    listed = read_releases(sources or BUNDLED_RELEASES) if releases else read_list(sources or BUNDLED_LIST)
     total = len(listed.python) + len(listed.npm) + len(listed.debian)
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("fetching", total=total)
@@ -41,7 +45,7 @@ def fetch_command(out: Path, sources: Path | None) -> None:
         def show(name: str) -> None:
             bar.update(task, advance=1, description=name)
 
-        failed = fetch(listed, out, show)
+        failed = fetch(listed, out, show, TOGETHER if releases else 1)
     click.echo(f"{total - len(failed)} packages in {out}")
     if failed:
         click.echo("not available: " + ", ".join(failed), err=True)
@@ -104,10 +108,12 @@ def tokenizer_command(corpus: Path, out: Path, vocabulary: int) -> None:
 @train_command.command("run")
 @click.option("--code", multiple=True, type=_path, help="Folder with source code to learn from. May be repeated.")
 @click.option("--corpus", type=_path, help="Corpus folder, instead of --code.")
-@click.option("--held-out", type=_path, help="Corpus folder for the validation loss.")
+@click.option("--edits", type=_path, help="Folder of `tabspec train edits`. --corpus is then for filling in.")
+@click.option("--held-out", type=_path, help="Another such folder (corpus or edits), for the held-out loss.")
 @click.option("--out", required=True, type=_path, help="Folder of the run. If it exists, the run is resumed.")
 @click.option("--start", help="Model to tune: `bundled` or a folder  [default: train a new model].")
 @click.option("--size", type=click.Choice(["bundled", "small", "tiny"]), default="bundled", show_default=True)
+@click.option("--kv-heads", type=click.IntRange(1), help="Key-value heads of a new model, of the same size.")
 @click.option("--tokenizer", type=_path, help="tokenizer.json for a new model  [default: trained on the corpus].")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="How long to train.")
 @click.option("--steps", type=click.IntRange(1), help="How many steps to train, instead of --minutes.")
@@ -121,15 +127,18 @@ def tokenizer_command(corpus: Path, out: Path, vocabulary: int) -> None:
 )
 @click.option("--context", type=click.IntRange(64, 8192), help="Tokens of a sequence  [default: the model's].")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="[default: 0.003; tuning 0.0003]")
+@click.option("--warmup", type=click.IntRange(1), help="Steps in which the rate rises  [default: 200 with a GPU].")
 @click.option("--compile/--no-compile", default=None, help="With torch.compile  [default: with a GPU].")
 @click.option("--seed", type=int, default=0, show_default=True)
 def run_command(
     code: tuple[Path, ...],
     corpus: Path | None,
+    edits: Path | None,
     held_out: Path | None,
     out: Path,
     start: str | None,
     size: str,
+    kv_heads: int | None,
     tokenizer: Path | None,
     minutes: float | None,
     steps: int | None,
@@ -139,6 +148,7 @@ def run_command(
     rows: int | None,
     context: int | None,
     learning_rate: float | None,
+    warmup: int | None,
     compile: bool | None,
     seed: int,
 ) -> None:
@@ -151,12 +161,14 @@ def run_command(
     from tabspec.train.runs import RunPlan, carry_out
     from tabspec.train.schedule import Budget
 
-    if bool(code) == bool(corpus):
-        raise click.UsageError("name the training data: --code (folders) or --corpus")
+    if bool(code) == bool(corpus or edits):
+        raise click.UsageError("name the training data: --code (folders), or --corpus, --edits or both")
+    if kv_heads and start:
+        raise click.UsageError("--kv-heads is for a new model; leave --start out")
     console = Console(stderr=True)
     budget = Budget(steps=steps, seconds=minutes * 60 if minutes else None)
     plan = RunPlan(
-        corpus=corpus or _corpus_of(code, out),
+        corpus=_corpus_of(code, out) if code else corpus,
         out=out,
         budget=budget,
         start=BUNDLED if start == "bundled" else Path(start) if start else None,
@@ -171,6 +183,9 @@ def run_command(
         seed=seed,
         context=context,
         pause_after=pause_after * 60 if pause_after else None,
+        kv_heads=kv_heads,
+        warmup=warmup,
+        edits=edits,
     )
     model = carry_out(plan, console)
     click.echo(f"the model is in {model}" if model else "paused; the same command resumes the run")

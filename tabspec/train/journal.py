@@ -13,10 +13,16 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A line of the log. Losses are in nats per token. ``loss`` is the training loss, in which middles weigh more.
+    """A line of the log. Losses are in nats per goal. ``loss`` is the training loss, in which some parts weigh more.
 
-    ``validation``: the loss of all held-out tokens (None: not measured). ``prefixes``, ``middles``, ``ends``: the loss
-    of those in prefixes, in middles, and of the end-of-middle tokens alone.
+    ``waiting``: the share of the time in which the training waited for rows. ``validation``: the loss of all held-out
+    goals (None: not measured). ``prefixes``, ``middles``, ``ends``: the loss of those in prefixes, in middles, and of
+    the end-of-middle tokens alone. ``copied``, ``written``, ``tags``: the loss of those tokens of answers, and of tags.
+
+    Shares, each token after the right ones: ``answers`` are answers that change something and are exact. ``changes``
+    are those whose first token is not ``<|same|>``, and ``stays`` are answers ``<|same|>`` that are found. ``found``
+    are lines whose tag is that they change or get new lines, and is found. ``false`` are lines that stay, with another
+    tag.
     """
 
     step: int
@@ -25,10 +31,19 @@ class Record:
     loss: float
     rate: float
     tokens_per_second: float
+    waiting: float = 0.0
     validation: float | None = None
     prefixes: float | None = None
     middles: float | None = None
     ends: float | None = None
+    copied: float | None = None
+    written: float | None = None
+    tags: float | None = None
+    answers: float | None = None
+    changes: float | None = None
+    stays: float | None = None
+    found: float | None = None
+    false: float | None = None
 
 
 class Journal:
@@ -63,6 +78,7 @@ class Journal:
             f"step {record.step}  loss {record.loss:.3f}"
             + (f"  held out {record.validation:.3f}" if record.validation is not None else "")
             + (f" (middles {record.middles:.3f})" if record.middles is not None else "")
+            + (f" (answers {record.answers:.1%} exact)" if record.answers is not None else "")
             + f"  {record.tokens_per_second:,.0f} tokens/s  {left / 60:.0f} min left"
         )
         self._progress.update(self._task, completed=progress, detail=detail)

@@ -7,7 +7,7 @@ dict of transformers' Llama, so transformers can load it and converters can read
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -15,8 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tabspec.errors import InputError
+from tabspec.train.examples.parts import Part
+from tabspec.train.goals import SpecialIds
 
-IGNORED = -100  # target that torch's cross entropy ignores
+# torch.compile cannot compare tensors with members of an enumeration
+_PREFIX, _FIRST_TAG = int(Part.PREFIX), int(Part.TAG_STAYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,21 @@ class Shape:
     def __post_init__(self) -> None:
         if self.heads % self.kv_heads or self.head % 2 or min(asdict(self).values()) <= 0:
             raise InputError(f"not a possible model shape: {self}")
+
+    def with_kv_heads(self, kv_heads: int) -> Shape:
+        """This shape with another number of key-value heads, and nearly as many parameters.
+
+        The MLP gets the parameters that the keys and values lose, or loses those that they get. Its width stays a
+        multiple of 32, for the kernels of decoders. So the size changes by less than 1 %.
+        """
+        # A layer's keys and values have two matrices of hidden * head parameters a head; an MLP has three of hidden.
+        wider = 2 * self.head * (self.kv_heads - kv_heads) / 3
+        return replace(self, kv_heads=kv_heads, mlp=32 * round((self.mlp + wider) / 32))
+
+    @property
+    def kv_bytes(self) -> int:
+        """Bytes of the keys and values of a token, in 16 bits."""
+        return 2 * 2 * self.layers * self.kv_heads * self.head
 
     def as_llama_config(self, special: Mapping[str, int]) -> dict[str, Any]:
         """``config.json`` for transformers. ``special`` holds the ids of the end-of-middle and the pad token."""
@@ -218,13 +236,18 @@ class Network(nn.Module):
         result: Tensor = self.model.norm(x)
         return result
 
-    def losses(self, ids: Tensor, targets: Tensor, closed: Tensor, end: int) -> Tensor:
-        """Cross entropy in nats of each target, 0 if the target is `IGNORED`. All tensors have shape (rows, length).
+    def choices(self, states: Tensor, parts: Tensor, special: SpecialIds) -> Tensor:
+        """Logits (goals, vocabulary) of last hidden states (goals, hidden). What a goal's part excludes has -inf.
 
-        Where ``closed`` is true, token ``end`` is excluded from the softmax. It must not be the target there.
+        Within a prefix, the text certainly continues: ``<|eom|>`` is excluded. A tag is one of three tokens.
         """
-        logits = self(ids).float()
-        ends = torch.arange(self.shape.vocabulary, device=ids.device) == end
-        logits = logits.masked_fill(closed[..., None] & ends, -torch.inf)
-        losses = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none")
-        return losses.view_as(targets)
+        logits = F.linear(states, self.model.embed_tokens.weight).float()
+        tokens = torch.arange(self.shape.vocabulary, device=states.device)
+        stays, changes, inserts = special.tags
+        no_tag = (tokens != stays) & (tokens != changes) & (tokens != inserts)
+        prefix, tag = (parts == _PREFIX)[:, None], (parts >= _FIRST_TAG)[:, None]
+        return logits.masked_fill((prefix & (tokens == special.end)) | (tag & no_tag), -torch.inf)
+
+    def losses(self, states: Tensor, targets: Tensor, parts: Tensor, special: SpecialIds) -> Tensor:
+        """Cross entropy in nats of each goal: (goals,). ``states`` are the last hidden states of the goals."""
+        return F.cross_entropy(self.choices(states, parts, special), targets, reduction="none")

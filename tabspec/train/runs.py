@@ -14,9 +14,10 @@ from torch import Tensor
 from tabspec.errors import InputError
 from tabspec.train.checkpoint import NAME as CHECKPOINT
 from tabspec.train.checkpoint import checkpoint_weights
-from tabspec.train.corpus.store import DOCUMENTS, Corpus
+from tabspec.train.corpus.store import Corpus
+from tabspec.train.edits.rows import EditDataConfig
 from tabspec.train.examples.parts import Rows
-from tabspec.train.examples.stream import DataConfig
+from tabspec.train.examples.stream import DataConfig, RowSource
 from tabspec.train.examples.tokenizer import (
     EOM,
     VOCABULARY,
@@ -55,12 +56,15 @@ _TOKENIZER_SAMPLE = 120_000_000  # bytes; more text hardly changes the 8,192 ent
 class RunPlan:
     """Parameters of a run. None means the default for the device or the model.
 
-    ``start``: a model folder to tune, or None for a new model of ``size``. ``held_out``: a corpus folder for the
+    ``corpus``: a corpus folder. ``edits``: a folder of `tabspec train edits` to learn from; then ``corpus`` is only for
+    rows that fill in the middle, and None is the folder's own texts. ``held_out`` is of the same kind.
+    ``start``: a model folder to tune, or None for a new model of ``size``. ``held_out``: data for the
     validation loss. ``device``: torch's name, or "auto" for a GPU if there is one. ``context``: tokens in a row, if not
-    the model's. ``pause_after``: seconds until this part of the run pauses (None: never).
+    the model's. ``pause_after``: seconds until this part of the run pauses (None: never). ``kv_heads``: key-value heads
+    of a new model (`Shape.with_kv_heads`). ``warmup``: steps in which the learning rate rises.
     """
 
-    corpus: Path
+    corpus: Path | None
     out: Path
     budget: Budget
     start: Path | None = None
@@ -75,6 +79,9 @@ class RunPlan:
     seed: int = 0
     context: int | None = None
     pause_after: float | None = None
+    kv_heads: int | None = None
+    warmup: int | None = None
+    edits: Path | None = None
 
 
 def pick_device(name: str) -> str:
@@ -100,7 +107,9 @@ def carry_out(plan: RunPlan, console: Console) -> Path | None:
         tokenizer = plan.start / TOKENIZER
     elif not tokenizer.is_file():
         console.print("learning the tokenizer", highlight=False)
-        learn_tokenizer(plan.corpus, tokenizer)
+        learn_tokenizer(_given(plan.corpus), tokenizer)
+    if plan.start is None and plan.kv_heads is not None:
+        shape = shape.with_kv_heads(plan.kv_heads)
     vocabulary = load_tokenizer(tokenizer).get_vocab_size()
     shape = replace(shape, vocabulary=vocabulary, context=plan.context or shape.context)
     gpu = device.startswith("cuda")
@@ -113,7 +122,7 @@ def carry_out(plan: RunPlan, console: Console) -> Path | None:
         rows=rows,
         micro_rows=min(rows, max(1, MICRO_TOKENS[kind] // shape.context)),
         learning_rate=plan.learning_rate or tuned,
-        warmup=200 if gpu else 50,
+        warmup=plan.warmup or (200 if gpu else 50),
         device=device,
         workers=(8 if gpu else 0) if plan.workers is None else plan.workers,
         compile=gpu if plan.compile is None else plan.compile,
@@ -121,15 +130,29 @@ def carry_out(plan: RunPlan, console: Console) -> Path | None:
         validate_every=500 if gpu else 100,
         pause_after=plan.pause_after,
     )
-    data = DataConfig(plan.corpus, tokenizer, shape.context, plan.seed)
+    rest = (tokenizer, shape.context)
+    data: RowSource
+    if plan.edits is not None:
+        data = EditDataConfig(plan.edits, *rest, plan.seed, plan.corpus)
+    else:
+        data = DataConfig(_given(plan.corpus), *rest, plan.seed)
+    held_out: RowSource | None = None
+    if plan.held_out is not None:
+        held_out = (EditDataConfig if plan.edits else DataConfig)(plan.held_out, *rest, seed=7)
     trainer = Trainer(config, data, plan.out, weights)
     watched = max(1, VALIDATION_TOKENS[kind] // shape.context)
-    trainer.train(validation_rows(plan.held_out, tokenizer, shape.context, watched), console)
+    trainer.train(validation_rows(held_out, watched), console)
     if not trainer.finished:
         return None
     export_model(trainer.network.state_dict(), shape, tokenizer, plan.out / "model", eight_bits=True)
     draw(plan.out, "Training")
     return plan.out / "model"
+
+
+def _given(corpus: Path | None) -> Path:
+    if corpus is None:
+        raise InputError("there is no corpus to learn from; give one, or a model to start from and a folder of edits")
+    return corpus
 
 
 def interrupted(out: Path) -> tuple[dict[str, Tensor], Shape, Path]:
@@ -184,11 +207,11 @@ def learn_tokenizer(corpus: Path, path: Path, vocabulary: int = VOCABULARY) -> N
     save_tokenizer(train_tokenizer((opened.text(index) for index in chosen), vocabulary), path)
 
 
-def validation_rows(corpus: Path | None, tokenizer: Path, context: int, count: int) -> Rows | None:
-    """At most ``count`` rows of a held-out corpus, the same ones each time. None if there is no corpus."""
-    if corpus is None or not (corpus / DOCUMENTS).is_file() or not (corpus / DOCUMENTS).stat().st_size:
+def validation_rows(held_out: RowSource | None, count: int) -> Rows | None:
+    """At most ``count`` rows, the same ones each time. None if there is nothing held out."""
+    if held_out is None:
         return None
-    maker = DataConfig(corpus, tokenizer, context, seed=7).maker()
+    maker = held_out.maker()
     parts: list[Rows] = []
     for number in range(maker.chunks_per_epoch):
         parts.append(maker.chunk(number))

@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
 from rich.console import Console
 from torch import Tensor
 
 from tabspec.errors import TabspecError
 from tabspec.train import checkpoint
 from tabspec.train.checkpoint import RunPosition
-from tabspec.train.examples.parts import MIDDLE_WEIGHT, Part, Rows, parts_of, tokens_of
+from tabspec.train.examples.parts import Rows, tokens_of
 from tabspec.train.examples.rows import Batches
-from tabspec.train.examples.stream import DataConfig, RowStream
-from tabspec.train.examples.tokenizer import EOM, load_tokenizer, special_id
+from tabspec.train.examples.stream import RowSource, RowStream
+from tabspec.train.examples.tokenizer import load_tokenizer
+from tabspec.train.goals import Goals, SpecialIds, goals_of
+from tabspec.train.held_out import Judged, figures
 from tabspec.train.journal import Journal, Record
-from tabspec.train.network import IGNORED, Network, Shape
+from tabspec.train.network import Network, Shape
 from tabspec.train.optimizers import Optimizers
 from tabspec.train.schedule import Budget, rate
 
 LOG_NAME = "log.jsonl"
+# Goals for which the output layer is computed at once. Their logits need half a gigabyte, and so few are added to a
+# batch to fill the last piece that they cost no time. A compiled graph needs one number.
+PIECE = {"gpu": 8_192, "cpu": 1_024}
 
 
 class TrainingDiverged(TabspecError):
@@ -59,7 +67,7 @@ class RunConfig:
     save_every: float = 120.0
     pause_after: float | None = None
 
-    def must_agree(self, data: DataConfig) -> dict[str, object]:
+    def must_agree(self, data: RowSource) -> dict[str, object]:
         """Settings that must be the same in a resumed run."""
         return {"shape": asdict(self.shape), "rows": self.rows, "seed": data.seed}
 
@@ -70,7 +78,7 @@ class Trainer:
     If the folder holds a checkpoint, the run is resumed. ``start``: initial weights, for tuning.
     """
 
-    def __init__(self, config: RunConfig, data: DataConfig, out: Path, start: dict[str, Tensor] | None = None) -> None:
+    def __init__(self, config: RunConfig, data: RowSource, out: Path, start: dict[str, Tensor] | None = None) -> None:
         self.config, self.data, self.out = config, data, out
         torch.manual_seed(data.seed)
         self.network = Network(config.shape)
@@ -87,17 +95,17 @@ class Trainer:
             self._optimizers.load(optimizer)
         if config.device.startswith("cuda"):
             torch.set_float32_matmul_precision("high")  # operations that autocast keeps in fp32 may use tf32
-        end = special_id(load_tokenizer(data.tokenizer), EOM)
+        self._special = SpecialIds.of(load_tokenizer(data.tokenizer))
+        self._piece = PIECE["gpu" if config.device.startswith("cuda") else "cpu"]
 
-        def losses(ids: Tensor, targets: Tensor, parts: Tensor) -> Tensor:
-            return self.network.losses(ids, targets, parts == Part.PREFIX, end)
+        def loss(states: Tensor, targets: Tensor, parts: Tensor, weights: Tensor) -> Tensor:
+            return (self.network.losses(states, targets, parts, self._special) * weights).sum()
 
-        def loss(ids: Tensor, targets: Tensor, parts: Tensor) -> Tensor:
-            return (losses(ids, targets, parts) * _weights(parts)).sum()
-
-        self._end = end
-        self._losses: Callable[[Tensor, Tensor, Tensor], Tensor] = losses
-        self._loss = torch.compile(loss, dynamic=False) if config.compile else loss
+        self._hidden: Callable[[Tensor], Tensor] = self.network.hidden
+        self._loss: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor] = loss
+        if config.compile:
+            self._hidden = torch.compile(self._hidden, dynamic=False)
+            self._loss = torch.compile(loss, dynamic=False)
 
     @property
     def finished(self) -> bool:
@@ -125,10 +133,13 @@ class Trainer:
         begun = saved = logged = time.monotonic()
         before = self.at.seconds
         total = torch.zeros((), device=config.device)
-        counted, steps_counted = 0, 0
+        counted, steps_counted, waited = 0, 0, 0.0
         while not self.finished and (config.pause_after is None or self.at.seconds - before < config.pause_after):
             factor = rate(budget.progress(self.at.step, self.at.seconds), self.at.step, config.warmup, config.decay)
-            loss, tokens = self._step(batches.take(), factor)
+            asked = time.monotonic()
+            rows = batches.take()
+            waited += time.monotonic() - asked
+            loss, tokens = self._step(rows, factor)
             total += loss
             counted, steps_counted = counted + tokens, steps_counted + 1
             now = time.monotonic()
@@ -149,40 +160,50 @@ class Trainer:
             if validation is not None and config.validate_every:
                 due = self.at.step % config.validate_every < config.log_every or progress >= 1
                 checked = self.validate(validation) if due else {}
-            speed = counted / max(now - logged, 1e-9)
-            record = Record(self.at.step, self.at.tokens, round(self.at.seconds, 1), mean, factor, speed, **checked)
+            took = max(now - logged, 1e-9)
+            shares = (factor, counted / took, round(waited / took, 3))
+            record = Record(self.at.step, self.at.tokens, round(self.at.seconds, 1), mean, *shares, **checked)
             journal.write(record, progress)
             total.zero_()
-            counted, steps_counted, logged = 0, 0, time.monotonic()
+            counted, steps_counted, waited, logged = 0, 0, 0.0, time.monotonic()
             if now - saved > config.save_every and progress < 1:
                 self.save()
                 saved = time.monotonic()
 
     def _step(self, rows: Rows, factor: float) -> tuple[Tensor, int]:
-        """One step on a batch. Returns the weighted mean loss (nats per token, on the device) and the token count."""
-        ids, targets, parts = self._on_device(rows)
-        there = tokens_of(rows)[:, 1:] != 0
-        counted, in_middles = int(there.sum()), int((parts_of(rows)[:, 1:] == Part.MIDDLE).sum())
-        weight = max(counted + (MIDDLE_WEIGHT - 1) * in_middles, 1.0)
+        """One step on a batch. Returns the weighted mean loss (nats per goal, on the device) and the token count."""
+        passes = [rows[at : at + self.config.micro_rows] for at in range(0, len(rows), self.config.micro_rows)]
+        goals = [goals_of(each, self._special) for each in passes]
+        weight = max(float(sum(each.weights.sum() for each in goals)), 1.0)
         total = torch.zeros((), device=self.config.device)
-        for part in range(0, len(rows), self.config.micro_rows):
-            chosen = slice(part, part + self.config.micro_rows)
+        for each, learned in zip(passes, goals, strict=True):
             with self._autocast():
-                loss = self._loss(ids[chosen], targets[chosen], parts[chosen]) / weight
+                losses = [self._loss(*piece) for piece in self._pieces(self._hidden, each, learned)]
+                loss = torch.stack(losses).sum() / weight
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self._optimizers.step(factor)
-        return total, counted
+        return total, int((tokens_of(rows)[:, 1:] != 0).sum())
 
-    def _on_device(self, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
-        """Inputs, targets, and the parts of the targets, each of shape (rows, length)."""
-        both = torch.from_numpy(np.stack((tokens_of(rows), parts_of(rows))))
+    def _pieces(
+        self, hidden: Callable[[Tensor], Tensor], rows: Rows, goals: Goals
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """Last hidden states, targets, parts and weights of the goals, `_piece` at a time."""
+        filled, size = goals.filled(self._piece), self._piece
+        states = hidden(self._on_device(tokens_of(rows)[:, :-1]).long()).flatten(0, 1)
+        chosen = states.index_select(0, self._on_device(filled.places))
+        targets, parts = self._on_device(filled.targets), self._on_device(filled.parts)
+        weights = self._on_device(filled.weights)
+        for at in range(0, len(chosen), size):
+            piece = slice(at, at + size)
+            yield chosen[piece], targets[piece], parts[piece], weights[piece]
+
+    def _on_device(self, array: NDArray[Any]) -> Tensor:
+        tensor = torch.from_numpy(np.ascontiguousarray(array))
         if self.config.device.startswith("cuda"):
-            both = both.pin_memory().to(self.config.device, non_blocking=True)
-        tokens, parts = both.long()
-        targets = tokens[:, 1:].masked_fill(tokens[:, 1:] == 0, IGNORED)  # 0 is the pad token
-        return tokens[:, :-1].contiguous(), targets.contiguous(), parts[:, 1:].contiguous()
+            return tensor.pin_memory().to(self.config.device, non_blocking=True)
+        return tensor.to(self.config.device)
 
     def _autocast(self) -> AbstractContextManager[object]:
         kind = torch.device(self.config.device).type
@@ -190,21 +211,21 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self, rows: Rows) -> dict[str, float]:
-        """Mean losses in nats per token, by the field names of `Record`. Parts without tokens are left out."""
-        ids, targets, parts = self._on_device(rows)
-        pieces = []
-        for part in range(0, len(rows), self.config.micro_rows):
-            chosen = slice(part, part + self.config.micro_rows)
+        """Held-out figures, by the field names of `Record`. Those without goals are left out."""
+        judged = []
+        for at in range(0, len(rows), self.config.micro_rows):
+            each = rows[at : at + self.config.micro_rows]
+            goals = goals_of(each, self._special)
+            losses, chosen = [], []
             with self._autocast():
-                pieces.append(self._losses(ids[chosen], targets[chosen], parts[chosen]))
-        losses = torch.cat(pieces)
-        kinds = {
-            "validation": targets != IGNORED,
-            "prefixes": parts == Part.PREFIX,
-            "middles": parts == Part.MIDDLE,
-            "ends": targets == self._end,
-        }
-        return {name: float(losses[kind].mean().item()) for name, kind in kinds.items() if bool(kind.any())}
+                # not the compiled network: for a last pass of another size, it would be compiled again
+                for states, targets, parts, _ in self._pieces(self.network.hidden, each, goals):
+                    logits = self.network.choices(states, parts, self._special)
+                    losses.append(F.cross_entropy(logits, targets, reduction="none"))
+                    chosen.append(logits.argmax(1))
+            whole = (torch.cat(each)[: len(goals.places)].cpu().numpy() for each in (losses, chosen))
+            judged.append(Judged(goals, *whole))
+        return figures(judged, self._special)
 
     def save(self) -> None:
         """Write a checkpoint. It replaces the previous one."""
@@ -215,8 +236,3 @@ class Trainer:
             self.at,
             self.config.must_agree(self.data),
         )
-
-
-def _weights(parts: Tensor) -> Tensor:
-    """The weight of each target in the loss."""
-    return 1.0 + (MIDDLE_WEIGHT - 1.0) * (parts == Part.MIDDLE)

@@ -5,6 +5,7 @@ No package is installed, and no code of a package is run. Debian packages are un
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sysconfig
@@ -45,22 +46,29 @@ def read_list(path: Path = BUNDLED_LIST) -> SourceList:
     return SourceList(*kinds)
 
 
-def fetch(sources: SourceList, folder: Path, progress: Callable[[str], None] = lambda name: None) -> list[str]:
+def fetch(
+    sources: SourceList, folder: Path, progress: Callable[[str], None] = lambda name: None, together: int = 1
+) -> list[str]:
     """Fetch packages that ``folder`` does not have yet. Returns the names of those that failed.
 
-    If one package fails, the others are still fetched. If a client is not installed, all its packages fail.
+    If one package fails, the others are still fetched. If a client is not installed, all its packages fail. Each call
+    of a client fetches at most ``together`` packages, of different projects: starting a client takes a second.
     """
     for part in ("python", "npm", "debian"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     failed = []
-    for name, command, done in _commands(sources, folder):
-        progress(name)
-        if done.exists():
-            continue
-        if shutil.which(command[0]) is None or not _run(command, folder / done.parent.name):
-            failed.append(name)
-        else:
-            done.touch()
+    for kind, names, command in _clients(sources):
+        place = folder / kind
+        missing = [name for name in names if not _mark(place, name).exists()]
+        for name in set(names).difference(missing):
+            progress(name)
+        for group in _groups(missing, together):
+            got = group if _fetched(command, group, place) else []
+            if not got and len(group) > 1:
+                got = [name for name in group if _fetched(command, [name], place)]
+            failed += [name for name in group if name not in got]
+            for name in group:
+                progress(name)
     for package in sorted((folder / "debian").glob("*.deb")):
         _run(["dpkg", "-x", package.name, "unpacked"], folder / "debian")
     return failed
@@ -74,16 +82,38 @@ def origins(folder: Path) -> list[Path]:
     return [Path(sysconfig.get_paths()["stdlib"]), *found]
 
 
-def _commands(sources: SourceList, folder: Path) -> Iterator[tuple[str, list[str], Path]]:
-    """Name, command (for the kind's folder), and the file that marks the package as fetched."""
+def _clients(sources: SourceList) -> Iterator[tuple[str, tuple[str, ...], list[str]]]:
+    """Of each kind: the packages, and the command to which their names are appended."""
     pip = processes.python("pip", "download", "--quiet", "--no-deps", "--only-binary=:all:")
-    for kind, names, command in (
-        ("python", sources.python, pip),
-        ("npm", sources.npm, ["npm", "pack", "--silent", "--ignore-scripts"]),
-        ("debian", sources.debian, ["apt-get", "download", "--quiet"]),
-    ):
-        for name in names:
-            yield name, [*command, name], folder / kind / f".{name.replace('/', '+')}.done"
+    yield "python", sources.python, pip
+    yield "npm", sources.npm, ["npm", "pack", "--silent", "--ignore-scripts"]
+    yield "debian", sources.debian, ["apt-get", "download", "--quiet"]
+
+
+def _mark(folder: Path, name: str) -> Path:
+    """The file that marks a package as fetched."""
+    return folder / f".{name.replace('/', '+')}.done"
+
+
+def _groups(names: list[str], most: int) -> Iterator[list[str]]:
+    """The names in groups of at most ``most``, each with one version of a project at most."""
+    groups: list[dict[str, str]] = []
+    for name in names:
+        project = re.split(r"==|(?<=.)@|=", name)[0]
+        group = next((g for g in groups if len(g) < most and project not in g), None)
+        if group is None:
+            group = {}
+            groups.append(group)
+        group[project] = name
+    return (list(group.values()) for group in groups)
+
+
+def _fetched(command: list[str], names: list[str], folder: Path) -> bool:
+    if shutil.which(command[0]) is None or not _run([*command, *names], folder):
+        return False
+    for name in names:
+        _mark(folder, name).touch()
+    return True
 
 
 def _run(command: list[str], folder: Path) -> bool:

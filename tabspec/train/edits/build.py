@@ -17,7 +17,7 @@ from tabspec.errors import InputError
 from tabspec.train.corpus.filters import reason_to_drop
 from tabspec.train.corpus.licences import is_permissive
 from tabspec.train.corpus.origins import SourceFile, read_origin
-from tabspec.train.corpus.store import CorpusWriter
+from tabspec.train.corpus.store import MANIFEST, Corpus, CorpusWriter, DocumentEntry
 from tabspec.train.edits.hunks import Hunk, small_hunks
 from tabspec.train.edits.pack import HUNKS
 
@@ -184,3 +184,23 @@ def _project(packages: Sequence[Path], limits: PairLimits) -> list[tuple[int, Fi
         kept.append((at, pair))
     kept.sort(key=lambda item: (item[1].path, item[0]))
     return kept
+
+
+def sample_texts(corpus: Corpus, out: Path, project_chars: int) -> int:
+    """Write to ``out`` at most about ``project_chars`` bytes of each project of a corpus. Returns the bytes taken."""
+    left: defaultdict[str, int] = defaultdict(lambda: project_chars)
+    taken = 0
+    chosen: list[int] = []
+    for index in sorted(range(len(corpus)), key=lambda n: _digest(f"{corpus[n].project}/{corpus[n].path}")):
+        entry: DocumentEntry = corpus[index]
+        if left[entry.project] > 0:
+            left[entry.project] -= entry.end - entry.start
+            taken += entry.end - entry.start
+            chosen.append(index)
+    with CorpusWriter(out) as writer:
+        for index in sorted(chosen):
+            entry = corpus[index]
+            writer.add(entry.project, entry.path, entry.language, corpus.text(index))
+        manifest = corpus.folder / MANIFEST
+        writer.manifest = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
+    return taken

@@ -108,7 +108,7 @@ def _answer(window: list[int], answer: list[int]) -> list[int]:
     """The tokens of an answer: those that are copied from the window, and those that are written."""
     copied = [False] * len(answer)
     for block in SequenceMatcher(None, window, answer, autojunk=False).get_matching_blocks():
-        # the first token after a difference is a decision to go on copying
-        first = block.b if block.a == 0 and block.b == 0 else block.b + 1
+        # the first token is a decision that something changes, and the first one after a difference to go on copying
+        first = block.b + 1
         copied[first : block.b + block.size] = [True] * max(block.b + block.size - first, 0)
     return [(Part.COPIED if c else Part.WRITTEN).mark([t])[0] for t, c in zip(answer, copied, strict=True)]

@@ -16,7 +16,7 @@ USUAL_TOKENS, FEWEST_TOKENS, MOST_TOKENS = 448, 256, 768  # of the scanned lines
 USUAL_SHARE = 0.6
 LONGEST_LINE = 400  # characters; a scene with a longer line in its scan is left out
 # The scanned lines lie around the last edit, around a remaining hunk, or anywhere.
-AROUND_LAST, AROUND_DUE = 0.54, 0.36
+AROUND_LAST, AROUND_DUE = 0.5, 0.42
 FEWEST_QUESTIONS, MOST_QUESTIONS = 3, 10
 # Questions about places that stay: their share while hunks remain, and how often the questions end at each of them when
 # none remains. Together, 60 % of all questions are answered by "same" (measured).

@@ -46,13 +46,14 @@ class Releases:
     def __len__(self) -> int:
         return len(self._pairs)
 
-    def lines(self, index: int) -> list[str]:
-        """The old version of a document."""
-        return self.corpus.text(index).split("\n")
+    def document(self, index: int) -> tuple[list[str], list[Hunk]]:
+        """The old version of a document, and its hunks from top to bottom.
 
-    def hunks(self, index: int) -> list[Hunk]:
-        """The hunks of a document, from top to bottom."""
-        return [Hunk(start, stop, tuple(new)) for start, stop, new in json.loads(self._hunks[index])]
+        It has no empty line after its last line end, as when serving. A hunk of that line is left out.
+        """
+        lines = self.corpus.text(index).removesuffix("\n").split("\n")
+        hunks = [Hunk(start, stop, tuple(new)) for start, stop, new in json.loads(self._hunks[index])]
+        return lines, [hunk for hunk in hunks if hunk.stop <= len(lines)]
 
     def same_release(self, index: int) -> list[int]:
         """The other documents of the same two releases."""

@@ -15,14 +15,16 @@ OTHERS = (0, 0, 0, 1, 1, 2, 3)  # past edits of other files; one of these counts
 
 def real_scene(releases: Releases, index: int, rng: Random) -> Scene | None:
     """A moment between the two releases of document ``index``. None if nothing was done before it."""
-    lines = releases.lines(index)
-    hunks = releases.hunks(index)
+    lines, hunks = releases.document(index)
+    if not hunks:
+        return None
     scene = Scene(releases.corpus[index].name, lines, [], order_of(lines, hunks, rng))
     others = releases.same_release(index)
     for _ in range(rng.choice(OTHERS) if others else 0):
         other = rng.choice(others)
-        past = as_past(releases.lines(other), rng.choice(releases.hunks(other)), releases.corpus[other].name)
-        scene.history.append(past)
+        text, changes = releases.document(other)
+        if changes:
+            scene.history.append(as_past(text, rng.choice(changes), releases.corpus[other].name))
     place = rng.random()
     if place < ENDED_SHARE:
         made = len(hunks)

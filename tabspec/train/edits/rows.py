@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from tabspec.errors import InputError
 from tabspec.prompt.edit_format import PastLines
 from tabspec.train.corpus.store import Corpus
-from tabspec.train.edits.encoder import EditEncoder
+from tabspec.train.edits.encoder import MOST_TOKENS, EditEncoder
 from tabspec.train.edits.layout import Layout, lay_out
 from tabspec.train.edits.pack import RELEASES, TEXTS, Releases
 from tabspec.train.edits.real import real_scene
@@ -40,12 +41,22 @@ class EditRowMaker:
     """Makes the rows of chunks. A row has ``context + 1`` tokens, marked with their `Part`.
 
     Synthetic edits are made in ``texts`` and in the newest versions of ``releases``. Rows that fill in the middle come
-    from both, in turn. ``releases`` may be None: then all edits are synthetic.
+    from both, in turn, or from ``middles``. ``releases`` may be None: then all edits are synthetic.
     """
 
-    def __init__(self, texts: Corpus, releases: Releases | None, tokenizer: Tokenizer, context: int, seed: int) -> None:
+    def __init__(
+        self,
+        texts: Corpus,
+        releases: Releases | None,
+        tokenizer: Tokenizer,
+        context: int,
+        seed: int,
+        middles: Corpus | None = None,
+    ) -> None:
+        if context < MOST_TOKENS:
+            raise InputError(f"edits need rows of at least {MOST_TOKENS} tokens; give a larger --context")
         self._releases, self._length, self._seed = releases, context + 1, seed
-        corpora = [texts, releases.corpus] if releases else [texts]
+        corpora = [middles] if middles is not None else [texts, releases.corpus] if releases else [texts]
         self._fim = [RowMaker(corpus, tokenizer, context, seed, FIM_SPANS) for corpus in corpora]
         self._encoder = EditEncoder(tokenizer)
         self._pad = special_id(tokenizer, PAD)
@@ -95,7 +106,7 @@ class EditRowMaker:
     def _synthetic_scene(self, others: list[PastLines], rng: Random) -> Scene | None:
         place = rng.randrange(int(self._ends[-1]))  # of all bytes, so that each line is as likely
         corpus, index = self._texts[int(np.searchsorted(self._ends, place, side="right"))]
-        entry, lines = corpus[index], corpus.text(index).split("\n")
+        entry, lines = corpus[index], corpus.text(index).removesuffix("\n").split("\n")
         first = rng.randrange(max(len(lines) - REGION_LINES[0], 1))
         region = Region(entry.name, entry.language, lines[first : first + rng.randint(*REGION_LINES)])
         return synthetic_scene(region, others, rng)
@@ -119,15 +130,20 @@ def _newest(corpus: Corpus) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class EditDataConfig:
-    """The source of rows: a folder (`tabspec.train.edits.pack`), a tokenizer file, tokens in a row, and the seed."""
+    """The source of rows: a folder (`tabspec.train.edits.pack`), a tokenizer file, tokens in a row, and the seed.
+
+    ``middles``: a corpus for the rows that fill in the middle, if not the folder's texts.
+    """
 
     pack: Path
     tokenizer: Path
     context: int
     seed: int
+    middles: Path | None = None
 
     def maker(self) -> EditRowMaker:
         """A row maker. Raises `InputError` if the data or the tokenizer cannot be used."""
         releases = Releases(self.pack / RELEASES) if (self.pack / RELEASES).is_dir() else None
         tokenizer = load_tokenizer(self.tokenizer)
-        return EditRowMaker(Corpus(self.pack / TEXTS), releases, tokenizer, self.context, self.seed)
+        middles = Corpus(self.middles) if self.middles else None
+        return EditRowMaker(Corpus(self.pack / TEXTS), releases, tokenizer, self.context, self.seed, middles)

@@ -27,7 +27,7 @@ class Part(IntEnum):
     MIDDLE = 2  # from the first token that extends beyond the prefix to <|eom|>
     CONTEXT = 3  # what an edit example is given: no loss
     COPIED = 4  # tokens of an answer that are in the old window at the same place
-    WRITTEN = 5  # the other tokens of an answer, the first one after each of them, and the token that ends the answer
+    WRITTEN = 5  # the others, the first one of each copied stretch (also at the start), and the token that ends it
     # Unlike the others, these mark the input token at which a line's tag is stated (tabspec.prompt.edit_format). There,
     # the loss is that of choosing one of the three tags.
     TAG_STAYS = 6
@@ -43,6 +43,20 @@ class Part(IntEnum):
 # The weight of middles in the loss. They are the model's purpose, but only one token in thirty. With weight four they
 # are an eighth of the loss. With more, a batch's few middle tokens would dominate its gradient.
 MIDDLE_WEIGHT = 4.0
+# The weight of each part. In answers, most tokens are copied, which is soon learned. Nineteen lines of twenty stay, so
+# that the other tags weigh more.
+_WEIGHTS = {
+    Part.OTHER: 1.0,
+    Part.PREFIX: 1.0,
+    Part.MIDDLE: MIDDLE_WEIGHT,
+    Part.CONTEXT: 0.0,
+    Part.COPIED: 1.0,
+    Part.WRITTEN: 4.0,
+    Part.TAG_STAYS: 0.5,
+    Part.TAG_CHANGES: 4.0,
+    Part.TAG_INSERTS: 4.0,
+}
+LOSS_WEIGHTS = tuple(_WEIGHTS[part] for part in Part)
 
 
 def tokens_of(rows: Rows) -> NDArray[np.int32]:

@@ -35,6 +35,14 @@ class Maker(Protocol):
 class RowSource(Protocol):
     """What the workers make rows from: a picklable description of a row maker."""
 
+    @property
+    def tokenizer(self) -> Path:
+        """The tokenizer's file."""
+
+    @property
+    def seed(self) -> int:
+        """The same seed gives the same rows."""
+
     def maker(self) -> Maker:
         """A new row maker."""
 

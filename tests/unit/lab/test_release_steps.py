@@ -49,6 +49,9 @@ def test_steps_lead_to_the_new_file(old: list[str], new: list[str], seed: int) -
         assert applied(step.lines, sorted(step.due)) == new
         assert (step.kind is Kind.END) == (not step.due)
         assert step.history
+        newest = step.history[-1].new
+        added = newest.split("\n") if newest is not None else []
+        assert list(step.lines[step.last : step.last + len(added)]) == added
 
 
 @settings(max_examples=examples(300), deadline=None)

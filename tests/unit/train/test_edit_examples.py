@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from random import Random
 
@@ -10,6 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tabspec.models.local.edits.prompts import EditPrompts
+from tabspec.models.local.edits.scene import Scene as ServedScene
+from tabspec.models.tokens.vocabulary import Vocabulary
 from tabspec.prompt import edit_format
 from tabspec.prompt.edit_format import Tag, tag_ends, tags, window_of
 from tabspec.prompt.fim import Special
@@ -30,7 +34,10 @@ from tests.tools import REPOSITORY
 
 BUNDLED = REPOSITORY / "tabspec" / "models" / "bundled" / "tokenizer.json"
 TOKENIZER = load_tokenizer(BUNDLED)
+PROMPTS = EditPrompts(Vocabulary(BUNDLED.read_text(encoding="utf-8")))
 HERE = Path(__file__).read_text(encoding="utf-8").split("\n")
+# without types of parameters and results, which one kind of synthetic edit adds
+PLAIN = [re.sub(r": [\w., \[\]]+(?=[,)])| -> \w+(?=:$)", "", line) for line in HERE]
 LINES = st.lists(st.sampled_from(["", "", "a = b", "def f(a):", "    return a", "x", "\timport os"]), max_size=40)
 
 
@@ -162,13 +169,27 @@ def test_tokens_are_those_of_the_served_prompt(seed: int) -> None:
     assert tokens == served
 
 
+@settings(max_examples=examples(60), deadline=None)
+@given(seed=st.integers(0, 100_000))
+def test_tags_stand_where_serving_reads_them(seed: int) -> None:
+    scene, layout = _layout(seed)
+    (marked,) = EditEncoder(TOKENIZER).encode([layout])
+    served = ServedScene(layout.name, tuple(scene.history), tuple(layout.lines), 0, tuple(layout.lines), ())
+    scan = PROMPTS.scan(served)
+    if not marked or list(scan.tokens) != [each & TOKEN for each in marked[: len(scan.tokens)]]:
+        assert not marked or sum(len(_ids(edit_format.past(edit))) for edit in scene.history) > HISTORY_TOKENS
+        return
+    stated = {at: Part(each >> SHIFT) for at, each in enumerate(marked) if each >> SHIFT >= Part.TAG_STAYS}
+    assert stated == {at: Part["TAG_" + layout.tags[line].name] for line, at in scan.ends}
+
+
 @pytest.mark.parametrize("kind", [kind for kind, _ in KINDS], ids=lambda kind: kind.__name__)
 def test_each_kind_of_synthetic_edit_repeats_in_this_file(kind) -> None:  # type: ignore[no-untyped-def]
     found = 0
     for seed in range(60):
         rng = Random(seed)
-        start = rng.randrange(len(HERE) - 60)
-        region = Region("a.py", "python", HERE[start : start + 60])
+        start = rng.randrange(len(PLAIN) - 60)
+        region = Region("a.py", "python", PLAIN[start : start + 60])
         changes = kind(region, rng)
         if changes and len(changes) >= 2:
             found += 1
@@ -217,7 +238,7 @@ def test_rows_have_edits_and_middles_in_the_agreed_shares(data: EditDataConfig) 
     rows = data.maker().chunk(0)
     counts = {part: int((parts_of(rows) == part).sum()) for part in Part}
     edits = sum(counts[part] for part in Part if part >= Part.CONTEXT)
-    assert 0.10 < 1 - edits / int((tokens_of(rows) != 0).sum()) < 0.22
+    assert 0.05 < 1 - edits / int((tokens_of(rows) != 0).sum()) < 0.25  # 16 % on the bundled data
     answers = [part for part in (Part.COPIED, Part.WRITTEN) if counts[part]]
     assert answers == [Part.COPIED, Part.WRITTEN]
     assert counts[Part.TAG_STAYS] > counts[Part.TAG_CHANGES] > counts[Part.TAG_INSERTS] > 0

@@ -16,7 +16,7 @@ _Kind = Callable[[Region, Random], Changes | None]
 
 # Renames and runs of words are most of what repeats in release diffs.
 KINDS: tuple[tuple[_Kind, float], ...] = (
-    (names.rename, 0.23),
+    (names.rename, 0.21),
     (calls.replace_run, 0.14),
     (calls.change_arguments, 0.12),
     (rules.rewrite, 0.11),
@@ -28,9 +28,11 @@ KINDS: tuple[tuple[_Kind, float], ...] = (
     (lines.delete_line, 0.03),
     (lines.repeat_line, 0.03),
     (names.qualify, 0.02),
+    (names.annotate, 0.03),
     (lines.toggle_comment, 0.01),
     (introduced.comment_lines, 0.01),
 )
+TWICE_SHARE = 0.15  # of edits change the same lines in two ways
 TYPED_SHARE = 0.10  # of scenes: a real piece of the file is being typed
 REVERSED_SHARE = 0.45  # the edit leads to the real text
 OTHER_SHARE = 0.3  # another edit of the region was made before
@@ -77,11 +79,23 @@ def _some_edit(region: Region, rng: Random) -> list[Hunk] | None:
     for _ in range(_TRIES):
         (kind,) = rng.choices([k for k, _ in KINDS], [share for _, share in KINDS])
         changes = kind(region, rng)
+        if changes and rng.random() < TWICE_SHARE:
+            changes = _changed_twice(region, changes, rng)
         if changes:
             hunks = as_hunks(region.lines, changes, joined=rng.random() < 0.5)
             if 2 <= len(hunks) <= MOST_PLACES:
                 return hunks
     return None
+
+
+def _changed_twice(region: Region, changes: Changes, rng: Random) -> Changes:
+    """The changed lines with another change, if it is of some of them, too. Lines that come or go stay as they are."""
+    single = {number: new[0] for number, new in changes.items() if len(new) == 1}
+    lines = [single.get(number, line) for number, line in enumerate(region.lines)]
+    (kind,) = rng.choices([k for k, _ in KINDS], [share for _, share in KINDS])
+    more = kind(Region(region.name, region.language, lines), rng) or {}
+    both = {number: new for number, new in more.items() if number in single and len(new) == 1}
+    return {**changes, **both} if len(both) >= 2 else changes
 
 
 def as_hunks(old: Sequence[str], changes: Changes, joined: bool) -> list[Hunk]:

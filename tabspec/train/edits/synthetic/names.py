@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from random import Random
 
 from tabspec.train.edits.synthetic.naming import new_name
 from tabspec.train.edits.synthetic.region import Changes, Kind, Region, Word
+
+_TYPES = {
+    "python": (
+        "str",
+        "int",
+        "bool",
+        "float",
+        "Any",
+        "None",
+        "bytes",
+        "Path",
+        "dict[str, Any]",
+        "list[str]",
+        "Callable",
+    ),
+    "typescript": ("string", "number", "boolean", "unknown", "void", "string[]", "Promise<void>", "Error"),
+    "rust": ("&str", "usize", "u64", "String", "bool", "Option<T>", "&[u8]"),
+}
 
 
 def rename(region: Region, rng: Random) -> Changes | None:
@@ -73,6 +92,38 @@ def hop(region: Region, rng: Random) -> Changes | None:
         places = [place for place in places if not _called(words, place)]
         return _subscripted(region, [words[place] for place in places], name)
     return region.rewritten([(words[place], new) for place in places])
+
+
+def annotate(region: Region, rng: Random) -> Changes | None:
+    """A parameter, an attribute or a result gets a type, wherever it is defined without one."""
+    classes = [name for name in region.names if name[0].isupper()]
+    types = [*_TYPES.get(region.language, _TYPES["typescript"]), *classes]
+    kind = rng.choice(types)
+    if region.language == "python" and rng.random() < 0.3:
+        kind = f"{kind} | None" if rng.random() < 0.5 else f"Optional[{kind}]"
+    changes: Changes = {}
+    if rng.random() < 0.3:  # results
+        pattern = re.compile(r"^(\s*(?:async )?def \w+\(.*\)):$|^(\s*(?:async |pub |export |function )*\w+\(.*\)) \{$")
+        for number, line in enumerate(region.lines):
+            found = pattern.match(line)
+            if found:
+                head = found.group(1)
+                changes[number] = (f"{head} -> {kind}:" if head else f"{found.group(2)}: {kind} {{",)
+        return changes
+    words = region.words
+    often = [name for name, places in region.names.items() if len(places) >= 2 and name != "self"]
+    for name in rng.sample(often, min(len(often), 12)):
+        edits = [
+            (words[place], f"{name}: {kind}")
+            for place in region.names[name]
+            if words[place + 1 : place + 2]
+            and words[place + 1].text in (",", ")", "=")
+            and words[place - 1].text in ("(", ",")
+            and re.search(r"\b(?:def|function|fn|constructor)\b", region.lines[words[place].line])
+        ]
+        if len(edits) >= 2:
+            return region.rewritten(edits)
+    return None
 
 
 def text_of_strings(region: Region, rng: Random) -> Changes | None:

@@ -31,9 +31,14 @@ def _fstring(match: re.Match[str]) -> str:
 _Rule = tuple[str, str | Callable[[re.Match[str]], str]]
 
 _PYTHON: tuple[_Rule, ...] = (
-    (rf"\bOptional{_B}", r"\1 | None"),
-    (rf"\bUnion{_B}", _union),
-    (r"\b(List|Dict|Set|Tuple|Type|FrozenSet)\[", lambda m: m.group(1).lower() + "["),
+    (rf"\b(?:t\.|typing\.)?Optional{_B}", r"\1 | None"),
+    (rf"\b(?:t\.|typing\.)?Optional{_B}", r"\1 | None"),
+    (rf"\b(?:t\.|typing\.)?Optional{_B}", r"Union[\1, None]"),
+    (rf"\b(?:t\.|typing\.)?Union{_B}", _union),
+    (r"\b(?:t\.|typing\.)?(List|Dict|Set|Tuple|Type|FrozenSet)\[", lambda m: m.group(1).lower() + "["),
+    (r": [\"']([\w.\[\], ]+)[\"']", r": \1"),
+    (r" -> [\"']([\w.\[\], ]+)[\"']:", r" -> \1:"),
+    (r"\s+# (?:type: ignore|noqa|pragma: no cover|pylint:).*$", ""),
     (r"\b(list|dict|set|tuple|type)\[", lambda m: m.group(1).capitalize() + "["),
     (r"\b(\w[\w.\[\], ]*) \| None\b", r"Optional[\1]"),
     (r"([\w.\[\]]+) == None\b", r"\1 is None"),
