@@ -32,14 +32,14 @@ class Passes:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a model has made of a step. ``stays``: it stated at the given place that nothing changes. ``right``: some
-    of what it wrote is right, not only the first. ``anew`` is the cost of the answer, ``chain`` that of the next one,
-    after a right one was accepted."""
+    """What a model has made of a step. ``stays``: it stated at the given place that nothing changes. ``written`` is
+    what it wrote, at the best place first. ``anew`` is the cost of the answer, ``chain`` that of the next one, after a
+    right one was accepted."""
 
     step: ReleaseStep
     prediction: Prediction
     stays: bool
-    right: bool
+    written: tuple[Proposal, ...]
     anew: Passes
     chain: Passes | None
 
@@ -104,7 +104,7 @@ async def _outcome(model: LocalEdits, decoder: Counted, step: ReleaseStep) -> Ou
     given = None if step.hunk is None else await _at_place(model, step.hunk, request)
     prediction = Prediction(given, lines, proposals[0] if proposals else None)
     stays = step.hunk is not None and given is None
-    return Outcome(step, prediction, stays, right is not None, anew, chain)
+    return Outcome(step, prediction, stays, tuple(proposals), anew, chain)
 
 
 def _proposal(written: Written) -> Proposal:

@@ -80,7 +80,7 @@ def as_json(found: Sequence[Outcome]) -> Figures:
         "written": {
             "any": _share(len(proposed), len(due)),
             "first_right": _share(first, len(due)),
-            "some_right": _share(sum(each.right for each in due), len(due)),
+            "some_right": _share(sum(any(is_right(each.step, one) for one in each.written) for each in due), len(due)),
         },
         "cost": {
             "anew": _cost([each.anew for each in due]),
