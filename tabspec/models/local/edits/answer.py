@@ -18,9 +18,6 @@ from tabspec.text import common_prefix
 
 # Tokens that an answer may have beyond the window's own. Nine in ten answers of the training data have fewer in all.
 ROOM = 96
-# Of the places of real edits, the model finds that nothing changes likelier than not in 40 %. What it writes there
-# otherwise is right often enough to be shown, if the rest is likely.
-SURE_SAME = 0.9
 # Tokens of the window after which the draft goes on, once something else was written: as many as are compared.
 _SAME = 3
 # How far behind the first difference a single token is searched for.
@@ -36,8 +33,7 @@ class AnswerSegment:
     """The tokens of an answer: ``end`` is its last one, ``same`` the only one where nothing changes.
 
     ``old`` are the tokens of the answer that writes the window again. ``same_probability`` is that of ``same`` before
-    anything was written; below `SURE_SAME`, something is written all the same, and the calibration decides. The answer
-    is whole if ``finish`` is END.
+    anything was written. The answer is whole if ``finish`` is END.
     """
 
     vocabulary: Vocabulary
@@ -92,9 +88,6 @@ class AnswerSegment:
     def choose(self, logits: Logits, before: array[int]) -> tuple[Choice, Chunk]:
         if not self.tokens:
             self.same_probability = math.exp(float(logits[self.same]) - logsumexp(logits))
-            if self.same_probability < SURE_SAME:
-                logits = logits.copy()
-                logits[self.same] = -math.inf
         choice = choose(self.vocabulary, logits, b"")
         return choice, self.take(choice)
 

@@ -36,8 +36,8 @@ from tabspec.text import Edit, difference
 MOST_PLACES = 2
 # An answer that is more likely right than not leaves less than one half to all others: no other place is asked about.
 SURE = 0.5
-# A place that is less likely is not asked about: the answer would not be shown.
-LEAST_PLACE = 0.1
+# A place that is less likely is not asked about: on 750 steps between releases, no such answer would have been shown.
+LEAST_PLACE = 0.2
 # Prompt tokens of a pass. A completion that is asked for meanwhile waits for its end, 15 to 20 ms. In passes of 256 a
 # scan takes a tenth less.
 CHUNK = 128
