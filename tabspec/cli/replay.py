@@ -83,6 +83,9 @@ from tabspec.replay.users.user import User
     default=None,
     help="Offer next edits, too, and measure the effort that Tab saves; --no-edits measures it without them.",
 )
+@click.option(
+    "--edit-model", default="", help="With --edits: what writes edits, `bundled` or a folder  [default: none]."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @click.option("--limit", type=click.IntRange(1), default=None, help="Replay the first N recorded edits only.")
 @with_users
@@ -101,6 +104,7 @@ def replay_command(
     depth: int | None,
     economies: tuple[float, ...],
     edits: bool | None,
+    edit_model: str,
     seed: int,
     limit: int | None,
     json_out: Path | None,
@@ -118,6 +122,8 @@ def replay_command(
     if clock == "wall" and latencies:
         raise InputError("--latency needs the virtual clock; with --clock wall the model takes its real time")
     recorded = model == "recorded"
+    if edit_model and (not edits or recorded or clock == "wall" or crowd["users"]):
+        raise InputError("--edit-model needs --edits, a model that computes, one user and the virtual clock")
     if recorded and "measured" in latencies:
         raise InputError(
             "--latency measured: a recorded assistant computes nothing; give milliseconds, or leave it out"
@@ -156,7 +162,11 @@ def replay_command(
         for setting in settings
     ]
     playing = (
-        play_recorded(jobs) if recorded else play_wall(jobs, model) if clock == "wall" else play_timed(jobs, model)
+        play_recorded(jobs)
+        if recorded
+        else play_wall(jobs, model)
+        if clock == "wall"
+        else play_timed(jobs, model, edit_model)
     )
     runs = asyncio.run(playing) if clock == "wall" else run_virtual(playing)
     _report(ReplayResult(tuple(runs)), json_out, html_out)

@@ -11,13 +11,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tabspec.machine import machine
 from tabspec.models.files.mine import MINE
-from tabspec.models.load import BUNDLED, load_model
+from tabspec.models.load import BUNDLED, load_edits_alone, load_model
 from tabspec.models.process.worker import WorkerModel
 from tabspec.models.protocol import Model, slots_of
 from tabspec.replay.models.calibrate import calibrate
 from tabspec.replay.models.latency import LatencyProfile, TimedModel, parse_latency, read_latency
 from tabspec.replay.models.memo import MemoModel
 from tabspec.replay.models.recorded import RecordedModel
+from tabspec.replay.models.timed_edits import TimedEdits
 from tabspec.replay.results.result import Run
 from tabspec.replay.runner import Setting, replay
 from tabspec.replay.sessions.session import Session
@@ -57,8 +58,12 @@ async def play_wall(jobs: Jobs, name: str | None) -> list[Run]:
         await worker.close()
 
 
-async def play_timed(jobs: Jobs, name: str | None) -> list[Run]:
-    """Play the jobs on the virtual clock. Answers are computed once; a latency profile gives their times."""
+async def play_timed(jobs: Jobs, name: str | None, edit_model: str = "") -> list[Run]:
+    """Play the jobs on the virtual clock. Answers are computed once; a latency profile gives their times.
+
+    ``edit_model`` (`bundled` or a folder; "": none) writes next edits that no pattern proposes, in the time of the
+    bundled model's tokens.
+    """
     bundled = read_latency(BUNDLED / "latency.json") if name in (None, "bundled", MINE) else None
     given = {job.pace: bundled if job.pace is None else _profile(job.pace) for job in jobs}
     model = load_model(name)
@@ -72,8 +77,11 @@ async def play_timed(jobs: Jobs, name: str | None) -> list[Run]:
             profile = measured[job.session.name] = await calibrate(model, job.session, machine())
         return TimedModel(memo, profile)
 
+    writer = None
+    if edit_model:
+        writer = TimedEdits(load_edits_alone(edit_model), read_latency(BUNDLED / "latency.json"))
     try:
-        return await _play(jobs, model_for)
+        return await _play([replace(job, setting=replace(job.setting, writer=writer)) for job in jobs], model_for)
     finally:
         await model.close()
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from tabspec.config import EngineConfig
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.speculation.speculator import Speculator
+from tabspec.models.edit_protocol import EditModel
 from tabspec.models.protocol import Model
 from tabspec.replay.results.aggregates import aggregates
 from tabspec.replay.results.edits import Effort, by_depth
@@ -53,6 +54,8 @@ class Setting:
     slots: int = 1
     edits: bool | None = None
     """Whether next edits are offered. Unless None, effort and the depth of Tabs go into the result."""
+    writer: EditModel | None = None
+    """What writes next edits that no pattern proposes."""
 
 
 async def replay(
@@ -74,7 +77,12 @@ async def replay(
     player = Player(session, setting.user, think)
     acceptance = OraclePredictor(player) if setting.perfect else None
     engine = CompletionEngine(
-        model, setting.config, slots=setting.slots, acceptance=acceptance, speculator=setting.speculator
+        model,
+        setting.config,
+        slots=setting.slots,
+        acceptance=acceptance,
+        speculator=setting.speculator,
+        edits=setting.writer,
     )
     stage = EditorStage(player, engine, knows, setting.edits, recorded)
     interrupted = False

@@ -88,7 +88,7 @@ def test_a_chain_reads_only_questions_and_ends_when_nothing_is_left() -> None:
 
 def test_what_was_copied_costs_one_pass() -> None:
     """The window's text is the draft: an answer that changes one word takes a pass for each token of the word."""
-    model, decoder = ruled(renamed, tagged)
+    model, decoder = ruled(renamed, tagged, sure=14.0)
     answer(model, asked(TEXT))
     scans = [at for at, size in enumerate(decoder.passes) if size > 50]
     passes = decoder.passes[scans[-1] + 1 :] if scans else decoder.passes

@@ -16,6 +16,7 @@ from tabspec.models.local.edits.scene import Change, run_of
 from tabspec.models.local.edits.writer import LocalEdits, Written
 from tabspec.models.local.logits import Logits
 from tabspec.models.local.slots import Decoder
+from tabspec.models.protocol import Usage
 from tabspec.prompt.edit_format import window_of
 from tabspec.train.edits.hunks import Hunk
 
@@ -32,14 +33,15 @@ class Passes:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a model has made of a step. ``stays``: it stated at the given place that nothing changes. ``right``: some
-    of what it wrote is right, not only the first. ``anew`` is the cost of the answer, ``chain`` that of the next one,
-    after a right one was accepted."""
+    """What a model has made of a step. ``written`` is what it wrote, at the best place first.
+
+    ``prediction`` has no proposal: which one is offered depends on the calibration. ``anew`` is the cost of the answer,
+    ``chain`` that of the next one, after a right one was accepted.
+    """
 
     step: ReleaseStep
     prediction: Prediction
-    stays: bool
-    right: bool
+    written: tuple[Proposal, ...]
     anew: Passes
     chain: Passes | None
 
@@ -102,9 +104,7 @@ async def _outcome(model: LocalEdits, decoder: Counted, step: ReleaseStep) -> Ou
     places, _ = await model.places(request, max(RANKS))
     lines = tuple(scene.first + place.line for scene, place in places)
     given = None if step.hunk is None else await _at_place(model, step.hunk, request)
-    prediction = Prediction(given, lines, proposals[0] if proposals else None)
-    stays = step.hunk is not None and given is None
-    return Outcome(step, prediction, stays, right is not None, anew, chain)
+    return Outcome(step, Prediction(given, lines), tuple(proposals), anew, chain)
 
 
 def _proposal(written: Written) -> Proposal:
@@ -113,17 +113,15 @@ def _proposal(written: Written) -> Proposal:
 
 
 async def _written(model: LocalEdits, decoder: Counted, request: EditRequest) -> tuple[list[Written | None], Passes]:
-    """What the model writes, the best place first. The cost is that until the first change."""
+    """What the model writes, the best place first, and the cost of all of it."""
     before, began = decoder.passes, time.perf_counter()
     written: list[Written | None] = []
-    cost: Passes | None = None
-    prefill = decoded = 0
+    cost = Usage()
     async for each, usage in model.written(request):
-        prefill, decoded = prefill + usage.prefill, decoded + usage.decoded
+        cost += usage
         written.append(each)
-        if cost is None or (written[-1] is not None and not any(written[:-1])):
-            cost = Passes(time.perf_counter() - began, prefill, decoder.passes - before, decoded)
-    return written, cost or Passes(time.perf_counter() - began, prefill, decoder.passes - before, decoded)
+    seconds, passes = time.perf_counter() - began, decoder.passes - before
+    return written, Passes(seconds, cost.prefill, passes, cost.decoded)
 
 
 def accepted(request: EditRequest, change: Change) -> EditRequest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from rich.table import Table
 
@@ -12,6 +12,7 @@ from tabspec.lab.evaluation.next_edit.releases.asked import Outcome, Passes
 from tabspec.lab.evaluation.next_edit.releases.kinds import Kind
 from tabspec.lab.evaluation.next_edit.releases.scoring import (
     RANKS,
+    Prediction,
     Shown,
     at_precision,
     fit,
@@ -21,6 +22,7 @@ from tabspec.lab.evaluation.next_edit.releases.scoring import (
     shown,
     text_given_place,
 )
+from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep
 from tabspec.models.local.edits.calibration import UNFITTED, EditCalibration
 
 # Of the edits that are shown by default, at least so many are right.
@@ -30,21 +32,20 @@ Figures = dict[str, object]
 
 
 def calibrate(found: Sequence[Outcome]) -> EditCalibration:
-    """The curve for these outcomes, and the probability from which so much as `SHOWN_PRECISION` is right."""
-    steps, predictions = [each.step for each in found], [each.prediction for each in found]
-    any_proposal = any(each.proposal for each in predictions)
-    weights = tuple(float(weight) for weight in fit(steps, predictions)) if any_proposal else UNFITTED.weights
-    return EditCalibration(weights, least_probability(found, SHOWN_PRECISION), len(found))
+    """The curve for all that was written, and the probability from which what is shown has `SHOWN_PRECISION`."""
+    steps, written = _all_written(found)
+    weights = tuple(float(weight) for weight in fit(steps, written)) if written else UNFITTED.weights
+    return EditCalibration(weights, least_probability(*_offers(found), SHOWN_PRECISION), len(found))
 
 
-def least_probability(found: Sequence[Outcome], precision: float) -> float:
-    """The lowest probability, by the curve of the other half of the projects, from which what is shown has this
-    precision; 1 if there is none."""
-    steps, predictions = [each.step for each in found], [each.prediction for each in found]
+def least_probability(
+    steps: Sequence[ReleaseStep], predictions: Sequence[Prediction], probability: Sequence[float], precision: float
+) -> float:
+    """The lowest probability from which what is shown has this precision; 1 if there is none."""
     ranked = sorted(
         (
-            (p, prediction.proposal is not None and is_right(step, prediction.proposal))
-            for p, step, prediction in zip(probabilities(steps, predictions), steps, predictions, strict=True)
+            (p, is_right(step, prediction.proposal))
+            for p, step, prediction in zip(probability, steps, predictions, strict=True)
             if prediction.proposal is not None
         ),
         reverse=True,
@@ -58,35 +59,48 @@ def least_probability(found: Sequence[Outcome], precision: float) -> float:
 
 def as_json(found: Sequence[Outcome]) -> Figures:
     """All figures: shares from 0 to 1, times in milliseconds."""
-    steps, predictions = [each.step for each in found], [each.prediction for each in found]
-    probability = probabilities(steps, predictions)
+    steps, predictions, probability = _offers(found)
     due = [each for each in found if each.step.kind is not Kind.END]
     text = text_given_place(steps, predictions)
     counts = {kind: sum(each.step.kind is kind for each in found) for kind in Kind}
     all_text = sum(text[kind] * counts[kind] for kind in text) / len(due) if due else 0.0
-    proposed = [each for each in due if each.prediction.proposal is not None]
-    first = sum(is_right(each.step, each.prediction.proposal) for each in proposed if each.prediction.proposal)
     return {
         "steps": len(found),
         "kinds": {kind.value: count for kind, count in counts.items()},
         "text_given_place": _rounded({"all": all_text, **{kind.value: share for kind, share in text.items()}}),
-        "stays_at_place": _share(sum(each.stays for each in due), len(due)),
         "place": {str(rank): _rounded(place(steps, predictions, rank)) for rank in RANKS},
         "by_probability": {str(p): _of(row) for p, row in shown(steps, predictions, probability).items()},
         "by_precision": {
-            str(least): {**_of(row), "from": round(least_probability(found, least), 4)}
+            str(least): {**_of(row), "from": round(least_probability(steps, predictions, probability, least), 4)}
             for least, row in at_precision(steps, predictions, probability).items()
         },
         "written": {
-            "any": _share(len(proposed), len(due)),
-            "first_right": _share(first, len(due)),
-            "some_right": _share(sum(each.right for each in due), len(due)),
+            "any": _share(sum(bool(each.written) for each in due), len(due)),
+            "some_right": _share(sum(any(is_right(each.step, one) for one in each.written) for each in due), len(due)),
         },
         "cost": {
             "anew": _cost([each.anew for each in due]),
             "chain": _cost([each.chain for each in found if each.chain is not None]),
         },
     }
+
+
+def _all_written(found: Sequence[Outcome]) -> tuple[list[ReleaseStep], list[Prediction]]:
+    """All that was written at each step, one by one."""
+    each = [(outcome.step, Prediction(proposal=one)) for outcome in found for one in outcome.written]
+    return [step for step, _ in each], [prediction for _, prediction in each]
+
+
+def _offers(found: Sequence[Outcome]) -> tuple[list[ReleaseStep], list[Prediction], list[float]]:
+    """The likeliest of what was written at each step, and its probability, by the curve that is fitted on the other
+    half of the projects."""
+    ranked = iter(probabilities(*_all_written(found)))
+    predictions, probability = [], []
+    for outcome in found:
+        best = max(((next(ranked), one) for one in outcome.written), key=lambda each: each[0], default=(0.0, None))
+        probability.append(best[0])
+        predictions.append(replace(outcome.prediction, proposal=best[1]))
+    return [each.step for each in found], predictions, probability
 
 
 def tables(figures: Figures) -> list[Table]:
