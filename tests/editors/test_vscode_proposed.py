@@ -1,6 +1,6 @@
 """Next edits in a real VS Code in which the proposed API is switched on: VS Code itself shows them and takes Tab.
 
-code-server has the proposed API on for all extensions that declare it.
+code-server has the proposed API on for all extensions; the extension uses it only in the package that declares it.
 """
 
 from __future__ import annotations

@@ -5,8 +5,12 @@
 
 import * as vscode from "vscode";
 
-/** VS Code throws at members of proposals that are not switched on; versions without the proposal have none. */
-export function hasProposedApi(): boolean {
+/**
+ * Whether the package declares the API, and it is there. VS Code throws at members of proposals that are not switched on, and
+ * versions without the proposal have none. (code-server has all of them on, also where they are not declared.)
+ */
+export function hasProposedApi(manifest: { enabledApiProposals?: string[] }): boolean {
+  if (!manifest.enabledApiProposals?.includes("inlineCompletionsAdditions")) return false;
   try {
     return (vscode.languages as { inlineCompletionsUnificationState?: unknown }).inlineCompletionsUnificationState !== undefined;
   } catch {

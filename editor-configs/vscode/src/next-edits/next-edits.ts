@@ -40,12 +40,13 @@ export class NextEdits implements vscode.Disposable {
   private readonly asking: Asking;
   private readonly screen: Screen;
   private readonly keys = new Keys();
-  private readonly native = hasProposedApi();
+  private readonly native: boolean;
   private readonly subscriptions: vscode.Disposable;
 
-  constructor(private readonly server: Server, extension: vscode.Uri) {
+  constructor(private readonly server: Server, extension: vscode.Extension<unknown>) {
+    this.native = hasProposedApi(extension.packageJSON);
     this.asking = new Asking(server, (answer, document) => this.answered(answer, document));
-    this.screen = new Screen(extension);
+    this.screen = new Screen(extension.extensionUri);
     this.subscriptions = vscode.Disposable.from(
       this.screen,
       vscode.workspace.onDidChangeTextDocument((event) => event.contentChanges.length && this.changed(event)),
