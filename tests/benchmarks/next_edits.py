@@ -3,8 +3,8 @@
 A parameter is renamed once, and Tab is pressed until all its uses are renamed, too: one Tab goes to an edit, the next
 one accepts it. The clock starts with an accepting Tab, and stops when the edit after it is on the screen: in Neovim
 when its colour has come out of the terminal, in VS Code when the picture with it was painted. The model is a script
-that takes 150 ms for the prompt. Neovim and VS Code, with speculation and without (policy `none`), take turns in one run.
-The memory of the language server is measured after a chain, with the bundled model.
+that takes 150 ms for the prompt. Neovim and VS Code, with speculation and without (policy `none`), take turns in one
+run. The memory of the language server is measured after a chain, with the bundled model.
 """
 
 from __future__ import annotations
