@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from vscode_driver import RUNNING
 from vscode_edit_scene import BOX, FAR, FILES, PRICE, RENAME, Scene, commands, opener, rename, told, window
 
 pytestmark = [pytest.mark.editors, pytest.mark.slow, pytest.mark.timeout(1500)]
@@ -104,10 +105,11 @@ def test_a_hint_until_it_is_asked_for(scene: Scene) -> None:
 
 
 def test_off(scene: Scene) -> None:
-    editor = scene(RENAME, PRICE, **{"tabspec.nextEdits": "off"})
+    editor = scene(RENAME, PRICE, **{"tabspec.nextEdits": "off", "tabspec.statusBar": False})
+    editor.until("has", False, RUNNING)  # VS Code has read its settings
     rename(editor)
     editor.until_rested(editor.file.name, 0, 16)
-    # one may have been sent before VS Code had read its settings
+    # without a change, one may have been sent before that
     assert [params for params in told(editor, "tabspec/nextEdit") if params["textDocument"]["version"] > 1] == []
     assert editor.look("box") == ""
     actions = len(told(editor, "textDocument/codeAction"))
