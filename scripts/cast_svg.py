@@ -142,6 +142,7 @@ class Strip:
         css = f"fill:{colour};" if colour and colour != FOREGROUND else ""
         css += "font-weight:bold;" if look.bold else ""
         css += "font-style:italic;" if look.italic else ""
+        css += "text-decoration:line-through;" if look.struck else ""
         return f' class="{self._looks.setdefault(css, f"c{len(self._looks)}")}"' if css else ""
 
     def _key(self, key: str) -> str:

@@ -1,8 +1,9 @@
 """Record a real Neovim session with the plugin: `python scripts/record-demo.py [--cast OUT] [--svg OUT] [--model M]`.
 
 Neovim runs in tmux, on the bundled model. A scripted user writes the text below: types it key by key, and presses Tab
-where the suggestion on the screen is what the text goes on with. Nothing is sped up or cut but the start of the model.
-The cast plays with asciinema; the SVG, made by `scripts/cast_svg.py`, heads the README.
+where the suggestion on the screen is how the text continues. Then the user renames the class once, and presses Tab
+until no next edit is left. Nothing is sped up or cut, except the start of the model. The cast plays with asciinema; the
+SVG, made by `scripts/cast_svg.py`, heads the README.
 """
 
 from __future__ import annotations
@@ -30,20 +31,20 @@ WAIT_S = 0.3  # how long the user looks whether something comes, after Tab and b
 STATE = "return ((require('tabspec.server').status or {}).model or {}).state or ''"
 DETAIL = "return require('tabspec.server').status.model.detail"
 
+EDIT_SHOWN = "return require('tabspec.edit').visible()"
+STATE_OF_EDITING = "return { vim.api.nvim_win_get_cursor(0), vim.b.changedtick }"
+
 GIVEN = (PLUGIN / "first-minute.py").read_text(encoding="utf-8").partition("\n\n\n")[2]
 WRITTEN = """
-
-    def __sub__(self, other):
-        return Point(self.x - other.x, self.y - other.y)
+        x = self.x - other.x
+        y = self.y - other.y
+        return Point(x, y)
 
     def __mul__(self, other):
-        return Point(self.x * other.x, self.y * other.y)
-
-    def __truediv__(self, other):
-        return Point(self.x / other.x, self.y / other.y)
-
-    def __eq__(self, other):
-        return isinstance(other, Point) and self.x == other.x and self.y == other.y"""
+        x = self.x * other.x
+        y = self.y * other.y
+        return Point(x, y)"""
+OLD_NAME, NEW_NAME = "Point", "Vector"
 
 
 class Recorder:
@@ -113,6 +114,25 @@ def write(nvim: Nvim, recorder: Recorder, text: str) -> int:
     return tabs
 
 
+def rename(nvim: Nvim, recorder: Recorder) -> int:
+    """Be the user: rename the class on the first line, then accept next edits. How often Tab was pressed."""
+    nvim.keys("Escape")
+    for key in ("g", "g", "0", "w", "c", "w", *NEW_NAME):
+        time.sleep(KEY_S)
+        nvim.type(key)
+    nvim.keys("Escape")
+    tabs = 0
+    nvim.until(lambda: nvim.lua(EDIT_SHOWN), "the first next edit")
+    while nvim.lua(EDIT_SHOWN):
+        time.sleep(READ_S)
+        before = nvim.lua(STATE_OF_EDITING)
+        recorder.key("Tab")
+        nvim.keys("Tab")
+        tabs += 1
+        nvim.until(lambda before=before: nvim.lua(STATE_OF_EDITING) != before, "what Tab does")
+    return tabs
+
+
 def offered(nvim: Nvim, seconds: float) -> str:
     """The suggestion on the screen, waiting a little for one."""
     end = time.monotonic() + seconds
@@ -142,9 +162,15 @@ def record(model: str, version: str) -> str:
                 time.sleep(0.8)
                 tabs = write(nvim, recorder, WRITTEN)
                 time.sleep(0.8)
+                edit_tabs = rename(nvim, recorder)
+                time.sleep(0.8)
             finally:
                 recorder.stop()
-            print(f"{tabs} Tabs; the status line says: {nvim.lua('return require([[tabspec]]).status()')}")
+            if OLD_NAME in nvim.text:
+                sys.exit(f"record-demo: {OLD_NAME} is left")
+            print(
+                f"{tabs} and {edit_tabs} Tabs; the status line says: {nvim.lua('return require([[tabspec]]).status()')}"
+            )
         finally:
             nvim.close()
     head = {"version": 2, "width": COLUMNS, "height": LINES, "title": "tabspec in Neovim, in real time"}

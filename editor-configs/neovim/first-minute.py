@@ -1,5 +1,6 @@
-# Press Tab when the grey text is what you want. Then press it again. Or type on.
-# Rename the parameter `other` (Esc, cw, Esc): Tab goes to its uses, and Tab again renames them.
+# Press Tab when the grey text is what you want, and again for the next one.
+# Then rename the class: Esc, put the cursor on its name, type cwVector, Esc.
+# Now press Tab, Tab, Tab: it goes to the other uses and renames them.
 
 
 class Point:
@@ -10,4 +11,8 @@ class Point:
         self.y = y
 
     def __add__(self, other):
-        return Point(self.x + other.x, self.y + other.y)
+        x = self.x + other.x
+        y = self.y + other.y
+        return Point(x, y)
+
+    def __sub__(self, other):

@@ -44,7 +44,9 @@ class Server:
 
     def answer(self, method: str, params: Message) -> Any:
         if method == "initialize":
-            return {"capabilities": {"textDocumentSync": 1, "inlineCompletionProvider": True}}
+            return {
+                "capabilities": {"textDocumentSync": 1, "inlineCompletionProvider": True, "codeActionProvider": True}
+            }
         if method == "textDocument/didOpen":
             document = params["textDocument"]
             self.documents[document["uri"]] = (document["version"], document["text"])

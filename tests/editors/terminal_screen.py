@@ -15,6 +15,7 @@ class Look:
     bold: bool = False
     italic: bool = False
     reverse: bool = False
+    struck: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,11 @@ _SIMPLE = {
     1: {"bold": True},
     3: {"italic": True},
     7: {"reverse": True},
+    9: {"struck": True},
     22: {"bold": False},
     23: {"italic": False},
     27: {"reverse": False},
+    29: {"struck": False},
     39: {"foreground": ""},
     49: {"background": ""},
 }

@@ -1,4 +1,5 @@
-"""The settings of editor-configs/emacs/README.md in a real Emacs, in a terminal: eglot, and company for the preview."""
+"""The settings of editor-configs/emacs/README.md in a real Emacs, in a terminal: eglot, company for the preview, and
+next edits as code actions."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from neovim_edit_scene import RENAMED, ROWS, TEXT
 from nvim_driver import NotSeen
 from tmux_terminal import SECONDS, Terminal, scripted_server
 
@@ -18,6 +20,7 @@ from tests.tools import REPOSITORY
 pytestmark = pytest.mark.editors
 
 TARGET = "def area(width, height):\n    return width * height\n\n\nprint(area(2, 3))\n"
+ACCEPTED = "(plist-get (jsonrpc-request (eglot-current-server) :tabspec/status '(:of t)) :accepted)"
 
 
 def settings_of_the_readme(*titles: str) -> str:
@@ -30,13 +33,13 @@ def settings_of_the_readme(*titles: str) -> str:
 class Emacs(Terminal):
     """An Emacs with a file open, asked through emacsclient."""
 
-    def __init__(self, folder: Path, init: str, target: str) -> None:
+    def __init__(self, folder: Path, init: str, target: str, text: str = "") -> None:
         self.folder = folder
         folder.chmod(0o700)  # Emacs wants its socket to be nobody else's
         server = " ".join(map(json.dumps, scripted_server(folder, target)))
         own = f'(setq server-socket-dir "{folder}" server-name "socket" inhibit-startup-screen t) (server-start)\n'
         (folder / "init.el").write_text(own + init.replace('"tabspec-lsp" "--stdio"', server))
-        (folder / "example.py").write_text("")
+        (folder / "example.py").write_text(text)
         super().__init__(folder, ["emacs", "-nw", "-q", "-l", str(folder / "init.el"), str(folder / "example.py")])
         self.until(lambda: self.lisp("(and (eglot-current-server) t)") == "t", "eglot, connected")
 
@@ -65,8 +68,8 @@ def open_emacs(tmp_path: Path) -> Iterator[Callable[..., Emacs]]:
     tools.make("emacs")
     running: list[Emacs] = []
 
-    def open_one(*titles: str, target: str = TARGET) -> Emacs:
-        running.append(Emacs(tmp_path, settings_of_the_readme(*titles), target))
+    def open_one(*titles: str, target: str = TARGET, text: str = "") -> Emacs:
+        running.append(Emacs(tmp_path, settings_of_the_readme(*titles), target, text))
         return running[-1]
 
     yield open_one
@@ -89,8 +92,7 @@ def test_company_shows_a_preview_and_tab_goes_on(open_emacs: Callable[..., Emacs
     emacs.until_text("def area(width, height):\n    ")
     emacs.keys("Tab")
     emacs.until_text("def area(width, height):\n    return width * height")
-    accepted = "(plist-get (jsonrpc-request (eglot-current-server) :tabspec/status '(:of t)) :accepted)"
-    emacs.until(lambda: emacs.lisp(accepted) == "2", "two accepts that were read off the document")
+    emacs.until(lambda: emacs.lisp(ACCEPTED) == "2", "two accepts that were read off the document")
 
 
 def test_eglot_alone_completes_a_begun_word(open_emacs: Callable[..., Emacs]) -> None:
@@ -104,3 +106,23 @@ def test_eglot_alone_completes_a_begun_word(open_emacs: Callable[..., Emacs]) ->
 def test_control_a_server_that_offers_nothing(open_emacs: Callable[..., Emacs]) -> None:
     with pytest.raises(NotSeen, match="row 1"):
         preview_and_accept(open_emacs("Eglot", "Company", target=""), seconds=4)
+
+
+def test_code_actions_walk_the_chain_of_next_edits(open_emacs: Callable[..., Emacs]) -> None:
+    emacs = open_emacs("Eglot", target="", text=TEXT)
+    emacs.keys("C-s")
+    emacs.type("limit")
+    emacs.keys("Enter", "M-BSpace")
+    emacs.type("bound")
+    now = TEXT.replace("limit", "bound", 1)
+    emacs.until_text(now)
+    for row in ROWS:
+        emacs.keys("M-x")
+        emacs.type("eglot-code-actions")
+        emacs.keys("Enter")
+        emacs.until_shown(f"tabspec: next edit (line {row + 1})")
+        emacs.keys("Enter")
+        now = now.replace("limit", "bound", 1)
+        emacs.until_text(now)
+    assert now == RENAMED
+    emacs.until(lambda: emacs.lisp(ACCEPTED) == "4", "four accepts")

@@ -1,4 +1,5 @@
-"""The settings of editor-configs/helix/README.md in a real Helix, in a terminal: suggestions in its completion menu."""
+"""The settings of editor-configs/helix/README.md in a real Helix, in a terminal: suggestions in its completion menu,
+and next edits as code actions."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from neovim_edit_scene import RENAMED, ROWS, TEXT
 from nvim_driver import NotSeen
 from tmux_terminal import Terminal, scripted_server
 
@@ -26,9 +28,9 @@ def settings_of_the_readme() -> dict[str, str]:
 
 
 class Helix(Terminal):
-    """A Helix with a file open, in Insert mode."""
+    """A Helix with a file open, in Normal mode."""
 
-    def __init__(self, folder: Path, target: str) -> None:
+    def __init__(self, folder: Path, target: str, text: str = "") -> None:
         command, *arguments = scripted_server(folder, target)
         given = settings_of_the_readme()
         languages = given["languages.toml"].replace('"tabspec-lsp"', json.dumps(command))
@@ -38,9 +40,11 @@ class Helix(Terminal):
         (config / "languages.toml").write_text(languages)
         (config / "config.toml").write_text(given["config.toml"])
         self.file, self.log = folder / "example.py", folder / "helix.log"
-        self.file.write_text("")
+        self.file.write_text(text)
         super().__init__(folder, [str(installed("helix/bin/hx")), "-v", "--log", str(self.log), str(self.file)])
         self.until(lambda: self.log.exists() and "textDocument/didOpen" in self.log.read_text(), "an open document")
+
+    def insert(self) -> None:
         self.keys("i")
         self.until_shown(" INS ")
 
@@ -57,8 +61,8 @@ class Helix(Terminal):
 def open_helix(tmp_path: Path) -> Iterator[Callable[..., Helix]]:
     running: list[Helix] = []
 
-    def open_one(target: str = TARGET) -> Helix:
-        running.append(Helix(tmp_path, target))
+    def open_one(target: str = TARGET, text: str = "") -> Helix:
+        running.append(Helix(tmp_path, target, text))
         return running[-1]
 
     yield open_one
@@ -67,6 +71,7 @@ def open_helix(tmp_path: Path) -> Iterator[Callable[..., Helix]]:
 
 
 def take_from_the_menu(helix: Helix, seconds: float = 60) -> None:
+    helix.insert()
     for at, char in enumerate("def a", start=1):
         helix.type(char)
         helix.until_shown("def a"[:at].rstrip())
@@ -92,3 +97,23 @@ def test_the_menu_takes_a_suggestion_and_the_next(open_helix: Callable[..., Heli
 def test_control_a_server_that_offers_nothing(open_helix: Callable[..., Helix]) -> None:
     with pytest.raises(NotSeen, match="area"):
         take_from_the_menu(open_helix(""), seconds=4)
+
+
+def test_code_actions_walk_the_chain_of_next_edits(open_helix: Callable[..., Helix]) -> None:
+    helix = open_helix("", TEXT)
+    helix.type("/limit")
+    helix.keys("Enter")
+    helix.until_shown("1 sel")
+    helix.type("c")
+    helix.until_shown(" INS ")
+    helix.type("bound")
+    helix.keys("Escape")
+    helix.until_row(0, "    1  def total(items, bound):")
+    for row in ROWS:
+        helix.type(" a")
+        helix.until_shown(f"tabspec: next edit (line {row + 1})")
+        helix.keys("Enter")
+        helix.until_row(row, f"{row + 1:5}          result += item * bound")
+    helix.type(" a")
+    helix.until_shown("No code actions available")
+    assert helix.saved() == RENAMED

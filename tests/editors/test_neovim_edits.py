@@ -37,6 +37,7 @@ def until_hint(nvim: Nvim, text: str) -> None:
 
 
 def test_rename_once_then_tab_tab_tab(open_nvim: Open) -> None:
+    """Tab never inserts a tab instead (vscode#240922); what was undone is not offered again (vscode#255141)."""
     nvim = open_nvim("", TEXT, before=LOOKS)
     rename(nvim)
     nvim.keys("Escape")
@@ -64,6 +65,7 @@ def test_rename_once_then_tab_tab_tab(open_nvim: Open) -> None:
 
 @ONLY_011
 def test_in_insert_mode_tab_stays_what_it_is_where_an_edit_is_not_meant(open_nvim: Open) -> None:
+    """It indents (vscode#252432, #253216), and the edit is not lost by it (#326537)."""
     nvim = open_nvim("", TEXT, before=LOOKS)
     rename(nvim)
     until_edit(nvim, ROWS[0])
@@ -104,6 +106,7 @@ def test_in_insert_mode_tab_stays_what_it_is_where_an_edit_is_not_meant(open_nvi
 
 @ONLY_012
 def test_what_was_put_away_stays_away(open_nvim: Open) -> None:
+    """vscode#255613; and no edit for a text that has changed since (copilot.lua#628)."""
     nvim = open_nvim("", TEXT, before=LOOKS)
     rename(nvim)
     nvim.keys("Escape")

@@ -18,15 +18,17 @@ from tests.tools import REPOSITORY
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 from cast_svg import END_S, KEY_S, cast_to_svg, frames, screen_event
 
+INSERTED = "#005523"  # DiffAdd of Neovim's own dark scheme
 OWN_GREY = "#858b98"  # lua/tabspec/ghost.lua
 
 
 @pytest.mark.editors
 def test_the_first_minute(tmp_path: Path) -> None:
-    """scripts/nvim.sh with a virtual environment whose server knows what comes next: a suggestion, Tab, the next."""
+    """scripts/nvim.sh with a virtual environment whose server knows what comes next: a suggestion, Tab, the next; then
+    the class is renamed once, and Tab goes to each of its uses and renames it."""
     installed("0.12")
     example = (REPOSITORY / "editor-configs" / "neovim" / "first-minute.py").read_text()
-    target = example.rstrip() + "\n\n    def __sub__(self, other):\n        return 0\n"
+    target = example.rstrip("\n") + "\n        x = self.x - other.x\n        return Point(x, 0)\n"
     (tmp_path / "script.json").write_text(json.dumps({"target": target}))
     server = tmp_path / "venv" / "bin" / "tabspec-lsp"
     server.parent.mkdir(parents=True)
@@ -40,16 +42,32 @@ def test_the_first_minute(tmp_path: Path) -> None:
     command += [str(REPOSITORY / "scripts" / "nvim.sh"), str(tmp_path / "venv"), str(tmp_path / "out")]
     try:
         nvim.tmux("new-session", "-d", "-x", "100", "-y", "24", shlex.join(command))
-        for text in ("    def __sub__(self, other):", "        return 0"):
+        for text in ("        x = self.x - other.x", "        return Point(x, 0)"):
             nvim.until(lambda text=text: nvim.screen().coloured_text(OWN_GREY) == text, text)
             nvim.keys("Tab")
         nvim.until(
             lambda: "2/2 instant" in nvim.screen().text or "1/2 instant" in nvim.screen().text, "the status line"
         )
-        nvim.keys("Escape", ":w", "Enter")
-        nvim.until(lambda: (tmp_path / "out" / "point.py").read_text() == target, "the file")
+        nvim.keys("Escape", "/class P", "Enter", "w")
+        nvim.type("cwVector")
+        nvim.keys("Escape")
+        rows = example.split("\n").index("        return Point(x, y)"), len(target.split("\n")) - 2
+        for row in rows:
+            nvim.until(lambda row=row: inserted(nvim) == [(row, "Vector")], f"the edit in row {row}")
+            nvim.keys("Tab")
+            nvim.until(lambda row=row: nvim.screen().cursor[0] == row, "the jump")
+            nvim.keys("Tab")
+        nvim.until(lambda: inserted(nvim) == [], "a screen without an edit")
+        nvim.keys(":w", "Enter")
+        renamed = target.replace("class Point", "class Vector").replace("return Point", "return Vector")
+        nvim.until(lambda: (tmp_path / "out" / "point.py").read_text() == renamed, "the file")
     finally:
         nvim.close()
+
+
+def inserted(nvim: Nvim) -> list[tuple[int, str]]:
+    """What an edit on the screen inserts: rows and texts."""
+    return [(row, text) for row, _, text, look in nvim.screen().runs() if look.background == INSERTED]
 
 
 # --- the recording ----------------------------------------------------------------------------------------------------

@@ -1,81 +1,24 @@
 """Next edits in a real VS Code: shown, jumped to, accepted, refused. The server is a script (fake_next_edits.py).
 
-What people have complained of in other extensions is named at the test that covers it.
+What people have complained of in other extensions is named at the test that covers it. Whose Tab it is: see
+test_vscode_edit_tab.py.
 """
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
-from vscode_driver import HERE, Editor, code_server
+from vscode_driver import RUNNING
+from vscode_edit_scene import BOX, FAR, FILES, PRICE, RENAME, Scene, commands, opener, rename, told, window
 
 pytestmark = [pytest.mark.editors, pytest.mark.slow, pytest.mark.timeout(1500)]
 
-RENAME = {"edits": [{"when": "amount):", "find": r"\btotal\b", "replace": "amount"}]}
-PRICE = "def price(total):\n    tax = total * 0.2\n    print(total)\n    return total + tax\n"
-FAR = PRICE + "".join(f"x{i} = {i}\n" for i in range(80)) + "y = price(total=3)\n"
-BOX = "tax = amount * 0.2"
-
-# There when the window is opened: VS Code's search for files does not find those that come later.
-FILES = [f"scene{number}.py" for number in range(20)]
-
-Scene = Callable[..., Editor]
-
 
 @pytest.fixture(scope="module")
-def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Editor]:
-    """One window for all tests: opening one takes longer than most of them."""
-    with code_server(tmp_path_factory.mktemp("code-server")) as server:
-        folder = tmp_path_factory.mktemp("workspace")
-        for name in (*FILES, "caller.py"):
-            (folder / name).touch()
-        fake = [sys.executable, str(HERE / "fake_next_edits.py"), str(folder / "script.json")]
-        tee = [sys.executable, str(HERE / "server_tee.py"), str(folder)]
-        settings: dict[str, Any] = {"tabspec.server.command": [*tee, *fake]}
-        editor = Editor(server, folder, {}, **settings)
-        yield editor.ready()
-
-
-@pytest.fixture(scope="module")
-def names() -> Iterator[str]:
-    return iter(FILES)
-
-
-@pytest.fixture
-def scene(window: Editor, names: Iterator[str]) -> Scene:
-    """Opens a file of its own for each test, with a script and with settings of the workspace."""
-
-    def open_scene(script: dict[str, Any], text: str, **settings: Any) -> Editor:
-        window.file = window.folder / next(names)
-        window.file.write_text(text)
-        (window.folder / "script.json").write_text(json.dumps(script))
-        (window.folder / ".vscode" / "settings.json").write_text(json.dumps(settings))
-        window.open(window.file.name)
-        window.until_rested(window.file.name, 0, 0)
-        return window
-
-    return open_scene
-
-
-def rename(editor: Editor) -> None:
-    """Write `amount` for the parameter `total` of the first line."""
-    editor.press("Control+Home", *["ArrowRight"] * len("def price("), *["Delete"] * len("total"))
-    editor.type("amount")
-
-
-def told(editor: Editor, method: str) -> list[dict[str, Any]]:
-    """The parameters of the messages about this test's file that the editor has sent."""
-    messages = [entry["message"] for entry in editor.said() if entry["from"] == "client"]
-    about = [message["params"] for message in messages if message.get("method") == method]
-    return [params for params in about if editor.file.name in json.dumps(params)]
-
-
-def commands(editor: Editor) -> list[str]:
-    return [params["command"] for params in told(editor, "workspace/executeCommand")]
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    with window(tmp_path_factory.mktemp("code-server")) as editor:
+        yield opener(editor, iter(FILES))
 
 
 def test_rename_once_then_tab(scene: Scene) -> None:
@@ -126,45 +69,6 @@ def test_tabs_faster_than_the_editor(scene: Scene) -> None:
     assert editor.document() == FAR.replace("total", "amount")
 
 
-def test_tab_indents(scene: Scene) -> None:
-    """In indentation, also of the edit's own line (vscode#252432, #253216); the edit is not lost by it (#326537)."""
-    editor = scene(RENAME, PRICE)
-    rename(editor)
-    editor.until("box", BOX)
-    editor.press("ArrowDown", "Home", "Home")
-    editor.until("position", "Ln 2, Col 1")
-    editor.press("Tab")
-    editor.until("lines", ["def price(amount):", "        tax = total * 0.2", *PRICE.split("\n")[2:]])
-    editor.until("box", BOX)
-    editor.press("Alt+Enter")
-    editor.until("box", "print(amount)")
-    assert editor.document() == PRICE.replace("total", "amount", 2).replace("    tax =", "        tax =")
-
-
-def test_tab_belongs_to_a_selection(scene: Scene) -> None:
-    editor = scene(RENAME, PRICE)
-    rename(editor)
-    editor.until("box", BOX)
-    editor.press("ArrowDown", "Home", "Home", "Shift+ArrowDown", "Tab")
-    editor.until("lines", ["def price(amount):", "        tax = total * 0.2", *PRICE.split("\n")[2:]])
-    assert commands(editor) == []
-
-
-def test_tab_belongs_to_an_open_menu(scene: Scene) -> None:
-    words: dict[str, Any] = {"editor.wordBasedSuggestions": "currentDocument"}
-    editor = scene(RENAME, PRICE + "price_of_all = 1\n", **words)
-    rename(editor)
-    editor.press("Control+End")
-    editor.type("price_")
-    editor.until("box", BOX)
-    editor.press("Control+Space")
-    editor.until("has", True, ".suggest-widget.visible .monaco-list-row.focused")
-    editor.press("Tab")
-    editor.until("has", False, ".suggest-widget.visible")
-    assert editor.document().endswith("price_of_all = 1\nprice_of_all")
-    assert commands(editor) == []
-
-
 def test_a_refused_edit_stays_away(scene: Scene) -> None:
     """It does not come back from a cache or with the rest of its chain (vscode#255613)."""
     editor = scene(RENAME, PRICE)
@@ -201,12 +105,17 @@ def test_a_hint_until_it_is_asked_for(scene: Scene) -> None:
 
 
 def test_off(scene: Scene) -> None:
-    editor = scene(RENAME, PRICE, **{"tabspec.nextEdits": "off"})
+    editor = scene(RENAME, PRICE, **{"tabspec.nextEdits": "off", "tabspec.statusBar": False})
+    editor.until("has", False, RUNNING)  # VS Code has read its settings
     rename(editor)
     editor.until_rested(editor.file.name, 0, 16)
-    # one may have been sent before VS Code had read its settings
+    # without a change, one may have been sent before that
     assert [params for params in told(editor, "tabspec/nextEdit") if params["textDocument"]["version"] > 1] == []
     assert editor.look("box") == ""
+    actions = len(told(editor, "textDocument/codeAction"))
+    editor.press("Control+.")
+    editor.until("has", True, ".monaco-editor-overlaymessage")  # there are none
+    assert len(told(editor, "textDocument/codeAction")) == actions
 
 
 def test_alt_keys_work_in_indentation_and_from_afar(scene: Scene) -> None:
@@ -285,6 +194,7 @@ def test_an_edit_of_another_file(scene: Scene) -> None:
     editor.open(editor.file.name)
     editor.until_rested(editor.file.name, 0, 0)
     rename(editor)
+    editor.until_rested(editor.file.name, 0, 16)  # the edit is there from the first key on, and a key takes it away
     editor.until("box", "→ next edit in caller.py:3 (Tab)")
     editor.press("Tab")
     editor.until("box", "x = price(amount=1)  # amount):")

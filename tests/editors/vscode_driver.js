@@ -55,8 +55,8 @@ function looks() {
         .filter((style) => style.position === "absolute" && style.content.startsWith('"'))
         .map((style) => JSON.parse(style.content.replaceAll(/\\([0-9a-f]+) /g, (_, code) => `\\u${code.padStart(4, "0")}`)))
         .join(" | "),
-    /** Where the cursor is: "Ln 1, Col 1". */
-    position: () => shown('.statusbar-item[id="status.editor.selection"]').map(text).join("").trim(),
+    /** Where VS Code itself shows an edit: how many pixels below the first line its mark is; "" if it shows none. */
+    edit: () => /** @type {HTMLElement | null} */ (document.querySelector(".inline-edits-view-gutter-indicator > div"))?.style.top ?? "",
     /** Where the cursor is: "Ln 1, Col 1". */
     position: () => shown('.statusbar-item[id="status.editor.selection"]').map(text).join("").trim(),
     /** What is struck through. */

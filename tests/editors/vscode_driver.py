@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,9 +67,10 @@ class Failed(AssertionError):
 
 
 @contextmanager
-def code_server(folder: Path) -> Iterator[CodeServer]:
-    """A running code-server with the packaged extension; all that it writes lies in ``folder``."""
-    server = CodeServer(folder)
+def code_server(folder: Path, also: Sequence[Path] = (), keys: Sequence[dict[str, Any]] = ()) -> Iterator[CodeServer]:
+    """A running code-server with the packaged extension; all that it writes lies in ``folder``. ``also`` are other
+    extensions (.vsix), ``keys`` the user's key bindings."""
+    server = CodeServer(folder, also, keys)
     try:
         yield server
     finally:
@@ -79,7 +80,7 @@ def code_server(folder: Path) -> Iterator[CodeServer]:
 class CodeServer:
     """code-server on a free port of the loopback interface, the .vsix installed in it as a user would."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, also: Sequence[Path], keys: Sequence[dict[str, Any]]) -> None:
         self.folder = folder
         modules = tools.installed("code-server/installed").parent / "app" / "node_modules"
         self.node = tools.installed("node/bin/npm").with_name("node")
@@ -92,10 +93,12 @@ class CodeServer:
         (folder / "home").mkdir()
         (folder / "data" / "User").mkdir(parents=True)
         (folder / "data" / "User" / "settings.json").write_text(json.dumps(SETTINGS))
+        (folder / "data" / "User" / "keybindings.json").write_text(json.dumps(keys))
         entry = str(modules / "code-server" / "out" / "node" / "entry.js")
         program = [str(self.node), entry, "--config", str(folder / "config.yaml")]
         program += ["--user-data-dir", str(folder / "data"), "--extensions-dir", str(folder / "extensions")]
-        _run([*program, "--install-extension", str(EXTENSION / "dist" / "tabspec.vsix")], self.environment)
+        for extension in (EXTENSION / "dist" / "tabspec.vsix", *also):
+            _run([*program, "--install-extension", str(extension)], self.environment)
         self.port = free_port()
         options = ["--auth", "none", "--bind-addr", f"127.0.0.1:{self.port}", "--disable-workspace-trust"]
         options += ["--disable-telemetry", "--disable-update-check", "--disable-getting-started-override"]

@@ -85,6 +85,7 @@ async def test_an_edit_that_two_answers_offer_is_shown_and_accepted_once(client:
 
 
 async def test_a_refused_edit_and_the_same_change_twice_refused_do_not_come_back(client: Client) -> None:
+    """Nor from a cache (vscode#255613)."""
     document = renamed(client)
     first = (await document.next_edit(*END_OF_RENAME, editsOnly=True))["chain"]
     await client.command(first[0], "tabspec.rejected")
@@ -96,6 +97,7 @@ async def test_a_refused_edit_and_the_same_change_twice_refused_do_not_come_back
 
 
 async def test_an_undone_edit_is_not_offered_again(client: Client) -> None:
+    """vscode#255141."""
     document = renamed(client)
     link = (await document.next_edit(*END_OF_RENAME, editsOnly=True))["chain"][0]
     client.notify("textDocument/didShowInlineEdit", {"item": link})
@@ -110,6 +112,7 @@ async def test_an_undone_edit_is_not_offered_again(client: Client) -> None:
 
 
 async def test_what_the_user_takes_back_is_not_proposed_to_come_back(client: Client) -> None:
+    """vscode-copilot-release#8763."""
     document = renamed(client)
     assert await document.next_edit(*END_OF_RENAME, editsOnly=True)
     document.replace(0, 17, 22, "")
@@ -119,6 +122,7 @@ async def test_what_the_user_takes_back_is_not_proposed_to_come_back(client: Cli
 
 
 async def test_a_line_indented_elsewhere_keeps_the_chain(client: Client) -> None:
+    """vscode#326537."""
     document = renamed(client)
     before = (await document.next_edit(*END_OF_RENAME, editsOnly=True))["chain"]
     document.edit({"start": place(1, 0), "end": place(1, 0)}, "    # a comment\n")

@@ -16,7 +16,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const log = vscode.window.createOutputChannel("tabspec", { log: true });
   const running = new Server(log, () => middleware(offers, nextEdits));
   const offers = new Offers(running);
-  const nextEdits = new NextEdits(running, context.extensionUri);
+  const nextEdits = new NextEdits(running, context.extension);
   server = running;
   context.subscriptions.push(
     log,

@@ -4,7 +4,7 @@ import * as vscode from "vscode";
 import type { Middleware } from "vscode-languageclient/node";
 import type { NextEdits } from "./next-edits/next-edits";
 import { ASK_AT_ONCE, type Offers } from "./offers";
-import { engineSettings, wanted } from "./settings";
+import { engineSettings, nextEditsMode, wanted } from "./settings";
 
 const { Automatic, Invoke } = vscode.InlineCompletionTriggerKind;
 
@@ -29,6 +29,9 @@ export function middleware(offers: Offers, nextEdits: NextEdits): Middleware {
       }
       return answer;
     },
+    // The server's only code action is the next edit.
+    provideCodeActions: (document, range, context, token, next) =>
+      wanted(document) && nextEditsMode(document) !== "off" ? next(document, range, context, token) : null,
     workspace: {
       // The server requests the section `tabspec`, and gets the server's settings in it.
       configuration: (params, token, next) =>

@@ -22,7 +22,7 @@ from tabspec.edits.proposals.counterparts.variants import matched
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.order import as_chain
 from tabspec.edits.proposals.places import Places
-from tabspec.edits.proposals.renames import inside_names, is_of_definition, leftovers, renames
+from tabspec.edits.proposals.renames import Rename, inside_names, is_of_definition, leftovers, renames
 from tabspec.edits.proposals.rules import applied, rules
 from tabspec.edits.proposals.tokens import Words
 from tabspec.edits.step import Step
@@ -70,11 +70,11 @@ def found_in(document: Document, steps: Sequence[Step]) -> Iterator[Found]:
         return
     shown = list(_shown(steps))
     places = Places(document)
-    done = frozenset(line for step in steps for line in step.new_lines if line.strip())
+    done = _lines(steps)
     names = renames(shown)
     for rename in names:
         if rename.old in document.text:
-            yield from leftovers(rename, document, places, done)
+            yield from leftovers(rename, document, places, _written_since(rename, steps))
     scoped = {rename.old for rename in names if is_of_definition(rename, document, places)}
     yield from inside_names(names, document, places, done)
     words = None
@@ -90,6 +90,17 @@ def found_in(document: Document, steps: Sequence[Step]) -> Iterator[Found]:
     small = [step for step in steps if step.chars <= STEP_CHARS]
     for rule_of_kind in (called, delegated, adapted, named_elements, failing, without_fields):
         yield from rule_of_kind(small, document, places, done)
+
+
+def _lines(steps: Sequence[Step]) -> frozenset[str]:
+    """The lines that these steps wrote."""
+    return frozenset(line for step in steps for line in step.new_lines if line.strip())
+
+
+def _written_since(rename: Rename, steps: Sequence[Step]) -> frozenset[str]:
+    """Lines with which the user may have kept the old name on purpose: lines written before the rename are none."""
+    digests = [step.digest for step in steps]
+    return _lines(steps[digests.index(rename.shown[0].step.digest) :])
 
 
 def _shown(steps: Sequence[Step]) -> Iterator[Change]:

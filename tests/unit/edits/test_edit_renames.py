@@ -56,3 +56,11 @@ def test_macros_keep_their_names() -> None:
     before = "int remove_all();\n\n\n\n\n#undef remove_all\n\n\n\n\nint f() { return remove_all(); }\n"
     text = shown(before, ("int remove_all();\n", "int erase_all();\n"), name="a.c")
     assert "#undef remove_all" in text and "return erase_all()" in text
+
+
+def test_lines_written_before_the_rename_are_renamed_and_lines_written_after_it_are_not() -> None:
+    before = "class Job:\n    a = 1\n    b = 2\n    c = 3\n"
+    written = "\n\nfirst = Job()\n"
+    steps = [("    c = 3\n", "    c = 3\n" + written), ("class Job:\n", "class Task:\n")]
+    assert "first = Task()" in shown(before, *steps, name="a.py")
+    assert "first = Job()" in shown(before, *reversed(steps), name="a.py")

@@ -7,6 +7,7 @@ import { Arrival } from "./arrival";
 import { Asking, type Requests } from "./asking";
 import { shownInline } from "./inline";
 import { Keys } from "./keys";
+import { anywhere, hasProposedApi } from "./native";
 import { afterChange, type Offer } from "./offer";
 import { direct, isRevealed, Screen } from "./looks/screen";
 import { made, onLines, same, type Chain, type Place, type Step } from "./step";
@@ -39,11 +40,13 @@ export class NextEdits implements vscode.Disposable {
   private readonly asking: Asking;
   private readonly screen: Screen;
   private readonly keys = new Keys();
+  private readonly native: boolean;
   private readonly subscriptions: vscode.Disposable;
 
-  constructor(private readonly server: Server, extension: vscode.Uri) {
+  constructor(private readonly server: Server, extension: vscode.Extension<unknown>) {
+    this.native = hasProposedApi(extension.packageJSON);
     this.asking = new Asking(server, (answer, document) => this.answered(answer, document));
-    this.screen = new Screen(extension);
+    this.screen = new Screen(extension.extensionUri);
     this.subscriptions = vscode.Disposable.from(
       this.screen,
       vscode.workspace.onDidChangeTextDocument((event) => event.contentChanges.length && this.changed(event)),
@@ -134,8 +137,8 @@ export class NextEdits implements vscode.Disposable {
     if (byUser || !offer?.current || !this.holds(offer) || document !== active()?.document) return undefined;
     if (offer.how === "drawn") return [];
     const [step] = offer.steps;
-    if (!shownInline(step, lineOf(document, position.line), position)) return undefined;
-    return [new vscode.InlineCompletionItem(step.text, range(step.range))];
+    const item = new vscode.InlineCompletionItem(step.text, range(step.range));
+    return shownInline(step, lineOf(document, position.line), position) ? [item] : this.native ? [anywhere(item)] : undefined;
   }
 
   /** VS Code has got completions: they are on the screen, and no edit is. */
@@ -205,7 +208,7 @@ export class NextEdits implements vscode.Disposable {
     if (nextEditsMode(document) === "hint" && !revealed) return "drawn";
     if (!vscode.workspace.getConfiguration("editor.inlineSuggest", document).get("enabled", true)) return "drawn";
     const cursor = editor.selection.active;
-    return shownInline(step, lineOf(document, cursor.line), cursor) ? "inline" : "drawn";
+    return this.native || shownInline(step, lineOf(document, cursor.line), cursor) ? "inline" : "drawn";
   }
 
   private changed({ document, contentChanges, reason }: vscode.TextDocumentChangeEvent): void {
@@ -266,7 +269,7 @@ export class NextEdits implements vscode.Disposable {
     if (!typed && !this.arrival.at) {
       this.completion = undefined; // VS Code hides its ghost text
       this.triggered = false;
-      if (this.offer?.how === "inline") this.offer = { ...this.offer, how: "drawn" };
+      if (this.offer?.how === "inline" && !this.native) this.offer = { ...this.offer, how: "drawn" };
       if (!this.offer) this.ask("moved");
     }
     this.show();

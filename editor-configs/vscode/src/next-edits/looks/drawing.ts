@@ -14,7 +14,8 @@ const endOf = (line: number) => new vscode.Range(line, Number.MAX_SAFE_INTEGER, 
 
 export class Drawing implements vscode.Disposable {
   private editor: vscode.TextEditor | undefined;
-  private last = "";
+  /** What was last sent to VS Code for each type; nothing for a type that is not drawn. */
+  private readonly sent = new Map<vscode.TextEditorDecorationType, string>();
   private readonly struck: vscode.TextEditorDecorationType;
   private readonly lines: vscode.TextEditorDecorationType;
   private readonly caret: vscode.TextEditorDecorationType;
@@ -50,14 +51,14 @@ export class Drawing implements vscode.Disposable {
   /** Takes away what was drawn. */
   clear(): void {
     if (!this.editor) return;
-    for (const type of this.types()) this.editor.setDecorations(type, []);
+    for (const type of this.sent.keys()) this.editor.setDecorations(type, []);
+    this.sent.clear();
     this.editor = undefined;
-    this.last = "";
   }
 
-  /** The edit, drawn where it is. */
-  edit(editor: vscode.TextEditor, line: number, { struck, lines, carets, below, box }: Picture): void {
-    this.draw(editor, "here", line, {
+  /** The edit, drawn where it is in `version` of the document. */
+  edit(editor: vscode.TextEditor, version: number, line: number, { struck, lines, carets, below, box }: Picture): void {
+    this.draw(editor, version, "here", line, {
       struck: struck.map(range),
       lines: lines.map((number) => new vscode.Range(number, 0, number, 0)),
       carets: carets.map(empty),
@@ -67,25 +68,32 @@ export class Drawing implements vscode.Disposable {
   }
 
   /** A hint of it. */
-  hint(editor: vscode.TextEditor, { line, direction, text }: Hint): void {
+  hint(editor: vscode.TextEditor, version: number, { line, direction, text }: Hint): void {
     const floating = [{ range: endOf(line), renderOptions: { after: hintStyle(text) } }];
-    this.draw(editor, direction === "up" || direction === "down" ? direction : "here", line, { struck: [], lines: [], carets: [], rule: [], floating });
+    this.draw(editor, version, direction === "up" || direction === "down" ? direction : "here", line, { struck: [], lines: [], carets: [], rule: [], floating });
   }
 
-  private draw(editor: vscode.TextEditor, icon: keyof Drawing["icons"], line: number, parts: Parts): void {
-    const wanted = JSON.stringify([editor.document.version, icon, line, parts]);
+  private draw(editor: vscode.TextEditor, version: number, icon: keyof Drawing["icons"], line: number, parts: Parts): void {
     if (this.editor !== editor) this.clear();
-    else if (this.last === wanted) return;
     this.editor = editor;
-    this.last = wanted;
-    editor.setDecorations(this.struck, parts.struck);
-    editor.setDecorations(this.lines, parts.lines);
-    editor.setDecorations(this.caret, parts.carets);
-    editor.setDecorations(this.rule, parts.rule);
-    editor.setDecorations(this.floating, parts.floating);
+    this.put(this.struck, version, parts.struck);
+    this.put(this.lines, version, parts.lines);
+    this.put(this.caret, version, parts.carets);
+    this.put(this.rule, version, parts.rule);
+    this.put(this.floating, version, parts.floating);
     for (const [name, type] of Object.entries(this.icons)) {
-      editor.setDecorations(type, name === icon ? [new vscode.Range(line, 0, line, 0)] : []);
+      this.put(type, version, name === icon ? [new vscode.Range(line, 0, line, 0)] : []);
     }
+  }
+
+  /** Each message costs time between Tab and the next edit: none is sent for what is drawn already. */
+  private put(type: vscode.TextEditorDecorationType, version: number, ranges: vscode.Range[] | vscode.DecorationOptions[]): void {
+    // a change of the document moves what is drawn, so that the same ranges in another version are sent again
+    const wanted = ranges.length ? JSON.stringify([version, ranges]) : undefined;
+    if (this.sent.get(type) === wanted) return;
+    if (wanted) this.sent.set(type, wanted);
+    else this.sent.delete(type);
+    this.editor?.setDecorations(type, ranges);
   }
 
   private types(): vscode.TextEditorDecorationType[] {

@@ -28,23 +28,25 @@ export class Screen implements vscode.Disposable {
   /** Draws the first step. `key` is the one that goes there. `arrived`: the cursor has just been put there. */
   show(editor: vscode.TextEditor, { steps: [step], revealed }: Offer, key: string, arrived: boolean): void {
     const cursor = editor.selection.active;
-    this.draw(editor, step, revealed, key, surroundings(editor), cursor, arrived ? "here" : direct(editor, step, cursor));
+    const { version } = editor.document;
+    this.draw(editor, version, step, revealed, key, surroundings(editor), cursor, arrived ? "here" : direct(editor, step, cursor));
   }
 
   /** Draws what follows the first step, as if that were made already. */
   showNext(editor: vscode.TextEditor, { steps: [step, next], revealed }: Offer, key: string): void {
     const around = edited(surroundings(editor), step);
     const ghost = next && shownInline(next, around.line(step.cursor.line), step.cursor);
-    if (next && !ghost) this.draw(editor, next, revealed, key, around, step.cursor, direct(editor, next, step.cursor));
+    const version = editor.document.version + 1;
+    if (next && !ghost) this.draw(editor, version, next, revealed, key, around, step.cursor, direct(editor, next, step.cursor));
     else this.clear();
   }
 
-  private draw(editor: vscode.TextEditor, step: Step, revealed: boolean, key: string, around: Surroundings, cursor: Place, way: Direction): void {
+  private draw(editor: vscode.TextEditor, version: number, step: Step, revealed: boolean, key: string, around: Surroundings, cursor: Place, way: Direction): void {
     if (way === "here" && isRevealed(editor, revealed)) {
-      return this.drawing.edit(editor, step.range.start.line, picture(step, around));
+      return this.drawing.edit(editor, version, step.range.start.line, picture(step, around));
     }
     const file = vscode.workspace.asRelativePath(vscode.Uri.parse(step.textDocument.uri));
-    this.drawing.hint(editor, hint(step, way, editor.visibleRanges, cursor, key, file));
+    this.drawing.hint(editor, version, hint(step, way, editor.visibleRanges, cursor, key, file));
   }
 }
 
