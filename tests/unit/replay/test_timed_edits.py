@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 from click.testing import CliRunner
+from tabspec.models.scripted.edit_model import ScriptedEditModel
 
 from tabspec.cli.main import tabspec
-from tabspec.models.scripted.edit_model import ScriptedEditModel
 from tabspec.replay.clock import run_virtual
 from tabspec.replay.models.latency import LatencyProfile
 from tabspec.replay.models.timed_edits import TimedEdits
