@@ -65,12 +65,12 @@ class EngineConfig:
     policy: Policy = setting(Policy.ADAPTIVE, "How much is asked ahead of the user.")
     # Four Tabs at a reading time of 150 ms each are 600 ms: more is rarely pressed in a row (recorded sessions).
     depth: int = setting(4, "How many accepts ahead the policies `chain`, `tree` and `adaptive` go at most.", 1, 16)
-    # A second of waiting is worth fifty of the processor's: on mains power, with the machine to oneself. There
-    # `adaptive` has the instant Tabs of `depth1` for fewer tokens, with fast models and slow ones; at 0.1 it loses one
-    # Tab of twenty or so, for a quarter fewer tokens (docs/decisions/2026-11-25-price.md).
+    # A second of waiting is worth forty of the processor's: on mains power, with the machine to oneself. There
+    # `adaptive` has nearly all instant Tabs of `chain` for about half of its unused tokens, with fast models and slow
+    # ones (docs/decisions/2026-11-29-bursts.md).
     economy: float = setting(
-        0.02,
-        "The cost of a second of unused speculation, in seconds of waiting: 0.02 on mains, 0.1 on battery or a shared "
+        0.025,
+        "The cost of a second of unused speculation, in seconds of waiting: 0.025 on mains, 0.1 on battery or a shared "
         "GPU.",
         0,
         1,

@@ -21,6 +21,8 @@ _PARAMETER = ("parameter", "formal", "closure_parameters", "lambda_parameters")
 # Nodes that only group names: `a, b = ...`, `*p`, `(a, b)`.
 _GROUPS = ("list", "tuple", "pattern", "pointer", "reference", "typed_", "default_")
 _FUNCTION = ("function", "method", "lambda", "closure", "arrow", "constructor", "func_literal")
+# Rust's modules: their contents are in other files.
+_MODULES = ("mod_item", "extern_crate_declaration")
 _CLASS = ("class", "struct", "interface", "enum", "trait", "impl", "object", "union")
 _NAMES = ("name", "left", "pattern", "declarator", "alias", "parameter")
 
@@ -59,8 +61,12 @@ class Places:
             field = _field(parent, node)
             if any(part in parent.type for part in _PARAMETER):
                 return field not in ("type", "value", "default_value", "return_type")
+            if parent.type in _MODULES:
+                return False
             if parent.type.endswith(_DEFINES) and (field in _NAMES or _is_first(parent, node)):
                 return True
+            if field == "type":
+                return False  # a type or a constructor: both names `State` in `State(db): State<Db>`
             if not any(part in parent.type for part in _GROUPS):
                 return False
             node = parent

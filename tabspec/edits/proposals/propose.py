@@ -22,7 +22,7 @@ from tabspec.edits.proposals.counterparts.variants import matched
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.order import as_chain
 from tabspec.edits.proposals.places import Places
-from tabspec.edits.proposals.renames import Rename, inside_names, is_of_definition, leftovers, renames
+from tabspec.edits.proposals.renames import Rename, is_of_definition, leftovers, renames
 from tabspec.edits.proposals.rules import applied, rules
 from tabspec.edits.proposals.tokens import Words
 from tabspec.edits.step import Step
@@ -76,7 +76,6 @@ def found_in(document: Document, steps: Sequence[Step]) -> Iterator[Found]:
         if rename.old in document.text:
             yield from leftovers(rename, document, places, _written_since(rename, steps))
     scoped = {rename.old for rename in names if is_of_definition(rename, document, places)}
-    yield from inside_names(names, document, places, done)
     words = None
     for rule in rules(shown):
         if len(rule.old) == 1 and rule.old[0] in scoped:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from tabspec.edits.edit import EditSource
 from tabspec.edits.proposals.changes import Change
-from tabspec.edits.proposals.conventions import renamed_in_all, subword_change, subwords, with_subwords
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.places import Places
 from tabspec.edits.proposals.tokens import is_identifier, occurrences, tokens
@@ -65,22 +64,19 @@ def leftovers(rename: Rename, document: Document, places: Places, done: frozense
     scope, kind = _scope(rename, document, places)
     if scope is None or kind.startswith("used"):
         return  # only a use was renamed: one place took another name, which is no reason to rename the others
-    pairs = {rename.old: rename.new}
-    if kind != "local":
-        pairs |= renamed_in_all(rename.old, rename.new)
-    for old, new in pairs.items():
-        ways = [at for at in occurrences(text, old) if scope[0] <= at < scope[1]][:MOST_PLACES]
-        places_of_name = [at for at in ways if _to_be_changed(rename, places, at)]
-        defined = old == rename.old and any(places.is_definition(at) for at in places_of_name)
-        if defined and kind in ("local", "defined"):
-            kind = "shadowed"  # still defined elsewhere in its scope: what is left may mean that other definition
-        for at in places_of_name:
-            if _line(document, at) in done:
-                continue
-            if kind == "local" and (places.is_member(at) or _is_keyword(text, at, old)):
-                continue
-            bucket = _bucket(kind, rename, text, at) if old == rename.old else "convention"
-            yield Found(document, Edit(at, len(old), new), EditSource.RENAME, bucket)
+    old = rename.old
+    if kind.startswith("local") and rename.new.strip("_") in ("", old.strip("_")):
+        return  # `_` and `_name` are not used: what is left will be removed
+    in_scope = [at for at in occurrences(text, old) if scope[0] <= at < scope[1]][:MOST_PLACES]
+    left = [at for at in in_scope if _to_be_changed(rename, places, at)]
+    if kind in ("local", "defined") and any(places.is_definition(at) for at in left):
+        kind = "shadowed"  # still defined elsewhere in its scope: what is left may mean that other definition
+    for at in left:
+        if _line(document, at) in done:
+            continue
+        if kind == "local" and (places.is_member(at) or _is_keyword(text, at, old)):
+            continue
+        yield Found(document, Edit(at, len(old), rename.new), EditSource.RENAME, _bucket(kind, rename, text, at))
 
 
 def _bucket(kind: str, rename: Rename, text: str, at: int) -> str:
@@ -160,21 +156,3 @@ def _is_keyword(text: str, at: int, name: str) -> bool:
 
 def _line(document: Document, at: int) -> str:
     return document.line(document.position(at).line)
-
-
-def inside_names(found: Sequence[Rename], document: Document, places: Places, done: frozenset[str]) -> Iterator[Found]:
-    """The same change of subwords inside other identifiers, where two different names show it."""
-    seen: dict[tuple[tuple[str, ...], tuple[str, ...]], set[str]] = {}
-    for rename in found:
-        change = subword_change(rename.old, rename.new)
-        if change is not None:
-            seen.setdefault(change, set()).add(rename.old)
-    for (old, new), names in seen.items():
-        if len(names) < 2:
-            continue
-        for token in tokens(document.text) if old[0] in document.text.lower() else ():
-            if not is_identifier(token.text) or token.text in names or not set(old) <= set(subwords(token.text)):
-                continue
-            name = with_subwords(token.text, old, new)
-            if name and _line(document, token.start) not in done and places.is_code(token.start):
-                yield Found(document, Edit(token.start, len(token.text), name), EditSource.RENAME, "inside")

@@ -9,6 +9,8 @@ from itertools import accumulate
 from typing import NamedTuple
 
 _TOKEN = re.compile(r"\w+|\n|[^\w\s]")
+# A run of capitals before a capitalised word, a capitalised or lower word, a run of capitals, digits.
+_SUBWORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_]+")
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 LINE_END = "\n"
 
@@ -59,6 +61,11 @@ class Words:
 def is_identifier(text: str) -> bool:
     """Whether a token can name something."""
     return _IDENTIFIER.fullmatch(text) is not None
+
+
+def subwords(identifier: str) -> tuple[str, ...]:
+    """Its subwords in lower case: ``groupBy``, ``group_by`` and ``GROUP_BY`` all give ``("group", "by")``."""
+    return tuple(part.lower() for part in _SUBWORD.findall(identifier))
 
 
 def occurrences(text: str, word: str) -> list[int]:

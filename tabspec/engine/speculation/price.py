@@ -33,7 +33,7 @@ class Shown:
 class Price:
     """Decides whether a speculation is worth its cost, and when to begin.
 
-    ``economy`` is the price of a second of work in vain, in seconds of waiting: near 0 on mains power with the machine
+    ``economy`` is the price of a second of unused work, in seconds of waiting: near 0 on mains power with the machine
     to oneself, up to 1 on battery or a shared GPU. Work whose answer is used costs nothing: it would be done later.
     """
 
@@ -60,17 +60,17 @@ class Price:
         tenth = sorted(self._busy)[math.ceil(0.9 * len(self._busy)) - 1]
         return math.exp(math.ceil(math.log(max(tenth, 1e-4)) * 7) / 7)
 
-    def start(self, probability: float, shown: Shown, deeper: bool = False) -> float | None:
+    def start(self, probability: float, shown: Shown, depth: int = 1) -> float | None:
         """How many seconds after a suggestion was ``shown`` to ask for an accept that comes with this ``probability``;
-        None: not at all. ``deeper``: it is not the next accept. A start before the suggestion's age means now.
+        None: not at all. ``depth``: how many accepts ahead it is. A start before the suggestion's age means now.
 
         An early start has the answer ready at Tab; a late start does not work for suggestions that are soon typed
-        over. The best moment maximizes P · seconds saved - ``economy`` · (1 - P) · seconds in vain. Both terms shrink
+        over. The best moment maximizes P · seconds saved - ``economy`` · (1 - P) · seconds unused. Both terms shrink
         in proportion while the suggestion stays on the screen, so that the best moment does not change.
         """
         best, at = 0.0, None
         now = bisect_right(STARTS, shown.age) - 1
-        table = self.pace.table(self.service, shown.follows_accept, deeper)
+        table = self.pace.table(self.service, shown.follows_accept, depth)
         for start, row in zip(STARTS[now:], table[now:], strict=True):
             saved = probability * (row.saved + shown.again * row.saved_next)
             vain = max(shown.taken - probability, 0.0) * row.wasted_if_taken + (1 - shown.taken) * row.wasted_if_refused

@@ -153,7 +153,7 @@ class Speculator:
         for depth in range(1, self.config.speculation_depth + 1):
             link = screen.links[depth - 1]
             probability *= self.acceptance.probability(link, screen.follows_accept or depth > 1)
-            start = self._start(probability, shown, deeper=depth > 1)
+            start = self._start(probability, shown, depth)
             if start is None:
                 return
             if start > shown.age:
@@ -171,9 +171,9 @@ class Speculator:
                 return
             screen.links.append(Link(state, suggestion))
 
-    def _start(self, probability: float, shown: Shown, deeper: bool) -> float | None:
+    def _start(self, probability: float, shown: Shown, depth: int) -> float | None:
         """How many seconds after the suggestion was shown to ask for an accept that comes with this ``probability``;
-        None: not at all. ``deeper``: it is not the next accept."""
+        None: not at all. ``depth``: how many accepts ahead it is."""
         if self.config.policy is Policy.ADAPTIVE:
-            return self.price.start(probability, shown, deeper)
+            return self.price.start(probability, shown, depth)
         return 0.0 if probability > 0 else None

@@ -17,6 +17,7 @@ from tabspec.edits.reward import effort
 from tabspec.edits.step import Step
 from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.next_edits.choice import SURE, TYPING_PAUSE_S
+from tabspec.replay.clock import VirtualTimeLoop
 from tabspec.suggestion import Answer, Reason, Suggestion
 from tabspec.text import Document, Edit
 
@@ -44,6 +45,7 @@ ACTIONS = {
     "close": 0.3,
     "ask": 6,
     "rest": 5,
+    "sleep": 0.4,
 }
 _RAISED = re.compile("|".join(map(raised, LETTERS)))
 # More lines are deleted from the end: the oracle looks at all of them.
@@ -188,11 +190,24 @@ class EditsLayer(Layer):
             case "rest":
                 self._rest()
                 return
+            case "sleep":
+                self._sleep()
+                return
         if self.file.document.line_count > MOST_LINES:
             self._delete_lines(MOST_LINES // 2, self.file.document.line_count - 1 - MOST_LINES // 2)
         self._changed()
         if action == "ask" or random.random() < 0.8:
             self._ask()
+
+    def _sleep(self) -> None:
+        """The machine sleeps: its clock jumps, and the timers that fell due in between are all late."""
+        seconds = self.random.choice((2.0, 60.0, 600.0))
+        self.counts["slept"] += 1
+        VirtualTimeLoop._jump(self.loop, seconds)
+        for task in self.begun:
+            self.begun[task] += seconds
+        if seconds >= self.config.cache_seconds:
+            self.require(self.engine.completion_cache.bytes == 0, "the cache keeps what is older than its seconds")
 
     def _in_numbered_line(self, at: int) -> bool:
         return bool(NUMBER.search(self.file.document.line(self.file.document.position(at).line)))
@@ -288,7 +303,7 @@ class EditsLayer(Layer):
         self.engine.accepted(before, suggestion)
         self._changed()
         ahead = edit is not None and self.config.policy is not Policy.NONE and self.config.cache_entries > 5
-        self._ask(ahead=ahead and self.config.cache_seconds > 20)
+        self._ask(ahead=ahead and self.loop.time() < self.config.cache_seconds)
 
     def _refuse(self) -> None:
         if self.screen is None or not self._is_here(self.screen[0]) or self.screen[1].edit is None:

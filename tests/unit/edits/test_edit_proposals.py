@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from tabspec.edits.edit import EditSource
 from tabspec.edits.proposals.changes import changes
-from tabspec.edits.proposals.conventions import renamed_in_all, subword_change, subwords, with_subwords, written
 from tabspec.edits.proposals.propose import found_in, propose
 from tabspec.edits.proposals.tokens import occurrences
 from tabspec.edits.step import Step
@@ -52,12 +51,6 @@ def test_a_function_renamed_is_renamed_where_it_is_called():
     (edit,) = chain(document, steps)
     assert edit.source is EditSource.RENAME
     assert edit.apply(document).text.endswith("    return load(1)\n")
-
-
-def test_a_rename_goes_to_the_other_case_conventions():
-    before = "def group_by(rows):\n    return rows\n\nGROUP_BY = 1\nx = group_by(y)\ngroupBy = 2\n"
-    document, steps = after(before, ("def group_by(rows):\n", "def sort_by(rows):\n"))
-    assert walked(document, chain(document, steps)).splitlines()[3:] == ["SORT_BY = 1", "x = sort_by(y)", "sortBy = 2"]
 
 
 @pytest.mark.parametrize(
@@ -146,12 +139,6 @@ def test_a_function_is_renamed_at_each_of_its_occurrences_and_nowhere_else(names
     assert walked(document, chain(document, steps)) == re.sub(r"\balpha\b", "renamed", document.text)
 
 
-@given(st.lists(st.from_regex(r"[a-z]{2,6}", fullmatch=True), min_size=1, max_size=4))
-def test_subwords_survive_each_convention(parts):
-    for convention in ("snake", "upper", "kebab", "camel", "pascal"):
-        assert subwords(written(parts, convention)) == tuple(parts)
-
-
 @given(st.text(alphabet="ab_AB1.() \n\té", max_size=80), st.text(alphabet="ab_AB1.() \n\té", max_size=80))
 def test_changes_never_fail_and_are_what_the_step_holds(old, new):
     for change in changes(Step("file:///a.py", 0, 0, old, new)):
@@ -187,15 +174,6 @@ def test_any_history_gives_a_chain_that_can_be_walked(lines, pieces, ending):
 def test_a_huge_paste_teaches_nothing():
     step = Step("file:///a.py", 0, 0, "x = 1\n" * 4000, "y = 1\n" * 4000)
     assert not changes(step)
-
-
-def test_subword_change_and_its_application():
-    assert subword_change("get_user_name", "get_account_name") == (("user",), ("account",))
-    assert with_subwords("setUserName", ["user"], ["account"]) == "setAccountName"
-    assert with_subwords("MAX_USER", ["user"], ["account"]) == "MAX_ACCOUNT"
-    assert with_subwords("name", ["user"], ["account"]) is None
-    assert renamed_in_all("groupBy", "sortBy")["group_by"] == "sort_by"
-    assert not renamed_in_all("point", "place")
 
 
 def test_a_step_and_its_difference_are_one_change():

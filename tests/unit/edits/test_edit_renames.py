@@ -64,3 +64,23 @@ def test_lines_written_before_the_rename_are_renamed_and_lines_written_after_it_
     steps = [("    c = 3\n", "    c = 3\n" + written), ("class Job:\n", "class Task:\n")]
     assert "first = Task()" in shown(before, *steps, name="a.py")
     assert "first = Job()" in shown(before, *reversed(steps), name="a.py")
+
+
+@pytest.mark.parametrize(
+    ("before", "old", "new"),
+    [
+        # The constructor of a parameter is not what it defines.
+        ("fn a(State(x): State<u32>) {}\n", "fn a(State(x): State<u32>) {}\n", "fn a(Json(x): Json<u32>) {}\n"),
+        # A module's contents are in another file, which changes, too.
+        ("mod job;\n", "mod job;\n", "mod task;\n"),
+        # What is not used from now on: its uses will be removed.
+        ("let job = f();\n", "let job = f();\n", "let _ = f();\n"),
+        ("let job = f();\n", "let job = f();\n", "let _job = f();\n"),
+    ],
+)
+def test_what_looks_like_the_rename_of_a_definition(before: str, old: str, new: str) -> None:
+    inside = "fn b() {\n    State(1);\n    Job(1);\n    job(1);\n}\n" if "let" not in before else ""
+    text = f"fn c() {{\n    {before}\n\n\n    job(1);\n}}\n" if "let" in before else before + "\n\n\n" + inside
+    indent = "    " if "let" in before else ""
+    after = shown(text, (indent + old, indent + new), name="a.rs")
+    assert "    job(1);" in after and (not inside or ("State(1);" in after and "Job(1);" in after))

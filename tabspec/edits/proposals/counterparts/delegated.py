@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tabspec.edits.edit import EditSource
-from tabspec.edits.proposals.conventions import subwords
 from tabspec.edits.proposals.counterparts.records import Record, record
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.places import Places
+from tabspec.edits.proposals.tokens import subwords
 from tabspec.edits.step import Step
 from tabspec.text import Document, Edit
 

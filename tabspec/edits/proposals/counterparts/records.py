@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from tabspec.edits.proposals.brackets import closing, top
-from tabspec.edits.proposals.conventions import subwords
+from tabspec.edits.proposals.tokens import subwords
 
 # How the definition of a type begins, up to its name.
 _HEAD = re.compile(r"\b(?:class|struct|interface|record|type|trait|object)\s+(\w+)")
