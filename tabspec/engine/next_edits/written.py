@@ -104,9 +104,13 @@ class WrittenEdits:
             self._review(generation)
 
     def ahead(self, context: EditContext, lineage: tuple[Link, ...], probability: float) -> bool:
-        """Queue the question for the state that ``lineage`` leads to, unless the answer is known or being written."""
+        """Queue the question for the state that ``lineage`` leads to, unless the answer is known or being written. A
+        model that reads more than the window of completions is asked ahead of edits only."""
         state = self._state(context)
         if state is None or self._cached(state) is not None or self._running(state):
+            return False
+        if state.region.chars and all(link.suggestion.edit is None for link in lineage):
+            # Each completion would lead to a scan of its own, of a thousand tokens, and few of them to an edit.
             return False
         generation = Generation(state, lineage, WRITTEN, probability)
         if not self._reachable(generation):

@@ -108,6 +108,28 @@ def test_what_is_computed_ahead_is_what_a_fresh_model_answers() -> None:
     run_virtual(scenario())
 
 
+def test_it_is_asked_ahead_of_edits_and_not_of_completions() -> None:
+    async def scenario() -> None:
+        editor = Editor()
+        completing = CompletionEngine(
+            ScriptedModel(lambda request: "now" if request.prefix.endswith("step_0(") else ""),
+            EngineConfig(),
+            edits=editor.edits,
+        )
+        editor.edit(len("step_0("), 1, ")")
+        editor.edit(len("step_0("), 1, "")
+        context = replace(editor.context, offset=len("step_0("))
+        answer = await completing.complete(context)
+        assert answer.suggestion is not None and answer.suggestion.edit is None
+        completing.shown(context, answer.suggestion)
+        await asyncio.sleep(60)
+        assert not editor.decoder.passes
+        await completing.close()
+        await editor.engine.close()
+
+    run_virtual(scenario())
+
+
 def test_the_calibrated_probability_decides() -> None:
     """An edit that is right less often than once in four is not shown."""
 
