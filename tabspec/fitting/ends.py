@@ -70,7 +70,10 @@ _CODE = Inside()
 _KNOWN_NEAR = 20_000
 # Grammars in which a line without one of these marks is code, if it begins in code.
 _MARKED = frozenset(
-    "bash c cpp csharp go java javascript json kotlin lua python ruby rust sql swift tsx typescript".split()
+    (
+        *("bash", "c", "cpp", "csharp", "go", "java", "javascript", "json", "kotlin"),
+        *("lua", "python", "ruby", "rust", "sql", "swift", "tsx", "typescript"),
+    )
 )
 _MARKS = re.compile(r"[\"'`#/*<>]|--")
 # Characters of the words that are looked for. Shorter ones are whole words somewhere by chance.
@@ -165,6 +168,8 @@ def whole(text: str, language: str = "", *, before: str = "", inside: Inside = _
             text = text[:start]
         elif _CLOSED.search(before + text) and not _ARROW.search(before + text):
             return text
+        elif text.endswith(":") and unmatched((before + text).rpartition("\n")[2])[1]:
+            text = text[:-1]  # a key without its value
         elif match := _unfinished(before + text, hanging):
             text = text[: max(match.start() - len(before), 0)]
         else:
@@ -183,8 +188,10 @@ def _unfinished(line: str, hanging: re.Pattern[str]) -> re.Match[str] | None:
 
 
 def _open_string(text: str, quote: str, mark_is_quote: bool) -> tuple[int, str]:
-    """The start and the quote of the string in which ``text`` ends; -1 and "" in code. ``quote`` is that of the string in
-    which it begins, whose start is -1."""
+    """The start and the quote of the string in which ``text`` ends; -1 and "" in code.
+
+    ``quote`` is that of the string in which it begins, whose start is -1.
+    """
     start, i = -1, 0
     while i < len(text):
         char = text[i]

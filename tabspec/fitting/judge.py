@@ -9,7 +9,7 @@ from typing import Protocol
 
 from tabspec.fitting.brackets import missing_closers, unmatched
 from tabspec.fitting.candidates import Candidate
-from tabspec.syntax.tree import SyntaxTree
+from tabspec.syntax.tree import Opaque, SyntaxTree
 from tabspec.text import Edit
 
 # A name that is inserted at the cursor to parse a line that is not finished.
@@ -181,11 +181,11 @@ def _loose(text: str) -> int:
     return len(closers) + len(openers)
 
 
-def _line_of(text: str, edit: Edit, inside: tuple[int, int]) -> str:
+def _line_of(text: str, edit: Edit, inside: Opaque) -> str:
     """The part of a string or comment that stands on the lines of ``edit``."""
-    start = max(text.rfind("\n", 0, edit.offset) + 1, inside[0])
+    start = max(text.rfind("\n", 0, edit.offset) + 1, inside.start)
     end = text.find("\n", edit.end)
-    return text[start : min(inside[1], len(text) if end < 0 else end)]
+    return text[start : min(inside.end, len(text) if end < 0 else end)]
 
 
 def _lines_back(text: str, offset: int, count: int) -> int:
