@@ -166,7 +166,9 @@ def whole(text: str, language: str = "", *, before: str = "", inside: Inside = _
             text = text[: max(match.start() - len(before), 0)]
         elif quote:
             text = text[:start]
-        elif _CLOSED.search(before + text) and not _ARROW.search(before + text):
+        elif _CLOSED.search(before + text) and not any(
+            each.search(before + text) for each in (_ARROW, _HANGING_IN.get(language)) if each
+        ):
             return text
         elif text.endswith(":") and unmatched((before + text).rpartition("\n")[2])[1]:
             text = text[:-1]  # a key without its value

@@ -100,7 +100,7 @@ class SyntaxTree:
             if not 0 <= at < len(self.text):
                 continue
             leaf = _or_comment(self.leaf(at))
-            if leaf is None or not _is_opaque(leaf.type):
+            if leaf is None or not _is_opaque(leaf):
                 continue
             if leaf.child_count and not leaf.type.endswith("comment"):
                 continue
@@ -149,7 +149,10 @@ def _errors(node: Node) -> Iterator[Node]:
         stack.extend(each.children)
 
 
-def _is_opaque(kind: str) -> bool:
+def _is_opaque(leaf: Node) -> bool:
+    if not leaf.is_named:  # a keyword: `string` is a type in TypeScript
+        return False
+    kind = leaf.type
     return kind not in _QUOTES and any(part in kind for part in _OPAQUE) and "interpolation" not in kind
 
 
@@ -182,6 +185,6 @@ def _kind(leaf: Node | None, char: str) -> str:
         return "none"
     if leaf.type in _QUOTES or (leaf.type and leaf.type in "\"'`"):
         return "quote"
-    if _is_opaque(leaf.type):
+    if _is_opaque(leaf):
         return "opaque"
     return "word" if char.isalnum() or char == "_" else leaf.type
