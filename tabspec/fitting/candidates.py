@@ -82,7 +82,7 @@ def _overlaps(text: str, rest: str) -> list[int]:
         whole = size == len(tail)
         if whole or not _in_word(tail, size):
             start = len(text) - size
-            if not _in_word(text, start) or (whole and size > 2):
+            if not _in_word(text, start) or (whole and size > 1):
                 found.append(size)
     return found
 

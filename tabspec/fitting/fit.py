@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from tabspec.context import EditContext
 from tabspec.fitting.brackets import unmatched
 from tabspec.fitting.candidates import Candidate, candidates
-from tabspec.fitting.ends import whole
 from tabspec.fitting.judge import LexerReader, Place, Reader, TreeReader, choose
-from tabspec.fitting.truncation import line_before
 from tabspec.syntax.languages import grammar_of, lexer_of
 from tabspec.syntax.trees import tree_of
 from tabspec.text import Edit
@@ -18,11 +14,6 @@ from tabspec.text import Edit
 _BELOW = 12
 # Characters after the cursor that are searched for those lines.
 _NEAR = 1200
-# Shorter words are whole words somewhere by chance; longer ones are not looked for.
-_SHORTEST_WORD, _LONGEST_WORD = 3, 100
-# Characters before and after the cursor in which a word counts as known: searched in about 0.1 ms.
-_KNOWN_NEAR = 50_000
-_LAST_WORD = re.compile(r"\w+\Z")
 # Signs that begin a name, in code. A word before them needs a blank.
 _SIGILS = {"php": "$", "ruby": "@$"}
 
@@ -48,28 +39,6 @@ def fit(context: EditContext, text: str, ended: bool = True) -> tuple[str, int]:
     if again and rest.startswith(again):
         return chosen.text, chosen.replaced  # the model wrote the text after the cursor too, so it chose the blanks
     return _joined(context, chosen, rest, ended), chosen.replaced
-
-
-def whole_end(context: EditContext, text: str, mid_word: bool = False) -> str:
-    """``text``, which stopped at an arbitrary place, up to where a person could stop (`tabspec.fitting.ends.whole`)."""
-    grammar = grammar_of(context.document)
-    at = context.offset
-    prose = grammar is not None and tree_of(grammar, context.document, at).opaque(at) is not None
-    mid_word = mid_word and not _last_word_is_known(context, text)
-    language, before = grammar or context.document.language.lower(), line_before(context)
-    return whole(text, language, before=before, opaque=prose, mid_word=mid_word)
-
-
-def _last_word_is_known(context: EditContext, text: str) -> bool:
-    """Whether the document near the cursor has the last word of ``text`` as a whole word: then it is one, although the
-    model would have continued it."""
-    document, offset = context.document.text, context.offset
-    found = _LAST_WORD.search(document[max(offset - _LONGEST_WORD, 0) : offset] + text)
-    if found is None or len(found[0]) < _SHORTEST_WORD or _is_word(document[offset : offset + 1]):
-        return False
-    near = document[max(offset - _KNOWN_NEAR, 0) : offset + _KNOWN_NEAR]
-    word = re.escape(found[0])
-    return re.search(rf"{word}(?!\w)(?<!\w{word})", near) is not None  # 50 times as fast as with \b before the word
 
 
 def _joined(context: EditContext, chosen: Candidate, rest: str, ended: bool) -> str:

@@ -3,17 +3,19 @@ after the cursor, and repeats nothing. A parser judges this if the language has 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from tabspec.fitting.brackets import missing_closers, unmatched
 from tabspec.fitting.candidates import Candidate
-from tabspec.syntax.tree import SyntaxTree
+from tabspec.syntax.tree import Opaque, SyntaxTree
 from tabspec.text import Edit
 
 # A name that is inserted at the cursor to parse a line that is not finished.
 _NAME = "x"
+
+_Score = tuple[int, int, bool, bool, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +49,42 @@ def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Ca
     A candidate that is cut short is only chosen if no other candidate fits. Candidates are compared by, in this order:
     errors, changes after the cursor, repetition, unclosed brackets, and length (longer is better).
     """
-    bare, named = Edit(place.offset, 0, ""), Edit(place.offset, 0, _NAME)
-    errors_bare, errors_named = reader.errors(bare), reader.errors(named)
-    base = min(errors_bare, errors_named)
-    reference = bare if errors_bare <= errors_named else named
+    reference = Edit(place.offset, 0, "")
+    base = reader.errors(reference)
+    named = Edit(place.offset, 0, _NAME)
+    if base and (errors := reader.errors(named)) < base:
+        reference, base = named, errors
     meant = reader.kinds(reference, reference.end, place.end + len(reference.insert))
 
     rest = place.text[place.offset : place.end]
     broken = base > 0  # then the text after the cursor has no valid meaning to keep
 
-    def score(candidate: Candidate) -> tuple[int, int, bool, bool, int, int]:
-        errors, changed, unfinished = _read(place, reader, candidate, meant)
+    def scored(candidate: Candidate, errors: int, changed: int, unfinished: bool) -> _Score:
         if not candidate.replaced:
             order = 0
         else:
             order = -candidate.replaced if candidate.ends_alike(rest) else candidate.replaced
         return (errors, 0 if broken else changed, candidate.repeats, unfinished, order, -len(candidate.text))
 
-    def fits(errors: int, changed: int, *_: int) -> bool:
-        return errors <= base and not changed
+    def best(of: Iterable[Candidate]) -> tuple[_Score, Candidate] | None:
+        """The first of the candidates with the least score. Those that could not have a lesser one are not read."""
+        found: tuple[_Score, Candidate] | None = None
+        for candidate in sorted(of, key=lambda each: scored(each, 0, 0, False)):
+            if found and found[0] <= scored(candidate, 0, 0, False):
+                break
+            score = scored(candidate, *_read(place, reader, candidate, meant))
+            found = found if found and found[0] <= score else (score, candidate)
+        return found
 
-    whole = min((each for each in found if not each.cut), key=score)
-    if not reader.code or fits(*score(whole)):
-        return whole, True
-    cut = min((each for each in found if each.cut), key=score, default=None)
-    return (cut, True) if cut and fits(*score(cut)) else (whole, False)
+    def fits(score: _Score) -> bool:
+        return score[0] <= base and not score[1]
+
+    whole = best(each for each in found if not each.cut)
+    assert whole is not None  # the text as it is is a candidate
+    if not reader.code or fits(whole[0]):
+        return whole[1], True
+    cut = best(each for each in found if each.cut)
+    return (cut[1], True) if cut and fits(cut[0]) else (whole[1], False)
 
 
 def _read(place: Place, reader: Reader, candidate: Candidate, meant: list[str]) -> tuple[int, int, bool]:
@@ -84,6 +97,8 @@ def _read(place: Place, reader: Reader, candidate: Candidate, meant: list[str]) 
         kinds = reader.kinds(edit, edit.end, stop)
         changed = sum(now != then for now, then in zip(kinds, meant[candidate.replaced :], strict=True))
         readings.append((reader.errors(edit), changed, bool(tail)))
+        if readings == [(0, 0, False)]:
+            break  # no reading is better
     return min(readings)
 
 
@@ -166,11 +181,11 @@ def _loose(text: str) -> int:
     return len(closers) + len(openers)
 
 
-def _line_of(text: str, edit: Edit, inside: tuple[int, int]) -> str:
+def _line_of(text: str, edit: Edit, inside: Opaque) -> str:
     """The part of a string or comment that stands on the lines of ``edit``."""
-    start = max(text.rfind("\n", 0, edit.offset) + 1, inside[0])
+    start = max(text.rfind("\n", 0, edit.offset) + 1, inside.start)
     end = text.find("\n", edit.end)
-    return text[start : min(inside[1], len(text) if end < 0 else end)]
+    return text[start : min(inside.end, len(text) if end < 0 else end)]
 
 
 def _lines_back(text: str, offset: int, count: int) -> int:

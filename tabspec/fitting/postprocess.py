@@ -14,7 +14,7 @@ from tabspec.calibration import Calibration
 from tabspec.context import EditContext
 from tabspec.fitting import cleaning
 from tabspec.fitting.early_stop import end_with_block
-from tabspec.fitting.fit import fit, whole_end
+from tabspec.fitting.fit import fit
 from tabspec.fitting.repetition import cut_repetition, unfinished_loop
 from tabspec.fitting.truncation import FitPlace, FitStep, rest_of_line
 from tabspec.fitting.unseen import cut_unseen
@@ -23,8 +23,12 @@ from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion
 # With these finish reasons, a rule stopped the text at an arbitrary place.
 _CUT_ANYWHERE = (Finish.CONFIDENCE, Finish.MID_WORD, Finish.LENGTH)
 # Characters. A wrong suggestion costs as much as to type so many: it is read (600 ms in replay are 5 characters), and
-# the next ones are trusted less. Chosen on recorded sessions (docs/decisions/2026-11-29-likely-part.md).
-COST_OF_WRONG = 16
+# the next ones are trusted less. Chosen on recorded sessions (docs/decisions/2026-11-29-whole-ends.md).
+COST_OF_WRONG = 20
+# The exponent of the probability of a text that completes a begun word to one that the document does not have. In
+# recorded sessions such texts were right a third as often as others of the same probability. 0.26 counts as 0.13, as
+# much as is needed: none of those taken is lost (docs/decisions/2026-11-29-whole-ends.md).
+UNKNOWN_WORD = 1.5
 
 
 def postprocess(
@@ -53,7 +57,8 @@ def likely_part(place: FitPlace, generated: GeneratedText, least: float) -> Gene
     A part may end after each token, where a person could stop, and at the text's own end. Its probability is the
     product of those of its tokens. The best part is that with the largest probability x (length + `COST_OF_WRONG`):
     the characters that it is expected to save, less the cost of being wrong. A text without log-probabilities is
-    offered as a whole.
+    offered as a whole. A text that completes a begun word to one that the document does not have must be likelier
+    (`UNKNOWN_WORD`).
 
     The probability of the first token is a factor of all parts. It is left out of the choice, so that it decides only
     whether the part is offered: it rises while that token is typed, and the choice must not change then.
@@ -64,7 +69,10 @@ def likely_part(place: FitPlace, generated: GeneratedText, least: float) -> Gene
     if not parts:
         return generated
     best = max(parts, key=lambda part: math.exp(sum(part.logprobs[1:])) * (len(part.text.strip()) + COST_OF_WRONG))
-    return None if _probability(best) < least else parts[best]
+    probability = _probability(best)
+    if place.ending.completes_unknown_word(best.text):
+        probability **= UNKNOWN_WORD
+    return None if probability < least else parts[best]
 
 
 def _probability(part: GeneratedText) -> float:
@@ -87,7 +95,7 @@ def _parts(
         yield plain.stopped_at(len(kept), plain.finish), generated
     for end in dict.fromkeys(end for end in plain.ends if end < limit):
         mid_word = Finish.doubt(text[:end], text[end:]) is Finish.MID_WORD
-        size = len(whole_end(place.context, text[:end], mid_word))
+        size = len(place.ending.whole(text[:end], mid_word))
         if size not in found and text[:size].strip():
             found.add(size)
             part = plain.stopped_at(size, Finish.doubt(text[:size], text[size:]))
@@ -133,7 +141,7 @@ def stages(place: FitPlace, generated: GeneratedText) -> Iterator[tuple[FitStep 
         text = end_with_block(near.line, text, near.word_ends)
         yield FitStep.INDENTATION, text, 0
     if FitStep.ENDS in steps:
-        text = whole_end(context, text, mid_word=generated.finish is Finish.MID_WORD) if cut_anywhere else text
+        text = place.ending.whole(text, generated.finish is Finish.MID_WORD) if cut_anywhere else text
         yield FitStep.ENDS, text, 0
     if FitStep.OVERLAP in steps:
         text = cleaning.as_typed(context.document.text, context.offset, near.line, text)

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from tabspec.context import EditContext
 from tabspec.fitting.early_stop import WORD_ENDED, Around
+from tabspec.fitting.ends import Ending
 from tabspec.suggestion import GeneratedText
 from tabspec.syntax.languages import grammar_of
 from tabspec.text import uses_crlf
@@ -47,6 +48,11 @@ class FitPlace:
             FitStep.INDENTATION in self.steps,
             grammar_of(self.context.document) in WORD_ENDED,
         )
+
+    @cached_property
+    def ending(self) -> Ending:
+        """Where texts may end here."""
+        return Ending(self.context, line_before(self.context))
 
     def cut_point(self, text: str) -> int | None:
         """The cut point of ``text``, generated here (see `Around.cut_point`); None if it has none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tabspec.syntax.languages import parser
 from tabspec.text import Edit
@@ -30,6 +30,14 @@ _OPAQUE = (
 )
 # The node names of quotes in some grammars. In others, the name of the node is the quote itself.
 _QUOTES = ("string_start", "string_end", "raw_string_start", "raw_string_end", "heredoc_start", "heredoc_end")
+
+
+class Opaque(NamedTuple):
+    """A part of a text that is no code. ``quote`` is the quote that delimits it, "" if none does."""
+
+    start: int
+    end: int
+    quote: str
 
 
 @dataclass(frozen=True)
@@ -86,20 +94,23 @@ class SyntaxTree:
         at = self._at(offset)
         return self.parsed.root_node.descendant_for_byte_range(at, at + 1)
 
-    def opaque(self, offset: int) -> tuple[int, int] | None:
-        """The range of the string, comment or prose around a cursor at ``offset``. None if the cursor is in code."""
+    def opaque(self, offset: int) -> Opaque | None:
+        """The string, comment or prose around a cursor at ``offset``. None if the cursor is in code."""
         for at in (offset - 1, offset):
             if not 0 <= at < len(self.text):
                 continue
             leaf = _or_comment(self.leaf(at))
-            if leaf is None or not _is_opaque(leaf.type):
+            if leaf is None or not _is_opaque(leaf):
                 continue
             if leaf.child_count and not leaf.type.endswith("comment"):
                 continue
             start, end = self._back(leaf.start_byte), self._back(leaf.end_byte)
-            inside = start < offset < end or (leaf.type.endswith("comment") and start < offset <= end)
-            if inside or (not leaf.type.endswith("comment") and start <= offset <= end and not _quoted_whole(leaf)):
-                return start, end
+            comment = leaf.type.endswith("comment")
+            if comment and self.text[end - 1] == "\n":  # in some grammars, a comment includes its line end
+                end -= 1
+            inside = start < offset < end or (comment and start < offset <= end)
+            if inside or (not comment and start <= offset <= end and not _quoted_whole(leaf)):
+                return Opaque(start, end, _quote_of(self.text, start))
         return None
 
     # --- bytes and code points --------------------------------------------------------------------------------------
@@ -138,7 +149,10 @@ def _errors(node: Node) -> Iterator[Node]:
         stack.extend(each.children)
 
 
-def _is_opaque(kind: str) -> bool:
+def _is_opaque(leaf: Node) -> bool:
+    if not leaf.is_named:  # a keyword: `string` is a type in TypeScript
+        return False
+    kind = leaf.type
     return kind not in _QUOTES and any(part in kind for part in _OPAQUE) and "interpolation" not in kind
 
 
@@ -154,6 +168,16 @@ def _quoted_whole(leaf: Node) -> bool:
     return len(text) > 1 and text[:1] in b"\"'`" and text[:1] == text[-1:]
 
 
+def _quote_of(text: str, start: int) -> str:
+    """The quote that stands at ``start``, or ends there; "" if none does."""
+    for at in (start, start - 1):
+        quote = text[max(at, 0) : at + 1]
+        if quote and quote in "\"'`":
+            triple = quote * 3
+            return triple if text.startswith(triple, at) or text.startswith(triple, at - 2) else quote
+    return ""
+
+
 def _kind(leaf: Node | None, char: str) -> str:
     if char.isspace():
         return "blank"
@@ -161,6 +185,6 @@ def _kind(leaf: Node | None, char: str) -> str:
         return "none"
     if leaf.type in _QUOTES or (leaf.type and leaf.type in "\"'`"):
         return "quote"
-    if _is_opaque(leaf.type):
+    if _is_opaque(leaf):
         return "opaque"
     return "word" if char.isalnum() or char == "_" else leaf.type

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cachetools import LRUCache
 
 from tabspec.syntax.languages import grammar_of
-from tabspec.syntax.tree import SyntaxTree
+from tabspec.syntax.tree import Opaque, SyntaxTree
 from tabspec.text import Document, Edit, difference
 
 # The most trees of surroundings (documents without the cursor's line) in the cache: one for each line that the user and
@@ -42,6 +42,15 @@ def tree_of(grammar: str, document: Document, offset: int) -> SyntaxTree:
     """
     start, end = _line_around(document.text, offset)
     return _typed(grammar, document.text, (start, offset, end))
+
+
+def opaque_line(grammar: str, document: Document, offset: int) -> Opaque | None:
+    """The string, comment or prose in which the cursor's line stands as a whole. None if that line begins in code.
+
+    It is read from the tree without that line, so a keystroke on the line costs no parse.
+    """
+    start, end = _line_around(document.text, offset)
+    return _of_surroundings(grammar, document.text[:start] + document.text[end:]).opaque(start)
 
 
 def whole_tree_of(grammar: str, document: Document) -> SyntaxTree:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import statistics
 import time
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from typing import Any
 import click
 
 import tabspec
+from tabspec.config import EngineConfig
 from tabspec.context import EditContext
 from tabspec.fitting.postprocess import postprocess
 from tabspec.suggestion import Finish, GeneratedText
@@ -29,6 +32,7 @@ _PLACES = {
     "half a text": ("", ", name="),
     "several lines": ("", ",\n        1,\n    )\n    return result"),
 }
+_TOKEN = re.compile(r"\s*\w{1,4}|\s*[^\w\s]+|\s+")
 # The blank lines between two top-level definitions. The line is typed after such a gap, and the file ends at one.
 _BETWEEN = "\n\n\n"
 
@@ -62,10 +66,16 @@ def measure(text: str, rest: str, generated: str) -> dict[str, float]:
         copy, count = typed
         before = f"{above}def f{copy}(items, offset):\n    {_TYPED[:count]}"
         context = EditContext(Document("file:///bench.py", f"{before}{rest}\n{below}", "python"), len(before))
-        postprocess(context, GeneratedText(_TYPED[count:] + generated, finish))
+        postprocess(context, _of_tokens(_TYPED[count:] + generated, finish), least=EngineConfig().min_probability)
 
     keystroke((0, 0))
     return _times(keystroke, [(copy, count) for copy in range(4) for count in range(1, len(_TYPED) + 1)])
+
+
+def _of_tokens(text: str, finish: Finish) -> GeneratedText:
+    """A text of likely tokens, of about the size that a model's have."""
+    ends = tuple(token.end() for token in _TOKEN.finditer(text))
+    return GeneratedText(text, finish, ends, (math.log(0.9),) * len(ends))
 
 
 def _times(call: Callable[[Any], Any], arguments: Any) -> dict[str, float]:

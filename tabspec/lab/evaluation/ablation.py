@@ -19,7 +19,7 @@ from tabspec.fitting.truncation import FitStep
 from tabspec.lab.evaluation.infilling.infill import STOPS
 from tabspec.lab.evaluation.infilling.similarity import same
 from tabspec.lab.evaluation.infilling.snippets import HoleKind, Snippet
-from tabspec.lab.evaluation.infilling.syntax import parses_in_place
+from tabspec.lab.evaluation.infilling.syntax import can_be_finished, parses_in_place
 from tabspec.lab.evaluation.offers import OfferPlace, end_is_whole, joints_hold
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo
 from tabspec.suggestion import Suggestion
@@ -82,7 +82,8 @@ class AblationOutcome:
     """The result of one case under one setting.
 
     ``shown``: there was a suggestion. ``right``: the author's text starts with it. ``exact``: it equals the author's
-    text. ``bracket``: it leaves more unmatched closing brackets than the author's text. ``whole`` and ``joined``: the
+    text. ``parses``: the document parses with it. ``finishes``: it parses if it is finished (`can_be_finished`).
+    ``bracket``: it leaves more unmatched closing brackets than the author's text. ``whole`` and ``joined``: the
     checks of `tabspec.lab.evaluation.offers`. ``typed``: characters written. ``saved``: those of them written by Tab.
     """
 
@@ -91,6 +92,7 @@ class AblationOutcome:
     right: bool
     exact: bool
     parses: bool | None
+    finishes: bool | None
     bracket: bool
     whole: bool
     joined: bool
@@ -151,11 +153,11 @@ async def _outcome(model: Model, place: AblationCase, steps: Collection[FitStep]
     finally:
         await engine.close()
     if first is None:
-        return AblationOutcome(place.kind, False, False, False, None, False, False, False, typed, saved)
+        return AblationOutcome(place.kind, False, False, False, None, None, False, False, False, typed, saved)
     after = place.context.after_accept(first)
     inserted = after.document.text[place.context.offset : len(after.document.text) - len(place.beyond)]
     prefix = place.context.prefix
-    parses = parses_in_place(prefix, inserted, place.beyond, place.written, place.context.document.language)
+    around = (prefix, inserted, place.beyond, place.written, place.context.document.language)
     line = prefix[prefix.rfind("\n") + 1 :]
     seen = OfferPlace(prefix, first.text, after.suffix, place.written, place.context.document.language)
     return AblationOutcome(
@@ -163,7 +165,8 @@ async def _outcome(model: Model, place: AblationCase, steps: Collection[FitStep]
         shown=True,
         right=_agrees(place, after),
         exact=same(inserted, place.written),
-        parses=parses,
+        parses=parses_in_place(*around),
+        finishes=can_be_finished(*around),
         bracket=_surplus(line + inserted) > max(_surplus(line + place.written), 0),
         whole=end_is_whole(seen),
         joined=joints_hold(seen),
@@ -227,8 +230,8 @@ def _surplus(text: str) -> int:
 class AblationRow:
     """A row of the table.
 
-    ``shown`` and ``exact`` are shares of all cases. ``right``, ``parses``, ``bracket``, ``whole`` and ``joined`` are
-    shares of the cases with a suggestion. ``saved`` is a share of the characters written.
+    ``shown`` and ``exact`` are shares of all cases, ``saved`` of the characters written, and the others of the cases
+    with a suggestion.
     """
 
     off: AblationPart | None
@@ -238,6 +241,7 @@ class AblationRow:
     right: float
     exact: float
     parses: float
+    finishes: float
     bracket: float
     whole: float
     joined: float
@@ -262,7 +266,7 @@ def ablate(model: Model, snippets: Sequence[Snippet], progress: Callable[[str, i
 
 def _row(off: AblationPart | None, kind: HoleKind, found: Sequence[AblationOutcome]) -> AblationRow:
     shown = [o for o in found if o.shown]
-    known = [o.parses for o in shown if o.parses is not None]
+    known = [o for o in shown if o.parses is not None]
     few = max(len(shown), 1)
     return AblationRow(
         off,
@@ -271,7 +275,8 @@ def _row(off: AblationPart | None, kind: HoleKind, found: Sequence[AblationOutco
         shown=len(shown) / len(found),
         right=sum(o.right for o in shown) / few,
         exact=sum(o.exact for o in found) / len(found),
-        parses=sum(known) / max(len(known), 1),
+        parses=sum(bool(o.parses) for o in known) / max(len(known), 1),
+        finishes=sum(bool(o.finishes) for o in known) / max(len(known), 1),
         bracket=sum(o.bracket for o in shown) / few,
         whole=sum(o.whole for o in shown) / few,
         joined=sum(o.joined for o in shown) / few,

@@ -96,15 +96,31 @@ def _word_is_cut(place: OfferPlace) -> bool:
 
 
 def _is_hanging(place: OfferPlace) -> bool:
-    """Whether the last token of the offer opens a string or needs a token after it, and nothing follows on the line."""
+    """Whether the last token of the offer opens a string or needs a token after it, and nothing follows on the line.
+
+    A string that the author has opened before the cursor, and in which the offer ends, is not the offer's to close.
+    """
     rest = place.after.split("\n", 1)[0]
     if rest.strip(_CLOSING):
         return False  # the text after the offer may be the content or the operand; `parses` checks that
+    if (quote := _open_quote(place)) and quote not in place.inserted:
+        return False
     tokens = _python(place.before + place.inserted) if place.language == "python" else _lexed(place)
     text, opened = next(iter(deque(tokens, maxlen=1)), ("", False))
     return (
         (opened and text[0] not in rest) or text in _OPERATORS or (place.language == "python" and text in _PYTHON_NEEDY)
     )
+
+
+def _open_quote(place: OfferPlace) -> str:
+    """The quote of the string that the line before the cursor opens; "" if there is none."""
+    found = ""
+    for char in re.sub(r"\\.|(?<=\w)'", "", place.before.rpartition("\n")[2]):
+        if not found and char in _QUOTES and not (char == "'" and place.language == "rust"):  # it marks lifetimes
+            found = char
+        elif char == found:
+            found = ""
+    return found
 
 
 def _python(text: str) -> Iterator[tuple[str, bool]]:

@@ -91,13 +91,13 @@ def ablation_table(rows: Sequence[AblationRow]) -> Table:
     table = Table(title="Post-processing with one step left out: shares in percent", title_justify="left")
     table.add_column("what", no_wrap=True)
     table.add_column("left out", no_wrap=True)
-    for name in ("holes", "shown", "agree", "exact", "parses", "2nd )", "whole", "joined", "saved"):
+    for name in ("holes", "shown", "agree", "exact", "parses", "finishes", "2nd )", "whole", "joined", "saved"):
         table.add_column(name, justify="right")
     for kind in dict.fromkeys(row.kind for row in rows):
         for row in rows:
             if row.kind is kind:
-                shares = (row.shown, row.right, row.exact, row.parses, row.bracket, row.whole, row.joined, row.saved)
-                shown = [f"{100 * share:.1f}" for share in shares]
+                names = ("shown", "right", "exact", "parses", "finishes", "bracket", "whole", "joined", "saved")
+                shown = [f"{100 * getattr(row, name):.1f}" for name in names]
                 table.add_row(kind.value, row.off.value if row.off else "nothing", str(row.count), *shown)
     return table
 

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabspec.context import EditContext
-from tabspec.fitting.fit import whole_end
-from tabspec.fitting.postprocess import COST_OF_WRONG, likely_part, postprocess
+from tabspec.fitting.postprocess import COST_OF_WRONG, UNKNOWN_WORD, likely_part, postprocess
 from tabspec.fitting.truncation import FitPlace, FitStep
 from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion
 from tabspec.text import Document
@@ -106,12 +105,13 @@ def best_part(context: EditContext, generated: GeneratedText) -> tuple[float, fl
     for size in range(1, len(text) + 1):
         places = [end for _, end, _ in tokens if end < len(text)]
         ways = [
-            whole_end(context, text[:end], Finish.doubt(text[:end], text[end:]) is Finish.MID_WORD) for end in places
+            FitPlace(context).ending.whole(text[:end], Finish.doubt(text[:end], text[end:]) is Finish.MID_WORD)
+            for end in places
         ]
         if generated.finish in (Finish.END, Finish.STOP):
             ways.append(text)
         else:
-            ways.append(whole_end(context, text, generated.finish is Finish.MID_WORD))
+            ways.append(FitPlace(context).ending.whole(text, generated.finish is Finish.MID_WORD))
         if text[:size] not in ways or not text[:size].strip():
             continue
         if size == len(ways[-1].rstrip()) < len(ways[-1]):
@@ -134,13 +134,19 @@ def test_the_part_is_the_best_of_all(before: str, tokens: list[tuple[str, float]
         assert part is generated
         return
     kept = generated.text if part is generated else part.text
-    same = whole_end(context, kept, finish is Finish.MID_WORD) if finish.in_doubt or finish is Finish.LENGTH else kept
+    same = (
+        FitPlace(context).ending.whole(kept, finish is Finish.MID_WORD)
+        if finish.in_doubt or finish is Finish.LENGTH
+        else kept
+    )
     ends = {text, same if part is generated else kept}
     values = {
         (math.exp(min(each.logprob, 0)) * (len(each.text.strip()) + COST_OF_WRONG))
         for each in (generated.stopped_at(len(end)) for end in ends)
     }
     assert len({round(each, 9) for each in values}) == 1, "another part may only be as good"
+    if FitPlace(context).ending.completes_unknown_word(text):
+        probability **= UNKNOWN_WORD
     for least in (0.1, 0.5):
         if math.isclose(probability, least):
             continue  # which of both is larger depends on the order in which the factors are multiplied

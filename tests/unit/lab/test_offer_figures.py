@@ -18,6 +18,9 @@ def place(language: str, before: str, inserted: str, after: str, written: str) -
         (place("python", "x = ", "self.na", "\n", "self.name"), False),
         (place("python", "x = ", "foo(", "\n", "bar()"), False),
         (place("python", "f(", "help='A", "\n", "a=1)"), False),
+        (place("python", "x = '", "../lib/", "\n", "../lib/a'"), True),  # the author opened the string
+        (place("python", "x = 'a', ", "'b", "\n", "'c'"), False),
+        (place("rust", "fn f<'a>(x: &'a str) -> ", "&", "\n", "u8 {"), True),
         (place("python", "x ", "=", "\n", "+= 1"), False),
         (place("python", "if ", "not", "\n", "a:"), False),
         (place("python", "x = f(\n    ", "a,", "\n", "a,\n    b)"), True),

@@ -21,7 +21,7 @@ from tabspec.lab.evaluation.calibration import expected_error, fit, reliability
 from tabspec.lab.evaluation.infilling.infill import STOPS, fill, score, with_model
 from tabspec.lab.evaluation.infilling.similarity import edit_similarity, same
 from tabspec.lab.evaluation.infilling.snippets import HoleKind, sample
-from tabspec.lab.evaluation.infilling.syntax import errors, parses_in_place
+from tabspec.lab.evaluation.infilling.syntax import can_be_finished, errors, parses_in_place
 from tabspec.lab.evaluation.ngram import NestedNgram, NgramCounts, write
 from tabspec.lab.evaluation.scorer import Scorer
 from tabspec.lab.evaluation.stretches import LINES, Stretch, stretches
@@ -113,6 +113,37 @@ def test_completions_are_parsed_in_place() -> None:
     assert parses_in_place("f(", "x", ")\n", "y", "python")
     assert not parses_in_place("f(", "x)", ")\n", "y", "python")
     assert parses_in_place("f(", "x", ")", "y", "cobol") is None
+
+
+@pytest.mark.parametrize(
+    ("language", "around", "inserted", "original", "expected"),
+    [
+        ("python", ("x = ", "\n"), "foo(", "foo(a, b)", True),  # the author goes on
+        ("python", ("x = ", "\n"), "bar(a", "foo(a, b)", True),  # a bracket closes it
+        ("python", ("x = ", "\n"), "'a", "foo(a, b)", True),
+        ("python", ("", "\n    pass\n"), "if a", "while b:", True),
+        ("typescript", ("", "\n"), "interface A", "const a = 1;", True),
+        ("rust", ("fn f() {\n    ", "\n}\n"), "let a", "g();", True),
+        ("python", ("x = ", "\n"), "foo(a))", "foo(a, b)", False),
+        ("python", ("x = ", "\n"), "foo(]", "foo(a, b)", False),
+        ("typescript", ("f(() => {\n  ", "\n})\n"), "})", "g()", False),
+        ("rust", ("fn f() {\n    ", "\n}\n"), "let = 1", "g();", False),
+        ("cobol", ("", ""), "x", "y", None),
+    ],
+)
+def test_a_part_of_a_line_may_be_finished(
+    language: str, around: tuple[str, str], inserted: str, original: str, expected: bool | None
+) -> None:
+    assert can_be_finished(around[0], inserted, around[1], original, language) is expected
+
+
+@given(st.data())
+def test_every_beginning_of_what_the_author_wrote_can_be_finished(data: st.DataObject) -> None:
+    text = "def f(a, b):\n    return [g(a), 'b c', {b: 1}]\n"
+    start = data.draw(st.integers(0, len(text)))
+    size = data.draw(st.integers(0, len(text) - start))
+    end = data.draw(st.integers(start + size, len(text)))
+    assert can_be_finished(text[:start], text[start : start + size], text[end:], text[start:end], "python")
 
 
 def test_a_calibration_finds_the_curve_that_made_the_data() -> None:
