@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 from click.testing import CliRunner
-from tabspec.models.scripted.edit_model import ScriptedEditModel
 
 from tabspec.cli.main import tabspec
 from tabspec.replay.clock import run_virtual
 from tabspec.replay.models.latency import LatencyProfile
 from tabspec.replay.models.timed_edits import TimedEdits
 from tests.edit_requests import NEW, REQUEST
+from tests.scripted_edit_model import ScriptedEditModel
 
 
 def test_an_answer_takes_the_time_of_its_tokens_and_is_computed_once() -> None:
