@@ -27,7 +27,7 @@ _path = click.Path(path_type=Path)
     show_default=True,
     help="Texts drawn at each cursor for the policy gradient. 0: the exact expectation for the greedy text.",
 )
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="[default: 0.0015]")
+@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="[default: 0.0012]")
 @click.option("--seed", type=int, default=0, show_default=True)
 def reinforce_command(
     corpus: Path,
@@ -76,3 +76,24 @@ def reinforce_command(
             f"shown {before.shown:.1%}, {after.shown:.1%}; taken {before.taken:.1%}, {after.taken:.1%}"
         )
     click.echo(f"the model is in {model}")
+
+
+@click.command("additions")
+@click.argument("releases", nargs=-1, required=True, type=_path)
+@click.option("-o", "--out", required=True, type=_path, help="File to write.")
+@click.option(
+    "--hold-out", multiple=True, help="Project to leave out. May be repeated  [default: the bundled model's]."
+)
+def additions_command(releases: tuple[Path, ...], out: Path, hold_out: tuple[str, ...]) -> None:
+    """Write what successive RELEASES of packages added (.whl, .tgz), for `tabspec train reinforce --additions`.
+
+    Packages without a permissive licence are left out. Nothing in them is run.
+    """
+    from tabspec.train.corpus.fetch import read_list
+    from tabspec.train.reinforce.additions import write_additions
+
+    counts = write_additions(releases, out, hold_out or read_list().held_out)
+    empty = [name for name, count in counts.items() if not count]
+    click.echo(f"{out}: {sum(counts.values()):,} additions of {len(counts) - len(empty)} projects")
+    if empty:
+        click.echo(f"nothing of: {', '.join(empty)}", err=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from tabspec.train.reinforce.decode import Places, Written
 from tabspec.train.reinforce.shown import CONFIG, PartOutcome
 
 _LEAST = math.log(CONFIG.min_probability)
@@ -62,6 +63,25 @@ class Parts:
         return whole, score.masked_fill(~self.there, -math.inf)
 
 
+def useful(parts: Parts, places: Places, written: Written) -> tuple[Parts, Places, Written]:
+    """The branches that have parts, side by side, and of their texts what belongs to a part: the others add nothing to
+    the expected reward. Rows with fewer of them are filled up with others, which have no parts."""
+    some = parts.there.any(-1)
+    width = max(int(some.sum(1).max().item()), 1)
+    order = some.byte().argsort(dim=1, descending=True, stable=True)[:, :width]
+
+    def chosen(values: Tensor) -> Tensor:
+        index = order.view(*order.shape, *[1] * (values.dim() - 2)).expand(-1, -1, *values.shape[2:])
+        return values.gather(1, index)
+
+    names = ("start", "valid", "low", "high", "typed", "shorter")
+    places = replace(places, **{name: chosen(getattr(places, name)) for name in names})
+    parts = Parts(*(chosen(getattr(parts, each.name)) for each in fields(Parts)))
+    longest = (parts.begin + (parts.tokens * parts.there).amax(-1)) * parts.there.any(-1)
+    count = torch.minimum(chosen(written.count), longest)
+    return parts, places, Written(chosen(written.tokens), chosen(written.logprobs), count)
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What the engine shows, by its own rule: (rows, branches) each."""
@@ -85,14 +105,15 @@ def shown(parts: Parts, logprobs: Tensor) -> Shown:
     return Shown(visible, taken, at(parts.reward) * visible, at(parts.chars) * taken)
 
 
-def expected(parts: Parts, logprobs: Tensor) -> Tensor:
+def expected(parts: Parts, logprobs: Tensor, chars: float = 0.0) -> Tensor:
     """The expected reward of each branch, (rows, branches), if the rules were soft: a part is chosen with a probability
-    in proportion to a power of its score, and shown with one that grows with its own probability."""
+    in proportion to a power of its score, and shown with one that grows with its own probability. ``chars``: what a
+    character that comes by Tab is worth in addition."""
     whole, score = parts.logs(logprobs)
     some = parts.there.any(-1, keepdim=True)
     weights = (score / CHOICE).masked_fill(~some, 0.0).softmax(-1)
     gate = torch.sigmoid((whole - _LEAST) / GATE)
-    return (weights * gate * parts.reward).sum(-1)
+    return (weights * gate * (parts.reward + chars * parts.chars * parts.taken)).sum(-1)
 
 
 def advantages(rewards: Tensor, copies: int) -> Tensor:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabspec.train.reinforce import objective
-from tabspec.train.reinforce.objective import Parts, advantages, expected, sampled, shown
+from tabspec.train.reinforce.decode import Places, Written
+from tabspec.train.reinforce.objective import Parts, advantages, expected, sampled, shown, useful
 from tabspec.train.reinforce.shown import CONFIG, PartOutcome
 
 LEAST = math.log(CONFIG.min_probability)
@@ -88,6 +89,25 @@ def test_a_branch_without_parts_gives_nothing() -> None:
     assert torch.isfinite(logs.grad).all()  # type: ignore[arg-type]
 
 
+def test_only_branches_with_parts_are_passed_on() -> None:
+    """The sum of the expected rewards stays the same, for characters that count, too."""
+    some = [PartOutcome(2, 20, 0.0, 0.0, 1.5, True, 4, True), PartOutcome(1, 18, 0.0, 0.0, -0.5, False, 3, True)]
+    found = [[[], some, None, some[1:]], [None, [], some, []]]
+    parts = Parts.of(found, torch.zeros((2, 4), dtype=torch.long))
+    generator = torch.Generator().manual_seed(0)
+    logs = -torch.rand((2, 4, 3), generator=generator)
+    number = torch.arange(8).view(2, 4)
+    wide = number[..., None].expand(-1, -1, 3)
+    places = Places(number, number[:, 0], number[:, 0], number, number > 0, number, number, number, wide)
+    written = Written(wide, logs, torch.full((2, 4), 3))
+    fewer, there, kept = useful(parts, places, written)
+    assert there.start.tolist() == [[1, 3], [6, 4]]
+    assert kept.count.tolist() == [[2, 1], [2, 0]]  # tokens after the longest part are dropped
+    for chars in (0.0, 0.3):
+        before, after = expected(parts, logs, chars).sum(), expected(fewer, kept.logprobs, chars).sum()
+        assert math.isclose(float(before), float(after), rel_tol=1e-6)
+
+
 def test_samples_give_the_policy_gradient_on_average() -> None:
     """A policy over three texts: the mean over all pairs of samples is the exact gradient of the expected reward."""
     scores = torch.tensor([0.3, -0.2, 0.9], dtype=torch.float64, requires_grad=True)
@@ -96,7 +116,7 @@ def test_samples_give_the_policy_gradient_on_average() -> None:
     (exact,) = torch.autograd.grad((policy * rewards).sum(), scores, retain_graph=True)
     total = torch.zeros(3, dtype=torch.float64)
     for pair in itertools.product(range(3), repeat=2):
-        chance = math.prod(float(policy[i]) for i in pair)
+        chance = math.prod(policy[list(pair)].tolist())
         logs = scores.log_softmax(0)[list(pair)]
         gain = (advantages(rewards[list(pair)][None], 2)[0] * logs).mean()
         (gradient,) = torch.autograd.grad(gain, scores, retain_graph=True)
