@@ -28,7 +28,7 @@ LONGEST_ROW = 1_300
 # Holes in a step, and at once. On a GPU, a second and 60 GB at most; on two CPU cores, a step of a minute.
 HOLES = {"gpu": (256, 128), "cpu": (8, 4)}
 # Holes that are measured before and after.
-MEASURED = {"gpu": 512, "cpu": 16}
+MEASURED = {"gpu": 512, "cpu": 8}
 # The share of holes from additions, if there are any: files have more languages.
 ADDED = 0.6
 

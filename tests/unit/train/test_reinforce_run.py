@@ -54,7 +54,7 @@ def test_a_resumed_run_ends_with_the_same_bits(corpus: Path, model: Path, tmp_pa
     parts = [reinforcer(model, source, tmp_path / STATE, samples)]
     rewards: list[list[float]] = [[], []]
     with Workers(source, 0) as workers:
-        whole.train(workers, Budget(steps=4), lambda mean, at, part: rewards[0].append(mean.reward))
+        whole.train(workers, Budget(steps=2), lambda mean, at, part: rewards[0].append(mean.reward))
 
         def until_killed(mean: object, at: object, part: float) -> None:
             rewards[1].append(mean.reward)  # type: ignore[attr-defined]
@@ -63,10 +63,10 @@ def test_a_resumed_run_ends_with_the_same_bits(corpus: Path, model: Path, tmp_pa
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            parts[0].train(workers, Budget(steps=4), until_killed)
+            parts[0].train(workers, Budget(steps=2), until_killed)
         parts.append(reinforcer(model, source, tmp_path / STATE, samples))
-        assert parts[1].at.step == 2
-        parts[1].train(workers, Budget(steps=4), lambda mean, at, part: rewards[1].append(mean.reward))
+        assert parts[1].at.step == 1
+        parts[1].train(workers, Budget(steps=2), lambda mean, at, part: rewards[1].append(mean.reward))
     assert rewards[0] == rewards[1]
     before = load_model(model)[0]
     for name, weight in whole.weights().items():
