@@ -10,6 +10,7 @@ from rich.progress import Progress
 
 from tabspec.cli.train_edits import edits_command
 from tabspec.cli.train_mine import mine_command
+from tabspec.cli.train_reinforce import additions_command, reinforce_command
 from tabspec.errors import InputError
 
 _path = click.Path(path_type=Path)
@@ -26,6 +27,8 @@ def train_command() -> None:
 
 train_command.add_command(mine_command)
 train_command.add_command(edits_command)
+train_command.add_command(reinforce_command)
+train_command.add_command(additions_command)
 
 
 @train_command.command("fetch")

@@ -65,25 +65,31 @@ def likely_part(place: FitPlace, generated: GeneratedText, least: float) -> Gene
     """
     if FitStep.ENDS not in place.steps or not generated.logprobs or len(generated.ends) != len(generated.logprobs):
         return generated
-    parts = dict(_parts(place, generated, _with_plain_line_ends(generated)))
+    parts = dict(parts_of(place, generated))
     if not parts:
         return generated
-    best = max(parts, key=lambda part: math.exp(sum(part.logprobs[1:])) * (len(part.text.strip()) + COST_OF_WRONG))
-    probability = _probability(best)
-    if place.ending.completes_unknown_word(best.text):
-        probability **= UNKNOWN_WORD
-    return None if probability < least else parts[best]
+    best = max(parts, key=lambda part: math.exp(sum(part.logprobs[1:])) * worth(part))
+    return None if _probability(best) ** power(place, best) < least else parts[best]
+
+
+def worth(part: GeneratedText) -> int:
+    """What a part that is right saves, in characters: its length, and the cost of being wrong."""
+    return len(part.text.strip()) + COST_OF_WRONG
+
+
+def power(place: FitPlace, part: GeneratedText) -> float:
+    """The power to which the probability of a part is raised before it is compared with the least."""
+    return UNKNOWN_WORD if place.ending.completes_unknown_word(part.text) else 1.0
 
 
 def _probability(part: GeneratedText) -> float:
     return math.exp(min(part.logprob, 0.0))
 
 
-def _parts(
-    place: FitPlace, generated: GeneratedText, plain: GeneratedText
-) -> Iterator[tuple[GeneratedText, GeneratedText]]:
-    """The parts of ``plain`` that may be offered, each with what to offer: for the one that ends with it (but for other
-    cuts), ``generated`` itself."""
+def parts_of(place: FitPlace, generated: GeneratedText) -> Iterator[tuple[GeneratedText, GeneratedText]]:
+    """The parts of a truncated text that may be offered, each with what to offer: for the one that ends with the text
+    (but for other cuts), ``generated`` itself. Parts have plain line ends."""
+    plain = _with_plain_line_ends(generated)
     text, kept, limit = plain.text, "", 0
     for step, kept, _ in stages(place, plain):
         if step is FitStep.ENDS:

@@ -6,9 +6,25 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+
+class Logged(Protocol):
+    """A line of a log: a dataclass. ``seconds`` since the run began; ``summary`` is what is shown."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def seconds(self) -> float: ...
+
+    @property
+    def summary(self) -> str: ...
+
+
+Line = TypeVar("Line", bound=Logged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +61,17 @@ class Record:
     found: float | None = None
     false: float | None = None
 
+    @property
+    def summary(self) -> str:
+        """The step, losses and speed in one line."""
+        return (
+            f"step {self.step}  loss {self.loss:.3f}"
+            + (f"  held out {self.validation:.3f}" if self.validation is not None else "")
+            + (f" (middles {self.middles:.3f})" if self.middles is not None else "")
+            + (f" (answers {self.answers:.1%} exact)" if self.answers is not None else "")
+            + f"  {self.tokens_per_second:,.0f} tokens/s"
+        )
+
 
 class Journal:
     """Appends records to ``path`` and shows the newest on ``console``."""
@@ -69,29 +96,28 @@ class Journal:
         self._progress.stop()
         self._file.close()
 
-    def write(self, record: Record, progress: float) -> None:
+    def write(self, record: Logged, progress: float) -> None:
         """Add a record; ``progress`` is the share of the run that is done."""
         self._file.write(json.dumps(asdict(record)) + "\n")
         self._file.flush()
         left = record.seconds * (1 - progress) / progress if progress > 0 else 0.0
-        detail = (
-            f"step {record.step}  loss {record.loss:.3f}"
-            + (f"  held out {record.validation:.3f}" if record.validation is not None else "")
-            + (f" (middles {record.middles:.3f})" if record.middles is not None else "")
-            + (f" (answers {record.answers:.1%} exact)" if record.answers is not None else "")
-            + f"  {record.tokens_per_second:,.0f} tokens/s  {left / 60:.0f} min left"
-        )
+        detail = f"{record.summary}  {left / 60:.0f} min left"
         self._progress.update(self._task, completed=progress, detail=detail)
         if not self._progress.console.is_terminal:
             self._progress.console.print(detail, highlight=False)
 
 
 def read_journal(path: Path) -> list[Record]:
+    """The records of a log of `tabspec train run`. Incomplete lines are skipped."""
+    return read_lines(path, Record)
+
+
+def read_lines(path: Path, kind: type[Line]) -> list[Line]:
     """The records of a log. Incomplete lines are skipped."""
     records = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            records.append(Record(**json.loads(line)))
+            records.append(kind(**json.loads(line)))
         except (ValueError, TypeError):
             continue
     return records

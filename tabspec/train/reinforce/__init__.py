@@ -1,0 +1,1 @@
+"""`tabspec train reinforce`: a model learns from what a simulated user would take of its suggestions."""
