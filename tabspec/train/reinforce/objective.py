@@ -54,8 +54,9 @@ class Parts:
         return cls(begin, tokens.long(), worth, reward, taken > 0, chars, shown > 0, power, there > 0, came)
 
     def logs(self, logprobs: Tensor) -> tuple[Tensor, Tensor]:
-        """The log-probability of each part, times its power, and the logarithm of its score (`tabspec.fitting.postprocess.likely_part`),
-        -inf where there is no part. ``logprobs``: (rows, branches, steps)."""
+        """The log-probability of each part, times its power, and the logarithm of its score
+        (`tabspec.fitting.postprocess.likely_part`), -inf where there is no part. ``logprobs``: (rows, branches,
+        steps)."""
         sums = torch.cat((torch.zeros_like(logprobs[..., :1]), logprobs.cumsum(-1)), -1)
         last = (self.begin[..., None] + self.tokens).clamp(max=logprobs.shape[-1])
         ended = sums.gather(-1, last)
