@@ -230,7 +230,7 @@ MUTANTS = (
     Mutant(
         "the end of the pause is told to nobody",
         _TOGETHER + "generation",
-        "self._plan()",
+        "batcher._plan()",
         "pass",
     ),
     Mutant(
