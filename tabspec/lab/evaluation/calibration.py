@@ -16,11 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tabspec.calibration import Calibration
 from tabspec.errors import InputError
-from tabspec.lab.evaluation.logistic import logistic
 
+_STEPS = 50  # Newton's method needs about ten
 _RIDGE = 1e-3  # keeps the weights finite if a curve separates right from wrong perfectly
 
 
@@ -36,6 +37,28 @@ def fit(logprobs: Sequence[float], tokens: Sequence[int], right: Sequence[bool])
     features = np.stack([np.ones_like(total), total, total / n, np.log(n)], axis=1)
     bias, slope, mean, length = (float(weight) for weight in logistic(features, right, _RIDGE))
     return Calibration(bias, slope, mean, length, len(right))
+
+
+def logistic(features: NDArray[np.float64], truth: Sequence[bool], ridge: float) -> NDArray[np.float64]:
+    """The weights of maximum likelihood for ``features``, of shape (observations, weights). ``ridge`` keeps them finite
+    if a curve separates true from false perfectly."""
+    wanted = np.array(truth, dtype=np.float64)
+    weights: NDArray[np.float64] = np.zeros(features.shape[1])
+    for _ in range(_STEPS):
+        p = probabilities(features, weights)
+        gradient = features.T @ (wanted - p) - ridge * weights
+        curvature = (features * (p * (1 - p))[:, None]).T @ features + ridge * np.eye(len(weights))
+        step = np.linalg.solve(curvature, gradient)
+        weights = weights + step
+        if float(np.abs(step).max()) < 1e-9:
+            break
+    return weights
+
+
+def probabilities(features: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The curve's values."""
+    found: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(features @ weights, -50, 50)))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

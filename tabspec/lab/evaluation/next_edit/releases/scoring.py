@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tabspec.lab.evaluation.logistic import logistic
-from tabspec.lab.evaluation.logistic import probabilities as logistic_curve
+from tabspec.lab.evaluation.calibration import logistic
+from tabspec.lab.evaluation.calibration import probabilities as logistic_curve
 from tabspec.lab.evaluation.next_edit.releases.kinds import Kind
 from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep
 from tabspec.train.edits.hunks import Hunk, applied
