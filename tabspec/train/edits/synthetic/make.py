@@ -1,4 +1,4 @@
-"""Makes scenes of repeated edits: one or two places are done, the others remain."""
+"""Makes scenes of repeated edits: some places are done, the others remain."""
 
 from __future__ import annotations
 
