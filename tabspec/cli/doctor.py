@@ -16,7 +16,7 @@ from rich.table import Table
 
 from tabspec.cli.doctor_sent import show_sent
 from tabspec.config import EditForm, EditModelName
-from tabspec.errors import TabspecError
+from tabspec.errors import InputError, TabspecError
 from tabspec.machine import git_commit, machine
 from tabspec.models.address import is_address, parse_address
 from tabspec.models.daemon.client import ask
@@ -57,6 +57,11 @@ def doctor_command(
     they would be sent.
     This command sends no text of yours; it only asks the server what it is.
     """
+    if edit_model not in ("", *EditModelName):
+        try:
+            parse_address(edit_model)
+        except TabspecError as error:
+            raise InputError(f"--edit-model: {error}, or use {', '.join(EditModelName)}") from error
     if file is not None or line is not None or column is not None:
         if file is None or line is None or column is None:
             raise click.UsageError("--file, --line and --column belong together")
@@ -174,8 +179,6 @@ def _edits(name: str, model: str) -> str:
 def _leaving_for_edits(address: str) -> str:
     if address in tuple(EditModelName):
         return "nothing more"
-    if not is_address(address):
-        return f"nothing: {address} is no address of a server"
     where = _leaving(address)
     # A server elsewhere gets the history, too.
     past = f"; and up to {PAST_CHARS} characters of your last edits, in any open file"

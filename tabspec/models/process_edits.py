@@ -36,6 +36,7 @@ class ProcessEdits:
     """
 
     slots = 1
+    schedules = True  # foreground before speculation
 
     def __init__(self, model: LocalProcess, *, owned: bool = False) -> None:
         self._model, self._owned = model, owned

@@ -201,6 +201,7 @@ class _Rewriting:
     def __init__(self, model: EditModel) -> None:
         self._model = model
         self.slots = int(getattr(model, "slots", 0)) or 1
+        self.schedules = bool(getattr(model, "schedules", False))
 
     @property
     def info(self) -> ModelInfo:

@@ -90,6 +90,9 @@ async def decode(
 ) -> AsyncGenerator[Chunk, None]:
     """Decode after ``prompt`` until the segment is over. ``slot`` may hold a part of that from another request."""
     size = local.chunk if foreground else min(local.chunk, CHUNK_AHEAD)
+    if len(prompt) >= local.decoder.context:
+        segment.finish = Finish.LENGTH
+        return
     step, chunks = _reuse(local, segment, slot, prompt)
     uncounted = len(step.pending)  # prompt tokens; chosen tokens are counted when they are chosen
     for chunk in _joined(chunks):
@@ -102,6 +105,8 @@ async def decode(
             del step.pending[:size]
         if step.pending:
             step.known, step.draft = _draft(local, segment, slot, step.pending)
+            if len(step.pending) + len(step.known) > size:  # no pass is longer, since others wait for its end
+                step.known, step.draft = step.known[: size - len(step.pending)], Draft()
             if len(slot.tokens) + len(step.pending) + len(step.known) > local.decoder.context:
                 segment.finish = Finish.LENGTH
                 return

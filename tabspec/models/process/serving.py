@@ -72,7 +72,8 @@ class Serving:
         self._model, self._send, self._whose = model, send, whose
         self.at_once = at_once  # may be raised at any time; the next stream that starts or ends applies it
         self._streams: dict[Hashable, _ServedStream] = {}
-        self._foreground, self._speculative = _Places(), _Places()
+        # Edits have places of their own: one is written in one turn, and no completion may wait for that.
+        self._all_places = {(edit, foreground): _Places() for edit in (False, True) for foreground in (True, False)}
         # A reading thread adds numbers here, so that a cancel takes effect even while a forward pass keeps the event
         # loop busy.
         self.cancelled: set[Hashable] = set()
@@ -135,7 +136,7 @@ class Serving:
                 self.cancel(stream.number)
 
     def _places(self, stream: _ServedStream) -> _Places:
-        return self._foreground if stream.request.foreground else self._speculative
+        return self._all_places[not isinstance(stream.request, GenerationRequest), stream.request.foreground]
 
     def _wait(self, stream: _ServedStream) -> None:
         """Let a stream wait for a place, after the other streams of its client."""
@@ -144,7 +145,7 @@ class Serving:
 
     def _fill(self) -> None:
         """Give free places to streams that wait."""
-        for places in (self._foreground, self._speculative):
+        for places in self._all_places.values():
             while len(places.waiting) and (self.at_once is None or len(places.open) < self.at_once):
                 stream = places.waiting.pop()
                 places.open.add(stream)

@@ -96,6 +96,9 @@ def carry_out(plan: ReinforcePlan, console: Console) -> tuple[Path, Measured | N
     limit = min(LONGEST_ROW, shape.context - settings.tokens)
     source = Source(plan.corpus, plan.additions, ADDED, plan.seed, CURSORS, tokenizer, limit)
     held = Source(plan.held_out, None, 0.0, plan.seed, CURSORS, tokenizer, limit) if plan.held_out else None
+    for each in (source, held):
+        if each is not None:
+            each.maker()  # a source that cannot be read is refused here: a process that cannot start is started anew
     workers = max((os.cpu_count() or 1) - 1, 0) if plan.workers is None else plan.workers
     run = {key: str(value) for key, value in asdict(source).items()}
     plan.out.mkdir(parents=True, exist_ok=True)

@@ -127,3 +127,8 @@ def test_doctor_names_what_a_server_elsewhere_gets(capsys: pytest.CaptureFixture
     run(["doctor", *file, "--edit-model", address])
     shown = capsys.readouterr().out
     assert "sent to another machine with each request like this one" in shown and "<[fim-middle]>" in shown
+
+
+def test_doctor_refuses_an_edit_model_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["doctor", "--edit-model", "bundeld"]) == 2
+    assert "or use auto, off, bundled" in capsys.readouterr().err

@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tabspec.errors import ModelError, ModelUnavailable
+from tabspec.models.edit_protocol import EditRequest
 from tabspec.models.messages import (
     chunk_fields,
     error_fields,
@@ -199,6 +200,24 @@ async def test_each_priority_has_its_own_limit_of_streams() -> None:
         serving.leave(client)
     await settled(serving)
     assert serving.priorities == (0, 0) and model.running == 0
+
+
+async def test_a_completion_does_not_wait_for_an_edit() -> None:
+    heard, written = Heard(), asyncio.Event()
+
+    async def writing(request: object) -> AsyncGenerator[Chunk, None]:
+        await written.wait()
+        yield Chunk(finish=Finish.END)
+
+    serving = shared(ScriptedModel({"fore": "ground"}), heard)
+    edit = EditRequest("a.py", "python", "", "x\n", "", 0, 0, "")
+    serving.start((0, 0), edit, writing)
+    serving.start((1, 0), asked("fore"))
+    await heard.until_finished((1, 0))
+    assert order(heard) == [(1, 0)]
+    written.set()
+    await settled(serving)
+    assert order(heard) == [(1, 0), (0, 0)]
 
 
 @given(st.lists(st.tuples(st.integers(0, 1), st.booleans()), max_size=40), st.sampled_from([None, 1, 2]))

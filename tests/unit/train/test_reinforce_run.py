@@ -90,9 +90,10 @@ def test_the_command_makes_a_model_and_says_what_it_is_worth(corpus: Path, model
 def test_bad_input_is_named(model: Path, tmp_path: Path) -> None:
     def run(*more: str) -> str:
         arguments = ["reinforce", "--start", str(model), "--out", str(tmp_path / "run"), "--steps", "1", *more]
-        result = CliRunner().invoke(train_command, [*arguments, "--workers", "0", "--device", "cpu"])
+        result = CliRunner().invoke(train_command, [*arguments, "--device", "cpu"])
         assert result.exit_code
         return result.output + str(result.exception)
 
-    assert "not a corpus" in run("--corpus", str(tmp_path))
+    for workers in ("0", "2"):
+        assert "not a corpus" in run("--corpus", str(tmp_path), "--workers", workers)
     assert "at least 2" in run("--corpus", str(tmp_path), "--samples", "1")

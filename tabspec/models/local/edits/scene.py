@@ -104,7 +104,7 @@ class SceneMaker:
         self._count, self._past_count, self._fits = count, past_count, fits
 
     def scenes(self, request: EditRequest) -> tuple[Scene, ...]:
-        """The scenes of a request; none where nothing was edited, or the last edit is too long."""
+        """The scenes of a request; none where nothing was edited, or the last edit or the line is too long."""
         lines = region_lines(request.region)
         cursor = request.region.count("\n", 0, request.cursor)
         history = list(request.history)
@@ -143,8 +143,11 @@ class SceneMaker:
         if own is not None and 0 <= own.line - request.line < len(lines):
             centre = own.line - request.line + max(len(_lines(own.new)) - 1, 0) // 2
         first = self._scene(request, lines, past, centre)
+        if first is None:
+            return ()
         other = use_elsewhere(lines, past[-1], centre, (first.first, first.first + len(first.lines)))
-        return (first,) if other is None else (first, self._scene(request, lines, past, other))
+        second = None if other is None else self._scene(request, lines, past, other)
+        return (first,) if second is None else (first, second)
 
     def _past(self, history: Sequence[PastEdit]) -> tuple[PastLines, ...]:
         """The newest past edits, as many as fit."""
@@ -158,8 +161,14 @@ class SceneMaker:
             past.append(shown)
         return tuple(reversed(past))
 
-    def _scene(self, request: EditRequest, lines: Sequence[str], past: tuple[PastLines, ...], centre: int) -> Scene:
-        first, last = self._around(lines, min(centre, len(lines) - 1))
+    def _scene(
+        self, request: EditRequest, lines: Sequence[str], past: tuple[PastLines, ...], centre: int
+    ) -> Scene | None:
+        """The scene around line ``centre``; None if this line is too long to be scanned."""
+        centre = min(centre, len(lines) - 1)
+        if self._count(lines[centre]) > LINE_TOKENS:
+            return None
+        first, last = self._around(lines, centre)
         scanned = tuple(lines[first:last])
         return Scene(writable(request.path), past, scanned, first, scanned, tuple(range(len(scanned))))
 
@@ -177,7 +186,7 @@ class SceneMaker:
             elif down is not None and down <= room:
                 last, below = last + 1, below + down
             else:
-                return first, max(last, first + 1)
+                return first, last
 
 
 def use_elsewhere(lines: Sequence[str], edit: PastLines, line: int, seen: tuple[int, int]) -> int | None:
@@ -197,7 +206,8 @@ def use_elsewhere(lines: Sequence[str], edit: PastLines, line: int, seen: tuple[
 def _accepted(edit: PastEdit, lines: Sequence[str], first: int) -> Change | None:
     """An accepted next edit of this document, whose lines are there, as the change that it made. None for others."""
     start, new = edit.line - first, _lines(edit.new)
-    there = tuple(lines[start : start + len(new)]) if start >= 0 else None
+    # A deletion has no new lines, which are "there" at any number: it must be within the region.
+    there = tuple(lines[start : start + len(new)]) if 0 <= start <= len(lines) else None
     if edit.elsewhere or not edit.proposed or there != new:
         return None
     return Change(start, start + len(_lines(edit.old)), new)

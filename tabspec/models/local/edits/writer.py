@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -117,7 +117,7 @@ class LocalEdits:
             cost += read
             found += [(scene, place) for place in best_places(scene, tags, most)]
         found.sort(key=lambda each: -each[1].probability)
-        return found[:most], cost
+        return _apart(found)[:most], cost
 
     async def ask(self, scene: Scene, place: Place, rank: int, foreground: bool) -> tuple[Written | None, Usage]:
         """What the model writes at one place, and what that cost."""
@@ -202,9 +202,21 @@ class LocalEdits:
         return LineTag(changes / total, inserts / total)
 
 
+def _apart(found: Sequence[tuple[Scene, Place]]) -> list[tuple[Scene, Place]]:
+    """Without the places that overlap one before them: the scenes may share lines."""
+    kept: list[tuple[Scene, Place]] = []
+    taken: list[tuple[int, int]] = []
+    for scene, place in found:
+        start, stop = scene.first + place.start, scene.first + place.stop
+        if not any(start < last and first < stop for first, last in taken):
+            kept.append((scene, place))
+            taken.append((start, stop))
+    return kept
+
+
 def changed(region: str, change: Change) -> Edit | None:
     """A change of lines as a change of the region's text."""
     ended = region.endswith("\n")
     lines = region.removesuffix("\n").split("\n")
-    text = "\n".join(change.apply(lines))
-    return difference(region, text + "\n" if ended and text else text)
+    new = change.apply(lines)
+    return difference(region, "\n".join(new) + "\n" * (ended and bool(new)))

@@ -1,0 +1,88 @@
+"""The edit model of a local process on texts at its limits: long lines, deletions, overlapping scenes, long windows."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tabspec.models.edit_protocol import EditRequest, PastEdit
+from tabspec.models.local.edits.scene import Change
+from tabspec.models.local.edits.writer import CHUNK, changed
+from tabspec.prompt.edit_format import Tag
+from tests.edit_decoder import ruled
+
+PAST = PastEdit("a.py", 0, "def f(count):\n", "def f(total):\n")
+
+
+def renamed(window: str) -> str:
+    return window.replace("count", "total")
+
+
+def tagged(line: str) -> Tag:
+    return Tag.CHANGES if "count" in line else Tag.STAYS
+
+
+def asked(text: str, *past: PastEdit, cursor: int = 0) -> EditRequest:
+    return EditRequest("a.py", "python", "", text, "", cursor, 0, "", past or (PAST,))
+
+
+@pytest.mark.parametrize("chars", [2_000, 12_000])
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_line_that_is_too_long_to_read_gets_no_edit(chars: int, elsewhere: bool) -> None:
+    model, decoder = ruled(renamed, tagged)
+    line = "count, " * (chars // 7) + "\n"
+    gap = "".join(f"    step_{number}()\n" for number in range(60))
+    text = "def f(total):\n" + gap + line if elsewhere else line + gap
+    past = PAST if elsewhere else PastEdit("b.py", 0, PAST.old, PAST.new, elsewhere=True)
+    found = asyncio.run(model.edit(asked(text, past)))
+    assert found.change is None and sum(decoder.passes) < decoder.context
+
+
+def test_an_accepted_deletion_outside_of_the_region_does_not_come_back() -> None:
+    model, _ = ruled(renamed, tagged)
+    text = "x = total\n" + "".join(f"step_{number}()\n" for number in range(40))
+    typed = PastEdit("a.py", 0, "x = count\n", "x = total\n")
+    deleted = PastEdit("a.py", 900, "gone(count)\n", "", accepted=True, proposed=True)
+    found = asyncio.run(model.edit(asked(text, typed, deleted)))
+    assert found.change is None
+
+
+def test_a_place_in_both_scenes_is_asked_about_once() -> None:
+    model, _ = ruled(renamed, lambda line: Tag.CHANGES if "use(count)" in line else Tag.STAYS)
+    shared = 0
+    for at in range(2, 18):
+        lines = [f"    value_{number} = compute(first_{number}, second_{number})" for number in range(40)]
+        lines[at], lines[18] = "    use(count)", "    # count"
+        request = asked("def f(total):\n" + "\n".join(lines) + "\n")
+        scenes = model.prompts.scenes.scenes(request)
+        seen = [scene.first <= at + 1 < scene.first + len(scene.lines) for scene in scenes]
+        shared += sum(seen) > 1
+        places, _ = asyncio.run(model.places(request, 2))
+        taken = [(scene.first + place.start, scene.first + place.stop) for scene, place in places]
+        assert len([span for span in taken if span[0] <= at + 1 < span[1]]) == any(seen)
+    assert shared, "no line was in both scenes"
+
+
+def test_no_pass_is_longer_than_a_chunk() -> None:
+    model, decoder = ruled(renamed, tagged)
+    lines = [f"    count_{number} = compute(other_{number}, third_{number}, fourth_{number})" for number in range(11)]
+    text = "def f(total):\n" + "\n".join(lines) + "\n"
+    found = asyncio.run(model.edit(asked(text)))
+    assert found.change is not None and found.change.apply(text) == renamed(text)
+    assert max(decoder.passes) <= CHUNK
+
+
+@pytest.mark.parametrize(
+    ("region", "change", "new"),
+    [
+        ("a\n\n", Change(0, 1, ()), "\n"),
+        ("\na\n", Change(1, 2, ()), "\n"),
+        ("x\n", Change(0, 1, ("",)), "\n"),
+        ("x\n", Change(0, 1, ()), ""),
+        ("a\nx", Change(1, 2, ()), "a"),
+    ],
+)
+def test_an_empty_line_is_a_line(region: str, change: Change, new: str) -> None:
+    found = changed(region, change)
+    assert found is not None and found.apply(region) == new
