@@ -57,7 +57,9 @@ def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Ca
     meant = reader.kinds(reference, reference.end, place.end + len(reference.insert))
 
     rest = place.text[place.offset : place.end]
-    broken = base > 0  # then the text after the cursor has no valid meaning to keep
+    # With a syntax error, the text after the cursor has no valid meaning to keep. If the model wrote all of it again,
+    # what it wrote decides the meaning: `* 2;` alone is a declaration in C, and in `return a * 2;` a product.
+    broken = base > 0 or (any(map(str.isalnum, rest)) and found[0].text.rstrip().endswith(rest.strip()))
 
     def scored(candidate: Candidate, errors: int, changed: int, unfinished: bool) -> _Score:
         if not candidate.replaced:

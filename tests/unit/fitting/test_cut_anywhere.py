@@ -126,3 +126,10 @@ def test_a_line_without_marks_is_read_as_a_parse_of_the_line_reads_it(place: tup
 @pytest.mark.parametrize("language", sorted(CODE))
 def test_the_code_parses(language: str) -> None:
     assert errors(CODE[language], language) == 0
+
+
+def test_the_end_of_a_line_is_not_doubled_where_it_would_mean_something_else() -> None:
+    """`* 2;` alone is a declaration in C."""
+    before = "static int count(int *list) {\n"
+    text, found = offered("c", before, " * 2;\n}\n", "    return list[0] * 2;", Finish.END)
+    assert found is not None and text == before + "    return list[0] * 2;\n}\n"
