@@ -67,6 +67,7 @@ def test_tab_belongs_to_an_open_menu(scene: Scene) -> None:
     assert commands(editor) == []
 
 
+@pytest.mark.nightly
 def test_tab_belongs_to_several_cursors(scene: Scene) -> None:
     editor = scene({"edits": [RENAME["edits"][0] | {"when": "price(amount"}]}, PRICE)
     rename(editor)
@@ -80,6 +81,7 @@ def test_tab_belongs_to_several_cursors(scene: Scene) -> None:
     assert commands(editor) == ["tabspec.accepted"]
 
 
+@pytest.mark.nightly
 def test_tab_belongs_to_a_snippet(scene: Scene) -> None:
     editor = scene(RENAME, PRICE)
     rename(editor)
@@ -96,6 +98,7 @@ def test_tab_belongs_to_a_snippet(scene: Scene) -> None:
     editor.until("position", "Ln 2, Col 11")
 
 
+@pytest.mark.nightly
 def test_tab_belongs_to_the_users_own_binding(scene: Scene) -> None:
     editor = scene(RENAME, PRICE, "notes.txt")
     rename(editor)
@@ -107,6 +110,7 @@ def test_tab_belongs_to_the_users_own_binding(scene: Scene) -> None:
     assert commands(editor) == []
 
 
+@pytest.mark.nightly
 def test_tab_and_escape_belong_to_vim_outside_of_its_insert_mode(scene: Scene) -> None:
     """With an extension that has the contexts and the key bindings of VSCodeVim."""
     editor = scene(RENAME, PRICE)

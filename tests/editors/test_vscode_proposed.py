@@ -11,7 +11,7 @@ import pytest
 from vscode_driver import EXTENSION
 from vscode_edit_scene import FILES, PRICE, RENAME, Scene, commands, opener, rename, told, window
 
-pytestmark = [pytest.mark.editors, pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.editors, pytest.mark.slow, pytest.mark.nightly, pytest.mark.timeout(1500)]
 
 LINE_HEIGHT = 19  # pixels, with VS Code's own font size
 
