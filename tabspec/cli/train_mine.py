@@ -49,7 +49,7 @@ def mine_command(sessions: Path | None, minutes: float, undo: bool, seed: int) -
     from tabspec.mine.tune import tune_mine
     from tabspec.models.machine.low_priority import lower_process_priority
     from tabspec.models.machine.threads import threads_to_use
-    from tabspec.train.tuning import Tuning
+    from tabspec.train.tune.tuning import Tuning
 
     lower_process_priority()
     torch.set_num_threads(threads_to_use(torch.get_num_threads()))

@@ -22,7 +22,7 @@ from tabspec.models.files.mine import MINE, data_folder, keep_mine, private_fold
 from tabspec.models.load import BUNDLED
 from tabspec.replay.sessions.session import Session
 from tabspec.train.export import CONFIG, TOKENIZER, load_model
-from tabspec.train.tuning import Progress, Tuner, Tuning, export_tuned
+from tabspec.train.tune.tuning import Progress, Tuner, Tuning, export_tuned
 
 # Shares of the edits: what is judged, and what is watched of the rest, to stop before it is fitted too closely.
 JUDGED, WATCHED = 0.2, 0.15

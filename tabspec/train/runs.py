@@ -31,8 +31,8 @@ from tabspec.train.journal import read_journal
 from tabspec.train.network import Network, Shape
 from tabspec.train.plot import loss_curve
 from tabspec.train.schedule import Budget
-from tabspec.train.stopping import collect, fit_row
 from tabspec.train.trainer import LOG_NAME, RunConfig, Trainer
+from tabspec.train.tune.stopping import collect, fit_row
 
 # Shapes for `--size`: the bundled model's, and two that two CPU cores train in an hour and in minutes.
 SIZES = {

@@ -19,7 +19,7 @@ from tabspec.train.reinforce.trainer import STATE, Measured, Progress, Reinforce
 from tabspec.train.runs import pick_device
 from tabspec.train.schedule import Budget
 from tabspec.train.trainer import LOG_NAME
-from tabspec.train.tuning import export_tuned
+from tabspec.train.tune.tuning import export_tuned
 
 # Cursors of a hole, one after another: about five tokens, and as many as the prompt's computation is worth.
 CURSORS = 16

@@ -21,7 +21,6 @@ from torch import Tensor
 
 from tabspec.errors import InputError
 from tabspec.train.checkpoint import save_tensors
-from tabspec.train.low_rank import add_low_rank, merged
 from tabspec.train.network import Network, Shape
 from tabspec.train.reinforce import decode, objective
 from tabspec.train.reinforce.forward import forward
@@ -31,6 +30,7 @@ from tabspec.train.reinforce.rows import Words as RowWords
 from tabspec.train.reinforce.shown import Decoded
 from tabspec.train.schedule import Budget, rate
 from tabspec.train.trainer import TrainingDiverged
+from tabspec.train.tune.low_rank import add_low_rank, merged
 
 STATE = "reinforce.safetensors"
 

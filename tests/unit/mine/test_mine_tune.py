@@ -31,7 +31,7 @@ from tabspec.text import Edit
 from tabspec.train.examples.parts import Rows
 from tabspec.train.export import export_model
 from tabspec.train.network import Network, Shape
-from tabspec.train.tuning import Progress, Tuner, Tuning
+from tabspec.train.tune.tuning import Progress, Tuner, Tuning
 from tests.tools import REPOSITORY
 
 TOKENIZER = REPOSITORY / "tabspec" / "models" / "bundled" / "tokenizer.json"

@@ -29,8 +29,8 @@ from tabspec.train.journal import read_journal
 from tabspec.train.network import Network, Shape
 from tabspec.train.plot import loss_curve
 from tabspec.train.schedule import Budget, rate
-from tabspec.train.stopping import collect, fit_row
 from tabspec.train.trainer import LOG_NAME, RunConfig, Trainer, TrainingDiverged
+from tabspec.train.tune.stopping import collect, fit_row
 from tests.tools import REPOSITORY
 
 TOKENIZER = REPOSITORY / "tabspec" / "models" / "bundled" / "tokenizer.json"

@@ -12,9 +12,9 @@ from torch import Tensor
 from tabspec.errors import InputError
 from tabspec.train.examples.fim import Example, Order
 from tabspec.train.examples.tokenizer import load_tokenizer
-from tabspec.train.low_rank import LowRank, add_low_rank, merged
 from tabspec.train.network import Network, Shape
-from tabspec.train.tuning import Progress, Tuner, Tuning
+from tabspec.train.tune.low_rank import LowRank, add_low_rank, merged
+from tabspec.train.tune.tuning import Progress, Tuner, Tuning
 from tests.tools import REPOSITORY
 
 TOKENIZER = REPOSITORY / "tabspec" / "models" / "bundled" / "tokenizer.json"
@@ -76,7 +76,7 @@ def test_without_a_gain_there_are_no_weights_and_it_stops_early() -> None:
 
 def test_it_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = iter(range(0, 1000, 10))
-    monkeypatch.setattr("tabspec.train.tuning.time.monotonic", lambda: float(next(seconds)))
+    monkeypatch.setattr("tabspec.train.tune.tuning.time.monotonic", lambda: float(next(seconds)))
     tuned = tuner(tuning=replace(TUNING, seconds=35.0))
     tuned.tune()
     assert tuned.at.step == 4  # ten seconds a step
