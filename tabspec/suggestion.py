@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tabspec.edits.edit import ProposedEdit
+from tabspec.text import is_word
 
 _WORD = re.compile(r"\s*(?:\w+|[^\w\s]+|$)")
 _LINE = re.compile(r"(?:\r\n|\n|\r)?[^\r\n]*(?:\r\n|\n|\r)?")
@@ -31,12 +32,8 @@ class Finish(StrEnum):
     @classmethod
     def doubt(cls, text: str, following: str) -> Finish:
         """How ``text`` ends if ``following`` is what the model is in doubt about."""
-        joined = _is_word(text[-1:]) and _is_word(following[:1])
+        joined = is_word(text[-1:]) and is_word(following[:1])
         return cls.MID_WORD if joined else cls.CONFIDENCE
-
-
-def _is_word(char: str) -> bool:
-    return char.isalnum() or char == "_"
 
 
 class Source(StrEnum):

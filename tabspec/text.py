@@ -22,6 +22,11 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 _BEYOND_BMP = re.compile(r"[\U00010000-\U0010ffff]")
 
 
+def is_word(char: str) -> bool:
+    """Whether a character is part of a word, such as a name; false for the empty string."""
+    return char.isalnum() or char == "_"
+
+
 class PositionEncoding(StrEnum):
     """The unit in which ``Position.character`` counts; the values are LSP's names."""
 

@@ -16,7 +16,7 @@ from tabspec.edits.edit import EditSource, digest_of
 from tabspec.edits.hunks import LONG, last_touched, merged, swapped, touch
 from tabspec.edits.moment import Moment
 from tabspec.edits.step import Step
-from tabspec.text import Document, Edit, apply_edits
+from tabspec.text import Document, Edit, apply_edits, is_word
 
 # Between a letter and the next a practised typist takes 0.1 s, and to another place in the file 2.9 s (medians of the
 # recorded session vscode-ts-customized-tests): a pause lies in between.
@@ -95,7 +95,7 @@ class History:
         last = self.steps[-1] if self.steps else None
         if growing is None or last is None or last.uri != document.uri or growing.offset > offset:
             return False
-        return offset - growing.offset <= _LONGEST_WORD and all(map(_is_word, document.text[growing.offset : offset]))
+        return offset - growing.offset <= _LONGEST_WORD and all(map(is_word, document.text[growing.offset : offset]))
 
     def of(self, uri: str) -> tuple[Step, ...]:
         """The steps of one document."""
@@ -187,7 +187,7 @@ def _continues(growing: _Open, last: Step, moment: Moment, step: Step) -> bool:
         return True
     text = moment.after.text
     joined = text[first.new_start - 1 : first.new_start], text[first.new_start : first.new_start + 1]
-    return first.start == growing.offset and first.start > 0 and all(map(_is_word, joined))
+    return first.start == growing.offset and first.start > 0 and all(map(is_word, joined))
 
 
 def _returned(settled: tuple[Step, ...], moment: Moment) -> tuple[Step, ...] | None:
@@ -233,10 +233,6 @@ def _moved_on(step: Step, later: Iterable[Step], moment: Moment) -> Step:
         offset = min(offset, len(moment.after.text))
         step = replace(step, line=moment.after.position(offset).line)
     return replace(step, offset=offset)
-
-
-def _is_word(char: str) -> bool:
-    return char == "_" or char.isalnum()
 
 
 def _open_after(moment: Moment) -> _Open | None:

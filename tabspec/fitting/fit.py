@@ -8,7 +8,7 @@ from tabspec.fitting.candidates import Candidate, candidates
 from tabspec.fitting.judge import LexerReader, Place, Reader, TreeReader, choose
 from tabspec.syntax.languages import grammar_of, lexer_of
 from tabspec.syntax.trees import tree_of
-from tabspec.text import Edit
+from tabspec.text import Edit, is_word
 
 # Lines below the cursor's, not counting blank ones, that a text is compared with.
 _BELOW = 12
@@ -44,14 +44,14 @@ def fit(context: EditContext, text: str, ended: bool = True) -> tuple[str, int]:
 def _joined(context: EditContext, chosen: Candidate, rest: str, ended: bool) -> str:
     """The text of ``chosen``, with a blank at its end if it would otherwise join the next word."""
     text, following = chosen.text, rest[chosen.replaced : chosen.replaced + 1]
-    if not text or not _is_word(text[-1]) or text[-1] == "_":
+    if not text or not is_word(text[-1]) or text[-1] == "_":
         return text
     if following and following in _SIGILS.get(grammar_of(context.document) or "", "") and _reader(context).code:
         return text + " "
-    if not _is_word(following):
+    if not is_word(following):
         return text
     before = context.document.text[context.offset - 1 : context.offset]
-    if _is_word(before) and all(map(_is_word, text)):
+    if is_word(before) and all(map(is_word, text)):
         return text  # the text completes a word
     reader = _reader(context)
     apart, together = (reader.errors(Edit(context.offset, chosen.replaced, text + blank)) for blank in (" ", ""))
@@ -69,10 +69,6 @@ def _end_before(text: str, rest: str) -> str:
     if "\n" in end:
         return end[end.rindex("\n") :]
     return "" if rest[0].isspace() else " "
-
-
-def _is_word(char: str) -> bool:
-    return char.isalnum() or char == "_"
 
 
 def _reader(context: EditContext) -> Reader:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tabspec.syntax.languages import lexer
+from tabspec.text import is_word
 
 _FIRST_WORD, _LAST_WORD = re.compile(r"\w+"), re.compile(r"\w+\Z")
 _BLANK = " \t"
@@ -84,10 +85,10 @@ def _word_is_cut(place: OfferPlace) -> bool:
     be only the start of other words in the author's document.
     """
     last = _LAST_WORD.search(place.before[-200:] + place.inserted)
-    if last is None or not place.inserted or _is_word(place.after[:1]):
+    if last is None or not place.inserted or is_word(place.after[:1]):
         return False
     if place.written.startswith(place.inserted):
-        return _is_word(place.written[len(place.inserted) : len(place.inserted) + 1])
+        return is_word(place.written[len(place.inserted) : len(place.inserted) + 1])
     word = last.group()
     if place.knows(word):
         return False
@@ -168,7 +169,7 @@ def _runs_together(place: OfferPlace) -> bool:
         if not (place.inserted and first and second):
             continue
         one, other = first.group(), second.group()
-        joined_by_author = written is place.written and _is_word(written[:1])
+        joined_by_author = written is place.written and is_word(written[:1])
         if not joined_by_author and place.knows(one) and not place.knows(one + other) and _is_whole(place, other):
             return True
     return False
@@ -211,7 +212,3 @@ def _mixes_white_space(place: OfferPlace) -> bool:
     kinds = {line[0] for line in document.split("\n") if line[:1] in (" ", "\t")}
     mine = {line[0] for line in place.inserted.split("\n")[1:] if line[:1] in (" ", "\t")}
     return bool(kinds) and not mine <= kinds
-
-
-def _is_word(char: str) -> bool:
-    return char.isalnum() or char == "_"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from tabspec.text import Edit
+from tabspec.text import Edit, is_word
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +96,5 @@ def _beside(at: int, stop: int, insert: str, region: str) -> bool:
     if not region or (at < len(region) and stop > 0):
         return False
     if at == len(region):
-        return not (_is_word(region[-1:]) and _is_word(insert[:1]))
-    return not (_is_word(insert[-1:]) and _is_word(region[:1]))
-
-
-def _is_word(char: str) -> bool:
-    return char == "_" or char.isalnum()
+        return not (is_word(region[-1:]) and is_word(insert[:1]))
+    return not (is_word(insert[-1:]) and is_word(region[:1]))
