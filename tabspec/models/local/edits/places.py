@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from heapq import merge
 from typing import NamedTuple
 
 from tabspec.models.local.edits.scene import Scene
@@ -31,18 +32,28 @@ class Place(NamedTuple):
     line: int
 
 
-def best_places(scene: Scene, tags: Mapping[int, LineTag], most: int) -> list[Place]:
-    """The likeliest places that do not overlap, the best first. ``tags`` are those of the scanned lines with text."""
+def best_places(read: Sequence[tuple[Scene, Mapping[int, LineTag]]], most: int) -> list[tuple[Scene, Place]]:
+    """The likeliest places of all scenes, the best first. None overlaps another: scenes may share lines. The tags are
+    those of a scene's scanned lines with text."""
+    found: list[tuple[Scene, Place]] = []
+    for scene, place in merge(*(_places(*each) for each in read), key=lambda each: -each[1].probability):
+        if len(found) == most:
+            break
+        first, last = scene.first + place.start, scene.first + place.stop
+        if not any(first < other.first + taken.stop and other.first + taken.start < last for other, taken in found):
+            found.append((scene, place))
+    return found
+
+
+def _places(scene: Scene, tags: Mapping[int, LineTag]) -> Iterator[tuple[Scene, Place]]:
+    """The places of a scene, the likeliest first. Their windows may overlap by the lines around a run."""
     left = _current(scene, tags)
-    places: list[Place] = []
-    while left and len(places) < most:
+    while left:
         line = max(left, key=lambda number: (sum(left[number]), -number))
         start, stop = window_of(scene.lines, *_run(scene.lines, left, line))
-        if not any(start < place.stop and place.start < stop for place in places):
-            places.append(Place(start, stop, sum(left[line]), line))
+        yield scene, Place(start, stop, sum(left[line]), line)
         for number in range(start, stop):
             left.pop(number, None)
-    return places
 
 
 def _current(scene: Scene, tags: Mapping[int, LineTag]) -> dict[int, LineTag]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -110,14 +110,13 @@ class LocalEdits:
 
     async def places(self, request: EditRequest, most: int) -> tuple[list[tuple[Scene, Place]], Usage]:
         """The likeliest places in all scenes, the best first; and what it cost to find them."""
-        found: list[tuple[Scene, Place]] = []
+        read: list[tuple[Scene, dict[int, LineTag]]] = []
         cost = Usage()
         for scene in self.prompts.scenes.scenes(request):
-            tags, read = await self._read(self.prompts.scan(scene), request.foreground)
-            cost += read
-            found += [(scene, place) for place in best_places(scene, tags, most)]
-        found.sort(key=lambda each: -each[1].probability)
-        return _apart(found)[:most], cost
+            tags, spent = await self._read(self.prompts.scan(scene), request.foreground)
+            cost += spent
+            read.append((scene, tags))
+        return best_places(read, most), cost
 
     async def ask(self, scene: Scene, place: Place, rank: int, foreground: bool) -> tuple[Written | None, Usage]:
         """What the model writes at one place, and what that cost."""
@@ -200,18 +199,6 @@ class LocalEdits:
         stays, changes, inserts = (math.exp(logit - top) for logit in logits)
         total = stays + changes + inserts
         return LineTag(changes / total, inserts / total)
-
-
-def _apart(found: Sequence[tuple[Scene, Place]]) -> list[tuple[Scene, Place]]:
-    """Without the places that overlap one before them: the scenes may share lines."""
-    kept: list[tuple[Scene, Place]] = []
-    taken: list[tuple[int, int]] = []
-    for scene, place in found:
-        start, stop = scene.first + place.start, scene.first + place.stop
-        if not any(start < last and first < stop for first, last in taken):
-            kept.append((scene, place))
-            taken.append((start, stop))
-    return kept
 
 
 def changed(region: str, change: Change) -> Edit | None:

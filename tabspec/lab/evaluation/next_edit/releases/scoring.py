@@ -42,7 +42,7 @@ class Proposal:
 class Prediction:
     """Of a model for a step.
 
-    ``given``: what it writes if it is told the place, None if nothing changes there. ``places``: lines, the likeliest
+    ``given``: what it writes where the place is given, None if nothing changes there. ``places``: lines, the likeliest
     first. ``proposal``: the one that it would show first, None if it has none.
     """
 
