@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -130,38 +130,32 @@ def replaced(line: str, edits: Sequence[tuple[int, int, str]]) -> str:
     return line
 
 
+def _outside_strings(text: str, start: int = 0) -> Iterator[tuple[int, str, int]]:
+    """The characters of ``text`` from ``start`` that are outside of strings: the offset of each, and how many
+    brackets are open after it."""
+    depth, quote = 0, ""
+    for at in range(start, len(text)):
+        char = text[at]
+        if quote:
+            quote = "" if char == quote and text[at - 1] != "\\" else quote
+            continue
+        if char in "\"'`":
+            quote = char
+        depth += (char in "([{") - (char in ")]}")
+        yield at, char, depth
+
+
 def closing(line: str, opener: int) -> int | None:
     """The place of the bracket that closes the one at ``opener``, on the same line. Brackets in strings are skipped."""
-    depth, quote = 0, ""
-    for at in range(opener, len(line)):
-        char = line[at]
-        if quote:
-            quote = "" if char == quote and line[at - 1] != "\\" else quote
-        elif char in "\"'`":
-            quote = char
-        elif char in "([{":
-            depth += 1
-        elif char in ")]}":
-            depth -= 1
-            if depth == 0:
-                return at
-    return None
+    return next((at for at, char, depth in _outside_strings(line, opener) if char in ")]}" and depth == 0), None)
 
 
 def arguments(text: str) -> list[tuple[int, int]]:
     """The ranges of the arguments in the text between two brackets, without white space around them."""
     found: list[tuple[int, int]] = []
-    depth, quote, start = 0, "", 0
-    for at, char in enumerate(text + ","):
-        if quote:
-            quote = "" if char == quote and text[at - 1] != "\\" else quote
-        elif char in "\"'`":
-            quote = char
-        elif char in "([{":
-            depth += 1
-        elif char in ")]}":
-            depth -= 1
-        elif char == "," and depth == 0:
+    start = 0
+    for at, char, depth in _outside_strings(text + ","):
+        if char == "," and depth == 0:
             piece = text[start:at]
             if piece.strip():
                 found.append((start + indentation(piece), start + len(piece.rstrip())))
