@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from tabspec.errors import InputError
+from tabspec.models.files.tensors import save_tensors
 
 NAME = "checkpoint.safetensors"
 
@@ -26,18 +26,6 @@ class RunPosition:
     seconds: float = 0.0
     chunk: int = 0
     skip: int = 0
-
-
-def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
-    """Write a safetensors file under a temporary name and rename it. Raises `InputError` if it cannot be written."""
-    aside = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, aside, dict(metadata))
-        aside.replace(path)
-    except (OSError, SafetensorError) as error:
-        aside.unlink(missing_ok=True)
-        raise InputError(f"{path}: cannot be written: {error}") from error
 
 
 def save_checkpoint(

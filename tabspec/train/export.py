@@ -13,8 +13,9 @@ from torch import Tensor
 
 from tabspec.errors import InputError
 from tabspec.models.files.ngram_table import DRAFTS
-from tabspec.models.files.quantized import load_llama_state_dict, save_quantized
-from tabspec.train.checkpoint import save_tensors
+from tabspec.models.files.quantized import save_quantized
+from tabspec.models.files.tensors import save_tensors
+from tabspec.models.files.weights import load_llama_state_dict
 from tabspec.train.examples.tokenizer import EOM, PAD, load_tokenizer, special_id
 from tabspec.train.network import Network, Shape
 

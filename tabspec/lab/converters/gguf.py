@@ -189,7 +189,7 @@ def _weights(folder: ModelFolder) -> Iterator[tuple[str, Array]]:
     import torch
     from safetensors.torch import load_file
 
-    from tabspec.models.files.quantized import is_quantized, load_llama_state_dict
+    from tabspec.models.files.weights import is_quantized, load_llama_state_dict
 
     tied = folder.config.get("tie_word_embeddings")
     for file in folder.weights:

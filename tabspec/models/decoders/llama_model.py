@@ -15,7 +15,7 @@ from tabspec.models.decoders.llama import LlamaConfig, LlamaDecoder
 from tabspec.models.decoders.native import NativeDecoder
 from tabspec.models.decoders.native_library import NativeMissing, installed
 from tabspec.models.files.folder import ModelFolder, load_tokenizer
-from tabspec.models.files.quantized import is_quantized, load_llama_state_dict
+from tabspec.models.files.weights import is_quantized, load_llama_state_dict
 from tabspec.models.local.batching import DecodeBatcher
 from tabspec.models.local.edits.calibration import load_edit_calibration
 from tabspec.models.local.edits.writer import LocalEdits

@@ -16,7 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from tabspec.errors import ModelNotUsable
 from tabspec.models.files.folder import ModelFolder, load_tokenizer
-from tabspec.models.files.quantized import is_quantized, load_llama_state_dict
+from tabspec.models.files.weights import is_quantized, load_llama_state_dict
 from tabspec.models.local.logits import Logits
 from tabspec.models.local.model import MOST_CONTEXT, LocalModel
 from tabspec.models.machine.devices import pick_device, pick_dtype

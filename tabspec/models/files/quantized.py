@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from tabspec.errors import InputError, ModelNotUsable
+from tabspec.errors import ModelNotUsable
+from tabspec.models.files.tensors import format_of, read_tensors, save_tensors
 
 FORMAT = "tabspec-int8"
 _LEVELS = 127  # symmetric: -127 to 127, so that 0 is exact
@@ -69,33 +68,17 @@ def save_quantized(weights: Mapping[str, Tensor], path: Path, dither: torch.Gene
     for name, weight in weights.items():
         if weight.dim() == 2:
             matrix = quantize(weight, dither)
-            tensors[name], tensors[name + _SCALE] = matrix.values.contiguous(), matrix.scale.contiguous()
+            tensors[name], tensors[name + _SCALE] = matrix.values, matrix.scale
         else:
-            tensors[name] = weight.detach().float().contiguous()
-    aside = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, aside, {"format": FORMAT, "version": "1"})
-        aside.replace(path)
-    except (OSError, SafetensorError) as error:
-        aside.unlink(missing_ok=True)
-        raise InputError(f"{path}: cannot be written: {error}") from error
-
-
-def is_quantized(path: Path) -> bool:
-    """Whether a safetensors file is of this format. Raises `ModelNotUsable` if it is no safetensors file."""
-    try:
-        with safe_open(path, "pt") as file:
-            return (file.metadata() or {}).get("format") == FORMAT
-    except (OSError, SafetensorError) as error:
-        raise ModelNotUsable(f"{path}: cannot be read as safetensors: {error}") from error
+            tensors[name] = weight.float()
+    save_tensors(tensors, path, {"format": FORMAT, "version": "1"})
 
 
 def load_quantized(path: Path) -> dict[str, QuantizedMatrix | Tensor]:
     """Matrices as `QuantizedMatrix`, vectors as float32, by name. Raises `ModelNotUsable` for any other file."""
-    if not is_quantized(path):
+    if format_of(path) != FORMAT:
         raise ModelNotUsable(f"{path}: not in the format {FORMAT}")
-    tensors = _read(path)
+    tensors = read_tensors(path)
     found: dict[str, QuantizedMatrix | Tensor] = {}
     for name, tensor in tensors.items():
         if name.endswith(_SCALE) and name.removesuffix(_SCALE) in tensors:
@@ -105,24 +88,3 @@ def load_quantized(path: Path) -> dict[str, QuantizedMatrix | Tensor]:
             raise ModelNotUsable(f"{path}: {name} has no scale for each row")
         found[name] = tensor if scale is None else QuantizedMatrix(tensor, scale)
     return found
-
-
-def load_llama_state_dict(path: Path, dtype: torch.dtype) -> dict[str, Tensor]:
-    """All weights as ``dtype`` by transformers' names, from a quantized file or an ordinary one.
-
-    Tied output weights (``lm_head.weight``) are not in it. Raises `ModelNotUsable` if the file cannot be read.
-    """
-    if not is_quantized(path):
-        return {name: tensor.to(dtype) for name, tensor in _read(path).items() if name != "lm_head.weight"}
-    return {
-        name: weight.dequantized(dtype) if isinstance(weight, QuantizedMatrix) else weight.to(dtype)
-        for name, weight in load_quantized(path).items()
-    }
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    try:
-        with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (OSError, SafetensorError) as error:
-        raise ModelNotUsable(f"{path}: cannot be read as safetensors: {error}") from error

@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from tabspec.errors import InputError
-from tabspec.train.checkpoint import save_tensors
+from tabspec.models.files.tensors import save_tensors
 from tabspec.train.network import Network, Shape
 from tabspec.train.reinforce import decode, objective
 from tabspec.train.reinforce.forward import forward

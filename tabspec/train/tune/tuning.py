@@ -21,7 +21,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from tabspec.errors import InputError
-from tabspec.train.checkpoint import save_tensors
+from tabspec.models.files.tensors import save_tensors
 from tabspec.train.examples.fim import Example, ExampleEncoder
 from tabspec.train.examples.parts import Part, Rows, parts_of, tokens_of
 from tabspec.train.examples.rows import pack

@@ -17,7 +17,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from tabspec.models.decoders.llama import LlamaConfig, LlamaDecoder
 from tabspec.models.files.int4 import quantize_groups
-from tabspec.models.files.quantized import QuantizedMatrix, load_llama_state_dict, load_quantized, quantize
+from tabspec.models.files.quantized import QuantizedMatrix, load_quantized, quantize
+from tabspec.models.files.weights import load_llama_state_dict
 from tabspec.models.load import BUNDLED
 from tabspec.models.local.logits import Logits
 from tests import tiny
