@@ -132,6 +132,26 @@ def tokenizer_command(corpus: Path, out: Path, vocabulary: int) -> None:
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="[default: 0.003; tuning 0.0003]")
 @click.option("--warmup", type=click.IntRange(1), help="Steps in which the rate rises  [default: 200 with a GPU].")
 @click.option("--compile/--no-compile", default=None, help="With torch.compile  [default: with a GPU].")
+@click.option(
+    "--widen", is_flag=True, help="Train a model of twice the width of --start, with the same output at first."
+)
+@click.option(
+    "--four-bits",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    help="Last share of the run that trains for weights in four bits; the model is then stored so.",
+)
+@click.option(
+    "--middles-share",
+    type=click.FloatRange(0.01, 0.99),
+    help="With --edits: share of the tokens that fill in the middle  [default: 0.15].",
+)
+@click.option(
+    "--middles-weight",
+    type=click.FloatRange(0, min_open=True),
+    help="With --edits: how much these tokens weigh in the loss  [default: 1].",
+)
+@click.option("--held-out-corpus", type=_path, help="With --edits: corpus for held-out tokens that fill in the middle.")
 @click.option("--seed", type=int, default=0, show_default=True)
 def run_command(
     code: tuple[Path, ...],
@@ -153,6 +173,11 @@ def run_command(
     learning_rate: float | None,
     warmup: int | None,
     compile: bool | None,
+    widen: bool,
+    four_bits: float,
+    middles_share: float | None,
+    middles_weight: float | None,
+    held_out_corpus: Path | None,
     seed: int,
 ) -> None:
     """Train a new model, or tune an existing one (--start).
@@ -161,6 +186,7 @@ def run_command(
     minutes. After a pause, an interruption or a crash, the same command resumes from the last checkpoint.
     """
     from tabspec.models.load import BUNDLED
+    from tabspec.train.edits.rows import MIDDLES_SHARE
     from tabspec.train.runs import RunPlan, carry_out
     from tabspec.train.schedule import Budget
 
@@ -168,6 +194,10 @@ def run_command(
         raise click.UsageError("name the training data: --code (folders), or --corpus, --edits or both")
     if kv_heads and start:
         raise click.UsageError("--kv-heads is for a new model; leave --start out")
+    if widen and not start:
+        raise click.UsageError("--widen needs a model; give it with --start")
+    if (middles_share or middles_weight or held_out_corpus) and not edits:
+        raise click.UsageError("--middles-share, --middles-weight and --held-out-corpus need --edits")
     console = Console(stderr=True)
     budget = Budget(steps=steps, seconds=minutes * 60 if minutes else None)
     plan = RunPlan(
@@ -189,6 +219,11 @@ def run_command(
         kv_heads=kv_heads,
         warmup=warmup,
         edits=edits,
+        widen=widen,
+        four_bits=four_bits,
+        middles_share=middles_share or MIDDLES_SHARE,
+        middles_weight=middles_weight or 1.0,
+        held_out_corpus=held_out_corpus,
     )
     model = carry_out(plan, console)
     click.echo(f"the model is in {model}" if model else "paused; the same command resumes the run")
@@ -211,11 +246,14 @@ def _corpus_of(code: tuple[Path, ...], out: Path) -> Path:
 @train_command.command("export")
 @click.argument("run", type=_path)
 @click.option("-o", "--out", required=True, type=_path, help="Model folder to write.")
-@click.option("--bits", type=click.Choice(["8", "16"]), default="8", show_default=True, help="16: for transformers.")
+@click.option(
+    "--bits", type=click.Choice(["4", "8", "16"]), default="8", show_default=True, help="16: for transformers."
+)
 def export_command(run: Path, out: Path, bits: str) -> None:
     """Write a model folder from another one, or from a RUN: its model, or the last checkpoint of an interrupted run.
 
-    With --bits 16, transformers loads it, and converters to GGUF read it.
+    With --bits 16, transformers loads it, and converters to GGUF read it. --bits 4 is for models that were trained for
+    it (`tabspec train run --four-bits`).
     """
     from tabspec.train.checkpoint import NAME
     from tabspec.train.export import CONFIG, TOKENIZER, export_model, load_model
@@ -229,7 +267,7 @@ def export_command(run: Path, out: Path, bits: str) -> None:
         weights, shape, tokenizer = interrupted(run)
     else:
         raise InputError(f"{run}: neither a model folder nor a folder of `tabspec train run`")
-    export_model(weights, shape, tokenizer, out, eight_bits=bits == "8")
+    export_model(weights, shape, tokenizer, out, bits=int(bits))
     click.echo(f"wrote {out}")
 
 
@@ -287,7 +325,7 @@ def stop_command(model: Path, corpus: Path, examples: int, out: Path, seed: int)
         weights, shape, before, after = with_fitted_stop(
             model, corpus, examples, seed, lambda n: bar.update(task, completed=n)
         )
-    export_model(weights, shape, model / TOKENIZER, out, eight_bits=True)
+    export_model(weights, shape, model / TOKENIZER, out, bits=8)
     click.echo(
         f"loss of stopping or continuing, per token: {before:.3f} before, {after:.3f} after (natural log); wrote {out}"
     )

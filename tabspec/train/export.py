@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tabspec.errors import InputError
 from tabspec.models.files.ngram_table import DRAFTS
+from tabspec.models.files.packed import save_packed
 from tabspec.models.files.quantized import save_quantized
 from tabspec.models.files.tensors import save_tensors
 from tabspec.models.files.weights import load_llama_state_dict
@@ -27,13 +28,13 @@ def export_model(
     shape: Shape,
     tokenizer: Path,
     out: Path,
-    eight_bits: bool,
+    bits: int = 8,
     dither: torch.Generator | None = None,
 ) -> None:
     """Write the model folder ``out``: config.json, tokenizer.json and model.safetensors.
 
-    The table of draft tokens is copied if it is in the folder of ``tokenizer``. With ``eight_bits`` the weights are
-    int8, which only tabspec reads; otherwise bf16, which transformers reads, too. ``dither``: see
+    The table of draft tokens is copied if it is in the folder of ``tokenizer``. ``bits``: 4 or 8, which only tabspec
+    reads, or 16 (bf16), which transformers reads, too. ``dither``, for 8 bits: see
     `tabspec.models.files.quantized.quantize`. The folder is written under a
     temporary name and renamed. An existing folder is replaced only if it is a model folder. Raises `InputError` if
     weights are missing, are not finite, or cannot be written.
@@ -51,7 +52,9 @@ def export_model(
         shutil.copyfile(tokenizer, aside / TOKENIZER)
         if (drafts := tokenizer.parent / DRAFTS).is_file():  # the table has token ids of this tokenizer
             shutil.copyfile(drafts, aside / DRAFTS)
-        if eight_bits:
+        if bits == 4:
+            save_packed(weights, aside / WEIGHTS)
+        elif bits == 8:
             save_quantized(weights, aside / WEIGHTS, dither)
         else:
             half = {name: weight.to(torch.bfloat16) for name, weight in weights.items()}

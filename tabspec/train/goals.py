@@ -59,8 +59,9 @@ class Goals:
         )
 
 
-def goals_of(rows: Rows, special: SpecialIds) -> Goals:
-    """The goals of rows of shape (rows, length + 1).
+def goals_of(rows: Rows, special: SpecialIds, middles: float = 1.0) -> Goals:
+    """The goals of rows of shape (rows, length + 1). Those of rows that fill in the middle weigh ``middles`` times as
+    much as usual.
 
     A `Part` belongs to the token that is predicted, except those of tags, which belong to the input position. A
     position with a tag has no other goal.
@@ -73,4 +74,5 @@ def goals_of(rows: Rows, special: SpecialIds) -> Goals:
     parts = np.where(tagged, marks[:, :-1], parts).ravel()
     places = np.flatnonzero(tagged | ~no_goal)
     chosen = parts[places].astype(np.int64)
-    return Goals(places, targets[places].astype(np.int64), chosen, np.take(LOSS_WEIGHTS, chosen).astype(np.float32))
+    weights = np.take(LOSS_WEIGHTS, chosen) * np.where(chosen < Part.CONTEXT, middles, 1.0)
+    return Goals(places, targets[places].astype(np.int64), chosen, weights.astype(np.float32))

@@ -15,7 +15,7 @@ from tabspec.errors import InputError
 from tabspec.train.checkpoint import NAME as CHECKPOINT
 from tabspec.train.checkpoint import checkpoint_weights
 from tabspec.train.corpus.store import Corpus
-from tabspec.train.edits.rows import EditDataConfig
+from tabspec.train.edits.rows import MIDDLES_SHARE, EditDataConfig
 from tabspec.train.examples.parts import Rows
 from tabspec.train.examples.stream import DataConfig, RowSource
 from tabspec.train.examples.tokenizer import (
@@ -33,6 +33,7 @@ from tabspec.train.plot import loss_curve
 from tabspec.train.schedule import Budget
 from tabspec.train.trainer import LOG_NAME, RunConfig, Trainer
 from tabspec.train.tune.stopping import collect, fit_row
+from tabspec.train.weights.widen import widened, widened_shape
 
 # Shapes for `--size`: the bundled model's, and two that two CPU cores train in an hour and in minutes.
 SIZES = {
@@ -62,6 +63,11 @@ class RunPlan:
     validation loss. ``device``: torch's name, or "auto" for a GPU if there is one. ``context``: tokens in a row, if not
     the model's. ``pause_after``: seconds until this part of the run pauses (None: never). ``kv_heads``: key-value heads
     of a new model (`Shape.with_kv_heads`). ``warmup``: steps in which the learning rate rises.
+
+    ``widen``: train a model of twice the width of ``start``, which computes the same at first. ``four_bits``: the last
+    share of the run that trains for weights in four bits; then the model is stored so. ``middles_share`` and
+    ``middles_weight``, with ``edits``: the share of the rows that fill in the middle, and how much their goals weigh,
+    relative to the usual. ``held_out_corpus``: for such rows in the validation loss, if not ``held_out``'s own texts.
     """
 
     corpus: Path | None
@@ -82,6 +88,11 @@ class RunPlan:
     kv_heads: int | None = None
     warmup: int | None = None
     edits: Path | None = None
+    widen: bool = False
+    four_bits: float = 0.0
+    middles_share: float = MIDDLES_SHARE
+    middles_weight: float = 1.0
+    held_out_corpus: Path | None = None
 
 
 def pick_device(name: str) -> str:
@@ -105,6 +116,8 @@ def carry_out(plan: RunPlan, console: Console) -> Path | None:
     if plan.start is not None:
         weights, shape, _ = load_model(plan.start)
         tokenizer = plan.start / TOKENIZER
+        if plan.widen:
+            weights, shape = widened(weights, plan.seed), widened_shape(shape)
     elif not tokenizer.is_file():
         console.print("learning the tokenizer", highlight=False)
         learn_tokenizer(_given(plan.corpus), tokenizer)
@@ -129,22 +142,26 @@ def carry_out(plan: RunPlan, console: Console) -> Path | None:
         log_every=20 if gpu else 5,
         validate_every=500 if gpu else 100,
         pause_after=plan.pause_after,
+        four_bits=plan.four_bits,
+        middles_weight=plan.middles_weight,
     )
     rest = (tokenizer, shape.context)
     data: RowSource
+    held_out: RowSource | None = None
     if plan.edits is not None:
-        data = EditDataConfig(plan.edits, *rest, plan.seed, plan.corpus)
+        data = EditDataConfig(plan.edits, *rest, plan.seed, plan.corpus, plan.middles_share)
+        if plan.held_out is not None:
+            held_out = EditDataConfig(plan.held_out, *rest, 7, plan.held_out_corpus, plan.middles_share)
     else:
         data = DataConfig(_given(plan.corpus), *rest, plan.seed)
-    held_out: RowSource | None = None
-    if plan.held_out is not None:
-        held_out = (EditDataConfig if plan.edits else DataConfig)(plan.held_out, *rest, seed=7)
+        held_out = None if plan.held_out is None else DataConfig(plan.held_out, *rest, seed=7)
     trainer = Trainer(config, data, plan.out, weights)
     watched = max(1, VALIDATION_TOKENS[kind] // shape.context)
     trainer.train(validation_rows(held_out, watched), console)
     if not trainer.finished:
         return None
-    export_model(trainer.network.state_dict(), shape, tokenizer, plan.out / "model", eight_bits=True)
+    bits = 4 if plan.four_bits else 8
+    export_model(trainer.network.state_dict(), shape, tokenizer, plan.out / "model", bits)
     draw(plan.out, "Training")
     return plan.out / "model"
 

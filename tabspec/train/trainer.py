@@ -30,6 +30,7 @@ from tabspec.train.journal import Journal, Record
 from tabspec.train.network import Network, Shape
 from tabspec.train.optimizers import Optimizers
 from tabspec.train.schedule import Budget, rate
+from tabspec.train.weights.four_bits import Rounding
 
 LOG_NAME = "log.jsonl"
 # Goals for which the output layer is computed at once. Their logits need half a gigabyte, and so few are added to a
@@ -49,7 +50,9 @@ class RunConfig:
     highest rate. It is reached after ``warmup`` steps, and falls to 0 over the last share ``decay`` of the run.
     ``device``: torch's name. ``workers``: processes that make rows (0: this process makes them). ``compile``: use
     torch.compile, which takes a minute. ``log_every`` and ``validate_every``: in steps (0: never validate).
-    ``save_every``: in seconds. ``pause_after``: seconds until this part of the run pauses (None: never).
+    ``save_every``: in seconds. ``pause_after``: seconds until this part of the run pauses (None: never). ``four_bits``:
+    the last share of the run in which the weights are rounded to four bits in each pass. ``middles_weight``: see
+    `goals_of`.
     """
 
     shape: Shape
@@ -66,6 +69,8 @@ class RunConfig:
     validate_every: int = 200
     save_every: float = 120.0
     pause_after: float | None = None
+    four_bits: float = 0.0
+    middles_weight: float = 1.0
 
     def must_agree(self, data: RowSource) -> dict[str, object]:
         """Settings that must be the same in a resumed run."""
@@ -95,6 +100,7 @@ class Trainer:
             self._optimizers.load(optimizer)
         if config.device.startswith("cuda"):
             torch.set_float32_matmul_precision("high")  # operations that autocast keeps in fp32 may use tf32
+        self._rounding = Rounding(self.network)
         self._special = SpecialIds.of(load_tokenizer(data.tokenizer))
         self._piece = PIECE["gpu" if config.device.startswith("cuda") else "cpu"]
 
@@ -110,7 +116,16 @@ class Trainer:
     @property
     def finished(self) -> bool:
         """Whether the budget is used up."""
-        return self.config.budget.progress(self.at.step, self.at.seconds) >= 1
+        return self._progress >= 1
+
+    @property
+    def _progress(self) -> float:
+        return self.config.budget.progress(self.at.step, self.at.seconds)
+
+    def _as_stored(self) -> AbstractContextManager[None]:
+        """In the last part of a run that trains for four bits, the weights are rounded within this block."""
+        four_bits = self.config.four_bits
+        return self._rounding.applied() if four_bits and self._progress >= 1 - four_bits else nullcontext()
 
     def train(self, validation: Rows | None = None, console: Console | None = None) -> None:
         """Train until the budget is used up, or until the pause.
@@ -173,15 +188,16 @@ class Trainer:
     def _step(self, rows: Rows, factor: float) -> tuple[Tensor, int]:
         """One step on a batch. Returns the weighted mean loss (nats per goal, on the device) and the token count."""
         passes = [rows[at : at + self.config.micro_rows] for at in range(0, len(rows), self.config.micro_rows)]
-        goals = [goals_of(each, self._special) for each in passes]
+        goals = [goals_of(each, self._special, self.config.middles_weight) for each in passes]
         weight = max(float(sum(each.weights.sum() for each in goals)), 1.0)
         total = torch.zeros((), device=self.config.device)
-        for each, learned in zip(passes, goals, strict=True):
-            with self._autocast():
-                losses = [self._loss(*piece) for piece in self._pieces(self._hidden, each, learned)]
-                loss = torch.stack(losses).sum() / weight
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.detach()
+        with self._as_stored():
+            for each, learned in zip(passes, goals, strict=True):
+                with self._autocast():
+                    losses = [self._loss(*piece) for piece in self._pieces(self._hidden, each, learned)]
+                    loss = torch.stack(losses).sum() / weight
+                loss.backward()  # type: ignore[no-untyped-call]
+                total += loss.detach()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self._optimizers.step(factor)
         return total, int((tokens_of(rows)[:, 1:] != 0).sum())
@@ -212,20 +228,22 @@ class Trainer:
     @torch.no_grad()
     def validate(self, rows: Rows) -> dict[str, float]:
         """Held-out figures, by the field names of `Record`. Those without goals are left out."""
-        judged = []
-        for at in range(0, len(rows), self.config.micro_rows):
-            each = rows[at : at + self.config.micro_rows]
-            goals = goals_of(each, self._special)
-            losses, chosen = [], []
-            with self._autocast():
-                # not the compiled network: for a last pass of another size, it would be compiled again
-                for states, targets, parts, _ in self._pieces(self.network.hidden, each, goals):
-                    logits = self.network.choices(states, parts, self._special)
-                    losses.append(F.cross_entropy(logits, targets, reduction="none"))
-                    chosen.append(logits.argmax(1))
-            whole = (torch.cat(each)[: len(goals.places)].cpu().numpy() for each in (losses, chosen))
-            judged.append(Judged(goals, *whole))
+        with self._as_stored():
+            size = self.config.micro_rows
+            judged = [self._judged(rows[at : at + size]) for at in range(0, len(rows), size)]
         return figures(judged, self._special)
+
+    def _judged(self, rows: Rows) -> Judged:
+        goals = goals_of(rows, self._special)
+        losses, chosen = [], []
+        with self._autocast():
+            # not the compiled network: for a last pass of another size, it would be compiled again
+            for states, targets, parts, _ in self._pieces(self.network.hidden, rows, goals):
+                logits = self.network.choices(states, parts, self._special)
+                losses.append(F.cross_entropy(logits, targets, reduction="none"))
+                chosen.append(logits.argmax(1))
+        whole = (torch.cat(each)[: len(goals.places)].cpu().numpy() for each in (losses, chosen))
+        return Judged(goals, *whole)
 
     def save(self) -> None:
         """Write a checkpoint. It replaces the previous one."""

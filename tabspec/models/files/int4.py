@@ -56,10 +56,17 @@ def quantize_groups(matrix: Tensor) -> GroupedMatrix:
     for at in range(0, rows, some):
         part = matrix[at : at + some].detach().float()
         wide = torch.nn.functional.pad(part, (0, groups * GROUP - columns)).view(-1, groups, GROUP)
-        best = _best_scale(wide)
+        levels, best = nearest_levels(wide)
         scale[at : at + some] = best[:, :, 0]
-        values[at : at + some] = _levels(wide, best).to(torch.int8).view(len(part), -1)[:, :columns]
+        values[at : at + some] = levels.to(torch.int8).view(len(part), -1)[:, :columns]
     return GroupedMatrix(values, scale)
+
+
+def nearest_levels(groups: Tensor) -> tuple[Tensor, Tensor]:
+    """The levels (float, -8 to 7) of ``groups``, float32 (rows, groups, GROUP), and of each group the scale, bfloat16
+    (rows, groups, 1): the best of those that are tried."""
+    scale = _best_scale(groups)
+    return _levels(groups, scale), scale
 
 
 def _best_scale(groups: Tensor) -> Tensor:

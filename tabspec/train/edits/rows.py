@@ -29,7 +29,10 @@ from tabspec.train.examples.rows import RowMaker, pack
 from tabspec.train.examples.tokenizer import PAD, load_tokenizer, special_id
 
 CHUNK_EXAMPLES = 128  # of edits
-FIM_SPANS = 22  # beside them: 15 % of the rows (measured)
+# The spans of filling in the middle (`tabspec.train.examples.rows`) that make as many rows as these (measured: 22 make
+# 15 % of the rows).
+_AS_MANY_SPANS = 22 * 0.85 / 0.15
+MIDDLES_SHARE = 0.15
 SYNTHETIC_SHARE = 0.5
 REGION_LINES = (45, 130)  # of a synthetic edit: one to three scans
 NAMELESS_SHARE = 0.05
@@ -41,7 +44,8 @@ class EditRowMaker:
     """Makes the rows of chunks. A row has ``context + 1`` tokens, marked with their `Part`.
 
     Synthetic edits are made in ``texts`` and in the newest versions of ``releases``. Rows that fill in the middle come
-    from both, in turn, or from ``middles``. ``releases`` may be None: then all edits are synthetic.
+    from both, in turn, or from ``middles``; they are the share ``middles_share`` of all rows. ``releases`` may be None:
+    then all edits are synthetic.
     """
 
     def __init__(
@@ -52,12 +56,14 @@ class EditRowMaker:
         context: int,
         seed: int,
         middles: Corpus | None = None,
+        middles_share: float = MIDDLES_SHARE,
     ) -> None:
         if context < MOST_TOKENS:
             raise InputError(f"edits need rows of at least {MOST_TOKENS} tokens; give a larger --context")
         self._releases, self._length, self._seed = releases, context + 1, seed
         corpora = [middles] if middles is not None else [texts, releases.corpus] if releases else [texts]
-        self._fim = [RowMaker(corpus, tokenizer, context, seed, FIM_SPANS) for corpus in corpora]
+        spans = max(1, round(_AS_MANY_SPANS * middles_share / (1 - middles_share)))
+        self._fim = [RowMaker(corpus, tokenizer, context, seed, spans) for corpus in corpora]
         self._encoder = EditEncoder(tokenizer)
         self._pad = special_id(tokenizer, PAD)
         self._texts = [(texts, index) for index in range(len(texts))]
@@ -132,7 +138,8 @@ def _newest(corpus: Corpus) -> list[int]:
 class EditDataConfig:
     """The source of rows: a folder (`tabspec.train.edits.pack`), a tokenizer file, tokens in a row, and the seed.
 
-    ``middles``: a corpus for the rows that fill in the middle, if not the folder's texts.
+    ``middles``: a corpus for the rows that fill in the middle, if not the folder's texts. ``middles_share``: the share
+    of these rows.
     """
 
     pack: Path
@@ -140,10 +147,12 @@ class EditDataConfig:
     context: int
     seed: int
     middles: Path | None = None
+    middles_share: float = MIDDLES_SHARE
 
     def maker(self) -> EditRowMaker:
         """A row maker. Raises `InputError` if the data or the tokenizer cannot be used."""
         releases = Releases(self.pack / RELEASES) if (self.pack / RELEASES).is_dir() else None
         tokenizer = load_tokenizer(self.tokenizer)
         middles = Corpus(self.middles) if self.middles else None
-        return EditRowMaker(Corpus(self.pack / TEXTS), releases, tokenizer, self.context, self.seed, middles)
+        texts, share = Corpus(self.pack / TEXTS), self.middles_share
+        return EditRowMaker(texts, releases, tokenizer, self.context, self.seed, middles, share)

@@ -211,7 +211,7 @@ class Tuner:
 def export_tuned(weights: Mapping[str, Tensor], shape: Shape, tokenizer: Path, out: Path, seed: int) -> None:
     """Write the model folder ``out`` in int8, as `export_model`. The changes are mostly smaller than half a level of
     the original's rounding, so they are dithered."""
-    export_model(weights, shape, tokenizer, out, eight_bits=True, dither=torch.Generator().manual_seed(seed))
+    export_model(weights, shape, tokenizer, out, bits=8, dither=torch.Generator().manual_seed(seed))
 
 
 def _rows(encoder: ExampleEncoder, examples: Sequence[Example], length: int, pad: int) -> Rows:

@@ -75,7 +75,7 @@ def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def model_folder(folder: Path, seed: int) -> Path:
     torch.manual_seed(seed)
-    export_model(Network(SHAPE).state_dict(), SHAPE, TOKENIZER, folder, eight_bits=True)
+    export_model(Network(SHAPE).state_dict(), SHAPE, TOKENIZER, folder, bits=8)
     return folder
 
 

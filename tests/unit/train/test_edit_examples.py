@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -29,6 +30,7 @@ from tabspec.train.edits.synthetic.region import Region
 from tabspec.train.examples.parts import SHIFT, TOKEN, Part, parts_of, tokens_of
 from tabspec.train.examples.stream import RowStream
 from tabspec.train.examples.tokenizer import load_tokenizer
+from tabspec.train.goals import SpecialIds, goals_of
 from tests.examples import examples
 from tests.tools import REPOSITORY
 
@@ -247,3 +249,25 @@ def test_rows_have_edits_and_middles_in_the_agreed_shares(data: EditDataConfig) 
     written = tokens_of(rows)[parts_of(rows) == Part.WRITTEN]
     stays = (written == same).sum() / ((written == same).sum() + (written == end).sum())
     assert 0.45 < stays < 0.75
+
+
+@pytest.mark.parametrize("share", [0.15, 0.4])
+def test_middles_have_the_share_that_was_asked_for(data: EditDataConfig, tmp_path: Path, share: float) -> None:
+    """Their corpus is one of its own here: its texts are found in no edit."""
+    with CorpusWriter(tmp_path / "middles") as corpus:
+        for path in sorted((REPOSITORY / "tabspec" / "models").rglob("*.py")):
+            corpus.add("q", path.name, "python", path.read_text(encoding="utf-8"))
+    maker = replace(data, middles=tmp_path / "middles", middles_share=share).maker()
+    parts = np.concatenate([parts_of(maker.chunk(number)) for number in range(3)])
+    edits = (parts >= Part.CONTEXT).any(axis=1)
+    assert 1 - edits.mean() == pytest.approx(share, rel=0.35)  # the real data's edits are longer, others shorter
+
+
+def test_middles_weigh_as_much_as_asked(data: EditDataConfig) -> None:
+    special = SpecialIds.of(TOKENIZER)
+    rows = data.maker().chunk(0)
+    usual, lighter = goals_of(rows, special), goals_of(rows, special, middles=0.25)
+    edits = usual.parts >= Part.CONTEXT
+    assert np.array_equal(lighter.weights[edits], usual.weights[edits])
+    assert np.array_equal(lighter.weights[~edits], usual.weights[~edits] / 4)
+    assert (~edits).any()

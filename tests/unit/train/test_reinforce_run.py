@@ -36,7 +36,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.no_grad():
         network.model.embed_tokens.weight.mul_(20)  # sure of some tokens: something is shown
     folder = tmp_path_factory.mktemp("models") / "tiny"
-    export_model(network.state_dict(), SHAPE, TOKENIZER, folder, eight_bits=True)
+    export_model(network.state_dict(), SHAPE, TOKENIZER, folder, bits=8)
     return folder
 
 

@@ -66,8 +66,8 @@ def test_bad_input_is_one_line_and_leaves_nothing(model: str, texts: str, corpus
 
 def test_a_tuned_model_keeps_the_table_of_the_one_it_began_as(tmp_path: Path) -> None:
     shape = Shape(hidden=32, layers=2, heads=2, kv_heads=1, mlp=64, head=16, context=64)
-    export_model(Network(shape).state_dict(), shape, TOKENIZER, tmp_path / "tuned", eight_bits=True)
+    export_model(Network(shape).state_dict(), shape, TOKENIZER, tmp_path / "tuned", bits=8)
     assert (tmp_path / "tuned" / DRAFTS).read_bytes() == (BUNDLED / DRAFTS).read_bytes()
     shutil.copyfile(TOKENIZER, tmp_path / "other.json")
-    export_model(Network(shape).state_dict(), shape, tmp_path / "other.json", tmp_path / "new", eight_bits=True)
+    export_model(Network(shape).state_dict(), shape, tmp_path / "other.json", tmp_path / "new", bits=8)
     assert not (tmp_path / "new" / DRAFTS).exists()

@@ -130,7 +130,7 @@ def test_the_network_is_transformers_llama() -> None:
 
 def test_export_loads_in_transformers(tmp_path: Path) -> None:
     network = Network(SHAPE)
-    export_model(network.state_dict(), SHAPE, TOKENIZER, tmp_path / "bf16", eight_bits=False)
+    export_model(network.state_dict(), SHAPE, TOKENIZER, tmp_path / "bf16", bits=16)
     theirs = LlamaForCausalLM.from_pretrained(tmp_path / "bf16", dtype=torch.float32).eval()
     weights, shape, _ = load_model(tmp_path / "bf16")
     assert shape == SHAPE
@@ -170,17 +170,17 @@ def test_quantized_wants_its_format(tmp_path: Path) -> None:
 def test_export_refuses_broken_and_foreign_weights(tmp_path: Path) -> None:
     weights = Network(SHAPE).state_dict()
     with pytest.raises(InputError, match="another architecture"):
-        export_model(weights, replace(SHAPE, hidden=48), TOKENIZER, tmp_path / "m", eight_bits=True)
+        export_model(weights, replace(SHAPE, hidden=48), TOKENIZER, tmp_path / "m", bits=8)
     weights["model.norm.weight"][0] = float("nan")
     with pytest.raises(InputError, match="not numbers"):
-        export_model(weights, SHAPE, TOKENIZER, tmp_path / "m", eight_bits=True)
+        export_model(weights, SHAPE, TOKENIZER, tmp_path / "m", bits=8)
     assert not list(tmp_path.iterdir())
 
 
 def test_export_keeps_a_folder_that_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(InputError, match="not a model"):
-        export_model(Network(SHAPE).state_dict(), SHAPE, TOKENIZER, tmp_path, eight_bits=True)
+        export_model(Network(SHAPE).state_dict(), SHAPE, TOKENIZER, tmp_path, bits=8)
     assert (tmp_path / "thesis.txt").exists()
 
 
@@ -287,7 +287,7 @@ def test_a_pause_is_no_end(tmp_path: Path) -> None:
     code.mkdir()
     (code / "a.py").write_text((REPOSITORY / "tests" / "fixtures" / "code" / "train" / "cuts.py").read_text())
     start = tmp_path / "start"
-    export_model(Network(SHAPE).state_dict(), SHAPE, TOKENIZER, start, eight_bits=True)
+    export_model(Network(SHAPE).state_dict(), SHAPE, TOKENIZER, start, bits=8)
     words = f"run --code {code} --out {tmp_path}/run --start {start} --context 96 --steps 3 --rows 1".split()
     first = CliRunner().invoke(train_command, [*words, "--pause-after", "0.00001"])
     assert first.exit_code == 0, first.output
