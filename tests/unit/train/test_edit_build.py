@@ -12,11 +12,11 @@ from click.testing import CliRunner
 
 from tabspec.cli.main import tabspec
 from tabspec.errors import InputError
-from tabspec.lab.evaluation.next_edit.releases.steps import read_steps
+from tabspec.lab.evaluation.next_edit.releases.steps import read_steps, release_steps
 from tabspec.train.corpus import fetch as fetching
 from tabspec.train.corpus.fetch import SourceList, fetch, read_list
 from tabspec.train.corpus.store import Corpus, CorpusWriter
-from tabspec.train.edits.build import build_releases, packages_by_project, sample_texts
+from tabspec.train.edits.build import PairLimits, build_releases, packages_by_project, release_pairs, sample_texts
 from tabspec.train.edits.hunks import applied
 from tabspec.train.edits.listed import read_releases
 from tabspec.train.edits.pack import Releases
@@ -62,6 +62,32 @@ def test_hunks_lead_to_the_next_release(packages: Path, tmp_path: Path) -> None:
     assert releases.document(0)[0][-1] == BODY[-1].split("\n")[-2]
     assert releases.counts == [12, 2]
     assert "known" in "\n".join(applied(*releases.document(1)))
+
+
+def test_limits_decide_which_files_are_taken(tmp_path: Path) -> None:
+    folder = tmp_path / "packages"
+    # a changed line between two others is a hunk of its own
+    body = ["".join(f"def function_{n}():\n    return value_{n}\n\n" for n in range(count)) for count in (5, 60, 90)]
+    for version, name in (("1.0", "value"), ("2.0", "result")):
+        few, many, most = (text.replace("value", name) for text in body)
+        files = {"a/few.py": few, "a/many.py": many, "a/most.py": most, "a/tests/test_few.py": few, "a/version.py": few}
+        _wheel(folder, "a", version, files)
+
+    def taken(limits: PairLimits) -> dict[str, int]:
+        return {pair.path: len(pair.hunks) for pairs in release_pairs(_paths(folder), limits) for pair in pairs}
+
+    assert taken(PairLimits()) == {"a/few.py": 5, "a/many.py": 60, "a/tests/test_few.py": 5}
+    assert taken(PairLimits(tests=0.0)) == {"a/few.py": 5, "a/many.py": 60}
+    assert taken(PairLimits(most=100)) == {"a/few.py": 5, "a/many.py": 60, "a/most.py": 90, "a/tests/test_few.py": 5}
+    assert len(taken(PairLimits(files=1))) == 1
+    # steps for measurements: files with at most 40 hunks
+    steps = {step.path for step in release_steps(folder, ["a"])}
+    assert "a/few.py" in steps
+    assert not steps & {"a/many.py", "a/most.py"}
+
+
+def _paths(folder: Path) -> list[Path]:
+    return packages_by_project(folder)["a"]
 
 
 def test_a_folder_without_pairs(tmp_path: Path) -> None:

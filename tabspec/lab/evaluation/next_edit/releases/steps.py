@@ -25,6 +25,9 @@ from tabspec.train.edits.scene import as_past
 # of such models (389 beside 1,694 steps).
 MOST_STEPS, MOST_ENDS = 25, 6
 MOST_HISTORY = 20
+# Those of the first measurements, so that later figures are of the same steps. A file with one hunk has no step after
+# its first edit.
+LIMITS = PairLimits(files=30, most=40, single=0.0, tests=0.3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +93,8 @@ def release_steps(folder: Path, projects: Iterable[str], seed: int = 0) -> Itera
     """
     packages = packages_by_project(folder)
     chosen = [name for name in projects if len(packages.get(name, ())) > 1]
-    limits = PairLimits(single=0.0)  # a file with one hunk has no step after its first edit
     for name in chosen:
-        for number, pairs in enumerate(release_pairs(packages[name], limits)):
+        for number, pairs in enumerate(release_pairs(packages[name], LIMITS)):
             rng = Random(f"{seed}/{name}/{number}")
             yield from _sample([step for pair in pairs for step in steps_of(pair, rng)], rng)
 
