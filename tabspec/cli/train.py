@@ -144,7 +144,7 @@ def tokenizer_command(corpus: Path, out: Path, vocabulary: int) -> None:
 @click.option(
     "--middles-share",
     type=click.FloatRange(0.01, 0.99),
-    help="With --edits: about what share of the tokens fills in the middle  [default: 0.15].",
+    help="With --edits: about this share of the tokens fills in the middle  [default: 0.15].",
 )
 @click.option(
     "--middles-weight",

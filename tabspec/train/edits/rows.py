@@ -44,8 +44,8 @@ class EditRowMaker:
     """Makes the rows of chunks. A row has ``context + 1`` tokens, marked with their `Part`.
 
     Synthetic edits are made in ``texts`` and in the newest versions of ``releases``. Rows that fill in the middle come
-    from both, in turn, or from ``middles``; they are about the share ``middles_share`` of all rows (less where the files
-    of ``middles`` are short). ``releases`` may be None: then all edits are synthetic.
+    from both, in turn, or from ``middles``; they are about the share ``middles_share`` of all rows (less where its
+    files are short). ``releases`` may be None: then all edits are synthetic.
     """
 
     def __init__(
