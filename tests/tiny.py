@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from tabspec.models.decoders.native_library import NativeMissing, installed
+from tabspec.models.files.packed import save_packed
 from tabspec.models.local.logits import Logits
 from tabspec.models.local.slots import Decoder
 
@@ -134,6 +137,23 @@ def save_model(folder: Path, tokenizer: Tokenizer, model_type: str = "llama", se
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
     return folder
+
+
+def in_four_bits(folder: Path) -> Path:
+    """The model in ``folder``, whose weights are rounded to four bits, in a file that holds these."""
+    file = folder / "model.safetensors"
+    save_packed(load_file(file), file)
+    return folder
+
+
+def steady_dtype() -> str:
+    """The dtype in which the tokens that win do not depend on how many are run at a time: that of the file where the
+    compiled decoder is, whose numbers do not depend on it at all."""
+    try:
+        installed()
+    except NativeMissing:
+        return "float32"
+    return "auto"
 
 
 class Counting:

@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tabspec.models.decoders.int4_linear import Int4Linear
-from tabspec.models.files.int4 import quantize_groups
+from tabspec.models.decoders.stored import dense, in_groups, stacked
+from tabspec.models.files.packed import Stored
 from tabspec.models.local.logits import Logits
 from tabspec.models.machine.devices import cpu_has_bfloat16
 
@@ -87,13 +88,13 @@ class Matrix:
     """
 
     def __init__(
-        self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype, int8: bool = False, int4: bool = False
+        self, stored: Stored, bias: Tensor | None, dtype: torch.dtype, int8: bool = False, int4: bool = False
     ) -> None:
         self.bias = bias
         self.int8: Tensor | None = None
         self.int4: Int4Linear | None = None
         if int4:
-            exact = quantize_groups(weight)
+            exact = in_groups(stored)
             self.int4 = Int4Linear(exact)
             # Without bfloat16 in the processor, int4 is faster for any number of rows (AVX2, two threads, 64 rows times
             # 9,728 x 896: 14 ms, not 57). With bfloat16, the bound is that of int8; it was not measured for int4.
@@ -101,11 +102,13 @@ class Matrix:
             weight = exact.dequantized(dtype)
         elif int8:
             # Rows that were already quantized in this way (those of the bundled model) give the same integers again.
-            rows = weight.float()
+            rows = dense(stored).float()
             self.scale = (rows.abs().amax(1).clamp_min(1e-12) / 127).to(dtype)
             scale = self.scale.float()[:, None]  # rounded, as the kernel reads it
             self.int8 = (rows / scale).round().clamp(-127, 127).to(torch.int8)
             weight = self.int8.float() * scale
+        else:
+            weight = dense(stored)
         self.weight = weight.to(dtype).contiguous()
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -164,12 +167,13 @@ class LlamaDecoder:
     ``weights`` have the names of transformers. With ``int8`` (CPU, bfloat16), passes of up to `INT8_ROWS` tokens use
     int8 weights. These are quantized here: a scale for each row, rounded to nearest. With ``int4`` (also CPU), matrices
     are in four bits instead (`tabspec.models.files.int4`), except that of the logits (it may be tied to the embedding).
+    Those that are in this form already are not quantized.
     """
 
     def __init__(
         self,
         config: LlamaConfig,
-        weights: Mapping[str, Tensor],
+        weights: Mapping[str, Stored],
         *,
         context: int,
         device: torch.device,
@@ -181,12 +185,12 @@ class LlamaDecoder:
         self.context = min(context, config.positions)
 
         def get(name: str) -> Tensor:
-            return weights[name].to(device, dtype)
+            return dense(weights[name]).to(device, dtype)
 
         def matrix(*names: str, bias: bool = False, int4: bool = int4) -> Matrix:
             biases = torch.cat([get(f"{name}.bias") for name in names]) if bias else None
-            rows = torch.cat([weights[f"{name}.weight"].to(device) for name in names])
-            return Matrix(rows, biases, dtype, int8, int4)
+            rows = stacked([weights[f"{name}.weight"] for name in names])
+            return Matrix(rows.to(device) if isinstance(rows, Tensor) else rows, biases, dtype, int8, int4)
 
         def layer(at: str) -> Layer:
             attention, mlp = f"{at}.self_attn", f"{at}.mlp"

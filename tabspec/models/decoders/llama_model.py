@@ -14,10 +14,11 @@ from tabspec.errors import ModelNotUsable
 from tabspec.models.decoders.llama import LlamaConfig, LlamaDecoder
 from tabspec.models.decoders.native import NativeDecoder
 from tabspec.models.decoders.native_library import NativeMissing, installed
-from tabspec.models.files.folder import ModelFolder, load_tokenizer
-from tabspec.models.files.weights import is_quantized, load_llama_state_dict
+from tabspec.models.files.folder import EDIT_CALIBRATION, ModelFolder, load_tokenizer
+from tabspec.models.files.packed import Stored, load_packed
+from tabspec.models.files.weights import is_packed, is_quantized, load_llama_state_dict
 from tabspec.models.local.batching import DecodeBatcher
-from tabspec.models.local.edits.calibration import load_edit_calibration
+from tabspec.models.local.edits.calibration import EditCalibration, load_edit_calibration
 from tabspec.models.local.edits.writer import LocalEdits
 from tabspec.models.local.model import MOST_CONTEXT, LocalModel
 from tabspec.models.machine.devices import INT4, OUT_OF_MEMORY, is_out_of_memory, pick_device, pick_weights
@@ -49,14 +50,20 @@ def load_edits(
     """Load the model in ``folder``, which writes edits, as ``name``. The passes of ``first`` come before its own."""
     vocabulary, _ = load_tokenizer(folder.tokenizer_json(), folder.model_type, name, OURS.name)
     decoder, kind, detail = _load_decoder(folder, name, vocabulary, device=device, dtype=dtype, context=MOST_CONTEXT)
-    file = folder.path / "calibration.json"
-    return LocalEdits.of(
-        ModelInfo(name, folder.fingerprint(kind), decoder.context, detail),
-        decoder,
-        vocabulary,
-        first,
-        load_edit_calibration(file) if file.exists() else None,
-    )
+    info = ModelInfo(name, folder.fingerprint(kind), decoder.context, detail)
+    return LocalEdits.of(info, decoder, vocabulary, first, _edit_calibration(folder))
+
+
+def edits_by(model: LocalModel, folder: ModelFolder) -> LocalEdits:
+    """The same model as a writer of edits: ``folder`` is the one that ``model`` was loaded from. Its weights are in
+    memory once. The passes of completions come before those of edits."""
+    local = model.local
+    return LocalEdits.of(model.info, local.decoder, local.vocabulary, local.together, _edit_calibration(folder))
+
+
+def _edit_calibration(folder: ModelFolder) -> EditCalibration | None:
+    file = folder.path / EDIT_CALIBRATION
+    return load_edit_calibration(file) if file.exists() else None
 
 
 def _load_decoder(
@@ -67,11 +74,14 @@ def _load_decoder(
     if shape is None:
         raise ModelNotUsable(f"{name}: our own decoder does not know {folder.model_type!r}; use transformers")
     at = pick_device(device)
+    packed = is_packed(folder.weights[0])
+    if packed and dtype == "auto" and at.type == "cpu":
+        dtype = INT4  # as the file has them
     numbers, int4 = pick_weights(dtype, at)
     if shape.vocabulary < vocabulary.size:
         raise ModelNotUsable(f"{name}: its tokenizer has more tokens than the model")
     try:
-        weights = load_weights(folder)
+        weights: Mapping[str, Stored] = load_packed(folder.weights[0]) if packed and int4 else load_weights(folder)
         compiled = at.type == "cpu" and dtype in ("auto", "bfloat16", INT4)
         native = compiled_decoder(shape, weights, context, int4) if compiled else None
         # A decode step on a CPU is bound by the bytes that it reads; int8 weights halve them.
@@ -106,7 +116,7 @@ def llama_shape(folder: ModelFolder) -> LlamaConfig | None:
 
 
 def cuda_decoder(
-    shape: LlamaConfig, weights: Mapping[str, torch.Tensor], context: int, device: torch.device, dtype: torch.dtype
+    shape: LlamaConfig, weights: Mapping[str, Stored], context: int, device: torch.device, dtype: torch.dtype
 ) -> LlamaDecoder | None:
     """A decoder with captured graphs. None without a GPU or Triton, or for a shape that its kernels cannot run.
 
@@ -128,7 +138,7 @@ def cuda_decoder(
 
 
 def compiled_decoder(
-    shape: LlamaConfig, weights: Mapping[str, torch.Tensor], context: int, int4: bool = False
+    shape: LlamaConfig, weights: Mapping[str, Stored], context: int, int4: bool = False
 ) -> NativeDecoder | None:
     """A decoder that uses the library tabspec-native. None if it is not installed or cannot run this model."""
     try:

@@ -23,8 +23,9 @@ from torch import Tensor
 from tabspec.errors import ModelNotUsable
 from tabspec.models.decoders import native_library as c
 from tabspec.models.decoders.llama import KV_STEP, LlamaConfig, rope
-from tabspec.models.files.int4 import GROUP, quantize_groups
-from tabspec.models.files.quantized import quantize
+from tabspec.models.decoders.stored import dense, in_groups, in_rows, stacked
+from tabspec.models.files.int4 import GROUP, GroupedMatrix
+from tabspec.models.files.packed import Stored
 from tabspec.models.local.logits import Logits
 from tabspec.models.local.slots import RowCost
 
@@ -42,14 +43,15 @@ class NativeDecoder:
     """A `Decoder` for Llama-family weights on the CPU, with the library's ``level``.
 
     ``weights`` have the names of transformers. With ``int4``, the matrices are in four bits, except that of the logits
-    (it may be tied to the embedding). Keys and values are bfloat16 in the library's own layout. The number of threads
-    is that of torch. Raises `ModelNotUsable` for shapes that the library cannot run.
+    (it may be tied to the embedding). Those that are in this form already are not quantized. Keys and values are
+    bfloat16 in the library's own layout. The number of threads is that of torch. Raises `ModelNotUsable` for shapes
+    that the library cannot run.
     """
 
     def __init__(
         self,
         config: LlamaConfig,
-        weights: Mapping[str, Tensor],
+        weights: Mapping[str, Stored],
         *,
         context: int,
         library: c.NativeLibrary,
@@ -167,14 +169,14 @@ class NativeKV:
 class _NativeWeights:
     """A model's weights in the library's layout. It keeps the memory alive to which the pointers refer."""
 
-    def __init__(self, shape: LlamaConfig, weights: Mapping[str, Tensor], context: int, int4: bool) -> None:
+    def __init__(self, shape: LlamaConfig, weights: Mapping[str, Stored], context: int, int4: bool) -> None:
         self._held: list[Tensor | ctypes.Array[c.NativeLayer]] = []
 
-        def rows(*names: str) -> Tensor:
-            return torch.cat([weights[f"{name}.weight"].float() for name in names])
+        def rows(*names: str) -> Stored:
+            return stacked([weights[f"{name}.weight"] for name in names])
 
         def vector(name: str) -> Tensor:
-            return self._hold(weights[name].float().contiguous())
+            return self._hold(dense(weights[name]).float().contiguous())
 
         wide, narrow = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
         mlp = _filled(shape.mlp, c.BLOCK)
@@ -191,11 +193,11 @@ class _NativeWeights:
         def layer(at: str) -> c.NativeLayer:
             attention, ends = f"{at}.self_attn", [f"{at}.mlp.gate_proj", f"{at}.mlp.up_proj"]
             qkv = [f"{attention}.{name}_proj" for name in "qkv"]
-            bias = torch.cat([weights[f"{name}.bias"].float() for name in qkv]) if shape.qkv_bias else None
+            bias = torch.cat([dense(weights[f"{name}.bias"]).float() for name in qkv]) if shape.qkv_bias else None
             return c.NativeLayer(
                 put(rows(*qkv), bias),
                 put(rows(f"{attention}.o_proj")),
-                put(_woven(*(weights[f"{name}.weight"].float() for name in ends))),
+                put(_woven(*(weights[f"{name}.weight"] for name in ends))),
                 put(rows(f"{at}.mlp.down_proj")),
                 _floats(vector(f"{at}.input_layernorm.weight")),
                 _floats(vector(f"{at}.post_attention_layernorm.weight")),
@@ -209,7 +211,7 @@ class _NativeWeights:
         )
         embedding = None
         if not shape.tied:
-            table = self._hold(weights["model.embed_tokens.weight"].to(torch.bfloat16).contiguous())
+            table = self._hold(dense(weights["model.embed_tokens.weight"]).to(torch.bfloat16).contiguous())
             embedding = ctypes.cast(table.data_ptr(), ctypes.POINTER(ctypes.c_uint16))
         self.model = c.NativeModel(
             shape.vocabulary,
@@ -228,9 +230,9 @@ class _NativeWeights:
             embedding,
         )
 
-    def _eight_bits(self, weight: Tensor, bias: Tensor | None = None) -> c.NativeMatrix:
-        exact = quantize(weight)
-        count, columns = weight.shape
+    def _eight_bits(self, weight: Stored, bias: Tensor | None = None) -> c.NativeMatrix:
+        exact = in_rows(weight)
+        count, columns = exact.values.shape
         rows, width = _filled(count, c.PACK), _filled(columns, c.BLOCK)
         values = torch.full((rows, width), 128, dtype=torch.uint8)
         values[:count, :columns] = (exact.values.short() + 128).to(torch.uint8)
@@ -241,17 +243,19 @@ class _NativeWeights:
         scale = self._hold(_filled_up(exact.scale, rows))
         return c.NativeMatrix(_pointer(packed), _floats(scale), None, self._bias(bias, rows), rows, width)
 
-    def _four_bits(self, weight: Tensor, bias: Tensor | None = None) -> c.NativeMatrix:
-        exact = quantize_groups(weight)
-        count, columns = weight.shape
+    def _four_bits(self, weight: Stored, bias: Tensor | None = None) -> c.NativeMatrix:
+        exact = in_groups(weight)
+        count, columns = exact.values.shape
         rows, width = _filled(count, c.PACK), _filled(columns, c.BLOCK)
         packs, blocks = rows // c.PACK, width // c.BLOCK
         values = torch.full((rows, width), 8, dtype=torch.uint8)
-        values[:count, :columns] = (exact.values + 8).to(torch.uint8)
-        # Of each 64 columns, the first 32 are in the low four bits of the bytes, the other 32 in the high four bits.
-        low, high = values.view(packs, c.PACK, blocks, 2, c.BLOCK // 8, 4).permute(3, 0, 2, 4, 1, 5)
+        values[:count, :columns] = (exact.values + 8).view(torch.uint8)
+        # Four columns at a time. Of each 64, the first 32 are in the low four bits of the bytes, the others in the
+        # high ones.
+        words = values.view(torch.int32).view(packs, c.PACK, blocks, 2, c.BLOCK // 8)
+        low, high = words.permute(3, 0, 2, 4, 1)
         packed = self.matrices.take(rows * width // 2)
-        torch.add(low, high, alpha=16, out=packed.view(low.shape))
+        torch.add(low, high, alpha=16, out=packed.view(torch.int32).view(low.shape))
         scale = self.matrices.take(_filled(rows * blocks * 2, c.BLOCK)).view(torch.bfloat16)
         by_pack = _filled_up(exact.scale, rows).view(packs, c.PACK, blocks).transpose(1, 2)
         scale[: rows * blocks].view(by_pack.shape).copy_(by_pack)
@@ -282,8 +286,14 @@ class _Arena:
         return self._bytes[self.used - size : self.used]
 
 
-def _woven(gate: Tensor, up: Tensor) -> Tensor:
+def _woven(gate: Stored, up: Stored) -> Stored:
     """The rows of two matrices, padded with zeros, in blocks of `BLOCK` rows that alternate."""
+    if isinstance(gate, GroupedMatrix) and isinstance(up, GroupedMatrix):
+        return GroupedMatrix(_woven_rows(gate.values, up.values), _woven_rows(gate.scale, up.scale))
+    return _woven_rows(dense(gate), dense(up))
+
+
+def _woven_rows(gate: Tensor, up: Tensor) -> Tensor:
     fill = _filled(len(gate), c.BLOCK) - len(gate)
     both = [torch.nn.functional.pad(rows, (0, 0, 0, fill)).view(-1, c.BLOCK, rows.shape[1]) for rows in (gate, up)]
     return torch.stack(both, 1).flatten(0, 2)

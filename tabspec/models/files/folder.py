@@ -21,6 +21,9 @@ from tabspec.prompt.fim import FORMATS, FimFormat, by_name, detect
 if TYPE_CHECKING:
     from tabspec.models.files.ngram_table import NgramTable
 
+EDIT_CALIBRATION = "edit_calibration.json"
+"""How likely the edits are right that the model writes. A folder with this file has a model that writes edits."""
+
 
 @dataclass(frozen=True)
 class ModelFolder:
@@ -41,6 +44,11 @@ class ModelFolder:
         """How likely the model's suggestions are right; None if it has not been measured (`tabspec evaluate`)."""
         file = self.path / "calibration.json"
         return load_calibration(file) if file.exists() else None
+
+    @property
+    def writes_edits(self) -> bool:
+        """Whether the model writes edits elsewhere in the file, too."""
+        return (self.path / EDIT_CALIBRATION).is_file()
 
     def draft_table(self, vocabulary: int) -> NgramTable | None:
         """The table of n-grams for draft tokens; None if the folder has none. ``vocabulary``: number of tokens."""

@@ -18,6 +18,11 @@ def is_quantized(path: Path) -> bool:
     return format_of(path) in (quantized.FORMAT, packed.FORMAT)
 
 
+def is_packed(path: Path) -> bool:
+    """Whether the layers' matrices in a safetensors file are in four bits. Raises as `is_quantized`."""
+    return format_of(path) == packed.FORMAT
+
+
 def load_stored(path: Path) -> dict[str, Stored]:
     """The weights by transformers' names, as the file has them: matrices in eight or four bits, or tensors.
 

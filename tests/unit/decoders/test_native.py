@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -31,6 +31,7 @@ from tabspec.models.decoders.llama_model import load_llama, load_weights
 from tabspec.models.decoders.native import NativeDecoder
 from tabspec.models.decoders.native_library import NativeLibrary, NativeMissing, installed, open_library
 from tabspec.models.files.folder import ModelFolder
+from tabspec.models.files.packed import Stored
 from tabspec.models.load import BUNDLED
 from tabspec.models.local.logits import Logits
 from tabspec.models.local.slots import Decoder
@@ -71,7 +72,7 @@ CPU = torch.device("cpu")
 Make = Callable[[LlamaConfig, dict[str, torch.Tensor]], Decoder]
 
 
-def make(way: str, shape: LlamaConfig, weights: dict[str, torch.Tensor], context: int = 512) -> Decoder:
+def make(way: str, shape: LlamaConfig, weights: Mapping[str, Stored], context: int = 512) -> Decoder:
     name, int4 = way.removesuffix(INT4), way.endswith(INT4)
     if name == "torch":
         return LlamaDecoder(shape, weights, context=context, device=CPU, dtype=torch.bfloat16, int8=True, int4=int4)

@@ -35,6 +35,7 @@ KINDS = {
     "prefix first": (lambda: tiny.byte_level(tiny.QWEN), "qwen2"),
     "suffix first": (lambda: tiny.byte_level(tiny.OURS), "llama"),
     "sentencepiece": (tiny.sentencepiece, "llama"),
+    "in four bits": (lambda: tiny.byte_level(tiny.OURS), "llama"),
 }
 
 
@@ -42,12 +43,14 @@ KINDS = {
 def local(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LocalDecoding:
     tokenizer, model_type = KINDS[request.param]
     folder = tiny.save_model(tmp_path_factory.mktemp("model"), tokenizer(), model_type)
+    if request.param == "in four bits":
+        return load(tiny.in_four_bits(folder), dtype=tiny.steady_dtype())
     return load(folder)
 
 
-def load(folder: Path, decoder: str = "auto") -> LocalDecoding:
+def load(folder: Path, decoder: str = "auto", dtype: str = "float32") -> LocalDecoding:
     """In float32, where sums do not depend on how many tokens are run at a time so much that another token wins."""
-    model = load_model(str(folder), device="cpu", dtype="float32", decoder=decoder)
+    model = load_model(str(folder), device="cpu", dtype=dtype, decoder=decoder)
     assert isinstance(model, LocalModel)
     return model.local
 

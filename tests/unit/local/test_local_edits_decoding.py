@@ -6,6 +6,7 @@ import asyncio
 import math
 import random
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -25,7 +26,7 @@ from tests.examples import examples
 
 # In float32, where a sum depends so little on how many tokens are run at a time that no other token wins. The compiled
 # decoder's numbers do not depend on it at all.
-DTYPES = {"torch": "float32", "compiled": "auto"}
+DTYPES = {"torch": "float32", "compiled": "auto", "in four bits": tiny.steady_dtype()}
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +39,14 @@ def kinds() -> list[str]:
     try:
         installed()
     except NativeMissing:
-        return ["torch"]
+        return ["torch", "in four bits"]
     return list(DTYPES)
 
 
 @pytest.fixture(scope="module", params=kinds())
-def model(request: pytest.FixtureRequest, folder: Path) -> LocalEdits:
+def model(request: pytest.FixtureRequest, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> LocalEdits:
+    if request.param == "in four bits":
+        folder = tiny.in_four_bits(Path(copytree(folder, tmp_path_factory.mktemp("four") / "model")))
     return load_edits(ModelFolder(folder), "tiny", device="cpu", dtype=DTYPES[request.param])
 
 

@@ -1,7 +1,7 @@
 """How likely a written edit is right: a logistic curve over what the model has stated about it.
 
 `tabspec evaluate --next-edit-releases FILE --calibration OUT` fits it on edits of projects that the model was not
-trained on. ``calibration.json`` in the model's folder holds it:
+trained on. ``edit_calibration.json`` in the model's folder holds it:
 
     {"format": "tabspec-edit-calibration", "version": 1, "weights": {NAME: weight, ...}, "least": p, "steps": count}
 """
