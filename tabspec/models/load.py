@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +13,7 @@ from tabspec.config import EditForm, EditModelName
 from tabspec.errors import ModelNotUsable
 from tabspec.models.address import is_address, parse_address
 from tabspec.models.check import check_decoder
+from tabspec.models.files.large import AUTO, LARGE, installed_large, large_folder
 from tabspec.models.files.mine import MINE, mine_folder, problem_of_mine
 from tabspec.models.protocol import Model
 
@@ -22,13 +25,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_AUTO = ("", EditModelName.AUTO)
+_AUTO = ("", EditModelName.AUTO)  # of the setting `edit_model`
 
 BUNDLED = Path(__file__).parent / "bundled"
 """The folder of the model that ships in the package."""
 
 BUNDLED_EDITS = Path(__file__).parent / "bundled_edits"
 """The folder of the model that writes edits. It is loaded into the process of a local model at the first edit."""
+
+_WITH_EDITS = ("", AUTO, "bundled", MINE, LARGE)
+"""Models at the cursor beside which the setting `edit_model` needs no value for edits to be written here."""
 
 
 def load_model(
@@ -43,13 +49,15 @@ def load_model(
     """The model called ``name``, in this process.
 
     None or "bundled": the bundled one. "mine": the user's own (`tabspec train mine`), or if that cannot be used, the
-    bundled one, with a line in the log. Otherwise a folder, or a name on the Hugging Face Hub. For an address
-    (``http://…``): the model of the server there, without the options below.
+    bundled one, with a line in the log. "large": that of the package tabspec-large. "auto": the large one if it is
+    there and fast enough (`tabspec.models.choice`), else the bundled one. Otherwise a folder, or a name on the Hugging
+    Face Hub. For an address (``http://…``): the model of the server there, without the options below.
 
     ``device`` is "auto" or a name that torch knows. ``dtype`` is "auto", "float32", "bfloat16", "float16", or "int4"
     (weights in four bits, for models that our own decoder runs, on a CPU). ``format`` is the name of the FIM format,
     if the tokenizer does not show it. ``decoder`` is "own" (Llama family), "transformers", or "auto" (own if it can).
-    ``edits`` is the folder of the model that writes edits in the same process; "": the bundled one.
+    ``edits`` is the folder of the model that writes edits in the same process; "": the model itself if it can, else the
+    bundled one.
 
     Raises `ModelNotUsable` if the model does not exist or cannot fill in the middle, or if torch is missing.
     """
@@ -61,17 +69,52 @@ def load_model(
     for library in ("torch", "tokenizers", "safetensors"):
         if find_spec(library) is None:
             raise ModelNotUsable(f"{library} is not installed; run: pip install {library}")
-    from tabspec.models.files.folder import ModelFolder
-    from tabspec.models.files.hub import find_folder
-
     shown = name or "bundled"
     if shown == MINE and (problem := problem_of_mine(BUNDLED)):
         log.warning("the bundled model is used: %s", problem)
         shown = "bundled"
+    load = partial(_load_here, device=device, dtype=dtype, format=format, decoder=decoder, edits=edits)
+    if shown == AUTO:
+        return _load_auto(load, device)
+    return load(shown)
+
+
+def folder_of(name: str) -> Path:
+    """The folder of a model in this process: that of our own of this name ("bundled", "mine", "large"), the path
+    ``name``, or files of the Hugging Face Hub. Raises `ModelNotUsable` if the model is not here; paths are not
+    checked."""
+    from tabspec.models.files.hub import find_folder
+
+    if name == LARGE:
+        return installed_large()
     own = {"bundled": BUNDLED, MINE: mine_folder()}
-    folder = ModelFolder(own[shown] if shown in own else find_folder(shown))
+    return own[name] if name in own else find_folder(name)
+
+
+def _load_auto(load: Callable[[str], LocalModel], device: str) -> LocalModel:
+    """The larger model if it is fast enough here. That is measured with the model itself, and remembered."""
+    from tabspec.models.choice import fast_enough, measured, remembered, setup_here
+    from tabspec.models.files.folder import ModelFolder
+
+    if (path := large_folder()) is None:
+        return load("bundled")
+    try:
+        setup = setup_here(ModelFolder(path), device)
+        speed = remembered(setup)
+        if speed is None or fast_enough(speed):
+            model = load(LARGE)
+            if fast_enough(speed or measured(setup, model.local.decoder)):
+                return model
+    except ModelNotUsable as error:
+        log.warning("the bundled model is used: %s", error)
+    return load("bundled")
+
+
+def _load_here(shown: str, *, device: str, dtype: str, format: str, decoder: str, edits: str) -> LocalModel:
+    from tabspec.models.files.folder import ModelFolder
     from tabspec.models.machine.memory import trim_heap
 
+    folder = ModelFolder(folder_of(shown))
     model: LocalModel
     if decoder != "transformers" and _is_llama(folder, decoder):
         from tabspec.models.decoders.llama_model import load_llama
@@ -82,35 +125,44 @@ def load_model(
 
         model = load_transformers(folder, shown, device=device, dtype=dtype, format=format)
     trim_heap()
-    if edits or BUNDLED_EDITS.is_dir():
-        _write_edits(model, ModelFolder(Path(edits) if edits else BUNDLED_EDITS), device)
+    if edits:
+        _write_edits(model, ModelFolder(Path(edits)), device)
+    elif folder.writes_edits:
+        from tabspec.models.decoders.llama_model import edits_by
+
+        model.write_edits(folder.fingerprint(model.info.fingerprint, "edits"), lambda: edits_by(model, folder))
+    elif BUNDLED_EDITS.is_dir():
+        _write_edits(model, ModelFolder(BUNDLED_EDITS), device)
     return model
 
 
 def _write_edits(model: LocalModel, folder: ModelFolder, device: str) -> None:
     """Let the model in ``folder`` write edits in the process of ``model``."""
     from tabspec.models.decoders.llama_model import load_edits
+    from tabspec.models.machine.memory import trim_heap
+
+    def load() -> LocalEdits:
+        edits = load_edits(folder, "bundled edits", model.local.together, device=device)
+        trim_heap()
+        return edits
 
     # With the fingerprint of this model, which depends on the arithmetic, too.
-    model.write_edits(
-        folder.fingerprint(model.info.fingerprint),
-        lambda: load_edits(folder, "bundled edits", model.local.together, device=device),
-    )
+    model.write_edits(folder.fingerprint(model.info.fingerprint), load)
 
 
 def load_edits_alone(name: str = "bundled") -> LocalEdits:
-    """The model that writes edits, in this process: the bundled one, or that in the folder ``name``. Raises
-    `ModelNotUsable`."""
+    """The model that writes edits, in this process: the bundled one, the larger model, or that in the folder ``name``.
+    Raises `ModelNotUsable`."""
     from tabspec.models.decoders.llama_model import load_edits
     from tabspec.models.files.folder import ModelFolder
 
-    return load_edits(ModelFolder(BUNDLED_EDITS if name == "bundled" else Path(name)), name)
+    return load_edits(ModelFolder(BUNDLED_EDITS if name == "bundled" else folder_of(name)), name)
 
 
 def edits_here(name: str, model: str = "") -> bool:
-    """Whether the bundled edit model is what ``name`` (a value of the setting `edit_model`) stands for, where ``model``
-    writes at the cursor."""
-    own = model in ("", "bundled", MINE) and BUNDLED_EDITS.is_dir()
+    """Whether edits are written in the process of the model at the cursor, called ``model``, with the value ``name`` of
+    the setting `edit_model`."""
+    own = model in _WITH_EDITS and (BUNDLED_EDITS.is_dir() or model == LARGE)
     return name == EditModelName.BUNDLED or (name in _AUTO and own)
 
 

@@ -24,7 +24,7 @@ from tabspec.models.decoders.llama import LlamaConfig
 from tabspec.models.decoders.llama_model import llama_shape, load_weights
 from tabspec.models.decoders.transformers_model import TransformersDecoder
 from tabspec.models.files.folder import ModelFolder
-from tabspec.models.load import BUNDLED
+from tabspec.models.load import BUNDLED, folder_of
 from tabspec.models.local.slots import Decoder
 
 # llama.cpp's weight formats that are measured: int8 as in tabspec's decoder, that of the training, and the fastest.
@@ -40,7 +40,7 @@ def subject(model: str, shape: str | None) -> Iterator[tuple[Path, LlamaConfig, 
     ``model``, with at most `CONTEXT` positions. Raises `ModelNotUsable` if tabspec's decoder does not support it.
     """
     if shape is None:
-        folder = ModelFolder(BUNDLED if model == "bundled" else Path(model))
+        folder = ModelFolder(folder_of(model))
         found = llama_shape(folder)
         if found is None:
             raise ModelNotUsable(f"{model}: tabspec's decoder does not support the model type {folder.model_type!r}")

@@ -53,9 +53,9 @@ _START_S = 120.0
     show_default=True,
     help="Mean seconds between two bursts of typing in one editor. Most open windows are idle most of the time.",
 )
-@click.option("--model", default=None, help="Name or folder of a model. [default: the bundled one]")
+@click.option("--model", default="bundled", show_default=True, help="Name or folder of a model.")
 @click.option("--json", "out", type=click.Path(path_type=Path), help="Write the figures here.")
-def daemon_bench_command(editors: int, seconds: float, pause: float, model: str | None, out: Path | None) -> None:
+def daemon_bench_command(editors: int, seconds: float, pause: float, model: str, out: Path | None) -> None:
     """Measure a daemon that serves many editors: its memory, and how long requests wait.
 
     The command starts a separate daemon. Each simulated editor has its own engine, completion cache and connection, as
@@ -68,7 +68,7 @@ def daemon_bench_command(editors: int, seconds: float, pause: float, model: str 
         out.write_text(json.dumps(head | result, indent=1) + "\n")
 
 
-async def measure(editors: int, seconds: float, pause: float, model: str | None) -> dict[str, Any]:
+async def measure(editors: int, seconds: float, pause: float, model: str) -> dict[str, Any]:
     """Return all figures. Times are in milliseconds; memory is resident MiB of the daemon and of the model's process.
 
     Raises `TabspecError` if the daemon does not start or does not answer.
@@ -76,8 +76,8 @@ async def measure(editors: int, seconds: float, pause: float, model: str | None)
     before = os.environ.get("XDG_RUNTIME_DIR")
     with tempfile.TemporaryDirectory(prefix="tabspec-bench-") as base:
         os.environ["XDG_RUNTIME_DIR"] = base  # so that the benchmark does not use the user's daemon
-        named = absolute(model)
-        command = processes.python("tabspec", "daemon", *(["--model", named] if named else []))
+        named = absolute(model) or model
+        command = processes.python("tabspec", "daemon", "--model", named)
         process = await processes.open_process(command, stderr=subprocess.DEVNULL)
         try:
             return await _measure(find(make=True), model, editors, seconds, pause)
@@ -97,9 +97,7 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-async def _measure(
-    place: DaemonFolder, model: str | None, editors: int, seconds: float, pause: float
-) -> dict[str, Any]:
+async def _measure(place: DaemonFolder, model: str, editors: int, seconds: float, pause: float) -> dict[str, Any]:
     first = _Editor(0, await _connected(place, model))
     # Warm up: the model allocates its buffers and fills the KV slots before the memory is measured.
     for _ in range(30):
@@ -120,7 +118,7 @@ async def _measure(
         "editors": editors,
         "seconds": seconds,
         "pause": pause,
-        "model": model or "bundled",
+        "model": model,
         "requests_to_the_daemon": status["requests"] if status else 0,
         "memory": {"one_editor": start, "all_connected": connected, "all_used": used},
         "growth_mib_each": {

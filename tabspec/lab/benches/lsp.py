@@ -57,7 +57,7 @@ _POLICIES = {"speculation": "adaptive", "speculation_at_once": "chain", "no_spec
 def lsp_bench_command(rounds: int, starts: int, models: tuple[str, ...], out: Path | None) -> None:
     """Time `initialize`, replies and Tab over stdio, with and without speculation, and measure memory."""
     with tempfile.TemporaryDirectory() as folder:
-        result = measure(rounds, starts, models or (_script(Path(folder)), ""))
+        result = measure(rounds, starts, models or (_script(Path(folder)), "bundled"))
     _print(result)
     if out:
         head = {"format": "tabspec-bench-lsp", "version": 3, "git_commit": git_commit(), "machine": machine()}
@@ -74,7 +74,7 @@ def measure(rounds: int, starts: int, models: Sequence[str]) -> dict[str, Any]:
 
 
 def _name(model: str) -> str:
-    return "scripted" if model.startswith("scripted:") else model or "bundled"
+    return "scripted" if model.startswith("scripted:") else model
 
 
 def measure_start(starts: int) -> dict[str, Any]:

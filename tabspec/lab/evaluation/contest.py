@@ -24,7 +24,7 @@ from tabspec.lab.evaluation.infilling.surroundings import Surroundings
 from tabspec.lab.evaluation.report import Contestant
 from tabspec.lab.evaluation.scorer import load_scorer
 from tabspec.lab.evaluation.stretches import Stretch, stretches
-from tabspec.models.load import BUNDLED, load_model
+from tabspec.models.load import BUNDLED, folder_of, load_model
 from tabspec.train.corpus.store import Corpus
 from tabspec.train.examples.tokenizer import load_tokenizer
 
@@ -69,10 +69,10 @@ class Plan:
 
 
 def evaluate_model(plan: Plan, model: str, progress: Progress) -> Contestant:
-    """Measure a model: a model folder, or "bundled"."""
+    """Measure a model: a folder, "bundled" or "large"."""
     corpus = Corpus(plan.corpus)
     result = Contestant(model)
-    folder = BUNDLED if model == "bundled" else Path(model)
+    folder = folder_of(model)
     if plan.bytes:
         scorer = load_scorer(folder, torch.bfloat16)
         for language in plan.languages:

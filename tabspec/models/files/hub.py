@@ -9,8 +9,12 @@ from urllib.parse import quote, unquote
 
 from tabspec.errors import ModelNotUsable
 from tabspec.models.address import is_address
+from tabspec.models.files.large import AUTO, LARGE
 from tabspec.models.files.mine import MINE
 from tabspec.models.scripted.file import SCHEME
+
+OWN = ("bundled", MINE, LARGE, AUTO)
+"""Names of our own models. They are no paths."""
 
 # What is needed, and no pickled weights.
 _FILES = ("*.json", "*.safetensors", "tokenizer.model", "*.txt", "drafts.npz")
@@ -24,7 +28,7 @@ def is_hub_name(name: str) -> bool:
 
 def absolute(name: str | None) -> str | None:
     """A model's name for a process with another working directory: paths in it become absolute."""
-    if not name or name in ("bundled", MINE):
+    if not name or name in OWN:
         return name
     if is_address(name):
         option = re.compile(r"(?<=[?&]tokenizer=)[^&#]+")
