@@ -312,7 +312,7 @@ def test_recall_changes_answers_in_these_tests(local: LocalDecoding) -> None:
     for at in range(40, 140, 5):
         request = ask(tiny.CODE[:at], at, beside=around(tiny.CODE[:at], at))
         changed += answer(fresh(local), request)[0] != answer(replace(fresh(local), ngram_caches=None), request)[0]
-    assert changed >= 3 or local.ngram_caches is None
+    assert changed >= 2 or local.ngram_caches is None
 
 
 @settings(max_examples=examples(6), deadline=None)  # each goes through all places of a document, twice
