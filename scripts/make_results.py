@@ -253,7 +253,7 @@ def _models(found: dict[str, Any]) -> Iterator[str]:
         for name, pace in found["paces"].items()
     )
     yield f"Measured there: {paces}.\n"
-    columns = ["model", "speculation", "wait for a suggestion, ms, p50", "p99", "for the next after Tab, p50", "p99"]
+    columns = ["model", "speculation", "wait for a completion, ms, p50", "p99", "for the next after Tab, p50", "p99"]
     columns += ["the next at once", "characters by Tab", "effort saved by Tab"]
     yield table(columns, map(table_row, found["rows"]), texts=2)
 

@@ -13,8 +13,11 @@ from typing import Any
 import click
 
 from tabspec.config import EngineConfig, Policy
+from tabspec.edits.edit import EditSource
 from tabspec.machine import git_commit, machine
 from tabspec.models.load import load_model
+from tabspec.models.local.speed import PROMPT, STEPS
+from tabspec.models.protocol import Usage
 from tabspec.replay.clock import run_virtual
 from tabspec.replay.jobs import Job, play_timed
 from tabspec.replay.models.calibrate import calibrate
@@ -79,7 +82,8 @@ async def measure_paces(models: Sequence[str], session: Session) -> dict[str, La
             found[name].append(await calibrate(model, session, machine()))
     for model in loaded.values():
         await model.close()
-    return {name: min(each, key=lambda pace: pace.decode_ms_per_token) for name, each in found.items()}
+    typical = Usage(prefill=PROMPT, decoded=STEPS)
+    return {name: min(each, key=lambda pace: pace.seconds(typical, True)) for name, each in found.items()}
 
 
 def compare(
@@ -100,13 +104,16 @@ def compare(
 
 
 def _row(name: str, speculation: str, runs: Sequence[Run]) -> dict[str, Any]:
-    """``wait_ms`` is that for the suggestions that were shown, ``next_ms`` for the next suggestion after a Tab."""
+    """``wait_ms`` is that for the completions that were shown, ``edit_ms`` for the next edits that the model wrote and
+    that were shown, ``next_ms`` for what came next after a Tab."""
     run = pooled(runs)
     assert run is not None, "every run has its requests"
+    shown = [record for record in run.timeline if record.shown]
     return {
         "model": name,
         "speculation": speculation,
-        "wait_ms": asdict(latency(record.ms for record in run.timeline if record.shown)),
+        "wait_ms": asdict(latency(record.ms for record in shown if record.edit is None)),
+        "edit_ms": asdict(latency(record.ms for record in shown if record.edit == EditSource.MODEL)),
         "next_ms": asdict(run.next_latency_ms),
         "tabs": run.tabs,
         "next": run.tabs - run.silent_tabs,
