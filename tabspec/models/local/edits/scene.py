@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from tabspec.models.edit_protocol import EditRequest, PastEdit
+from tabspec.models.local.edits.past import lines_of, net
 from tabspec.models.tokens.writing import writable
 from tabspec.prompt.edit_format import PastLines, window_of
 
@@ -111,7 +112,7 @@ class SceneMaker:
         accepted: list[tuple[PastEdit, Change]] = []
         while history and (change := _accepted(history[-1], lines, request.line)) is not None:
             accepted.append((history.pop(), change))
-            lines = Change(change.start, change.start + len(change.new), _lines(accepted[-1][0].old)).apply(lines)
+            lines = Change(change.start, change.start + len(change.new), lines_of(accepted[-1][0].old)).apply(lines)
         scenes = self._fresh(request, lines, history, cursor)
         for edit, change in reversed(accepted):
             history.append(edit)
@@ -141,7 +142,7 @@ class SceneMaker:
         own = next((edit for edit in reversed(history) if not edit.elsewhere), None)
         centre = cursor
         if own is not None and 0 <= own.line - request.line < len(lines):
-            centre = own.line - request.line + max(len(_lines(own.new)) - 1, 0) // 2
+            centre = own.line - request.line + max(len(lines_of(own.new)) - 1, 0) // 2
         first = self._scene(request, lines, past, centre)
         if first is None:
             return ()
@@ -153,8 +154,7 @@ class SceneMaker:
         """The newest past edits, as many as fit."""
         past: list[PastLines] = []
         left = PAST_TOKENS
-        for edit in reversed(history):
-            shown = PastLines(_text(edit.old), _text(edit.new), writable(edit.path) if edit.elsewhere else "")
+        for shown in reversed(net(history)):
             left -= self._past_count(shown)
             if left < 0:
                 break
@@ -205,22 +205,14 @@ def use_elsewhere(lines: Sequence[str], edit: PastLines, line: int, seen: tuple[
 
 def _accepted(edit: PastEdit, lines: Sequence[str], first: int) -> Change | None:
     """An accepted next edit of this document, whose lines are there, as the change that it made. None for others."""
-    start, new = edit.line - first, _lines(edit.new)
+    start, new = edit.line - first, lines_of(edit.new)
     # A deletion has no new lines, which are "there" at any number: it must be within the region.
     there = tuple(lines[start : start + len(new)]) if 0 <= start <= len(lines) else None
     if edit.elsewhere or not edit.proposed or there != new:
         return None
-    return Change(start, start + len(_lines(edit.old)), new)
+    return Change(start, start + len(lines_of(edit.old)), new)
 
 
 def region_lines(region: str) -> list[str]:
     """The lines of a region, without line ends."""
-    return list(_lines(region))
-
-
-def _lines(text: str) -> tuple[str, ...]:
-    return tuple(writable(text).removesuffix("\n").split("\n")) if text else ()
-
-
-def _text(text: str) -> str | None:
-    return writable(text).removesuffix("\n") if text else None
+    return list(lines_of(region))

@@ -20,6 +20,9 @@ from tabspec.models.protocol import Usage
 from tabspec.prompt.edit_format import window_of
 from tabspec.train.edits.hunks import Hunk
 
+# Where older edits are is not known. No two hunks of a release touch, so that any lines far from one another do.
+_APART = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Passes:
@@ -50,8 +53,8 @@ def request_of(step: ReleaseStep) -> EditRequest:
     """The request at a step: the user has just made the newest edit."""
     name = PurePosixPath(step.path).name
     past = [
-        PastEdit(edit.path or name, 0, _ended(edit.old), _ended(edit.new), elsewhere=bool(edit.path))
-        for edit in step.history
+        PastEdit(edit.path or name, number * _APART, _ended(edit.old), _ended(edit.new), elsewhere=bool(edit.path))
+        for number, edit in enumerate(step.history, 1)
     ]
     newest = past[-1]
     past[-1] = PastEdit(newest.path, step.last, newest.old, newest.new, elsewhere=newest.elsewhere)
