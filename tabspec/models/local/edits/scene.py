@@ -1,9 +1,10 @@
 """What the model reads of a document: past edits, some of its lines, and what was accepted since.
 
-There are two scenes: the lines around the last edit, and those around the place elsewhere that has most of the words
-that it changed. They are a function of the document, the cursor and the history. Accepted next edits at the end of the
-history are taken back to get the lines as they were scanned, and follow the scan as answered questions. So after an
-accept the prompt only grows, and the keys and values of its beginning stay valid.
+There are two scenes: the lines around the last edit, and those around the likeliest place elsewhere that patterns
+propose, else the one that has most of the words that it changed. They are a function of the document, the cursor and
+the history. Accepted next edits at the end of the history are taken back to get the lines as they were scanned, and
+follow the scan as answered questions. So after an accept the prompt only grows, and the keys and values of its
+beginning stay valid.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from tabspec.models.edit_protocol import EditRequest, PastEdit
+from tabspec.models.local.edits.changes import Change
 from tabspec.models.local.edits.past import lines_of, net
+from tabspec.models.local.edits.patterns import Pattern, patterns
 from tabspec.models.tokens.writing import writable
 from tabspec.prompt.edit_format import PastLines, window_of
 
@@ -23,18 +26,6 @@ LINE_TOKENS, PAST_TOKENS = 448, 384
 MOST_TOKENS = 1024
 
 _WORD = re.compile(r"[^\W\d]\w+")
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Lines ``start`` to ``stop`` (excluded) become ``new``."""
-
-    start: int
-    stop: int
-    new: tuple[str, ...]
-
-    def apply(self, lines: Sequence[str]) -> list[str]:
-        return [*lines[: self.start], *self.new, *lines[self.stop :]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +137,10 @@ class SceneMaker:
         first = self._scene(request, lines, past, centre)
         if first is None:
             return ()
-        other = use_elsewhere(lines, past[-1], centre, (first.first, first.first + len(first.lines)))
+        seen = first.first, first.first + len(first.lines)
+        other = _proposed_elsewhere(patterns(request, lines, history, centre), seen)
+        if other is None:
+            other = use_elsewhere(lines, past[-1], centre, seen)
         second = None if other is None else self._scene(request, lines, past, other)
         return (first,) if second is None else (first, second)
 
@@ -187,6 +181,12 @@ class SceneMaker:
                 last, below = last + 1, below + down
             else:
                 return first, last
+
+
+def _proposed_elsewhere(found: Sequence[Pattern], seen: tuple[int, int]) -> int | None:
+    """The line of the likeliest proposal that changes a line outside of ``seen``: the first among equals."""
+    outside = [each for each in found if each.change.start < seen[0] or each.change.stop > seen[1]]
+    return max(outside, key=lambda each: each.probability).change.start if outside else None
 
 
 def use_elsewhere(lines: Sequence[str], edit: PastLines, line: int, seen: tuple[int, int]) -> int | None:
