@@ -79,6 +79,19 @@ def test_an_accepted_edit_is_no_example_and_a_paste_neither() -> None:
     assert proposed(asked(TEXT, elsewhere)) == [WANTED]
 
 
+def test_lines_that_end_otherwise_have_no_proposals() -> None:
+    assert proposed(asked(TEXT.replace(FAR, FAR + "a\rb\n", 1), PAST)) == []
+
+
+def test_a_proposal_that_is_longer_than_an_answer_is_not_judged() -> None:
+    line = f"total = count + {'number' * 100}\n"
+    past = PastEdit("a.py", 0, "total = count + 1\n", line)
+    request = asked(f"{line}{FAR}other = count + 1\n{FAR}", past)
+    assert len(proposed(request)) == 1
+    model, _ = ruled(lambda window: window, lambda line: Tag.STAYS)
+    assert written(model, request) == []
+
+
 def test_a_proposal_is_judged_by_the_likeliest_scene_that_holds_it() -> None:
     request = asked(TEXT, PAST)
     model, _ = ruled(lambda window: window, lambda line: Tag.STAYS)

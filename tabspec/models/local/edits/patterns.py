@@ -41,12 +41,13 @@ def patterns(
     """What is proposed for ``lines`` after ``history``, the nearest to line ``cursor`` first."""
     uri = f"file:///{request.path}"
     document = Document(uri, "".join(f"{line}\n" for line in lines), request.language)
+    if document.line_count != len(lines) + 1:
+        return ()  # a carriage return begins a line there, and none here
     starts = [*accumulate((len(line) + 1 for line in lines), initial=0)]
     steps = [_step(edit, uri, edit.line - request.line, starts) for edit in history]
+    taught = [step for step in steps if step.teaches]
     found = []
-    for edit in at_once(
-        propose(document, starts[min(cursor, len(lines))], [step for step in steps if step.teaches], least=LEAST)
-    ):
+    for edit in at_once(propose(document, starts[min(cursor, len(lines))], taught, least=LEAST)):
         step = step_of(document, edit.change)
         if step is not None:
             found.append(Pattern(Change(*step.old_range, step.new_lines), edit.probability))

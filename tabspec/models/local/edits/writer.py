@@ -31,6 +31,7 @@ from tabspec.models.protocol import CHUNK_AHEAD, ModelInfo, Usage
 from tabspec.models.tokens.prompting import Prompter
 from tabspec.models.tokens.vocabulary import Vocabulary
 from tabspec.prompt.fim import OURS
+from tabspec.suggestion import Finish
 from tabspec.text import Edit, difference
 
 # Places that are asked about, the best first. The likeliest answer counts.
@@ -103,22 +104,20 @@ class LocalEdits:
             yield judge.written(change, place.probability, logprobs), cost + asked
             cost = Usage()
             if rank == 0:
-                async for each in self._judged(judge, proposals, request.foreground):
-                    yield each
+                yield await self._judged(judge, proposals, request.foreground)
                 proposals = ()
-        async for each in self._judged(judge, proposals, request.foreground):
-            yield each
-        yield None, cost
+        found, judged = await self._judged(judge, proposals, request.foreground)
+        yield found, cost + judged
 
     async def _judged(
         self, judge: Judge, proposals: Sequence[Proposal], foreground: bool
-    ) -> AsyncGenerator[tuple[Written | None, Usage], None]:
-        """The first of ``proposals`` that the model has not written itself, with its probability."""
+    ) -> tuple[Written | None, Usage]:
+        """The first of ``proposals`` that the model has not written itself, and what judging it cost."""
         for scene, place, change in proposals:
             if not judge.knows(change):
                 logprobs, cost = await self.score(scene, place, change, foreground)
-                yield judge.written(change, place.probability, logprobs), cost
-                return
+                return judge.written(change, place.probability, logprobs) if logprobs else None, cost
+        return None, Usage()
 
     async def places(self, request: EditRequest, most: int) -> tuple[list[tuple[Scene, Place]], Usage]:
         """The likeliest places in all scenes, the best first; and what it cost to find them."""
@@ -151,14 +150,14 @@ class LocalEdits:
         self, scene: Scene, place: Place, change: Change, foreground: bool
     ) -> tuple[tuple[float, ...], Usage]:
         """The log-probabilities of the tokens with which the model would write ``change`` at a place that holds it; and
-        what that cost."""
+        what that cost. None where this is longer than an answer may be."""
         old = scene.lines[place.start : place.stop]
         moved = Change(change.start - scene.first - place.start, change.stop - scene.first - place.start, change.new)
         prompts = self.prompts
         given = prompts.copied(moved.apply(old))
         segment = GivenAnswer(self.local.vocabulary, prompts.copied(old), prompts.same, prompts.end, given=given)
         usage = await self._answered(segment, scene, place, foreground)
-        return tuple(segment.logprobs), usage
+        return tuple(segment.logprobs) if segment.finish is Finish.END else (), usage
 
     async def _answered(self, segment: AnswerSegment, scene: Scene, place: Place, foreground: bool) -> Usage:
         """Decode the answer to the question about a place; what that cost."""
