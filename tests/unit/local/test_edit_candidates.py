@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from difflib import SequenceMatcher
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabspec.models.edit_protocol import EditRequest, PastEdit
-from tabspec.models.local.edits.changes import Change, repeated, replacements
+from tabspec.models.local.edits.changes import Change, made_again, repeated, replacements
 from tabspec.models.local.edits.judge import Judge, Written
 from tabspec.models.local.edits.patterns import LEAST, patterns
 from tabspec.models.local.edits.scene import region_lines
@@ -134,6 +135,53 @@ def test_the_least_change_does_the_same_and_begins_and_ends_with_a_difference(
     assert least.apply(lines) == change.apply(lines)
     old = lines[least.start : least.stop]
     assert not (old and least.new) or (old[0] != least.new[0] and old[-1] != least.new[-1])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x = old(1)\n  y = [old, older]", "x = new.name(1)\n  y = [new.name, older]"),
+        ("a bar  baz  # old", "a qux  # new.name"),  # the longest that fits
+        ("bar(2 + 1)", "quux(2 + 1)"),
+        ("(x", "(x"),  # one letter or a bracket says nothing
+        ("", ""),
+    ],
+)
+def test_what_was_replaced_before_is_replaced_again(text: str, expected: str) -> None:
+    past = (
+        PastLines("f(old)", "f(not_this)"),
+        PastLines("x = old(3)", "x = new.name(3)"),
+        PastLines("m bar n", "m quux n"),
+        PastLines("m bar baz n", "m qux n"),
+        PastLines("(x)", "[x]"),
+        PastLines("z = gone(1)", None),
+    )
+    assert made_again(text, past) == expected
+
+
+NAMES = st.sampled_from(["alpha", "beta", "gamma", "x"])
+
+
+@given(
+    st.lists(st.tuples(NAMES, NAMES), max_size=5), st.lists(st.one_of(NAMES, st.sampled_from([" ", ".", "\n", "1"])))
+)
+def test_renames_made_again_are_made_all_at_once(renames: list[tuple[str, str]], pieces: list[str]) -> None:
+    """Brute force: each word by itself, by the last rename of it. One letter is no name."""
+    text = " ".join(pieces)
+    past = [PastLines(f"f({old}, 1)", f"f({new}, 1)") for old, new in renames if old != new]
+    table = {old: new for old, new in renames if old != new and len(old) > 1}
+    expected = re.sub(r"[a-z]+", lambda word: table.get(word.group(), word.group()), text)
+    assert made_again(text, past) == expected
+
+
+def test_a_place_without_a_pattern_is_judged_with_what_was_replaced_before() -> None:
+    text = f"total = fetch(first)\n{FAR}other = [fetch, count]\n{FAR}"
+    past = PastEdit("a.py", 0, "total = count(first)\n", "total = fetch(first)\n")
+    wanted = text.replace("[fetch, count]", "[fetch, fetch]")
+    model, _ = ruled(lambda window: window, lambda line: Tag.CHANGES if "count]" in line else Tag.STAYS)
+    (found,) = written(model, asked(text, past))
+    assert "\n".join(found.change.apply(region_lines(text))) + "\n" == wanted
+    assert found.evidence.repeats and not found.evidence.pattern
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tabspec.models.edit_protocol import EditRequest
 from tabspec.models.local.edits.calibration import Evidence
-from tabspec.models.local.edits.changes import Change, repeated
+from tabspec.models.local.edits.changes import Change, made_again, repeated
 from tabspec.models.local.edits.past import net
 from tabspec.models.local.edits.patterns import patterns
 from tabspec.models.local.edits.places import LineTag, Place, place_of
@@ -17,14 +17,14 @@ from tabspec.models.local.edits.scene import Scene, region_lines
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A change of the region's lines, by the model or by a pattern."""
+    """A change of the region's lines, and what is known of it."""
 
     change: Change
     evidence: Evidence
 
 
 class Proposal(NamedTuple):
-    """A change of the region by a pattern, and the place in a scene that holds it."""
+    """A change of the region that the model did not write, and the place in a scene that holds it."""
 
     scene: Scene
     place: Place
@@ -51,8 +51,17 @@ class Judge:
             found += sorted(held, key=lambda each: -each.place.probability)[:1]
         return tuple(sorted(found, key=lambda each: -each.place.probability))
 
+    def again(self, scene: Scene, place: Place) -> tuple[Proposal, ...]:
+        """What was replaced before, replaced again at a place; none where none of it stands."""
+        old = "\n".join(scene.lines[place.start : place.stop])
+        new = made_again(old, self._past)
+        if new == old:
+            return ()
+        change = Change(scene.first + place.start, scene.first + place.stop, tuple(new.split("\n")))
+        return (Proposal(scene, place, change),)
+
     def knows(self, change: Change) -> bool:
-        """Whether the model has written this change."""
+        """Whether something is known of this change: the model has written or judged it."""
         return change.least(self._lines) in self._known
 
     def written(self, change: Change | None, place: float, logprobs: tuple[float, ...]) -> Written | None:

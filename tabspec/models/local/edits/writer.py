@@ -92,8 +92,8 @@ class LocalEdits:
 
     async def written(self, request: EditRequest) -> AsyncGenerator[tuple[Written | None, Usage], None]:
         """The edits that come into question, and what each cost beside those before it: what the model writes at the
-        likeliest place, what a pattern proposes, and what the model writes at the other places. None where nothing
-        changes."""
+        likeliest place, what a pattern proposes, what was replaced before replaced again at the likeliest place, and
+        what the model writes at the other places. None where nothing changes."""
         read, cost = await self._scenes(request)
         judge = Judge(request)
         proposals = judge.proposals(read)
@@ -105,6 +105,7 @@ class LocalEdits:
             cost = Usage()
             if rank == 0:
                 yield await self._judged(judge, proposals, request.foreground)
+                yield await self._judged(judge, judge.again(scene, place), request.foreground)
                 proposals = ()
         found, judged = await self._judged(judge, proposals, request.foreground)
         yield found, cost + judged
