@@ -39,7 +39,7 @@ class PastEdit:
 
     ``path`` is the file's base name, ``line`` the number of the first line, from 0. ``accepted``: the user took a
     suggestion. ``proposed``: that suggestion was a next edit. ``elsewhere``: the file is another than that of the
-    request.
+    request. ``typed``: a person wrote it, and no formatter or paste.
     """
 
     path: str
@@ -49,6 +49,7 @@ class PastEdit:
     accepted: bool = False
     proposed: bool = False
     elsewhere: bool = False
+    typed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,8 @@ class EditState:
                 break
             elsewhere, proposed = step.uri != self.context.uri, step.source is not None
             old, new = _lf(step.old), _lf(step.new)
-            past.append(PastEdit(base_name(step.uri), step.line, old, new, step.accepted, proposed, elsewhere))
+            path = base_name(step.uri)
+            past.append(PastEdit(path, step.line, old, new, step.accepted, proposed, elsewhere, step.typed))
         return tuple(reversed(past))
 
     def _earlier(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from tabspec.errors import ModelError
-from tabspec.models.local.logits import Logits, argmax_logsumexp
+from tabspec.models.local.logits import Logits, argmax_logsumexp, logsumexp
 from tabspec.models.local.ngram_cache import NgramMatch
 from tabspec.models.local.slots import Choice
 from tabspec.models.tokens.vocabulary import Vocabulary
@@ -30,6 +30,15 @@ def choose(
     else:
         token, total = argmax_logsumexp(row)
         logprob = float(row[token]) - total
+    return Choice(token, rest, _number(logprob), ngram_key)
+
+
+def given(row: Logits, token: int) -> Choice:
+    """``token`` as a choice, however likely it is. ``row`` and errors as for `choose`."""
+    return Choice(token, b"", _number(float(row[token]) - logsumexp(row)))
+
+
+def _number(logprob: float) -> float:
     if math.isnan(logprob):
         raise ModelError("the model's output is not a number; try another dtype (--dtype float32)")
-    return Choice(token, rest, logprob, ngram_key)
+    return logprob

@@ -57,17 +57,17 @@ COST = Passes(0.1, 10, 2, 5)
 
 def outcome(project: str, place: float, right: bool) -> Outcome:
     new = "    a = total" if right else "    a = 1"
-    proposal = Proposal(1, 2, (new,), Evidence(place, 0.1, (-0.1,)).numbers()[1:])
+    proposal = Proposal(1, 2, (new,), Evidence(place, (-0.1,)).numbers()[1:])
     return Outcome(step(project), Prediction(proposal, (1,)), (proposal,), COST, None)
 
 
 def test_the_threshold_is_that_of_the_other_half() -> None:
     found = [outcome(name, place, place > 0.5) for name in "abcd" for place in (0.9, 0.8, 0.2, 0.1)]
     curve = calibrate(found)
-    good, bad = (curve.probability(Evidence(place, 0.1, (-0.1,))) for place in (0.8, 0.2))
+    good, bad = (curve.probability(Evidence(place, (-0.1,))) for place in (0.8, 0.2))
     assert bad < 0.5 < good and curve.least <= good
     # Two wrong ones of five may be shown.
-    assert sum(curve.probability(Evidence(p, 0.1, (-0.1,))) >= curve.least for p in (0.9, 0.8, 0.2, 0.1)) >= 2
+    assert sum(curve.probability(Evidence(p, (-0.1,))) >= curve.least for p in (0.9, 0.8, 0.2, 0.1)) >= 2
     wrong = [outcome("a", 0.5, False), outcome("b", 0.5, False)]
     assert least_probability([each.step for each in wrong], [each.prediction for each in wrong], [0.9, 0.8], 0.6) == 1.0
 
@@ -78,16 +78,18 @@ def test_a_curve_survives_its_file(tmp_path: Path) -> None:
     curve.save(file)
     again = load_edit_calibration(file)
     assert again.steps == 16 and again.least == pytest.approx(curve.least, abs=1e-4)
-    evidence = [Evidence(p, 1 - p, (-(1 - p),) * 3, rank) for p in (0.1, 0.3, 0.9) for rank in (0, 1)]
+    evidence = [
+        Evidence(p, (-(1 - p), -0.1), all_, part, p)
+        for p in (0.1, 0.9)
+        for all_, part in ((True, False), (False, True))
+    ]
     assert [again.probability(each) for each in evidence] == pytest.approx(
         [curve.probability(each) for each in evidence], abs=1e-3
     )
-    assert (
-        0 < UNFITTED.probability(Evidence(0.0, 1.0, (-1e9,))) < 1e-6 < UNFITTED.probability(Evidence(1.0, 0.0, (0.0,)))
-    )
+    assert 0 < UNFITTED.probability(Evidence(0.0, (-1e9,))) < 1e-6 < UNFITTED.probability(Evidence(1.0, (0.0,)))
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": "tabspec-edit-calibration", "version": 2}'])
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": "tabspec-edit-calibration", "version": 1}'])
 def test_a_file_that_is_none_is_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "calibration.json").write_text(text)
     with pytest.raises(InputError, match=r"calibration\.json"):

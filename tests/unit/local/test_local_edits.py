@@ -161,7 +161,8 @@ def test_an_answer_that_does_not_end_or_is_no_text_is_dropped() -> None:
             return tokens[(len(kv) - asked - 1) % len(tokens)]
 
         decoder._answer = script  # type: ignore[method-assign]
-        assert answer(model, asked(TEXT)).change is None
+        # Lines that were only inserted replace nothing, which would be judged instead.
+        assert answer(model, asked(TEXT, (replace(PAST, old=""),))).change is None
 
 
 def test_accepted_edits_elsewhere_and_typed_ones_are_part_of_the_scan() -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import random
+from array import array
 from pathlib import Path
 from shutil import copytree
 
@@ -15,10 +15,12 @@ from tabspec.models.decoders.native_library import NativeMissing, installed
 from tabspec.models.edit_protocol import EditRequest, PastEdit
 from tabspec.models.files.folder import ModelFolder
 from tabspec.models.local.edits.answer import ROOM, AnswerSegment
+from tabspec.models.local.edits.changes import Change
 from tabspec.models.local.edits.places import Place
 from tabspec.models.local.edits.scene import Scene
 from tabspec.models.local.edits.writer import LocalEdits
 from tabspec.models.local.generation import decode
+from tabspec.models.local.logits import logsumexp
 from tabspec.models.local.slots import Slots
 from tests import tiny
 from tests.edit_decoder import OURS_PIECES, SPECIAL
@@ -61,11 +63,17 @@ def some_request(rng: random.Random, accepted: int = 0) -> EditRequest:
     return EditRequest("a.py", "python", "", "\n".join(lines) + "\n", "", 0, 0, "", tuple(history))
 
 
+def place_prompt(model: LocalEdits, scene: Scene, place: Place) -> array[int]:
+    """The prompt that ends with the question about a place."""
+    prompts = model.prompts
+    return prompts.scan(scene).tokens + prompts.answered(scene) + prompts.question(scene.lines, *place[:2])
+
+
 async def answered(model: LocalEdits, scene: Scene, place: Place, draft: bool = True) -> AnswerSegment:
     """The answer for a place, decoded with and without the window as the draft."""
     prompts = model.prompts
     old = prompts.copied(scene.lines[place.start : place.stop])
-    prompt = prompts.scan(scene).tokens + prompts.answered(scene) + prompts.question(scene.lines, *place[:2])
+    prompt = place_prompt(model, scene, place)
     segment = AnswerSegment(model.local.vocabulary, old, prompts.same, prompts.end)
     if not draft:
         segment.known_tokens = list  # type: ignore[method-assign,assignment]
@@ -80,9 +88,8 @@ def greedy(model: LocalEdits, scene: Scene, place: Place) -> list[int]:
     prompts, decoder = model.prompts, model.local.decoder
     written: list[int] = []
     most = len(prompts.copied(scene.lines[place.start : place.stop])) + ROOM
-    prompt = prompts.scan(scene).tokens + prompts.answered(scene) + prompts.question(scene.lines, *place[:2])
     kv = decoder.new_kv()
-    row = decoder.forward(kv, list(prompt), 1)[0]
+    row = decoder.forward(kv, list(place_prompt(model, scene, place)), 1)[0]
     while len(written) < most:
         written.append(int(row.argmax()))
         if written[-1] in model.local.vocabulary.control:
@@ -106,7 +113,30 @@ def test_drafts_and_kept_keys_change_no_token(model: LocalEdits, seed: int) -> N
         model.local.slots = Slots(model.local.decoder, 3)
         fresh = asyncio.run(answered(model, scene, place))
         assert fresh.tokens == expected
-        assert math.isclose(fresh.same_probability, found.same_probability, abs_tol=1e-4)
+        assert fresh.logprobs == pytest.approx(found.logprobs, abs=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(examples(6)))
+def test_a_given_answer_is_as_likely_as_token_by_token(model: LocalEdits, seed: int) -> None:
+    """Brute force: a pass for each token, from an empty cache. What was written at this place before changes nothing,
+    and after it the model writes what it would have written."""
+    rng = random.Random(seed)
+    prompts, decoder = model.prompts, model.local.decoder
+    scene = model.prompts.scenes.scenes(some_request(rng, seed % 2))[0]
+    start = rng.randrange(len(scene.lines) - 3)
+    place = Place(start, start + 3, 0.5, start)
+    change = Change(scene.first + start + 1, scene.first + start + 2, ("    new = 7", "x = {}")[: seed % 3])
+    given = prompts.copied(change.apply(scene.lines)[start : start + 2 + len(change.new)])
+    expected, kv = [], decoder.new_kv()
+    row = decoder.forward(kv, list(place_prompt(model, scene, place)), 1)[0]
+    for token in given:
+        expected.append(float(row[token]) - logsumexp(row))
+        row = decoder.forward(kv, [token], 1)[0]
+    before = asyncio.run(answered(model, scene, place)) if seed % 2 else None
+    found, cost = asyncio.run(model.score(scene, place, change, True))
+    assert found == pytest.approx(expected, abs=1e-4)
+    assert before is None or cost.prefill <= 1
+    assert asyncio.run(answered(model, scene, place)).tokens == greedy(model, scene, place)
 
 
 def test_tags_do_not_depend_on_what_was_kept(model: LocalEdits) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tabspec.models.edit_protocol import EditRequest, PastEdit
-from tabspec.models.local.edits.scene import Change
+from tabspec.models.local.edits.changes import Change
 from tabspec.models.local.edits.writer import CHUNK, changed
 from tabspec.prompt.edit_format import Tag
 from tests.edit_decoder import ruled

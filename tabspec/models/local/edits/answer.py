@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tabspec.models.local.choosing import choose
-from tabspec.models.local.logits import Logits, logsumexp
+from tabspec.models.local.choosing import choose, given
+from tabspec.models.local.logits import Logits
 from tabspec.models.local.ngram_cache import NgramCache
 from tabspec.models.local.slots import Choice
 from tabspec.models.protocol import Chunk, Usage
@@ -32,8 +31,7 @@ _DECODED = Usage(decoded=1)
 class AnswerSegment:
     """The tokens of an answer: ``end`` is its last one, ``same`` the only one where nothing changes.
 
-    ``old`` are the tokens of the answer that writes the window again. ``same_probability`` is that of ``same`` before
-    anything was written. The answer is whole if ``finish`` is END.
+    ``old`` are the tokens of the answer that writes the window again. The answer is whole if ``finish`` is END.
     """
 
     vocabulary: Vocabulary
@@ -42,7 +40,6 @@ class AnswerSegment:
     end: int
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
-    same_probability: float = 0.0
     finish: Finish | None = None
     ngrams: NgramCache | None = None
 
@@ -82,14 +79,15 @@ class AnswerSegment:
         return []
 
     def holding(self, choices: Sequence[Choice | None]) -> int:
-        """None: the probability of `same` is not kept."""
+        """None: a choice that was made may have been given (`GivenAnswer`)."""
         return 0
 
     def choose(self, logits: Logits, before: array[int]) -> tuple[Choice, Chunk]:
-        if not self.tokens:
-            self.same_probability = math.exp(float(logits[self.same]) - logsumexp(logits))
-        choice = choose(self.vocabulary, logits, b"")
+        choice = self._choice(logits)
         return choice, self.take(choice)
+
+    def _choice(self, logits: Logits) -> Choice:
+        return choose(self.vocabulary, logits, b"")
 
     def take(self, choice: Choice, reused: bool = False) -> Chunk:
         token = choice.token
@@ -101,3 +99,20 @@ class AnswerSegment:
         elif len(self.tokens) >= len(self.old) + ROOM:
             self.finish = Finish.LENGTH
         return Chunk(tokens=(token,), logprobs=(choice.logprob,), usage=_DECODED)
+
+
+@dataclass
+class GivenAnswer(AnswerSegment):
+    """An answer whose tokens are ``given``: how likely the model writes them. It costs one pass."""
+
+    given: Sequence[int] = ()
+
+    @property
+    def room(self) -> int:
+        return 0
+
+    def known_tokens(self) -> list[int]:
+        return list(self.given[len(self.tokens) : -1])  # the last one is only chosen
+
+    def _choice(self, logits: Logits) -> Choice:
+        return given(logits, self.given[len(self.tokens)])

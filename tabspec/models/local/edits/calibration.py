@@ -1,9 +1,9 @@
-"""How likely a written edit is right: a logistic curve over what the model has stated about it.
+"""How likely an edit is right: a logistic curve over what the model has stated about it, and what it repeats.
 
 `tabspec evaluate --next-edit-releases FILE --calibration OUT` fits it on edits of projects that the model was not
 trained on. ``edit_calibration.json`` in the model's folder holds it:
 
-    {"format": "tabspec-edit-calibration", "version": 1, "weights": {NAME: weight, ...}, "least": p, "steps": count}
+    {"format": "tabspec-edit-calibration", "version": 2, "weights": {NAME: weight, ...}, "least": p, "steps": count}
 """
 
 from __future__ import annotations
@@ -17,29 +17,32 @@ from pathlib import Path
 from tabspec.errors import InputError
 
 FORMAT = "tabspec-edit-calibration"
-NAMES = ("bias", "place", "same", "total", "mean", "length", "rank")
+VERSION = 2
+NAMES = ("bias", "place", "least", "repeats", "partly", "pattern")
 # Beyond these log-probabilities and log-odds, one number would outweigh all others.
 _MOST = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the model has stated about an answer.
+    """What is known of an edit.
 
-    ``place`` is the probability of the place by its tag, ``same`` that nothing changes there, ``logprobs`` are those of
-    the answer's tokens, and ``rank`` is 0 for the best place.
+    ``place`` is the probability of the place by its tag, and ``logprobs`` are those of the answer's tokens.
+    ``repeats``: all its replacements of tokens were made before; ``partly``: some of them were. ``pattern`` is the
+    probability of the pattern that proposes the same edit, 0 if none does.
     """
 
     place: float
-    same: float
     logprobs: tuple[float, ...]
-    rank: int = 0
+    repeats: bool = False
+    partly: bool = False
+    pattern: float = 0.0
 
     def numbers(self) -> tuple[float, ...]:
         """The numbers that the weights of `NAMES` belong to."""
-        total, count = sum(self.logprobs), max(len(self.logprobs), 1)
-        changes = _clipped(math.log(max(1.0 - self.same, 1e-6)))
-        return 1.0, _log_odds(self.place), changes, _clipped(total), _clipped(total / count), math.log(count), self.rank
+        least = _clipped(min(self.logprobs, default=0.0))
+        pattern = _log_odds(self.pattern) if self.pattern else 0.0
+        return 1.0, _log_odds(self.place), least, float(self.repeats), float(self.partly), pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +62,29 @@ class EditCalibration:
     def save(self, path: Path) -> None:
         """Write the file."""
         weights = {name: round(weight, 6) for name, weight in zip(NAMES, self.weights, strict=True)}
-        head = {"format": FORMAT, "version": 1, "weights": weights, "least": round(self.least, 4), "steps": self.steps}
+        head = {
+            "format": FORMAT,
+            "version": VERSION,
+            "weights": weights,
+            "least": round(self.least, 4),
+            "steps": self.steps,
+        }
         path.write_text(json.dumps(head, indent=2) + "\n", encoding="utf-8")
 
 
-# Until a model is calibrated: the product of the probabilities of its place, of a change, and of the answer's tokens.
-UNFITTED = EditCalibration((0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0))
+# Until a model is calibrated: the place's odds, times the probability of the answer's least likely token.
+UNFITTED = EditCalibration((0.0, 1.0, 1.0, 0.0, 0.0, 0.0))
 
 
 def load_edit_calibration(path: Path) -> EditCalibration:
     """Read the file. Raises `InputError` if it is none."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        if data["format"] != FORMAT or data["version"] != 1:
-            raise InputError(f"{path}: is of another format or version")
+        if data["format"] != FORMAT or data["version"] != VERSION:
+            raise InputError(
+                f"{path}: is of another format or version: delete it, and write it anew with "
+                f"`tabspec evaluate --next-edit-releases STEPS --edit-model {path.parent} --calibration {path}`"
+            )
         weights: Mapping[str, float] = data["weights"]
         return EditCalibration(tuple(float(weights[name]) for name in NAMES), float(data["least"]), int(data["steps"]))
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from heapq import merge
 from typing import NamedTuple
 
-from tabspec.models.local.edits.scene import Scene
+from tabspec.models.local.edits.changes import Change
+from tabspec.models.local.edits.scene import Scene, run_of
 from tabspec.prompt.edit_format import window_of
 
 # A line next to the best one is a part of its run if it changes more likely than that.
@@ -43,6 +44,18 @@ def best_places(read: Sequence[tuple[Scene, Mapping[int, LineTag]]], most: int) 
         if not any(first < other.first + taken.stop and other.first + taken.start < last for other, taken in found):
             found.append((scene, place))
     return found
+
+
+def place_of(scene: Scene, tags: Mapping[int, LineTag], change: Change) -> Place | None:
+    """The place for a change of the region's lines; None if it is not within the scene."""
+    start, stop = change.start - scene.first, change.stop - scene.first
+    if not 0 <= start <= stop <= len(scene.lines) or not scene.lines:
+        return None
+    first, last = run_of(scene.lines, start, stop)
+    current = _current(scene, tags)
+    likely = {line: sum(current[line]) for line in range(first, last) if line in current}
+    line = max(likely, key=lambda number: (likely[number], -number), default=first)
+    return Place(*window_of(scene.lines, first, last), likely.get(line, 0.0), line)
 
 
 def _places(scene: Scene, tags: Mapping[int, LineTag]) -> Iterator[tuple[Scene, Place]]:

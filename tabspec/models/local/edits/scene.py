@@ -1,9 +1,10 @@
 """What the model reads of a document: past edits, some of its lines, and what was accepted since.
 
-There are two scenes: the lines around the last edit, and those around the place elsewhere that has most of the words
-that it changed. They are a function of the document, the cursor and the history. Accepted next edits at the end of the
-history are taken back to get the lines as they were scanned, and follow the scan as answered questions. So after an
-accept the prompt only grows, and the keys and values of its beginning stay valid.
+There are two scenes: the lines around the last edit, and those around the likeliest place elsewhere that patterns
+propose, else the one that has most of the words that it changed. They are a function of the document, the cursor and
+the history. Accepted next edits at the end of the history are taken back to get the lines as they were scanned, and
+follow the scan as answered questions. So after an accept the prompt only grows, and the keys and values of its
+beginning stay valid.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from tabspec.models.edit_protocol import EditRequest, PastEdit
+from tabspec.models.local.edits.changes import Change
+from tabspec.models.local.edits.past import lines_of, net
+from tabspec.models.local.edits.patterns import Pattern, patterns
 from tabspec.models.tokens.writing import writable
 from tabspec.prompt.edit_format import PastLines, window_of
 
@@ -22,18 +26,6 @@ LINE_TOKENS, PAST_TOKENS = 448, 384
 MOST_TOKENS = 1024
 
 _WORD = re.compile(r"[^\W\d]\w+")
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Lines ``start`` to ``stop`` (excluded) become ``new``."""
-
-    start: int
-    stop: int
-    new: tuple[str, ...]
-
-    def apply(self, lines: Sequence[str]) -> list[str]:
-        return [*lines[: self.start], *self.new, *lines[self.stop :]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +103,7 @@ class SceneMaker:
         accepted: list[tuple[PastEdit, Change]] = []
         while history and (change := _accepted(history[-1], lines, request.line)) is not None:
             accepted.append((history.pop(), change))
-            lines = Change(change.start, change.start + len(change.new), _lines(accepted[-1][0].old)).apply(lines)
+            lines = Change(change.start, change.start + len(change.new), lines_of(accepted[-1][0].old)).apply(lines)
         scenes = self._fresh(request, lines, history, cursor)
         for edit, change in reversed(accepted):
             history.append(edit)
@@ -141,11 +133,14 @@ class SceneMaker:
         own = next((edit for edit in reversed(history) if not edit.elsewhere), None)
         centre = cursor
         if own is not None and 0 <= own.line - request.line < len(lines):
-            centre = own.line - request.line + max(len(_lines(own.new)) - 1, 0) // 2
+            centre = own.line - request.line + max(len(lines_of(own.new)) - 1, 0) // 2
         first = self._scene(request, lines, past, centre)
         if first is None:
             return ()
-        other = use_elsewhere(lines, past[-1], centre, (first.first, first.first + len(first.lines)))
+        seen = first.first, first.first + len(first.lines)
+        other = _proposed_elsewhere(patterns(request, lines, history, centre), seen)
+        if other is None:
+            other = use_elsewhere(lines, past[-1], centre, seen)
         second = None if other is None else self._scene(request, lines, past, other)
         return (first,) if second is None else (first, second)
 
@@ -153,8 +148,7 @@ class SceneMaker:
         """The newest past edits, as many as fit."""
         past: list[PastLines] = []
         left = PAST_TOKENS
-        for edit in reversed(history):
-            shown = PastLines(_text(edit.old), _text(edit.new), writable(edit.path) if edit.elsewhere else "")
+        for shown in reversed(net(history)):
             left -= self._past_count(shown)
             if left < 0:
                 break
@@ -189,6 +183,12 @@ class SceneMaker:
                 return first, last
 
 
+def _proposed_elsewhere(found: Sequence[Pattern], seen: tuple[int, int]) -> int | None:
+    """The line of the likeliest proposal that changes a line outside of ``seen``: the first among equals."""
+    outside = [each for each in found if each.change.start < seen[0] or each.change.stop > seen[1]]
+    return max(outside, key=lambda each: each.probability).change.start if outside else None
+
+
 def use_elsewhere(lines: Sequence[str], edit: PastLines, line: int, seen: tuple[int, int]) -> int | None:
     """The line outside of ``seen`` that has most of the words that an edit has removed, else added: the next one after
     ``line``, then from the top. None if no line has any."""
@@ -205,22 +205,14 @@ def use_elsewhere(lines: Sequence[str], edit: PastLines, line: int, seen: tuple[
 
 def _accepted(edit: PastEdit, lines: Sequence[str], first: int) -> Change | None:
     """An accepted next edit of this document, whose lines are there, as the change that it made. None for others."""
-    start, new = edit.line - first, _lines(edit.new)
+    start, new = edit.line - first, lines_of(edit.new)
     # A deletion has no new lines, which are "there" at any number: it must be within the region.
     there = tuple(lines[start : start + len(new)]) if 0 <= start <= len(lines) else None
     if edit.elsewhere or not edit.proposed or there != new:
         return None
-    return Change(start, start + len(_lines(edit.old)), new)
+    return Change(start, start + len(lines_of(edit.old)), new)
 
 
 def region_lines(region: str) -> list[str]:
     """The lines of a region, without line ends."""
-    return list(_lines(region))
-
-
-def _lines(text: str) -> tuple[str, ...]:
-    return tuple(writable(text).removesuffix("\n").split("\n")) if text else ()
-
-
-def _text(text: str) -> str | None:
-    return writable(text).removesuffix("\n") if text else None
+    return list(lines_of(region))

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 
 from cachetools import LRUCache
 
 from tabspec.models.edit_protocol import EditAnswer, EditRequest, RegionSize
 from tabspec.models.local.batching import DecodeBatcher
 from tabspec.models.local.drafts import NgramDrafts
-from tabspec.models.local.edits.answer import AnswerSegment
-from tabspec.models.local.edits.calibration import UNFITTED, EditCalibration, Evidence
+from tabspec.models.local.edits.answer import AnswerSegment, GivenAnswer
+from tabspec.models.local.edits.calibration import UNFITTED, EditCalibration
+from tabspec.models.local.edits.changes import Change
+from tabspec.models.local.edits.judge import Judge, Proposal, Written
 from tabspec.models.local.edits.places import LineTag, Place, best_places
 from tabspec.models.local.edits.prompts import EditPrompts, Scan
-from tabspec.models.local.edits.scene import Change, Scene
+from tabspec.models.local.edits.scene import Scene
 from tabspec.models.local.generation import LocalDecoding, decode, run
 from tabspec.models.local.logits import Logits
 from tabspec.models.local.slots import Decoder, Slot, Slots, row_cost_of
@@ -30,6 +31,7 @@ from tabspec.models.protocol import CHUNK_AHEAD, ModelInfo, Usage
 from tabspec.models.tokens.prompting import Prompter
 from tabspec.models.tokens.vocabulary import Vocabulary
 from tabspec.prompt.fim import OURS
+from tabspec.suggestion import Finish
 from tabspec.text import Edit, difference
 
 # Places that are asked about, the best first. The likeliest answer counts.
@@ -45,14 +47,6 @@ CHUNK = 128
 SLOTS = 4
 # Scans whose tags are kept: those of several documents, and of what is computed ahead in them.
 _SCANS = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A change of the region that the model wrote: lines ``start`` to ``stop`` (excluded) become ``new``."""
-
-    change: Change
-    evidence: Evidence
 
 
 class LocalEdits:
@@ -97,49 +91,88 @@ class LocalEdits:
         return EditAnswer(change, best.evidence.logprobs, usage, most)
 
     async def written(self, request: EditRequest) -> AsyncGenerator[tuple[Written | None, Usage], None]:
-        """What the model writes at each of the likeliest places, the best first, and what it cost since the last one.
-        None where nothing changes."""
-        places, cost = await self.places(request, MOST_PLACES)
-        for rank, (scene, place) in enumerate(places):
+        """The edits that come into question, and what each cost beside those before it: what the model writes at the
+        likeliest place, what a pattern proposes, what was replaced before replaced again at the likeliest place, and
+        what the model writes at the other places. None where nothing changes."""
+        read, cost = await self._scenes(request)
+        judge = Judge(request)
+        proposals = judge.proposals(read)
+        for rank, (scene, place) in enumerate(best_places(read, MOST_PLACES)):
             if place.probability < LEAST_PLACE:
                 break
-            written, asked = await self.ask(scene, place, rank, request.foreground)
-            yield written, cost + asked
+            change, logprobs, asked = await self.ask(scene, place, request.foreground)
+            yield judge.written(change, place.probability, logprobs), cost + asked
             cost = Usage()
-        yield None, cost
+            if rank == 0:
+                yield await self._judged(judge, proposals, request.foreground)
+                yield await self._judged(judge, judge.again(scene, place), request.foreground)
+                proposals = ()
+        found, judged = await self._judged(judge, proposals, request.foreground)
+        yield found, cost + judged
+
+    async def _judged(
+        self, judge: Judge, proposals: Sequence[Proposal], foreground: bool
+    ) -> tuple[Written | None, Usage]:
+        """The first of ``proposals`` that the model has not written itself, and what judging it cost."""
+        for scene, place, change in proposals:
+            if not judge.knows(change):
+                logprobs, cost = await self.score(scene, place, change, foreground)
+                return judge.written(change, place.probability, logprobs) if logprobs else None, cost
+        return None, Usage()
 
     async def places(self, request: EditRequest, most: int) -> tuple[list[tuple[Scene, Place]], Usage]:
         """The likeliest places in all scenes, the best first; and what it cost to find them."""
-        read: list[tuple[Scene, dict[int, LineTag]]] = []
+        read, cost = await self._scenes(request)
+        return best_places(read, most), cost
+
+    async def _scenes(self, request: EditRequest) -> tuple[list[tuple[Scene, Mapping[int, LineTag]]], Usage]:
+        """The scenes of a request with their tags, and what it cost to read them."""
+        read: list[tuple[Scene, Mapping[int, LineTag]]] = []
         cost = Usage()
         for scene in self.prompts.scenes.scenes(request):
             tags, spent = await self._read(self.prompts.scan(scene), request.foreground)
             cost += spent
             read.append((scene, tags))
-        return best_places(read, most), cost
+        return read, cost
 
-    async def ask(self, scene: Scene, place: Place, rank: int, foreground: bool) -> tuple[Written | None, Usage]:
-        """What the model writes at one place, and what that cost."""
-        prompts, usage = self.prompts, Usage()
+    async def ask(self, scene: Scene, place: Place, foreground: bool) -> tuple[Change | None, tuple[float, ...], Usage]:
+        """The change that the model writes at one place, with the log-probabilities of its tokens; None: nothing
+        changes. And what that cost."""
         old = scene.lines[place.start : place.stop]
+        segment = AnswerSegment(self.local.vocabulary, self.prompts.copied(old), self.prompts.same, self.prompts.end)
+        usage = await self._answered(segment, scene, place, foreground)
+        new = _lines(segment)
+        if new is None or new == tuple(old):
+            return None, (), usage
+        change = Change(scene.first + place.start, scene.first + place.stop, new)
+        return change, tuple(segment.logprobs), usage
+
+    async def score(
+        self, scene: Scene, place: Place, change: Change, foreground: bool
+    ) -> tuple[tuple[float, ...], Usage]:
+        """The log-probabilities of the tokens with which the model would write ``change`` at a place that holds it; and
+        what that cost. None where this is longer than an answer may be."""
+        old = scene.lines[place.start : place.stop]
+        moved = Change(change.start - scene.first - place.start, change.stop - scene.first - place.start, change.new)
+        prompts = self.prompts
+        given = prompts.copied(moved.apply(old))
+        segment = GivenAnswer(self.local.vocabulary, prompts.copied(old), prompts.same, prompts.end, given=given)
+        usage = await self._answered(segment, scene, place, foreground)
+        return tuple(segment.logprobs) if segment.finish is Finish.END else (), usage
+
+    async def _answered(self, segment: AnswerSegment, scene: Scene, place: Place, foreground: bool) -> Usage:
+        """Decode the answer to the question about a place; what that cost."""
+        prompts, usage = self.prompts, Usage()
         prompt = (
             prompts.scan(scene).tokens
             + prompts.answered(scene)
             + prompts.question(scene.lines, place.start, place.stop)
         )
-        segment = AnswerSegment(self.local.vocabulary, prompts.copied(old), prompts.same, prompts.end)
         with self.local.slots.hold(prompt, foreground, segment.holding) as slot:
             async with aclosing(decode(self.local, segment, slot, prompt, foreground)) as chunks:
                 async for chunk in chunks:
                     usage += chunk.usage
-        text = segment.text
-        if text is None:
-            return None, usage
-        new = tuple(text[1:].split("\n")) if text else ()
-        if new == tuple(old):
-            return None, usage
-        evidence = Evidence(place.probability, segment.same_probability, tuple(segment.logprobs), rank)
-        return Written(Change(scene.first + place.start, scene.first + place.stop, new), evidence), usage
+        return usage
 
     async def tags_of(self, scene: Scene) -> dict[int, LineTag]:
         """The tags of a scene's scanned lines; for measuring."""
@@ -199,6 +232,12 @@ class LocalEdits:
         stays, changes, inserts = (math.exp(logit - top) for logit in logits)
         total = stays + changes + inserts
         return LineTag(changes / total, inserts / total)
+
+
+def _lines(segment: AnswerSegment) -> tuple[str, ...] | None:
+    """The lines that an answer writes; None if it writes none."""
+    text = segment.text
+    return None if text is None else tuple(text[1:].split("\n")) if text else ()
 
 
 def changed(region: str, change: Change) -> Edit | None:

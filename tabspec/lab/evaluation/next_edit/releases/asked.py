@@ -11,14 +11,19 @@ from typing import Any
 from tabspec.lab.evaluation.next_edit.releases.scoring import RANKS, Prediction, Proposal, is_right
 from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep
 from tabspec.models.edit_protocol import EditRequest, PastEdit
+from tabspec.models.local.edits.changes import Change
+from tabspec.models.local.edits.judge import Written
 from tabspec.models.local.edits.places import Place
-from tabspec.models.local.edits.scene import Change, run_of
-from tabspec.models.local.edits.writer import LocalEdits, Written
+from tabspec.models.local.edits.scene import run_of
+from tabspec.models.local.edits.writer import LocalEdits
 from tabspec.models.local.logits import Logits
 from tabspec.models.local.slots import Decoder
 from tabspec.models.protocol import Usage
 from tabspec.prompt.edit_format import window_of
 from tabspec.train.edits.hunks import Hunk
+
+# Lines of edits whose place is not known: no two hunks of a release touch, so that they are far from one another.
+_APART = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +55,28 @@ def request_of(step: ReleaseStep) -> EditRequest:
     """The request at a step: the user has just made the newest edit."""
     name = PurePosixPath(step.path).name
     past = [
-        PastEdit(edit.path or name, 0, _ended(edit.old), _ended(edit.new), elsewhere=bool(edit.path))
-        for edit in step.history
+        PastEdit(edit.path or name, line, _ended(edit.old), _ended(edit.new), elsewhere=bool(edit.path))
+        for edit, line in zip(step.history, lines_of_history(step), strict=True)
     ]
-    newest = past[-1]
-    past[-1] = PastEdit(newest.path, step.last, newest.old, newest.new, elsewhere=newest.elsewhere)
     text = "\n".join(step.lines)
     cursor = sum(len(line) + 1 for line in step.lines[: step.last])
     return EditRequest(name, "python", "", text, "", min(cursor, len(text)), 0, "", tuple(past))
+
+
+def lines_of_history(step: ReleaseStep) -> list[int]:
+    """The first line of each past edit, in the text after it. Of older ones the file of steps does not state it: it is
+    the line from which their lines stand, as far as they stand at one place only."""
+    lines, found = list(step.lines), []
+    for number, edit in enumerate(reversed(step.history)):
+        new = edit.new.split("\n") if edit.new is not None else []
+        at: int | None = step.last
+        if number:
+            there = [line for line in range(len(lines) - len(new) + 1) if lines[line : line + len(new)] == new]
+            at = there[0] if new and len(there) == 1 and not edit.path else None
+        if at is not None:
+            lines[at : at + len(new)] = edit.old.split("\n") if edit.old is not None else []
+        found.append(_APART * (number + 1) if at is None else at)
+    return found[::-1]
 
 
 class Counted:
@@ -163,8 +182,8 @@ async def _at_place(model: LocalEdits, hunk: Hunk, request: EditRequest) -> Prop
         return None
     start, stop = run_of(scene.lines, max(hunk.start - scene.first, 0), max(hunk.stop - scene.first, 0))
     first, last = window_of(scene.lines, start, stop)
-    written, _ = await model.ask(scene, Place(first, last, 1.0, start), 0, True)
-    return None if written is None else _proposal(written)
+    change, _, _ = await model.ask(scene, Place(first, last, 1.0, start), True)
+    return None if change is None else Proposal(change.start, change.stop, change.new)
 
 
 def _ended(text: str | None) -> str:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 from enum import StrEnum
 
+from tabspec.models.local.edits.changes import Replacement, replacements
 from tabspec.train.edits.hunks import Hunk
 
-_TOKEN = re.compile(r"[^\W\d]\w*|\d+|[^\w\s]")
 _NAME = re.compile(r"[^\W\d]\w*")
-
-Replacement = tuple[tuple[str, ...], tuple[str, ...]]  # the tokens removed and added
 
 
 class Kind(StrEnum):
@@ -27,8 +24,8 @@ class Kind(StrEnum):
 
 def kind_of(next_edit: tuple[Sequence[str], Hunk], made: Sequence[tuple[Sequence[str], Hunk]]) -> Kind:
     """The kind of a hunk, given those made before; each with the lines that it is a hunk of."""
-    own = replacements(*next_edit)
-    before = {each for lines, hunk in made for each in replacements(lines, hunk)}
+    own = _replacements(*next_edit)
+    before = {each for lines, hunk in made for each in _replacements(lines, hunk)}
     if own and own <= before:
         return Kind.ECHO
     if own and {_shape(each) for each in own} <= {_shape(each) for each in before}:
@@ -36,12 +33,8 @@ def kind_of(next_edit: tuple[Sequence[str], Hunk], made: Sequence[tuple[Sequence
     return Kind.PARTLY if own & before else Kind.NOVEL
 
 
-def replacements(lines: Sequence[str], hunk: Hunk) -> frozenset[Replacement]:
-    """The runs of tokens that a hunk replaces. White space does not count."""
-    old = _TOKEN.findall("\n".join(lines[hunk.start : hunk.stop]))
-    new = _TOKEN.findall("\n".join(hunk.new))
-    found = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
-    return frozenset((tuple(old[a:b]), tuple(new[c:d])) for tag, a, b, c, d in found if tag != "equal")
+def _replacements(lines: Sequence[str], hunk: Hunk) -> frozenset[Replacement]:
+    return replacements("\n".join(lines[hunk.start : hunk.stop]), "\n".join(hunk.new))
 
 
 def _shape(replacement: Replacement) -> Replacement:

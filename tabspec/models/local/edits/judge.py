@@ -1,0 +1,74 @@
+"""What is known of the edits that come into question at one request. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tabspec.models.edit_protocol import EditRequest
+from tabspec.models.local.edits.calibration import Evidence
+from tabspec.models.local.edits.changes import Change, made_again, repeated
+from tabspec.models.local.edits.past import net
+from tabspec.models.local.edits.patterns import patterns
+from tabspec.models.local.edits.places import LineTag, Place, place_of
+from tabspec.models.local.edits.scene import Scene, region_lines
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A change of the region's lines, and what is known of it."""
+
+    change: Change
+    evidence: Evidence
+
+
+class Proposal(NamedTuple):
+    """A change of the region that the model did not write, and the place in a scene that holds it."""
+
+    scene: Scene
+    place: Place
+    change: Change
+
+
+class Judge:
+    """The edits of ``request``."""
+
+    def __init__(self, request: EditRequest) -> None:
+        self._lines = region_lines(request.region)
+        self._past = net(request.history)
+        cursor = request.region.count("\n", 0, request.cursor)
+        found = patterns(request, self._lines, request.history, cursor)
+        self._patterns = {each.change.least(self._lines): each.probability for each in found}
+        self._known: set[Change] = set()
+
+    def proposals(self, read: Sequence[tuple[Scene, Mapping[int, LineTag]]]) -> tuple[Proposal, ...]:
+        """What patterns propose within the scenes, each at the likeliest place that holds it; the likeliest first."""
+        found: list[Proposal] = []
+        for change in self._patterns:
+            places = [(scene, place_of(scene, tags, change)) for scene, tags in read]
+            held = [Proposal(scene, place, change) for scene, place in places if place is not None]
+            found += sorted(held, key=lambda each: -each.place.probability)[:1]
+        return tuple(sorted(found, key=lambda each: -each.place.probability))
+
+    def again(self, scene: Scene, place: Place) -> tuple[Proposal, ...]:
+        """What was replaced before, replaced again at a place; none where none of it stands."""
+        old = "\n".join(scene.lines[place.start : place.stop])
+        new = made_again(old, self._past)
+        if new == old:
+            return ()
+        change = Change(scene.first + place.start, scene.first + place.stop, tuple(new.split("\n")))
+        return (Proposal(scene, place, change),)
+
+    def knows(self, change: Change) -> bool:
+        """Whether something is known of this change: the model has written or judged it."""
+        return change.least(self._lines) in self._known
+
+    def written(self, change: Change | None, place: float, logprobs: tuple[float, ...]) -> Written | None:
+        """A change with what is known of it. ``place`` is the probability of its place."""
+        if change is None:
+            return None
+        least = change.least(self._lines)
+        self._known.add(least)
+        repeats, partly = repeated(least, self._lines, self._past)
+        return Written(change, Evidence(place, logprobs, repeats, partly, self._patterns.get(least, 0.0)))
