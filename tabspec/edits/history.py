@@ -24,7 +24,7 @@ PAUSE_S = 2.0
 # Half an hour of recorded editing has about so many steps; patterns are learned from the last few. Accepted next edits
 # do not count: they would push out what they follow from.
 MOST_STEPS = 64
-# A chain has at most 200 places (tabspec.edits.proposals.renames).
+# A chain has at most 200 places (tabspec.edits.proposals.renames.leftovers).
 MOST_IN_ALL = MOST_STEPS + 200
 # A step is mostly one line of 40 characters, before and after. The rest is room for a deleted function.
 MOST_CHARS = 32_768

@@ -182,7 +182,7 @@ def _kind(leaf: Node | None, char: str) -> str:
     if char.isspace():
         return "blank"
     if leaf is None or leaf.child_count:
-        return "none"
+        return "opaque" if leaf is not None and leaf.type.endswith("comment") else "none"
     if leaf.type in _QUOTES or (leaf.type and leaf.type in "\"'`"):
         return "quote"
     if _is_opaque(leaf):

@@ -133,22 +133,20 @@ async def test_a_line_indented_elsewhere_keeps_the_chain(client: Client) -> None
 
 async def test_other_open_documents_are_part_of_the_chain(client: Client) -> None:
     other = "file:///project/other.py"
-    text = "".join(f"self.assertEquals({number}, found)\n" for number in range(5))
-    Document(client, text[:60], other)
+    text = "def fetch(a):\n    return a\n\n\n\n\nx = fetch(1)\n"
+    Document(client, "from a import fetch\n", other)
     document = Document(client, text)
-    for line in range(3):
-        document.replace(line, 5, 17, "")
-        document.replace(line, 5, 5, "assertEqual")
-    chain = (await document.next_edit(2, 16, editsOnly=True))["chain"]
+    document.replace(0, 4, 9, "")
+    document.replace(0, 4, 4, "load")
+    chain = (await document.next_edit(0, 8, editsOnly=True))["chain"]
     places = [(link["textDocument"], link["jump"]["line"]) for link in chain]
-    here, there = {"uri": URI, "version": 7}, {"uri": other, "version": 1}
-    # Neighbouring lines are one edit.
-    assert places == [(here, 3), (there, 0)]
+    here, there = {"uri": URI, "version": 3}, {"uri": other, "version": 1}
+    assert places == [(here, 6), (there, 0)]
     document.accept(chain[0])
     await client.command(chain[0])
-    assert document.text == text.replace("Equals", "Equal")
-    answer = await document.next_edit(4, 16, editsOnly=True)
-    assert answer["version"] == 8
+    assert document.text == text.replace("fetch", "load")
+    answer = await document.next_edit(6, 8, editsOnly=True)
+    assert answer["version"] == 4
     for name in ("textDocument", "range", "text", "cursor", "jump", "source"):
         assert answer["chain"][0][name] == chain[1][name]
 

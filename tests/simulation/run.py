@@ -17,6 +17,7 @@ from multiprocessing import Pool
 
 from . import simulator
 from .edits.layer import EditsLayer
+from .edits.shared import SharedLayer
 from .layers import layer as layers
 from .layers.daemon import DaemonLayer
 from .layers.http import HttpLayer
@@ -27,7 +28,7 @@ from .simulator import simulate
 Report = simulator.Report | layers.Report
 Outcome = tuple[int, Report | str]  # a seed, and its report or how it failed
 
-_LAYERS = (ServingLayer, DaemonLayer, HttpLayer, LspLayer, EditsLayer)
+_LAYERS = (ServingLayer, DaemonLayer, HttpLayer, LspLayer, EditsLayer, SharedLayer)
 LAYERS: dict[str, type[layers.Layer]] = {each.name: each for each in _LAYERS}
 ENGINE = "engine"
 

@@ -21,6 +21,9 @@ _PARAMETER = ("parameter", "formal", "closure_parameters", "lambda_parameters")
 # Nodes that only group names: `a, b = ...`, `*p`, `(a, b)`.
 _GROUPS = ("list", "tuple", "pattern", "pointer", "reference", "typed_", "default_")
 _FUNCTION = ("function", "method", "lambda", "closure", "arrow", "constructor", "func_literal")
+_IMPORT = ("import", "use_")
+# Languages in which a method is only called on a value or a type: its bare name means something else.
+_QUALIFIED = ("python", "rust", "go", "javascript", "typescript", "tsx")
 # Rust's modules: their contents are in other files.
 _MODULES = ("mod_item", "extern_crate_declaration")
 _CLASS = ("class", "struct", "interface", "enum", "trait", "impl", "object", "union")
@@ -39,6 +42,11 @@ class Places:
         if grammar is None:
             return None
         return whole_tree_of(grammar, self.document)
+
+    @property
+    def grammar(self) -> str:
+        """The grammar's name; empty without one."""
+        return self.tree.grammar if self.tree is not None else ""
 
     def is_code(self, offset: int) -> bool:
         """Whether the character at ``offset`` is in no string, comment or prose."""
@@ -70,6 +78,31 @@ class Places:
             if not any(part in parent.type for part in _GROUPS):
                 return False
             node = parent
+        return False
+
+    def is_field(self, offset: int) -> bool:
+        """Whether a name is a field's in a value that is written out: the first one in ``{name: name}``."""
+        node = self.tree.leaf(offset) if self.tree is not None else None
+        return node is not None and node.type in ("property_identifier", "field_identifier")
+
+    def is_import(self, offset: int) -> bool:
+        """Whether the name at ``offset`` is imported there."""
+        return any(part in node.type for node in self._around(offset) for part in _IMPORT)
+
+    def is_method(self, offset: int) -> bool:
+        """Whether the name at ``offset`` is that of a method, which is called by ``a.name`` or ``a::name`` only."""
+        if self.grammar not in _QUALIFIED:
+            return False
+        inside = False
+        for node in self._around(offset):
+            if "method" in node.type:
+                return True
+            if not inside:
+                inside = any(part in node.type for part in _FUNCTION)
+            elif any(part in node.type for part in _CLASS):
+                return True
+            elif any(part in node.type for part in _FUNCTION):
+                return False
         return False
 
     def function(self, offset: int) -> tuple[int, int] | None:

@@ -22,7 +22,8 @@ from tabspec.edits.proposals.counterparts.variants import matched
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.order import as_chain
 from tabspec.edits.proposals.places import Places
-from tabspec.edits.proposals.renames import Rename, is_of_definition, leftovers, renames
+from tabspec.edits.proposals.renames.far import far
+from tabspec.edits.proposals.renames.leftovers import Rename, is_of_definition, leftovers, renames
 from tabspec.edits.proposals.rules import applied, rules
 from tabspec.edits.proposals.tokens import Words
 from tabspec.edits.step import Step
@@ -38,7 +39,7 @@ MOST_CHARS = 120_000
 # More documents than people have open. The texts are those of the editor, so that this keeps little beside them.
 _MOST_KEPT = 64
 
-_kept: LRUCache[tuple[str, str, str, int], tuple[Found, ...]] = LRUCache(_MOST_KEPT)
+_kept: LRUCache[tuple[str, str, str, int, bool], tuple[Found, ...]] = LRUCache(_MOST_KEPT)
 
 
 def propose(
@@ -49,21 +50,22 @@ def propose(
     ``cursor`` is a code-point offset in ``document``; ``others`` are the other open documents, the one used last first.
     """
     learned = digest(steps)
-    found = [each for every in (document, *others) for each in _found(every, steps, learned)]
+    found = [each for every in (document, *others) for each in _found(every, steps, learned, every is document)]
     return as_chain(found, (document.uri, document.position(cursor).line), least)
 
 
-def _found(document: Document, steps: Sequence[Step], learned: int) -> tuple[Found, ...]:
+def _found(document: Document, steps: Sequence[Step], learned: int, here: bool) -> tuple[Found, ...]:
     """What `found_in` returns, kept for the last documents: the cursor moves, and an accept changes one of them."""
-    key = document.uri, document.language, document.text, learned
+    key = document.uri, document.language, document.text, learned, here
     found = _kept.get(key)
     if found is None:
-        found = _kept[key] = tuple(found_in(document, steps))
+        found = _kept[key] = tuple(found_in(document, steps, here))
     return found
 
 
-def found_in(document: Document, steps: Sequence[Step]) -> Iterator[Found]:
-    """What the rules find in one document."""
+def found_in(document: Document, steps: Sequence[Step], here: bool = True) -> Iterator[Found]:
+    """What the rules find in one document. ``here``: the user is in it. In the others no change is repeated: 44 of 95
+    such proposals were right (docs/decisions/2026-11-29-renames-told-apart.md)."""
     whole = steps[-LAST_STEPS:]  # with what was pasted
     steps = [step for step in steps if step.typed][-LAST_STEPS:]
     if not steps or len(document.text) > MOST_CHARS:
@@ -74,10 +76,12 @@ def found_in(document: Document, steps: Sequence[Step]) -> Iterator[Found]:
     names = renames(shown)
     for rename in names:
         if rename.old in document.text:
-            yield from leftovers(rename, document, places, _written_since(rename, steps))
+            written = _written_since(rename, steps)
+            yield from leftovers(rename, document, places, written)
+            yield from far(rename, document, places, written)
     scoped = {rename.old for rename in names if is_of_definition(rename, document, places)}
     words = None
-    for rule in rules(shown):
+    for rule in rules(shown) if here else ():
         if len(rule.old) == 1 and rule.old[0] in scoped:
             continue
         if not rule.old or all(each in document.text for each in rule.old):

@@ -69,8 +69,10 @@ def evaluate_history(
     columns = ("shown", "place", "text", "way", "undone", "recall", "quiet_at_end")
     for name in ("at least", *columns):
         shown.add_column(name, justify="right")
-    for row in figures["by_threshold"]:  # type: ignore[attr-defined]
-        shown.add_row(f"{row['threshold']:.2f}", *("-" if row[name] is None else str(row[name]) for name in columns))
+    rows = [(f"{row['threshold']:.2f}", row) for row in figures["by_threshold"]]  # type: ignore[attr-defined]
+    rows += figures["by_place"].items()  # type: ignore[attr-defined]
+    for name, row in rows:
+        shown.add_row(name, *("-" if row[column] is None else str(row[column]) for column in columns))
     Console().print(shown)
     about = {
         "git_commit": git_commit(),

@@ -41,17 +41,22 @@ _SETTINGS = {
 _OPTIONS = ["--no-pager", *(part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}"))]
 
 
-def run_git(root: Path, *arguments: str, most_bytes: int = MOST_BYTES) -> subprocess.CompletedProcess[bytes]:
-    """Run git in ``root`` and return its output. An output of more than ``most_bytes`` is a failure (return code 1).
+def run_git(
+    root: Path, *arguments: str, most_bytes: int = MOST_BYTES, given: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git in ``root`` and return its output. ``given`` is its input. An output of more than ``most_bytes`` is a
+    failure (return code 1).
 
     Raises `SessionError` if git is not installed or does not end within `TIMEOUT_S`.
     """
     command = ["git", "-C", str(root), *_OPTIONS, *arguments]
-    with tempfile.TemporaryFile() as errors:
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as lines:
+        lines.write(given)
+        lines.seek(0)
         try:
             process = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=lines,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 env=_environment(),

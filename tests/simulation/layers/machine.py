@@ -33,7 +33,7 @@ class SimulatedWorker:
         on_progress: Callable[[WorkerState, str], None] = lambda _state, _detail: None,
     ) -> None:
         self._machine, self._on_progress = machine, on_progress
-        self._model = SteppingModel(machine.step)
+        self._model = machine.model(machine.step)
         self.info = ModelInfo("stepping", "not loaded", 0)
         self.state, self.detail, self.pid = WorkerState.IDLE, "", 1
         self._loading: asyncio.Task[None] | None = None
@@ -145,13 +145,15 @@ class Process:
 
 class Machine:
     """Where daemon and editors run: stands in for `Place`. ``load`` and ``step`` are seconds; ``go`` runs a connection,
-    and takes an error of it for a violation."""
+    and takes an error of it for a violation. ``model`` makes what answers in a worker, from ``step``."""
 
     address = None
     log = folder = Path("daemon")
 
-    def __init__(self, go: Callable[[Any], object], load: float, step: float) -> None:
-        self.go = go
+    def __init__(
+        self, go: Callable[[Any], object], load: float, step: float, model: Callable[[float], Any] = SteppingModel
+    ) -> None:
+        self.go, self.model = go, model
         self.load, self.step = load, step
         self.workers: list[SimulatedWorker] = []
         self.handlers: dict[Daemon, Callable[..., Any]] = {}

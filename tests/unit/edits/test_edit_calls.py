@@ -193,3 +193,17 @@ def test_signatures_of_each_language():
     for grammar, head in heads.items():
         (found,) = signatures(head, grammar)
         assert (found.name, found.names) == ("f", ("a", "b", "c")), grammar
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "old", "new", "kept"),
+    [
+        ("a.ts", "function visit(n: Atom) {\n  mark(n)\n}\n\n\n\n\nfunction all(a: Atom, m: Atom) {\n  visit(m)\n}\n", "(n: Atom)", "(a: Atom)", "visit(m)"),
+        ("a.py", "def load(n=1):\n    return n\n\n\n\n\ndef all(size):\n    return load(n=2), load(3)\n", "(n=1)", "(size=1)", "load(size=2), load(3)"),
+    ],
+)  # fmt: skip
+def test_a_parameter_with_another_name_gets_the_same_argument(
+    name: str, before: str, old: str, new: str, kept: str
+) -> None:
+    line = next(each for each in before.splitlines(keepends=True) if old in each)
+    assert kept in shown(before, (line, line.replace(old, new)), name=name)

@@ -84,3 +84,87 @@ def test_what_looks_like_the_rename_of_a_definition(before: str, old: str, new: 
     indent = "    " if "let" in before else ""
     after = shown(text, (indent + old, indent + new), name="a.rs")
     assert "    job(1);" in after and (not inside or ("State(1);" in after and "Job(1);" in after))
+
+
+RUST_METHOD = "use bytes::Buf;\n\n\n\n\nimpl Buf for List {\n    fn bytes(&self) -> u32 {\n        1\n    }\n}\n\n\n\n\nfn f(a: &List) -> u32 {\n    write!(a, bytes);\n    a.bytes()\n}\n"
+
+
+def test_the_bare_name_of_a_method_is_something_else() -> None:
+    text = shown(RUST_METHOD, ("    fn bytes(&self) -> u32 {\n", "    fn chunk(&self) -> u32 {\n"), name="a.rs")
+    assert "use bytes::Buf;" in text and "write!(a, bytes);" in text
+    python = (
+        "class A:\n    def run(self):\n        return 1\n\n\n\n\n    def both(self):\n        return run(self.run())\n"
+    )
+    assert "run(self.start())" in shown(python, ("    def run(self):\n", "    def start(self):\n"), name="a.py")
+
+
+def test_another_import_is_no_rename() -> None:
+    before = "import { Menu, Page } from './parts'\n\n\n\n\nexport const page = () => render(Menu)\n"
+    old, new = before.splitlines(keepends=True)[0], "import { Footer, Page } from './parts'\n"
+    assert "render(Menu)" in shown(before, (old, new), name="a.ts")
+
+
+def test_what_took_the_place_of_some_uses_takes_that_of_all() -> None:
+    before = "LIMIT = 1\n\n\n\n\nx = min(LIMIT, 2)\n\n\n\n\ny = max(LIMIT, 3)\n"
+    renamed = ("LIMIT = 1\n", "DEFAULT_LIMIT = 1\n")
+    assert "max(DEFAULT_LIMIT, 3)" in shown(before, renamed, name="a.py")
+    other = ("x = min(LIMIT, 2)\n", "x = min(self.limit, 2)\n")
+    assert "max(LIMIT, 3)" in shown(before, other, renamed, name="a.py")
+
+
+def test_a_new_name_is_not_defined_by_itself() -> None:
+    before = "fn send(f: &str) {\n    open(f);\n\n\n\n\n    let path = f.to_string();\n}\n"
+    text = shown(before, ("fn send(f: &str) {\n", "fn send(path: &str) {\n"), name="a.rs")
+    assert "open(path);" in text and "let path = f.to_string();" in text
+
+
+def test_the_key_of_an_object_is_no_variable() -> None:
+    before = "function f(a) {\n  const size = a.count\n\n\n\n\n  return { size: round(size) }\n}\n"
+    text = shown(before, ("  const size = a.count\n", "  const length = a.count\n"), name="a.js")
+    assert "{ size: round(length) }" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "old", "new", "after"),
+    [
+        ("a.py", "class A:\n    def __init__(self, rate):\n        self.rate = rate\n", "self, rate", "self, speed", "self.speed = speed\n"),
+        ("a.py", "class A:\n    def __init__(self, rate):\n        self._rate = rate\n", "self, rate", "self, speed", "self._speed = speed\n"),
+        ("a.ts", "class A {\n  constructor(rate: number) {\n    this.rate = rate\n  }\n}\n", "(rate", "(speed", "this.speed = speed\n"),
+        ("a.go", "package a\n\nfunc f(sha string) Todo {\n\treturn Todo{\n\t\tSha:    sha,\n\t\tAction: 1,\n\t}\n}\n", "(sha", "(hash", "\t\tHash:   hash,\n"),
+        # another value, another name, another function's parameter
+        ("a.py", "class A:\n    def f(self, rate):\n        return g(1, rate=rate)\n", "self, rate", "self, speed", "g(1, rate=speed)\n"),
+        ("a.py", "class A:\n    def __init__(self, rate):\n        self.rate = rate * 2\n", "self, rate", "self, speed", "self.rate = speed * 2\n"),
+        ("a.py", "class A:\n    def __init__(self, rate):\n        self.pace = rate\n", "self, rate", "self, speed", "self.pace = speed\n"),
+    ],
+)  # fmt: skip
+def test_a_name_that_takes_the_value_is_renamed_with_it(name: str, before: str, old: str, new: str, after: str) -> None:
+    line = next(each for each in before.splitlines(keepends=True) if old in each)
+    assert after in shown(before, (line, line.replace(old, new)), name=name)
+
+
+MEMBER = "class A:\n    def __init__(self, rate):\n        self.rate = rate\n\n    def twice(self):\n        return 2 * self.rate\n"
+
+
+@pytest.mark.parametrize("made", [False, True], ids=["before its accept", "after it"])
+def test_a_member_that_takes_the_value_is_renamed_everywhere(made: bool) -> None:
+    line, renamed = "    def __init__(self, rate):\n", "    def __init__(self, speed):\n"
+    before = MEMBER.replace("self.rate = rate", "self.speed = speed") if made else MEMBER
+    assert "2 * self.speed" in shown(before, (line, renamed), name="a.py")
+
+
+def test_a_member_with_another_value_keeps_its_name() -> None:
+    before = MEMBER + "\n    def reset(self):\n        self.rate = 0\n"
+    text = shown(before, ("    def __init__(self, rate):\n", "    def __init__(self, speed):\n"), name="a.py")
+    assert "2 * self.rate" in text and "self.rate = 0" in text
+
+
+def test_comments_of_grammars_with_parts_in_them_keep_the_name() -> None:
+    before = "fn f(file: u8) {\n    open(file);\n\n\n\n\n    // used to read a file\n    close(file);\n}\n"
+    text = shown(before, ("fn f(file: u8) {\n", "fn f(entry: u8) {\n"), name="a.rs")
+    assert "// used to read a file\n    close(entry);" in text
+
+
+def test_an_import_with_a_like_name_is_followed() -> None:
+    before = "import { createRouter } from 'routes'\n\n\n\n\nexport const router = createRouter()\n"
+    old, new = before.splitlines(keepends=True)[0], "import { makeRouter } from 'routes'\n"
+    assert "= makeRouter()" in shown(before, (old, new), name="a.ts")

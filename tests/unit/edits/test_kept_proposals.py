@@ -20,9 +20,10 @@ def test_each_document_is_searched_once(monkeypatch: pytest.MonkeyPatch) -> None
     searched: list[str] = []
     found_in = proposing.found_in
 
-    def counted(document: Document, steps: Sequence[Step]) -> Iterator[Found]:
+    def counted(document: Document, steps: Sequence[Step], here: bool) -> Iterator[Found]:
+        assert here is (document.uri == HERE.uri)
         searched.append(document.uri)
-        return found_in(document, steps)
+        return found_in(document, steps, here)
 
     monkeypatch.setattr(proposing, "found_in", counted)
     proposing._kept.clear()

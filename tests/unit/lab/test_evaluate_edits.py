@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -11,10 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabspec.edits.edit import EditSource, ProposedEdit
+from tabspec.edits.step import Step
 from tabspec.errors import InputError
 from tabspec.lab.commands.evaluate import evaluate_command
-from tabspec.lab.evaluation.next_edit.commits import CommitHunk, stages
+from tabspec.lab.evaluation.next_edit.changed_files import CommitHunk
+from tabspec.lab.evaluation.next_edit.commits import Stage, stages
 from tabspec.lab.evaluation.next_edit.judged import distance, verdict
+from tabspec.lab.evaluation.next_edit.measured import as_json, outcome
 from tabspec.text import Document, Edit
 
 CASE = {
@@ -44,26 +48,77 @@ def test_a_file_without_cases_is_named(tmp_path, text):
         CliRunner().invoke(evaluate_command, arguments, catch_exceptions=False)
 
 
-def test_a_commit_of_two_hunks_gives_stages(tmp_path):
-    def git(*arguments):
+def committed(folder: Path, *versions: dict[str, str]) -> Path:
+    """A repository with a commit for each of these contents."""
+
+    def git(*arguments: str) -> None:
         subprocess.run(
-            ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b", *arguments],
+            ["git", "-C", folder, "-c", "user.name=a", "-c", "user.email=a@b", *arguments],
             check=True,
             capture_output=True,
         )
 
-    before = "def fetch(a):\n    return a\n" + "y = 1\n" * 9 + "x = fetch(1)\n"
     git("init", "-q")
-    (tmp_path / "a.py").write_text(before)
-    git("add", "a.py")
-    git("commit", "-qm", "a")
-    (tmp_path / "a.py").write_text(before.replace("fetch", "load"))
-    git("commit", "-qam", "b")
-    found = sorted(stages(tmp_path, 5), key=lambda stage: len(stage.steps))
-    assert [(len(stage.steps), len(stage.left)) for stage in found] == [(1, 1), (2, 0)]
-    assert found[1].document.text == before.replace("fetch", "load")
+    for files in versions:
+        for name, text in files.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(text)
+        git("add", ".")
+        git("commit", "-qm", "a")
+    return folder
+
+
+BEFORE = "def fetch(a):\n    return a\n" + "y = 1\n" * 9 + "x = fetch(1)\n"
+
+
+def test_a_commit_of_two_hunks_gives_stages(tmp_path):
+    after = BEFORE.replace("fetch", "load")
+    found = sorted(stages(committed(tmp_path, {"a.py": BEFORE}, {"a.py": after}), 5), key=lambda one: len(one.steps))
+    uri = "file:///a.py"
+    assert [(len(stage.steps), len(stage.left[uri]), stage.due) for stage in found] == [(1, 1, True), (2, 0, False)]
+    assert found[1].document.text == after
     with pytest.raises(InputError, match="not a git repository"):
         list(stages(tmp_path / "none", 5))
+
+
+def test_a_commit_of_several_files_has_them_open_with_some_beside(tmp_path):
+    files = {
+        "p/a.py": BEFORE,
+        "p/b.py": BEFORE,
+        "p/beside.py": "z = 1\n",
+        "p/notes.md": "fetch\n",
+        "q/far.py": "z = 2\n",
+    }
+    after = {name: BEFORE.replace("fetch", "load") for name in ("p/a.py", "p/b.py")}
+    found = list(stages(committed(tmp_path, files, after), 1))
+    assert sorted(len(stage.steps) for stage in found) == [1, 2, 3, 4]
+    for stage in found:
+        open_too = {each.uri: each.text for each in stage.others}
+        [other] = {"file:///p/a.py", "file:///p/b.py"} - {stage.document.uri}
+        assert open_too.keys() == {other, "file:///p/beside.py"}
+        assert sum(map(len, stage.left.values())) == 4 - len(stage.steps)
+        made = [step.uri for step in stage.steps]
+        assert open_too[other].count("load") == made.count(other) and stage.document.uri == made[-1]
+        assert stage.document.text.count("load") == made.count(stage.document.uri)
+
+
+def test_what_is_shown_in_other_documents_has_figures_of_its_own():
+    here, other = "file:///a.py", "file:///b.py"
+    step = Step(here, 0, 0, "def fetch(a):\n", "def load(a):\n")
+    caller = Document(other, "from a import fetch\n\nx = fetch(1)\n")
+    whole = (CommitHunk(0, 1, ("from a import load\n",)), CommitHunk(2, 3, ("x = load(1)\n",)))
+    document = Document(here, "def load(a):\n    return a\n")
+    made = outcome(Stage(document, (step,), {here: (), other: whole}, (caller,)))
+    undone = outcome(Stage(document, (step,), {here: ()}, (caller,)))
+    assert made.elsewhere and made.judged.text and made.due and not made.due_here
+    assert undone.elsewhere and not undone.judged.place and not undone.due
+    places = as_json([made, undone])["by_place"]
+    assert (places["here"]["shown"], places["elsewhere"]["shown"]) == (0, 2)
+    assert (places["elsewhere"]["text"], places["elsewhere"]["recall"], places["elsewhere"]["quiet_at_end"]) == (
+        0.5,
+        1.0,
+        0.0,
+    )
 
 
 def _edit(text: str, old: str, new: str) -> ProposedEdit:

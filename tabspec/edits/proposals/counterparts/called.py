@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tabspec.edits.edit import EditSource
 from tabspec.edits.proposals.brackets import Part, closing, elements
@@ -37,10 +37,21 @@ class _Changed:
     new: Signature
     call: str
 
+    @property
+    def renamed(self) -> dict[str, str]:
+        """The parameters that have another name in the same place, with all else as it was, and their new names."""
+        pairs = list(zip(self.old.parameters, self.new.parameters, strict=False))
+        if len(self.old.parameters) != len(self.new.parameters):
+            return {}
+        changed = [(old, new) for old, new in pairs if old.name != new.name]
+        clear = all(replace(old, name=new.name) == new for old, new in changed)
+        moved = {old.name for old, _ in changed} & {new.name for _, new in changed}
+        return {old.name: new.name for old, new in changed} if clear and not moved else {}
+
 
 def called(steps: Sequence[Step], document: Document, places: Places, done: frozenset[str]) -> Iterator[Found]:
     """The calls of functions whose parameters have changed. Lines in ``done`` were just written by the user."""
-    grammar = places.tree.grammar if places.tree is not None else ""
+    grammar = places.grammar
     for changed in _changed(steps, document, grammar):
         texts = [document.text, *(step.new for step in steps)]
         uses = occurrences(document.text, changed.call)[:MOST_CALLS]
@@ -141,10 +152,10 @@ def _rewritten(changed: _Changed, given: str, texts: Sequence[str], grammar: str
     if values is None:
         return None
     wanted: list[str] = []
-    left = dict(values)
+    left = {changed.renamed.get(name, name): value for name, value in values.items()}
     by_name = False
     for parameter in changed.new.parameters:
-        if parameter.fields or parameter.name not in changed.old.names:
+        if parameter.fields or parameter.name not in (*changed.old.names, *changed.renamed.values()):
             text = _made(parameter, changed, left, texts, grammar, place)
             if text is None:
                 if parameter.optional:

@@ -38,7 +38,7 @@ class _Delegate:
 
 def delegated(steps: Sequence[Step], document: Document, places: Places, done: frozenset[str]) -> Iterator[Found]:
     """Where a class still uses, as its own, what a field of it now has."""
-    grammar = places.tree.grammar if places.tree is not None else ""
+    grammar = places.grammar
     texts = [document.text, *(step.new for step in steps)]
     for delegate in _delegates(steps, document, texts, grammar):
         for start, stop, receivers in _bodies(delegate.owner, document, grammar):

@@ -35,7 +35,7 @@ class _Named:
 
 def named_elements(steps: Sequence[Step], document: Document, places: Places, done: frozenset[str]) -> Iterator[Found]:
     """Where an element is still read by its number or key, or put in as a tuple."""
-    grammar = places.tree.grammar if places.tree is not None else ""
+    grammar = places.grammar
     for named in _named(steps, document, grammar):
         for edit in _edits(named, document, places, grammar):
             if document.line(document.position(edit.offset).line) not in done and places.is_code(edit.offset):

@@ -24,7 +24,7 @@ _MEMBER = re.compile(r"\s*(?:(?:pub|val|var|private|public)\s+)*(\w+)(?:\s*:|\s+
 
 def without_fields(steps: Sequence[Step], document: Document, places: Places, done: frozenset[str]) -> Iterator[Found]:
     """Where a field that its type has lost is still given."""
-    grammar = places.tree.grammar if places.tree is not None else ""
+    grammar = places.grammar
     if grammar not in _OPEN:
         return
     for owner, fields in _lost(steps, document, grammar):

@@ -25,7 +25,7 @@ _HANDLED = re.compile(r"\s*(?:\?|\.(?:unwrap|expect|ok|map|and_then|is_|or|as_)|
 
 def failing(steps: Sequence[Step], document: Document, places: Places, done: frozenset[str]) -> Iterator[Found]:
     """The calls of functions whose result has become one that may be an error, or missing."""
-    grammar = places.tree.grammar if places.tree is not None else ""
+    grammar = places.grammar
     if grammar not in ("go", "rust"):
         return
     rewritten = _go if grammar == "go" else _rust

@@ -22,7 +22,7 @@ _MOST_NAMED = 3
 
 def matched(steps: Sequence[Step], document: Document, places: Places) -> Iterator[Found]:
     """Where a variant is matched as if it still had no fields."""
-    if places.tree is None or places.tree.grammar != "rust":
+    if places.grammar != "rust":
         return
     for name, fields in _grown(steps):
         for at in occurrences(document.text, name):

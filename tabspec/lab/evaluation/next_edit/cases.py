@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ from tabspec.text import Document, Position, PositionEncoding, difference
 
 # Seconds between the texts of a case that has one text for each keystroke: a typical interval of a practised typist.
 KEYSTROKE_S = 0.2
+# Ends the URI of a step in a part of the file that the case does not have.
+_NOT_SHOWN = "#elsewhere"
 
 
 @dataclass(frozen=True)
@@ -110,8 +112,13 @@ def _shown(change: Mapping[str, str], document: Document) -> Step:
     if at > 0 and document.text[at - 1] != "\n":
         at = -1
     if uri != document.uri or at < 0:
-        return Step(uri + "#elsewhere", 0, 0, old, new)
+        return Step(uri + _NOT_SHOWN, 0, 0, old, new)
     return Step(uri, document.position(at).line, at, old, new)
+
+
+def _in_file(step: Step) -> Step:
+    """The step in the file that it belongs to: for patterns, a change of the same file is none of another document."""
+    return replace(step, uri=step.uri.removesuffix(_NOT_SHOWN))
 
 
 def _typed(edits: list[Mapping[str, str]]) -> History:
@@ -141,7 +148,7 @@ async def offers(cases: list[Case], model: Model | None, edits: EditModel | None
 
 async def _offer(case: Case, engine: CompletionEngine | None, writer: CompletionEngine | None) -> CaseOffer:
     began = time.perf_counter()
-    chain = propose(case.document, case.offset, case.steps)
+    chain = propose(case.document, case.offset, [_in_file(step) for step in case.steps])
     if chain:
         text = chain[0].apply(case.document).text
         return CaseOffer(

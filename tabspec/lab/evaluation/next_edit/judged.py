@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tabspec.edits.edit import ProposedEdit
 from tabspec.edits.proposals.tokens import tokens
 from tabspec.edits.step import lines_with_ends
-from tabspec.lab.evaluation.next_edit.commits import CommitHunk
+from tabspec.lab.evaluation.next_edit.changed_files import CommitHunk
 from tabspec.text import Document
 
 # Longer regions are compared by lines only, because comparing their tokens takes seconds.

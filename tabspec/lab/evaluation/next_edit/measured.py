@@ -5,9 +5,10 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tabspec.edits.edit import ProposedEdit
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.order import as_chain
 from tabspec.edits.proposals.probabilities import case_of
@@ -23,8 +24,9 @@ THRESHOLDS = (0.25, 0.5, 0.6, 0.7, 0.8, 0.9)
 class StageOutcome:
     """The first proposal at one stage: its kind (None: no proposal), probability and verdict.
 
-    ``seconds``: the time that it took. ``due``: whether hunks of the commit remain. ``cases``: the first proposal of
-    each case alone (its case and verdict), for the table of probabilities.
+    ``seconds``: the time that it took. ``due``: whether hunks of the commit remain, and ``due_here``, whether in the
+    document of the stage. ``elsewhere``: the proposal is for another document. ``cases``: the first proposal of each
+    case alone (its case and verdict), for the table of probabilities.
     """
 
     kind: str | None
@@ -32,6 +34,8 @@ class StageOutcome:
     judged: Verdict
     seconds: float
     due: bool
+    due_here: bool = False
+    elsewhere: bool = False
     cases: tuple[tuple[str, Verdict], ...] = ()
 
 
@@ -40,24 +44,30 @@ _NOTHING = Verdict(False, False, False)
 
 def outcome(stage: Stage) -> StageOutcome:
     """Propose edits at one stage, and judge the first of the chain, which is the one that a user sees."""
+    documents = {each.uri: each for each in (*stage.others, stage.document)}
     began = time.perf_counter()
     found = list(found_in(stage.document, stage.steps))
+    found += [each for document in stage.others for each in found_in(document, stage.steps, here=False)]
     cursor = stage.document.uri, stage.document.position(stage.cursor).line
     chain = as_chain(found, cursor, THRESHOLDS[0])
     seconds = time.perf_counter() - began
+
+    def judge(edit: ProposedEdit) -> Verdict:
+        return verdict(documents[edit.uri], edit, stage.left.get(edit.uri, ()))
+
     by_case: dict[str, list[Found]] = {}
     for each in found:
         by_case.setdefault(case_of(each.source, each.bucket), []).append(each)
     cases = []
     for case, members in by_case.items():
         for first in as_chain(members, cursor, 0.0)[:1]:
-            cases.append((case, verdict(stage.document, first, stage.left)))
-    due = bool(stage.left)
+            cases.append((case, judge(first)))
+    due = stage.due, bool(stage.left[stage.document.uri])
     if not chain:
-        return StageOutcome(None, 0.0, _NOTHING, seconds, due, tuple(cases))
+        return StageOutcome(None, 0.0, _NOTHING, seconds, *due, cases=tuple(cases))
     first = chain[0]
-    judged = verdict(stage.document, first, stage.left)
-    return StageOutcome(first.source.value, first.probability, judged, seconds, due, tuple(cases))
+    elsewhere = first.uri != stage.document.uri
+    return StageOutcome(first.source.value, first.probability, judge(first), seconds, *due, elsewhere, tuple(cases))
 
 
 def measure(
@@ -82,6 +92,10 @@ def as_json(found: Sequence[StageOutcome]) -> dict[str, object]:
         "due": sum(each.due for each in found),
         "default": LEAST,
         "by_threshold": [{"threshold": least, **shares(found, least)} for least in THRESHOLDS],
+        "by_place": {
+            "here": shares([_in(each, elsewhere=False) for each in found], LEAST),
+            "elsewhere": shares([_in(each, elsewhere=True) for each in found], LEAST),
+        },
         "by_kind": {kind: shares([each for each in found if each.kind == kind], LEAST) for kind in kinds},
         "ms": {
             "median": round(statistics.median(times), 3) if times else None,
@@ -89,6 +103,13 @@ def as_json(found: Sequence[StageOutcome]) -> dict[str, object]:
             "most": round(times[-1], 3) if times else None,
         },
     }
+
+
+def _in(found: StageOutcome, elsewhere: bool) -> StageOutcome:
+    """The outcome as far as it concerns the document of the stage, or the others. A hunk is due in the others when none
+    is left in the document of the stage."""
+    due = found.due and not found.due_here if elsewhere else found.due_here
+    return replace(found, kind=found.kind if found.elsewhere is elsewhere else None, due=due)
 
 
 def table(found: Sequence[StageOutcome]) -> dict[str, dict[str, float]]:

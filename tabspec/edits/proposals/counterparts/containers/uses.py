@@ -43,7 +43,7 @@ class _Changed:
 
 def adapted(steps: Sequence[Step], document: Document, places: Places, done: frozenset[str]) -> Iterator[Found]:
     """Where a container is still used as what it was."""
-    grammar = places.tree.grammar if places.tree is not None else ""
+    grammar = places.grammar
     for changed in _changed(steps, document, places, grammar):
         taken: list[tuple[int, int]] = []
         for use, other in IDIOMS.get(grammar, {}).get((changed.old.kind, changed.new.kind), ()):

@@ -10,7 +10,8 @@ from tabspec.edits.edit import EditSource
 from tabspec.edits.proposals.changes import Change
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.places import Places
-from tabspec.edits.proposals.tokens import is_identifier, occurrences, tokens
+from tabspec.edits.proposals.renames.mates import aligned, mate, members
+from tabspec.edits.proposals.tokens import is_identifier, occurrences, subwords, tokens
 from tabspec.text import Document, Edit
 
 # More places than this are a search-and-replace, which editors have a command for.
@@ -53,15 +54,21 @@ def renames(changes: Sequence[Change]) -> tuple[Rename, ...]:
         shown = (*known.shown, change) if known is not None else (change,)
         became.pop(old, None)
         became[old] = Rename(old, new, shown, all(len(pairs[each.step.digest]) > 1 for each in shown))
+    unclear |= {each.old for each in became.values() if any(_is_other(each, change) for change in changes)}
     names = {each.new for each in became.values()}
     clear = [each for each in became.values() if each.old not in unclear | names and each.old != each.new]
     return tuple(reversed(clear))
 
 
+def _is_other(rename: Rename, change: Change) -> bool:
+    """Whether something else than the new name took the place of the old one."""
+    return bool(change.new) and rename.old in change.old and rename.new not in change.new and change not in rename.shown
+
+
 def leftovers(rename: Rename, document: Document, places: Places, done: frozenset[str]) -> Iterator[Found]:
     """Where the old name is still used in its scope. ``done`` are lines that the user has just written."""
     text = document.text
-    scope, kind = _scope(rename, document, places)
+    scope, kind, now = _scope(rename, document, places)
     if scope is None or kind.startswith("used"):
         return  # only a use was renamed: one place took another name, which is no reason to rename the others
     old = rename.old
@@ -71,12 +78,22 @@ def leftovers(rename: Rename, document: Document, places: Places, done: frozense
     left = [at for at in in_scope if _to_be_changed(rename, places, at)]
     if kind in ("local", "defined") and any(places.is_definition(at) for at in left):
         kind = "shadowed"  # still defined elsewhere in its scope: what is left may mean that other definition
+    method = kind == "defined" and now is not None and places.is_method(now)
     for at in left:
-        if _line(document, at) in done:
+        line = _line(document, at)
+        if line in done or (method and not places.is_member(at)) or _defines(rename.new, places, at):
             continue
-        if kind == "local" and (places.is_member(at) or _is_keyword(text, at, old)):
+        if kind == "local" and (places.is_member(at) or places.is_field(at) or _is_keyword(text, at, old)):
             continue
-        yield Found(document, Edit(at, len(old), rename.new), EditSource.RENAME, _bucket(kind, rename, text, at))
+        edit = aligned(document, Edit(at, len(old), rename.new))
+        yield Found(document, edit, EditSource.RENAME, _bucket(kind, rename, text, at))
+        other = mate(document, at, old, rename.new, places.grammar) if kind == "local" else None
+        if other is not None:
+            yield Found(document, other, EditSource.RENAME, "mate")
+    if kind == "local":
+        for at in members(document, old, rename.new, scope):
+            if places.is_code(at):
+                yield Found(document, Edit(at, len(old), rename.new), EditSource.RENAME, "mate")
 
 
 def _bucket(kind: str, rename: Rename, text: str, at: int) -> str:
@@ -94,21 +111,26 @@ def is_of_definition(rename: Rename, document: Document, places: Places) -> bool
     return not _scope(rename, document, places)[1].startswith("used")
 
 
-def _scope(rename: Rename, document: Document, places: Places) -> tuple[tuple[int, int] | None, str]:
-    """The range in which the old name may be left over (None: nowhere), and the case in the table of probabilities."""
+def _scope(rename: Rename, document: Document, places: Places) -> tuple[tuple[int, int] | None, str, int | None]:
+    """The range in which the old name may be left over (None: nowhere), the case in the table of probabilities, and
+    where the new name stands."""
     text = document.text
     whole = (0, len(text))
     last = rename.shown[-1]
     at = _now(last, rename, document)
     count = len({change.step.digest for change in rename.shown})
-    if at is None:
-        return whole, f"used-{min(count, 3)}"
-    if not places.is_code(at):
-        return None, ""
-    if places.is_definition(at):
+    if at is not None and not places.is_code(at):
+        return None, "", at
+    if at is not None and places.is_definition(at) and not (places.is_import(at) and not _alike(rename)):
         function = places.function(at)
-        return (function, "local") if function else (whole, "defined")
-    return whole, f"used-{min(count, 3)}"
+        return (function, "local", at) if function else (whole, "defined", at)
+    return whole, f"used-{min(count, 3)}", at
+
+
+def _alike(rename: Rename) -> bool:
+    """Whether both names share a word. An import whose name changes without one is often of another thing."""
+    old, new = ({word for word in subwords(name) if len(word) > 2} for name in (rename.old, rename.new))
+    return bool(old & new)
 
 
 def _now(change: Change, rename: Rename, document: Document) -> int | None:
@@ -140,15 +162,22 @@ def _to_be_changed(rename: Rename, places: Places, at: int) -> bool:
     return places.is_code(at) and not _is_directive(places, at)
 
 
+def _defines(name: str, places: Places, at: int) -> bool:
+    """Whether ``name`` is defined on the line of a place: it would then be defined by itself."""
+    document = places.document
+    start = document.line_starts[document.position(at).line]
+    return any(places.is_definition(start + each) for each in occurrences(_line(document, at), name))
+
+
 def _is_directive(places: Places, at: int) -> bool:
     """Whether a line is one of C's preprocessor: its names are macros."""
-    if places.tree is None or places.tree.grammar not in ("c", "cpp", "cuda", "objc", "csharp"):
+    if places.grammar not in ("c", "cpp", "cuda", "objc", "csharp"):
         return False
     return _line(places.document, at).lstrip().startswith("#")
 
 
 def _is_keyword(text: str, at: int, name: str) -> bool:
-    """Whether a name is an argument's keyword or an object's key: ``name=...`` in a call, ``name: ...``."""
+    """Whether a name is an argument's keyword: ``name=...`` in a call."""
     before = text[:at].rstrip()[-1:]
     after = text[at + len(name) : at + len(name) + 2].lstrip()
     return before in ("(", ",") and after[:1] == "=" and after[:2] != "=="

@@ -1,0 +1,68 @@
+"""Renames of definitions, followed into other open documents."""
+
+# ruff: noqa: E501
+# A case of a table is read best on one line.
+
+from __future__ import annotations
+
+import pytest
+
+from tabspec.edits.proposals.propose import LEAST, propose
+from tabspec.text import Document
+from tests.edit_steps import after, walked
+
+PYTHON = "def load(path):\n    return path\n"
+
+
+def beside(before: str, pair: tuple[str, str], other: str, names: tuple[str, str] = ("a.py", "b.py")) -> str:
+    """The text of another open document after the edits that are shown."""
+    document, steps = after(before, pair, uri=f"file:///{names[0]}")
+    open_too = Document(f"file:///{names[1]}", other)
+    return walked(open_too, propose(document, len(document.text), steps, [open_too], LEAST))
+
+
+@pytest.mark.parametrize(
+    ("names", "before", "pair", "other", "wanted"),
+    [
+        (("a.py", "b.py"), PYTHON, ("def load(path):\n", "def read(path):\n"), "from a import load\n\nx = load(1)\n", "from a import read\n\nx = read(1)\n"),
+        (("a.ts", "b.ts"), "export function load() {}\n", ("export function load() {}\n", "export function read() {}\n"), "import { load } from './a'\nload()\n", "import { read } from './a'\nread()\n"),
+        (("a.py", "b.py"), "class A:\n    def load(self):\n        pass\n", ("    def load(self):\n", "    def read(self):\n"), "x = a.load()\nload(x)\n", "x = a.read()\nload(x)\n"),
+        (("a.rs", "b.rs"), "impl A {\n    pub fn load(&self) {}\n}\n", ("    pub fn load(&self) {}\n", "    pub fn read(&self) {}\n"), "fn f(a: A) {\n    a.load();\n}\n", "fn f(a: A) {\n    a.read();\n}\n"),
+        (("p/a.go", "q/b.go"), "package p\n\nfunc (a *A) Load() {}\n", ("func (a *A) Load() {}\n", "func (a *A) Read() {}\n"), "package q\n\nfunc f() { a.Load() }\n", "package q\n\nfunc f() { a.Read() }\n"),
+        (("p/a.go", "p/b.go"), "package p\n\nfunc load() {}\n", ("func load() {}\n", "func read() {}\n"), "package p\n\nfunc f() { load() }\n", "package p\n\nfunc f() { read() }\n"),
+        (("p/a.go", "q/b.go"), "package p\n\nfunc Load() {}\n", ("func Load() {}\n", "func Read() {}\n"), "package q\n\nfunc f() { p.Load() }\n", "package q\n\nfunc f() { p.Read() }\n"),
+    ],
+)  # fmt: skip
+def test_uses_in_other_documents_follow(names, before, pair, other, wanted) -> None:
+    assert beside(before, pair, other, names) == wanted
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "x = load(1)\n",  # not imported: another function of this name
+        "from a import load\n\ndef load(x):\n    return x\n\nx = load(1)\n",  # its own
+        "from a import load\n\nread = 1\nx = load(read)\n",  # the new name means something here
+        "from a import other\n\n# load\nx = 'load'\n",
+    ],
+)
+def test_what_may_be_another_name_stays(other: str) -> None:
+    assert beside(PYTHON, ("def load(path):\n", "def read(path):\n"), other) == other
+
+
+def test_only_definitions_are_followed() -> None:
+    other = "from a import load\n\nx = load(1)\n"
+    assert beside("x = load(2)\ny = 1\n", ("x = load(2)\n", "x = read(2)\n"), other) == other
+    assert (
+        beside("def f():\n    def load():\n        pass\n", ("    def load():\n", "    def read():\n"), other) == other
+    )
+
+
+def test_a_change_is_repeated_where_the_user_is() -> None:
+    line = "value = compute(first, second, third)\n"
+    changed = line.replace("third", "third, fourth")
+    document, steps = after(line * 4, (line, changed), (line, changed), (line, changed), uri="file:///a.py")
+    other = Document("file:///b.py", line)
+    chain = propose(document, len(document.text), steps, [other], LEAST)
+    assert chain and {edit.uri for edit in chain} == {document.uri}
+    assert propose(other, 0, steps, [document], LEAST)[0].uri == other.uri
