@@ -10,6 +10,7 @@ from typing import Protocol
 from tabspec.fitting.brackets import missing_closers, unmatched
 from tabspec.fitting.candidates import Candidate
 from tabspec.syntax.tree import Opaque, SyntaxTree
+from tabspec.syntax.trees import PartTree
 from tabspec.text import Edit
 
 # A name that is inserted at the cursor to parse a line that is not finished.
@@ -107,20 +108,21 @@ def _read(place: Place, reader: Reader, candidate: Candidate, meant: list[str]) 
 class TreeReader:
     """Reads with a syntax tree. Inside a string, a comment or prose, brackets are counted, too."""
 
-    def __init__(self, tree: SyntaxTree, offset: int) -> None:
-        self._tree, self._offset = tree, offset
-        self._trees: dict[str, SyntaxTree] = {tree.text: tree}  # by their texts: several edits lead to the same
-        self.code = tree.opaque(offset) is None
+    def __init__(self, part: PartTree, offset: int) -> None:
+        self._tree, self._start = part
+        self._trees: dict[str, SyntaxTree] = {self._tree.text: self._tree}  # by text: several edits lead to the same
+        self.code = self._tree.opaque(offset - self._start) is None
 
     def errors(self, edit: Edit) -> int:
-        tree = self._edited(edit)
-        inside = tree.opaque(edit.offset)
-        return tree.errors + (_loose(_line_of(tree.text, edit, inside)) if inside else 0)
+        tree, at = self._edited(edit), edit.offset - self._start
+        inside = tree.opaque(at)
+        return tree.errors + (_loose(_line_of(tree.text, at, at + len(edit.insert), inside)) if inside else 0)
 
     def kinds(self, edit: Edit, start: int, end: int) -> list[str]:
-        return self._edited(edit).kinds(start, end)
+        return self._edited(edit).kinds(start - self._start, end - self._start)
 
     def _edited(self, edit: Edit) -> SyntaxTree:
+        edit = Edit(edit.offset - self._start, edit.delete, edit.insert)
         text = edit.apply(self._tree.text)
         if text not in self._trees:
             self._trees[text] = self._tree.edited(edit)
@@ -183,10 +185,10 @@ def _loose(text: str) -> int:
     return len(closers) + len(openers)
 
 
-def _line_of(text: str, edit: Edit, inside: Opaque) -> str:
-    """The part of a string or comment that stands on the lines of ``edit``."""
-    start = max(text.rfind("\n", 0, edit.offset) + 1, inside.start)
-    end = text.find("\n", edit.end)
+def _line_of(text: str, start: int, end: int, inside: Opaque) -> str:
+    """The part of a string or comment that stands on the lines from ``start`` to ``end``."""
+    start = max(text.rfind("\n", 0, start) + 1, inside.start)
+    end = text.find("\n", end)
     return text[start : min(inside.end, len(text) if end < 0 else end)]
 
 

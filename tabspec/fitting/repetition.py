@@ -11,7 +11,8 @@ _TIMES = 4
 # The number of times within one token, a string or brackets, where a repetition may be a value (`0xFFFFFFFF`, a UUID of
 # zeros, a row of a table). People do not write 32 in a row by hand.
 _TIMES_IN_A_VALUE = 32
-_ANY = re.compile(rf"(.{{{_SHORTEST_PIECE},{_LONGEST_PIECE}}}?)\1{{{_TIMES - 1}}}", re.DOTALL)
+# What every loop matches. Where it does not match, which is fast to see, there is none.
+_ANY = re.compile(rf"([\W_]{{,{_LONGEST_PIECE}}}[^\W_].{{,{_LONGEST_PIECE}}}?)\1{{{_TIMES - 1}}}", re.DOTALL)
 # One token: a number, a name, a format's marks.
 _TOKEN = re.compile(r"[\w%\\:#-]+\Z")
 # Characters. Shorter lines (`else:`, `})`, `pass`) are repeated in correct code, too.
