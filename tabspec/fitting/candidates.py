@@ -48,7 +48,9 @@ def _all(text: str, rest: str, below: list[str]) -> Iterator[Candidate]:
     lines_again = lines is not None and _counts(text[len(lines) :])
     yield Candidate(text, repeats=lines_again or again > 0)
     if lines is not None:
-        yield Candidate(lines)
+        yield Candidate(lines, repeats=bool(rest.strip()))
+        for size in _overlaps(lines, rest):
+            yield Candidate(lines[:-size])
     for size in overlaps:
         yield Candidate(text[:-size], repeats=again > size)
     blanks = len(rest) - len(rest.lstrip())
@@ -135,13 +137,14 @@ def _closings(text: str) -> list[int]:
 def _without_lines_below(text: str, rest: str, below: list[str]) -> str | None:
     """``text`` without its last lines if these repeat the lines below the cursor's; None if they do not.
 
-    Lines of closing brackets count, too. The parser judges whether one is missing then.
+    Lines of closing brackets count, too. The parser judges whether one is missing then. Before a rest of the cursor's
+    line, the lines that are kept must end with it.
     """
     lines = text.rstrip().split("\n")
-    if rest.strip() or len(lines) < 2 or not below:
+    if len(lines) < 2 or not below:
         return None
     for keep in range(1, len(lines)):
         tail = [line.strip() for line in lines[keep:] if line.strip()]
-        if tail and tail == below[: len(tail)]:
+        if tail and tail == below[: len(tail)] and lines[keep - 1].rstrip().endswith(rest.strip()):
             return "\n".join(lines[:keep])
     return None

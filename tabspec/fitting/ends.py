@@ -17,27 +17,37 @@ from tabspec.syntax.trees import opaque_line, tree_of
 from tabspec.text import is_word
 
 _HANGING = re.compile(
-    r"(?:(?<!\+)\+|(?<!-)-|[=*/%&|^<~.,@\\$#([{]|\?\.|::|(?<![\w)\]\"'])[:?!]|(?<=[\w)\]\"'] )>|\b(?:try|as)[?!])\Z"
+    r"(?:(?<!\+)\+|(?<!-)-|[=*/%&|^<~.,@\\$#([{]|\?\.|::|(?<![\w)\]\"'])[:?!]|(?<=[\w)\]\"'] )>{1,3}|\|>|"
+    r"\b(?:try|as)[?!])\Z"
 )
-# Words after which something must follow, in any language, and in some.
-_WORDS = frozenset(
-    "and as assert async await case catch class const def del elif else except export extends finally fn for from func "
-    "function global guard if implements import in instanceof interface is lambda let local match new not of or "
-    "package private protected public raise return static struct switch throw try type typeof unless until use using "
-    "val var when while with yield".split()
-)
-_WORDS_IN = {
+# Words after which something must follow: in any language, in SQL, and in some others.
+_WORDS = """
+and as assert async await case catch class const def del elif else except export extends finally fn for from fun
+func function global guard if impl implements import in instanceof interface is lambda let local match mut namespace new
+not of or package private protected pub public raise readonly return static struct switch throw trait try type typedef
+typeof unless until use using val var when while with yield
+"""
+_SQL_WORDS = """
+all alter and as between by case create cross delete distinct drop else exists from full group having in inner insert
+into is join left like limit not offset on or order outer over partition right select set table then union update using
+values when where with
+"""
+# What makes a name of a keyword that follows: `promise.catch`, `Vec::new`, `$type`.
+_MEMBER = (".", "?.", "::", "->", "$", "@")
+_KEYWORDS = frozenset(_WORDS.split())
+_KEYWORDS_IN = {
+    "haskell": frozenset(["do", "of", "then", "where"]),
     "php": frozenset(["echo", "print"]),
-    "sql": frozenset(
-        "all alter and as between by case create cross delete distinct drop else exists from full group having in "
-        "inner insert into is join left like limit not offset on or order outer over partition right select set table "
-        "then union update using values when where with".split()
-    ),
+    "sql": frozenset(_SQL_WORDS.split()),
+    "zig": frozenset(["comptime", "defer", "errdefer", "orelse"]),
 }
 # What else waits for something after it, by language.
 _HANGING_IN = {
     "bash": re.compile(r">\Z"),
+    "elixir": re.compile(r"<>\Z"),
+    "haskell": re.compile(r"(?:<>|>>)\Z"),
     "lua": re.compile(r"(?:(?<!:):|--)\Z"),
+    "r": re.compile(r"%\w*[>*/+|-]*%?\Z"),
     "ruby": re.compile(r"%[wWiIqQrx][\[({<|]\Z"),
     "sql": re.compile(r"--\Z"),
 }
@@ -47,6 +57,8 @@ _MARK_IS_NO_QUOTE = frozenset(
 )
 _ANY_QUOTE = re.compile("[\"'`]")
 _FIRST_WORD = re.compile(r"\w+")
+# What belongs to the quote after it: the prefix of a string (``f``, ``$@``, ``r#``), the tag of a template.
+_PREFIX = re.compile(r"(?:(?<!\w)\w{1,4}#*|[$@]+)?\Z")
 # Endings that look like a hanging operator but are complete: the end of a comment, a tag or a template mark, or an
 # operator without an operand.
 _CLOSED = re.compile(r"(?:\*/|/>|-->|%\}|\.\.\.|\+\+|--|=>|->)\Z")
@@ -54,8 +66,8 @@ _CLOSED = re.compile(r"(?:\*/|/>|-->|%\}|\.\.\.|\+\+|--|=>|->)\Z")
 _ARROW = re.compile(r"(?:=>|(?<!-)->|<!--)\Z")
 # Characters. A search for these patterns need not begin earlier.
 _TAIL = 8
-# In prose and strings: what opens something, without its content, and half an escape.
-_OPENED = re.compile(r"""(?:[(\[{<]|(?:^|(?<=[\s(\[{]))["'`]+|(?<!\\)(?:\\\\)*\\)\Z""")
+# In prose and strings: what opens something, or marks the line of a list, without its content; half an escape.
+_OPENED = re.compile(r"""(?:[(\[{<]|(?:^|(?<=[\s(\[{]))["'`]+|(?:^|(?<=\s))[-*@]|(?<!\\)(?:\\\\)*\\)\Z""")
 
 
 class Inside(NamedTuple):
@@ -66,6 +78,15 @@ class Inside(NamedTuple):
 
 
 _CODE = Inside()
+# The mark of a comment up to the line's end, where it is not `//`.
+_COMMENT_MARKS = dict.fromkeys(
+    ("bash", "elixir", "hcl", "julia", "make", "python", "r", "ruby", "toml", "yaml"), "#"
+) | {
+    "haskell": "--",
+    "lua": "--",
+    "sql": "--",
+}
+_BARE_MARK = re.compile(r"(?:^|\n)[ \t]*(?:/+!?|#+|--+|\*+)\s*\Z")
 # Characters before and after the cursor in which a word counts as known. One word is found in less than 0.1 ms.
 _KNOWN_NEAR = 20_000
 # Grammars in which a line without one of these marks is code, if it begins in code.
@@ -100,6 +121,10 @@ class Ending:
             kept = text[: len(text) - len(_last_word(text))]
             return whole(kept, self._language, before=self._line, inside=self._inside)
         return kept
+
+    def ended(self, text: str) -> str:
+        """``text``, which the model itself ended, without a last line that says nothing."""
+        return without_bare_mark(text, self._language, self._line)
 
     def completes_unknown_word(self, text: str) -> bool:
         """Whether ``text`` completes a word that is begun before the cursor, to one that the document does not have."""
@@ -161,18 +186,32 @@ def whole(text: str, language: str = "", *, before: str = "", inside: Inside = _
     while text := text.rstrip():
         start, quote = _open_string(text, inside.quote, mark_is_quote)
         own = start < 0 or (len(quote) > 1 and text[start + len(quote) :].strip())  # a docstring is prose
-        if inside.prose or (quote and own):
+        comment = _begins_comment(before + text, language)
+        if inside.prose or comment or (quote and own):
             match = _OPENED.search(before + text)
+            if match is None and (comment or inside.prose):
+                match = _BARE_MARK.search(before + text)
             if match is None:
                 return text
             text = text[: max(match.start() - len(before), 0)]
         elif quote:
-            text = text[:start]
+            text = _PREFIX.sub("", text[:start])
         elif (at := _unfinished(before + text, language)) is not None:
             text = text[: max(at - len(before), 0)]
         else:
             return text
     return ""
+
+
+def without_bare_mark(text: str, language: str, before: str) -> str:
+    """``text`` without a last line that is only the mark of a comment."""
+    match = _BARE_MARK.search(before + text) if _begins_comment(before + text, language) else None
+    return text[: max(match.start() - len(before), 0)] if match else text
+
+
+def _begins_comment(text: str, language: str) -> bool:
+    """Whether the last line of ``text`` is a comment from its beginning."""
+    return text[text.rfind("\n") + 1 :].lstrip().startswith(_COMMENT_MARKS.get(language, "//"))
 
 
 def open_quote(line: str, language: str) -> str:
@@ -181,13 +220,14 @@ def open_quote(line: str, language: str) -> str:
 
 
 def _unfinished(text: str, language: str) -> int | None:
-    """Where that begins which stands at the end of ``text`` and needs something after it: an operator, a keyword, a key.
-    None if nothing does."""
+    """Where an operator, a keyword or a key begins that ends ``text`` and needs something after it. None if nothing
+    does."""
     last = text[-1]
     if is_word(last):
         word = _last_word(text)
-        waits = word in _WORDS or word.lower() in _WORDS_IN.get(language, ())
-        return len(text) - len(word) if waits else None
+        begin = len(text) - len(word)
+        waits = word in _KEYWORDS or word.lower() in _KEYWORDS_IN.get(language, ())
+        return begin if waits and not text.endswith(_MEMBER, 0, begin) else None
     start = max(len(text) - _TAIL, 0)
     of_language = _HANGING_IN.get(language, _ARROW)
     match = _ARROW.search(text, start) or of_language.search(text, start)

@@ -87,7 +87,10 @@ def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Ca
     if not reader.code or fits(whole[0]):
         return whole[1], True
     cut = best(each for each in found if each.cut)
-    return (cut[1], True) if cut and fits(cut[0]) else (whole[1], False)
+    # Beside a syntax error the count of errors says little: there, a text is not cut within its brackets.
+    if cut and fits(cut[0]) and not (base and cut[0][3]):
+        return cut[1], True
+    return whole[1], False
 
 
 def _read(place: Place, reader: Reader, candidate: Candidate, meant: list[str]) -> tuple[int, int, bool]:

@@ -15,6 +15,8 @@ _TIMES_IN_A_VALUE = 32
 _ANY = re.compile(rf"([\W_]{{,{_LONGEST_PIECE}}}[^\W_].{{,{_LONGEST_PIECE}}}?)\1{{{_TIMES - 1}}}", re.DOTALL)
 # One token: a number, a name, a format's marks.
 _TOKEN = re.compile(r"[\w%\\:#-]+\Z")
+# One element of markup, such as a cell of a table.
+_ELEMENT = re.compile(r"\s*<(\w+)[^<>\n]*>[^<>\n]*</\1>[ \t]*\Z")
 # Characters. Shorter lines (`else:`, `})`, `pass`) are repeated in correct code, too.
 _SHORTEST_LINE = 10
 
@@ -80,8 +82,9 @@ def _word(char: str) -> bool:
 
 def _in_value(text: str, start: int, end: int, line: str) -> bool:
     """Whether a repetition from ``start`` to ``end`` is a part of one token, or of a string or a pair of brackets that
-    ``text`` has opened before it; or ``line`` before the text, if the repetition stands on the same line."""
-    if _TOKEN.match(text[start:end]):
+    ``text`` has opened before it; or ``line`` before the text, if the repetition stands on the same line. Or a row of
+    elements of markup."""
+    if _TOKEN.match(text[start:end]) or _ELEMENT.match(text[start : start + (end - start) // _TIMES]):
         return True
     opening = (line if "\n" not in text[:end] else "") + text[: start + 1]
     depth, quote = 0, ""

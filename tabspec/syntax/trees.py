@@ -23,8 +23,8 @@ _STEP = 8
 # Of a longer line, only a piece around the cursor is parsed in steps. The rest belongs to the surroundings.
 _PIECE = 32 * _STEP
 
-# Bytes before and after the cursor's line that belong to its surroundings at least: about 50 lines. The time of a parse grows with
-# the length of the text, also if only one character has changed.
+# Bytes before and after the cursor's line that belong to its surroundings at least: about 50 lines. A parse takes the
+# longer, the longer the text is, also after a change of one character.
 _NEAR = 2000
 
 # The most trees of whole documents in the cache: a chain of edits has one for each edit.
@@ -56,7 +56,7 @@ def tree_of(grammar: str, document: Document, offset: int) -> PartTree:
     (the part without the cursor's line). Then the line is added from its start, `_STEP` characters at a time.
     """
     start, end = _line_around(document.text, offset)
-    surroundings = _of_surroundings(grammar, document.text[:start] + document.text[end:], start)
+    surroundings = _of_surroundings(grammar, document, start, end)
     part = surroundings.start
     text = document.text[part : part + len(surroundings.tree.text) + end - start]
     return PartTree(_typed(surroundings.tree, text, (start - part, offset - part, end - part)), part)
@@ -68,7 +68,7 @@ def opaque_line(grammar: str, document: Document, offset: int) -> Opaque | None:
     It is read from the tree without that line, so a keystroke on the line costs no parse.
     """
     start, end = _line_around(document.text, offset)
-    surroundings = _of_surroundings(grammar, document.text[:start] + document.text[end:], start)
+    surroundings = _of_surroundings(grammar, document, start, end)
     return surroundings.tree.opaque(start - surroundings.start)
 
 
@@ -119,13 +119,14 @@ def _typed(surroundings: SyntaxTree, text: str, line: tuple[int, int, int]) -> S
     return tree
 
 
-def _of_surroundings(grammar: str, text: str, at: int) -> PartTree:
-    """The tree of the part of ``text``, a document without one line, around ``at``, where that line stood."""
-    key = (grammar, text, at)
-    found = _surroundings.get(key)
+def _of_surroundings(grammar: str, document: Document, start: int, end: int) -> PartTree:
+    """The tree of the part around the line from ``start`` to ``end`` of ``document``, without that line."""
+    text = document.text[:start] + document.text[end:]
+    found = _surroundings.get((grammar, text, start))
     if found is None:
-        whole = SyntaxTree.of(grammar, text)
-        found = _surroundings[key] = PartTree(*(whole.around(at, _NEAR) or (whole, 0)))
+        whole = whole_tree_of(grammar, Document(document.uri, text))
+        found = PartTree(*(whole.around(start, _NEAR) or (whole, 0)))
+        _surroundings[grammar, text, start] = found
     return found
 
 
