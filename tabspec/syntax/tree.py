@@ -75,8 +75,7 @@ class SyntaxTree:
         """The top-level nodes within ``near`` bytes of ``offset``, parsed by themselves, and the offset where they
         begin.
 
-        None if they do not read the same by themselves, if a syntax error stands elsewhere, or if they are most of the
-        text.
+        None if they do not read the same by themselves, or if they are most of the text.
         """
         root, at = self.parsed.root_node, self._at(offset)
         nodes = root.children
@@ -85,8 +84,6 @@ class SyntaxTree:
         start = nodes[first].start_byte if first else 0
         end = nodes[last + 1].start_byte if last + 1 < len(nodes) else len(self._data)
         if root.is_error or 2 * (end - start) > len(self._data):
-            return None
-        if any(node.has_error for node in (*nodes[:first], *nodes[last + 1 :])):
             return None
         part = SyntaxTree.of(self.grammar, self._data[start:end].decode("utf-8", "surrogatepass"))
         alone = [(start + node.start_byte, str(node)) for node in part.parsed.root_node.children]
