@@ -92,7 +92,7 @@ def _end_before(text: str, rest: str) -> str:
     """The white space to keep at the end of ``text`` before ``rest``: its last line end with the indentation after it,
     or one blank."""
     end = text[len(text.rstrip()) :]
-    if not rest.strip() or not end:
+    if not rest.strip() or not end or text.rstrip().endswith(rest.strip()):
         return ""
     if "\n" in end:
         return end[end.rindex("\n") :]

@@ -16,7 +16,7 @@ from tabspec.text import Edit
 # A name that is inserted at the cursor to parse a line that is not finished.
 _NAME = "x"
 
-_Score = tuple[int, int, bool, bool, int, int]
+_Score = tuple[bool, int, int, bool, bool, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class Reader(Protocol):
 def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Candidate, bool]:
     """The candidate that fits best, and whether it fits (it adds no syntax error and changes nothing after the cursor).
 
-    A candidate that is cut short is only chosen if no other candidate fits. Candidates are compared by, in this order:
-    errors, changes after the cursor, repetition, unclosed brackets, and length (longer is better).
+    A candidate that is cut short is only chosen if no other candidate fits. Candidates are compared by, in this order: a
+    long repetition, errors, changes after the cursor, repetition, unclosed brackets, and length (longer is better).
     """
     reference = Edit(place.offset, 0, "")
     base = reader.errors(reference)
@@ -67,7 +67,8 @@ def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Ca
             order = 0
         else:
             order = -candidate.replaced if candidate.ends_alike(rest) else candidate.replaced
-        return (errors, 0 if broken else changed, candidate.repeats, unfinished, order, -len(candidate.text))
+        changed = 0 if broken else changed
+        return candidate.surely, errors, changed, candidate.repeats, unfinished, order, -len(candidate.text)
 
     def best(of: Iterable[Candidate]) -> tuple[_Score, Candidate] | None:
         """The first of the candidates with the least score. Those that could not have a lesser one are not read."""
@@ -80,7 +81,7 @@ def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Ca
         return found
 
     def fits(score: _Score) -> bool:
-        return score[0] <= base and not score[1]
+        return score[1] <= base and not score[2]
 
     whole = best(each for each in found if not each.cut)
     assert whole is not None  # the text as it is is a candidate
@@ -88,7 +89,7 @@ def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Ca
         return whole[1], True
     cut = best(each for each in found if each.cut)
     # Beside a syntax error the count of errors says little: there, a text is not cut within its brackets.
-    if cut and fits(cut[0]) and not (base and cut[0][3]):
+    if cut and fits(cut[0]) and not (base and cut[0][4]):
         return cut[1], True
     return whole[1], False
 
