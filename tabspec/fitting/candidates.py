@@ -18,6 +18,8 @@ _TAG = re.compile(r"</[\w.:-]*>|/>|-->|\*/|%\}|\?>")
 _MOST_CUTS = 6
 # Letters and digits that are not repeated on purpose, and characters of a whole rest of a line.
 _SURELY, _SURELY_WHOLE = 6, 4
+# Characters of a line that says again how a line below begins.
+_SHORTEST_BEGINNING = 4
 # Characters after the cursor that a text may replace.
 _LONGEST_TAIL = 60
 
@@ -76,8 +78,8 @@ def _all(text: str, lines: str | None, rest: str) -> Iterator[Candidate]:
 
 
 def _counts(overlap: str) -> bool:
-    """Whether an overlap is more than closing characters: those are the parser's to judge. One sign alone may be another
-    one of its kind, but seldom a quote, a dot or an opening bracket."""
+    """Whether an overlap is more than closing characters, which are the parser's to judge. One sign alone may be
+    another one of its kind, but seldom a quote, a dot or an opening bracket."""
     return overlap in _SELDOM_TWICE or (len(overlap) > 1 and not _ENDING.issuperset(overlap)) or overlap.isalnum()
 
 
@@ -159,6 +161,15 @@ def _without_lines_below(text: str, rest: str, below: list[str]) -> str | None:
         return None
     for keep in range(1, len(lines)):
         tail = [line.strip() for line in lines[keep:] if line.strip()]
-        if tail and tail == below[: len(tail)] and lines[keep - 1].rstrip().endswith(rest.strip()):
+        if tail and _stand_below(tail, below) and lines[keep - 1].rstrip().endswith(rest.strip()):
             return "\n".join(lines[:keep])
     return None
+
+
+def _stand_below(lines: list[str], below: list[str]) -> bool:
+    """Whether ``lines`` are the first lines of ``below``. Of the last one, a beginning is enough."""
+    *whole, last = lines
+    if len(lines) > len(below) or whole != below[: len(whole)]:
+        return False
+    found = below[len(whole)]
+    return found == last or (len(last) >= _SHORTEST_BEGINNING and found.startswith(last))

@@ -40,6 +40,8 @@ def fit(context: EditContext, text: str, ended: bool = True) -> tuple[str, int]:
     chosen, fits = choose(Place(full, offset, end), _reader(context), found)
     if not (fits or ended):
         return "", 0
+    if not rest.strip():
+        return chosen.text.rstrip(), chosen.replaced
     again = text[len(chosen.text) :] if text.startswith(chosen.text) else ""
     if again and rest.startswith(again):
         return chosen.text, chosen.replaced  # the model wrote the text after the cursor too, so it chose the blanks

@@ -47,8 +47,8 @@ class Reader(Protocol):
 def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Candidate, bool]:
     """The candidate that fits best, and whether it fits (it adds no syntax error and changes nothing after the cursor).
 
-    A candidate that is cut short is only chosen if no other candidate fits. Candidates are compared by, in this order: a
-    long repetition, errors, changes after the cursor, repetition, unclosed brackets, and length (longer is better).
+    A candidate that is cut short is only chosen if no other candidate fits. Candidates are compared by, in this order:
+    a long repetition, errors, changes after the cursor, repetition, unclosed brackets, and length (longer is better).
     """
     reference = Edit(place.offset, 0, "")
     base = reader.errors(reference)
