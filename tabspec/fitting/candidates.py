@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tabspec.fitting.brackets import unmatched
 
 # Characters that close something, or end a statement, in some language. Editors insert them after the cursor
 # automatically.
 _CLOSING = frozenset(")]}>\"'`%/;:,")
-_BRACKETING = _CLOSING | frozenset("([{< \t\n")
+_ENDING = _CLOSING | frozenset(" \t\n")
+_SELDOM_TWICE = frozenset(".\"'`([{")
 _TAG = re.compile(r"</[\w.:-]*>|/>|-->|\*/|%\}|\?>")
 # How many closing characters are tried as cuts, from the end of the text. Useful suggestions have no more.
 _MOST_CUTS = 6
+# Letters and digits that are not repeated on purpose, and characters of a whole rest of a line.
+_SURELY, _SURELY_WHOLE = 6, 4
+# Characters of a line that says again how a line below begins.
+_SHORTEST_BEGINNING = 4
 # Characters after the cursor that a text may replace.
 _LONGEST_TAIL = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """``text`` in place of ``replaced`` characters after the cursor. ``repeats``: it repeats text after the cursor.
-    ``cut``: a part of the model's text is left out that does not follow the cursor already."""
+    """``text`` in place of ``replaced`` characters after the cursor. ``repeats``: it repeats text after the cursor;
+    ``surely``: so much that nobody would write it. ``cut``: a part of the model's text is left out that does not follow
+    the cursor already."""
 
     text: str
     replaced: int = 0
     repeats: bool = False
     cut: bool = False
+    surely: bool = False
 
     def ends_alike(self, rest: str) -> bool:
         """Whether the text ends with exactly the characters that it replaces, not counting blanks."""
@@ -37,20 +44,24 @@ class Candidate:
 def candidates(text: str, rest: str, below: list[str]) -> list[Candidate]:
     """The ways to insert ``text`` before ``rest``, the rest of the cursor's line. ``below`` are the lines after it that
     are not blank, stripped."""
-    found = dict.fromkeys(_all(text, rest, below))
-    return list(found)
-
-
-def _all(text: str, rest: str, below: list[str]) -> Iterator[Candidate]:
     lines = _without_lines_below(text, rest, below)
+    found = dict.fromkeys(_all(text, lines, rest))
+    if not _repeats_surely(text if lines is None else lines, rest):
+        return list(found)
+    return [replace(each, surely=each.repeats) for each in found]
+
+
+def _all(text: str, lines: str | None, rest: str) -> Iterator[Candidate]:
     overlaps = _overlaps(text, rest)
     again = max((size for size in overlaps if _counts(text[len(text) - size :])), default=0)
-    lines_again = lines is not None and _counts(text[len(lines) :])
+    lines_again = lines is not None and (bool(rest.strip()) or _counts(text[len(lines) :]))
     yield Candidate(text, repeats=lines_again or again > 0)
     if lines is not None:
-        yield Candidate(lines)
+        yield Candidate(lines, repeats=bool(rest.strip()))
+        for size in _overlaps(lines, rest):
+            yield Candidate(lines[:-size])
     for size in overlaps:
-        yield Candidate(text[:-size], repeats=again > size)
+        yield Candidate(text[:-size], repeats=again > size or (lines_again and bool(rest.strip())))
     blanks = len(rest) - len(rest.lstrip())
     for size in _overlaps(text, rest.lstrip()) if blanks else ():
         if text[: len(text) - size].rstrip(" \t").endswith("\n"):  # a line of its own, where the rest has blanks
@@ -67,9 +78,16 @@ def _all(text: str, rest: str, below: list[str]) -> Iterator[Candidate]:
 
 
 def _counts(overlap: str) -> bool:
-    """Whether an overlap is more than brackets and closing characters: those are the parser's to judge. One sign alone
-    may be another one of its kind."""
-    return any(char.isalnum() for char in overlap) or (len(overlap) > 1 and not _BRACKETING.issuperset(overlap))
+    """Whether an overlap is more than closing characters, which are the parser's to judge. One sign alone may be
+    another one of its kind, but seldom a quote, a dot or an opening bracket."""
+    return overlap in _SELDOM_TWICE or (len(overlap) > 1 and not _ENDING.issuperset(overlap)) or overlap.isalnum()
+
+
+def _repeats_surely(text: str, rest: str) -> bool:
+    """Whether ``text`` repeats so much of ``rest`` at its end that nobody would write it."""
+    overlap = text[len(text) - max(_overlaps(text, rest), default=0) :]
+    letters = sum(map(str.isalnum, overlap))
+    return letters >= _SURELY or (letters > 0 and len(overlap) >= _SURELY_WHOLE and overlap == rest.rstrip())
 
 
 def _overlaps(text: str, rest: str) -> list[int]:
@@ -135,13 +153,23 @@ def _closings(text: str) -> list[int]:
 def _without_lines_below(text: str, rest: str, below: list[str]) -> str | None:
     """``text`` without its last lines if these repeat the lines below the cursor's; None if they do not.
 
-    Lines of closing brackets count, too. The parser judges whether one is missing then.
+    Lines of closing brackets count, too. The parser judges whether one is missing then. Before a rest of the cursor's
+    line, the lines that are kept must end with it.
     """
     lines = text.rstrip().split("\n")
-    if rest.strip() or len(lines) < 2 or not below:
+    if len(lines) < 2 or not below:
         return None
     for keep in range(1, len(lines)):
         tail = [line.strip() for line in lines[keep:] if line.strip()]
-        if tail and tail == below[: len(tail)]:
+        if tail and _stand_below(tail, below) and lines[keep - 1].rstrip().endswith(rest.strip()):
             return "\n".join(lines[:keep])
     return None
+
+
+def _stand_below(lines: list[str], below: list[str]) -> bool:
+    """Whether ``lines`` are the first lines of ``below``. Of the last one, a beginning is enough."""
+    *whole, last = lines
+    if len(lines) > len(below) or whole != below[: len(whole)]:
+        return False
+    found = below[len(whole)]
+    return found == last or (len(last) >= _SHORTEST_BEGINNING and found.startswith(last))

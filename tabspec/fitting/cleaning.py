@@ -21,13 +21,27 @@ _ABOVE = 2000
 _OPENED = (":", "{", "(", "[", "=>", "->", " then", " do")
 # Lines at the start of the document from which its indentation is inferred.
 _SAMPLE = 200
+# Grammars of languages whose style guides ask for two spaces a level.
+_TWO = """
+bash clojure css dart elixir haskell hcl heex html javascript json lua r ruby scala scss svelte toml tsx typescript vue
+xml yaml
+"""
+_TWO_SPACES = frozenset(_TWO.split())
+# What opens a line of a list, a quote, a heading or a comment, up to the text after it.
+_MARKER = re.compile(r"[ \t]*([-*>]|#+|//[/!]?|--)[ \t]+")
 
 
-def as_typed(document: str, offset: int, line: str, text: str) -> str:
-    """``text`` as a user would type it at ``offset``. ``line`` is the cursor's line up to the cursor."""
+def as_typed(document: str, offset: int, line: str, text: str, unit: int = 4) -> str:
+    """``text`` as a user would type it at ``offset``. ``line`` is the cursor's line up to the cursor, ``unit`` the
+    spaces of a level where the document has none (`usual_unit`)."""
     above = document[max(offset - len(line) - _ABOVE, 0) : offset - len(line)]
-    text = without_second_blank(above, line, without_line_so_far(line, text))
+    text = without_second_blank(above, line, without_line_so_far(line, text), unit)
     return with_indentation_of(document, line, text)
+
+
+def usual_unit(language: str) -> int:
+    """The spaces of a level of indentation that people use in ``language``, a grammar's name."""
+    return 2 if language in _TWO_SPACES else 4
 
 
 def whole_characters(text: str) -> str:
@@ -50,6 +64,9 @@ def without_line_so_far(line: str, text: str) -> str:
     """``text`` without ``line``, the cursor's line up to the cursor, if ``text`` repeats that at its beginning."""
     so_far = line.strip()
     stripped = text.lstrip(" \t")
+    marker = _MARKER.fullmatch(line)
+    if marker and stripped.startswith((f"{so_far} ", f"{so_far}\t")):
+        return stripped[len(so_far) :].lstrip(" \t")
     if len(so_far) < _SHORTEST_LINE or not stripped.startswith(so_far):
         return text
     left = stripped[len(so_far) :]
@@ -57,7 +74,7 @@ def without_line_so_far(line: str, text: str) -> str:
     return text if joined or not left.strip() else left
 
 
-def without_second_blank(above: str, line: str, text: str) -> str:
+def without_second_blank(above: str, line: str, text: str, unit: int = 4) -> str:
     """``text`` without leading blanks that repeat those before the cursor: a second blank between words, or a second
     indentation. Blanks that complete the indentation, or that align something, are kept.
     """
@@ -66,15 +83,16 @@ def without_second_blank(above: str, line: str, text: str) -> str:
         return text
     rest = text[blanks:]
     if not line.strip():
-        return rest if len(line) >= _next_indent(above, tabs="\t" in line) else text
+        return rest if len(line) >= _next_indent(above, "\t" in line, unit) else text
     return rest if blanks == 1 and (rest[:1].isalnum() or rest[:1] in "_\"'([{") else text
 
 
-def _next_indent(above: str, tabs: bool) -> int:
-    """The expected indentation of the line after ``above``, in characters: spaces, or ``tabs``."""
+def _next_indent(above: str, tabs: bool, unit: int) -> int:
+    """The expected indentation of the line after ``above``, in characters: spaces, or ``tabs``. ``unit`` is the usual
+    number of spaces of a level."""
     last = next((each for each in reversed(above.splitlines()) if each.strip()), "")
     opened = last.rstrip().endswith(_OPENED)
-    return len(_indent(last)) + opened * (1 if tabs else _unit(above))
+    return len(_indent(last)) + opened * (1 if tabs else _unit(above, unit))
 
 
 def with_indentation_of(document: str, line: str, text: str) -> str:
@@ -87,7 +105,7 @@ def with_indentation_of(document: str, line: str, text: str) -> str:
     if tabs is None or not any((" " if tabs else "\t") in width for width in widths):
         return text
     if tabs:
-        unit = _unit_of(widths, len(_indent(line)))
+        unit = _unit_of(widths, len(_indent(line)), (line + first).rstrip().endswith(_OPENED))
         others = [_with_tabs(each, unit) for each in others]
     else:
         blanks = " " * _unit(document)
@@ -107,8 +125,8 @@ def _uses_tabs(document: str, line: str) -> bool | None:
     return firsts["\t"] > firsts[" "] if firsts else None
 
 
-def _unit(document: str) -> int:
-    """Spaces for each level of a document that is indented with spaces: the most frequent increase."""
+def _unit(document: str, usual: int = 4) -> int:
+    """Spaces for each level of a document that is indented with spaces: the most frequent increase, or ``usual``."""
     steps: Counter[int] = Counter()
     before = 0
     for line in document.split("\n")[:_SAMPLE]:
@@ -117,14 +135,14 @@ def _unit(document: str) -> int:
             if width > before:
                 steps[width - before] += 1
             before = width
-    return steps.most_common(1)[0][0] if steps else 4
+    return steps.most_common(1)[0][0] if steps else usual
 
 
-def _unit_of(indents: list[str], level: int) -> int:
-    """Blanks for each level that a model's lines have, from the first that has any: it stands one level further in than
-    the cursor's line, or at the same, or one further out."""
+def _unit_of(indents: list[str], level: int, opened: bool) -> int:
+    """Blanks for each level that a model's lines have, from the first that has any. ``opened``: the line before opens a
+    block, so they stand one level further in than the cursor's line; otherwise at the same, or further in or out."""
     width = next((len(indent) for indent in indents if indent and "\t" not in indent), 0)
-    for levels in (level + 1, level, level - 1):
+    for levels in (level + 1, level, level - 1) if opened else (level, level + 1, level - 1):
         for unit in (4, 2, 8, 3):
             if levels > 0 and width == levels * unit:
                 return unit

@@ -54,14 +54,14 @@ def leaves_block(line: str, text: str, word_ends: bool = False) -> int | None:
     """Where ``text`` leaves the block in which it begins. That is after the first character of the first line with less
     indentation than its first line that is not blank. None if it does not leave the block.
 
-    ``line`` is the cursor's line up to it. A closing bracket, or with ``word_ends`` a word like ``end``, may stand
-    further out: it ends what was begun within.
+    ``line`` is the cursor's line up to it. A closing bracket or tag, or with ``word_ends`` a word like ``end``, may
+    stand further out: it ends what was begun within.
     """
     start = 0
     own: str | None = None
     for number, each in enumerate(text.split("\n")):
         if each.strip():
-            indent = _indent(line + each if number == 0 else each)
+            indent = _first_indent(line, each) if number == 0 else _indent(each)
             if own is None:
                 own = indent
             elif own != indent and own.startswith(indent) and (decided := _ends_no_block(each.lstrip(), word_ends)):
@@ -72,8 +72,10 @@ def leaves_block(line: str, text: str, word_ends: bool = False) -> int | None:
 
 def _ends_no_block(line: str, word_ends: bool) -> int:
     """How many characters of ``line`` it takes to see that it does not end what was begun within; 0 if it may."""
-    if line[0] in ")]}":
+    if line[0] in ")]}" or line.startswith("</") or line == "<":
         return 0
+    if line[0] == "<":
+        return 2
     if not word_ends:
         return 1
     word = _BLOCK_END.match(line)
@@ -89,6 +91,12 @@ def end_with_block(line: str, text: str, word_ends: bool = False) -> str:
     author's to choose."""
     end = leaves_block(line, text, word_ends)
     return text if end is None else text[: text.rfind("\n", 0, end)]
+
+
+def _first_indent(line: str, first: str) -> str:
+    """The indentation of the cursor's line with ``first`` after ``line``. A model may write the indentation before the
+    cursor again."""
+    return line if line and not line.strip() and _indent(first) == line else _indent(line + first)
 
 
 def _indent(line: str) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from tabspec.context import EditContext
 from tabspec.fitting.brackets import unmatched
 from tabspec.fitting.candidates import Candidate, candidates
 from tabspec.fitting.judge import LexerReader, Place, Reader, TreeReader, choose
+from tabspec.fitting.truncation import line_before
 from tabspec.syntax.languages import grammar_of, lexer_of
 from tabspec.syntax.trees import tree_of
 from tabspec.text import Edit, is_word
@@ -14,6 +17,8 @@ from tabspec.text import Edit, is_word
 _BELOW = 12
 # Characters after the cursor that are searched for those lines.
 _NEAR = 1200
+# A text that only closes something.
+_CLOSING = re.compile(r"\s*(?:[)\]}]+|\*/|-->|</[\w.:-]+>)[\s)\]};,]*")
 # Signs that begin a name, in code. A word before them needs a blank.
 _SIGILS = {"php": "$", "ruby": "@$"}
 
@@ -31,10 +36,12 @@ def fit(context: EditContext, text: str, ended: bool = True) -> tuple[str, int]:
     found = candidates(text, rest, below)
     doubtful = len(found) > 1 and (any(each.repeats for each in found) or unmatched(text)[0])
     if not text or not (rest.strip() or doubtful):
-        return text, 0
+        return "" if _closes_too_much(context, text) else text, 0
     chosen, fits = choose(Place(full, offset, end), _reader(context), found)
     if not (fits or ended):
         return "", 0
+    if not rest.strip():
+        return chosen.text.rstrip(), chosen.replaced
     again = text[len(chosen.text) :] if text.startswith(chosen.text) else ""
     if again and rest.startswith(again):
         return chosen.text, chosen.replaced  # the model wrote the text after the cursor too, so it chose the blanks
@@ -44,6 +51,8 @@ def fit(context: EditContext, text: str, ended: bool = True) -> tuple[str, int]:
 def _joined(context: EditContext, chosen: Candidate, rest: str, ended: bool) -> str:
     """The text of ``chosen``, with a blank at its end if it would otherwise join the next word."""
     text, following = chosen.text, rest[chosen.replaced : chosen.replaced + 1]
+    if not chosen.replaced and _stands_apart(context, text[-1:], following):
+        return text + " "
     if not text or not is_word(text[-1]) or text[-1] == "_":
         return text
     if following and following in _SIGILS.get(grammar_of(context.document) or "", "") and _reader(context).code:
@@ -60,11 +69,32 @@ def _joined(context: EditContext, chosen: Candidate, rest: str, ended: bool) -> 
     return text if ended else ""
 
 
+def _closes_too_much(context: EditContext, text: str) -> bool:
+    """Whether ``text`` only closes something, and nothing is open: the document parses without it, and not with it."""
+    if not _CLOSING.fullmatch(text) or not grammar_of(context.document):
+        return False
+    reader = _reader(context)
+    alone, closed = (reader.errors(Edit(context.offset, 0, each)) for each in ("", text))
+    return not alone and closed > 0
+
+
+def _stands_apart(context: EditContext, last: str, following: str) -> bool:
+    """Whether code has a blank between ``last`` and ``following``, because one stands before the cursor: at a word and
+    the brace of its block, and the other way round."""
+    line = line_before(context)
+    if not line[-1:].isspace() or not _reader(context).code:
+        return False
+    if following == "{":
+        before = line.rstrip()[-1:]
+        return is_word(last) and (is_word(before) or before in (")", "]", ">"))
+    return last == "}" and is_word(following)
+
+
 def _end_before(text: str, rest: str) -> str:
     """The white space to keep at the end of ``text`` before ``rest``: its last line end with the indentation after it,
     or one blank."""
     end = text[len(text.rstrip()) :]
-    if not rest.strip() or not end:
+    if not rest.strip() or not end or text.rstrip().endswith(rest.strip()):
         return ""
     if "\n" in end:
         return end[end.rindex("\n") :]

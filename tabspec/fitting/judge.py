@@ -10,12 +10,13 @@ from typing import Protocol
 from tabspec.fitting.brackets import missing_closers, unmatched
 from tabspec.fitting.candidates import Candidate
 from tabspec.syntax.tree import Opaque, SyntaxTree
+from tabspec.syntax.trees import PartTree
 from tabspec.text import Edit
 
 # A name that is inserted at the cursor to parse a line that is not finished.
 _NAME = "x"
 
-_Score = tuple[int, int, bool, bool, int, int]
+_Score = tuple[bool, int, int, bool, bool, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Ca
     """The candidate that fits best, and whether it fits (it adds no syntax error and changes nothing after the cursor).
 
     A candidate that is cut short is only chosen if no other candidate fits. Candidates are compared by, in this order:
-    errors, changes after the cursor, repetition, unclosed brackets, and length (longer is better).
+    a long repetition, errors, changes after the cursor, repetition, unclosed brackets, and length (longer is better).
     """
     reference = Edit(place.offset, 0, "")
     base = reader.errors(reference)
@@ -66,7 +67,8 @@ def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Ca
             order = 0
         else:
             order = -candidate.replaced if candidate.ends_alike(rest) else candidate.replaced
-        return (errors, 0 if broken else changed, candidate.repeats, unfinished, order, -len(candidate.text))
+        changed = 0 if broken else changed
+        return candidate.surely, errors, changed, candidate.repeats, unfinished, order, -len(candidate.text)
 
     def best(of: Iterable[Candidate]) -> tuple[_Score, Candidate] | None:
         """The first of the candidates with the least score. Those that could not have a lesser one are not read."""
@@ -79,14 +81,17 @@ def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Ca
         return found
 
     def fits(score: _Score) -> bool:
-        return score[0] <= base and not score[1]
+        return score[1] <= base and not score[2]
 
     whole = best(each for each in found if not each.cut)
     assert whole is not None  # the text as it is is a candidate
     if not reader.code or fits(whole[0]):
         return whole[1], True
     cut = best(each for each in found if each.cut)
-    return (cut[1], True) if cut and fits(cut[0]) else (whole[1], False)
+    # Beside a syntax error the count of errors says little: there, a text is not cut within its brackets.
+    if cut and fits(cut[0]) and not (base and cut[0][4]):
+        return cut[1], True
+    return whole[1], False
 
 
 def _read(place: Place, reader: Reader, candidate: Candidate, meant: list[str]) -> tuple[int, int, bool]:
@@ -107,20 +112,21 @@ def _read(place: Place, reader: Reader, candidate: Candidate, meant: list[str]) 
 class TreeReader:
     """Reads with a syntax tree. Inside a string, a comment or prose, brackets are counted, too."""
 
-    def __init__(self, tree: SyntaxTree, offset: int) -> None:
-        self._tree, self._offset = tree, offset
-        self._trees: dict[str, SyntaxTree] = {tree.text: tree}  # by their texts: several edits lead to the same
-        self.code = tree.opaque(offset) is None
+    def __init__(self, part: PartTree, offset: int) -> None:
+        self._tree, self._start = part
+        self._trees: dict[str, SyntaxTree] = {self._tree.text: self._tree}  # by text: several edits lead to the same
+        self.code = self._tree.opaque(offset - self._start) is None
 
     def errors(self, edit: Edit) -> int:
-        tree = self._edited(edit)
-        inside = tree.opaque(edit.offset)
-        return tree.errors + (_loose(_line_of(tree.text, edit, inside)) if inside else 0)
+        tree, at = self._edited(edit), edit.offset - self._start
+        inside = tree.opaque(at)
+        return tree.errors + (_loose(_line_of(tree.text, at, at + len(edit.insert), inside)) if inside else 0)
 
     def kinds(self, edit: Edit, start: int, end: int) -> list[str]:
-        return self._edited(edit).kinds(start, end)
+        return self._edited(edit).kinds(start - self._start, end - self._start)
 
     def _edited(self, edit: Edit) -> SyntaxTree:
+        edit = Edit(edit.offset - self._start, edit.delete, edit.insert)
         text = edit.apply(self._tree.text)
         if text not in self._trees:
             self._trees[text] = self._tree.edited(edit)
@@ -183,10 +189,10 @@ def _loose(text: str) -> int:
     return len(closers) + len(openers)
 
 
-def _line_of(text: str, edit: Edit, inside: Opaque) -> str:
-    """The part of a string or comment that stands on the lines of ``edit``."""
-    start = max(text.rfind("\n", 0, edit.offset) + 1, inside.start)
-    end = text.find("\n", edit.end)
+def _line_of(text: str, start: int, end: int, inside: Opaque) -> str:
+    """The part of a string or comment that stands on the lines from ``start`` to ``end``."""
+    start = max(text.rfind("\n", 0, start) + 1, inside.start)
+    end = text.find("\n", end)
     return text[start : min(inside.end, len(text) if end < 0 else end)]
 
 

@@ -19,6 +19,7 @@ from tabspec.fitting.repetition import cut_repetition, unfinished_loop
 from tabspec.fitting.truncation import FitPlace, FitStep, rest_of_line
 from tabspec.fitting.unseen import cut_unseen
 from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion
+from tabspec.syntax.languages import grammar_of
 
 # With these finish reasons, a rule stopped the text at an arbitrary place.
 _CUT_ANYWHERE = (Finish.CONFIDENCE, Finish.MID_WORD, Finish.LENGTH)
@@ -147,10 +148,12 @@ def stages(place: FitPlace, generated: GeneratedText) -> Iterator[tuple[FitStep 
         text = end_with_block(near.line, text, near.word_ends)
         yield FitStep.INDENTATION, text, 0
     if FitStep.ENDS in steps:
-        text = place.ending.whole(text, generated.finish is Finish.MID_WORD) if cut_anywhere else text
+        mid_word = generated.finish is Finish.MID_WORD
+        text = place.ending.whole(text, mid_word) if cut_anywhere else place.ending.ended(text)
         yield FitStep.ENDS, text, 0
     if FitStep.OVERLAP in steps:
-        text = cleaning.as_typed(context.document.text, context.offset, near.line, text)
+        unit = cleaning.usual_unit(grammar_of(context.document) or "")
+        text = cleaning.as_typed(context.document.text, context.offset, near.line, text, unit)
         yield FitStep.OVERLAP, *fit(context, text, ended=not cut_anywhere)
     else:
         yield None, text.rstrip(), 0

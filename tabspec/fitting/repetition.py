@@ -11,9 +11,12 @@ _TIMES = 4
 # The number of times within one token, a string or brackets, where a repetition may be a value (`0xFFFFFFFF`, a UUID of
 # zeros, a row of a table). People do not write 32 in a row by hand.
 _TIMES_IN_A_VALUE = 32
-_ANY = re.compile(rf"(.{{{_SHORTEST_PIECE},{_LONGEST_PIECE}}}?)\1{{{_TIMES - 1}}}", re.DOTALL)
+# What every loop matches. Where it does not match, which is fast to see, there is none.
+_ANY = re.compile(rf"([\W_]{{,{_LONGEST_PIECE}}}[^\W_].{{,{_LONGEST_PIECE}}}?)\1{{{_TIMES - 1}}}", re.DOTALL)
 # One token: a number, a name, a format's marks.
 _TOKEN = re.compile(r"[\w%\\:#-]+\Z")
+# One element of markup, such as a cell of a table.
+_ELEMENT = re.compile(r"\s*<(\w+)[^<>\n]*>[^<>\n]*</\1>[ \t]*\Z")
 # Characters. Shorter lines (`else:`, `})`, `pass`) are repeated in correct code, too.
 _SHORTEST_LINE = 10
 
@@ -79,8 +82,9 @@ def _word(char: str) -> bool:
 
 def _in_value(text: str, start: int, end: int, line: str) -> bool:
     """Whether a repetition from ``start`` to ``end`` is a part of one token, or of a string or a pair of brackets that
-    ``text`` has opened before it; or ``line`` before the text, if the repetition stands on the same line."""
-    if _TOKEN.match(text[start:end]):
+    ``text`` has opened before it; or ``line`` before the text, if the repetition stands on the same line. Or a row of
+    elements of markup."""
+    if _TOKEN.match(text[start:end]) or _ELEMENT.match(text[start : start + (end - start) // _TIMES]):
         return True
     opening = (line if "\n" not in text[:end] else "") + text[: start + 1]
     depth, quote = 0, ""

@@ -71,6 +71,26 @@ class SyntaxTree:
         """The number of syntax errors: texts that match no rule of the grammar, and missing tokens."""
         return sum(1 for _ in _errors(self.parsed.root_node))
 
+    def around(self, offset: int, near: int) -> tuple[SyntaxTree, int] | None:
+        """The top-level nodes within ``near`` bytes of ``offset``, parsed by themselves, and the offset where they
+        begin.
+
+        None if they do not read the same by themselves, or if they are most of the text.
+        """
+        root, at = self.parsed.root_node, self._at(offset)
+        nodes = root.children
+        first = next((i for i in reversed(range(len(nodes))) if nodes[i].start_byte <= at - near), 0)
+        last = next((i for i, node in enumerate(nodes) if node.end_byte >= at + near), len(nodes) - 1)
+        start = nodes[first].start_byte if first else 0
+        end = nodes[last + 1].start_byte if last + 1 < len(nodes) else len(self._data)
+        if root.is_error or 2 * (end - start) > len(self._data):
+            return None
+        part = SyntaxTree.of(self.grammar, self._data[start:end].decode("utf-8", "surrogatepass"))
+        alone = [(start + node.start_byte, str(node)) for node in part.parsed.root_node.children]
+        if alone != [(node.start_byte, str(node)) for node in nodes[first : last + 1]]:
+            return None
+        return part, self._back(start)
+
     def kinds(self, start: int, end: int) -> list[str]:
         """For each character from ``start`` to ``end``, the kind of its token.
 

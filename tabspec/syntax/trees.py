@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from cachetools import LRUCache
 
 from tabspec.syntax.languages import grammar_of
@@ -21,6 +23,10 @@ _STEP = 8
 # Of a longer line, only a piece around the cursor is parsed in steps. The rest belongs to the surroundings.
 _PIECE = 32 * _STEP
 
+# Bytes before and after the cursor's line that belong to its surroundings at least: about 50 lines. A parse takes the
+# longer, the longer the text is, also after a change of one character.
+_NEAR = 2000
+
 # The most trees of whole documents in the cache: a chain of edits has one for each edit.
 _MOST_WHOLE = 32
 # The most documents of which the last tree is kept, to parse the next text from: people have about so many open.
@@ -28,20 +34,32 @@ _MOST_DOCUMENTS = 16
 
 _whole: LRUCache[tuple[str, str], SyntaxTree] = LRUCache(_MOST_WHOLE)
 _last: LRUCache[tuple[str, str], SyntaxTree] = LRUCache(_MOST_DOCUMENTS)
-_surroundings: LRUCache[tuple[str, str], SyntaxTree] = LRUCache(_MOST_SURROUNDINGS)
+
+
+class PartTree(NamedTuple):
+    """The tree of the part of a document that begins at ``start``. Offsets in the tree count from there."""
+
+    tree: SyntaxTree
+    start: int
+
+
+_surroundings: LRUCache[tuple[str, str, int], PartTree] = LRUCache(_MOST_SURROUNDINGS)
 _states: LRUCache[tuple[str, str, int, int], SyntaxTree] = LRUCache(_MOST_STATES)
 
 
-def tree_of(grammar: str, document: Document, offset: int) -> SyntaxTree:
-    """The tree of ``document`` for a cursor at ``offset`` (code points).
+def tree_of(grammar: str, document: Document, offset: int) -> PartTree:
+    """The tree of the part of ``document`` around a cursor at ``offset`` (code points).
 
     The result depends only on the arguments. An incremental parse of a text with syntax errors also depends on the tree
     that it starts from: in a recorded Svelte session, 405 of 724 states got another tree than from a full parse. So the
     sequence of trees is always the same, whatever the user typed before. It starts with the tree of the surroundings
-    (the text without the cursor's line). Then the line is added from its start, `_STEP` characters at a time.
+    (the part without the cursor's line). Then the line is added from its start, `_STEP` characters at a time.
     """
     start, end = _line_around(document.text, offset)
-    return _typed(grammar, document.text, (start, offset, end))
+    surroundings = _of_surroundings(grammar, document, start, end)
+    part = surroundings.start
+    text = document.text[part : part + len(surroundings.tree.text) + end - start]
+    return PartTree(_typed(surroundings.tree, text, (start - part, offset - part, end - part)), part)
 
 
 def opaque_line(grammar: str, document: Document, offset: int) -> Opaque | None:
@@ -50,7 +68,8 @@ def opaque_line(grammar: str, document: Document, offset: int) -> Opaque | None:
     It is read from the tree without that line, so a keystroke on the line costs no parse.
     """
     start, end = _line_around(document.text, offset)
-    return _of_surroundings(grammar, document.text[:start] + document.text[end:]).opaque(start)
+    surroundings = _of_surroundings(grammar, document, start, end)
+    return surroundings.tree.opaque(start - surroundings.start)
 
 
 def whole_tree_of(grammar: str, document: Document) -> SyntaxTree:
@@ -84,27 +103,31 @@ def _after(before: SyntaxTree | None, text: str) -> SyntaxTree | None:
     return None if tree.parsed.root_node.has_error else tree
 
 
-def _typed(grammar: str, text: str, line: tuple[int, int, int]) -> SyntaxTree:
+def _typed(surroundings: SyntaxTree, text: str, line: tuple[int, int, int]) -> SyntaxTree:
     """The tree of ``text``. ``line``: the offsets of the line's start, of the cursor and of the line's end."""
     start, cursor, end = line
-    key = (grammar, text, start, cursor)
+    key = (surroundings.grammar, text, start, cursor)
     tree = _states.get(key)
     if tree is None:
         if cursor > start:
             step = (cursor - start - 1) % _STEP + 1
-            before = _typed(grammar, text[: cursor - step] + text[cursor:], (start, cursor - step, end - step))
+            before = _typed(surroundings, text[: cursor - step] + text[cursor:], (start, cursor - step, end - step))
             tree = before.edited(Edit(cursor - step, 0, text[cursor - step : cursor]))
         else:
-            tree = _of_surroundings(grammar, text[:start] + text[end:]).edited(Edit(start, 0, text[start:end]))
+            tree = surroundings.edited(Edit(start, 0, text[start:end]))
         _states[key] = tree
     return tree
 
 
-def _of_surroundings(grammar: str, text: str) -> SyntaxTree:
-    tree = _surroundings.get((grammar, text))
-    if tree is None:
-        tree = _surroundings[grammar, text] = SyntaxTree.of(grammar, text)
-    return tree
+def _of_surroundings(grammar: str, document: Document, start: int, end: int) -> PartTree:
+    """The tree of the part around the line from ``start`` to ``end`` of ``document``, without that line."""
+    text = document.text[:start] + document.text[end:]
+    found = _surroundings.get((grammar, text, start))
+    if found is None:
+        whole = whole_tree_of(grammar, Document(document.uri, text))
+        found = PartTree(*(whole.around(start, _NEAR) or (whole, 0)))
+        _surroundings[grammar, text, start] = found
+    return found
 
 
 def _line_around(text: str, offset: int) -> tuple[int, int]:

@@ -32,6 +32,8 @@ _PLACES = {
     "half a text": ("", ", name="),
     "several lines": ("", ",\n        1,\n    )\n    return result"),
 }
+# The beginning of an indented line, and how many of them get a keystroke.
+_INDENTED, _LINES = re.compile(r"\n {4}(?=\S)"), 40
 _TOKEN = re.compile(r"\s*\w{1,4}|\s*[^\w\s]+|\s+")
 # The blank lines between two top-level definitions. The line is typed after such a gap, and the file ends at one.
 _BETWEEN = "\n\n\n"
@@ -44,6 +46,7 @@ def fit_command(lines: int, out: Path | None) -> None:
     """Time post-processing after each keystroke of a line that is typed in the middle of a Python file."""
     text = _python(lines)
     results = {name: measure(text, rest, generated) for name, (rest, generated) in _PLACES.items()}
+    results["the first key on a line"] = first_keys(text)
     results["parsing the whole file"] = _times(lambda _: SyntaxTree.of("python", text), range(20))
     rows = [[name, f"{found['p50']:.2f}", f"{found['p99']:.2f}"] for name, found in results.items()]
     print_table(f"Fitting a suggestion, {lines:,} lines of Python, milliseconds", ["place", "p50", "p99"], rows)
@@ -70,6 +73,18 @@ def measure(text: str, rest: str, generated: str) -> dict[str, float]:
 
     keystroke((0, 0))
     return _times(keystroke, [(copy, count) for copy in range(4) for count in range(1, len(_TYPED) + 1)])
+
+
+def first_keys(text: str) -> dict[str, float]:
+    """Return the p50 and p99 of the milliseconds for a keystroke on a line where the cursor was not before."""
+    starts = [match.end() for match in _INDENTED.finditer(text)]
+
+    def keystroke(start: int) -> None:
+        context = EditContext(Document("file:///lines.py", f"{text[:start]}{text[start + 1 :]}", "python"), start)
+        postprocess(context, _of_tokens("x)", Finish.END), least=EngineConfig().min_probability)
+
+    keystroke(starts[0])
+    return _times(keystroke, starts[1 :: max(len(starts) // _LINES, 1)])
 
 
 def _of_tokens(text: str, finish: Finish) -> GeneratedText:

@@ -118,7 +118,8 @@ def test_a_line_without_marks_is_read_as_a_parse_of_the_line_reads_it(place: tup
     grammar = grammar_of(context.document)
     if grammar is None or grammar not in _MARKED or _MARKS.search(line):
         return
-    found = tree_of(grammar, context.document, context.offset).opaque(context.offset)
+    tree, start = tree_of(grammar, context.document, context.offset)
+    found = tree.opaque(context.offset - start)
     expected = Inside(found.quote, prose=not found.quote) if found else Inside()
     assert Ending(context, line)._inside == expected
 

@@ -86,7 +86,7 @@ def test_the_document_reads_right_after_an_accept(language: str, marked: str, te
     ("text", "kept"),
     [
         ('description="A', "description"),
-        ('f"', "f"),
+        ('f"', ""),
         ("group =", "group"),
         ("a.b.", "a.b"),
         ("if not", ""),

@@ -1,4 +1,4 @@
-"""Suggestions fit their place in eight languages, from a server's answer to the document after an accept."""
+"""Suggestions fit their place in many languages, from a server's answer to the document after an accept."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from tabspec.syntax.languages import grammar_of
 from tabspec.text import Document
 
 CASES = [
-    pytest.param(*row[:4], row[4] if len(row) > 4 else Finish.END, id=f"{kind}-{row[0]}-{number}")
-    for kind, rows in tomllib.loads(Path(__file__).with_name("fitting_languages.toml").read_text("utf-8")).items()
+    pytest.param(*row[:4], row[4] if len(row) > 4 else Finish.END, id=f"{file}-{kind}-{row[0]}-{number}")
+    for file in ("fitting_languages", "fitting_more_languages")
+    for kind, rows in tomllib.loads(Path(__file__).with_name(f"{file}.toml").read_text("utf-8")).items()
     for number, row in enumerate(rows)
 ]
 # Characters in each piece of the server's answer: marks are cut anywhere.

@@ -78,6 +78,9 @@ def test_the_probability_of_a_suggestion_is_calibrated_if_the_model_has_a_calibr
         ("        y", "\n    return 1", "\n    return 1"),
         ("        y", "\n\n    a\n    b\nc", "\n\n    a\n    b"),
         ("\tx", "\n\ty\nz", "\n\ty"),
+        ("<ul>", "\n  <li>\n</ul>", "\n  <li>\n</ul>"),
+        ("<ul>", "\n  <li>\n<p>", "\n  <li>"),
+        ("  ", "  a\n  b\nc", "  a\n  b"),
         ("x", "", ""),
     ],
 )
@@ -85,7 +88,7 @@ def test_a_suggestion_ends_with_its_block(before: str, text: str, kept: str) -> 
     assert end_with_block(before, text) == kept
 
 
-LINES = st.lists(st.sampled_from(["", "a", " b", "  c", "  )", "\td"]), max_size=7).map("\n".join)
+LINES = st.lists(st.sampled_from(["", "a", " b", "  c", "  )", " </a>", "\td"]), max_size=7).map("\n".join)
 
 
 @given(st.sampled_from(["", "  ", " x", "   y"]), LINES)
@@ -100,7 +103,9 @@ def test_what_is_kept_stands_nowhere_further_out(before: str, text: str) -> None
     here = bool(kept.split("\n")[0].strip())  # something is said on the cursor's line
     lines = [line for i, line in enumerate((before + kept).split("\n")) if line.strip() and (i or here)]
     first, *others = [indent(line) for line in lines] or [""]
-    closing = [line.lstrip()[0] == ")" for line in lines[1:]]
+    if before and here and first == before * 2:  # the indentation is written again
+        first = before
+    closing = [line.lstrip().startswith((")", "</")) for line in lines[1:]]
     assert all(mine or each == first or not first.startswith(each) for each, mine in zip(others, closing, strict=True))
 
 
