@@ -36,7 +36,7 @@ class Experience:
         return Experience({**self.outcomes, edit.source: outcome})
 
     def adjusted(self, edit: ProposedEdit) -> ProposedEdit:
-        """``edit`` with the probability that experience leaves of its own: a mean of both."""
+        """``edit`` with a mean of its own probability and of how often edits of its source were accepted."""
         taken, refused = self.outcomes.get(edit.source, (0, 0))
         probability = (_PRIOR * edit.probability + taken) / (_PRIOR + taken + refused)
         return replace(edit, probability=probability)
@@ -58,7 +58,7 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """An edit that is not wanted, by its parts: no part of it is to come back with another edit."""
+    """A refused edit, as its parts. Another edit that has one of these parts is refused, too."""
 
     uri: str
     parts: tuple[_Part, ...]
@@ -141,8 +141,7 @@ def _shifted(part: _Part, change: Edit) -> _Part:
 def is_shown(
     edit: ProposedEdit, document: Document, cursor: tuple[Document, int], history: History, refusals: Refusals
 ) -> bool:
-    """Whether ``edit`` of ``document`` may be shown to a user whose ``cursor`` is in that document, or in another, at
-    that offset."""
+    """Whether ``edit`` of ``document`` may be shown. ``cursor``: the document that the user is in, and the offset."""
     here, offset = cursor
     jumps = here.uri != edit.uri or not edit.change.offset <= offset <= edit.change.offset + edit.change.delete
     if expected_reward(edit.probability) <= 0 or refusals.hold(edit, document):
@@ -185,7 +184,8 @@ def _size(step: Step) -> int:
 
 
 def repeats(edit: ProposedEdit, document: Document, history: History) -> bool:
-    """Whether ``edit`` makes a change where an accepted edit has made the same one: a chain does not go on for ever."""
+    """Whether ``edit`` makes a change where an accepted edit has made the same one. Without this, a chain might never
+    end."""
     step = step_of(document, edit.change)
     if step is None:
         return True

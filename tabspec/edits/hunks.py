@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tabspec.edits.step import Step, lines_with_ends
 from tabspec.text import Document, Edit, common_prefix
 
-# A longer step is kept by no history: it is not compared line by line.
+# Characters. A longer step is not compared line by line, since the history drops it anyway.
 LONG = 65_536
 
 

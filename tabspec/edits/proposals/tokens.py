@@ -1,4 +1,4 @@
-"""Tokens of a text: words, single signs and line ends. The same for every language, so that rules are too."""
+"""Tokens of a text: words, single signs and line ends. They are the same for every language, and so are the rules."""
 
 from __future__ import annotations
 

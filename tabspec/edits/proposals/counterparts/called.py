@@ -135,7 +135,7 @@ def _type_around(document: Document, constructor: str, grammar: str) -> str:
 
 
 def _rewritten(changed: _Changed, given: str, texts: Sequence[str], grammar: str, place: _Place) -> str | None:
-    """The arguments as the new parameters want them; None where they do not fit the old ones, or a value is missing."""
+    """The arguments for the new parameters; None where they do not fit the old ones, or a value is missing."""
     parts = elements(given)
     values = _values(changed.old, parts, grammar)
     if values is None:
