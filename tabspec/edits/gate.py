@@ -12,7 +12,7 @@ from tabspec.edits.history import History, takes_back
 from tabspec.edits.hunks import last_touched, merged, step_of
 from tabspec.edits.reward import expected_reward
 from tabspec.edits.step import Step, lines_with_ends
-from tabspec.text import Document, Edit, difference
+from tabspec.text import Document, Edit, difference, is_word
 
 # A proposer's own probability counts as much as four outcomes: after nine refusals in a row even 0.8 falls below one in
 # four, and nothing of that source is shown.
@@ -154,7 +154,7 @@ def is_shown(
 def in_word(document: Document, offset: int) -> bool:
     """Whether a cursor is in the midst of a word: the user is at work there."""
     around = document.text[max(offset - 1, 0) : offset + 1]
-    return offset > 0 and len(around) == 2 and all(char.isalnum() or char == "_" for char in around)
+    return offset > 0 and len(around) == 2 and all(map(is_word, around))
 
 
 def undoes(edit: ProposedEdit, document: Document, history: History) -> bool:

@@ -40,6 +40,19 @@ class Places:
             return None
         return whole_tree_of(grammar, self.document)
 
+    @property
+    def grammar(self) -> str:
+        """The name of the document's grammar; "" where there is none."""
+        return self.tree.grammar if self.tree is not None else ""
+
+    def line(self, offset: int) -> str:
+        """The line that an offset is on, without its line end."""
+        return self.document.line(self.document.line_at(offset))
+
+    def line_start(self, offset: int) -> int:
+        """The offset of the first character of that line."""
+        return self.document.line_starts[self.document.line_at(offset)]
+
     def is_code(self, offset: int) -> bool:
         """Whether the character at ``offset`` is in no string, comment or prose."""
         return self.tree is None or self.tree.kinds(offset, offset + 1) != ["opaque"]

@@ -72,7 +72,7 @@ def leftovers(rename: Rename, document: Document, places: Places, done: frozense
     if kind in ("local", "defined") and any(places.is_definition(at) for at in left):
         kind = "shadowed"  # still defined elsewhere in its scope: what is left may mean that other definition
     for at in left:
-        if _line(document, at) in done:
+        if places.line(at) in done:
             continue
         if kind == "local" and (places.is_member(at) or _is_keyword(text, at, old)):
             continue
@@ -142,9 +142,7 @@ def _to_be_changed(rename: Rename, places: Places, at: int) -> bool:
 
 def _is_directive(places: Places, at: int) -> bool:
     """Whether a line is one of C's preprocessor: its names are macros."""
-    if places.tree is None or places.tree.grammar not in ("c", "cpp", "cuda", "objc", "csharp"):
-        return False
-    return _line(places.document, at).lstrip().startswith("#")
+    return places.grammar in ("c", "cpp", "cuda", "objc", "csharp") and places.line(at).lstrip().startswith("#")
 
 
 def _is_keyword(text: str, at: int, name: str) -> bool:
@@ -152,7 +150,3 @@ def _is_keyword(text: str, at: int, name: str) -> bool:
     before = text[:at].rstrip()[-1:]
     after = text[at + len(name) : at + len(name) + 2].lstrip()
     return before in ("(", ",") and after[:1] == "=" and after[:2] != "=="
-
-
-def _line(document: Document, at: int) -> str:
-    return document.line(document.position(at).line)

@@ -40,7 +40,7 @@ class _Changed:
 
 def called(steps: Sequence[Step], document: Document, places: Places, done: frozenset[str]) -> Iterator[Found]:
     """The calls of functions whose parameters have changed. Lines in ``done`` were just written by the user."""
-    grammar = places.tree.grammar if places.tree is not None else ""
+    grammar = places.grammar
     for changed in _changed(steps, document, grammar):
         texts = [document.text, *(step.new for step in steps)]
         uses = occurrences(document.text, changed.call)[:MOST_CALLS]
@@ -54,7 +54,7 @@ def called(steps: Sequence[Step], document: Document, places: Places, done: froz
                 continue
             if changed.call == changed.old.name and not _is_called_so(changed.old, places, at, grammar):
                 continue
-            if document.line(document.position(at).line) in done:
+            if places.line(at) in done:
                 continue
             given = document.text[start + 1 : stop]
             wanted = _rewritten(changed, given, texts, grammar, _Place(document, places, at))
@@ -72,12 +72,12 @@ class _Place:
 
     @property
     def indent(self) -> str:
-        line = self.document.line(self.document.position(self.at).line)
+        line = self.places.line(self.at)
         return line[: len(line) - len(line.lstrip())]
 
     @property
     def column(self) -> int:
-        return self.at - self.document.line_starts[self.document.position(self.at).line]
+        return self.at - self.places.line_start(self.at)
 
     def has(self, name: str) -> bool:
         """Whether a variable of this name is defined in the function around the call, before it."""

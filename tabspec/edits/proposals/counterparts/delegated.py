@@ -38,7 +38,7 @@ class _Delegate:
 
 def delegated(steps: Sequence[Step], document: Document, places: Places, done: frozenset[str]) -> Iterator[Found]:
     """Where a method still uses a moved member without naming the field."""
-    grammar = places.tree.grammar if places.tree is not None else ""
+    grammar = places.grammar
     texts = [document.text, *(step.new for step in steps)]
     for delegate in _delegates(steps, document, texts, grammar):
         for start, stop, receivers in _bodies(delegate.owner, document, grammar):
@@ -49,7 +49,7 @@ def delegated(steps: Sequence[Step], document: Document, places: Places, done: f
                 member = delegate.members.get(match[2])
                 if member is None or not places.is_code(match.start(2)):
                     continue
-                if document.line(document.position(match.start()).line) in done:
+                if places.line(match.start()) in done:
                     continue
                 change = Edit(match.start(2), len(match[2]), f"{delegate.field}{match[1]}{member}")
                 yield Found(document, change, EditSource.COUNTERPART, "member")

@@ -24,7 +24,7 @@ _MEMBER = re.compile(r"\s*(?:(?:pub|val|var|private|public)\s+)*(\w+)(?:\s*:|\s+
 
 def without_fields(steps: Sequence[Step], document: Document, places: Places, done: frozenset[str]) -> Iterator[Found]:
     """Where a field that its type has lost is still given."""
-    grammar = places.tree.grammar if places.tree is not None else ""
+    grammar = places.grammar
     if grammar not in _OPEN:
         return
     for owner, fields in _lost(steps, document, grammar):
@@ -34,7 +34,7 @@ def without_fields(steps: Sequence[Step], document: Document, places: Places, do
             if stop is None or not places.is_code(at):
                 continue
             for change in _entries(document.text, start + 1, stop, fields, _GIVEN[grammar]):
-                if document.line(document.position(change.offset).line) not in done:
+                if places.line(change.offset) not in done:
                     yield Found(document, change, EditSource.REMOVED, "field")
 
 
