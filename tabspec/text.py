@@ -163,11 +163,15 @@ class Document:
         end = self.line_starts[number + 1] if number + 1 < self.line_count else len(self.text)
         return self.text[start:end].rstrip("\r\n")
 
+    def line_at(self, offset: int) -> int:
+        """The number of the line (from 0) that a code-point offset is on."""
+        return bisect_right(self.line_starts, offset) - 1
+
     def position(self, offset: int, encoding: PositionEncoding = PositionEncoding.UTF16) -> Position:
         """The position of a code-point offset. Raises `PositionError` outside the document."""
         if not 0 <= offset <= len(self.text):
             raise PositionError(f"offset {offset} lies outside a document of {len(self.text)} characters")
-        number = bisect_right(self.line_starts, offset) - 1
+        number = self.line_at(offset)
         return Position(number, encoding.width(self.text[self.line_starts[number] : offset]))
 
     def offset(self, position: Position, encoding: PositionEncoding = PositionEncoding.UTF16) -> int:
@@ -213,6 +217,11 @@ class Document:
         first, last = bisect_right(known, edit.offset), bisect_right(known, stop)
         inside = [edit.offset + match.end() for match in _LINE_END.finditer(edit.insert)]
         return known[:first] + inside + [start + shift for start in known[last:]]
+
+
+def with_lf(text: str) -> str:
+    """The text with ``\\n`` for ``\\r\\n``: the only line end that models know."""
+    return text.replace("\r\n", "\n") if "\r" in text else text
 
 
 def uses_crlf(text: str) -> bool:

@@ -26,6 +26,7 @@ ORDER = ("contract", "replay", "editors/test_vscode", "simulation", "editors", "
 
 # Files that share one server, and so one process.
 SHARED_SERVERS = {
+    "contract/test_edits_on_llama_server.py": "llama-server",
     "contract/test_llama_server.py": "llama-server",
     "contract/test_one_setting.py": "llama-server",
 }

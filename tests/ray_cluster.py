@@ -14,7 +14,7 @@ from secrets import token_hex
 from typing import Any
 from unittest.mock import patch
 
-# Before Ray is imported, which reads them then. Nothing is reported to anybody; and a node's death is noticed within
+# Before Ray is imported, which reads them then. Ray sends no usage statistics; and a node's death is noticed within
 # a few seconds (health checks of 1 s, three of which may fail), where the default is half a minute.
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ |= {

@@ -72,7 +72,8 @@ def chained(edits: tuple[ProposedEdit, ...]) -> tuple[ProposedEdit, ...]:
 
 
 def digest_of(*parts: object) -> int:
-    """128-bit digest of values, told apart by their lengths. In one process only: it is no file format."""
+    """128-bit digest of values. Each value's length is part of it, so that ("ab", "c") differs from ("a", "bc"). Valid
+    within one process only."""
     state = xxhash.xxh3_128()
     for part in parts:
         data = str(part).encode("utf-8", "surrogatepass")

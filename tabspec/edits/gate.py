@@ -12,7 +12,7 @@ from tabspec.edits.history import History, takes_back
 from tabspec.edits.hunks import last_touched, merged, step_of
 from tabspec.edits.reward import expected_reward
 from tabspec.edits.step import Step, lines_with_ends
-from tabspec.text import Document, Edit, difference
+from tabspec.text import Document, Edit, difference, is_word
 
 # A proposer's own probability counts as much as four outcomes: after nine refusals in a row even 0.8 falls below one in
 # four, and nothing of that source is shown.
@@ -36,7 +36,7 @@ class Experience:
         return Experience({**self.outcomes, edit.source: outcome})
 
     def adjusted(self, edit: ProposedEdit) -> ProposedEdit:
-        """``edit`` with the probability that experience leaves of its own: a mean of both."""
+        """``edit`` with a mean of its own probability and of how often edits of its source were accepted."""
         taken, refused = self.outcomes.get(edit.source, (0, 0))
         probability = (_PRIOR * edit.probability + taken) / (_PRIOR + taken + refused)
         return replace(edit, probability=probability)
@@ -58,7 +58,7 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """An edit that is not wanted, by its parts: no part of it is to come back with another edit."""
+    """A refused edit, as its parts. Another edit that has one of these parts is refused, too."""
 
     uri: str
     parts: tuple[_Part, ...]
@@ -141,8 +141,7 @@ def _shifted(part: _Part, change: Edit) -> _Part:
 def is_shown(
     edit: ProposedEdit, document: Document, cursor: tuple[Document, int], history: History, refusals: Refusals
 ) -> bool:
-    """Whether ``edit`` of ``document`` may be shown to a user whose ``cursor`` is in that document, or in another, at
-    that offset."""
+    """Whether ``edit`` of ``document`` may be shown. ``cursor``: the document that the user is in, and the offset."""
     here, offset = cursor
     jumps = here.uri != edit.uri or not edit.change.offset <= offset <= edit.change.offset + edit.change.delete
     if expected_reward(edit.probability) <= 0 or refusals.hold(edit, document):
@@ -155,7 +154,7 @@ def is_shown(
 def in_word(document: Document, offset: int) -> bool:
     """Whether a cursor is in the midst of a word: the user is at work there."""
     around = document.text[max(offset - 1, 0) : offset + 1]
-    return offset > 0 and len(around) == 2 and all(char.isalnum() or char == "_" for char in around)
+    return offset > 0 and len(around) == 2 and all(map(is_word, around))
 
 
 def undoes(edit: ProposedEdit, document: Document, history: History) -> bool:
@@ -185,7 +184,8 @@ def _size(step: Step) -> int:
 
 
 def repeats(edit: ProposedEdit, document: Document, history: History) -> bool:
-    """Whether ``edit`` makes a change where an accepted edit has made the same one: a chain does not go on for ever."""
+    """Whether ``edit`` makes a change where an accepted edit has made the same one. Without this, a chain might never
+    end."""
     step = step_of(document, edit.change)
     if step is None:
         return True

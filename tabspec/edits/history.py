@@ -1,8 +1,8 @@
 """The edit history: the last steps that were made, oldest first, over all documents.
 
-Changes become *steps* as people edit: one step is what was typed on one line without a pause or a jump. Changes with
-one time stamp count as one, so it does not matter how an editor splits them into messages. What was undone is taken
-out. A history that does not fit the document begins anew.
+A *step* is what was typed on one line without a pause or a jump. Changes with the same time stamp count as one change
+(a `Moment`), so it does not matter how an editor splits them into messages. Steps that the user undoes are removed. If
+a document's text is not what its steps led to, its steps are dropped.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MOST_IN_ALL = MOST_STEPS + 200
 MOST_CHARS = 32_768
 
 
-# Longer identifiers are not typed at one go.
+# Characters that are typed at one go: longer identifiers are rare.
 _LONGEST_WORD = 64
 
 

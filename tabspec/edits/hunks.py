@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tabspec.edits.step import Step, lines_with_ends
 from tabspec.text import Document, Edit, common_prefix
 
-# A longer step is kept by no history: it is not compared line by line.
+# Characters. A longer step is not compared line by line, since the history drops it anyway.
 LONG = 65_536
 
 
@@ -56,7 +56,7 @@ def steps_of(before: Document, after: Document, hunks: Iterable[Hunk]) -> list[S
         whole.append(aligned)
     steps = []
     for start, stop, new_start, new_stop in whole:
-        line = bisect_right(after.line_starts, new_start) - 1
+        line = after.line_at(new_start)
         step = minimal(
             Step(before.uri, line, new_start, before.text[start:stop], after.text[new_start:new_stop]),
         )
@@ -69,7 +69,7 @@ def step_of(document: Document, change: Edit) -> Step | None:
     """A change of ``document`` as a step of whole lines; None if it changes nothing."""
     stop = change.offset + change.delete
     first, last = _whole_lines(document, Hunk(change.offset, stop, change.offset, change.offset))
-    text, line = document.text, bisect_right(document.line_starts, first) - 1
+    text, line = document.text, document.line_at(first)
     new = text[first : change.offset] + change.insert + text[stop:last]
     return minimal(Step(document.uri, line, first, text[first:last], new))
 

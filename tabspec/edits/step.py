@@ -63,16 +63,6 @@ class Step:
         """The lines after, without their line ends."""
         return lines_of(self.new)
 
-    @property
-    def old_range(self) -> tuple[int, int]:
-        """The first line, and the line after the last one, in the document before."""
-        return self.line, self.line + len(self.old_lines)
-
-    @property
-    def new_range(self) -> tuple[int, int]:
-        """The first line, and the line after the last one, in the document after."""
-        return self.line, self.line + len(self.new_lines)
-
     @cached_property
     def digest(self) -> int:
         """128-bit digest of all that it is."""

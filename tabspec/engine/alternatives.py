@@ -1,8 +1,8 @@
 """Other suggestions for the same place, for a user who asks to see more than the first.
 
-An alternative is a beginning that the model finds likely, followed by the model's text for the state in which the
-beginning was typed. So, like the first suggestion, it is a function of the document, and its parts are states in the
-completion cache. It needs a model that can list the likely beginnings of its answers.
+An alternative is a likely first token, followed by the model's text for the state after that token was typed. So it
+depends on the document alone, like the first suggestion, and the completion cache can hold its second part. The model
+must be able to list the likely first tokens of its answers ("beginnings").
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Alternatives:
     """Finds other texts. ``question`` makes the prompt state of a context; ``known`` returns the stored text or the
     generation in flight of a prompt state; ``stop`` ends each text."""
 
-    # Only users ask for beginnings, at few places: those of the last places suffice.
+    # Beginnings are requested only when a user asks for alternatives. Those of the last places are kept.
     _PLACES = 256
 
     def __init__(
@@ -85,8 +85,8 @@ class Alternatives:
     def _within(self, question: PromptState, begun: str, rest: GeneratedText) -> GeneratedText:
         """``rest``, the answer after ``begun``, cut so that it can be a part of a text at this state.
 
-        It may end with the beginning of a line that leaves the block of ``begun``, which must be cut off. Seen from
-        this state that line may be within the block, and would not be cut there.
+        It may end with the beginning of a line that leaves the block of ``begun``. That line must be cut off here,
+        because at this state it may count as a part of the block, and would not be cut.
         """
         following = self._question(question.context.after_typing(begun)).place
         rest = following.truncate(rest)

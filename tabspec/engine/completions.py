@@ -78,7 +78,8 @@ class Completions:
         return Answer(Source.NONE, reason=Reason.SUPERSEDED)
 
     def _start(self, question: PromptState) -> Generation:
-        """Start a request's own generation. A warm-up ends: what it has computed is in the KV cache."""
+        """Start a generation for this request. Warm-ups of the document are cancelled: the KV cache has what they have
+        computed."""
         for other in self._generations.of(question.context.uri):
             if other.warm:
                 self._scheduler.cancel(other)
@@ -99,7 +100,7 @@ class Completions:
         texts = self._alternatives.texts(question, known, partial(self._requests.ended, request))
         async with aclosing(texts):
             async for generated in texts:
-                # The user has asked for them, however unlikely they are.
+                # The user has asked for more: unlikely ones are shown, too.
                 suggestion = self._offering.suggest(question, generated, least=0.0)
                 if isinstance(suggestion, Suggestion) and is_new(suggestion, (*first.suggestions, *others)):
                     others.append(suggestion)

@@ -20,7 +20,8 @@ class InFlight:
         return [generation for generation in self._scheduler.generations() if generation.context.uri == uri]
 
     def agreeing(self, question: PromptState) -> Generation | None:
-        """The generation that a request for this state can join; of several, the one with most text left."""
+        """The generation that a request for this state can join. Of several, the one with the most text after what was
+        typed."""
         if not self._caching:
             return None
         best, best_left = None, 0

@@ -16,6 +16,7 @@ from tabspec.context import EditContext
 from tabspec.fitting.truncation import FitPlace, FitStep
 from tabspec.models.protocol import GenerationRequest, RelatedText, StopRule
 from tabspec.prompt.window import Window, WindowSize, window
+from tabspec.text import with_lf
 from tabspec.uris import uri_path
 
 Related = Callable[[EditContext, Window], tuple[RelatedText, ...]]
@@ -62,16 +63,16 @@ class PromptState:
     ) -> GenerationRequest:
         """The request to the model; ``resume`` is the text that an interrupted generation has written so far."""
         return GenerationRequest(
-            head=_to_model(self.window.head),
-            forced=_to_model(self.window.forced),
-            suffix=_to_model(self.window.suffix),
+            head=with_lf(self.window.head),
+            forced=with_lf(self.window.forced),
+            suffix=with_lf(self.window.suffix),
             path=base_name(self.context.uri),
             language=self.context.document.language,
-            related=tuple(RelatedText(text.path, _to_model(text.text)) for text in self.related),
+            related=tuple(RelatedText(text.path, with_lf(text.text)) for text in self.related),
             before=_around(self.window.before),
             after=_around(self.window.after),
             stop=replace(stop, around=self.place.around),
-            resume=_to_model(resume),
+            resume=with_lf(resume),
             foreground=foreground,
             beginnings=beginnings,
         )
@@ -88,9 +89,5 @@ def _digest(related: tuple[RelatedText, ...]) -> int:
 
 @lru_cache(maxsize=16)
 def _around(text: str) -> str:
-    """As `_to_model`, with equal texts as one object: a replay keeps thousands of requests with the same text."""
-    return _to_model(text)
-
-
-def _to_model(text: str) -> str:
-    return text.replace("\r\n", "\n") if "\r" in text else text
+    """As `with_lf`, with equal texts as one object: a replay keeps thousands of requests with the same text."""
+    return with_lf(text)

@@ -51,8 +51,10 @@ class Requests:
         self._latest[request.context.uri] = request
 
     def supersede(self, uri: str) -> None:
-        """End the document's request because a newer one has come. Its task leaves the generation only when it wakes:
-        the newer request may join the generation, which in between would count as a speculation and lose its slot.
+        """End the document's request because a newer one has come.
+
+        It stays attached to its generation until its task wakes. The newer request may join that generation. If nothing
+        were attached in between, the generation would count as a speculation and could lose its slot.
         """
         if request := self._latest.get(uri):
             request.superseded = True

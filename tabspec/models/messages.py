@@ -10,7 +10,7 @@ the model that the client wants; ``status`` or ``stop`` may be sent in its place
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, fields
 from typing import Any, TypeVar
 
@@ -156,6 +156,31 @@ def read_chunk(fields: Message) -> Chunk:
         tuple(Beginning(*each) for each in fields.get("beginnings", ())),
         fields.get("probability"),
     )
+
+
+def take(
+    message: Message,
+    write: Callable[[bytes], None],
+    cancel: Callable[[int], None],
+    start: Callable[[int, GenerationRequest | EditRequest], None],
+) -> str:
+    """The server's side: answer a ``ping``, or call ``cancel`` or ``start`` with the stream's id. The reason why a
+    message was dropped; it is the answer, too, if the message has an id. "": it was not dropped."""
+    number = number_of(message)
+    try:
+        if message["op"] == "ping":
+            write(to_line("pong"))
+        elif number is None:
+            raise ValueError("id: not an integer")
+        elif message["op"] == "cancel":
+            cancel(number)
+        elif message["op"] in ("request", "edit"):
+            start(number, asked_in(message))
+    except Exception as error:  # a bad message must not end the server
+        if number is not None:
+            write(answer_line(number, ModelError(f"a message that cannot be understood: {error}")))
+        return str(error)
+    return ""
 
 
 def info_fields(info: ModelInfo) -> Message:

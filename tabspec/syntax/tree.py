@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from tabspec.syntax.languages import parser
-from tabspec.text import Edit
+from tabspec.text import Edit, is_word
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -207,4 +207,4 @@ def _kind(leaf: Node | None, char: str) -> str:
         return "quote"
     if _is_opaque(leaf):
         return "opaque"
-    return "word" if char.isalnum() or char == "_" else leaf.type
+    return "word" if is_word(char) else leaf.type

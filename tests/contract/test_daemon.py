@@ -95,7 +95,7 @@ async def daemon(place: DaemonFolder, *arguments: str) -> AsyncIterator[asyncio.
         async with asyncio.timeout(PATIENCE):
             while place.mark() == before or await ask(place, "status") is None:
                 assert process.returncode is None, "the daemon ended"
-                await asyncio.sleep(0.02)  # another process, which tells nobody when it listens
+                await asyncio.sleep(0.02)  # nothing signals that the other process listens
         yield process
     finally:
         with contextlib.suppress(ProcessLookupError):

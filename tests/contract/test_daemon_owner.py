@@ -212,7 +212,7 @@ async def test_links_in_the_folder_are_not_followed(place: DaemonFolder) -> None
 
 
 async def test_the_peer_is_checked_on_both_sides(place: DaemonFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As seen by another user: whoever this process is not."""
+    """As seen by another user than that of this process."""
     ours = os.geteuid()
     one, other = socket.socketpair(socket.AF_UNIX)
     with one, other:

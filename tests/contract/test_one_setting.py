@@ -62,7 +62,7 @@ def at(text: str = CODE) -> EditContext:
 
 async def settled(engine: CompletionEngine) -> None:
     async with asyncio.timeout(60):
-        while sum(engine.in_flight):  # noqa: ASYNC110 (a process and a thread, which tell nobody)
+        while sum(engine.in_flight):  # noqa: ASYNC110 (nothing signals that they are done)
             await asyncio.sleep(0.005)
 
 
@@ -123,7 +123,7 @@ async def test_a_suggestion_ends_where_the_model_is_uncertain(model: Model) -> N
         config = EngineConfig(min_token_probability=least, min_probability=0.0)
         engine = CompletionEngine(model, config)
         answer = await engine.complete(at(CODE[: CODE.index("self.x = x") + 7]))
-        # a text that breaks off where nobody could stop is not offered
+        # a text that ends where no person would stop is not offered
         texts.append(answer.suggestion.text if answer.suggestion else "")
         doubted = answer.suggestion is None or answer.suggestion.finish.in_doubt
         await engine.close()

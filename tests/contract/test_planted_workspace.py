@@ -69,8 +69,15 @@ def python_paths(workspace: Path) -> list[str]:
     return ["", ".", os.pathsep + str(ROOT), str(workspace), os.pathsep.join([str(workspace), str(ROOT)])]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", range(5))
+def test_children_get_no_path_of_the_workspace(number: int, workspace: Path) -> None:
+    given = python_paths(workspace)[number]
+    kept = processes.environment({"PYTHONPATH": given}).get("PYTHONPATH")
+    assert kept == (str(ROOT) if str(ROOT) in given else None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [1, 4])
 async def test_the_worker_runs_no_planted_code(
     number: int, workspace: Path, marker: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

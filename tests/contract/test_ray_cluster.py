@@ -124,7 +124,7 @@ def test_a_closed_stream_stops_the_decoding(nodes: TwoNodes, tmp_path: Path) -> 
 
 
 def typing(seconds: float) -> Session:
-    """Somebody types a word every two seconds, at eight keys a second."""
+    """A user who types a word every two seconds, at eight keys a second."""
     events, at, now = [], 0, 0.0
     while now < seconds:
         for char in "word = ":
@@ -211,7 +211,7 @@ def test_editors_see_no_error_when_a_replica_and_then_a_node_die(nodes: TwoNodes
 
     print(f"{len(answered)} answers; a second:", *(f"{rate(at, at + 1):.0f}" for at in range(int(SECONDS) + 4)))
     again = {user for at, user in answered if at > died[-1]}
-    assert again == set(range(EDITORS)), "behind the deaths somebody was not answered any more"
+    assert again == set(range(EDITORS)), "after the deaths an editor got no answers any more"
     # Of this run's own rates, and generous: how fast two nodes are on one machine depends on what else it does. When
     # the second one is gone, half of the replicas is left, and Ray takes some seconds to notice.
     before, after = rate(0, KILL_REPLICA), rate(died[-1] - began + 5, SECONDS)

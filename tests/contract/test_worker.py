@@ -176,7 +176,8 @@ def test_it_ends_with_its_parent(folder: str) -> None:
 def test_the_front_never_imports_torch() -> None:
     code = (
         "import sys, tabspec, tabspec.models.process.worker, tabspec.models.load, tabspec.models.process.worker_main\n"
-        "import tabspec.models.process.serving, tabspec.prompt.fim\n"
+        "import tabspec.models.process.serving, tabspec.models.process_edits\n"
+        "import tabspec.engine.engine, tabspec.prompt.fim\n"
         "print(sorted({'torch', 'transformers', 'tokenizers', 'numpy'} & set(sys.modules)))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

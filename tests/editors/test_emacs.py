@@ -35,7 +35,7 @@ class Emacs(Terminal):
 
     def __init__(self, folder: Path, init: str, target: str, text: str = "") -> None:
         self.folder = folder
-        folder.chmod(0o700)  # Emacs wants its socket to be nobody else's
+        folder.chmod(0o700)  # Emacs refuses a socket in a folder that others can open
         server = " ".join(map(json.dumps, scripted_server(folder, target)))
         own = f'(setq server-socket-dir "{folder}" server-name "socket" inhibit-startup-screen t) (server-start)\n'
         (folder / "init.el").write_text(own + init.replace('"tabspec-lsp" "--stdio"', server))

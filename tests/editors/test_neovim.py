@@ -1,4 +1,4 @@
-"""The plugin in real Neovims, 0.12 and 0.11, in a real terminal: what a user does and sees.
+"""The plugin in real Neovims in a real terminal: what a user does and sees. In 0.12, and each night in 0.11.
 
 Scenes in which it matters who draws are played with 0.12's own inline completion, too (``backend = 'builtin'``). A
 suggestion is told from text by its colour, and the proof of an accept is the buffer and the cursor: the characters
@@ -8,12 +8,13 @@ on the screen are the same before and after Tab. Two negative controls stand at 
 from __future__ import annotations
 
 import pytest
-from neovim_scene import EITHER_BACKEND, Open, silent_server, tab_through, until_answered
+from neovim_scene import BOTH_VERSIONS, EITHER_BACKEND, Open, silent_server, tab_through, until_answered
 from nvim_driver import NotSeen
 
 pytestmark = pytest.mark.editors
 
 
+@BOTH_VERSIONS
 def test_tab_tab_tab(open_nvim: Open) -> None:
     tab_through(open_nvim())
 
@@ -149,6 +150,7 @@ def test_a_partial_accept_keeps_the_rest_without_the_server(open_nvim: Open) -> 
         nvim.until_ghost("(width, height):")
 
 
+@BOTH_VERSIONS
 def test_accept_line_by_line(open_nvim: Open) -> None:
     # One block: behind its first line, what ends a block would be cut off.
     target = "def area(width, height):\n    size = width * height\n    return size\n"

@@ -10,7 +10,7 @@ import json
 
 import pytest
 from neovim_edit_scene import HINT, LOOKS, RENAMED, ROWS, TEXT, rename, shown, until_edit, until_no_edit
-from neovim_scene import Kind, Open, silent_server, until_status
+from neovim_scene import BOTH_VERSIONS, Kind, Open, silent_server, until_status
 from nvim_driver import Nvim
 
 pytestmark = pytest.mark.editors
@@ -36,6 +36,7 @@ def until_hint(nvim: Nvim, text: str) -> None:
     nvim.until(lambda: text in nvim.screen().coloured_text(HINT), f"the hint {text!r}")
 
 
+@BOTH_VERSIONS
 def test_rename_once_then_tab_tab_tab(open_nvim: Open) -> None:
     """Tab never inserts a tab instead (vscode#240922); what was undone is not offered again (vscode#255141)."""
     nvim = open_nvim("", TEXT, before=LOOKS)

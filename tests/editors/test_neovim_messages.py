@@ -66,7 +66,7 @@ end
 Open = Callable[[dict[str, Any]], Nvim]
 
 
-@pytest.fixture(params=VERSIONS)
+@pytest.fixture(params=[VERSIONS[0], *(pytest.param(older, marks=pytest.mark.nightly) for older in VERSIONS[1:])])
 def open_nvim(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     """Opens Neovim with a server with given answers: line up to the cursor -> items or texts."""
     running = []

@@ -20,7 +20,7 @@ SERVERS = {
 
 
 @pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", [VERSIONS[0], pytest.param(VERSIONS[1], marks=pytest.mark.nightly)])
 def test_no_planted_code_runs_and_suggestions_are_shown(version: str, server: str, tmp_path: Path) -> None:
     workspace = tmp_path / "workspace"
     workspace.mkdir()

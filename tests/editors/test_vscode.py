@@ -1,4 +1,7 @@
-"""The VS Code extension as users install it: the .vsix in a real VS Code, driven by keys, with the real tabspec-lsp."""
+"""The VS Code extension as users install it: the .vsix in a real VS Code, driven by keys, with the real tabspec-lsp.
+
+Each test opens a window, which takes seconds. What is seldom touched, or also tested without an editor, runs at night.
+"""
 
 from __future__ import annotations
 
@@ -225,7 +228,7 @@ def test_choosing_an_alternative(window: Open) -> None:
 
 
 def test_a_resting_cursor_has_the_first_suggestion_computed(window: Open) -> None:
-    """Nobody has asked, and it has been asked ahead; so what is typed there does not wait for the model."""
+    """It is computed before the user types, so that what is typed there does not wait for the model."""
     editor = window(text="def add(a, b):\n", **AHEAD).ready()
     editor.press("Control+Home", "ArrowDown")
     editor.until_rested("example.py", 1, 0)
@@ -253,6 +256,7 @@ def test_an_opened_document_is_reported_to_the_server(window: Open, tmp_path: Pa
     assert methods[:2] == list(told)
 
 
+@pytest.mark.nightly
 def test_the_cursor_is_not_reported_while_typing(window: Open) -> None:
     """A rest takes its time, on a slow machine too: of the places on the way, only as many can be told as there was
     time for."""
@@ -265,6 +269,7 @@ def test_the_cursor_is_not_reported_while_typing(window: Open) -> None:
     assert len(told) * REST_S <= told[-1].t - began
 
 
+@pytest.mark.nightly
 def test_a_selection_is_not_reported_as_a_resting_cursor(window: Open) -> None:
     editor = window(NOTHING, "x = 1\ny = 2\n").ready()
     editor.press("Control+Home")
@@ -276,6 +281,7 @@ def test_a_selection_is_not_reported_as_a_resting_cursor(window: Open) -> None:
     assert ("example.py", 0, 5) not in [rest.place for rest in told]
 
 
+@pytest.mark.nightly
 def test_no_cursor_is_reported_where_suggestions_are_off(window: Open) -> None:
     editor = window(NOTHING, "x = 1\ny = 2\n", **{"tabspec.enabled": True}).ready()
     editor.press("Control+Home")
@@ -310,6 +316,7 @@ def test_tab_is_unchanged_where_no_suggestion_is_shown(window: Open) -> None:
     assert editor.look("ghost") == ""
 
 
+@pytest.mark.nightly
 def test_control_a_server_that_offers_nothing(window: Open) -> None:
     """The assertions above can fail."""
     editor = window(NOTHING).ready()
@@ -329,6 +336,7 @@ def test_a_missing_server_is_reported(window: Open, tmp_path: Path) -> None:
     assert editor.look("has", ".statusbar-item.warning-kind .codicon-warning")
 
 
+@pytest.mark.nightly
 def test_the_server_of_a_configured_python_is_started(window: Open, tmp_path: Path) -> None:
     model = f"scripted:{tmp_path / 'script.json'}"
     settings = {"tabspec.server.command": [], "tabspec.server.python": sys.executable, "tabspec.model": model}

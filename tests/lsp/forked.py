@@ -99,7 +99,7 @@ def _mother() -> socket.socket:
 def fork_for_ever(orders: socket.socket) -> None:
     """Fork a server for each order: arguments and environment; standard input, output and error, and where to tell its
     process id and how it ended."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # of those who watch a server nobody has to be told
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the children that watch a server need not be waited for
     while True:
         order, fds, _, _ = socket.recv_fds(orders, _MOST_BYTES, 4)
         if not order:

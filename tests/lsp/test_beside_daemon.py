@@ -97,7 +97,7 @@ async def test_a_real_server_with_a_daemon_without_it_and_with_it_again(place: D
             assert (await told(place))["requests"] > before
             assert await client.stop() == 0
         messages = [message["message"] for message in client.received("window/showMessage")]
-        assert messages == [], "nobody is bothered with it"
+        assert messages == [], "the user gets no message about it"
     finally:
         await client.kill()
 

@@ -89,7 +89,7 @@ def test_waits_of_four_jobs_at_a_time_are_those_of_erlang() -> None:
     found = []
     for seed in range(8):
         asked = poisson(10_000, rate, geometric, seed)
-        # who comes while a step is under way waits for its end, half a step in the mean, also where nobody queues
+        # a job that comes during a step waits for its end, half a step in the mean, also if no job is queued
         assert queued(asked, FOUR) - free_servers(asked) == pytest.approx(STEP_S / 2, rel=0.2)
         found.append(queued(asked, FOUR) - STEP_S / 2)
     # at this load the mean of 10,000 differs by a sixth from seed to seed, and that of eight by a seventeenth

@@ -25,7 +25,7 @@ USERS, EDITS = 3, 12
 
 @pytest.fixture
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Somebody types for a good second."""
+    """A user who types for a little more than a second."""
     monkeypatch.setattr(population, "STAGGER_S", 0.3)
     monkeypatch.setattr(population, "PLACES", 1)
     path = tmp_path / "s.jsonl"

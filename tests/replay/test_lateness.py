@@ -38,7 +38,7 @@ def answer(request: GenerationRequest) -> str:
 
 
 def typed(seed: int) -> Session:
-    """Somebody writes WRITTEN, quickly and slowly, and now and then something else, which is taken back."""
+    """A user who writes WRITTEN, quickly and slowly, and sometimes something else, which is then deleted."""
     random, events, now = Random(seed), list[EditEvent](), 0.0
     for at, char in enumerate(WRITTEN):
         now += random.choice((0.01, 0.05, 0.2, 0.6)) * (0.5 + random.random())

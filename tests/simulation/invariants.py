@@ -1,7 +1,7 @@
 """What must hold at every moment, judged from outside: by the clients' requests and the model's work.
 
-Where the engine's own books are read, it is as a witness: a generation's lineage says why somebody may still want it,
-and that reason is checked here anew.
+Of the engine's own state, only the lineage of a generation is read: the reason why a request may still come for it.
+The reason is checked here again.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ class Watch:
     # --- how generations end ----------------------------------------------------------------------------------------
 
     def _ended(self, generation: Generation) -> None:
-        if generation.wanted:  # it has warmed up a prompt, and serves nobody
+        if generation.wanted:  # it has warmed up a prompt, and answers no request
             return
         if generation.state is State.DONE:
             # The model stops where all that follows would be cut off; the oracle's answer is whole.
@@ -332,7 +332,7 @@ class Watch:
             if stream.passes is passes and stream.writing and not stream.cancelled:
                 _require(waits or stream in running, f"neither in a pass nor in line for one: {stream}")
             paused = front > 0 and not stream.request.foreground
-            _require(not waits or paused or bool(running), f"paused for nobody: {stream}")
+            _require(not waits or paused or bool(running), f"paused without a foreground stream: {stream}")
             if self._for_somebody(stream):
                 stream.left = None
             elif stream.left is None:

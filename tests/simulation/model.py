@@ -118,9 +118,9 @@ class Stream:
         self.woken: asyncio.Future[None] | None = None
         self.passes = passes  # if it shares them with others
         self.taken = 0  # of these
-        self.beside: set[Pass] = set()  # those with speculative work, while it was for somebody
+        self.beside: set[Pass] = set()  # those with speculative work, while a request waited for it
         self.seconds = 0.0  # that its next step takes alone
-        self.left: float | None = None  # since when nobody waits for it
+        self.left: float | None = None  # since when no request waits for it
         self.held = 0.0  # seconds for which the pass that it was in keeps it, once it is cancelled
         self.writing = True  # and not cleaning up, or at its end
 
@@ -336,7 +336,7 @@ class SimulatedModel:
     def _began(self, begun: Pass, tokens: Sequence[int]) -> None:
         """A pass begins: is it one that may? Raises where one of those in it makes it fail."""
         if not all(stream in self.open and stream.writing and not stream.cancelled for stream in begun.rows):
-            self.wrongs.append("a pass with a sequence that nobody wants any more")
+            self.wrongs.append("a pass with a sequence that was cancelled")
         if len(set(begun.rows)) < len(begun.rows):
             self.wrongs.append("a pass with one sequence twice")
         if len(begun.rows) > 1 and sum(tokens) > MOST_ROWS:

@@ -216,7 +216,7 @@ MUTANTS = (
         "False",
     ),
     Mutant(
-        "what nobody waits for any more runs beside a request",
+        "what no request waits for any more runs beside a request",
         _SCHEDULER + "_demote_abandoned",
         "if left and",
         "if False and",
@@ -228,7 +228,7 @@ MUTANTS = (
         "pass",
     ),
     Mutant(
-        "the end of the pause is told to nobody",
+        "nothing continues at the end of a pause",
         _TOGETHER + "generation",
         "batcher._plan()",
         "pass",

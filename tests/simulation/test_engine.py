@@ -512,7 +512,7 @@ async def test_a_generation_that_contradicts_typed_text_stops() -> None:
         await asyncio.sleep(0.05)
         engine.changed(EditContext(Document(URI, "aX"), 2))
         await asyncio.sleep(0.2)
-        assert model.cancelled == 2 and model.running == 0, "nor does it go on where nobody waits for it"
+        assert model.cancelled == 2 and model.running == 0, "nor does it continue where no request waits for it"
         await again
 
 
@@ -524,7 +524,7 @@ async def test_without_a_completion_cache_a_cancelled_request_stops_its_generati
         await asyncio.sleep(0.01)
         asked.cancel()
         await asyncio.sleep(0.01)
-        assert model.running == 0, "nobody could ever be served with it"
+        assert model.running == 0, "no request could ever be answered with it"
 
 
 @virtual

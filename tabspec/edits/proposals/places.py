@@ -45,8 +45,16 @@ class Places:
 
     @property
     def grammar(self) -> str:
-        """The grammar's name; empty without one."""
+        """The name of the document's grammar; "" where there is none."""
         return self.tree.grammar if self.tree is not None else ""
+
+    def line(self, offset: int) -> str:
+        """The line that an offset is on, without its line end."""
+        return self.document.line(self.document.line_at(offset))
+
+    def line_start(self, offset: int) -> int:
+        """The offset of the first character of that line."""
+        return self.document.line_starts[self.document.line_at(offset)]
 
     def is_code(self, offset: int) -> bool:
         """Whether the character at ``offset`` is in no string, comment or prose."""

@@ -13,9 +13,9 @@ from importlib.resources import files
 
 from tabspec.edits.edit import EditSource
 
-# What languages ask for rather than what people repeat: commits show these cases too seldom to measure. A call of what
-# has become `async` is wrong without `await`, a pattern that lacks a variant's fields does not compile, and a use of a
-# name whose definition was renamed means nothing. An estimate for cases that the table has seen fewer than ten times.
+# Estimates for cases that the table has seen fewer than ten times. The language itself requires these edits: a call of
+# what has become `async` is wrong without `await`, a pattern that lacks a variant's fields does not compile, and a use
+# of a name whose definition was renamed refers to nothing.
 RULED: Mapping[str, float] = {
     "rename/defined": 0.7,
     "rename/local": 0.7,

@@ -31,8 +31,9 @@ from tabspec.text import Document
 
 # Patterns are learned from the last steps only: older changes are seldom continued.
 LAST_STEPS = 12
-# Below this a proposal is left to a model: rules that always speak were right in 9 % of cases. On projects other than
-# those of the table, 64 % of what is shown at one half is right, 71 % at 0.7 (docs/design/edits.md: way).
+# Less probable proposals are dropped: if all are shown, 9 % are right. On projects other than those of the table, 64 %
+# of those with a probability of at least 0.5 are right, and 71 % of those with at least 0.7 (by the measure `way`,
+# docs/design/edits.md).
 LEAST = 0.65
 # A longer text is not searched: reading 3,000 lines for the first time takes the 20 ms that a proposal may.
 MOST_CHARS = 120_000
@@ -45,7 +46,7 @@ _kept: LRUCache[tuple[str, str, str, int, bool], tuple[Found, ...]] = LRUCache(_
 def propose(
     document: Document, cursor: int, steps: Sequence[Step], others: Sequence[Document] = (), least: float = LEAST
 ) -> tuple[ProposedEdit, ...]:
-    """The chain of edits that the last ``steps`` ask for, each at least ``least`` probable.
+    """The chain of edits that follow from the last ``steps``, each at least ``least`` probable.
 
     ``cursor`` is a code-point offset in ``document``; ``others`` are the other open documents, the one used last first.
     """

@@ -10,7 +10,7 @@ from tabspec.edits.proposals.changes import CONTEXT, Change
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.places import Places
 from tabspec.edits.proposals.tokens import LINE_END, Words, is_identifier
-from tabspec.text import Document, Edit
+from tabspec.text import Document, Edit, is_word
 
 _HOLE = "\0"
 # A rule that fits more places is too general to be right.
@@ -67,7 +67,7 @@ def applied(rule: Rule, document: Document, words: Words, places: Places, done: 
         if bucket is None or _is_done(rule, words, at):
             continue
         edit = _edit(rule, document, words, at)
-        if document.line(document.position(edit.offset).line) in done or not places.is_code(
+        if places.line(edit.offset) in done or not places.is_code(
             words[at].start if at < len(words) else len(document.text) - 1
         ):
             continue
@@ -191,4 +191,4 @@ def _fitting(rule: Sequence[str], place: Sequence[str]) -> int:
 
 
 def _is_word(token: str) -> bool:
-    return token == _HOLE or token[0].isalnum() or token[0] == "_"
+    return token == _HOLE or is_word(token[0])

@@ -1,4 +1,4 @@
-"""Tokens of a text: words, single signs and line ends. The same for every language, so that rules are too."""
+"""Tokens of a text: words, single signs and line ends. They are the same for every language, and so are the rules."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from bisect import bisect_left
 from functools import cached_property
 from itertools import accumulate
 from typing import NamedTuple
+
+from tabspec.text import is_word
 
 _TOKEN = re.compile(r"\w+|\n|[^\w\s]")
 # A run of capitals before a capitalised word, a capitalised or lower word, a run of capitals, digits.
@@ -74,11 +76,7 @@ def occurrences(text: str, word: str) -> list[int]:
     at = text.find(word)
     while at >= 0:
         end = at + len(word)
-        if not (at and _in_word(text[at - 1])) and not (end < len(text) and _in_word(text[end])):
+        if not (at and is_word(text[at - 1])) and not (end < len(text) and is_word(text[end])):
             found.append(at)
         at = text.find(word, end)
     return found
-
-
-def _in_word(char: str) -> bool:
-    return char.isalnum() or char == "_"

@@ -29,12 +29,12 @@ from tabspec.suggestion import Answer, Finish, GeneratedText, Reason, Source, Su
 from tabspec.syntax.trees import parse_ahead
 from tabspec.text import Document, Edit, difference
 
-# An edit that comes next more likely than not leaves less than one half for everything else: it is shown without
-# asking the model for a completion.
+# An edit with a probability of more than one half is likelier than any completion. It is shown without asking the model
+# for one.
 SURE = 0.5
-# On a line one key follows the other after 0.1 to 0.3 s, and after 2.9 s at another place (medians of the recorded
-# session vscode-ts-customized-tests). After a pause in between, what was typed is probably finished: nothing is learned
-# from half a change.
+# Seconds without a key after which what was typed is probably finished, so that nothing is learned from half a change.
+# On one line the next key follows after 0.1 to 0.3 s, at another place after 2.9 s (medians of the recorded session
+# vscode-ts-customized-tests).
 TYPING_PAUSE_S = 1.0
 AHEAD = "edit"
 """The kind of cache entries that were computed ahead."""
@@ -239,14 +239,15 @@ class NextEdits:
         return entry
 
     def _served(self, edit: ProposedEdit, entry: Entry) -> Answer:
-        """The answer with ``edit``. Computing one takes no time that is worth counting: no model is asked."""
+        """The answer with ``edit``. It counts as cached even if it was computed just now: no model is asked, and that
+        takes a few milliseconds."""
         source = Source.SPECULATED if entry.speculated and not entry.served else Source.EXACT
         entry.served += 1
         return Answer(source, (Suggestion.of(replace(edit, position=0, parent=0)),), cached=self._caching)
 
 
 def _scope(context: EditContext, steps: Sequence[Step]) -> tuple[object, ...]:
-    """What proposals depend on beside the document and the cursor."""
+    """What proposals depend on in addition to the document and the cursor."""
     others = context.others
     around = digest_of(*(part for each in others for part in (each.uri, each.language, each.text))) if others else 0
     return AHEAD, context.document.language, digest(steps), around

@@ -19,7 +19,7 @@ from tabspec.fitting.unseen import unseen
 from tabspec.models.edit_protocol import EditRequest, PastEdit, RegionSize
 from tabspec.models.protocol import RelatedText, StopRule
 from tabspec.prompt.window import WindowSize, window
-from tabspec.text import Document
+from tabspec.text import Document, with_lf
 
 # Where a model reports no log-probabilities, an edit is as likely as a completion without a probability.
 UNKNOWN = 0.5
@@ -73,15 +73,15 @@ class EditState:
         return EditRequest(
             path=base_name(document.uri),
             language=document.language,
-            before=_lf(text[first : self.start]),
-            region=_lf(text[self.start : self.stop]),
-            after=_lf(text[self.stop : self.end]),
-            cursor=len(_lf(text[self.start : offset]).removesuffix("\r")),
+            before=with_lf(text[first : self.start]),
+            region=with_lf(text[self.start : self.stop]),
+            after=with_lf(text[self.stop : self.end]),
+            cursor=len(with_lf(text[self.start : offset]).removesuffix("\r")),
             line=document.position(self.start).line,
-            earlier=_lf(self._earlier()),
+            earlier=with_lf(self._earlier()),
             history=self._past(),
-            related=tuple(RelatedText(each.path, _lf(each.text)) for each in self.related),
-            beyond=(_lf(self.beyond[0]), _lf(self.beyond[1])),
+            related=tuple(RelatedText(each.path, with_lf(each.text)) for each in self.related),
+            beyond=(with_lf(self.beyond[0]), with_lf(self.beyond[1])),
             foreground=foreground,
         )
 
@@ -104,7 +104,7 @@ class EditState:
             if left < 0:
                 break
             elsewhere, proposed = step.uri != self.context.uri, step.source is not None
-            old, new = _lf(step.old), _lf(step.new)
+            old, new = with_lf(step.old), with_lf(step.new)
             path = base_name(step.uri)
             past.append(PastEdit(path, step.line, old, new, step.accepted, proposed, elsewhere, step.typed))
         return tuple(reversed(past))
@@ -135,8 +135,3 @@ def _region(document: Document, offset: int, size: RegionSize, begin: int, end: 
     bottom = min(line + size.below, document.line_count - 1)
     last = next((at for at in range(bottom, line - 1, -1) if starts[at + 1] <= end), None)
     return None if first is None or last is None else (starts[first], starts[last + 1])
-
-
-def _lf(text: str) -> str:
-    """The text with the only line end that models know."""
-    return text.replace("\r\n", "\n") if "\r" in text else text

@@ -1,7 +1,7 @@
-"""Next edits that a model writes: asked for at a request, and ahead of accepts.
+"""Next edits that a model writes: for a request, and in advance for the state after an accept.
 
-An answer is kept in the completion cache under document, cursor, history and model. The scheduler that runs
-completions runs these, too: one for each model.
+Answers are kept in the completion cache under document, cursor, history and model. They run on a scheduler of their
+own, of the same class as that of completions.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ class WrittenEdits:
             self._review(generation)
 
     def ahead(self, context: EditContext, lineage: tuple[Link, ...], probability: float) -> bool:
-        """Queue the question for the state that ``lineage`` leads to, unless the answer is known or being written. A
-        model that reads more than the window of completions is asked ahead of edits only."""
+        """Queue a request for the state that ``lineage`` leads to, unless its answer is known or being written. A model
+        that reads more than the window of completions is asked only if ``lineage`` has a next edit."""
         state = self._state(context)
         if state is None or self._cached(state) is not None or self._running(state):
             return False

@@ -1,1 +1,1 @@
-"""Which states are asked for ahead of the user: how likely they are, what they cost, and when to begin."""
+"""Which future states are computed in advance: how likely they are, what they cost, and when to begin."""

@@ -22,6 +22,8 @@ FOLLOWS_ACCEPT = 0.74  # at a place that an accept has led to
 # The median length of those suggestions, in characters.
 TYPICAL = 6
 
+RATE = 0.1  # the least step of learning: ten accepts in a row double the odds
+
 
 class Predictor(Protocol):
     """Predicts accepts."""
@@ -41,11 +43,10 @@ class Acceptance:
     """Online logistic regression. The fitted coefficients stay; only an intercept is learned for this user, one for
     suggestions that follow an accept and one for all others (stochastic gradient descent on the log loss; Bottou 2010).
 
-    The step shrinks from 1/2, as in a running mean, to ``rate``: at 0.1, ten accepts in a row double the odds.
+    The step shrinks from 1/2, as in a running mean, to `RATE`.
     """
 
-    def __init__(self, rate: float = 0.1) -> None:
-        self._rate = rate
+    def __init__(self) -> None:
         self._shift, self._seen = {False: 0.0, True: 0.0}, {False: 0, True: 0}
 
     def probability(self, link: Link, follows_accept: bool = False) -> float:
@@ -67,7 +68,7 @@ class Acceptance:
             return
         error = (1.0 if accepted else 0.0) - self.probability(link, follows_accept)
         self._seen[follows_accept] += 1
-        shift = self._shift[follows_accept] + max(self._rate, 1 / (1 + self._seen[follows_accept])) * error
+        shift = self._shift[follows_accept] + max(RATE, 1 / (1 + self._seen[follows_accept])) * error
         # Three units of log-odds are a factor of twenty: from one suggestion of six accepted to three of four.
         self._shift[follows_accept] = min(max(shift, -3.0), 3.0)
 

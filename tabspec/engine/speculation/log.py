@@ -15,9 +15,9 @@ class SpeculationLog:
     """Remembers how the latest speculations ended. ``enabled``: whether the policy speculates. A miss is explained by
     what happened seconds ago: 1,024 speculations suffice."""
 
-    def __init__(self, enabled: bool = True, most: int = 1024) -> None:
+    def __init__(self, enabled: bool) -> None:
         self._enabled = enabled
-        self._ends: LRUCache[Key, State] = LRUCache(most)
+        self._ends: LRUCache[Key, State] = LRUCache(1024)
 
     def ended(self, generation: Generation) -> None:
         """A speculation has ended."""

@@ -16,10 +16,10 @@ REFUSED = (0.1, 0.2, 0.5, 2.1)
 # one before. By the last of them nearly all suggestions that are refused are gone.
 STARTS = (0.0, *(0.02 * 1.25**step for step in range(22)))
 
-# Seconds of waiting that a late answer costs at the second Tab of a burst, besides the time by which it is late: the
-# screen is empty for a moment, and the user stops to look. At 0.03, 372 of 376 Tabs in bursts are answered at once in
-# six development sessions with a model of 150 ms. At 0.05 it is 375, for 6 % more unused tokens of a user who reads
-# each suggestion (docs/decisions/2026-11-29-bursts.md).
+# Seconds that a late answer at the second Tab of a burst costs in addition to its lateness: the screen is empty for a
+# moment, and the user stops to look. At 0.03, 372 of 376 Tabs in bursts are answered at once in six development
+# sessions with a model of 150 ms. At 0.05 it is 375, for 6 % more unused tokens of a user who reads each suggestion
+# (docs/decisions/2026-11-29-bursts.md).
 LATE = 0.03
 
 # Pauses vary: each observed one also counts as a quicker and a slower one, by a factor of 1.4.
@@ -69,9 +69,10 @@ class UserPace:
     def table(self, service: float, follows_accept: bool, depth: int) -> list[WorkForecast]:
         """For each of `STARTS`, what work of ``service`` seconds is expected to save and to waste.
 
-        The work is for the state after so many accepts as ``depth``, the suggestion's first. Work at depth 2 saves only
-        the waiting that would remain at the second Tab if the work began at the first, and `LATE` if the answer is in
-        time there, and would not be otherwise. Work at depth 3 has two more Tabs until it is late, and so on.
+        The work is for the state after ``depth`` accepts; accepting the shown suggestion is the first of them. Compare
+        work at depth 2 with the same work begun at the first Tab: it saves the time by which that would be late at the
+        second Tab. `LATE` is added if the answer is then in time, and would not be otherwise. At depth 3 there is the
+        time of two Tabs before the answer is late, and so on.
         """
         taken, again, refused = self._taken[follows_accept], self._taken[True], self._refused
         state = (taken.seen, again.seen, refused.seen, service)
@@ -82,8 +83,8 @@ class UserPace:
         return found[1]
 
     def _forecast(self, start: float, service: float, follows_accept: bool, depth: int) -> WorkForecast:
-        """For work on the next accept, what is done when the pause ends is used or wasted. If a later suggestion is
-        refused, it stays long enough for all of the work to be done."""
+        """At depth 1, the part of the work that is done when the pause ends is used or wasted. Deeper work that is
+        wasted is assumed to have been done completely."""
         pauses = [seconds * factor for seconds in self._taken[follows_accept].seconds for factor in SPREAD]
         refused = self._wasted_if_refused(start, service)
         if depth == 1:

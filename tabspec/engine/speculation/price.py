@@ -20,9 +20,11 @@ REST, TAKEN_AT_REST = "rest", 0.005
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A suggestion that has been on the screen for ``age`` seconds. ``taken``: the probability that it is accepted;
-    ``again``: that the suggestion after it is accepted, too; ``follows_accept``: it is at a place that an accept has
-    led to."""
+    """A suggestion that has been on the screen for ``age`` seconds.
+
+    ``taken`` is the probability that it is accepted, ``again`` the same of the suggestion that follows it.
+    ``follows_accept``: an accept has led to its place.
+    """
 
     taken: float
     again: float
@@ -61,8 +63,9 @@ class Price:
         return math.exp(math.ceil(math.log(max(tenth, 1e-4)) * 7) / 7)
 
     def start(self, probability: float, shown: Shown, depth: int = 1) -> float | None:
-        """How many seconds after a suggestion was ``shown`` to ask for an accept that comes with this ``probability``;
-        None: not at all. ``depth``: how many accepts ahead it is. A start before the suggestion's age means now.
+        """When to begin a speculation, in seconds after its suggestion was ``shown``. None: it is not worth its cost. A
+        moment that has passed means now. ``probability``: that the user makes the ``depth`` accepts that lead to its
+        state.
 
         An early start has the answer ready at Tab; a late start does not work for suggestions that are soon typed
         over. The best moment maximizes P · seconds saved - ``economy`` · (1 - P) · seconds unused. Both terms shrink

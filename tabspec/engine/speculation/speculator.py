@@ -1,7 +1,7 @@
-"""The speculator: asks the model for the suggestion that would follow if the user accepted the one on the screen.
+"""The speculator: requests the suggestion that would follow if the user accepted the one on the screen.
 
-It plans again at each suggestion shown and at each answer: it follows the accepts whose suggestions are known, and
-queues the first one whose suggestion is not, at the moment that pays best.
+It plans again at each suggestion shown and at each answer. It follows the chain of accepts as far as the suggestions
+are known. The first state without a known suggestion is queued, at the moment that pays best.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Screen:
 
 
 class Speculator:
-    """Asks ahead of what is shown, for each document by itself.
+    """Speculates on what is shown, for each document by itself.
 
     ``known`` returns what would be offered at a state without asking the model: a suggestion, the reason why there is
     none, or None if that is not known. ``ask`` queues a state for the model and returns True, unless it is queued
@@ -172,8 +172,7 @@ class Speculator:
             screen.links.append(Link(state, suggestion))
 
     def _start(self, probability: float, shown: Shown, depth: int) -> float | None:
-        """How many seconds after the suggestion was shown to ask for an accept that comes with this ``probability``;
-        None: not at all. ``depth``: how many accepts ahead it is."""
+        """As `Price.start`, for the policy in use."""
         if self.config.policy is Policy.ADAPTIVE:
             return self.price.start(probability, shown, depth)
         return 0.0 if probability > 0 else None

@@ -13,8 +13,7 @@ from tabspec.models.daemon.place import DaemonFolder, identity
 from tabspec.models.edit_protocol import EditRequest
 from tabspec.models.messages import Message, from_line, read_info, to_line
 from tabspec.models.process.heartbeat import Heartbeat
-from tabspec.models.process.lines import READ_BYTES, MessageParser, Unreadable
-from tabspec.models.process.streams import Streams
+from tabspec.models.process.streams import Streams, listen
 from tabspec.models.process.worker import WorkerState
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
 
@@ -97,15 +96,14 @@ class Connection:
         def waits() -> bool:
             return len(self._streams) > 0 or not self._ready.done()
 
-        reading = asyncio.create_task(self._read())
-        # The daemon itself never loads anything.
-        watching = asyncio.create_task(self._heartbeat.watch(waits, loading=lambda: False))
         try:
-            await asyncio.wait([reading, watching], return_when=asyncio.FIRST_COMPLETED)
-            self.hung = watching.done()
+            # The daemon itself never loads anything.
+            self.hung = await listen(self._reader, self._heartbeat, self._handle, waits, loading=lambda: False)
+        except ConnectionError:
+            pass  # the daemon was killed
+        except Exception:
+            log.exception("the daemon wrote a line that cannot be understood; it is left")
         finally:
-            for task in (reading, watching):
-                task.cancel()
             lost = Lost(SILENT if self.hung else GONE)
             self._streams.fail(lost)
             if not self._ready.done():
@@ -113,21 +111,6 @@ class Connection:
             self._answered.set()
             # Not `close`: that would keep what a hung daemon has not read.
             self._writer.transport.abort()
-
-    async def _read(self) -> None:
-        parser = MessageParser()
-        try:
-            while data := await self._reader.read(READ_BYTES):
-                self._heartbeat.received()
-                for message in parser.feed(data):
-                    if isinstance(message, Unreadable):
-                        raise ValueError(message.problem)
-                    self._handle(message)
-                    self._answered.set()
-        except ConnectionError:
-            pass  # the daemon was killed
-        except Exception:
-            log.exception("the daemon wrote a line that cannot be understood; it is left")
 
     def _silent_changed(self, silent: bool) -> None:
         if silent:
@@ -151,6 +134,7 @@ class Connection:
                 self._on_progress(*self._progress)
             case "failed" if not self._ready.done():
                 self._ready.set_exception(ModelNotUsable(message["message"]))
+        self._answered.set()
 
     def _write(self, line: bytes) -> None:
         if not self._writer.is_closing():

@@ -18,14 +18,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from tabspec import __version__
-from tabspec.errors import ModelError, ModelNotUsable, ModelUnavailable
+from tabspec.errors import ModelNotUsable, ModelUnavailable
 from tabspec.models.daemon.place import identity
 from tabspec.models.daemon.private import NotOurs, check_peer
-from tabspec.models.messages import LONGEST_LINE, Message, answer_line, asked_in, info_fields, number_of, to_line
+from tabspec.models.edit_protocol import EditRequest
+from tabspec.models.messages import LONGEST_LINE, Message, answer_line, info_fields, take, to_line
 from tabspec.models.process.lines import READ_BYTES, MessageParser, Unreadable
 from tabspec.models.process.serving import Serving
 from tabspec.models.process.worker import WorkerModel, WorkerState
-from tabspec.models.protocol import Chunk, ModelInfo, slots_of
+from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, slots_of
 
 log = logging.getLogger(__name__)
 
@@ -183,31 +184,19 @@ class Daemon:
             self._maybe_idle()
 
     def _take(self, client: _Client, message: Message | Unreadable) -> None:
-        """Handle one message. One that cannot be understood is answered with an error if it has an id, and dropped."""
-        try:
-            if isinstance(message, Unreadable):
-                raise ValueError(message.problem)
-            self._handle(client, message)
-        except Exception as error:
-            log.warning("client %d: a message was dropped: %s", client.number, error)
-            if isinstance(message, dict) and (number := number_of(message)) is not None:
-                client.write(answer_line(number, ModelError(f"a message that cannot be understood: {error}")))
-
-    def _handle(self, client: _Client, message: Message) -> None:
-        if message["op"] == "ping":
-            client.write(to_line("pong"))
-            return
-        if (number := number_of(message)) is None:
-            raise ValueError("id: not an integer")
-        key = (client.number, number)
-        if message["op"] == "cancel":
-            self._serving.cancel(key)
-        elif message["op"] in ("request", "edit"):
+        def start(number: int, request: GenerationRequest | EditRequest) -> None:
             if self._serving.count(client.number) >= MOST_STREAMS:
                 client.write(answer_line(number, ModelUnavailable("too many requests at a time")))
                 return
-            self._serving.start(key, asked_in(message))
+            self._serving.start((client.number, number), request)
             self._served += 1
+
+        def cancel(number: int) -> None:
+            self._serving.cancel((client.number, number))
+
+        dropped = message.problem if isinstance(message, Unreadable) else take(message, client.write, cancel, start)
+        if dropped:
+            log.warning("client %d: a message was dropped: %s", client.number, dropped)
 
     def _maybe_idle(self) -> None:
         """Start or stop the timer that ends an idle daemon."""

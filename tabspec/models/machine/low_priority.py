@@ -28,8 +28,7 @@ class LowPriorityThread:
     """Calls functions on a thread of low priority, one at a time, while the caller waits. torch's threads and those of
     the compiled decoder that such a call starts have that priority, too."""
 
-    def __init__(self, nice: int = NICE) -> None:
-        self._nice = nice
+    def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "tabspec-aside", self._lower_priority)
 
     def run(self, function: Callable[[], T]) -> T:
@@ -38,7 +37,7 @@ class LowPriorityThread:
 
     def _lower_priority(self) -> None:
         tid = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, tid, min(os.getpriority(os.PRIO_PROCESS, tid) + self._nice, 19))
+        os.setpriority(os.PRIO_PROCESS, tid, min(os.getpriority(os.PRIO_PROCESS, tid) + NICE, 19))
 
 
 def lower_process_priority() -> None:

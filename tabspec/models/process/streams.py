@@ -9,6 +9,8 @@ from collections.abc import AsyncGenerator, Callable
 from tabspec.errors import ModelError
 from tabspec.models.edit_protocol import EditRequest
 from tabspec.models.messages import Message, read_chunk, read_error, request_line, to_line
+from tabspec.models.process.heartbeat import Heartbeat
+from tabspec.models.process.lines import READ_BYTES, MessageParser, Unreadable
 from tabspec.models.protocol import Chunk, GenerationRequest
 
 
@@ -51,3 +53,36 @@ class Streams:
         for number, arriving in self._arriving.items():
             arriving.put_nowait(error)
             self._write(to_line("cancel", id=number))
+
+
+async def listen(
+    reader: asyncio.StreamReader,
+    heartbeat: Heartbeat,
+    handle: Callable[[Message], None],
+    busy: Callable[[], bool],
+    loading: Callable[[], bool],
+) -> bool:
+    """Handle the server's messages until the connection ends. True: it has not ended, but the server is dead, by
+    `Heartbeat.watch` with ``busy`` and ``loading``. Raises `ValueError` for a line that is no message, and the errors
+    of ``handle``."""
+    watching = asyncio.create_task(heartbeat.watch(busy, loading))
+    reading = asyncio.create_task(_read(reader, heartbeat, handle))
+    try:
+        await asyncio.wait([reading, watching], return_when=asyncio.FIRST_COMPLETED)
+        if watching.done():
+            return True
+        await reading
+        return False
+    finally:
+        reading.cancel()
+        watching.cancel()
+
+
+async def _read(reader: asyncio.StreamReader, heartbeat: Heartbeat, handle: Callable[[Message], None]) -> None:
+    parser = MessageParser()
+    while data := await reader.read(READ_BYTES):
+        heartbeat.received()
+        for message in parser.feed(data):
+            if isinstance(message, Unreadable):
+                raise ValueError(message.problem)
+            handle(message)

@@ -20,8 +20,7 @@ from tabspec.models.edit_protocol import EditRequest
 from tabspec.models.files.hub import absolute
 from tabspec.models.messages import Message, read_info, to_line
 from tabspec.models.process.heartbeat import Heartbeat
-from tabspec.models.process.lines import READ_BYTES, MessageParser, Unreadable
-from tabspec.models.process.streams import Streams
+from tabspec.models.process.streams import Streams, listen
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo
 from tabspec.system import processes
 
@@ -174,38 +173,23 @@ class WorkerModel:
         self._process = process
         self._heartbeat = heartbeat = Heartbeat(lambda: self._write(to_line("ping")), self._silent_changed)
         stderr = asyncio.create_task(self._read_stderr(process))
-        listening = asyncio.create_task(self._read_messages(process, heartbeat))
-        watching = asyncio.create_task(heartbeat.watch(lambda: self.busy or self._loading, lambda: self._loading))
+        hung = False
         try:
             self._write(self._load)
-            await asyncio.wait([listening, watching], return_when=asyncio.FIRST_COMPLETED)
-            if hung := watching.done():
+            assert process.stdout is not None
+            busy, loading = (lambda: self.busy or self._loading), (lambda: self._loading)
+            if hung := await listen(process.stdout, heartbeat, self._handle, busy, loading):
                 process.kill()
+        except Exception:
+            log.exception("the model's process wrote a line that cannot be understood; it is ended")
         finally:
             self._process = self._heartbeat = None
-            for task in (listening, watching):
-                task.cancel()
             await _end(process)
             stderr.cancel()
         if hung:
             return f"{SILENT}, and was ended"
         code = process.returncode or 0
         return f"the model's process died ({f'signal {-code}' if code < 0 else f'exit status {code}'})"
-
-    async def _read_messages(self, process: asyncio.subprocess.Process, heartbeat: Heartbeat) -> None:
-        """Handle the worker's messages, until it exits. A worker that writes anything else is broken, and is ended."""
-        assert process.stdout is not None
-        parser = MessageParser()
-        while data := await process.stdout.read(READ_BYTES):
-            heartbeat.received()
-            for message in parser.feed(data):
-                try:
-                    if isinstance(message, Unreadable):
-                        raise ValueError(message.problem)
-                    self._handle(message)
-                except Exception:
-                    log.exception("the model's process wrote a line that cannot be understood; it is ended")
-                    return
 
     @property
     def _loading(self) -> bool:

@@ -19,14 +19,7 @@ from typing import BinaryIO
 from tabspec.errors import ModelError, TabspecError
 from tabspec.models.edit_protocol import EditRequest
 from tabspec.models.load import load_model
-from tabspec.models.messages import (
-    Message,
-    answer_line,
-    asked_in,
-    info_fields,
-    number_of,
-    to_line,
-)
+from tabspec.models.messages import Message, answer_line, info_fields, take, to_line
 from tabspec.models.process.lines import READ_BYTES, MessageParser, Unreadable
 from tabspec.models.process.serving import Serving
 from tabspec.models.protocol import Chunk, GenerationRequest, Model
@@ -107,26 +100,17 @@ class _Inbox:
 
     def listen(self, messages: Iterator[Message]) -> None:
         for message in messages:
-            try:
-                self._handle(message)
-            except Exception as error:  # a bad message must not end the thread
-                print(f"tabspec: a {message['op'][:20]!r} was dropped: {error}", file=sys.stderr)
-                if (number := number_of(message)) is not None:
-                    self.send(number, ModelError(f"a message that cannot be understood: {error}"))
+            if dropped := take(message, self._write, self._cancel_soon, self._start_soon):
+                print(f"tabspec: a {message['op'][:20]!r} was dropped: {dropped}", file=sys.stderr)
         os._exit(0)  # the parent is gone: at once, even in the middle of a forward pass
 
-    def _handle(self, message: Message) -> None:
-        if message["op"] == "ping":
-            self._write(to_line("pong"))
-            return
-        if (number := number_of(message)) is None:
-            raise ValueError("id: not an integer")
-        if message["op"] == "cancel":
-            if self.serving is not None:
-                self.serving.cancelled.add(number)  # seen before the loop runs again
-            self._loop.call_soon_threadsafe(self._cancel, number)
-        elif message["op"] in ("request", "edit"):
-            self._loop.call_soon_threadsafe(self._start, number, asked_in(message))
+    def _cancel_soon(self, number: int) -> None:
+        if self.serving is not None:
+            self.serving.cancelled.add(number)  # seen before the loop runs again
+        self._loop.call_soon_threadsafe(self._cancel, number)
+
+    def _start_soon(self, number: int, request: GenerationRequest | EditRequest) -> None:
+        self._loop.call_soon_threadsafe(self._start, number, request)
 
     def _start(self, number: int, request: GenerationRequest | EditRequest) -> None:
         assert self.serving is not None

@@ -22,7 +22,7 @@ from tabspec.errors import ModelNotUsable, PositionError
 from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, ModelInfo, Usage
 from tabspec.replay.sessions.session import Fetch, Fetched, FetchedItem, Selection, Session, with_cursors
 from tabspec.suggestion import Finish
-from tabspec.text import Document, Edit, Position, difference
+from tabspec.text import Document, Edit, Position, difference, with_lf
 
 # Milliseconds. A faster answer came from the assistant's own cache (210 of 329 in the recording above, most within
 # 10 ms), so its time is not the latency of the model.
@@ -208,10 +208,10 @@ class RecordedModel:
         await asyncio.sleep(ms / 1000 if self.latency_s is None else self.latency_s)
         if request.beginnings:  # whole texts; the recording has no probabilities
             others = found.others if found is not None else ()
-            yield Chunk(beginnings=tuple(Beginning(_plain(other), 0.0) for other in others)[: request.beginnings])
+            yield Chunk(beginnings=tuple(Beginning(with_lf(other), 0.0) for other in others)[: request.beginnings])
             yield Chunk(finish=Finish.END)
             return
-        text = _plain(found.text).removeprefix(request.resume) if found is not None else ""
+        text = with_lf(found.text).removeprefix(request.resume) if found is not None else ""
         prompt = (len(request.prefix) + len(request.suffix)) // CHARS_PER_TOKEN
         yield Chunk(text, usage=Usage(prompt, 0, -(-len(text) // CHARS_PER_TOKEN)))
         yield Chunk(finish=Finish.END)
@@ -221,9 +221,9 @@ class RecordedModel:
 
     def _find(self, prefix: str, suffix: str) -> RecordedAnswer | None:
         """The answer for the document state whose window is (``prefix``, ``suffix``)."""
-        prefix, suffix = _plain(prefix), _plain(suffix)
+        prefix, suffix = with_lf(prefix), with_lf(suffix)
         for answer in self._states.get(_key(prefix), ()):
-            if _plain(answer.context.prefix).endswith(prefix) and _plain(answer.context.suffix).startswith(suffix):
+            if with_lf(answer.context.prefix).endswith(prefix) and with_lf(answer.context.suffix).startswith(suffix):
                 return answer
         return None
 
@@ -243,9 +243,4 @@ def _best(answers: Iterable[RecordedAnswer]) -> Iterable[RecordedAnswer]:
 
 
 def _key(prefix: str) -> str:
-    return _plain(prefix[-2 * _KEY_CHARS :])[-_KEY_CHARS:]
-
-
-def _plain(text: str) -> str:
-    """``text`` with ``\\n`` as its only line end, as in the engine's requests."""
-    return text.replace("\r\n", "\n") if "\r" in text else text
+    return with_lf(prefix[-2 * _KEY_CHARS :])[-_KEY_CHARS:]

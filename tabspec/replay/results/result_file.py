@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass, replace
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from tabspec.errors import InputError
 from tabspec.replay.bounded import MAX_FILE_BYTES, MAX_VALUES, values_in
-from tabspec.replay.results.aggregates import aggregates
 from tabspec.replay.results.result import ReplayResult, RequestRecord, Run
 from tabspec.replay.results.typed_json import read_as
 from tabspec.suggestion import Source
@@ -122,25 +121,10 @@ def loads(text: str) -> ReplayResult:
         raise InputError('is not a replay result: "version" is not a number')
     if version > VERSION:
         raise InputError(f"has version {version}, and this tabspec reads up to {VERSION}; use a newer tabspec")
-    raw = data.get("runs", MISSING)
-    runs: tuple[Run, ...] = read_as(raw, tuple[Run, ...], "runs")
-    runs = tuple(run if "instant_next" in item else _recounted(run) for run, item in zip(runs, raw, strict=True))
+    runs: tuple[Run, ...] = read_as(data.get("runs", MISSING), tuple[Run, ...], "runs")
     for number, run in enumerate(runs):
         _check(run, f"runs[{number}]")
     return ReplayResult(runs)
-
-
-def _recounted(run: Run) -> Run:
-    """A run written before `instant_next` existed. Without the timeline, the count is a lower bound."""
-    if len(run.timeline) != run.requests:
-        return replace(run, instant_next=max(run.instant_tabs - run.silent_tabs, 0))
-    found = aggregates(run.timeline)
-    return replace(
-        run,
-        instant_next=found["instant_next"],
-        unanswered_tabs=found["unanswered_tabs"],
-        next_latency_ms=found["next_latency_ms"],
-    )
 
 
 def _no_constant(name: str) -> Any:

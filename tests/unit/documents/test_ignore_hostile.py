@@ -129,7 +129,7 @@ def test_matching_equals_pathspec_in_linear_time(lines: list[str], name: str) ->
 
 
 def test_a_rule_of_many_stars_is_matched_quickly(tmp_path: Path) -> None:
-    """With Python's matcher this takes longer than anybody would wait for."""
+    """With Python's matcher this takes longer than a test may."""
     rules = write(tmp_path, b"*a" * 200 + b"b\n" + b"*.sql\n")
     assert not ignored(rules, tmp_path, "a" * 250)
     assert ignored(rules, tmp_path, "a.sql")

@@ -235,7 +235,7 @@ def engine_answers(texts: list[str], stops: bool) -> list[list[str]]:
 
 
 def test_an_answer_that_stopped_is_not_served_where_it_is_a_beginning() -> None:
-    """Behind the first line the text ends with its block; one who has typed to its end is asked anew."""
+    """After the first line the text ends with its block. When all of it has been typed, the model is asked again."""
     typed = [LINES[:end] for end in (9, 12, 20, len("    if a:\n        b\n        c"), len(LINES) - 10)]
     stopping, going_on = engine_answers(typed, stops=True), engine_answers(typed, stops=False)
     fresh = [engine_answers([text], stops=False)[0] for text in typed]

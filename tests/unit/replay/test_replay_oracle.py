@@ -49,10 +49,10 @@ def test_the_perfect_predictor_knows_several_accepts_ahead() -> None:
     foresight = OraclePredictor(player)
     first = Link(player.context, Suggestion("bc"))
     second = Link(first.context.after_accept(first.suggestion), Suggestion("de"))
-    assert foresight.probability(second) == 0, "nobody has said how to come there"
+    assert foresight.probability(second) == 0, "it was not asked about the accept that leads there"
     assert [foresight.probability(each) for each in (first, second)] == [1, 1]
     assert foresight.probability(Link(second.context, Suggestion("dx"))) == 0
-    assert player.context.offset == 1, "nobody has pressed Tab"
+    assert player.context.offset == 1, "no Tab was pressed"
 
 
 @pytest.mark.slow

@@ -1,1 +1,1 @@
-"""What was added at one place and is missing at its counterpart: one file one kind."""
+"""Places that must follow a change of a type or a signature: one file for each kind."""

@@ -1,4 +1,4 @@
-"""A function became ``async``: its calls want ``await``, and the functions around them ``async``."""
+"""A function became ``async``: its calls need ``await``, and the functions around the calls need ``async``."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def called(steps: Sequence[Step], document: Document, places: Places, done: froz
                 continue
             if changed.call == changed.old.name and not _is_called_so(changed.old, places, at, grammar):
                 continue
-            if document.line(document.position(at).line) in done:
+            if places.line(at) in done:
                 continue
             given = document.text[start + 1 : stop]
             wanted = _rewritten(changed, given, texts, grammar, _Place(document, places, at))
@@ -83,12 +83,12 @@ class _Place:
 
     @property
     def indent(self) -> str:
-        line = self.document.line(self.document.position(self.at).line)
+        line = self.places.line(self.at)
         return line[: len(line) - len(line.lstrip())]
 
     @property
     def column(self) -> int:
-        return self.at - self.document.line_starts[self.document.position(self.at).line]
+        return self.at - self.places.line_start(self.at)
 
     def has(self, name: str) -> bool:
         """Whether a variable of this name is defined in the function around the call, before it."""
@@ -146,7 +146,7 @@ def _type_around(document: Document, constructor: str, grammar: str) -> str:
 
 
 def _rewritten(changed: _Changed, given: str, texts: Sequence[str], grammar: str, place: _Place) -> str | None:
-    """The arguments as the new parameters want them; None where they do not fit the old ones, or a value is missing."""
+    """The arguments for the new parameters; None where they do not fit the old ones, or a value is missing."""
     parts = elements(given)
     values = _values(changed.old, parts, grammar)
     if values is None:

@@ -43,7 +43,7 @@ def declared(steps: Sequence[Step], document: Document, places: Places) -> Itera
             last = _last_function(body)
             if last is None:
                 continue
-            start = document.line_starts[document.position(last.start_byte).line]
+            start = places.line_start(last.start_byte)
             indent = document.text[start : last.start_byte]
             following = document.text[last.end_byte : document.text.find("\n", last.end_byte)]
             if indent.strip() or (following.strip() and not following.strip().startswith("//")):

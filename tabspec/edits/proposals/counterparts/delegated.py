@@ -1,4 +1,4 @@
-"""Members moved into a field: the class that had them, inherited or as its own, now reaches them by that field."""
+"""Members of a class moved to the type of one of its fields: the class's methods must use them through that field."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _Delegate:
 
 
 def delegated(steps: Sequence[Step], document: Document, places: Places, done: frozenset[str]) -> Iterator[Found]:
-    """Where a class still uses, as its own, what a field of it now has."""
+    """Where a method still uses a moved member without naming the field."""
     grammar = places.grammar
     texts = [document.text, *(step.new for step in steps)]
     for delegate in _delegates(steps, document, texts, grammar):
@@ -49,7 +49,7 @@ def delegated(steps: Sequence[Step], document: Document, places: Places, done: f
                 member = delegate.members.get(match[2])
                 if member is None or not places.is_code(match.start(2)):
                     continue
-                if document.line(document.position(match.start()).line) in done:
+                if places.line(match.start()) in done:
                     continue
                 change = Edit(match.start(2), len(match[2]), f"{delegate.field}{match[1]}{member}")
                 yield Found(document, change, EditSource.COUNTERPART, "member")

@@ -13,7 +13,7 @@ from tabspec.edits.proposals.counterparts.records import Record, record
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.places import Places
 from tabspec.edits.step import Step
-from tabspec.text import Document, Edit
+from tabspec.text import Document, Edit, is_word
 
 _SCRIPT = ("javascript", "typescript", "tsx")
 _TUPLE = {"rust": re.compile(r"\((.*)\)"), "python": re.compile(r"(?:tuple|Tuple)\[(.*)\]")}
@@ -38,7 +38,7 @@ def named_elements(steps: Sequence[Step], document: Document, places: Places, do
     grammar = places.grammar
     for named in _named(steps, document, grammar):
         for edit in _edits(named, document, places, grammar):
-            if document.line(document.position(edit.offset).line) not in done and places.is_code(edit.offset):
+            if places.line(edit.offset) not in done and places.is_code(edit.offset):
                 yield Found(document, edit, EditSource.COUNTERPART, "element")
 
 
@@ -73,7 +73,7 @@ def _difference(old: str, new: str) -> tuple[str, str]:
     head = 0
     while head < min(len(old), len(new)) and old[head] == new[head]:
         head += 1
-    while head and (new[head - 1].isalnum() or new[head - 1] == "_"):
+    while head and is_word(new[head - 1]):
         head -= 1
     tail = 0
     while tail < min(len(old), len(new)) - head and old[-1 - tail] == new[-1 - tail]:

@@ -34,7 +34,7 @@ def without_fields(steps: Sequence[Step], document: Document, places: Places, do
             if stop is None or not places.is_code(at):
                 continue
             for change in _entries(document.text, start + 1, stop, fields, _GIVEN[grammar]):
-                if document.line(document.position(change.offset).line) not in done:
+                if places.line(change.offset) not in done:
                     yield Found(document, change, EditSource.REMOVED, "field")
 
 

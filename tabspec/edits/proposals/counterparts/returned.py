@@ -42,7 +42,7 @@ def failing(steps: Sequence[Step], document: Document, places: Places, done: fro
             if stop is None or around is None or not places.is_code(at):
                 continue
             edit = rewritten(document, at, stop + 1, (old, new), around)
-            if edit is not None and document.line(document.position(at).line) not in done:
+            if edit is not None and places.line(at) not in done:
                 yield Found(document, edit, EditSource.COUNTERPART, "error")
 
 
@@ -76,7 +76,7 @@ def _around(document: Document, places: Places, at: int, grammar: str) -> Signat
 
 
 def _go(document: Document, at: int, stop: int, results: tuple[str, str], around: Signature) -> Edit | None:
-    start = document.line_starts[document.position(at).line]
+    start = document.line_starts[document.line_at(at)]
     end = document.text.find("\n", stop)
     if document.text[stop : end if end >= 0 else None].strip():
         return None
@@ -103,8 +103,8 @@ def _go(document: Document, at: int, stop: int, results: tuple[str, str], around
 
 
 def _rust(document: Document, at: int, stop: int, results: tuple[str, str], around: Signature) -> Edit | None:
-    line = document.line(document.position(at).line)
-    start = document.line_starts[document.position(at).line]
+    line = document.line(document.line_at(at))
+    start = document.line_starts[document.line_at(at)]
     following = document.text[stop : stop + 12]
     if _HANDLED.match(following) or re.match(r"\s*(?:return|match|if let|while let)\b", line):
         return None

@@ -1,4 +1,4 @@
-"""A variant of a Rust enum got fields: the patterns that match it want them, too."""
+"""A variant of a Rust enum got fields: the patterns that match it must name them, too."""
 
 from __future__ import annotations
 

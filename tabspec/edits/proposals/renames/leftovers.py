@@ -80,7 +80,7 @@ def leftovers(rename: Rename, document: Document, places: Places, done: frozense
         kind = "shadowed"  # still defined elsewhere in its scope: what is left may mean that other definition
     method = kind == "defined" and now is not None and places.is_method(now)
     for at in left:
-        line = _line(document, at)
+        line = places.line(at)
         if line in done or (method and not places.is_member(at)) or _defines(rename.new, places, at):
             continue
         if kind == "local" and (places.is_member(at) or places.is_field(at) or _is_keyword(text, at, old)):
@@ -164,16 +164,13 @@ def _to_be_changed(rename: Rename, places: Places, at: int) -> bool:
 
 def _defines(name: str, places: Places, at: int) -> bool:
     """Whether ``name`` is defined on the line of a place: it would then be defined by itself."""
-    document = places.document
-    start = document.line_starts[document.position(at).line]
-    return any(places.is_definition(start + each) for each in occurrences(_line(document, at), name))
+    start = places.line_start(at)
+    return any(places.is_definition(start + each) for each in occurrences(places.line(at), name))
 
 
 def _is_directive(places: Places, at: int) -> bool:
     """Whether a line is one of C's preprocessor: its names are macros."""
-    if places.grammar not in ("c", "cpp", "cuda", "objc", "csharp"):
-        return False
-    return _line(places.document, at).lstrip().startswith("#")
+    return places.grammar in ("c", "cpp", "cuda", "objc", "csharp") and places.line(at).lstrip().startswith("#")
 
 
 def _is_keyword(text: str, at: int, name: str) -> bool:
@@ -181,7 +178,3 @@ def _is_keyword(text: str, at: int, name: str) -> bool:
     before = text[:at].rstrip()[-1:]
     after = text[at + len(name) : at + len(name) + 2].lstrip()
     return before in ("(", ",") and after[:1] == "=" and after[:2] != "=="
-
-
-def _line(document: Document, at: int) -> str:
-    return document.line(document.position(at).line)

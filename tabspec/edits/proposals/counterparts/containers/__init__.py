@@ -1,1 +1,1 @@
-"""A variable's or field's type became another container: its uses become those of the new type."""
+"""A variable's or field's type became another container: its uses are rewritten for the new type."""

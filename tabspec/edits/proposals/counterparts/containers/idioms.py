@@ -1,4 +1,4 @@
-"""What the uses of one kind of container are called in another: one table for each language.
+"""The uses of one kind of container, and the same uses of another kind: one table for each language.
 
 A row is a use of the old kind, and the same use of the new one. In both, ``x`` is the container, ``k`` a key, ``v`` a
 value, ``u`` a name that stands for one element, ``f`` a field of it, and ``K`` the key of the value ``v``. In what is

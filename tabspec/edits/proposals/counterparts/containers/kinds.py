@@ -117,7 +117,7 @@ def _declared(name: str, kind: str, grammar: str) -> Declared:
     if "|" in kind and grammar in _UNIONS:
         members = [part for part in _members(kind) if part not in _NOTHING]
         if len(members) != 1:
-            return Declared(name, Kind.OTHER)  # it may be several kinds: its uses have to tell them apart
+            return Declared(name, Kind.OTHER)  # it may be of several kinds
         kind = members[0]
     for each, pattern in _COMPILED.get(grammar, {}).items():
         if pattern.match(kind):

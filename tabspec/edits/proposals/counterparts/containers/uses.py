@@ -51,7 +51,7 @@ def adapted(steps: Sequence[Step], document: Document, places: Places, done: fro
             for match in pattern.finditer(document.text, changed.start, changed.stop):
                 if any(match.start() < stop and start < match.end() for start, stop in taken):
                     continue
-                if document.line(document.position(match.start()).line) in done:
+                if places.line(match.start()) in done:
                     continue
                 if not places.is_code(match.start("x")) and not use.startswith(("{", "${")):
                     continue
@@ -87,7 +87,7 @@ def _changed(steps: Sequence[Step], document: Document, places: Places, grammar:
         if function is not None and not places.is_member(at):
             yield _Changed(first[name], new, *function, rf"(?<![\w.>]){escaped}\b")
             continue
-        line = document.line(document.position(at).line)
+        line = places.line(at)
         own = line[:1].isspace() or places.is_member(at)
         chain = _MEMBER if own and grammar not in ("java", "cpp") else _CHAIN
         yield _Changed(first[name], new, 0, len(document.text), rf"{chain}{escaped}\b")
@@ -180,6 +180,6 @@ def _is_formatted(document: Document, at: int) -> bool:
 
 def _quote(document: Document, at: int) -> str:
     """The quote of the formatted string (Python) that is open at ``at``; empty where none is."""
-    line = document.text[document.line_starts[document.position(at).line] : at]
+    line = document.text[document.line_starts[document.line_at(at)] : at]
     found = re.findall(r"\b[fF][rR]?([\"'])", line)
     return found[-1] if found and line.rsplit(found[-1], 1)[-1].count(found[-1]) == 0 else ""
