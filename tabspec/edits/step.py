@@ -63,6 +63,11 @@ class Step:
         """The lines after, without their line ends."""
         return lines_of(self.new)
 
+    @property
+    def old_range(self) -> tuple[int, int]:
+        """The first line, and the line after the last one, in the document before."""
+        return self.line, self.line + len(self.old_lines)
+
     @cached_property
     def digest(self) -> int:
         """128-bit digest of all that it is."""
