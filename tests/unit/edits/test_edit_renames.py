@@ -168,3 +168,15 @@ def test_an_import_with_a_like_name_is_followed() -> None:
     before = "import { createRouter } from 'routes'\n\n\n\n\nexport const router = createRouter()\n"
     old, new = before.splitlines(keepends=True)[0], "import { makeRouter } from 'routes'\n"
     assert "= makeRouter()" in shown(before, (old, new), name="a.ts")
+
+
+def test_what_had_no_name_is_not_renamed() -> None:
+    before = "func f(a int, _ string) {\n\tuse(a)\n\n\n\n\n\tfor _, c := range list {\n\t\tuse(c)\n\t}\n}\n"
+    text = shown(before, ("func f(a int, _ string) {\n", "func f(a int, name string) {\n"), name="a.go")
+    assert "for _, c := range list" in text
+
+
+def test_a_field_of_another_object_is_no_method() -> None:
+    before = "package a\n\nfunc (n *Node) Staged() bool {\n\treturn true\n}\n\n\n\n\nfunc (n *Node) All() bool {\n\treturn n.File.Staged\n}\n"
+    renamed = ("func (n *Node) Staged() bool {\n", "func (n *Node) IsStaged() bool {\n")
+    assert "return n.File.Staged\n" in shown(before, renamed, name="a.go")

@@ -44,6 +44,8 @@ def renames(changes: Sequence[Change]) -> tuple[Rename, ...]:
         if not (change.is_word and change.alone and is_identifier(change.old[0]) and is_identifier(change.new[0])):
             continue
         old, new = change.old[0], change.new[0]
+        if not old.strip("_"):
+            continue  # no name: the next `_` is another value that is not used
         if occurrences(change.step.new, old) or occurrences(change.step.old, new):
             continue  # both names are still in use: here one was replaced by the other
         for first in [each for each in became.values() if each.new == old]:
@@ -85,8 +87,10 @@ def leftovers(rename: Rename, document: Document, places: Places, done: frozense
             continue
         if kind == "local" and (places.is_member(at) or places.is_field(at) or _is_keyword(text, at, old)):
             continue
-        edit = aligned(document, Edit(at, len(old), rename.new))
-        yield Found(document, edit, EditSource.RENAME, _bucket(kind, rename, text, at))
+        bucket = _bucket(kind, rename, text, at)
+        if method and bucket.startswith("reached"):
+            continue  # not called: another object's field
+        yield Found(document, aligned(document, Edit(at, len(old), rename.new)), EditSource.RENAME, bucket)
         other = mate(document, at, old, rename.new, places.grammar) if kind == "local" else None
         if other is not None:
             yield Found(document, other, EditSource.RENAME, "mate")

@@ -57,6 +57,8 @@ def members(document: Document, old: str, new: str, around: tuple[int, int]) -> 
     function ``around``, or already ``self.new = new``. None where it takes another value, too.
     """
     text = document.text
+    if f".{old}" not in text:
+        return
     here = text[around[0] : around[1]]
     given = [match.start() for match in re.finditer(rf"\b(?:self|this)\.{old}\s*=(?!=)", text)]
     own = [match.start() for match in re.finditer(rf"\b(?:self|this)\.{old}\s*=\s*{old}\s*;?\s*?$", here, re.MULTILINE)]
