@@ -94,9 +94,8 @@ class EngineConfig:
     )
     # As many as are read at a glance. Each takes as long as a request to the model.
     alternatives: int = setting(3, "Suggestions that are given when the user asks to choose.", 1, 10)
-    cache_entries: int = setting(10_000, "Suggestions kept in the completion cache.", 1, 10_000_000)
+    # An hour of recorded editing has some 600 answers, in half a MiB.
     cache_bytes: int = setting(16 << 20, "Bytes that the completion cache may take.", 1024, 1 << 34)
-    cache_seconds: float = setting(3600.0, "Seconds after which a cached suggestion is dropped.", 0.001, 1e9)
     prefix_chars: int = setting(2300, "Characters before the cursor that the model sees.", 64, 1_000_000)
     suffix_chars: int = setting(640, "Characters after the cursor that the model sees.", 0, 1_000_000)
     related_chars: int = setting(

@@ -7,12 +7,11 @@ since typed its beginning (*type-through*). Similar states never match.
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Hashable, Iterator, MutableMapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from cachetools import TTLCache
+from cachetools import LRUCache
 
 from tabspec.cache.digests import digest, prefix_digests
 from tabspec.context import EditContext
@@ -80,24 +79,17 @@ class Hit(NamedTuple):
 
 
 class CompletionCache(MutableMapping[Key, Entry]):
-    """A `cachetools.TTLCache` (it evicts the least recently used entry first), bounded in entries, bytes and seconds,
-    with an index from scopes to the prefix lengths of their entries.
+    """A `cachetools.LRUCache` (it evicts the least recently used entry first), bounded in bytes, with an index from
+    scopes to the prefix lengths of their entries. Entries do not age: one is as right as on the day it was made.
 
     A look-up costs one digest of the prefix and of the suffix, and one step for each entry of this scope that is at
     most as far back as the longest text kept there. It does not depend on the number of all entries.
     """
 
-    def __init__(
-        self,
-        max_entries: int = 10_000,
-        max_bytes: int = 16 << 20,
-        ttl: float = 3600.0,
-        timer: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.max_entries = max_entries
+    def __init__(self, max_bytes: int = 16 << 20) -> None:
         self.evictions = 0
         self._index: dict[CacheScope, _Lengths] = {}
-        self._entries = _Store(max_bytes, ttl, timer, self._forget)
+        self._entries = _Store(max_bytes, self._forget)
 
     @staticmethod
     def key(context: EditContext, scope: Hashable) -> Key:
@@ -142,13 +134,10 @@ class CompletionCache(MutableMapping[Key, Entry]):
     def __setitem__(self, key: Key, entry: Entry) -> None:
         if entry.bytes > self._entries.maxsize:
             return
-        with self._entries.timer:  # freezes the time: nothing expires in between
-            if key in self._entries:
-                del self[key]  # so that the index counts each key once
-            while len(self._entries) >= self.max_entries:
-                self._entries.popitem()
-            self._entries[key] = entry
-            self._index.setdefault(key.place, _Lengths()).add(key.length, len(entry.generated.text))
+        if key in self._entries:
+            del self[key]  # so that the index counts each key once
+        self._entries[key] = entry
+        self._index.setdefault(key.place, _Lengths()).add(key.length, len(entry.generated.text))
 
     def __delitem__(self, key: Key) -> None:
         del self._entries[key]
@@ -200,25 +189,13 @@ class _Lengths:
         return bool(self._counts)
 
 
-class _Store(TTLCache[Key, Entry]):
-    """A TTLCache that calls ``gone`` for each entry that leaves it, whatever the reason."""
+class _Store(LRUCache[Key, Entry]):
+    """An LRUCache that calls ``gone`` for each entry that leaves it, whatever the reason."""
 
-    def __init__(self, max_bytes: int, ttl: float, timer: Callable[[], float], gone: Callable[[Key], None]) -> None:
-        super().__init__(max_bytes, ttl, timer, getsizeof=lambda entry: entry.bytes)
+    def __init__(self, max_bytes: int, gone: Callable[[Key], None]) -> None:
+        super().__init__(max_bytes, getsizeof=lambda entry: entry.bytes)
         self._gone = gone
 
-    def get(self, key: Key, default: Any = None) -> Any:
-        with self.timer:  # Cache.get looks twice; the entry must not expire in between
-            return super().get(key, default)
-
     def __delitem__(self, key: Key) -> None:
-        with self.timer:  # freezes the time: else TTLCache could remove an expired entry and then raise
-            self.expire()
-            super().__delitem__(key)
+        super().__delitem__(key)
         self._gone(key)
-
-    def expire(self, time: float | None = None) -> list[tuple[Key, Entry]]:
-        expired = list(super().expire(time) or ())
-        for key, _ in expired:
-            self._gone(key)
-        return expired

@@ -64,9 +64,7 @@ class CompletionEngine:
         loop = asyncio.get_running_loop()
         self._now = loop.time
         self._window = WindowSize.of(config)
-        self.completion_cache = CompletionCache(
-            config.cache_entries, config.cache_bytes, config.cache_seconds, self._now
-        )
+        self.completion_cache = CompletionCache(config.cache_bytes)
         stop = StopRule(config.max_lines, config.max_tokens, *config.doubt)
         self._offering = Offering(self.completion_cache, model, config.min_probability, self.stats)
         self._scheduler = Scheduler(model, stop, self._wrote, self._ended, slots)

@@ -400,7 +400,6 @@ class Watch:
         number = len(generations)
         _require(number <= documents * (FUTURES + config.max_tokens + 2), f"{number} generations at a time")
         entries = len(cache)
-        _require(entries <= config.cache_entries, f"{entries} entries in the completion cache")
         _require(cache.bytes <= config.cache_bytes, f"{cache.bytes} bytes in the completion cache")
         indexed = sum(sum(lengths._counts.values()) for lengths in cache._index.values())
         _require(indexed == entries, f"the index counts {indexed} entries of {entries}")

@@ -175,9 +175,9 @@ MUTANTS = (
     ),
     Mutant(
         "the completion cache grows without bound",
-        _CACHE + "CompletionCache.__setitem__",
-        "self._entries.popitem()",
-        "break",
+        _CACHE + "_Store.__init__",
+        "super().__init__(max_bytes,",
+        "super().__init__(1 << 40,",
     ),
     Mutant(
         "a late notification counts as the latest",

@@ -612,7 +612,7 @@ async def test_nothing_starts_after_close() -> None:
 async def test_each_future_of_a_shown_suggestion_is_requested_once() -> None:
     """Each answer drives the one before out of this completion cache, and has the speculator look again."""
     model = writer()
-    async with engine_on(model, policy="chain", depth=2, cache_entries=1) as engine:
+    async with engine_on(model, policy="chain", depth=2, cache_bytes=2000) as engine:
         context = at(10)
         answer = await engine.complete(context)
         assert answer.suggestion

@@ -44,9 +44,10 @@ class World:
             economy=pick((0.0, 0.02, 0.1, 1.0)),
             max_lines=pick((1, 1, 2)),
             max_tokens=pick((3, 48, 48)),
-            cache_entries=pick((1, 5, 40, 10_000)),
-            cache_bytes=pick((1024, 8000, 1 << 24)),
-            cache_seconds=pick((0.5, 20.0, 3600.0)),
+            # The least of three: often room for one answer or a few.
+            cache_bytes=min(
+                pick((1500, 8000, 64_000, 1 << 24)), pick((1024, 8000, 1 << 24)), pick((4000, 1 << 24, 1 << 24))
+            ),
             prefix_chars=pick((64, 100, 2300)),
             suffix_chars=pick((0, 20, 640)),
             max_document_chars=pick((150, 10_000, 10_000, 10_000)),

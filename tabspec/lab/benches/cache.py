@@ -54,7 +54,7 @@ def measure(rounds: int, rng: random.Random) -> Iterator[dict[str, Any]]:
         wrote = Entry(GeneratedText(text[offset : offset + 64] + "tail", Finish.END))
         beginnings = [wrote.generated.text[: 1 + i % 60] for i in range(rounds)]
         for entries in _ENTRIES:
-            cache = CompletionCache(max_entries=entries, max_bytes=1 << 30)
+            cache = CompletionCache(max_bytes=1 << 30)
             for i in range(entries):
                 cache.put(_place(text, offset, i, rng), _SCOPE, wrote)
             cache.put(here, _SCOPE, wrote)

@@ -89,8 +89,7 @@ class EditsLayer(Layer):
             policy=pick(tuple(Policy)),
             depth=pick((1, 2, 4)),
             max_lines=1,
-            cache_entries=pick((5, 10_000, 10_000)),
-            cache_seconds=pick((20.0, 3600.0, 3600.0)),
+            cache_bytes=min(pick((8000, 1 << 24, 1 << 24)), pick((20_000, 1 << 24, 1 << 24))),
         )
         self.model = SimulatedModel(Faults(Random(f"speed {seed}"), 0.0), pick((10, 25, 60)), pick((False, True)))
         self.engine = CompletionEngine(self.model, self.config)
@@ -206,8 +205,6 @@ class EditsLayer(Layer):
         VirtualTimeLoop._jump(self.loop, seconds)
         for task in self.begun:
             self.begun[task] += seconds
-        if seconds >= self.config.cache_seconds:
-            self.require(self.engine.completion_cache.bytes == 0, "the cache keeps what is older than its seconds")
 
     def _in_numbered_line(self, at: int) -> bool:
         return bool(NUMBER.search(self.file.document.line(self.file.document.position(at).line)))
@@ -302,8 +299,7 @@ class EditsLayer(Layer):
         self.history = after.history
         self.engine.accepted(before, suggestion)
         self._changed()
-        ahead = edit is not None and self.config.policy is not Policy.NONE and self.config.cache_entries > 5
-        self._ask(ahead=ahead and self.loop.time() < self.config.cache_seconds)
+        self._ask(ahead=edit is not None and self.config.policy is not Policy.NONE and self.config.cache_bytes > 20_000)
 
     def _refuse(self) -> None:
         if self.screen is None or not self._is_here(self.screen[0]) or self.screen[1].edit is None:
@@ -437,7 +433,7 @@ class EditsLayer(Layer):
         then = self.loop.time() + seconds
         for began in self.begun.values():
             self.require(then - began < LONGEST_S, "a request is not answered")
-        self.require(len(self.engine.completion_cache) <= self.config.cache_entries, "the completion cache is too full")
+        self.require(self.engine.completion_cache.bytes <= self.config.cache_bytes, "the completion cache is too full")
 
     async def recover(self) -> None:
         await self.until(lambda: not self.begun, LONGEST_S, "not every request ended")

@@ -35,6 +35,4 @@ MUTANTS = (
     Mutant("a completion always wins", _MODULE + "_is_better", "if completion is None:", "if completion is not None:"),
     Mutant("a move of the cursor costs nothing", _MODULE + "_is_better", "effort(edit.change, moves)",
            "effort(edit.change, False)"),
-    Mutant("the cache does not notice that the clock has jumped", "engine.engine:CompletionEngine.__init__",
-           "config.cache_seconds, self._now", "config.cache_seconds"),
 )  # fmt: skip

@@ -13,14 +13,6 @@ from tabspec.text import Document, Edit
 from tests.examples import examples
 
 
-class Timer:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def at(text: str, offset: int | None = None, uri: str = "file:///a") -> EditContext:
     return EditContext(Document(uri, text), len(text) if offset is None else offset)
 
@@ -66,48 +58,17 @@ def test_an_empty_answer_is_a_hit_at_its_place_only() -> None:
     assert cache.lookup(at("xy"), "m") is None
 
 
-def test_entries_bytes_and_seconds_are_bounded() -> None:
-    timer = Timer()
-    cache = CompletionCache(max_entries=3, max_bytes=1 << 20, ttl=10, timer=timer)
-    for i in range(5):
-        cache.put(at(f"line {i}"), "m", wrote("x"))
-        assert cache.lookup(at("line 1"), "m") or i < 1 or i > 3  # kept young while it is used
-    assert len(cache) == 3
-    assert cache.evictions == 2
-    assert cache.lookup(at("line 1"), "m")
-    assert not cache.lookup(at("line 0"), "m")
-    timer.now = 10.0
-    assert not cache.lookup(at("line 1"), "m")
-    cache.put(at("new"), "m", wrote("x"))
-    assert list(cache) == [CompletionCache.key(at("new"), "m")]
-
+def test_bytes_are_bounded_and_what_is_used_stays() -> None:
     one = wrote("x" * 100).bytes
-    small = CompletionCache(max_bytes=2 * one)
+    cache = CompletionCache(max_bytes=3 * one)
     for i in range(5):
-        small.put(at(f"{i}"), "m", wrote("x" * 100))
-        assert small.bytes <= 2 * one
-    small.put(at("5"), "m", wrote("x" * 10_000))  # larger than all of it: not kept, nothing driven out
-    assert len(small) == 2
-
-
-def test_an_entry_that_expires_while_it_is_replaced() -> None:
-    class Running(Timer):
-        def __call__(self) -> float:
-            self.now += 0.1
-            return self.now
-
-    timer = Running()
-    for most in (1, 10):
-        cache = CompletionCache(max_entries=most, ttl=10.0, timer=timer)
-        for i in range(200):
-            timer.now = 100.0 * i
-            cache.put(at("x"), "m", wrote("a"))
-            timer.now += 10.0 - 0.1 * (i % 20)
-            if i % 2:
-                cache.lookup(at("x"), "m")
-            else:
-                cache.put(at("x" if i % 4 else "y"), "m", wrote("b"))
-                assert sum(sum(lengths._counts.values()) for lengths in cache._index.values()) == len(cache._entries)
+        cache.put(at(f"line {i}"), "m", wrote("x" * 100))
+        assert cache.lookup(at("line 1"), "m") or i < 1  # it is looked up each time, and so never the oldest
+        assert cache.bytes <= 3 * one
+    assert len(cache) == 3 and cache.evictions == 2
+    assert cache.lookup(at("line 1"), "m") and not cache.lookup(at("line 0"), "m")
+    cache.put(at("5"), "m", wrote("x" * 10_000))  # larger than all of it: not kept, and nothing is evicted
+    assert len(cache) == 3
 
 
 def test_is_a_mutable_mapping() -> None:
@@ -131,32 +92,28 @@ actions = st.one_of(
     st.tuples(st.just("move"), st.integers(0, 20)),
     st.tuples(st.just("put"), st.text(alphabet="ab\n😀é", max_size=6)),
     st.tuples(st.just("undo"), st.integers(1, 5)),
-    st.tuples(st.just("pass"), st.floats(0.1, 4)),
 )
 
 
-def brute_force(
-    puts: list[tuple[EditContext, str, float]], state: EditContext, now: float, ttl: float
-) -> tuple[str, bool] | None:
+def brute_force(puts: list[tuple[EditContext, str]], state: EditContext) -> tuple[str, bool] | None:
     """The nearest earlier state whose answer the user has typed a part of; the newest answer of each state counts."""
-    newest = {(put.prefix, put.suffix): (text, t) for put, text, t in puts}
+    newest = {(put.prefix, put.suffix): text for put, text in puts}
     for length in range(state.offset, -1, -1):
         known = newest.get((state.prefix[:length], state.suffix))
-        if known is None or now >= known[1] + ttl:
-            continue
         typed = state.prefix[length:]
+        if known is None:
+            continue
         if not typed:
-            return known[0], True
-        if known[0].startswith(typed) and known[0] != typed:
-            return known[0][len(typed) :], False
+            return known, True
+        if known.startswith(typed) and known != typed:
+            return known[len(typed) :], False
     return None
 
 
 @settings(max_examples=examples(400), deadline=None)
 @given(st.lists(actions, max_size=40))
 def test_never_a_wrong_suggestion_never_a_lost_hit(history: list[tuple[str, object]]) -> None:
-    timer, ttl = Timer(), 10.0
-    cache = CompletionCache(ttl=ttl, timer=timer)
+    cache = CompletionCache()
     states, puts = [at("a")], []
     for action, value in history:
         state = states[-1]
@@ -169,28 +126,23 @@ def test_never_a_wrong_suggestion_never_a_lost_hit(history: list[tuple[str, obje
             states.append(EditContext(state.document, min(int(str(value)), len(state.document.text))))
         elif action == "undo":
             states.append(states[max(0, len(states) - 1 - int(str(value)))])
-        elif action == "pass":
-            timer.now += float(str(value))
         else:
             cache.put(state, "m", wrote(str(value)))
-            puts.append((state, str(value), timer.now))
+            puts.append((state, str(value)))
         hit = cache.lookup(states[-1], "m")
-        expected = brute_force(puts, states[-1], timer.now, ttl)
+        expected = brute_force(puts, states[-1])
         assert (hit and (hit.generated.text, hit.exact)) == expected
 
 
 @settings(max_examples=examples(100), deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 40)), max_size=60), st.integers(1, 5))
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 40)), max_size=60), st.integers(1500, 8000))
 def test_bounds_hold_and_the_index_follows(puts: list[tuple[int, int]], most: int) -> None:
-    timer = Timer()
-    cache = CompletionCache(max_entries=most, max_bytes=4000, ttl=5, timer=timer)
+    cache = CompletionCache(most)
     for place, size in puts:
-        timer.now += 0.5
         cache.put(at("x" * place), "m", wrote("y" * size))
-        assert len(cache) <= most and cache.bytes <= 4000
+        assert cache.bytes <= most
         assert cache.lookup(at("x" * place), "m") is not None
+        assert sum(sum(lengths._counts.values()) for lengths in cache._index.values()) == len(cache)
     for key in list(cache):
         del cache[key]
-    timer.now += 10
-    cache._entries.expire()
     assert not cache._index, "the index must not outlive its entries"
