@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from difflib import SequenceMatcher
 
 import pytest
@@ -78,6 +79,24 @@ def test_an_accepted_edit_is_no_example_and_a_paste_neither() -> None:
         assert proposed(asked(TEXT, past)) == []
     elsewhere = PastEdit("b.py", 7, PAST.old, PAST.new, elsewhere=True)
     assert proposed(asked(TEXT, elsewhere)) == [WANTED]
+
+
+def test_the_lines_of_the_last_edit_are_left_to_the_user() -> None:
+    text = f"a = 1\nb = fet\nc = 3\n{FAR}"
+    model, _ = ruled(
+        lambda window: window.replace("= fet\n", "= fetch()\n").replace("c = 3", "c = fetch(3)"),
+        lambda line: Tag.CHANGES if line.startswith(("b =", "c =")) else Tag.STAYS,
+    )
+    typed = PastEdit("a.py", 1, "b = 2\n", "b = fet\n")
+    # One window has both lines: the change of it begins with a line of the last edit.
+    assert written(model, asked(text, typed)) == []
+    (found,) = written(model, asked(text, replace(typed, line=0)))  # it is not there any more
+    assert found.change.apply(region_lines(text))[1:3] == ["b = fetch()", "c = fetch(3)"]
+    judge = Judge(asked(text, typed))
+    touching = [Change(1, 2, ("x",)), Change(0, 2, ("x",)), Change(1, 3, ("x", "y"))]
+    beside = [Change(0, 1, ("x",)), Change(2, 3, ("x",)), Change(1, 1, ("x",)), Change(2, 2, ("x",))]
+    assert [judge.written(each, 0.5, (-0.1,)) for each in touching] == [None, None, None]
+    assert all(judge.written(each, 0.5, (-0.1,)) for each in beside)
 
 
 def test_lines_that_end_otherwise_have_no_proposals() -> None:

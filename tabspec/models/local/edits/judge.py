@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tabspec.models.edit_protocol import EditRequest
 from tabspec.models.local.edits.calibration import Evidence
 from tabspec.models.local.edits.changes import Change, made_again, repeated
-from tabspec.models.local.edits.past import net
+from tabspec.models.local.edits.past import lines_of, net
 from tabspec.models.local.edits.patterns import patterns
 from tabspec.models.local.edits.places import LineTag, Place, place_of
 from tabspec.models.local.edits.scene import Scene, region_lines
@@ -41,6 +41,7 @@ class Judge:
         found = patterns(request, self._lines, request.history, cursor)
         self._patterns = {each.change.least(self._lines): each.probability for each in found}
         self._known: set[Change] = set()
+        self._last = _last(request, self._lines)
 
     def proposals(self, read: Sequence[tuple[Scene, Mapping[int, LineTag]]]) -> tuple[Proposal, ...]:
         """What patterns propose within the scenes, each at the likeliest place that holds it; the likeliest first."""
@@ -65,10 +66,26 @@ class Judge:
         return change.least(self._lines) in self._known
 
     def written(self, change: Change | None, place: float, logprobs: tuple[float, ...]) -> Written | None:
-        """A change with what is known of it. ``place`` is the probability of its place."""
+        """A change with what is known of it. ``place`` is the probability of its place. None where it changes lines of
+        the last edit: what is written there is a matter of completions, and of the user, who is at work there."""
         if change is None:
             return None
         least = change.least(self._lines)
         self._known.add(least)
+        if self._touches_last(least):
+            return None
         repeats, partly = repeated(least, self._lines, self._past)
         return Written(change, Evidence(place, logprobs, repeats, partly, self._patterns.get(least, 0.0)))
+
+    def _touches_last(self, change: Change) -> bool:
+        start, stop = self._last
+        inserts = change.start == change.stop
+        return start < change.start < stop if inserts else change.start < stop and change.stop > start
+
+
+def _last(request: EditRequest, lines: Sequence[str]) -> tuple[int, int]:
+    """The lines that the last edit of this document has written; none where they are not there."""
+    own = next((edit for edit in reversed(request.history) if not edit.elsewhere), None)
+    new = lines_of(own.new) if own else ()
+    start = own.line - request.line if own else 0
+    return (start, start + len(new)) if start >= 0 and tuple(lines[start : start + len(new)]) == new else (0, 0)
