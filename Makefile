@@ -11,8 +11,9 @@ NODE := $(TOOLS)/node
 # Tests start Python some hundred times: without compiled modules each start takes several times as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Two processes; tests/conftest.py has which tests are run by the same one, and in which order.
-TWO_AT_A_TIME := -n 2 --dist loadscope --no-loadscope-reorder
+# tests/conftest.py has which tests are run by the same process, and in which order. Tests of editors mostly wait: one of
+# Neovim takes 0.4 s of a processor and several times as long. So three processes run all tests on two cores.
+IN_PROCESSES := --dist loadscope --no-loadscope-reorder
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -34,14 +35,14 @@ results: venv  ## make docs/benchmarks from the results in docs/benchmarks/data
 
 test: dev  ## all tests but the nightly ones, with real editors
 	@mkdir -p $(OUT) $(TOOLS)
-	@scripts/beside.sh $(OUT)/tools.log $(MAKE) --silent --jobs 2 tools -- $(PYTHON) -m pytest $(TWO_AT_A_TIME)
+	@scripts/beside.sh $(OUT)/tools.log $(MAKE) --silent --jobs 2 tools -- $(PYTHON) -m pytest -n 3 $(IN_PROCESSES)
 
 test-fast: dev  ## the fast tests: about a minute on two cores
-	TABSPEC_TEST_EXAMPLES_DIVISOR=5 $(PYTHON) -m pytest $(TWO_AT_A_TIME) \
+	TABSPEC_TEST_EXAMPLES_DIVISOR=5 $(PYTHON) -m pytest -n 2 $(IN_PROCESSES) \
 		-m "not slow and not editors and not nightly" -x -q
 
 nightly: dev  ## what takes long: whole sessions by equation, all seeds, planted bugs, a tenth of the soak
-	$(PYTHON) -m pytest $(TWO_AT_A_TIME) -m nightly
+	$(PYTHON) -m pytest -n 2 $(IN_PROCESSES) -m nightly
 	$(PYTHON) -m tests.simulation.run --seeds 5000..5499 --events 2000 --processes 0
 
 check: dev  ## style, types, imports between packages, documents in step with the code

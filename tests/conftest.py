@@ -20,7 +20,7 @@ settings.load_profile("tabspec")
 
 TESTS = Path(__file__).parent
 
-# What takes longest begins first, so that two processes end at about the same time; editors are being installed while
+# What takes longest begins first, so that the processes end at about the same time. Editors are being installed while
 # the first of these run.
 ORDER = ("contract", "replay", "editors/test_vscode", "simulation", "editors", "lsp", "benchmarks", "gpu", "unit")
 
