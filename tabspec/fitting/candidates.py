@@ -48,7 +48,7 @@ def candidates(text: str, rest: str, below: list[str]) -> list[Candidate]:
     found = dict.fromkeys(_all(text, lines, rest))
     if not _repeats_surely(text if lines is None else lines, rest):
         return list(found)
-    return [replace(each, surely=each.repeats) for each in found]
+    return [replace(each, surely=each.repeats or _repeats_surely(each.text, rest[each.replaced :])) for each in found]
 
 
 def _all(text: str, lines: str | None, rest: str) -> Iterator[Candidate]:

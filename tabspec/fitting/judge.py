@@ -60,7 +60,8 @@ def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Ca
     rest = place.text[place.offset : place.end]
     # With a syntax error, the text after the cursor has no valid meaning to keep. If the model wrote all of it again,
     # what it wrote decides the meaning: `* 2;` alone is a declaration in C, and in `return a * 2;` a product.
-    broken = base > 0 or (any(map(str.isalnum, rest)) and found[0].text.rstrip().endswith(rest.strip()))
+    again = any(map(str.isalnum, rest)) and found[0].text.rstrip().endswith(rest.strip())
+    broken = base > 0 or again or any(each.surely for each in found)
 
     def scored(candidate: Candidate, errors: int, changed: int, unfinished: bool) -> _Score:
         if not candidate.replaced:

@@ -93,9 +93,9 @@ def test_a_line_cut_anywhere_is_shortened_at_most(place: tuple[str, str, str, st
 
 
 @settings(max_examples=examples(300), deadline=None)
-@given(places(), st.data())
-def test_the_end_of_a_line_is_not_doubled(place: tuple[str, str, str, str], data: st.DataObject) -> None:
-    """The model writes the line to its end, though the end of it stands after the cursor."""
+@given(places(), st.booleans(), st.data())
+def test_the_end_of_a_line_is_not_doubled(place: tuple[str, str, str, str], more: bool, data: st.DataObject) -> None:
+    """The model writes the line to its end, though the end of it stands after the cursor, and perhaps the next line."""
     language, before, written, after = place
     first = len(written) - len(written.lstrip())
     joints = [at for at in range(first + 1, len(written)) if written[at] in " \t()[]{}"]
@@ -103,7 +103,8 @@ def test_the_end_of_a_line_is_not_doubled(place: tuple[str, str, str, str], data
         return
     at = data.draw(st.sampled_from(joints))
     rest = written[at:]
-    text, found = offered(language, before, rest + after, written, Finish.END)
+    said = written + after[: max(after.find("\n", 1), 0)] * more
+    text, found = offered(language, before, rest + after, said, Finish.END)
     if found is not None and any(map(str.isalnum, rest)):
         assert text.split() == (before + written + after).split()
 
