@@ -376,7 +376,7 @@ async def test_policy_tree_speculates_on_enter_after_an_accept() -> None:
 
 @virtual
 async def test_policy_adaptive_speculates_on_likely_accepts_only() -> None:
-    for logprob, asked in ((-0.05, True), (-2.0, False)):
+    for logprob, asked in ((-0.05, True), (-1.5, False)):
         model = ScriptedModel(continuing(TARGET), prefill_s=0.1, token_s=0.01, token_chars=100, logprob=logprob)
         async with engine_on(model, policy="adaptive", economy=0.5) as engine:
             answer = await engine.complete(at(10))
