@@ -247,7 +247,8 @@ def _kv_heads(found: dict[str, Any]) -> Iterator[str]:
 
 def _models(found: dict[str, Any]) -> Iterator[str]:
     limit = f" --limit {found['limit']}" if found["limit"] else ""
-    yield _origin(found["machine"], found["git_commit"], f"tabspec bench models SESSIONS{limit}")
+    models = "".join(f" --model {name}" for name in found["paces"])
+    yield _origin(found["machine"], found["git_commit"], f"tabspec bench models SESSIONS{models}{limit}")
     paces = ", ".join(
         f"`{name}` {pace['prefill_ms_per_token']:.2f} ms a prompt token, {pace['decode_ms_per_token']:.2f} ms a step"
         for name, pace in found["paces"].items()

@@ -19,17 +19,14 @@ from tabspec.config import EditForm, EditModelName
 from tabspec.errors import InputError, TabspecError
 from tabspec.machine import git_commit, machine
 from tabspec.models.address import is_address, parse_address
-from tabspec.models.choice import MOST_MS, fast_enough, remembered, setup_here
 from tabspec.models.daemon.client import ask
 from tabspec.models.daemon.place import find
 from tabspec.models.decoders.native_library import NativeMissing, installed
 from tabspec.models.edit_protocol import PAST_CHARS
-from tabspec.models.files.folder import ModelFolder
-from tabspec.models.files.large import AUTO, LARGE, large_folder
 from tabspec.models.files.mine import MINE, mine_folder, problem_of_mine, read_record
 from tabspec.models.http import HttpModel
 from tabspec.models.http.connection.route import route_to
-from tabspec.models.load import BUNDLED, BUNDLED_EDITS, edits_here, load_model
+from tabspec.models.load import BUNDLED, BUNDLED_EDITS, edits_here, load_model, writes_edits
 from tabspec.models.protocol import ModelInfo
 from tabspec.prompt.window import WindowSize
 from tabspec.system import processes
@@ -39,7 +36,7 @@ _EDITORS = ("nvim", "code", "code-server", "hx", "emacs")
 
 
 @click.command("doctor")
-@click.option("--model", default=AUTO, show_default=True, help="Name, folder or address of a model.")
+@click.option("--model", default=None, help="Name, folder or address of a model  [default: bundled].")
 @click.option("--edit-model", default="", help="As the setting `edit_model`: what writes next edits  [default: auto].")
 @click.option(
     "--edit-format",
@@ -52,7 +49,7 @@ _EDITORS = ("nvim", "code", "code-server", "hx", "emacs")
 @click.option("--line", type=click.IntRange(1), help="Line of the cursor, from 1.")
 @click.option("--column", type=click.IntRange(1), help="Column of the cursor, from 1 (characters).")
 def doctor_command(
-    model: str, edit_model: str, edit_format: str, file: Path | None, line: int | None, column: int | None
+    model: str | None, edit_model: str, edit_format: str, file: Path | None, line: int | None, column: int | None
 ) -> int:
     """Show what is installed, which model and decoder would run, and what would leave the machine.
 
@@ -72,8 +69,7 @@ def doctor_command(
     table = Table.grid(padding=(0, 2))
     for name, text in [*_machine(), *_packages(), _native(), *_editors()]:
         table.add_row(f"[bold]{name}[/]", text)
-    fault = ""
-    info: ModelInfo | None = None
+    fault = None
     try:
         info = _info(model)
         table.add_row(
@@ -82,18 +78,17 @@ def doctor_command(
     except TabspecError as error:
         fault = str(error)
         table.add_row("[bold]model[/]", f"[red]{fault}[/]")
-    table.add_row("[bold]larger model[/]", _large())
     table.add_row("[bold]your own model[/]", _mine())
     table.add_row("[bold]daemon[/]", _daemon())
-    table.add_row("[bold]leaves the machine[/]", _leaving(info.name if info and model == AUTO else model))
-    table.add_row("[bold]writes next edits[/]", _edits(edit_model, model, info))
+    table.add_row("[bold]leaves the machine[/]", _leaving(model))
+    table.add_row("[bold]writes next edits[/]", _edits(edit_model, model or ""))
     if edit_model:
         table.add_row("[bold]and for next edits[/]", _leaving_for_edits(edit_model))
     Console(soft_wrap=True).print(table)
     return 1 if fault else 0
 
 
-def _info(model: str) -> ModelInfo:
+def _info(model: str | None) -> ModelInfo:
     """The model's description. A server is asked for it."""
     found = load_model(model)
 
@@ -106,21 +101,6 @@ def _info(model: str) -> ModelInfo:
             await found.close()
 
     return asyncio.run(described())
-
-
-def _large() -> str:
-    """Whether tabspec-large is installed, and what `auto` makes of it."""
-    folder = large_folder()
-    if folder is None:
-        return "not installed (optional: pip install tabspec-large)"
-    try:
-        speed = remembered(setup_here(ModelFolder(folder)))
-    except TabspecError as error:
-        return f"[red]{error}[/]"
-    if speed is None:
-        return f"{folder}; not measured yet: {AUTO} measures it when it loads"
-    verdict = f"{AUTO} uses it" if fast_enough(speed) else f"{AUTO} does not use it; it is measured again after a day"
-    return f"{folder}; a completion takes {speed.ms:.0f} ms here, at most {MOST_MS:.0f} are allowed: {verdict}"
 
 
 def _mine() -> str:
@@ -185,13 +165,13 @@ def _editors() -> list[tuple[str, str]]:
     return found or [("editors", "none of " + ", ".join(_EDITORS) + " on PATH")]
 
 
-def _edits(name: str, model: str, info: ModelInfo | None) -> str:
+def _edits(name: str, model: str) -> str:
     """What writes edits that no pattern proposes."""
     if is_address(name):
         return f"the model of {parse_address(name).base}"
     if edits_here(name, model):
-        if info and info.name == LARGE:
-            return "the larger model itself"
+        if writes_edits(model):
+            return "the model itself"
         return f"the bundled edit model, loaded at the first edit, from {BUNDLED_EDITS}"
     if is_address(model) and name != EditModelName.OFF:
         return "the model of that server, if it is of a known family"
@@ -207,9 +187,9 @@ def _leaving_for_edits(address: str) -> str:
     return where if where.startswith("nothing") else where + past
 
 
-def _leaving(model: str) -> str:
-    mine = BUNDLED if problem_of_mine(BUNDLED) else mine_folder()
-    own = {"bundled": BUNDLED, MINE: mine, LARGE: large_folder(), AUTO: BUNDLED}
+def _leaving(model: str | None) -> str:
+    model = model or "bundled"
+    own = {"bundled": BUNDLED, MINE: BUNDLED if problem_of_mine(BUNDLED) else mine_folder()}
     if model in own or Path(model).exists():
         return f"nothing: the model runs here, from {own.get(model, model)}"
     if is_address(model):

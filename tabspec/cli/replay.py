@@ -68,7 +68,7 @@ from tabspec.replay.users.user import User
     multiple=True,
     metavar="FILE|MS|measured",
     help="Speed of the model on the virtual clock: a latency file, milliseconds for a suggestion, or as measured on "
-    "this machine. May be repeated.  [default: the file of `bundled` or `large`; measured for others]",
+    "this machine. May be repeated.  [default: the bundled model's file; measured for others]",
 )
 @click.option("--depth", type=click.IntRange(1, 16), default=None, help="Largest number of accepts to speculate ahead.")
 @click.option(
@@ -84,7 +84,7 @@ from tabspec.replay.users.user import User
     help="Offer next edits, too, and measure the effort that Tab saves; --no-edits measures it without them.",
 )
 @click.option(
-    "--edit-model", default="", help="With --edits: what writes edits, `bundled`, `large` or a folder  [default: none]."
+    "--edit-model", default="", help="With --edits: what writes edits, `bundled` or a folder  [default: none]."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @click.option("--limit", type=click.IntRange(1), default=None, help="Replay the first N recorded edits only.")

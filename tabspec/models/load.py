@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +11,6 @@ from tabspec.config import EditForm, EditModelName
 from tabspec.errors import ModelNotUsable
 from tabspec.models.address import is_address, parse_address
 from tabspec.models.check import check_decoder
-from tabspec.models.files.large import AUTO, LARGE, installed_large, large_folder
 from tabspec.models.files.mine import MINE, mine_folder, problem_of_mine
 from tabspec.models.protocol import Model
 
@@ -25,16 +22,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_AUTO = ("", EditModelName.AUTO)  # of the setting `edit_model`
+_AUTO = ("", EditModelName.AUTO)
 
 BUNDLED = Path(__file__).parent / "bundled"
 """The folder of the model that ships in the package."""
 
 BUNDLED_EDITS = Path(__file__).parent / "bundled_edits"
 """The folder of the model that writes edits. It is loaded into the process of a local model at the first edit."""
-
-_WITH_EDITS = ("", AUTO, "bundled", MINE, LARGE)
-"""Models at the cursor beside which the setting `edit_model` needs no value for edits to be written here."""
 
 
 def load_model(
@@ -49,9 +43,8 @@ def load_model(
     """The model called ``name``, in this process.
 
     None or "bundled": the bundled one. "mine": the user's own (`tabspec train mine`), or if that cannot be used, the
-    bundled one, with a line in the log. "large": that of the package tabspec-large. "auto": the large one if it is
-    there and fast enough (`tabspec.models.choice`), else the bundled one. Otherwise a folder, or a name on the Hugging
-    Face Hub. For an address (``http://…``): the model of the server there, without the options below.
+    bundled one, with a line in the log. Otherwise a folder, or a name on the Hugging Face Hub. For an address
+    (``http://…``): the model of the server there, without the options below.
 
     ``device`` is "auto" or a name that torch knows. ``dtype`` is "auto", "float32", "bfloat16", "float16", or "int4"
     (weights in four bits, for models that our own decoder runs, on a CPU). ``format`` is the name of the FIM format,
@@ -73,44 +66,6 @@ def load_model(
     if shown == MINE and (problem := problem_of_mine(BUNDLED)):
         log.warning("the bundled model is used: %s", problem)
         shown = "bundled"
-    load = partial(_load_here, device=device, dtype=dtype, format=format, decoder=decoder, edits=edits)
-    if shown == AUTO:
-        return _load_auto(load, device)
-    return load(shown)
-
-
-def folder_of(name: str) -> Path:
-    """The folder of a model in this process: that of our own of this name ("bundled", "mine", "large"), the path
-    ``name``, or files of the Hugging Face Hub. Raises `ModelNotUsable` if the model is not here; paths are not
-    checked."""
-    from tabspec.models.files.hub import find_folder
-
-    if name == LARGE:
-        return installed_large()
-    own = {"bundled": BUNDLED, MINE: mine_folder()}
-    return own[name] if name in own else find_folder(name)
-
-
-def _load_auto(load: Callable[[str], LocalModel], device: str) -> LocalModel:
-    """The larger model if it is fast enough here. That is measured with the model itself, and remembered."""
-    from tabspec.models.choice import fast_enough, measured, remembered, setup_here
-    from tabspec.models.files.folder import ModelFolder
-
-    if (path := large_folder()) is None:
-        return load("bundled")
-    try:
-        setup = setup_here(ModelFolder(path), device)
-        speed = remembered(setup)
-        if speed is None or fast_enough(speed):
-            model = load(LARGE)
-            if fast_enough(speed or measured(setup, model.local.decoder)):
-                return model
-    except ModelNotUsable as error:
-        log.warning("the bundled model is used: %s", error)
-    return load("bundled")
-
-
-def _load_here(shown: str, *, device: str, dtype: str, format: str, decoder: str, edits: str) -> LocalModel:
     from tabspec.models.files.folder import ModelFolder
     from tabspec.models.machine.memory import trim_heap
 
@@ -136,6 +91,15 @@ def _load_here(shown: str, *, device: str, dtype: str, format: str, decoder: str
     return model
 
 
+def folder_of(name: str) -> Path:
+    """The folder of a model in this process: that of our own of this name ("bundled", "mine"), the path ``name``, or
+    files of the Hugging Face Hub. Raises `ModelNotUsable` if the Hub does not have them; paths are not checked."""
+    from tabspec.models.files.hub import find_folder
+
+    own = {"bundled": BUNDLED, MINE: mine_folder()}
+    return own[name] if name in own else find_folder(name)
+
+
 def _write_edits(model: LocalModel, folder: ModelFolder, device: str) -> None:
     """Let the model in ``folder`` write edits in the process of ``model``."""
     from tabspec.models.decoders.llama_model import load_edits
@@ -151,8 +115,8 @@ def _write_edits(model: LocalModel, folder: ModelFolder, device: str) -> None:
 
 
 def load_edits_alone(name: str = "bundled") -> LocalEdits:
-    """The model that writes edits, in this process: the bundled one, the larger model, or that in the folder ``name``.
-    Raises `ModelNotUsable`."""
+    """The model that writes edits, in this process: the bundled one, or that in the folder ``name``. Raises
+    `ModelNotUsable`."""
     from tabspec.models.decoders.llama_model import load_edits
     from tabspec.models.files.folder import ModelFolder
 
@@ -162,8 +126,17 @@ def load_edits_alone(name: str = "bundled") -> LocalEdits:
 def edits_here(name: str, model: str = "") -> bool:
     """Whether edits are written in the process of the model at the cursor, called ``model``, with the value ``name`` of
     the setting `edit_model`."""
-    own = model in _WITH_EDITS and (BUNDLED_EDITS.is_dir() or model == LARGE)
-    return name == EditModelName.BUNDLED or (name in _AUTO and own)
+    if name == EditModelName.BUNDLED:
+        return True
+    own = BUNDLED_EDITS.is_dir() if model in ("", "bundled", MINE) else writes_edits(model)
+    return name in _AUTO and own
+
+
+def writes_edits(model: str) -> bool:
+    """Whether the model in the folder ``model`` writes edits, too."""
+    from tabspec.models.files.folder import EDIT_CALIBRATION
+
+    return (Path(model).expanduser() / EDIT_CALIBRATION).is_file()
 
 
 def load_edit_model(name: str, form: EditForm = EditForm.AUTO, model: str = "") -> HttpEditModel | None:

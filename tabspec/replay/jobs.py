@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tabspec.machine import machine
-from tabspec.models.files.large import LARGE, large_folder
 from tabspec.models.files.mine import MINE
 from tabspec.models.load import BUNDLED, load_edits_alone, load_model
 from tabspec.models.process.worker import WorkerModel
@@ -62,11 +61,11 @@ async def play_wall(jobs: Jobs, name: str | None) -> list[Run]:
 async def play_timed(jobs: Jobs, name: str | None, edit_model: str = "") -> list[Run]:
     """Play the jobs on the virtual clock. Answers are computed once; a latency profile gives their times.
 
-    ``edit_model`` (`bundled`, `large` or a folder; "": none) writes next edits that no pattern proposes, in the time of
-    that model's tokens, or the bundled one's.
+    ``edit_model`` (`bundled` or a folder; "": none) writes next edits that no pattern proposes: at the pace of the job
+    if it is the model at the cursor, too, else at that of the bundled model.
     """
-    own = _own_pace(name or "bundled")
-    given = {job.pace: own if job.pace is None else _profile(job.pace) for job in jobs}
+    bundled = read_latency(BUNDLED / "latency.json") if name in (None, "bundled", MINE) else None
+    given = {job.pace: bundled if job.pace is None else _profile(job.pace) for job in jobs}
     model = load_model(name)
     memo = MemoModel(model)
     measured: dict[str, LatencyProfile] = {}
@@ -78,22 +77,16 @@ async def play_timed(jobs: Jobs, name: str | None, edit_model: str = "") -> list
             profile = measured[job.session.name] = await calibrate(model, job.session, machine())
         return TimedModel(memo, profile)
 
-    writer = None
     if edit_model:
-        pace = _own_pace(edit_model) or _own_pace("bundled")
-        assert pace is not None, "the bundled model has one"
-        writer = TimedEdits(load_edits_alone(edit_model), pace)
+        edits = load_edits_alone(edit_model)
+        shared = TimedEdits(edits, read_latency(BUNDLED / "latency.json"))
+        itself = given if edit_model == name and name != "bundled" else {}
+        writers = {pace: TimedEdits(edits, profile) for pace, profile in itself.items() if profile}
+        jobs = [replace(job, setting=replace(job.setting, writer=writers.get(job.pace, shared))) for job in jobs]
     try:
-        return await _play([replace(job, setting=replace(job.setting, writer=writer)) for job in jobs], model_for)
+        return await _play(jobs, model_for)
     finally:
         await model.close()
-
-
-def _own_pace(name: str) -> LatencyProfile | None:
-    """The profile in the folder of a model of ours; None for other models."""
-    folder = {"bundled": BUNDLED, MINE: BUNDLED, LARGE: large_folder()}.get(name)
-    file = folder and folder / "latency.json"
-    return read_latency(file) if file and file.is_file() else None
 
 
 def _profile(pace: str) -> LatencyProfile | None:

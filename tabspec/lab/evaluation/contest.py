@@ -69,7 +69,7 @@ class Plan:
 
 
 def evaluate_model(plan: Plan, model: str, progress: Progress) -> Contestant:
-    """Measure a model: a folder, "bundled" or "large"."""
+    """Measure a model: a folder, or "bundled"."""
     corpus = Corpus(plan.corpus)
     result = Contestant(model)
     folder = folder_of(model)

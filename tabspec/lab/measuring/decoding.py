@@ -23,14 +23,13 @@ from tabspec.models.local.slots import Decoder
 from tabspec.models.machine.devices import pick_device, pick_dtype
 
 # Shapes of small code models: 8,192 tokens, grouped-query attention 4:1, tied embeddings. "25m" is the bundled one's
-# but for a layer, "110m" that of the larger one. "0.5b" is that of Qwen2.5-Coder-0.5B (its config.json) but for the
-# biases and the number of positions: without them it can be had as GGUF, too.
+# but for a layer. "0.5b" is that of Qwen2.5-Coder-0.5B (its config.json) but for the biases and the number of
+# positions: without them it can be had as GGUF, too.
 SHAPES: Mapping[str, LlamaConfig] = {
     name: LlamaConfig(vocabulary, hidden, layers, heads, kv_heads, 64, mlp, 2048, 10_000.0, 1e-5, True, False)
     for name, vocabulary, hidden, layers, heads, kv_heads, mlp in (
         ("8m", 8192, 256, 6, 4, 1, 704),
         ("25m", 8192, 512, 8, 8, 2, 1408),
-        ("110m", 8192, 1024, 9, 16, 4, 2816),
         ("100m", 8192, 768, 12, 12, 3, 2560),
         ("0.5b", 151936, 896, 24, 14, 2, 4864),
     )

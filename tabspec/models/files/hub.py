@@ -9,11 +9,10 @@ from urllib.parse import quote, unquote
 
 from tabspec.errors import ModelNotUsable
 from tabspec.models.address import is_address
-from tabspec.models.files.large import AUTO, LARGE
 from tabspec.models.files.mine import MINE
 from tabspec.models.scripted.file import SCHEME
 
-OWN = ("bundled", MINE, LARGE, AUTO)
+OWN = ("bundled", MINE)
 """Names of our own models. They are no paths."""
 
 # What is needed, and no pickled weights.
