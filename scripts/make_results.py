@@ -74,8 +74,11 @@ def _speeds() -> str:
         runs = {run.policy: run for run in group.runs}
         for policy, words_for_it in (("cache", "without speculation"), ("adaptive", "with")):
             run = runs[policy]
-            cells = [words.milliseconds(run.next_latency_ms.mean), f"{run.instant_next} of {run.tabs - run.silent_tabs}"]
-            cells.append(words.percent(run.keystrokes_saved))
+            cells = [
+                words.milliseconds(run.next_latency_ms.mean),
+                f"{run.instant_next} of {run.tabs - run.silent_tabs}",
+                words.percent(run.keystrokes_saved),
+            ]
             cells = [f"**{cell}**" if policy == "adaptive" else cell for cell in cells]
             speed = group.latency.removesuffix(" a suggestion") if policy == "cache" else ""
             rows.append([cell.replace("\u202f", " ") for cell in (speed, words_for_it, *cells)])
