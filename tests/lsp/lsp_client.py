@@ -102,7 +102,7 @@ class Client:
         return self._next, future
 
     async def request(self, method: str, params: Any = None) -> Any:
-        return await asyncio.wait_for(self.begin(method, params)[1], PATIENCE)
+        return await _in_time(self.begin(method, params)[1])
 
     async def until(self, found: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The first message, in what came and what will come, for which ``found`` holds."""
@@ -145,7 +145,7 @@ class Client:
 
     async def inline(self, line: int, character: int, uri: str = URI, **context: Any) -> list[dict[str, Any]]:
         """The items of an inline completion request."""
-        result = await asyncio.wait_for(self.begin_inline(line, character, uri, **context)[1], PATIENCE)
+        result = await _in_time(self.begin_inline(line, character, uri, **context)[1])
         assert isinstance(result["items"], list)
         return result["items"]
 
@@ -218,3 +218,13 @@ class Client:
         async with self._changed:
             self.log.append(message)
             self._changed.notify_all()
+
+
+async def _in_time(answer: asyncio.Future[Any]) -> Any:
+    """The answer, within `PATIENCE`.
+
+    Not by `asyncio.wait_for`: before Python 3.12 it ignores a cancel if the answer has come in the same turn. A loop of
+    requests within an `asyncio.timeout` would then never end.
+    """
+    async with asyncio.timeout(PATIENCE):
+        return await answer

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.slow
 
 OLD, NEW = "    return shape.width * shape.height\n", "    return shape.size.width * shape.size.height\n"
 BEFORE = (
-    f"def area(shape):\n{OLD}\n\ndef ratio(shape):\n    return shape.width / shape.height\n\n\n"
-    "def wide(shape):\n    return shape.width > shape.height\n"
+    f"def area(shape):\n{OLD}\n\ndef twice(shape):\n    return shape.width * shape.height * 2\n\n\n"
+    "def half(shape):\n    return shape.width * shape.height / 2\n"
 )
 
 
