@@ -24,7 +24,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tabspec.lab.benches.models import table_row
 from tabspec.replay.report import words
 from tabspec.replay.report.grouping import groups, leading
 from tabspec.replay.results.figures import ratio
@@ -248,20 +247,6 @@ def _kv_heads(found: dict[str, Any]) -> Iterator[str]:
     yield table(["machine", "sequences", *(f"{each['kv_heads']} KV heads" for each in models)], rows)
 
 
-def _models(found: dict[str, Any]) -> Iterator[str]:
-    limit = f" --limit {found['limit']}" if found["limit"] else ""
-    models = "".join(f" --model {name}" for name in found["paces"])
-    yield _origin(found["machine"], found["git_commit"], f"tabspec bench models SESSIONS{models}{limit}")
-    paces = ", ".join(
-        f"`{name}` {pace['prefill_ms_per_token']:.2f} ms a prompt token, {pace['decode_ms_per_token']:.2f} ms a step"
-        for name, pace in found["paces"].items()
-    )
-    yield f"Measured there: {paces}.\n"
-    columns = ["model", "speculation", "wait for a completion, ms, p50", "p99", "for the next after Tab, p50", "p99"]
-    columns += ["the next at once", "characters by Tab", "effort saved by Tab"]
-    yield table(columns, map(table_row, found["rows"]), texts=2)
-
-
 def _bench(name: str, found: dict[str, Any]) -> str:
     return f"tabspec bench {name} --threads {found['threads']}"
 
@@ -281,7 +266,6 @@ _FORMATS: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
     "tabspec-bench-gpu": _gpu,
     "tabspec-bench-kv": _kv,
     "tabspec-bench-kv-heads": _kv_heads,
-    "tabspec-bench-models": _models,
     "tabspec-figures": _figures,
 }
 

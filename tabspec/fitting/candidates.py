@@ -27,8 +27,8 @@ _LONGEST_TAIL = 60
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """``text`` in place of ``replaced`` characters after the cursor. ``repeats``: it repeats text after the cursor;
-    ``surely``: so much that nobody would write it. ``cut``: a part of the model's text is left out that does not follow
-    the cursor already."""
+    ``surely``: more than is ever meant to stand twice. ``cut``: a part of the model's text is left out that does not
+    follow the cursor already."""
 
     text: str
     replaced: int = 0
@@ -84,7 +84,7 @@ def _counts(overlap: str) -> bool:
 
 
 def _repeats_surely(text: str, rest: str) -> bool:
-    """Whether ``text`` repeats so much of ``rest`` at its end that nobody would write it."""
+    """Whether ``text`` repeats more of ``rest`` at its end than is ever meant to stand twice."""
     overlap = text[len(text) - max(_overlaps(text, rest), default=0) :]
     letters = sum(map(str.isalnum, overlap))
     return letters >= _SURELY or (letters > 0 and len(overlap) >= _SURELY_WHOLE and overlap == rest.rstrip())
