@@ -15,11 +15,12 @@ from typing import Any
 from unittest.mock import patch
 
 # Before Ray is imported, which reads them then. Ray sends no usage statistics; and a node's death is noticed within
-# a few seconds (health checks of 1 s, three of which may fail), where the default is half a minute.
+# a few seconds, where the default is half a minute: a check each second fails at once if there is no process, and three
+# may fail. A node that lives but is slow to answer, because the machine has other things to do, is not taken for dead.
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ |= {
     "RAY_health_check_period_ms": "1000",
-    "RAY_health_check_timeout_ms": "1000",
+    "RAY_health_check_timeout_ms": "60000",
     "RAY_health_check_failure_threshold": "3",
     "RAY_raylet_start_wait_time_s": "120",  # on a machine that has other things to do
 }

@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tabspec.config import EngineConfig
-from tabspec.lab.capacity.play import play_users
-from tabspec.lab.capacity.population import SessionPart, population
-from tabspec.models.http import HttpModel
+from tabspec.models.http import HttpModel, cluster_client
+from tabspec.models.http.connection import body, wire
 from tabspec.models.load import load_model
-from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo, StopRule
-from tabspec.models.scripted.model import ScriptedModel, pseudo_random
-from tabspec.replay.runner import Setting
-from tabspec.replay.sessions.session import EditEvent, Session
-from tabspec.text import Edit
+from tabspec.models.protocol import Chunk, GenerationRequest, Model, StopRule
 from tests.ports import free_port
 from tests.ray_cluster import TwoNodes, two_nodes
 
 # Ray's own use of pydantic and of processes' resources
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
-CPUS = 2  # each node claims so many, and a replica takes one: four replicas fill both
-EDITORS = 16
-SECONDS = 24.0
-KILL_REPLICA, KILL_NODE = 5.0, 11.0
+CPUS = 1  # each node claims so many, and a replica takes one: two replicas are on two nodes
+# Ray's hash ring gives each to one of two replicas. That one of these has none: 1 in 100,000 if its share is 0.6.
+EDITORS = 24
 QUESTIONS = [
     GenerationRequest(f"def area{n}(width, height):", "\n    ret", "\n\n\nprint(1)\n", "a.py", "python")
     for n in range(6)
@@ -43,8 +36,23 @@ def nodes() -> Iterator[TwoNodes]:
         yield started
 
 
-def serve_model(nodes: TwoNodes, name: str | None, route: str, replicas: int, cpus: float = 1.0) -> str:
-    """Deploy an application, and give its address."""
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client's deadlines are for a user. Here a machine that other tests keep busy runs two nodes, and Ray takes
+    seconds to notice a death: that alone is no error."""
+    for module, name in (
+        (body, "FIRST_EVENT_S"),
+        (body, "BETWEEN_EVENTS_S"),
+        (body, "ANSWER_S"),
+        (wire, "CONNECT_S"),
+        (wire, "DOCUMENT_S"),
+    ):
+        monkeypatch.setattr(module, name, 600.0)
+
+
+@contextmanager
+def served(nodes: TwoNodes, name: str | None, route: str, replicas: int, cpus: float = 1.0) -> Iterator[str]:
+    """Deploy an application, give its address, and remove it."""
     from ray import serve
 
     from tabspec.cluster.app import ClusterOptions, application
@@ -52,7 +60,10 @@ def serve_model(nodes: TwoNodes, name: str | None, route: str, replicas: int, cp
 
     options = ClusterOptions(ModelOptions(name), replicas=replicas, cpus=cpus, ingresses=2)
     serve.run(application(options), name=route, route_prefix=f"/{route}")
-    return f"{nodes.url}/{route}"
+    try:
+        yield f"{nodes.url}/{route}"
+    finally:  # its processors are for the next one
+        serve.delete(route)
 
 
 async def ask(model: Model, question: GenerationRequest) -> list[Chunk]:
@@ -67,9 +78,8 @@ def text(chunks: list[Chunk]) -> str:
 def test_the_cluster_answers_as_the_local_model_and_each_editor_keeps_its_kv_cache(nodes: TwoNodes) -> None:
     """Suggestions equal those of the model in this process. An editor that asks again finds its prompt's keys and
     values on three replicas, which it would by chance in one of 3^6 runs."""
-    url = serve_model(nodes, None, "bundled", replicas=3, cpus=0.5)
 
-    async def compare() -> None:
+    async def compare(url: str) -> None:
         local = load_model()
         for question in QUESTIONS:
             editor = HttpModel(url)
@@ -82,137 +92,130 @@ def test_the_cluster_answers_as_the_local_model_and_each_editor_keeps_its_kv_cac
             assert sum(chunk.usage.reused for chunk in again) >= prompt - 1
             await editor.close()
 
-    asyncio.run(compare())
-    from ray import serve
-
-    serve.delete("bundled")
+    with served(nodes, None, "bundled", replicas=3, cpus=0.5) as url:
+        asyncio.run(compare(url))
 
 
 def test_a_closed_stream_stops_the_decoding(nodes: TwoNodes, tmp_path: Path) -> None:
     script = tmp_path / "slow.json"
     # a minute of decoding: it would not be over by itself
     script.write_text(json.dumps({"answers": {"x": "y" * 600}, "token_s": 0.1, "token_chars": 1}))
-    url = serve_model(nodes, f"scripted:{script}", "slow", replicas=1)
     from ray import serve
 
-    handle = serve.get_deployment_handle("model", "slow")
+    with served(nodes, f"scripted:{script}", "slow", replicas=1) as url:
+        asyncio.run(close_one(url, serve.get_deployment_handle("model", "slow")))
 
-    async def waiting() -> tuple[int, int]:
-        return await handle.waiting.remote()
+
+async def close_one(url: str, handle: Any) -> None:
+    """Open two streams, of a foreground request and of a speculation, and close one after the other."""
 
     async def until(wanted: tuple[int, int]) -> None:
-        async with asyncio.timeout(20):
-            while await waiting() != wanted:  # noqa: ASYNC110 (it is in another process)
+        async with asyncio.timeout(300):  # ends a hang
+            while await handle.waiting.remote() != wanted:  # noqa: ASYNC110 (it is in another process)
                 await asyncio.sleep(0.02)
 
-    async def close_one() -> None:
-        editor = HttpModel(url)
-        stop = StopRule(9, 999)
-        ahead = editor.stream(GenerationRequest("x", "", "", stop=stop, foreground=False))
-        stream = editor.stream(GenerationRequest("x", "", "", stop=stop))
-        await anext(ahead)
-        await anext(stream)
-        await until((1, 1))
-        await stream.aclose()
-        await until((0, 1))
-        await ahead.aclose()
-        await until((0, 0))
-        await editor.close()
-
-    asyncio.run(close_one())
-    serve.delete("slow")
+    editor = HttpModel(url)
+    stop = StopRule(9, 999)
+    ahead = editor.stream(GenerationRequest("x", "", "", stop=stop, foreground=False))
+    stream = editor.stream(GenerationRequest("x", "", "", stop=stop))
+    await anext(ahead)
+    await anext(stream)
+    await until((1, 1))
+    await stream.aclose()
+    await until((0, 1))
+    await ahead.aclose()
+    await until((0, 0))
+    await editor.close()
 
 
-def typing(seconds: float) -> Session:
-    """A user who types a word every two seconds, at eight keys a second."""
-    events, at, now = [], 0, 0.0
-    while now < seconds:
-        for char in "word = ":
-            events.append(EditEvent(now, (Edit(at, 0, char),), at + 1))
-            at, now = at + 1, now + 0.125
-        now += 1.125
-    return Session("", tuple(events), name="typing", uri="file:///a.py")
+# --- deaths -----------------------------------------------------------------------------------------------------------
 
 
-def test_editors_see_no_error_when_a_replica_and_then_a_node_die(nodes: TwoNodes, tmp_path: Path) -> None:
-    """Editors at work all the time, while a replica and later the other node are killed. Every answer is the script's,
-    to the letter, also of those that were taken up by another replica in the middle; nothing failed; and behind the
-    deaths every editor is answered again, about as often as before."""
-    script = tmp_path / "any.json"
-    script.write_text(json.dumps({"any": True, "prefill_s": 0.01, "token_s": 0.005, "token_chars": 1}))
-    url = serve_model(nodes, f"scripted:{script}", "load", replicas=2 * CPUS)
-    reference = ScriptedModel(pseudo_random(), token_chars=1)
-    assert nodes.replicas(nodes.cluster.head_node) and nodes.replicas(nodes.other)
-    wrong: list[tuple[GenerationRequest, str]] = []
-    answered: list[tuple[float, int]] = []  # when a generation was done, and whose it was
-    failed: list[str] = []
-    died: list[float] = []
+class Editors:
+    """Editors that ask all the time, each its own question. Nothing here depends on the speed of the machine: answers
+    are counted, and a death comes when the editors are in the middle of answers."""
 
-    class Checked:
-        """The client, and whether what it says is what the script says."""
+    def __init__(self, url: str, answers: Mapping[str, str]) -> None:
+        self.url, self.answers = url, answers
+        self.said = dict.fromkeys(answers, "")  # of the answer that an editor is at
+        self.answered = dict.fromkeys(answers, 0)
+        self.taken_up = 0
+        """Answers that one replica has begun to say, and another one has ended."""
+        self._news = asyncio.Event()
 
-        schedules = True
+    async def until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self._news.clear()
+            await self._news.wait()
 
-        def __init__(self, user: int) -> None:
-            self.model, self.user = HttpModel(url), user
+    async def work(self) -> None:
+        """Ask until cancelled. Raises what an editor would see as an error, and `AssertionError` for a wrong answer."""
+        async with asyncio.TaskGroup() as group:
+            for prefix in self.answers:
+                group.create_task(self._ask(prefix))
 
-        @property
-        def info(self) -> ModelInfo:
-            return self.model.info
-
-        async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
-            said = ""
-            try:
-                async with aclosing(self.model.stream(request)) as chunks:
+    async def _ask(self, prefix: str) -> None:
+        model = HttpModel(self.url)
+        question = GenerationRequest(prefix, "", "", stop=StopRule(9, 999))
+        try:
+            while True:
+                self.said[prefix] = ""
+                taken_up = False
+                async with aclosing(model.stream(question)) as chunks:
                     async for chunk in chunks:
-                        said += chunk.text
-                        if chunk.finish:
-                            answered.append((time.monotonic(), self.user))
-                            if request.resume + said != reference.answer(request)[0]:
-                                wrong.append((request, said))
-                        yield chunk
-            except Exception as error:
-                failed.append(str(error))
-                raise
+                        taken_up |= chunk.usage.prefill > 0 and self.said[prefix] != ""
+                        self.said[prefix] += chunk.text
+                        self._news.set()
+                assert self.said[prefix] == self.answers[prefix]
+                self.taken_up += taken_up
+                self.answered[prefix] += 1
+                self._news.set()
+        finally:
+            await model.close()
 
-        async def close(self) -> None:
-            await self.model.close()
 
-    async def model_for(part: SessionPart) -> Model:
-        return Checked(part.user)
+@contextmanager
+def at_work(nodes: TwoNodes, folder: Path, route: str) -> Iterator[Editors]:
+    """A replica on each node, and editors for them. An answer takes 3.2 s, so that deaths interrupt it; all editors
+    together get 60 tokens a second, which costs little of a processor."""
+    answers = {f"x{n} = ": f"{n:02}abcdef" for n in range(EDITORS)}
+    script = folder / "answers.json"
+    script.write_text(json.dumps({"answers": answers, "token_s": 0.4, "token_chars": 1}))
+    with served(nodes, f"scripted:{script}", route, replicas=2) as url:
+        assert len(nodes.replicas(nodes.cluster.head_node)) == len(nodes.replicas(nodes.other)) == 1
+        yield Editors(url, answers)
 
-    async def load() -> tuple[float, list[str]]:
-        began = time.monotonic()
-        loop = asyncio.get_running_loop()
-        killers = [
-            loop.create_task(later(KILL_REPLICA, nodes.kill_replica)),
-            loop.create_task(later(KILL_NODE, nodes.kill_other_node)),
-        ]
-        parts = list(population([typing(SECONDS)], EDITORS, SECONDS))
-        parts = [SessionPart(part.user, typing(SECONDS), part.offset) for part in parts]
-        setting = Setting(config=EngineConfig(max_lines=9), slots=2, clock="wall")
-        runs = await play_users(parts, model_for, setting, lambda share: None)
-        for killer in killers:
-            await killer
-        failures = [note for run in runs for note in run.notes if "failed" in note]
-        return began, failures
 
-    async def later(after: float, kill: Callable[[], None]) -> None:
-        await asyncio.sleep(after)
+async def kill_in_the_middle(editors: Editors, kill: Callable[[], None]) -> None:
+    """Call ``kill`` when three of four editors have got a part of an answer; all at once may never be. Then each gets
+    two answers: the one that it was at, and one that it has asked for after the death."""
+    work = asyncio.ensure_future(editors.work())
+
+    async def scene() -> None:
+        await editors.until(lambda: sum(map(bool, editors.said.values())) >= 0.75 * EDITORS)
         await asyncio.to_thread(kill)
-        died.append(time.monotonic())
+        before = dict(editors.answered)
+        await editors.until(lambda: all(editors.answered[prefix] >= count + 2 for prefix, count in before.items()))
 
-    began, failures = asyncio.run(load())
-    assert failures == failed == []
-    assert wrong == []
+    playing = asyncio.ensure_future(scene())
+    await asyncio.wait((work, playing), return_when=asyncio.FIRST_COMPLETED)
+    playing.cancel()
+    work.cancel()
+    with suppress(asyncio.CancelledError):
+        await work  # raises if an editor saw an error
+    await playing
 
-    def rate(start: float, stop: float) -> float:
-        return sum(start <= at - began < stop for at, _ in answered) / (stop - start)
 
-    print(f"{len(answered)} answers; a second:", *(f"{rate(at, at + 1):.0f}" for at in range(int(SECONDS) + 4)))
-    again = {user for at, user in answered if at > died[-1]}
-    assert again == set(range(EDITORS)), "after the deaths an editor got no answers any more"
-    # Of this run's own rates, and generous: how fast two nodes are on one machine depends on what else it does. When
-    # the second one is gone, half of the replicas is left, and Ray takes some seconds to notice.
-    before, after = rate(0, KILL_REPLICA), rate(died[-1] - began + 5, SECONDS)
-    assert after > before / 4, (before, after)
+def test_a_replica_that_dies_loses_no_answer(nodes: TwoNodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ingress lets the other replica continue. The client does not help: it asks once."""
+    monkeypatch.setattr(cluster_client, "TRIES", 1)
+    with at_work(nodes, tmp_path, "replica") as editors:
+        asyncio.run(kill_in_the_middle(editors, nodes.kill_replica))
+    assert editors.taken_up
+
+
+def test_a_node_that_dies_loses_no_answer(nodes: TwoNodes, tmp_path: Path) -> None:
+    """A replica and an ingress are lost at once, and their machine does not say so. It stays dead: the last test."""
+    with at_work(nodes, tmp_path, "node") as editors:
+        asyncio.run(kill_in_the_middle(editors, nodes.kill_other_node))
+    assert editors.taken_up
