@@ -13,7 +13,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from tabspec.models.decoders.native_library import NativeMissing, installed
-from tabspec.models.files.packed import save_packed
+from tabspec.models.files.weights import save_quantized
 from tabspec.models.local.logits import Logits
 from tabspec.models.local.slots import Decoder
 
@@ -142,7 +142,7 @@ def save_model(folder: Path, tokenizer: Tokenizer, model_type: str = "llama", se
 def in_four_bits(folder: Path) -> Path:
     """The model in ``folder``, whose weights are rounded to four bits, in a file that holds these."""
     file = folder / "model.safetensors"
-    save_packed(load_file(file), file)
+    save_quantized(load_file(file), file, bits=4)
     return folder
 
 

@@ -138,12 +138,10 @@ def _openai(body: Mapping[str, Any], stop: StopRule) -> ClusterRequest:
 
 def _generation_request(fields: Any) -> GenerationRequest:
     """The request as tabspec's client sends it: an object with the fields of `GenerationRequest`."""
-    if not isinstance(fields, dict):
-        raise BadRequest("tabspec: must be an object")
     try:
-        request = read_request({"related": [], "stop": {}, **fields})
+        request = read_request(fields, "tabspec")
     except ValueError as error:
-        raise BadRequest(f"tabspec: {error}") from None
+        raise BadRequest(str(error)) from None
     if max(len(request.before), len(request.after)) > LONGEST_AROUND:
         raise BadRequest(f"tabspec.before and tabspec.after: {LONGEST_AROUND} characters at most")
     if min(request.stop.max_lines, request.stop.max_tokens) < 1 or request.beginnings < 0:

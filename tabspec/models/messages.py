@@ -10,24 +10,23 @@ the model that the client wants; ``status`` or ``stop`` may be sent in its place
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, asdict, fields
-from typing import Any, TypeVar
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
 
-from tabspec.calibration import Calibration
 from tabspec.errors import ModelError, ModelUnavailable
-from tabspec.fitting.early_stop import Around
-from tabspec.models.edit_protocol import EditRequest, PastEdit
-from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, ModelInfo, RelatedText, StopRule, Usage
+from tabspec.models.edit_protocol import EditRequest
+from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, ModelInfo, Usage
 from tabspec.suggestion import Finish
+from tabspec.system.typed_json import JsonReader
 
 Message = dict[str, Any]
-
-T = TypeVar("T")
 
 # Bytes of a line. A request has some 20 KB; with the settings at their highest (2.1 million characters before and after
 # the cursor, six bytes for each that JSON escapes) it has 13 MB.
 LONGEST_LINE = 1 << 24
+
+_READER = JsonReader(strict=True)
 
 
 def to_line(op: str, **fields: Any) -> bytes:
@@ -61,76 +60,25 @@ def request_line(number: int, request: GenerationRequest | EditRequest) -> bytes
 def asked_in(message: Message) -> GenerationRequest | EditRequest:
     """The request of a `request_line`. Raises `ValueError` as `read_request`."""
     given = message.get("request")
-    return _read_edit(_object(given, "request")) if message["op"] == "edit" else read_request(given)
+    return _read_edit(given) if message["op"] == "edit" else read_request(given)
 
 
 def request_fields(request: GenerationRequest | EditRequest) -> Message:
     return asdict(request)
 
 
-def read_request(given: object) -> GenerationRequest:
+def read_request(given: object, where: str = "request") -> GenerationRequest:
     """The request of `request_fields`. Raises `ValueError`, which names the field, if one is missing, unknown or of the
     wrong type: a request is checked where it arrives, and not where it is used."""
-    request = _object(given, "request")
-    stop = _object(request.get("stop"), "stop")
-    around = stop.get("around")
-    return _structured(
-        GenerationRequest,
-        request,
-        related=_texts(request),
-        stop=_structured(
-            StopRule, stop, around=None if around is None else _structured(Around, _object(around, "around"))
-        ),
-    )
+    request: GenerationRequest = _READER.read(given, GenerationRequest, where)
+    return request
 
 
-def _read_edit(request: Mapping[str, Any]) -> EditRequest:
-    beyond = request.get("beyond")
-    if not isinstance(beyond, list | tuple) or [type(each) for each in beyond] != [str, str]:
-        raise ValueError("beyond: not two texts")
-    history = tuple(_structured(PastEdit, _object(edit, "history")) for edit in _list(request, "history"))
-    related = _texts(request)
-    read = _structured(EditRequest, request, history=history, related=related, beyond=(beyond[0], beyond[1]))
-    if not 0 <= read.cursor <= len(read.region):
-        raise ValueError("EditRequest.cursor: not in the region")
-    return read
-
-
-def _texts(request: Mapping[str, Any]) -> tuple[RelatedText, ...]:
-    return tuple(_structured(RelatedText, _object(text, "related")) for text in _list(request, "related"))
-
-
-def _list(request: Mapping[str, Any], name: str) -> list[object] | tuple[object, ...]:
-    given = request.get(name)
-    if not isinstance(given, list | tuple):
-        raise ValueError(f"{name}: not a list")
-    return given
-
-
-# JSON's types for the annotations of the fields of requests.
-_TYPES: dict[object, tuple[type, ...]] = {
-    "str": (str,), "int": (int,), "bool": (bool,), "float | None": (float, int, type(None))
-}  # fmt: skip
-
-
-def _object(given: object, name: str) -> Mapping[str, Any]:
-    if not isinstance(given, dict):
-        raise ValueError(f"{name}: not an object")
-    return given
-
-
-def _structured(kind: type[T], given: Mapping[str, Any], **nested: Any) -> T:
-    """An object of the dataclass ``kind`` from JSON's values; ``nested`` are fields that are read already."""
-    known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
-    if unknown := given.keys() - known.keys():
-        raise ValueError(f"{kind.__name__}: unknown field {min(unknown)[:40]!r}")
-    for name, item in known.items():
-        if name in nested or (name not in given and item.default is not MISSING):
-            continue
-        value, types = given.get(name), _TYPES[item.type]
-        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-            raise ValueError(f"{kind.__name__}.{name}: not of type {item.type}")
-    return kind(**{**given, **nested})
+def _read_edit(given: object) -> EditRequest:
+    request: EditRequest = _READER.read(given, EditRequest, "request")
+    if not 0 <= request.cursor <= len(request.region):
+        raise ValueError("request.cursor: not in the region")
+    return request
 
 
 def chunk_fields(chunk: Chunk) -> Message:
@@ -187,9 +135,10 @@ def info_fields(info: ModelInfo) -> Message:
     return asdict(info)
 
 
-def read_info(fields: Message) -> ModelInfo:
-    curve = fields.get("calibration")
-    return ModelInfo(**{**fields, "calibration": Calibration(**curve) if curve else None})
+def read_info(given: object) -> ModelInfo:
+    """The properties of `info_fields`. Raises `ValueError` as `read_request`."""
+    info: ModelInfo = _READER.read(given, ModelInfo, "info")
+    return info
 
 
 def answer_line(number: object, what: Chunk | Exception) -> bytes:

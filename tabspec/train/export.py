@@ -13,10 +13,8 @@ from torch import Tensor
 
 from tabspec.errors import InputError
 from tabspec.models.files.ngram_table import DRAFTS
-from tabspec.models.files.packed import save_packed
-from tabspec.models.files.quantized import save_quantized
 from tabspec.models.files.tensors import save_tensors
-from tabspec.models.files.weights import load_llama_state_dict
+from tabspec.models.files.weights import load_llama_state_dict, save_quantized
 from tabspec.train.examples.tokenizer import EOM, PAD, load_tokenizer, special_id
 from tabspec.train.network import Network, Shape
 
@@ -52,10 +50,8 @@ def export_model(
         shutil.copyfile(tokenizer, aside / TOKENIZER)
         if (drafts := tokenizer.parent / DRAFTS).is_file():  # the table has token ids of this tokenizer
             shutil.copyfile(drafts, aside / DRAFTS)
-        if bits == 4:
-            save_packed(weights, aside / WEIGHTS)
-        elif bits == 8:
-            save_quantized(weights, aside / WEIGHTS, dither)
+        if bits in (4, 8):
+            save_quantized(weights, aside / WEIGHTS, bits=bits, dither=dither)
         else:
             half = {name: weight.to(torch.bfloat16) for name, weight in weights.items()}
             save_tensors(half, aside / WEIGHTS, {"format": "pt"})

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
 from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tabspec.errors import InputError
 from tabspec.replay.bounded import MAX_SMALL_BYTES
 from tabspec.replay.models.latency import LatencyProfile
 from tabspec.system.regular import read_regular
+from tabspec.system.typed_json import JsonReader
 
 FORMAT = "tabspec-service"
 VERSION = 1
+_READER = JsonReader(signed=())
 FOLDER = Path(__file__).parent / "profiles"
 """The profiles that ship in the package, by name."""
 
@@ -95,40 +95,13 @@ def read_service(name: str) -> ServiceProfile:
         raise InputError(f"service {name}: not JSON") from None
     if not isinstance(item, dict) or item.get("format") != FORMAT or item.get("version") != VERSION:
         raise InputError(f'service {name}: "format" must be "{FORMAT}", and "version" {VERSION}')
-    return ServiceProfile(
-        _points(item.get("step_ms"), name),
-        _number(item, "prefill_ms_per_token", name),
-        _number(item, "prefill_fixed_ms", name, 0.0),
-        int(_number(item, "kv_tokens", name, 0.0)),
-        str(item.get("model", "")),
-        str(item.get("machine", "")),
-        item.get("beside") is True,
-    )
-
-
-def _points(value: Any, name: str) -> tuple[tuple[int, float], ...]:
-    points = [tuple(point) for point in value] if _is_table(value) else []
-    sizes = [size for size, _ in points]
-    if not points or sizes != sorted(set(sizes)) or sizes[0] < 1 or not all(_is_time(ms) for _, ms in points):
+    try:
+        profile: ServiceProfile = _READER.read(item, ServiceProfile, f"service {name}")
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    sizes = [size for size, _ in profile.step_ms]
+    if not sizes or sizes != sorted(set(sizes)) or sizes[0] < 1:
         raise InputError(
-            f'service {name}: "step_ms" must be a list of [batch size, milliseconds], with ascending whole sizes from 1'
+            f"service {name}.step_ms: must be a list of [batch size, milliseconds], with ascending whole sizes from 1"
         )
-    return tuple((size, float(ms)) for size, ms in points)
-
-
-def _is_table(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(point, list) and len(point) == 2 and isinstance(point[0], int) and not isinstance(point[0], bool)
-        for point in value
-    )
-
-
-def _number(item: dict[str, Any], field: str, name: str, usual: float | None = None) -> float:
-    value = item.get(field, usual)
-    if value is None or not _is_time(value):
-        raise InputError(f"service {name}: {field!r} must be a number from 0, not {value!r}")
-    return float(value)
-
-
-def _is_time(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    return profile

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from tabspec.models.decoders.int4_linear import Int4Linear
 from tabspec.models.decoders.stored import dense, in_groups, stacked
-from tabspec.models.files.packed import Stored
+from tabspec.models.files.weights import Stored
 from tabspec.models.local.logits import Logits
 from tabspec.models.machine.devices import cpu_has_bfloat16
 

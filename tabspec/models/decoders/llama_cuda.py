@@ -20,7 +20,7 @@ from tabspec.models.decoders import cuda_kernels as kernels
 from tabspec.models.decoders.cuda_attention import TrunkAttention, turn
 from tabspec.models.decoders.cuda_table import FIELDS, StepRow
 from tabspec.models.decoders.llama import LlamaConfig, LlamaDecoder, LlamaKV, Matrix
-from tabspec.models.files.packed import Stored
+from tabspec.models.files.weights import Stored
 from tabspec.models.local.logits import Logits
 from tabspec.models.machine.devices import is_out_of_memory
 

@@ -15,8 +15,7 @@ from tabspec.models.decoders.llama import LlamaConfig, LlamaDecoder
 from tabspec.models.decoders.native import NativeDecoder
 from tabspec.models.decoders.native_library import NativeMissing, installed
 from tabspec.models.files.folder import EDIT_CALIBRATION, ModelFolder, load_tokenizer
-from tabspec.models.files.packed import Stored, load_packed
-from tabspec.models.files.weights import is_packed, is_quantized, load_llama_state_dict
+from tabspec.models.files.weights import Stored, is_packed, is_quantized, load_llama_state_dict, load_stored
 from tabspec.models.local.batching import DecodeBatcher
 from tabspec.models.local.edits.calibration import EditCalibration, load_edit_calibration
 from tabspec.models.local.edits.writer import LocalEdits
@@ -81,7 +80,7 @@ def _load_decoder(
     if shape.vocabulary < vocabulary.size:
         raise ModelNotUsable(f"{name}: its tokenizer has more tokens than the model")
     try:
-        weights: Mapping[str, Stored] = load_packed(folder.weights[0]) if packed and int4 else load_weights(folder)
+        weights: Mapping[str, Stored] = load_stored(folder.weights[0]) if packed and int4 else load_weights(folder)
         compiled = at.type == "cpu" and dtype in ("auto", "bfloat16", INT4)
         native = compiled_decoder(shape, weights, context, int4) if compiled else None
         # A decode step on a CPU is bound by the bytes that it reads; int8 weights halve them.

@@ -25,7 +25,7 @@ from tabspec.models.decoders import native_library as c
 from tabspec.models.decoders.llama import KV_STEP, LlamaConfig, rope
 from tabspec.models.decoders.stored import dense, in_groups, in_rows, stacked
 from tabspec.models.files.int4 import GROUP, GroupedMatrix
-from tabspec.models.files.packed import Stored
+from tabspec.models.files.weights import Stored
 from tabspec.models.local.logits import Logits
 from tabspec.models.local.slots import RowCost
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from tabspec.models.files.int4 import GroupedMatrix, quantize_groups
-from tabspec.models.files.packed import Stored
 from tabspec.models.files.quantized import QuantizedMatrix, quantize
+from tabspec.models.files.weights import Stored
 
 
 def dense(weight: Stored) -> Tensor:

@@ -1,26 +1,76 @@
-"""Reads the weights of a safetensors file, whether in eight bits, in four, or ordinary ones."""
+"""The weights in a safetensors file: in eight bits, in four, or ordinary ones.
+
+Both formats of our own have transformers' names; tied output weights are not repeated, and vectors (the gains of the
+norms) are float32. The metadata name the format.
+
+``tabspec-int8``: for each matrix ``NAME`` of shape (rows, columns) the int8 tensor ``NAME`` and the float32 tensor
+``NAME.scale`` of shape (rows,), `tabspec.models.files.quantized.QuantizedMatrix`.
+
+``tabspec-int4``: the matrices of layers, as the int4 decoders compute with them: the uint8 tensor ``NAME`` of shape
+(rows, columns / 2) and the bfloat16 tensor ``NAME.scale`` of shape (rows, groups),
+`tabspec.models.files.int4.GroupedMatrix`. A byte has two neighbouring numbers, each plus 8, that of the even column in
+the lower half. Other matrices (the embedding, with the output weights that are tied to it) are as in ``tabspec-int8``.
+A number takes 4.25 bits. A model should be trained for it (`tabspec train run --four-bits`): rounding the bundled one
+changes one token of seven (docs/decisions/2026-11-28-int4.md).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from tabspec.models.files import packed, quantized
-from tabspec.models.files.packed import Stored, load_packed
-from tabspec.models.files.quantized import load_quantized
-from tabspec.models.files.tensors import format_of, read_tensors
+from tabspec.errors import InputError, ModelNotUsable
+from tabspec.models.files.int4 import GROUP, LOWEST, GroupedMatrix, quantize_groups
+from tabspec.models.files.quantized import QuantizedMatrix, quantize
+from tabspec.models.files.tensors import format_of, read_tensors, save_tensors
+
+INT8, INT4 = "tabspec-int8", "tabspec-int4"
+_SCALE = ".scale"
+_LAYERS = ".layers."  # in the names of the matrices that get four bits
+
+Stored = GroupedMatrix | QuantizedMatrix | Tensor
+"""A weight as a file has it."""
+
+
+def in_four_bits(name: str, weight: Tensor) -> bool:
+    """Whether a weight of this name is stored in four bits: the matrices of layers are."""
+    return weight.dim() == 2 and _LAYERS in name
+
+
+def save_quantized(
+    weights: Mapping[str, Tensor], path: Path, *, bits: int = 8, dither: torch.Generator | None = None
+) -> None:
+    """Write ``weights`` (a Llama's state dict) in 8 or 4 ``bits``. ``dither``, for eight bits: see `quantize`.
+
+    Written aside and renamed. Raises `InputError` if a matrix has an odd number of columns, which four bits cannot
+    hold, or if the file cannot be written.
+    """
+    tensors: dict[str, Tensor] = {}
+    for name, weight in weights.items():
+        if weight.dim() != 2:
+            tensors[name] = weight.float()
+        elif bits == 4 and in_four_bits(name, weight):
+            if weight.shape[1] % 2:
+                raise InputError(f"{name} has an odd number of columns: it cannot be stored in four bits; use eight")
+            groups = quantize_groups(weight)
+            tensors[name], tensors[name + _SCALE] = _packed(groups.values), groups.scale
+        else:
+            rows = quantize(weight, dither)
+            tensors[name], tensors[name + _SCALE] = rows.values, rows.scale
+    save_tensors(tensors, path, {"format": INT4 if bits == 4 else INT8, "version": "1"})
 
 
 def is_quantized(path: Path) -> bool:
     """Whether a safetensors file is in one of our own formats. Raises `ModelNotUsable` if it is no safetensors file."""
-    return format_of(path) in (quantized.FORMAT, packed.FORMAT)
+    return format_of(path) in (INT8, INT4)
 
 
 def is_packed(path: Path) -> bool:
     """Whether the layers' matrices in a safetensors file are in four bits. Raises as `is_quantized`."""
-    return format_of(path) == packed.FORMAT
+    return format_of(path) == INT4
 
 
 def load_stored(path: Path) -> dict[str, Stored]:
@@ -28,12 +78,19 @@ def load_stored(path: Path) -> dict[str, Stored]:
 
     Raises `ModelNotUsable` if the file cannot be read.
     """
-    kind = format_of(path)
-    if kind == packed.FORMAT:
-        return load_packed(path)
-    if kind == quantized.FORMAT:
-        return {**load_quantized(path)}
-    return {**read_tensors(path)}
+    kind, tensors = format_of(path), read_tensors(path)
+    if kind not in (INT8, INT4):
+        return {**tensors}
+    found: dict[str, Stored] = {}
+    for name, tensor in tensors.items():
+        if name.endswith(_SCALE) and name.removesuffix(_SCALE) in tensors:
+            continue
+        scale = tensors.get(name + _SCALE)
+        matrix = tensor if tensor.dim() != 2 and scale is None else _matrix(tensor, scale)
+        if matrix is None:
+            raise ModelNotUsable(f"{path}: {name} has not the type or the scales of {kind}")
+        found[name] = matrix
+    return found
 
 
 def load_llama_state_dict(path: Path, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -47,3 +104,25 @@ def load_llama_state_dict(path: Path, dtype: torch.dtype) -> dict[str, Tensor]:
         for name, weight in load_stored(path).items()
         if name != "lm_head.weight" or not isinstance(weight, Tensor)
     }
+
+
+def _matrix(tensor: Tensor, scale: Tensor | None) -> GroupedMatrix | QuantizedMatrix | None:
+    """A matrix in four or eight bits; None if type and scales do not fit together."""
+    if scale is None or tensor.dim() != 2:
+        return None
+    rows, width = tensor.shape
+    if tensor.dtype is torch.uint8 and scale.shape == (rows, -(-2 * width // GROUP)):
+        return GroupedMatrix(_unpacked(tensor), scale)
+    return QuantizedMatrix(tensor, scale) if tensor.dtype is torch.int8 and scale.shape == (rows,) else None
+
+
+def _packed(values: Tensor) -> Tensor:
+    """Two numbers a byte: (rows, columns), -8 to 7, to uint8 (rows, columns / 2)."""
+    halves = (values - LOWEST).to(torch.uint8).view(len(values), -1, 2)
+    return halves[:, :, 0] | halves[:, :, 1] << 4
+
+
+def _unpacked(halves: Tensor) -> Tensor:
+    """The inverse of `_packed`, as int8."""
+    both = torch.stack((halves & 15, halves >> 4), dim=2).view(len(halves), -1)
+    return both.to(torch.int8) + LOWEST

@@ -146,12 +146,9 @@ def _ours(entry: dict[str, Any], name: str) -> ServerInfo:
     """Our own server (`tabspec.cluster`), which lists the whole `ModelInfo`."""
     listed = entry.get("tabspec")
     try:
-        info = read_info(listed["info"])  # type: ignore[index]
+        info = replace(read_info(listed["info"]), name=name)  # type: ignore[index]
         slots = min(int(listed["slots"]), MOST_SLOTS)  # type: ignore[index]
-        if not (isinstance(info.fingerprint, str) and isinstance(info.context_tokens, int)):
-            raise TypeError("fields of another type")
-        info = replace(info, name=name, together=int(info.together))
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise ModelError("the server reports to be tabspec, and lists no model: is it a newer version?") from None
     return ServerInfo(ServerKind.TABSPEC, name, info.context_tokens, max(slots, 1), build=info.fingerprint, info=info)
 

@@ -14,14 +14,15 @@ from typing import Any
 from tabspec.errors import InputError
 from tabspec.replay.bounded import MAX_FILE_BYTES, MAX_VALUES, values_in
 from tabspec.replay.results.result import ReplayResult, RequestRecord, Run
-from tabspec.replay.results.typed_json import read_as
 from tabspec.suggestion import Source
 from tabspec.system.regular import read_regular
+from tabspec.system.typed_json import JsonReader
 
 FORMAT = "tabspec-replay"
 VERSION = 1
 MS_DIGITS = 3  # microseconds, the resolution of the clock
 RATE_DIGITS = 6  # one request in a million
+_READER = JsonReader(signed=("seed", "reward"))
 
 # --- writing ------------------------------------------------------------------------------------------------------
 
@@ -121,7 +122,10 @@ def loads(text: str) -> ReplayResult:
         raise InputError('is not a replay result: "version" is not a number')
     if version > VERSION:
         raise InputError(f"has version {version}, and this tabspec reads up to {VERSION}; use a newer tabspec")
-    runs: tuple[Run, ...] = read_as(data.get("runs", MISSING), tuple[Run, ...], "runs")
+    try:
+        runs: tuple[Run, ...] = _READER.read(data.get("runs", MISSING), tuple[Run, ...], "runs")
+    except ValueError as error:
+        raise InputError(str(error)) from None
     for number, run in enumerate(runs):
         _check(run, f"runs[{number}]")
     return ReplayResult(runs)

@@ -1,7 +1,7 @@
 """Training for weights in four bits: passes use the rounded weights, and steps change the exact ones.
 
 The gradient at the rounded weights is taken as that of the exact ones (straight-through estimator, arXiv 1308.3432).
-The rounding is that of the file (`tabspec.models.files.packed`), so that what is stored is what was trained.
+The rounding is that of the file (`tabspec.models.files.weights`), so that what is stored is what was trained.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tabspec.models.files.int4 import GROUP, nearest_levels
-from tabspec.models.files.packed import in_four_bits
 from tabspec.models.files.quantized import quantize
+from tabspec.models.files.weights import in_four_bits
 
 
 class Rounding:

@@ -224,12 +224,12 @@ async def test_models_are_listed_and_unknown_ones_are_not_found() -> None:
         ({"prompt": "a", "stop": [1]}, "stop"),
         ({"prompt": "a", "user": 1}, "user"),
         ({"tabspec": 1}, "tabspec"),
-        ({"tabspec": {"head": 1}}, "tabspec: GenerationRequest.head"),
+        ({"tabspec": {"head": 1}}, "tabspec.head"),
         ({"tabspec": {"head": "", "forced": "", "suffix": "", "stop": {"max_lines": 0}}}, "max_lines"),
         ({"tabspec": {"head": "", "forced": "", "suffix": "", "beginnings": -1}}, "beginnings"),
         ({"tabspec": {"head": "", "forced": "", "suffix": "", "other": 1}}, "other"),
-        ({"tabspec": {"related": [1]}}, "related"),
-        ({"tabspec": {"stop": {"min_logprob": "x"}}}, "min_logprob"),
+        ({"tabspec": {"head": "", "forced": "", "suffix": "", "related": [1]}}, "related"),
+        ({"tabspec": {"head": "", "forced": "", "suffix": "", "stop": {"min_logprob": "x"}}}, "min_logprob"),
     ],
 )
 async def test_invalid_requests_are_refused_in_one_line(body: Any, says: str) -> None:

@@ -14,8 +14,7 @@ from tabspec.models.decoders.llama import LlamaConfig
 from tabspec.models.decoders.llama_model import load_llama
 from tabspec.models.files.folder import ModelFolder
 from tabspec.models.files.int4 import GroupedMatrix
-from tabspec.models.files.packed import Stored, load_packed
-from tabspec.models.files.weights import load_llama_state_dict
+from tabspec.models.files.weights import Stored, load_llama_state_dict, load_stored
 from tabspec.models.load import load_model
 from tabspec.models.local.slots import Decoder
 from tests import tiny
@@ -52,7 +51,7 @@ def decoder_of(way: str, folder: Path, weights: Mapping[str, Stored]) -> Decoder
 
 
 def test_logits_are_those_of_transformers_on_the_dequantized_weights(folder: Path, way: str, tmp_path: Path) -> None:
-    decoder = decoder_of(way, folder, load_packed(folder / "model.safetensors"))
+    decoder = decoder_of(way, folder, load_stored(folder / "model.safetensors"))
     weights = load_llama_state_dict(folder / "model.safetensors", torch.float32)
     model_type, changes = next(shape for shape in SHAPES.values() if shape[0] == ModelFolder(folder).model_type)
     plain = tiny.save_model(tmp_path / "plain", tiny.byte_level(tiny.OURS), model_type, **changes)
@@ -61,7 +60,7 @@ def test_logits_are_those_of_transformers_on_the_dequantized_weights(folder: Pat
 
 def test_nothing_is_quantized_again(folder: Path, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the numbers are, to the bit, those of the decoder that rounds the same matrices itself."""
-    read = load_packed(folder / "model.safetensors")
+    read = load_stored(folder / "model.safetensors")
     dense = {
         name: weight.dequantized(torch.float32) if isinstance(weight, GroupedMatrix) else weight
         for name, weight in read.items()

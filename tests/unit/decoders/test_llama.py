@@ -17,8 +17,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from tabspec.models.decoders.llama import LlamaConfig, LlamaDecoder
 from tabspec.models.files.int4 import quantize_groups
-from tabspec.models.files.quantized import QuantizedMatrix, load_quantized, quantize
-from tabspec.models.files.weights import load_llama_state_dict
+from tabspec.models.files.quantized import QuantizedMatrix, quantize
+from tabspec.models.files.weights import load_llama_state_dict, load_stored
 from tabspec.models.load import BUNDLED
 from tabspec.models.local.logits import Logits
 from tests import tiny
@@ -175,7 +175,7 @@ def test_a_sliding_window_bounds_the_context() -> None:
 
 def test_the_bundled_model_is_read_without_conversion() -> None:
     """Its int8 rows come back as the same integers, and in float32 it is what transformers would run."""
-    stored = load_quantized(BUNDLED / "model.safetensors")
+    stored = load_stored(BUNDLED / "model.safetensors")
     shape = LlamaConfig.of(json.loads((BUNDLED / "config.json").read_text()))
     assert shape
     weights = load_llama_state_dict(BUNDLED / "model.safetensors", torch.float32)

@@ -31,7 +31,7 @@ from tabspec.models.decoders.llama_model import load_llama, load_weights
 from tabspec.models.decoders.native import NativeDecoder
 from tabspec.models.decoders.native_library import NativeLibrary, NativeMissing, installed, open_library
 from tabspec.models.files.folder import ModelFolder
-from tabspec.models.files.packed import Stored
+from tabspec.models.files.weights import Stored
 from tabspec.models.load import BUNDLED
 from tabspec.models.local.logits import Logits
 from tabspec.models.local.slots import Decoder

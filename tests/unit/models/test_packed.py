@@ -13,9 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from tabspec.errors import InputError, ModelNotUsable
 from tabspec.models.files.int4 import GROUP, HIGHEST, LOWEST, GroupedMatrix, quantize_groups
-from tabspec.models.files.packed import FORMAT, load_packed, save_packed
 from tabspec.models.files.quantized import QuantizedMatrix, quantize
-from tabspec.models.files.weights import is_quantized, load_llama_state_dict, load_stored
+from tabspec.models.files.weights import INT4, is_quantized, load_llama_state_dict, load_stored, save_quantized
 from tests.examples import examples
 
 NAME = "model.layers.0.mlp.up_proj.weight"
@@ -28,8 +27,8 @@ def test_a_file_holds_the_integers_and_scales_of_the_matrix(rows: int, pairs: in
     matrix = torch.randn(rows, 2 * pairs, generator=torch.Generator().manual_seed(seed))
     expected = quantize_groups(matrix)
     with tempfile.TemporaryDirectory() as folder:
-        save_packed({NAME: matrix}, Path(folder) / "w.safetensors")
-        read = load_packed(Path(folder) / "w.safetensors")[NAME]
+        save_quantized({NAME: matrix}, Path(folder) / "w.safetensors", bits=4)
+        read = load_stored(Path(folder) / "w.safetensors")[NAME]
     assert isinstance(read, GroupedMatrix)
     assert torch.equal(read.values, expected.values) and read.values.dtype == torch.int8
     assert torch.equal(read.scale, expected.scale) and read.scale.dtype == torch.bfloat16
@@ -39,8 +38,8 @@ def test_all_levels_are_packed(tmp_path: Path) -> None:
     """Every pair of neighbouring levels, at its place in the byte that the format names."""
     levels = torch.arange(LOWEST, HIGHEST + 1)
     pairs = torch.cartesian_prod(levels, levels).flatten().view(-1, GROUP)
-    save_packed({NAME: pairs.float() / 4}, tmp_path / "w.safetensors")
-    read = load_packed(tmp_path / "w.safetensors")[NAME]
+    save_quantized({NAME: pairs.float() / 4}, tmp_path / "w.safetensors", bits=4)
+    read = load_stored(tmp_path / "w.safetensors")[NAME]
     assert isinstance(read, GroupedMatrix)
     assert torch.equal(read.dequantized(torch.float32), pairs / 4)
     stored = load_file(tmp_path / "w.safetensors")[NAME]
@@ -50,7 +49,7 @@ def test_all_levels_are_packed(tmp_path: Path) -> None:
 def test_the_embedding_has_eight_bits_and_gains_have_all(tmp_path: Path) -> None:
     weights = {EMBEDDING: torch.randn(9, 6), "model.norm.weight": torch.rand(6), NAME: torch.randn(4, 6)}
     path = tmp_path / "w.safetensors"
-    save_packed(weights, path)
+    save_quantized(weights, path, bits=4)
     assert is_quantized(path)
     read = load_stored(path)
     table = read[EMBEDDING]
@@ -65,15 +64,15 @@ def test_the_embedding_has_eight_bits_and_gains_have_all(tmp_path: Path) -> None
 def test_what_is_read_and_written_again_is_the_same(tmp_path: Path) -> None:
     """So that training can go on from a file in four bits, and exporting it loses nothing."""
     matrix = torch.randn(64, 4 * GROUP, generator=torch.Generator().manual_seed(1))
-    save_packed({NAME: matrix}, tmp_path / "one")
+    save_quantized({NAME: matrix}, tmp_path / "one", bits=4)
     once = load_llama_state_dict(tmp_path / "one", torch.float32)
-    save_packed(once, tmp_path / "two")
+    save_quantized(once, tmp_path / "two", bits=4)
     assert torch.equal(load_llama_state_dict(tmp_path / "two", torch.float32)[NAME], once[NAME])
 
 
 def test_an_odd_number_of_columns_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="odd number of columns"):
-        save_packed({NAME: torch.randn(2, 3)}, tmp_path / "w.safetensors")
+        save_quantized({NAME: torch.randn(2, 3)}, tmp_path / "w.safetensors", bits=4)
 
 
 @pytest.mark.parametrize(
@@ -87,12 +86,6 @@ def test_an_odd_number_of_columns_is_refused(tmp_path: Path) -> None:
 )
 def test_broken_files_are_refused(tmp_path: Path, tensors: dict[str, torch.Tensor]) -> None:
     path = tmp_path / "w.safetensors"
-    save_file(tensors, path, {"format": FORMAT})
+    save_file(tensors, path, {"format": INT4})
     with pytest.raises(ModelNotUsable, match=r"up_proj.*has not the type or the scales"):
         load_stored(path)
-
-
-def test_other_files_are_refused(tmp_path: Path) -> None:
-    save_file({NAME: torch.zeros(2, 2)}, tmp_path / "w.safetensors")
-    with pytest.raises(ModelNotUsable, match="not in the format"):
-        load_packed(tmp_path / "w.safetensors")

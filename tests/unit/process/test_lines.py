@@ -85,9 +85,7 @@ def test_a_request_is_read_as_it_was_written() -> None:
     ],
 )
 def test_a_request_of_wrong_types_is_refused_by_the_name_of_the_field(place: str, value: Any) -> None:
-    with pytest.raises(
-        ValueError, match={"stop": "stop|StopRule|around", "related": "related|RelatedText"}.get(place, place)
-    ):
+    with pytest.raises(ValueError, match=place):
         read_request({**json.loads(json.dumps(request_fields(REQUEST))), place: value})
 
 

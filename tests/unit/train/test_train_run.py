@@ -17,9 +17,9 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from tabspec.cli.train import train_command
 from tabspec.errors import ConfigError, InputError, ModelNotUsable
 from tabspec.models.files import tensors as tensor_files
-from tabspec.models.files.quantized import load_quantized, quantize, save_quantized
+from tabspec.models.files.quantized import quantize
 from tabspec.models.files.tensors import save_tensors
-from tabspec.models.files.weights import is_quantized, load_llama_state_dict
+from tabspec.models.files.weights import is_quantized, load_llama_state_dict, load_stored, save_quantized
 from tabspec.train import checkpoint
 from tabspec.train.corpus.build import build_corpus
 from tabspec.train.corpus.store import Corpus
@@ -149,7 +149,7 @@ def test_eight_bits_are_the_nearest(tmp_path: Path) -> None:
     for name, weight in weights.items():
         step = weight.abs().amax(-1, keepdim=True) / 127 if weight.dim() == 2 else torch.zeros(1)
         assert ((loaded[name] - weight).abs() <= step / 2 + 1e-7).all(), name
-    raw = load_quantized(tmp_path / "w.safetensors")["a.weight"]
+    raw = load_stored(tmp_path / "w.safetensors")["a.weight"]
     assert not isinstance(raw, torch.Tensor)
     assert torch.equal(raw.values, quantize(weights["a.weight"]).values)
 
@@ -159,12 +159,6 @@ def test_files_that_are_no_weights(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "w.safetensors").write_bytes(content)
     with pytest.raises(ModelNotUsable):
         load_llama_state_dict(tmp_path / "w.safetensors", torch.float32)
-
-
-def test_quantized_wants_its_format(tmp_path: Path) -> None:
-    save_tensors({"a": torch.ones(2, 2)}, tmp_path / "w.safetensors", {})
-    with pytest.raises(ModelNotUsable, match="not in the format"):
-        load_quantized(tmp_path / "w.safetensors")
 
 
 def test_export_refuses_broken_and_foreign_weights(tmp_path: Path) -> None:

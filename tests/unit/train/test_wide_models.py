@@ -11,8 +11,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from tabspec.cli.train import train_command
-from tabspec.models.files.packed import load_packed, save_packed
-from tabspec.models.files.weights import is_quantized, load_llama_state_dict
+from tabspec.models.files.weights import is_quantized, load_llama_state_dict, load_stored, save_quantized
 from tabspec.train.corpus.build import build_corpus
 from tabspec.train.examples.stream import DataConfig
 from tabspec.train.export import export_model, load_model
@@ -89,7 +88,7 @@ def test_the_bundled_shape_widened_fits_in_64_mebibytes() -> None:
 def test_rounded_weights_are_those_of_the_file_and_the_exact_ones_return(tmp_path: Path) -> None:
     network = random_network(replace(SHAPE, hidden=80))  # groups of 64 and of 16
     exact = {name: weight.clone() for name, weight in network.state_dict().items()}
-    save_packed(exact, tmp_path / "w.safetensors")
+    save_quantized(exact, tmp_path / "w.safetensors", bits=4)
     stored = load_llama_state_dict(tmp_path / "w.safetensors", torch.float32)
     with Rounding(network).applied():
         for name, weight in network.state_dict().items():
@@ -156,7 +155,7 @@ def test_a_run_widens_pauses_and_is_stored_in_four_bits(tmp_path: Path) -> None:
     assert second.exit_code == 0, second.output
     weights, shape, _ = load_model(tmp_path / "run" / "model")
     assert asdict(shape) == {**asdict(SHAPE), "hidden": 64, "heads": 8, "kv_heads": 4, "mlp": 96}
-    assert load_packed(tmp_path / "run" / "model" / "model.safetensors")
+    assert load_stored(tmp_path / "run" / "model" / "model.safetensors")
     exported = CliRunner().invoke(train_command, f"export {tmp_path}/run -o {tmp_path}/wide --bits 16".split())
     assert exported.exit_code == 0, exported.output
     assert not is_quantized(tmp_path / "wide" / "model.safetensors")
