@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from nvim_driver import Nvim
 from terminal_screen import Screen
 
@@ -54,3 +57,11 @@ def until_no_edit(nvim: Nvim) -> Screen:
     found = nvim.until(look, "a screen without an edit")
     assert found is not None
     return found
+
+
+def edit_answers(nvim: Nvim) -> list[Any]:
+    """The server's answers to requests for next edits so far. Neovim was opened with `tee`."""
+    entries = [json.loads(line) for line in (nvim.folder / "messages.jsonl").read_text().splitlines()]
+    messages = [(entry["from"], entry["message"]) for entry in entries]
+    asked = {m["id"] for sender, m in messages if sender == "client" and m.get("method") == "tabspec/nextEdit"}
+    return [m["result"] for sender, m in messages if sender == "server" and "result" in m and m["id"] in asked]

@@ -9,7 +9,19 @@ from __future__ import annotations
 import json
 
 import pytest
-from neovim_edit_scene import HINT, LOOKS, RENAMED, ROWS, TEXT, rename, shown, until_edit, until_no_edit
+from edit_model import edit_model
+from neovim_edit_scene import (
+    HINT,
+    LOOKS,
+    RENAMED,
+    ROWS,
+    TEXT,
+    edit_answers,
+    rename,
+    shown,
+    until_edit,
+    until_no_edit,
+)
 from neovim_scene import BOTH_VERSIONS, Kind, Open, silent_server, until_status
 from nvim_driver import Nvim
 
@@ -106,6 +118,58 @@ def test_in_insert_mode_tab_stays_what_it_is_where_an_edit_is_not_meant(open_nvi
 
 
 @ONLY_012
+def test_the_alt_chord_works_where_tab_is_not_for_edits(open_nvim: Open) -> None:
+    nvim = open_nvim("", TEXT, before=LOOKS + "vim.o.completeopt = 'menuone,noselect,noinsert'")
+
+    def until_mode(mode: str) -> None:
+        nvim.until(lambda: nvim.lua("return vim.api.nvim_get_mode().mode") == mode, f"mode {mode}")
+
+    rename(nvim)
+    nvim.keys("Escape")
+    until_edit(nvim, ROWS[0])
+    nvim.keys("v", "j")
+    until_no_edit(nvim)
+    nvim.keys("M-e")
+    until_cursor(nvim, ROWS[0], 25)
+    until_mode("n")
+    until_edit(nvim, ROWS[0])
+    nvim.keys("M-e")
+    until_edit(nvim, ROWS[1])
+
+    put(nvim, ROWS[0] + 1, 2)  # in leading white space
+    nvim.keys("i", "M-e")
+    until_cursor(nvim, ROWS[1], 25)
+    until_mode("i")
+    nvim.keys("M-e")
+    until_edit(nvim, ROWS[2])
+
+    put(nvim, ROWS[1] - 1, len("    for item"))
+    until_edit(nvim, ROWS[2])
+    nvim.keys("C-n")
+    nvim.until(lambda: nvim.lua("return vim.fn.pumvisible()") == 1, "the menu")
+    until_no_edit(nvim)
+    nvim.keys("M-e")  # closes the menu
+    until_edit(nvim, ROWS[2])
+    nvim.keys("M-e")
+    until_cursor(nvim, ROWS[2], 25)
+    nvim.keys("M-e")
+    until_edit(nvim, ROWS[3])
+
+    put(nvim, ROWS[2] + 1, len("    print(2)"))
+    nvim.lua("vim.snippet.expand(' f(${1:a}, ${2:b})')")
+    nvim.type("x")
+    until_edit(nvim, ROWS[3])
+    nvim.keys("Tab")
+    until_mode("s")
+    until_no_edit(nvim)
+    nvim.keys("M-e")
+    until_cursor(nvim, ROWS[3], 25)
+    until_mode("i")
+    nvim.keys("M-e")
+    nvim.until_text(RENAMED.rstrip("\n").replace("print(2)", "print(2) f(x, b)"))
+
+
+@ONLY_012
 def test_what_was_put_away_stays_away(open_nvim: Open) -> None:
     """vscode#255613; and no edit for a text that has changed since (copilot.lua#628)."""
     nvim = open_nvim("", TEXT, before=LOOKS)
@@ -132,6 +196,25 @@ def test_what_was_put_away_stays_away(open_nvim: Open) -> None:
         text = nvim.text
         nvim.keys("Tab", "Tab")
         nvim.until_text(text)
+
+
+@ONLY_012
+def test_what_was_just_deleted_is_not_proposed_again(open_nvim: Open) -> None:
+    """Although the model writes it (vscode-copilot-release#8763)."""
+    text = "def total(items):\n    result = 0\n    print(result)\n    return result\n"
+    with edit_model(text) as model:
+        nvim = open_nvim("", text, before=LOOKS, options=f"settings = {{ edit_model = '{model.url}' }}", tee=True)
+        put(nvim, 2, 0)
+        nvim.keys("A", "C-u")
+        nvim.until(lambda: nvim.lines[2] == "    ", "the deletion")
+        nvim.until(lambda: model.requests > 0, "a request to the model")
+        nvim.until(lambda: edit_answers(nvim)[-1:] == [None], "an answer without an edit")
+        until_no_edit(nvim)
+
+        model.text = "def total(items):\n    result = 0\n    #\n    return found\n"
+        nvim.type("#")
+        until_edit(nvim, 3, "result", "found")  # what it writes elsewhere is shown
+        assert [answer["chain"][0]["source"] for answer in edit_answers(nvim) if answer] == ["model"]
 
 
 @ONLY_012

@@ -42,16 +42,6 @@ local function wanted(buf)
   return config.options.next_edits ~= false and require('tabspec').is_enabled(buf)
 end
 
----Whether edits may be on the screen now: in Insert and Normal mode, without a completion or a menu of completions.
-local function free()
-  local session = sessions.get()
-  return session ~= nil
-    and wanted(session.buf)
-    and (mode() == 'n' or inserting())
-    and vim.fn.pumvisible() == 0
-    and not (inserting() and session:visible())
-end
-
 local function stopped(client)
   return client:is_stopped()
 end
@@ -81,6 +71,23 @@ local function valid()
     end
   end
   return true
+end
+
+---Whether there is an edit, and no completion in its place. A selection may hide it.
+local function offered()
+  local session = sessions.get()
+  return session ~= nil and wanted(session.buf) and valid() and not (inserting() and session:visible())
+end
+
+---Whether an edit, or a hint of one, is on the screen.
+function M.visible()
+  return offered() and (mode() == 'n' or inserting()) and vim.fn.pumvisible() == 0
+end
+
+---Whether the Alt chord is for edits. A menu of completions hides one that may be there: the server is asked for it
+---once the menu is closed.
+function M.takes_chord()
+  return offered() or (sessions.get() ~= nil and vim.fn.pumvisible() == 1)
 end
 
 local function cursor()
@@ -115,7 +122,7 @@ end
 
 ---Draws the edit as it is seen from the cursor, or nothing.
 local function draw()
-  if valid() and free() then
+  if M.visible() then
     view.show(chain.link, key(), chain.revealed)
     return true
   end
@@ -232,11 +239,6 @@ end
 ---A completion is on the screen: it and an edit are never shown together.
 function M.give_way()
   view.hide()
-end
-
----Whether an edit, or a hint of one, is on the screen.
-function M.visible()
-  return valid() and free()
 end
 
 ---Whether Tab goes to the edit or accepts it.

@@ -1,4 +1,4 @@
--- The keys of next edits: Tab in Normal mode, and an Alt chord that works in Insert mode, too.
+-- The keys of next edits: Tab in Normal mode, and an Alt chord that also works in Insert mode and with a selection.
 local config = require('tabspec.config')
 local keys = require('tabspec.keys')
 local api = vim.api
@@ -17,11 +17,20 @@ end
 ---The keys with their modes, and when each of them acts.
 local function wanted()
   local keymaps, edits = config.options.keymaps, require('tabspec.edit')
-  return {
-    { 'n', keymaps.edit_normal, edits.takes_tab },
-    { 'n', keymaps.edit, edits.visible },
-    { 'i', keymaps.edit, edits.visible },
-  }
+  local found = { { 'n', keymaps.edit_normal, edits.takes_tab } }
+  for _, mode in ipairs({ 'n', 'i', 'x', 's' }) do
+    table.insert(found, { mode, keymaps.edit, edits.takes_chord })
+  end
+  return found
+end
+
+---The keys that end what hides the edit: a menu of completions, or a selection. In Select mode, where a snippet's
+---placeholder is replaced by what is typed, the user goes on typing.
+local function leaving(mode)
+  if mode == 'i' then
+    return vim.fn.pumvisible() == 1 and '<C-e>' or ''
+  end
+  return ({ x = '<Esc>', s = '<Esc>i' })[mode] or ''
 end
 
 ---Maps the keys in a buffer, except those that the user has mapped.
@@ -34,7 +43,7 @@ function M.map(buf)
       mine, other = mapped(buf, mode, lhs)
       if not mine and not other then
         vim.keymap.set(mode, lhs, function()
-          return acts() and "<Cmd>lua require('tabspec').edit()<CR>" or lhs
+          return acts() and leaving(mode) .. "<Cmd>lua require('tabspec').edit()<CR>" or lhs
         end, { buffer = buf, expr = true, silent = true, desc = 'tabspec: next edit' })
       end
     end
