@@ -11,14 +11,17 @@ from tabspec.errors import PositionError
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document, Edit
 
+# Proposals look through every document of a context; more documents than these are rarely worked on at a time.
+MOST_OTHERS = 8
+
 
 @dataclass(frozen=True)
 class EditContext:
     """What a request is about: a snapshot, the cursor's offset in it (code points), and the edits that led here.
 
     ``history`` is None where no history is kept: then no next edits are offered. ``others`` are the other open
-    documents that next edits may change, the last used first. Raises `PositionError` if the cursor lies outside the
-    document.
+    documents that next edits may change, the last used first (at most `MOST_OTHERS`). Raises `PositionError` if the
+    cursor lies outside the document.
     """
 
     document: Document
@@ -59,6 +62,10 @@ class EditContext:
                 f"{self.offset} of {len(self.document.text)}"
             )
         return Edit(self.offset - before, before + after, suggestion.text)
+
+    def changed_by(self, suggestion: Suggestion) -> Document:
+        """The document that accepting ``suggestion`` changes. Raises `PositionError` if it is not open."""
+        return self._in(suggestion.edit.uri).document if suggestion.edit else self.document
 
     def after_accept(self, suggestion: Suggestion) -> EditContext:
         """The state after the user accepts ``suggestion``: the cursor is after the inserted text, or where a next edit

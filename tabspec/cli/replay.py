@@ -23,6 +23,7 @@ from tabspec.replay.results.result import PERFECT, ReplayResult
 from tabspec.replay.results.result_file import save
 from tabspec.replay.runner import Setting
 from tabspec.replay.sessions.session_file import read_session
+from tabspec.replay.sessions.together import together
 from tabspec.replay.users.thinking import QUICK
 from tabspec.replay.users.user import User
 
@@ -113,6 +114,8 @@ def replay_command(
 ) -> int:
     """Replay recorded edit SESSIONS through the engine, and report the effect of speculation.
 
+    Files of one recording (`tabspec-lsp --record`) are replayed together, as documents that are open at the same time.
+
     With --users, that many users work at the same time, each on a part of one of the sessions, with one service: the
     servers of --service on the virtual clock, or a real one (--clock wall).
 
@@ -154,7 +157,7 @@ def replay_command(
         result = ReplayResult(tuple(play_crowds([*map(read_session, sessions)], settings, model, crowd)))
         _report(result, json_out, html_out)
         return 0
-    loaded = [read_session(path) for path in sessions]
+    loaded = together([read_session(path) for path in sessions])
     jobs = [
         Job(session, replace(setting, latency=pace_name(pace)) if len(latencies) > 1 else setting, pace or None)
         for pace in dict.fromkeys(latencies or ("",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -100,12 +101,19 @@ async def replay(
 
 
 def first_edits(session: Session, limit: int | None) -> Session:
-    """The session up to its edit event number ``limit`` (None: all of it)."""
-    if limit is None or limit >= len(session.edits):
+    """The session up to its edit event number ``limit``, counted over all its documents (None: all of it)."""
+    made = sorted((event.t, at) for at, part in enumerate(session.parts) for event in part.edits)
+    if limit is None or limit >= len(made):
         return session
+    kept = Counter(at for _, at in made[:limit])
+    first, *others = (_first_edits(part, kept[at]) for at, part in enumerate(session.parts))
+    return replace(first, others=tuple(others))
+
+
+def _first_edits(session: Session, limit: int) -> Session:
     last = session.edits[limit - 1] if limit else None
     end = session.events.index(last) + 1 if last else 0
-    return replace(session, events=session.events[:end])
+    return replace(session, events=session.events[:end], others=())
 
 
 def _run(session: Session, model: Model, setting: Setting, stage: EditorStage, interrupted: bool) -> Run:

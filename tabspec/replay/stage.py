@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from tabspec.context import EditContext
@@ -13,6 +13,7 @@ from tabspec.edits.history import EMPTY
 from tabspec.edits.hunks import step_of
 from tabspec.edits.reward import reward, saved_keys
 from tabspec.engine.engine import CompletionEngine
+from tabspec.engine.prompt_state import base_name
 from tabspec.replay.results.edits import EditResult
 from tabspec.replay.results.result import TEXT_CHARS, CacheSample, RequestRecord
 from tabspec.replay.users.user import Player, StepKind, UserStep
@@ -100,9 +101,10 @@ class EditorStage:
     def _perform(self, step: UserStep) -> None:
         before, shown = self.context, self._shown
         step = self.player.perform(max(self.now, step.time))
+        self._close(self.player.closed)
         tab = step.kind is StepKind.ACCEPT
         edit = shown.suggestion.edit if tab and shown and shown.suggestion else None
-        self._remember(before, step, tab, edit.source if edit else None)
+        self._remember(step, tab, edit.source if edit else None)
         context, self._shown = self.context, None
         self._row = self._row + 1 if tab else 0
         if shown is not None:
@@ -116,12 +118,19 @@ class EditorStage:
         else:
             self._ask(context, tab)
 
-    def _remember(self, before: EditContext, step: UserStep, tab: bool, source: EditSource | None) -> None:
+    def _close(self, uris: Collection[str]) -> None:
+        """These documents were closed."""
+        for uri in uris:
+            self.engine.closed(uri)
+        if uris and self._history is not None:
+            self._history = self._history.without(lambda uri: uri in uris)
+
+    def _remember(self, step: UserStep, tab: bool, source: EditSource | None) -> None:
         """Keep the edit history."""
         if self._history is None:
             return
-        after = self.player.document
-        self._history = self._history.changed(before.document, step.edits, after, self.now, tab, source)
+        before, after = self.player.changed, self.player.document
+        self._history = self._history.changed(before, step.edits, after, self.now, tab, source)
         if step.edits:
             undone = sum((each.old, each.new) in self._made for each in self._history.undone)
             self.edits = replace(self.edits, reverted=self.edits.reverted + undone)
@@ -134,10 +143,11 @@ class EditorStage:
         if tab:
             self.engine.accepted(before, suggestion)
             if suggestion.edit:
-                made = step_of(before.document, suggestion.edit.change)
+                made = step_of(before.changed_by(suggestion), suggestion.edit.change)
                 self._made |= {(made.old, made.new)} if made else set()
                 accepted, jumps = self.edits.accepted + 1, self.edits.jumps + record.jump
-                self.edits = replace(self.edits, accepted=accepted, jumps=jumps)
+                elsewhere = self.edits.elsewhere + (suggestion.edit.uri != before.uri)
+                self.edits = replace(self.edits, accepted=accepted, jumps=jumps, elsewhere=elsewhere)
         elif suggestion.edit is None:
             typed = self.player.context.typed_since(before)
             refused = typed is None or not suggestion.text.startswith(typed)
@@ -154,7 +164,8 @@ class EditorStage:
         number = len(self.records)
         position = context.document.position(context.offset)
         depth = self._row if self._measured else 0
-        self.records.append(RequestRecord(self.now, 0.0, Source.NONE, tab=tab, line=position.line + 1, depth=depth))
+        line, file = position.line + 1, _file(context)
+        self.records.append(RequestRecord(self.now, 0.0, Source.NONE, tab=tab, line=line, depth=depth, file=file))
         asked = _PendingRequest(number, context)
         asked.task = asyncio.create_task(self._answer(asked))
         self._asked = asked
@@ -165,7 +176,8 @@ class EditorStage:
         """A next edit where the cursor was put: it is there at once."""
         shown = _PendingRequest(len(self.records), context)
         shown.suggestion = suggestion
-        record = RequestRecord(self.now, 0.0, Source.NONE, line=context.document.position(context.offset).line + 1)
+        line = context.document.position(context.offset).line + 1
+        record = RequestRecord(self.now, 0.0, Source.NONE, line=line, file=_file(context))
         answer = Answer(Source.EXACT, (suggestion,), cached=True)
         self.records.append(_record(record, answer, True, context))
         self._put_on_screen(shown)
@@ -241,9 +253,20 @@ class _PendingRequest:
 
 def _saved_keys(context: EditContext, suggestion: Suggestion, jump: bool) -> int:
     """The keys that an accept saves. Text that it replaces by itself saves none."""
-    edit = context.edit_for(suggestion)
-    changed = difference(context.document.text[edit.offset : edit.offset + edit.delete], edit.insert)
+    edit, text = context.edit_for(suggestion), context.changed_by(suggestion).text
+    changed = difference(text[edit.offset : edit.offset + edit.delete], edit.insert)
     return saved_keys(changed, jump) if changed else 0
+
+
+def _file(context: EditContext) -> str:
+    """The name of the file that the user is in; empty where no other is open."""
+    return base_name(context.uri) if context.others else ""
+
+
+def _jumps(edit: ProposedEdit, context: EditContext) -> bool:
+    """Whether an edit is away from the cursor."""
+    change = edit.change
+    return edit.uri != context.uri or not change.offset <= context.offset <= change.offset + change.delete
 
 
 def _record(asked: RequestRecord, answer: Answer, known: bool, context: EditContext) -> RequestRecord:
@@ -265,5 +288,6 @@ def _record(asked: RequestRecord, answer: Answer, known: bool, context: EditCont
         miss=miss and miss.value,
         cached=answer.cached,
         edit=edit.source.value if edit else None,
-        jump=edit is not None and not edit.change.offset <= context.offset <= edit.change.offset + edit.change.delete,
+        jump=edit is not None and _jumps(edit, context),
+        edit_file=base_name(edit.uri) if edit and edit.uri != context.uri else "",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tabspec.context import EditContext
+from tabspec.context import MOST_OTHERS, EditContext
 from tabspec.edits.history import EMPTY, History
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document
@@ -12,8 +12,6 @@ from tabspec_lsp.state.documents import Changed, Documents
 
 # Longer texts get no proposals (tabspec/edits/proposals/propose.py), so there is no use in keeping their changes.
 MOST_CHARS = 120_000
-# Proposals look through every document of a context; more documents than these are rarely worked on at a time.
-MOST_OTHERS = 8
 
 
 class EditLog:

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 # A day of typing takes about a megabyte, 60 bytes for a keystroke. Much longer sessions are slow to replay.
 FILE_BYTES = 16 << 20
 FOLDER_BYTES = 512 << 20
+# Seconds: times are written with four digits.
+_TICK = 0.0001
 
 
 @dataclass(slots=True)
@@ -39,6 +41,7 @@ class _RecordedDocument:
     file: BinaryIO | None = None
     size: int = 0
     cursor: int | None = None  # as a reader of the file would compute it
+    opened: float = 0.0  # since when the document has the text that its file will begin with
     before: deque[dict[str, Any]] = field(
         default_factory=lambda: deque(maxlen=16)
     )  # a few requests with their suggestions
@@ -69,17 +72,25 @@ class Recorder:
         self._start = clock()
         self._open: dict[str, _RecordedDocument] = {}
         self._paths: dict[str, list[Path]] = {}  # files of this recorder, by document
-        self._stamp = time.strftime("%Y%m%d-%H%M%S")
+        self._name = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+        self._last = ""  # the document of the last event
+        self._time = self._earlier = -1.0  # of the last event, and of the last one in another document
         self._made = 0
 
     def opened(self, document: Document) -> None:
         """Record this document from its first edit on."""
         self.closed(document.uri)
         if not self.ended:
-            self._open[document.uri] = _RecordedDocument()
+            self._open[document.uri] = _RecordedDocument(opened=max(self._now(), self._time))
 
     def closed(self, uri: str) -> None:
         """Stop recording this document."""
+        found = self._open.get(uri)
+        if found and found.file:
+            self._mark(uri, "close")
+        self._leave(uri)
+
+    def _leave(self, uri: str) -> None:
         found = self._open.pop(uri, None)
         if found and found.file:
             found.file.close()
@@ -87,7 +98,7 @@ class Recorder:
     def purge(self, ignored: Callable[[str], bool]) -> None:
         """Stop recording documents that are ``ignored`` now, and delete their files of this recorder."""
         for uri in [uri for uri in {*self._open, *self._paths} if ignored(uri)]:
-            self.closed(uri)
+            self._leave(uri)
             for path in self._paths.pop(uri, ()):
                 try:
                     path.unlink(missing_ok=True)
@@ -97,7 +108,7 @@ class Recorder:
     def close(self) -> None:
         """Close all files."""
         for uri in list(self._open):
-            self.closed(uri)
+            self._leave(uri)
 
     def changed(self, changed: Changed) -> None:
         """Record the edits of a didChange."""
@@ -109,12 +120,12 @@ class Recorder:
         if found is not None:
             edits = [{"offset": each.offset, "delete": each.delete, "insert": each.insert} for each in changed.edits]
             found.cursor = changed.edits[-1].end
-            self._write(found, {"t": self._now(), "edits": edits})
+            self._write(found, {"t": self._stamp(changed.after.uri), "edits": edits})
 
     def requested(self, context: EditContext) -> None:
         """Record a request for a suggestion. It has the cursor, which edits alone do not always show."""
         found = self._open.get(context.uri)
-        if found is not None and found.cursor != context.offset:
+        if found is not None and (found.cursor != context.offset or self._last != context.uri):
             found.cursor = context.offset
             self._mark(context.uri, "select", cursor=context.offset)
         self._mark(context.uri, "request", cursor=context.offset)
@@ -158,18 +169,27 @@ class Recorder:
     def _mark(self, uri: str, kind: str, **data: Any) -> None:
         found = self._open.get(uri)
         if found is not None:
-            self._write(found, {"t": self._now(), "kind": kind, **data})
+            self._write(found, {"t": self._stamp(uri), "kind": kind, **data})
 
     def _now(self) -> float:
         return round(self._clock() - self._start, 4)
 
+    def _stamp(self, uri: str) -> float:
+        """The time of an event in a document: later than the last event in another one, so that their order is kept."""
+        if uri != self._last:
+            self._earlier, self._last = self._time, uri
+        self._time = max(self._now(), self._time, round(self._earlier + _TICK, 4))
+        return self._time
+
     def _begin(self, found: _RecordedDocument, document: Document) -> _RecordedDocument | None:
         """Start a file with the current ``document``. If that fails, recording ends and this returns None."""
+        opened = found.opened
         if found.file is not None:
             found.file.close()
+            opened = self._time
         self._made += 1
         name = re.sub(r"[^\w.-]+", "_", base_name(document.uri))[:60] or "untitled"
-        path = self.folder / f"{self._stamp}-{os.getpid()}-{self._made:03d}-{name}.jsonl"
+        path = self.folder / f"{self._name}-{self._made:03d}-{name}.jsonl"
         try:
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
@@ -178,8 +198,9 @@ class Recorder:
         self._paths.setdefault(document.uri, []).append(path)
         begun = self._open[document.uri] = _RecordedDocument(os.fdopen(fd, "wb", buffering=0), cursor=found.cursor)
         header = {"format": "tabspec-session", "version": 1, "source": "tabspec-lsp", "licence": ""}
-        about = {"language": document.language, "uri": document.uri, "text": document.text}
-        for item in (header | about, *found.before):
+        about = {"language": document.language, "uri": document.uri, "recording": self._name}
+        text = {"opened": opened, "text": document.text}
+        for item in (header | about | text, *found.before):
             self._write(begun, item)
         return begun
 

@@ -56,7 +56,7 @@ def session_requests(
 def session_places(session: Session) -> Iterator[EditContext]:
     """Pairs of places spread evenly over the session: after an edit, and after the next edit."""
     player = Player(session, User.TYPE)
-    every = max(len(session.edits) // PLACES, 2)
+    every = max(sum(len(part.edits) for part in session.parts) // PLACES, 2)
     number = 0
     while not player.done:
         step = player.perform()

@@ -92,6 +92,7 @@ def _fate_row(run: Run, edits: EditResult, most: int) -> BarRow:
     title = f"{run.name}: what became of {words.plural(edits.shown, 'next edit')}"
     hint = f"of {words.count(edits.shown + edits.quiet)}"
     hint += f", {words.count(edits.reverted)} undone" if edits.reverted else ""
+    hint += f", {words.count(edits.elsewhere)} in other files" if edits.elsewhere else ""
     return BarRow(run.name, charts.stacked(parts, most, title), words.count(edits.shown), hint)
 
 

@@ -10,7 +10,8 @@ from typing import Protocol
 @dataclass(frozen=True, slots=True)
 class EditResult:
     """Next edits of a run. ``jumps`` are accepted ones away from the cursor, ``quiet`` the requests at which none was
-    shown, ``refused`` those shown that the recording never makes, ``reverted`` the accepted ones that it undoes."""
+    shown, ``refused`` those shown that the recording never makes, ``reverted`` the accepted ones that it undoes,
+    ``elsewhere`` the accepted ones in another document."""
 
     shown: int = 0
     accepted: int = 0
@@ -18,6 +19,7 @@ class EditResult:
     quiet: int = 0
     reverted: int = 0
     refused: int = 0
+    elsewhere: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ class RequestRecord:
     depth: int = 0  # Tabs in a row before it, in runs that measure effort
     edit: str | None = None  # a value of `EditSource`, for a next edit
     jump: bool = False  # that next edit is away from the cursor
+    file: str = ""  # the name of the file that the cursor is in, where several are open
+    edit_file: str = ""  # the name of the file that the next edit changes, if it is another one
     reward: float = 0.0  # of its suggestion (`tabspec.edits.reward`); 0 if it was neither accepted nor refused
 
     @property

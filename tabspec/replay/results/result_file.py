@@ -43,6 +43,8 @@ def save(result: ReplayResult, path: Path) -> None:
 
 _MEASURED = frozenset({"edits", "effort", "by_depth"})
 """Fields that are left out where they were not measured."""
+_SEVERAL = frozenset({"elsewhere"})
+"""Fields that are left out where they are 0, as with a session of one document."""
 
 
 def _run_text(run: Run) -> str:
@@ -81,7 +83,9 @@ def _plain(value: Any, digits: int) -> Any:
         return {
             item.name: _plain(getattr(value, item.name), digits)
             for item in fields(value)
-            if not sparse or item.default is MISSING or getattr(value, item.name) != item.default
+            if not (sparse or item.name in _SEVERAL)
+            or item.default is MISSING
+            or getattr(value, item.name) != item.default
         }
     return value
 

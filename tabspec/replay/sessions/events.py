@@ -26,14 +26,18 @@ from tabspec.replay.sessions.session import (
 )
 from tabspec.text import Edit
 
-HEADER_STRINGS = ("source", "licence", "language", "uri")
+HEADER_STRINGS = ("source", "licence", "language", "uri", "recording")
 
 
 def header_object(session: Session) -> dict[str, Any]:
     """The header as it is written."""
-    known = {"format": FORMAT, "version": VERSION, **{name: getattr(session, name) for name in HEADER_STRINGS}}
-    synthetic = {"synthetic": True} if session.synthetic else {}
-    return known | synthetic | dict(session.extra) | {"text": session.text}
+    known: dict[str, Any] = {"format": FORMAT, "version": VERSION}
+    known |= {name: getattr(session, name) for name in HEADER_STRINGS if name != "recording"}
+    if session.synthetic:
+        known["synthetic"] = True
+    if session.recording:
+        known |= {"recording": session.recording, "opened": session.opened}
+    return known | dict(session.extra) | {"text": session.text}
 
 
 def event_object(event: Event) -> dict[str, Any]:
@@ -76,6 +80,8 @@ def read_header(record: JsonRecord) -> dict[str, Any]:
             place.fail(f"the header's {name!r} must be a string")
     if not isinstance(fields.get("synthetic", False), bool):
         place.fail("the header's 'synthetic' must be true or false")
+    if "opened" in fields:
+        record.number("opened")
     length = len(fields["text"])
     if length > MAX_DOCUMENT_CHARS:
         place.fail(f"a document of {length:,} characters is too large: up to {MAX_DOCUMENT_CHARS:,} are replayed")

@@ -24,7 +24,7 @@ MAX_DOCUMENT_CHARS = 10_000_000
 # Edits and other events of a session. A day of typing has 16,000; each takes about 400 bytes in memory.
 MAX_EVENTS = 1_000_000
 
-MARK_KINDS = frozenset({"select", "request", "show", "accept", "partial_accept", "reject", "jump"})
+MARK_KINDS = frozenset({"select", "request", "show", "accept", "partial_accept", "reject", "jump", "close"})
 
 # VS Code records the selection within 5 ms of the change that moved the cursor, where a person takes longer
 # (vscode-ts-customized-tests: 1,042 of 1,060 first selections after a change come within 50 ms).
@@ -161,6 +161,8 @@ class Side:
 class Session:
     """A recorded series of edits to one document; ``synthetic`` if a program made it.
 
+    Sessions with the same ``recording`` have one clock: they are of documents that were open in one editor. ``opened``
+    is when this one was opened, with ``text``. ``others``: those that are replayed together with this one.
     ``extra`` holds header fields that this version does not know. ``cut_off`` is the place where a damaged file ended.
     ``spread``: timestamps of whole seconds were spread over their second. ``warnings`` are lines for the user.
     """
@@ -172,6 +174,9 @@ class Session:
     language: str = ""
     uri: str = "file:///session"
     synthetic: bool = False
+    recording: str = ""
+    opened: float = 0.0
+    others: tuple[Session, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     side: Side = Side()
     name: str = ""
@@ -183,6 +188,17 @@ class Session:
     def edits(self) -> tuple[EditEvent, ...]:
         """The edit events; the numbers in a side file count these."""
         return tuple(event for event in self.events if isinstance(event, EditEvent))
+
+    @property
+    def parts(self) -> tuple[Session, ...]:
+        """This session and its others, one for each document and each time that it was opened."""
+        return (self, *self.others)
+
+    @property
+    def closed(self) -> float | None:
+        """When the document was closed; None if it stayed open."""
+        last = self.events[-1] if self.events else None
+        return last.t if isinstance(last, MarkEvent) and last.kind == "close" else None
 
     @cached_property
     def accepts(self) -> frozenset[int]:

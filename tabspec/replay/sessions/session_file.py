@@ -30,6 +30,7 @@ from tabspec.replay.sessions.session import (
     MAX_EVENTS,
     EditEvent,
     Event,
+    MarkEvent,
     Session,
     Side,
     SideEvent,
@@ -48,19 +49,23 @@ def read_session(path: str | Path, *, spread: bool = True) -> Session:
     skipped: Counter[str] = Counter()
     header: dict[str, Any] | None = None
     events: list[Event] = []
-    length, last, count = 0, 0.0, 0
+    length, last, count, closed = 0, 0.0, 0, False
     for record in records(place):
         if header is None:
             header = read_header(record)
             IgnoreRules().refuse(header.get("uri", ""), path)
-            length = len(header["text"])
+            length, last = len(header["text"]), float(header.get("opened", 0))
             continue
         event = read_event(record, length)
         if isinstance(event, str):
             skipped[event] += 1
             continue
         if event.t < last:
-            place.fail(f"time {event.t} is before the event before it ({last}): times must not go back")
+            earlier = "the event before it" if events else "its document was opened"
+            place.fail(f"time {event.t} is before {earlier} ({last}): times must not go back")
+        if closed:
+            place.fail("an event after the document was closed: start another session file for it")
+        closed = isinstance(event, MarkEvent) and event.kind == "close"
         last = event.t
         count += max(len(event.edits), 1) if isinstance(event, EditEvent) else 1
         _check_count(count, place)
@@ -78,6 +83,7 @@ def read_session(path: str | Path, *, spread: bool = True) -> Session:
         text=header.pop("text"),
         events=tuple(events),
         synthetic=bool(header.pop("synthetic", False)),
+        opened=float(header.pop("opened", 0)),
         **{name: header.pop(name) for name in HEADER_STRINGS if name in header},
         extra={key: value for key, value in header.items() if key not in ("format", "version")},
         side=side,

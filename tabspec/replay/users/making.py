@@ -3,23 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
+from tabspec.replay.users.actions import Action
 from tabspec.text import Edit, is_word
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """A step of the recording, at ``t`` seconds of its time. ``accept``: an accepted suggestion.
-
-    ``edits`` are made one after another (none: the cursor moves). ``cursor`` is the offset of the cursor after them.
-    """
-
-    t: float
-    edits: tuple[Edit, ...]
-    cursor: int
-    accept: bool = False
 
 
 class Making(NamedTuple):
@@ -30,8 +18,9 @@ class Making(NamedTuple):
     alone: bool
 
 
-def making(change: Edit, text: str, coming: Iterable[Action]) -> Making:
+def making(change: Edit, text: str, coming: Iterable[Action], part: int = 0) -> Making:
     """Follow ``coming`` until the range of ``change`` in ``text`` reads as ``change`` would have it, and stays so.
+    ``part``: the part of the session that ``text`` belongs to.
 
     It stays so if what comes next there does not change it, nor lengthens the word that it ends with.
     """
@@ -39,6 +28,9 @@ def making(change: Edit, text: str, coming: Iterable[Action]) -> Making:
     found: int | None = None
     alone = True
     for number, action in enumerate(coming, 1):
+        if action.part != part:
+            alone = alone and not action.edits
+            continue
         for edit in action.edits:
             at, stop = edit.offset - start, edit.offset + edit.delete - start
             beside = _beside(at, stop, edit.insert, region)
@@ -58,8 +50,9 @@ def making(change: Edit, text: str, coming: Iterable[Action]) -> Making:
     return Making(found, alone and found is not None)
 
 
-def remaining(change: Edit, text: str, actions: Iterable[Action]) -> tuple[Action, ...]:
+def remaining(change: Edit, text: str, actions: Iterable[Action], part: int = 0) -> tuple[Action, ...]:
     """What is left of ``actions``, which make ``change`` in ``text`` and other edits, once ``change`` has been made.
+    ``part``: the part of the session that ``text`` belongs to.
 
     Edits inside its range are left out, and moves of the cursor into it. The others keep their places.
     """
@@ -73,6 +66,9 @@ def remaining(change: Edit, text: str, actions: Iterable[Action]) -> tuple[Actio
 
     left: list[Action] = []
     for action in actions:
+        if action.part != part:
+            left.append(action)
+            continue
         edits = []
         for edit in action.edits:
             at, stop = edit.offset - start, edit.offset + edit.delete - start

@@ -12,9 +12,10 @@ from enum import StrEnum
 from itertools import islice
 
 from tabspec.context import EditContext
-from tabspec.edits.reward import effort
-from tabspec.replay.sessions.session import MarkEvent, Session, with_cursors
-from tabspec.replay.users.making import Action, making, remaining
+from tabspec.replay.sessions.session import Session
+from tabspec.replay.users.actions import Action, actions_of, keys
+from tabspec.replay.users.desk import Desk
+from tabspec.replay.users.making import making, remaining
 from tabspec.replay.users.thinking import Thinking
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document, Edit, difference
@@ -58,51 +59,11 @@ class Agreement:
     among: bool = False
 
 
-def actions_of(session: Session) -> tuple[Action, ...]:
-    """The recording's edits, and its moves of the cursor if they were recorded.
-
-    Edits are reduced to what they change: editors write an accepted suggestion over the start of the line, and a
-    completed word over the word. Moves of the cursor that follow from an edit are part of the edit.
-    """
-    moves: dict[int, list[tuple[float, int]]] = {}
-    number = -1
-    for event in session.events:
-        if not isinstance(event, MarkEvent):
-            number += 1
-        elif event.kind == "select" and event.cursor is not None:
-            moves.setdefault(number, []).append((event.t, event.cursor))
-    for selection in session.side.selections:
-        if selection.ranges:
-            moves.setdefault(selection.after, []).append((selection.t, selection.ranges[0][1]))
-
-    actions: list[Action] = []
-    text, cursor, last = session.text, -1, 0.0
-
-    def move_after(number: int) -> None:
-        nonlocal cursor, last
-        for t, target in sorted(moves.get(number, ())):
-            if target != cursor and 0 <= target <= len(text):
-                cursor, last = target, max(t, last)
-                actions.append(Action(last, (), cursor))
-
-    move_after(-1)
-    for number, event in enumerate(with_cursors(session.edits, session.side.events)):
-        edits = []
-        for edit in event.edits:
-            changed = difference(text[edit.offset : edit.offset + edit.delete], edit.insert)
-            text = edit.apply(text)
-            if changed is not None:
-                edits.append(replace(changed, offset=edit.offset + changed.offset))
-        target, last = min(event.likely_cursor, len(text)), max(event.t, last)
-        if edits or target != cursor:
-            cursor = target
-            actions.append(Action(last, tuple(edits), cursor, bool(edits) and number in session.accepts))
-        move_after(number)
-    return tuple(actions)
-
-
-def agreement(context: EditContext, suggestion: Suggestion, coming: Iterable[Action]) -> Agreement | None:
-    """Whether the recording goes on to write ``suggestion`` at the cursor, and what is left to do after Tab.
+def agreement(
+    context: EditContext, suggestion: Suggestion, coming: Iterable[Action], part: int = 0
+) -> Agreement | None:
+    """Whether the recording goes on to write ``suggestion`` at the cursor, and what is left to do after Tab. ``part``:
+    that of the document which the suggestion changes.
 
     It applies the ``coming`` actions to the region that the suggestion replaces (for most, the empty region at the
     cursor), as long as they edit only inside it: insertions, corrections, closing brackets that an editor added after
@@ -111,7 +72,8 @@ def agreement(context: EditContext, suggestion: Suggestion, coming: Iterable[Act
     A next edit agrees if the recording makes it, now or after other edits, and leaves it so.
     """
     if suggestion.edit is not None:
-        found = making(suggestion.edit.change, context.document.text, islice(coming, HORIZON))
+        text = context.changed_by(suggestion).text
+        found = making(suggestion.edit.change, text, islice(coming, HORIZON), part)
         return None if found.actions is None else Agreement(found.actions, among=not found.alone)
     start = context.offset - suggestion.replace_before
     region = context.document.text[start : context.offset + suggestion.replace_after]
@@ -119,24 +81,12 @@ def agreement(context: EditContext, suggestion: Suggestion, coming: Iterable[Act
     for number, action in enumerate(islice(coming, HORIZON), 1):
         for edit in action.edits:
             at = edit.offset - start
-            if at < 0 or at + edit.delete > len(region):
+            if action.part != part or at < 0 or at + edit.delete > len(region):
                 return None
             region = region[:at] + edit.insert + region[at + edit.delete :]
         if action.edits and (region == suggestion.text or (pure and region.startswith(suggestion.text))):
             return Agreement(number, region[len(suggestion.text) :])
     return None
-
-
-def _keys(actions: Iterable[Action], cursor: int) -> int:
-    """The keys that a person presses for ``actions``, from a ``cursor``."""
-    keys = 0
-    for action in actions:
-        keys += not action.edits
-        for edit in action.edits[:1]:
-            keys += effort(edit, not edit.offset <= cursor <= edit.offset + edit.delete)
-        keys += sum(effort(edit, False) for edit in action.edits[1:])  # made by the editor, or by several cursors
-        cursor = action.cursor
-    return keys
 
 
 class Player:
@@ -156,8 +106,14 @@ class Player:
         self._rest: Action | None = None  # the rest of an action that a Tab has done in part
         self._tab: tuple[float, Suggestion, Agreement] | None = None
         self._shift = -self._actions[0].t if self._actions else 0.0
-        self.document = Document(session.uri, session.text, session.language)
+        first = self._actions[0] if self._actions else Action(0.0, (), 0)
+        self._desk = Desk.of(session.parts, first.t, first.part)
+        self._part = first.part
         self.cursor = 0
+        self.changed = self.document
+        """The document that the last step was made in, as it was before it."""
+        self.closed: tuple[str, ...] = ()
+        """The documents (URIs) that were closed since the step before."""
         self.typed_chars = 0
         self.accepted_chars = 0
         self.keys = 0
@@ -167,9 +123,19 @@ class Player:
         self.tabs = 0
 
     @property
+    def document(self) -> Document:
+        """The document that the user is in."""
+        return self._desk.open[self._part]
+
+    @property
     def context(self) -> EditContext:
-        """The current document and cursor."""
-        return EditContext(self.document, self.cursor)
+        """The current document and cursor, and the other open documents."""
+        return EditContext(self.document, self.cursor, others=self._desk.others(self._part))
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The texts of all open documents, by URI."""
+        return {each.uri: each.text for each in self._desk.open.values()}
 
     @property
     def done(self) -> bool:
@@ -207,10 +173,10 @@ class Player:
             action = next(self._coming(), None)
             if action is None or not action.accept:
                 return None
-            found = agreement(self.context, suggestion, [action])
+            found = agreement(self.context, suggestion, [action], self._target(suggestion))
             time = max(action.t + self._shift, shown_at)
         else:
-            found = agreement(self.context, suggestion, self._coming())
+            found = agreement(self.context, suggestion, self._coming(), self._target(suggestion))
             time = shown_at + self._think.pause(self._at, self._row)
         if found is None:
             return None
@@ -221,8 +187,9 @@ class Player:
 
     def makes(self, suggestion: Suggestion) -> bool:
         """Whether the recording goes on to make a next edit, now or after other edits."""
-        change = self.context.edit_for(suggestion)
-        return making(change, self.document.text, islice(self._coming(), HORIZON)).actions is not None
+        change, text = self.context.edit_for(suggestion), self.context.changed_by(suggestion).text
+        coming = islice(self._coming(), HORIZON)
+        return making(change, text, coming, self._target(suggestion)).actions is not None
 
     def withdraw(self) -> None:
         """Remove the suggestion from the screen."""
@@ -242,43 +209,51 @@ class Player:
         if now is not None:
             step = replace(step, time=now)
         if self._tab is not None:
+            part = self._target(self._tab[1])
             self._after_tab(step, self._tab[1], self._tab[2])
             self._row += 1
+            self.closed = ()
         else:
+            action = next(self._coming())
+            part = action.part
             self._row = 0
             self._after_action(step)
+            self._desk, self.closed = self._desk.at(action.t, part)
+        self.changed = document = self._desk.open[part]
         for edit in step.edits:
-            self.document = self.document.edited(edit)
-        self.cursor = step.cursor
+            document = document.edited(edit)
+        self._desk = self._desk.used(part, document)
+        self._part, self.cursor = part, step.cursor
         self._tab = None
         return step
 
     def _after_tab(self, step: UserStep, suggestion: Suggestion, found: Agreement) -> None:
         """Count the Tab, skip the actions that it replaces, and continue in the recorded rhythm."""
-        edit = self.context.edit_for(suggestion)
+        edit, document = self.context.edit_for(suggestion), self.context.changed_by(suggestion)
         start, stop = edit.offset, edit.offset + edit.delete
-        changed = difference(self.document.text[start:stop], suggestion.text) or Edit(0, 0, "")
+        changed = difference(document.text[start:stop], suggestion.text) or Edit(0, 0, "")
         self.tabs += 1
         self.keys += 1
         self.accepted_chars += len(changed.insert)
         if found.among:
-            self._take_out(edit, found.actions, step)
+            self._take_out(edit, document, found.actions, step)
             return
         *before, last = islice(self._coming(), found.actions)
-        self.saved_keys += _keys([*before, last], self.cursor) - len(found.remainder)
+        self.saved_keys += keys([*before, last], self.cursor, self._part) - len(found.remainder)
         earlier = before[-1].t if before else (self._actions[self._at - 1].t if self._at else last.t)
         self._skip(found.actions)
         self._shift = step.time - last.t
         if found.remainder:
             # The last action writes more than the suggestion. Its rest is typed after the action's gap.
-            self._rest = Action(last.t, (Edit(step.cursor, 0, found.remainder),), last.cursor)
+            self._rest = Action(last.t, (Edit(step.cursor, 0, found.remainder),), last.cursor, part=last.part)
             self._shift += max(last.t - earlier, 0.0)
 
-    def _take_out(self, change: Edit, count: int, tab: UserStep) -> None:
+    def _take_out(self, change: Edit, document: Document, count: int, tab: UserStep) -> None:
         """Leave out of the next ``count`` actions what the Tab has done; the user makes their other edits."""
         coming = tuple(islice(self._coming(), count))
-        left = remaining(change, self.document.text, coming)
-        self.saved_keys += _keys(coming, self.cursor) - _keys(left, tab.cursor)
+        part = self._desk.part(document.uri)
+        left = remaining(change, document.text, coming, part)
+        self.saved_keys += keys(coming, self.cursor, self._part) - keys(left, tab.cursor, part)
         self._shift = tab.time - (self._actions[self._at - 1].t if self._at else coming[0].t)
         after = self._at + count - (self._rest is not None)
         self._actions, self._rest = (*self._actions[: self._at], *left, *self._actions[after:]), None
@@ -286,9 +261,13 @@ class Player:
     def _after_action(self, step: UserStep) -> None:
         """Count an action that is done as it was recorded."""
         action = next(self._coming())
-        self.keys += _keys([action], self.cursor)
+        self.keys += keys([action], self.cursor, self._part)
         self.typed_chars += sum(len(edit.insert) for edit in step.edits)
         self._skip(1)
+
+    def _target(self, suggestion: Suggestion) -> int:
+        """The part of the document that a suggestion changes."""
+        return self._desk.part(suggestion.edit.uri) if suggestion.edit else self._part
 
     def _coming(self) -> Iterator[Action]:
         if self._rest is not None:

@@ -50,6 +50,23 @@ def test_what_may_be_another_name_stays(other: str) -> None:
     assert beside(PYTHON, ("def load(path):\n", "def read(path):\n"), other) == other
 
 
+@pytest.mark.parametrize(
+    ("name", "definition", "uses"),
+    [
+        ("py", ("def load(path):\n", "def read(path):\n"), "from a import load\n\nx = load(1)\ny = 0\nz = 0\n\n\n\nload(x)\n"),
+        ("ts", ("export function load() {}\n", "export function read() {}\n"), "import { load } from './a'\nload()\n\n\n\n\n\nload()\n"),
+        ("rs", ("pub fn load() {}\n", "pub fn read() {}\n"), "use crate::a::load;\n\n\n\n\n\nfn f() {\n    load();\n}\n"),
+    ],
+)  # fmt: skip
+def test_the_chain_goes_on_after_the_import_is_changed(name: str, definition: tuple[str, str], uses: str) -> None:
+    """Accept by accept, as a user does: an accepted edit is no step to learn from."""
+    document, steps = after(definition[0] + "\n", definition, uri=f"file:///a.{name}")
+    other, cursor, accepts = Document(f"file:///b.{name}", uses), 0, 0
+    while chain := propose(other, cursor, steps, [document], LEAST):
+        other, cursor, accepts = chain[0].apply(other), chain[0].cursor, accepts + 1
+    assert other.text == uses.replace("load", "read") and accepts >= 2
+
+
 def test_only_definitions_are_followed() -> None:
     other = "from a import load\n\nx = load(1)\n"
     assert beside("x = load(2)\ny = 1\n", ("x = load(2)\n", "x = read(2)\n"), other) == other

@@ -24,7 +24,8 @@ from tabspec.replay.results.result import ReplayResult, Run
 from tabspec.replay.results.result_file import dumps, loads
 from tabspec.replay.runner import Setting, replay
 from tabspec.replay.sessions.session import EditEvent, Session
-from tabspec.replay.users.making import Action, Making, making
+from tabspec.replay.users.actions import Action
+from tabspec.replay.users.making import Making, making
 from tabspec.replay.users.user import User
 from tabspec.text import Edit
 

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from tabspec.edits.edit import EditSource, ProposedEdit
 from tabspec.replay.sessions.session import EditEvent, Session
+from tabspec.replay.users.actions import Action
 from tabspec.replay.users.making import making, remaining
-from tabspec.replay.users.user import Action, Player, StepKind
+from tabspec.replay.users.user import Player, StepKind
 from tabspec.suggestion import Suggestion
 from tabspec.text import Edit
 

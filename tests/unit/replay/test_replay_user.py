@@ -19,8 +19,9 @@ from tabspec.replay.sessions.session import (
     Session,
     Side,
 )
+from tabspec.replay.users.actions import Action, actions_of
 from tabspec.replay.users.thinking import Thinking
-from tabspec.replay.users.user import Action, Agreement, Player, StepKind, User, UserStep, actions_of, agreement
+from tabspec.replay.users.user import Agreement, Player, StepKind, User, UserStep, agreement
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document, Edit, apply_edits
 from tests.examples import examples

@@ -35,17 +35,19 @@ def far(rename: Rename, document: Document, places: Places, done: frozenset[str]
         return
     uses = [at for at in occurrences(document.text, rename.old)[:MOST_PLACES] if places.is_code(at)]
     imports = {at for at in uses if places.is_import(at)}
-    own = [at for at in (*uses, *occurrences(document.text, rename.new)) if at not in imports]
-    if any(places.is_definition(at) and not places.is_import(at) for at in own):
+    new = occurrences(document.text, rename.new)
+    if any(places.is_definition(at) and not places.is_import(at) for at in (*uses, *new)):
         return
     package = places.grammar == "go" and not method  # its names are not imported one by one
     inside = package and any(_folder(change.step.uri) == _folder(document.uri) for change in rename.shown)
     member = method or (package and not inside)
-    if not member and not inside and not imports:
+    # Once the name is changed where it is imported, what is left of the chain still follows from it.
+    if not member and not inside and not imports and not any(places.is_import(at) for at in new):
         return
     for at in uses:
         line = document.line(document.position(at).line)
-        if places.is_member(at) is member and line not in done and not (member and at in imports):
+        path = at in imports and document.text.startswith("::", at - 2)  # Rust: `use crate::a::name`
+        if (places.is_member(at) is member or path) and line not in done and not (member and at in imports):
             yield Found(
                 document, Edit(at, len(rename.old), rename.new), EditSource.RENAME, "method" if method else "imported"
             )

@@ -121,13 +121,15 @@ def details(folded: Fold) -> list[list[str]]:
 
 
 def _request(record: RequestRecord) -> str:
-    lines = [f"{words.moment(record.t)}  line {record.line}" + ("  after Tab" if record.tab else "")]
+    place = f"{record.file} line {record.line}".strip()
+    lines = [f"{words.moment(record.t)}  {place}" + ("  after Tab" if record.tab else "")]
     ending = f" ({record.reason.replace('_', ' ')})" if record.reason else ""
     lines.append(f"{words.source(record.source)}{ending}, {words.milliseconds(record.ms)}")
     if record.tab and not record.instant_tab:
         lines.append(f"Why not at once: {words.miss(record.miss or 'unknown')}")
     if record.edit:
-        lines.append(f"Next edit ({record.edit})" + (", away from the cursor" if record.jump else ""))
+        where = f", in {record.edit_file}" if record.edit_file else ""
+        lines.append(f"Next edit ({record.edit})" + (", away from the cursor" if record.jump else "") + where)
     if record.text:
         lines.append(record.text + ("  ⇥ taken" if record.accepted else ""))
     return "\n".join(lines)
