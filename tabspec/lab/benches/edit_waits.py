@@ -1,0 +1,201 @@
+"""`tabspec bench edit-waits`: how long Tab waits for the next edit that the edit model writes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import statistics
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from random import Random
+
+import click
+
+from tabspec.config import EngineConfig, Policy
+from tabspec.context import EditContext
+from tabspec.edits.edit import EditSource
+from tabspec.edits.history import EMPTY
+from tabspec.engine.engine import CompletionEngine
+from tabspec.errors import InputError
+from tabspec.lab.evaluation.next_edit.releases.asked import lines_of_history
+from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep, read_steps
+from tabspec.machine import git_commit, machine
+from tabspec.models.edit_protocol import EditModel
+from tabspec.models.process.worker import WorkerModel
+from tabspec.models.process_edits import ProcessEdits
+from tabspec.models.protocol import Model
+from tabspec.suggestion import Answer
+from tabspec.system.tables import print_table
+from tabspec.text import Document, difference
+
+# Seconds for which an edit is read before Tab: log-normal, as the replays of docs/benchmarks have it.
+READING_S, SPREAD = 0.6, 0.5
+# Edits that are taken one after another. A chain that the model writes rarely has more.
+MOST_TABS = 6
+# Seconds between two edits of the history: more than within a step (`tabspec.edits.history`).
+APART_S = 10.0
+POLICIES = (Policy.ADAPTIVE, Policy.NONE)
+
+Lines = tuple[str, ...]
+
+_COLUMNS = ("", "Tabs", "at once", "wait p50, ms", "p90", "p99", "most")
+
+
+@dataclass
+class Waits:
+    """What followed each accepted edit: ``ms`` until an edit that the model wrote, ``silent`` until nothing followed,
+    ``other`` for patterns and completions. ``ready``: how many of ``ms`` were in the completion cache. ``misses``: why
+    the others were not."""
+
+    ms: list[float] = field(default_factory=list)
+    silent: list[float] = field(default_factory=list)
+    other: list[float] = field(default_factory=list)
+    ready: int = 0
+    misses: Counter[str] = field(default_factory=Counter)
+
+    def add(self, answer: Answer, ms: float) -> None:
+        suggestion = answer.suggestion
+        if suggestion is None:
+            self.silent.append(ms)
+        elif suggestion.edit is None or suggestion.edit.source is not EditSource.MODEL:
+            self.other.append(ms)
+        else:
+            self.ms.append(ms)
+            self.ready += answer.cached
+            if not answer.cached and answer.miss is not None:
+                self.misses[answer.miss.value] += 1
+
+
+@click.command("edit-waits")
+@click.argument("steps", type=click.Path(path_type=Path))
+@click.option("--most", type=click.IntRange(2), help="So many steps  [default: all].")
+@click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="Threads of the model.")
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Write the figures here.")
+def edit_waits_command(steps: Path, most: int | None, threads: int, out: Path | None) -> None:
+    """Measure how long Tab waits for the next edit, with speculation and without.
+
+    STEPS are moments between releases of held-out projects (`tabspec train edits` writes `steps.jsonl.gz`). At each of
+    them the bundled models are asked, in a worker process. A user takes each edit that is offered, up to six of them,
+    0.6 s after it was shown (median, log-normal). The clock runs from the accept to the next answer. The two policies
+    take turns, at steps that are far from each other, so that none finds what the other has left in the KV cache.
+    """
+    found = read_steps(steps)
+    Random(0).shuffle(found)
+    found = found[:most]
+    if len(found) < 2:
+        raise InputError(f"{steps}: holds fewer than two steps")
+    measured = asyncio.run(_measured(found, threads))
+    rows = [row for policy, waits in measured.items() for row in rows_of(policy, waits)]
+    print_table(f"from a Tab that accepts an edit to the next answer, {len(found)} steps", list(_COLUMNS), rows)
+    for policy, waits in measured.items():
+        if policy is not Policy.NONE and waits.misses:
+            print(f"{policy.value}: not there at once: {dict(waits.misses)}")
+    if out:
+        out.write_text(json.dumps(figures(measured, len(found), threads), indent=1) + "\n", encoding="utf-8")
+
+
+async def _measured(steps: Sequence[ReleaseStep], threads: int) -> dict[Policy, Waits]:
+    worker = WorkerModel(threads=threads)
+    try:
+        return await measure(worker, ProcessEdits(worker), steps)
+    finally:
+        await worker.close()
+
+
+async def measure(model: Model, edits: EditModel, steps: Sequence[ReleaseStep]) -> dict[Policy, Waits]:
+    """The waits of each policy. Raises `TabspecError` if a model does not load."""
+    engines = {policy: CompletionEngine(model, EngineConfig(policy=policy), edits=edits) for policy in POLICIES}
+    waits = {policy: Waits() for policy in POLICIES}
+    await engines[Policy.NONE].complete(start(steps[0], -1))  # loads both models
+    for turn in range(len(steps)):
+        for place, policy in enumerate(POLICIES):
+            number = (turn + place * (len(steps) // 2)) % len(steps)
+            await _walk(engines[policy], start(steps[number], number), waits[policy], Random(number))
+    for engine in engines.values():
+        await engine.close()
+    return waits
+
+
+async def _walk(engine: CompletionEngine, context: EditContext, waits: Waits, rng: Random) -> None:
+    """Accept what is offered, edit after edit."""
+    now = asyncio.get_running_loop().time
+    answer = await engine.complete(context)
+    for _ in range(MOST_TABS):
+        suggestion = answer.suggestion
+        if suggestion is None or suggestion.edit is None:
+            break
+        engine.shown(context, suggestion)
+        await asyncio.sleep(READING_S * math.exp(rng.gauss(0.0, SPREAD)))
+        began = now()
+        engine.accepted(context, suggestion)
+        context = context.after_accept(suggestion)
+        answer = await engine.complete(context)
+        if suggestion.edit.source is EditSource.MODEL:
+            waits.add(answer, (now() - began) * 1e3)
+    engine.closed(context.uri)
+
+
+def start(step: ReleaseStep, number: int) -> EditContext:
+    """The state at a step, in a document of its own: the user has just made the newest edit. Edits before one whose
+    place is not known are not in the history."""
+    uri = f"file:///{number}/{PurePosixPath(step.path).name}"
+    made: list[tuple[int, Lines, Lines]] = []
+    lines = step.lines
+    for edit, line in reversed(list(zip(step.history, lines_of_history(step), strict=True))):
+        if edit.path or line > len(lines):
+            break
+        old, new = (() if text is None else tuple(text.split("\n")) for text in (edit.old, edit.new))
+        made.append((line, old, new))
+        lines = (*lines[:line], *old, *lines[line + len(new) :])
+    document, history = Document(uri, "\n".join(lines), "python"), EMPTY
+    for count, (line, old, new) in enumerate(reversed(made), 1):
+        lines = (*lines[:line], *new, *lines[line + len(old) :])
+        change = difference(document.text, "\n".join(lines))
+        if change is not None:
+            before, document = document, document.edited(change)
+            history = history.changed(before, [change], document, count * APART_S)
+    return EditContext(document, document.line_starts[min(step.last, document.line_count - 1)], history)
+
+
+def rows_of(policy: Policy, waits: Waits) -> list[list[str]]:
+    """The rows of the table."""
+    name = "without speculation" if policy is Policy.NONE else "with speculation"
+    rows = []
+    for title, times, ready in (
+        (f"{name}: an edit by the model follows", waits.ms, f"{waits.ready} of {len(waits.ms)}"),
+        (f"{name}: nothing follows", waits.silent, ""),
+        (f"{name}: a pattern or a completion follows", waits.other, ""),
+    ):
+        rows.append([title, str(len(times)), ready, *(_ms(each) for each in _percentiles(times))])
+    return rows
+
+
+def _percentiles(times: Sequence[float]) -> tuple[float, ...]:
+    if len(times) < 2:
+        return (times[0] if times else math.nan,) * 4
+    cuts = statistics.quantiles(times, n=100, method="inclusive")
+    return cuts[49], cuts[89], cuts[98], max(times)
+
+
+def _ms(each: float) -> str:
+    return "" if math.isnan(each) else f"{each:.1f}"
+
+
+def figures(measured: dict[Policy, Waits], steps: int, threads: int) -> dict[str, object]:
+    """In the format of docs/benchmarks/data (scripts/make_results.py)."""
+    rows = [row for policy, waits in measured.items() for row in rows_of(policy, waits)]
+    title = f"From a Tab that accepts an edit by the model to the next answer; {steps} steps between releases"
+    return {
+        "format": "tabspec-figures",
+        "version": 1,
+        "machine": machine(),
+        "commit": git_commit(),
+        "date": time.strftime("%Y-%m-%d"),
+        "command": f"tabspec bench edit-waits STEPS --threads {threads}",
+        "tables": [{"title": title, "columns": list(_COLUMNS), "rows": rows}],
+        "waits": {policy.value: [round(ms, 2) for ms in waits.ms] for policy, waits in measured.items()},
+    }
