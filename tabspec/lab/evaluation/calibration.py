@@ -70,11 +70,11 @@ class Bin:
     right: float
 
 
-def reliability(predicted: Sequence[float], right: Sequence[bool], bins: int = 10) -> list[Bin]:
-    """Bins of equal width from 0 to 1, without the empty ones."""
+def reliability(predicted: Sequence[float], right: Sequence[bool]) -> list[Bin]:
+    """Ten bins of equal width from 0 to 1, without the empty ones."""
     found = []
-    for number in range(bins):
-        inside = [(p, r) for p, r in zip(predicted, right, strict=True) if min(int(p * bins), bins - 1) == number]
+    for number in range(10):
+        inside = [(p, r) for p, r in zip(predicted, right, strict=True) if min(int(p * 10), 9) == number]
         if inside:
             mean = sum(p for p, _ in inside) / len(inside)
             found.append(Bin(len(inside), mean, sum(r for _, r in inside) / len(inside)))

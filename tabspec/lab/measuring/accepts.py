@@ -34,13 +34,12 @@ async def measure_accepts(
     model: Model,
     places: Sequence[EditContext],
     rounds: int,
-    stop: StopRule = StopRule(),  # noqa: B008 (frozen)
 ) -> AcceptsMeasured | None:
     """At each of ``places``, accept the suggestion if there is one, and request the next. None if there is none at any
     place. ``model.close`` must empty the model's KV cache."""
     kept_s, fresh_s, same = list[float](), list[float](), 0
     for number, context in enumerate(places):
-        pairs = [pair for _ in range(rounds) if (pair := await _pair(model, context, stop))]
+        pairs = [pair for _ in range(rounds) if (pair := await _pair(model, context))]
         if not pairs or not number:  # the first place warms up
             continue
         kept_s.append(median(kept.seconds for kept, _ in pairs))
@@ -59,9 +58,9 @@ async def measure_accepts(
     )
 
 
-async def _pair(model: Model, context: EditContext, stop: StopRule) -> tuple[Timed, Timed] | None:
+async def _pair(model: Model, context: EditContext) -> tuple[Timed, Timed] | None:
     """The answers after an accept, with the KV cache kept and with an empty one. None if there is nothing to accept."""
-    fingerprint = model.info.fingerprint
+    fingerprint, stop = model.info.fingerprint, StopRule()
     await model.close()
     written = (await answer(model, question(context, fingerprint, stop))).written
     suggestion = postprocess(context, written)

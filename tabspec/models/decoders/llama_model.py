@@ -29,17 +29,11 @@ log = logging.getLogger(__name__)
 
 
 def load_llama(
-    folder: ModelFolder,
-    name: str,
-    *,
-    device: str = "auto",
-    dtype: str = "auto",
-    format: str = "",
-    context: int = MOST_CONTEXT,
+    folder: ModelFolder, name: str, *, device: str = "auto", dtype: str = "auto", format: str = ""
 ) -> LocalModel:
     """Load the model in ``folder`` as ``name``. Raises `ModelNotUsable`, also for an unknown architecture."""
     vocabulary, form = load_tokenizer(folder.tokenizer_json(), folder.model_type, name, format)
-    decoder, kind, detail = _load_decoder(folder, name, vocabulary, device=device, dtype=dtype, context=context)
+    decoder, kind, detail = _load_decoder(folder, name, vocabulary, device=device, dtype=dtype)
     return LocalModel.of_folder(folder, name, decoder, vocabulary, form, ("own", kind), detail)
 
 
@@ -48,7 +42,7 @@ def load_edits(
 ) -> LocalEdits:
     """Load the model in ``folder``, which writes edits, as ``name``. The passes of ``first`` come before its own."""
     vocabulary, _ = load_tokenizer(folder.tokenizer_json(), folder.model_type, name, OURS.name)
-    decoder, kind, detail = _load_decoder(folder, name, vocabulary, device=device, dtype=dtype, context=MOST_CONTEXT)
+    decoder, kind, detail = _load_decoder(folder, name, vocabulary, device=device, dtype=dtype)
     info = ModelInfo(name, folder.fingerprint(kind), decoder.context, detail)
     return LocalEdits.of(info, decoder, vocabulary, first, _edit_calibration(folder))
 
@@ -66,7 +60,7 @@ def _edit_calibration(folder: ModelFolder) -> EditCalibration | None:
 
 
 def _load_decoder(
-    folder: ModelFolder, name: str, vocabulary: Vocabulary, *, device: str, dtype: str, context: int
+    folder: ModelFolder, name: str, vocabulary: Vocabulary, *, device: str, dtype: str
 ) -> tuple[NativeDecoder | LlamaDecoder, str, str]:
     """The decoder for the model in ``folder``, its kind for the fingerprint, and its description for users."""
     shape = llama_shape(folder)
@@ -82,14 +76,14 @@ def _load_decoder(
     try:
         weights: Mapping[str, Stored] = load_stored(folder.weights[0]) if packed and int4 else load_weights(folder)
         compiled = at.type == "cpu" and dtype in ("auto", "bfloat16", INT4)
-        native = compiled_decoder(shape, weights, context, int4) if compiled else None
+        native = compiled_decoder(shape, weights, MOST_CONTEXT, int4) if compiled else None
         # A decode step on a CPU is bound by the bytes that it reads; int8 weights halve them.
         int8 = at.type == "cpu" and numbers is torch.bfloat16
-        cuda = cuda_decoder(shape, weights, context, at, numbers)
+        cuda = cuda_decoder(shape, weights, MOST_CONTEXT, at, numbers)
         decoder = (
             native
             or cuda
-            or LlamaDecoder(shape, weights, context=context, device=at, dtype=numbers, int8=int8, int4=int4)
+            or LlamaDecoder(shape, weights, context=MOST_CONTEXT, device=at, dtype=numbers, int8=int8, int4=int4)
         )
     except (SafetensorError, OSError, RuntimeError) as error:
         if at.type == "cuda" and is_out_of_memory(error):

@@ -54,13 +54,7 @@ class TransformersDecoder:
 
 
 def load_transformers(
-    folder: ModelFolder,
-    name: str,
-    *,
-    device: str = "auto",
-    dtype: str = "auto",
-    format: str = "",
-    context: int = MOST_CONTEXT,
+    folder: ModelFolder, name: str, *, device: str = "auto", dtype: str = "auto", format: str = ""
 ) -> LocalModel:
     """Load the model in ``folder`` under the name ``name``. Raises `ModelNotUsable` with a message of one line."""
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -83,12 +77,12 @@ def load_transformers(
         model = _network(folder, config, numbers).to(at).eval()
     except Exception as error:
         raise _unusable(name, error) from error
-    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or context
-    window = getattr(config, "sliding_window", None) or context
+    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or MOST_CONTEXT
+    window = getattr(config, "sliding_window", None) or MOST_CONTEXT
     if model.get_output_embeddings().weight.shape[0] < vocabulary.size:
         raise ModelNotUsable(f"{name}: its tokenizer has more tokens than the model")
     # Up to the window, a sliding layer equals a full one, so its KV cache can be cropped.
-    decoder = TransformersDecoder(model, min(positions, window, context))
+    decoder = TransformersDecoder(model, min(positions, window, MOST_CONTEXT))
     detail = f"transformers {type(model).__name__}, {at.type}, {str(numbers).removeprefix('torch.')}"
     return LocalModel.of_folder(folder, name, decoder, vocabulary, form, ("transformers", str(numbers)), detail)
 

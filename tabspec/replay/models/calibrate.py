@@ -12,7 +12,7 @@ from contextlib import aclosing
 from tabspec.context import EditContext
 from tabspec.engine.prompt_state import PromptState
 from tabspec.errors import InputError
-from tabspec.models.protocol import GenerationRequest, Model, StopRule
+from tabspec.models.protocol import Model, StopRule
 from tabspec.prompt.window import WindowSize
 from tabspec.replay.models.latency import LatencyProfile, TimedModel, fit_profile
 from tabspec.replay.sessions.session import Session
@@ -31,7 +31,8 @@ async def calibrate(model: Model, session: Session, machine: str = "") -> Latenc
     """
     timed = TimedModel(model)
     first = True
-    for request in session_requests(session, model.info.fingerprint):
+    for context in session_places(session):
+        request = PromptState.of(context, WindowSize(), model.info.fingerprint).request(StopRule(max_tokens=_DECODED))
         async with aclosing(timed.stream(request)) as chunks:
             async for _ in chunks:
                 pass
@@ -41,16 +42,6 @@ async def calibrate(model: Model, session: Session, machine: str = "") -> Latenc
     if not timed.samples:
         raise InputError(f"{session.name or 'session'}: no edits to measure the model on; give --latency")
     return fit_profile(timed.samples, model.info.name, machine)
-
-
-def session_requests(
-    session: Session,
-    fingerprint: str,
-    stop: StopRule = StopRule(max_tokens=_DECODED),  # noqa: B008 (frozen)
-) -> Iterator[GenerationRequest]:
-    """The requests that an engine makes at `session_places`."""
-    for context in session_places(session):
-        yield PromptState.of(context, WindowSize(), fingerprint).request(stop)
 
 
 def session_places(session: Session) -> Iterator[EditContext]:

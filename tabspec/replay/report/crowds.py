@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from tabspec.replay.report import words
 from tabspec.replay.report.drawing import charts
 from tabspec.replay.report.rows import BarRow
-from tabspec.replay.report.sections import Panel
+from tabspec.replay.report.sections import View, panel
 from tabspec.replay.results.result import Run
 from tabspec.replay.results.shared import Shared
 
 
-@dataclass(frozen=True, slots=True)
-class Crowds:
-    """The content of this part."""
-
-    about: str
-    panels: tuple[Panel, ...]
-    runs: tuple[Run, ...]
-
-
-def crowds(runs: Sequence[Run]) -> Crowds | None:
+def crowds(runs: Sequence[Run]) -> View | None:
     """The part for these runs; None if no run has many users."""
     pairs = [(run, run.shared) for run in runs if run.shared is not None]
     if not pairs:
@@ -65,7 +55,7 @@ def crowds(runs: Sequence[Run]) -> Crowds | None:
             ),
         )
     about = f"Each user has an engine of its own and plays a part of a recording; all share the service: {services}."
-    return Crowds(about, tuple(panels), tuple(run for run, _ in pairs))
+    return dict(about=about, panels=panels, runs=[run for run, _ in pairs])
 
 
 def _panel(
@@ -73,13 +63,13 @@ def _panel(
     hint: str,
     pairs: Sequence[tuple[Run, Shared]],
     value: Callable[[Run, Shared], tuple[float, str, str]],
-) -> Panel:
+) -> View:
     rows = []
     for run, shared in pairs:
         share, text, comparison = value(run, shared)
         name = f"{words.count(shared.users)} · {run.name}"
         rows.append(BarRow(name, charts.bar(share, "t-ahead", f"{name}: {text}"), text, comparison))
-    return Panel(heading, hint, tuple(rows))
+    return panel(heading, hint, tuple(rows))
 
 
 def _log(number: int, most: int) -> float:

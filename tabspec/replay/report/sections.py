@@ -3,98 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 from markupsafe import Markup
 
 from tabspec.replay.report import words
 from tabspec.replay.report.drawing import charts, timeline, trade, waits
-from tabspec.replay.report.edits import EditView, edit_view
+from tabspec.replay.report.edits import edit_view
 from tabspec.replay.report.grouping import Group
 from tabspec.replay.report.rows import BarRow
 from tabspec.replay.results.figures import ratio
-from tabspec.replay.results.result import RequestRecord, Run
+from tabspec.replay.results.result import Run
 from tabspec.suggestion import Source
 
 WAITING_TABS = 12  # length of the list of slow Tabs
 
 
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """A small bar chart with a heading and a row for each policy."""
-
-    heading: str
-    hint: str
-    rows: tuple[BarRow, ...]
+View = Mapping[str, object]
+"""Values for the template, by the names that it uses."""
 
 
-@dataclass(frozen=True, slots=True)
-class TimelineView:
-    """The timeline of one policy."""
-
-    key: str
-    policy: str
-    rows: tuple[tuple[str, Markup], ...]
-    each: int
-    chosen: bool
-
-
-@dataclass(frozen=True, slots=True)
-class KindList:
-    """The futures that a policy speculated on, and how often they were used."""
-
-    policy: str
-    rows: tuple[BarRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MissList:
-    """Reasons for Tabs that were not instant under a policy."""
-
-    policy: str
-    waited: int
-    tabs: int
-    rows: tuple[BarRow, ...]
-    slowest: tuple[RequestRecord, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """The section of a `Group`."""
-
-    key: str
-    group: Group
-    headline: str
-    rest: str  # about the Tabs that the headline does not count
-    best: str  # policy of the facts
-    leading: bool  # shown in full; other sections can be unfolded
-    facts: tuple[tuple[str, str, str], ...]
-    after_tab: tuple[BarRow, ...]
-    after_tab_legend: tuple[tuple[str, str, str], ...]
-    edits: EditView | None
-    panels: tuple[Panel, ...]
-    sources: tuple[BarRow, ...]
-    legend: tuple[tuple[str, str, str], ...]
-    short_legend: tuple[tuple[str, str, str], ...]
-    waits: tuple[BarRow, ...]
-    wait_axis: Markup
-    views: tuple[TimelineView, ...]
-    tokens: tuple[BarRow, ...]
-    prompts: tuple[BarRow, ...]
-    trade: Markup | None
-    memory: tuple[BarRow, ...]
-    kinds: tuple[KindList, ...]
-    misses: tuple[MissList, ...]
-
-
-def section(group: Group, key: str, columns: int, hover: dict[str, list[list[str]]], leading: bool) -> Section:
-    """The section of ``group``. Adds the hover texts of its timelines to ``hover``."""
+def section(group: Group, key: str, columns: int, hover: dict[str, list[list[str]]], leading: bool) -> View:
+    """The section of ``group``. Adds the hover texts of its timelines to ``hover``. ``leading``: it is shown in full;
+    other sections can be unfolded."""
     runs = group.runs
     scale = waits.LogScale.over(run.latency_ms.max for run in runs)
     legend = timeline.legend({source: sum(run.sources[source] for run in runs) for source in Source})
-    return Section(
-        key=key,
+    return dict(
         group=group,
         headline=words.headline(runs),
         rest=words.other_tabs(runs),
@@ -155,15 +90,20 @@ def _facts(runs: tuple[Run, ...]) -> tuple[tuple[str, str, str], ...]:
     return tuple(facts)
 
 
-def _panels(runs: tuple[Run, ...]) -> tuple[Panel, ...]:
+def panel(heading: str, hint: str, rows: tuple[BarRow, ...]) -> View:
+    """A small bar chart with a heading and a row for each policy."""
+    return dict(heading=heading, hint=hint, rows=rows)
+
+
+def _panels(runs: tuple[Run, ...]) -> tuple[View, ...]:
     slowest = max(run.next_latency_ms.p50 for run in runs)
     return (
-        Panel(
+        panel(
             "Median wait for the next suggestion",
             "After a Tab that a suggestion followed. Shorter is better.",
             tuple(_bar(run, ratio(run.next_latency_ms.p50, slowest), _next_wait(run, 50)) for run in runs),
         ),
-        Panel(
+        panel(
             "Keystrokes saved",
             "Inserted characters that came by Tab.",
             tuple(_bar(run, run.keystrokes_saved, words.percent(run.keystrokes_saved)) for run in runs),
@@ -228,7 +168,8 @@ def _wait_row(run: Run, scale: waits.LogScale) -> BarRow:
     return BarRow(run.name, waits.waits(after_tab, others, scale), value, "p99 after a Tab")
 
 
-def _views(group: Group, key: str, columns: int, hover: dict[str, list[list[str]]]) -> tuple[TimelineView, ...]:
+def _views(group: Group, key: str, columns: int, hover: dict[str, list[list[str]]]) -> tuple[View, ...]:
+    """The timelines, one for each policy."""
     top, views = words.best(group.runs), []
     for number, run in enumerate(group.runs):
         if not run.timeline:
@@ -240,7 +181,7 @@ def _views(group: Group, key: str, columns: int, hover: dict[str, list[list[str]
         for cells in folded.rows:
             rows.append((words.moment(cells[0][0].t), timeline.row(cells, before)))
             before = cells[-1][-1].t
-        views.append(TimelineView(name, run.name, tuple(rows), folded.each, run is top))
+        views.append(dict(key=name, policy=run.name, rows=rows, each=folded.each, chosen=run is top))
     return tuple(views)
 
 
@@ -309,7 +250,7 @@ def _memory_rows(runs: tuple[Run, ...]) -> tuple[BarRow, ...]:
     )
 
 
-def _kinds(run: Run, runs: tuple[Run, ...]) -> KindList:
+def _kinds(run: Run, runs: tuple[Run, ...]) -> View:
     """Tokens of each kind of future, used and unused, on one scale for all policies."""
     whole = max(result.tokens for other in runs for result in other.kinds.values())
     rows = []
@@ -323,10 +264,11 @@ def _kinds(run: Run, runs: tuple[Run, ...]) -> KindList:
         title = f"{run.name}, {words.kind(name)}: {words.count(result.used)} of {words.count(result.asked)} used"
         hint = f"of {words.count(result.asked)} used"
         rows.append(BarRow(words.kind(name), charts.stacked(parts, whole, title), words.count(result.used), hint))
-    return KindList(run.name, tuple(rows))
+    return dict(policy=run.name, rows=rows)
 
 
-def _misses(run: Run, listed: bool) -> MissList:
+def _misses(run: Run, listed: bool) -> View:
+    """Reasons for Tabs that were not instant."""
     waited = run.tabs - run.instant_tabs
     rows = tuple(
         BarRow(
@@ -337,4 +279,4 @@ def _misses(run: Run, listed: bool) -> MissList:
         for reason, number in sorted(run.misses.items(), key=lambda item: (-item[1], item[0]))
     )
     slowest = tuple(timeline.waiting_tabs(run.timeline, WAITING_TABS)) if listed else ()
-    return MissList(run.name, waited, run.tabs, rows, slowest)
+    return dict(policy=run.name, waited=waited, tabs=run.tabs, rows=rows, slowest=slowest)

@@ -94,18 +94,17 @@ def read_session(path: str | Path, *, spread: bool = True) -> Session:
     return spread_seconds(session) if spread else session
 
 
-def write_session(session: Session, path: str | Path, *, private: bool = False) -> None:
+def write_session(session: Session, path: str | Path) -> None:
     """Write a session, and its side file if there are side events. Each file appears whole or not at all.
 
-    The files are packed if ``path`` ends with ``.gz``. ``private``: readable by the owner only (mode 0600), as
-    recordings of a person's typing should be.
+    The files are packed if ``path`` ends with ``.gz``.
     """
     path = Path(path)
     IgnoreRules().refuse(session.uri, session.uri)
     packed = path.suffix == ".gz"
-    _write(path, [header_object(session), *map(event_object, session.events)], packed, private)
+    _write(path, [header_object(session), *map(event_object, session.events)], packed)
     if session.side.events:
-        _write(side_path(path, packed=packed), map(side_object, session.side.events), packed, private)
+        _write(side_path(path, packed=packed), map(side_object, session.side.events), packed)
 
 
 def session_files(folder: Path) -> list[Path]:
@@ -154,7 +153,7 @@ def _check_count(count: int, place: FilePosition) -> None:
         place.fail(f"more than {MAX_EVENTS:,} edits and events, which are not replayed; cut the session in pieces")
 
 
-def _write(path: Path, objects: Iterable[dict[str, Any]], packed: bool, private: bool) -> None:
+def _write(path: Path, objects: Iterable[dict[str, Any]], packed: bool) -> None:
     lines = "".join(json.dumps(item, ensure_ascii=True) + "\n" for item in objects).encode("ascii")
     # mtime=0: the same session gives the same bytes
     data = gzip.compress(lines, mtime=0) if packed else lines
@@ -165,7 +164,7 @@ def _write(path: Path, objects: Iterable[dict[str, Any]], packed: bool, private:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-        Path(name).chmod(0o600 if private else 0o666 & ~mask)
+        Path(name).chmod(0o666 & ~mask)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -31,12 +31,12 @@ class LowRank(nn.Module):
         return self.weight + self.up @ self.down
 
 
-def add_low_rank(network: Network, rank: int, first_layer: int = 0) -> list[nn.Parameter]:
-    """Give each matrix of the layers from ``first_layer`` on a low-rank addition. Returns what is trained: nothing else
+def add_low_rank(network: Network, rank: int) -> list[nn.Parameter]:
+    """Give each matrix of the layers a low-rank addition. Returns what is trained: nothing else
     of the network is."""
     network.requires_grad_(False)
     trained: list[nn.Parameter] = []
-    for layer in list(network.model.layers)[first_layer:]:
+    for layer in network.model.layers:
         for block in layer.children():
             for name, matrix in list(block.named_children()):
                 assert isinstance(matrix, nn.Linear)

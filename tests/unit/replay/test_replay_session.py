@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import stat
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -102,13 +101,12 @@ SIDE = Side(
 
 
 @pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz"])
-def test_a_session_is_written_with_its_side_file_and_mode(tmp_path: Path, name: str) -> None:
+def test_a_session_is_written_with_its_side_file(tmp_path: Path, name: str) -> None:
     session = Session("abc", (EditEvent(1.5, (Edit(0, 0, "d"),)),), side=SIDE, name="x")
-    write_session(session, tmp_path / name, private=True)
+    write_session(session, tmp_path / name)
     assert read_session(tmp_path / name) == session
     assert session.side.accepts == {0}
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, name.replace(".jsonl", ".side.jsonl")])
-    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
 
 
 def test_same_bytes_for_the_same_session(tmp_path: Path) -> None:
