@@ -22,7 +22,10 @@ os.environ |= {
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_timeout_ms": "60000",
     "RAY_health_check_failure_threshold": "3",
-    "RAY_raylet_start_wait_time_s": "120",  # on a machine that has other things to do
+    # on a machine that has other things to do: what is slow to start or to answer is not started anew
+    "RAY_raylet_start_wait_time_s": "120",
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "300",
+    "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "300",
 }
 
 OBJECT_STORE = 100 << 20  # bytes; the least that Ray takes is 75 MiB
