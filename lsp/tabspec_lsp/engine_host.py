@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any, cast
 
 from tabspec.context import EditContext
 from tabspec.engine.neighbours import Neighbours
@@ -85,13 +85,26 @@ class EngineHost:
         if self.engine is None:
             self.stats.count(Answer(Source.NONE, reason=Reason.UNAVAILABLE))
             return None
+        return await self._in_time(self.engine.complete(context, most))
+
+    async def edit(self, context: EditContext, pause: bool) -> Answer:
+        """The next edit at ``context``, if there is one, whatever completion there may be. ``pause``: a model is asked
+        about a step that is being typed only after a pause."""
+        answer = None
+        if self.engine is not None:
+            self.engine.changed(context)
+            answer = await self._in_time(self.engine.edit(context, pause))
+        return Answer(Source.NONE, reason=Reason.UNAVAILABLE) if answer is None else answer
+
+    async def _in_time(self, request: Coroutine[Any, Any, Answer]) -> Answer | None:
+        """The engine's answer. None: the model was not ready within ``patience``."""
         try:
             # While the model restarts, the completion cache still answers, and other requests wait.
             async with asyncio.timeout(None) as limit:
                 self._limits.add(limit)
                 self._bound_waiting()
                 try:
-                    answer = await self.engine.complete(context, most)
+                    answer = await request
                 finally:
                     self._limits.discard(limit)
         except TimeoutError:  # the engine has counted the request, as cancelled
@@ -100,16 +113,6 @@ class EngineHost:
             log.warning("%s: %s", answer.reason, answer.detail)
         self._report(answer)
         return answer
-
-    def next_edit(self, context: EditContext) -> Answer:
-        """The next edit at ``context``, if there is one. It never asks the model."""
-        suggestion = None
-        if self.engine is not None:
-            self.engine.changed(context)
-            suggestion = self.engine.next_edit(context)
-        if suggestion is None:
-            return Answer(Source.NONE, reason=Reason.EMPTY if self.engine else Reason.UNAVAILABLE)
-        return Answer(Source.EXACT, (suggestion,), cached=True)
 
     def following(self, context: EditContext, suggestion: Suggestion) -> Iterator[tuple[EditContext, Suggestion]]:
         """The next edits that will be offered one after another, if ``suggestion`` and each of them is accepted."""

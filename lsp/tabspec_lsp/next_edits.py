@@ -80,9 +80,10 @@ class NextEdits:
     async def alone(
         self, uri: str, position: Position, version: int | None = None, *, pause: bool = False, asked: bool = True
     ) -> tuple[Offer, ...]:
-        """The chain to show at a cursor, whatever completion there may be. No model is asked. Raises as `compete`.
+        """The chain to show at a cursor, whatever completion there may be. Raises as `compete`.
 
-        ``pause``: wait until the last change is finished. ``asked``: the request is by a method for next edits.
+        ``pause``: wait until the last change is finished; else only a model waits for that. ``asked``: the request is
+        by a method for next edits, and not by the user.
         """
         self._asked = self._asked or asked
         context = self._context(uri, position, version)
@@ -93,9 +94,15 @@ class NextEdits:
             if self._documents.get(uri) is not context.document:
                 return ()
         context = self._finished(context)
-        answer = self._host.next_edit(context)
+        answer = await self._host.edit(context, pause=asked and not pause)
+        if self._documents.get(uri) is not context.document:
+            return ()
         self._feedback.requested(context, answer)
         return self._chain(context, answer)
+
+    def rested(self, context: EditContext) -> EditContext:
+        """Where the cursor rests, as `alone` takes its place."""
+        return self._finished(context) if self._asked else context
 
     def _context(self, uri: str, position: Position, version: int | None) -> EditContext | None:
         document = self._documents.get(uri)

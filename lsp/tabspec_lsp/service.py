@@ -286,7 +286,7 @@ class CompletionService:
             log.warning("%s: a cursor outside of the document: %s", uri, error)
             return
         self._grace.stop(uri)
-        self.host.rested(context)
+        self.host.rested(self.next_edits.rested(context))
 
     def _selected(self, document: Document, selected: tuple[TextRange, str] | None) -> Edit | None:
         if selected is None:

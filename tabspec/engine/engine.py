@@ -161,8 +161,20 @@ class CompletionEngine:
         elif self._worth_warming(context):
             self._scheduler.submit(Generation(self._question(context), probability=TYPED_AT_REST, wanted=1, warm=True))
 
+    async def edit(self, context: EditContext, pause: bool = False) -> Answer:
+        """The next edit at a place where the cursor was put, whatever completion there may be. A newer request for the
+        same document ends this one as superseded. ``pause``: the model is asked about a step that is being typed only
+        after a pause. It does not count as a request."""
+        request = Request(context)
+        started = self._now()
+        try:
+            answer = await self._edits.alone(request, self._enter, pause)
+        finally:
+            self._requests.leave(request)
+        return replace(answer, waited=self._now() - started)
+
     def next_edit(self, context: EditContext) -> Suggestion | None:
-        """The next edit at a place where the cursor was put, if there is one. It never asks the model."""
+        """The next edit by pattern at a place where the cursor was put, if there is one. No model is asked."""
         self._edits.changed(context)
         edit = self._edits.first(context)
         return None if edit is None else Suggestion.of(edit)

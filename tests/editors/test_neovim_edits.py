@@ -216,6 +216,14 @@ def test_what_was_just_deleted_is_not_proposed_again(open_nvim: Open) -> None:
         until_edit(nvim, 3, "result", "found")  # what it writes elsewhere is shown
         assert [answer["chain"][0]["source"] for answer in edit_answers(nvim) if answer] == ["model"]
 
+        asked = model.requests
+        nvim.keys("Escape")  # in Normal mode the model is asked, too
+        nvim.until(lambda: model.requests > asked, "a request to the model")
+        nvim.until(lambda: edit_answers(nvim)[-1] is not None, "its edit")
+        until_edit(nvim, 3, "result", "found")
+        nvim.keys("Tab", "Tab")
+        nvim.until(lambda: nvim.lines[3] == "    return found", "the accepted edit")
+
 
 @ONLY_012
 def test_a_hint_for_what_is_out_of_sight_and_a_mode_with_hints_only(open_nvim: Open) -> None:

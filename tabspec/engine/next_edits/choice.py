@@ -103,6 +103,25 @@ class NextEdits:
             return answer
         return self._served(edit, entry)
 
+    async def alone(self, request: Request, enter: Callable[[Request], None], pause: bool) -> Answer:
+        """Answer a request for an edit with which no completion competes. The model writes one where no pattern
+        proposes any: for a step that is being typed after a pause, if ``pause``. ``enter`` makes it the document's
+        request."""
+        context = request.context
+        self.changed(context)
+        edit, entry = self._first(context)
+        if edit is not None:
+            return self._served(edit, entry)
+        answer = Answer(Source.NONE, reason=Reason.EMPTY)
+        if self._writer is None:
+            return answer
+        enter(request)
+        if pause and _is_typing(context):
+            await self._pause(request)
+        if request.superseded:
+            return Answer(Source.NONE, reason=Reason.SUPERSEDED)
+        return await self._written(request, answer)
+
     async def _written(self, request: Request, answer: Answer) -> Answer:
         """The edit that the model writes; ``answer`` where it writes none."""
         return answer if self._writer is None else await self._writer.answer(request, answer, self._shown)

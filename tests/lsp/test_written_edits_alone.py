@@ -1,0 +1,110 @@
+"""Next edits where no completion competes, over the protocol: an edit model on a server is asked, as elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from edit_scenes import Document, place
+from lsp_client import PATIENCE, URI, Client, ResponseError
+
+from tests.lsp.conftest import Start
+from tests.stub_server import Reply, Request, Stub, infill_events, llama_cpp, running
+
+TEXT = "def total(items):\n    result = 0\n    print(result)\n    return result\n"
+CHANGED = TEXT.replace("    print(result)\n", "")
+WRITTEN = CHANGED.replace("return result", "return found")
+IN_A_WORD = (0, 6)  # as the cursor stands in the normal mode of a modal editor
+
+
+class EditModel:
+    """A server whose model writes ``WRITTEN`` once ``free`` is set."""
+
+    def __init__(self, stub: Stub) -> None:
+        self.stub = llama_cpp(stub, "sweep-next-edit-1.5b.q8_0.v2.gguf")
+        self.stub.routes["/v1/completions"] = self.answer
+        self.free, self.asked, self.gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.free.set()
+
+    async def answer(self, _: Request, reply: Reply) -> None:
+        self.asked.set()
+        waits = [asyncio.ensure_future(each.wait()) for each in (self.free, reply.gone)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if reply.gone.is_set():
+            self.gone.set()
+            return
+        await reply.start()
+        for event in infill_events(WRITTEN):
+            await reply.event(event)
+        await reply.end()
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[EditModel]:
+    async with running(Stub()) as stub:
+        yield EditModel(stub)
+
+
+async def changed(start: Start, model: EditModel) -> tuple[Client, Document]:
+    """A document in which a line was deleted. The model for completions is not to be asked."""
+    client = await start(model={"any": True, "fail": "asked"}, initialize={"options": {"edit_model": model.stub.url}})
+    document = Document(client, TEXT)
+    document.edit({"start": place(2, 0), "end": place(3, 0)}, "")
+    assert document.text == CHANGED
+    return client, document
+
+
+@pytest.mark.parametrize("method", ["nextEdit", "copilotInlineEdit", "codeAction"])
+async def test_the_model_is_asked(start: Start, model: EditModel, method: str) -> None:
+    client, document = await changed(start, model)
+    edit: Any
+    if method == "nextEdit":
+        (edit,) = (await document.next_edit(*IN_A_WORD, editsOnly=True))["chain"]
+        assert edit["source"] == "model"
+    elif method == "copilotInlineEdit":
+        (edit,) = await document.copilot(*IN_A_WORD)
+    else:
+        where = {"start": place(*IN_A_WORD), "end": place(*IN_A_WORD)}
+        params = {"textDocument": {"uri": URI}, "range": where, "context": {"diagnostics": [], "triggerKind": 1}}
+        (action,) = await client.request("textDocument/codeAction", params)
+        assert action["title"] == "tabspec: next edit (line 3)"
+        (change,) = action["edit"]["documentChanges"]
+        (edit,) = change["edits"]
+        edit["text"] = edit["newText"]
+    document.edit(edit["range"], edit["text"])
+    assert document.text == WRITTEN
+    assert len(model.stub.asked("/v1/completions")) == 1
+
+
+async def test_a_cursor_that_rests_there_does_not_end_the_request(start: Start, model: EditModel) -> None:
+    client, document = await changed(start, model)
+    model.free.clear()
+    asked = asyncio.create_task(document.next_edit(*IN_A_WORD, editsOnly=True))
+    async with asyncio.timeout(PATIENCE):
+        await model.asked.wait()
+    client.notify("tabspec/cursorRested", {"uri": URI, "position": place(*IN_A_WORD)})
+    await client.status()
+    model.free.set()
+    assert (await asked)["chain"][0]["source"] == "model"
+
+
+@pytest.mark.parametrize("by", ["cancelling", "a change"])
+async def test_what_ends_the_request_stops_the_model(start: Start, model: EditModel, by: str) -> None:
+    client, document = await changed(start, model)
+    model.free.clear()
+    params = {"textDocument": {"uri": URI}, "position": place(*IN_A_WORD), "editsOnly": True}
+    number, answer = client.begin("tabspec/nextEdit", params)
+    async with asyncio.timeout(PATIENCE):
+        await model.asked.wait()
+    if by == "cancelling":
+        client.notify("$/cancelRequest", {"id": number})
+        with pytest.raises(ResponseError):
+            await answer
+        document.replace(0, 0, 0, "#")  # until the cursor or the text has changed, the answer may be of use
+    else:
+        document.replace(0, 0, 0, "#")
+        assert await answer is None
+    async with asyncio.timeout(PATIENCE):
+        await model.gone.wait()
