@@ -11,7 +11,7 @@ from tabspec.lab.measuring.decoding import random_weights  # isort: skip
 from tabspec.lab.measuring.gpu_decoding import SHAPES  # isort: skip
 from tabspec.lab.measuring.gpu_steps import branches_of, forward_branches  # isort: skip
 from tabspec.models.decoders.llama import LlamaDecoder  # isort: skip
-from tabspec.models.decoders.llama_cuda import KINDS, CudaDecoder, fused  # isort: skip
+from tabspec.models.decoders.llama_cuda import CudaDecoder, Way, fused  # isort: skip
 from tabspec.models.local.logits import Logits
 
 import pytest  # isort: skip
@@ -62,11 +62,15 @@ def test_truncated_and_grown(pair: tuple[CudaDecoder, LlamaDecoder], monkeypatch
 
 
 @pytest.mark.parametrize("single", [True, False])
-def test_our_quantized_matrices(pair: tuple[CudaDecoder, LlamaDecoder], single: bool) -> None:
+def test_our_quantized_matrices(
+    pair: tuple[CudaDecoder, LlamaDecoder], single: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def by_our_kernels(kind: str, rows: int, _: torch.device) -> Way:
+        alone = single and rows == 1
+        return fused(kind, alone, SINGLE if alone else ROWS)
+
+    monkeypatch.setattr("tabspec.models.decoders.llama_cuda.usual", by_our_kernels)
     ours, plain = pair
-    for kind in KINDS:
-        ours.ways[kind, 1] = fused(kind, single, SINGLE if single else ROWS)
-        ours.ways[kind, 4] = fused(kind, False, ROWS)
     kv, other = ours.new_kv(), plain.new_kv()
     for count in (4, 1):
         assert close(ours.forward(kv, TOKENS[:count], count), plain.forward(other, TOKENS[:count], count))

@@ -64,7 +64,6 @@ def gpu_command(
     try:
         from tabspec.lab.measuring import gpu_decoding as bench
         from tabspec.lab.measuring import gpu_steps as steps
-        from tabspec.lab.measuring.gpu_tuning import tune
     except ImportError as error:
         raise InputError(f"bench gpu needs Triton, which comes with torch's CUDA builds ({error})") from None
     from dataclasses import replace
@@ -94,8 +93,6 @@ def gpu_command(
             if made is None:
                 continue
             decoder, weights = made
-            for rows in (1, 4):
-                parts.run(f"{name} matrices, {rows} rows", partial(tune, decoder, rows))
             for length in (context // 4, context):
                 parts.run(f"{name} decode at {length}", partial(steps.measure_steps, decoder, length, 4, rates, runs))
             parts.run(f"{name} prefill", partial(bench.measure_prefill, decoder, context, 16, rates, max(runs // 4, 1)))

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from tabspec.lab.measuring.decoding import random_weights
-from tabspec.lab.measuring.gpu_tuning import GpuTimer, matrices_of
-from tabspec.models.decoders.llama import LlamaConfig, LlamaDecoder
+from tabspec.lab.measuring.gpu_timer import GpuTimer
+from tabspec.models.decoders.llama import LlamaConfig, LlamaDecoder, Matrix
 from tabspec.models.decoders.llama_cuda import (
     KINDS,
     CapturedStep,
@@ -74,6 +74,11 @@ def datasheet_bandwidth(device: torch.device) -> float | None:
         return None
     name = torch.cuda.get_device_name(device)
     return next((rate for part, rate in DATASHEET.items() if part in name), None)
+
+
+def matrices_of(decoder: LlamaDecoder, kind: str) -> list[Matrix]:
+    """All matrices of this kind, one for each layer."""
+    return [decoder.logits] if kind == "logits" else [getattr(layer, kind) for layer in decoder.layers]
 
 
 def step_bytes(decoder: LlamaDecoder, context: int, tails: int = 0) -> int:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tabspec.lab.measuring.gpu_decoding import floor_shares, random_tokens, step_bytes
-from tabspec.lab.measuring.gpu_tuning import GpuTimer
+from tabspec.lab.measuring.gpu_timer import GpuTimer
 from tabspec.models.decoders.llama import LlamaKV
 from tabspec.models.decoders.llama_cuda import CapturedStep, CudaDecoder, on_the_host
 from tabspec.models.local.logits import Logits

@@ -55,7 +55,6 @@ class CudaDecoder(LlamaDecoder):
         super().__init__(config, weights, context=context, device=device, dtype=dtype)
         self._lower_right = causal_lower_right
         self.graphs, self.failure = device.type == "cuda", ""
-        self.ways: dict[tuple[str, int], Way] = {}
         self._steps: dict[tuple[int, bool], CapturedStep] = {}
 
     @torch.inference_mode()
@@ -101,10 +100,6 @@ class CudaDecoder(LlamaDecoder):
                 CapturedStep(self, size, 0, parts) if apart else CapturedStep(self, size, parts, 1)
             )
         return self._steps[size, apart]
-
-    def forget_steps(self) -> None:
-        """Discard all steps, after `ways` has changed. They are made again at their next call."""
-        self._steps.clear()
 
     def reserve(self, kv: LlamaKV, used: int, length: int) -> None:
         """Grow the memory of ``kv`` to ``length`` positions if it is smaller. Keeps the first ``used`` positions."""
@@ -235,7 +230,7 @@ class CapturedStep:
     def launch(self) -> None:
         """Launch the step's kernels one by one."""
         decoder, shape = self._decoder, self._decoder.config
-        way = {kind: decoder.ways.get((kind, self.rows)) or usual(kind, self.rows, decoder.device) for kind in KINDS}
+        way = {kind: usual(kind, self.rows, decoder.device) for kind in KINDS}
         kernels.embed(self.table, decoder.embedding, self._x)
         for number, layer in enumerate(decoder.layers):
             kernels.norm(self._x, layer.norm, shape.norm_eps, self._normed)
