@@ -7,12 +7,14 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from tabspec.cli.doctor_sent import show_sent
 from tabspec.config import EditForm, EditModelName
@@ -33,6 +35,9 @@ from tabspec.system import processes
 
 _PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "pygls", "lsprotocol", "cachetools")
 _EDITORS = ("nvim", "code", "code-server", "hx", "emacs")
+
+_Row = tuple[str, str | Text]
+"""A name, and what is found of it."""
 
 
 @click.command("doctor")
@@ -66,26 +71,39 @@ def doctor_command(
         if file is None or line is None or column is None:
             raise click.UsageError("--file, --line and --column belong together")
         return show_sent(file, line, column, model, edit_model, EditForm(edit_format))
-    table = Table.grid(padding=(0, 2))
-    for name, text in [*_machine(), *_packages(), _native(), *_editors()]:
-        table.add_row(f"[bold]{name}[/]", text)
-    fault = None
+    rows: list[_Row] = [*_machine(), *_packages(), _native(), *_editors()]
+    fault = False
     try:
         info = _info(model)
-        table.add_row(
-            "[bold]model[/]", f"{info.name}: {info.detail or info.fingerprint}, {info.context_tokens} tokens of context"
+        rows.append(
+            ("model", f"{info.name}: {info.detail or info.fingerprint}, {info.context_tokens} tokens of context")
         )
     except TabspecError as error:
-        fault = str(error)
-        table.add_row("[bold]model[/]", f"[red]{fault}[/]")
-    table.add_row("[bold]your own model[/]", _mine())
-    table.add_row("[bold]daemon[/]", _daemon())
-    table.add_row("[bold]leaves the machine[/]", _leaving(model))
-    table.add_row("[bold]writes next edits[/]", _edits(edit_model, model or ""))
+        fault = True
+        rows.append(("model", _red(error)))
+    rows += [
+        ("your own model", _mine()),
+        ("daemon", _daemon()),
+        ("leaves the machine", _leaving(model)),
+        ("writes next edits", _edits(edit_model, model or "")),
+    ]
     if edit_model:
-        table.add_row("[bold]and for next edits[/]", _leaving_for_edits(edit_model))
-    Console(soft_wrap=True).print(table)
+        rows.append(("and for next edits", _leaving_for_edits(edit_model)))
+    _print(rows)
     return 1 if fault else 0
+
+
+def _print(rows: Sequence[_Row]) -> None:
+    """Print names and what is found. Texts are printed as they are: a path may have brackets, which rich would read as
+    markup."""
+    table = Table.grid(Column(), Column(overflow="fold"), padding=(0, 2))
+    for name, found in rows:
+        table.add_row(Text(name, style="bold"), found if isinstance(found, Text) else Text(found))
+    Console().print(table)
+
+
+def _red(fault: object) -> Text:
+    return Text(str(fault), style="red")
 
 
 def _info(model: str | None) -> ModelInfo:
@@ -114,17 +132,17 @@ def _mine() -> str:
     )
 
 
-def _daemon() -> str:
+def _daemon() -> str | Text:
     try:
         reply = asyncio.run(ask(find(), "status"))
     except TabspecError as error:
-        return f"[red]{error}[/]"
+        return _red(error)
     if reply is None:
         return "none is running (`tabspec daemon` starts one: one model for all editors)"
     return f"process {reply['pid']}, {reply['model']}, {reply['state']}, {reply['clients']} clients"
 
 
-def _machine() -> list[tuple[str, str]]:
+def _machine() -> list[_Row]:
     import tabspec
 
     memory = ""
@@ -137,17 +155,17 @@ def _machine() -> list[tuple[str, str]]:
     ]
 
 
-def _packages() -> list[tuple[str, str]]:
-    found = []
+def _packages() -> list[_Row]:
+    found: list[_Row] = []
     for name in _PACKAGES:
         try:
             found.append((name, version(name)))
         except PackageNotFoundError:
-            found.append((name, "[red]not installed[/]"))
+            found.append((name, _red("not installed")))
     return found
 
 
-def _native() -> tuple[str, str]:
+def _native() -> _Row:
     try:
         library, level = installed()
     except NativeMissing as reason:
@@ -155,8 +173,8 @@ def _native() -> tuple[str, str]:
     return "tabspec-native", f"in use on the CPU: {level} (of {', '.join(library.levels)}), {library.path}"
 
 
-def _editors() -> list[tuple[str, str]]:
-    found = []
+def _editors() -> list[_Row]:
+    found: list[_Row] = []
     for name in _EDITORS:
         path = shutil.which(name)
         if path:

@@ -26,6 +26,7 @@ from tabspec.replay.sessions.session_file import read_session
 from tabspec.replay.sessions.together import together
 from tabspec.replay.users.thinking import QUICK
 from tabspec.replay.users.user import User
+from tabspec.system.outputs import OutputFile
 
 
 @click.command("replay")
@@ -90,8 +91,8 @@ from tabspec.replay.users.user import User
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @click.option("--limit", type=click.IntRange(1), default=None, help="Replay the first N recorded edits only.")
 @with_users
-@click.option("--json", "json_out", type=click.Path(path_type=Path), help="Write the result here.")
-@click.option("--html", "html_out", type=click.Path(path_type=Path), help="Write a report page here.")
+@click.option("--json", "json_out", type=OutputFile(), help="Write the result here.")
+@click.option("--html", "html_out", type=OutputFile(), help="Write a report page here.")
 def replay_command(
     sessions: tuple[Path, ...],
     policies: tuple[str, ...],

@@ -16,6 +16,7 @@ from rich.progress import Progress
 from tabspec.config import EditForm
 from tabspec.errors import InputError
 from tabspec.machine import git_commit, machine
+from tabspec.system.outputs import OutputFile
 
 if TYPE_CHECKING:
     from tabspec.lab.evaluation.ablation import AblationRow
@@ -27,7 +28,9 @@ _path = click.Path(path_type=Path)
 @click.command("evaluate")
 @click.option("--corpus", type=_path, help="Held-out corpus: OUT/held_out of `tabspec train corpus`.")
 @click.option("--next-edit", "cases", type=_path, help="Instead: what is offered for each next-edit case of this file.")
-@click.option("--predictions", type=_path, help="With --next-edit: write the offers here, one JSON object a line.")
+@click.option(
+    "--predictions", type=OutputFile(), help="With --next-edit: write the offers here, one JSON object a line."
+)
 @click.option(
     "--next-edit-history",
     "histories",
@@ -80,11 +83,11 @@ _path = click.Path(path_type=Path)
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same holes.")
 @click.option(
     "--calibration",
-    type=_path,
+    type=OutputFile(),
     help="Write the first model's calibration.json here; with --next-edit-releases that of the edit model, with "
     "--next-edit-history the table of probabilities.",
 )
-@click.option("--json", "output", type=_path, help="Write the result as JSON.")
+@click.option("--json", "output", type=OutputFile(), help="Write the result as JSON.")
 def evaluate_command(
     corpus: Path | None,
     cases: Path | None,

@@ -103,7 +103,7 @@ def figures(found: UsageStats) -> list[tuple[str, str]]:
     parts = f", {found.parts} of them words or lines" if found.parts else ""
     edits = found.edits
     next_edits = f"{edits['show']} shown, {edits['accept']} accepted, {edits['reject']} refused, {edits['jump']} jumps"
-    silent = f", and {found.silent_tabs} by nothing" if found.silent_tabs else ""
+    silent = f"; after {found.silent_tabs} nothing followed" if found.silent_tabs else ""
     return [
         ("minutes", f"{found.seconds / 60:.1f}"),
         ("requests", f"{found.requests}"),

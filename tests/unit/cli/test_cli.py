@@ -82,6 +82,15 @@ def test_models_that_cannot_be_used_are_one_line(tmp_path: Path, capsys: pytest.
     fails(capsys, ["replay", good, "--model", tmp_path / "no-such-folder"], "no-such-folder")
 
 
+@pytest.mark.parametrize("name", ["[/x]", "[red]", "[bold]s"])
+def test_doctor_prints_a_path_with_brackets_as_it_is(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    assert run(["doctor", "--model", str(tmp_path / name)]) == 1
+    assert f"{tmp_path / name}: no such model folder" in capsys.readouterr().out
+
+
 def test_invalid_files_and_positions_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, binary, large = tmp_path / "a.py", tmp_path / "b.py", tmp_path / "c.py"
     code.write_text("import os\n")
@@ -96,6 +105,18 @@ def test_invalid_files_and_positions_are_one_line(tmp_path: Path, capsys: pytest
     fails(capsys, ["complete", code, "--line", 1, "--column", 99], "9 characters")
     code.write_bytes(b"caf\xe9")
     fails(capsys, ["complete", code, "--line", 1, "--column", 1], "UTF-8")
+
+
+@pytest.mark.parametrize("option", ["--json", "--html"])
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(
+    tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["replay", session(tmp_path, HEADER, EDIT), "--policy", "cache", option]
+    fails(capsys, [*command, tmp_path / "missing" / "out"], "there is no such folder")
+    fails(capsys, [*command, tmp_path], "is a directory")
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
+    fails(capsys, [*command, tmp_path / "out"], "may not be written to")
+    assert not (tmp_path / "out").exists()
 
 
 def test_wrong_usage_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,7 +68,7 @@ def test_several_sessions_are_added_up() -> None:
     assert (twice.requests, twice.tabs, twice.instant, twice.inserted) == (10, 6, 4, 24)
     assert row(twice)[2] == row(once)[2] == "50%"
     assert row(usage_of(Session("")))[2] == ""
-    assert dict(figures(twice))["accepts followed by the next at once"] == "4 of 6, and 2 by nothing"
+    assert dict(figures(twice))["accepts followed by the next at once"] == "4 of 6; after 2 nothing followed"
 
 
 def test_usage_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -76,7 +76,16 @@ def test_usage_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture
         write_session(Session("", EVENTS), tmp_path / name)
     assert run(["report", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    assert "Real use" in said and "2 of 3" in said and "4 of 6, and 2 by nothing" in said
+    assert "Real use" in said and "2 of 3" in said and "4 of 6; after 2 nothing followed" in said
+
+
+def test_names_with_brackets_are_printed_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["1-[id].tsx.jsonl", "2-[red].tsx.jsonl"]
+    for name in names:
+        write_session(Session("", EVENTS), tmp_path / name)
+    assert run(["report", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert all(name.removesuffix(".jsonl") in said for name in names)
 
 
 @pytest.mark.parametrize("wrong", ["mixed", "html", "empty", "no marks"])
