@@ -118,13 +118,15 @@ class Refusals:
 
 
 def _parts(step: Step) -> Iterator[_Part]:
-    """The changes of a step, each line by itself where lines before and after correspond."""
+    """The changes of a step, each line by itself. Where lines are added or removed, too, these are one more part."""
     old, new = lines_with_ends(step.old), lines_with_ends(step.new)
     starts = list(accumulate(map(len, old), initial=step.offset))
     for kind, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind == "equal":
             continue
-        pairs = zip(old[i:j], new[k:m], strict=True) if j - i == m - k else [("".join(old[i:j]), "".join(new[k:m]))]
+        both = min(j - i, m - k)
+        pairs = [*zip(old[i : i + both], new[k : k + both], strict=True)]
+        pairs.append(("".join(old[i + both : j]), "".join(new[k + both : m])))
         for at, (before, after) in enumerate(pairs):
             change = difference(before, after)
             if change is not None:

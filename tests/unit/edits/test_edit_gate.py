@@ -55,6 +55,13 @@ def test_a_refused_edit_does_not_come_back_in_that_place() -> None:
     assert is_shown(LEFTOVER, TEXT, (TEXT, 0), EMPTY, refusals.closed(URI))
 
 
+def test_a_refused_edit_does_not_come_back_without_the_lines_that_it_added() -> None:
+    """A model had put a blank line after the line that it changed. A pattern changes the line alone."""
+    refusals = Refusals().refused(proposed(14, 5, "new)\n\n"), TEXT)
+    assert not is_shown(LEFTOVER, TEXT, (TEXT, 0), EMPTY, refusals)
+    assert is_shown(proposed(14, 3, "other"), TEXT, (TEXT, 0), EMPTY, refusals)
+
+
 def test_an_undone_edit_does_not_come_back_either() -> None:
     document = LEFTOVER.apply(TEXT)
     history = EMPTY.changed(TEXT, [LEFTOVER.change], document, 1.0, accepted=True)
