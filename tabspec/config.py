@@ -83,10 +83,10 @@ class EngineConfig:
     min_token_probability: float = setting(
         0.5, "A suggestion stops before a token that the model finds less likely than this.", 0, 1
     )
-    # Chosen on recorded sessions. At 0.13, 17 % more suggestions are shown, of which 4 % are taken. At 0.25, 10 % fewer
-    # are shown and 28 % taken in place of 26, for 4 % fewer characters (docs/decisions/2026-11-29-surer.md).
+    # Chosen on recorded sessions. At 0.2, 10 % fewer suggestions are shown, for 5 % fewer characters by Tab. At 0.13, 8 %
+    # more are shown, for 2 % more characters (docs/decisions/2026-11-29-recent-tokens.md).
     min_probability: float = setting(
-        0.2,
+        0.16,
         "Suggestions that the model finds less likely than this are not shown: the product of their tokens' "
         "probabilities.",
         0,

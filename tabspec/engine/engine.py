@@ -239,6 +239,8 @@ class CompletionEngine:
 
     def _wrote(self, generation: Generation) -> None:
         self._generations.review(generation)  # its text may contradict what the user has typed
+        if generation.foreground and isinstance(generation.question, PromptState):
+            generation.question.place.parse_ahead()  # while the model writes on
 
     def _ended(self, generation: Generation) -> None:
         """A generation has ended: count it, store its text, and let the speculator plan again."""

@@ -12,6 +12,7 @@ from tabspec.fitting.early_stop import WORD_ENDED, Around
 from tabspec.fitting.ends import Ending
 from tabspec.suggestion import GeneratedText
 from tabspec.syntax.languages import grammar_of
+from tabspec.syntax.trees import tree_of
 from tabspec.text import uses_crlf
 
 # Characters before and after the cursor that are examined. Bracket pairs that matter span less of a line, and a model
@@ -36,6 +37,7 @@ class FitPlace:
 
     def __init__(self, context: EditContext, steps: Collection[FitStep] = frozenset(FitStep)) -> None:
         self.context, self.steps = context, steps
+        self._parsed = False
 
     @cached_property
     def around(self) -> Around:
@@ -53,6 +55,12 @@ class FitPlace:
     def ending(self) -> Ending:
         """Where texts may end here."""
         return Ending(self.context, line_before(self.context))
+
+    def parse_ahead(self) -> None:
+        """Parse the document around the cursor, if that was not done before. Texts are then fitted faster here."""
+        if not self._parsed and (grammar := grammar_of(self.context.document)):
+            tree_of(grammar, self.context.document, self.context.offset)
+        self._parsed = True
 
     def cut_point(self, text: str) -> int | None:
         """The cut point of ``text``, generated here (see `Around.cut_point`); None if it has none."""

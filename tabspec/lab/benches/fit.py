@@ -16,7 +16,8 @@ import click
 import tabspec
 from tabspec.config import EngineConfig
 from tabspec.context import EditContext
-from tabspec.fitting.postprocess import postprocess
+from tabspec.fitting.postprocess import offered, postprocess
+from tabspec.fitting.truncation import FitPlace
 from tabspec.suggestion import Finish, GeneratedText
 from tabspec.syntax.languages import grammar_of
 from tabspec.syntax.tree import SyntaxTree
@@ -46,7 +47,7 @@ def fit_command(lines: int, out: Path | None) -> None:
     """Time post-processing after each keystroke of a line that is typed in the middle of a Python file."""
     text = _python(lines)
     results = {name: measure(text, rest, generated) for name, (rest, generated) in _PLACES.items()}
-    results["the first key on a line"] = first_keys(text)
+    results["a new line, while the model writes"], results["a new line, after that"] = first_keys(text)
     results["parsing the whole file"] = _times(lambda _: SyntaxTree.of("python", text), range(20))
     rows = [[name, f"{found['p50']:.2f}", f"{found['p99']:.2f}"] for name, found in results.items()]
     print_table(f"Fitting a suggestion, {lines:,} lines of Python, milliseconds", ["place", "p50", "p99"], rows)
@@ -75,16 +76,24 @@ def measure(text: str, rest: str, generated: str) -> dict[str, float]:
     return _times(keystroke, [(copy, count) for copy in range(4) for count in range(1, len(_TYPED) + 1)])
 
 
-def first_keys(text: str) -> dict[str, float]:
-    """Return the p50 and p99 of the milliseconds for a keystroke on a line where the cursor was not before."""
+def first_keys(text: str) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the p50 and p99 of the milliseconds for a keystroke on a line where the cursor was not before: of parsing
+    ahead, which the engine does while the model writes, and of post-processing what it has written."""
     starts = [match.end() for match in _INDENTED.finditer(text)]
+    places = [
+        FitPlace(EditContext(Document("file:///lines.py", f"{text[:start]}{text[start + 1 :]}", "python"), start))
+        for start in starts[:1] + starts[1 :: max(len(starts) // _LINES, 1)]
+    ]
 
-    def keystroke(start: int) -> None:
-        context = EditContext(Document("file:///lines.py", f"{text[:start]}{text[start + 1 :]}", "python"), start)
-        postprocess(context, _of_tokens("x)", Finish.END), least=EngineConfig().min_probability)
+    def rest(place: FitPlace) -> None:
+        offered(place, place.truncate(_of_tokens("x)", Finish.END)), None, EngineConfig().min_probability)
 
-    keystroke(starts[0])
-    return _times(keystroke, starts[1 :: max(len(starts) // _LINES, 1)])
+    places[0].parse_ahead()
+    ahead, after = [], []
+    for place in places[1:]:
+        ahead.append(_time(FitPlace.parse_ahead, place))
+        after.append(_time(rest, place))
+    return _percentiles(ahead), _percentiles(after)
 
 
 def _of_tokens(text: str, finish: Finish) -> GeneratedText:
@@ -94,11 +103,17 @@ def _of_tokens(text: str, finish: Finish) -> GeneratedText:
 
 
 def _times(call: Callable[[Any], Any], arguments: Any) -> dict[str, float]:
-    taken = []
-    for each in arguments:
-        started = time.perf_counter()
-        call(each)
-        taken.append((time.perf_counter() - started) * 1e3)
+    return _percentiles([_time(call, each) for each in arguments])
+
+
+def _time(call: Callable[[Any], Any], argument: Any) -> float:
+    """The milliseconds of a call."""
+    started = time.perf_counter()
+    call(argument)
+    return (time.perf_counter() - started) * 1e3
+
+
+def _percentiles(taken: list[float]) -> dict[str, float]:
     cuts = statistics.quantiles(taken, n=100, method="inclusive")
     return {"p50": round(cuts[49], 3), "p99": round(cuts[98], 3)}
 

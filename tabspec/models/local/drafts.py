@@ -158,7 +158,8 @@ def looked_up(tokens: array[int]) -> Guess | None:
 
 def cached_ngram(tokens: array[int], ngrams: NgramCache) -> Guess | None:
     """The token that followed most often at the longest matches in the n-gram cache, the first of equals."""
-    if not (found := ngrams.after(tokens)):
+    found = ngrams.after(tokens)
+    if found is None or found.length < min(_RECALL):
         return None
     token = max(found.counts, key=lambda token: found.counts[token])
     return _match("recall", _RECALL, token, found.length, found.counts[token], sum(found.counts.values()))

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
+from tabspec.engine.engine import CompletionEngine
 from tabspec.fitting.fit import fit
+from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, Usage
+from tabspec.replay.clock import run_virtual
+from tabspec.suggestion import Finish
 from tabspec.syntax import trees
+from tabspec.syntax.tree import SyntaxTree
 from tabspec.syntax.trees import tree_of
 from tabspec.text import Document
 from tests.examples import examples
@@ -79,3 +87,40 @@ def test_a_part_that_means_something_else_alone_is_not_used() -> None:
     whole = DOCUMENTS["php"]
     tree, start = tree_of("php", whole, len(whole.text) // 2)
     assert (tree.text, start) == (whole.text, 0)
+
+
+def test_the_engine_parses_while_the_model_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that fitting at the first key on a line needs no parse of the document."""
+    log: list[str] = []
+    whole = DOCUMENTS["python"]
+    context = EditContext(Document("file:///new", whole.text, "python"), whole.text.index("\n", len(whole.text) // 2))
+    parse = SyntaxTree.of
+
+    def logged(grammar: str, text: str) -> SyntaxTree:
+        log.append("parse")
+        return parse(grammar, text)
+
+    class Writing:
+        info = ModelInfo("writing", "1", 4096)
+
+        async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+            log.append("begin")
+            yield Chunk(usage=Usage(prefill=1))
+            log.append("write")
+            yield Chunk(")", (1,), (0.0,))
+            log.append("end")
+            yield Chunk(finish=Finish.END)
+
+        async def close(self) -> None:
+            pass
+
+    async def ask() -> None:
+        engine = CompletionEngine(Writing(), EngineConfig(policy=Policy.NONE))
+        await engine.complete(context)
+        await engine.close()
+
+    monkeypatch.setattr(SyntaxTree, "of", staticmethod(logged))
+    trees._surroundings.clear()
+    run_virtual(ask())
+    parses = [number for number, each in enumerate(log) if each == "parse"]
+    assert parses and log.index("begin") < min(parses) and max(parses) < log.index("write")

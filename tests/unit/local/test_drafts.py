@@ -86,7 +86,7 @@ def test_guesses_come_from_the_rest_of_the_file() -> None:
 def test_a_guess_can_come_from_recall(file: list[int], tokens: list[int]) -> None:
     ngrams = NgramCache(array("I", file), 0, np.array([], np.intp))
     found, guess = ngrams.after(array("I", tokens)), cached_ngram(array("I", tokens), ngrams)
-    assert (found is None) == (guess is None)
+    assert (found is None or found.length < 3) == (guess is None)
     if found and guess:
         times = Counter(found.counts)
         assert times[guess.token] == max(times.values())

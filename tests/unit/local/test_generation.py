@@ -24,7 +24,7 @@ from tabspec.models.local.drafts import Draft, NgramDrafts, NoDrafts
 from tabspec.models.local.generation import LocalDecoding, generate
 from tabspec.models.local.logits import Logits
 from tabspec.models.local.model import LocalModel
-from tabspec.models.local.ngram_cache import LONGEST, WEIGHTS, NgramCache
+from tabspec.models.local.ngram_cache import FADE, FLOOR, LONGEST, RECENT, WEIGHTS, NgramCache
 from tabspec.models.local.slots import RowCost, Slots
 from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, StopRule, Usage
 from tabspec.prompt.window import canonical_cut
@@ -91,31 +91,40 @@ def answer(local: LocalDecoding, request: GenerationRequest) -> tuple[str, Finis
     return asyncio.run(run())
 
 
-def recalled(local: LocalDecoding, request: GenerationRequest, head: str, tokens: list[int]) -> tuple[float, list[int]]:
-    """The weight of what is recalled behind ``tokens``, and every token that came next at a longest match."""
-    encode, found = local.vocabulary.encode, dict[int, list[int]]()
-    for texts in ((request.before, head), (request.suffix, request.after)):
-        file = [token for text in texts for token in encode(text)]
-        for end in range(len(file)):
+def recalled(
+    local: LocalDecoding, request: GenerationRequest, head: str, tokens: list[int]
+) -> tuple[float, list[int], dict[int, float]]:
+    """The weight of what is recalled after ``tokens``, every token that came next at a longest match, and how much each
+    token of the file counts."""
+    encode, found, near = local.vocabulary.encode, dict[int, list[int]](), dict[int, float]()
+    before = [token for text in (request.before, head) for token in encode(text)]
+    after = [token for text in (request.suffix, request.after) for token in encode(text)]
+    for file, distances in ((before, range(len(before), 0, -1)), (after, range(1, len(after) + 1))):
+        for end, distance in enumerate(distances):
             length = 0
             while length < min(end, len(tokens), LONGEST) and file[end - 1 - length] == tokens[-1 - length]:
                 length += 1
             found.setdefault(length, []).append(file[end])
+            near[file[end]] = near.get(file[end], 0.0) + FLOOR + (1 - FLOOR) * math.exp(-distance / FADE)
     best = max(found, default=0)
-    return max((weight for length, weight in WEIGHTS if length <= best), default=0.0), found.get(best, [])
+    weight = max((weight for length, weight in WEIGHTS if length <= best), default=0.0)
+    return weight, found.get(best, []) if best else [], near
 
 
 def expected(local: LocalDecoding, request: GenerationRequest, head: str, tokens: list[int]) -> list[float]:
     """The logits after ``tokens``, with those of recall mixed in."""
     row = torch.from_numpy(local.decoder.forward(local.decoder.new_kv(), tokens, 1)[0, : local.vocabulary.size])
-    if local.ngram_caches:
-        weight, then = recalled(local, request, head, tokens)
+    weight, then, near = recalled(local, request, head, tokens)
+    if local.ngram_caches and near:
         model = row.softmax(0)
         control = sorted(local.vocabulary.control)
-        row = model * (1 - weight)
+        text = 1 - float(model[control].sum())
+        row = model * (1 - weight) * (1 - RECENT)
         row[control] = model[control]
         for token in then:
-            row[token] += weight * (1 - float(model[control].sum())) / len(then)
+            row[token] += weight * text / len(then)
+        for token, share in near.items():
+            row[token] += (1 - weight) * RECENT * text * share / sum(near.values())
         row = row.log()
     return list(row.tolist())
 
@@ -586,7 +595,7 @@ def test_nan_logits_are_an_error(local: LocalDecoding) -> None:
 def test_no_pass_after_the_stop(local: LocalDecoding) -> None:
     """The token that brings the line end is the last one that is computed, and it is never run itself."""
     for at in range(10, len(tiny.CODE), 31):
-        warm = fresh(local)
+        warm = replace(fresh(local), drafts=NoDrafts())  # a guess that is right stays in the slot
         text, finish, usage = answer(warm, ask(tiny.CODE, at, StopRule(1, 30)))
         if finish is Finish.STOP:
             assert "\n" not in text.strip("\r\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -14,7 +15,17 @@ from hypothesis import strategies as st
 
 from tabspec.context import EditContext
 from tabspec.models.local.logits import logsumexp
-from tabspec.models.local.ngram_cache import LEAST, LONGEST, WEIGHTS, NgramCache, NgramCaches, NgramMatch
+from tabspec.models.local.ngram_cache import (
+    FADE,
+    FLOOR,
+    LONGEST,
+    RECENT,
+    WEIGHTS,
+    NgramCache,
+    NgramCaches,
+    NgramMatch,
+    Recent,
+)
 from tabspec.models.protocol import GenerationRequest
 from tabspec.prompt.window import MEMORY_BLOCK, MEMORY_CHARS, WindowSize, window
 from tabspec.text import Document
@@ -29,42 +40,76 @@ def characters(text: str) -> array[int]:
     return array("I", map(ord, text))
 
 
+def match(length: int, then: list[int], control: Sequence[int], file: Sequence[int] = ()) -> NgramMatch:
+    """A match in a ``file`` that also has the tokens that came next."""
+    recent = Recent.of(np.array([*file, *then], np.uint32), 0)
+    return NgramMatch(length, Counter(then) if length else {}, np.array(control, np.intp), recent)
+
+
 @given(file=TOKENS, before=TOKENS)
 def test_the_longest_matches_equal_brute_force(file: list[int], before: list[int]) -> None:
     best, then = 0, list[int]()
-    for end in range(LEAST, len(file)):
+    for end in range(1, len(file)):
         length = 0
         while length < min(end, len(before), LONGEST) and file[end - 1 - length] == before[-1 - length]:
             length += 1
-        if length >= LEAST and length >= best:
+        if length and length >= best:
             best, then = length, [*(then if length == best else ()), file[end]]
     ngrams = NgramCache(array("I", file), 1, NONE)
     found = ngrams.after(array("I", before))
-    assert found == (NgramMatch(best, Counter(then), NONE) if then else None)
-    assert ngrams.after(array("I", before)) is found, "remembered"
+    assert (found is None) == (not file)
+    if found:
+        assert (found.length, found.counts) == (best, Counter(then))
+        assert ngrams.after(array("I", before)) is found, "remembered"
+
+
+@given(file=TOKENS.filter(bool), cursor=st.integers(0, 60))
+def test_tokens_near_the_cursor_count_more(file: list[int], cursor: int) -> None:
+    weights = [FLOOR + (1 - FLOOR) * math.exp(-abs(at - cursor) / FADE) for at in range(len(file))]
+    recent = Recent.of(np.array(file, np.uint32), cursor)
+    assert recent.tokens.tolist() == sorted(set(file))
+    for token, share in zip(recent.tokens, recent.shares, strict=True):
+        own = sum(weight for weight, each in zip(weights, file, strict=True) if each == token)
+        assert share == pytest.approx(own / sum(weights))
+
+
+def test_of_many_matches_the_nearest_are_compared() -> None:
+    line = [1, 2, 3]
+    file = [9, *line, 4] + [8, *line, 5] * 200 + [9, *line, 6]
+    for cursor, token in ((0, 4), (len(file), 6)):
+        found = NgramCache(array("I", file), 1, NONE, cursor).after(array("I", [9, *line]))
+        assert found is not None and found.length == 4 and set(found.counts) == {token}
 
 
 def test_no_match_crosses_a_document_border() -> None:
     file = NgramCaches(characters)
     made = file.of(GenerationRequest("", "", "cd", before="", after=""), "abc")
-    assert made.after(characters("abc")) is None, "what follows the head is not known yet"
+    found = made.after(characters("abc"))
+    assert found is not None and (found.length, found.counts) == (1, {ord("d"): 1}), "what follows is not known yet"
     made = file.of(GenerationRequest("", "", "xy", before="abcz", after=""), "abc")
     found = made.after(characters("abc"))
     assert found is not None and dict(found.counts) == {ord("z"): 1}
 
 
+def test_an_empty_file_has_no_match() -> None:
+    made = NgramCaches(characters).of(GenerationRequest("", "", ""), "")
+    assert made.after(characters("abc")) is None
+
+
 @given(
-    st.lists(st.floats(-9, 9), min_size=6, max_size=6), st.integers(LEAST, 40), st.lists(st.integers(0, 3), min_size=1)
+    st.lists(st.floats(-9, 9), min_size=6, max_size=6), st.integers(0, 40), st.lists(st.integers(0, 3), min_size=1)
 )
 def test_the_mixture_is_a_distribution(logits: list[float], length: int, then: list[int]) -> None:
-    found = NgramMatch(length, Counter(then), np.array([4, 5]))
+    found = match(length, then, [4, 5])
     mixed = torch.from_numpy(found.mixed(np.array(logits, np.float32))).softmax(0).tolist()
     model = torch.tensor(logits).softmax(0).tolist()
-    expected = [chance * (1 - found.weight) for chance in model[:4]] + model[
-        4:
-    ]  # whether it ends is the model's to say
-    for token in then:
-        expected[token] += found.weight * sum(model[:4]) / len(then)
+    text, weight = sum(model[:4]), found.weight
+    expected = [chance * (1 - weight) * (1 - RECENT) for chance in model[:4]]
+    expected += model[4:]  # whether it ends is the model's to say
+    for token in then if length else ():
+        expected[token] += weight * text / len(then)
+    for token, share in zip(found.recent.tokens, found.recent.shares, strict=True):
+        expected[token] += (1 - weight) * RECENT * text * share
     assert mixed == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
@@ -72,12 +117,18 @@ def test_the_mixture_is_a_distribution(logits: list[float], length: int, then: l
 LOGITS = st.lists(st.sampled_from([-120.0, -3.0, -2.9999998, 0.0, 0.1, 5.0]), min_size=6, max_size=6)
 
 
-@given(LOGITS, st.integers(LEAST, 40), st.lists(st.integers(1, 4), min_size=1), st.sampled_from([(), (5,), (0, 5)]))
+@given(
+    LOGITS,
+    st.integers(0, 40),
+    st.lists(st.integers(1, 4), min_size=1),
+    st.sampled_from([(), (5,), (0, 5)]),
+    st.lists(st.integers(1, 4)),
+)
 def test_the_likeliest_of_the_mixture(
-    logits: list[float], length: int, then: list[int], control: tuple[int, ...]
+    logits: list[float], length: int, then: list[int], control: tuple[int, ...], file: list[int]
 ) -> None:
     row = np.array(logits, np.float32)
-    found = NgramMatch(length, Counter(then), np.array(control, np.intp))
+    found = match(length, then, control, file)
     mixed = found.mixed(row)
     token, logprob = found.best(row)
     assert token == int(mixed.argmax())
@@ -85,14 +136,14 @@ def test_the_likeliest_of_the_mixture(
 
 
 def test_nan_stays_nan() -> None:
-    found = NgramMatch(LEAST, {0: 1}, np.array([2]))
+    found = match(3, [0], [2])
     for row in ([math.nan, 0.0, 0.0], [0.0, math.inf, 0.0], [0.0, 0.0, math.nan]):
         assert math.isnan(found.best(np.array(row, np.float32))[1])
 
 
 def test_longer_matches_are_trusted_more() -> None:
-    weights = [NgramMatch(length, {1: 1}, NONE).weight for length in range(LEAST, LONGEST + 2)]
-    assert weights == sorted(weights) and weights[0] == WEIGHTS[0][1] and weights[-1] == WEIGHTS[-1][1]
+    weights = [match(length, [1], []).weight for length in range(LONGEST + 2)]
+    assert weights == sorted(weights) and weights[0] == 0 and weights[-1] == WEIGHTS[-1][1]
 
 
 @given(
@@ -127,7 +178,8 @@ def test_blocks_are_encoded_once() -> None:
         request = GenerationRequest(seen.head, seen.forced, seen.suffix, before=seen.before, after=seen.after)
         made = ngram_caches.of(request, seen.head)
         before, behind = characters(seen.before + seen.head), characters(seen.suffix + seen.after)
-        assert made._tokens[: len(before)] == before and made._tokens[len(before) + 1 :] == behind
+        tokens = array("I", made._tokens.tolist())
+        assert tokens[: len(before)] == before and tokens[len(before) + 1 :] == behind
     blocks = [each for each in asked if len(each) > 100 and each != seen.suffix]
     assert len([each for each in blocks if len(each) == MEMORY_BLOCK]) <= len(text) / MEMORY_BLOCK
 
