@@ -14,6 +14,8 @@ from secrets import token_hex
 from typing import Any
 from unittest.mock import patch
 
+from tests.patience import PATIENCE
+
 # Before Ray is imported, which reads them then. Ray sends no usage statistics; and a node's death is noticed within
 # a few seconds, where the default is half a minute: a check each second fails at once if there is no process, and three
 # may fail. A node that lives but is slow to answer, because the machine has other things to do, is not taken for dead.
@@ -82,6 +84,8 @@ def two_nodes(cpus: int, port: int) -> Iterator[TwoNodes]:
         ends.callback(_quietly, ray.shutdown)
         ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
         ends.callback(_quietly, serve.shutdown)
+        # a minute otherwise, which no setting changes
+        ends.enter_context(patch("ray.serve._private.api.HTTP_PROXY_TIMEOUT", PATIENCE))
         serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
         yield TwoNodes(cluster, other, port)
 

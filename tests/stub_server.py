@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.patience import PATIENCE
+
 
 @dataclass
 class Request:
@@ -155,7 +157,7 @@ async def running(stub: Stub, port: int = 0) -> AsyncIterator[Stub]:
         server.close()
         for writer in list(stub.open):
             writer.transport.abort()
-        await asyncio.wait_for(stub.idle.wait(), 5)
+        await asyncio.wait_for(stub.idle.wait(), PATIENCE)
 
 
 def llama_cpp(stub: Stub, model: str = "qwen2.5-coder-1.5b-q8_0.gguf", slots: int = 1) -> Stub:

@@ -28,12 +28,12 @@ from tabspec.models.process.worker import WorkerState
 from tabspec.models.protocol import GenerationRequest, StopRule
 from tabspec.prompt.window import canonical_cut
 from tests import tiny
+from tests.patience import PATIENCE
 
 # Real daemons, each with a worker that loads torch.
 pytestmark = pytest.mark.slow
 
 OPTIONS = {"device": "cpu", "dtype": "float32"}
-PATIENCE = 90  # seconds; only for a test that fails
 
 
 @pytest.fixture(scope="module")

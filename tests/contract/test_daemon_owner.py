@@ -25,8 +25,8 @@ from tabspec.models.daemon.private import NotOurs, check_peer, opened_folder, pe
 from tabspec.models.daemon.server import Daemon
 from tabspec.models.daemon.shared import SharedModel
 from tabspec.models.messages import to_line
+from tests.patience import PATIENCE
 
-PATIENCE = 60  # seconds; only for a test that fails
 OTHER = 65534  # "nobody" on most systems
 # `make test` runs as root, who alone can become another user; the tests without the mark hold for everybody.
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")

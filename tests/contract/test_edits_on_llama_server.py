@@ -22,7 +22,7 @@ from tabspec.prompt.window import WindowSize
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document, Edit
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_hurry")]
 
 LINES = [f"    {random.Random(number).choice(['total', 'rest', 'price'])} = load({number})\n" for number in range(60)]
 TEXT = "def first():\n" + "".join(LINES)

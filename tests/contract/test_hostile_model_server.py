@@ -17,6 +17,7 @@ from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.http import HttpModel
 from tabspec.models.http.connection import body, wire
 from tabspec.models.protocol import Chunk, GenerationRequest, StopRule
+from tests.patience import PATIENCE
 from tests.stub_server import Reply, Request, Stub, llama_cpp, openai_events, running
 
 QUESTION = GenerationRequest("def f(x):", "\n    ret", "\n\nprint(f(1))\n", "a.py", "python")
@@ -256,13 +257,13 @@ async def test_cancelling_frees_the_server_within_its_next_token(stub: Stub) -> 
         gone.clear()
         question = GenerationRequest("def f(x):", "\n    ret", "\n", "a.py", stop=StopRule(1, 30 + number))
         task = asyncio.create_task(ask(model, question))
-        await asyncio.wait_for(reached.wait(), 10)
+        await asyncio.wait_for(reached.wait(), PATIENCE)
         for _ in range(1 + number // 3 % 7):
             task.cancel()  # a second time, it interrupts what closes the connection
             await asyncio.sleep(0)
-        await asyncio.wait_for(gone.wait(), 10)
+        await asyncio.wait_for(gone.wait(), PATIENCE)
         with pytest.raises(asyncio.CancelledError):
             await task
     assert len(stub.open) <= 1, "at most the one over which the server was asked what it is"
     await model.close()
-    await asyncio.wait_for(stub.idle.wait(), 10)
+    await asyncio.wait_for(stub.idle.wait(), PATIENCE)

@@ -29,11 +29,12 @@ from tabspec.models.protocol import Chunk, GenerationRequest, Model, StopRule
 from tabspec.prompt.window import WindowSize, window
 from tabspec.suggestion import Finish
 from tabspec.text import Document
+from tests.patience import PATIENCE
 from tests.slow_llama import llama_server
 from tests.tiny import CODE, OURS, byte_level, save_model
 from tests.tools import REPOSITORY
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_hurry")]
 
 EXACT_F32 = ("-ctk", "f32", "-ctv", "f32", "-fa", "off", "-c", "1024", "-a", "tabspec-tiny")
 
@@ -54,7 +55,7 @@ def url(tiny: Path) -> Iterator[str]:
     """A server with the tiny model, exported by the command line."""
     out = tiny.parent / "tiny.gguf"
     command = [sys.executable, "-m", "tabspec", "export", "gguf", str(tiny), str(out), "--weights", "f32"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=REPOSITORY)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False, cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr
     with llama_server(out, *EXACT_F32) as url:
         yield url
@@ -220,7 +221,7 @@ def test_the_command_line_completes_with_a_server(url: str, tmp_path: Path) -> N
     file.write_text("def greet(name):\n    return ")
     command = ["complete", str(file), "--line", "2", "--column", "12", "--model", url]
     done = subprocess.run(
-        [sys.executable, "-m", "tabspec", *command], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "tabspec", *command], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -250,7 +251,7 @@ def test_the_tokens_of_an_exported_model_are_the_tokenizers(bundled_on_llama: st
     for file in sorted((REPOSITORY / "tests" / "fixtures" / "code").rglob("*.py"))[:30]:
         text = file.read_text("utf-8")
         here: list[int] = ours.encode(text, add_special_tokens=False).ids
-        asked = httpx.post(bundled_on_llama + "/tokenize", json={"content": text}, timeout=30)
+        asked = httpx.post(bundled_on_llama + "/tokenize", json={"content": text}, timeout=PATIENCE)
         there: list[int] = asked.json()["tokens"]
         tokens += len(here)
         differ += _different(here, there)

@@ -31,12 +31,12 @@ from tabspec.models.process.worker import WorkerModel
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, RelatedText, StopRule
 from tabspec.models.scripted.model import ScriptedModel
 from tests.mutations import messages
+from tests.patience import PATIENCE
 
 # A hundred thousand in all, with those of tests/lsp/test_mutated_messages.py.
 NIGHTLY = (pytest.mark.nightly, pytest.mark.timeout(2 * 3600))
 COUNTS = pytest.mark.parametrize("count", [2_000, pytest.param(25_000, marks=NIGHTLY)])
 BATCH = 250
-PATIENCE = 60  # seconds; only for a test that fails
 
 # The worker's own process and protocol, with a model that needs no torch.
 WORKER = (

@@ -23,8 +23,9 @@ from tabspec.models.local.model import LocalModel
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, RelatedText, StopRule, slots_of
 from tabspec.suggestion import Answer, Source, Suggestion
 from tabspec.text import Document
+from tests.patience import PATIENCE
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_hurry")]
 
 CODE = """class Vector:
     def __init__(self, x, y):
@@ -61,7 +62,7 @@ def at(text: str = CODE) -> EditContext:
 
 
 async def settled(engine: CompletionEngine) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while sum(engine.in_flight):  # noqa: ASYNC110 (nothing signals that they are done)
             await asyncio.sleep(0.005)
 

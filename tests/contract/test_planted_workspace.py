@@ -28,11 +28,11 @@ from tabspec.models.process.worker import WorkerModel
 from tabspec.models.protocol import GenerationRequest, StopRule
 from tabspec.system import processes
 from tests import tiny
+from tests.patience import PATIENCE
 from tests.planted import CODE, plant, ran
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(sys.executable).parent
-PATIENCE = 120  # seconds; only for a test that fails
 
 ASKED = GenerationRequest(tiny.CODE[:40], "", tiny.CODE[40:], "a.py", stop=StopRule(3, 8))
 

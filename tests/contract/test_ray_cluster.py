@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from tabspec.models.http import HttpModel, cluster_client
-from tabspec.models.http.connection import body, wire
 from tabspec.models.load import load_model
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, StopRule
+from tests.patience import PATIENCE
 from tests.ports import free_port
 from tests.ray_cluster import TwoNodes, two_nodes
 
 # Ray's own use of pydantic and of processes' resources
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("no_hurry")]
 
 CPUS = 1  # each node claims so many, and a replica takes one: two replicas are on two nodes
 # Ray's hash ring gives each to one of two replicas. That one of these has none: 1 in 100,000 if its share is 0.6.
@@ -34,20 +34,6 @@ QUESTIONS = [
 def nodes() -> Iterator[TwoNodes]:
     with two_nodes(CPUS, free_port()) as started:
         yield started
-
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client's deadlines are for a user. Here a machine that other tests keep busy runs two nodes, and Ray takes
-    seconds to notice a death: that alone is no error."""
-    for module, name in (
-        (body, "FIRST_EVENT_S"),
-        (body, "BETWEEN_EVENTS_S"),
-        (body, "ANSWER_S"),
-        (wire, "CONNECT_S"),
-        (wire, "DOCUMENT_S"),
-    ):
-        monkeypatch.setattr(module, name, 600.0)
 
 
 @contextmanager
@@ -110,7 +96,7 @@ async def close_one(url: str, handle: Any) -> None:
     """Open two streams, of a foreground request and of a speculation, and close one after the other."""
 
     async def until(wanted: tuple[int, int]) -> None:
-        async with asyncio.timeout(300):  # ends a hang
+        async with asyncio.timeout(PATIENCE):
             while await handle.waiting.remote() != wanted:  # noqa: ASYNC110 (it is in another process)
                 await asyncio.sleep(0.02)
 

@@ -23,15 +23,11 @@ from tabspec.models.load import BUNDLED, load_model
 from tabspec.models.local.model import LocalModel
 from tabspec.models.protocol import GenerationRequest, StopRule
 from tabspec.prompt.window import canonical_cut
+from tests.patience import PATIENCE
 from tests.ports import free_port
 from tests.tiny import CODE
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(600),
-]
-
-START_S = 300.0  # it imports torch and transformers: ten seconds, on a busy machine many times that
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_hurry")]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled model, as transformers reads it."""
     out = tmp_path_factory.mktemp("bundled") / "model"
     command = [sys.executable, "-m", "tabspec", "train", "export", str(BUNDLED), "-o", str(out), "--bits", "16"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     return out
 
@@ -63,7 +59,7 @@ def url(folder: Path) -> Iterator[str]:
 
 
 def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + START_S
+    until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         assert process.poll() is None, "transformers serve ended"
         try:

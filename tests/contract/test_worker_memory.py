@@ -39,12 +39,14 @@ def resident_mib(pid: int) -> float:
 
 
 # "float32" runs on torch's kernels, whose caches of shapes grew; "auto" on the compiled decoder, where it is installed.
-# Most prompts are short: they make as many shapes, and a hundred thousand of them take minutes, not hours.
+# Most prompts are short: they make as many shapes in less time. Both take two to three minutes.
 @pytest.mark.nightly
-@pytest.mark.timeout(6 * 3600)
+@pytest.mark.timeout(3600)
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux how much a process has")
-@pytest.mark.parametrize(("dtype", "count", "longest"), [("auto", 100_000, 24), ("float32", 1_500, 200)])
-async def test_the_workers_memory_is_flat(dtype: str, count: int, longest: int) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "settles", "count", "longest"), [("auto", 5_000, 20_000, 24), ("float32", 75, 1_500, 200)]
+)
+async def test_the_workers_memory_is_flat(dtype: str, settles: int, count: int, longest: int) -> None:
     model = WorkerModel(options={"device": "cpu", "dtype": dtype})
     try:
         await model.start()
@@ -53,9 +55,10 @@ async def test_the_workers_memory_is_flat(dtype: str, count: int, longest: int) 
         for number, request in enumerate(requests(count, longest), 1):
             async for _ in model.stream(request):
                 pass
-            if number == count // 20:
+            if number == settles:
                 settled = resident_mib(model.pid)
-        # The cause found grew by 300 MiB from 6,000 to 60,000 requests; a heap that is torn breathes by some 20.
+        # The cause found grew by 260 MiB in the first 6,000 requests, and by 6 KiB with each of the next 54,000, which
+        # would be 90 MiB here; a heap that is torn breathes by some 20.
         assert resident_mib(model.pid) < settled + 40
     finally:
         await model.close()

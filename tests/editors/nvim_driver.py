@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from terminal_screen import Screen, parse_screen
 
 from tests import tools
+from tests.patience import PATIENCE
 from tests.tools import REPOSITORY
 
 T = TypeVar("T")
@@ -89,7 +90,7 @@ class Nvim:
     server: list[str] | None
     options: str = ""  # Lua fields added to the table given to setup()
     before: str = ""  # Lua run before setup()
-    seconds: float = 60.0  # a machine that runs much beside makes an editor wait for its turn
+    seconds: float = PATIENCE
     init: Init = plugin_init
     size: tuple[int, int] = (100, 24)  # columns, lines
     environment: dict[str, str] = field(default_factory=dict)
@@ -157,7 +158,9 @@ class Nvim:
 
     def tmux(self, *arguments: str) -> str:
         """Run one tmux command; its output."""
-        done = subprocess.run([*self._tmux, *arguments], capture_output=True, text=True, check=False, timeout=20)
+        done = subprocess.run(
+            [*self._tmux, *arguments], capture_output=True, text=True, check=False, timeout=self.seconds
+        )
         if done.returncode:
             raise NotSeen(f"tmux {arguments[0]}: {done.stderr.strip()} (did Neovim end?)")
         return done.stdout

@@ -13,6 +13,7 @@ from neovim_edit_scene import RENAMED, ROWS, TEXT
 from nvim_driver import NotSeen
 from tmux_terminal import Terminal, scripted_server
 
+from tests.patience import PATIENCE
 from tests.tools import REPOSITORY, installed
 
 pytestmark = pytest.mark.editors
@@ -70,7 +71,7 @@ def open_helix(tmp_path: Path) -> Iterator[Callable[..., Helix]]:
         helix.close()
 
 
-def take_from_the_menu(helix: Helix, seconds: float = 60) -> None:
+def take_from_the_menu(helix: Helix, seconds: float = PATIENCE) -> None:
     helix.insert()
     for at, char in enumerate("def a", start=1):
         helix.type(char)

@@ -59,7 +59,7 @@ def test_only_a_cursor_resting_in_normal_mode_is_reported(open_nvim: Open) -> No
 
 def test_a_suggestion_is_shown_as_soon_as_the_model_is_loaded(open_nvim: Open) -> None:
     """The request that was made while it was loading has been answered with nothing by then."""
-    nvim = open_nvim(options="settings = { patience = 0 }", load_s=5.0)
+    nvim = open_nvim(options="settings = { patience = 0 }", load_s=10.0)
     nvim.keys("i")
     nvim.type("def ar")
     nvim.until(lambda: "tabspec: loading" in nvim.screen().text, "the status line")

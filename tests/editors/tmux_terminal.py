@@ -15,9 +15,10 @@ from pathlib import Path
 from nvim_driver import NotSeen
 from terminal_screen import Screen, parse_screen
 
+from tests.patience import PATIENCE
 from tests.tools import REPOSITORY
 
-SECONDS = 60.0  # a busy machine is given much more than it takes before a test fails
+SECONDS = PATIENCE
 
 
 def scripted_server(folder: Path, target: str) -> list[str]:

@@ -125,10 +125,9 @@ async function main(executablePath) {
       await page?.close().catch(() => undefined); // a page that has crashed cannot be closed
       if (!browser.isConnected()) browser = await launch();
       page = await browser.newPage({ viewport: { width: 1000, height: 700 } });
-      // Only for a test that fails: on a machine that runs much beside, a page takes half a minute.
-      page.setDefaultTimeout(120_000);
+      page.setDefaultTimeout(300_000); // patience.py
       await page.addInitScript(`globalThis.tabspecLooks = (${looks})();`);
-      await page.goto(url, { waitUntil: "commit", timeout: 120_000 }); // what is waited for is what is looked for next
+      await page.goto(url, { waitUntil: "commit", timeout: 300_000 }); // what is waited for is what is looked for next
     },
     type: ({ text, delay }) => page.keyboard.type(text, { delay }),
     press: ({ key }) => page.keyboard.press(key),

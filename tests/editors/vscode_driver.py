@@ -18,6 +18,7 @@ from urllib.parse import quote
 from cursor_rests import Rest, rests
 
 from tests import tools
+from tests.patience import PATIENCE
 from tests.ports import free_port
 from tests.tools import REPOSITORY as ROOT
 
@@ -28,9 +29,7 @@ ARTIFACTS = ROOT / "build" / "artifacts" / "vscode"
 # The language server is the one that the tests run with.
 PYTHONPATH = os.environ.get("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'lsp'}")
 
-# A suggestion takes milliseconds and a page some seconds; a busy machine is given much more before a test fails.
-SECONDS = 60.0
-PAGE_SECONDS = 180.0
+SECONDS = PATIENCE
 INSTALL_SECONDS = 1200.0
 
 # The bolt in the status bar: the server runs, and VS Code knows whom to ask for suggestions.
@@ -188,7 +187,7 @@ class Editor:
         )
         payload = json.dumps([["openFile", f"vscode-remote://127.0.0.1:{server.port}{self.file}"]])
         server.open(f"http://127.0.0.1:{server.port}/?folder={quote(str(folder))}&payload={quote(payload)}")
-        self.until("has", True, ".editor-instance .monaco-editor .view-lines", seconds=PAGE_SECONDS)
+        self.until("has", True, ".editor-instance .monaco-editor .view-lines")
         server.ask("click", selector=".editor-instance .view-lines")
 
     def ready(self) -> Editor:

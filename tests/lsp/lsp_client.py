@@ -12,9 +12,10 @@ from typing import Any
 
 from forked import Forked
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 # Seconds; only for a test that fails. Machines that run other things beside are slow.
-PATIENCE = 90
 
 URI = "file:///project/example.py"
 

@@ -8,6 +8,7 @@ from typing import Any
 from lsp_client import URI, Client
 
 from tests.lsp.conftest import Start
+from tests.patience import PATIENCE
 
 INVOKED = {"triggerKind": 1}
 ONE, TWO, THREE, FOUR = " = one()", " + two()", " - three()", "[four]"
@@ -20,7 +21,7 @@ def texts(items: list[dict[str, Any]]) -> list[str]:
 
 
 async def until_cached(client: Client, entries: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while (await client.status())["cache"]["entries"] < entries:
             pass
 

@@ -16,6 +16,7 @@ import pytest
 from lsp_client import INLINE, Client, ResponseError, environment
 
 from tests.lsp.conftest import Start
+from tests.patience import PATIENCE
 
 PROGRESS = {"textDocument": {"inlineCompletion": {}}, "window": {"workDoneProgress": True}}
 
@@ -166,7 +167,13 @@ async def test_over_tcp_for_one_client_on_this_machine_only(script: Callable[...
 def test_wrong_usage_is_one_clear_line(arguments: list[str], says: str) -> None:
     command = [sys.executable, "-m", "tabspec_lsp.main", *arguments]
     done = subprocess.run(
-        command, env=environment(), capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL
+        command,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+        stdin=subprocess.DEVNULL,
     )
     assert done.returncode == 2
     assert done.stdout == ""
@@ -180,7 +187,12 @@ def test_neither_torch_nor_the_heavy_libraries_are_imported() -> None:
     heavy = ["torch", "transformers", "numpy", "rich", "jinja2", "click", "pathspec", "tokenizers"]
     heavy += ["tabspec.engine.engine", "tabspec.models.process.worker"]
     done = subprocess.run(
-        [sys.executable, "-c", code % heavy], env=environment(), capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code % heavy],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
     )
     assert done.stdout.strip() == "[]"
 
@@ -239,7 +251,13 @@ def test_standard_input_of_dev_null_ends_the_server() -> None:
     """/dev/null: the client is gone before it has sent anything."""
     command = [sys.executable, "-m", "tabspec_lsp.main", "--stdio"]
     ended = subprocess.run(
-        command, env=environment(), capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL
+        command,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+        stdin=subprocess.DEVNULL,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "")
 

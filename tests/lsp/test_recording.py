@@ -25,6 +25,7 @@ from tabspec.replay.sessions.session_file import read_session
 from tabspec.suggestion import Answer, Source, Suggestion
 from tabspec.text import Document, Edit
 from tests.lsp.conftest import Start
+from tests.patience import PATIENCE
 
 
 def files(folder: Path) -> list[Path]:
@@ -74,7 +75,7 @@ async def test_the_report_counts_what_happened(
     client.open(text, URI)
     for version in (2, 3):
         (item,) = await client.inline(text.count("\n"), len(text.rpartition("\n")[2]))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while (await client.status())["cache"]["entries"] < version:
                 pass
         text += item["insertText"]

@@ -15,6 +15,7 @@ from tabspec.cli.main import run as command
 from tabspec.lab.capacity import population
 from tabspec.replay.results.result import Run
 from tabspec.replay.results.result_file import loads
+from tests.patience import PATIENCE
 from tests.stub_server import Reply, Request, Stub, llama_cpp, openai_events, running
 from tests.tiny import OURS, byte_level, save_model
 
@@ -52,12 +53,12 @@ def serving(handler: object) -> Iterator[Stub]:
 
     thread = threading.Thread(target=loop.run_until_complete, args=[serve()])
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(PATIENCE)
     try:
         yield stub
     finally:
         loop.call_soon_threadsafe(over.set)
-        thread.join(10)
+        thread.join(PATIENCE)
         loop.close()
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tabspec.cli.main import run
+from tests.patience import PATIENCE
 
 HEADER = {"format": "tabspec-session", "version": 1, "text": "abc", "language": "python", "uri": "file:///a.py"}
 EDIT = {"t": 0.5, "edits": [{"offset": 3, "delete": 0, "insert": "d"}]}
@@ -135,4 +136,4 @@ def test_importing_tabspec_imports_no_torch() -> None:
         "import sys, tabspec, tabspec_lsp, tabspec.engine.engine, tabspec.models.process.worker, tabspec.cli.main\n"
         "assert not {'torch', 'transformers'} & set(sys.modules), 'torch was imported'"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE)

@@ -23,6 +23,7 @@ from tabspec.models.machine.low_priority import NICE, LowPriorityThread, can_use
 from tabspec.models.process.worker import WorkerModel
 from tabspec.models.protocol import GenerationRequest, StopRule
 from tests import tiny
+from tests.patience import PATIENCE
 from tests.unit.decoders.test_native import FOUND, LEVELS, make
 
 pytestmark = pytest.mark.skipif(
@@ -85,7 +86,7 @@ async def test_only_speculation_runs_at_low_priority(foreground: bool) -> None:
 
     together = DecodeBatcher(Decoder())  # type: ignore[arg-type]
     together.run_low_priority = aside
-    rows = await asyncio.wait_for(together.forward(None, [1, 2], 1, foreground), 30)
+    rows = await asyncio.wait_for(together.forward(None, [1, 2], 1, foreground), PATIENCE)
     assert rows.shape == (1, 4)
     assert len(calls) == (not foreground)
 

@@ -20,6 +20,7 @@ from tabspec.models.http.edits.sweep import prompt
 from tabspec.models.http.leaving import SecretFound
 from tabspec.models.protocol import RelatedText, Usage
 from tests.edit_requests import NEW, REGION, REQUEST
+from tests.patience import PATIENCE
 from tests.stub_server import Reply, Request, Stub, infill_events, llama_cpp, ollama, openai_events, running, vllm
 
 PATH = "/v1/completions"
@@ -254,7 +255,7 @@ async def test_cancelling_stops_the_server(stub: Stub) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.wait_for(gone.wait(), 10)
+    await asyncio.wait_for(gone.wait(), PATIENCE)
     await model.close()
 
 

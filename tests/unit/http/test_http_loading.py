@@ -12,6 +12,7 @@ from tabspec.errors import ModelUnavailable
 from tabspec.models.http import HttpModel
 from tabspec.models.http.connection import body, loading
 from tabspec.models.protocol import Chunk, GenerationRequest
+from tests.patience import PATIENCE
 from tests.stub_server import Reply, Request, Stub, ollama, openai_events, running
 
 QUESTION = GenerationRequest("def f(x):", "\n    ret", "\n\nprint(f(1))\n", "a.py", "python")
@@ -123,5 +124,5 @@ async def test_a_running_answer_of_a_loaded_model_stops_with_its_caller(
     task = asyncio.create_task(ask(model))
     await stub.asked.wait()
     task.cancel()
-    await asyncio.wait_for(stub.gone.wait(), 5)
+    await asyncio.wait_for(stub.gone.wait(), PATIENCE)
     assert stub.aborted == 1

@@ -26,6 +26,7 @@ from tabspec.models.protocol import Chunk, GenerationRequest, RelatedText, StopR
 from tabspec.prompt.fim import QWEN
 from tabspec.replay.clock import run_virtual
 from tabspec.suggestion import Finish
+from tests.patience import PATIENCE
 from tests.stub_server import (
     Reply,
     Request,
@@ -593,7 +594,7 @@ async def test_closing_an_answer_closes_its_connection(stub: Stub) -> None:
     chunks = model.stream(QUESTION)
     assert (await anext(chunks)).text == "u"
     await chunks.aclose()
-    await asyncio.wait_for(gone.wait(), 5)
+    await asyncio.wait_for(gone.wait(), PATIENCE)
     await model.close()
 
 
@@ -611,7 +612,7 @@ async def test_a_cancelled_task_closes_its_connection(stub: Stub) -> None:
     task = asyncio.create_task(ask(model))
     await begun.wait()
     task.cancel()
-    await asyncio.wait_for(gone.wait(), 5)
+    await asyncio.wait_for(gone.wait(), PATIENCE)
     await model.close()
 
 

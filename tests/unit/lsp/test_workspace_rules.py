@@ -14,6 +14,7 @@ from tabspec_lsp.state import workspace
 from tabspec_lsp.state.workspace import Workspace
 
 from tabspec.ignore import IgnoreRules
+from tests.patience import PATIENCE
 from tests.tools import REPOSITORY
 
 
@@ -68,4 +69,4 @@ def test_a_call_that_never_returns_does_not_keep_the_process() -> None:
         "asyncio.run(main())\n"
     )
     environment = {"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'lsp'}", "PATH": "/usr/bin:/bin"}
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=environment)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE, env=environment)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tabspec.models.machine.memory import trim_heap
+from tests.patience import PATIENCE
 
 ASK = """
 import asyncio
@@ -38,6 +39,6 @@ def test_trimming_the_heap_raises_nothing() -> None:
 )
 def test_the_bundled_model_takes_less_than_500_mb() -> None:
     """The project's limit, in a separate process, with a full window in each of the KV cache's slots."""
-    done = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 500 * 1024
