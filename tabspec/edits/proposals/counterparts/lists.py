@@ -21,6 +21,10 @@ _MOST_CHARS = 160
 _LEAST_NAME = 3
 # A name that is used more often is too common to tell a list by.
 _MOST_USES = 400
+# More lists than this are changed by a tool.
+_MOST_LISTS = 20
+# Lines above and below a place that are read for the name: longer lists are data.
+_MOST_LINES = 50
 # Those of `_forms` that are alike where a name has one word.
 _LOWER = (1, 5, 6)
 _IMPORT = re.compile(r"\s*(?:from|import|use|export|pub use|mod|#include)\b")
@@ -105,7 +109,7 @@ def _missing(added: Added, lines: Sequence[str], document: Document) -> Iterator
     pairs = [
         (_renaming(added.before, added.after, first), _renaming(added.before, added.name, first)) for first in _LOWER
     ]
-    known, ending = _pattern(added.name), "\r\n" if uses_crlf(text) else "\n"
+    known, ending, found = _pattern(added.name), "\r\n" if uses_crlf(text) else "\n", 0
     for at in dict.fromkeys(map(document.line_at, uses)):
         line = lines[at]
         if at + 1 >= len(lines) or len(line) > _MOST_CHARS or _IMPORT.match(line):
@@ -114,14 +118,18 @@ def _missing(added: Added, lines: Sequence[str], document: Document) -> Iterator
         if adds is not None and not known.search("\n".join(_around(lines, at))):
             change = Edit(document.line_starts[at + 1], 0, adds(line) + ending)
             yield Found(document, change, EditSource.COUNTERPART, "list")
+            found += 1
+            if found == _MOST_LISTS:
+                return
 
 
 def _around(lines: Sequence[str], at: int) -> Sequence[str]:
     """The lines around one that have its indentation, without a gap."""
     start = stop = at
-    while start > 0 and lines[start - 1].strip() and _indent(lines[start - 1]) == _indent(lines[at]):
+    first, end = max(at - _MOST_LINES, 0), min(at + _MOST_LINES, len(lines))
+    while start > first and lines[start - 1].strip() and _indent(lines[start - 1]) == _indent(lines[at]):
         start -= 1
-    while stop < len(lines) and lines[stop].strip() and _indent(lines[stop]) == _indent(lines[at]):
+    while stop < end and lines[stop].strip() and _indent(lines[stop]) == _indent(lines[at]):
         stop += 1
     return lines[start:stop]
 
