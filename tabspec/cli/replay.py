@@ -158,7 +158,8 @@ def replay_command(
         result = ReplayResult(tuple(play_crowds([*map(read_session, sessions)], settings, model, crowd)))
         _report(result, json_out, html_out)
         return 0
-    loaded = together([read_session(path) for path in sessions])
+    loaded = [read_session(path) for path in sessions]
+    loaded = loaded if recorded else together(loaded)  # a recorded assistant answers for one document
     jobs = [
         Job(session, replace(setting, latency=pace_name(pace)) if len(latencies) > 1 else setting, pace or None)
         for pace in dict.fromkeys(latencies or ("",))

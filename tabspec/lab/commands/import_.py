@@ -8,7 +8,7 @@ import click
 
 from tabspec.errors import InputError
 from tabspec.lab.converters.git import import_git
-from tabspec.lab.converters.vscode import read_recording
+from tabspec.lab.converters.vscode import read_documents, read_recording
 from tabspec.replay.sessions.session import Session
 from tabspec.replay.sessions.session_file import write_session
 
@@ -37,10 +37,13 @@ def import_group() -> None:
 def vscode_command(file: Path, output: Path, document: str | None, licence: str | None) -> None:
     """Import a workspaceRecording@1.0 of VS Code (FILE: *.recording.w.json, or its JSON lines).
 
-    A session holds one document. The actions of the editor's own assistant are written to a side file.
+    OUTPUT is a file for one document, or a folder for all of them, which `tabspec replay` replays together. The actions
+    of the editor's own assistant are written to side files.
     """
-    session = read_recording(file, document=document, licence=licence or "")
-    _write([session], output)
+    if document is None and not output.suffix:
+        _write(read_documents(file, licence=licence or ""), output, folder=True)
+    else:
+        _write([read_recording(file, document=document, licence=licence or "")], output)
 
 
 @import_group.command("git")
@@ -79,12 +82,13 @@ def git_command(
     _write(sessions, output)
 
 
-def _write(sessions: list[Session], output: Path) -> None:
-    """Write one session to a file, or several into a folder, and print a line for each."""
+def _write(sessions: list[Session], output: Path, folder: bool = False) -> None:
+    """Write one session to a file, or several into a folder, and print a line for each. ``folder``: also a single one
+    may be written into a folder."""
     single = output.name.endswith(_ENDINGS)
     if single and len(sessions) > 1:
         raise InputError(f"{len(sessions)} files match, but {output} is one file: give a folder to -o")
-    if not single and (len(sessions) == 1 or output.is_file()):
+    if not single and ((len(sessions) == 1 and not folder) or output.is_file()):
         raise InputError(f"{output}: a session file's name ends with .jsonl or .jsonl.gz")
     for session in sessions:
         flat = session.uri.removeprefix("file:///session/").replace("/", "-")

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tabspec.errors import PositionError, SessionError
+from tabspec.ignore import IgnoreRules
 from tabspec.replay.bounded import MAX_FILE_BYTES, MAX_VALUES, values_in
 from tabspec.replay.sessions.session import (
     ACCEPT_REASON,
@@ -67,6 +68,20 @@ def read_recording(path: str | Path, *, document: str | None = None, licence: st
     return chosen.session(f"vscode-recording:{path.name}#{chosen.path}", licence)
 
 
+def read_documents(path: str | Path, *, licence: str = "") -> list[Session]:
+    """The sessions of all documents of the recording in ``path``, also of those that were only open, for one replay.
+
+    Documents that the built-in ignore rules name are left out. Raises `SessionError` as `read_recording`.
+    """
+    path, rules = Path(path), IgnoreRules()
+    found = [each for each in _documents(path) if each.initial is not None]
+    source = f"vscode-recording:{path.name}"
+    sessions = [each.session(f"{source}#{each.path}", licence, recording=source) for each in found]
+    if not any(session.events for session in sessions):
+        raise SessionError(f"{path}: no document in this recording was edited")
+    return [session for session in sessions if not rules.ignored(session.uri)]
+
+
 @dataclass
 class _Effort:
     """The work of reading a recording. It is limited, because a short entry can restore or change a long text."""
@@ -87,6 +102,7 @@ class _Recorded:
     effort: _Effort
     text: str = ""
     initial: str | None = None
+    opened: float = 0.0
     last_t: float = 0.0
     events: list[EditEvent] = field(default_factory=list)
     side: list[SideEvent] = field(default_factory=list)
@@ -96,6 +112,7 @@ class _Recorded:
         self.effort.copied += len(text)
         if self.initial is None:
             self.initial = self.text = text
+            self.opened = self._time(t)
         elif (edit := difference(self.text, text)) is not None:
             self._changed(t, [edit], version)
         if isinstance(version, int):
@@ -138,7 +155,7 @@ class _Recorded:
         self.last_t = max(self.last_t, t)
         return self.last_t
 
-    def session(self, source: str, licence: str) -> Session:
+    def session(self, source: str, licence: str, recording: str = "") -> Session:
         return Session(
             self.initial or "",
             tuple(with_cursors(self.events, self.side)),
@@ -146,6 +163,8 @@ class _Recorded:
             licence=licence,
             language=language_of(self.path),
             uri=f"file:///session/{self.path}",
+            recording=recording,
+            opened=self.opened if recording else 0.0,
             side=Side(tuple(self.side)),
             name=PurePosixPath(self.path).name,
         )

@@ -22,7 +22,7 @@ def together(sessions: Sequence[Session]) -> list[Session]:
 
 
 def _joined(group: Sequence[Session]) -> Session:
-    first, *others = sorted(group, key=lambda each: (each.events[0].t if each.events else each.opened, each.opened))
+    first, *others = sorted(group, key=lambda each: (not each.events, each.events[0].t if each.events else each.opened))
     for uri in {each.uri for each in group}:
         same = sorted((each for each in group if each.uri == uri), key=lambda each: each.opened)
         for before, after in pairwise(same):

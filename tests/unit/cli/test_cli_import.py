@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tabspec.cli.main import run
-from tabspec.replay.sessions.session_file import read_session
+from tabspec.replay.sessions.session_file import read_session, session_files
+from tabspec.replay.sessions.together import together
 
 LOG = [
     {"kind": "header", "documentType": "workspaceRecording@1.0", "repoRootUri": "file:///r", "time": 0, "uuid": ""},
@@ -50,6 +51,26 @@ def test_a_vscode_recording_is_imported(recording: Path, tmp_path: Path, capsys:
     session = read_session(out)
     assert session.final_text() == "xy" and session.licence == "MIT" and session.side.accepts == {0}
     assert "1 edits, 1 characters" in capsys.readouterr().out
+
+
+def test_all_documents_of_a_vscode_recording_are_imported_to_a_folder(tmp_path: Path) -> None:
+    def one(number: int, kind: str, **rest: object) -> dict[str, object]:
+        return {"kind": kind, "id": number, **rest}
+
+    log = [
+        *LOG[:3],
+        one(2, "documentEncountered", relativePath="b.py", time=0),
+        one(3, "documentEncountered", relativePath=".env", time=0),
+        one(3, "setContent", content="KEY=1", time=3, v=1),
+        one(2, "setContent", content="b", time=5, v=1),
+        *LOG[3:],
+    ]
+    (tmp_path / "r.recording.w.json").write_text(json.dumps({"log": log}))
+    folder = tmp_path / "sessions"
+    assert run(["import", "vscode-recording", str(tmp_path / "r.recording.w.json"), "-o", str(folder)]) == 0
+    (session,) = together([read_session(path) for path in session_files(folder)])
+    found = [(each.uri, each.opened, each.final_text()) for each in session.parts]
+    assert found == [("file:///session/src/a.py", 0.0, "xy"), ("file:///session/b.py", 0.005, "b")]
 
 
 def test_git_history_is_imported_to_a_file_or_a_folder(
