@@ -96,9 +96,7 @@ def test_an_empty_file_has_no_match() -> None:
     assert made.after(characters("abc")) is None
 
 
-@given(
-    st.lists(st.floats(-9, 9), min_size=6, max_size=6), st.integers(0, 40), st.lists(st.integers(0, 3), min_size=1)
-)
+@given(st.lists(st.floats(-9, 9), min_size=6, max_size=6), st.integers(0, 40), st.lists(st.integers(0, 3), min_size=1))
 def test_the_mixture_is_a_distribution(logits: list[float], length: int, then: list[int]) -> None:
     found = match(length, then, [4, 5])
     mixed = torch.from_numpy(found.mixed(np.array(logits, np.float32))).softmax(0).tolist()
