@@ -1,0 +1,23 @@
+"""The README's example in Python runs, and its second suggestion comes from the completion cache."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.tools import REPOSITORY
+
+
+@pytest.mark.slow
+def test_the_example_shows_a_suggestion_from_the_completion_cache() -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", example], cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    first, second, cached = done.stdout.splitlines()
+    assert first and second not in ("", "None") and cached == "True"
