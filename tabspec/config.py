@@ -131,6 +131,9 @@ class EngineConfig:
         return replace(self, **values)
 
 
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+
+
 def checked(item: Field[Any], value: Any) -> Any:
     """``value`` as the field's type. Raises `ConfigError` if it is of another type or out of range."""
     name, default = item.name, item.default
@@ -139,12 +142,12 @@ def checked(item: Field[Any], value: Any) -> Any:
             return type(default)(value)
         except ValueError:
             allowed = ", ".join(type(default))
-            raise ConfigError(f"setting {name}: {value!r} is none of {allowed}") from None
+            raise ConfigError(f"setting {name}: {value!r} is not one of {allowed}") from None
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if isinstance(default, float) and number:
         value = float(value)
     if not isinstance(value, type(default)) or (isinstance(value, bool) and not isinstance(default, bool)):
-        raise ConfigError(f"setting {name}: {value!r} is not of type {type(default).__name__}")
+        raise ConfigError(f"setting {name}: {value!r} is not {_KINDS[type(default)]}")
     low, high = item.metadata["low"], item.metadata["high"]
     if number and not ((low is None or low <= value) and (high is None or value <= high)):
         raise ConfigError(f"setting {name}: {value} lies outside {low} to {high}")

@@ -101,7 +101,8 @@ def _recorder(folder: Path | None) -> Recorder | None:
     try:
         return Recorder(folder)
     except OSError as error:
-        print(f"tabspec-lsp: --record {folder}: {error.strerror}", file=sys.stderr)
+        reason = "it is a file; name a folder" if isinstance(error, FileExistsError) else error.strerror
+        print(f"tabspec-lsp: --record {folder}: {reason}", file=sys.stderr)
         raise SystemExit(2) from None
 
 

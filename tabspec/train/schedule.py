@@ -16,7 +16,7 @@ class Budget:
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.seconds is None) or (self.steps or self.seconds or 0) <= 0:
-            raise ConfigError("give either how many steps or how many minutes to train")
+            raise ConfigError("give either how many steps or how many minutes to train: --steps or --minutes")
 
     def progress(self, step: int, seconds: float) -> float:
         """The share of the run that is done, from 0 to 1."""

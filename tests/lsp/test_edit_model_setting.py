@@ -44,4 +44,4 @@ async def test_an_unknown_format_is_reported(start: Start) -> None:
     client.open("a")
     assert await texts(client) == ["bc"]
     (message,) = client.received("window/showMessage")
-    assert "setting edit_format: 'latin' is none of auto, sweep" in message["message"]
+    assert "setting edit_format: 'latin' is not one of auto, sweep" in message["message"]

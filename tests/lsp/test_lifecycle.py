@@ -160,6 +160,7 @@ async def test_over_tcp_for_one_client_on_this_machine_only(script: Callable[...
         (["--tcp", "99999999"], "port 99999999"),
         (["--log-level", "loud"], "loud"),
         (["--record", "/dev/null/x"], "--record"),
+        (["--record", "/dev/null"], "it is a file; name a folder"),
         (["--log-file", "/nowhere/x.log"], "--log-file"),
         (["--nonsense"], "--nonsense"),
     ],

@@ -214,3 +214,11 @@ async def test_a_recording_that_has_ended_is_not_shown_as_running(start: Start, 
         assert (await client.status())["recording"] is None
     assert await client.stop() == 0
     assert not folder.exists()
+
+
+def test_a_folder_in_which_no_file_can_be_written_is_refused_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
+    with pytest.raises(PermissionError, match="no file can be written there"):
+        Recorder(tmp_path)

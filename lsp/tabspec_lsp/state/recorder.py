@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from errno import EACCES
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -64,6 +65,8 @@ class Recorder:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(EACCES, "no file can be written there", str(folder))
         self.folder = folder
         self.ended = False
         self._full, self._clock = full, clock

@@ -22,7 +22,15 @@ _FILES = ("*.json", "*.safetensors", "tokenizer.model", "*.txt", "drafts.npz")
 def is_hub_name(name: str) -> bool:
     """Whether a name that is no address is looked up on the Hub: of the form OWNER/MODEL, and no existing path."""
     path = Path(name).expanduser()
-    return not (path.exists() or path.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1)
+    return not (path.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1 or _is_there(path))
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a path exists; also if it lies in a folder that may not be read: then it is no name on the Hub either."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
 
 
 def absolute(name: str | None) -> str | None:
@@ -50,5 +58,8 @@ def find_folder(name: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=list(_FILES), local_files_only=offline))
     except Exception as error:  # of any kind: network, HTTP, disk
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelNotUsable(f"{name}: no such folder, and the Hugging Face Hub does not give it: {reason}") from error
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].removeprefix("Got: ")
+        raise ModelNotUsable(
+            f"{name}: no such folder, and the Hugging Face Hub does not give it ({reason}): check the name and the "
+            "network, or name a folder"
+        ) from error

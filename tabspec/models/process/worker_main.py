@@ -135,7 +135,9 @@ def _load(asked: Message, write: Write) -> Model | None:
             torch.set_num_threads(int(asked["threads"]))
         if use_low_priority := getattr(model, "use_low_priority", None):  # a model in this process
             use_low_priority()
-    except (TabspecError, ImportError, MemoryError) as error:
+    except (TabspecError, ImportError, MemoryError, OSError) as error:
+        if isinstance(error, OSError) and error.filename:
+            error = ModelError(f"{error.filename} cannot be read ({error.strerror})")
         line = " ".join(str(error).split()) or "there is not enough memory for the model"
         write(to_line("failed", message=line))
         return None

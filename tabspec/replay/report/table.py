@@ -13,6 +13,13 @@ from tabspec.replay.report import words
 from tabspec.replay.report.grouping import Group, groups, leading
 from tabspec.replay.results.result import ReplayResult, Run
 
+# What the columns mean that their headings do not say.
+_LEGEND = (
+    "hits: requests that the completion cache answers. Tabs: after each, the next suggestion is there at once, comes "
+    "late, or there is none; or the user types on before an answer comes. wait: for the next suggestion after Tab. by "
+    "Tab: share of the characters. reward: keys that accepts saved, less what refused suggestions cost."
+)
+
 _PLAIN_SPACES = str.maketrans({"\u2009": ",", "\u202f": " "})  # terminals show thin spaces in different ways
 
 
@@ -26,6 +33,9 @@ def print_table(result: ReplayResult, console: Console | None = None) -> None:
         console.print(_table(section))
         for note in section.notes:
             console.print(Text(f"  {note}", style="dim"))
+        console.print()
+    if sections:
+        console.print(Text(_LEGEND, style="dim"))
         console.print()
     if crowds := [run for run in result.runs if run.shared is not None]:
         console.print(_crowds(crowds))
@@ -50,7 +60,7 @@ def _table(section: Group) -> Table:
     """A row for each policy. The columns after "Tabs" divide them by what followed, then come waits, gains, tokens."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0)
     table.add_column("policy", no_wrap=True)
-    headings = ("hits", "Tabs", "at\nonce", "wait\ned", "noth\ning", "no\nanswer", "next\np50", "after\np99")
+    headings = ("hits", "Tabs", "at\nonce", "\nlate", "\nnone", "no\nanswer", "wait\np50", "\np99")
     for heading in (*headings, "by\nTab", "re-\nward", "tokens\nused", "tokens\nunused"):
         table.add_column(heading, justify="right", no_wrap=True)
     top = words.best(section.runs)

@@ -53,7 +53,7 @@ def connection_failed(base: str, proxy_host: str, error: Exception) -> ModelUnav
                 reason = getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or "TLS failed"
                 return ModelUnavailable(f"{base}: its certificate is not trusted ({reason}); see SSL_CERT_FILE")
             cause = cause.__cause__ or cause.__context__
-        return ModelUnavailable(f"{base}: no server answers there; start it, or name another with --model")
+        return ModelUnavailable(f"{base}: no server answers there; start it, or name another model")
     if isinstance(error, httpx.ProxyError):
         return ModelUnavailable(f"{base}: the proxy {proxy_host} refuses the connection")
     return ModelUnavailable(f"{base}: the connection broke off")
