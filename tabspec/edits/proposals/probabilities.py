@@ -31,7 +31,6 @@ RULED: Mapping[str, float] = {
     "counterpart/member": 0.7,
     "counterpart/container": 0.7,
     "counterpart/element": 0.7,
-    "counterpart/error": 0.7,
     "counterpart/list": 0.7,
     "removed/field": 0.7,
 }

@@ -116,9 +116,8 @@ def _llama_cpp(address: Address) -> Json:
 
 def read(event: Json) -> StreamEvent:
     """Read an event of either API. A field of another type counts as missing."""
-    choices = event.get("choices")
-    if isinstance(choices, list):
-        choice = choices[0] if choices and isinstance(choices[0], dict) else {}
+    if isinstance(event.get("choices"), list):
+        choice = first_choice(event)
         text, probabilities = choice.get("text"), choice.get("logprobs")
         finish = _finish(choice.get("finish_reason"))
     else:
@@ -129,13 +128,18 @@ def read(event: Json) -> StreamEvent:
     return StreamEvent(text if isinstance(text, str) else "", tokens, logprobs, prompt, reused, decoded, finish)
 
 
+def first_choice(event: Json) -> Json:
+    """The first choice in an event of OpenAI's API; empty if there is none."""
+    choices = event.get("choices")
+    return choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+
+
 def speaks(event: Json, base: str) -> bool:
     """Whether an event belongs to an answer in either API. Raises `ModelError` for one of a chat."""
-    choices = event.get("choices")
-    if not isinstance(choices, list):
+    if not isinstance(event.get("choices"), list):
         return "content" in event
-    first = choices[0] if choices else None
-    if isinstance(first, dict) and "text" not in first and ("delta" in first or "message" in first):
+    first = first_choice(event)
+    if "text" not in first and ("delta" in first or "message" in first):
         raise ModelError(f"{base} answers as a chat does: name a server that has /v1/completions, and a model for code")
     return True
 

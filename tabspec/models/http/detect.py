@@ -167,10 +167,15 @@ async def _asked(wire: Wire, path: str) -> dict[str, Any] | None:
 
 def _first(listed: dict[str, Any], wanted: str = "") -> dict[str, Any]:
     """The entry of /v1/models for ``wanted``, else the first."""
-    data = listed.get("data")
-    entries = [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
+    entries = entries_of(listed)
     named = [item for item in entries if item.get("id") == wanted]
     return (named or entries or [{}])[0]
+
+
+def entries_of(listed: Any) -> list[dict[str, Any]]:
+    """The entries of /v1/models; none if it is something else."""
+    data = listed.get("data") if isinstance(listed, dict) else None
+    return [item for item in data if isinstance(item, dict)] if isinstance(data, list) else []
 
 
 def _name(value: Any) -> str:

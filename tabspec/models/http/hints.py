@@ -10,7 +10,7 @@ from tabspec.errors import ModelError
 from tabspec.models.http.apis import Ask
 from tabspec.models.http.connection.failures import NoApi, Refused
 from tabspec.models.http.connection.wire import Wire
-from tabspec.models.http.detect import ServerInfo, ServerKind
+from tabspec.models.http.detect import ServerInfo, ServerKind, entries_of
 from tabspec.system.quoted import quoted
 
 # Folders in which servers and gateways keep OpenAI's API if it is not at the root: Lemonade and OpenRouter (/api),
@@ -77,6 +77,5 @@ async def _models_at(wire: Wire, base: str) -> list[str]:
         _, found = await wire.document("/v1/models", base)
     except ModelError:
         return []
-    data = found.get("data") if isinstance(found, dict) else None
-    names = [item.get("id") for item in data if isinstance(item, dict)] if isinstance(data, list) else []
+    names = [entry.get("id") for entry in entries_of(found)]
     return [name for name in names if isinstance(name, str) and name.isprintable()]

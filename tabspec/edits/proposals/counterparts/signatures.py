@@ -67,7 +67,6 @@ class Signature:
     parameters: tuple[Parameter, ...]
     method: bool
     at: int
-    result: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -114,20 +113,13 @@ def _signature(text: str, match: re.Match[str], grammar: str, pattern: re.Patter
     parameters = _parameters(parts[1:] if received else parts, grammar)
     if parameters is None:
         return None
-    return Signature(match[1], parameters, method, match.start(1), _result(text, stop + 1))
+    return Signature(match[1], parameters, method, match.start(1))
 
 
 def _is_head(text: str, after: int, grammar: str, pattern: re.Pattern[str]) -> bool:
     kind = "script" if pattern in (_SCRIPT[1], _SCRIPT[2]) else grammar
     wanted = _AFTER.get(kind)
     return wanted is None or wanted.match(text, after) is not None
-
-
-def _result(text: str, at: int) -> str:
-    """What the head declares to be returned, as it is written."""
-    end = text.find("\n", at)
-    line = text[at : end if end >= 0 else len(text)].rstrip()
-    return line.removesuffix("{").removesuffix(":").strip().removeprefix("->").removeprefix(":").strip()
 
 
 def _parameters(parts: list[str], grammar: str) -> tuple[Parameter, ...] | None:

@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from tabspec.models.http.apis import Ask
+from tabspec.models.http.apis import Ask, first_choice
 from tabspec.models.http.detect import ServerInfo, ServerKind
 from tabspec.models.protocol import Beginning
 
@@ -36,9 +36,7 @@ def first_tokens(ask: Ask, server: ServerInfo, count: int) -> Ask:
 
 def read_beginnings(event: dict[str, Any], marks: frozenset[int]) -> list[Beginning]:
     """The first tokens in an event; none if it has another shape. ``marks`` are ids of special tokens."""
-    choices = event.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    found = choice.get("logprobs") or event.get("completion_probabilities")
+    found = first_choice(event).get("logprobs") or event.get("completion_probabilities")
     if isinstance(found, dict) and isinstance(found.get("content"), list):  # llama.cpp's, on the completions API
         found = found["content"]
     if isinstance(found, list):

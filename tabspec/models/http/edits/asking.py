@@ -8,7 +8,7 @@ from typing import Any
 from tabspec.models.address import Address
 from tabspec.models.edit_protocol import EditRequest
 from tabspec.models.http.answers.reading import CHARS_PER_TOKEN
-from tabspec.models.http.apis import Ask, StreamEvent, completions, read
+from tabspec.models.http.apis import Ask, StreamEvent, completions, first_choice, read
 from tabspec.models.http.detect import ServerInfo, ServerKind
 from tabspec.models.http.edits.formats import EditFormat
 from tabspec.suggestion import Finish
@@ -47,9 +47,7 @@ def read_event(event: dict[str, Any]) -> StreamEvent:
             event["response"], prompt=counts[0], decoded=counts[1], finish=ended if event.get("done") else None
         )
     found = read(event)
-    choices = event.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    message = choice.get("message")
+    message = first_choice(event).get("message")
     if isinstance(message, dict) and isinstance(message.get("content"), str):  # a chat's
         return replace(found, text=message["content"])
     return found
