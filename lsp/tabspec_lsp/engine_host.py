@@ -75,10 +75,10 @@ class EngineHost:
         self._drop_engine()
         await self.models.close()
 
-    async def settled(self, patience: float) -> None:
+    async def settled(self) -> None:
         """Wait for an engine at most ``patience`` seconds, while the model is loading."""
         if self.engine is None:
-            await self.models.settled(patience)
+            await self.models.settled(self._options.server.patience)
 
     async def complete(self, context: EditContext, most: int) -> Answer | None:
         """Answer a request with up to ``most`` suggestions. None: the model was not ready within ``patience``."""

@@ -91,8 +91,9 @@ class NextEdits:
             return ()
         if pause and context.history and context.history.typing_at(context.document, context.offset):
             await asyncio.sleep(TYPING_PAUSE_S)
-            if self._documents.get(uri) is not context.document:
-                return ()
+        await self._host.settled()
+        if self._documents.get(uri) is not context.document:
+            return ()
         context = self._finished(context)
         answer = await self._host.edit(context, pause=asked and not pause)
         if self._documents.get(uri) is not context.document:

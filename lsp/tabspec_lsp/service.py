@@ -310,7 +310,7 @@ class CompletionService:
         self._grace.stop(context.uri)
         if self._recorder:
             self._recorder.requested(context)
-        await self.host.settled(self.options.server.patience)
+        await self.host.settled()
         if self.documents.get(context.uri) is not document:
             return self._none(Reason.SUPERSEDED)
         if self._ignored(context.uri):  # by rules that came in the meantime

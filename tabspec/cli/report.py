@@ -14,6 +14,7 @@ from tabspec.replay.report import print_table, write
 from tabspec.replay.results.result_file import load
 from tabspec.replay.results.usage import COLUMNS, figures, row, total, usage_of
 from tabspec.replay.sessions.session_file import read_session, session_files
+from tabspec.replay.sessions.together import together
 from tabspec.system.tables import print_table as print_rows
 
 
@@ -53,7 +54,7 @@ def _real_use(paths: Sequence[Path]) -> None:
         if not inside:
             raise InputError(f"{path}: contains no recorded session (*.jsonl)")
         files += inside
-    found = [usage_of(read_session(path)) for path in files]
+    found = [usage_of(session) for session in together([read_session(path) for path in files])]
     if not sum(each.requests + each.shown for each in found):
         raise InputError(
             f"{paths[0]}: contains no requests; only sessions of `tabspec-lsp --record` have statistics of real use"

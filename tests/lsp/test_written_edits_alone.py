@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from edit_scenes import Document, place
+from edit_scenes import PLACES, Document, place, renamed
 from lsp_client import PATIENCE, URI, Client, ResponseError
 
 from tests.lsp.conftest import Start
@@ -108,3 +108,9 @@ async def test_what_ends_the_request_stops_the_model(start: Start, model: EditMo
         assert await answer is None
     async with asyncio.timeout(PATIENCE):
         await model.gone.wait()
+
+
+async def test_a_request_waits_for_a_model_that_is_being_loaded(start: Start) -> None:
+    client = await start(model={"target": "", "load_s": 0.3}, initialize={"options": {"patience": 60}})
+    document = renamed(client)
+    assert len((await document.next_edit(0, 22, editsOnly=True))["chain"]) == len(PLACES)

@@ -9,6 +9,7 @@ from statistics import quantiles
 
 from tabspec.replay.results.result import INSTANT
 from tabspec.replay.sessions.session import EditEvent, MarkEvent, Session
+from tabspec.suggestion import Source
 
 
 @dataclass(slots=True)
@@ -16,8 +17,8 @@ class UsageStats:
     """Counts of one session, or of several (`total`).
 
     ``sources`` counts the suggestions shown by `Source`. ``waits`` and ``tab_waits`` are milliseconds from request to
-    answer: of all suggestions shown, and of those after an accept. ``tabs`` counts accepts followed by a request;
-    ``silent_tabs`` are those after which nothing was shown. ``parts`` are accepts of a word or a line only.
+    answer: of all suggestions shown, and of those after an accept. ``tabs`` counts accepts followed by a request, or by
+    the next edit of a chain; ``silent_tabs`` are those after which nothing was shown. ``parts`` are accepts of a word or a line only.
     ``inserted`` and ``accepted_chars`` count characters: all that were inserted, and those inserted by an accept.
     ``edits`` counts next edits by what became of them: show, jump, accept, reject. They count among the others, too.
     """
@@ -49,11 +50,12 @@ class UsageStats:
 
 
 def usage_of(session: Session) -> UsageStats:
-    """Statistics of one session. Suggestions that came too late count as not shown."""
-    found = UsageStats(session.name or "session", session.seconds)
+    """Statistics of one session, of all its documents. Suggestions that came too late count as not shown."""
+    events = sorted((event for part in session.parts for event in part.events), key=lambda event: event.t)
+    found = UsageStats(session.name or "session", events[-1].t - events[0].t if events else 0.0)
     after_accept = False  # there was no request since the last accept
     tab = False  # the last request followed an accept, and nothing was shown for it yet
-    for event in session.events:
+    for event in events:
         if isinstance(event, EditEvent):
             found.inserted += sum(len(edit.insert) for edit in event.edits)
             continue
@@ -66,8 +68,9 @@ def usage_of(session: Session) -> UsageStats:
                 tab, after_accept = after_accept, False
                 found.tabs += tab
             case "show":
-                _shown(found, event, tab)
-                tab = False
+                found.tabs += after_accept
+                _shown(found, event, tab, follows=after_accept)
+                tab = after_accept = False
             case "accept" | "partial_accept":
                 found.accepted += 1
                 found.parts += event.kind == "partial_accept"
@@ -79,12 +82,15 @@ def usage_of(session: Session) -> UsageStats:
     return found
 
 
-def _shown(found: UsageStats, event: MarkEvent, tab: bool) -> None:
+def _shown(found: UsageStats, event: MarkEvent, tab: bool, follows: bool) -> None:
+    """``follows``: it is the next edit of a chain, which is shown after an accept without a request."""
     source, waited = str(event.data.get("source", "")), event.data.get("waited_ms")
+    if follows:  # these are of the request for the chain
+        source, waited = Source.EXACT.value, 0.0
     found.sources[source] += 1
     waits = [float(waited)] if isinstance(waited, int | float) else []
     found.waits += waits
-    if tab:
+    if tab or follows:
         found.instant_tabs += source in INSTANT
         found.tab_waits += waits
 

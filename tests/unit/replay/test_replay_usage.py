@@ -10,7 +10,8 @@ import pytest
 from tabspec.cli.main import run
 from tabspec.replay.results.usage import figures, row, total, usage_of
 from tabspec.replay.sessions.session import EditEvent, Event, MarkEvent, Session
-from tabspec.replay.sessions.session_file import write_session
+from tabspec.replay.sessions.session_file import read_session, session_files, write_session
+from tabspec.replay.sessions.together import together
 from tabspec.text import Edit
 
 
@@ -69,6 +70,34 @@ def test_several_sessions_are_added_up() -> None:
     assert row(twice)[2] == row(once)[2] == "50%"
     assert row(usage_of(Session("")))[2] == ""
     assert dict(figures(twice))["accepts followed by the next at once"] == "4 of 6; after 2 nothing followed"
+
+
+def edit_shown(t: float, waited: float) -> MarkEvent:
+    edit = {"offset": 2, "delete": 0, "insert": "x"}
+    return MarkEvent(t, "show", {"source": "model", "waited_ms": waited, "text": "x", "edit": edit})
+
+
+def test_the_next_edit_of_a_chain_is_there_at_once_also_in_another_document(tmp_path: Path) -> None:
+    """It is shown before the client sends its next request, and has the figures of the request for the chain."""
+    first = (
+        mark(0.0, "request", cursor=0),
+        edit_shown(1.0, 1000.0),
+        mark(2.0, "accept", text="x", edit={}),
+        typed(2.0, 2, "x"),
+        edit_shown(2.01, 1000.0),
+        mark(2.02, "request", cursor=3),
+        mark(3.0, "accept", text="x", edit={}),
+        typed(3.0, 3, "x"),
+        mark(3.02, "request", cursor=4),
+    )
+    second = (edit_shown(3.01, 1000.0), mark(4.0, "jump"), mark(5.0, "reject", edit={}))
+    for number, events in enumerate((first, second)):
+        write_session(Session("ab", events, recording="r", uri=f"file:///{number}.py"), tmp_path / f"{number}.jsonl")
+    found = usage_of(together([read_session(path) for path in session_files(tmp_path)])[0])
+    assert (found.tabs, found.instant_tabs, found.silent_tabs) == (2, 2, 0)
+    assert found.tab_waits == [0.0, 0.0] and found.waits == [1000.0, 0.0, 0.0] and found.instant == 2
+    assert found.edits == {"show": 3, "accept": 2, "reject": 1, "jump": 1}
+    assert found.seconds == 5.0
 
 
 def test_usage_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
