@@ -18,7 +18,8 @@ class UsageStats:
 
     ``sources`` counts the suggestions shown by `Source`. ``waits`` and ``tab_waits`` are milliseconds from request to
     answer: of all suggestions shown, and of those after an accept. ``tabs`` counts accepts followed by a request, or by
-    the next edit of a chain; ``silent_tabs`` are those after which nothing was shown. ``parts`` are accepts of a word or a line only.
+    the next edit of a chain; ``silent_tabs`` are those after which nothing was shown. ``parts`` are accepts of a word
+    or a line only.
     ``inserted`` and ``accepted_chars`` count characters: all that were inserted, and those inserted by an accept.
     ``edits`` counts next edits by what became of them: show, jump, accept, reject. They count among the others, too.
     """
