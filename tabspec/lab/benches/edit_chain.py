@@ -106,6 +106,7 @@ async def _walk(lines: int, hits: list[float], ahead: list[float]) -> None:
             answer = await engine.complete(state)
         suggestion = answer.suggestion
         if suggestion is None or suggestion.edit is None:
+            hits.pop()  # the chain's end: the model was asked for a completion
             break
         with _timed(ahead):
             engine._edits.fill(state, suggestion)

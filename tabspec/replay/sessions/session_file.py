@@ -41,8 +41,9 @@ from tabspec.replay.sessions.session import (
 def read_session(path: str | Path, *, spread: bool = True) -> Session:
     """The session in ``path``, with its side file if there is one.
 
-    ``spread``: spread timestamps of whole seconds over their second (and set `Session.spread`). Raises `InputError` if
-    the file is not a session, or if it records a file that the built-in ignore rules name.
+    ``spread``: spread timestamps of whole seconds over their second (and set `Session.spread`), but not those of a
+    recording, which has one clock for all its documents. Raises `InputError` if the file is not a session, or if it
+    records a file that the built-in ignore rules name.
     """
     path = Path(path)
     place = FilePosition(path)
@@ -91,7 +92,7 @@ def read_session(path: str | Path, *, spread: bool = True) -> Session:
         cut_off=place.cut_off,
         warnings=(*warnings, *side_warnings),
     )
-    return spread_seconds(session) if spread else session
+    return spread_seconds(session) if spread and not session.recording else session
 
 
 def write_session(session: Session, path: str | Path) -> None:

@@ -24,9 +24,9 @@ def together(sessions: Sequence[Session]) -> list[Session]:
 def _joined(group: Sequence[Session]) -> Session:
     first, *others = sorted(group, key=lambda each: (not each.events, each.events[0].t if each.events else each.opened))
     for uri in {each.uri for each in group}:
-        same = sorted((each for each in group if each.uri == uri), key=lambda each: each.opened)
+        same = sorted((each for each in group if each.uri == uri), key=lambda each: (each.opened, _last(each)))
         for before, after in pairwise(same):
-            if before.events and before.events[-1].t > after.opened:
+            if _last(before) > after.opened:
                 raise SessionError(f"{before.name} and {after.name} record {uri} at the same time: give each file once")
     return replace(
         first,
@@ -37,3 +37,8 @@ def _joined(group: Sequence[Session]) -> Session:
         synthetic=any(each.synthetic for each in group),
         warnings=tuple(chain.from_iterable(each.warnings for each in group)),
     )
+
+
+def _last(session: Session) -> float:
+    """When the last event was; when the document was opened where there is none."""
+    return session.events[-1].t if session.events else session.opened
