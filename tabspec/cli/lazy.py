@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -29,6 +30,21 @@ class LazyGroup(click.Group):
         command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that ``args`` name. Fails with the likeliest names for a misspelt one."""
+        name = args[0]
+        if name not in self._lazy and not name.startswith("-"):
+            likely = get_close_matches(name, self._lazy, 2)
+            hint = (
+                f"Did you mean {' or '.join(map(repr, likely))}?"
+                if likely
+                else f"`{ctx.command_path} --help` lists them."
+            )
+            ctx.fail(f"No such command {name!r}. {hint}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -21,7 +21,7 @@ class EditSource(StrEnum):
     COMPLETION = "completion"  # an insertion at the cursor, by the model
     RENAME = "rename"  # a leftover of a rename or of another replacement of a token
     SIBLING = "sibling"  # the same change on a line like the one that was changed
-    COUNTERPART = "counterpart"  # an element that was added at one place and is missing at another
+    COUNTERPART = "counterpart"  # a place that has to follow a change of a type, of a signature or of a parallel list
     REMOVED = "removed"  # a use of a name that was removed
     MODEL = "model"  # a next edit by the model
     RECORDED = "recorded"  # by the assistant of a recorded session

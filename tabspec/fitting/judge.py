@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tabspec.fitting.brackets import missing_closers, unmatched
 from tabspec.fitting.candidates import Candidate
@@ -16,7 +16,17 @@ from tabspec.text import Edit
 # A name that is inserted at the cursor to parse a line that is not finished.
 _NAME = "x"
 
-_Score = tuple[bool, int, int, bool, bool, int, int]
+
+class _Score(NamedTuple):
+    """How badly a candidate fits: the first of these that differs decides, and less is better."""
+
+    surely: bool  # it repeats more than is ever meant to stand twice
+    errors: int
+    changed: int  # characters after it that mean something else now
+    repeats: bool
+    unfinished: bool  # it leaves brackets open
+    order: int  # fewer characters replaced after the cursor; more of them, where the text ends with these
+    length: int  # negative: longer is better
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +79,7 @@ def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Ca
         else:
             order = -candidate.replaced if candidate.ends_alike(rest) else candidate.replaced
         changed = 0 if broken else changed
-        return candidate.surely, errors, changed, candidate.repeats, unfinished, order, -len(candidate.text)
+        return _Score(candidate.surely, errors, changed, candidate.repeats, unfinished, order, -len(candidate.text))
 
     def best(of: Iterable[Candidate]) -> tuple[_Score, Candidate] | None:
         """The first of the candidates with the least score. Those that could not have a lesser one are not read."""
@@ -82,7 +92,7 @@ def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Ca
         return found
 
     def fits(score: _Score) -> bool:
-        return score[1] <= base and not score[2]
+        return score.errors <= base and not score.changed
 
     whole = best(each for each in found if not each.cut)
     assert whole is not None  # the text as it is is a candidate
@@ -90,7 +100,7 @@ def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Ca
         return whole[1], True
     cut = best(each for each in found if each.cut)
     # Beside a syntax error the count of errors says little: there, a text is not cut within its brackets.
-    if cut and fits(cut[0]) and not (base and cut[0][4]):
+    if cut and fits(cut[0]) and not (base and cut[0].unfinished):
         return cut[1], True
     return whole[1], False
 

@@ -117,7 +117,7 @@ def installed() -> tuple[NativeLibrary, str]:
     if wanted.lower() in ("off", "0", "no"):
         raise NativeMissing(f"switched off ({SWITCH}={wanted})")
     if find_spec("tabspec_native") is None:
-        raise NativeMissing("not installed (optional; pip install 'tabspec[native]' needs a C++ compiler)")
+        raise NativeMissing("not installed (optional; with a C++ compiler, in the repository: pip install ./native)")
     library = open_library(import_module("tabspec_native").LIBRARY)
     if wanted and wanted not in library.levels:
         raise NativeMissing(f"{SWITCH}={wanted}: this processor has {', '.join(library.levels)}")

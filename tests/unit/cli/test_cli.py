@@ -124,6 +124,9 @@ def test_wrong_usage_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     fails(capsys, ["fly"], "No such command")
     fails(capsys, ["complete", "--line", "x"], "")
     fails(capsys, ["replay"], "Missing argument")
+    fails(capsys, ["repaly", "x"], "No such command 'repaly'. Did you mean 'replay'?")
+    fails(capsys, ["sing"], "No such command 'sing'. `tabspec --help` lists them.")
+    fails(capsys, ["--sing"], "No such option")
     fails(capsys, ["replay", "x", "--policy", "wild"], "wild")
     fails(capsys, ["replay", "x", "--policy", "perfect", "--users", "2"], "one user")
     assert run(["--help"]) == 0
