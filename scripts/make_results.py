@@ -192,8 +192,7 @@ def _gpu(found: dict[str, Any]) -> Iterator[str]:
         ["a decode step on the device, ms", *(f"{s['one']['device_ms']:.2f}" for s in steps)],
         ["share of what a copy moves", *(f"{s['one']['floor_share_copy']:.0%}" for s in steps)],
         ["a step as generation calls it, ms", *(f"{s['one']['engine_ms']:.2f}" for s in steps)],
-        ["four sequences, times one, on the device", *(f"{s['branches_over_one']:.2f}" for s in steps)],
-        ["the same as generation calls it", *(f"{s['branches_over_one_engine']:.2f}" for s in steps)],
+        *_four(steps),
         ["first token, a new prompt, ms", *(f"{p['first_token_fresh_ms']:.1f}" for p in prefills)],
         ["first token, 16 new tokens, ms", *(f"{p['first_token_16_new_ms']:.1f}" for p in prefills)],
         ["first token, 1 new token, ms", *(f"{p['first_token_1_new_ms']:.1f}" for p in prefills)],
@@ -207,6 +206,15 @@ def _gpu(found: dict[str, Any]) -> Iterator[str]:
         yield f"**1.5B with fewer key-value heads (of {first['heads']}), {first['context']:,} tokens a sequence**\n"
         columns = ("KV heads", "KV bytes a token", "batch", "ms a step", "tokens a second", "largest batch (computed)")
         yield table(columns, [_heads(each) for each in heads])
+
+
+def _four(steps: list[dict[str, Any]]) -> Iterator[list[str]]:
+    """Rows about four sequences. Older results are of four branches of one prompt, whose keys and values are shared."""
+    kind, name = (
+        ("batch", "four sequences") if "batch_over_one" in steps[0] else ("branches", "four branches of a prompt")
+    )
+    yield [f"{name}, times one, on the device", *(f"{s[f'{kind}_over_one']:.2f}" for s in steps)]
+    yield ["the same as generation calls it", *(f"{s[f'{kind}_over_one_engine']:.2f}" for s in steps)]
 
 
 def _heads(each: dict[str, Any]) -> list[str]:

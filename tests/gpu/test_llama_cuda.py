@@ -9,7 +9,7 @@ from tests.gpu.interpreted import DEVICE  # before any kernel is imported
 
 from tabspec.lab.measuring.decoding import random_weights  # isort: skip
 from tabspec.lab.measuring.gpu_decoding import SHAPES  # isort: skip
-from tabspec.lab.measuring.gpu_steps import branches_of, forward_branches  # isort: skip
+from tabspec.lab.measuring.gpu_steps import measure_steps  # isort: skip
 from tabspec.models.decoders.llama import LlamaDecoder  # isort: skip
 from tabspec.models.decoders.llama_cuda import CudaDecoder, Way, fused  # isort: skip
 from tabspec.models.local.logits import Logits
@@ -76,21 +76,6 @@ def test_our_quantized_matrices(
         assert close(ours.forward(kv, TOKENS[:count], count), plain.forward(other, TOKENS[:count], count))
 
 
-def test_each_branch_is_computed_as_if_alone(pair: tuple[CudaDecoder, LlamaDecoder]) -> None:
-    ours, plain = pair
-    trunk, single = ours.new_kv(), plain.new_kv()
-    ours.forward(trunk, TOKENS[:30], 0)
-    plain.forward(single, TOKENS[:30], 0)
-    alone = [plain.new_kv() for _ in range(3)]
-    for kv in alone:
-        plain.copy(single, kv, 30)
-    branches = branches_of(ours, trunk, 3)
-    for step in range(3):
-        tokens = TOKENS[30 + 3 * step : 33 + 3 * step]
-        expected = np.concatenate([plain.forward(kv, [token], 1) for kv, token in zip(alone, tokens, strict=True)])
-        assert close(forward_branches(ours, branches, tokens), expected)
-
-
 def test_each_sequence_is_computed_as_if_alone(pair: tuple[CudaDecoder, LlamaDecoder]) -> None:
     ours, plain = pair
     kvs, others = [ours.new_kv() for _ in range(2)], [plain.new_kv() for _ in range(2)]
@@ -101,3 +86,8 @@ def test_each_sequence_is_computed_as_if_alone(pair: tuple[CudaDecoder, LlamaDec
         found = ours.forward_batch(list(zip(kvs, tokens, strict=True)), len(tokens[0]))
         for rows, other, some in zip(found, others, tokens, strict=True):
             assert close(rows, plain.forward(other, some, len(some)))
+
+
+def test_steps_are_measured(pair: tuple[CudaDecoder, LlamaDecoder]) -> None:
+    found = measure_steps(pair[0], 40, 2, {"copy_bytes_per_s": 1e9}, runs=1)
+    assert found["batch_2"]["bytes"] > found["one"]["bytes"] and found["batch_over_one"] > 0

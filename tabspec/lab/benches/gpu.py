@@ -53,7 +53,7 @@ def gpu_command(
     runs: int,
     limit_s: int,
 ) -> None:
-    """Time decoding on a GPU with random weights: decode steps, branches of one prefix, prefill, and different numbers
+    """Time decoding on a GPU with random weights: decode steps, prefill, and different numbers
     of KV heads. transformers is timed on the same weights.
     """
     import torch

@@ -81,11 +81,10 @@ def matrices_of(decoder: LlamaDecoder, kind: str) -> list[Matrix]:
     return [decoder.logits] if kind == "logits" else [getattr(layer, kind) for layer in decoder.layers]
 
 
-def step_bytes(decoder: LlamaDecoder, context: int, tails: int = 0) -> int:
-    """Bytes that a decode step reads: all matrices once, and the keys and values of ``context`` shared positions and of
-    ``tails`` positions of branches."""
+def step_bytes(decoder: LlamaDecoder, context: int) -> int:
+    """Bytes that a decode step reads: all matrices once, and the keys and values of ``context`` positions."""
     matrices = [m for kind in KINDS for m in matrices_of(decoder, kind)]
-    return sum(m.weight.nbytes for m in matrices) + kv_bytes(decoder.config) * (context + tails)
+    return sum(m.weight.nbytes for m in matrices) + kv_bytes(decoder.config) * context
 
 
 def kv_bytes(shape: LlamaConfig, element: int = 2) -> int:
@@ -251,7 +250,7 @@ def measure_heads(
     # About eight programs for each of 132 multiprocessors, so that a multiprocessor that finishes early gets another.
     parts = max(1056 // (run * kv_heads), 1) if device.type == "cuda" else 2
     step = CapturedStep(decoder, run, 0, min(parts, 64))
-    step.write([(7, context - 1, m.data_ptr(), room, 0, m.data_ptr(), room, 0, context) for m in memory])
+    step.write([(7, context - 1, m.data_ptr(), room, 0, context) for m in memory])
 
     def several() -> None:
         for _ in range(3):

@@ -7,17 +7,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from tabspec.models.decoders.cuda_table import (
-    POSITION,
-    ROW_FIELDS,
-    TAIL,
-    TAIL_CAPACITY,
-    TAIL_FROM,
-    TAIL_TO,
-    TRUNK,
-    TRUNK_CAPACITY,
-    TRUNK_LENGTH,
-)
+from tabspec.models.decoders.cuda_table import CAPACITY, END, MEMORY, POSITION, ROW_FIELDS, TRUNK
 
 _LOG2E = tl.constexpr(1.4426950408889634)
 
@@ -41,7 +31,7 @@ def _turn_kernel(
     DIM: tl.constexpr,
     HALF: tl.constexpr,
 ):
-    """Applies the rotary embedding to queries and keys, and writes keys and values to the row's tail.
+    """Applies the rotary embedding to queries and keys, and writes keys and values to the row's place.
 
     ``HALF`` is half of ``DIM``, or the next power of two.
     """
@@ -63,10 +53,10 @@ def _turn_kernel(
         target = query + (row * HEADS + head) * DIM + at
     else:
         # Heads are in the order queries, keys, values. Keys go to plane 2 * layer of the memory, values to the next.
-        capacity = tl.load(table + row * ROW_FIELDS + TAIL_CAPACITY)
-        place = tl.load(table + row * ROW_FIELDS + TAIL_TO) - 1
+        capacity = tl.load(table + row * ROW_FIELDS + CAPACITY)
+        place = tl.load(table + row * ROW_FIELDS + END) - 1
         plane = 2 * layer * KV_HEADS + (head - HEADS)
-        target = _address(table, row, TAIL, query) + (plane * capacity + place) * DIM + at
+        target = _address(table, row, MEMORY, query) + (plane * capacity + place) * DIM + at
     tl.store(target, first, mask=there)
     tl.store(target + DIM // 2, second, mask=there)
 
@@ -106,11 +96,10 @@ def _attend_kernel(
     row = tl.where(trunk, head // GROUP, only)
     own = head < tl.where(trunk, ROWS * GROUP, GROUP)
     fields = table + only * ROW_FIELDS
-    address = tl.where(trunk, tl.load(fields + TRUNK), tl.load(fields + TAIL))
-    capacity = tl.where(trunk, tl.load(fields + TRUNK_CAPACITY), tl.load(fields + TAIL_CAPACITY))
-    low = tl.where(trunk, 0, tl.load(fields + TAIL_FROM))
-    high = tl.where(trunk, tl.load(fields + TRUNK_LENGTH), tl.load(fields + TAIL_TO))
-    base = tl.multiple_of(address, 128).to(tl.pointer_type(query.dtype.element_ty))
+    capacity = tl.load(fields + CAPACITY)
+    low = tl.where(trunk, 0, tl.load(fields + TRUNK))
+    high = tl.where(trunk, tl.load(fields + TRUNK), tl.load(fields + END))
+    base = _address(table, only, MEMORY, query)
     blocks = tl.cdiv(
         tl.cdiv(high - low, BLOCK), pieces
     )  # a part is a number of whole blocks, so some parts may be empty
@@ -167,7 +156,7 @@ def _merge_kernel(
 def turn(
     table: Tensor, qkv: Tensor, cos: Tensor, sin: Tensor, query: Tensor, layer: int, heads: int, kv_heads: int
 ) -> None:
-    """Apply the rotary embedding, and write keys and values to each row's tail and queries to ``query`` (rows, heads *
+    """Apply the rotary embedding, and write keys and values to each row's place and queries to ``query`` (rows, heads *
     dim)."""
     rows, dim = qkv.shape[0], qkv.shape[1] // (heads + 2 * kv_heads)
     _turn_kernel[(rows, heads + 2 * kv_heads)](

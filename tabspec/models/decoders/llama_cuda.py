@@ -67,7 +67,7 @@ class CudaDecoder(LlamaDecoder):
             start = kv.length
             self.reserve(kv, start, start + len(tokens))
             memory = (kv.data.data_ptr(), kv.data.shape[3])
-            rows += [(t, start + i, *memory, 0, *memory, 0, start + i + 1) for i, t in enumerate(tokens)]
+            rows += [(t, start + i, *memory, 0, start + i + 1) for i, t in enumerate(tokens)]
             kv.length += len(tokens)
             ends.append(len(rows))
         logits = on_the_host(self.step(len(rows), apart=True)(rows))
@@ -82,9 +82,8 @@ class CudaDecoder(LlamaDecoder):
             logits = self._prefill(kv, tokens, want)
         else:
             memory = (kv.data.data_ptr(), kv.data.shape[3])
-            # The trunk is the positions before this pass. A token's tail reaches from there to the token itself, in the
-            # same memory.
-            rows = [(t, start + i, *memory, start, *memory, start, start + i + 1) for i, t in enumerate(tokens)]
+            # The trunk is the positions before this pass. A token's tail reaches from there to the token itself.
+            rows = [(t, start + i, *memory, start, start + i + 1) for i, t in enumerate(tokens)]
             logits = self.step(count)(rows)[count - want :]
         kv.length = end
         return on_the_host(logits)
@@ -114,8 +113,8 @@ class CudaDecoder(LlamaDecoder):
         table = torch.zeros(count, FIELDS, dtype=torch.int64, device=self.device)
         table[:, StepRow.TOKEN] = torch.tensor(tokens, device=self.device)
         table[:, StepRow.POSITION] = torch.arange(start, start + count, device=self.device)
-        table[:, StepRow.TAIL], table[:, StepRow.TAIL_CAPACITY] = kv.data.data_ptr(), kv.data.shape[3]
-        table[:, StepRow.TAIL_TO] = table[:, StepRow.POSITION] + 1
+        table[:, StepRow.MEMORY], table[:, StepRow.CAPACITY] = kv.data.data_ptr(), kv.data.shape[3]
+        table[:, StepRow.END] = table[:, StepRow.POSITION] + 1
 
         def new(wide: int) -> Tensor:
             return torch.empty(count, wide, device=self.device, dtype=self.dtype)
@@ -192,7 +191,7 @@ class CapturedStep:
         self._nowhere = torch.zeros(
             shape.layers, 2, shape.kv_heads, 8, shape.head_dim, device=device, dtype=decoder.dtype
         )
-        self._idle: TableRow = (0, 0, self._nowhere.data_ptr(), 8, 0, self._nowhere.data_ptr(), 8, 0, 1)
+        self._idle: TableRow = (0, 0, self._nowhere.data_ptr(), 8, 0, 1)
         self._host = torch.zeros(rows, FIELDS, dtype=torch.int64, pin_memory=device.type == "cuda")
         self.table = torch.zeros(rows, FIELDS, dtype=torch.int64, device=device)
         self._graph: torch.cuda.CUDAGraph | None = None
