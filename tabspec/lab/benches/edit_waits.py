@@ -22,6 +22,7 @@ from tabspec.edits.history import EMPTY
 from tabspec.engine.engine import CompletionEngine
 from tabspec.errors import InputError
 from tabspec.lab.evaluation.next_edit.releases.asked import lines_of_history
+from tabspec.lab.evaluation.next_edit.releases.kinds import Kind
 from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep, read_steps
 from tabspec.machine import git_commit, machine
 from tabspec.models.edit_protocol import EditModel
@@ -79,15 +80,16 @@ def edit_waits_command(steps: Path, most: int | None, threads: int, out: Path | 
     """Measure how long Tab waits for the next edit, with speculation and without.
 
     STEPS are moments between releases of held-out projects (`tabspec train edits` writes `steps.jsonl.gz`). At each of
-    them the bundled models are asked, in a worker process. A user takes each edit that is offered, up to six of them,
-    0.6 s after it was shown (median, log-normal). The clock runs from the accept to the next answer. The two policies
-    take turns, at steps that are far from each other, so that none finds what the other has left in the KV cache.
+    them whose next edit repeats an earlier one, the bundled models are asked, in a worker process. A user takes each
+    edit that is offered, up to six of them, 0.6 s after it was shown (median, log-normal). The clock runs from the
+    accept to the next answer. The two policies take turns, at steps that are far from each other, so that none finds
+    what the other has left in the KV cache.
     """
-    found = read_steps(steps)
+    found = [step for step in read_steps(steps) if step.kind is Kind.ECHO]  # others hardly ever lead to a chain
     Random(0).shuffle(found)
     found = found[:most]
     if len(found) < 2:
-        raise InputError(f"{steps}: holds fewer than two steps")
+        raise InputError(f"{steps}: holds fewer than two steps whose edit repeats an earlier one")
     measured = asyncio.run(_measured(found, threads))
     rows = [row for policy, waits in measured.items() for row in rows_of(policy, waits)]
     print_table(f"from a Tab that accepts an edit to the next answer, {len(found)} steps", list(_COLUMNS), rows)

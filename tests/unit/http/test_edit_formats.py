@@ -24,22 +24,23 @@ SWEEP = """\
 from shop import total
 <|file_sep|>shop.py
 import math
-def total(items):
+def total(item):
     return sum(item)
 
 print(total([1]))
-<|file_sep|>shop.py.diff
+
+<|file_sep|>shop.py:2:2
 original:
 def total(item):
 updated:
 def total(items):
-<|file_sep|>original/shop.py
+<|file_sep|>original/shop.py:2:4
 def total(item):
     return sum(item)
-<|file_sep|>current/shop.py
+<|file_sep|>current/shop.py:2:4
 def total(items):
     return sum(item)
-<|file_sep|>updated/shop.py
+<|file_sep|>updated/shop.py:2:4
 """
 
 ZETA_END = """\

@@ -126,7 +126,7 @@ async def test_a_model_that_repeats_the_region_changes_nothing(stub: Stub, model
 
     async def repeat(request: Request, reply: Reply) -> None:
         told = request.body["prompt"].replace("<|user_cursor|>", "").replace("<|user_cursor_is_here|>", "")
-        begin = max(told.rfind("editable_region_start|>\n"), told.rfind("CURRENT\n"), told.rfind("current/shop.py\n"))
+        begin = max(told.rfind("editable_region_start|>\n"), told.rfind("CURRENT\n"), told.rfind("current/shop.py:"))
         begin = told.index("\n", begin) + 1
         text = told[begin : told.index("x = 1\n", begin)] + "x = 1\n"
         opened = "<|editable_region_start|>\n" if model.startswith("zeta.") else ""

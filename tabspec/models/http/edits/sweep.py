@@ -1,42 +1,51 @@
 """Sweep Next-Edit (`sweepai/sweep-next-edit-*`, made from Qwen2.5-Coder).
 
-Files stand one after another, each after ``<|file_sep|>`` and its path: other files, this one, past edits as
-``original:`` and ``updated:``, the region before the last edit (``original/``), as it is now (``current/``), and the
-beginning of what the model writes (``updated/``). The model knows no cursor; the region is 10 lines above and below it.
+Files stand one after another, each after ``<|file_sep|>`` and its path: other files, this one as it was before the last
+edits, these as ``original:`` and ``updated:``, the region before them (``original/``), as it is now (``current/``), and
+the beginning of what the model writes (``updated/``). Along a chain of edits the first of these stay, so that a server
+has them in its KV cache. The model knows no cursor; the region is 10 lines above and below it.
 
-Source: the format as two clients build it, looked up on 2026-11-29: Zed (crates/edit_prediction/src/sweep_prompt.rs),
-and cursortab.nvim (server/provider/sweep). The second puts the file itself first, as here. It also writes line numbers,
-a cursor and the beginning of the answer; Zed does not.
+Source: Sweep's own local server (the package sweep-autocomplete 0.1.1, Apache-2.0, of which no code is used here):
+order, line numbers, six edits, and the file before the edits. Its numbers of the region are counted from the cursor's
+line within it. Each of its edits has a line of context on both sides, which the history does not keep; its region is 2
+lines above and 5 below the cursor. Zed (crates/edit_prediction/src/sweep_prompt.rs) and cursortab.nvim
+(server/provider/sweep) have 10 and 10. Looked up on 2026-11-29.
 """
 
 from __future__ import annotations
 
-from tabspec.models.edit_protocol import EditRequest, RegionSize
+from tabspec.models.edit_protocol import EditRequest, PastEdit, RegionSize
 from tabspec.models.http.edits.answers import aligned, up_to
 from tabspec.models.http.edits.diffs import ended
+from tabspec.models.http.edits.undoing import undone
 
 NAMES = r"sweep.*next-?edit"
-REGION = RegionSize(10, 10)
+# Edits that are taken back in the file: more than a chain mostly has. So many characters are a third of a window.
+REGION = RegionSize(10, 10, steps=24, past_chars=6000)
 STOP = ("<|file_sep|>", "<|endoftext|>", "</s>")
-# The clients send at most so many.
-_MOST_PAST = 3
+_MOST_PAST = 6
 
 
 def prompt(request: EditRequest) -> str:
     """The prompt up to where the model begins to write."""
-    past = (
-        (f"{edit.path}.diff", f"original:\n{ended(edit.old)}updated:\n{ended(edit.new)}")
-        for edit in request.history[-_MOST_PAST:]
-    )
+    path = request.path
+    file, original = undone(request)
+    at = request.region.count("\n", 0, request.cursor) + 1
+    lines = f"{at}:{at + len(request.region.splitlines())}"
     files = (
         *((each.path, each.text) for each in request.related),
-        (request.path, request.before + request.region + request.after),
-        *past,
-        (f"original/{request.path}", request.earlier),
-        (f"current/{request.path}", request.region),
-        (f"updated/{request.path}", ""),
+        (path, f"{ended(file)}\n"),
+        *map(_past, request.history[-_MOST_PAST:]),
+        (f"original/{path}:{lines}", original),
+        (f"current/{path}:{lines}", request.region),
+        (f"updated/{path}:{lines}", ""),
     )
-    return "".join(f"<|file_sep|>{path}\n{ended(text)}" for path, text in files)
+    return "".join(f"<|file_sep|>{name}\n{ended(text)}" for name, text in files)
+
+
+def _past(edit: PastEdit) -> tuple[str, str]:
+    last = edit.line + max(len(edit.new.splitlines()), 1)
+    return f"{edit.path}:{edit.line + 1}:{last}", f"original:\n{ended(edit.old)}updated:\n{ended(edit.new)}"
 
 
 def read(answer: str, request: EditRequest) -> str | None:
