@@ -38,7 +38,7 @@ test: dev  ## all tests but the nightly ones, with real editors
 	@scripts/beside.sh $(OUT)/tools.log $(MAKE) --silent --jobs 2 tools -- $(PYTHON) -m pytest -n 3 $(IN_PROCESSES)
 
 test-fast: dev  ## the fast tests: about a minute on two cores
-	TABSPEC_TEST_EXAMPLES_DIVISOR=5 $(PYTHON) -m pytest -n 2 $(IN_PROCESSES) \
+	TABSPEC_TEST_EXAMPLES_DIVISOR=10 $(PYTHON) -m pytest -n 2 $(IN_PROCESSES) \
 		-m "not slow and not editors and not nightly" -x -q
 
 nightly: dev  ## what takes long: whole sessions by equation, all seeds, planted bugs, a tenth of the soak

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-# `make test-fast` sets it to 5: a fifth of the examples still runs each property, in a fifth of the time.
+# `make test-fast` sets it to 10: a tenth of the examples still runs each property, in a tenth of the time.
 _PART = int(os.environ.get("TABSPEC_TEST_EXAMPLES_DIVISOR", "1"))
 # At the least: the first examples that Hypothesis draws are the simplest ones, where many bugs show.
 _LEAST = 5

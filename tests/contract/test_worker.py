@@ -71,6 +71,7 @@ async def test_it_answers_as_the_model_in_process(folder: str) -> None:
             assert await read(model, ask(at)) == [chunk async for chunk in local.stream(ask(at))]
 
 
+@pytest.mark.slow
 @together
 async def test_several_streams_at_a_time(shared: WorkerModel, folder: str) -> None:
     local = load_model(folder, **OPTIONS)
@@ -80,6 +81,7 @@ async def test_several_streams_at_a_time(shared: WorkerModel, folder: str) -> No
     assert ["".join(c.text for c in chunks) for chunks in got] == ["".join(texts) for texts in expected]
 
 
+@pytest.mark.slow
 @together
 async def test_a_cancelled_stream_leaves_the_others_alone(shared: WorkerModel) -> None:
     expected = await read(shared, ask(200))

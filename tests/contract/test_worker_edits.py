@@ -43,6 +43,7 @@ async def worker(folders: tuple[str, str]) -> AsyncIterator[WorkerModel]:
     await model.close()
 
 
+@pytest.mark.slow
 @together
 async def test_it_answers_as_in_process_while_completions_go_on(worker: WorkerModel, folders: tuple[str, str]) -> None:
     front = ProcessEdits(worker)
@@ -60,6 +61,7 @@ async def test_it_answers_as_in_process_while_completions_go_on(worker: WorkerMo
     assert front.info.fingerprint == worker.info.edits != ""
 
 
+@pytest.mark.slow
 @together
 async def test_a_cancelled_edit_leaves_the_worker_usable(worker: WorkerModel) -> None:
     front = ProcessEdits(worker)
@@ -71,6 +73,7 @@ async def test_a_cancelled_edit_leaves_the_worker_usable(worker: WorkerModel) ->
     assert (await front.edit(replace(REQUEST, foreground=False))).usage.prefill >= 0
 
 
+@pytest.mark.slow
 async def test_without_an_edit_model_there_is_one_line(
     folders: tuple[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -81,6 +84,7 @@ async def test_without_an_edit_model_there_is_one_line(
         await front.edit(REQUEST)
 
 
+@pytest.mark.slow
 async def test_a_broken_edit_model_fails_edits_only(folders: tuple[str, str], tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()

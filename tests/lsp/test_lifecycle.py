@@ -182,6 +182,7 @@ def test_wrong_usage_is_one_clear_line(arguments: list[str], says: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_neither_torch_nor_the_heavy_libraries_are_imported() -> None:
     code = "import sys, tabspec_lsp.main; print([m for m in %r if m in sys.modules])"
     # The last two are ours: `initialize` is answered without them.

@@ -7,6 +7,7 @@ import ast
 import re
 import subprocess
 from contextlib import aclosing
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +218,7 @@ def test_the_tests_that_security_names_are_there() -> None:
             assert function in _functions(REPOSITORY / file), f"{file} has no {function}"
 
 
+@cache
 def _functions(path: Path) -> set[str]:
     tree = ast.parse(path.read_text("utf-8"))
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tabspec.edits.history import EMPTY, MOST_CHARS, MOST_STEPS, PAUSE_S, History
 from tabspec.text import Document, Edit, apply_edits
+from tests.examples import examples
 
 URI = "file:///a.py"
 
@@ -254,7 +255,7 @@ def _whole_difference(before: str, after: str) -> Edit:
     return Edit(same, len(before) - same - tail, after[same : len(after) - tail])
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(recordings())
 def test_replaying_the_steps_gives_the_document(recording: tuple[str, list[tuple[float, list[Edit], bool]]]) -> None:
     start, messages = recording
@@ -274,7 +275,7 @@ def test_replaying_the_steps_gives_the_document(recording: tuple[str, list[tuple
         assert apply_edits(text, [step.inverse for step in reversed(at.history.steps)]) == start
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(recordings(), st.data())
 def test_the_history_is_the_same_however_changes_are_sent(
     recording: tuple[str, list[tuple[float, list[Edit], bool]]], data: st.DataObject
@@ -292,7 +293,7 @@ def test_the_history_is_the_same_however_changes_are_sent(
         assert one.history.digest == other.history.digest
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     st.text("ab \n\r", max_size=30),
     st.lists(st.tuples(st.integers(0, 30), st.integers(0, 3), st.text("ab \n\r_é", max_size=24)), max_size=6),

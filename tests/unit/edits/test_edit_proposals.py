@@ -15,6 +15,7 @@ from tabspec.edits.proposals.tokens import occurrences
 from tabspec.edits.step import Step
 from tabspec.text import Document, difference
 from tests.edit_steps import after, chain, walked
+from tests.examples import examples
 
 LOCAL = """def total(prices):
     return sum(prices)
@@ -130,7 +131,7 @@ def test_occurrences_are_those_of_a_regular_expression(parts, word):
     assert occurrences(text, word) == [match.start() for match in re.finditer(rf"(?<!\w){word}(?!\w)", text)]
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(st.sampled_from(["alpha", "beta", "alphabet", "gamma"]), min_size=1, max_size=30))
 def test_a_function_is_renamed_at_each_of_its_occurrences_and_nowhere_else(names):
     """Brute force: a regular expression replaces the name in all of a body without strings, comments and members."""
@@ -146,7 +147,7 @@ def test_changes_never_fail_and_are_what_the_step_holds(old, new):
         assert "".join(change.old) in re.sub(r"[ \t]", "", old)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(
     st.lists(
         st.sampled_from(["def f(a):\n", "    return a\n", "x = f(a, b)\n", "x = g(a)\n", "\n", "é = 'a'\n"]),

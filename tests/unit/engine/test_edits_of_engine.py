@@ -20,6 +20,7 @@ from tabspec.replay.clock import run_virtual
 from tabspec.suggestion import Reason, Source
 from tabspec.text import Document, Edit
 from tests.edit_engine import GAP, TEXT, URI, Editor, on_engine, renamed
+from tests.examples import examples
 
 
 @on_engine
@@ -229,7 +230,7 @@ async def _a_refused_edit_of_another_document_does_not_come_back() -> None:
 # --- the cache and fresh engines -----------------------------------------------------------------------------------
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25))
 @given(st.lists(st.sampled_from(["take", "refuse", "type", "rename", "move", "undo"]), max_size=8))
 def test_what_the_cache_serves_is_what_is_computed_now(actions: list[str]) -> None:
     run_virtual(_compare(actions))

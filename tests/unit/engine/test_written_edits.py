@@ -23,6 +23,7 @@ from tabspec.prompt.window import WindowSize
 from tabspec.replay.clock import run_virtual
 from tabspec.suggestion import Reason, Source, Suggestion
 from tabspec.text import Document, Edit
+from tests.examples import examples
 from tests.scripted_edit_model import ScriptedEditModel
 
 
@@ -407,7 +408,7 @@ moves = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(moves=moves, line_end=st.sampled_from(["\n", "\r\n"]))
 def test_the_cache_serves_what_the_model_would_answer_now(moves: list[tuple[str, int, str]], line_end: str) -> None:
     """On whole sessions: the chain that is known of a state, asked ahead or not, equals the one of a model that is

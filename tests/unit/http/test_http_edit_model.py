@@ -154,7 +154,9 @@ async def test_an_answer_that_breaks_off_is_a_failure(stub: Stub) -> None:
         await ask(stub.url)
 
 
-@pytest.mark.parametrize("line", ["a\n", "", "x" * 500, "```\n", "<|marker_1|>", " "])
+@pytest.mark.parametrize(
+    "line", ["a\n", pytest.param("", marks=pytest.mark.slow), "x" * 500, "```\n", "<|marker_1|>", " "]
+)
 @pytest.mark.parametrize("model", [SWEEP, "zeta.gguf", "zeta-2.gguf", "zeta-2.1.gguf", "instinct.gguf"])
 async def test_a_server_that_does_not_stop_is_left_early(stub: Stub, model: str, line: str) -> None:
     """Whatever it writes: the answer is not compared with the region line by line."""

@@ -112,6 +112,7 @@ def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
     assert "hunter2" not in str(caught.value) and "TABSPEC_API_KEY" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_an_address_needs_no_torch() -> None:
     import subprocess
     import sys

@@ -176,6 +176,7 @@ def test_accepted_edits_elsewhere_and_typed_ones_are_part_of_the_scan() -> None:
     assert scene is not None and len(scene.answered) == 1 and "    a = count" in scene.scanned
 
 
+@pytest.mark.slow
 def test_a_long_chain_is_scanned_anew_before_the_prompt_is_longer_than_in_training() -> None:
     model, _ = ruled(renamed, tagged)
     text = "def f(total):\n" + "".join(

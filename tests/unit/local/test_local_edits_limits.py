@@ -27,7 +27,7 @@ def asked(text: str, *past: PastEdit, cursor: int = 0) -> EditRequest:
     return EditRequest("a.py", "python", "", text, "", cursor, 0, "", past or (PAST,))
 
 
-@pytest.mark.parametrize("chars", [2_000, 12_000])
+@pytest.mark.parametrize("chars", [2_000, pytest.param(12_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_a_line_that_is_too_long_to_read_gets_no_edit(chars: int, elsewhere: bool) -> None:
     model, decoder = ruled(renamed, tagged)

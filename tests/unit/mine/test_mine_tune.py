@@ -134,6 +134,7 @@ def test_a_tuning_that_is_not_better_changes_nothing(bundled: Path, data: Path, 
     assert [path.name for path in data.iterdir() if path.is_dir()] == ["mine"]
 
 
+@pytest.mark.slow
 def test_a_second_tuning_is_compared_with_the_model_in_use(bundled: Path) -> None:
     asked: list[str] = []
     tuned(bundled, asked=asked)
@@ -141,6 +142,7 @@ def test_a_second_tuning_is_compared_with_the_model_in_use(bundled: Path) -> Non
     assert [name for name in asked if name in ("bundled", MINE)] == ["bundled", MINE]
 
 
+@pytest.mark.slow
 def test_the_real_judge_and_its_virtual_clock(bundled: Path) -> None:
     """A random model suggests nothing that a person writes."""
     found = judged(str(bundled), SESSIONS)
@@ -149,6 +151,7 @@ def test_the_real_judge_and_its_virtual_clock(bundled: Path) -> None:
     assert found.reward <= 0 or found.accepted
 
 
+@pytest.mark.slow
 def test_an_interrupted_tuning_continues(bundled: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
@@ -172,6 +175,7 @@ def test_an_interrupted_tuning_continues(bundled: Path, data: Path, monkeypatch:
     assert steps[0] == 2 and asked.count("bundled") == 1
 
 
+@pytest.mark.slow
 def test_tuning_opens_no_connection(bundled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*given: object) -> None:
         raise AssertionError("a connection")
@@ -205,6 +209,7 @@ def test_the_name_mine_loads_the_tuned_model_or_falls_back(bundled: Path, caplog
     assert identity(MINE) != before and identity(MINE)["model"] == MINE
 
 
+@pytest.mark.slow
 def test_the_worker_process_of_the_editors_loads_it() -> None:
     write_record(model_folder(mine_folder(), 2), BUNDLED, {})
 

@@ -73,6 +73,7 @@ async def test_its_edits_are_those_of_the_folder_loaded_for_edits(folder: Path) 
     assert (found.change, found.logprobs) == (expected.change, expected.logprobs)
 
 
+@pytest.mark.slow
 async def test_in_its_own_process_it_answers_both_as_in_this_one(folder: Path) -> None:
     worker, alone = WorkerModel(str(folder), threads=1, options={"device": "cpu"}), loaded(folder)
     try:

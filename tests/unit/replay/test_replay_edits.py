@@ -28,6 +28,7 @@ from tabspec.replay.users.actions import Action
 from tabspec.replay.users.making import Making, making
 from tabspec.replay.users.user import User
 from tabspec.text import Edit
+from tests.examples import examples
 
 
 def actions(*edits: Edit | None) -> list[Action]:
@@ -61,7 +62,7 @@ def test_a_deletion_that_is_typed_over_does_not_count_as_one() -> None:
     assert making(Edit(14, 3, ""), TEXT, coming[:1]) == Making(1, True)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.data(), st.text("ab (\n", min_size=4, max_size=20))
 def test_edits_of_the_recording_are_in_its_text(data: st.DataObject, text: str) -> None:
     def draw(of: str) -> Edit:

@@ -12,9 +12,10 @@ from tabspec.replay.users.making import making, remaining
 from tabspec.replay.users.user import Player, StepKind
 from tabspec.suggestion import Suggestion
 from tabspec.text import Edit
+from tests.examples import examples
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(st.data(), st.text("ab (\n", min_size=4, max_size=20))
 def test_the_final_text_is_that_of_the_recording(data: st.DataObject, text: str) -> None:
     """Oracle: the same edits, in the order of the recording."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import tabspec.replay.sessions
 from tabspec.context import EditContext
 from tabspec.edits.edit import EditSource
@@ -48,6 +50,7 @@ def test_answers_that_are_not_edits_are_not_offered() -> None:
         assert small(item(place, text)).edit_at(at(0)) is None
 
 
+@pytest.mark.slow
 def test_the_recorded_user_accepts_recorded_edits() -> None:
     session = read_session(SHIPPED)
     model = RecordedModel(session)

@@ -22,6 +22,7 @@ from tabspec.replay.sessions.session import EditEvent, Session
 from tabspec.replay.users.user import User
 from tabspec.suggestion import Suggestion
 from tabspec.text import Edit
+from tests.examples import examples
 
 TEXT = "a = [1, 2]\nprint(a)\nfor b in a:\n    print(b)\n"
 
@@ -59,7 +60,7 @@ def test_the_typing_user_refuses_only_wrong_suggestions() -> None:
     assert (played(TEXT, lambda request: "wrong_name", User.TYPE).reward or 0) < 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(st.text("ab(\n", min_size=1, max_size=25))
 def test_the_reward_equals_that_of_the_engines_outcomes(text: str) -> None:
     """The oracle reads the engine's own record of shown and accepted suggestions, and the text that follows them."""

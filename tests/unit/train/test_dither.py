@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabspec.models.files.quantized import quantize
+from tests.examples import examples
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(st.integers(0, 10_000))
 def test_a_quantized_matrix_stays_as_it_is(seed: int) -> None:
     exact = quantize(torch.randn(9, 64, generator=torch.Generator().manual_seed(seed)))

@@ -224,6 +224,7 @@ def _json(hunks: list) -> str:  # type: ignore[type-arg]
     return json.dumps([[hunk.start, hunk.stop, list(hunk.new)] for hunk in hunks])
 
 
+@pytest.mark.slow
 def test_rows_depend_only_on_data_seed_and_number(data: EditDataConfig) -> None:
     maker = data.maker()
     first = maker.chunk(3)
@@ -251,6 +252,7 @@ def test_rows_have_edits_and_middles_in_the_agreed_shares(data: EditDataConfig) 
     assert 0.45 < stays < 0.75
 
 
+@pytest.mark.slow
 def test_middles_have_the_share_that_was_asked_for(data: EditDataConfig, tmp_path: Path) -> None:
     """How many rows a span fills depends on the corpus. So the ratio to edits is compared between two shares."""
     with CorpusWriter(tmp_path / "middles") as corpus:

@@ -133,6 +133,7 @@ def config(steps: int) -> RunConfig:
     return RunConfig(SHAPE, Budget(steps=steps), rows=3, micro_rows=2, warmup=2, log_every=1, validate_every=2)
 
 
+@pytest.mark.slow
 def test_the_loss_of_a_step_is_the_weighted_mean_of_its_goals(data: EditDataConfig, tmp_path: Path) -> None:
     """Computed at all positions and without pieces here."""
     trainer = Trainer(config(4), data, tmp_path)

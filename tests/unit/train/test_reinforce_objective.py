@@ -13,6 +13,7 @@ from tabspec.train.reinforce import objective
 from tabspec.train.reinforce.decode import Places, Written
 from tabspec.train.reinforce.objective import Parts, advantages, expected, sampled, shown, useful
 from tabspec.train.reinforce.shown import CONFIG, PartOutcome
+from tests.examples import examples
 
 LEAST = math.log(CONFIG.min_probability)
 
@@ -47,7 +48,7 @@ def by_hand(each: list[tuple[int, int, float]], logs: list[float], begin: int) -
 
 
 @given(cases, logprobs, st.integers(0, 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 def test_the_exact_objective_is_the_sum_over_all_choices(
     each: list[tuple[int, int, float]], logs: list[float], begin: int
 ) -> None:
@@ -58,7 +59,7 @@ def test_the_exact_objective_is_the_sum_over_all_choices(
 
 
 @given(cases, logprobs, st.integers(0, 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 def test_what_is_shown_is_the_best_part_if_it_is_likely_enough(
     each: list[tuple[int, int, float]], logs: list[float], begin: int
 ) -> None:

@@ -92,6 +92,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run(
     assert not (tmp_path / checkpoint.NAME).exists()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_architecture(data: DataConfig, tmp_path: Path) -> None:
     Trainer(config(2), data, tmp_path).train(None, QUIET)
     other = replace(config(4), shape=replace(SHAPE, layers=3))
@@ -258,6 +259,7 @@ def test_the_end_token_learns_where_middles_end(data: DataConfig) -> None:
     assert float(said.mean()) == pytest.approx(float(endings.ends.mean()), abs=0.05)  # what the bias is for
 
 
+@pytest.mark.slow
 def test_middles_weigh_more(data: DataConfig, tmp_path: Path) -> None:
     trainer = Trainer(replace(config(), micro_rows=3), data, tmp_path)
     rows = data.maker().chunk(0)[:6]
@@ -275,6 +277,7 @@ def test_middles_weigh_more(data: DataConfig, tmp_path: Path) -> None:
     assert float(loss) == pytest.approx(expected, rel=2e-2)  # bf16 in pieces of other sizes
 
 
+@pytest.mark.slow
 def test_a_pause_is_no_end(tmp_path: Path) -> None:
     """A run in two parts: the first writes a checkpoint and no model, the second goes on."""
     code = tmp_path / "code"

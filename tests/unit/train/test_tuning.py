@@ -82,6 +82,7 @@ def test_it_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tuned.at.step == 4  # ten seconds a step
 
 
+@pytest.mark.slow
 def test_a_killed_tuning_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
     whole = tuner().tune()
     state, parts = tmp_path / "state", list[float]()
@@ -101,6 +102,7 @@ def test_a_killed_tuning_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> N
         assert torch.equal(weight, found[name]), name
 
 
+@pytest.mark.slow
 def test_another_run_or_a_broken_state_begins_anew(tmp_path: Path) -> None:
     state = tmp_path / "state"
     tuner(state, base="one").tune()

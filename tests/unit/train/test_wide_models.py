@@ -111,6 +111,7 @@ def config(steps: int, four_bits: float) -> RunConfig:
     return RunConfig(SHAPE, Budget(steps=steps), rows=6, micro_rows=4, warmup=2, log_every=2, four_bits=four_bits)
 
 
+@pytest.mark.slow
 def test_the_last_part_of_a_run_is_of_the_stored_weights(data: DataConfig, tmp_path: Path) -> None:
     """The held-out figures at the end are those of the file."""
     rows = data.maker().chunk(0)[:4]
@@ -133,6 +134,7 @@ def is_rounded(network: Network) -> bool:
     return len(set(group.tolist())) <= 16
 
 
+@pytest.mark.slow
 def test_four_bits_change_what_is_learned(data: DataConfig, tmp_path: Path) -> None:
     exact, rounded = (Trainer(config(4, share), data, tmp_path / str(share)) for share in (0.0, 0.5))
     for trainer in (exact, rounded):
@@ -141,6 +143,7 @@ def test_four_bits_change_what_is_learned(data: DataConfig, tmp_path: Path) -> N
     assert not torch.equal(exact.network.state_dict()[name], rounded.network.state_dict()[name])
 
 
+@pytest.mark.slow
 def test_a_run_widens_pauses_and_is_stored_in_four_bits(tmp_path: Path) -> None:
     code = tmp_path / "code"
     code.mkdir()
