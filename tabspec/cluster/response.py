@@ -45,18 +45,23 @@ class StopTexts:
     def take(self, text: str) -> str:
         """Append ``text``, and return the part that can be sent now."""
         self.held += text
-        found = [at for stop in self.stops if (at := self.held.find(stop)) >= 0]
-        if found:
-            emitted, self.held, self.hit = self.held[: min(found)], "", True
-            return emitted
-        keep = max((_overlap(self.held, stop) for stop in self.stops), default=0)
-        emitted, self.held = self.held[: len(self.held) - keep], self.held[len(self.held) - keep :]
+        # Another stop text may begin before one that is complete, and end later.
+        begun = len(self.held) - max((_overlap(self.held, stop) for stop in self.stops), default=0)
+        at = self._first()
+        self.hit = at is not None and at <= begun
+        emitted, self.held = (self.held[:at], "") if self.hit else (self.held[:begun], self.held[begun:])
         return emitted
 
     def rest(self) -> str:
-        """Return the text that was held back. To be called at the end of the text."""
-        emitted, self.held = self.held, ""
+        """Return the text that was held back, up to a stop text. To be called at the end of the text."""
+        at = self._first()
+        self.hit = at is not None
+        emitted, self.held = self.held[:at], ""
         return emitted
+
+    def _first(self) -> int | None:
+        """Where the first complete stop text begins."""
+        return min((at for stop in self.stops if (at := self.held.find(stop)) >= 0), default=None)
 
 
 def _overlap(text: str, stop: str) -> int:

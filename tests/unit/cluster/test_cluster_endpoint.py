@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
@@ -279,6 +279,8 @@ few = st.text("ab\n", max_size=12)
 
 
 @given(st.lists(few, max_size=6), st.lists(st.text("ab\n", min_size=1, max_size=3), max_size=3))
+@example(["ba", "\n"], ["a", "ba\n"])  # the one that is complete first begins later
+@example(["ba"], ["a", "ba\n"])
 def test_stop_texts_cut_where_the_whole_text_would_be_cut(pieces: list[str], stops: list[str]) -> None:
     whole = "".join(pieces)
     expected = whole[: min([at for stop in stops if (at := whole.find(stop)) >= 0], default=len(whole))]
