@@ -75,7 +75,7 @@ async def test_ignored_files_are_in_no_prompt_or_recording_of_the_language_serve
     rules = IgnoreRules.around(secret_file)
     service = CompletionService(opened, _Listener(), rules.ignored, Recorder(recordings))
     service.configure(service.options)
-    await service.host.settled(5)
+    await service.host.settled()
     for path in (secret_file, tmp_path / "plain.py"):
         uri = path.as_uri()
         service.opened(Document(uri, f"x = {SECRET}\n", "python"))

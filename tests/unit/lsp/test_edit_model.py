@@ -51,7 +51,7 @@ def test_the_settings_name_it(values: dict[str, str], address: str | None) -> No
     async def scenario() -> None:
         host = EngineHost(open_scripted, Neighbours(0), lambda: None, lambda _: None)
         host.configure(Options().updated(values)[0])
-        await host.settled(5)
+        await host.settled()
         edits = host._edits
         assert (edits is None) == (address is None)
         if isinstance(edits, HttpEditModel):
@@ -78,7 +78,7 @@ def test_it_is_closed_when_the_setting_changes_and_with_the_engine(monkeypatch: 
         seen = []
         for values in ({"edit_model": SWEEP}, {"edit_model": SWEEP, "edit_format": "zeta"}, {"edit_model": "off"}):
             host.configure(Options().updated(values)[0])
-            await host.settled(5)
+            await host.settled()
             seen.append(host._edits)
         await host.close()
         assert seen[0] is not seen[1] and seen[2] is None
@@ -93,7 +93,7 @@ def test_without_the_bundled_edit_model_there_is_none(monkeypatch: pytest.Monkey
     async def scenario() -> None:
         host = EngineHost(open_scripted, Neighbours(0), lambda: None, lambda _: None)
         host.configure(Options())
-        await host.settled(5)
+        await host.settled()
         assert host._edits is None
         await host.close()
 
