@@ -59,7 +59,7 @@ async def test_the_edit_that_the_model_writes_is_offered(stub: Stub, tmp_path: P
     assert code == 0
     assert offers[0]["text"] == TEXT.replace("item)", "items)") and offers[0]["source"] == "model 0.50"
     (asked,) = stub.asked("/v1/completions")
-    assert asked.body["prompt"].endswith("<|file_sep|>updated/shop.py\n")
+    assert asked.body["prompt"].endswith("<|file_sep|>updated/shop.py:2:4\n")
     assert "original:\nupdated:\ndef total(items):\n" in asked.body["prompt"]
 
 
@@ -104,7 +104,7 @@ async def test_doctor_shows_the_request_for_an_edit(
     printed = capsysbinary.readouterr().out
     assert code == 0 and b"this machine: nothing leaves it" in printed
     body = json.loads(printed.splitlines()[-1])
-    assert body["prompt"].endswith(f"<|file_sep|>current/shop.py\n{TEXT}<|file_sep|>updated/shop.py\n")
+    assert body["prompt"].endswith(f"<|file_sep|>current/shop.py:2:4\n{TEXT}<|file_sep|>updated/shop.py:2:4\n")
     assert not stub.asked("/v1/completions")
 
 
