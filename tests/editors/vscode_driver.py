@@ -35,7 +35,7 @@ INSTALL_SECONDS = 1200.0
 # The bolt in the status bar: the server runs, and VS Code knows whom to ask for suggestions.
 RUNNING = '.statusbar-item[id^="tabspec.tabspec"] .codicon-zap'
 
-_OF_MACHINE = ("tabspec.server.", "tabspec.model")
+_OF_MACHINE = ("tabspec.server.", "tabspec.model", "tabspec.editModel")
 SETTINGS = {
     # nothing that pops up, and nothing that asks a network
     "security.workspace.trust.enabled": False,
