@@ -13,9 +13,9 @@ PATH = "/v1/completions"
 
 
 class EditModel:
-    """Answers each request with ``text``, as the new text of the region that it is asked about."""
+    """Answers each request with ``text``, as the new text of the region asked about. None changes nothing."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str | None) -> None:
         self.text = text
         self._stub = llama_cpp(Stub(), "sweep-next-edit-1.5b.q8_0.v2.gguf")
         self._stub.routes[PATH] = self._answer
@@ -28,9 +28,10 @@ class EditModel:
     def requests(self) -> int:
         return len(self._stub.asked(PATH))
 
-    async def _answer(self, _: Request, reply: Reply) -> None:
+    async def _answer(self, request: Request, reply: Reply) -> None:
+        *_, current, _ = request.body["prompt"].split("<|file_sep|>")  # tabspec.models.http.edits.sweep
         await reply.start()
-        for event in infill_events(self.text):
+        for event in infill_events(current.partition("\n")[2] if self.text is None else self.text):
             await reply.event(event)
         await reply.end()
 
@@ -41,7 +42,7 @@ class EditModel:
 
 
 @contextmanager
-def edit_model(text: str) -> Iterator[EditModel]:
+def edit_model(text: str | None = None) -> Iterator[EditModel]:
     """It runs in a thread: tests of editors wait for the editor, not on a loop."""
     model, loop, over, started = EditModel(text), asyncio.new_event_loop(), asyncio.Event(), threading.Event()
     thread = threading.Thread(target=lambda: loop.run_until_complete(model.serve(started, over)))

@@ -1,25 +1,39 @@
-"""Next edits in a real VS Code with the real server: a rename to its end, undo, and the code action."""
+"""Next edits in a real VS Code with the real server: a rename to its end, undo, the code action, what was deleted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from edit_model import EditModel, edit_model
 from neovim_edit_scene import RENAMED, ROWS, TEXT
-from vscode_driver import Editor, code_server
+from vscode_driver import Editor, code_server, until
+from vscode_edit_scene import told
 
 pytestmark = [pytest.mark.editors, pytest.mark.slow, pytest.mark.timeout(1500)]
 
 BOX = "result += item * bound"
 ACTION = ".action-widget .monaco-list-row"
+METHOD = "textDocument/didShowInlineEdit"
 
 
-@pytest.fixture
-def editor(tmp_path: Path) -> Iterator[Editor]:
-    (tmp_path / "workspace").mkdir()
-    with code_server(tmp_path) as server:
-        yield Editor(server, tmp_path / "workspace", {"target": ""}, TEXT).ready()
+SUM = "def total(items):\n    result = 0\n    print(result)\n    return result\n"
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[EditModel]:
+    with edit_model() as model:
+        yield model
+
+
+@pytest.fixture(scope="module")
+def editor(tmp_path_factory: pytest.TempPathFactory, model: EditModel) -> Iterator[Editor]:
+    folder = tmp_path_factory.mktemp("code-server")
+    workspace = folder / "workspace"
+    workspace.mkdir()
+    (workspace / "sum.py").write_text(SUM)
+    with code_server(folder) as server:
+        yield Editor(server, workspace, {"target": ""}, TEXT, **{"tabspec.editModel": model.url}).ready()
 
 
 def test_a_rename_to_its_end_and_what_is_undone_stays_away(editor: Editor) -> None:
@@ -50,3 +64,22 @@ def test_a_rename_to_its_end_and_what_is_undone_stays_away(editor: Editor) -> No
     status = editor.status()
     assert (status["accepted"], status["rejected"]) == (4, 1)
     assert editor.look("box") == ""
+
+
+def test_what_was_just_deleted_is_not_proposed_again(editor: Editor, model: EditModel) -> None:
+    """Although the model writes it (vscode-copilot-release#8763)."""
+    editor.file = editor.folder / "sum.py"
+    editor.open("sum.py")
+    editor.until("lines", SUM.split("\n"))
+    editor.press("Control+Home", "ArrowDown", "ArrowDown")
+    editor.until("position", "Ln 3, Col 1")
+    model.text, before = SUM, model.requests
+    editor.press("Shift+ArrowDown", "Delete")
+    until(lambda: model.requests > before, "no request to the model")
+    editor.until_idle()
+
+    model.text = "def total(items): #\n    result = 0\n    return found\n"
+    editor.press("Control+Home", "End")
+    editor.type(" #")
+    editor.until("box", "return found")  # what it writes elsewhere is shown
+    assert {item["text"] for item in (shown["item"] for shown in told(editor, METHOD))} == {"found"}

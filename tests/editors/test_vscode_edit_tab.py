@@ -10,7 +10,20 @@ from typing import Any
 
 import pytest
 from vscode_driver import HERE, Editor
-from vscode_edit_scene import BOX, FILES, PRICE, RENAME, Scene, commands, opener, packaged, rename, window
+from vscode_edit_scene import (
+    BOX,
+    FAR,
+    FILES,
+    PRICE,
+    RENAME,
+    Scene,
+    commands,
+    opener,
+    packaged,
+    rename,
+    until_commands,
+    window,
+)
 
 pytestmark = [pytest.mark.editors, pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -50,6 +63,9 @@ def test_tab_belongs_to_a_selection(scene: Scene) -> None:
     editor.press("ArrowDown", "Home", "Home", "Shift+ArrowDown", "Tab")
     editor.until("lines", ["def price(amount):", "        tax = total * 0.2", *REST])
     assert commands(editor) == []
+    editor.until("box", "print(amount)")  # the next one from the end of the selection on
+    editor.press("Alt+j")  # the Alt chords work
+    editor.until("position", "Ln 3, Col 11")
 
 
 def test_tab_belongs_to_an_open_menu(scene: Scene) -> None:
@@ -65,6 +81,12 @@ def test_tab_belongs_to_an_open_menu(scene: Scene) -> None:
     editor.until("has", False, ".suggest-widget.visible")
     assert editor.document().endswith("price_of_all = 1\nprice_of_all")
     assert commands(editor) == []
+    editor.press("Backspace", "Control+Space")
+    editor.until("box", BOX)
+    editor.until("has", True, ".suggest-widget.visible .monaco-list-row.focused")
+    editor.press("Alt+Enter")  # the Alt chords work
+    editor.until("box", "print(amount)")
+    until_commands(editor, "tabspec.accepted")
 
 
 @pytest.mark.nightly
@@ -78,7 +100,7 @@ def test_tab_belongs_to_several_cursors(scene: Scene) -> None:
     editor.press("Escape")  # back to one cursor; the edit is not refused
     editor.press("Alt+Enter")
     editor.until("box", "print(amount)")
-    assert commands(editor) == ["tabspec.accepted"]
+    until_commands(editor, "tabspec.accepted")
 
 
 @pytest.mark.nightly
@@ -112,8 +134,9 @@ def test_tab_belongs_to_the_users_own_binding(scene: Scene) -> None:
 
 @pytest.mark.nightly
 def test_tab_and_escape_belong_to_vim_outside_of_its_insert_mode(scene: Scene) -> None:
-    """With an extension that has the contexts and the key bindings of VSCodeVim."""
-    editor = scene(RENAME, PRICE)
+    """With an extension that has the contexts and the key bindings of VSCodeVim, and its name: hints have a key that
+    works in all modes."""
+    editor = scene(RENAME, FAR)
     rename(editor)
     editor.until("box", BOX)
     enter(editor, "n", "Normal")
@@ -121,10 +144,12 @@ def test_tab_and_escape_belong_to_vim_outside_of_its_insert_mode(scene: Scene) -
     editor.until("position", "Ln 2, Col 17")  # what its Tab does
     editor.press("Escape", "Alt+Enter")
     editor.until("box", "print(amount)")
-    assert commands(editor) == ["tabspec.accepted"]
+    until_commands(editor, "tabspec.accepted")
     enter(editor, "i", "Insert")
     editor.press("Tab")
     editor.until("position", "Ln 3, Col 11")
+    editor.press("Tab", "Alt+Enter")
+    editor.until("box", "↓ next edit at line 85 (Alt+J)")
     enter(editor, "o", "off")
 
 

@@ -35,7 +35,7 @@ INSTALL_SECONDS = 1200.0
 # The bolt in the status bar: the server runs, and VS Code knows whom to ask for suggestions.
 RUNNING = '.statusbar-item[id^="tabspec.tabspec"] .codicon-zap'
 
-_OF_MACHINE = ("tabspec.server.", "tabspec.model")
+_OF_MACHINE = ("tabspec.server.", "tabspec.model", "tabspec.editModel")
 SETTINGS = {
     # nothing that pops up, and nothing that asks a network
     "security.workspace.trust.enabled": False,
@@ -106,7 +106,7 @@ class CodeServer:
                 [*program, *options], env=self.environment, stdout=log, stderr=log, start_new_session=True
             )
         self.browser = self._drive()
-        _until(self._listens, "code-server does not listen; see code-server.log")
+        until(self._listens, "code-server does not listen; see code-server.log")
 
     def _drive(self) -> subprocess.Popen[str]:
         """A browser and what drives it."""
@@ -248,7 +248,7 @@ class Editor:
             found.extend(entry["message"] for entry in self.said()[after:] if wanted(entry["message"]))
             return bool(found)
 
-        _until(look, problem)
+        until(look, problem)
         return found[0]
 
     def until_rested(self, name: str, line: int, character: int) -> list[Rest]:
@@ -259,7 +259,7 @@ class Editor:
             told[:] = rests(self.log)
             return bool(told) and told[-1].place == (name, line, character)
 
-        _until(look, f"it was not told that the cursor rests in {name} at {line}, {character}")
+        until(look, f"it was not told that the cursor rests in {name} at {line}, {character}")
         return told
 
     def status(self) -> dict[str, Any]:
@@ -283,11 +283,11 @@ class Editor:
             status = self.status()
             return status["cache"]["entries"] >= suggestions and not any(status["in_flight"].values())
 
-        _until(cached, f"no {suggestions} suggestions were asked for")
+        until(cached, f"no {suggestions} suggestions were asked for")
 
     def until_idle(self) -> None:
         """Wait until the model is asked for nothing: what was to be asked ahead is there."""
-        _until(lambda: not any(self.status()["in_flight"].values()), "the model is asked and asked")
+        until(lambda: not any(self.status()["in_flight"].values()), "the model is asked and asked")
 
     def offered(self) -> list[dict[str, Any]]:
         """The items of the last answer that had some."""
@@ -304,7 +304,7 @@ class Editor:
 
     def until_frame_says(self, selector: str, true: Callable[[list[str]], bool]) -> None:
         """Wait for the texts of elements in any frame of the page."""
-        _until(lambda: true(self.server.ask("frames", selector=selector)), f"no frame has such {selector}")
+        until(lambda: true(self.server.ask("frames", selector=selector)), f"no frame has such {selector}")
 
     def until_answered(self, after: int) -> list[str]:
         """Wait for the answer to a request for suggestions made after the first ``after`` messages: the texts offered.
@@ -322,7 +322,7 @@ class Editor:
                 answers.append([item["insertText"] for item in result["items"]])
             return bool(answers)
 
-        _until(look, "a request for suggestions was not answered")
+        until(look, "a request for suggestions was not answered")
         return answers[0]
 
     def screenshot(self, name: str) -> None:
@@ -330,7 +330,7 @@ class Editor:
         self.server.ask("screenshot", path=str(ARTIFACTS / f"{name}.png"))
 
 
-def _until(true: Callable[[], bool], problem: str, seconds: float = SECONDS) -> None:
+def until(true: Callable[[], bool], problem: str, seconds: float = SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         if time.monotonic() > deadline:

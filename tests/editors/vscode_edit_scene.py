@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vscode_driver import HERE, Editor, code_server
+from vscode_driver import HERE, Editor, code_server, until
 
 RENAME = {"edits": [{"when": "amount):", "find": r"\btotal\b", "replace": "amount"}]}
 PRICE = "def price(total):\n    tax = total * 0.2\n    print(total)\n    return total + tax\n"
@@ -69,6 +69,11 @@ def told(editor: Editor, method: str) -> list[dict[str, Any]]:
 
 def commands(editor: Editor) -> list[str]:
     return [params["command"] for params in told(editor, "workspace/executeCommand")]
+
+
+def until_commands(editor: Editor, *expected: str) -> None:
+    """Wait until these were sent, and no others: what is drawn is on the screen before that."""
+    until(lambda: commands(editor) == list(expected), f"not sent: {expected}")
 
 
 def packaged(folder: Path, extension: Path) -> Path:

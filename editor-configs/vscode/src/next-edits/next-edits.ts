@@ -12,7 +12,7 @@ import { afterChange, type Offer } from "./offer";
 import { direct, isRevealed, Screen } from "./looks/screen";
 import { made, onLines, same, type Chain, type Place, type Step } from "./step";
 import { tabDoes, type Situation } from "./tab";
-import { active, editorOf, lineOf, opened, range, run } from "./workbench";
+import { active, editorOf, hasModes, lineOf, opened, range, run } from "./workbench";
 
 type Server = Channel & Requests & { readonly onDidChangePhase: vscode.Event<void> };
 
@@ -281,7 +281,8 @@ export class NextEdits implements vscode.Disposable {
   }
 
   private switchedTo(editor: vscode.TextEditor | undefined): void {
-    if (this.offer && editor?.document.uri.toString() === this.offer.steps[0].textDocument.uri) return this.show();
+    // between two editors, none is active for a moment
+    if (!editor || editor.document.uri.toString() === this.offer?.steps[0].textDocument.uri) return this.show();
     this.begin();
   }
 
@@ -315,7 +316,7 @@ export class NextEdits implements vscode.Disposable {
 
   /** The key that goes to the edit. */
   private key(): string {
-    return tabDoes(this.situation()) === "user" ? JUMP_KEY : "Tab";
+    return hasModes() || tabDoes(this.situation()) === "user" ? JUMP_KEY : "Tab";
   }
 
   private situation(): Situation {

@@ -12,6 +12,9 @@ export const range = ({ start, end }: Span) => new vscode.Range(start.line, star
 /** A line's text; "" beyond the document's end, where a cursor stands for a moment after lines were deleted. */
 export const lineOf = (document: vscode.TextDocument, line: number) => (line < document.lineCount ? document.lineAt(line).text : "");
 
+/** Whether one of these extensions is there. Tab is theirs outside of insert mode, and they tell no extension the mode. */
+export const hasModes = () => ["vscodevim.vim", "asvetliakov.vscode-neovim"].some((id) => vscode.extensions.getExtension(id)?.isActive);
+
 export const run = (command: string) => vscode.commands.executeCommand<void>(command);
 
 /** The editor of the step's document, brought to the front with the cursor at `place` if it is not there. */
