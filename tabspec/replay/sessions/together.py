@@ -22,7 +22,7 @@ def together(sessions: Sequence[Session]) -> list[Session]:
 
 
 def _joined(group: Sequence[Session]) -> Session:
-    first, *others = sorted(group, key=lambda each: (not each.events, each.events[0].t if each.events else each.opened))
+    first, *others = sorted(group, key=_begin)
     for uri in {each.uri for each in group}:
         same = sorted((each for each in group if each.uri == uri), key=lambda each: (each.opened, _last(each)))
         for before, after in pairwise(same):
@@ -37,6 +37,11 @@ def _joined(group: Sequence[Session]) -> Session:
         synthetic=any(each.synthetic for each in group),
         warnings=tuple(chain.from_iterable(each.warnings for each in group)),
     )
+
+
+def _begin(session: Session) -> tuple[bool, float, float]:
+    """What orders the parts of a session: those with events first, by the time of the first one."""
+    return not session.events, session.events[0].t if session.events else session.opened, session.opened
 
 
 def _last(session: Session) -> float:

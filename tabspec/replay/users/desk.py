@@ -44,6 +44,7 @@ class Desk:
                 continue
             for other in [other for other, document in open.items() if document.uri == one.uri]:
                 del open[other]
+                closed += [one.uri] if self.parts[other].closed is not None else []
             open[number] = _document(one)
         return Desk(self.parts, time, open), tuple(closed)
 

@@ -123,6 +123,17 @@ def test_documents_are_open_from_when_they_were_opened_until_they_were_closed() 
     ]
 
 
+def test_a_document_that_is_opened_again_at_once_was_closed() -> None:
+    first = part("a", EditEvent(1.0, (Edit(0, 0, "x"),)), MarkEvent(1.0, "close"))
+    again = part("xa", EditEvent(1.0, (Edit(0, 0, "y"),)), opened=1.0, name="again")
+    (session,) = together([again, first])
+    player, seen = Player(session, User.TYPE), []
+    while not player.done:
+        player.perform()
+        seen.append((player.document.text, player.closed))
+    assert seen == [("xa", ()), ("yxa", (A,))]
+
+
 def test_a_return_to_a_document_is_a_move() -> None:
     def select(t: float, cursor: int) -> MarkEvent:
         return MarkEvent(t, "select", {"cursor": cursor})
