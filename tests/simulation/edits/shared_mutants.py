@@ -25,5 +25,6 @@ MUTANTS = (
            "self._scheduler.set_foreground(generation, True)", "pass"),
     Mutant("edits that cannot be reached are written on", _WRITTEN + "WrittenEdits.changed",
            "self._review(generation)", "pass"),
-    Mutant("the past edits are lost on the way", "models.messages:_read_edit", "history=history", "history=()"),
+    Mutant("the past edits are lost on the way", "models.messages:_read_edit", "_READER.read(given, ",
+           '_READER.read({**given, "history": []}, '),
 )  # fmt: skip
