@@ -86,7 +86,9 @@ _COMMENT_MARKS = dict.fromkeys(
     "lua": "--",
     "sql": "--",
 }
-_BARE_MARK = re.compile(r"(?:^|\n)[ \t]*(?:/+!?|#+|--+|\*+)\s*\Z")
+_BARE_MARK = re.compile(r"(?:^|\n)[ \t]*(?:/+!?|/\*+!?|#+|--+|\*+)\s*\Z")
+# A line that only opens a comment of several lines, where `//` marks one of a line.
+_BLOCK_MARK = re.compile(r"/\*+!?\s*\Z")
 # Characters before and after the cursor in which a word counts as known. One word is found in less than 0.1 ms.
 _KNOWN_NEAR = 20_000
 # Grammars in which a line without one of these marks is code, if it begins in code.
@@ -211,7 +213,9 @@ def without_bare_mark(text: str, language: str, before: str) -> str:
 
 def _begins_comment(text: str, language: str) -> bool:
     """Whether the last line of ``text`` is a comment from its beginning."""
-    return text[text.rfind("\n") + 1 :].lstrip().startswith(_COMMENT_MARKS.get(language, "//"))
+    line = text[text.rfind("\n") + 1 :].lstrip()
+    mark = _COMMENT_MARKS.get(language, "//")
+    return line.startswith(mark) or (mark == "//" and _BLOCK_MARK.match(line) is not None)
 
 
 def open_quote(line: str, language: str) -> str:

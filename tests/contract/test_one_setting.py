@@ -79,18 +79,18 @@ async def offered(engine: CompletionEngine, context: EditContext) -> tuple[Answe
 
 
 async def test_suggestions_can_be_typed_through_and_the_next_one_follows_an_accept(model: Model) -> None:
-    engine = CompletionEngine(model, EngineConfig(), slots=slots_of(model))
-    first, suggestion = await offered(engine, at())
+    engine, code = CompletionEngine(model, EngineConfig(), slots=slots_of(model)), CODE + "return "
+    first, suggestion = await offered(engine, at(code))
     assert first.source is Source.MODEL
     typing = range(1, min(len(suggestion.text), 9))
     assert len(typing) >= 3, "there is something to type through"
     for typed in typing:
-        through, rest = await offered(engine, at(CODE + suggestion.text[:typed]))
+        through, rest = await offered(engine, at(code + suggestion.text[:typed]))
         assert through.source is Source.TYPE_THROUGH and rest.text == suggestion.text[typed:]
-    await engine.complete(at())
-    engine.shown(at(), suggestion)
+    await engine.complete(at(code))
+    engine.shown(at(code), suggestion)
     await settled(engine)
-    after = at().after_accept(suggestion)
+    after = at(code).after_accept(suggestion)
     answer = await engine.complete(after)
     assert answer.cached or answer.source in (Source.EXACT, Source.SPECULATED), "Tab: it is there already"
     fresh = CompletionEngine(model, EngineConfig())

@@ -106,7 +106,7 @@ def _is_hanging(place: OfferPlace) -> bool:
         return False  # the text after the offer may be the content or the operand; `parses` checks that
     if (quote := _open_quote(place)) and quote not in place.inserted:
         return False
-    tokens = _python(place.before + place.inserted) if place.language == "python" else _lexed(place)
+    tokens = _python(place) if place.language == "python" else _lexed(place)
     text, opened = next(iter(deque(tokens, maxlen=1)), ("", False))
     return (
         (opened and text[0] not in rest) or text in _OPERATORS or (place.language == "python" and text in _PYTHON_NEEDY)
@@ -115,17 +115,21 @@ def _is_hanging(place: OfferPlace) -> bool:
 
 def _open_quote(place: OfferPlace) -> str:
     """The quote of the string that the line before the cursor opens; "" if there is none."""
-    found = ""
-    for char in re.sub(r"\\.|(?<=\w)'", "", place.before.rpartition("\n")[2]):
-        if not found and char in _QUOTES and not (char == "'" and place.language == "rust"):  # it marks lifetimes
-            found = char
-        elif char == found:
+    found = before = ""
+    for char in re.sub(r"\\.", "", place.before.rpartition("\n")[2]):
+        apostrophe = char == "'" and (is_word(before) or place.language == "rust")  # there it marks lifetimes
+        if char == found:
             found = ""
+        elif not found and char in _QUOTES and not apostrophe:
+            found = char
+        before = char
     return found
 
 
-def _python(text: str) -> Iterator[tuple[str, bool]]:
-    """Python's tokens of ``text``, and whether each is a string that is opened and not closed. A comment is ""."""
+def _python(place: OfferPlace) -> Iterator[tuple[str, bool]]:
+    """Python's tokens up to the end of the offer, and whether each is a string that is opened and has no content. A
+    comment, or a string with content in which the offer ends, is ""."""
+    text = place.before + place.inserted
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
             if token.type == tokenize.ERRORTOKEN and token.string in _QUOTES:
@@ -135,8 +139,13 @@ def _python(text: str) -> Iterator[tuple[str, bool]]:
                 yield "", False
             elif token.string.strip():
                 yield token.string, False
-    except (tokenize.TokenError, IndentationError):
-        return  # an open bracket or multi-line string: the tokens before it count
+    except tokenize.TokenError as error:  # an open bracket or multi-line string: the tokens before it count
+        message, (row, column) = error.args
+        if "string" in message:
+            string = "\n".join(text.split("\n")[row - 1 :])[column:].lstrip("rRbBuUfF")
+            yield ("", False) if string[3:].strip() else (string[:1], True)
+    except IndentationError:
+        return
 
 
 def _lexed(place: OfferPlace) -> Iterator[tuple[str, bool]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tabspec.fitting.ends import whole
+from tabspec.fitting.ends import whole, without_bare_mark
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,20 @@ from tabspec.fitting.ends import whole
 )
 def test_what_is_typed_already_is_a_part_of_the_word(before: str, text: str, kept: str) -> None:
     assert whole(text, "javascript", before=before) == kept
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "kept"),
+    [
+        ("typescript", "/**", ""),
+        ("rust", "//!", ""),
+        ("c", "x = 1;\n/*", "x = 1;"),
+        ("c", "/* Adds", "/* Adds"),
+        ("lua", "/*", "/*"),
+    ],
+)
+def test_the_mark_of_a_comment_alone_is_not_offered(language: str, text: str, kept: str) -> None:
+    assert without_bare_mark(text, language, "  ").rstrip() == kept
 
 
 @pytest.mark.parametrize("word", ["return", "=>", "else:", "and", "::", "x +"])

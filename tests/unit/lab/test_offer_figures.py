@@ -19,6 +19,9 @@ def place(language: str, before: str, inserted: str, after: str, written: str) -
         (place("python", "x = ", "foo(", "\n", "bar()"), False),
         (place("python", "f(", "help='A", "\n", "a=1)"), False),
         (place("python", "x = '", "../lib/", "\n", "../lib/a'"), True),  # the author opened the string
+        (place("python", "f('help', 'signat", "ure", "\n", "ure', 1)"), True),
+        (place("python", 'x = """\\\n', "Received", "\n", "Received a message"), True),
+        (place("python", "x = ", 'f"""', "\n", "1"), False),
         (place("python", "x = 'a', ", "'b", "\n", "'c'"), False),
         (place("rust", "fn f<'a>(x: &'a str) -> ", "&", "\n", "u8 {"), True),
         (place("python", "x ", "=", "\n", "+= 1"), False),
