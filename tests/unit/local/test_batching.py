@@ -17,8 +17,8 @@ from tabspec.errors import ModelError
 from tabspec.models.decoders.llama import LlamaDecoder
 from tabspec.models.load import load_model
 from tabspec.models.local.batching import DecodeBatcher
-from tabspec.models.local.logits import Logits
 from tabspec.models.local.drafts import NoDrafts
+from tabspec.models.local.logits import Logits
 from tabspec.models.local.model import LocalModel
 from tabspec.models.local.slots import SEQUENCES
 from tabspec.models.process.serving import Serving
