@@ -53,7 +53,7 @@ class Stage:
         options, problems = Options().updated({"related_chars": 2_000})
         assert not problems
         self.service.configure(options)
-        await self.service.host.settled(5)
+        await self.service.host.settled()
 
     def uri(self, name: str) -> str:
         return (self.root / name).as_uri()
