@@ -9,10 +9,11 @@ export interface Requests {
 }
 
 /**
- * Milliseconds after a change or a move of the cursor. A key that is held down repeats every 30 ms or so. It is also how
- * long VS Code (1.139) waits before it asks for inline completions, with which a next edit competes.
+ * Milliseconds after a change: as long as VS Code (1.139) waits before it asks for inline completions, with which a next
+ * edit competes. After a move of the cursor: so long that a model is not asked at each place that the cursor passes, as in
+ * cursor-rest.ts.
  */
-const SETTLED_MS = 50;
+const SETTLED_MS = { changed: 50, moved: 300 };
 
 /** Why it is asked. After `moved`, VS Code asks for no completion, so that the edit competes with none. */
 export type Cause = "changed" | "moved";
@@ -37,7 +38,7 @@ export class Asking {
     if (this.waiting === "changed") cause = "changed";
     this.stop();
     this.waiting = cause;
-    this.timer = setTimeout(() => this.now(cause), SETTLED_MS);
+    this.timer = setTimeout(() => this.now(cause), SETTLED_MS[cause]);
   }
 
   now(cause: Cause): void {
