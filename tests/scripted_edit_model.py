@@ -20,7 +20,7 @@ class ScriptedEditModel:
     """Rewrites regions as ``script`` does. An answer takes ``seconds`` on the running loop's clock.
 
     ``logprob`` is that of the only token of each answer (None: unknown). ``fail`` is raised, if set. The counters are
-    for tests.
+    for tests. ``judges``: patterns are left to it.
     """
 
     script: Rewrite
@@ -29,6 +29,7 @@ class ScriptedEditModel:
     fail: Exception | None = None
     name: str = "scripted-edits"
     region: RegionSize | None = REGION
+    judges: bool = False
     requests: list[EditRequest] = field(default_factory=list)
     running: int = 0
     cancelled: int = 0

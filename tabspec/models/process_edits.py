@@ -37,6 +37,7 @@ class ProcessEdits:
 
     slots = 1
     schedules = True  # foreground before speculation
+    judges = True  # patterns that repeat a change
 
     def __init__(self, model: LocalProcess, *, owned: bool = False) -> None:
         self._model, self._owned = model, owned

@@ -14,7 +14,7 @@ from typing import Protocol
 from tabspec.cache.completion_cache import CompletionCache, Entry
 from tabspec.context import EditContext
 from tabspec.edits.chain import at_once
-from tabspec.edits.edit import ProposedEdit, digest_of
+from tabspec.edits.edit import EditSource, ProposedEdit, digest_of
 from tabspec.edits.gate import Experience, Refusals, is_shown
 from tabspec.edits.history import History
 from tabspec.edits.lessons import digest, lessons
@@ -36,6 +36,11 @@ SURE = 0.5
 # On one line the next key follows after 0.1 to 0.3 s, at another place after 2.9 s (medians of the recorded session
 # vscode-ts-customized-tests).
 TYPING_PAUSE_S = 1.0
+# Of the changes that patterns repeat elsewhere, half are right when shown at once, and two thirds when the bundled edit
+# model has judged them; no fewer are right. What follows a rename or a change of a type is right more often, and the
+# model knows no such rules (docs/decisions/2026-11-29-judged-patterns.md).
+LEFT = frozenset({EditSource.SIBLING})
+"""The proposals that are not shown at once, where the edit model judges them."""
 AHEAD = "edit"
 """The kind of cache entries that were computed ahead."""
 
@@ -183,7 +188,10 @@ class NextEdits:
     ) -> ProposedEdit | None:
         cursor = context.document, context.offset
         documents = {each.uri: each for each in (*context.others, context.document)}
+        judged = LEFT if self._writer is not None and self._writer.judges else ()
         for proposed in at_once(chain):
+            if proposed.source in judged:
+                continue
             edit = self._experience.adjusted(proposed)
             if is_shown(edit, documents[edit.uri], cursor, history, self._refusals):
                 return edit

@@ -51,6 +51,11 @@ class WrittenEdits:
         self._scheduler = Scheduler(streams, StopRule(), lambda _: None, self._ended, slots_of(streams))
         self._current: dict[str, EditContext] = {}  # the latest known state of each document
 
+    @property
+    def judges(self) -> bool:
+        """Whether the model judges what patterns propose."""
+        return bool(getattr(self._model, "judges", False)) and self._model.region is not None
+
     def known(self, context: EditContext) -> tuple[ProposedEdit, ...] | None:
         """The chain at this state without asking the model; None if it is not known. Counts nothing as served."""
         state = self._state(context)

@@ -17,6 +17,7 @@ class TimedEdits:
 
     def __init__(self, model: EditModel, profile: LatencyProfile) -> None:
         self._model, self._profile = model, profile
+        self.judges = bool(getattr(model, "judges", False))
         self._known: dict[EditRequest, EditAnswer] = {}
 
     @property

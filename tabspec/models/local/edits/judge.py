@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -40,17 +40,17 @@ class Judge:
         cursor = request.region.count("\n", 0, request.cursor)
         found = patterns(request, self._lines, request.history, cursor)
         self._patterns = {each.change.least(self._lines): each.probability for each in found}
+        self._left = tuple(each.change.least(self._lines) for each in found if each.left)
         self._known: set[Change] = set()
         self._last = _last(request, self._lines)
 
     def proposals(self, read: Sequence[tuple[Scene, Mapping[int, LineTag]]]) -> tuple[Proposal, ...]:
         """What patterns propose within the scenes, each at the likeliest place that holds it; the likeliest first."""
-        found: list[Proposal] = []
-        for change in self._patterns:
-            places = [(scene, place_of(scene, tags, change)) for scene, tags in read]
-            held = [Proposal(scene, place, change) for scene, place in places if place is not None]
-            found += sorted(held, key=lambda each: -each.place.probability)[:1]
-        return tuple(sorted(found, key=lambda each: -each.place.probability))
+        return tuple(sorted(_held(self._patterns, read), key=lambda each: -each.place.probability))
+
+    def left(self, read: Sequence[tuple[Scene, Mapping[int, LineTag]]]) -> tuple[Proposal, ...]:
+        """The same of those that the engine leaves to the model, in the order in which it would show them."""
+        return _held(self._left, read)
 
     def again(self, scene: Scene, place: Place) -> tuple[Proposal, ...]:
         """What was replaced before, replaced again at a place; none where none of it stands."""
@@ -81,6 +81,16 @@ class Judge:
         start, stop = self._last
         inserts = change.start == change.stop
         return start < change.start < stop if inserts else change.start < stop and change.stop > start
+
+
+def _held(changes: Iterable[Change], read: Sequence[tuple[Scene, Mapping[int, LineTag]]]) -> tuple[Proposal, ...]:
+    """Each change at the likeliest place that holds it, if there is one."""
+    found: list[Proposal] = []
+    for change in changes:
+        places = [(scene, place_of(scene, tags, change)) for scene, tags in read]
+        held = [Proposal(scene, place, change) for scene, place in places if place is not None]
+        found += sorted(held, key=lambda each: -each.place.probability)[:1]
+    return tuple(found)
 
 
 def _last(request: EditRequest, lines: Sequence[str]) -> tuple[int, int]:

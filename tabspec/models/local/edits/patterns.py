@@ -14,6 +14,7 @@ from itertools import accumulate
 from tabspec.edits.chain import at_once
 from tabspec.edits.edit import EditSource
 from tabspec.edits.hunks import step_of
+from tabspec.edits.proposals.propose import LEAST as SHOWN
 from tabspec.edits.proposals.propose import propose
 from tabspec.edits.step import Step
 from tabspec.models.edit_protocol import EditRequest, PastEdit
@@ -29,10 +30,12 @@ MOST = 8
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """A ``change`` of the region's lines, which changes the first and the last of these; and how often its case is
-    right, by the table of patterns."""
+    right, by the table of patterns. ``left``: it would be shown at once, if the engine did not leave it to the model.
+    """
 
     change: Change
     probability: float
+    left: bool = False
 
 
 def patterns(
@@ -50,7 +53,8 @@ def patterns(
     for edit in at_once(propose(document, starts[min(cursor, len(lines))], taught, least=LEAST)):
         step = step_of(document, edit.change)
         if step is not None:
-            found.append(Pattern(Change(*step.old_range, step.new_lines), edit.probability))
+            left = edit.source is EditSource.SIBLING and edit.probability >= SHOWN
+            found.append(Pattern(Change(*step.old_range, step.new_lines), edit.probability, left))
     return tuple(found[:MOST])
 
 

@@ -184,8 +184,12 @@ class SceneMaker:
 
 
 def _proposed_elsewhere(found: Sequence[Pattern], seen: tuple[int, int]) -> int | None:
-    """The line of the likeliest proposal that changes a line outside of ``seen``: the first among equals."""
+    """The line of the likeliest proposal that changes a line outside of ``seen``: the first among equals. Before all
+    comes the first one that is left to the model."""
     outside = [each for each in found if each.change.start < seen[0] or each.change.stop > seen[1]]
+    first = next((each for each in found if each.left), None)
+    if first in outside:
+        return first.change.start
     return max(outside, key=lambda each: each.probability).change.start if outside else None
 
 

@@ -40,6 +40,12 @@ MOST_PLACES = 2
 SURE = 0.5
 # A place that is less likely is not asked about: on 750 steps between releases, no such answer would have been shown.
 LEAST_PLACE = 0.2
+# A pattern that is left to the model is shown from this probability on, before its own answers.
+AS_SHOWN = 0.1
+# Below, it is not shown; in between, where the model shows nothing else (docs/decisions/2026-11-29-judged-patterns.md).
+REJECTED = 0.02
+# So many are judged: behind one that the user has refused come others.
+MOST_LEFT = 3
 # Prompt tokens of a pass. A completion that is asked for meanwhile waits for its end, 15 to 20 ms. In passes of 256 a
 # scan takes a tenth less.
 CHUNK = 128
@@ -48,9 +54,14 @@ SLOTS = 4
 # Scans whose tags are kept: those of several documents, and of what is computed ahead in them.
 _SCANS = 32
 
+Read = list[tuple[Scene, Mapping[int, LineTag]]]
+"""The scenes of a request with their tags."""
+
 
 class LocalEdits:
     """An `EditModel` on ``local``, whose decoder, slots and batching are its own."""
+
+    judges = True  # patterns that repeat a change
 
     def __init__(self, info: ModelInfo, local: LocalDecoding, calibration: EditCalibration | None = None) -> None:
         self.info, self.local = info, local
@@ -75,9 +86,15 @@ class LocalEdits:
         return cls(info, local, calibration)
 
     async def edit(self, request: EditRequest) -> EditAnswer:
-        usage, best, most = Usage(), None, 0.0
+        best, most = None, 0.0
         with self.local.together.generation(request.foreground):
-            async with aclosing(self.written(request)) as found:
+            read, usage = await self._scenes(request)
+            judge = Judge(request)
+            left, surest, cost = await self._left(judge, read, request.foreground)
+            usage += cost
+            if surest >= AS_SHOWN:
+                return _all_of(request.region, left, usage)
+            async with aclosing(self._written(judge, read, request.foreground)) as found:
                 async for written, cost in found:
                     usage += cost
                     probability = self.calibration.probability(written.evidence) if written else 0.0
@@ -85,30 +102,52 @@ class LocalEdits:
                         best, most = written, probability
                     if most >= SURE:
                         break
+        if left and most < self.calibration.least:
+            return _all_of(request.region, left, usage)
         if best is None:
             return EditAnswer(None, usage=usage)
         change = changed(request.region, best.change) if most >= self.calibration.least else None
         return EditAnswer(change, best.evidence.logprobs, usage, most)
+
+    async def _left(self, judge: Judge, read: Read, foreground: bool) -> tuple[list[Written], float, Usage]:
+        """Of the patterns that are left to the model, those that it does not reject; the probability of the first of
+        these; and what judging them cost."""
+        found: list[Written] = []
+        first, usage = 0.0, Usage()
+        for scene, place, change in judge.left(read)[:MOST_LEFT]:
+            logprobs, cost = await self.score(scene, place, change, foreground)
+            usage += cost
+            written = judge.written(change, place.probability, logprobs) if logprobs else None
+            probability = self.calibration.probability(written.evidence) if written else 0.0
+            if written is not None and probability >= REJECTED:
+                first = first if found else probability
+                found.append(written)
+        return found, first, usage
 
     async def written(self, request: EditRequest) -> AsyncGenerator[tuple[Written | None, Usage], None]:
         """The edits that come into question, and what each cost beside those before it: what the model writes at the
         likeliest place, what a pattern proposes, what was replaced before replaced again at the likeliest place, and
         what the model writes at the other places. None where nothing changes."""
         read, cost = await self._scenes(request)
-        judge = Judge(request)
+        async with aclosing(self._written(Judge(request), read, request.foreground)) as found:
+            async for each, asked in found:
+                yield each, cost + asked
+                cost = Usage()
+
+    async def _written(
+        self, judge: Judge, read: Read, foreground: bool
+    ) -> AsyncGenerator[tuple[Written | None, Usage], None]:
         proposals = judge.proposals(read)
         for rank, (scene, place) in enumerate(best_places(read, MOST_PLACES)):
             if place.probability < LEAST_PLACE:
                 break
-            change, logprobs, asked = await self.ask(scene, place, request.foreground)
-            yield judge.written(change, place.probability, logprobs), cost + asked
-            cost = Usage()
+            change, logprobs, asked = await self.ask(scene, place, foreground)
+            yield judge.written(change, place.probability, logprobs), asked
             if rank == 0:
-                yield await self._judged(judge, proposals, request.foreground)
-                yield await self._judged(judge, judge.again(scene, place), request.foreground)
+                yield await self._judged(judge, proposals, foreground)
+                yield await self._judged(judge, judge.again(scene, place), foreground)
                 proposals = ()
-        found, judged = await self._judged(judge, proposals, request.foreground)
-        yield found, cost + judged
+        yield await self._judged(judge, proposals, foreground)
 
     async def _judged(
         self, judge: Judge, proposals: Sequence[Proposal], foreground: bool
@@ -125,9 +164,9 @@ class LocalEdits:
         read, cost = await self._scenes(request)
         return best_places(read, most), cost
 
-    async def _scenes(self, request: EditRequest) -> tuple[list[tuple[Scene, Mapping[int, LineTag]]], Usage]:
+    async def _scenes(self, request: EditRequest) -> tuple[Read, Usage]:
         """The scenes of a request with their tags, and what it cost to read them."""
-        read: list[tuple[Scene, Mapping[int, LineTag]]] = []
+        read: Read = []
         cost = Usage()
         for scene in self.prompts.scenes.scenes(request):
             tags, spent = await self._read(self.prompts.scan(scene), request.foreground)
@@ -238,6 +277,16 @@ def _lines(segment: AnswerSegment) -> tuple[str, ...] | None:
     """The lines that an answer writes; None if it writes none."""
     text = segment.text
     return None if text is None else tuple(text[1:].split("\n")) if text else ()
+
+
+def _all_of(region: str, left: Sequence[Written], usage: Usage) -> EditAnswer:
+    """The answer with all of these changes, none of which touches another, as likely as the pattern of the first."""
+    text = region
+    for each in sorted(left, key=lambda each: -each.change.start):
+        change = changed(text, each.change)
+        text = change.apply(text) if change else text
+    first = left[0].evidence
+    return EditAnswer(difference(region, text), first.logprobs, usage, first.pattern)
 
 
 def changed(region: str, change: Change) -> Edit | None:

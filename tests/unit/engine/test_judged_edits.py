@@ -1,0 +1,76 @@
+"""Repetitions that patterns find, beside a model that judges them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from written_scene import Editor, changing
+
+from tabspec.edits.edit import EditSource
+from tabspec.models.edit_protocol import EditRequest
+from tabspec.replay.clock import run_virtual
+from tabspec.suggestion import Reason, Source
+
+REPEATED = "".join(f"self.check(part_{number}, None)\nx = {number}\n" for number in range(6))
+RENAMED = "def count(a):\n    return a\n\n\nprint(count(1))\n"
+
+
+def repeating(judges: bool, script: Callable[[EditRequest], str]) -> Editor:
+    """The user has changed two of six lines alike: a pattern proposes the others."""
+    editor = Editor(script, text=REPEATED)
+    editor.edits.judges = judges
+    for _ in range(2):
+        editor.edit(editor.context.document.text.index("None"), 4, "0", cursor=0)
+    return editor
+
+
+def test_repetitions_are_left_to_a_model_that_judges_them() -> None:
+    async def scenario() -> None:
+        alone, absent = (repeating(judges, changing("nothing", "nothing")) for judges in (False, True))
+        absent.edits.region = None  # it writes no edits
+        for editor in (alone, absent):
+            suggestion = (await editor.ask()).suggestion
+            assert suggestion and suggestion.edit and suggestion.edit.source is EditSource.SIBLING
+            assert editor.edits.requests == []
+        agreeing = repeating(True, changing("(part_2, None)", "(part_2, 0)"))
+        suggestion = (await agreeing.ask()).suggestion
+        assert suggestion and suggestion.edit and suggestion.edit.source is EditSource.MODEL
+        silent = repeating(True, changing("nothing", "nothing"))
+        assert (await silent.ask()).reason is Reason.EMPTY and len(silent.edits.requests) == 1
+        for editor in (alone, absent, agreeing, silent):
+            await editor.engine.close()
+
+    run_virtual(scenario())
+
+
+def test_a_rename_is_shown_at_once_beside_a_model_that_judges() -> None:
+    async def scenario() -> None:
+        editor = Editor(changing("nothing", "nothing"), text=RENAMED)
+        editor.edits.judges = True
+        editor.edit(4, 5, "total")
+        editor.put(0)
+        suggestion = (await editor.ask()).suggestion
+        assert suggestion and suggestion.edit and suggestion.edit.source is EditSource.RENAME
+        assert editor.edits.requests == []
+        await editor.engine.close()
+
+    run_virtual(scenario())
+
+
+def test_behind_a_judged_edit_the_next_one_is_asked_ahead() -> None:
+    async def scenario() -> None:
+        def next_one(request: EditRequest) -> str:
+            return request.region.replace("None)", "0)", 1)
+
+        editor = repeating(True, next_one)
+        suggestion = (await editor.ask()).suggestion
+        assert suggestion and suggestion.edit
+        editor.engine.shown(editor.context, suggestion)
+        await asyncio.sleep(1.0)
+        editor.take(suggestion)
+        answer = await editor.ask()
+        assert answer.source is Source.SPECULATED and answer.waited == 0.0 and answer.suggestion
+        await editor.engine.close()
+
+    run_virtual(scenario())
