@@ -32,7 +32,8 @@ TEXT = "def first():\n" + "".join(LINES)
 FORMS = [EditForm.SWEEP, EditForm.ZETA, EditForm.ZETA2, EditForm.ZETA21, EditForm.INSTINCT]
 
 
-@pytest.mark.parametrize("form", FORMS)
+# Zeta 2 begins with the text after the region, which moves with the cursor.
+@pytest.mark.parametrize("form", [EditForm.SWEEP, EditForm.ZETA, EditForm.INSTINCT])
 async def test_the_prompt_is_reused_along_a_chain(
     bundled_on_llama: str, form: EditForm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
