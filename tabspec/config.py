@@ -83,7 +83,7 @@ class EngineConfig:
     min_token_probability: float = setting(
         0.5, "A suggestion stops before a token that the model finds less likely than this.", 0, 1
     )
-    # Chosen on recorded sessions. At 0.2, 10 % fewer suggestions are shown, for 5 % fewer characters by Tab. At 0.13,
+    # Chosen on recorded sessions. At 0.2, 11 % fewer suggestions are shown, for 3 % fewer characters by Tab. At 0.13,
     # 8 % more are shown, for 2 % more characters (docs/decisions/2026-11-29-recent-tokens.md).
     min_probability: float = setting(
         0.16,

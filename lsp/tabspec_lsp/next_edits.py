@@ -82,8 +82,8 @@ class NextEdits:
     ) -> tuple[Offer, ...]:
         """The chain to show at a cursor, whatever completion there may be. Raises as `compete`.
 
-        ``pause``: wait until the last change is finished; else only a model waits for that. ``asked``: the request is
-        by a method for next edits, and not by the user.
+        ``pause``: wait until the last change is finished; without it, only a question to a model waits for that.
+        ``asked``: the request is by a method for next edits, and not by the user.
         """
         self._asked = self._asked or asked
         context = self._context(uri, position, version)
@@ -102,7 +102,7 @@ class NextEdits:
         return self._chain(context, answer)
 
     def rested(self, context: EditContext) -> EditContext:
-        """Where the cursor rests, as `alone` takes its place."""
+        """``context``, where the cursor rests, with the cursor where `alone` would put it."""
         return self._finished(context) if self._asked else context
 
     def _context(self, uri: str, position: Position, version: int | None) -> EditContext | None:

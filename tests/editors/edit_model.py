@@ -43,7 +43,7 @@ class EditModel:
 
 @contextmanager
 def edit_model(text: str | None = None) -> Iterator[EditModel]:
-    """It runs in a thread: tests of editors wait for the editor, not on a loop."""
+    """A running `EditModel`, in a thread: tests of editors wait for the editor and run no event loop."""
     model, loop, over, started = EditModel(text), asyncio.new_event_loop(), asyncio.Event(), threading.Event()
     thread = threading.Thread(target=lambda: loop.run_until_complete(model.serve(started, over)))
     thread.start()

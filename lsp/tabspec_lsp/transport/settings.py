@@ -84,4 +84,4 @@ class ClientSettings:
     def _report(self, problems: list[str]) -> None:
         """Show unusable settings to the user, all in one message."""
         if problems:
-            self._say("; ".join(problems) + ". What is wrong is left out.")
+            self._say("; ".join(problems) + ". These values are not used.")

@@ -111,8 +111,8 @@ class NextEdits:
 
     async def alone(self, request: Request, enter: Callable[[Request], None], pause: bool) -> Answer:
         """Answer a request for an edit with which no completion competes. The model writes one where no pattern
-        proposes any: for a step that is being typed after a pause, if ``pause``. ``enter`` makes it the document's
-        request."""
+        proposes any. With ``pause``, it is asked about a step that is being typed only after a pause. ``enter`` makes
+        the request that of its document."""
         context = request.context
         self.changed(context)
         edit, entry = self._first(context)

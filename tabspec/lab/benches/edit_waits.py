@@ -73,7 +73,7 @@ class Waits:
 
 @click.command("edit-waits")
 @click.argument("steps", type=click.Path(path_type=Path))
-@click.option("--most", type=click.IntRange(2), help="So many steps  [default: all].")
+@click.option("--most", type=click.IntRange(2), help="The first so many steps  [default: all].")
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="Threads of the model.")
 @click.option("--json", "out", type=click.Path(path_type=Path), help="Write the figures here.")
 def edit_waits_command(steps: Path, most: int | None, threads: int, out: Path | None) -> None:

@@ -25,7 +25,7 @@ _MOST_USES = 400
 _MOST_LISTS = 20
 # Lines above and below a place that are read for the name: longer lists are data.
 _MOST_LINES = 50
-# Those of `_forms` that are alike where a name has one word.
+# Indices in `_forms` of forms in lower case, which are the same text where a name has one word.
 _LOWER = (1, 5, 6)
 _IMPORT = re.compile(r"\s*(?:from|import|use|export|pub use|mod|#include)\b")
 

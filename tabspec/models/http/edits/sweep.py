@@ -20,7 +20,7 @@ from tabspec.models.http.edits.diffs import ended
 from tabspec.models.http.edits.undoing import undone
 
 NAMES = r"sweep.*next-?edit"
-# Edits that are taken back in the file: more than a chain mostly has. So many characters are a third of a window.
+# Edits that are taken back in the file: more than most chains have, and no more text than two windows of the model.
 REGION = RegionSize(10, 10, steps=24, past_chars=6000)
 STOP = ("<|file_sep|>", "<|endoftext|>", "</s>")
 _MOST_PAST = 6

@@ -9,8 +9,8 @@ def undone(request: EditRequest) -> tuple[str, str]:
     """The text of a request (``before``, ``region`` and ``after``) without the document's own edits in the history, and
     what was the region then.
 
-    They are taken back from the last one on, up to one whose lines are not there, or which reaches over a border of the
-    region.
+    They are taken back from the newest to the oldest. This ends before an edit whose lines are not in the text, or
+    which reaches over a border of the region.
     """
     lines = (request.before + request.region + request.after).splitlines(keepends=True)
     start = request.before.count("\n")

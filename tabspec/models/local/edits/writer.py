@@ -40,11 +40,11 @@ MOST_PLACES = 2
 SURE = 0.5
 # A place that is less likely is not asked about: on 750 steps between releases, no such answer would have been shown.
 LEAST_PLACE = 0.2
-# A pattern that is left to the model is shown from this probability on, before its own answers.
+# A pattern that is left to the model is shown from this probability on, before the model writes anything.
 AS_SHOWN = 0.1
 # Below, it is not shown; in between, where the model shows nothing else (docs/decisions/2026-11-29-judged-patterns.md).
 REJECTED = 0.02
-# So many are judged: behind one that the user has refused come others.
+# So many are judged at most: if the user has refused the first, the others can be shown.
 MOST_LEFT = 3
 # Prompt tokens of a pass. A completion that is asked for meanwhile waits for its end, 15 to 20 ms. In passes of 256 a
 # scan takes a tenth less.
