@@ -110,7 +110,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("part", HOSTILE)
 def test_every_text_is_searched_quickly(part: str) -> None:
-    """The search is linear: Python's matcher takes seconds for some of these."""
+    """The search is linear: with detect-secrets' rules for names, a line of "secret" took 3 s for 2,000 characters."""
     find_secret(part * (20_000 // len(part)), name="a.yaml")
 
 

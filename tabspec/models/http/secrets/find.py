@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from tabspec.models.http.secrets import assigned, runs, typed
+from tabspec.models.http.secrets import assigned, known, runs, typed
 from tabspec.models.http.secrets.ruleset import gitleaks, ours
 from tabspec.models.http.secrets.spans import Span
 from tabspec.models.protocol import GenerationRequest
@@ -95,6 +95,7 @@ def _spans(text: str, name: str) -> Iterator[Span]:
     searches: tuple[Callable[[str, str], Iterator[Span]], ...] = (
         ours().search,
         gitleaks().search,
+        known.search,
         assigned.search,
         runs.search,
     )
