@@ -156,6 +156,8 @@ async def test_typing_through_an_exact_answer_does_not_change_it(url: str) -> No
 async def test_first_tokens_and_chances_equal_those_of_the_model_in_this_process(url: str, tiny: Path) -> None:
     """Of a question whose line in progress is empty, so that both are asked behind the same tokens."""
     local = load_model(str(tiny), dtype="float32", device="cpu")
+    assert isinstance(local, LocalModel)
+    local.local.ngram_caches = None  # what the rest of the file says is mixed in in this process only
     model = HttpModel(f"{url}?tokenizer={tiny}")
     head, told = CODE[: CODE.index("def add")], 0
     for cut in range(20, len(head), 20):
