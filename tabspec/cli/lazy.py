@@ -36,7 +36,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that ``args`` name. Fails with the likeliest names for a misspelt one."""
         name = args[0]
-        if name not in self._lazy and not name.startswith("-"):
+        if name not in self._lazy and not name.startswith("-") and not ctx.resilient_parsing:  # not while completing
             likely = get_close_matches(name, self._lazy, 2)
             hint = (
                 f"Did you mean {' or '.join(map(repr, likely))}?"

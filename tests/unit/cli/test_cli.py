@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -118,6 +119,13 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_work(
     monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
     fails(capsys, [*command, tmp_path / "out"], "may not be written to")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_misspelt_command_is_no_error_while_a_shell_completes() -> None:
+    shell = {**os.environ, "_TABSPEC_COMPLETE": "bash_complete", "COMP_WORDS": "tabspec repaly x", "COMP_CWORD": "2"}
+    command = [sys.executable, "-m", "tabspec.cli.main"]
+    shown = subprocess.run(command, env=shell, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert (shown.returncode, shown.stdout.strip(), shown.stderr) == (0, "", "")
 
 
 def test_wrong_usage_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
