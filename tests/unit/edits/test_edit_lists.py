@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tabspec.edits.proposals.propose import LEAST, propose
 from tabspec.edits.step import Step
 from tabspec.text import Document
 from tests.edit_steps import after, chain, walked
+from tests.examples import examples
 
 INIT = """class Config:
     def __init__(
@@ -138,3 +141,27 @@ def test_a_line_that_is_begun_counts_when_it_is_written() -> None:
     text = walked(document, propose(document, 0, steps))
     assert text == filled(INIT, *LIMIT)
     assert propose(document, 0, steps[:1]) == ()
+
+
+def test_a_name_without_a_letter_has_no_counterparts() -> None:
+    """`___` is the same in each convention of names, and the name beside it has other forms further down."""
+    before = "log_level,\n{}___,\n\nLOG_LEVEL,\n{}___,\n"
+    text, _ = grown(before, ("max_size,\n",), "a.py")
+    assert text == filled(before, "max_size,\n")
+
+
+_NAMES = st.sampled_from(["log_level", "LOG_LEVEL", "logLevel", "MaxSize", "max_size", "___", "__x", "_1é"])
+_SHAPES = st.sampled_from(["{},", "self.{0} = {0}", '    "{}",'])
+_LISTS = st.builds(lambda shape, names: [shape.format(name) for name in names], _SHAPES, st.lists(_NAMES, max_size=8))
+
+
+@settings(max_examples=examples(100))
+@given(st.lists(_LISTS, max_size=2))
+def test_names_of_any_form_give_a_chain_that_can_be_walked(lists: list[list[str]]) -> None:
+    """Each line of the document is taken for the one that was added, also one whose name is only underscores."""
+    lines = [f"{line}\n" for each in lists for line in [*each, ""]]
+    document = Document("file:///a.py", "".join(lines))
+    for at, line in enumerate(lines):
+        step = Step(document.uri, at, sum(map(len, lines[:at])), "", line)
+        edits = propose(document, step.offset, [step], least=0.0)
+        assert not edits or walked(document, edits) != document.text

@@ -80,8 +80,9 @@ def _element(lines: Sequence[str], text: str, line: int) -> Added | None:
     above, below = _names(text, lines[at - 1]), _names(text, lines[at + 1])
     if beside is None or not (above or below):
         return None
-    name = (above or below or beside)[0]
-    return Added(name, *beside) if len({name, *beside}) == 3 else None
+    added = Added((above or below or beside)[0], *beside)
+    names = {added.name, added.before, added.after}
+    return added if len(names) == 3 and all(map(subwords, names)) else None  # `___` has no other forms
 
 
 def _names(line: str, other: str) -> tuple[str, str] | None:
@@ -150,14 +151,14 @@ def _pattern(name: str) -> re.Pattern[str]:
 
 
 def _renaming(old: str, new: str, first: int = 1) -> Callable[[str], str]:
-    """Puts one name in the place of another in a line, in each form in which that one stands there. ``first`` is the
-    form that counts where a name of one word has several alike (`_LOWER`)."""
+    """Puts one name in the place of another in a line, in each form in which that one stands there and which the new
+    one has, too. ``first`` is the form that counts where a name of one word has several alike (`_LOWER`)."""
     forms: dict[str, str] = {}
     pairs = list(zip(_forms(old), _forms(new), strict=False))
     for form, other in (*pairs[:1], *pairs[first : first + 1], *pairs):
         forms.setdefault(form, other)
     pattern = _pattern(old)
-    return lambda line: pattern.sub(lambda match: forms[match.group()], line)
+    return lambda line: pattern.sub(lambda match: forms.get(match.group(), match.group()), line)
 
 
 def _end(line: str) -> str:
