@@ -164,6 +164,17 @@ def test_prompts_of_each_format() -> None:
     assert instinct.prompt(REQUEST).endswith(INSTINCT_END)
 
 
+def test_lines_of_sweep_are_those_of_the_document() -> None:
+    """A form feed or U+2028 in a line ends none, in the line numbers and where past edits are taken back."""
+    (past,) = REQUEST.history
+    old, new = "a\u2028b\n", "a\u2028c\n"
+    history = (past, PastEdit("shop.py", 4, old, new))
+    before, region = f"\x0c{REQUEST.before}", f"{REQUEST.region}\x0c\n{new}"
+    prompt = sweep.prompt(replace(REQUEST, before=before, region=region, history=history))
+    assert f"<|file_sep|>shop.py:5:5\noriginal:\n{old}updated:\n{new}" in prompt
+    assert f"<|file_sep|>original/shop.py:2:6\n{REQUEST.earlier}\x0c\n{old}<|file_sep|>" in prompt
+
+
 def test_an_accepted_edit_is_marked_as_one_in_zeta_2() -> None:
     (past,) = REQUEST.history
     request = replace(REQUEST, history=(replace(past, accepted=True),))

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tabspec.models.edit_protocol import EditRequest, PastEdit
 from tabspec.models.http.edits.undoing import undone
 
-LINES = st.lists(st.sampled_from(["a\n", "b\n", "c\n", "\n"]), min_size=1, max_size=10)
+# A form feed, U+2028 and U+0085 end no line of a document, while `str.splitlines` takes them for line ends.
+LINES = st.lists(st.sampled_from(["a\n", "b\n", "\n", "\x0c\n", "a\u2028b\n", "\x85c\n"]), min_size=1, max_size=10)
 
 
 def request_of(lines: list[str], region: tuple[int, int], history: list[PastEdit]) -> EditRequest:
@@ -60,3 +61,11 @@ def test_an_edit_whose_lines_are_not_there_or_over_the_regions_border_ends_it() 
         assert undone(request_of(now, (1, 3), [first, stops]))[0] == "a\nb\nc\n"
         assert undone(request_of(now, (1, 3), [stops, first]))[0] == "a\nb\nwas\n"
     assert undone(request_of(now, (1, 3), [PastEdit("a.py", 9, "x\n", "")]))[0] == "a\nb\nc\n"
+
+
+def test_an_old_line_end_is_one_line() -> None:
+    """``\\r`` alone ends a line of a document, too."""
+    assert undone(request_of(["a\r", "b\n", "c\n"], (1, 2), [PastEdit("a.py", 1, "x\n", "b\n")])) == (
+        "a\rx\nc\n",
+        "x\n",
+    )

@@ -14,6 +14,7 @@ lines above and 5 below the cursor. Zed (crates/edit_prediction/src/sweep_prompt
 
 from __future__ import annotations
 
+from tabspec.edits.step import lines_of
 from tabspec.models.edit_protocol import EditRequest, PastEdit, RegionSize
 from tabspec.models.http.edits.answers import aligned, up_to
 from tabspec.models.http.edits.diffs import ended
@@ -31,7 +32,7 @@ def prompt(request: EditRequest) -> str:
     path = request.path
     file, original = undone(request)
     at = request.region.count("\n", 0, request.cursor) + 1
-    lines = f"{at}:{at + len(request.region.splitlines())}"
+    lines = f"{at}:{at + len(lines_of(request.region))}"
     files = (
         *((each.path, each.text) for each in request.related),
         (path, f"{ended(file)}\n"),
@@ -44,7 +45,7 @@ def prompt(request: EditRequest) -> str:
 
 
 def _past(edit: PastEdit) -> tuple[str, str]:
-    last = edit.line + max(len(edit.new.splitlines()), 1)
+    last = edit.line + max(len(lines_of(edit.new)), 1)
     return f"{edit.path}:{edit.line + 1}:{last}", f"original:\n{ended(edit.old)}updated:\n{ended(edit.new)}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tabspec.edits.step import lines_with_ends
 from tabspec.models.edit_protocol import EditRequest
 
 
@@ -12,13 +13,13 @@ def undone(request: EditRequest) -> tuple[str, str]:
     They are taken back from the newest to the oldest. This ends before an edit whose lines are not in the text, or
     which reaches over a border of the region.
     """
-    lines = (request.before + request.region + request.after).splitlines(keepends=True)
-    start = request.before.count("\n")
-    top, stop = request.line - start, start + len(request.region.splitlines())
+    lines = lines_with_ends(request.before + request.region + request.after)
+    start = len(lines_with_ends(request.before))
+    top, stop = request.line - start, start + len(lines_with_ends(request.region))
     for edit in reversed(request.history):
         if edit.elsewhere:
             continue
-        old, new = edit.old.splitlines(keepends=True), edit.new.splitlines(keepends=True)
+        old, new = lines_with_ends(edit.old), lines_with_ends(edit.new)
         first, last = edit.line - top, edit.line - top + len(new)
         grown = len(old) - len(new)
         if first < 0 and last <= 0:  # above what is shown
