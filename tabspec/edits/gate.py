@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from itertools import accumulate
@@ -124,14 +124,24 @@ def _parts(step: Step) -> Iterator[_Part]:
     for kind, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind == "equal":
             continue
-        both = min(j - i, m - k)
-        pairs = [*zip(old[i : i + both], new[k : k + both], strict=True)]
-        pairs.append(("".join(old[i + both : j]), "".join(new[k + both : m])))
-        for at, (before, after) in enumerate(pairs):
+        for at, before, after in _pairs(old[i:j], new[k:m]):
             change = difference(before, after)
             if change is not None:
                 deleted = before[change.offset : change.offset + change.delete]
                 yield _Part(starts[i + at] + change.offset, deleted, change.insert)
+
+
+def _pairs(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[int, str, str]]:
+    """Lines that became others: the number in ``old`` of each, and its text before and after. Those without a
+    counterpart come together. Of unequal numbers, lines are paired from the top and from the bottom: the lines that
+    were added or removed may stand below the changed ones, or above them."""
+    both = min(len(old), len(new))
+    yield from zip(range(both), old, new, strict=False)
+    yield both, "".join(old[both:]), "".join(new[both:])
+    if both and len(old) != len(new):
+        gone, come = len(old) - both, len(new) - both
+        yield 0, "".join(old[:gone]), "".join(new[:come])
+        yield from zip(range(gone, len(old)), old[gone:], new[come:], strict=True)
 
 
 def _shifted(part: _Part, change: Edit) -> _Part:

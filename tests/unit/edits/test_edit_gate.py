@@ -62,6 +62,20 @@ def test_a_refused_edit_does_not_come_back_without_the_lines_that_it_added() -> 
     assert is_shown(proposed(14, 3, "other"), TEXT, (TEXT, 0), EMPTY, refusals)
 
 
+@pytest.mark.parametrize(
+    ("refused", "again"),
+    [
+        (proposed(8, 10, "import new\nprint(new)"), LEFTOVER),  # a line was added above
+        (proposed(8, 10, "import new\nprint(new)"), proposed(8, 0, "import new\n")),  # that line alone
+        (proposed(0, 18, "print(new)"), LEFTOVER),  # a line was removed above
+    ],
+)
+def test_a_refused_edit_does_not_come_back_without_the_lines_above(refused: ProposedEdit, again: ProposedEdit) -> None:
+    refusals = Refusals().refused(refused, TEXT)
+    assert not is_shown(again, TEXT, (TEXT, 0), EMPTY, refusals)
+    assert is_shown(proposed(14, 3, "other"), TEXT, (TEXT, 0), EMPTY, refusals)
+
+
 def test_an_undone_edit_does_not_come_back_either() -> None:
     document = LEFTOVER.apply(TEXT)
     history = EMPTY.changed(TEXT, [LEFTOVER.change], document, 1.0, accepted=True)
