@@ -22,7 +22,7 @@ from tabspec.replay.results.result import (
     Run,
     Tokens,
 )
-from tabspec.replay.sessions.session import Session
+from tabspec.replay.sessions.session import EditEvent, Event, Session
 from tabspec.replay.stage import EditorStage, Knows, Recorded
 from tabspec.replay.users.oracle import OraclePredictor
 from tabspec.replay.users.thinking import QUICK, Thinking
@@ -106,14 +106,24 @@ def first_edits(session: Session, limit: int | None) -> Session:
     if limit is None or limit >= len(made):
         return session
     kept = Counter(at for _, at in made[:limit])
-    first, *others = (_first_edits(part, kept[at]) for at, part in enumerate(session.parts))
+    end = made[limit - 1][0]
+    first, *others = (_until(part, kept[at], end) for at, part in enumerate(session.parts))
     return replace(first, others=tuple(others))
 
 
-def _first_edits(session: Session, limit: int) -> Session:
-    last = session.edits[limit - 1] if limit else None
-    end = session.events.index(last) + 1 if last else 0
-    return replace(session, events=session.events[:end], others=())
+def _until(part: Session, edits: int, end: float) -> Session:
+    """A document with its first ``edits`` edit events, and with its other events before ``end``. At ``end`` itself it
+    may be closed."""
+    events: list[Event] = []
+    for event in part.events:
+        if isinstance(event, EditEvent):
+            if not edits:
+                break
+            edits -= 1
+        elif not edits and (event.t > end or (event.t == end and event.kind != "close")):
+            break
+        events.append(event)
+    return replace(part, events=tuple(events), others=())
 
 
 def _run(session: Session, model: Model, setting: Setting, stage: EditorStage, interrupted: bool) -> Run:

@@ -155,6 +155,18 @@ def test_the_limit_counts_the_edits_of_all_documents() -> None:
     assert [len(each.edits) for each in first_edits(session, 1).parts] == [1, 0]
 
 
+def test_a_document_that_was_closed_before_the_limit_is_closed() -> None:
+    """The user may have gone through it, and its edits may end long before it was closed."""
+    moved, closed = MarkEvent(1.5, "select", {"cursor": 0}), MarkEvent(2.0, "close")
+    here = part("a", EditEvent(1.0, (Edit(0, 0, "x"),)), moved, closed)
+    there = part("b", *(EditEvent(float(t), (Edit(0, 0, "y"),)) for t in (1.8, 2.0, 3.0)), uri=B, opened=1.7)
+    (session,) = together([here, there])
+    assert [each.closed for each in session.parts] == [2.0, None]
+    cut = [first_edits(session, limit).parts for limit in (1, 2, 3)]
+    assert [[each.closed for each in parts] for parts in cut] == [[None, None], [None, None], [2.0, None]]
+    assert [len(parts[0].events) for parts in cut] == [1, 2, 3]
+
+
 def test_files_of_one_recording_are_replayed_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = [tmp_path / f"{number}.jsonl" for number in range(2)]
     for path, each in zip(paths, renamed().parts, strict=True):
@@ -274,3 +286,20 @@ def test_all_documents_end_as_the_recording_does(session: Session, data: st.Data
     assert seen == {number: ends[number] for number in seen}
     assert all(number in seen for number, one in enumerate(session.parts) if one.text != ends[number])
     assert player.texts.items() <= {(one.uri, ends[number]) for number, one in enumerate(session.parts)}
+
+
+@settings(max_examples=examples(150))
+@given(recordings(), st.integers(1, 14))
+def test_a_limit_cuts_all_documents_at_one_time(session: Session, limit: int) -> None:
+    """Oracle: the time of the last edit, by which all other events are kept or not."""
+    cut = first_edits(session, limit)
+    made = sorted((event.t, at) for at, each in enumerate(session.parts) for event in each.edits)
+    assert sorted((event.t, at) for at, each in enumerate(cut.parts) for event in each.edits) == made[:limit]
+    if limit < len(made):
+        end = made[limit - 1][0]
+        for whole, each in zip(session.parts, cut.parts, strict=True):
+            assert each.events == whole.events[: len(each.events)]
+            assert all(event.t <= end for event in each.events)
+            assert all(event.t >= end for event in whole.events[len(each.events) :])
+            closed = whole.closed is not None and whole.closed <= end and each.edits == whole.edits
+            assert each.closed == (whole.closed if closed else None)
