@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -54,7 +55,7 @@ def read_recording(path: str | Path, *, document: str | None = None, licence: st
     `SessionError` if the file is not a recording, or has no such document.
     """
     path = Path(path)
-    recorded = [each for each in _documents(path) if each.events]
+    recorded = [each for each in _documents(path, _read(path)) if each.events]
     if not recorded:
         raise SessionError(f"{path}: no document in this recording was edited")
     if document is None:
@@ -71,15 +72,19 @@ def read_recording(path: str | Path, *, document: str | None = None, licence: st
 def read_documents(path: str | Path, *, licence: str = "") -> list[Session]:
     """The sessions of all documents of the recording in ``path``, also of those that were only open, for one replay.
 
-    Documents that the built-in ignore rules name are left out. Raises `SessionError` as `read_recording`.
+    Documents that the built-in ignore rules name are left out. Recordings of the same name in two folders are told
+    apart by their content. Raises `SessionError` as `read_recording`.
     """
     path, rules = Path(path), IgnoreRules()
-    found = [each for each in _documents(path) if each.initial is not None]
+    data = _read(path)
     source = f"vscode-recording:{path.name}"
-    sessions = [each.session(f"{source}#{each.path}", licence, recording=source) for each in found]
-    if not any(session.events for session in sessions):
-        raise SessionError(f"{path}: no document in this recording was edited")
-    return [session for session in sessions if not rules.ignored(session.uri)]
+    recording = f"{source}#{sha256(data).hexdigest()[:12]}"  # 48 bits: no two of a million files are likely the same
+    found = [each for each in _documents(path, data) if each.initial is not None]
+    sessions = [each.session(f"{source}#{each.path}", licence, recording=recording) for each in found]
+    kept = [session for session in sessions if not rules.ignored(session.uri)]
+    if not any(session.events for session in kept):
+        raise SessionError(f"{path}: no document in this recording was edited (ignored ones are left out)")
+    return kept
 
 
 @dataclass
@@ -181,9 +186,9 @@ def _offset(text: str, units: int) -> int:
     return PositionEncoding.UTF16.locate(text, units)
 
 
-def _documents(path: Path) -> list[_Recorded]:
+def _documents(path: Path, data: bytes) -> list[_Recorded]:
     """Every document of the recording, with its events."""
-    entries = _entries(path)
+    entries = _entries(path, data)
     stamps = [entry["time"] for entry in entries if isinstance(entry.get("time"), int | float)]
     start = min(stamps, default=0)
     documents: dict[int, _Recorded] = {}
@@ -253,13 +258,17 @@ def _take(
             fetches[data["requestId"]] = (document, t)
 
 
-def _entries(path: Path) -> list[dict[str, Any]]:
-    """The log entries of a file: a JSON object with ``log``, a JSON list, or JSON lines."""
+def _read(path: Path) -> bytes:
     try:
-        data = read_regular(path, MAX_FILE_BYTES)
-        text = data.decode("utf-8")
+        return read_regular(path, MAX_FILE_BYTES)
     except OSError as error:
         raise SessionError(f"{path}: cannot be read ({error.strerror or error})") from None
+
+
+def _entries(path: Path, data: bytes) -> list[dict[str, Any]]:
+    """The log entries of a file: a JSON object with ``log``, a JSON list, or JSON lines."""
+    try:
+        text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise SessionError(f"{path}: not text: a recording is JSON in UTF-8") from None
     if values_in(data) > MAX_VALUES:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tabspec.errors import SessionError
-from tabspec.lab.converters.vscode import read_recording
+from tabspec.lab.converters.vscode import read_documents, read_recording
 from tabspec.replay.sessions.session import ChangeReason, Fetch, Fetched, FetchedItem, Selection
 from tabspec.replay.sessions.session_file import read_session, write_session
+from tabspec.replay.sessions.together import together
 from tabspec.text import Edit
 
 T0 = 1_733_253_700_000
@@ -112,3 +113,21 @@ def test_bad_recordings_are_one_line(tmp_path: Path, data: Any, message: str) ->
     with pytest.raises(SessionError, match=message) as caught:
         read_recording(saved(tmp_path, data))
     assert "\n" not in str(caught.value)
+
+
+def test_recordings_of_one_name_in_two_folders_are_two(tmp_path: Path) -> None:
+    """What is in them tells them apart; the same file read again is the same recording."""
+    sessions = []
+    for number in range(2):
+        (tmp_path / str(number)).mkdir()
+        sessions += read_documents(saved(tmp_path / str(number), [*LOG, entry(300 + number, "bookmark")]))
+    assert [len(each.parts) for each in together(sessions)] == [2, 2]
+    again = read_documents(tmp_path / "0" / "r.recording.w.json")
+    assert {each.recording for each in again} == {sessions[0].recording}
+
+
+def test_a_recording_of_ignored_documents_alone_is_one_line(tmp_path: Path) -> None:
+    log = [HEADER, entry(0, "documentEncountered", id=1, relativePath=".env"), entry(1, "setContent", id=1, content="")]
+    edited = entry(2, "changed", id=1, v=2, edit=[[0, 0, "K=1"]])
+    with pytest.raises(SessionError, match=r"no document in this recording was edited \(ignored"):
+        read_documents(saved(tmp_path, [*log, edited]))
