@@ -278,7 +278,7 @@ def _entries(path: Path, data: bytes) -> list[dict[str, Any]]:
         entries = whole["log"] if isinstance(whole, dict) and "log" in whole else whole
     except ValueError:
         try:
-            entries = [json.loads(line) for line in text.splitlines() if line.strip()]
+            entries = [json.loads(line) for line in text.split("\n") if line.strip()]  # U+2028 may be in a string
         except ValueError as error:
             raise SessionError(f"{path}: not JSON ({error}): a recording is JSON or JSON lines") from None
     except RecursionError:

@@ -15,6 +15,7 @@ from tabspec.edits.edit import EditSource, ProposedEdit
 from tabspec.edits.step import Step
 from tabspec.errors import InputError
 from tabspec.lab.commands.evaluate import evaluate_command
+from tabspec.lab.evaluation.next_edit.cases import read_cases
 from tabspec.lab.evaluation.next_edit.changed_files import CommitHunk
 from tabspec.lab.evaluation.next_edit.commits import Stage, stages
 from tabspec.lab.evaluation.next_edit.judged import distance, verdict
@@ -35,6 +36,14 @@ def test_a_case_is_answered_by_a_pattern(tmp_path):
     assert result.exit_code == 0
     (line,) = map(json.loads, out.read_text().splitlines())
     assert line["id"] == "a/1" and line["text"].endswith("x = load(1)\n") and line["ms"] > 0
+
+
+def test_a_line_of_cases_ends_with_a_line_end_only(tmp_path):
+    """U+2028 and U+0085 may stand in a JSON string as they are, where `str.splitlines` would cut."""
+    text = CASE["text"] + "# a\u2028b\x85c\n"
+    (tmp_path / "cases.jsonl").write_text(json.dumps(CASE | {"text": text}, ensure_ascii=False) + "\r\n", "utf-8")
+    (case,) = read_cases(tmp_path / "cases.jsonl")
+    assert case.document.text == text
 
 
 @pytest.mark.parametrize(

@@ -131,3 +131,16 @@ def test_a_recording_of_ignored_documents_alone_is_one_line(tmp_path: Path) -> N
     edited = entry(2, "changed", id=1, v=2, edit=[[0, 0, "K=1"]])
     with pytest.raises(SessionError, match=r"no document in this recording was edited \(ignored"):
         read_documents(saved(tmp_path, [*log, edited]))
+
+
+def test_json_lines_end_with_a_line_end_only(tmp_path: Path) -> None:
+    """JavaScript writes U+2028 and U+0085 as they are into a JSON string, and `str.splitlines` would cut there."""
+    text = "a\u2028b\x85c"
+    log = [
+        HEADER,
+        entry(0, "documentEncountered", id=1, relativePath="a.py"),
+        entry(1, "setContent", id=1, content=text),
+    ]
+    log.append(entry(2, "changed", id=1, v=2, edit=[[0, 1, ""]]))
+    lines = "\r\n".join(json.dumps(each, ensure_ascii=False) for each in log)
+    assert read_recording(saved(tmp_path, lines)).text == text

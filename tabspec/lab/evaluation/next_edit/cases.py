@@ -61,7 +61,7 @@ class CaseOffer:
 def read_cases(path: Path) -> list[Case]:
     """The cases of a file. Raises `InputError` with the number of the first line that is not a case."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")  # U+2028 may be in a string
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
     cases = []
