@@ -84,8 +84,8 @@ def test_the_cluster_answers_as_the_local_model_and_each_editor_keeps_its_kv_cac
 
 def test_a_closed_stream_stops_the_decoding(nodes: TwoNodes, tmp_path: Path) -> None:
     script = tmp_path / "slow.json"
-    # a minute of decoding: it would not be over by itself
-    script.write_text(json.dumps({"answers": {"x": "y" * 600}, "token_s": 0.1, "token_chars": 1}))
+    # 900 s of decoding, three times as long as the test waits: it would not be over by itself
+    script.write_text(json.dumps({"answers": {"x": "y" * 9000}, "token_s": 0.1, "token_chars": 1}))
     from ray import serve
 
     with served(nodes, f"scripted:{script}", "slow", replicas=1) as url:
@@ -101,7 +101,7 @@ async def close_one(url: str, handle: Any) -> None:
                 await asyncio.sleep(0.02)
 
     editor = HttpModel(url)
-    stop = StopRule(9, 999)
+    stop = StopRule(9, 9999)
     ahead = editor.stream(GenerationRequest("x", "", "", stop=stop, foreground=False))
     stream = editor.stream(GenerationRequest("x", "", "", stop=stop))
     await anext(ahead)
