@@ -92,9 +92,10 @@ class NextEdits:
         if pause and context.history and context.history.typing_at(context.document, context.offset):
             await asyncio.sleep(TYPING_PAUSE_S)
         await self._host.settled()
-        if self._documents.get(uri) is not context.document:
+        if self._documents.get(uri) is not context.document or self._excluded(uri):
             return ()
-        context = self._finished(context)
+        # Anew: rules that came in the meantime may ignore what the history and the other documents hold.
+        context = self._finished(self._log.context(context.document, context.offset))
         answer = await self._host.edit(context, pause=asked and not pause)
         if self._documents.get(uri) is not context.document:
             return ()
@@ -112,9 +113,11 @@ class NextEdits:
         if version is not None and version != document.version:
             raise OutdatedVersion(f"version {version} of {uri} is not the server's, which is {document.version}")
         offset = document.offset(position, self._documents.encoding)
-        if self._mode() is NextEditMode.OFF or self._ignored(uri):
-            return None
-        return self._log.context(document, offset)
+        return None if self._excluded(uri) else self._log.context(document, offset)
+
+    def _excluded(self, uri: str) -> bool:
+        """Whether a document gets no next edits, by the settings or by a rule. Both may change during a wait."""
+        return self._mode() is NextEditMode.OFF or self._ignored(uri)
 
     def _finished(self, context: EditContext) -> EditContext:
         """``context`` with the cursor after the word that it is in. In the normal mode of a modal editor the cursor is

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tabspec_lsp.options import Options
 from tabspec_lsp.service import CompletionService
 from tabspec_lsp.state.documents import ContentChange
@@ -14,7 +15,9 @@ from tabspec_lsp.state.recorder import Recorder
 from tabspec_lsp.state.workspace import Workspace
 from test_ignoring import WATCHING, folder
 
+from tabspec.context import EditContext
 from tabspec.models.scripted.model import ScriptedModel
+from tabspec.suggestion import Answer
 from tabspec.text import Document, Position
 from tests.lsp.conftest import Start
 
@@ -31,7 +34,8 @@ class Stage:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.model = ScriptedModel(lambda request: "word")
+        self.model, self.loaded = ScriptedModel(lambda request: "word"), asyncio.Event()
+        self.loaded.set()
         self.recordings = root.parent / f"{root.name}-recordings"
         self.workspace = Workspace(self._changed)
         self.service = CompletionService(
@@ -42,6 +46,7 @@ class Stage:
         self.service.rules_changed()
 
     async def _opened(self, *_: object) -> ScriptedModel:
+        await self.loaded.wait()
         return self.model
 
     async def rules(self, text: str) -> None:
@@ -50,10 +55,13 @@ class Stage:
         await self.workspace.settled()
 
     async def begin(self) -> None:
-        options, problems = Options().updated({"related_chars": 2_000})
+        self.configure(related_chars=2_000)
+        await self.service.host.settled()
+
+    def configure(self, **changed: Any) -> None:
+        options, problems = Options().updated(changed)
         assert not problems
         self.service.configure(options)
-        await self.service.host.settled()
 
     def uri(self, name: str) -> str:
         return (self.root / name).as_uri()
@@ -75,6 +83,33 @@ class Stage:
             *(d for found in neighbours._imported.values() for d in found.values()),
         ]
         return "".join(document.text for document in documents)
+
+
+async def waiting(root: Path, name: str = "vault.py") -> tuple[Stage, asyncio.Task[Any]]:
+    """A request for a next edit in a file, which waits for the model, after changes in two files."""
+    stage = Stage(root)
+    stage.loaded.clear()
+    await stage.rules("")
+    stage.configure(patience=60)
+    for each in ("vault.py", "main.py"):
+        stage.open(each, f"x = {SECRET}\n")
+        stage.service.changed(stage.uri(each), 2, [ContentChange(f"y = {SECRET}\n")])
+    asked = asyncio.create_task(stage.service.next_edits.alone(stage.uri(name), Position(0, 0), 2))
+    await asyncio.sleep(0)
+    return stage, asked
+
+
+def watched(stage: Stage) -> list[EditContext]:
+    """The contexts that the engine will be asked about."""
+    contexts: list[EditContext] = []
+    edit = stage.service.host.edit
+
+    async def watching(context: EditContext, pause: bool) -> Answer:
+        contexts.append(context)
+        return await edit(context, pause)
+
+    stage.service.host.edit = watching  # type: ignore[method-assign]
+    return contexts
 
 
 async def test_all_data_of_a_file_is_deleted_when_a_rule_ignores_it(tmp_path: Path) -> None:
@@ -109,6 +144,33 @@ async def test_all_data_of_a_file_is_deleted_when_a_rule_ignores_it(tmp_path: Pa
     assert await stage.ask("vault.py", 1), "and used again, when no rule names it"
     stage.service.changed(stage.uri("vault.py"), 4, [ContentChange("all new\n")])
     assert "all new" in stage.recorded()
+    await stage.service.close()
+    stage.workspace.close()
+
+
+@pytest.mark.parametrize("ending", ["a rule", "next_edits", "enabled"])
+async def test_what_excludes_a_document_during_the_wait_for_a_next_edit(tmp_path: Path, ending: str) -> None:
+    stage, asked = await waiting(tmp_path)
+    contexts = watched(stage)
+    if ending == "a rule":
+        await stage.rules("vault.py\n")
+    else:
+        stage.configure(patience=60, **{ending: "off" if ending == "next_edits" else False})
+    stage.loaded.set()
+    assert await asked == () and contexts == []
+    await stage.service.close()
+    stage.workspace.close()
+
+
+async def test_a_rule_during_the_wait_for_a_next_edit_hides_the_other_file(tmp_path: Path) -> None:
+    stage, asked = await waiting(tmp_path, "main.py")
+    contexts = watched(stage)
+    await stage.rules("vault.py\n")
+    stage.loaded.set()
+    await asked
+    (context,) = contexts
+    assert context.history is not None and [step.uri for step in context.history.steps] == [stage.uri("main.py")]
+    assert context.others == ()
     await stage.service.close()
     stage.workspace.close()
 
