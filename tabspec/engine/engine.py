@@ -137,9 +137,7 @@ class CompletionEngine:
 
     def changed(self, context: EditContext) -> None:
         """The document or the cursor has changed: cancel generations whose states can no longer be reached."""
-        waiting = self._requests.of(context.uri)
-        if waiting and not waiting.context.same_place(context):
-            self._requests.supersede(context.uri)
+        self._requests.supersede(context.uri, but=context)
         root = self._speculator.root(context.uri)
         if root and not root.on_way(context):
             self._speculator.gone(context.uri, refused=True)
@@ -162,10 +160,10 @@ class CompletionEngine:
             self._scheduler.submit(Generation(self._question(context), probability=TYPED_AT_REST, wanted=1, warm=True))
 
     async def edit(self, context: EditContext, pause: bool = False) -> Answer:
-        """The next edit at a place where the cursor was put, whatever completion there may be. A newer request for the
-        same document ends this one as superseded. ``pause``: the model is asked about a step that is being typed only
-        after a pause. It does not count as a request."""
-        request = Request(context)
+        """The next edit at a place where the cursor was put, whatever completion there may be. A newer call for the
+        same document ends this one as superseded; a request for a completion at the same place does not. ``pause``: the
+        model is asked about a step that is being typed only after a pause. It does not count as a request."""
+        request = Request(context, alone=True)
         started = self._now()
         try:
             answer = await self._edits.alone(request, self._enter, pause)

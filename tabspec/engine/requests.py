@@ -13,15 +13,30 @@ from tabspec.suggestion import Answer, Reason, Source
 
 
 class Request:
-    """Waits for at most one ``generation`` at a time; ``superseded`` by a newer request for its document."""
+    """Waits for at most one ``generation`` at a time; ``superseded`` by a newer one of its kind for its document.
+    ``alone``: it asks for a next edit with which no completion competes."""
 
-    __slots__ = ("_woken", "context", "generation", "superseded")
+    __slots__ = ("_woken", "alone", "context", "generation", "superseded")
 
-    def __init__(self, context: EditContext) -> None:
-        self.context = context
+    def __init__(self, context: EditContext, alone: bool = False) -> None:
+        self.context, self.alone = context, alone
         self.generation: Generation | None = None
         self.superseded = False
         self._woken = asyncio.Event()
+
+    @property
+    def key(self) -> tuple[str, bool]:
+        """At most one request with this key is waited for."""
+        return self.context.uri, self.alone
+
+    def supersede(self) -> None:
+        """End it, because a newer request has come or the document has changed.
+
+        It stays attached to its generation until its task wakes. The newer request may join that generation. If nothing
+        were attached in between, the generation would count as a speculation and could lose its slot.
+        """
+        self.superseded = True
+        self.wake()
 
     def wake(self) -> None:
         """Continue the request: its generation has changed, or it is superseded."""
@@ -34,31 +49,24 @@ class Request:
 
 
 class Requests:
-    """The latest request of each document, and the generations that they wait for. A generation is foreground while a
-    request waits for it."""
+    """The latest requests of each document, one of each kind, and the generations that they wait for. A generation is
+    foreground while a request waits for it."""
 
     def __init__(self, scheduler: Scheduler, generations: InFlight) -> None:
         self._scheduler, self._generations = scheduler, generations
-        self._latest: dict[str, Request] = {}
-
-    def of(self, uri: str) -> Request | None:
-        """The request that waits for a document's suggestion."""
-        return self._latest.get(uri)
+        self._latest: dict[tuple[str, bool], Request] = {}
 
     def enter(self, request: Request) -> None:
-        """Make it the request of its document, in place of an earlier one."""
-        self.supersede(request.context.uri)
-        self._latest[request.context.uri] = request
+        """Make it the request of its document, in place of an earlier one of its kind."""
+        if earlier := self._latest.get(request.key):
+            earlier.supersede()
+        self._latest[request.key] = request
 
-    def supersede(self, uri: str) -> None:
-        """End the document's request because a newer one has come.
-
-        It stays attached to its generation until its task wakes. The newer request may join that generation. If nothing
-        were attached in between, the generation would count as a speculation and could lose its slot.
-        """
-        if request := self._latest.get(uri):
-            request.superseded = True
-            request.wake()
+    def supersede(self, uri: str, but: EditContext | None = None) -> None:
+        """End the document's requests of all kinds, except those at the place of ``but``."""
+        for request in self._latest.values():
+            if request.context.uri == uri and (but is None or not request.context.same_place(but)):
+                request.supersede()
 
     def attach(self, request: Request, generation: Generation | None) -> None:
         """Make the request wait for this generation instead of its last one; None for no generation."""
@@ -83,14 +91,14 @@ class Requests:
 
     def leave(self, request: Request) -> None:
         """The request has ended."""
-        if self._latest.get(request.context.uri) is request:
-            del self._latest[request.context.uri]
+        if self._latest.get(request.key) is request:
+            del self._latest[request.key]
         self.attach(request, None)
 
     def close(self) -> None:
         """Supersede all requests."""
-        for uri in self._latest:
-            self.supersede(uri)
+        for request in self._latest.values():
+            request.supersede()
 
 
 def answer_to_failure(generation: Generation) -> Answer:

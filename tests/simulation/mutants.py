@@ -133,14 +133,14 @@ MUTANTS = (
     ),
     Mutant(
         "a superseded request is not woken",
-        _REQUESTS + "supersede",
-        "request.wake()",
+        "engine.requests:Request.supersede",
+        "self.wake()",
         "pass",
     ),
     Mutant(
         "a newer request does not supersede",
         _REQUESTS + "enter",
-        "self.supersede(request.context.uri)",
+        "earlier.supersede()",
         "pass",
     ),
     Mutant(
@@ -152,7 +152,7 @@ MUTANTS = (
     Mutant(
         "an ended request stays in the books",
         _REQUESTS + "leave",
-        "del self._latest[request.context.uri]",
+        "del self._latest[request.key]",
         "pass",
     ),
     Mutant(

@@ -99,6 +99,42 @@ def test_what_ends_a_request_stops_the_model(by: str) -> None:
     run_virtual(scenario())
 
 
+@pytest.mark.parametrize("first", ["completion", "edit"])
+def test_a_completion_at_the_same_place_is_answered_beside_it(first: str) -> None:
+    async def scenario() -> None:
+        editor = Editor(changing("line 12", "row 12"), " = 3", seconds=5.0)
+        editor.edit(at(10), 4, "row", cursor=at(10))
+        calls = (editor.engine.complete, editor.engine.edit)
+        begun = []
+        for call in calls if first == "completion" else reversed(calls):
+            begun.append(asyncio.create_task(call(editor.context)))
+            await asyncio.sleep(0)
+        completion, edit = [await each for each in (begun if first == "completion" else reversed(begun))]
+        assert completion.suggestion and completion.suggestion.text.startswith(" = 3")
+        assert edit.suggestion and edit.suggestion.edit and edit.suggestion.edit.source is EditSource.MODEL
+        await editor.engine.close()
+
+    run_virtual(scenario())
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_change_ends_the_requests_of_both_kinds(closed: bool) -> None:
+    async def scenario() -> None:
+        editor = Editor(changing("line 12", "row 12"), " = 3", seconds=5.0)
+        editor.edit(at(10), 4, "row", cursor=at(10))
+        tasks = [asyncio.create_task(call(editor.context)) for call in (editor.engine.complete, editor.engine.edit)]
+        await asyncio.sleep(0)
+        if closed:
+            editor.engine.closed(editor.context.uri)
+        else:
+            editor.edit(0, 0, "x")
+            editor.engine.changed(editor.context)
+        assert [(await task).reason for task in tasks] == [Reason.SUPERSEDED] * 2
+        await editor.engine.close()
+
+    run_virtual(scenario())
+
+
 def test_the_edit_after_it_is_written_ahead() -> None:
     async def scenario() -> None:
         editor = Editor(lambda request: request.region.replace("line 12", "row 12").replace("line 18", "row 18"))
