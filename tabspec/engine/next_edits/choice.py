@@ -41,7 +41,7 @@ TYPING_PAUSE_S = 1.0
 # follows a rename or a change of a type is right more often, and the model knows no such rules
 # (docs/decisions/2026-11-29-judged-patterns.md).
 LEFT = frozenset({EditSource.SIBLING})
-"""The proposals that are not shown at once, where the edit model judges them."""
+"""The proposals that are not shown at once where the edit model judges them: the first one is in its region."""
 AHEAD = "edit"
 """The kind of cache entries that were computed ahead."""
 
@@ -50,6 +50,7 @@ Complete = Callable[[Request], Awaitable[Answer]]
 _NOTHING = GeneratedText("", Finish.END)
 _OVER = (Reason.SUPERSEDED, Reason.CANCELLED, Reason.EXCLUDED)
 """The request ended otherwise than by an answer: no edit is due."""
+_FAILED = (Reason.FAILED, Reason.UNAVAILABLE)
 
 
 class Timer(Protocol):
@@ -129,8 +130,15 @@ class NextEdits:
         return await self._written(request, answer)
 
     async def _written(self, request: Request, answer: Answer) -> Answer:
-        """The edit that the model writes; ``answer`` where it writes none."""
-        return answer if self._writer is None else await self._writer.answer(request, answer, self._shown)
+        """The edit that the model writes; ``answer`` where it writes none. Where it fails, nothing is judged: the edit
+        by pattern that was left to it."""
+        if self._writer is None:
+            return answer
+        found = await self._writer.answer(request, answer, self._shown)
+        if found is not answer and found.reason in _FAILED:
+            edit, entry = self._first(request.context, leave=False)
+            return found if edit is None else self._served(edit, entry)
+        return found
 
     async def _pause(self, request: Request) -> None:
         """Wait until nothing was typed for a while, or the request is superseded."""
@@ -171,13 +179,14 @@ class NextEdits:
         """The edit to offer at ``context``, if there is one. ``kind`` is that of the cache entry, if one is made."""
         return self._first(context, kind)[0]
 
-    def _first(self, context: EditContext, kind: str = "") -> tuple[ProposedEdit | None, Entry]:
-        """The edit to offer, and the entry with the chain that it is of."""
+    def _first(self, context: EditContext, kind: str = "", leave: bool = True) -> tuple[ProposedEdit | None, Entry]:
+        """The edit to offer, and the entry with the chain that it is of. ``leave``: what the model judges is not
+        offered."""
         history = agreed(context)
         if history is None:
             return None, Entry(_NOTHING)
         entry = self._entry(context, lessons(history), kind)
-        return self._first_shown(context, entry.edits, history), entry
+        return self._first_shown(context, entry.edits, history, leave), entry
 
     def _shown(self, context: EditContext, chain: tuple[ProposedEdit, ...]) -> ProposedEdit | None:
         """The first edit of a chain that may be shown."""
@@ -185,17 +194,20 @@ class NextEdits:
         return None if history is None else self._first_shown(context, chain, history)
 
     def _first_shown(
-        self, context: EditContext, chain: tuple[ProposedEdit, ...], history: History
+        self, context: EditContext, chain: tuple[ProposedEdit, ...], history: History, leave: bool = True
     ) -> ProposedEdit | None:
         cursor = context.document, context.offset
         documents = {each.uri: each for each in (*context.others, context.document)}
-        judged = LEFT if self._writer is not None and self._writer.judges else ()
+        left = False  # the first repetition is left to the model, and so are those that are further away
         for proposed in at_once(chain):
-            if proposed.source in judged:
+            repeats = proposed.source in LEFT
+            if repeats and left:
                 continue
             edit = self._experience.adjusted(proposed)
             if is_shown(edit, documents[edit.uri], cursor, history, self._refusals):
-                return edit
+                left = repeats and leave and self._writer is not None and self._writer.judges(context, edit)
+                if not left:
+                    return edit
         return None
 
     def fill(self, context: EditContext, suggestion: Suggestion) -> None:

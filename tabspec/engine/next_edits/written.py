@@ -51,10 +51,12 @@ class WrittenEdits:
         self._scheduler = Scheduler(streams, StopRule(), lambda _: None, self._ended, slots_of(streams))
         self._current: dict[str, EditContext] = {}  # the latest known state of each document
 
-    @property
-    def judges(self) -> bool:
-        """Whether the model judges what patterns propose."""
-        return bool(getattr(self._model, "judges", False)) and self._model.region is not None
+    def judges(self, context: EditContext, edit: ProposedEdit) -> bool:
+        """Whether the model, asked at this state, judges an edit that a pattern proposes for its document: it judges
+        those in its region."""
+        state = self._state(context) if getattr(self._model, "judges", False) else None
+        change = edit.change
+        return state is not None and state.start <= change.offset <= change.offset + change.delete <= state.stop
 
     def known(self, context: EditContext) -> tuple[ProposedEdit, ...] | None:
         """The chain at this state without asking the model; None if it is not known. Counts nothing as served."""
