@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -19,23 +20,36 @@ WRITTEN = CHANGED.replace("return result", "return found")
 IN_A_WORD = (0, 6)  # as the cursor stands in the normal mode of a modal editor
 
 
+# Until the model writes, it sends an event without text each second, so often: a client that has not cancelled stays.
+# It gives up a server that is silent for 10 s, or does not end within 120 s (tabspec/models/http/connection/body.py).
+BEAT_S, BEATS = 1.0, 60
+
+
 class EditModel:
-    """A server whose model writes ``WRITTEN`` once ``free`` is set."""
+    """A server whose model writes ``WRITTEN`` once ``free`` is set, or after a minute. ``stopped``: whether the last
+    client was gone by then."""
 
     def __init__(self, stub: Stub) -> None:
         self.stub = llama_cpp(stub, "sweep-next-edit-1.5b.q8_0.v2.gguf")
         self.stub.routes["/v1/completions"] = self.answer
-        self.free, self.asked, self.gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.free, self.asked, self.ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.stopped = False
         self.free.set()
 
     async def answer(self, _: Request, reply: Reply) -> None:
         self.asked.set()
-        waits = [asyncio.ensure_future(each.wait()) for each in (self.free, reply.gone)]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        if reply.gone.is_set():
-            self.gone.set()
-            return
         await reply.start()
+        waits = [asyncio.ensure_future(each.wait()) for each in (self.free, reply.gone)]
+        self.stopped = True
+        with suppress(ConnectionError):
+            for _ in range(BEATS):
+                if (await asyncio.wait(waits, timeout=BEAT_S, return_when=asyncio.FIRST_COMPLETED))[0]:
+                    break
+                await reply.event(infill_events("")[0])
+            self.stopped = reply.gone.is_set()
+        self.ended.set()
+        if self.stopped:
+            return
         for event in infill_events(WRITTEN):
             await reply.event(event)
         await reply.end()
@@ -107,7 +121,8 @@ async def test_what_ends_the_request_stops_the_model(start: Start, model: EditMo
         document.replace(0, 0, 0, "#")
         assert await answer is None
     async with asyncio.timeout(PATIENCE):
-        await model.gone.wait()
+        await model.ended.wait()
+    assert model.stopped
 
 
 async def test_a_request_waits_for_a_model_that_is_being_loaded(start: Start) -> None:
