@@ -120,6 +120,11 @@ class EditModel(Protocol):
         """The size of the regions that it was trained on. None: it is known to write no edits, and is not asked."""
         ...
 
+    @property
+    def judges(self) -> bool:
+        """Whether it finds in the region what patterns repeat there, and answers with what it does not reject."""
+        ...
+
     async def edit(self, request: EditRequest) -> EditAnswer:
         """The next edit in the region. Cancelling the task stops the model.
 

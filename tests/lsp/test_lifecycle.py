@@ -153,6 +153,20 @@ async def test_over_tcp_for_one_client_on_this_machine_only(script: Callable[...
         await server.kill()
 
 
+def without_client(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the server to its end with nothing to read."""
+    command = [sys.executable, "-m", "tabspec_lsp.main", *arguments]
+    return subprocess.run(
+        command,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "says"),
@@ -166,16 +180,7 @@ async def test_over_tcp_for_one_client_on_this_machine_only(script: Callable[...
     ],
 )
 def test_wrong_usage_is_one_clear_line(arguments: list[str], says: str) -> None:
-    command = [sys.executable, "-m", "tabspec_lsp.main", *arguments]
-    done = subprocess.run(
-        command,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+    done = without_client(*arguments)
     assert done.returncode == 2
     assert done.stdout == ""
     assert says in done.stderr.splitlines()[-1]
@@ -251,16 +256,7 @@ async def test_printing_does_not_break_the_protocol(start: Start, tmp_path: Path
 @pytest.mark.slow
 def test_standard_input_of_dev_null_ends_the_server() -> None:
     """/dev/null: the client is gone before it has sent anything."""
-    command = [sys.executable, "-m", "tabspec_lsp.main", "--stdio"]
-    ended = subprocess.run(
-        command,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+    ended = without_client("--stdio")
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "")
 
 

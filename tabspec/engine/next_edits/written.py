@@ -54,7 +54,7 @@ class WrittenEdits:
     def judges(self, context: EditContext, edit: ProposedEdit) -> bool:
         """Whether the model, asked at this state, judges an edit that a pattern proposes for its document: it judges
         those in its region."""
-        state = self._state(context) if getattr(self._model, "judges", False) else None
+        state = self._state(context) if self._model.judges else None
         change = edit.change
         return state is not None and state.start <= change.offset <= change.offset + change.delete <= state.stop
 

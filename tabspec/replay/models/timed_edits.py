@@ -17,7 +17,6 @@ class TimedEdits:
 
     def __init__(self, model: EditModel, profile: LatencyProfile) -> None:
         self._model, self._profile = model, profile
-        self.judges = bool(getattr(model, "judges", False))
         self._known: dict[EditRequest, EditAnswer] = {}
 
     @property
@@ -27,6 +26,10 @@ class TimedEdits:
     @property
     def region(self) -> RegionSize | None:
         return self._model.region
+
+    @property
+    def judges(self) -> bool:
+        return self._model.judges
 
     async def edit(self, request: EditRequest) -> EditAnswer:
         answer = self._known.get(request)

@@ -22,7 +22,7 @@ def request_of(lines: list[str], region: tuple[int, int], history: list[PastEdit
 
 @given(parts=st.lists(LINES, min_size=5, max_size=5), data=st.data())
 def test_edits_anywhere_are_taken_back_as_far_as_they_are_shown(parts: list[list[str]], data: st.DataObject) -> None:
-    """Of five parts of a document, the second to the fourth are shown: before the region, the region, behind it."""
+    """Of five parts of a document, the second to the fourth are shown: before the region, the region, after it."""
     was, history = [list(part) for part in parts], []
     for number in range(data.draw(st.integers(0, 6))):
         part = data.draw(st.integers(0, 4))

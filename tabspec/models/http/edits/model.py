@@ -32,6 +32,8 @@ class HttpEditModel:
     With ``optional``, a server whose model writes no edits is not asked; otherwise it is an error.
     """
 
+    judges = False  # a server writes, and scores nothing that it is given
+
     def __init__(self, server: HttpModel, form: EditForm = EditForm.AUTO, *, optional: bool = False) -> None:
         self.server, self._form, self._optional = server, form, optional
 
