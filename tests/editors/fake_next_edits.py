@@ -5,8 +5,8 @@
     {"edits": [{"when": "amount):", "find": "\\btotal\\b", "replace": "amount"}],
      "completions": {"text before the cursor": "what is inserted"}}
 
-An edit is offered for each match of the regular expression ``find`` in a document that contains ``when``: matches from
-the cursor's line on first, then those above it, then those in the open documents that ``others`` names. An edit that
+If the request's document contains ``when``, an edit is offered for each match of the regular expression ``find``: matches
+from the cursor's line on first, then those above it, then those in the open documents that ``others`` names. An edit that
 was refused is not offered again on its line. The script is read anew for each request. ``"late": 1`` answers
 `tabspec/nextEdit` for the version before the document's, as a server would that has missed a change. As with the real
 server, there is no edit where there is a completion, unless only edits are requested.
@@ -82,9 +82,10 @@ class Server:
         self.answers += 1
         chain: list[Message] = []
         names = self.read_script().get("others", [])
+        edits = [edit for edit in self.read_script().get("edits", []) if edit["when"] in self.documents[uri][1]]
         for document in [uri, *(other for other in self.documents if other.rsplit("/")[-1] in names)]:
             line = position["line"] if document == uri else 0
-            for edit in self.read_script().get("edits", []):
+            for edit in edits:
                 chain += self.replacements(document, line, edit, len(chain))
         version = self.documents[uri][0] - self.read_script().get("late", 0)
         return {"id": str(self.answers), "version": version, "chain": chain} if chain else None
@@ -95,8 +96,6 @@ class Server:
 
     def replacements(self, uri: str, line: int, edit: dict[str, str], so_far: int) -> list[Message]:
         version, text = self.documents[uri]
-        if edit["when"] not in text:
-            return []
         matches = list(re.finditer(edit["find"], text))
         below = [match for match in matches if text.count("\n", 0, match.start()) >= line]
         chain: list[Message] = []

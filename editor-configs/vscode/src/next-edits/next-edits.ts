@@ -300,12 +300,14 @@ export class NextEdits implements vscode.Disposable {
 
   // --- the screen ---------------------------------------------------------------------------------------------------
 
-  /** Draws what is offered as it is now, and has the keys follow. */
+  /** Draws what is offered as it is now. VS Code does what it is sent in order: an edit on the screen has its keys. */
   private show(): void {
     const editor = active();
-    if (!this.offer || !editor || this.offer.how === "inline") this.screen.clear();
-    else this.screen.show(editor, this.offer, this.key(), this.arrived(editor, this.offer));
-    this.keys.follow(this.offer !== undefined, tabDoes(this.situation()) !== "user");
+    const { offer } = this;
+    const drawn = editor && offer?.how === "drawn";
+    if (!drawn) this.screen.clear();
+    this.keys.follow(offer !== undefined, tabDoes(this.situation()) !== "user");
+    if (drawn) this.screen.show(editor, offer, this.key(), this.arrived(editor, offer));
   }
 
   /** Whether the cursor was brought to the first step. VS Code reports only later what it has scrolled to. */
