@@ -5,11 +5,11 @@
     {"edits": [{"when": "amount):", "find": "\\btotal\\b", "replace": "amount"}],
      "completions": {"text before the cursor": "what is inserted"}}
 
-If the request's document contains ``when``, an edit is offered for each match of the regular expression ``find``: matches
-from the cursor's line on first, then those above it, then those in the open documents that ``others`` names. An edit that
-was refused is not offered again on its line. The script is read anew for each request. ``"late": 1`` answers
-`tabspec/nextEdit` for the version before the document's, as a server would that has missed a change. As with the real
-server, there is no edit where there is a completion, unless only edits are requested.
+If the request's document contains ``when``, an edit is offered for each match of the regular expression ``find``:
+matches from the cursor's line on first, then those above it, then those in the open documents that ``others`` names.
+An edit that was refused is not offered again on its line. The script is read anew for each request. ``"late": 1``
+answers `tabspec/nextEdit` for the version before the document's, as a server would that has missed a change. As with
+the real server, there is no edit where there is a completion, unless only edits are requested.
 """
 
 from __future__ import annotations
