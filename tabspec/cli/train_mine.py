@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 if TYPE_CHECKING:
-    from tabspec.mine.tune import Tuned
+    from tabspec.train.mine.tune import Tuned
 
 
 @click.command("mine")
@@ -41,14 +41,14 @@ def mine_command(sessions: Path | None, minutes: float, undo: bool, seed: int) -
 
         click.echo(f"removed {mine_folder()}" if remove_mine() else "there is no model of your own; nothing to undo")
         return
-    from tabspec.mine.sessions import read_sessions
+    from tabspec.train.mine.sessions import read_sessions
 
     read = read_sessions(sessions)
     import torch
 
-    from tabspec.mine.tune import tune_mine
     from tabspec.models.machine.low_priority import lower_process_priority
     from tabspec.models.machine.threads import threads_to_use
+    from tabspec.train.mine.tune import tune_mine
     from tabspec.train.tune.tuning import Tuning
 
     lower_process_priority()

@@ -14,14 +14,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tabspec.errors import InputError
-from tabspec.mine.examples import typed
-from tabspec.mine.judge import ReplayOutcome, judged
-from tabspec.mine.sessions import split
 from tabspec.models.files.folder import ModelFolder
 from tabspec.models.files.mine import MINE, data_folder, keep_mine, private_folder, problem_of_mine, write_record
 from tabspec.models.load import BUNDLED
 from tabspec.replay.sessions.session import Session
 from tabspec.train.export import CONFIG, TOKENIZER, load_model
+from tabspec.train.mine.examples import typed
+from tabspec.train.mine.judge import ReplayOutcome, judged
+from tabspec.train.mine.sessions import split
 from tabspec.train.tune.tuning import Progress, Tuner, Tuning, export_tuned
 
 # Shares of the edits: what is judged, and what is watched of the rest, to stop before it is fitted too closely.

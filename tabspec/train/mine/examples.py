@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tabspec.engine.prompt_state import base_name
-from tabspec.mine.bursts import Burst, bursts
 from tabspec.models.http.secrets import find_secret
 from tabspec.replay.sessions.session import Session
 from tabspec.train.examples.fim import Example, Order
+from tabspec.train.mine.bursts import Burst, bursts
 
 # Characters before and after a place: a quarter of what a request has, because a step takes time in proportion. What a
 # person writes depends mostly on the nearest lines.
