@@ -11,8 +11,8 @@ _COMMANDS = {
     "additions": (f"{_TRAIN}.reinforce:additions_command", "Write what successive releases of packages added."),
     "corpus": (f"{_TRAIN}.corpus:corpus_command", "Build a corpus from folders and packages."),
     "drafts": (f"{_TRAIN}.models:drafts_command", "Write a table of frequent token sequences for a model."),
-    # also writes data of the laboratory, which `tabspec.train` does not import
-    "edits": ("tabspec.cli.train_edits:edits_command", "Build the data of a model that writes edits."),
+    # it also writes what the laboratory measures with, which training does not import
+    "edits": ("tabspec.lab.commands.train_edits:edits_command", "Build the data of a model that writes edits."),
     "export": (f"{_TRAIN}.models:export_command", "Write a model folder from another one, or from a run."),
     "fetch": (f"{_TRAIN}.corpus:fetch_command", "Fetch packages as material for a corpus."),
     "mine": (f"{_TRAIN}.mine:mine_command", "Tune the bundled model on your own recorded sessions."),

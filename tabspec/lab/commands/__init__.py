@@ -1,1 +1,1 @@
-"""Commands that belong to the laboratory: `tabspec evaluate`, `tabspec export` and `tabspec import`."""
+"""Commands that belong to the laboratory: `tabspec evaluate`, `export`, `import` and `train edits`."""

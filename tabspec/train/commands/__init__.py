@@ -1,1 +1,1 @@
-"""`tabspec train`: the commands, apart from that for edits, which also uses the laboratory."""
+"""`tabspec train`: its commands, except `edits`, which is in `tabspec.lab.commands`."""

@@ -1,4 +1,4 @@
-"""`tabspec train edits`: the data of a model that writes edits."""
+"""`tabspec train edits`: the data of a model that writes edits, to train on and to measure with."""
 
 from __future__ import annotations
 
