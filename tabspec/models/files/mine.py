@@ -1,16 +1,15 @@
 """The user's own model: the bundled one as `tabspec train mine` has tuned it, in the user's data folder.
 
 It is one folder, for the user alone. ``mine.json`` in it names the bundled model that it was made from. The tuned
-weights of another bundled model are not used, because the two would no longer be compared.
+weights of another bundled model are not used, because the two would no longer be compared. The folder is written by
+`tabspec.train.mine.keeping`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from tabspec.system.regular import read_regular
 MINE = "mine"
 """The name of the user's own model, as ``--model`` and the setting ``model`` take it."""
 RECORD = "mine.json"
-_FORMAT = "tabspec-mine"
+FORMAT = "tabspec-mine"
 _RECORD_BYTES = 1 << 16
 
 
@@ -50,7 +49,7 @@ def problem_of_mine(bundled: Path) -> str:
         base = read_record(folder)["base"]
     except InputError as error:
         return f"{error}; make your own model again with: tabspec train mine --sessions DIR"
-    if base != _fingerprint(bundled):
+    if base != fingerprint(bundled):
         return (
             "your own model was made from another version of the bundled model; make it again with: tabspec train mine "
             "--sessions DIR"
@@ -63,64 +62,15 @@ def read_record(folder: Path) -> dict[str, Any]:
     path = folder / RECORD
     try:
         record = json.loads(read_regular(path, _RECORD_BYTES).decode("utf-8"))
-        if record["format"] != _FORMAT or record["version"] != 1 or not isinstance(record["base"], str):
+        if record["format"] != FORMAT or record["version"] != 1 or not isinstance(record["base"], str):
             raise ValueError
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise InputError(f"{path} cannot be read") from None
     return dict(record)
 
 
-def write_record(folder: Path, bundled: Path, figures: Mapping[str, Any]) -> None:
-    """Write ``mine.json`` for a model that was made from ``bundled``."""
-    record = {"format": _FORMAT, "version": 1, "base": _fingerprint(bundled), **figures}
-    (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-
-
-def private_folder(folder: Path) -> Path:
-    """Make ``folder`` for the user alone (mode 0700). Raises `InputError` if that fails."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        folder.chmod(0o700)
-    except OSError as error:
-        raise InputError(
-            f"{folder}: cannot be made ({error.strerror}); set XDG_DATA_HOME to a folder of yours"
-        ) from None
-    return folder
-
-
-def keep_mine(made: Path) -> Path:
-    """Put the model folder ``made`` in the place of the user's own model, which it replaces. Its files become readable
-    by the user only. Raises `InputError` if that fails."""
-    target = mine_folder()
-    old = target.with_name(target.name + ".old")
-    try:
-        made.chmod(0o700)
-        for file in made.iterdir():
-            file.chmod(0o600)
-        shutil.rmtree(old, ignore_errors=True)
-        if target.exists():
-            target.rename(old)
-        made.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        raise InputError(f"{target}: cannot be written ({error.strerror})") from None
-    return target
-
-
-def remove_mine() -> bool:
-    """Remove the user's own model. False if there is none. Raises `InputError` if it cannot be removed."""
-    target = mine_folder()
-    if not target.exists():
-        return False
-    try:
-        shutil.rmtree(target)
-    except OSError as error:
-        raise InputError(f"{target}: cannot be removed ({error.strerror})") from None
-    return True
-
-
-def _fingerprint(bundled: Path) -> str:
+def fingerprint(bundled: Path) -> str:
+    """Of the bundled model in this folder."""
     from tabspec.models.files.folder import ModelFolder  # imports the tokenizers library, which the front does not need
 
     return ModelFolder(bundled).fingerprint()

@@ -40,13 +40,6 @@ class LowPriorityThread:
         os.setpriority(os.PRIO_PROCESS, tid, min(os.getpriority(os.PRIO_PROCESS, tid) + NICE, 19))
 
 
-def lower_process_priority() -> None:
-    """Give this whole process the lowest priority, for a command that runs in the background for many minutes. Does
-    nothing on Windows."""
-    if hasattr(os, "nice"):
-        os.nice(19)  # the largest value; the system caps the sum
-
-
 def can_use_low_priority() -> bool:
     """Whether a single thread can have a priority. On other systems than Linux, only the process has one."""
     return sys.platform == "linux"

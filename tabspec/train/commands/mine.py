@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,8 @@ def mine_command(sessions: Path | None, minutes: float, undo: bool, seed: int) -
     if undo == (sessions is not None):
         raise click.UsageError("give either --sessions DIR or --undo")
     if sessions is None:
-        from tabspec.models.files.mine import mine_folder, remove_mine
+        from tabspec.models.files.mine import mine_folder
+        from tabspec.train.mine.keeping import remove_mine
 
         click.echo(f"removed {mine_folder()}" if remove_mine() else "there is no model of your own; nothing to undo")
         return
@@ -46,7 +48,6 @@ def mine_command(sessions: Path | None, minutes: float, undo: bool, seed: int) -
     read = read_sessions(sessions)
     import torch
 
-    from tabspec.models.machine.low_priority import lower_process_priority
     from tabspec.models.machine.threads import threads_to_use
     from tabspec.train.mine.tune import tune_mine
     from tabspec.train.tune.tuning import Tuning
@@ -85,3 +86,9 @@ def _lines(found: Tuned) -> list[str]:
     if not found.kept:
         return [*lines, "not better on your last sessions, so nothing was changed"]
     return [*lines, f"kept in {mine_folder()}; use it with --model mine, undo it with: tabspec train mine --undo"]
+
+
+def lower_process_priority() -> None:
+    """Give this process the lowest priority: it runs in the background for many minutes. Not on Windows."""
+    if hasattr(os, "nice"):
+        os.nice(19)  # the largest value; the system caps the sum

@@ -15,12 +15,13 @@ from pathlib import Path
 
 from tabspec.errors import InputError
 from tabspec.models.files.folder import ModelFolder
-from tabspec.models.files.mine import MINE, data_folder, keep_mine, private_folder, problem_of_mine, write_record
+from tabspec.models.files.mine import MINE, data_folder, problem_of_mine
 from tabspec.models.load import BUNDLED
 from tabspec.replay.sessions.session import Session
 from tabspec.train.export import CONFIG, TOKENIZER, load_model
 from tabspec.train.mine.examples import typed
 from tabspec.train.mine.judge import ReplayOutcome, judged
+from tabspec.train.mine.keeping import keep_mine, private_folder, write_record
 from tabspec.train.mine.sessions import split
 from tabspec.train.tune.tuning import Progress, Tuner, Tuning, export_tuned
 

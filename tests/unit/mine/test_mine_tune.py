@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tabspec.cli.train import train_command
 from tabspec.errors import InputError
 from tabspec.models.daemon.place import identity
-from tabspec.models.files.mine import MINE, RECORD, data_folder, mine_folder, problem_of_mine, read_record, write_record
+from tabspec.models.files.mine import MINE, RECORD, data_folder, mine_folder, problem_of_mine, read_record
 from tabspec.models.load import BUNDLED, load_model
 from tabspec.models.process.worker import WorkerModel
 from tabspec.replay.sessions.session import EditEvent, Session
@@ -29,6 +29,7 @@ from tabspec.train.examples.parts import Rows
 from tabspec.train.export import export_model
 from tabspec.train.mine.examples import typed
 from tabspec.train.mine.judge import ReplayOutcome, judged
+from tabspec.train.mine.keeping import write_record
 from tabspec.train.mine.tune import Tuned, better, tune_mine
 from tabspec.train.network import Network, Shape
 from tabspec.train.tune.tuning import Progress, Tuner, Tuning
@@ -269,7 +270,7 @@ def test_the_command_prints_the_outcome(bundled: Path, tmp_path: Path, monkeypat
     outcome = Tuned(BEFORE, GOOD, True, 12, Progress(8, 60.0, 2.0, 1.5, 8))
     monkeypatch.setattr("tabspec.train.mine.tune.tune_mine", lambda *given: outcome)
     lowered: list[bool] = []
-    monkeypatch.setattr("tabspec.models.machine.low_priority.lower_process_priority", lambda: lowered.append(True))
+    monkeypatch.setattr("tabspec.train.commands.mine.lower_process_priority", lambda: lowered.append(True))
     monkeypatch.setattr("tabspec.train.mine.sessions.read_sessions", lambda folder: SESSIONS)
     result = CliRunner().invoke(train_command, ["mine", "--sessions", str(tmp_path)], catch_exceptions=False)
     assert "before: 100 shown, 20 accepted, 60 refused, 200 characters by Tab, reward -40" in result.output
