@@ -97,26 +97,6 @@ def tag_ends(lines: Sequence[str]) -> list[tuple[int, int]]:
     return list(zip(numbers, runs[1:], strict=True))  # the first run is before the first line
 
 
-def tags(lines: Sequence[str], hunks: Sequence[tuple[int, int]]) -> list[Tag]:
-    """The tags of ``lines``, where lines ``start`` to ``stop`` (excluded) of each hunk are replaced.
-
-    A hunk with ``start == stop`` inserts before line ``start``. A hunk of blank lines, or before one, is tagged at the
-    last line with text before it. If there is none, the first line with text changes.
-    """
-    found = [Tag.STAYS] * len(lines)
-    for start, stop in hunks:
-        changed = [line for line in range(start, stop) if lines[line].strip()]
-        above = [] if changed else [line for line in range(start) if lines[line].strip()][-1:]
-        if not changed and not above:
-            changed = [line for line in range(start, len(lines)) if lines[line].strip()][:1]
-        for line in changed:
-            found[line] = Tag.CHANGES
-        for line in above:
-            if found[line] is Tag.STAYS:
-                found[line] = Tag.INSERTS
-    return found
-
-
 def _joined(lines: Sequence[str]) -> str | None:
     return "\n".join(lines) if lines else None
 

@@ -16,12 +16,12 @@ from tabspec.models.local.edits.prompts import EditPrompts
 from tabspec.models.local.edits.scene import Scene as ServedScene
 from tabspec.models.tokens.vocabulary import Vocabulary
 from tabspec.prompt import edit_format
-from tabspec.prompt.edit_format import Tag, tag_ends, tags, window_of
+from tabspec.prompt.edit_format import Tag, tag_ends, window_of
 from tabspec.prompt.fim import Special
 from tabspec.train.corpus.store import CorpusWriter
 from tabspec.train.edits.encoder import HISTORY_TOKENS, MOST_TOKENS, EditEncoder
 from tabspec.train.edits.hunks import applied, hunks_between
-from tabspec.train.edits.layout import Layout, lay_out
+from tabspec.train.edits.layout import Layout, lay_out, tags
 from tabspec.train.edits.pack import HUNKS, RELEASES, TEXTS
 from tabspec.train.edits.rows import EditDataConfig
 from tabspec.train.edits.scene import Scene

@@ -80,7 +80,8 @@ class Scene:
 
 
 def run_of(lines: Sequence[str], start: int, stop: int) -> tuple[int, int]:
-    """The tagged lines of a change: those with text that it replaces, else the line before it (`edit_format.tags`)."""
+    """The tagged lines of a change: those with text that it replaces, else the line before it. Examples are tagged so,
+    too (`tabspec.train.edits.layout.tags`)."""
     if any(line.strip() for line in lines[start:stop]):
         return start, stop
     above = [line for line in range(start) if lines[line].strip()][-1:] or [start]
