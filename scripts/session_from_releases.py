@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tabspec.lab.converters.git import import_git
-from tabspec.replay.sessions.session_file import write_session
+from tabspec.lab.converters.session_writer import summary, write_session
 
 SEED = 1
 
@@ -44,7 +44,7 @@ def main(name: str, path: str, licence: str, output: str, *releases: str) -> Non
         extra={"versions": versions},
     )
     write_session(session, output)
-    print(f"{output}: {session.summary()}")
+    print(f"{output}: {summary(session)}")
 
 
 def git(root: Path, *arguments: str) -> None:

@@ -8,9 +8,9 @@ import click
 
 from tabspec.errors import InputError
 from tabspec.lab.converters.git import import_git
+from tabspec.lab.converters.session_writer import summary, write_session
 from tabspec.lab.converters.vscode import read_documents, read_recording
 from tabspec.replay.sessions.session import Session
-from tabspec.replay.sessions.session_file import write_session
 
 _ENDINGS = (".jsonl", ".jsonl.gz")
 
@@ -94,6 +94,6 @@ def _write(sessions: list[Session], output: Path, folder: bool = False) -> None:
         flat = session.uri.removeprefix("file:///session/").replace("/", "-")
         path = output if single else output / f"{flat}.jsonl.gz"
         write_session(session, path)
-        click.echo(f"{path}: {session.summary()}")
+        click.echo(f"{path}: {summary(session)}")
         for warning in session.warnings:
             click.echo(f"warning: {warning}", err=True)

@@ -1,4 +1,4 @@
-"""A session's header, events and side events as JSON objects, in both directions.
+"""Reads a session's header, events and side events from JSON objects.
 
 The format is described in docs/reference/sessions.md. Readers raise `SessionError` with file and line.
 """
@@ -21,48 +21,11 @@ from tabspec.replay.sessions.session import (
     FetchedItem,
     MarkEvent,
     Selection,
-    Session,
     SideEvent,
 )
 from tabspec.text import Edit
 
 HEADER_STRINGS = ("source", "licence", "language", "uri", "recording")
-
-
-def header_object(session: Session) -> dict[str, Any]:
-    """The header as it is written."""
-    known: dict[str, Any] = {"format": FORMAT, "version": VERSION}
-    known |= {name: getattr(session, name) for name in HEADER_STRINGS if name != "recording"}
-    if session.synthetic:
-        known["synthetic"] = True
-    if session.recording:
-        known |= {"recording": session.recording, "opened": session.opened}
-    return known | dict(session.extra) | {"text": session.text}
-
-
-def event_object(event: Event) -> dict[str, Any]:
-    """An event as it is written."""
-    if isinstance(event, MarkEvent):
-        return {"t": event.t, "kind": event.kind, **event.data}
-    edits = [{"offset": edit.offset, "delete": edit.delete, "insert": edit.insert} for edit in event.edits]
-    return {"t": event.t, "edits": edits} | ({} if event.cursor is None else {"cursor": event.cursor})
-
-
-def side_object(event: SideEvent) -> dict[str, Any]:
-    """A side event as it is written."""
-    match event:
-        case Selection(t, after, ranges):
-            return {"after": after, "t": t, "kind": "selection", "ranges": [list(pair) for pair in ranges]}
-        case Fetch(t, after, number):
-            return {"after": after, "t": t, "kind": "fetch", "id": number}
-        case Fetched(t, number, ms, items, error):
-            result = [
-                {"range": item.range, "text": item.text, "isInlineEdit": item.inline_edit, "source": item.source}
-                for item in items
-            ]
-            return {"t": t, "kind": "fetched", "id": number, "ms": ms, "result": result, "error": error}
-        case ChangeReason(number, reason):
-            return {"event": number, "kind": "reason", "reason": reason}
 
 
 def read_header(record: JsonRecord) -> dict[str, Any]:

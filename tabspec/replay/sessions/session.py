@@ -229,15 +229,6 @@ class Session:
                 raise SessionError(f"{self.name or 'session'}: edit event {number}: {error}") from None
         return text
 
-    def summary(self) -> str:
-        """A line for the user about the content of the session."""
-        typed = sum(len(edit.insert) for event in self.edits for edit in event.edits)
-        words = [f"{len(self.edits)} edits, {typed} characters inserted in {self.seconds:.0f} s"]
-        words += ["synthetic"] if self.synthetic else []
-        words += ["whole-second stamps spread"] if self.spread else []
-        words += [f"cut off at {self.cut_off}"] if self.cut_off else []
-        return "; ".join(words)
-
 
 def whole_seconds(events: Sequence[Event]) -> bool:
     """Whether the timestamps are whole seconds: all of them integral, and at least two equal."""

@@ -6,24 +6,16 @@ that is wrong raises `SessionError` with the file and the line.
 
 from __future__ import annotations
 
-import gzip
-import json
-import os
-import tempfile
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from tabspec.ignore import IgnoreRules
 from tabspec.replay.sessions.events import (
     HEADER_STRINGS,
-    event_object,
-    header_object,
     read_event,
     read_header,
     read_side_event,
-    side_object,
 )
 from tabspec.replay.sessions.json_lines import FilePosition, records
 from tabspec.replay.sessions.session import (
@@ -95,19 +87,6 @@ def read_session(path: str | Path, *, spread: bool = True) -> Session:
     return spread_seconds(session) if spread and not session.recording else session
 
 
-def write_session(session: Session, path: str | Path) -> None:
-    """Write a session, and its side file if there are side events. Each file appears whole or not at all.
-
-    The files are packed if ``path`` ends with ``.gz``.
-    """
-    path = Path(path)
-    IgnoreRules().refuse(session.uri, session.uri)
-    packed = path.suffix == ".gz"
-    _write(path, [header_object(session), *map(event_object, session.events)], packed)
-    if session.side.events:
-        _write(side_path(path, packed=packed), map(side_object, session.side.events), packed)
-
-
 def session_files(folder: Path) -> list[Path]:
     """The session files in ``folder``, sorted by name, without side files. Raises OSError if it cannot be read."""
     found = (path for path in folder.iterdir() if path.name.endswith((".jsonl", ".jsonl.gz")))
@@ -152,21 +131,3 @@ def _side_of(path: Path, edits: int) -> tuple[Side, list[str]]:
 def _check_count(count: int, place: FilePosition) -> None:
     if count > MAX_EVENTS:
         place.fail(f"more than {MAX_EVENTS:,} edits and events, which are not replayed; cut the session in pieces")
-
-
-def _write(path: Path, objects: Iterable[dict[str, Any]], packed: bool) -> None:
-    lines = "".join(json.dumps(item, ensure_ascii=True) + "\n" for item in objects).encode("ascii")
-    # mtime=0: the same session gives the same bytes
-    data = gzip.compress(lines, mtime=0) if packed else lines
-    mask = os.umask(0)
-    os.umask(mask)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(name).chmod(0o666 & ~mask)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from tabspec.errors import SessionError
 from tabspec.lab.converters.git import import_git
+from tabspec.lab.converters.session_writer import write_session
 from tabspec.lab.converters.typist import Typist
 from tabspec.replay.sessions.session import Session
-from tabspec.replay.sessions.session_file import read_session, write_session
+from tabspec.replay.sessions.session_file import read_session
 from tabspec.text import apply_edits
 
 V1 = "import os\n\n\ndef first(a):\n    return a\n"

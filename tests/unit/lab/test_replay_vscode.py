@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tabspec.errors import SessionError
+from tabspec.lab.converters.session_writer import write_session
 from tabspec.lab.converters.vscode import read_documents, read_recording
 from tabspec.replay.sessions.session import ChangeReason, Fetch, Fetched, FetchedItem, Selection
-from tabspec.replay.sessions.session_file import read_session, write_session
+from tabspec.replay.sessions.session_file import read_session
 from tabspec.replay.sessions.together import together
 from tabspec.text import Edit
 

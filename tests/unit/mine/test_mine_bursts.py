@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabspec.errors import InputError
+from tabspec.lab.converters.session_writer import write_session
 from tabspec.replay.sessions.session import EditEvent, Session
-from tabspec.replay.sessions.session_file import write_session
 from tabspec.text import Edit
 from tabspec.train.mine.bursts import LONGEST, MOST_TYPED, Burst, bursts
 from tabspec.train.mine.sessions import read_sessions, split

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 from tabspec.cli.train import train_command
 from tabspec.errors import InputError
+from tabspec.lab.converters.session_writer import write_session
 from tabspec.models.daemon.place import identity
 from tabspec.models.files.mine import MINE, RECORD, data_folder, mine_folder, problem_of_mine, read_record
 from tabspec.models.load import BUNDLED, load_model
 from tabspec.models.process.worker import WorkerModel
 from tabspec.replay.sessions.session import EditEvent, Session
-from tabspec.replay.sessions.session_file import write_session
 from tabspec.text import Edit
 from tabspec.train.examples.parts import Rows
 from tabspec.train.export import export_model

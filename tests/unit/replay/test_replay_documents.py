@@ -19,6 +19,7 @@ from tabspec.edits.proposals.propose import propose
 from tabspec.edits.step import Step
 from tabspec.engine.next_edits.choice import NextEdits
 from tabspec.errors import SessionError
+from tabspec.lab.converters.session_writer import write_session
 from tabspec.lab.converters.typist import Typist
 from tabspec.models.scripted.model import ScriptedModel
 from tabspec.replay.clock import run_virtual
@@ -27,7 +28,7 @@ from tabspec.replay.results.result import ReplayResult, Run
 from tabspec.replay.results.result_file import dumps, loads
 from tabspec.replay.runner import Setting, first_edits, replay
 from tabspec.replay.sessions.session import EditEvent, Event, MarkEvent, Session
-from tabspec.replay.sessions.session_file import read_session, write_session
+from tabspec.replay.sessions.session_file import read_session
 from tabspec.replay.sessions.together import together
 from tabspec.replay.users.actions import Action, actions_of
 from tabspec.replay.users.thinking import Thinking

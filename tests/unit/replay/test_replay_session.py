@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabspec.errors import SessionError
+from tabspec.lab.converters.session_writer import summary, write_session
 from tabspec.replay.sessions import session as session_module
 from tabspec.replay.sessions.session import (
     ChangeReason,
@@ -27,7 +28,7 @@ from tabspec.replay.sessions.session import (
     Side,
     spread_seconds,
 )
-from tabspec.replay.sessions.session_file import read_session, write_session
+from tabspec.replay.sessions.session_file import read_session
 from tabspec.text import Edit
 
 HEADER = {"format": "tabspec-session", "version": 1, "text": "abc"}
@@ -236,7 +237,7 @@ def test_events_within_a_second_are_spread_and_reported(tmp_path: Path) -> None:
     path = saved(tmp_path, lines(HEADER, *(edit(t, 0, 0, "a") for t in (0, 0, 0, 0, 2, 3, 3))))
     session = read_session(path)
     assert [event.t for event in session.events] == [0, 0.25, 0.5, 0.75, 2, 3, 3.5]
-    assert session.spread and "spread" in session.summary()
+    assert session.spread and "spread" in summary(session)
     assert not read_session(path, spread=False).spread
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tabspec.cli.main import run
+from tabspec.lab.converters.session_writer import write_session
 from tabspec.replay.results.usage import figures, row, total, usage_of
 from tabspec.replay.sessions.session import EditEvent, Event, MarkEvent, Session
-from tabspec.replay.sessions.session_file import read_session, session_files, write_session
+from tabspec.replay.sessions.session_file import read_session, session_files
 from tabspec.replay.sessions.together import together
 from tabspec.text import Edit
 
