@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from tabspec.errors import InputError
-from tabspec.models.files.tensors import save_tensors
+from tabspec.train.saving import save_tensors
 
 NAME = "checkpoint.safetensors"
 

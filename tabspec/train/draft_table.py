@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -100,3 +101,21 @@ def batches(corpus: Corpus, most_bytes: int) -> Iterator[list[str]]:
     chosen = range(0, len(corpus), math.ceil(corpus.size / most_bytes))
     for at in range(0, len(chosen), _BATCH):
         yield [corpus.text(index) for index in chosen[at : at + _BATCH]]
+
+
+def save_table(table: NgramTable, file: Path) -> None:
+    """Write ``table`` as ``file``: under another name first, so that the file is always whole."""
+    tokens = np.array(table.tokens, np.uint32)
+    short = np.uint16 if not len(tokens) or tokens.max() < 1 << 16 else np.uint32
+    aside = file.with_name(file.name + ".partial")
+    try:
+        with aside.open("wb") as to:
+            np.savez_compressed(
+                to,
+                contexts=np.array(table.contexts, np.uint32),
+                tokens=tokens.astype(short),
+                percent=np.array(table.percent, np.uint8),
+            )
+        aside.replace(file)
+    finally:
+        aside.unlink(missing_ok=True)

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from tabspec.errors import InputError
 from tabspec.models.files.ngram_table import DRAFTS
-from tabspec.models.files.tensors import save_tensors
-from tabspec.models.files.weights import load_llama_state_dict, save_quantized
+from tabspec.models.files.weights import load_llama_state_dict
 from tabspec.train.examples.tokenizer import EOM, PAD, load_tokenizer, special_id
 from tabspec.train.network import Network, Shape
+from tabspec.train.saving import save_quantized, save_tensors
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 

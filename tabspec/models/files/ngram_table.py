@@ -71,24 +71,6 @@ def all_hashed(tokens: npt.NDArray[Bits], order: int) -> npt.NDArray[Bits]:
     return value
 
 
-def save_table(table: NgramTable, file: Path) -> None:
-    """Write ``table`` as ``file``: under another name first, so that the file is always whole."""
-    tokens = np.array(table.tokens, np.uint32)
-    short = np.uint16 if not len(tokens) or tokens.max() < 1 << 16 else np.uint32
-    aside = file.with_name(file.name + ".partial")
-    try:
-        with aside.open("wb") as to:
-            np.savez_compressed(
-                to,
-                contexts=np.array(table.contexts, np.uint32),
-                tokens=tokens.astype(short),
-                percent=np.array(table.percent, np.uint8),
-            )
-        aside.replace(file)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
 def load_table(file: Path, vocabulary: int) -> NgramTable | None:
     """The table in ``file``; None if there is no file. Raises `ModelNotUsable` if it is not a table, or has more tokens
     than ``vocabulary``."""

@@ -1,27 +1,13 @@
-"""Safetensors files: written whole or not at all, and read with one clear message for what is none."""
+"""Reads safetensors files, with one clear message for what is none."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from tabspec.errors import InputError, ModelNotUsable
-
-
-def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
-    """Write a safetensors file under a temporary name and rename it. Raises `InputError` if it cannot be written."""
-    aside = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, aside, dict(metadata))
-        aside.replace(path)
-    except (OSError, SafetensorError) as error:
-        aside.unlink(missing_ok=True)
-        raise InputError(f"{path}: cannot be written: {error}") from error
+from tabspec.errors import ModelNotUsable
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

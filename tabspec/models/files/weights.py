@@ -1,4 +1,4 @@
-"""The weights in a safetensors file: in eight bits, in four, or ordinary ones.
+"""Reads the weights of a safetensors file: in eight bits, in four, or ordinary (written by `tabspec.train.saving`).
 
 Both formats of our own have transformers' names; tied output weights are not repeated, and vectors (the gains of the
 norms) are float32. The metadata name the format.
@@ -16,51 +16,21 @@ changes one token of seven (docs/decisions/2026-11-28-int4.md).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from tabspec.errors import InputError, ModelNotUsable
-from tabspec.models.files.int4 import GROUP, LOWEST, GroupedMatrix, quantize_groups
-from tabspec.models.files.quantized import QuantizedMatrix, quantize
-from tabspec.models.files.tensors import format_of, read_tensors, save_tensors
+from tabspec.errors import ModelNotUsable
+from tabspec.models.files.int4 import GROUP, LOWEST, GroupedMatrix
+from tabspec.models.files.quantized import QuantizedMatrix
+from tabspec.models.files.tensors import format_of, read_tensors
 
 INT8, INT4 = "tabspec-int8", "tabspec-int4"
-_SCALE = ".scale"
-_LAYERS = ".layers."  # in the names of the matrices that get four bits
+SCALE = ".scale"
 
 Stored = GroupedMatrix | QuantizedMatrix | Tensor
 """A weight as a file has it."""
-
-
-def in_four_bits(name: str, weight: Tensor) -> bool:
-    """Whether a weight of this name is stored in four bits: the matrices of layers are."""
-    return weight.dim() == 2 and _LAYERS in name
-
-
-def save_quantized(
-    weights: Mapping[str, Tensor], path: Path, *, bits: int = 8, dither: torch.Generator | None = None
-) -> None:
-    """Write ``weights`` (a Llama's state dict) in 8 or 4 ``bits``. ``dither``, for eight bits: see `quantize`.
-
-    Written aside and renamed. Raises `InputError` if a matrix has an odd number of columns, which four bits cannot
-    hold, or if the file cannot be written.
-    """
-    tensors: dict[str, Tensor] = {}
-    for name, weight in weights.items():
-        if weight.dim() != 2:
-            tensors[name] = weight.float()
-        elif bits == 4 and in_four_bits(name, weight):
-            if weight.shape[1] % 2:
-                raise InputError(f"{name} has an odd number of columns: it cannot be stored in four bits; use eight")
-            groups = quantize_groups(weight)
-            tensors[name], tensors[name + _SCALE] = _packed(groups.values), groups.scale
-        else:
-            rows = quantize(weight, dither)
-            tensors[name], tensors[name + _SCALE] = rows.values, rows.scale
-    save_tensors(tensors, path, {"format": INT4 if bits == 4 else INT8, "version": "1"})
 
 
 def is_quantized(path: Path) -> bool:
@@ -83,9 +53,9 @@ def load_stored(path: Path) -> dict[str, Stored]:
         return {**tensors}
     found: dict[str, Stored] = {}
     for name, tensor in tensors.items():
-        if name.endswith(_SCALE) and name.removesuffix(_SCALE) in tensors:
+        if name.endswith(SCALE) and name.removesuffix(SCALE) in tensors:
             continue
-        scale = tensors.get(name + _SCALE)
+        scale = tensors.get(name + SCALE)
         matrix = tensor if tensor.dim() != 2 and scale is None else _matrix(tensor, scale)
         if matrix is None:
             raise ModelNotUsable(f"{path}: {name} has not the type or the scales of {kind}")
@@ -116,13 +86,7 @@ def _matrix(tensor: Tensor, scale: Tensor | None) -> GroupedMatrix | QuantizedMa
     return QuantizedMatrix(tensor, scale) if tensor.dtype is torch.int8 and scale.shape == (rows,) else None
 
 
-def _packed(values: Tensor) -> Tensor:
-    """Two numbers a byte: (rows, columns), -8 to 7, to uint8 (rows, columns / 2)."""
-    halves = (values - LOWEST).to(torch.uint8).view(len(values), -1, 2)
-    return halves[:, :, 0] | halves[:, :, 1] << 4
-
-
 def _unpacked(halves: Tensor) -> Tensor:
-    """The inverse of `_packed`, as int8."""
+    """Two numbers a byte, uint8 (rows, columns / 2), to int8 (rows, columns), -8 to 7."""
     both = torch.stack((halves & 15, halves >> 4), dim=2).view(len(halves), -1)
     return both.to(torch.int8) + LOWEST

@@ -59,9 +59,9 @@ def drafts_command(model: Path, corpus: Path, entries: int, megabytes: int) -> N
 
     The model decodes faster with it, with the same output. 100 MB of text take a minute and 2 GB of memory.
     """
-    from tabspec.models.files.ngram_table import DRAFTS, save_table
+    from tabspec.models.files.ngram_table import DRAFTS
     from tabspec.train.corpus.store import Corpus
-    from tabspec.train.draft_table import draft_table
+    from tabspec.train.draft_table import draft_table, save_table
     from tabspec.train.examples.tokenizer import load_tokenizer
 
     tokenizer, texts = load_tokenizer(model / "tokenizer.json"), Corpus(corpus)

@@ -20,7 +20,6 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from tabspec.errors import InputError
-from tabspec.models.files.tensors import save_tensors
 from tabspec.train.network import Network, Shape
 from tabspec.train.reinforce import decode, objective
 from tabspec.train.reinforce.forward import forward
@@ -28,6 +27,7 @@ from tabspec.train.reinforce.pool import Outcomes, Waiting, Workers
 from tabspec.train.reinforce.rows import Batch, Row, batch_of
 from tabspec.train.reinforce.rows import Words as RowWords
 from tabspec.train.reinforce.shown import Decoded
+from tabspec.train.saving import save_tensors
 from tabspec.train.schedule import Budget, rate
 from tabspec.train.trainer import TrainingDiverged
 from tabspec.train.tune.low_rank import add_low_rank, merged

@@ -21,13 +21,13 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from tabspec.errors import InputError
-from tabspec.models.files.tensors import save_tensors
 from tabspec.train.examples.fim import Example, ExampleEncoder
 from tabspec.train.examples.parts import Part, Rows, parts_of, tokens_of
 from tabspec.train.examples.rows import pack
 from tabspec.train.examples.tokenizer import PAD, special_id
 from tabspec.train.export import export_model
 from tabspec.train.network import Network, Shape
+from tabspec.train.saving import save_tensors
 from tabspec.train.schedule import rate
 from tabspec.train.tune.low_rank import add_low_rank, merged
 

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabspec.errors import ModelNotUsable
-from tabspec.models.files.ngram_table import DRAFTS, ORDERS, NgramTable, all_hashed, hashed, load_table, save_table
+from tabspec.models.files.ngram_table import DRAFTS, ORDERS, NgramTable, all_hashed, hashed, load_table
 from tabspec.models.load import BUNDLED, load_model
 from tabspec.models.local.drafts import Draft, Guess, NgramDrafts, cached_ngram, looked_up
 from tabspec.models.local.model import LocalModel
 from tabspec.models.local.ngram_cache import NgramCache
 from tabspec.models.local.slots import RowCost
-from tabspec.train.draft_table import count
+from tabspec.train.draft_table import count, save_table
 
 TOKENS = st.lists(st.integers(0, 3) | st.sampled_from([256, 65536, 1 << 24]), max_size=40)
 # What repeats itself: so that long matches are met.

@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 from tabspec.errors import InputError, ModelNotUsable
 from tabspec.models.files.int4 import GROUP, HIGHEST, LOWEST, GroupedMatrix, quantize_groups
 from tabspec.models.files.quantized import QuantizedMatrix, quantize
-from tabspec.models.files.weights import INT4, is_quantized, load_llama_state_dict, load_stored, save_quantized
+from tabspec.models.files.weights import INT4, is_quantized, load_llama_state_dict, load_stored
+from tabspec.train.saving import save_quantized
 from tests.examples import examples
 
 NAME = "model.layers.0.mlp.up_proj.weight"

@@ -18,8 +18,7 @@ from tabspec.cli.train import train_command
 from tabspec.errors import ConfigError, InputError, ModelNotUsable
 from tabspec.models.files import tensors as tensor_files
 from tabspec.models.files.quantized import quantize
-from tabspec.models.files.tensors import save_tensors
-from tabspec.models.files.weights import is_quantized, load_llama_state_dict, load_stored, save_quantized
+from tabspec.models.files.weights import is_quantized, load_llama_state_dict, load_stored
 from tabspec.train import checkpoint
 from tabspec.train.corpus.build import build_corpus
 from tabspec.train.corpus.store import Corpus
@@ -30,6 +29,7 @@ from tabspec.train.export import export_model, load_model
 from tabspec.train.journal import read_journal
 from tabspec.train.network import Network, Shape
 from tabspec.train.plot import loss_curve
+from tabspec.train.saving import save_quantized, save_tensors
 from tabspec.train.schedule import Budget, rate
 from tabspec.train.trainer import LOG_NAME, RunConfig, Trainer, TrainingDiverged
 from tabspec.train.tune.stopping import collect, fit_row
