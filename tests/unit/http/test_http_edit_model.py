@@ -165,6 +165,7 @@ async def test_a_server_that_does_not_stop_is_left_early(stub: Stub, model: str,
         await reply.start()
         for _ in range(5000):
             await reply.event(openai_events(line * 40, "x")[0])
+            await asyncio.sleep(0)  # the client is in this process, and reads now
             if reply.gone.is_set():
                 return
         await reply.events()
