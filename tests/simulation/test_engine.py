@@ -20,7 +20,7 @@ from tabspec.models.protocol import Chunk, GenerationRequest
 from tabspec.models.scripted.model import ScriptedModel, continuing
 from tabspec.prompt.window import WindowSize
 from tabspec.replay.clock import run_virtual
-from tabspec.suggestion import Finish, GeneratedText, Miss, Reason, Source, Suggestion
+from tabspec.suggestion import Answer, Finish, GeneratedText, Miss, Reason, Source, Suggestion
 from tabspec.text import Document, Edit
 
 TARGET = "def total(items):\n    result = 0\n    for item in items:\n        result += item\n    return result\n"
@@ -60,6 +60,14 @@ async def engine_on(model: ScriptedModel, **settings: object) -> AsyncIterator[C
     finally:
         await engine.close()
         assert model.running == 0, "nothing runs on after close"
+
+
+async def shown_at(engine: CompletionEngine, context: EditContext) -> Answer:
+    """The answer to a request, whose suggestion is on the screen now."""
+    answer = await engine.complete(context)
+    assert answer.suggestion
+    engine.shown(context, answer.suggestion)
+    return answer
 
 
 def virtual(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
@@ -135,9 +143,7 @@ async def test_a_request_joins_a_speculation_in_flight() -> None:
     model = writer()
     async with engine_on(model, policy="depth1") as engine:
         context = at(10)
-        answer = await engine.complete(context)
-        assert answer.suggestion
-        engine.shown(context, answer.suggestion)
+        answer = await shown_at(engine, context)
         await asyncio.sleep(0.05)  # half of the prefill
         after = context.after_accept(answer.suggestion)
         joined = await engine.complete(after)
@@ -182,9 +188,7 @@ async def test_a_foreground_request_interrupts_speculation_which_then_continues(
     model = writer()
     async with engine_on(model, policy="depth1") as engine:
         context = at(10)
-        answer = await engine.complete(context)
-        assert answer.suggestion
-        engine.shown(context, answer.suggestion)
+        answer = await shown_at(engine, context)
         await asyncio.sleep(0.115)  # the speculation has decoded one token
         other = await engine.complete(at(30, "file:///other.py"))
         assert other.waited == pytest.approx(0.1 + 0.01 * 2, abs=0.011), "at most one decode step later than alone"
@@ -201,9 +205,7 @@ async def test_work_stops_when_it_is_unreachable_and_only_then() -> None:
     model = writer()
     async with engine_on(model, policy="chain") as engine:
         context = at(10)
-        answer = await engine.complete(context)
-        assert answer.suggestion
-        engine.shown(context, answer.suggestion)
+        await shown_at(engine, context)
         await asyncio.sleep(0.01)
         engine.changed(at(12))
         await asyncio.sleep(0)
@@ -220,9 +222,7 @@ async def test_a_rejected_suggestion_is_not_offered_again_at_its_place() -> None
     model = writer()
     async with engine_on(model, policy="chain") as engine:
         context = at(10)
-        answer = await engine.complete(context)
-        assert answer.suggestion
-        engine.shown(context, answer.suggestion)
+        answer = await shown_at(engine, context)
         await asyncio.sleep(0.01)
         engine.rejected(context, answer.suggestion)
         await asyncio.sleep(0.001)
@@ -289,9 +289,7 @@ async def test_tokens_are_accounted_for() -> None:
     model = writer()
     async with engine_on(model, policy="chain", depth=2) as engine:
         context = at(10)
-        answer = await engine.complete(context)
-        assert answer.suggestion
-        engine.shown(context, answer.suggestion)
+        answer = await shown_at(engine, context)
         await asyncio.sleep(2)
         stats = engine.stats
         assert stats.usage.decoded == model.decoded
@@ -363,9 +361,7 @@ async def test_policy_tree_speculates_on_enter_after_an_accept() -> None:
     for policy in ("chain", "tree"):
         async with engine_on(model, policy=policy) as engine:
             context = EditContext(Document(URI, "a"), 1)
-            answer = await engine.complete(context)
-            assert answer.suggestion
-            engine.shown(context, answer.suggestion)
+            answer = await shown_at(engine, context)
             await asyncio.sleep(1)
             engine.accepted(context, answer.suggestion)
             after = context.after_accept(answer.suggestion)
@@ -379,9 +375,7 @@ async def test_policy_adaptive_speculates_on_likely_accepts_only() -> None:
     for logprob, asked in ((-0.05, True), (-1.5, False)):
         model = ScriptedModel(continuing(TARGET), prefill_s=0.1, token_s=0.01, token_chars=100, logprob=logprob)
         async with engine_on(model, policy="adaptive", economy=0.5) as engine:
-            answer = await engine.complete(at(10))
-            assert answer.suggestion
-            engine.shown(at(10), answer.suggestion)
+            await shown_at(engine, at(10))
             await asyncio.sleep(5)
             assert (len(model.requests) > 1) == asked
 
@@ -395,9 +389,7 @@ async def test_policy_adaptive_starts_as_late_as_the_users_pace_allows() -> None
             engine._price.pace.taken(0.5, follows_accept=False)
             engine._price.pace.taken(0.5, follows_accept=True)
         context = at(10)
-        answer = await engine.complete(context)
-        assert answer.suggestion
-        engine.shown(context, answer.suggestion)
+        answer = await shown_at(engine, context)
         asked = len(model.requests)
         await asyncio.sleep(0.1)
         engine.changed(context.after_typing("#"))  # something else
@@ -423,9 +415,7 @@ async def test_a_miss_has_a_reason() -> None:
         after = context.after_accept(first.suggestion)
         assert (await engine.complete(after)).miss is Miss.NO_TIME
         engine.completion_cache.clear()
-        second = await engine.complete(context)
-        assert second.suggestion
-        engine.shown(context, second.suggestion)
+        await shown_at(engine, context)
         await asyncio.sleep(1)
         engine.completion_cache.clear()
         assert (await engine.complete(after)).miss is Miss.EVICTED
@@ -533,9 +523,7 @@ async def test_futures_excluded_by_typed_text_are_not_speculated() -> None:
     model = writer()
     async with engine_on(model, policy="tree", depth=2) as engine:
         context = at(10)
-        answer = await engine.complete(context)
-        assert answer.suggestion
-        engine.shown(context, answer.suggestion)
+        await shown_at(engine, context)
         engine.changed(at(12))  # types on as suggested: Enter alone would have to come first
         await asyncio.sleep(2)
         assert not [request for request in model.requests if request.prefix.startswith(TARGET[:10] + "\n")]
@@ -614,9 +602,7 @@ async def test_each_future_of_a_shown_suggestion_is_requested_once() -> None:
     model = writer()
     async with engine_on(model, policy="chain", depth=2, cache_bytes=2000) as engine:
         context = at(10)
-        answer = await engine.complete(context)
-        assert answer.suggestion
-        engine.shown(context, answer.suggestion)
+        await shown_at(engine, context)
         await asyncio.sleep(60)
         assert len(model.requests) == 3
 
@@ -626,9 +612,7 @@ async def test_a_late_rejection_does_not_affect_later_requests() -> None:
     model = writer()
     async with engine_on(model, policy="depth1") as engine:
         context = at(10)
-        answer = await engine.complete(context)
-        assert answer.suggestion
-        engine.shown(context, answer.suggestion)
+        answer = await shown_at(engine, context)
         after = context.after_accept(answer.suggestion)
         asked = asyncio.create_task(engine.complete(after))
         await asyncio.sleep(0.05)
@@ -733,9 +717,7 @@ async def test_speculation_on_one_shown_suggestion_is_bounded() -> None:
     model = ScriptedModel(lambda request: "word\nword")
     async with engine_on(model, policy="tree", depth=16, max_lines=2) as engine:
         context = EditContext(Document(URI, ""), 0)
-        answer = await engine.complete(context)
-        assert answer.suggestion
-        engine.shown(context, answer.suggestion)
+        await shown_at(engine, context)
         await asyncio.sleep(3600)
         assert len(model.requests) <= FUTURES + 1
 
@@ -805,9 +787,7 @@ async def test_policy_adaptive_looks_deeper_only_for_users_faster_than_the_model
             for _ in range(40):
                 engine._price.pace.taken(1.0, follows_accept=False)
                 engine._price.pace.taken(pace, follows_accept=True)
-            answer = await engine.complete(at(10))
-            assert answer.suggestion
-            engine.shown(at(10), answer.suggestion)
+            await shown_at(engine, at(10))
             await asyncio.sleep(2)
             assert (len(model.requests) > 2) == deep
 
