@@ -56,6 +56,15 @@ def server_command(target: str, folder: Path, **more: Any) -> list[str]:
     return [sys.executable, "-m", "tabspec_lsp.main", "--stdio", "--model", f"scripted:{script}"]
 
 
+def with_ghost(open_nvim: Open, *target: Any, **options: Any) -> Nvim:
+    """Neovim after ``def ar`` was typed into an empty file, with the suggestion for it on the screen."""
+    nvim = open_nvim(*target, **options)
+    nvim.keys("i")
+    nvim.type("def ar")
+    nvim.until_ghost("ea(width, height):")
+    return nvim
+
+
 def tab_through(nvim: Nvim) -> None:
     """Type a little, then Tab, Tab, Tab, Tab: the way that the whole project is about."""
     nvim.keys("i")

@@ -8,7 +8,7 @@ on the screen are the same before and after Tab. Two negative controls stand at 
 from __future__ import annotations
 
 import pytest
-from neovim_scene import BOTH_VERSIONS, EITHER_BACKEND, Open, silent_server, tab_through, until_answered
+from neovim_scene import BOTH_VERSIONS, EITHER_BACKEND, Open, silent_server, tab_through, until_answered, with_ghost
 from nvim_driver import NotSeen
 
 pytestmark = pytest.mark.editors
@@ -21,10 +21,7 @@ def test_tab_tab_tab(open_nvim: Open) -> None:
 
 @EITHER_BACKEND
 def test_typing_through_never_takes_the_suggestion_away(open_nvim: Open) -> None:
-    nvim = open_nvim()
-    nvim.keys("i")
-    nvim.type("def ar")
-    nvim.until_ghost("ea(width, height):")
+    nvim = with_ghost(open_nvim)
     with silent_server(nvim):  # it says nothing: what stays on the screen is the plugin's own doing
         for at, char in enumerate("ea(wi", start=1):
             nvim.type(char)
@@ -38,10 +35,7 @@ def test_typing_through_never_takes_the_suggestion_away(open_nvim: Open) -> None
 
 @EITHER_BACKEND
 def test_a_typed_contradiction_hides_the_suggestion_and_tab_inserts_a_tab(open_nvim: Open) -> None:
-    nvim = open_nvim()
-    nvim.keys("i")
-    nvim.type("def ar")
-    nvim.until_ghost("ea(width, height):")
+    nvim = with_ghost(open_nvim)
     with silent_server(nvim):
         nvim.type("x")
         nvim.until_no_ghost()
@@ -50,10 +44,7 @@ def test_a_typed_contradiction_hides_the_suggestion_and_tab_inserts_a_tab(open_n
 
 
 def test_deleting_before_the_suggestion_hides_it(open_nvim: Open) -> None:
-    nvim = open_nvim()
-    nvim.keys("i")
-    nvim.type("def ar")
-    nvim.until_ghost("ea(width, height):")
+    nvim = with_ghost(open_nvim)
     with silent_server(nvim):
         nvim.keys("BSpace")
         nvim.until_no_ghost()
@@ -63,10 +54,7 @@ def test_deleting_before_the_suggestion_hides_it(open_nvim: Open) -> None:
 @EITHER_BACKEND
 def test_tab_and_typing_in_one_batch_of_keys(open_nvim: Open) -> None:
     """Keys that come faster than the screen keeps up: Tab takes what the suggestion is by then."""
-    nvim = open_nvim()
-    nvim.keys("i")
-    nvim.type("def ar")
-    nvim.until_ghost("ea(width, height):")
+    nvim = with_ghost(open_nvim)
     nvim.type("ea\t")
     nvim.until_ghost("    return width * height")
     assert nvim.text == "def area(width, height):"
@@ -74,10 +62,7 @@ def test_tab_and_typing_in_one_batch_of_keys(open_nvim: Open) -> None:
 
 @EITHER_BACKEND
 def test_a_dismissed_suggestion_does_not_come_back(open_nvim: Open) -> None:
-    nvim = open_nvim()
-    nvim.keys("i")
-    nvim.type("def ar")
-    nvim.until_ghost("ea(width, height):")
+    nvim = with_ghost(open_nvim)
     nvim.keys("Escape")
     nvim.until_no_ghost()
     nvim.keys("a")
@@ -93,10 +78,7 @@ def test_a_dismissed_suggestion_does_not_come_back(open_nvim: Open) -> None:
 
 
 def test_an_undone_suggestion_does_not_come_back(open_nvim: Open) -> None:
-    nvim = open_nvim()
-    nvim.keys("i")
-    nvim.type("def ar")
-    nvim.until_ghost("ea(width, height):")
+    nvim = with_ghost(open_nvim)
     nvim.keys("Tab")
     nvim.until_ghost("    return width * height")
     nvim.keys("Escape", "u")
@@ -125,10 +107,7 @@ def test_each_accept_is_one_undo(open_nvim: Open) -> None:
 
 @EITHER_BACKEND
 def test_accept_a_word_and_another(open_nvim: Open) -> None:
-    nvim = open_nvim()
-    nvim.keys("i")
-    nvim.type("def ar")
-    nvim.until_ghost("ea(width, height):")
+    nvim = with_ghost(open_nvim)
     for taken, rest in (("ea", "(width, height):"), ("(", "width, height):"), ("width", ", height):")):
         before = nvim.text
         nvim.keys("M-Right")
@@ -141,10 +120,7 @@ def test_accept_a_word_and_another(open_nvim: Open) -> None:
 
 
 def test_a_partial_accept_keeps_the_rest_without_the_server(open_nvim: Open) -> None:
-    nvim = open_nvim()
-    nvim.keys("i")
-    nvim.type("def ar")
-    nvim.until_ghost("ea(width, height):")
+    nvim = with_ghost(open_nvim)
     with silent_server(nvim):
         nvim.keys("M-Right")
         nvim.until_ghost("(width, height):")

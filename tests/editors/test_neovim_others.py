@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from neovim_scene import ONLY_BUILTIN, TARGET, Kind, Open, server_command, tab_through, until_status
+from neovim_scene import ONLY_BUILTIN, TARGET, Kind, Open, server_command, tab_through, until_status, with_ghost
 from nvim_driver import Nvim, built_in_init, installed
 
 pytestmark = pytest.mark.editors
@@ -25,10 +25,7 @@ def test_the_module_draws_and_tab_goes_through_the_chain(open_nvim: Open) -> Non
 @ONLY_BUILTIN
 def test_the_next_suggestion_is_requested_without_the_modules_delay(open_nvim: Open) -> None:
     """The module's timer is never due: what is asked for is asked for at once."""
-    nvim = open_nvim()
-    nvim.keys("i")
-    nvim.type("def ar")
-    nvim.until_ghost("ea(width, height):")
+    nvim = with_ghost(open_nvim)
     nvim.lua("Deferred = vim.defer_fn; vim.defer_fn = function(run, ms) return Deferred(function() end, ms) end")
     for suggestion in ("    return width * height", "def perimeter(width, height):", "    return 2 * (width + height)"):
         nvim.keys("Tab")
@@ -48,10 +45,7 @@ OTHERS = {"def ar": ["ctic(pole):", "ray(size):"]}
 def test_choosing_an_alternative(open_nvim: Open) -> None:
     """With the real server: the others come when they are asked for, and what follows the chosen one is there."""
     target = TARGET + "\ndef array(size):\n    return [0] * size\n"
-    nvim = open_nvim(target, others=OTHERS, token_s=0.001)
-    nvim.keys("i")
-    nvim.type("def ar")
-    nvim.until_ghost("ea(width, height):")
+    nvim = with_ghost(open_nvim, target, others=OTHERS, token_s=0.001)
     nvim.keys("M-n")
     nvim.until_ghost("ctic(pole): (2/3)")
     nvim.keys("M-n")
@@ -71,10 +65,7 @@ def test_choosing_an_alternative(open_nvim: Open) -> None:
 
 
 def test_after_a_refusal_an_alternative_is_shown(open_nvim: Open) -> None:
-    nvim = open_nvim(others=OTHERS)
-    nvim.keys("i")
-    nvim.type("def ar")
-    nvim.until_ghost("ea(width, height):")
+    nvim = with_ghost(open_nvim, others=OTHERS)
     nvim.keys("C-]")
     nvim.until_no_ghost()
     nvim.lua("require('tabspec').next()")

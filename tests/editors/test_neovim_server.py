@@ -6,16 +6,13 @@ import os
 import signal
 
 import pytest
-from neovim_scene import EITHER_BACKEND, Open, server_pid, tab_through, until_a_rest_is_over, until_rested
+from neovim_scene import EITHER_BACKEND, Open, server_pid, tab_through, until_a_rest_is_over, until_rested, with_ghost
 
 pytestmark = pytest.mark.editors
 
 
 def test_toggling_suggestions(open_nvim: Open) -> None:
-    nvim = open_nvim()
-    nvim.keys("i")
-    nvim.type("def ar")
-    nvim.until_ghost("ea(width, height):")
+    nvim = with_ghost(open_nvim)
     nvim.keys("Escape", ":Tabspec toggle", "Enter", "a")
     nvim.until(lambda: "tabspec: off" in nvim.screen().text, "the status line")
     assert nvim.ghost == ""
