@@ -12,8 +12,8 @@ from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.speculation.speculator import Speculator
 from tabspec.models.edit_protocol import EditModel
 from tabspec.models.protocol import Model
-from tabspec.replay.results.aggregates import aggregates
-from tabspec.replay.results.edits import Effort, by_depth
+from tabspec.replay.results.aggregates import aggregates, by_depth
+from tabspec.replay.results.edits import Effort
 from tabspec.replay.results.figures import keystrokes_saved
 from tabspec.replay.results.result import (
     PERFECT,

@@ -38,7 +38,7 @@ def test_the_page_shows_effort_edits_and_depth() -> None:
     ):
         assert text in page.text
     view = edit_view(runs)
-    assert view is not None and [row.name for row in view.depths[0].rows][3:] == ["Tab 4", "Tab 5+"]
+    assert view is not None and [row.name for row in view["depths"][0]["rows"]][3:] == ["Tab 4", "Tab 5+"]
     marks = {attributes.get("class") for tag, attributes in page.elements if tag == "path"}
     assert {"edit-jump", "edit-taken", "edit-shown"} <= marks
     assert "Next edit (rename), away from the cursor" in page.scripts["hover"]
@@ -53,7 +53,7 @@ def test_a_page_without_next_edits_has_no_such_part() -> None:
 def test_a_run_without_next_edits_shows_only_its_effort() -> None:
     run = replace(results.run("adaptive"), effort=Effort(1000, 0), by_depth=DEPTHS)
     view = edit_view([run])
-    assert view is not None and len(view.effort) == 1 and not view.fates
+    assert view is not None and len(view["effort"]) == 1 and not view["fates"]
 
 
 @pytest.mark.parametrize(("keys", "saved", "accepted", "share"), [(60, 50, 10, 0.4), (10, 0, 0, 0.0), (0, 0, 0, 0.0)])
@@ -65,7 +65,7 @@ def test_a_tab_costs_one_key(keys: int, saved: int, accepted: int, share: float)
 def test_outcomes_of_edits_add_up() -> None:
     view = edit_view([with_edits(results.run("adaptive"))])
     assert view is not None
-    (row,) = view.fates
+    (row,) = view["fates"]
     assert row.value == "9"
     for part in ("away from the cursor: 3", "at the cursor: 1", "the recording makes it: 3", "by the recording: 2"):
         assert part in row.chart

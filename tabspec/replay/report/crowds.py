@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from tabspec.replay.report import words
 from tabspec.replay.report.drawing import charts
-from tabspec.replay.report.rows import BarRow
+from tabspec.replay.report.drawing.charts import BarRow
 from tabspec.replay.report.sections import View, panel
 from tabspec.replay.results.result import Run
 from tabspec.replay.results.shared import Shared

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
 from tabspec.replay.report import words
 from tabspec.replay.report.drawing import charts
-from tabspec.replay.report.rows import BarRow
+from tabspec.replay.report.drawing.charts import BarRow
 from tabspec.replay.results.edits import DepthResult, EditResult
 from tabspec.replay.results.figures import ratio
 from tabspec.replay.results.result import Run
@@ -28,39 +27,20 @@ DEPTHS: tuple[tuple[str, str, Callable[[DepthResult], int]], ...] = (
     ("s-model", "The next suggestion, after a wait", lambda depth: depth.tabs - depth.instant - depth.silent),
     ("s-none", "Nothing to suggest", lambda depth: depth.silent),
 )
-Legend = tuple[tuple[str, str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class DepthList:
-    """How instant the Tabs of a run were, by how many came before them in a row."""
-
-    policy: str
-    rows: tuple[BarRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class EditView:
-    """The part of a section. ``fates`` is empty where no run offered next edits."""
-
-    effort: tuple[BarRow, ...]
-    fates: tuple[BarRow, ...]
-    fate_legend: Legend
-    depths: tuple[DepthList, ...]
-    depth_legend: Legend
-
-
-def edit_view(runs: Sequence[Run]) -> EditView | None:
-    """The part for these runs; None where no run measured effort."""
+def edit_view(runs: Sequence[Run]) -> Mapping[str, object] | None:
+    """The part for these runs, for the template; None where no run measured effort. ``fates`` is empty where none
+    offered next edits."""
     measured = [run for run in runs if run.effort is not None]
     if not measured:
         return None
     most = max((run.edits.shown for run in measured if run.edits), default=0)
-    return EditView(
+    return dict(
         effort=tuple(_effort_row(run) for run in measured),
         fates=tuple(_fate_row(run, run.edits, most) for run in measured if run.edits),
         fate_legend=tuple((style, name, "") for style, name, _ in FATES),
-        depths=tuple(DepthList(run.name, _depth_rows(run)) for run in measured if run.by_depth),
+        depths=tuple(dict(policy=run.name, rows=_depth_rows(run)) for run in measured if run.by_depth),
         depth_legend=tuple((style, name, "") for style, name, _ in DEPTHS),
     )
 

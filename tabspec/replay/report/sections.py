@@ -9,9 +9,9 @@ from markupsafe import Markup
 
 from tabspec.replay.report import words
 from tabspec.replay.report.drawing import charts, timeline, trade, waits
+from tabspec.replay.report.drawing.charts import BarRow
 from tabspec.replay.report.edits import edit_view
 from tabspec.replay.report.grouping import Group
-from tabspec.replay.report.rows import BarRow
 from tabspec.replay.results.figures import ratio
 from tabspec.replay.results.result import Run
 from tabspec.suggestion import Source

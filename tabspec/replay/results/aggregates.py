@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from typing import TypedDict, TypeVar
 
-from tabspec.replay.results.edits import EditResult, Effort, by_depth
+from tabspec.replay.results.edits import DepthResult, EditResult, Effort
 from tabspec.replay.results.figures import Latency, keystrokes_saved, latency, ratio
 from tabspec.replay.results.result import CacheStats, KindResult, RequestRecord, Run, Tokens
 from tabspec.suggestion import Miss, Source
@@ -61,6 +61,23 @@ def aggregates(timeline: Iterable[RequestRecord]) -> Aggregates:
         next_latency_ms=latency(record.ms for record in tabs if record.source != Source.NONE),
         misses=dict(sorted(misses.items())),
         reward=math.fsum(record.reward for record in records),
+    )
+
+
+def by_depth(records: Iterable[RequestRecord]) -> tuple[DepthResult, ...]:
+    """The Tabs of a timeline by how many came before them in a row, the first ones first."""
+    found: dict[int, list[RequestRecord]] = {}
+    for record in records:
+        if record.depth:
+            found.setdefault(record.depth, []).append(record)
+    return tuple(
+        DepthResult(
+            depth,
+            len(tabs),
+            sum(record.instant_next for record in tabs),
+            sum(record.source == Source.NONE for record in tabs),
+        )
+        for depth, tabs in sorted(found.items())
     )
 
 

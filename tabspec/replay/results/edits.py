@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +38,3 @@ class DepthResult:
     tabs: int
     instant: int
     silent: int = 0
-
-
-class _Record(Protocol):
-    @property
-    def depth(self) -> int: ...
-    @property
-    def instant_next(self) -> bool: ...
-    @property
-    def source(self) -> str: ...
-
-
-def by_depth(records: Iterable[_Record]) -> tuple[DepthResult, ...]:
-    """The Tabs of a timeline by how many came before them in a row, the first ones first."""
-    found: dict[int, list[_Record]] = {}
-    for record in records:
-        if record.depth:
-            found.setdefault(record.depth, []).append(record)
-    return tuple(
-        DepthResult(
-            depth,
-            len(tabs),
-            sum(record.instant_next for record in tabs),
-            sum(record.source == "none" for record in tabs),
-        )
-        for depth, tabs in sorted(found.items())
-    )

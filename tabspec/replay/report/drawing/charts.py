@@ -22,6 +22,16 @@ AREA_POINTS = 240  # about as many as a line of 1000 px can show
 
 
 @dataclass(frozen=True, slots=True)
+class BarRow:
+    """A row of a bar chart: a name, a chart, and the value that the chart shows."""
+
+    name: str
+    chart: Markup
+    value: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BarPart:
     """A part of a stacked bar."""
 
