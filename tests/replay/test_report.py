@@ -12,7 +12,7 @@ from pathlib import Path
 import made_results as results
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -228,6 +228,7 @@ def test_short_counts_are_short(number: float) -> None:
     assert len(words.short_count(number)) <= 6
 
 
+@example(1, 200)
 @given(st.integers(0, 10**6), st.integers(1, 10**6))
 def test_percentages_are_0_or_100_only_where_exact(part: int, whole: int) -> None:
     said = words.percent(min(part, whole) / whole)

@@ -81,7 +81,7 @@ def percent(rate: float) -> str:
     """Whole percent. "100 %" and "0 %" only for exactly all and none."""
     if 0.995 <= rate < 1:
         return f"{min(rate * 100, 99.9):.1f}\u202f%"
-    if 0 < rate < 0.005:
+    if 0 < rate <= 0.005:  # half a percent would round to 0
         return f"{max(rate * 100, 0.1):.1f}\u202f%"
     return f"{rate * 100:.0f}\u202f%"
 
