@@ -12,8 +12,11 @@ from tabspec.fitting.brackets import unmatched
 # automatically.
 _CLOSING = frozenset(")]}>\"'`%/;:,")
 _ENDING = _CLOSING | frozenset(" \t\n")
+# Those of them whose lines the parser judges. Lines with a quote, such as the end of a docstring, are not said twice.
+_BRACKETS = frozenset(")]}>;, \t\n")
 _SELDOM_TWICE = frozenset(".\"'`([{")
 _TAG = re.compile(r"</[\w.:-]*>|/>|-->|\*/|%\}|\?>")
+_CLOSERS = re.compile(rf"(?:{_TAG.pattern}|[{re.escape(''.join(sorted(_CLOSING)))}])+")
 # How many closing characters are tried as cuts, from the end of the text. Useful suggestions have no more.
 _MOST_CUTS = 6
 # Letters and digits that are not repeated on purpose, and characters of a whole rest of a line.
@@ -37,8 +40,11 @@ class Candidate:
     surely: bool = False
 
     def ends_alike(self, rest: str) -> bool:
-        """Whether the text ends with exactly the characters that it replaces, not counting blanks."""
-        return "".join(self.text.split()).endswith("".join(rest[: self.replaced].split()))
+        """Whether the text ends as what it replaces: with the same characters, not counting blanks. Of characters that
+        close something, the last one is enough: `b" + c;` in place of `";`."""
+        taken = rest[: self.replaced].split()
+        last = taken[-1][-1:] if taken and _CLOSERS.fullmatch("".join(taken)) else "".join(taken)
+        return "".join(self.text.split()).endswith(last)
 
 
 def candidates(text: str, rest: str, below: list[str]) -> list[Candidate]:
@@ -54,7 +60,7 @@ def candidates(text: str, rest: str, below: list[str]) -> list[Candidate]:
 def _all(text: str, lines: str | None, rest: str) -> Iterator[Candidate]:
     overlaps = _overlaps(text, rest)
     again = max((size for size in overlaps if _counts(text[len(text) - size :])), default=0)
-    lines_again = lines is not None and (bool(rest.strip()) or _counts(text[len(lines) :]))
+    lines_again = lines is not None and (bool(rest.strip()) or not _BRACKETS.issuperset(text[len(lines) :]))
     yield Candidate(text, repeats=lines_again or again > 0)
     if lines is not None:
         yield Candidate(lines, repeats=bool(rest.strip()))
@@ -69,6 +75,9 @@ def _all(text: str, lines: str | None, rest: str) -> Iterator[Candidate]:
     for piece in dict.fromkeys((text, lines or text)):
         for taken in _taken_over(piece, rest):
             yield Candidate(piece, taken, repeats=again > taken or (piece is text and lines_again))
+            for size in _overlaps(piece, rest[taken:]):
+                if _counts(piece[len(piece) - size :]):
+                    yield Candidate(piece[:-size], taken)
     for at in _closings(text):
         for end in (at, at + 1):
             if 0 < end < len(text):

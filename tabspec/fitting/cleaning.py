@@ -36,7 +36,7 @@ def as_typed(document: str, offset: int, line: str, text: str, unit: int = 4) ->
     spaces of a level where the document has none (`usual_unit`)."""
     above = document[max(offset - len(line) - _ABOVE, 0) : offset - len(line)]
     text = without_second_blank(above, line, without_line_so_far(line, text), unit)
-    return with_indentation_of(document, line, text)
+    return with_indentation_of(document, line, text, unit)
 
 
 def usual_unit(language: str) -> int:
@@ -95,8 +95,9 @@ def _next_indent(above: str, tabs: bool, unit: int) -> int:
     return len(_indent(last)) + opened * (1 if tabs else _unit(above, unit))
 
 
-def with_indentation_of(document: str, line: str, text: str) -> str:
-    """``text`` with all lines but the first indented like the document: with tabs, or with spaces."""
+def with_indentation_of(document: str, line: str, text: str, usual: int = 4) -> str:
+    """``text`` with all lines but the first indented like the document: with tabs, or with spaces. ``usual``: the
+    spaces of a level where the document has none."""
     first, *others = text.split("\n")
     widths = [_indent(each) for each in others if each.strip()]
     if not widths:
@@ -108,7 +109,7 @@ def with_indentation_of(document: str, line: str, text: str) -> str:
         unit = _unit_of(widths, len(_indent(line)), (line + first).rstrip().endswith(_OPENED))
         others = [_with_tabs(each, unit) for each in others]
     else:
-        blanks = " " * _unit(document)
+        blanks = " " * _unit(document, usual)
         others = [_indent(each).replace("\t", blanks) + each[len(_indent(each)) :] for each in others]
     return "\n".join([first, *others])
 

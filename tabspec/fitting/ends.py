@@ -17,8 +17,8 @@ from tabspec.syntax.trees import opaque_line, tree_of
 from tabspec.text import is_word
 
 _HANGING = re.compile(
-    r"(?:(?<!\+)\+|(?<!-)-|[=*/%&|^<~.,@\\$#([{]|\?\.|::|(?<![\w)\]\"'])[:?!]|(?<=[\w)\]\"'] )>{1,3}|\|>|"
-    r"\b(?:try|as)[?!])\Z"
+    r"(?:(?<!\+)\+|(?<!-)-|(?<=\s)(?:\+\+|--)|[=*/%&|^<~.,@\\$#([{]|\?\.|::|(?<![\w)\]\"'])[:?!]|"
+    r"(?<=[\w)\]\"'] )>{1,3}|\|>|\b(?:try|as)[?!])\Z"
 )
 # Words after which something must follow: in any language, in SQL, and in some others.
 _WORDS = """
@@ -32,12 +32,17 @@ all alter and as between by case create cross delete distinct drop else exists f
 into is join left like limit not offset on or order outer over partition right select set table then union update using
 values when where with
 """
+# Operators that are words after a `-`.
+_POWERSHELL_WORDS = """
+bor band contains eq ge gt isnot join le like lt match ne notcontains notlike notmatch replace split
+"""
 # What makes a name of a keyword that follows: `promise.catch`, `Vec::new`, `$type`.
 _MEMBER = (".", "?.", "::", "->", "$", "@")
 _KEYWORDS = frozenset(_WORDS.split())
 _KEYWORDS_IN = {
     "haskell": frozenset(["do", "of", "then", "where"]),
     "php": frozenset(["echo", "print"]),
+    "powershell": frozenset(_POWERSHELL_WORDS.split()),
     "sql": frozenset(_SQL_WORDS.split()),
     "zig": frozenset(["comptime", "defer", "errdefer", "orelse"]),
 }
@@ -61,7 +66,7 @@ _FIRST_WORD = re.compile(r"\w+")
 _PREFIX = re.compile(r"(?:(?<!\w)\w{1,4}#*|[$@]+)?\Z")
 # Endings that look like a hanging operator but are complete: the end of a comment, a tag or a template mark, or an
 # operator without an operand.
-_CLOSED = re.compile(r"(?:\*/|/>|-->|%\}|\.\.\.|\+\+|--|=>|->)\Z")
+_CLOSED = re.compile(r"(?:\*/|/>|-->|%\}|\.\.\.|(?<!\s)(?:\+\+|--)|=>|->)\Z")
 # Those of them that need an operand, or begin a comment.
 _ARROW = re.compile(r"(?:=>|(?<!-)->|<!--)\Z")
 # Characters. A search for these patterns need not begin earlier.

@@ -7,7 +7,8 @@ import re
 from tabspec.context import EditContext
 from tabspec.fitting.brackets import unmatched
 from tabspec.fitting.candidates import Candidate, candidates
-from tabspec.fitting.judge import LexerReader, Place, Reader, TreeReader, choose
+from tabspec.fitting.ends import open_quote
+from tabspec.fitting.judge import LexerReader, Place, Reader, TreeReader, choose, faults
 from tabspec.fitting.truncation import line_before
 from tabspec.syntax.languages import grammar_of, lexer_of
 from tabspec.syntax.trees import tree_of
@@ -19,8 +20,16 @@ _BELOW = 12
 _NEAR = 1200
 # A text that only closes something.
 _CLOSING = re.compile(r"\s*(?:[)\]}]+|\*/|-->|</[\w.:-]+>)[\s)\]};,]*")
-# Signs that begin a name, in code. A word before them needs a blank.
-_SIGILS = {"php": "$", "ruby": "@$"}
+# Signs that begin a name. A word before them needs a blank.
+_SIGILS, _RUBY_SIGILS = ("$",), ("$", "@")
+_QUOTES = ("'", '"', "`")
+# Operators and marks of comments with a blank on both sides. Where a blank stands before the text, authors have one
+# after it, too, at least 4 times in 5: counted in code of 24 languages. `*`, `&` and `?` are not among them.
+_OPERATOR = re.compile(r"(?:[-+*/|&:!<>=]?={1,3}|[-=|]>|=~|[-+|<#]|&&|\|\||\?\?|\*/|//|--)(?=\s|\Z)")
+# Ends of a text that a blank follows before a word, by the same count: closers, ends of tags and of types, operators.
+_ENDS_APART = re.compile(
+    r"(?:[)\]},;]|</[\w.:-]*>|/>|\w<[^<>]*>+|(?:^|\s)(?:[-+*/|&:!<>=]?={1,3}|[-=]>|[+|]|&&|\|\|))\Z"
+)
 
 
 def fit(context: EditContext, text: str, ended: bool = True) -> tuple[str, int]:
@@ -34,7 +43,7 @@ def fit(context: EditContext, text: str, ended: bool = True) -> tuple[str, int]:
     text = text.rstrip() + _end_before(text, rest)
     below = [line.strip() for line in full[end : end + _NEAR].splitlines() if line.strip()][:_BELOW]
     found = candidates(text, rest, below)
-    doubtful = len(found) > 1 and (any(each.repeats for each in found) or unmatched(text)[0])
+    doubtful = len(found) > 1 and (unmatched(text)[0] or any(not each.cut for each in found[1:]))
     if not text or not (rest.strip() or doubtful):
         return "" if _closes_too_much(context, text) else text, 0
     chosen, fits = choose(Place(full, offset, end), _reader(context), found)
@@ -49,21 +58,21 @@ def fit(context: EditContext, text: str, ended: bool = True) -> tuple[str, int]:
 
 
 def _joined(context: EditContext, chosen: Candidate, rest: str, ended: bool) -> str:
-    """The text of ``chosen``, with a blank at its end if it would otherwise join the next word."""
-    text, following = chosen.text, rest[chosen.replaced : chosen.replaced + 1]
-    if not chosen.replaced and _stands_apart(context, text[-1:], following):
+    """The text of ``chosen``, with a blank at its end if it would otherwise join what follows."""
+    text, after = chosen.text, rest[chosen.replaced :]
+    line = line_before(context)
+    set_apart = not line or line[-1].isspace() or text[:1].isspace()
+    if set_apart and not chosen.replaced and _stands_apart(line, text, after):
         return text + " "
     if not text or not is_word(text[-1]) or text[-1] == "_":
         return text
-    if following and following in _SIGILS.get(grammar_of(context.document) or "", "") and _reader(context).code:
-        return text + " "
-    if not is_word(following):
+    sigils = _RUBY_SIGILS if grammar_of(context.document) == "ruby" else _SIGILS
+    if not is_word(after[:1]) and not (set_apart and after[:1] in sigils):
         return text
-    before = context.document.text[context.offset - 1 : context.offset]
-    if is_word(before) and all(map(is_word, text)):
+    if is_word(line[-1:]) and all(map(is_word, text)):
         return text  # the text completes a word
     reader = _reader(context)
-    apart, together = (reader.errors(Edit(context.offset, chosen.replaced, text + blank)) for blank in (" ", ""))
+    apart, together = (sum(faults(reader, Edit(context.offset, chosen.replaced, text + blank))) for blank in (" ", ""))
     if apart <= together:
         return text + " "
     return text if ended else ""
@@ -74,20 +83,21 @@ def _closes_too_much(context: EditContext, text: str) -> bool:
     if not _CLOSING.fullmatch(text) or not grammar_of(context.document):
         return False
     reader = _reader(context)
-    alone, closed = (reader.errors(Edit(context.offset, 0, each)) for each in ("", text))
+    alone, closed = (sum(faults(reader, Edit(context.offset, 0, each))) for each in ("", text))
     return not alone and closed > 0
 
 
-def _stands_apart(context: EditContext, last: str, following: str) -> bool:
-    """Whether code has a blank between ``last`` and ``following``, because one stands before the cursor: at a word and
-    the brace of its block, and the other way round."""
-    line = line_before(context)
-    if not line[-1:].isspace() or not _reader(context).code:
+def _stands_apart(line: str, text: str, after: str) -> bool:
+    """Whether people write a blank between ``text`` and ``after``, where one stands before ``text``: at the brace of a
+    block, at an operator, and at a word or string after a closer or an operator. ``line`` ends at the cursor."""
+    last, before = text[-1:], line.rstrip()[-1:]
+    if after[:1] == "{":
+        return last == ")" or ((is_word(last) or last in ("]", ">")) and (is_word(before) or before in (")", "]", ">")))
+    if _OPERATOR.match(after):
+        return is_word(last) or last in (")", "]", "}", *_QUOTES)
+    if _ENDS_APART.search(text) is None and (last not in _QUOTES or text.count(last) % 2):
         return False
-    if following == "{":
-        before = line.rstrip()[-1:]
-        return is_word(last) and (is_word(before) or before in (")", "]", ">"))
-    return last == "}" and is_word(following)
+    return is_word(after[:1]) or after[:1] == "$" or (after[:1] in _QUOTES and not open_quote(line + text, ""))
 
 
 def _end_before(text: str, rest: str) -> str:

@@ -9,12 +9,15 @@ from typing import NamedTuple, Protocol
 
 from tabspec.fitting.brackets import missing_closers, unmatched
 from tabspec.fitting.candidates import Candidate
+from tabspec.fitting.ends import open_quote
 from tabspec.syntax.tree import Opaque, SyntaxTree
 from tabspec.syntax.trees import PartTree
-from tabspec.text import Edit
+from tabspec.text import Edit, is_word
 
 # A name that is inserted at the cursor to parse a line that is not finished.
 _NAME = "x"
+# What stands after a text for a lexer. It is a part of a string only if the text does not close it.
+_AFTER = "\n\nx"
 
 
 class _Score(NamedTuple):
@@ -25,8 +28,9 @@ class _Score(NamedTuple):
     changed: int  # characters after it that mean something else now
     repeats: bool
     unfinished: bool  # it leaves brackets open
-    order: int  # fewer characters replaced after the cursor; more of them, where the text ends with these
+    order: int  # fewer characters replaced after the cursor; more of them, where the text ends alike
     length: int  # negative: longer is better
+    syntax: int = 0  # those of the errors that a parser finds
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,15 @@ class Reader(Protocol):
     """Reads the document as it would be with an edit at the cursor."""
 
     code: bool
-    """Whether a parser reads the cursor's place. If not, only brackets are counted, and no text is cut because of
-    them."""
+    """Whether the cursor is in code that a parser reads."""
 
     def errors(self, edit: Edit) -> int:
-        """The number of errors near the cursor after ``edit``."""
+        """The number of syntax errors near the cursor after ``edit``, if a parser finds them."""
+        ...
+
+    def loose(self, edit: Edit) -> int:
+        """The number of brackets and quotes without a partner near the cursor after ``edit``, in text that no parser
+        reads. No text is cut because of them."""
         ...
 
     def kinds(self, edit: Edit, start: int, end: int) -> list[str]:
@@ -61,67 +69,75 @@ def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Ca
     a long repetition, errors, changes after the cursor, repetition, unclosed brackets, and length (longer is better).
     """
     reference = Edit(place.offset, 0, "")
-    base = reader.errors(reference)
+    base = faults(reader, reference)
     named = Edit(place.offset, 0, _NAME)
-    if base and (errors := reader.errors(named)) < base:
-        reference, base = named, errors
+    if sum(base) and sum(with_name := faults(reader, named)) < sum(base):
+        reference, base = named, with_name
     meant = reader.kinds(reference, reference.end, place.end + len(reference.insert))
 
     rest = place.text[place.offset : place.end]
     # With a syntax error, the text after the cursor has no valid meaning to keep. If the model wrote all of it again,
     # what it wrote decides the meaning: `* 2;` alone is a declaration in C, and in `return a * 2;` a product.
     again = any(map(str.isalnum, rest)) and found[0].text.rstrip().endswith(rest.strip())
-    broken = base > 0 or again or any(each.surely for each in found)
+    broken = sum(base) > 0 or again or any(each.surely for each in found)
 
-    def scored(candidate: Candidate, errors: int, changed: int, unfinished: bool) -> _Score:
+    def scored(candidate: Candidate, errors: int, changed: int, unfinished: bool, syntax: int) -> _Score:
         if not candidate.replaced:
             order = 0
         else:
             order = -candidate.replaced if candidate.ends_alike(rest) else candidate.replaced
         changed = 0 if broken else changed
-        return _Score(candidate.surely, errors, changed, candidate.repeats, unfinished, order, -len(candidate.text))
+        length = -len(candidate.text)
+        return _Score(candidate.surely, errors, changed, candidate.repeats, unfinished, order, length, syntax)
 
     def best(of: Iterable[Candidate]) -> tuple[_Score, Candidate] | None:
         """The first of the candidates with the least score. Those that could not have a lesser one are not read."""
         found: tuple[_Score, Candidate] | None = None
-        for candidate in sorted(of, key=lambda each: scored(each, 0, 0, False)):
-            if found and found[0] <= scored(candidate, 0, 0, False):
+        for candidate in sorted(of, key=lambda each: scored(each, 0, 0, False, 0)):
+            if found and found[0] <= scored(candidate, 0, 0, False, 0):
                 break
             score = scored(candidate, *_read(place, reader, candidate, meant))
             found = found if found and found[0] <= score else (score, candidate)
         return found
 
     def fits(score: _Score) -> bool:
-        return score.errors <= base and not score.changed
+        return score.syntax <= base[0] and not (score.changed and reader.code)
 
     whole = best(each for each in found if not each.cut)
     assert whole is not None  # the text as it is is a candidate
-    if not reader.code or fits(whole[0]):
+    if fits(whole[0]):
         return whole[1], True
     cut = best(each for each in found if each.cut)
     # Beside a syntax error the count of errors says little: there, a text is not cut within its brackets.
-    if cut and fits(cut[0]) and not (base and cut[0].unfinished):
+    if cut and fits(cut[0]) and not (base[0] and cut[0].unfinished):
         return cut[1], True
     return whole[1], False
 
 
-def _read(place: Place, reader: Reader, candidate: Candidate, meant: list[str]) -> tuple[int, int, bool]:
-    """The errors with a candidate, how many characters after it change their kind, and whether it leaves brackets open.
-    The user may close those next, so the candidate is also read with closers appended. The better reading counts."""
+def faults(reader: Reader, edit: Edit) -> tuple[int, int]:
+    """The syntax errors after an edit, and the brackets and quotes without a partner."""
+    return reader.errors(edit), reader.loose(edit)
+
+
+def _read(place: Place, reader: Reader, candidate: Candidate, meant: list[str]) -> tuple[int, int, bool, int]:
+    """The errors of both kinds with a candidate, how many characters after it change their kind, whether it leaves
+    brackets open, and the syntax errors alone. The user may close brackets next, so the candidate is also read with
+    closers appended. The better reading counts."""
     readings = []
     for tail in dict.fromkeys(("", missing_closers(candidate.text))):
         edit = Edit(place.offset, candidate.replaced, candidate.text + tail)
         stop = place.end + len(edit.insert) - candidate.replaced
         kinds = reader.kinds(edit, edit.end, stop)
         changed = sum(now != then for now, then in zip(kinds, meant[candidate.replaced :], strict=True))
-        readings.append((reader.errors(edit), changed, bool(tail)))
-        if readings == [(0, 0, False)]:
+        syntax, loose = faults(reader, edit)
+        readings.append((syntax + loose, changed, bool(tail), syntax))
+        if readings == [(0, 0, False, 0)]:
             break  # no reading is better
     return min(readings)
 
 
 class TreeReader:
-    """Reads with a syntax tree. Inside a string, a comment or prose, brackets are counted, too."""
+    """Reads with a syntax tree. Inside a string, a comment or prose, brackets and quotes are counted, too."""
 
     def __init__(self, part: PartTree, offset: int) -> None:
         self._tree, self._start = part
@@ -129,9 +145,12 @@ class TreeReader:
         self.code = self._tree.opaque(offset - self._start) is None
 
     def errors(self, edit: Edit) -> int:
+        return self._edited(edit).errors
+
+    def loose(self, edit: Edit) -> int:
         tree, at = self._edited(edit), edit.offset - self._start
         inside = tree.opaque(at)
-        return tree.errors + (_loose(_line_of(tree.text, at, at + len(edit.insert), inside)) if inside else 0)
+        return _loose(_line_of(tree.text, at, at + len(edit.insert), inside)) if inside else 0
 
     def kinds(self, edit: Edit, start: int, end: int) -> list[str]:
         return self._edited(edit).kinds(start - self._start, end - self._start)
@@ -145,7 +164,7 @@ class TreeReader:
 
 
 class LexerReader:
-    """Reads the lines around the cursor with a Pygments lexer, or by brackets alone if there is no lexer."""
+    """Reads the lines around the cursor with a Pygments lexer, or by brackets and quotes alone if there is no lexer."""
 
     code = False
     # Lines to read before and after the cursor's. Constructs that a suggestion closes usually begin within them.
@@ -155,47 +174,70 @@ class LexerReader:
         self._start = _lines_back(text, offset, self.NEAR)
         self._text, self._lexer = text, lexer
         self._stop = _lines_on(text, offset, self.NEAR)
-        self._read: dict[Edit, list[str]] = {}
+        self._read: dict[Edit, tuple[list[str], int]] = {}
 
     def errors(self, edit: Edit) -> int:
-        kinds = self._kinds(edit)
+        return 0
+
+    def loose(self, edit: Edit) -> int:
         text = self._near(edit)
+        kinds, unread = self._lexed(edit)
         code = "".join(char if kind in (char, "none") else " " for char, kind in zip(text, kinds, strict=True))
-        return _loose(code) + _loose("".join(c for c, kind in zip(text, kinds, strict=True) if kind == "opaque"))
+        opaque = "".join(char for char, kind in zip(text, kinds, strict=True) if kind == "opaque")
+        return _unpaired(code) + _unpaired(opaque) + unread
 
     def kinds(self, edit: Edit, start: int, end: int) -> list[str]:
-        return self._kinds(edit)[start - self._start : end - self._start]
+        return self._lexed(edit)[0][start - self._start : end - self._start]
 
     def _near(self, edit: Edit) -> str:
         text = edit.apply(self._text)
         return text[self._start : self._stop + len(edit.insert) - edit.delete]
 
-    def _kinds(self, edit: Edit) -> list[str]:
+    def _lexed(self, edit: Edit) -> tuple[list[str], int]:
+        """The kinds of the characters near the cursor, and the number of quotes that have no partner."""
         if edit not in self._read:
-            self._read[edit] = _lexed(self._lexer, self._near(edit))
+            text = self._near(edit)
+            if self._lexer is None:
+                start = text.rfind("\n", 0, edit.offset - self._start) + 1
+                end = text.find("\n", edit.end - self._start)
+                line = text[start : len(text) if end < 0 else end]
+                self._read[edit] = [_plain_kind(char) for char in text], bool(open_quote(line, ""))
+            else:
+                self._read[edit] = _lexed(self._lexer, text)
         return self._read[edit]
 
 
-def _lexed(lexer: object | None, text: str) -> list[str]:
-    if lexer is None:
-        return ["blank" if c.isspace() else "word" if c.isalnum() or c == "_" else c for c in text]
-    from pygments.token import Comment, String
+def _plain_kind(char: str) -> str:
+    if char.isspace():
+        return "blank"
+    return "word" if is_word(char) else char
+
+
+def _lexed(lexer: object, text: str) -> tuple[list[str], int]:
+    """The kinds of the characters of ``text``, and the number of its parts that the lexer cannot read, such as a quote
+    without a partner, also if that string lasts to the end."""
+    from pygments.token import Comment, Error, String
 
     kinds: list[str] = []
-    for _, token, value in lexer.get_tokens_unprocessed(text):  # type: ignore[attr-defined]
+    unread = 0
+    for _, token, value in lexer.get_tokens_unprocessed(text + _AFTER):  # type: ignore[attr-defined]
         opaque = token in Comment or token in String
+        unread += token in Error
         for char in value:
-            if char.isspace():
-                kinds.append("blank")
-            elif opaque:
+            if opaque and not char.isspace():
                 kinds.append("quote" if len(value) == 1 and char in "\"'`" else "opaque")
             else:
-                kinds.append("word" if char.isalnum() or char == "_" else char)
-    return (kinds + ["blank"] * len(text))[: len(text)]
+                kinds.append(_plain_kind(char))
+    unread += kinds[len(text) :][-1:] == ["opaque"]
+    return (kinds + ["blank"] * len(text))[: len(text)], unread
 
 
 def _loose(text: str) -> int:
-    """How many brackets of ``text`` have no partner."""
+    """How many brackets of ``text`` have no partner, and whether a quote has none."""
+    return _unpaired(text) + bool(open_quote(text, ""))
+
+
+def _unpaired(text: str) -> int:
     closers, openers = unmatched(text)
     return len(closers) + len(openers)
 

@@ -22,7 +22,7 @@ from tabspec.text import Document
 
 CASES = [
     pytest.param(*row[:4], row[4] if len(row) > 4 else Finish.END, id=f"{file}-{kind}-{row[0]}-{number}")
-    for file in ("fitting_languages", "fitting_more_languages")
+    for file in ("fitting_languages", "fitting_more_languages", "fitting_joints_and_strings")
     for kind, rows in tomllib.loads(Path(__file__).with_name(f"{file}.toml").read_text("utf-8")).items()
     for number, row in enumerate(rows)
 ]
