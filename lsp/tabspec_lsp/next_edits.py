@@ -29,7 +29,7 @@ class OutdatedVersion(Exception):
     """The client asked about another version of a document than the server has."""
 
 
-class NextEdits:
+class NextEditRequests:
     """``answer`` asks the engine about a document's state; ``mode`` returns the setting `next_edits`, OFF where there
     are no suggestions at all; ``ignored`` returns whether a document (a URI) must not be used."""
 

@@ -20,7 +20,7 @@ from tabspec.text import Document, Edit, Position
 from tabspec_lsp.engine_host import EngineHost
 from tabspec_lsp.feedback import Feedback
 from tabspec_lsp.models import ModelHost, Open
-from tabspec_lsp.next_edits import NextEdits, fits_inline
+from tabspec_lsp.next_edits import NextEditRequests, fits_inline
 from tabspec_lsp.options import NextEditMode, Options
 from tabspec_lsp.state.documents import Changed, ContentChange, Documents, TextRange
 from tabspec_lsp.state.edit_log import EditLog
@@ -89,7 +89,7 @@ class CompletionService:
             self.offers, self.host, self._answers, recorder, lambda: self.options.server.shown, listener.status_changed
         )
         self._log = EditLog(self.documents, ignored)
-        self.next_edits = NextEdits(
+        self.next_edits = NextEditRequests(
             self.documents,
             self.offers,
             self.host,

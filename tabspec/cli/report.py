@@ -10,12 +10,12 @@ from pathlib import Path
 import click
 
 from tabspec.errors import InputError
-from tabspec.replay.report import print_table, write
+from tabspec.replay.report import print_result, write
 from tabspec.replay.results.result_file import load
 from tabspec.replay.results.usage import COLUMNS, figures, row, total, usage_of
 from tabspec.replay.sessions.session_file import read_session, session_files
 from tabspec.replay.sessions.together import together
-from tabspec.system.tables import print_table as print_rows
+from tabspec.system.tables import print_table
 
 
 @click.command("report")
@@ -41,7 +41,7 @@ def report_command(results: tuple[Path, ...], html: Path | None) -> None:
         _real_use(sessions)
         return
     found = reduce(add, map(load, results))
-    print_table(found)
+    print_result(found)
     if html is not None:
         write(found, html)
         click.echo(f"report written to {html}")
@@ -60,5 +60,5 @@ def _real_use(paths: Sequence[Path]) -> None:
             f"{paths[0]}: contains no requests; only sessions of `tabspec-lsp --record` have statistics of real use"
         )
     if len(found) > 1:
-        print_rows("Sessions", COLUMNS, [row(each) for each in found])
-    print_rows("Real use", ("", ""), figures(total(found)))
+        print_table("Sessions", COLUMNS, [row(each) for each in found])
+    print_table("Real use", ("", ""), figures(total(found)))

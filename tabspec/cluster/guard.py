@@ -31,8 +31,8 @@ class Unwanted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """``digest`` is `digest_of` the key that requests must have ("": none). ``hosts`` are host names that clients may
-    use for the endpoint. localhost and IP addresses are always allowed."""
+    """``digest`` is `key_digest_of` the key that requests must have ("": none). ``hosts`` are host names that clients
+    may use for the endpoint. localhost and IP addresses are always allowed."""
 
     digest: str = ""
     hosts: frozenset[str] = frozenset()
@@ -46,7 +46,7 @@ class Guard:
         if origin is not None and urlsplit(origin).netloc != host:
             raise Unwanted("requests from other origins are refused", 403)
         scheme, _, key = headers.get("authorization", "").partition(" ")
-        given = digest_of(key.strip() if scheme.lower() == "bearer" else "")
+        given = key_digest_of(key.strip() if scheme.lower() == "bearer" else "")
         if self.digest and not hmac.compare_digest(given, self.digest):
             raise Unwanted("the key is wrong, or there is none", 401)
 
@@ -58,18 +58,18 @@ class Guard:
         return name == "localhost" or name in self.hosts or _is_address(name)
 
 
-def digest_of(key: str) -> str:
+def key_digest_of(key: str) -> str:
     """The SHA-256 of a key. Only the digest is kept. All digests have the same length, so the time of a comparison does
     not reveal the length of the key."""
     return sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def digest_from_environment() -> str:
-    """`digest_of` the key in TABSPEC_CLUSTER_KEY, or "" if it is not set. Raises `ConfigError` for a short key."""
+    """`key_digest_of` the key in TABSPEC_CLUSTER_KEY, or "" if it is not set. Raises `ConfigError` for a short key."""
     key = os.environ.get(VARIABLE, "").strip()
     if key and len(key) < SHORTEST_KEY:
         raise ConfigError(f"{VARIABLE} is shorter than {SHORTEST_KEY} characters; make one: openssl rand -hex 24")
-    return digest_of(key) if key else ""
+    return key_digest_of(key) if key else ""
 
 
 def warnings(host: str, guard: Guard, ray_token: bool) -> list[str]:

@@ -14,8 +14,8 @@ from tabspec.models.files.mine import MINE
 from tabspec.models.load import BUNDLED, load_edits_alone, load_model
 from tabspec.models.process.worker import WorkerModel
 from tabspec.models.protocol import Model, slots_of
-from tabspec.replay.models.calibrate import calibrate
 from tabspec.replay.models.latency import LatencyProfile, TimedModel, parse_latency, read_latency
+from tabspec.replay.models.measured import measured_profile
 from tabspec.replay.models.memo import MemoModel
 from tabspec.replay.models.recorded import RecordedModel
 from tabspec.replay.models.timed_edits import TimedEdits
@@ -74,7 +74,7 @@ async def play_timed(jobs: Jobs, name: str | None, edit_model: str = "") -> list
         memo.fresh_kv()
         profile = given[job.pace] or measured.get(job.session.name)
         if profile is None:
-            profile = measured[job.session.name] = await calibrate(model, job.session, machine())
+            profile = measured[job.session.name] = await measured_profile(model, job.session, machine())
         return TimedModel(memo, profile)
 
     if edit_model:

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from tabspec.cli.report import report_command
 from tabspec.errors import InputError
-from tabspec.replay.report import print_table, render, words
+from tabspec.replay.report import print_result, render, words
 from tabspec.replay.report.drawing import charts, timeline, trade, waits
 from tabspec.replay.report.grouping import groups, leading
 from tabspec.replay.results.result import CacheSample, ReplayResult, RequestRecord
@@ -216,7 +216,7 @@ def test_one_model_at_two_paces_is_two_comparisons(capsys: pytest.CaptureFixture
         (2, "slow"), (2, "fast"), (1, "slow"), (1, "slow"), (1, "fast"), (1, "fast")
     ]  # fmt: skip
     assert leading(found) == found[:2]
-    print_table(result)
+    print_result(result)
     printed = " ".join(capsys.readouterr().out.split())
     assert printed.index("Pace of the model: slow After 2 of 8") < printed.index("Pace of the model: fast After 6 of 8")
     page = render(result)
@@ -325,7 +325,7 @@ def test_a_row_marks_tabs_and_pauses() -> None:
 
 def printed(result: ReplayResult, width: int = 80) -> str:
     out = io.StringIO()
-    print_table(result, Console(file=out, width=width, highlight=False))
+    print_result(result, Console(file=out, width=width, highlight=False))
     return out.getvalue()
 
 

@@ -18,7 +18,7 @@ import tabspec.replay
 from tabspec.lab.measuring.accepts import AcceptsMeasured, measure_accepts
 from tabspec.machine import git_commit, machine
 from tabspec.models.load import load_model
-from tabspec.replay.models.calibrate import session_places
+from tabspec.replay.models.measured import session_places
 from tabspec.replay.sessions.session_file import read_session
 from tabspec.system.tables import print_table
 

@@ -24,7 +24,7 @@ from tabspec.machine import git_commit, machine
 from tabspec.models.load import BUNDLED, load_model
 from tabspec.models.local.model import LocalModel
 from tabspec.models.protocol import Model, StopRule
-from tabspec.replay.models.calibrate import session_places
+from tabspec.replay.models.measured import session_places
 from tabspec.replay.sessions.session_file import read_session
 from tabspec.system.tables import print_table
 

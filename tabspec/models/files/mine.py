@@ -49,7 +49,7 @@ def problem_of_mine(bundled: Path) -> str:
         base = read_record(folder)["base"]
     except InputError as error:
         return f"{error}; make your own model again with: tabspec train mine --sessions DIR"
-    if base != fingerprint(bundled):
+    if base != base_of(bundled):
         return (
             "your own model was made from another version of the bundled model; make it again with: tabspec train mine "
             "--sessions DIR"
@@ -69,8 +69,8 @@ def read_record(folder: Path) -> dict[str, Any]:
     return dict(record)
 
 
-def fingerprint(bundled: Path) -> str:
-    """Of the bundled model in this folder."""
+def base_of(bundled: Path) -> str:
+    """What `RECORD` names the bundled model in this folder by: its fingerprint."""
     from tabspec.models.files.folder import ModelFolder  # imports the tokenizers library, which the front does not need
 
     return ModelFolder(bundled).fingerprint()

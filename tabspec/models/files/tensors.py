@@ -19,7 +19,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise ModelNotUsable(f"{path}: cannot be read as safetensors: {error}") from error
 
 
-def format_of(path: Path) -> str:
+def stored_format(path: Path) -> str:
     """``format`` in the metadata; "" without. Raises `ModelNotUsable` if it is no safetensors file."""
     try:
         with safe_open(path, "pt") as file:

@@ -24,7 +24,7 @@ from torch import Tensor
 from tabspec.errors import ModelNotUsable
 from tabspec.models.files.int4 import GROUP, LOWEST, GroupedMatrix
 from tabspec.models.files.quantized import QuantizedMatrix
-from tabspec.models.files.tensors import format_of, read_tensors
+from tabspec.models.files.tensors import read_tensors, stored_format
 
 INT8, INT4 = "tabspec-int8", "tabspec-int4"
 SCALE = ".scale"
@@ -35,12 +35,12 @@ Stored = GroupedMatrix | QuantizedMatrix | Tensor
 
 def is_quantized(path: Path) -> bool:
     """Whether a safetensors file is in one of our own formats. Raises `ModelNotUsable` if it is no safetensors file."""
-    return format_of(path) in (INT8, INT4)
+    return stored_format(path) in (INT8, INT4)
 
 
 def is_packed(path: Path) -> bool:
     """Whether the layers' matrices in a safetensors file are in four bits. Raises as `is_quantized`."""
-    return format_of(path) == INT4
+    return stored_format(path) == INT4
 
 
 def load_stored(path: Path) -> dict[str, Stored]:
@@ -48,7 +48,7 @@ def load_stored(path: Path) -> dict[str, Stored]:
 
     Raises `ModelNotUsable` if the file cannot be read.
     """
-    kind, tensors = format_of(path), read_tensors(path)
+    kind, tensors = stored_format(path), read_tensors(path)
     if kind not in (INT8, INT4):
         return {**tensors}
     found: dict[str, Stored] = {}

@@ -23,7 +23,7 @@ _LEGEND = (
 _PLAIN_SPACES = str.maketrans({"\u2009": ",", "\u202f": " "})  # terminals show thin spaces in different ways
 
 
-def print_table(result: ReplayResult, console: Console | None = None) -> None:
+def print_result(result: ReplayResult, console: Console | None = None) -> None:
     """Print all sessions (and, if there are several, all together). Colours only on a terminal (`rich`)."""
     console = console or Console(highlight=False)
     sections = groups(result)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from tabspec.errors import InputError
-from tabspec.models.files.mine import FORMAT, RECORD, fingerprint, mine_folder
+from tabspec.models.files.mine import FORMAT, RECORD, base_of, mine_folder
 
 
 def write_record(folder: Path, bundled: Path, figures: Mapping[str, Any]) -> None:
     """Write ``mine.json`` for a model that was made from ``bundled``."""
-    record = {"format": FORMAT, "version": 1, "base": fingerprint(bundled), **figures}
+    record = {"format": FORMAT, "version": 1, "base": base_of(bundled), **figures}
     (folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 

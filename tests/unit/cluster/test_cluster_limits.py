@@ -18,7 +18,7 @@ from starlette.types import Message, Scope
 
 from tabspec.cluster import guard as guard_module
 from tabspec.cluster.endpoint import LONGEST_BODY, READ_S, Endpoint
-from tabspec.cluster.guard import Guard, Unwanted, digest_from_environment, digest_of, warnings
+from tabspec.cluster.guard import Guard, Unwanted, digest_from_environment, key_digest_of, warnings
 from tabspec.cluster.request_body import LONGEST_AROUND, BadRequest, ClusterRequest, fit_to, read_body
 from tabspec.cluster.served import AHEAD, ServedModel
 from tabspec.errors import ConfigError, ModelError
@@ -282,7 +282,7 @@ def transport(here: Here, guard: Guard) -> httpx.ASGITransport:
 
 async def test_only_clients_with_the_key_are_served() -> None:
     here = Here(ScriptedModel({"a": "b"}))
-    guard = Guard(digest_of(KEY))
+    guard = Guard(key_digest_of(KEY))
     question = GenerationRequest("a", "", "")
     model = HttpModel("http://127.0.0.1", key=KEY, transport=transport(here, guard))
     async with aclosing(model.stream(question)) as chunks:
@@ -316,7 +316,7 @@ async def test_only_clients_with_the_key_are_served() -> None:
     ],
 )
 async def test_requests_are_served_according_to_their_key(headers: dict[str, str], path: str, status: int) -> None:
-    guard = Guard(digest_of(KEY), frozenset({"box.example.com"}))
+    guard = Guard(key_digest_of(KEY), frozenset({"box.example.com"}))
     client = Client(b"{}")
     asked = scope(headers, path, "POST" if path.endswith("completions") else "GET")
     response = await Endpoint(Here(ScriptedModel({})), guard)(Request(asked, client.receive))
@@ -327,7 +327,7 @@ async def test_requests_are_served_according_to_their_key(headers: dict[str, str
 
 @given(st.text())
 def test_only_the_exact_key_is_accepted(given_key: str) -> None:
-    guard = Guard(digest_of(KEY))
+    guard = Guard(key_digest_of(KEY))
     if given_key.strip() == KEY:
         return
     with pytest.raises(Unwanted):
@@ -341,7 +341,7 @@ def test_keys_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(guard_module.hmac, "compare_digest", lambda a, b: compared.append((a, b)) or real(a, b))
     for key in ("", "x", KEY, KEY * 1000):
         with suppress(Unwanted):
-            Guard(digest_of(KEY)).check({"host": "localhost", "authorization": f"Bearer {key}"})
+            Guard(key_digest_of(KEY)).check({"host": "localhost", "authorization": f"Bearer {key}"})
     assert len(compared) == 4 and {len(text) for pair in compared for text in pair} == {64}
 
 
@@ -351,7 +351,7 @@ def test_a_short_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         digest_from_environment()
     assert "secret" not in str(caught.value)
     monkeypatch.setenv("TABSPEC_CLUSTER_KEY", f" {KEY}\n")
-    assert digest_from_environment() == digest_of(KEY)
+    assert digest_from_environment() == key_digest_of(KEY)
     monkeypatch.delenv("TABSPEC_CLUSTER_KEY")
     assert digest_from_environment() == ""
 
@@ -368,6 +368,6 @@ def test_a_short_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_an_unprotected_cluster_prints_warnings(host: str, key: str, token: bool, lines: int) -> None:
-    found = warnings(host, Guard(digest_of(key) if key else ""), token)
+    found = warnings(host, Guard(key_digest_of(key) if key else ""), token)
     assert len(found) == lines
     assert any("TABSPEC_CLUSTER_KEY" in line for line in found) is (lines > 0 and not key)

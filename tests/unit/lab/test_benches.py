@@ -17,7 +17,7 @@ from tabspec.lab.measuring.trimmed import Cut, cut_away
 from tabspec.models.load import load_model
 from tabspec.models.protocol import StopRule
 from tabspec.models.scripted.model import ScriptedModel
-from tabspec.replay.models.calibrate import session_places
+from tabspec.replay.models.measured import session_places
 from tabspec.replay.sessions.session_file import read_session
 from tabspec.suggestion import Finish, GeneratedText
 from tabspec.text import Document

@@ -18,7 +18,6 @@ from tabspec.errors import InputError
 from tabspec.models import Chunk, GenerationRequest, Model, Usage
 from tabspec.models.scripted.model import ScriptedModel, pseudo_random
 from tabspec.replay.clock import run_virtual
-from tabspec.replay.models.calibrate import PLACES, calibrate
 from tabspec.replay.models.latency import (
     FORMAT,
     VERSION,
@@ -28,6 +27,7 @@ from tabspec.replay.models.latency import (
     fit_profile,
     parse_latency,
 )
+from tabspec.replay.models.measured import PLACES, measured_profile
 from tabspec.replay.models.memo import MemoModel, SimulatedKv
 from tabspec.replay.sessions.session import EditEvent, Session
 from tabspec.suggestion import Finish
@@ -358,7 +358,7 @@ async def test_calibrating_finds_the_profile(monkeypatch: pytest.MonkeyPatch) ->
     text = "".join(f"value_{i} = {i}\n" for i in range(60))
     session = Session("", tuple(EditEvent(float(i), (Edit(i, 0, char),)) for i, char in enumerate(text)))
     model = Slow(lambda _: "x" * 90)
-    profile = await calibrate(model, session, "here")
+    profile = await measured_profile(model, session, "here")
     assert profile.decode_ms_per_token == pytest.approx(4)
     assert profile.prefill_ms_per_token == pytest.approx(0.5, rel=0.01)
     assert profile.prefill_fixed_ms == pytest.approx(10, rel=0.01)
@@ -371,4 +371,4 @@ async def test_calibrating_finds_the_profile(monkeypatch: pytest.MonkeyPatch) ->
 
 async def test_nothing_to_calibrate_on() -> None:
     with pytest.raises(InputError, match="no edits to measure"):
-        await calibrate(ScriptedModel(lambda _: "x"), Session("abc"))
+        await measured_profile(ScriptedModel(lambda _: "x"), Session("abc"))

@@ -107,7 +107,7 @@ def about(name: str) -> bool:
     return _ABOUT.search(name) is not None
 
 
-def is_word(name: str, value: str) -> bool:
+def is_made_of_words(name: str, value: str) -> bool:
     """Whether a value is more likely a word of the program: after ambiguous names, a short value or one without a
     digit; after all names, a sentence."""
     if not _IS_STRONG.search(name) and (len(value) < _SHORT or not any(map(str.isdigit, value))):
@@ -125,7 +125,7 @@ def search(text: str, name: str) -> Iterator[Span]:
         named, value = match.group(1), match.group(3) or match.group(4) or match.group(5)
         if match.group(2) == "," and not any(map(str.isdigit, value)):  # a list of names
             continue
-        if is_value(value, quoted=True) and not about(named) and not is_word(named, value):
+        if is_value(value, quoted=True) and not about(named) and not is_made_of_words(named, value):
             yield Span("password", match.start(), match.end())
     if is_code(name):
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tabspec.models.http.secrets.assigned import NAMES, about, is_code, is_value, is_word
+from tabspec.models.http.secrets.assigned import NAMES, about, is_code, is_made_of_words, is_value
 from tabspec.models.http.secrets.spans import compiled
 
 # Beginnings of services' keys. With four more characters, a text is taken as a part of a key.
@@ -30,6 +30,6 @@ def secret_at(text: str, suffix: str, name: str) -> str:
     match = quoted or (None if is_code(name) else _BARE.search(line))
     if match is None or about(match.group("name")) or not is_value(match.group("value"), quoted=quoted is not None):
         return ""
-    if is_word(match.group("name"), match.group("value")):
+    if is_made_of_words(match.group("name"), match.group("value")):
         return ""
     return "password that is being typed"

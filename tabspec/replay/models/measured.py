@@ -24,7 +24,7 @@ PLACES = 16
 _DECODED = 16
 
 
-async def calibrate(model: Model, session: Session, machine: str = "") -> LatencyProfile:
+async def measured_profile(model: Model, session: Session, machine: str = "") -> LatencyProfile:
     """The latency profile of ``model``, measured on requests as a replay of ``session`` makes them.
 
     Raises `InputError` if the session has no edits.
