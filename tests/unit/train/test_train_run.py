@@ -16,10 +16,9 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from tabspec.cli.train import train_command
 from tabspec.errors import ConfigError, InputError, ModelNotUsable
-from tabspec.models.files import tensors as tensor_files
 from tabspec.models.files.quantized import quantize
 from tabspec.models.files.weights import is_quantized, load_llama_state_dict, load_stored
-from tabspec.train import checkpoint
+from tabspec.train import checkpoint, saving
 from tabspec.train.corpus.build import build_corpus
 from tabspec.train.corpus.store import Corpus
 from tabspec.train.examples.parts import MIDDLE_WEIGHT, Part, parts_of, tokens_of
@@ -111,7 +110,7 @@ def test_no_disk_space_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
         name.write_bytes(b"half of it")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tensor_files, "save_file", full)
+    monkeypatch.setattr(saving, "save_file", full)
     with pytest.raises(InputError, match="No space left"):
         save_tensors({"a": torch.zeros(2)}, path, {})
     assert torch.equal(load_file(path)["a"], torch.ones(2))
