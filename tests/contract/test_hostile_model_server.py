@@ -233,6 +233,7 @@ async def test_messages_of_a_server_are_shown_and_not_logged(
 # --- slots ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("no_hurry")  # a request that the client gives up would never reach the stub
 async def test_cancelling_frees_the_server_within_its_next_token(stub: Stub) -> None:
     """Cancelled while it waits for the head, for the first event and between events, once or several times: the
     connection is closed each time, which is how a server learns that its slot is free; and 63 in turn leave none open,
