@@ -153,54 +153,32 @@ OURS = FimFormat("tabspec", "<|pre|>", "<|suf|>", "", _tabspec, file="<|file|>",
 """The format of tabspec's own models: ``<|file|>name<|rel|>name\\ntext<|suf|>suffix<|pre|>prefix`` + middle +
 ``<|eom|>`` (tabspec.train.examples.fim)."""
 
-QWEN = FimFormat("qwen2.5-coder", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", _qwen, file="<|file_sep|>")
+# Prefix, suffix and middle, as several families write them.
+_QWEN_MARKS = "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"
+_STARCODER_MARKS = "<fim_prefix>", "<fim_suffix>", "<fim_middle>"
+
+QWEN = FimFormat("qwen2.5-coder", *_QWEN_MARKS, _qwen, file="<|file_sep|>")
 """Qwen2.5-Coder (README of QwenLM/Qwen2.5-Coder, "file-level" and "repo-level code completion")."""
 
-CODEGEMMA = FimFormat(
-    "codegemma",
-    "<|fim_prefix|>",
-    "<|fim_suffix|>",
-    "<|fim_middle|>",
-    _codegemma,
-    begin="<bos>",
-    file="<|file_separator|>",
-)
+CODEGEMMA = FimFormat("codegemma", *_QWEN_MARKS, _codegemma, begin="<bos>", file="<|file_separator|>")
 """CodeGemma (ai.google.dev/gemma/docs/codegemma/prompt-structure)."""
 
 STARCODER2 = FimFormat(
-    "starcoder2",
-    "<fim_prefix>",
-    "<fim_suffix>",
-    "<fim_middle>",
-    _starcoder2,
-    file="<file_sep>",
-    needs=("<repo_name>",),
-    model_types=("starcoder2",),
+    "starcoder2", *_STARCODER_MARKS, _starcoder2, file="<file_sep>", needs=("<repo_name>",), model_types=("starcoder2",)
 )
 """StarCoder2 (arXiv 2402.19173, section 5.1: the file's path follows ``<fim_prefix>``)."""
 
-SMOLLM = FimFormat(
-    "smollm", "<fim_prefix>", "<fim_suffix>", "<fim_middle>", _qwen, file="<file_sep>", needs=("<repo_name>",)
-)
+SMOLLM = FimFormat("smollm", *_STARCODER_MARKS, _qwen, file="<file_sep>", needs=("<repo_name>",))
 """SmolLM: its tokenizer has StarCoder2's file tokens. Its code-tuned versions add the markers, prefix first."""
 
 STARCODER = FimFormat(
-    "starcoder",
-    "<fim_prefix>",
-    "<fim_suffix>",
-    "<fim_middle>",
-    _starcoder,
-    file="<filename>",
-    needs=("<reponame>",),
-    model_types=("gpt_bigcode",),
+    "starcoder", *_STARCODER_MARKS, _starcoder, file="<filename>", needs=("<reponame>",), model_types=("gpt_bigcode",)
 )
 """StarCoder 1 (arXiv 2305.06161: half of its fill-in-the-middle examples are suffix first, "SPM variant 2")."""
 
 GRANITE = FimFormat(
     "granite-code",
-    "<fim_prefix>",
-    "<fim_suffix>",
-    "<fim_middle>",
+    *_STARCODER_MARKS,
     _starcoder,
     file="<filename>",
     needs=("<reponame>",),
@@ -208,23 +186,18 @@ GRANITE = FimFormat(
 )
 """Granite code models: StarCoder's tokens, trained on both orders (arXiv 2405.04324, section 4.2)."""
 
-MELLUM = FimFormat("mellum", "<fim_prefix>", "<fim_suffix>", "<fim_middle>", _mellum, file="<filename>")
+MELLUM = FimFormat("mellum", *_STARCODER_MARKS, _mellum, file="<filename>")
 """JetBrains Mellum: ``<fim_suffix>…<fim_prefix>…<fim_middle>`` (its model card). It must be selected by name: it has
 the same tokens as Granite, so it cannot be detected."""
 
-FIM_TOKENS = FimFormat("fim-tokens", "<fim_prefix>", "<fim_suffix>", "<fim_middle>", _hole)
+FIM_TOKENS = FimFormat("fim-tokens", *_STARCODER_MARKS, _hole)
 """Other families with StarCoder's markers (StableCode, Refact): prefix first, which all of them support."""
 
 SANTACODER = FimFormat("santacoder", "<fim-prefix>", "<fim-suffix>", "<fim-middle>", _joint)
 """SantaCoder: markers with hyphens (its special_tokens_map.json), trained on both orders (arXiv 2301.03988)."""
 
 DEEPSEEK = FimFormat(
-    "deepseek-coder",
-    "<｜fim▁begin｜>",
-    "<｜fim▁hole｜>",
-    "<｜fim▁end｜>",
-    _deepseek,
-    begin="<｜begin▁of▁sentence｜>",
+    "deepseek-coder", "<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>", _deepseek, begin="<｜begin▁of▁sentence｜>"
 )
 """DeepSeek-Coder (README, "code insertion"): begin, prefix, hole, suffix, end. A line ``#path`` begins each file."""
 
