@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from tabspec.replay.report import words
-from tabspec.replay.report.drawing.svg import share, short, tag
+from tabspec.replay.report.drawing.svg import chart, share, short, tag
 from tabspec.replay.results.figures import ratio
 from tabspec.replay.results.result import CacheSample
 
@@ -42,16 +42,9 @@ class BarPart:
 
 def bar(fraction: float, style: str, title: str) -> Markup:
     """One bar on its track."""
-    return tag(
-        "svg",
-        tag("title", title),
-        tag("rect", class_="track", width="100%", height=BAR, rx=3),
-        tag("rect", class_=style, width=share(fraction), height=BAR, rx=3) if fraction > 0 else None,
-        class_="bar",
-        width="100%",
-        height=BAR,
-        role="img",
-    )
+    track = tag("rect", class_="track", width="100%", height=BAR, rx=3)
+    filled = tag("rect", class_=style, width=share(fraction), height=BAR, rx=3) if fraction > 0 else None
+    return chart("bar", BAR, title, track, filled)
 
 
 def stacked(parts: Sequence[BarPart], whole: float, title: str) -> Markup:
@@ -60,18 +53,11 @@ def stacked(parts: Sequence[BarPart], whole: float, title: str) -> Markup:
     for part in parts:
         if part.value > 0:
             start, width = ratio(at, whole), ratio(part.value, whole)
-            marks.append(
-                tag(
-                    "rect",
-                    tag("title", part.label),
-                    class_=f"piece {part.style}",
-                    x=share(start),
-                    width=share(width),
-                    height=BAR + 6,
-                )
-            )
+            label = tag("title", part.label)
+            place = dict(x=share(start), width=share(width), height=BAR + 6)
+            marks.append(tag("rect", label, class_=f"piece {part.style}", **place))
             at += part.value
-    return tag("svg", tag("title", title), *marks, class_="bar", width="100%", height=BAR + 6, role="img")
+    return chart("bar", BAR + 6, title, *marks)
 
 
 def thinned(samples: Sequence[CacheSample], points: int = AREA_POINTS) -> list[CacheSample]:

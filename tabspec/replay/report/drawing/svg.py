@@ -19,6 +19,11 @@ def tag(name: str, *children: object, **attributes: object) -> Markup:
     return opened + Markup(">") + inner + Markup(f"</{name}>")
 
 
+def chart(style: str, height: int, title: str, *marks: object) -> Markup:
+    """A drawing as wide as the page, with a title for those who cannot see it. ``style`` is a class of page.css."""
+    return tag("svg", tag("title", title), *marks, class_=style, width="100%", height=height, role="img")
+
+
 def short(number: float) -> str:
     """At most two decimals, without trailing zeros: a hundredth of a pixel is invisible."""
     text = f"{number:.2f}".rstrip("0").rstrip(".")

@@ -10,7 +10,7 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from tabspec.replay.report import words
-from tabspec.replay.report.drawing.svg import share, tag
+from tabspec.replay.report.drawing.svg import chart, share, tag
 from tabspec.replay.results.figures import ratio
 
 
@@ -67,19 +67,10 @@ def trade(points: Sequence[Point]) -> Markup:
         below = any(abs(x - other) < 0.25 and abs(y - 12 - height) < 16 for other, height in placed)
         placed.append((x, y + 21 if below else y - 12))
         anchor = "start" if x < 0.1 else "end" if x > 0.9 else "middle"
-        marks.append(
-            tag(
-                "text",
-                name,
-                class_="dot-name",
-                x=_inside(x),
-                dx=-6 if x < 0.1 else 0,
-                y=placed[-1][1],
-                text_anchor=anchor,
-            )
-        )
+        place = dict(x=_inside(x), dx=-6 if x < 0.1 else 0, y=placed[-1][1], text_anchor=anchor)
+        marks.append(tag("text", name, class_="dot-name", **place))
     title = "Next suggestions at once against unused tokens for each accepted character, one point a policy"
-    return tag("svg", tag("title", title), *marks, class_="trade", width="100%", height=232, role="img")
+    return chart("trade", 232, title, *marks)
 
 
 def _labels(points: Sequence[Point], end: float) -> list[tuple[str, Point]]:

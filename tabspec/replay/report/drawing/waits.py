@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from tabspec.replay.report import words
-from tabspec.replay.report.drawing.svg import share, tag
+from tabspec.replay.report.drawing.svg import chart, share, tag
 from tabspec.replay.results.figures import percentile
 
 BINS_PER_DECADE = 8
@@ -75,17 +75,9 @@ def waits(after_tab: Sequence[float], others: Sequence[float], scale: LogScale) 
             low, high = map(words.milliseconds, scale.bounds(index))
             wait = f"under {high}" if index == 0 else f"{low} to {high}"
             title = f"{wait}: {number} of {len(values)} {noun} ({words.percent(number / len(values))})"
-            marks.append(
-                tag(
-                    "rect",
-                    tag("title", title),
-                    class_=style,
-                    x=share(index / len(bins) + 0.001),
-                    width=share(1 / len(bins) - 0.002),
-                    y=UP - tall if style == "after-tab" else UP + 1.0,
-                    height=tall,
-                )
-            )
+            x, width = share(index / len(bins) + 0.001), share(1 / len(bins) - 0.002)
+            y = UP - tall if style == "after-tab" else UP + 1.0
+            marks.append(tag("rect", tag("title", title), class_=style, x=x, width=width, y=y, height=tall))
     marks.append(tag("line", class_="axis", x1="0", x2="100%", y1=UP + 0.5, y2=UP + 0.5))
     ordered = sorted(after_tab)
     if ordered:
@@ -96,21 +88,14 @@ def waits(after_tab: Sequence[float], others: Sequence[float], scale: LogScale) 
         if after_tab or others
         else "No requests"
     )
-    return tag("svg", tag("title", title), *marks, class_="waits", width="100%", height=UP + DOWN, role="img")
+    return chart("waits", UP + DOWN, title, *marks)
 
 
 def _flag(place: float, text: str) -> Markup:
     """A line with a text at its top, on the side with more room."""
-    left = place > 0.6
-    return tag("line", class_="flag", x1=share(place), x2=share(place), y1=2, y2=UP) + tag(
-        "text",
-        text,
-        class_="flag-text",
-        x=share(place),
-        dx=-5 if left else 5,
-        y=10,
-        text_anchor="end" if left else "start",
-    )
+    dx, anchor = (-5, "end") if place > 0.6 else (5, "start")
+    line = tag("line", class_="flag", x1=share(place), x2=share(place), y1=2, y2=UP)
+    return line + tag("text", text, class_="flag-text", x=share(place), dx=dx, y=10, text_anchor=anchor)
 
 
 def wait_axis(scale: LogScale) -> Markup:
