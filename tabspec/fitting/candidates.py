@@ -75,7 +75,7 @@ def _all(text: str, lines: str | None, rest: str) -> Iterator[Candidate]:
     for piece in dict.fromkeys((text, lines or text)):
         for taken in _taken_over(piece, rest):
             yield Candidate(piece, taken, repeats=again > taken or (piece is text and lines_again))
-            for size in _overlaps(piece, rest[taken:]):
+            for size in () if again else _overlaps(piece, rest[taken:]):  # closers are taken over, and then it repeats
                 if _counts(piece[len(piece) - size :]):
                     yield Candidate(piece[:-size], taken)
     for at in _closings(text):

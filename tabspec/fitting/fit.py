@@ -28,7 +28,7 @@ _QUOTES = ("'", '"', "`")
 _OPERATOR = re.compile(r"(?:[-+*/|&:!<>=]?={1,3}|[-=|]>|=~|[-+|<#]|&&|\|\||\?\?|\*/|//|--)(?=\s|\Z)")
 # Ends of a text that a blank follows before a word, by the same count: closers, ends of tags and of types, operators.
 _ENDS_APART = re.compile(
-    r"(?:[)\]},;]|</[\w.:-]*>|/>|\w<[^<>]*>+|(?:^|\s)(?:[-+*/|&:!<>=]?={1,3}|[-=]>|[+|]|&&|\|\|))\Z"
+    r"(?:[)\]},;]|</[\w.:-]*>|/>|\w<[^<>]*>+|(?:^|\s)(?:[-+*/|&:!<>=]?={1,3}|[-=]>|&&|\|\|)|(?<=\S\s)[+|])\Z"
 )
 
 

@@ -12,12 +12,13 @@ from tabspec.fitting.candidates import Candidate
 from tabspec.fitting.ends import open_quote
 from tabspec.syntax.tree import Opaque, SyntaxTree
 from tabspec.syntax.trees import PartTree
-from tabspec.text import Edit, is_word
+from tabspec.text import Edit
 
 # A name that is inserted at the cursor to parse a line that is not finished.
 _NAME = "x"
 # What stands after a text for a lexer. It is a part of a string only if the text does not close it.
 _AFTER = "\n\nx"
+_QUOTES = ("'", '"', "`")
 
 
 class _Score(NamedTuple):
@@ -201,16 +202,14 @@ class LexerReader:
                 start = text.rfind("\n", 0, edit.offset - self._start) + 1
                 end = text.find("\n", edit.end - self._start)
                 line = text[start : len(text) if end < 0 else end]
-                self._read[edit] = [_plain_kind(char) for char in text], bool(open_quote(line, ""))
+                self._read[edit] = _plain_kinds(text), bool(open_quote(line, ""))
             else:
                 self._read[edit] = _lexed(self._lexer, text)
         return self._read[edit]
 
 
-def _plain_kind(char: str) -> str:
-    if char.isspace():
-        return "blank"
-    return "word" if is_word(char) else char
+def _plain_kinds(text: str) -> list[str]:
+    return ["blank" if c.isspace() else "word" if c.isalnum() or c == "_" else c for c in text]
 
 
 def _lexed(lexer: object, text: str) -> tuple[list[str], int]:
@@ -221,13 +220,12 @@ def _lexed(lexer: object, text: str) -> tuple[list[str], int]:
     kinds: list[str] = []
     unread = 0
     for _, token, value in lexer.get_tokens_unprocessed(text + _AFTER):  # type: ignore[attr-defined]
-        opaque = token in Comment or token in String
-        unread += token in Error
-        for char in value:
-            if opaque and not char.isspace():
-                kinds.append("quote" if len(value) == 1 and char in "\"'`" else "opaque")
-            else:
-                kinds.append(_plain_kind(char))
+        if token in Comment or token in String:
+            kind = "quote" if value in _QUOTES else "opaque"
+            kinds += ["blank" if char.isspace() else kind for char in value]
+        else:
+            kinds += _plain_kinds(value)
+            unread += token in Error
     unread += kinds[len(text) :][-1:] == ["opaque"]
     return (kinds + ["blank"] * len(text))[: len(text)], unread
 
