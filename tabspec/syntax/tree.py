@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from tabspec.syntax.languages import parser
@@ -32,6 +34,10 @@ _OPAQUE = (
 _QUOTES = ("string_start", "string_end", "raw_string_start", "raw_string_end", "heredoc_start", "heredoc_end")
 
 
+# Code points between two places whose bytes are known: the bytes of fewer are counted in a microsecond.
+_PART = 1024
+
+
 class Opaque(NamedTuple):
     """A part of a text that is no code. ``quote`` is the quote that delimits it, "" if none does."""
 
@@ -56,7 +62,7 @@ class SyntaxTree:
     def edited(self, edit: Edit) -> SyntaxTree:
         """The tree after one edit. Parts that the edit does not affect are reused, not parsed again."""
         text = edit.apply(self.text)
-        start, old_end = self._at(edit.offset), self._at(edit.offset + edit.delete)
+        start, old_end = self.byte_of(edit.offset), self.byte_of(edit.offset + edit.delete)
         data = _bytes(text)
         new_end = start + len(_bytes(edit.insert))
         old = self.parsed.copy()
@@ -77,7 +83,7 @@ class SyntaxTree:
 
         None if they do not read the same by themselves, or if they are most of the text.
         """
-        root, at = self.parsed.root_node, self._at(offset)
+        root, at = self.parsed.root_node, self.byte_of(offset)
         nodes = root.children
         first = next((i for i in reversed(range(len(nodes))) if nodes[i].start_byte <= at - near), 0)
         last = next((i for i, node in enumerate(nodes) if node.end_byte >= at + near), len(nodes) - 1)
@@ -89,7 +95,7 @@ class SyntaxTree:
         alone = [(start + node.start_byte, str(node)) for node in part.parsed.root_node.children]
         if alone != [(node.start_byte, str(node)) for node in nodes[first : last + 1]]:
             return None
-        return part, self._back(start)
+        return part, self.offset_of(start)
 
     def kinds(self, start: int, end: int) -> list[str]:
         """For each character from ``start`` to ``end``, the kind of its token.
@@ -102,7 +108,9 @@ class SyntaxTree:
         while at < end:
             leaf = self.leaf(at)
             stop = (
-                min(max(self._back(leaf.end_byte), at + 1), end) if leaf and leaf.start_byte <= self._at(at) else at + 1
+                min(max(self.offset_of(leaf.end_byte), at + 1), end)
+                if leaf and leaf.start_byte <= self.byte_of(at)
+                else at + 1
             )
             for char in self.text[at:stop]:
                 found.append(_kind(leaf, char))
@@ -111,7 +119,7 @@ class SyntaxTree:
 
     def leaf(self, offset: int) -> Node | None:
         """The leaf with the character at ``offset``."""
-        at = self._at(offset)
+        at = self.byte_of(offset)
         return self.parsed.root_node.descendant_for_byte_range(at, at + 1)
 
     def opaque(self, offset: int) -> Opaque | None:
@@ -124,7 +132,7 @@ class SyntaxTree:
                 continue
             if leaf.child_count and not leaf.type.endswith("comment"):
                 continue
-            start, end = self._back(leaf.start_byte), self._back(leaf.end_byte)
+            start, end = self.offset_of(leaf.start_byte), self.offset_of(leaf.end_byte)
             comment = leaf.type.endswith("comment")
             if comment and self.text[end - 1] == "\n":  # in some grammars, a comment includes its line end
                 end -= 1
@@ -143,11 +151,25 @@ class SyntaxTree:
     def _ascii(self) -> bool:
         return self.text.isascii()
 
-    def _at(self, offset: int) -> int:
-        return offset if self._ascii else len(_bytes(self.text[:offset]))
+    @cached_property
+    def _parts(self) -> list[int]:
+        """The byte at which each part of `_PART` code points begins."""
+        sizes = (len(_bytes(self.text[at : at + _PART])) for at in range(0, len(self.text), _PART))
+        return list(accumulate(sizes, initial=0))
 
-    def _back(self, byte: int) -> int:
-        return byte if self._ascii else len(self._data[:byte].decode("utf-8", "ignore"))
+    def byte_of(self, offset: int) -> int:
+        """The byte at which the character at ``offset`` begins."""
+        if self._ascii:
+            return offset
+        part = min(offset, len(self.text)) // _PART
+        return self._parts[part] + len(_bytes(self.text[part * _PART : offset]))
+
+    def offset_of(self, byte: int) -> int:
+        """The offset of the character that ``byte`` belongs to."""
+        if self._ascii:
+            return byte
+        part = min(bisect_right(self._parts, byte), len(self._parts) - 1) - 1
+        return part * _PART + len(self._data[self._parts[part] : byte].decode("utf-8", "ignore"))
 
 
 def _bytes(text: str) -> bytes:

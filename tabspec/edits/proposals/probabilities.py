@@ -19,7 +19,9 @@ from tabspec.edits.edit import EditSource
 RULED: Mapping[str, float] = {
     "rename/defined": 0.7,
     "rename/local": 0.7,
+    "rename/attribute": 0.7,
     "rename/reached": 0.7,
+    "rename/typed": 0.7,
     "rename/mate": 0.7,
     "rename/imported": 0.7,
     "rename/method": 0.7,

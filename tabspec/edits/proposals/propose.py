@@ -78,8 +78,8 @@ def found_in(document: Document, steps: Sequence[Step], here: bool = True) -> It
     for rename in names:
         if rename.old in document.text:
             written = _written_since(rename, steps)
-            yield from leftovers(rename, document, places, written)
-            yield from far(rename, document, places, written)
+            yield from leftovers(rename, document, places, written, steps)
+            yield from far(rename, document, places, written, steps)
     scoped = {rename.old for rename in names if is_of_definition(rename, document, places)}
     words = None
     for rule in rules(shown) if here else ():

@@ -135,3 +135,14 @@ def test_languages_without_a_grammar_have_a_lexer() -> None:
     document = Document("file:///a.pl", "", "prolog")
     assert grammar_of(document) is None and lexer_of(document) is not None
     assert lexer_of(Document("file:///a", "", "no-such-language")) is None
+
+
+@given(st.text(alphabet="a\n(é€😀", max_size=40), st.integers(1, 200), st.integers(0, 10_000))
+@settings(max_examples=60, deadline=None)
+def test_offsets_and_bytes_are_those_of_the_whole_text(part: str, times: int, at: int) -> None:
+    text = part * times
+    tree = SyntaxTree.of("python", text)
+    data = text.encode()
+    offset, byte = at % (len(text) + 1), at % (len(data) + 1)
+    assert tree.byte_of(offset) == len(text[:offset].encode())
+    assert tree.offset_of(byte) == len(data[:byte].decode("utf-8", "ignore"))

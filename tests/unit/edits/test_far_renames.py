@@ -83,3 +83,21 @@ def test_a_change_is_repeated_where_the_user_is() -> None:
     chain = propose(document, len(document.text), steps, [other], LEAST)
     assert chain and {edit.uri for edit in chain} == {document.uri}
     assert propose(other, 0, steps, [document], LEAST)[0].uri == other.uri
+
+
+def test_a_method_that_pythons_own_types_have_is_not_followed() -> None:
+    before, pair = (
+        "class A:\n    def append(self):\n        pass\n",
+        ("    def append(self):\n", "    def put(self):\n"),
+    )
+    assert beside(before, pair, "x = a.append()\n") == "x = a.append()\n"
+
+
+@pytest.mark.parametrize(("line", "followed"), [("load = read\n", True), ("x = load(1)\n", False)])
+def test_a_name_that_is_written_again_is_followed_only_if_it_is_kept_for_others(line: str, followed: bool) -> None:
+    document, steps = after(
+        PYTHON + "\n\nx = 1\n", ("def load(path):\n", "def read(path):\n"), ("x = 1\n", "x = 1\n" + line)
+    )
+    other = Document("file:///b.py", "from a import load\n\nx = load(1)\n")
+    edits = propose(document, 0, steps, (other,))
+    assert any(edit.uri == other.uri for edit in edits) is followed

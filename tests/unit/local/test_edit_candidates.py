@@ -215,3 +215,9 @@ def test_a_place_without_a_pattern_is_judged_with_what_was_replaced_before() -> 
 def test_what_was_replaced_before_is_repeated(new: str, expected: tuple[bool, bool]) -> None:
     past = (PastLines("x = old(3)", "x = new(3)"), PastLines(None, "y"))
     assert repeated(Change(0, 1, (new,)), ["old(1)"], past) == expected
+
+
+@pytest.mark.parametrize(("times", "repeats"), [(1, False), (2, True)])
+def test_a_number_is_repeated_only_if_it_was_replaced_twice(times: int, repeats: bool) -> None:
+    past = tuple(PastLines(f"{name} = 300", f"{name} = 250") for name in ("delay", "offset")[:times])
+    assert repeated(Change(0, 1, ("wait(250)",)), ["wait(300)"], past) == (repeats, False)

@@ -7,16 +7,20 @@ meant (docs/decisions/2026-11-29-renames-told-apart.md).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tabspec.edits.edit import EditSource
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.places import Places
+from tabspec.edits.proposals.renames.anew import is_written_again
 from tabspec.edits.proposals.renames.leftovers import MOST_PLACES, Rename
 from tabspec.edits.proposals.tokens import occurrences
+from tabspec.edits.step import Step
 from tabspec.text import Document, Edit
 
 _KEYWORDS = "def|class|fn|func|function|struct|enum|trait|interface|type|const|static"
+# Methods of Python's own types: another object is more likely one of these.
+_BUILT_IN = frozenset(name for kind in (list, dict, set, str, bytes, tuple, object) for name in dir(kind))
 # At the start of a line: what is further in belongs to a function or a class.
 _TOP = re.compile(
     rf"(?m)^(?:(?:export|default|declare|abstract|async|unsafe|pub(?:\([^)]*\))?) +)*(?:{_KEYWORDS}) +(\w+)"
@@ -26,13 +30,19 @@ _METHOD = re.compile(r"(?m)^[ \t]*(?:[\w() ]+ )?(?:def|fn) +(\w+)(?:<[^>]*>)?\(\
 _RECEIVER = re.compile(r"(?m)^func +\([^()]*\) *(\w+)")
 
 
-def far(rename: Rename, document: Document, places: Places, done: frozenset[str]) -> Iterator[Found]:
-    """The uses of a name that was renamed in another document. ``done`` are lines that the user has just written."""
+def far(
+    rename: Rename, document: Document, places: Places, done: frozenset[str], steps: Sequence[Step] = ()
+) -> Iterator[Found]:
+    """The uses of a name that was renamed in another document. ``done`` are lines that the user has just written,
+    ``steps`` all that patterns are learned from."""
     elsewhere = [change.step.new for change in rename.shown if change.step.uri != document.uri]
     top = any(rename.new in _TOP.findall(lines) for lines in elsewhere)
     method = any(rename.new in (*_METHOD.findall(lines), *_RECEIVER.findall(lines)) for lines in elsewhere)
-    if not top and not method:
+    if (not top and not method) or (method and places.grammar == "python" and rename.old in _BUILT_IN):
         return
+    shown = [change.step for change in rename.shown]
+    if any(step not in shown and is_written_again((rename.old, rename.new), step) for step in steps):
+        return  # it was written again: it stays in use
     uses = [at for at in occurrences(document.text, rename.old)[:MOST_PLACES] if places.is_code(at)]
     imports = {at for at in uses if places.is_import(at)}
     new = occurrences(document.text, rename.new)
@@ -47,6 +57,8 @@ def far(rename: Rename, document: Document, places: Places, done: frozenset[str]
     for at in uses:
         line = document.line(document.position(at).line)
         path = at in imports and document.text.startswith("::", at - 2)  # Rust: `use crate::a::name`
+        if not member and places.is_field(at):
+            continue  # the field of another value: `{metrics: 1}` after the type `metrics`
         if (places.is_member(at) is member or path) and line not in done and not (member and at in imports):
             yield Found(
                 document, Edit(at, len(rename.old), rename.new), EditSource.RENAME, "method" if method else "imported"

@@ -10,12 +10,17 @@ from tabspec.edits.edit import EditSource
 from tabspec.edits.proposals.changes import Change
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.places import Places
+from tabspec.edits.proposals.renames.anew import is_in_use
 from tabspec.edits.proposals.renames.mates import aligned, mate, members
+from tabspec.edits.proposals.renames.objects import is_of_module, is_of_type
 from tabspec.edits.proposals.tokens import is_identifier, occurrences, subwords, tokens
+from tabspec.edits.step import Step
 from tabspec.text import Document, Edit
 
 # More places than this are a search-and-replace, which editors have a command for.
 MOST_PLACES = 200
+# Languages in which a name before a colon, `{name: 1}`, is a field, and a field's name stands alone nowhere else.
+_KEYED = ("go", "rust", "javascript", "typescript", "tsx")
 # An object other than the function's own, before a member.
 _OBJECT = re.compile(r"(?<!\bself)(?<!\bthis)(?<!\bcls)(?:\.|->|::)$")
 _LONGEST_OBJECT = 8
@@ -41,12 +46,13 @@ def renames(changes: Sequence[Change]) -> tuple[Rename, ...]:
     for change in changes:
         pairs.setdefault(change.step.digest, set()).add((change.old, change.new))
     for change in changes:
-        if not (change.is_word and change.alone and is_identifier(change.old[0]) and is_identifier(change.new[0])):
+        word = change.is_word and is_identifier(change.old[0]) and is_identifier(change.new[0])
+        if not change.alone or not (word or _is_alias(change)):
             continue
-        old, new = change.old[0], change.new[0]
+        old, new = change.old[0] if word else change.left[-1], change.new[-1]
         if not old.strip("_"):
             continue  # no name: the next `_` is another value that is not used
-        if occurrences(change.step.new, old) or occurrences(change.step.old, new):
+        if (word and occurrences(change.step.new, old)) or occurrences(change.step.old, new):
             continue  # both names are still in use: here one was replaced by the other
         for first in [each for each in became.values() if each.new == old]:
             became[first.old] = replace(first, new=new)  # renamed once more: the first name goes to the last one
@@ -62,34 +68,56 @@ def renames(changes: Sequence[Change]) -> tuple[Rename, ...]:
     return tuple(reversed(clear))
 
 
+def _is_alias(change: Change) -> bool:
+    """Whether an import got another name: ``as np`` was put in after ``import numpy``."""
+    left = change.left
+    put_in = not change.old and change.new[:1] == ("as",) and len(change.new) == 2 and left[-2:-1] != (".",)
+    return put_in and any(each in left for each in ("import", "use")) and is_identifier(left[-1])
+
+
 def _is_other(rename: Rename, change: Change) -> bool:
     """Whether something else than the new name took the place of the old one."""
     return bool(change.new) and rename.old in change.old and rename.new not in change.new and change not in rename.shown
 
 
-def leftovers(rename: Rename, document: Document, places: Places, done: frozenset[str]) -> Iterator[Found]:
-    """Where the old name is still used in its scope. ``done`` are lines that the user has just written."""
+def leftovers(
+    rename: Rename, document: Document, places: Places, done: frozenset[str], steps: Sequence[Step] = ()
+) -> Iterator[Found]:
+    """Where the old name is still used in its scope. ``done`` are lines that the user has just written, ``steps`` all
+    that patterns are learned from."""
     text = document.text
     scope, kind, now = _scope(rename, document, places)
     if scope is None or kind.startswith("used"):
         return  # only a use was renamed: one place took another name, which is no reason to rename the others
     old = rename.old
+    if is_in_use((old, rename.new), [change.step for change in rename.shown], steps, places, scope):
+        return
     if kind.startswith("local") and rename.new.strip("_") in ("", old.strip("_")):
         return  # `_` and `_name` are not used: what is left will be removed
     in_scope = [at for at in occurrences(text, old) if scope[0] <= at < scope[1]][:MOST_PLACES]
     left = [at for at in in_scope if _to_be_changed(rename, places, at)]
+    if kind == "attribute":
+        left = [at for at in left if places.is_own(at)]
+    method = kind == "defined" and now is not None and places.is_method(now)
+    if kind == "defined" and now is not None and not method:
+        field = places.is_field_of_type(now)
+        if field or not places.is_in_type(now):
+            left = [at for at in left if _is_field(places, at) is field]
     if kind in ("local", "defined") and any(places.is_definition(at) for at in left):
         kind = "shadowed"  # still defined elsewhere in its scope: what is left may mean that other definition
-    method = kind == "defined" and now is not None and places.is_method(now)
+    if kind == "local" and _is_outer(old, document, places, scope):
+        return  # also defined around the function: what is left may mean that, now that it is seen
     for at in left:
         line = places.line(at)
-        if line in done or (method and not places.is_member(at)) or _defines(rename.new, places, at):
+        if line in done or (method and not places.is_member(at)) or _has_both(rename.new, places, at):
             continue
         if kind == "local" and (places.is_member(at) or places.is_field(at) or _is_keyword(text, at, old)):
             continue
         bucket = _bucket(kind, rename, text, at)
-        if method and bucket.startswith("reached"):
-            continue  # not called: another object's field
+        if bucket == "called" and now is not None and is_of_type(places, at, places.owner(now)):
+            bucket = "typed"
+        if bucket.startswith("reached") and (method or is_of_module(places, at)):
+            continue  # another object's field
         yield Found(document, aligned(document, Edit(at, len(old), rename.new)), EditSource.RENAME, bucket)
         other = mate(document, at, old, rename.new, places.grammar) if kind == "local" else None
         if other is not None:
@@ -98,6 +126,25 @@ def leftovers(rename: Rename, document: Document, places: Places, done: frozense
         for at in members(document, old, rename.new, scope):
             if places.is_code(at):
                 yield Found(document, Edit(at, len(old), rename.new), EditSource.RENAME, "mate")
+
+
+def _is_field(places: Places, at: int) -> bool:
+    """Whether a place is the field or the method of an object, or a field that is written out before its value."""
+    return places.document.text.startswith(".", at - 1) or (places.grammar in _KEYED and places.is_field(at))
+
+
+def _is_outer(name: str, document: Document, places: Places, scope: tuple[int, int]) -> bool:
+    """Whether ``name`` is defined around the function with the range ``scope``, by an outer one or by none."""
+    for at in occurrences(document.text, name)[:MOST_PLACES]:
+        if scope[0] <= at < scope[1] or not places.is_code(at) or places.is_member(at):
+            continue
+        if places.is_import(at) or (places.is_definition(at) and not places.is_method(at)):
+            function = places.function(at)
+            if function is None and not places.owner(at):
+                return True
+            if function is not None and function[0] <= scope[0] and scope[1] <= function[1]:
+                return True
+    return False
 
 
 def _bucket(kind: str, rename: Rename, text: str, at: int) -> str:
@@ -125,6 +172,11 @@ def _scope(rename: Rename, document: Document, places: Places) -> tuple[tuple[in
     count = len({change.step.digest for change in rename.shown})
     if at is not None and not places.is_code(at):
         return None, "", at
+    own = places.own_class(at) if at is not None else None
+    if own is not None:
+        return own, "attribute", at
+    if at is not None and _is_alias(last) and places.is_import(at):
+        return whole, "defined", at
     if at is not None and places.is_definition(at) and not (places.is_import(at) and not _alike(rename)):
         function = places.function(at)
         return (function, "local", at) if function else (whole, "defined", at)
@@ -160,16 +212,23 @@ def _all(text: str, part: str) -> Iterator[int]:
 
 def _to_be_changed(rename: Rename, places: Places, at: int) -> bool:
     """Whether the place is code, and a member if all examples are members. Strings and comments stay as they are."""
-    member = {change.left[-1:] in ((".",), (">",), (":",)) for change in rename.shown}
+    member = {change.left[-1:] == (".",) or change.left[-2:] in (("-", ">"), (":", ":")) for change in rename.shown}
     if member == {True} and not places.is_member(at) and not places.is_definition(at):
         return False
     return places.is_code(at) and not _is_directive(places, at)
 
 
-def _defines(name: str, places: Places, at: int) -> bool:
-    """Whether ``name`` is defined on the line of a place: it would then be defined by itself."""
-    start = places.line_start(at)
-    return any(places.is_definition(start + each) for each in occurrences(places.line(at), name))
+def _has_both(name: str, places: Places, at: int) -> bool:
+    """Whether the line of a place has ``name``, its new one, already: it would define it by itself, or name it twice.
+    The member in `self.speed = velocity` and the key in `{speed: velocity}` are other names."""
+    text, start, member = places.document.text, places.line_start(at), places.is_member(at)
+    for each in occurrences(places.line(at), name):
+        other = start + each
+        if not places.is_code(other) or places.is_member(other) is not member or places.is_field(other):
+            continue
+        if not _is_keyword(text, other, name):
+            return True
+    return False
 
 
 def _is_directive(places: Places, at: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -56,13 +57,16 @@ def replacements(old: str, new: str) -> frozenset[Replacement]:
 
 
 def repeated(change: Change, lines: Sequence[str], past: Sequence[PastLines]) -> tuple[bool, bool]:
-    """Whether all replacements of a change of ``lines`` were made before, and whether only some of them were."""
+    """Whether all replacements of a change of ``lines`` were made before, and whether only some of them were.
+
+    A number that was replaced once is no example: another number that is equal seldom means the same.
+    """
     change = change.least(lines)
     own = replacements("\n".join(lines[change.start : change.stop]), "\n".join(change.new))
-    before: set[Replacement] = set()
+    before: Counter[Replacement] = Counter()
     for each in past:
-        before |= replacements(each.old or "", each.new or "")
-    made = own & before
+        before.update(replacements(each.old or "", each.new or ""))
+    made = {each for each in own if before[each] > _is_number(each)}
     return bool(own) and made == own, bool(made) and made != own
 
 
@@ -87,6 +91,11 @@ def made_again(text: str, past: Sequence[PastLines]) -> str:
             written = found[at + size - 1].end()
         at += size or 1
     return "".join(pieces) + text[written:]
+
+
+def _is_number(replacement: Replacement) -> bool:
+    old, new = replacement
+    return all(token.isdigit() for token in (*old, *new))
 
 
 @lru_cache(_COMPARED)
