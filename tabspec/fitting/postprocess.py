@@ -27,7 +27,7 @@ _CUT_ANYWHERE = (Finish.CONFIDENCE, Finish.MID_WORD, Finish.LENGTH)
 COST_OF_WRONG = 20
 # The exponent of the probability of a text that completes a begun word to one that the document does not have. In
 # recorded sessions the odds that such texts are taken are a quarter of those of others of the same probability. With
-# 1.5, a tenth more are shown, and 6 of those 156 were taken (docs/decisions/2026-11-29-unknown-words.md).
+# 1.5, a tenth more are shown, and 8 of those 248 were taken (docs/decisions/2026-11-29-unknown-words.md).
 UNKNOWN_WORD = 2.5
 
 
