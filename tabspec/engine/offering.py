@@ -85,7 +85,7 @@ class Offering:
         return Answer(source, (suggestion,))
 
     def _fit(self, place: FitPlace, generated: GeneratedText, least: float) -> Suggestion | Reason:
-        return offered(place, place.truncate(generated), self._model.info.calibration, least)
+        return offered(place, place.truncate(generated), least)
 
     def _is_complete(self, question: PromptState, entry: Entry, left: GeneratedText) -> bool:
         """Whether what is ``left`` of an entry is a complete answer at this state.

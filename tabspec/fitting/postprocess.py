@@ -10,7 +10,6 @@ import math
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
-from tabspec.calibration import Calibration
 from tabspec.context import EditContext
 from tabspec.fitting import cleaning
 from tabspec.fitting.early_stop import end_with_block
@@ -27,29 +26,32 @@ _CUT_ANYWHERE = (Finish.CONFIDENCE, Finish.MID_WORD, Finish.LENGTH)
 # the next ones are trusted less. Chosen on recorded sessions (docs/decisions/2026-11-29-whole-ends.md).
 COST_OF_WRONG = 20
 # The exponent of the probability of a text that completes a begun word to one that the document does not have. In
-# recorded sessions such texts were right a third as often as others of the same probability. With 1.2, 50 more are
-# shown in six sessions, and 4 of them taken (docs/decisions/2026-11-29-surer.md).
-UNKNOWN_WORD = 1.5
+# recorded sessions the odds that such texts are taken are a quarter of those of others of the same probability. With
+# 1.5, a tenth more are shown, and 8 of those 248 were taken (docs/decisions/2026-11-29-unknown-words.md).
+UNKNOWN_WORD = 2.5
 
 
 def postprocess(
     context: EditContext,
     generated: GeneratedText,
     steps: Collection[FitStep] = frozenset(FitStep),
-    calibration: Calibration | None = None,
     least: float = 0.0,
 ) -> Suggestion | Reason:
     """The suggestion to offer at ``context``, or the reason why there is none. ``least``: see `likely_part`."""
     place = FitPlace(context, steps)
-    return offered(place, place.truncate(generated), calibration, least)
+    return offered(place, place.truncate(generated), least)
 
 
-def offered(
-    place: FitPlace, generated: GeneratedText, calibration: Calibration | None, least: float
-) -> Suggestion | Reason:
-    """`postprocess` for a text that is already truncated (`FitPlace.truncate`)."""
+def offered(place: FitPlace, generated: GeneratedText, least: float) -> Suggestion | Reason:
+    """`postprocess` for a text that is already truncated (`FitPlace.truncate`). A suggestion has the probability that
+    `likely_part` compares; it is unknown without log-probabilities."""
     part = likely_part(place, generated, least)
-    return Reason.WITHHELD if part is None else rated(trimmed(place, part), part, calibration)
+    if part is None:
+        return Reason.WITHHELD
+    suggestion = trimmed(place, part)
+    if isinstance(suggestion, Reason) or not part.logprobs:
+        return suggestion
+    return replace(suggestion, probability=_probability(part) ** power(place, part))
 
 
 def likely_part(place: FitPlace, generated: GeneratedText, least: float) -> GeneratedText | None:
@@ -157,18 +159,3 @@ def stages(place: FitPlace, generated: GeneratedText) -> Iterator[tuple[FitStep 
         yield FitStep.OVERLAP, *fit(context, text, ended=not cut_anywhere)
     else:
         yield None, text.rstrip(), 0
-
-
-def rated(
-    suggestion: Suggestion | Reason, generated: GeneratedText, calibration: Calibration | None
-) -> Suggestion | Reason:
-    """``suggestion``, made of ``generated``, with the probability that it is right.
-
-    Calibrations are fitted on complete rests of lines. Without a calibration, and for a text that was cut or ended
-    because of a low probability, it is the model's own probability.
-    """
-    if isinstance(suggestion, Reason):
-        return suggestion
-    if calibration is None or generated.finish.in_doubt:
-        return replace(suggestion, probability=_probability(generated))
-    return replace(suggestion, probability=calibration.probability(generated.logprob, len(generated.logprobs)))

@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from tabspec.calibration import Calibration
 from tabspec.fitting.early_stop import Around
 from tabspec.suggestion import Finish
 
@@ -147,14 +146,13 @@ class Chunk:
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
     """Properties of a model. ``fingerprint`` changes whenever its answers may (weights, prompt format, dtype).
-    ``calibration``: how likely its suggestions are right, if that was measured. ``together``: how many generations it
-    decodes in one pass. ``edits`` is the fingerprint of the model that writes edits in the same process; "": none."""
+    ``together``: how many generations it decodes in one pass. ``edits`` is the fingerprint of the model that writes
+    edits in the same process; "": none."""
 
     name: str
     fingerprint: str
     context_tokens: int
     detail: str = ""
-    calibration: Calibration | None = None
     together: int = 1
     edits: str = ""
 

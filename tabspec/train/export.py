@@ -56,9 +56,7 @@ def export_model(
             half = {name: weight.to(torch.bfloat16) for name, weight in weights.items()}
             save_tensors(half, aside / WEIGHTS, {"format": "pt"})
         if out.exists():
-            for extra in out.glob(
-                "*.md"
-            ):  # a model card is kept; a calibration is not, because it is for the old weights
+            for extra in out.glob("*.md"):  # a model card is kept
                 if not (aside / extra.name).exists():
                     shutil.copyfile(extra, aside / extra.name)
             shutil.rmtree(out)

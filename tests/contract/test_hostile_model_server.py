@@ -147,7 +147,7 @@ async def test_deeply_nested_json_is_refused(stub: Stub) -> None:
         None,
         {"info": {"name": "x", "fingerprint": 7, "context_tokens": 1}, "slots": 1},
         {"info": {"name": "x", "fingerprint": "f", "context_tokens": "many"}, "slots": 1},
-        {"info": {"name": "x", "fingerprint": "f", "context_tokens": 1, "calibration": {"x": 1}}, "slots": 1},
+        {"info": {"name": "x", "fingerprint": "f", "context_tokens": 1, "together": "x"}, "slots": 1},
         {"info": {"name": "x", "fingerprint": "f", "context_tokens": 1}, "slots": 1e400},
         {"info": [], "slots": []},
     ],

@@ -84,8 +84,7 @@ class Asked:
             written = self._written[request] = await self._write(request)
         if uses_crlf(context.document.text):
             written = _with_crlf(written)
-        calibration = self._model.info.calibration
-        offer = postprocess(context, written, calibration=calibration, least=self._config.min_probability)
+        offer = postprocess(context, written, least=self._config.min_probability)
         return offer, written.finish
 
     async def _write(self, request: GenerationRequest) -> GeneratedText:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from zlib import crc32
 
-from tabspec.calibration import Calibration
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.local.batching import MOST_ROWS
 from tabspec.models.process.heartbeat import Heartbeat
@@ -145,10 +144,9 @@ class SimulatedModel:
     own `Heartbeat` has to notice.
     """
 
-    def __init__(self, faults: Faults, end_percent: int, calibrated: bool, together: int = 1) -> None:
+    def __init__(self, faults: Faults, end_percent: int, together: int = 1) -> None:
         self.faults, self.end_percent = faults, end_percent
-        calibration = Calibration(bias=3.0, total=0.5, mean=1.0, length=0.1) if calibrated else None
-        self.info = ModelInfo("simulated", "simulated", 1 << 20, calibration=calibration, together=together)
+        self.info = ModelInfo("simulated", "simulated", 1 << 20, together=together)
         self.passes = self._new_passes()
         self.open: list[Stream] = []
         self.failed: list[Stream] = []

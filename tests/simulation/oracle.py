@@ -65,7 +65,7 @@ class Oracle:
         return self._suggested(context, self.fresh(context))
 
     def _suggested(self, context: EditContext, written: GeneratedText) -> Offer:
-        return postprocess(context, written, calibration=self._model.info.calibration, least=self._least)
+        return postprocess(context, written, least=self._least)
 
     def right(self, context: EditContext, offered: Offer) -> bool:
         """Whether ``offered`` is what the model would now answer for this exact document."""

@@ -55,7 +55,7 @@ class Simulation:
         endless = Random(f"endless {world.seed}") if world.endless else None
         self.faults = Faults(Random(f"faults {world.seed}"), world.fault_rate, world.together > 1, endless)
         self._freezing = Random(f"freezes {world.seed}")
-        self.model = SimulatedModel(self.faults, world.end_percent, world.calibrated, world.together)
+        self.model = SimulatedModel(self.faults, world.end_percent, world.together)
         self.engine = CompletionEngine(
             self.model, world.config, slots=world.slots, speculator=speculator_for(world.config.policy)
         )

@@ -56,7 +56,7 @@ class World:
         self.slots = pick((1, 1, 2, 4))
         self.documents = pick((1, 2, 4))
         self.end_percent = pick((4, 10, 25))
-        self.calibrated = pick((False, True))
+        pick((False, True))  # of no use, but all other worlds stay what they were
         self.fault_rate = pick((0.0, 0.05, 0.3))
         self.late_rate = pick((0.0, 0.1, 0.5))
         # Seconds between two things that happen: bursts (0 lets tasks run, and time stand still), reading, pauses.

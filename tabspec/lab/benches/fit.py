@@ -86,7 +86,7 @@ def first_keys(text: str) -> tuple[dict[str, float], dict[str, float]]:
     ]
 
     def rest(place: FitPlace) -> None:
-        offered(place, place.truncate(_of_tokens("x)", Finish.END)), None, EngineConfig().min_probability)
+        offered(place, place.truncate(_of_tokens("x)", Finish.END)), EngineConfig().min_probability)
 
     places[0].parse_ahead()
     ahead, after = [], []

@@ -84,8 +84,8 @@ _path = click.Path(path_type=Path)
 @click.option(
     "--calibration",
     type=OutputFile(),
-    help="Write the first model's calibration.json here; with --next-edit-releases that of the edit model, with "
-    "--next-edit-history the table of probabilities.",
+    help="With --next-edit-releases: write the edit model's edit_calibration.json here; with --next-edit-history the "
+    "table of probabilities.",
 )
 @click.option("--json", "output", type=OutputFile(), help="Write the result as JSON.")
 def evaluate_command(
@@ -145,7 +145,6 @@ def evaluate_command(
         Plan,
         ablate_model,
         baseline_of,
-        calibrate,
         evaluate_baseline,
         evaluate_model,
         stretches_of,
@@ -154,8 +153,10 @@ def evaluate_command(
     from tabspec.lab.evaluation.typed_sessions import type_with_model, type_with_ngrams
     from tabspec.lab.evaluation.typing import together
 
-    if ablate and (calibration or not holes):
-        raise InputError("--ablate fills holes, and fits no calibration")
+    if calibration:
+        raise InputError("--calibration is for --next-edit-history and --next-edit-releases")
+    if ablate and not holes:
+        raise InputError("--ablate fills holes: give --holes")
     plan = Plan(corpus, languages or ("python",), holes, size, seed, related_chars, typing)
     typed = {language: stretches_of(plan, language) for language in plan.languages if typing and not ablate}
     found: list[Contestant] = []
@@ -191,8 +192,6 @@ def evaluate_command(
     }
     if output:
         output.write_text(json.dumps(as_json(found, about, rows), indent=1) + "\n", encoding="utf-8")
-    if calibration:
-        calibrate(found[0].marks).save(calibration)
 
 
 def _report(show: Callable[[str, int, int], None], total: int, done: int) -> None:

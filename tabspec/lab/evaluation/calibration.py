@@ -1,13 +1,4 @@
-"""Fits the curve from a suggestion's log-probability to the probability that it is right.
-
-Of the suggestions with a probability of 60 %, six in ten should be right. Greedy suggestions are right less often than
-the product of their tokens' probabilities, and the difference depends on their length. So a logistic curve is fitted
-on held-out code:
-
-    p(right) = 1 / (1 + exp(-(bias + total * L + mean * L / n + length * log(n))))
-
-with n the number of tokens and L the sum of their natural log-probabilities (`tabspec.calibration.Calibration`).
-"""
+"""How far probabilities are from how often they come true, and logistic regression."""
 
 from __future__ import annotations
 
@@ -18,25 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tabspec.calibration import Calibration
-from tabspec.errors import InputError
-
 _STEPS = 50  # Newton's method needs about ten
-_RIDGE = 1e-3  # keeps the weights finite if a curve separates right from wrong perfectly
-
-
-def fit(logprobs: Sequence[float], tokens: Sequence[int], right: Sequence[bool]) -> Calibration:
-    """The curve of maximum likelihood for the observed results (logistic regression, Newton's method).
-
-    Raises `InputError` if all are right or all are wrong, because then no finite curve is the most likely one.
-    """
-    if not 0 < sum(right) < len(right):
-        raise InputError("a calibration needs suggestions that are right and some that are wrong")
-    total = np.array(logprobs, dtype=np.float64)
-    n = np.maximum(np.array(tokens, dtype=np.float64), 1)
-    features = np.stack([np.ones_like(total), total, total / n, np.log(n)], axis=1)
-    bias, slope, mean, length = (float(weight) for weight in logistic(features, right, _RIDGE))
-    return Calibration(bias, slope, mean, length, len(right))
 
 
 def logistic(features: NDArray[np.float64], truth: Sequence[bool], ridge: float) -> NDArray[np.float64]:

@@ -12,12 +12,10 @@ from random import Random
 
 import torch
 
-from tabspec.calibration import Calibration
-from tabspec.errors import InputError
 from tabspec.lab.evaluation.ablation import AblationRow, ablate
 from tabspec.lab.evaluation.baseline import Baseline
 from tabspec.lab.evaluation.bits import corpus_bits
-from tabspec.lab.evaluation.calibration import expected_error, fit, reliability
+from tabspec.lab.evaluation.calibration import expected_error, reliability
 from tabspec.lab.evaluation.infilling.infill import Mark, fill, with_model
 from tabspec.lab.evaluation.infilling.snippets import HoleKind, Snippet, sample
 from tabspec.lab.evaluation.infilling.surroundings import Surroundings
@@ -29,7 +27,6 @@ from tabspec.train.corpus.store import Corpus
 from tabspec.train.examples.tokenizer import load_tokenizer
 
 Progress = Callable[[str, int, int], None]
-_FEW = 20  # with fewer right or wrong suggestions, four parameters cannot be fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,32 +134,8 @@ def _fill_with(
     return asyncio.run(run())
 
 
-def calibrate(marks: Sequence[Mark]) -> Calibration:
-    """The calibration of the one-line suggestions among ``marks``. Empty suggestions do not count.
-
-    Raises `InputError` if too few are right, or too few are wrong.
-    """
-    lines = [m for m in marks if m.kind is not HoleKind.BLOCK and m.suggested.strip()]
-    rights = sum(m.exact for m in lines)
-    if min(rights, len(lines) - rights) < _FEW:
-        raise InputError(f"a calibration needs {_FEW} right and {_FEW} wrong suggestions: use more --holes")
-    return fit([m.logprob for m in lines], [m.tokens for m in lines], [m.exact for m in lines])
-
-
 def _calibrate(result: Contestant) -> None:
-    """Fit the curve on every other hole, and measure its error on the rest.
-
-    On the holes that the curve was fitted on, the error would be too low.
-    """
+    """Measure how far the model's own probabilities are from how often it is right, in one-line suggestions."""
     lines = [m for m in result.marks if m.kind is not HoleKind.BLOCK and m.suggested.strip()]
-    right = [m.exact for m in lines[1::2]]
-    if not right:
-        return
-    raw = reliability([math.exp(m.logprob) for m in lines[1::2]], right)
-    result.raw_calibration_error = expected_error(raw)
-    try:
-        curve = calibrate(lines[0::2])
-    except InputError:
-        return
-    result.bins = reliability([curve.probability(m.logprob, m.tokens) for m in lines[1::2]], right)
+    result.bins = reliability([math.exp(m.logprob) for m in lines], [m.exact for m in lines])
     result.calibration_error = expected_error(result.bins)

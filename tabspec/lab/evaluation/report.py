@@ -36,7 +36,6 @@ class Contestant:
     typing: dict[str, Keystrokes] = field(default_factory=dict)
     bins: list[Bin] = field(default_factory=list)
     calibration_error: float = math.nan
-    raw_calibration_error: float = math.nan
 
     def scores(self) -> dict[tuple[str, HoleKind], Score]:
         """Scores by language and kind."""
@@ -61,7 +60,6 @@ class Contestant:
             ],
             "calibration": {
                 "expected_error": _number(self.calibration_error),
-                "expected_error_unfitted": _number(self.raw_calibration_error),
                 "bins": [asdict(b) for b in self.bins],
             },
         }
@@ -157,12 +155,11 @@ def _calibration_table(contestants: Sequence[Contestant]) -> Table:
     table = Table(title="Calibration: predicted / actual percentage right (holes)", title_justify="left")
     table.add_column("")
     table.add_column("error", justify="right")
-    table.add_column("error unfitted", justify="right")
     table.add_column("bins")
     for c in contestants:
         if c.bins:
             bins = "  ".join(f"{100 * b.predicted:.0f}/{100 * b.right:.0f} ({b.count})" for b in c.bins)
-            table.add_row(c.name, _shown(c.calibration_error, 3), _shown(c.raw_calibration_error, 3), bins)
+            table.add_row(c.name, _shown(c.calibration_error, 3), bins)
     return table
 
 

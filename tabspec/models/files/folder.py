@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import xxhash
 
-from tabspec.calibration import Calibration, load_calibration
 from tabspec.errors import ModelNotUsable
 from tabspec.models.tokens.vocabulary import Vocabulary
 from tabspec.prompt.fim import FORMATS, FimFormat, by_name, detect
@@ -38,12 +37,6 @@ class ModelFolder:
             raise ModelNotUsable(f"{self.path} is no folder; name the folder that holds config.json and the weights")
         if not (self.path / "config.json").is_file():
             raise ModelNotUsable(f"{self.path} is no model folder: it has no config.json")
-
-    @cached_property
-    def calibration(self) -> Calibration | None:
-        """How likely the model's suggestions are right; None if it has not been measured (`tabspec evaluate`)."""
-        file = self.path / "calibration.json"
-        return load_calibration(file) if file.exists() else None
 
     @property
     def writes_edits(self) -> bool:

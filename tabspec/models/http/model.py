@@ -9,16 +9,13 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 
-from tabspec.calibration import Calibration
-from tabspec.errors import InputError, ModelError, ModelNotUsable, ModelUnavailable
+from tabspec.errors import ModelError, ModelNotUsable, ModelUnavailable
 from tabspec.models.address import Address, parse_address
-from tabspec.models.files.folder import ModelFolder
 from tabspec.models.http.answers.begin import ranked, read_beginnings
 from tabspec.models.http.answers.exact import exact
 from tabspec.models.http.answers.plain import without_marks
@@ -78,7 +75,6 @@ class HttpModel:
         self.wire = Wire(base, key_for(base, route, key), route, transport)
         self._dialect: Dialect | None = None  # for the server as it was last seen
         self._detected = False  # whether it still is what it was
-        self._calibration: Calibration | None = None
         self._detecting = asyncio.Lock()
         self._room = asyncio.Semaphore(self.address.slots or USUAL_SLOTS)
         self._pace = Backoff()
@@ -98,7 +94,7 @@ class HttpModel:
         if server.info is not None:  # the same model as it would be in this process
             return replace(server.info, detail=f"{server.kind} at {self.address.base}")
         detail = f"{server.kind} at {self.address.base}, asked by {dialect.api}"
-        return ModelInfo(server.model, fingerprint, server.context, detail, self._calibration)
+        return ModelInfo(server.model, fingerprint, server.context, detail)
 
     @property
     def slots(self) -> int:
@@ -124,7 +120,6 @@ class HttpModel:
                     raise ModelError(await wrong_base(self.wire, trouble, self.address.model)) from None
                 if self._dialect is None or server != self._dialect.server:
                     dialect = Dialect.of(server, self.address, self.wire.route.here, self._client)
-                    self._calibration = self._read_calibration()
                     self._room, self._dialect = asyncio.Semaphore(server.slots), dialect
                 self._detected = True
                 # llama.cpp, vLLM and our own server answer only after their model is loaded.
@@ -189,15 +184,6 @@ class HttpModel:
 
     async def close(self) -> None:
         await self.wire.close()
-
-    def _read_calibration(self) -> Calibration | None:
-        """How likely the model's suggestions are right, if the folder of its tokenizer has that."""
-        if not self.address.tokenizer:
-            return None
-        try:
-            return ModelFolder(Path(self.address.tokenizer)).calibration
-        except InputError as error:
-            raise ModelNotUsable(str(error)) from None
 
     async def _answer(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         """The answer. A server that refuses a request as too long, or for its priority, is asked again without."""

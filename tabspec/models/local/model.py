@@ -80,7 +80,7 @@ class LocalModel:
         ngram_cache = form is OURS  # its weights were fitted to our own models; other models have larger windows
         options = (*arithmetic, form.name, str(decoder.context), *((NGRAM_CACHE,) if ngram_cache else ()))
         detail = f"{detail}, {form.name}"
-        info = ModelInfo(name, folder.fingerprint(*options), decoder.context, detail, folder.calibration)
+        info = ModelInfo(name, folder.fingerprint(*options), decoder.context, detail)
         return cls(info, decoder, vocabulary, form, ngram_cache=ngram_cache, table=folder.draft_table(vocabulary.size))
 
     def write_edits(self, fingerprint: str, load: Callable[[], LocalEdits]) -> None:

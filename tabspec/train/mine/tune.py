@@ -103,9 +103,8 @@ def tune_mine(
 
 def _complete(made: Path, bundled: Path, at: Progress) -> None:
     """Add what the bundled model has and the tuned one may keep: it is near the original, and as fast."""
-    for name in ("calibration.json", "latency.json"):
-        if (bundled / name).is_file():
-            shutil.copyfile(bundled / name, made / name)
+    if (bundled / "latency.json").is_file():
+        shutil.copyfile(bundled / "latency.json", made / "latency.json")
     # A model's fingerprint covers a part of its weights only. These numbers distinguish one tuning from another.
     config = json.loads((made / CONFIG).read_text("utf-8"))
     (made / CONFIG).write_text(json.dumps({**config, "tabspec_mine": asdict(at)}, indent=2) + "\n", encoding="utf-8")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabspec.calibration import Calibration
 from tabspec.context import EditContext
 from tabspec.fitting.early_stop import end_with_block
-from tabspec.fitting.postprocess import postprocess, rated
+from tabspec.fitting.postprocess import UNKNOWN_WORD, postprocess
 from tabspec.fitting.truncation import FitStep
 from tabspec.suggestion import Finish, GeneratedText, Reason, Suggestion
 from tabspec.text import Document
@@ -59,14 +60,16 @@ def test_white_space_at_the_end_goes() -> None:
     assert isinstance(suggestion, Suggestion) and suggestion.text == "1"
 
 
-def test_the_probability_of_a_suggestion_is_calibrated_if_the_model_has_a_calibration() -> None:
-    generated = GeneratedText("ab", Finish.END, (1, 2), (-1.0, -2.0))
-    suggestion = Suggestion("ab", logprob=-3.0)
-    curve = Calibration(bias=0.0, total=0.5, mean=0.0, length=0.0)
-    for calibration, expected in ((curve, 0.1824), (None, 0.0498)):
-        found = rated(suggestion, generated, calibration)
-        assert isinstance(found, Suggestion) and found.probability == pytest.approx(expected, abs=1e-4)
-    assert rated(Reason.EMPTY, generated, curve) is Reason.EMPTY
+def test_the_probability_is_that_of_the_tokens() -> None:
+    context = EditContext(Document("file:///a.py", "total = 1\n\nprint(to", "python"), 19)
+    for text, logprobs, expected in (
+        ("tal", (-1.0, -0.5), -1.5),
+        ("day", (-1.0, -0.5), -1.5 * UNKNOWN_WORD),
+        ("tal", (), None),
+    ):
+        found = postprocess(context, GeneratedText(text, Finish.END, (1, 3)[: len(logprobs)], logprobs))
+        assert isinstance(found, Suggestion) and found.text == text
+        assert found.probability == (None if expected is None else pytest.approx(math.exp(expected))), "unknown without"
 
 
 @pytest.mark.parametrize(

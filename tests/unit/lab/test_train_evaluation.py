@@ -14,10 +14,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabspec.calibration import Calibration, load_calibration
 from tabspec.errors import InputError
 from tabspec.lab.evaluation.baseline import Baseline
-from tabspec.lab.evaluation.calibration import expected_error, fit, reliability
+from tabspec.lab.evaluation.calibration import expected_error, reliability
 from tabspec.lab.evaluation.infilling.infill import STOPS, fill, score, with_model
 from tabspec.lab.evaluation.infilling.similarity import edit_similarity, same
 from tabspec.lab.evaluation.infilling.snippets import HoleKind, sample
@@ -144,32 +143,6 @@ def test_every_beginning_of_what_the_author_wrote_can_be_finished(data: st.DataO
     size = data.draw(st.integers(0, len(text) - start))
     end = data.draw(st.integers(start + size, len(text)))
     assert can_be_finished(text[:start], text[start : start + size], text[end:], text[start:end], "python")
-
-
-def test_a_calibration_finds_the_curve_that_made_the_data() -> None:
-    truth = Calibration(bias=1.0, total=0.5, mean=1.5, length=-0.3)
-    rng = Random(1)
-    tokens = [rng.randint(1, 30) for _ in range(20_000)]
-    logprobs = [-rng.expovariate(0.5) * n / 8 for n in tokens]
-    right = [rng.random() < truth.probability(p, n) for p, n in zip(logprobs, tokens, strict=True)]
-    found = fit(logprobs, tokens, right)
-    said = [found.probability(p, n) for p, n in zip(logprobs, tokens, strict=True)]
-    assert expected_error(reliability(said, right)) < 0.02
-    assert found.mean == pytest.approx(1.5, abs=0.4)
-
-
-def test_a_calibration_needs_right_and_wrong_examples() -> None:
-    with pytest.raises(InputError, match="right and some that are wrong"):
-        fit([-1.0, -2.0], [1, 2], [True, True])
-
-
-def test_a_calibration_is_saved_and_loaded(tmp_path: Path) -> None:
-    calibration = Calibration(0.25, -1.5, 2.0, 0.125, 300)
-    calibration.save(tmp_path / "calibration.json")
-    assert load_calibration(tmp_path / "calibration.json") == calibration
-    (tmp_path / "calibration.json").write_text('{"format": "other"}')
-    with pytest.raises(InputError):
-        load_calibration(tmp_path / "calibration.json")
 
 
 def test_reliability_bins() -> None:
