@@ -11,7 +11,7 @@ _COMMANDS = {
     "cache": (f"{_BENCHES}.cache:cache_command", "Look-ups in the completion cache."),
     "daemon": (f"{_BENCHES}.daemon:daemon_bench_command", "Many editors on one daemon."),
     "decode": (f"{_BENCHES}.decode:decode_command", "Decode steps and prefill, compared with other decoders."),
-    "edit-waits": (f"{_BENCHES}.edit_waits:edit_waits_command", "From Tab to the next edit that a model writes."),
+    "edit-waits": (f"{_BENCHES}.edit_waits:edit_waits_command", "From Tab to what follows a next edit."),
     "fit": (f"{_BENCHES}.fit:fit_command", "Post-processing of a suggestion in a long file."),
     "gpu": (f"{_BENCHES}.gpu:gpu_command", "Decode steps on a GPU, compared with its limits."),
     "http": (f"{_BENCHES}.http:http_bench_command", "Time that the HTTP client adds to a model server's."),

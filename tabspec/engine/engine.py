@@ -249,16 +249,19 @@ class CompletionEngine:
             self._speculation_log.ended(generation)
         if generation.state is not State.DONE or generation.wanted:
             return
-        if generation.kind:
-            self._price.measured(generation.busy, generation.cost)
         assert isinstance(generation.question, PromptState)  # edits end in `edit_ended`
         generation.entry = self._offering.entry(
             generation.question, generation.generated(), generation.kind, generation.speculative_tokens
         )
         if self._caching:
             self.completion_cache.put(generation.context, generation.question.scope, generation.entry)
-        if generation.kind and self._known(generation.context) is None:  # no completion: perhaps an edit
-            self._edits.ahead(generation.context, generation.lineage, generation.probability)
+        if generation.kind:
+            # No completion: perhaps an edit. Both are one future, and are measured together when the edit has ended.
+            goes_on = self._known(generation.context) is None and self._edits.ahead(
+                generation.context, generation.lineage, generation.probability, generation
+            )
+            if not goes_on:
+                self._price.measured(generation.busy, generation.cost)
         self._speculator.look(generation.context.uri)
 
     def edit_ended(self, generation: Generation) -> None:

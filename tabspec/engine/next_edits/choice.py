@@ -216,9 +216,12 @@ class NextEdits:
         if suggestion.edit is not None and self._caching:
             self.first(context.after_accept(suggestion), AHEAD)
 
-    def ahead(self, context: EditContext, lineage: tuple[Link, ...], probability: float) -> bool:
-        """Have the model write the edit of a state that the user may reach; True if it was queued."""
-        return self._writer is not None and self._writer.ahead(context, lineage, probability)
+    def ahead(
+        self, context: EditContext, lineage: tuple[Link, ...], probability: float, after: Generation | None = None
+    ) -> bool:
+        """Have the model write the edit of a state that the user may reach; True if it was queued. ``after``: the
+        completion ahead that turned out to be nothing there."""
+        return self._writer is not None and self._writer.ahead(context, lineage, probability, after)
 
     def accepted(self, suggestion: Suggestion) -> None:
         """The user took this suggestion."""

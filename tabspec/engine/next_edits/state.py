@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tabspec.cache.digests import digest
 from tabspec.context import EditContext
@@ -18,7 +18,7 @@ from tabspec.engine.prompt_state import Related, base_name
 from tabspec.fitting.unseen import unseen
 from tabspec.models.edit_protocol import EditRequest, PastEdit, RegionSize
 from tabspec.models.protocol import RelatedText, StopRule
-from tabspec.prompt.window import WindowSize, window
+from tabspec.prompt.window import Window, WindowSize, window
 from tabspec.text import Document, with_lf
 
 # Where a model reports no log-probabilities, an edit is as likely as a completion without a probability.
@@ -30,7 +30,9 @@ WRITTEN = "written"
 class EditState:
     """What an edit model sees of a document state, and the scope in which its answer may be reused.
 
-    The region is the text from ``start`` to ``stop``, and what is shown is that from ``begin`` to ``end``.
+    The region is the text from ``start`` to ``stop``, and what is shown is that from ``begin`` to ``end``. For a model
+    with a region of its own size (`RegionSize.chars`) it lies around the user's last own edit, if it then holds the
+    cursor: so it stays where it is while the user takes one next edit after another. Otherwise around the cursor.
     """
 
     context: EditContext
@@ -50,20 +52,21 @@ class EditState:
     ) -> EditState | None:
         """The state for the model with this fingerprint. None where the cursor's line is longer than what the model may
         see."""
+        history = agreed(context)
+        past = (history.digest, history.steps) if history else (0, ())
+        centres = [context.offset]
         if region.chars:
             size = WindowSize(region.chars, region.chars, max(region.chars // 3, 1))
-        seen = window(context, size)
-        begin, end = context.offset - len(seen.head + seen.forced), context.offset + len(seen.suffix)
-        place = _region(context.document, context.offset, region, begin, end)
-        if place is None:
+            centres = [*_last_own(context.document, past[1]), *centres]
+        found = (_place(replace(context, offset=centre), context.offset, region, size) for centre in centres)
+        place, seen = next((each for each in found if each is not None), (None, None))
+        if place is None or seen is None:
             return None
         shown = related(context, seen)
         around = digest("\0".join(part for text in shown for part in (text.path, text.text)))
-        history = agreed(context)
-        past = (history.digest, history.steps) if history else (0, ())
         scope = (WRITTEN, fingerprint, context.document.language, past[0], around)
         beyond = ("", "") if region.chars else (seen.before, seen.after)
-        return cls(context, begin, *place, end, region, past[1], shown, beyond, scope)
+        return cls(context, *place, region, past[1], shown, beyond, scope)
 
     def request(self, stop: StopRule, resume: str = "", foreground: bool = True, beginnings: int = 0) -> EditRequest:
         """The request to the model. An interrupted one is made again from the start: ``resume`` is not used."""
@@ -125,6 +128,34 @@ class EditState:
 def agreed(context: EditContext) -> History | None:
     """The history, without the documents whose text is not what it led to."""
     return context.history and agreeing(context.history, (*context.others, context.document))
+
+
+def _last_own(document: Document, steps: Sequence[Step]) -> list[int]:
+    """Where the lines of the last edit of ``document`` that is no accepted next edit begin now; nothing if there is
+    none."""
+    own = [step for step in steps if step.uri == document.uri]
+    last = next((at for at in range(len(own) - 1, -1, -1) if own[at].source is None), None)
+    if last is None:
+        return []
+    offset = own[last].offset
+    for step in own[last + 1 :]:
+        if step.offset + len(step.old) <= offset:
+            offset += len(step.new) - len(step.old)
+        else:
+            offset = min(offset, step.offset)
+    return [offset]
+
+
+def _place(
+    centre: EditContext, cursor: int, region: RegionSize, size: WindowSize
+) -> tuple[tuple[int, int, int, int], Window] | None:
+    """Begin, start, stop and end around ``centre``, and its window; None where the region does not hold the cursor."""
+    seen = window(centre, size)
+    begin, end = centre.offset - len(seen.head + seen.forced), centre.offset + len(seen.suffix)
+    place = _region(centre.document, centre.offset, region, begin, end)
+    if place is None or not place[0] <= cursor <= place[1] or cursor == place[1] < len(centre.document.text):
+        return None
+    return (begin, *place, end), seen
 
 
 def _region(document: Document, offset: int, size: RegionSize, begin: int, end: int) -> tuple[int, int] | None:

@@ -110,9 +110,12 @@ class WrittenEdits:
             self._scheduler.set_foreground(generation, generation.waiters > 0)
             self._review(generation)
 
-    def ahead(self, context: EditContext, lineage: tuple[Link, ...], probability: float) -> bool:
+    def ahead(
+        self, context: EditContext, lineage: tuple[Link, ...], probability: float, after: Generation | None = None
+    ) -> bool:
         """Queue a request for the state that ``lineage`` leads to, unless its answer is known or being written. A model
-        that reads more than the window of completions is asked only if ``lineage`` has a next edit."""
+        that reads more than the window of completions is asked only if ``lineage`` has a next edit. The time of the
+        completion ``after`` which it is asked counts as its own: the user has to wait for both."""
         state = self._state(context)
         if state is None or self._cached(state) is not None or self._running(state):
             return False
@@ -120,6 +123,8 @@ class WrittenEdits:
             # Each completion would lead to a scan of its own, of a thousand tokens, and few of them to an edit.
             return False
         generation = Generation(state, lineage, WRITTEN, probability)
+        if after is not None:
+            generation.busy, generation.cost = after.busy, after.cost
         if not self._reachable(generation):
             return False
         self._owner.stats.kinds[WRITTEN].asked += 1

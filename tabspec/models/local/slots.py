@@ -162,11 +162,12 @@ class _SlotFit(NamedTuple):
 class Slots:
     """At least one and at most ``count`` slots at rest; while more streams run at a time, there are more.
 
-    ``per_token`` is how many items of a sequence are a token: more than 1 in a replay, which keeps characters.
+    Speculation leaves all but ``speculative`` of them to the latest foreground prompts. ``per_token`` is how many items
+    of a sequence are a token: more than 1 in a replay, which keeps characters.
     """
 
-    def __init__(self, decoder: Decoder, count: int = 4, per_token: int = 1) -> None:
-        self._decoder, self._count, self._clock = decoder, count, 0
+    def __init__(self, decoder: Decoder, count: int = 4, per_token: int = 1, speculative: int = 1) -> None:
+        self._decoder, self._count, self._speculative, self._clock = decoder, count, speculative, 0
         self._cheap, self._cheaper_than_a_slot = _CHEAP * per_token, _CHEAPER_THAN_A_SLOT * per_token
         self._slots: list[Slot] = []
 
@@ -174,8 +175,7 @@ class Slots:
     def hold(
         self, prompt: array[int], foreground: bool = True, holding: CountHolding = lambda choices: 0
     ) -> Iterator[Slot]:
-        """A slot for ``prompt`` alone. It holds the longest prefix of the prompt that is there, or more. Speculation
-        leaves all slots but one to the latest foreground prompts.
+        """A slot for ``prompt`` alone. It holds the longest prefix of the prompt that is there, or more.
 
         ``holding`` gets the choices that were made after the whole prompt, and returns how many of them hold for this
         request.
@@ -255,7 +255,7 @@ class Slots:
     def _to_lose(self, free: list[Slot], foreground: bool) -> list[Slot]:
         """Those of ``free`` that a new prompt may overwrite."""
         waited_for = sorted((slot for slot in free if slot.foreground), key=lambda slot: slot.used, reverse=True)
-        kept = [] if foreground else waited_for[: self._count - 1]
+        kept = [] if foreground else waited_for[: self._count - self._speculative]
         return [slot for slot in free if slot not in kept] or free
 
     def _trim(self) -> None:

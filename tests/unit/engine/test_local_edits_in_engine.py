@@ -11,7 +11,9 @@ from tabspec.context import EditContext
 from tabspec.edits.edit import EditSource
 from tabspec.edits.history import EMPTY
 from tabspec.engine.engine import CompletionEngine
+from tabspec.models.edit_protocol import EditAnswer, EditRequest
 from tabspec.models.local.edits.writer import LocalEdits
+from tabspec.models.process_edits import REGION
 from tabspec.models.scripted.model import ScriptedModel
 from tabspec.prompt.edit_format import Tag
 from tabspec.replay.clock import run_virtual
@@ -48,6 +50,9 @@ class Editor:
         new = document.edited(edit)
         self.context = EditContext(new, edit.end, history.changed(document, [edit], new, self.time))
 
+    def put(self, offset: int) -> None:
+        self.context = replace(self.context, offset=offset)
+
     async def ask(self) -> Answer:
         return await self.engine.complete(self.context)
 
@@ -78,6 +83,38 @@ def test_a_chain_is_one_scan() -> None:
         assert (await editor.ask()).suggestion is None
         assert len(scans) == 1
         assert max(reads[1:]) < reads[0] / 2
+        await editor.engine.close()
+
+    run_virtual(scenario())
+
+
+def test_the_region_stays_while_the_user_goes_far_along_a_chain() -> None:
+    """A region around the cursor would move with the jump, and with it what patterns and words find elsewhere."""
+
+    async def scenario() -> None:
+        apart = "".join(f"step_{number}({', '.join('abcdefghij')})\n" for number in range(250))
+        assert REGION.chars / 2 < len(apart) < REGION.chars
+        editor = Editor(f"{apart}{apart}two()\n{apart}two = 2 + 2\n{apart}{apart}")
+        requests: list[EditRequest] = []
+        write = editor.edits.edit
+
+        async def noted(request: EditRequest) -> EditAnswer:
+            requests.append(request)
+            return await write(request)
+
+        editor.edits.edit = noted  # type: ignore[method-assign]
+        editor.edit(2 * len(apart), 3, "x")
+        answer = await editor.ask()
+        read, scans = sum(editor.decoder.passes), len(editor.edits._tags)
+        assert scans == 2 and answer.suggestion is not None and "four" in answer.suggestion.text
+        editor.take(answer.suggestion)
+        assert (await editor.ask()).suggestion is None
+        assert len(editor.edits._tags) == scans
+        assert sum(editor.decoder.passes) - read < read / 2
+        assert requests[1].line == requests[0].line
+        editor.put(0)  # too far from the user's edit
+        await editor.ask()
+        assert (requests[2].line, requests[2].cursor) == (0, 0)
         await editor.engine.close()
 
     run_virtual(scenario())

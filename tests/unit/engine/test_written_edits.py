@@ -200,6 +200,24 @@ def test_the_model_is_asked_ahead_along_the_chain() -> None:
     run_virtual(scenario())
 
 
+def test_the_completion_and_the_edit_that_are_asked_ahead_are_priced_as_one() -> None:
+    """The completion takes 0.05 s and is nothing, the edit after it 0.2 s: the answer after Tab is there after both."""
+
+    async def scenario() -> None:
+        editor = Editor(changing("line 12", "row 12"))
+        editor.edit(at(10), 4, "row", cursor=at(10))
+        suggestion = (await editor.ask()).suggestion
+        assert suggestion is not None
+        measured: list[tuple[float, float]] = []
+        editor.engine._price.measured = lambda *times: measured.append(times)  # type: ignore[method-assign]
+        editor.engine.shown(editor.context, suggestion)
+        await asyncio.sleep(5)
+        assert measured == [(pytest.approx(0.25, abs=0.02), pytest.approx(0.25, abs=0.02))]
+        await editor.engine.close()
+
+    run_virtual(scenario())
+
+
 def test_behind_the_last_edit_of_a_pattern_the_model_is_asked_ahead() -> None:
     """A renamed parameter has two uses left; what the model writes after them is there at once."""
 
@@ -360,6 +378,41 @@ def test_a_request_holds_whole_lines_around_the_cursor_within_the_window(text: s
         "\r\n", "\n"
     ).removesuffix("\r")
     assert after.position(state.start).line == request.line
+
+
+@given(text=texts, data=st.data())
+def test_a_region_of_its_own_size_holds_the_cursor_and_stays_along_a_chain(text: str, data: st.DataObject) -> None:
+    """Accepted next edits do not move it, as long as it holds the cursor; else it is around the cursor."""
+    document = Document(URI, "x" + text)
+    own = Edit(data.draw(st.sampled_from(document.line_starts)), 0, "y")
+    history, time = EMPTY.changed(document, [own], document := document.edited(own), 1.0), 1.0
+    region = RegionSize(data.draw(st.integers(0, 6)), data.draw(st.integers(0, 6)), chars=30)
+    before = document.text
+    for _ in range(data.draw(st.integers(0, 3))):  # each at the end of a line that the user did not change
+        ends = [end for start in document.line_starts if (end := _line_end(document, start)) > own.end]
+        if not ends:
+            break
+        taken, time = Edit(data.draw(st.sampled_from(ends)), 0, "z"), time + 9
+        after = document.edited(taken)
+        history = history.changed(document, [taken], after, time, accepted=True, source=EditSource.MODEL)
+        document = after
+    context = EditContext(document, data.draw(st.integers(0, len(document.text))), history)
+    state = EditState.of(context, region, WindowSize(), "model", lambda *_: ())
+    if state is None:
+        return
+    assert state.begin <= state.start <= context.offset <= state.stop <= state.end
+    request = state.request(stop=None)  # type: ignore[arg-type]
+    lines = request.region.count("\n", 0, request.cursor)
+    assert document.position(context.offset).line == request.line + lines
+    first = EditState.of(
+        EditContext(Document(URI, before), own.offset, history), region, WindowSize(), "", lambda *_: ()
+    )
+    if first is not None and first.start <= context.offset < first.stop:
+        assert state.start == first.start
+
+
+def _line_end(document: Document, start: int) -> int:
+    return start + len(document.line(document.position(start).line).rstrip("\r\n"))
 
 
 def test_the_history_shown_is_bounded() -> None:

@@ -49,11 +49,24 @@ def test_speculation_has_the_next_edit_ready_and_its_absence_costs_an_answer() -
     found = run_virtual(measure(ScriptedModel(lambda _: ""), edits, [step("p"), step("q")]))
     ahead, none = found[Policy.ADAPTIVE], found[Policy.NONE]
     # Three edits a chain: two Tabs are followed by another, the last one by nothing.
-    assert (len(ahead.ms), ahead.ready, len(ahead.silent)) == (4, 4, 2)
+    assert (len(ahead.ms), len(ahead.silent)) == (4, 2)
     assert ahead.ms == pytest.approx([0.0] * 4, abs=1e-6)
-    assert (len(none.ms), none.ready, len(none.silent)) == (4, 0, 2)
+    assert (len(none.ms), len(none.silent)) == (4, 2)
     assert none.ms == pytest.approx([100.0] * 4)
     assert not ahead.other and not none.other
-    assert rows_of(Policy.ADAPTIVE, ahead)[0][1:] == ["4", "4 of 4", "0.0", "0.0", "0.0", "0.0"]
-    table = figures(found, 2, 1)["tables"][0]  # type: ignore[index]
-    assert len(table["rows"]) == 6 and {len(row) for row in table["rows"]} == {len(table["columns"])}
+    assert rows_of(Policy.ADAPTIVE, ahead)[1][1:] == ["4", "4 of 4", "0.0", "0.0", "0.0", "0.0"]
+    assert rows_of(Policy.NONE, none)[0][1:3] == ["6", "0 of 6"]
+    made = figures(found, 2, "tabspec bench edit-waits STEPS", real=True)
+    table = made["tables"][0]  # type: ignore[index]
+    assert len(table["rows"]) == 8 and {len(row) for row in table["rows"]} == {len(table["columns"])}
+
+
+def test_the_work_of_each_tab_is_counted() -> None:
+    """The models compute 0.03 s between two calls of ``busy``, and it is called before and after each Tab."""
+    seconds = iter(range(1000))
+    edits = ScriptedEditModel(doubled, seconds=0.1)
+    steps = [step("p"), step("q")]
+    found = run_virtual(measure(ScriptedModel(lambda _: ""), edits, steps, lambda: next(seconds) * 0.03))
+    assert found[Policy.NONE].work_s == pytest.approx(6 * 0.03)
+    notes = figures(found, 2, "tabspec bench edit-waits STEPS", real=False)["notes"]
+    assert notes == ["30 ms of passes for each Tab: adaptive", "30 ms of passes for each Tab: none"]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tabspec.edits.step import lines_with_ends
 from tabspec.models.edit_protocol import EditAnswer, EditRequest, PastEdit
+from tabspec.models.local.edits.changes import Change
 from tabspec.models.local.edits.scene import MOST_TOKENS, Scene
 from tabspec.models.local.edits.writer import LocalEdits
 from tabspec.prompt.edit_format import Tag
@@ -208,6 +209,55 @@ def test_the_lines_that_use_the_changed_words_are_read_too() -> None:
 def test_no_second_place_where_the_words_are_nowhere_else() -> None:
     model, _ = ruled(renamed, tagged)
     assert len(model.prompts.scenes.scenes(asked(f"def f(total):\n{FAR}"))) == 1
+
+
+@given(st.data())
+def test_a_scene_has_the_lines_that_are_there_after_each_change(data: st.DataObject) -> None:
+    """Wherever a change lies: within the scene, outside, next to it, or over its first or last line."""
+    lines = [f"line {number}" for number in range(data.draw(st.integers(1, 12)))]
+    first = data.draw(st.integers(0, len(lines) - 1))
+    last = data.draw(st.integers(first + 1, len(lines)))
+    scanned = tuple(lines[first:last])
+    scene = Scene("a.py", (), scanned, first, scanned, tuple(range(len(scanned))))
+    for turn in range(3):
+        start = data.draw(st.integers(0, len(lines)))
+        stop = data.draw(st.integers(start, len(lines)))
+        new = tuple(f"new {turn}.{number}" for number in range(data.draw(st.integers(0, 3))))
+        change = Change(start, stop, new)
+        below, above = scene.first, scene.first + len(scene.lines)
+        longer = scene.then(change)
+        lines = list(change.apply(lines))
+        if longer is None:
+            assert not scene.lines or (start <= below and above <= stop)
+            return
+        assert tuple(lines[longer.first : longer.first + len(longer.lines)]) == longer.lines
+        for line, origin in zip(longer.lines, longer.origins, strict=True):
+            assert line.startswith("new") if origin is None else line == scanned[origin]
+        within = below <= start and stop <= above and not start == stop == below
+        assert len(longer.answered) - len(scene.answered) == within
+        if within:
+            asked = longer.answered[-1]
+            assert asked.lines == scene.lines
+            assert (*asked.lines[: asked.start], *asked.new, *asked.lines[asked.stop :]) == longer.lines
+        scene = longer
+
+
+def test_what_lies_next_to_a_scene_is_no_reason_to_read_anew() -> None:
+    """The change is in the second scene alone, and follows the last line of the first scene."""
+    model, _ = ruled(renamed, tagged)
+    text = f"def f(total):\n{FAR}"
+    end = len(first_scene(model, asked(text)).scanned)
+    lines = text.splitlines()
+    lines[end] = lines[end].replace("other_", "count ")  # as long as before
+    request = asked("\n".join(lines) + "\n")
+    before = model.prompts.scenes.scenes(request)
+    assert len(before[0].scanned) == end and before[1].first < end < before[1].first + len(before[1].scanned)
+    old, new = f"{lines[end]}\n", lines[end].replace("count", "total") + "\n"
+    step = PastEdit("a.py", end, old, new, accepted=True, proposed=True)
+    made = replace(request, region=request.region.replace(old, new), history=(*request.history, step))
+    after_it = model.prompts.scenes.scenes(made)
+    assert [scene.scanned for scene in after_it] == [scene.scanned for scene in before]
+    assert [len(scene.answered) for scene in after_it] == [0, 1]
 
 
 LINES = st.sampled_from(["a = count", "count()", "", "    pass", "b = 1", "for x in count:", "é = 'count'"])

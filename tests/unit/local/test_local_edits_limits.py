@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -86,3 +87,17 @@ def test_no_pass_is_longer_than_a_chunk() -> None:
 def test_an_empty_line_is_a_line(region: str, change: Change, new: str) -> None:
     found = changed(region, change)
     assert found is not None and found.apply(region) == new
+
+
+def test_what_is_read_ahead_stays_until_it_is_asked_about() -> None:
+    """Requests have left pairs of scans, which speculation leaves alone. It needs two slots of its own: in one, each
+    question about a scan would have its lines read anew, because the other scan has taken their place."""
+    model, _ = ruled(renamed, tagged, sure=0.5)
+    gap = "".join(f"other_{number}(a, [{number}], {{}}) and then_{number}(b, c)\n" for number in range(60))
+    text = f"def f(total):\nx = count\n{gap}y = count\n{gap}"
+    for word in ("one", "two", "three", "four"):
+        asyncio.run(model.edit(asked(text, PastEdit("a.py", 40, f"{word} = count\n", f"{word} = total\n"))))
+    ahead = replace(asked(text, PastEdit("a.py", 40, "five = count\n", "five = total\n")), foreground=False)
+    assert len(model.prompts.scenes.scenes(ahead)) == 2
+    fresh, _ = ruled(renamed, tagged, sure=0.5)
+    assert asyncio.run(model.edit(ahead)).usage.prefill <= asyncio.run(fresh.edit(ahead)).usage.prefill

@@ -57,15 +57,21 @@ class Scene:
     extended: frozenset[int] = frozenset()
 
     def then(self, change: Change) -> Scene | None:
-        """The scene after an accepted change of the region; None if the change touches its first or last line from
-        outside. One that lies outside is not part of the scene."""
-        start, stop = change.start - self.first, change.stop - self.first
-        if stop < 0 or (stop == 0 and start < 0):
-            return replace(self, first=self.first + len(change.new) - (stop - start))
-        if start > len(self.lines):
-            return self
-        if start < 0 or stop > len(self.lines) or (start == stop and start in (0, len(self.lines))):
+        """The scene after an accepted change of the region; None if nothing is left of it. A change outside is no part
+        of the scene. One that reaches beyond its first or last line takes the lines that it touches out of it."""
+        start, stop, count = change.start - self.first, change.stop - self.first, len(self.lines)
+        if not count:
             return None
+        if stop <= 0 and start < count:
+            return replace(self, first=self.first + len(change.new) - (stop - start))
+        if start > count or (start == count and stop > count):
+            return self
+        if start < 0 or stop > count:
+            if start <= 0 and stop >= count:
+                return None
+            kept = slice(stop, count) if start < 0 else slice(0, start)
+            first = change.start + len(change.new) if start < 0 else self.first
+            return replace(self, first=first, lines=self.lines[kept], origins=self.origins[kept])
         lines = self.lines
         first, last = window_of(lines, *run_of(lines, start, stop))
         asked = Answered(lines, first, last, (*lines[first:start], *change.new, *lines[stop:last]))

@@ -49,8 +49,9 @@ MOST_LEFT = 3
 # Prompt tokens of a pass. A completion that is asked for meanwhile waits for its end, 15 to 20 ms. In passes of 256 a
 # scan takes a tenth less.
 CHUNK = 128
-# Sequences that are kept: two scans with their chains, and as many of another document or computed ahead.
-SLOTS = 4
+# Sequences that are kept (5 MB each), and how many of these speculation may always use: two scans and a question. With
+# four and one, each of two scans that were read ahead was read again for each question about it.
+SLOTS, SPECULATIVE = 6, 3
 # Scans whose tags are kept: those of several documents, and of what is computed ahead in them.
 _SCANS = 32
 
@@ -82,7 +83,9 @@ class LocalEdits:
         """The edit model on ``decoder``. The foreground passes of ``first`` come before its own."""
         drafts = NgramDrafts(vocabulary.control, row_cost_of(decoder))
         prompter = Prompter(vocabulary, OURS, decoder.context)
-        local = LocalDecoding(decoder, vocabulary, prompter, Slots(decoder, SLOTS), drafts, CHUNK, first=first)
+        local = LocalDecoding(
+            decoder, vocabulary, prompter, Slots(decoder, SLOTS, speculative=SPECULATIVE), drafts, CHUNK, first=first
+        )
         return cls(info, local, calibration)
 
     async def edit(self, request: EditRequest) -> EditAnswer:
