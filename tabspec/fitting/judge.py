@@ -79,7 +79,8 @@ def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Ca
     rest = place.text[place.offset : place.end]
     # With a syntax error, the text after the cursor has no valid meaning to keep. If the model wrote all of it again,
     # what it wrote decides the meaning: `* 2;` alone is a declaration in C, and in `return a * 2;` a product.
-    again = any(map(str.isalnum, rest)) and found[0].text.rstrip().endswith(rest.strip())
+    texts = [each.text.rstrip() for each in found if not each.cut]
+    again = any(map(str.isalnum, rest)) and any(text.endswith(rest.strip()) for text in texts)
     broken = sum(base) > 0 or again or any(each.surely for each in found)
 
     def scored(candidate: Candidate, errors: int, changed: int, unfinished: bool, syntax: int) -> _Score:
@@ -104,15 +105,15 @@ def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Ca
     def fits(score: _Score) -> bool:
         return score.syntax <= base[0] and not (score.changed and reader.code)
 
-    whole = best(each for each in found if not each.cut)
-    assert whole is not None  # the text as it is is a candidate
-    if fits(whole[0]):
-        return whole[1], True
+    uncut = best(each for each in found if not each.cut)
+    assert uncut is not None  # the text as it is is a candidate
+    if fits(uncut[0]):
+        return uncut[1], True
     cut = best(each for each in found if each.cut)
     # Beside a syntax error the count of errors says little: there, a text is not cut within its brackets.
     if cut and fits(cut[0]) and not (base[0] and cut[0].unfinished):
         return cut[1], True
-    return whole[1], False
+    return uncut[1], False
 
 
 def faults(reader: Reader, edit: Edit) -> tuple[int, int]:

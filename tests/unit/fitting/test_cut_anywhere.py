@@ -130,8 +130,11 @@ def test_the_code_parses(language: str) -> None:
     assert errors(CODE[language], language) == 0
 
 
-def test_the_end_of_a_line_is_not_doubled_where_it_would_mean_something_else() -> None:
+@pytest.mark.parametrize("more", ["", "\n}"])
+def test_the_end_of_a_line_is_not_doubled_where_it_would_mean_something_else(more: str) -> None:
     """`* 2;` alone is a declaration in C."""
     before = "static int count(int *list) {\n"
-    text, found = offered("c", before, " * 2;\n}\n", "    return list[0] * 2;", Finish.END)
+    text, found = offered("c", before, " * 2;\n}\n", "    return list[0] * 2;" + more, Finish.END)
+    assert found is not None and text == before + "    return list[0] * 2;\n}\n"
+    text, found = offered("c", before + "    return", " 2;\n}\n", " list[0] * 2;" + more, Finish.END)
     assert found is not None and text == before + "    return list[0] * 2;\n}\n"
