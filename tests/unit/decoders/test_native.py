@@ -124,12 +124,6 @@ def way(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(autouse=True)
-def one_thread_after() -> object:
-    yield
-    torch.set_num_threads(1)  # as tests.tiny sets it
-
-
 @pytest.fixture(scope="module", params=list(SHAPES))
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     model_type, changes = SHAPES[request.param]
