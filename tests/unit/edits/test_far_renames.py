@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tabspec.edits.proposals.propose import LEAST, propose
@@ -101,3 +103,12 @@ def test_a_name_that_is_written_again_is_followed_only_if_it_is_kept_for_others(
     other = Document("file:///b.py", "from a import load\n\nx = load(1)\n")
     edits = propose(document, 0, steps, (other,))
     assert any(edit.uri == other.uri for edit in edits) is followed
+
+
+def test_a_use_that_was_written_before_the_rename_is_followed() -> None:
+    written, steps = after("from a import load\n", ("from a import load\n", "from a import load\n\nx = load(1)\n"))
+    other = Document("file:///b.py", written.text)
+    steps = [replace(steps[0], uri=other.uri)]
+    document, renamed = after(PYTHON + "\n\n\n\n\ny = load(2)\n", ("def load(path):\n", "def read(path):\n"))
+    edits = propose(document, 0, [*steps, *renamed], (other,), LEAST)
+    assert {edit.uri for edit in edits} == {document.uri, other.uri}

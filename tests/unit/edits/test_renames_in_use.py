@@ -163,12 +163,34 @@ def test_an_import_under_another_name_is_followed_if_it_is_one_name(old: str, ne
     assert after in shown(IMPORTED, (old, new), name="a.py")
 
 
+def test_an_import_under_another_name_leaves_other_imports_alone() -> None:
+    others = "import numpy\nimport numpy.linalg\nfrom numpy import array\na = 1\nb = 2\nc = 3\nx = numpy.mean(array)\n"
+    after = shown(others, ("import numpy\n", "import numpy as np\n"), name="a.py")
+    assert after == others.replace("import numpy\n", "import numpy as np\n", 1).replace("numpy.mean", "np.mean")
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "use"),
+    [
+        ("a.rs", "const COUNT: u32 = 3;\n", "fn f() {\n    for i in 0..COUNT {}\n}\n"),
+        ("a.rb", "COUNT = 3\n", "(1..COUNT).each { |i| puts i }\n"),
+        ("a.ts", "const COUNT = [3];\n", "const all = [0, ...COUNT];\n"),
+    ],
+)
+def test_a_range_and_a_spread_are_no_members(name: str, before: str, use: str) -> None:
+    gap = "\n" * 8
+    renamed = before, before.replace("COUNT", "TIMES")
+    assert shown(before + gap + use, renamed, name=name) == (before + gap + use).replace("COUNT", "TIMES")
+
+
 def test_a_value_that_moved_into_another_one_is_not_renamed() -> None:
     before = "def f(instance):\n    a = instance.x\n    b = 2\n    c = 3\n    d = 4\n    return instance\n"
     renamed = "def f(instance):\n", "def f(serializer):\n"
     moved = "    a = instance.x\n", "    a = serializer.instance.x\n"
     assert "return serializer" in shown(before, renamed, name="a.py")
     assert "return instance" in shown(before, renamed, moved, name="a.py")
+    other = "    b = 2\n", "    b = a_serializer.instance_id\n"
+    assert "return serializer" in shown(before, renamed, other, name="a.py")
 
 
 def test_a_line_with_both_names_keeps_both() -> None:

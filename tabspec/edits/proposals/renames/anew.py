@@ -28,15 +28,16 @@ def is_in_use(
     its top level, or on one line with the new one.
 
     ``renamed`` are the steps that show the rename. What was written before them may use the definition, unless it is an
-    import or a definition itself; what was written after them does not. So is a use in another document if the scope
-    is a whole document.
+    import or a definition itself; what was written after them does not. In other documents, what was written after
+    them counts if the scope is a whole document.
     """
     document, (name, new) = places.document, names
-    first = steps.index(renamed[0]) if renamed[0] in steps else 0
+    first = steps.index(renamed[0])
+    moved = re.compile(rf"\b{re.escape(new)}\.{re.escape(name)}\b")
     before: set[str] = set()
     after: set[str] = set()
     for number, step in enumerate(steps):
-        if f"{new}.{name}" in step.new:
+        if moved.search(step.new) and not moved.search(step.old):
             return True  # the value has moved into another one: `instance` became `serializer`
         if step in renamed or not is_written_again(names, step):
             continue
@@ -44,7 +45,7 @@ def is_in_use(
             return True
         if step.uri == document.uri:
             (before if number < first else after).update(step.new_lines)
-        elif scope == (0, len(document.text)):
+        elif number > first and scope == (0, len(document.text)):
             return True
     if not before and not after:
         return False

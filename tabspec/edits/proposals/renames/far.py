@@ -31,7 +31,7 @@ _RECEIVER = re.compile(r"(?m)^func +\([^()]*\) *(\w+)")
 
 
 def far(
-    rename: Rename, document: Document, places: Places, done: frozenset[str], steps: Sequence[Step] = ()
+    rename: Rename, document: Document, places: Places, done: frozenset[str], steps: Sequence[Step]
 ) -> Iterator[Found]:
     """The uses of a name that was renamed in another document. ``done`` are lines that the user has just written,
     ``steps`` all that patterns are learned from."""
@@ -41,7 +41,8 @@ def far(
     if (not top and not method) or (method and places.grammar == "python" and rename.old in _BUILT_IN):
         return
     shown = [change.step for change in rename.shown]
-    if any(step not in shown and is_written_again((rename.old, rename.new), step) for step in steps):
+    since = steps[steps.index(shown[0]) + 1 :]
+    if any(step not in shown and is_written_again((rename.old, rename.new), step) for step in since):
         return  # it was written again: it stays in use
     uses = [at for at in occurrences(document.text, rename.old)[:MOST_PLACES] if places.is_code(at)]
     imports = {at for at in uses if places.is_import(at)}

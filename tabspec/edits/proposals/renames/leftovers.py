@@ -81,7 +81,7 @@ def _is_other(rename: Rename, change: Change) -> bool:
 
 
 def leftovers(
-    rename: Rename, document: Document, places: Places, done: frozenset[str], steps: Sequence[Step] = ()
+    rename: Rename, document: Document, places: Places, done: frozenset[str], steps: Sequence[Step]
 ) -> Iterator[Found]:
     """Where the old name is still used in its scope. ``done`` are lines that the user has just written, ``steps`` all
     that patterns are learned from."""
@@ -96,6 +96,8 @@ def leftovers(
         return  # `_` and `_name` are not used: what is left will be removed
     in_scope = [at for at in occurrences(text, old) if scope[0] <= at < scope[1]][:MOST_PLACES]
     left = [at for at in in_scope if _to_be_changed(rename, places, at)]
+    if _is_alias(rename.shown[-1]):
+        left = [at for at in left if not places.is_import(at)]  # `from numpy import array` names the module itself
     if kind == "attribute":
         left = [at for at in left if places.is_own(at)]
     method = kind == "defined" and now is not None and places.is_method(now)
@@ -130,7 +132,8 @@ def leftovers(
 
 def _is_field(places: Places, at: int) -> bool:
     """Whether a place is the field or the method of an object, or a field that is written out before its value."""
-    return places.document.text.startswith(".", at - 1) or (places.grammar in _KEYED and places.is_field(at))
+    member = places.is_member(at) and places.document.text.endswith(".", 0, at)
+    return member or (places.grammar in _KEYED and places.is_field(at))
 
 
 def _is_outer(name: str, document: Document, places: Places, scope: tuple[int, int]) -> bool:
