@@ -80,8 +80,9 @@ class Suggestion:
     """Text offered at a cursor.
 
     Accepting it replaces ``replace_before`` code points before the cursor and ``replace_after`` after it by
-    ``text``, and puts the cursor after ``text``. ``probability`` is the calibrated chance that a user would
-    accept it (None: unknown); ``logprob`` the sum of the token log-probabilities (natural logarithm).
+    ``text``, and puts the cursor after ``text``. ``probability`` is that of its tokens, lowered for unknown words
+    (`tabspec.fitting.postprocess.power`); of a next edit, the chance that a user takes it. None: unknown. ``logprob``
+    is the sum of the token log-probabilities (natural logarithm).
 
     With ``edit``, it is a next edit: accepting it makes this change, wherever that is in the document, and puts the
     cursor where it says. ``text`` is then what the change inserts; nothing is replaced around the cursor.

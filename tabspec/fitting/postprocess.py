@@ -44,7 +44,8 @@ def postprocess(
 
 def offered(place: FitPlace, generated: GeneratedText, least: float) -> Suggestion | Reason:
     """`postprocess` for a text that is already truncated (`FitPlace.truncate`). A suggestion has the probability that
-    `likely_part` compares; it is unknown without log-probabilities."""
+    `likely_part` compares (lower where a repetition was cut: its tokens count). It is unknown without
+    log-probabilities."""
     part = likely_part(place, generated, least)
     if part is None:
         return Reason.WITHHELD

@@ -1,4 +1,4 @@
-"""`tabspec bench edit-waits`: how long Tab waits for the next edit that the edit model writes."""
+"""`tabspec bench edit-waits`: how long Tab waits for what follows a next edit."""
 
 from __future__ import annotations
 

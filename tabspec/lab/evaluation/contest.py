@@ -78,7 +78,7 @@ def evaluate_model(plan: Plan, model: str, progress: Progress) -> Contestant:
     if plan.holes:
         surroundings = Surroundings(corpus, plan.related_chars) if plan.related_chars else None
         result.marks = _fill_with(model, _snippets(plan, corpus), surroundings, progress)
-        _calibrate(result)
+        _measure_calibration(result)
     return result
 
 
@@ -134,7 +134,7 @@ def _fill_with(
     return asyncio.run(run())
 
 
-def _calibrate(result: Contestant) -> None:
+def _measure_calibration(result: Contestant) -> None:
     """Measure how far the model's own probabilities are from how often it is right, in one-line suggestions."""
     lines = [m for m in result.marks if m.kind is not HoleKind.BLOCK and m.suggested.strip()]
     result.bins = reliability([math.exp(m.logprob) for m in lines], [m.exact for m in lines])

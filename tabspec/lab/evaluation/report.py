@@ -2,9 +2,9 @@
 
 JSON: ``{"format": "tabspec-evaluation", "version": 1, "git_commit", "machine", "date", "corpus", "seed", "contestants":
 [...]}``. A contestant has ``name``, ``bits_per_byte`` by language, ``infill`` by language and kind (the fields of
-`Score`), ``typing`` by language (the fields of `Keystrokes`), and ``calibration`` (``expected_error`` before and after
-fitting, ``bins``). With ``--ablate`` the list of contestants is empty, and ``ablation`` has the rows of the
-table (`tabspec.lab.evaluation.ablation.AblationRow`). If ``off`` is null, all steps are on.
+`Score`), ``typing`` by language (the fields of `Keystrokes`), and ``calibration`` (``expected_error``, ``bins``). With
+``--ablate`` the list of contestants is empty, and ``ablation`` has the rows of the table
+(`tabspec.lab.evaluation.ablation.AblationRow`). If ``off`` is null, all steps are on.
 """
 
 from __future__ import annotations

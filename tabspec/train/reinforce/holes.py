@@ -56,8 +56,8 @@ class Hole:
 
 
 class HoleMaker:
-    """Draws holes: from a corpus of files, or from a file of commits' additions (`tabspec.train.reinforce.commits`), of
-    which ``share`` holes come. Hole ``number`` depends on these, ``seed`` and it alone.
+    """Draws holes: from a corpus of files, or from a file of commits' additions (`additions`), of which ``share`` holes
+    come. Hole ``number`` depends on these, ``seed`` and it alone.
 
     Languages are drawn in proportion to the square root of their size, so that the small ones count; their documents
     in proportion to size. ``cursors``: of a hole, one after another.

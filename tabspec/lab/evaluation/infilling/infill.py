@@ -42,7 +42,6 @@ class Mark:
     similarity: float
     parses: bool | None
     logprob: float
-    tokens: int
     seconds: float
     suggested: str
     written: str
@@ -90,7 +89,6 @@ def mark(snippet: Snippet, guess: Infill) -> Mark:
         similarity=edit_similarity(guess.text.strip(), snippet.middle.strip()),
         parses=parses,
         logprob=sum(guess.logprobs),
-        tokens=len(guess.logprobs),
         seconds=guess.seconds,
         suggested=guess.text,
         written=snippet.middle,

@@ -62,7 +62,7 @@ class Scene:
         start, stop, count = change.start - self.first, change.stop - self.first, len(self.lines)
         if not count:
             return None
-        if stop <= 0 and start < count:
+        if stop <= 0:
             return replace(self, first=self.first + len(change.new) - (stop - start))
         if start > count or (start == count and stop > count):
             return self
