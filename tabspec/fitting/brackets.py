@@ -1,7 +1,8 @@
-"""Matching brackets in text without a parser: prose, comments, strings, languages without a grammar."""
+"""Quotes, and matching brackets in text without a parser: prose, comments, strings, languages without a grammar."""
 
 from __future__ import annotations
 
+QUOTES = ("'", '"', "`")
 OPENERS = {"(": ")", "[": "]", "{": "}"}
 CLOSERS = {closer: opener for opener, closer in OPENERS.items()}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tabspec.context import EditContext
-from tabspec.fitting.brackets import unmatched
+from tabspec.fitting.brackets import QUOTES, unmatched
 from tabspec.fitting.candidates import Candidate, candidates
 from tabspec.fitting.ends import open_quote
 from tabspec.fitting.judge import LexerReader, Place, Reader, TreeReader, choose, faults
@@ -22,7 +22,6 @@ _NEAR = 1200
 _CLOSING = re.compile(r"\s*(?:[)\]}]+|\*/|-->|</[\w.:-]+>)[\s)\]};,]*")
 # Signs that begin a name. A word before them needs a blank.
 _SIGILS, _RUBY_SIGILS = ("$",), ("$", "@")
-_QUOTES = ("'", '"', "`")
 # Operators and marks of comments with a blank on both sides. Where a blank stands before the text, authors have one
 # after it, too, at least 4 times in 5: counted in code of 24 languages. `*`, `&` and `?` are not among them.
 _OPERATOR = re.compile(r"(?:[-+*/|&:!<>=]?={1,3}|[-=|]>|=~|[-+|<#]|&&|\|\||\?\?|\*/|//|--)(?=\s|\Z)")
@@ -94,10 +93,10 @@ def _stands_apart(line: str, text: str, after: str) -> bool:
     if after[:1] == "{":
         return last == ")" or ((is_word(last) or last in ("]", ">")) and (is_word(before) or before in (")", "]", ">")))
     if _OPERATOR.match(after):
-        return is_word(last) or last in (")", "]", "}", *_QUOTES)
-    if _ENDS_APART.search(text) is None and (last not in _QUOTES or text.count(last) % 2):
+        return is_word(last) or last in (")", "]", "}", *QUOTES)
+    if _ENDS_APART.search(text) is None and (last not in QUOTES or text.count(last) % 2):
         return False
-    return is_word(after[:1]) or after[:1] == "$" or (after[:1] in _QUOTES and not open_quote(line + text, ""))
+    return is_word(after[:1]) or after[:1] == "$" or (after[:1] in QUOTES and not open_quote(line + text, ""))
 
 
 def _end_before(text: str, rest: str) -> str:

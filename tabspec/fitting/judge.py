@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from tabspec.fitting.brackets import missing_closers, unmatched
+from tabspec.fitting.brackets import QUOTES, missing_closers, unmatched
 from tabspec.fitting.candidates import Candidate
 from tabspec.fitting.ends import open_quote
 from tabspec.syntax.tree import Opaque, SyntaxTree
@@ -18,7 +18,6 @@ from tabspec.text import Edit
 _NAME = "x"
 # What stands after a text for a lexer. It is a part of a string only if the text does not close it.
 _AFTER = "\n\nx"
-_QUOTES = ("'", '"', "`")
 
 
 class _Score(NamedTuple):
@@ -79,8 +78,9 @@ def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Ca
     rest = place.text[place.offset : place.end]
     # With a syntax error, the text after the cursor has no valid meaning to keep. If the model wrote all of it again,
     # what it wrote decides the meaning: `* 2;` alone is a declaration in C, and in `return a * 2;` a product.
-    texts = [each.text.rstrip() for each in found if not each.cut]
-    again = any(map(str.isalnum, rest)) and any(text.endswith(rest.strip()) for text in texts)
+    again = any(map(str.isalnum, rest)) and any(
+        not each.cut and each.text.rstrip().endswith(rest.strip()) for each in found
+    )
     broken = sum(base) > 0 or again or any(each.surely for each in found)
 
     def scored(candidate: Candidate, errors: int, changed: int, unfinished: bool, syntax: int) -> _Score:
@@ -222,7 +222,7 @@ def _lexed(lexer: object, text: str) -> tuple[list[str], int]:
     unread = 0
     for _, token, value in lexer.get_tokens_unprocessed(text + _AFTER):  # type: ignore[attr-defined]
         if token in Comment or token in String:
-            kind = "quote" if value in _QUOTES else "opaque"
+            kind = "quote" if value in QUOTES else "opaque"
             kinds += ["blank" if char.isspace() else kind for char in value]
         else:
             kinds += _plain_kinds(value)
