@@ -24,11 +24,6 @@ class Finish(StrEnum):
     MID_WORD = "mid_word"  # the same, and that token would have continued the last word
     CANCELLED = "cancelled"  # the request was cancelled
 
-    @property
-    def in_doubt(self) -> bool:
-        """Whether the model stopped because what comes next was too unlikely."""
-        return self in (Finish.CONFIDENCE, Finish.MID_WORD)
-
     @classmethod
     def doubt(cls, text: str, following: str) -> Finish:
         """How ``text`` ends if ``following`` is what the model is in doubt about."""

@@ -136,7 +136,7 @@ def test_the_part_is_the_best_of_all(before: str, tokens: list[tuple[str, float]
     kept = generated.text if part is generated else part.text
     same = (
         FitPlace(context).ending.whole(kept, finish is Finish.MID_WORD)
-        if finish.in_doubt or finish is Finish.LENGTH
+        if finish in (Finish.CONFIDENCE, Finish.MID_WORD, Finish.LENGTH)
         else kept
     )
     ends = {text, same if part is generated else kept}
