@@ -141,6 +141,8 @@ def test_never_a_completion_and_an_edit(scene: Scene) -> None:
     editor.ghost("_due")
     editor.type("_")
     editor.ghost("due")
+    # VS Code shows the rest before it asks for it; its answer is to come before the cursor moves.
+    editor.until_rested(editor.file.name, 0, len("def price(amount_"))
     editor.press("ArrowDown")  # VS Code takes its ghost text away
     editor.until("painted", BOX, "box")
     pictures = [note for note in editor.look("watched") if "lines" in note]
