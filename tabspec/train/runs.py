@@ -34,7 +34,7 @@ from tabspec.train.processes import TrainingProcesses
 from tabspec.train.schedule import Budget
 from tabspec.train.trainer import LOG_NAME, RunConfig, Trainer
 from tabspec.train.tune.stopping import collect, fit_row
-from tabspec.train.tune.teacher import Teacher
+from tabspec.train.weights.teacher import Teacher
 from tabspec.train.weights.widen import widened, widened_shape
 
 # Shapes for `--size`: the bundled model's, and two that two CPU cores train in an hour and in minutes.

@@ -31,8 +31,8 @@ from tabspec.train.network import Network, Shape
 from tabspec.train.optimizers import Optimizers
 from tabspec.train.processes import TrainingProcesses
 from tabspec.train.schedule import Budget, rate
-from tabspec.train.tune.teacher import Teacher, divergence
 from tabspec.train.weights.four_bits import Rounding
+from tabspec.train.weights.teacher import Teacher, divergence
 
 LOG_NAME = "log.jsonl"
 # Goals for which the output layer is computed at once. Their logits need half a gigabyte, and so few are added to a

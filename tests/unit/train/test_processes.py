@@ -25,7 +25,7 @@ from tabspec.train.network import Network, Shape
 from tabspec.train.processes import TrainingProcesses
 from tabspec.train.schedule import Budget
 from tabspec.train.trainer import LOG_NAME, RunConfig, Trainer
-from tabspec.train.tune.teacher import Teacher, divergence
+from tabspec.train.weights.teacher import Teacher, divergence
 from tests.tools import REPOSITORY
 
 TOKENIZER = REPOSITORY / "tabspec" / "models" / "bundled" / "tokenizer.json"
