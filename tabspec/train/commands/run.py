@@ -100,8 +100,8 @@ def run_command(
     Writes OUT/model (use it with `--model OUT/model`), OUT/loss.svg, OUT/log.jsonl, and a checkpoint every two
     minutes. After a pause, an interruption or a crash, the same command resumes from the last checkpoint.
 
-    On several GPUs: torchrun --nproc-per-node 4 -m tabspec train run ... (with --corpus or --edits, and with --start
-    or --tokenizer).
+    On several GPUs: torchrun --nproc-per-node 4 -m -- tabspec train run ... (with --corpus or --edits, and with
+    --start or --tokenizer).
     """
     from tabspec.models.load import BUNDLED
     from tabspec.train.edits.rows import MIDDLES_SHARE
@@ -149,7 +149,8 @@ def run_command(
         teacher_share=teacher_share,
     )
     model = carry_out(plan, console)
-    click.echo(f"the model is in {model}" if model else "paused; the same command resumes the run")
+    if os.environ.get("RANK", "0") == "0":
+        click.echo(f"the model is in {model}" if model else "paused; the same command resumes the run")
 
 
 def _corpus_of(code: tuple[Path, ...], out: Path) -> Path:
