@@ -32,6 +32,8 @@ def carry_out(plan: ReinforcePlan, console: Console) -> tuple[Path, Measured | N
 
     Raises `InputError` for unusable input, and `TrainingDiverged`.
     """
+    if plan.corpus is None:
+        raise InputError("there is nothing to learn from: give --corpus or --edits")
     device = pick_device(plan.device)
     kind = "gpu" if device.startswith("cuda") else "cpu"
     holes, micro = HOLES[kind]

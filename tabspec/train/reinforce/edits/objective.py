@@ -63,7 +63,8 @@ class Gate:
         zero = torch.zeros_like(place)
         missing = SOFT * math.log(LEAST_SHOWN / (1 - LEAST_SHOWN)) - (self.above(place, zero, zero, zero) + best)
         weight = self._weights[2]
-        return missing / weight if weight > 0 else torch.full_like(place, -math.inf)
+        found = missing / weight if weight > 0 else torch.full_like(place, -math.inf)
+        return found.masked_fill(found < -_MOST, -math.inf)
 
 
 def expected(brings: Brings, above: Tensor, says: Tensor) -> Tensor:
