@@ -89,13 +89,22 @@ def carried(
 
     Raises `InputError` for unusable input, and `TrainingDiverged`."""
     kept = plan.out / _BEFORE
-    with Journal(plan.out / LOG_NAME, console) as journal:
-        before = None
-        if held and learner.at.step == 0:
+    # the processes read their source while the model is measured
+    with Journal(plan.out / LOG_NAME, console) as journal, Workers(source, plan.processes) as pool:
+
+        def measured_now(part: float) -> Measured | None:
+            if held is None:
+                return None
             with Workers(held, plan.processes) as judges:
-                before = learner.measure(judges, range(measured))
-            journal.write(_record(before, learner.at, 0.0, held_out=True), 0.0)
-            kept.write_text(json.dumps(asdict(before)), encoding="utf-8")
+                found = learner.measure(judges, range(measured))
+            journal.write(_record(found, learner.at, 0.0, held_out=True), part)
+            return found
+
+        before = None
+        if learner.at.step == 0:
+            before = measured_now(0.0)
+            if before:
+                kept.write_text(json.dumps(asdict(before)), encoding="utf-8")
         elif held and kept.is_file():
             before = Measured(**json.loads(kept.read_text(encoding="utf-8")))
         last = [time.monotonic(), learner.at.tokens]
@@ -105,13 +114,8 @@ def carried(
             journal.write(_record(mean, at, (at.tokens - last[1]) / max(now - last[0], 1e-9)), part)
             last[:] = [now, at.tokens]
 
-        with Workers(source, plan.processes) as pool:
-            learner.train(pool, plan.budget, show, log_every)
-        after = None
-        if held:
-            with Workers(held, plan.processes) as judges:
-                after = learner.measure(judges, range(measured))
-            journal.write(_record(after, learner.at, 0.0, held_out=True), 1.0)
+        learner.train(pool, plan.budget, show, log_every)
+        after = measured_now(1.0)
     return before, after
 
 

@@ -23,10 +23,11 @@ from tabspec.train.reinforce.learner import STATE, Measured
 from tabspec.train.reinforce.run import ReinforcePlan, carried, written
 from tabspec.train.runs import pick_device
 
-# Moments in a step, and at once.
-MOMENTS = {"gpu": (512, 128), "cpu": (8, 4)}
+# Moments in a step, and at once. Each has some 860 tokens and two or three questions. On two CPU cores, a step of a
+# minute.
+MOMENTS = {"gpu": (512, 128), "cpu": (4, 2)}
 # Moments that are measured before and after.
-MEASURED = {"gpu": 2_048, "cpu": 16}
+MEASURED = {"gpu": 2_048, "cpu": 8}
 
 
 def carry_out(plan: ReinforcePlan, console: Console) -> tuple[Path, Measured | None, Measured | None]:

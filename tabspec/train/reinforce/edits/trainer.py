@@ -31,7 +31,7 @@ class EditSettings:
 
     rank: int = 16
     learning_rate: float = 1.2e-3
-    gain: float = 0.1
+    gain: float = 0.5
     truth: float = 1.0
     distance: float = 0.3
     rows: int = 512
@@ -177,7 +177,8 @@ class EditReinforcer(Learner[EditRow]):
         if some:
             which = torch.tensor(some, device=self._device)
             tokens = [flat[number].tokens for number in some]
-            first = read.answers[batch.first[which] + agreed[which], [each[0] for each in tokens]]
+            differs = torch.tensor([each[0] for each in tokens], device=self._device)
+            first = read.answers[batch.first[which] + agreed[which], differs]
             later, apart = self._branches(read, start, batch.row[which], (batch.at + agreed)[which], tokens)
             least = least.scatter(0, which, torch.minimum(torch.minimum(least[which], first), later))
             begins = begins.scatter(0, which, torch.where(agreed[which] > 0, begins[which], first))
