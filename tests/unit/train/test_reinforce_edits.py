@@ -123,7 +123,7 @@ def test_answers_are_those_of_plain_greedy_decoding(model: Path, rows: list[Edit
         read = Read.of(network, batch, SPECIAL)
     greedy = Greedy.of(read, batch, SPECIAL)
     least = torch.full((len(batch.row),), -math.inf)
-    written = decoded(network, read.cache, batch.row, batch.at + greedy.agreed, greedy, least, CONTROL)
+    written, lowest = decoded(network, read.cache, batch.row, batch.at + greedy.agreed, greedy, least, CONTROL)
     asked = [(row, each) for row in rows for each in row.asked]
     assert len(asked) == len(written)
     ended = 0
@@ -136,6 +136,7 @@ def test_answers_are_those_of_plain_greedy_decoding(model: Path, rows: list[Edit
         own = [*plain(row.tokens[each.start : each.start + int(greedy.agreed[number])]), *tokens]
         assert own == expected[: len(own)]
         assert math.isclose(logprobs[0], float(greedy.begins[number]), abs_tol=1e-3)
+        assert math.isclose(min(logprobs), float(lowest[number]), abs_tol=1e-3)
     assert ended
 
 

@@ -124,21 +124,22 @@ def rows_of(cache: Cache, row: Tensor) -> Cache:
 
 def decoded(
     network: Network, cache: Cache, row: Tensor, at: Tensor, greedy: Greedy, floor: Tensor, control: Tensor
-) -> list[tuple[int, ...]]:
-    """The tokens of each branch, from the first that differs to the control token that ends it. A branch ends before,
-    with no tokens at all, where the lowest log-probability of its answer falls below ``floor``. ``row``, ``at``: where
-    the first token stands; ``greedy``: of the branches alone; ``control`` (vocabulary,)."""
+) -> tuple[list[tuple[int, ...]], Tensor]:
+    """The tokens of each branch, from the first that differs to the control token that ends it, and the lowest
+    log-probability of its answer. A branch ends before, with no tokens at all, where that falls below ``floor``.
+
+    ``row``, ``at``: where the first token stands; ``greedy``: of the branches alone; ``control`` (vocabulary,)."""
     token, least = greedy.token, greedy.least
     number = torch.arange(len(row), device=row.device)
     found = row.new_zeros((len(row), LONGEST))
-    count = torch.zeros_like(row)
+    count, lowest = torch.zeros_like(row), least.clone()
     alive = least >= floor
     far: Cache = rows_of(cache, row)
     near: Cache | None = None
     for step in range(LONGEST):
         found[number[alive], step] = token[alive]
         over = alive & control[token]
-        count[number[over]] = step + 1
+        count[number[over]], lowest[number[over]] = step + 1, least[over]
         alive &= ~over
         if step % _KEPT == 0 or step == LONGEST - 1:
             if step == LONGEST - 1 or not bool(alive.any()):
@@ -151,4 +152,4 @@ def decoded(
         token = logits.argmax(-1)
         least = torch.minimum(least, logits.gather(-1, token[:, None])[:, 0] - logits.logsumexp(-1))
         alive &= least >= floor
-    return [tuple(tokens[:n]) for tokens, n in zip(found.tolist(), count.tolist(), strict=True)]
+    return [tuple(tokens[:n]) for tokens, n in zip(found.tolist(), count.tolist(), strict=True)], lowest

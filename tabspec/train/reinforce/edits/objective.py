@@ -15,8 +15,9 @@ from tabspec.train.reinforce.edits.moments import Outcome
 # How soft the two decisions are: nats between the first token and "same", and log-odds of the stated probability around
 # the bound. An answer that is so far from the bound is shown with probability 0.73 or 0.27.
 SOFT = 0.5
-# Answers that are shown with a lower probability are not decoded.
+# Answers that are shown with a lower probability are left out.
 LEAST_SHOWN = 0.01
+_FAR = SOFT * math.log(LEAST_SHOWN / (1 - LEAST_SHOWN))
 # Beyond these log-probabilities and log-odds the calibration looks no further.
 _MOST = 10.0
 
@@ -61,10 +62,15 @@ class Gate:
         """The lowest log-probability with which an answer can be shown with `LEAST_SHOWN`, whatever it repeats."""
         best = max(self._weights[3], self._weights[4], 0.0)
         zero = torch.zeros_like(place)
-        missing = SOFT * math.log(LEAST_SHOWN / (1 - LEAST_SHOWN)) - (self.above(place, zero, zero, zero) + best)
+        missing = _FAR - (self.above(place, zero, zero, zero) + best)
         weight = self._weights[2]
         found = missing / weight if weight > 0 else torch.full_like(place, -math.inf)
         return found.masked_fill(found < -_MOST, -math.inf)
+
+
+def possible(above: Tensor) -> Tensor:
+    """Whether answers so far above the bound, or nats above "same", are shown with at least `LEAST_SHOWN`."""
+    return above >= _FAR
 
 
 def expected(brings: Brings, above: Tensor, says: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from tabspec.train.network import Network, Shape
 from tabspec.train.reinforce.edits.answers import Greedy, Read, decoded, extended, rows_of
 from tabspec.train.reinforce.edits.batch import Batch
 from tabspec.train.reinforce.edits.moments import NOTHING, Asked, EditRow, Outcome, outcomes, plain
-from tabspec.train.reinforce.edits.objective import LEAST_SHOWN, SOFT, Brings, Gate, expected, shown
+from tabspec.train.reinforce.edits.objective import Brings, Gate, expected, possible, shown
 from tabspec.train.reinforce.learner import Learner, Measured, mean_of
 from tabspec.train.reinforce.pool import TASK, Workers
 
@@ -41,8 +41,8 @@ class EditSettings:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A greedy answer that changes something: the first ``agreed`` tokens of the true one, then ``tokens``. What it
-    brings; nothing if it is too unlikely to be shown, and then it has no ``tokens``."""
+    """A greedy answer that changes something: the first ``agreed`` tokens of the true one, then ``tokens``; and what it
+    brings. Nothing, and no ``tokens``, if it is too unlikely to be shown."""
 
     agreed: int
     tokens: tuple[int, ...] = ()
@@ -121,31 +121,33 @@ class EditReinforcer(Learner[EditRow]):
         batch = Batch.of(rows, self._special, self._device)
         with self._autocast():
             read = Read.of(self._acting, batch, self._special)
-            greedy = Greedy.of(read, batch, self._special)
-            says, floor = greedy.begins - read.same(batch, self._special), self._gate.floor(read.place(batch))
-            useful = (torch.sigmoid(says / SOFT) >= LEAST_SHOWN) & (greedy.least >= floor) & ~greedy.right
-            branches = useful.nonzero()[:, 0]
-            row, at = batch.row[branches], (batch.at + greedy.agreed)[branches]
-            written = decoded(self._acting, read.cache, row, at, greedy.at(branches), floor[branches], self._control)
+            greedy, place = Greedy.of(read, batch, self._special), read.place(batch)
+            says, floor = greedy.begins - read.same(batch, self._special), self._gate.floor(place)
+            branches = (possible(says) & (greedy.least >= floor) & ~greedy.right).nonzero()[:, 0]
+            row, at, begun = batch.row[branches], (batch.at + greedy.agreed)[branches], greedy.at(branches)
+            tokens, least = decoded(self._acting, read.cache, row, at, begun, floor[branches], self._control)
         asked = [(row, each) for row in rows for each in row.asked]
         agreed, right = greedy.agreed.tolist(), greedy.right.tolist()
-        tokens = dict(zip(branches.tolist(), written, strict=True))
-        chosen = [number for number, each in tokens.items() if each]
-        texts = [self._text(asked[n][0], asked[n][1], agreed[n], tokens[n]) for n in chosen]
-        questions = [asked[number][1] for number in chosen]
+        found = [Answer(agreed[n], (), each.truth if right[n] else NOTHING) for n, (_, each) in enumerate(asked)]
+        numbers = branches.tolist()
+        texts = [self._text(asked[n][0], asked[n][1], agreed[n], own) for n, own in zip(numbers, tokens, strict=True)]
         size = 8 * TASK
-        tasks = [(questions[at : at + size], texts[at : at + size]) for at in range(0, len(texts), size)]
-        brought = dict(zip(chosen, workers.all(outcomes, tasks).get(), strict=True))
-        found = []
-        for number, (_, each) in enumerate(asked):
-            outcome = each.truth if right[number] else brought.get(number, NOTHING)
-            found.append(Answer(agreed[number], tokens.get(number, ()), outcome))
+        tasks = [
+            ([asked[n][1] for n in numbers[at : at + size]], texts[at : at + size])
+            for at in range(0, len(numbers), size)
+        ]
+        judged = workers.all(outcomes, tasks).get()
+        if judged:
+            brings = Brings.of(judged, self._device)
+            above = self._gate.above(place[branches], least, brings.repeats, brings.partly)
+            for each in (possible(above) & brings.shown).nonzero()[:, 0].tolist():
+                found[numbers[each]] = Answer(agreed[numbers[each]], tokens[each], judged[each])
         ends = iter(found)
         return [[next(ends) for _ in row.asked] for row in rows]
 
-    def _text(self, row: EditRow, asked: Asked, agreed: int, tokens: Sequence[int]) -> str | None:
+    def _text(self, row: EditRow, asked: Asked, agreed: int, tokens: tuple[int, ...]) -> str | None:
         """The text of an answer; None if it is none."""
-        if tokens[-1] != self._special.end:
+        if tokens[-1:] != (self._special.end,):
             return None
         ids = [*plain(row.tokens[asked.start : asked.start + agreed]), *tokens[:-1]]
         with contextlib.suppress(UnicodeDecodeError):
@@ -173,7 +175,7 @@ class EditReinforcer(Learner[EditRow]):
         within = torch.arange(index.shape[1], device=index.device) < agreed[:, None]
         least = true[index].masked_fill(~within, 0.0).amin(-1)
         begins = true[batch.first]
-        some = [number for number, each in enumerate(flat) if each.tokens and each.outcome.reward]
+        some = [number for number, each in enumerate(flat) if each.tokens]
         if some:
             which = torch.tensor(some, device=self._device)
             tokens = [flat[number].tokens for number in some]
