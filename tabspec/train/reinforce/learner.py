@@ -27,7 +27,7 @@ from tabspec.train.tune.low_rank import add_low_rank, merged
 STATE = "reinforce.safetensors"
 
 
-class Settings(Protocol):
+class LearnerSettings(Protocol):
     """What a `Learner` reads of the settings of a run, a dataclass: the ``rank`` of the additions, how many ``rows`` a
     step has."""
 
@@ -97,7 +97,7 @@ class Learner(Generic[R]):
         self,
         weights: Mapping[str, Tensor],
         shape: Shape,
-        settings: Settings,
+        settings: LearnerSettings,
         device: str,
         state: Path | None = None,
         run: Mapping[str, object] | None = None,

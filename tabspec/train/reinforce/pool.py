@@ -17,7 +17,7 @@ T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
 
 
-class Source(Protocol[R_co]):
+class HasCutter(Protocol[R_co]):
     """What rows are made from; can be sent to a process."""
 
     def cutter(self) -> Callable[[Sequence[int]], Sequence[R_co]]:
@@ -27,7 +27,7 @@ class Source(Protocol[R_co]):
 _here: list[Any] = []  # one cutter, in a process of the pool
 
 
-def _start(source: Source[Any]) -> None:
+def _start(source: HasCutter[Any]) -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the processes are parallel already
     _here.append(source.cutter())
 
@@ -39,7 +39,7 @@ def _rows(numbers: Sequence[int]) -> Any:
 class Workers(Generic[T]):
     """``count`` processes; with 0, all is done in this one, when the result is asked for."""
 
-    def __init__(self, source: Source[T], count: int) -> None:
+    def __init__(self, source: HasCutter[T], count: int) -> None:
         self._pool = None
         self._rows: Callable[[Sequence[int]], Any] = _rows
         if count:

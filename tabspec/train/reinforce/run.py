@@ -15,7 +15,7 @@ from tabspec.train.journal import Journal, read_lines
 from tabspec.train.network import Shape
 from tabspec.train.plot import picture
 from tabspec.train.reinforce.learner import Learner, Measured, Progress, R
-from tabspec.train.reinforce.pool import Source, Workers
+from tabspec.train.reinforce.pool import HasCutter, Workers
 from tabspec.train.schedule import Budget
 from tabspec.train.trainer import LOG_NAME
 from tabspec.train.tune.tuning import export_tuned
@@ -79,8 +79,8 @@ class ReinforceRecord:
 def carried(
     plan: ReinforcePlan,
     learner: Learner[R],
-    source: Source[R],
-    held: Source[R] | None,
+    source: HasCutter[R],
+    held: HasCutter[R] | None,
     measured: int,
     log_every: int,
     console: Console,

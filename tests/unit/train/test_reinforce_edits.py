@@ -24,11 +24,11 @@ from tabspec.train.export import export_model, load_model
 from tabspec.train.goals import SpecialIds
 from tabspec.train.network import Network, Shape
 from tabspec.train.reinforce.edits import objective
-from tabspec.train.reinforce.edits.answers import LONGEST, Greedy, Read, decoded, extended, rows_of
-from tabspec.train.reinforce.edits.batch import Batch
-from tabspec.train.reinforce.edits.moments import NOTHING, Asked, EditRow, EditSource, Outcome, outcome, plain
+from tabspec.train.reinforce.edits.answers import LONGEST, Greedy, RowsRead, decoded, extended, rows_of
+from tabspec.train.reinforce.edits.batch import MomentBatch
+from tabspec.train.reinforce.edits.moments import NOTHING, Asked, Earned, EditRow, MomentSource, earned, plain
 from tabspec.train.reinforce.edits.objective import SOFT, Gate
-from tabspec.train.reinforce.edits.trainer import Answer, EditReinforcer, EditSettings
+from tabspec.train.reinforce.edits.trainer import EditReinforcer, EditSettings, GreedyAnswer
 from tabspec.train.reinforce.learner import STATE
 from tabspec.train.reinforce.pool import Workers
 from tabspec.train.schedule import Budget
@@ -72,7 +72,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def rows(edits: Path) -> list[EditRow]:
-    return EditSource(edits, TOKENIZER, 1).cutter()(range(4))
+    return MomentSource(edits, TOKENIZER, 1).cutter()(range(4))
 
 
 def network_of(model: Path) -> Network:
@@ -83,8 +83,8 @@ def network_of(model: Path) -> Network:
 
 
 def test_the_true_answer_of_each_question_is_right_and_stands_where_its_tokens_are(edits: Path) -> None:
-    found = EditSource(edits, TOKENIZER, 1).cutter()(range(24))
-    assert found == EditSource(edits, TOKENIZER, 1).cutter()(range(24))
+    found = MomentSource(edits, TOKENIZER, 1).cutter()(range(24))
+    assert found == MomentSource(edits, TOKENIZER, 1).cutter()(range(24))
     changes = 0
     for row in found:
         for asked in row.asked:
@@ -105,22 +105,22 @@ def test_the_true_answer_of_each_question_is_right_and_stands_where_its_tokens_a
 
 def test_an_answer_earns_what_the_release_did() -> None:
     asked = Asked(0, 0, (), ("a = 1", "b = old", "c"), ("a = 1", "b = new", "c"), (), (0, 0))
-    right = outcome(asked, "\na = 1\nb = new\nc")
+    right = earned(asked, "\na = 1\nb = new\nc")
     assert (right.shown, right.right, right.reward) == (True, True, reward(True, right.saves))
-    wrong = outcome(asked, "\na = 1\nb = other\nc")
+    wrong = earned(asked, "\na = 1\nb = other\nc")
     assert (wrong.shown, wrong.right, wrong.reward) == (True, False, reward(False, wrong.saves))
     assert wrong.reward < 0
-    assert outcome(asked, "\na = 1\nb = old\nc") == NOTHING  # nothing changes
-    assert outcome(asked, None) == NOTHING
-    assert outcome(replace(asked, last=(1, 2)), "\na = 1\nb = new\nc") == NOTHING  # the user is at work there
-    assert outcome(asked, "").shown  # all is deleted
+    assert earned(asked, "\na = 1\nb = old\nc") == NOTHING  # nothing changes
+    assert earned(asked, None) == NOTHING
+    assert earned(replace(asked, last=(1, 2)), "\na = 1\nb = new\nc") == NOTHING  # the user is at work there
+    assert earned(asked, "").shown  # all is deleted
 
 
 def test_answers_are_those_of_plain_greedy_decoding(model: Path, rows: list[EditRow]) -> None:
     network = network_of(model)
-    batch = Batch.of(rows, SPECIAL, "cpu")
+    batch = MomentBatch.of(rows, SPECIAL, "cpu")
     with torch.no_grad():
-        read = Read.of(network, batch, SPECIAL)
+        read = RowsRead.of(network, batch, SPECIAL)
     greedy = Greedy.of(read, batch, SPECIAL)
     least = torch.full((len(batch.row),), -math.inf)
     written, lowest = decoded(network, read.cache, batch.row, batch.at + greedy.agreed, greedy, least, CONTROL)
@@ -156,8 +156,8 @@ def plainly(network: Network, ids: list[int], most: int) -> tuple[list[int], lis
 
 def test_branches_have_the_states_of_a_row_with_their_tokens(model: Path, rows: list[EditRow]) -> None:
     network = network_of(model)
-    batch = Batch.of(rows[:2], SPECIAL, "cpu")
-    read = Read.of(network, batch, SPECIAL)
+    batch = MomentBatch.of(rows[:2], SPECIAL, "cpu")
+    read = RowsRead.of(network, batch, SPECIAL)
     row, at, tokens = torch.tensor([0, 1, 1]), torch.tensor([40, 17, 90]), torch.randint(10, 8000, (3, 9))
     far = rows_of(read.cache, row)
     whole, _ = extended(network, far, at, tokens)
@@ -186,16 +186,16 @@ def test_the_gate_is_that_of_the_calibration() -> None:
 class Fixed(EditReinforcer):
     """Answers that stay the same: the first question's is wrong and the others' are right."""
 
-    def answers(self, workers: Workers[EditRow], rows: Sequence[EditRow]) -> list[list[Answer]]:
+    def answers(self, workers: Workers[EditRow], rows: Sequence[EditRow]) -> list[list[GreedyAnswer]]:
         found = []
         for row in rows:
             own = []
             for number, each in enumerate(row.asked):
                 if number == 0:
-                    own.append(Answer(0, (20, 30, SPECIAL.end), Outcome(True, False, -4.0, 16)))
+                    own.append(GreedyAnswer(0, (20, 30, SPECIAL.end), Earned(True, False, -4.0, 16)))
                 else:
                     size = each.stop - each.start
-                    own.append(Answer(size if each.truth.shown else 0, (), each.truth))
+                    own.append(GreedyAnswer(size if each.truth.shown else 0, (), each.truth))
             found.append(own)
         return found
 
@@ -209,7 +209,7 @@ def reinforcer(kind: type[EditReinforcer], model: Path, settings: EditSettings, 
 def test_the_gradient_raises_the_expected_reward(model: Path, edits: Path) -> None:
     settings = replace(SETTINGS, gain=1.0, truth=0.0, distance=0.0)
     learner = reinforcer(Fixed, model, settings, None)
-    source = EditSource(edits, TOKENIZER, 1)
+    source = MomentSource(edits, TOKENIZER, 1)
     rows = [row for row in source.cutter()(range(12)) if any(each.truth.shown for each in row.asked[1:])][:2]
     assert rows
 
@@ -225,7 +225,7 @@ def test_the_gradient_raises_the_expected_reward(model: Path, edits: Path) -> No
 
 
 def test_a_resumed_run_ends_with_the_same_bits(model: Path, edits: Path, tmp_path: Path) -> None:
-    source = EditSource(edits, TOKENIZER, 1)
+    source = MomentSource(edits, TOKENIZER, 1)
     whole = reinforcer(EditReinforcer, model, SETTINGS, None)
     parts = [reinforcer(EditReinforcer, model, SETTINGS, tmp_path / STATE)]
     losses: list[list[float]] = [[], []]

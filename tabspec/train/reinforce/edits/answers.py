@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tabspec.train.goals import SpecialIds
 from tabspec.train.network import Network
-from tabspec.train.reinforce.edits.batch import Batch
+from tabspec.train.reinforce.edits.batch import MomentBatch
 from tabspec.train.reinforce.passes import Cache, embedded, heads, layers_of, prefill
 
 # Tokens that are decoded after the first that differs. An answer that is not whole then is not shown.
@@ -25,7 +25,7 @@ _KEPT = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class RowsRead:
     """The pass over the rows: log-probabilities of the ``answers`` (goals, vocabulary) and of the ``tags``
     (goals, 3), and the keys and values."""
 
@@ -34,7 +34,7 @@ class Read:
     cache: Cache
 
     @classmethod
-    def of(cls, network: Network, batch: Batch, special: SpecialIds) -> Read:
+    def of(cls, network: Network, batch: MomentBatch, special: SpecialIds) -> RowsRead:
         """The pass of ``network``."""
         hidden, cache = prefill(network, batch.ids)
         flat, table = hidden.flatten(0, 1), network.model.embed_tokens.weight
@@ -42,11 +42,11 @@ class Read:
         three = table[torch.tensor(special.tags, device=table.device)]
         return cls(answers, F.linear(flat[batch.tag_places], three).float().log_softmax(-1), cache)
 
-    def place(self, batch: Batch) -> Tensor:
+    def place(self, batch: MomentBatch) -> Tensor:
         """Of each question, the probability of its place by the likeliest tag in its window: (questions,)."""
         return 1.0 - self.tags[batch.tags][..., 0].exp().amin(-1)
 
-    def same(self, batch: Batch, special: SpecialIds) -> Tensor:
+    def same(self, batch: MomentBatch, special: SpecialIds) -> Tensor:
         """Of each question, the log-probability that nothing changes: (questions,)."""
         return self.answers[batch.first, special.same]
 
@@ -64,7 +64,7 @@ class Greedy:
     right: Tensor
 
     @classmethod
-    def of(cls, read: Read, batch: Batch, special: SpecialIds) -> Greedy:
+    def of(cls, read: RowsRead, batch: MomentBatch, special: SpecialIds) -> Greedy:
         """From a pass over the rows."""
         chosen = read.answers.argmax(-1)
         begin = read.answers[batch.first]

@@ -15,7 +15,7 @@ from tabspec.train.reinforce.edits.moments import EditRow
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class MomentBatch:
     """``ids`` (rows, length), padded. Goals of answers: ``places`` (input positions, in the rows one after another),
     ``targets`` and ``weights`` in the loss, (goals,) each; and the same of tags, whose targets are 0 to 2.
 
@@ -36,7 +36,7 @@ class Batch:
     tags: Tensor
 
     @classmethod
-    def of(cls, rows: Sequence[EditRow], special: SpecialIds, device: str) -> Batch:
+    def of(cls, rows: Sequence[EditRow], special: SpecialIds, device: str) -> MomentBatch:
         """The rows as one batch."""
         length = max(len(row.tokens) for row in rows) - 1
         marked = np.zeros((len(rows), length + 1), np.uint32)

@@ -29,7 +29,7 @@ from tabspec.train.examples.tokenizer import load_tokenizer
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Earned:
     """What an answer brings if it is likely enough to be shown: its ``reward`` in keys, the keys that it ``saves``, and
     whether it is ``right``. ``repeats`` and ``partly`` as in `tabspec.models.local.edits.calibration.Evidence`. An
     answer that is never shown earns nothing and is not ``shown``."""
@@ -42,7 +42,7 @@ class Outcome:
     partly: bool = False
 
 
-NOTHING = Outcome()
+NOTHING = Earned()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Asked:
     new: tuple[str, ...]
     past: tuple[PastLines, ...]
     last: tuple[int, int]
-    truth: Outcome = NOTHING
+    truth: Earned = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class EditRow:
     asked: tuple[Asked, ...]
 
 
-def outcome(asked: Asked, text: str | None) -> Outcome:
+def earned(asked: Asked, text: str | None) -> Earned:
     """What an answer ``text`` brings: the window's new lines, with a line end before each (None: it is no text).
 
     What changes lines of the last edit is not shown, as in serving (`tabspec.models.local.edits.judge`)."""
@@ -86,12 +86,12 @@ def outcome(asked: Asked, text: str | None) -> Outcome:
     edit = difference(_ended(asked.old), _ended(new))
     saves = saved_keys(edit, moves=True) if edit else 0
     right = new == asked.new
-    return Outcome(True, right, reward(right, saves), saves, repeats, partly)
+    return Earned(True, right, reward(right, saves), saves, repeats, partly)
 
 
-def outcomes(asked: Sequence[Asked], texts: Sequence[str | None]) -> list[Outcome]:
-    """The outcomes of several answers, for a process."""
-    return [outcome(each, text) for each, text in zip(asked, texts, strict=True)]
+def all_earned(asked: Sequence[Asked], texts: Sequence[str | None]) -> list[Earned]:
+    """What several answers bring, for a process."""
+    return [earned(each, text) for each, text in zip(asked, texts, strict=True)]
 
 
 def _ended(lines: Sequence[str]) -> str:
@@ -112,7 +112,7 @@ def asked_of(layout: Layout, tokens: Sequence[int]) -> Iterator[Asked]:
         place = (last[0] - question.start, last[1] - question.start)
         asked = Asked(start, stop, tags, old, new, tuple(past), place)
         if tags:
-            truth = outcome(asked, "".join(f"\n{line}" for line in new))
+            truth = earned(asked, "".join(f"\n{line}" for line in new))
             yield Asked(start, stop, tags, old, new, asked.past, place, truth)
         if old != new:
             made = Change(question.start, question.stop, new).least(question.lines)
@@ -161,7 +161,7 @@ class MomentMaker:
 
 
 @dataclass(frozen=True, slots=True)
-class EditSource:
+class MomentSource:
     """Where moments come from: a folder of `tabspec train edits`, the tokenizer's file, and the seed."""
 
     folder: Path

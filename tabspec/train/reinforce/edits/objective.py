@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tabspec.models.local.edits.calibration import EditCalibration
-from tabspec.train.reinforce.edits.moments import Outcome
+from tabspec.train.reinforce.edits.moments import Earned
 
 # How soft the two decisions are: nats between the first token and "same", and log-odds of the stated probability around
 # the bound. An answer that is so far from the bound is shown with probability 0.73 or 0.27.
@@ -24,7 +24,7 @@ _MOST = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Brings:
-    """`Outcome` of many answers as tensors: (questions,) each."""
+    """`Earned` of many answers as tensors: (questions,) each."""
 
     shown: Tensor
     right: Tensor
@@ -34,8 +34,8 @@ class Brings:
     partly: Tensor
 
     @classmethod
-    def of(cls, found: Sequence[Outcome], device: str) -> Brings:
-        """From the outcomes."""
+    def of(cls, found: Sequence[Earned], device: str) -> Brings:
+        """From those of each answer."""
         rows = [(o.shown, o.right, o.reward, o.saves, o.repeats, o.partly) for o in found]
         shown, right, reward, saves, repeats, partly = torch.tensor(rows, dtype=torch.float32).to(device).unbind(-1)
         return cls(shown > 0, right > 0, reward, saves, repeats, partly)

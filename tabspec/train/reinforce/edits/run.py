@@ -17,7 +17,7 @@ from tabspec.train.examples.tokenizer import load_tokenizer
 from tabspec.train.export import TOKENIZER, load_model
 from tabspec.train.goals import SpecialIds
 from tabspec.train.reinforce.edits.answers import LONGEST
-from tabspec.train.reinforce.edits.moments import EditSource
+from tabspec.train.reinforce.edits.moments import MomentSource
 from tabspec.train.reinforce.edits.trainer import EditReinforcer, EditSettings
 from tabspec.train.reinforce.learner import STATE, Measured
 from tabspec.train.reinforce.run import ReinforcePlan, carried, written
@@ -48,8 +48,8 @@ def carry_out(plan: ReinforcePlan, console: Console) -> tuple[Path, Measured | N
     if shape.context < MOST_TOKENS + LONGEST:
         raise InputError(f"{plan.start}: its context is too short; edits need {MOST_TOKENS + LONGEST} tokens")
     tokenizer, calibration = plan.start / TOKENIZER, plan.start / EDIT_CALIBRATION
-    source = EditSource(plan.edits, tokenizer, plan.seed)
-    held = EditSource(plan.held_out, tokenizer, plan.seed) if plan.held_out else None
+    source = MomentSource(plan.edits, tokenizer, plan.seed)
+    held = MomentSource(plan.held_out, tokenizer, plan.seed) if plan.held_out else None
     for each in (source, held):
         if each is not None:
             each.cutter()  # one that cannot be read is refused here: a process that cannot start is started anew

@@ -15,9 +15,9 @@ from tabspec.models.local.edits.calibration import EditCalibration
 from tabspec.models.tokens.vocabulary import Vocabulary
 from tabspec.train.goals import SpecialIds
 from tabspec.train.network import Network, Shape
-from tabspec.train.reinforce.edits.answers import Greedy, Read, decoded, extended, rows_of
-from tabspec.train.reinforce.edits.batch import Batch
-from tabspec.train.reinforce.edits.moments import NOTHING, Asked, EditRow, Outcome, outcomes, plain
+from tabspec.train.reinforce.edits.answers import Greedy, RowsRead, decoded, extended, rows_of
+from tabspec.train.reinforce.edits.batch import MomentBatch
+from tabspec.train.reinforce.edits.moments import NOTHING, Asked, Earned, EditRow, all_earned, plain
 from tabspec.train.reinforce.edits.objective import Brings, Gate, expected, possible, shown
 from tabspec.train.reinforce.learner import Learner, Measured, mean_of
 from tabspec.train.reinforce.pool import TASK, Workers
@@ -40,13 +40,13 @@ class EditSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GreedyAnswer:
     """A greedy answer that changes something: the first ``agreed`` tokens of the true one, then ``tokens``; and what it
     brings. Nothing, and no ``tokens``, if it is too unlikely to be shown."""
 
     agreed: int
     tokens: tuple[int, ...] = ()
-    outcome: Outcome = NOTHING
+    earned: Earned = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class EditReinforcer(Learner[EditRow]):
 
     def _parts(
         self, workers: Workers[EditRow], rows: list[EditRow]
-    ) -> Iterator[tuple[list[EditRow], list[list[Answer]]]]:
+    ) -> Iterator[tuple[list[EditRow], list[list[GreedyAnswer]]]]:
         """The rows in parts of similar length, with the answers to their questions."""
         rows = sorted(rows, key=lambda row: len(row.tokens))
         answers = self.answers(workers, rows)
@@ -116,11 +116,11 @@ class EditReinforcer(Learner[EditRow]):
             yield rows[at : at + self._micro], answers[at : at + self._micro]
 
     @torch.no_grad()
-    def answers(self, workers: Workers[EditRow], rows: Sequence[EditRow]) -> list[list[Answer]]:
+    def answers(self, workers: Workers[EditRow], rows: Sequence[EditRow]) -> list[list[GreedyAnswer]]:
         """The answers to the questions of each row, with the weights as they are now."""
-        batch = Batch.of(rows, self._special, self._device)
+        batch = MomentBatch.of(rows, self._special, self._device)
         with self._autocast():
-            read = Read.of(self._acting, batch, self._special)
+            read = RowsRead.of(self._acting, batch, self._special)
             greedy, place = Greedy.of(read, batch, self._special), read.place(batch)
             says, floor = greedy.begins - read.same(batch, self._special), self._gate.floor(place)
             branches = (possible(says) & (greedy.least >= floor) & ~greedy.right).nonzero()[:, 0]
@@ -128,7 +128,7 @@ class EditReinforcer(Learner[EditRow]):
             tokens, least = decoded(self._acting, read.cache, row, at, begun, floor[branches], self._control)
         asked = [(row, each) for row in rows for each in row.asked]
         agreed, right = greedy.agreed.tolist(), greedy.right.tolist()
-        found = [Answer(agreed[n], (), each.truth if right[n] else NOTHING) for n, (_, each) in enumerate(asked)]
+        found = [GreedyAnswer(agreed[n], (), each.truth if right[n] else NOTHING) for n, (_, each) in enumerate(asked)]
         numbers = branches.tolist()
         texts = [self._text(asked[n][0], asked[n][1], agreed[n], own) for n, own in zip(numbers, tokens, strict=True)]
         size = 8 * TASK
@@ -136,12 +136,12 @@ class EditReinforcer(Learner[EditRow]):
             ([asked[n][1] for n in numbers[at : at + size]], texts[at : at + size])
             for at in range(0, len(numbers), size)
         ]
-        judged = workers.all(outcomes, tasks).get()
+        judged = workers.all(all_earned, tasks).get()
         if judged:
             brings = Brings.of(judged, self._device)
             above = self._gate.above(place[branches], least, brings.repeats, brings.partly)
             for each in (possible(above) & brings.shown).nonzero()[:, 0].tolist():
-                found[numbers[each]] = Answer(agreed[numbers[each]], tokens[each], judged[each])
+                found[numbers[each]] = GreedyAnswer(agreed[numbers[each]], tokens[each], judged[each])
         ends = iter(found)
         return [[next(ends) for _ in row.asked] for row in rows]
 
@@ -154,14 +154,14 @@ class EditReinforcer(Learner[EditRow]):
             return b"".join(self._bytes_of[token] for token in ids).decode("utf-8")
         return None
 
-    def _passed(self, rows: Sequence[EditRow], answers: Sequence[Sequence[Answer]]) -> _Passed:
+    def _passed(self, rows: Sequence[EditRow], answers: Sequence[Sequence[GreedyAnswer]]) -> _Passed:
         """A pass over rows and their answers: the mean gain of a question, and the losses."""
         special, network = self._special, self.network
         flat = [each for own in answers for each in own]
-        batch = Batch.of(rows, special, self._device)
-        read = Read.of(network, batch, special)
+        batch = MomentBatch.of(rows, special, self._device)
+        read = RowsRead.of(network, batch, special)
         with torch.no_grad():
-            start = Read.of(self._start, batch, special)
+            start = RowsRead.of(self._start, batch, special)
         true = read.answers.gather(-1, batch.targets[:, None])[:, 0]
         tagged = read.tags.gather(-1, batch.tag_targets[:, None])[:, 0]
         weight = batch.weights.sum() + batch.tag_weights.sum()
@@ -169,7 +169,7 @@ class EditReinforcer(Learner[EditRow]):
         distance = _divergence(start.answers, read.answers) / max(len(true), 1)
         distance = distance + _divergence(start.tags, read.tags) / max(len(tagged), 1)
 
-        brings = Brings.of([each.outcome for each in flat], self._device)
+        brings = Brings.of([each.earned for each in flat], self._device)
         agreed = torch.tensor([each.agreed for each in flat], device=self._device)
         index, _ = batch.goals()
         within = torch.arange(index.shape[1], device=index.device) < agreed[:, None]
@@ -191,7 +191,7 @@ class EditReinforcer(Learner[EditRow]):
         return _Passed(gain, truth, distance, _measured(brings, shown(brings, above, says), truth, distance))
 
     def _branches(
-        self, read: Read, start: Read, row: Tensor, at: Tensor, tokens: Sequence[tuple[int, ...]]
+        self, read: RowsRead, start: RowsRead, row: Tensor, at: Tensor, tokens: Sequence[tuple[int, ...]]
     ) -> tuple[Tensor, Tensor]:
         """The lowest log-probability of each branch's tokens after the first, 0 without any; and the divergence from
         the start, in nats a token."""
@@ -209,7 +209,7 @@ class EditReinforcer(Learner[EditRow]):
         return later, _divergence(base, own) / max(len(own), 1)
 
     @staticmethod
-    def _after(network: Network, read: Read, row: Tensor, at: Tensor, ids: Tensor, there: Tensor) -> Tensor:
+    def _after(network: Network, read: RowsRead, row: Tensor, at: Tensor, ids: Tensor, there: Tensor) -> Tensor:
         hidden, _ = extended(network, rows_of(read.cache, row), at, ids[:, :-1])
         return F.linear(hidden[there], network.model.embed_tokens.weight).float().log_softmax(-1)
 
