@@ -54,7 +54,7 @@ def url(folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}?format=tabspec#{folder}"
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(PATIENCE)
         log.close()
 
 
