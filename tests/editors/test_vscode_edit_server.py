@@ -57,10 +57,13 @@ def test_a_rename_to_its_end_and_what_is_undone_stays_away(editor: Editor) -> No
     assert editor.document() == RENAMED
     editor.until_said(lambda message: message.get("method") == "tabspec/statusChanged", "no status")
 
+    before = len(editor.said())
     editor.press("Control+z")
     lines = TEXT.split("\n")
     editor.until("lines", [line.replace("limit", "bound") if row < ROWS[3] else line for row, line in enumerate(lines)])
-    editor.until_rested(editor.file.name, ROWS[3] - 5, 30)
+    undone = editor.until_said(lambda message: message.get("method") == "textDocument/didChange", "no undo", before)
+    version = undone["params"]["textDocument"]["version"]
+    assert editor.until_result("tabspec/nextEdit", before, version) is None
     status = editor.status()
     assert (status["accepted"], status["rejected"]) == (4, 1)
     assert editor.look("box") == ""

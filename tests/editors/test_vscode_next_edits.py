@@ -96,10 +96,10 @@ def test_a_hint_until_it_is_asked_for(scene: Scene) -> None:
     assert editor.look("struck") == []
     editor.press("Tab")
     editor.until("lines", ["def price(amount    ):", *PRICE.split("\n")[1:]])
+    editor.until("box", "")
     editor.press("Control+z")
-    editor.until("lines", PRICE.replace("total", "amount", 1).split("\n"))
-    editor.until_rested(editor.file.name, 0, 16)
     editor.until("box", "← next edit (Alt+J)")
+    editor.until("lines", PRICE.replace("total", "amount", 1).split("\n"))
     editor.press("Alt+j")
     editor.until("box", BOX)
     editor.press("Tab")

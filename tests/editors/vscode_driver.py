@@ -307,23 +307,26 @@ class Editor:
         until(lambda: true(self.server.ask("frames", selector=selector)), f"no frame has such {selector}")
 
     def until_answered(self, after: int) -> list[str]:
-        """Wait for the answer to a request for suggestions made after the first ``after`` messages: the texts offered.
+        """Wait for the answer to a request for suggestions (see `until_result`): the texts offered."""
+        result = self.until_result("textDocument/inlineCompletion", after) or {"items": []}
+        return [item["insertText"] for item in result["items"]]
 
-        The last request made counts, as those before it may have been cancelled.
-        """
-        answers: list[list[str]] = []
+    def until_result(self, method: str, after: int, version: int = 0) -> Any:
+        """Wait for the answer to a request made after the first ``after`` messages, for a document of this version or a
+        later one if ``version`` is given. The last request made counts, as those before it may have been cancelled."""
+        results: list[Any] = []
 
         def look() -> bool:
             entries = [entry["message"] for entry in self.said()[after:]]
-            asked = [m["id"] for m in entries if m.get("method") == "textDocument/inlineCompletion"]
+            requests = [m for m in entries if m.get("method") == method]
+            asked = [m["id"] for m in requests if m["params"]["textDocument"].get("version", 0) >= version]
             got = {m.get("id"): m["result"] for m in entries if "result" in m}
             if asked and asked[-1] in got:
-                result = got[asked[-1]] or {"items": []}
-                answers.append([item["insertText"] for item in result["items"]])
-            return bool(answers)
+                results.append(got[asked[-1]])
+            return bool(results)
 
-        until(look, "a request for suggestions was not answered")
-        return answers[0]
+        until(look, f"{method} was not answered")
+        return results[0]
 
     def screenshot(self, name: str) -> None:
         ARTIFACTS.mkdir(parents=True, exist_ok=True)
