@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tabspec.edits.step import lines_with_ends
 from tabspec.models.edit_protocol import EditAnswer, EditRequest, PastEdit
-from tabspec.models.local.edits.changes import Change
+from tabspec.models.local.edits.changes import LineChange
 from tabspec.models.local.edits.scene import MOST_TOKENS, Scene
 from tabspec.models.local.edits.writer import LocalEdits
 from tabspec.prompt.edit_format import Tag
@@ -223,7 +223,7 @@ def test_a_scene_has_the_lines_that_are_there_after_each_change(data: st.DataObj
         start = data.draw(st.integers(0, len(lines)))
         stop = data.draw(st.integers(start, len(lines)))
         new = tuple(f"new {turn}.{number}" for number in range(data.draw(st.integers(0, 3))))
-        change = Change(start, stop, new)
+        change = LineChange(start, stop, new)
         below, above = scene.first, scene.first + len(scene.lines)
         longer = scene.then(change)
         lines = list(change.apply(lines))

@@ -15,7 +15,7 @@ from tabspec.models.decoders.native_library import NativeMissing, installed
 from tabspec.models.edit_protocol import EditRequest, PastEdit
 from tabspec.models.files.folder import ModelFolder
 from tabspec.models.local.edits.answer import ROOM, AnswerSegment
-from tabspec.models.local.edits.changes import Change
+from tabspec.models.local.edits.changes import LineChange
 from tabspec.models.local.edits.places import Place
 from tabspec.models.local.edits.scene import Scene
 from tabspec.models.local.edits.writer import LocalEdits
@@ -125,7 +125,7 @@ def test_a_given_answer_is_as_likely_as_token_by_token(model: LocalEdits, seed: 
     scene = model.prompts.scenes.scenes(some_request(rng, seed % 2))[0]
     start = rng.randrange(len(scene.lines) - 3)
     place = Place(start, start + 3, 0.5, start)
-    change = Change(scene.first + start + 1, scene.first + start + 2, ("    new = 7", "x = {}")[: seed % 3])
+    change = LineChange(scene.first + start + 1, scene.first + start + 2, ("    new = 7", "x = {}")[: seed % 3])
     given = prompts.copied(change.apply(scene.lines)[start : start + 2 + len(change.new)])
     expected, kv = [], decoder.new_kv()
     row = decoder.forward(kv, list(place_prompt(model, scene, place)), 1)[0]

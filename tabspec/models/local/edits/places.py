@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from heapq import merge
 from typing import NamedTuple
 
-from tabspec.models.local.edits.changes import Change
+from tabspec.models.local.edits.changes import LineChange
 from tabspec.models.local.edits.scene import Scene, run_of
 from tabspec.prompt.edit_format import window_of
 
@@ -46,7 +46,7 @@ def best_places(read: Sequence[tuple[Scene, Mapping[int, LineTag]]], most: int) 
     return found
 
 
-def place_of(scene: Scene, tags: Mapping[int, LineTag], change: Change) -> Place | None:
+def place_of(scene: Scene, tags: Mapping[int, LineTag], change: LineChange) -> Place | None:
     """The place for a change of the region's lines; None if it is not within the scene."""
     start, stop = change.start - scene.first, change.stop - scene.first
     if not 0 <= start <= stop <= len(scene.lines) or not scene.lines:

@@ -18,7 +18,7 @@ from tabspec.models.local.batching import DecodeBatcher
 from tabspec.models.local.drafts import NgramDrafts
 from tabspec.models.local.edits.answer import AnswerSegment, GivenAnswer
 from tabspec.models.local.edits.calibration import UNFITTED, EditCalibration
-from tabspec.models.local.edits.changes import Change
+from tabspec.models.local.edits.changes import LineChange
 from tabspec.models.local.edits.judge import Judge, Proposal, Written
 from tabspec.models.local.edits.places import LineTag, Place, best_places
 from tabspec.models.local.edits.prompts import EditPrompts, Scan
@@ -177,7 +177,9 @@ class LocalEdits:
             read.append((scene, tags))
         return read, cost
 
-    async def ask(self, scene: Scene, place: Place, foreground: bool) -> tuple[Change | None, tuple[float, ...], Usage]:
+    async def ask(
+        self, scene: Scene, place: Place, foreground: bool
+    ) -> tuple[LineChange | None, tuple[float, ...], Usage]:
         """The change that the model writes at one place, with the log-probabilities of its tokens; None: nothing
         changes. And what that cost."""
         old = scene.lines[place.start : place.stop]
@@ -186,16 +188,18 @@ class LocalEdits:
         new = _lines(segment)
         if new is None or new == tuple(old):
             return None, (), usage
-        change = Change(scene.first + place.start, scene.first + place.stop, new)
+        change = LineChange(scene.first + place.start, scene.first + place.stop, new)
         return change, tuple(segment.logprobs), usage
 
     async def score(
-        self, scene: Scene, place: Place, change: Change, foreground: bool
+        self, scene: Scene, place: Place, change: LineChange, foreground: bool
     ) -> tuple[tuple[float, ...], Usage]:
         """The log-probabilities of the tokens with which the model would write ``change`` at a place that holds it; and
         what that cost. None where this is longer than an answer may be."""
         old = scene.lines[place.start : place.stop]
-        moved = Change(change.start - scene.first - place.start, change.stop - scene.first - place.start, change.new)
+        moved = LineChange(
+            change.start - scene.first - place.start, change.stop - scene.first - place.start, change.new
+        )
         prompts = self.prompts
         given = prompts.copied(moved.apply(old))
         segment = GivenAnswer(self.local.vocabulary, prompts.copied(old), prompts.same, prompts.end, given=given)
@@ -292,7 +296,7 @@ def _all_of(region: str, left: Sequence[Written], usage: Usage) -> EditAnswer:
     return EditAnswer(difference(region, text), first.logprobs, usage, first.pattern)
 
 
-def changed(region: str, change: Change) -> Edit | None:
+def changed(region: str, change: LineChange) -> Edit | None:
     """A change of lines as a change of the region's text."""
     ended = region.endswith("\n")
     lines = region.removesuffix("\n").split("\n")

@@ -11,7 +11,7 @@ from typing import Any
 from tabspec.lab.evaluation.next_edit.releases.scoring import RANKS, Prediction, Proposal, is_right
 from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep
 from tabspec.models.edit_protocol import EditRequest, PastEdit
-from tabspec.models.local.edits.changes import Change
+from tabspec.models.local.edits.changes import LineChange
 from tabspec.models.local.edits.judge import Written
 from tabspec.models.local.edits.places import Place
 from tabspec.models.local.edits.scene import run_of
@@ -143,7 +143,7 @@ async def _written(model: LocalEdits, decoder: Counted, request: EditRequest) ->
     return written, Passes(seconds, cost.prefill, passes, cost.decoded)
 
 
-def accepted(request: EditRequest, change: Change) -> EditRequest:
+def accepted(request: EditRequest, change: LineChange) -> EditRequest:
     """The request after a change was accepted."""
     lines = request.region.split("\n")
     old = lines[change.start : change.stop]
