@@ -30,7 +30,7 @@ _LONGEST_LINE = 100
 
 
 @dataclass(frozen=True)
-class _Changed:
+class _ChangedSignature:
     """A function before and after. ``call`` is the name in its calls."""
 
     old: Signature
@@ -112,7 +112,7 @@ def _arguments(text: str, after: int) -> int | None:
     return match.end() - 1 if match else None
 
 
-def _changed(steps: Sequence[Step], document: Document, grammar: str) -> Iterator[_Changed]:
+def _changed(steps: Sequence[Step], document: Document, grammar: str) -> Iterator[_ChangedSignature]:
     """The functions whose parameters differ from those before the steps."""
     first: dict[str, Signature] = {}
     last: dict[str, Signature] = {}
@@ -131,7 +131,7 @@ def _changed(steps: Sequence[Step], document: Document, grammar: str) -> Iterato
         if name in _CONSTRUCTORS or (grammar == "rust" and name == "new"):
             call = _type_around(document, f"{name}", grammar)
         if call:
-            yield _Changed(first[name], new, call)
+            yield _ChangedSignature(first[name], new, call)
 
 
 def _type_around(document: Document, constructor: str, grammar: str) -> str:
@@ -145,7 +145,7 @@ def _type_around(document: Document, constructor: str, grammar: str) -> str:
     return f"{names[-1]}::new" if names and grammar == "rust" else names[-1] if names else ""
 
 
-def _rewritten(changed: _Changed, given: str, texts: Sequence[str], grammar: str, place: _Place) -> str | None:
+def _rewritten(changed: _ChangedSignature, given: str, texts: Sequence[str], grammar: str, place: _Place) -> str | None:
     """The arguments for the new parameters; None where they do not fit the old ones, or a value is missing."""
     parts = elements(given)
     values = _values(changed.old, parts, grammar)
@@ -194,7 +194,7 @@ def _values(old: Signature, parts: Sequence[Part], grammar: str) -> dict[str, tu
 
 def _made(
     parameter: Parameter,
-    changed: _Changed,
+    changed: _ChangedSignature,
     left: dict[str, tuple[bool, str]],
     texts: Sequence[str],
     grammar: str,
