@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from random import Random
 
 from tabspec.prompt.edit_format import PastLines, Tag, window_of
-from tabspec.train.edits.hunks import Hunk, after, applied
+from tabspec.train.edits.hunks import LineHunk, after, applied
 from tabspec.train.edits.scene import Scene
 
 CHARS = 3.5  # of a token of code, on average
@@ -109,7 +109,7 @@ def _grown(lines: Sequence[str], at: int, step: int, room: float) -> int:
     return min(max(at, 0), len(lines))
 
 
-def _inside(hunk: Hunk, begin: int, end: int, count: int) -> bool:
+def _inside(hunk: LineHunk, begin: int, end: int, count: int) -> bool:
     """Whether a hunk is tagged at a scanned line: an insertion is at the line before it."""
     if hunk.start == hunk.stop:
         return (begin < hunk.start or begin == 0) and hunk.start <= end
@@ -133,7 +133,7 @@ class _Chain:
     """The scanned lines as they are after each answer."""
 
     lines: list[str]
-    due: list[Hunk]
+    due: list[LineHunk]
     edited: list[tuple[int, int]]
     words: frozenset[str]
 
@@ -172,7 +172,7 @@ class _Chain:
         question = Question(list(self.lines), start, stop, new)
         self.lines[start:stop] = new
         gone = {id(h) for h in held}
-        whole = Hunk(start, stop, tuple(new))
+        whole = LineHunk(start, stop, tuple(new))
         self.due = [h if h.start < stop else after(h, whole) for h in self.due if id(h) not in gone]
         grown = len(new) - len(old)
         self.edited = [
@@ -213,7 +213,7 @@ class _Chain:
         return max(start, 0), min(stop, len(self.lines))
 
 
-def _touches(hunk: Hunk, start: int, stop: int, count: int) -> bool:
+def _touches(hunk: LineHunk, start: int, stop: int, count: int) -> bool:
     """Whether a hunk changes a window: lines in it, or an insertion between them. One at its end counts at the end of
     the lines only, because otherwise the window does not show where it belongs."""
     if hunk.start == hunk.stop:

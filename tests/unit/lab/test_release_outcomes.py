@@ -18,16 +18,16 @@ from tabspec.lab.evaluation.next_edit.releases.scoring import Prediction, Propos
 from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep, write_steps
 from tabspec.models.local.edits.calibration import UNFITTED, Evidence, load_edit_calibration
 from tabspec.prompt.edit_format import PastLines, Tag
-from tabspec.train.edits.hunks import Hunk
+from tabspec.train.edits.hunks import LineHunk
 from tests import tiny
 from tests.edit_decoder import OURS_PIECES, SPECIAL, ruled
 
 LINES = ("def f(total):", "    a = count", "    step()", "    step()", "    b(count)", "    return 1", "")
-DUE = (Hunk(1, 2, ("    a = total",)), Hunk(4, 5, ("    b(total)",)))
+DUE = (LineHunk(1, 2, ("    a = total",)), LineHunk(4, 5, ("    b(total)",)))
 
 
 def step(
-    project: str, due: tuple[Hunk, ...] = DUE, kind: Kind = Kind.ECHO, lines: tuple[str, ...] = LINES
+    project: str, due: tuple[LineHunk, ...] = DUE, kind: Kind = Kind.ECHO, lines: tuple[str, ...] = LINES
 ) -> ReleaseStep:
     return ReleaseStep(project, "src/a.py", lines, (PastLines("def f(count):", "def f(total):"),), due, kind, 0)
 

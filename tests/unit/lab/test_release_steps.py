@@ -24,7 +24,7 @@ from tabspec.lab.evaluation.next_edit.releases.scoring import (
 )
 from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep, read_steps, steps_of, write_steps
 from tabspec.train.edits.build import FilePair
-from tabspec.train.edits.hunks import Hunk, applied, hunks_between
+from tabspec.train.edits.hunks import LineHunk, applied, hunks_between
 from tests.examples import examples
 
 LINES = st.lists(st.sampled_from(["", "a = b", "c(d)", "x"]), max_size=14)
@@ -35,7 +35,7 @@ def _pair(old: list[str], new: list[str]) -> FilePair:
 
 
 def _step(project: str, kind: Kind, lines: tuple[str, ...] = ("a", "b", "c")) -> ReleaseStep:
-    due = () if kind is Kind.END else (Hunk(1, 2, ("B",)),)
+    due = () if kind is Kind.END else (LineHunk(1, 2, ("B",)),)
     return ReleaseStep(project, "a.py", lines, (), due, kind)
 
 
@@ -77,7 +77,7 @@ def test_nothing_else_is_right(old: list[str], new: list[str], other: list[str],
     due = hunks_between(old, new)[:6]
     step = ReleaseStep("p", "a.py", tuple(old), (), tuple(due), Kind.NOVEL)
     start, stop = min(start, len(old)), min(start + size, len(old))
-    result = applied(old, [Hunk(start, stop, tuple(other))])
+    result = applied(old, [LineHunk(start, stop, tuple(other))])
     some = [[h for n, h in enumerate(due) if subset >> n & 1] for subset in range(1, 2 ** len(due))]
     if all(applied(old, hunks) != result for hunks in some):  # the oracle: no set of remaining hunks gives this text
         assert not is_right(step, Proposal(start, stop, tuple(other)))
@@ -85,12 +85,12 @@ def test_nothing_else_is_right(old: list[str], new: list[str], other: list[str],
 
 def test_kinds_by_replacements_made_before() -> None:
     lines = ["x = old(1)", "y = old(2)", "z = foo(3)", "other()", "q = old(bar)"]
-    made = [(lines, Hunk(0, 1, ("x = new(1)",)))]
-    assert kind_of((lines, Hunk(1, 2, ("y = new(2)",))), made) is Kind.ECHO
-    assert kind_of((lines, Hunk(2, 3, ("z = bar(3)",))), made) is Kind.NAMES
-    assert kind_of((lines, Hunk(4, 5, ("q = new(1)",))), made) is Kind.PARTLY
-    assert kind_of((lines, Hunk(3, 4, ("other(1, 2)",))), made) is Kind.NOVEL
-    assert kind_of((lines, Hunk(3, 3, ("new(2)",))), made) is Kind.NOVEL
+    made = [(lines, LineHunk(0, 1, ("x = new(1)",)))]
+    assert kind_of((lines, LineHunk(1, 2, ("y = new(2)",))), made) is Kind.ECHO
+    assert kind_of((lines, LineHunk(2, 3, ("z = bar(3)",))), made) is Kind.NAMES
+    assert kind_of((lines, LineHunk(4, 5, ("q = new(1)",))), made) is Kind.PARTLY
+    assert kind_of((lines, LineHunk(3, 4, ("other(1, 2)",))), made) is Kind.NOVEL
+    assert kind_of((lines, LineHunk(3, 3, ("new(2)",))), made) is Kind.NOVEL
 
 
 def test_steps_are_read_as_they_were_written(tmp_path: Path) -> None:

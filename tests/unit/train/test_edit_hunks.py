@@ -8,7 +8,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabspec.train.edits.hunks import MOST_LINES, Hunk, after, applied, hunks_between, small_hunks
+from tabspec.train.edits.hunks import MOST_LINES, LineHunk, after, applied, hunks_between, small_hunks
 from tabspec.train.edits.order import order_of
 from tabspec.train.edits.scene import Scene, half_typed
 from tabspec.train.edits.synthetic.make import as_hunks, reverse
@@ -44,7 +44,7 @@ def test_any_order_of_hunks_leads_to_the_new_lines(old: list[str], new: list[str
     order = order_of(old, hunks, rng)
     assert sorted(order) == hunks
     scene = Scene("a.py", list(old), [], list(order))
-    made: list[Hunk] = []
+    made: list[LineHunk] = []
     for hunk in order:
         scene.make(scene.due[0])
         made.append(hunk)
@@ -102,5 +102,5 @@ def test_reversed_hunks_lead_back(old: list[str], new: dict[int, list[str]], joi
 
 
 def test_of_two_insertions_at_a_line_the_first_one_made_comes_first() -> None:
-    assert after(Hunk(3, 3, ("b",)), Hunk(3, 3, ("a",))) == Hunk(4, 4, ("b",))
-    assert after(Hunk(3, 4, ("b",)), Hunk(5, 6, ("a", "c"))) == Hunk(3, 4, ("b",))
+    assert after(LineHunk(3, 3, ("b",)), LineHunk(3, 3, ("a",))) == LineHunk(4, 4, ("b",))
+    assert after(LineHunk(3, 4, ("b",)), LineHunk(5, 6, ("a", "c"))) == LineHunk(3, 4, ("b",))

@@ -7,7 +7,7 @@ from random import Random
 
 from tabspec.prompt.edit_format import PastLines
 from tabspec.text import common_prefix
-from tabspec.train.edits.hunks import MOST_LINES, Hunk, applied
+from tabspec.train.edits.hunks import MOST_LINES, LineHunk, applied
 from tabspec.train.edits.scene import HALF_TYPED, Scene, as_past
 from tabspec.train.edits.synthetic import calls, introduced, lines, names, rules
 from tabspec.train.edits.synthetic.region import Changes, Region
@@ -74,7 +74,7 @@ def _noise(others: Sequence[PastLines], rng: Random) -> list[PastLines]:
     return rng.sample(list(others), min(count, len(others)))
 
 
-def _some_edit(region: Region, rng: Random) -> list[Hunk] | None:
+def _some_edit(region: Region, rng: Random) -> list[LineHunk] | None:
     """The hunks of an edit that changes the region at two places or more."""
     for _ in range(_TRIES):
         (kind,) = rng.choices([k for k, _ in KINDS], [share for _, share in KINDS])
@@ -98,37 +98,37 @@ def _changed_twice(region: Region, changes: Changes, rng: Random) -> Changes:
     return {**changes, **both} if len(both) >= 2 else changes
 
 
-def as_hunks(old: Sequence[str], changes: Changes, joined: bool) -> list[Hunk]:
+def as_hunks(old: Sequence[str], changes: Changes, joined: bool) -> list[LineHunk]:
     """The changes as hunks, from top to bottom. ``joined``: those of adjacent lines are one."""
-    hunks: list[Hunk] = []
+    hunks: list[LineHunk] = []
     for number in sorted(changes):
         new = changes[number]
         if new == (old[number],):
             continue
         same = common_prefix(new, (old[number],))
-        hunk = Hunk(number + same, number + 1, new[same:])
+        hunk = LineHunk(number + same, number + 1, new[same:])
         if not same and new[-1:] == (old[number],):
-            hunk = Hunk(number, number, new[:-1])
+            hunk = LineHunk(number, number, new[:-1])
         last = hunks[-1] if hunks else None
         if joined and last and last.stop == hunk.start and len(last.new) + len(hunk.new) <= MOST_LINES:
-            hunks[-1] = Hunk(last.start, hunk.stop, last.new + hunk.new)
+            hunks[-1] = LineHunk(last.start, hunk.stop, last.new + hunk.new)
         else:
             hunks.append(hunk)
     return hunks
 
 
-def reverse(old: Sequence[str], hunks: Sequence[Hunk]) -> tuple[list[str], list[Hunk]]:
+def reverse(old: Sequence[str], hunks: Sequence[LineHunk]) -> tuple[list[str], list[LineHunk]]:
     """The text after all hunks, and the hunks that lead back."""
-    back: list[Hunk] = []
+    back: list[LineHunk] = []
     grown = 0
     for hunk in hunks:
         start = hunk.start + grown
-        back.append(Hunk(start, start + len(hunk.new), tuple(old[hunk.start : hunk.stop])))
+        back.append(LineHunk(start, start + len(hunk.new), tuple(old[hunk.start : hunk.stop])))
         grown += hunk.growth
     return applied(old, hunks), back
 
 
-def _ordered(hunks: list[Hunk], rng: Random) -> list[Hunk]:
+def _ordered(hunks: list[LineHunk], rng: Random) -> list[LineHunk]:
     """From top to bottom, from some place on, or by nearness."""
     place = rng.random()
     if place < 0.5:
@@ -173,5 +173,5 @@ def _typed(region: Region, history: list[PastLines], rng: Random) -> Scene | Non
     while stop > start + 1 and not region.lines[stop - 1].strip():
         stop -= 1
     text = [*region.lines[:start], *region.lines[stop:]]
-    scene = Scene(region.name, text, history, [Hunk(start, start, tuple(region.lines[start:stop]))])
+    scene = Scene(region.name, text, history, [LineHunk(start, start, tuple(region.lines[start:stop]))])
     return scene if scene.make_half(scene.due[0], rng) else None

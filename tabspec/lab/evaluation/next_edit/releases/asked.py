@@ -20,7 +20,7 @@ from tabspec.models.local.logits import Logits
 from tabspec.models.local.slots import Decoder
 from tabspec.models.protocol import Usage
 from tabspec.prompt.edit_format import window_of
-from tabspec.train.edits.hunks import Hunk
+from tabspec.train.edits.hunks import LineHunk
 
 # Lines of edits whose place is not known: no two hunks of a release touch, so that they are far from one another.
 _APART = 1_000_000
@@ -175,7 +175,7 @@ def accepted(request: EditRequest, change: LineChange) -> EditRequest:
     )
 
 
-async def _at_place(model: LocalEdits, hunk: Hunk, request: EditRequest) -> Proposal | None:
+async def _at_place(model: LocalEdits, hunk: LineHunk, request: EditRequest) -> Proposal | None:
     """What the model writes at the place of the next edit; None: nothing changes."""
     scene = model.prompts.scenes.around(request, hunk.start)
     if scene is None:

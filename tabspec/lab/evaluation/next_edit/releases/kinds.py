@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from tabspec.models.local.edits.changes import Replacement, replacements
-from tabspec.train.edits.hunks import Hunk
+from tabspec.train.edits.hunks import LineHunk
 
 _NAME = re.compile(r"[^\W\d]\w*")
 
@@ -22,7 +22,7 @@ class Kind(StrEnum):
     END = "end"  # no edit remains
 
 
-def kind_of(next_edit: tuple[Sequence[str], Hunk], made: Sequence[tuple[Sequence[str], Hunk]]) -> Kind:
+def kind_of(next_edit: tuple[Sequence[str], LineHunk], made: Sequence[tuple[Sequence[str], LineHunk]]) -> Kind:
     """The kind of a hunk, given those made before; each with the lines that it is a hunk of."""
     own = _replacements(*next_edit)
     before = {each for lines, hunk in made for each in _replacements(lines, hunk)}
@@ -33,7 +33,7 @@ def kind_of(next_edit: tuple[Sequence[str], Hunk], made: Sequence[tuple[Sequence
     return Kind.PARTLY if own & before else Kind.NOVEL
 
 
-def _replacements(lines: Sequence[str], hunk: Hunk) -> frozenset[Replacement]:
+def _replacements(lines: Sequence[str], hunk: LineHunk) -> frozenset[Replacement]:
     return replacements("\n".join(lines[hunk.start : hunk.stop]), "\n".join(hunk.new))
 
 

@@ -17,7 +17,7 @@ from tabspec.lab.evaluation.calibration import logistic
 from tabspec.lab.evaluation.calibration import probabilities as logistic_curve
 from tabspec.lab.evaluation.next_edit.releases.kinds import Kind
 from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep
-from tabspec.train.edits.hunks import Hunk, applied
+from tabspec.train.edits.hunks import LineHunk, applied
 
 NEAR = 2  # lines; a place is found if it is so near to a hunk
 RANKS = (1, 3, 5)
@@ -67,7 +67,7 @@ def is_right(step: ReleaseStep, proposal: Proposal) -> bool:
     start, stop = _changed(step.lines, proposal)
     if start == stop and not _new_of(step.lines, proposal, start, stop):
         return False
-    result = applied(step.lines, [Hunk(proposal.start, proposal.stop, proposal.new)])
+    result = applied(step.lines, [LineHunk(proposal.start, proposal.stop, proposal.new)])
     touched = sorted(h for h in step.due if h.start <= proposal.stop and h.stop >= proposal.start)
     inside = [h for h in touched if h.start <= stop and h.stop >= start]
     sets = [[hunk] for hunk in touched] + [inside, touched]
@@ -100,7 +100,7 @@ def text_given_place(steps: Sequence[ReleaseStep], predictions: Sequence[Predict
 
 def _makes_next(step: ReleaseStep, given: Proposal) -> bool:
     """Whether the text makes the next hunk, alone or with others in the window."""
-    result = applied(step.lines, [Hunk(given.start, given.stop, given.new)])
+    result = applied(step.lines, [LineHunk(given.start, given.stop, given.new)])
     window = sorted(h for h in step.due if h.start >= given.start and h.stop <= given.stop)
     return any(applied(step.lines, hunks) == result for hunks in ([step.due[0]], window))
 
@@ -124,7 +124,7 @@ def place(steps: Sequence[ReleaseStep], predictions: Sequence[Prediction], rank:
     return {name: _share(values) for name, values in found.items()}
 
 
-def _near(line: int, hunk: Hunk) -> bool:
+def _near(line: int, hunk: LineHunk) -> bool:
     return hunk.start - NEAR <= line <= max(hunk.stop - 1, hunk.start) + NEAR
 
 

@@ -18,7 +18,7 @@ from tabspec.errors import InputError
 from tabspec.lab.evaluation.next_edit.releases.kinds import Kind, kind_of
 from tabspec.prompt.edit_format import PastLines
 from tabspec.train.edits.build import FilePair, PairLimits, packages_by_project, release_pairs
-from tabspec.train.edits.hunks import Hunk, after
+from tabspec.train.edits.hunks import LineHunk, after
 from tabspec.train.edits.scene import as_past
 
 # Of two releases of a project, so that no large release dominates. The ends are as frequent as in the first measurement
@@ -39,12 +39,12 @@ class ReleaseStep:
     path: str
     lines: tuple[str, ...]
     history: tuple[PastLines, ...]
-    due: tuple[Hunk, ...]
+    due: tuple[LineHunk, ...]
     kind: Kind
     last: int = 0
 
     @property
-    def hunk(self) -> Hunk | None:
+    def hunk(self) -> LineHunk | None:
         """The next edit."""
         return self.due[0] if self.due else None
 
@@ -67,7 +67,7 @@ def steps_of(pair: FilePair, rng: Random) -> list[ReleaseStep]:
     if rng.random() < 0.5:
         rng.shuffle(due)
     history: list[PastLines] = []
-    made: list[tuple[list[str], Hunk]] = []
+    made: list[tuple[list[str], LineHunk]] = []
     found: list[ReleaseStep] = []
     last = 0
     while due or made:
@@ -129,7 +129,7 @@ def _step(data: dict[str, Any]) -> ReleaseStep:
         data["path"],
         tuple(data["text"].split("\n")),
         tuple(PastLines(edit["old"], edit["new"], edit["path"]) for edit in data["history"]),
-        tuple(Hunk(start, stop, tuple(new)) for start, stop, new in data["due"]),
+        tuple(LineHunk(start, stop, tuple(new)) for start, stop, new in data["due"]),
         Kind(data["kind"]),
         int(data["last"]),
     )
