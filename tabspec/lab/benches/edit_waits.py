@@ -21,7 +21,7 @@ from tabspec.edits.history import EMPTY
 from tabspec.engine.engine import CompletionEngine
 from tabspec.errors import InputError
 from tabspec.lab.evaluation.next_edit.releases.asked import lines_of_history
-from tabspec.lab.evaluation.next_edit.releases.kinds import Kind
+from tabspec.lab.evaluation.next_edit.releases.kinds import Novelty
 from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep, read_steps
 from tabspec.machine import git_commit, machine
 from tabspec.models.edit_protocol import EditModel
@@ -42,7 +42,7 @@ MOST_TABS = 6
 APART_S = 10.0
 POLICIES = (Policy.ADAPTIVE, Policy.NONE)
 # Steps whose next edit has to do with one before. At others hardly any edit is offered.
-KINDS = (Kind.ECHO, Kind.NAMES, Kind.PARTLY)
+KINDS = (Novelty.ECHO, Novelty.NAMES, Novelty.PARTLY)
 # A Tab waits for the next edit if it takes longer. The server itself takes about one millisecond.
 AT_ONCE_MS = 5.0
 

@@ -13,7 +13,7 @@ from tabspec.cli.main import tabspec
 from tabspec.errors import InputError
 from tabspec.lab.evaluation.next_edit.releases.asked import Outcome, Passes, outcomes
 from tabspec.lab.evaluation.next_edit.releases.figures import as_json, calibrate, least_probability, tables
-from tabspec.lab.evaluation.next_edit.releases.kinds import Kind
+from tabspec.lab.evaluation.next_edit.releases.kinds import Novelty
 from tabspec.lab.evaluation.next_edit.releases.scoring import Prediction, Proposal
 from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep, write_steps
 from tabspec.models.local.edits.calibration import UNFITTED, Evidence, load_edit_calibration
@@ -27,7 +27,7 @@ DUE = (LineHunk(1, 2, ("    a = total",)), LineHunk(4, 5, ("    b(total)",)))
 
 
 def step(
-    project: str, due: tuple[LineHunk, ...] = DUE, kind: Kind = Kind.ECHO, lines: tuple[str, ...] = LINES
+    project: str, due: tuple[LineHunk, ...] = DUE, kind: Novelty = Novelty.ECHO, lines: tuple[str, ...] = LINES
 ) -> ReleaseStep:
     return ReleaseStep(project, "src/a.py", lines, (PastLines("def f(count):", "def f(total):"),), due, kind, 0)
 
@@ -37,7 +37,7 @@ def test_a_model_that_is_right_everywhere() -> None:
         lambda text: text.replace("count", "total"), lambda line: Tag.CHANGES if "count" in line else Tag.STAYS
     )
     done = tuple(line.replace("count", "total") for line in LINES)
-    steps = [step(name) for name in "abcd"] + [step(name, (), Kind.END, done) for name in "abcd"]
+    steps = [step(name) for name in "abcd"] + [step(name, (), Novelty.END, done) for name in "abcd"]
     found = asyncio.run(outcomes(model, steps))
     figures = as_json(found)
     assert figures["text_given_place"] == {"all": 1.0, "echo": 1.0}

@@ -10,7 +10,7 @@ from functools import lru_cache
 from tabspec.edits.edit import EditSource
 from tabspec.edits.proposals.brackets import elements
 from tabspec.edits.proposals.counterparts.containers.idioms import IDIOMS
-from tabspec.edits.proposals.counterparts.containers.kinds import Declared, Kind, declared
+from tabspec.edits.proposals.counterparts.containers.kinds import ContainerKind, Declared, declared
 from tabspec.edits.proposals.counterparts.records import record
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.places import Places
@@ -75,7 +75,7 @@ def _changed(steps: Sequence[Step], document: Document, places: Places, grammar:
                 first.setdefault(name, before[name])
                 last[name] = new, step
     for name, (new, step) in last.items():
-        if first[name].kind is new.kind or new.kind is Kind.OTHER:
+        if first[name].kind is new.kind or new.kind is ContainerKind.OTHER:
             continue
         base = document.text.find(step.new)
         inside = occurrences(step.new, name)

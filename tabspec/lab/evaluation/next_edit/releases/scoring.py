@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tabspec.lab.evaluation.calibration import logistic
 from tabspec.lab.evaluation.calibration import probabilities as logistic_curve
-from tabspec.lab.evaluation.next_edit.releases.kinds import Kind
+from tabspec.lab.evaluation.next_edit.releases.kinds import Novelty
 from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep
 from tabspec.train.edits.hunks import LineHunk, applied
 
@@ -89,9 +89,9 @@ def _new_of(lines: Sequence[str], proposal: Proposal, start: int, stop: int) -> 
     return proposal.new[start - proposal.start : after]
 
 
-def text_given_place(steps: Sequence[ReleaseStep], predictions: Sequence[Prediction]) -> dict[Kind, float]:
+def text_given_place(steps: Sequence[ReleaseStep], predictions: Sequence[Prediction]) -> dict[Novelty, float]:
     """The share of next edits of each kind whose text is exactly what the model writes at their place."""
-    found: defaultdict[Kind, list[bool]] = defaultdict(list)
+    found: defaultdict[Novelty, list[bool]] = defaultdict(list)
     for step, prediction in zip(steps, predictions, strict=True):
         if step.hunk is not None:
             found[step.kind].append(prediction.given is not None and _makes_next(step, prediction.given))
@@ -119,7 +119,7 @@ def place(steps: Sequence[ReleaseStep], predictions: Sequence[Prediction], rank:
         }
         for name, hit in hits.items():
             found[name].append(hit)
-            if step.kind is Kind.ECHO:
+            if step.kind is Novelty.ECHO:
                 found["echo_" + name].append(hit)
     return {name: _share(values) for name, values in found.items()}
 
@@ -217,7 +217,7 @@ def _shown(
     on = [p.proposal is not None and value >= least for p, value in zip(predictions, probability, strict=True)]
     edits = [n for n, step in enumerate(steps) if step.hunk is not None]
     ends = [n for n, step in enumerate(steps) if step.hunk is None]
-    echoes = [n for n in edits if steps[n].kind is Kind.ECHO]
+    echoes = [n for n in edits if steps[n].kind is Novelty.ECHO]
     good = [a and b for a, b in zip(on, right, strict=True)]
     return Shown(
         shown=_share([on[n] for n in edits]),

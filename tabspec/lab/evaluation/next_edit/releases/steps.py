@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 
 from tabspec.errors import InputError
-from tabspec.lab.evaluation.next_edit.releases.kinds import Kind, kind_of
+from tabspec.lab.evaluation.next_edit.releases.kinds import Novelty, kind_of
 from tabspec.prompt.edit_format import PastLines
 from tabspec.train.edits.build import FilePair, PairLimits, packages_by_project, release_pairs
 from tabspec.train.edits.hunks import LineHunk, after
@@ -40,7 +40,7 @@ class ReleaseStep:
     lines: tuple[str, ...]
     history: tuple[PastLines, ...]
     due: tuple[LineHunk, ...]
-    kind: Kind
+    kind: Novelty
     last: int = 0
 
     @property
@@ -72,7 +72,7 @@ def steps_of(pair: FilePair, rng: Random) -> list[ReleaseStep]:
     last = 0
     while due or made:
         if made:
-            kind = kind_of((lines, due[0]), made) if due else Kind.END
+            kind = kind_of((lines, due[0]), made) if due else Novelty.END
             recent = tuple(history[-MOST_HISTORY:])
             found.append(ReleaseStep(pair.project, pair.path, tuple(lines), recent, tuple(due), kind, last))
         if not due:
@@ -102,7 +102,7 @@ def release_steps(folder: Path, projects: Iterable[str], seed: int = 0) -> Itera
 def _sample(steps: Sequence[ReleaseStep], rng: Random) -> list[ReleaseStep]:
     by_end: defaultdict[bool, list[ReleaseStep]] = defaultdict(list)
     for step in steps:
-        by_end[step.kind is Kind.END].append(step)
+        by_end[step.kind is Novelty.END].append(step)
     inner, ends = by_end[False], by_end[True]
     return rng.sample(inner, min(len(inner), MOST_STEPS)) + rng.sample(ends, min(len(ends), MOST_ENDS))
 
@@ -130,6 +130,6 @@ def _step(data: dict[str, Any]) -> ReleaseStep:
         tuple(data["text"].split("\n")),
         tuple(PastLines(edit["old"], edit["new"], edit["path"]) for edit in data["history"]),
         tuple(LineHunk(start, stop, tuple(new)) for start, stop, new in data["due"]),
-        Kind(data["kind"]),
+        Novelty(data["kind"]),
         int(data["last"]),
     )
