@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tabspec.edits.edit import EditSource
-from tabspec.edits.proposals.brackets import Part, closing, elements
+from tabspec.edits.proposals.brackets import Element, closing, elements
 from tabspec.edits.proposals.counterparts.records import Record, record
 from tabspec.edits.proposals.counterparts.signatures import Parameter, Signature, is_head, signatures
 from tabspec.edits.proposals.found import Found
@@ -175,7 +175,7 @@ def _rewritten(changed: _ChangedSignature, given: str, texts: Sequence[str], gra
     return _joined(wanted, given, parts)
 
 
-def _values(old: Signature, parts: Sequence[Part], grammar: str) -> dict[str, tuple[bool, str]] | None:
+def _values(old: Signature, parts: Sequence[Element], grammar: str) -> dict[str, tuple[bool, str]] | None:
     """The value of each old parameter, and whether it is given by name; None where the call does not fit them."""
     values: dict[str, tuple[bool, str]] = {}
     for number, part in enumerate(parts):
@@ -252,7 +252,7 @@ def _laid_out(
     return f"{head.rstrip()}\n{body}{indent}{tail.strip()}"
 
 
-def _joined(wanted: Sequence[str], given: str, parts: Sequence[Part]) -> str:
+def _joined(wanted: Sequence[str], given: str, parts: Sequence[Element]) -> str:
     """The arguments with the white space that stood around the old ones."""
     if not parts:
         return ", ".join(wanted)
