@@ -34,7 +34,7 @@ class _Score(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TextPosition:
     """A cursor in a text. ``end`` is where the cursor's line ends."""
 
     text: str
@@ -62,7 +62,7 @@ class Reader(Protocol):
         ...
 
 
-def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Candidate, bool]:
+def choose(place: TextPosition, reader: Reader, found: Sequence[Candidate]) -> tuple[Candidate, bool]:
     """The candidate that fits best, and whether it fits (it adds no syntax error and changes nothing after the cursor).
 
     A candidate that is cut short is only chosen if no other candidate fits. Candidates are compared by, in this order:
@@ -121,7 +121,7 @@ def faults(reader: Reader, edit: Edit) -> tuple[int, int]:
     return reader.errors(edit), reader.loose(edit)
 
 
-def _read(place: Place, reader: Reader, candidate: Candidate, meant: list[str]) -> tuple[int, int, bool, int]:
+def _read(place: TextPosition, reader: Reader, candidate: Candidate, meant: list[str]) -> tuple[int, int, bool, int]:
     """The errors of both kinds with a candidate, how many characters after it change their kind, whether it leaves
     brackets open, and the syntax errors alone. The user may close brackets next, so the candidate is also read with
     closers appended. The better reading counts."""

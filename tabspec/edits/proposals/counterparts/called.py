@@ -68,13 +68,13 @@ def called(steps: Sequence[Step], document: Document, places: Places, done: froz
             if places.line(at) in done:
                 continue
             given = document.text[start + 1 : stop]
-            wanted = _rewritten(changed, given, texts, grammar, _Place(document, places, at))
+            wanted = _rewritten(changed, given, texts, grammar, _CallSite(document, places, at))
             if wanted is not None and wanted != given:
                 yield Found(document, Edit(start + 1, len(given), wanted), EditSource.COUNTERPART, "call")
 
 
 @dataclass(frozen=True)
-class _Place:
+class _CallSite:
     """Where a call stands."""
 
     document: Document
@@ -145,7 +145,9 @@ def _type_around(document: Document, constructor: str, grammar: str) -> str:
     return f"{names[-1]}::new" if names and grammar == "rust" else names[-1] if names else ""
 
 
-def _rewritten(changed: _ChangedSignature, given: str, texts: Sequence[str], grammar: str, place: _Place) -> str | None:
+def _rewritten(
+    changed: _ChangedSignature, given: str, texts: Sequence[str], grammar: str, place: _CallSite
+) -> str | None:
     """The arguments for the new parameters; None where they do not fit the old ones, or a value is missing."""
     parts = elements(given)
     values = _values(changed.old, parts, grammar)
@@ -198,7 +200,7 @@ def _made(
     left: dict[str, tuple[bool, str]],
     texts: Sequence[str],
     grammar: str,
-    place: _Place,
+    place: _CallSite,
 ) -> str | None:
     """The argument for a new parameter: an object of those that were removed, or the variable of the same name."""
     gone = [name for name in changed.old.names if name not in changed.new.names and name in left]
@@ -215,7 +217,7 @@ def _made(
 
 
 def _literal(
-    parameter: Parameter, shape: Record | None, given: Mapping[str, str], grammar: str, place: _Place
+    parameter: Parameter, shape: Record | None, given: Mapping[str, str], grammar: str, place: _CallSite
 ) -> str | None:
     """An object with these fields, as the language writes it."""
     name = shape.name if shape else ""
@@ -240,7 +242,7 @@ def _literal(
 
 
 def _laid_out(
-    head: str, fields: Sequence[str], tail: str, place: _Place, step: str, aligned: Sequence[str] | None = None
+    head: str, fields: Sequence[str], tail: str, place: _CallSite, step: str, aligned: Sequence[str] | None = None
 ) -> str:
     """The literal on one line, or one field a line where that is too much to read."""
     line = head + ", ".join(fields) + tail
