@@ -14,7 +14,7 @@ from tabspec.errors import InputError
 from tabspec.lab.evaluation.next_edit.releases.asked import Outcome, Passes, outcomes
 from tabspec.lab.evaluation.next_edit.releases.figures import as_json, calibrate, least_probability, tables
 from tabspec.lab.evaluation.next_edit.releases.kinds import Novelty
-from tabspec.lab.evaluation.next_edit.releases.scoring import Prediction, Proposal
+from tabspec.lab.evaluation.next_edit.releases.scoring import PredictedChange, Prediction
 from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep, write_steps
 from tabspec.models.local.edits.calibration import UNFITTED, Evidence, load_edit_calibration
 from tabspec.prompt.edit_format import PastLines, Tag
@@ -57,7 +57,7 @@ COST = Passes(0.1, 10, 2, 5)
 
 def outcome(project: str, place: float, right: bool) -> Outcome:
     new = "    a = total" if right else "    a = 1"
-    proposal = Proposal(1, 2, (new,), Evidence(place, (-0.1,)).numbers()[1:])
+    proposal = PredictedChange(1, 2, (new,), Evidence(place, (-0.1,)).numbers()[1:])
     return Outcome(step(project), Prediction(proposal, (1,)), (proposal,), COST, None)
 
 

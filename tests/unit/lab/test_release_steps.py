@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tabspec.errors import InputError
 from tabspec.lab.evaluation.next_edit.releases.kinds import Novelty, kind_of
 from tabspec.lab.evaluation.next_edit.releases.scoring import (
+    PredictedChange,
     Prediction,
-    Proposal,
     at_precision,
     halves,
     is_right,
@@ -64,11 +64,11 @@ def test_one_hunk_and_a_whole_window_are_right(old: list[str], new: list[str], c
     hunk = due[chosen % len(due)]
     start, stop = max(hunk.start - around, 0), min(hunk.stop + around, len(old))
     alone = applied(old[start:stop], [hunk.moved(-start)])
-    assert is_right(step, Proposal(start, stop, tuple(alone)))
+    assert is_right(step, PredictedChange(start, stop, tuple(alone)))
     whole = sorted(h for h in due if h.start <= stop and h.stop >= start)
     start, stop = min(h.start for h in whole), max(h.stop for h in whole)
     together = applied(old[start:stop], [h.moved(-start) for h in whole])
-    assert is_right(step, Proposal(start, stop, tuple(together)))
+    assert is_right(step, PredictedChange(start, stop, tuple(together)))
 
 
 @settings(max_examples=examples(300), deadline=None)
@@ -80,7 +80,7 @@ def test_nothing_else_is_right(old: list[str], new: list[str], other: list[str],
     result = applied(old, [LineHunk(start, stop, tuple(other))])
     some = [[h for n, h in enumerate(due) if subset >> n & 1] for subset in range(1, 2 ** len(due))]
     if all(applied(old, hunks) != result for hunks in some):  # the oracle: no set of remaining hunks gives this text
-        assert not is_right(step, Proposal(start, stop, tuple(other)))
+        assert not is_right(step, PredictedChange(start, stop, tuple(other)))
 
 
 def test_kinds_by_replacements_made_before() -> None:
@@ -104,8 +104,8 @@ def test_steps_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 def test_text_and_place() -> None:
     steps = [_step("p", Novelty.ECHO), _step("p", Novelty.ECHO), _step("p", Novelty.NOVEL), _step("p", Novelty.END)]
-    good = Prediction(Proposal(0, 3, ("a", "B", "c")), (9, 1))
-    bad = Prediction(Proposal(0, 3, ("a", "b", "C")), (9, 8))
+    good = Prediction(PredictedChange(0, 3, ("a", "B", "c")), (9, 1))
+    bad = Prediction(PredictedChange(0, 3, ("a", "b", "C")), (9, 8))
     predictions = [good, bad, Prediction(), good]
     assert text_given_place(steps, predictions) == {Novelty.ECHO: 0.5, Novelty.NOVEL: 0.0}
     assert place(steps, predictions, 1)["any"] == 0.0
@@ -124,7 +124,7 @@ def test_a_probability_is_fitted_on_the_other_half() -> None:
         # in project "a" what is sure is right, in "b" it is wrong
         new = right if sure == (project == "a") else wrong
         steps.append(_step(project, Novelty.ECHO))
-        predictions.append(Prediction(proposal=Proposal(1, 2, new, (1.0 if sure else -1.0,))))
+        predictions.append(Prediction(proposal=PredictedChange(1, 2, new, (1.0 if sure else -1.0,))))
     found = probabilities(steps, predictions)
     for prediction, step, probability in zip(predictions, steps, found, strict=True):
         assert prediction.proposal is not None
@@ -134,7 +134,7 @@ def test_a_probability_is_fitted_on_the_other_half() -> None:
 
 def test_what_is_shown_at_ends_is_wrong() -> None:
     steps = [_step("a", Novelty.ECHO), _step("a", Novelty.NOVEL), _step("b", Novelty.END), _step("b", Novelty.END)]
-    good, bad = Proposal(1, 2, ("B",)), Proposal(0, 1, ("x",))
+    good, bad = PredictedChange(1, 2, ("B",)), PredictedChange(0, 1, ("x",))
     predictions = [Prediction(proposal=p) for p in (good, bad, bad, None)]
     found = shown(steps, predictions, [0.9, 0.3, 0.55, 0.0])
     assert (found[0.5].shown, found[0.5].right, found[0.5].echoes) == (0.5, 0.5, 1.0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from tabspec.lab.evaluation.next_edit.releases.scoring import RANKS, Prediction, Proposal, is_right
+from tabspec.lab.evaluation.next_edit.releases.scoring import RANKS, PredictedChange, Prediction, is_right
 from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep
 from tabspec.models.edit_protocol import EditRequest, PastEdit
 from tabspec.models.local.edits.changes import LineChange
@@ -46,7 +46,7 @@ class Outcome:
 
     step: ReleaseStep
     prediction: Prediction
-    written: tuple[Proposal, ...]
+    written: tuple[PredictedChange, ...]
     anew: Passes
     chain: Passes | None
 
@@ -126,9 +126,9 @@ async def _outcome(model: LocalEdits, decoder: Counted, step: ReleaseStep) -> Ou
     return Outcome(step, Prediction(given, lines), tuple(proposals), anew, chain)
 
 
-def _proposal(written: Written) -> Proposal:
+def _proposal(written: Written) -> PredictedChange:
     change, features = written.change, written.evidence.numbers()[1:]
-    return Proposal(change.start, change.stop, change.new, features)
+    return PredictedChange(change.start, change.stop, change.new, features)
 
 
 async def _written(model: LocalEdits, decoder: Counted, request: EditRequest) -> tuple[list[Written | None], Passes]:
@@ -175,7 +175,7 @@ def accepted(request: EditRequest, change: LineChange) -> EditRequest:
     )
 
 
-async def _at_place(model: LocalEdits, hunk: LineHunk, request: EditRequest) -> Proposal | None:
+async def _at_place(model: LocalEdits, hunk: LineHunk, request: EditRequest) -> PredictedChange | None:
     """What the model writes at the place of the next edit; None: nothing changes."""
     scene = model.prompts.scenes.around(request, hunk.start)
     if scene is None:
@@ -183,7 +183,7 @@ async def _at_place(model: LocalEdits, hunk: LineHunk, request: EditRequest) -> 
     start, stop = run_of(scene.lines, max(hunk.start - scene.first, 0), max(hunk.stop - scene.first, 0))
     first, last = window_of(scene.lines, start, stop)
     change, _, _ = await model.ask(scene, EditWindow(first, last, 1.0, start), True)
-    return None if change is None else Proposal(change.start, change.stop, change.new)
+    return None if change is None else PredictedChange(change.start, change.stop, change.new)
 
 
 def _ended(text: str | None) -> str:

@@ -29,7 +29,7 @@ _RIDGE = 1.0  # of the logistic fit, of a weight of a standardized feature
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class PredictedChange:
     """Lines ``start`` to ``stop`` (excluded) become ``new``. ``features`` are what its probability is fitted on."""
 
     start: int
@@ -46,9 +46,9 @@ class Prediction:
     first. ``proposal``: the one that it would show first, None if it has none.
     """
 
-    given: Proposal | None = None
+    given: PredictedChange | None = None
     places: tuple[int, ...] = ()
-    proposal: Proposal | None = None
+    proposal: PredictedChange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Shown:
     at_ends: float  # of all ends, those at which something is shown
 
 
-def is_right(step: ReleaseStep, proposal: Proposal) -> bool:
+def is_right(step: ReleaseStep, proposal: PredictedChange) -> bool:
     """Whether a proposal makes one of the remaining hunks, or all that it touches, and nothing else."""
     start, stop = _changed(step.lines, proposal)
     if start == stop and not _new_of(step.lines, proposal, start, stop):
@@ -74,7 +74,7 @@ def is_right(step: ReleaseStep, proposal: Proposal) -> bool:
     return any(hunks and applied(step.lines, hunks) == result for hunks in sets)
 
 
-def _changed(lines: Sequence[str], proposal: Proposal) -> tuple[int, int]:
+def _changed(lines: Sequence[str], proposal: PredictedChange) -> tuple[int, int]:
     """The lines that a proposal really changes."""
     start, stop, new = proposal.start, proposal.stop, list(proposal.new)
     while start < stop and new and lines[start] == new[0]:
@@ -84,7 +84,7 @@ def _changed(lines: Sequence[str], proposal: Proposal) -> tuple[int, int]:
     return start, stop
 
 
-def _new_of(lines: Sequence[str], proposal: Proposal, start: int, stop: int) -> tuple[str, ...]:
+def _new_of(lines: Sequence[str], proposal: PredictedChange, start: int, stop: int) -> tuple[str, ...]:
     after = len(proposal.new) - (proposal.stop - stop)
     return proposal.new[start - proposal.start : after]
 
@@ -98,7 +98,7 @@ def text_given_place(steps: Sequence[ReleaseStep], predictions: Sequence[Predict
     return {kind: _share(values) for kind, values in found.items()}
 
 
-def _makes_next(step: ReleaseStep, given: Proposal) -> bool:
+def _makes_next(step: ReleaseStep, given: PredictedChange) -> bool:
     """Whether the text makes the next hunk, alone or with others in the window."""
     result = applied(step.lines, [LineHunk(given.start, given.stop, given.new)])
     window = sorted(h for h in step.due if h.start >= given.start and h.stop <= given.stop)
