@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from tabspec.edits.edit import EditSource
 from tabspec.edits.proposals.brackets import Element, closing, elements
-from tabspec.edits.proposals.counterparts.records import Record, record
+from tabspec.edits.proposals.counterparts.records import RecordType, record
 from tabspec.edits.proposals.counterparts.signatures import Parameter, Signature, is_head, signatures
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.places import Places
@@ -217,7 +217,7 @@ def _made(
 
 
 def _literal(
-    parameter: Parameter, shape: Record | None, given: Mapping[str, str], grammar: str, place: _CallSite
+    parameter: Parameter, shape: RecordType | None, given: Mapping[str, str], grammar: str, place: _CallSite
 ) -> str | None:
     """An object with these fields, as the language writes it."""
     name = shape.name if shape else ""

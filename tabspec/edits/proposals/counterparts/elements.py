@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tabspec.edits.edit import EditSource
 from tabspec.edits.proposals.brackets import closing, elements
 from tabspec.edits.proposals.counterparts.containers.kinds import ContainerKind, declarations, declared
-from tabspec.edits.proposals.counterparts.records import Record, record
+from tabspec.edits.proposals.counterparts.records import RecordType, record
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.places import Places
 from tabspec.edits.step import Step
@@ -28,7 +28,7 @@ class _Named:
     they are in another container."""
 
     name: str
-    shape: Record
+    shape: RecordType
     fields: Mapping[str, str]
     nested: bool
 
