@@ -9,7 +9,7 @@ from random import Random
 
 from tabspec.prompt.edit_format import PastLines, Tag, window_of
 from tabspec.train.edits.hunks import LineHunk, after, applied
-from tabspec.train.edits.scene import Scene
+from tabspec.train.edits.scene import EditMoment
 
 CHARS = 3.5  # of a token of code, on average
 USUAL_TOKENS, FEWEST_TOKENS, MOST_TOKENS = 448, 256, 768  # of the scanned lines
@@ -69,7 +69,7 @@ def tags(lines: Sequence[str], hunks: Sequence[tuple[int, int]]) -> list[Tag]:
     return found
 
 
-def lay_out(scene: Scene, rng: Random) -> Layout | None:
+def lay_out(scene: EditMoment, rng: Random) -> Layout | None:
     """An example of a scene. None if its lines are too long or blank."""
     begin, end = _scanned(scene, rng)
     lines = scene.lines[begin:end]
@@ -83,7 +83,7 @@ def lay_out(scene: Scene, rng: Random) -> Layout | None:
     return Layout(scene.name, scene.history, lines, found, list(chain.questions(rng)))
 
 
-def _scanned(scene: Scene, rng: Random) -> tuple[int, int]:
+def _scanned(scene: EditMoment, rng: Random) -> tuple[int, int]:
     """The first and last (excluded) scanned line: whole hunks, about as many tokens as when serving."""
     place = rng.random()
     centre = rng.randrange(len(scene.lines))

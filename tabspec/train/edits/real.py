@@ -6,19 +6,19 @@ from random import Random
 
 from tabspec.train.edits.order import order_of
 from tabspec.train.edits.pack import Releases
-from tabspec.train.edits.scene import HALF_TYPED, Scene, as_past
+from tabspec.train.edits.scene import HALF_TYPED, EditMoment, as_past
 
 ENDED_SHARE = 0.12  # of scenes: all hunks are made
 UNTOUCHED_SHARE = 0.1  # of scenes: only other files were changed so far
 OTHERS = (0, 0, 0, 1, 1, 2, 3)  # past edits of other files; one of these counts
 
 
-def real_scene(releases: Releases, index: int, rng: Random) -> Scene | None:
+def real_scene(releases: Releases, index: int, rng: Random) -> EditMoment | None:
     """A moment between the two releases of document ``index``. None if nothing was done before it."""
     lines, hunks = releases.document(index)
     if not hunks:
         return None
-    scene = Scene(releases.corpus[index].name, lines, [], order_of(lines, hunks, rng))
+    scene = EditMoment(releases.corpus[index].name, lines, [], order_of(lines, hunks, rng))
     others = releases.same_release(index)
     for _ in range(rng.choice(OTHERS) if others else 0):
         other = rng.choice(others)

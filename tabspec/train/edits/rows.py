@@ -21,7 +21,7 @@ from tabspec.train.edits.encoder import MOST_TOKENS, EditEncoder
 from tabspec.train.edits.layout import Layout, lay_out
 from tabspec.train.edits.pack import RELEASES, TEXTS, Releases
 from tabspec.train.edits.real import real_scene
-from tabspec.train.edits.scene import Scene
+from tabspec.train.edits.scene import EditMoment
 from tabspec.train.edits.synthetic.make import synthetic_scene
 from tabspec.train.edits.synthetic.region import Region
 from tabspec.train.examples.parts import Rows
@@ -105,11 +105,11 @@ class EditRowMaker:
         found = self._order[1][place * self._real : (place + 1) * self._real]
         return [int(self._documents[n]) for n in found]
 
-    def _real_scene(self, index: int, rng: Random) -> Scene | None:
+    def _real_scene(self, index: int, rng: Random) -> EditMoment | None:
         assert self._releases is not None
         return real_scene(self._releases, index, rng)
 
-    def _synthetic_scene(self, others: list[PastLines], rng: Random) -> Scene | None:
+    def _synthetic_scene(self, others: list[PastLines], rng: Random) -> EditMoment | None:
         place = rng.randrange(int(self._ends[-1]))  # of all bytes, so that each line is as likely
         corpus, index = self._texts[int(np.searchsorted(self._ends, place, side="right"))]
         entry, lines = corpus[index], corpus.text(index).removesuffix("\n").split("\n")
@@ -117,7 +117,7 @@ class EditRowMaker:
         region = Region(entry.name, entry.language, lines[first : first + rng.randint(*REGION_LINES)])
         return synthetic_scene(region, others, rng)
 
-    def _add(self, layouts: list[Layout], recent: deque[PastLines], scene: Scene | None, rng: Random) -> None:
+    def _add(self, layouts: list[Layout], recent: deque[PastLines], scene: EditMoment | None, rng: Random) -> None:
         if scene is None or not scene.lines or not scene.history:
             return
         if rng.random() < NAMELESS_SHARE:

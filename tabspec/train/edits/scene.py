@@ -15,7 +15,7 @@ HALF_TYPED = 0.15
 
 
 @dataclass
-class Scene:
+class EditMoment:
     """A file between two edits.
 
     ``history``: past edits, the newest last. ``due``: the remaining hunks in the order in which they are made, each in

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabspec.models.local.edits.prompts import EditPrompts
-from tabspec.models.local.edits.scene import Scene as ServedScene
+from tabspec.models.local.edits.scene import Scene
 from tabspec.models.tokens.vocabulary import Vocabulary
 from tabspec.prompt import edit_format
 from tabspec.prompt.edit_format import Tag, tag_ends, window_of
@@ -24,7 +24,7 @@ from tabspec.train.edits.hunks import applied, hunks_between
 from tabspec.train.edits.layout import Layout, lay_out, tags
 from tabspec.train.edits.pack import HUNKS, RELEASES, TEXTS
 from tabspec.train.edits.rows import EditDataConfig
-from tabspec.train.edits.scene import Scene
+from tabspec.train.edits.scene import EditMoment
 from tabspec.train.edits.synthetic.make import KINDS, synthetic_scene
 from tabspec.train.edits.synthetic.region import Region
 from tabspec.train.examples.parts import SHIFT, TOKEN, Part, parts_of, tokens_of
@@ -43,7 +43,7 @@ PLAIN = [re.sub(r": [\w., \[\]]+(?=[,)])| -> \w+(?=:$)", "", line) for line in H
 LINES = st.lists(st.sampled_from(["", "", "a = b", "def f(a):", "    return a", "x", "\timport os"]), max_size=40)
 
 
-def _scene(seed: int) -> Scene:
+def _scene(seed: int) -> EditMoment:
     """A scene in this file."""
     rng = Random(seed)
     while True:
@@ -54,7 +54,7 @@ def _scene(seed: int) -> Scene:
             return scene
 
 
-def _layout(seed: int) -> tuple[Scene, Layout]:
+def _layout(seed: int) -> tuple[EditMoment, Layout]:
     while True:
         scene = _scene(seed)
         layout = lay_out(scene, Random(seed))
@@ -124,7 +124,7 @@ def test_answers_make_whole_hunks(old: list[str], new: list[str], seed: int) -> 
     rng = Random(seed)
     due = hunks_between(old, new)[:8]
     rng.shuffle(due)
-    layout = lay_out(Scene("a.py", list(old), [], list(due)), rng)
+    layout = lay_out(EditMoment("a.py", list(old), [], list(due)), rng)
     if layout is None:
         return
     assert layout.lines == old  # so few lines are scanned whole
@@ -176,7 +176,7 @@ def test_tokens_are_those_of_the_served_prompt(seed: int) -> None:
 def test_tags_stand_where_serving_reads_them(seed: int) -> None:
     scene, layout = _layout(seed)
     (marked,) = EditEncoder(TOKENIZER).encode([layout])
-    served = ServedScene(layout.name, tuple(scene.history), tuple(layout.lines), 0, tuple(layout.lines), ())
+    served = Scene(layout.name, tuple(scene.history), tuple(layout.lines), 0, tuple(layout.lines), ())
     scan = PROMPTS.scan(served)
     if not marked or list(scan.tokens) != [each & TOKEN for each in marked[: len(scan.tokens)]]:
         assert not marked or sum(len(_ids(edit_format.past(edit))) for edit in scene.history) > HISTORY_TOKENS

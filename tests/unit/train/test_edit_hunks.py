@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tabspec.train.edits.hunks import MOST_LINES, LineHunk, after, applied, hunks_between, small_hunks
 from tabspec.train.edits.order import order_of
-from tabspec.train.edits.scene import Scene, half_typed
+from tabspec.train.edits.scene import EditMoment, half_typed
 from tabspec.train.edits.synthetic.make import as_hunks, reverse
 from tests.examples import examples
 
@@ -43,7 +43,7 @@ def test_any_order_of_hunks_leads_to_the_new_lines(old: list[str], new: list[str
     hunks = hunks_between(old, new)
     order = order_of(old, hunks, rng)
     assert sorted(order) == hunks
-    scene = Scene("a.py", list(old), [], list(order))
+    scene = EditMoment("a.py", list(old), [], list(order))
     made: list[LineHunk] = []
     for hunk in order:
         scene.make(scene.due[0])
@@ -62,7 +62,7 @@ def test_any_order_of_hunks_leads_to_the_new_lines(old: list[str], new: list[str
 @given(old=LINES, new=LINES, seed=st.integers(0, 10_000))
 def test_a_half_typed_edit_can_be_completed(old: list[str], new: list[str], seed: int) -> None:
     rng = Random(seed)
-    scene = Scene("a.py", list(old), [], hunks_between(old, new))
+    scene = EditMoment("a.py", list(old), [], hunks_between(old, new))
     rng.shuffle(scene.due)
     if scene.due and scene.make_half(scene.due[0], rng):
         assert applied(scene.lines, sorted(scene.due)) == new

@@ -8,7 +8,7 @@ from random import Random
 from tabspec.prompt.edit_format import PastLines
 from tabspec.text import common_prefix
 from tabspec.train.edits.hunks import MOST_LINES, LineHunk, applied
-from tabspec.train.edits.scene import HALF_TYPED, Scene, as_past
+from tabspec.train.edits.scene import HALF_TYPED, EditMoment, as_past
 from tabspec.train.edits.synthetic import calls, introduced, lines, names, rules
 from tabspec.train.edits.synthetic.region import Changes, Region
 
@@ -43,7 +43,7 @@ ELSEWHERE_SHARE = 0.1  # the first place is in another file
 _TRIES = 8
 
 
-def synthetic_scene(region: Region, others: Sequence[PastLines], rng: Random) -> Scene | None:
+def synthetic_scene(region: Region, others: Sequence[PastLines], rng: Random) -> EditMoment | None:
     """A scene in a region. ``others``: past edits of other files. None if nothing in the region repeats."""
     before = _noise(others, rng)
     if rng.random() < TYPED_SHARE:
@@ -56,7 +56,7 @@ def synthetic_scene(region: Region, others: Sequence[PastLines], rng: Random) ->
     text = list(region.lines)
     if rng.random() < REVERSED_SHARE:
         text, hunks = reverse(text, hunks)
-    scene = Scene(region.name, text, before, _ordered(hunks, rng))
+    scene = EditMoment(region.name, text, before, _ordered(hunks, rng))
     (done,) = rng.choices([count for count, _ in DONE], [share for _, share in DONE])
     done = len(hunks) if rng.random() < ENDED_SHARE else min(done, len(hunks) - 1)
     if len(scene.due) > 2 and rng.random() < ELSEWHERE_SHARE:
@@ -143,7 +143,7 @@ def _ordered(hunks: list[LineHunk], rng: Random) -> list[LineHunk]:
     return found
 
 
-def _first_elsewhere(scene: Scene, rng: Random) -> None:
+def _first_elsewhere(scene: EditMoment, rng: Random) -> None:
     """The first due hunk was made in another file: here, its lines and those before them are left out."""
     first = min(scene.due, key=lambda hunk: (hunk.start, hunk.stop))
     stem, dot, suffix = scene.name.rpartition(".")
@@ -163,7 +163,7 @@ def _changed_before(region: Region, history: list[PastLines], rng: Random) -> Re
     return Region(region.name, region.language, applied(region.lines, hunks))
 
 
-def _typed(region: Region, history: list[PastLines], rng: Random) -> Scene | None:
+def _typed(region: Region, history: list[PastLines], rng: Random) -> EditMoment | None:
     """One to six real lines are being typed."""
     filled = [number for number, line in enumerate(region.lines) if len(line.strip()) > 3]
     if len(filled) < 10:
@@ -173,5 +173,5 @@ def _typed(region: Region, history: list[PastLines], rng: Random) -> Scene | Non
     while stop > start + 1 and not region.lines[stop - 1].strip():
         stop -= 1
     text = [*region.lines[:start], *region.lines[stop:]]
-    scene = Scene(region.name, text, history, [LineHunk(start, start, tuple(region.lines[start:stop]))])
+    scene = EditMoment(region.name, text, history, [LineHunk(start, start, tuple(region.lines[start:stop]))])
     return scene if scene.make_half(scene.due[0], rng) else None
