@@ -20,7 +20,7 @@ _NAME = "x"
 _AFTER = "\n\nx"
 
 
-class _Score(NamedTuple):
+class _Misfit(NamedTuple):
     """How badly a candidate fits: the first of these that differs decides, and less is better."""
 
     surely: bool  # it repeats more than is ever meant to stand twice
@@ -83,18 +83,18 @@ def choose(place: TextPosition, reader: Reader, found: Sequence[Candidate]) -> t
     )
     broken = sum(base) > 0 or again or any(each.surely for each in found)
 
-    def scored(candidate: Candidate, errors: int, changed: int, unfinished: bool, syntax: int) -> _Score:
+    def scored(candidate: Candidate, errors: int, changed: int, unfinished: bool, syntax: int) -> _Misfit:
         if not candidate.replaced:
             order = 0
         else:
             order = -candidate.replaced if candidate.ends_alike(rest) else candidate.replaced
         changed = 0 if broken else changed
         length = -len(candidate.text)
-        return _Score(candidate.surely, errors, changed, candidate.repeats, unfinished, order, length, syntax)
+        return _Misfit(candidate.surely, errors, changed, candidate.repeats, unfinished, order, length, syntax)
 
-    def best(of: Iterable[Candidate]) -> tuple[_Score, Candidate] | None:
+    def best(of: Iterable[Candidate]) -> tuple[_Misfit, Candidate] | None:
         """The first of the candidates with the least score. Those that could not have a lesser one are not read."""
-        found: tuple[_Score, Candidate] | None = None
+        found: tuple[_Misfit, Candidate] | None = None
         for candidate in sorted(of, key=lambda each: scored(each, 0, 0, False, 0)):
             if found and found[0] <= scored(candidate, 0, 0, False, 0):
                 break
@@ -102,7 +102,7 @@ def choose(place: TextPosition, reader: Reader, found: Sequence[Candidate]) -> t
             found = found if found and found[0] <= score else (score, candidate)
         return found
 
-    def fits(score: _Score) -> bool:
+    def fits(score: _Misfit) -> bool:
         return score.syntax <= base[0] and not (score.changed and reader.code)
 
     uncut = best(each for each in found if not each.cut)
