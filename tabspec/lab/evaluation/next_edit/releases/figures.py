@@ -13,7 +13,7 @@ from tabspec.lab.evaluation.next_edit.releases.kinds import Novelty
 from tabspec.lab.evaluation.next_edit.releases.scoring import (
     RANKS,
     Prediction,
-    Shown,
+    ShownShares,
     at_precision,
     fit,
     is_right,
@@ -134,7 +134,7 @@ def tables(figures: Figures) -> list[Table]:
     return [text, places, offers, cost]
 
 
-def _of(row: Shown | None) -> dict[str, float]:
+def _of(row: ShownShares | None) -> dict[str, float]:
     return {} if row is None else _rounded(asdict(row))
 
 

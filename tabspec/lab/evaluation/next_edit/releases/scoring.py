@@ -52,7 +52,7 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownShares:
     """Of all next edits, and of all echoes, the shares that are shown and right; ``precision`` counts ends, too."""
 
     shown: float
@@ -177,7 +177,7 @@ def _design(features: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def shown(
     steps: Sequence[ReleaseStep], predictions: Sequence[Prediction], probability: Sequence[float]
-) -> dict[float, Shown]:
+) -> dict[float, ShownShares]:
     """What is shown at each of `THRESHOLDS` of the probability."""
     right = _right(steps, predictions)
     return {least: _shown(steps, predictions, right, probability, least) for least in THRESHOLDS}
@@ -185,7 +185,7 @@ def shown(
 
 def at_precision(
     steps: Sequence[ReleaseStep], predictions: Sequence[Prediction], probability: Sequence[float]
-) -> dict[float, Shown | None]:
+) -> dict[float, ShownShares | None]:
     """The most that can be shown at each of `PRECISIONS`, by the lowest threshold that keeps it. None if none does."""
     right = _right(steps, predictions)
     ordered = sorted((n for n, p in enumerate(predictions) if p.proposal), key=lambda n: -probability[n])
@@ -213,13 +213,13 @@ def _shown(
     right: Sequence[bool],
     probability: Sequence[float],
     least: float,
-) -> Shown:
+) -> ShownShares:
     on = [p.proposal is not None and value >= least for p, value in zip(predictions, probability, strict=True)]
     edits = [n for n, step in enumerate(steps) if step.hunk is not None]
     ends = [n for n, step in enumerate(steps) if step.hunk is None]
     echoes = [n for n in edits if steps[n].kind is Novelty.ECHO]
     good = [a and b for a, b in zip(on, right, strict=True)]
-    return Shown(
+    return ShownShares(
         shown=_share([on[n] for n in edits]),
         right=_share([good[n] for n in edits]),
         echoes=_share([good[n] for n in echoes]),
