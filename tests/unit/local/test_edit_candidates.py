@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tabspec.models.edit_protocol import EditRequest, PastEdit
 from tabspec.models.local.edits.changes import LineChange, made_again, repeated, replacements
-from tabspec.models.local.edits.judge import Judge, Written
+from tabspec.models.local.edits.judge import Judge, WrittenChange
 from tabspec.models.local.edits.patterns import LEAST, patterns
 from tabspec.models.local.edits.scene import region_lines
 from tabspec.models.local.edits.writer import LocalEdits
@@ -27,8 +27,8 @@ def asked(text: str, *past: PastEdit) -> EditRequest:
     return EditRequest("a.py", "python", "", text, "", 0, 0, "", past)
 
 
-def written(model: LocalEdits, request: EditRequest) -> list[Written]:
-    async def read() -> list[Written]:
+def written(model: LocalEdits, request: EditRequest) -> list[WrittenChange]:
+    async def read() -> list[WrittenChange]:
         return [each async for each, _ in model.written(request) if each is not None]
 
     return asyncio.run(read())

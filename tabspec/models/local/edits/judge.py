@@ -16,7 +16,7 @@ from tabspec.models.local.edits.scene import Scene, region_lines
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenChange:
     """A change of the region's lines, and what is known of it."""
 
     change: LineChange
@@ -65,7 +65,7 @@ class Judge:
         """Whether something is known of this change: the model has written or judged it."""
         return change.least(self._lines) in self._known
 
-    def written(self, change: LineChange | None, place: float, logprobs: tuple[float, ...]) -> Written | None:
+    def written(self, change: LineChange | None, place: float, logprobs: tuple[float, ...]) -> WrittenChange | None:
         """A change with what is known of it. ``place`` is the probability of its place. None where it changes lines of
         the last edit: what is written there is a matter of completions, and of the user, who is at work there."""
         if change is None:
@@ -75,7 +75,7 @@ class Judge:
         if self._touches_last(least):
             return None
         repeats, partly = repeated(least, self._lines, self._past)
-        return Written(change, Evidence(place, logprobs, repeats, partly, self._patterns.get(least, 0.0)))
+        return WrittenChange(change, Evidence(place, logprobs, repeats, partly, self._patterns.get(least, 0.0)))
 
     def _touches_last(self, change: LineChange) -> bool:
         start, stop = self._last

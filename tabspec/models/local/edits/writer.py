@@ -19,7 +19,7 @@ from tabspec.models.local.drafts import NgramDrafts
 from tabspec.models.local.edits.answer import AnswerSegment, GivenAnswer
 from tabspec.models.local.edits.calibration import UNFITTED, EditCalibration
 from tabspec.models.local.edits.changes import LineChange
-from tabspec.models.local.edits.judge import Judge, Proposal, Written
+from tabspec.models.local.edits.judge import Judge, Proposal, WrittenChange
 from tabspec.models.local.edits.places import EditWindow, LineTag, best_places
 from tabspec.models.local.edits.prompts import EditPrompts, Scan
 from tabspec.models.local.edits.scene import Scene
@@ -112,10 +112,10 @@ class LocalEdits:
         change = changed(request.region, best.change) if most >= self.calibration.least else None
         return EditAnswer(change, best.evidence.logprobs, usage, most)
 
-    async def _left(self, judge: Judge, read: Read, foreground: bool) -> tuple[list[Written], float, Usage]:
+    async def _left(self, judge: Judge, read: Read, foreground: bool) -> tuple[list[WrittenChange], float, Usage]:
         """Of the patterns that are left to the model, those that it does not reject; the probability of the first of
         these; and what judging them cost."""
-        found: list[Written] = []
+        found: list[WrittenChange] = []
         first, usage = 0.0, Usage()
         for scene, place, change in judge.left(read)[:MOST_LEFT]:
             logprobs, cost = await self.score(scene, place, change, foreground)
@@ -127,7 +127,7 @@ class LocalEdits:
                 found.append(written)
         return found, first, usage
 
-    async def written(self, request: EditRequest) -> AsyncGenerator[tuple[Written | None, Usage], None]:
+    async def written(self, request: EditRequest) -> AsyncGenerator[tuple[WrittenChange | None, Usage], None]:
         """The edits that come into question, and what each cost beside those before it: what the model writes at the
         likeliest place, what a pattern proposes, what was replaced before replaced again at the likeliest place, and
         what the model writes at the other places. None where nothing changes."""
@@ -139,7 +139,7 @@ class LocalEdits:
 
     async def _written(
         self, judge: Judge, read: Read, foreground: bool
-    ) -> AsyncGenerator[tuple[Written | None, Usage], None]:
+    ) -> AsyncGenerator[tuple[WrittenChange | None, Usage], None]:
         proposals = judge.proposals(read)
         for rank, (scene, place) in enumerate(best_places(read, MOST_PLACES)):
             if place.probability < LEAST_PLACE:
@@ -154,7 +154,7 @@ class LocalEdits:
 
     async def _judged(
         self, judge: Judge, proposals: Sequence[Proposal], foreground: bool
-    ) -> tuple[Written | None, Usage]:
+    ) -> tuple[WrittenChange | None, Usage]:
         """The first of ``proposals`` that the model has not written itself, and what judging it cost."""
         for scene, place, change in proposals:
             if not judge.knows(change):
@@ -286,7 +286,7 @@ def _lines(segment: AnswerSegment) -> tuple[str, ...] | None:
     return None if text is None else tuple(text[1:].split("\n")) if text else ()
 
 
-def _all_of(region: str, left: Sequence[Written], usage: Usage) -> EditAnswer:
+def _all_of(region: str, left: Sequence[WrittenChange], usage: Usage) -> EditAnswer:
     """The answer with all of these changes, none of which touches another, as likely as the pattern of the first."""
     text = region
     for each in sorted(left, key=lambda each: -each.change.start):

@@ -12,7 +12,7 @@ from tabspec.lab.evaluation.next_edit.releases.scoring import RANKS, PredictedCh
 from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep
 from tabspec.models.edit_protocol import EditRequest, PastEdit
 from tabspec.models.local.edits.changes import LineChange
-from tabspec.models.local.edits.judge import Written
+from tabspec.models.local.edits.judge import WrittenChange
 from tabspec.models.local.edits.places import EditWindow
 from tabspec.models.local.edits.scene import run_of
 from tabspec.models.local.edits.writer import LocalEdits
@@ -126,15 +126,17 @@ async def _outcome(model: LocalEdits, decoder: Counted, step: ReleaseStep) -> Ou
     return Outcome(step, Prediction(given, lines), tuple(proposals), anew, chain)
 
 
-def _proposal(written: Written) -> PredictedChange:
+def _proposal(written: WrittenChange) -> PredictedChange:
     change, features = written.change, written.evidence.numbers()[1:]
     return PredictedChange(change.start, change.stop, change.new, features)
 
 
-async def _written(model: LocalEdits, decoder: Counted, request: EditRequest) -> tuple[list[Written | None], Passes]:
+async def _written(
+    model: LocalEdits, decoder: Counted, request: EditRequest
+) -> tuple[list[WrittenChange | None], Passes]:
     """What the model writes, the best place first, and the cost of all of it."""
     before, began = decoder.passes, time.perf_counter()
-    written: list[Written | None] = []
+    written: list[WrittenChange | None] = []
     cost = Usage()
     async for each, usage in model.written(request):
         cost += usage
