@@ -120,8 +120,8 @@ async def _in_real_time(steps: Sequence[ReleaseStep], threads: int) -> dict[Poli
 
 
 def _on_the_virtual_clock(steps: Sequence[ReleaseStep]) -> dict[Policy, EditWaits]:
+    from tabspec.lab.measuring.timed_decoding import EPYC, Processor, TimedEditRequests, on_processor
     from tabspec.models.local.model import LocalModel
-    from tabspec.replay.models.timed_decoding import EPYC, Processor, TimedEditRequests, on_processor
 
     model, edits, processor = load_model(), load_edits_alone(), Processor(EPYC)
     assert isinstance(model, LocalModel)
