@@ -37,7 +37,7 @@ class Speculation:
 
 
 Known = Callable[[EditContext], Suggestion | Reason | None]
-Ask = Callable[[Speculation], bool]
+StartSpeculation = Callable[[Speculation], bool]
 
 
 class Screen:
@@ -84,7 +84,7 @@ class Speculator:
         price: Price,
         clock: asyncio.AbstractEventLoop,
         known: Known,
-        ask: Ask,
+        ask: StartSpeculation,
         acceptance: Predictor | None = None,
     ) -> None:
         self.config, self.price, self.acceptance = config, price, acceptance or Acceptance()

@@ -47,7 +47,7 @@ KINDS = (Novelty.ECHO, Novelty.NAMES, Novelty.PARTLY)
 AT_ONCE_MS = 5.0
 
 Lines = tuple[str, ...]
-Busy = Callable[[], float]
+BusySeconds = Callable[[], float]
 """Returns how many seconds the models have computed so far."""
 
 _COLUMNS = ("", "Tabs", "within 5 ms", "wait p50, ms", "p90", "p99", "most")
@@ -130,7 +130,7 @@ def _on_the_virtual_clock(steps: Sequence[ReleaseStep]) -> dict[Policy, EditWait
 
 
 async def measure(
-    model: Model, edits: EditModel, steps: Sequence[ReleaseStep], busy: Busy = lambda: 0.0
+    model: Model, edits: EditModel, steps: Sequence[ReleaseStep], busy: BusySeconds = lambda: 0.0
 ) -> dict[Policy, EditWaits]:
     """The waits of each policy. Raises `TabspecError` if a model does not load."""
     engines = {policy: CompletionEngine(model, EngineConfig(policy=policy), edits=edits) for policy in POLICIES}
@@ -145,7 +145,9 @@ async def measure(
     return waits
 
 
-async def _walk(engine: CompletionEngine, context: EditContext, waits: EditWaits, rng: Random, busy: Busy) -> None:
+async def _walk(
+    engine: CompletionEngine, context: EditContext, waits: EditWaits, rng: Random, busy: BusySeconds
+) -> None:
     """Accept what is offered, edit after edit."""
     now = asyncio.get_running_loop().time
     answer = await engine.complete(context)

@@ -9,7 +9,7 @@ from tokenizers import Encoding, Tokenizer
 
 from tabspec.prompt import edit_format
 from tabspec.prompt.edit_format import Tag
-from tabspec.prompt.fim import Part as PromptPart
+from tabspec.prompt.fim import PromptPart
 from tabspec.train.edits.layout import Layout, WindowQuestion
 from tabspec.train.examples.parts import Part
 from tabspec.train.examples.tokenizer import special_id

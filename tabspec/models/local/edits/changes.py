@@ -19,16 +19,16 @@ _TELLING = re.compile(r"[^\W\d]\w")
 # Edits whose tokens were compared: those of some ten histories.
 _COMPARED = 1024
 
-Tokens = tuple[str, ...]
-Replacement = tuple[Tokens, Tokens]
+TokenTexts = tuple[str, ...]
+Replacement = tuple[TokenTexts, TokenTexts]
 """The tokens removed and added."""
 
 
 class _ReplacedRun(NamedTuple):
     """A run of tokens that is replaced, and the ``text`` of the new ones, with the white space in it."""
 
-    old: Tokens
-    new: Tokens
+    old: TokenTexts
+    new: TokenTexts
     text: str
 
 
@@ -73,7 +73,7 @@ def repeated(change: LineChange, lines: Sequence[str], past: Sequence[PastLines]
 def made_again(text: str, past: Sequence[PastLines]) -> str:
     """``text`` with all replacements of names that past edits have made: from left to right, the longest that fits, and
     of several for the same tokens the last one made."""
-    table: dict[Tokens, str] = {}
+    table: dict[TokenTexts, str] = {}
     for each in reversed(past):
         for run in _runs(each.old or "", each.new or ""):
             if any(_TELLING.match(token) for token in run.old):

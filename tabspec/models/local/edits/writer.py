@@ -55,7 +55,7 @@ SLOTS, SPECULATIVE = 6, 3
 # Scans whose tags are kept: those of several documents, and of what is computed ahead in them.
 _SCANS = 32
 
-Read = list[tuple[Scene, Mapping[int, LineTag]]]
+ReadScenes = list[tuple[Scene, Mapping[int, LineTag]]]
 """The scenes of a request with their tags."""
 
 
@@ -112,7 +112,7 @@ class LocalEdits:
         change = changed(request.region, best.change) if most >= self.calibration.least else None
         return EditAnswer(change, best.evidence.logprobs, usage, most)
 
-    async def _left(self, judge: Judge, read: Read, foreground: bool) -> tuple[list[WrittenChange], float, Usage]:
+    async def _left(self, judge: Judge, read: ReadScenes, foreground: bool) -> tuple[list[WrittenChange], float, Usage]:
         """Of the patterns that are left to the model, those that it does not reject; the probability of the first of
         these; and what judging them cost."""
         found: list[WrittenChange] = []
@@ -138,7 +138,7 @@ class LocalEdits:
                 cost = Usage()
 
     async def _written(
-        self, judge: Judge, read: Read, foreground: bool
+        self, judge: Judge, read: ReadScenes, foreground: bool
     ) -> AsyncGenerator[tuple[WrittenChange | None, Usage], None]:
         proposals = judge.proposals(read)
         for rank, (scene, place) in enumerate(best_places(read, MOST_PLACES)):
@@ -167,9 +167,9 @@ class LocalEdits:
         read, cost = await self._scenes(request)
         return best_places(read, most), cost
 
-    async def _scenes(self, request: EditRequest) -> tuple[Read, Usage]:
+    async def _scenes(self, request: EditRequest) -> tuple[ReadScenes, Usage]:
         """The scenes of a request with their tags, and what it cost to read them."""
-        read: Read = []
+        read: ReadScenes = []
         cost = Usage()
         for scene in self.prompts.scenes.scenes(request):
             tags, spent = await self._read(self.prompts.scan(scene), request.foreground)
