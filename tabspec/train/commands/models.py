@@ -61,8 +61,8 @@ def drafts_command(model: Path, corpus: Path, entries: int, megabytes: int) -> N
     """
     from tabspec.models.files.ngram_table import DRAFTS
     from tabspec.train.corpus.store import Corpus
-    from tabspec.train.draft_table import draft_table, save_table
     from tabspec.train.examples.tokenizer import load_tokenizer
+    from tabspec.train.weights.draft_table import draft_table, save_table
 
     tokenizer, texts = load_tokenizer(model / "tokenizer.json"), Corpus(corpus)
     most = min(megabytes * 1_000_000, texts.size)

@@ -1,1 +1,1 @@
-"""What is done to weights outside of the optimizer: widening them, and rounding them as a file stores them."""
+"""What is made of a model outside of its training: weights widened or rounded, and its table of draft tokens."""
