@@ -9,12 +9,12 @@ from random import Random
 
 from tabspec.prompt.edit_format import PastLines, Tag, window_of
 from tabspec.train.edits.hunks import LineHunk, after, applied
-from tabspec.train.edits.scene import EditMoment
+from tabspec.train.edits.moment import EditMoment
 
 CHARS = 3.5  # of a token of code, on average
 USUAL_TOKENS, FEWEST_TOKENS, MOST_TOKENS = 448, 256, 768  # of the scanned lines
 USUAL_SHARE = 0.6
-LONGEST_LINE = 400  # characters; a scene with a longer line in its scan is left out
+LONGEST_LINE = 400  # characters; a moment with a longer line in its scan is left out
 # The scanned lines lie around the last edit, around a remaining hunk, or anywhere.
 AROUND_LAST, AROUND_DUE = 0.5, 0.42
 FEWEST_QUESTIONS, MOST_QUESTIONS = 3, 10
@@ -69,35 +69,35 @@ def tags(lines: Sequence[str], hunks: Sequence[tuple[int, int]]) -> list[Tag]:
     return found
 
 
-def lay_out(scene: EditMoment, rng: Random) -> Layout | None:
-    """An example of a scene. None if its lines are too long or blank."""
-    begin, end = _scanned(scene, rng)
-    lines = scene.lines[begin:end]
+def lay_out(moment: EditMoment, rng: Random) -> Layout | None:
+    """An example of a moment. None if its lines are too long or blank."""
+    begin, end = _scanned(moment, rng)
+    lines = moment.lines[begin:end]
     if not any(line.strip() for line in lines) or max(map(len, lines)) > LONGEST_LINE:
         return None
-    due = [hunk.moved(-begin) for hunk in scene.due if _inside(hunk, begin, end, len(scene.lines))]
-    edited = _clipped(scene.last, begin, end)
+    due = [hunk.moved(-begin) for hunk in moment.due if _inside(hunk, begin, end, len(moment.lines))]
+    edited = _clipped(moment.last, begin, end)
     found = tags(lines, [(hunk.start, hunk.stop) for hunk in due])
-    words = _changed_words(scene.history[-1]) if scene.history else frozenset()
+    words = _changed_words(moment.history[-1]) if moment.history else frozenset()
     chain = _Chain(list(lines), due, [edited] if edited else [], words)
-    return Layout(scene.name, scene.history, lines, found, list(chain.questions(rng)))
+    return Layout(moment.name, moment.history, lines, found, list(chain.questions(rng)))
 
 
-def _scanned(scene: EditMoment, rng: Random) -> tuple[int, int]:
+def _scanned(moment: EditMoment, rng: Random) -> tuple[int, int]:
     """The first and last (excluded) scanned line: whole hunks, about as many tokens as when serving."""
     place = rng.random()
-    centre = rng.randrange(len(scene.lines))
-    if scene.due and (place >= 1 - AROUND_DUE or (scene.last is None and place < AROUND_LAST)):
-        centre = rng.choice(scene.due).start
-    elif scene.last is not None and place < AROUND_LAST:
-        centre = rng.randint(scene.last[0], max(scene.last[1] - 1, scene.last[0]))
+    centre = rng.randrange(len(moment.lines))
+    if moment.due and (place >= 1 - AROUND_DUE or (moment.last is None and place < AROUND_LAST)):
+        centre = rng.choice(moment.due).start
+    elif moment.last is not None and place < AROUND_LAST:
+        centre = rng.randint(moment.last[0], max(moment.last[1] - 1, moment.last[0]))
     tokens = USUAL_TOKENS if rng.random() < USUAL_SHARE else rng.randint(FEWEST_TOKENS, MOST_TOKENS)
     room = round(tokens * CHARS)
     share = rng.uniform(0.25, 0.75)
-    begin = _grown(scene.lines, min(centre, len(scene.lines) - 1), -1, room * share)
-    end = _grown(scene.lines, begin, 1, room)
-    begin = min([begin, *(hunk.start for hunk in scene.due if hunk.start < begin < hunk.stop)])
-    end = max([end, *(hunk.stop for hunk in scene.due if hunk.start < end < hunk.stop)])
+    begin = _grown(moment.lines, min(centre, len(moment.lines) - 1), -1, room * share)
+    end = _grown(moment.lines, begin, 1, room)
+    begin = min([begin, *(hunk.start for hunk in moment.due if hunk.start < begin < hunk.stop)])
+    end = max([end, *(hunk.stop for hunk in moment.due if hunk.start < end < hunk.stop)])
     return begin, end
 
 

@@ -19,7 +19,7 @@ from tabspec.lab.evaluation.next_edit.releases.kinds import Novelty, kind_of
 from tabspec.prompt.edit_format import PastLines
 from tabspec.train.edits.build import FilePair, PairLimits, packages_by_project, release_pairs
 from tabspec.train.edits.hunks import LineHunk, after
-from tabspec.train.edits.scene import as_past
+from tabspec.train.edits.moment import as_past
 
 # Of two releases of a project, so that no large release dominates. The ends are as frequent as in the first measurement
 # of such models (389 beside 1,694 steps).
