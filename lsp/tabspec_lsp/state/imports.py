@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tabspec.engine.neighbours import Neighbours
 from tabspec.text import Document, Edit
-from tabspec_lsp.aside import in_thread
 from tabspec_lsp.state.documents import DocumentChange, Documents
 from tabspec_lsp.state.timers import Timers
+from tabspec_lsp.threads import in_thread
 
 # Words of import statements in the languages of tabspec.prompt.imports.
 _WORDS = re.compile(r"\b(?:import|from|require|use|mod|include)\b")
