@@ -39,10 +39,10 @@ class LocalDecoding:
     chunk: int = CHUNK
     ngram_caches: NgramCaches | None = None
     first: DecodeBatcher | None = None  # of another model in this process, which comes first
-    together: DecodeBatcher = field(init=False)
+    batcher: DecodeBatcher = field(init=False)
 
     def __post_init__(self) -> None:
-        self.together = DecodeBatcher(self.decoder, self.first)
+        self.batcher = DecodeBatcher(self.decoder, self.first)
 
 
 _ChosenTokens = list[tuple[int, Choice | None]]
@@ -190,7 +190,7 @@ async def run(
         slot.rows, slot.ahead = rows if want else None, max(want - 1, 0) if guessed else 0
 
     try:
-        await local.together.forward(slot.kv, [token for token, _ in tokens], want, foreground, took)
+        await local.batcher.forward(slot.kv, [token for token, _ in tokens], want, foreground, took)
     except RuntimeError as error:  # out of memory, a lost device; the slot may hold half of the tokens
         slot.truncate(local.decoder, 0)
         local.decoder.truncate(slot.kv, 0)  # also of a slot that had no tokens, of which `Slot.truncate` drops none

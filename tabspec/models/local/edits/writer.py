@@ -90,7 +90,7 @@ class LocalEdits:
 
     async def edit(self, request: EditRequest) -> EditAnswer:
         best, most = None, 0.0
-        with self.local.together.generation(request.foreground):
+        with self.local.batcher.generation(request.foreground):
             read, usage = await self._scenes(request)
             judge = Judge(request)
             left, surest, cost = await self._left(judge, read, request.foreground)
