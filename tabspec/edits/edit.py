@@ -18,7 +18,6 @@ from tabspec.text import Document, Edit
 class EditSource(StrEnum):
     """What proposed an edit. Each has a calibration of its own."""
 
-    COMPLETION = "completion"  # an insertion at the cursor, by the model
     RENAME = "rename"  # a leftover of a rename or of another replacement of a token
     SIBLING = "sibling"  # the same change on a line like the one that was changed
     COUNTERPART = "counterpart"  # a place that has to follow a change of a type, of a signature or of a parallel list

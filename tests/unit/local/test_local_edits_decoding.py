@@ -144,7 +144,7 @@ def test_tags_do_not_depend_on_what_was_kept(model: LocalEdits) -> None:
     requests = [some_request(rng) for _ in range(4)]
 
     async def read(request: EditRequest) -> list[float]:
-        found = await model.tags_of(model.prompts.scenes.scenes(request)[0])
+        found, _ = await model._read(model.prompts.scan(model.prompts.scenes.scenes(request)[0]), True)
         return [number for _, tag in sorted(found.items()) for number in tag]
 
     kept = [asyncio.run(read(request)) for request in [*requests, *requests]]

@@ -220,10 +220,6 @@ class LocalEdits:
                     usage += chunk.usage
         return usage
 
-    async def tags_of(self, scene: Scene) -> dict[int, LineTag]:
-        """The tags of a scene's scanned lines; for measuring."""
-        return (await self._read(self.prompts.scan(scene), True))[0]
-
     def forget(self) -> None:
         """Forget what was kept; for measuring."""
         self.local.slots.clear()
