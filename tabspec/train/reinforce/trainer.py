@@ -27,10 +27,10 @@ from tabspec.train.reinforce.pool import Outcomes, Waiting, Workers
 from tabspec.train.reinforce.rows import Batch, Row, batch_of
 from tabspec.train.reinforce.rows import Words as RowWords
 from tabspec.train.reinforce.shown import Decoded
-from tabspec.train.saving import save_tensors
 from tabspec.train.schedule import Budget, rate
 from tabspec.train.trainer import TrainingDiverged
 from tabspec.train.tune.low_rank import add_low_rank, merged
+from tabspec.train.weights.saving import save_tensors
 
 STATE = "reinforce.safetensors"
 

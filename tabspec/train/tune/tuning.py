@@ -27,9 +27,9 @@ from tabspec.train.examples.rows import pack
 from tabspec.train.examples.tokenizer import PAD, special_id
 from tabspec.train.export import export_model
 from tabspec.train.network import Network, Shape
-from tabspec.train.saving import save_tensors
 from tabspec.train.schedule import rate
 from tabspec.train.tune.low_rank import add_low_rank, merged
+from tabspec.train.weights.saving import save_tensors
 
 # Rows of watched examples: 10,000 tokens, which take as long as four steps.
 MOST_WATCHED = 20

@@ -1,1 +1,1 @@
-"""What is made of a model outside of its training: weights widened or rounded, and its table of draft tokens."""
+"""What becomes of weights outside of the optimizer: widened, rounded, saved; and the table of draft tokens."""

@@ -17,10 +17,10 @@ from tabspec.train.examples.stream import DataConfig
 from tabspec.train.export import export_model, load_model
 from tabspec.train.network import Network, Shape
 from tabspec.train.optimizers import Optimizers
-from tabspec.train.saving import save_quantized
 from tabspec.train.schedule import Budget
 from tabspec.train.trainer import RunConfig, Trainer
 from tabspec.train.weights.four_bits import Rounding
+from tabspec.train.weights.saving import save_quantized
 from tabspec.train.weights.widen import widened, widened_shape
 from tests.tools import REPOSITORY
 
