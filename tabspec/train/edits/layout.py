@@ -29,7 +29,7 @@ _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
-class WindowQuestion:
+class PlaceQuestion:
     """Lines ``start`` to ``stop`` (excluded) of ``lines``, and what they become."""
 
     lines: list[str]
@@ -46,7 +46,7 @@ class Layout:
     history: list[PastLines]
     lines: list[str]
     tags: list[Tag]
-    questions: list[WindowQuestion]
+    questions: list[PlaceQuestion]
 
 
 def tags(lines: Sequence[str], hunks: Sequence[tuple[int, int]]) -> list[Tag]:
@@ -137,8 +137,8 @@ class _Chain:
     edited: list[tuple[int, int]]
     words: frozenset[str]
 
-    def questions(self, rng: Random) -> list[WindowQuestion]:
-        found: list[WindowQuestion] = []
+    def questions(self, rng: Random) -> list[PlaceQuestion]:
+        found: list[PlaceQuestion] = []
         missed = 0
         count = rng.randint(FEWEST_QUESTIONS, MOST_QUESTIONS)
         while len(found) < count and missed < 4:
@@ -152,7 +152,7 @@ class _Chain:
                 found.append(question)
         return found
 
-    def _changing(self, rng: Random) -> WindowQuestion:
+    def _changing(self, rng: Random) -> PlaceQuestion:
         hunk = self.due[0]
         first, last = hunk.start, hunk.stop
         if not any(line.strip() for line in self.lines[first:last]):  # tagged at the line before
@@ -169,7 +169,7 @@ class _Chain:
         held.sort(key=lambda h: (h.start, h.stop))
         old = self.lines[start:stop]
         new = applied(old, [h.moved(-start) for h in held])
-        question = WindowQuestion(list(self.lines), start, stop, new)
+        question = PlaceQuestion(list(self.lines), start, stop, new)
         self.lines[start:stop] = new
         gone = {id(h) for h in held}
         whole = LineHunk(start, stop, tuple(new))
@@ -181,7 +181,7 @@ class _Chain:
         self.edited.append((hunk.start, hunk.start + len(hunk.new)) if len(held) == 1 else (start, start + len(new)))
         return question
 
-    def _staying(self, rng: Random) -> WindowQuestion | None:
+    def _staying(self, rng: Random) -> PlaceQuestion | None:
         if not self.lines:
             return None
         place = rng.random()
@@ -203,7 +203,7 @@ class _Chain:
             return None
         if any(_touches(hunk, start, stop, len(self.lines)) for hunk in self.due):
             return None
-        return WindowQuestion(list(self.lines), start, stop, self.lines[start:stop])
+        return PlaceQuestion(list(self.lines), start, stop, self.lines[start:stop])
 
     def _window(self, first: int, last: int, rng: Random) -> tuple[int, int]:
         start, stop = window_of(self.lines, first, last)

@@ -16,7 +16,7 @@ from tabspec.models.edit_protocol import EditRequest, PastEdit
 from tabspec.models.files.folder import ModelFolder
 from tabspec.models.local.edits.answer import ROOM, AnswerSegment
 from tabspec.models.local.edits.changes import LineChange
-from tabspec.models.local.edits.places import EditWindow
+from tabspec.models.local.edits.places import EditPlace
 from tabspec.models.local.edits.scene import Scene
 from tabspec.models.local.edits.writer import LocalEdits
 from tabspec.models.local.generation import decode
@@ -63,13 +63,13 @@ def some_request(rng: random.Random, accepted: int = 0) -> EditRequest:
     return EditRequest("a.py", "python", "", "\n".join(lines) + "\n", "", 0, 0, "", tuple(history))
 
 
-def place_prompt(model: LocalEdits, scene: Scene, place: EditWindow) -> array[int]:
+def place_prompt(model: LocalEdits, scene: Scene, place: EditPlace) -> array[int]:
     """The prompt that ends with the question about a place."""
     prompts = model.prompts
     return prompts.scan(scene).tokens + prompts.answered(scene) + prompts.question(scene.lines, *place[:2])
 
 
-async def answered(model: LocalEdits, scene: Scene, place: EditWindow, draft: bool = True) -> AnswerSegment:
+async def answered(model: LocalEdits, scene: Scene, place: EditPlace, draft: bool = True) -> AnswerSegment:
     """The answer for a place, decoded with and without the window as the draft."""
     prompts = model.prompts
     old = prompts.copied(scene.lines[place.start : place.stop])
@@ -83,7 +83,7 @@ async def answered(model: LocalEdits, scene: Scene, place: EditWindow, draft: bo
     return segment
 
 
-def greedy(model: LocalEdits, scene: Scene, place: EditWindow) -> list[int]:
+def greedy(model: LocalEdits, scene: Scene, place: EditPlace) -> list[int]:
     """The answer token by token, each of them from the beginning."""
     prompts, decoder = model.prompts, model.local.decoder
     written: list[int] = []
@@ -105,7 +105,7 @@ def test_drafts_and_kept_keys_change_no_token(model: LocalEdits, seed: int) -> N
         scene = next(iter(model.prompts.scenes.scenes(some_request(rng, accepted))))
         assert scene is not None
         start = rng.randrange(len(scene.lines))
-        place = EditWindow(start, min(start + 3, len(scene.lines)), 0.5, start)
+        place = EditPlace(start, min(start + 3, len(scene.lines)), 0.5, start)
         expected = greedy(model, scene, place)
         for draft in (True, False):
             found = asyncio.run(answered(model, scene, place, draft))
@@ -124,7 +124,7 @@ def test_a_given_answer_is_as_likely_as_token_by_token(model: LocalEdits, seed: 
     prompts, decoder = model.prompts, model.local.decoder
     scene = model.prompts.scenes.scenes(some_request(rng, seed % 2))[0]
     start = rng.randrange(len(scene.lines) - 3)
-    place = EditWindow(start, start + 3, 0.5, start)
+    place = EditPlace(start, start + 3, 0.5, start)
     change = LineChange(scene.first + start + 1, scene.first + start + 2, ("    new = 7", "x = {}")[: seed % 3])
     given = prompts.copied(change.apply(scene.lines)[start : start + 2 + len(change.new)])
     expected, kv = [], decoder.new_kv()

@@ -11,7 +11,7 @@ from tabspec.models.local.edits.calibration import Evidence
 from tabspec.models.local.edits.changes import LineChange, made_again, repeated
 from tabspec.models.local.edits.past import lines_of, net
 from tabspec.models.local.edits.patterns import patterns
-from tabspec.models.local.edits.places import EditWindow, LineTag, place_of
+from tabspec.models.local.edits.places import EditPlace, LineTag, place_of
 from tabspec.models.local.edits.scene import Scene, region_lines
 
 
@@ -27,7 +27,7 @@ class Proposal(NamedTuple):
     """A change of the region that the model did not write, and the place in a scene that holds it."""
 
     scene: Scene
-    place: EditWindow
+    place: EditPlace
     change: LineChange
 
 
@@ -52,7 +52,7 @@ class Judge:
         """The same of those that the engine leaves to the model, in the order in which it would show them."""
         return _held(self._left, read)
 
-    def again(self, scene: Scene, place: EditWindow) -> tuple[Proposal, ...]:
+    def again(self, scene: Scene, place: EditPlace) -> tuple[Proposal, ...]:
         """What was replaced before, replaced again at a place; none where none of it stands."""
         old = "\n".join(scene.lines[place.start : place.stop])
         new = made_again(old, self._past)

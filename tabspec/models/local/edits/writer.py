@@ -20,7 +20,7 @@ from tabspec.models.local.edits.answer import AnswerSegment, GivenAnswer
 from tabspec.models.local.edits.calibration import UNFITTED, EditCalibration
 from tabspec.models.local.edits.changes import LineChange
 from tabspec.models.local.edits.judge import Judge, Proposal, WrittenChange
-from tabspec.models.local.edits.places import EditWindow, LineTag, best_places
+from tabspec.models.local.edits.places import EditPlace, LineTag, best_places
 from tabspec.models.local.edits.prompts import EditPrompts, Scan
 from tabspec.models.local.edits.scene import Scene
 from tabspec.models.local.generation import LocalDecoding, decode, run
@@ -162,7 +162,7 @@ class LocalEdits:
                 return judge.written(change, place.probability, logprobs) if logprobs else None, cost
         return None, Usage()
 
-    async def places(self, request: EditRequest, most: int) -> tuple[list[tuple[Scene, EditWindow]], Usage]:
+    async def places(self, request: EditRequest, most: int) -> tuple[list[tuple[Scene, EditPlace]], Usage]:
         """The likeliest places in all scenes, the best first; and what it cost to find them."""
         read, cost = await self._scenes(request)
         return best_places(read, most), cost
@@ -178,7 +178,7 @@ class LocalEdits:
         return read, cost
 
     async def ask(
-        self, scene: Scene, place: EditWindow, foreground: bool
+        self, scene: Scene, place: EditPlace, foreground: bool
     ) -> tuple[LineChange | None, tuple[float, ...], Usage]:
         """The change that the model writes at one place, with the log-probabilities of its tokens; None: nothing
         changes. And what that cost."""
@@ -192,7 +192,7 @@ class LocalEdits:
         return change, tuple(segment.logprobs), usage
 
     async def score(
-        self, scene: Scene, place: EditWindow, change: LineChange, foreground: bool
+        self, scene: Scene, place: EditPlace, change: LineChange, foreground: bool
     ) -> tuple[tuple[float, ...], Usage]:
         """The log-probabilities of the tokens with which the model would write ``change`` at a place that holds it; and
         what that cost. None where this is longer than an answer may be."""
@@ -206,7 +206,7 @@ class LocalEdits:
         usage = await self._answered(segment, scene, place, foreground)
         return tuple(segment.logprobs) if segment.finish is Finish.END else (), usage
 
-    async def _answered(self, segment: AnswerSegment, scene: Scene, place: EditWindow, foreground: bool) -> Usage:
+    async def _answered(self, segment: AnswerSegment, scene: Scene, place: EditPlace, foreground: bool) -> Usage:
         """Decode the answer to the question about a place; what that cost."""
         prompts, usage = self.prompts, Usage()
         prompt = (

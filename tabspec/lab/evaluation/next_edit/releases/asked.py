@@ -13,7 +13,7 @@ from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep
 from tabspec.models.edit_protocol import EditRequest, PastEdit
 from tabspec.models.local.edits.changes import LineChange
 from tabspec.models.local.edits.judge import WrittenChange
-from tabspec.models.local.edits.places import EditWindow
+from tabspec.models.local.edits.places import EditPlace
 from tabspec.models.local.edits.scene import run_of
 from tabspec.models.local.edits.writer import LocalEdits
 from tabspec.models.local.logits import Logits
@@ -184,7 +184,7 @@ async def _at_place(model: LocalEdits, hunk: LineHunk, request: EditRequest) -> 
         return None
     start, stop = run_of(scene.lines, max(hunk.start - scene.first, 0), max(hunk.stop - scene.first, 0))
     first, last = window_of(scene.lines, start, stop)
-    change, _, _ = await model.ask(scene, EditWindow(first, last, 1.0, start), True)
+    change, _, _ = await model.ask(scene, EditPlace(first, last, 1.0, start), True)
     return None if change is None else PredictedChange(change.start, change.stop, change.new)
 
 
