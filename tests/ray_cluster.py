@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -16,18 +17,30 @@ from unittest.mock import patch
 
 from tests.patience import PATIENCE
 
-# Before Ray is imported, which reads them then. Ray sends no usage statistics; and a node's death is noticed within
-# a few seconds, where the default is half a minute: a check each second fails at once if there is no process, and three
-# may fail. A node that lives but is slow to answer, because the machine has other things to do, is not taken for dead.
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-os.environ |= {
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # Ray sends no usage statistics
+    "RAY_worker_niceness": "0",  # 15 otherwise: beside other tests, a replica hardly gets a processor
+    # A machine that has other things to do: what is slow to start or to answer is neither given up nor started anew.
+    # Ray's own limits are 5 to 60 s.
+    "RAY_gcs_server_port_wait_time_s": f"{PATIENCE:.0f}",
+    "RAY_gcs_rpc_server_connect_timeout_s": f"{PATIENCE:.0f}",
+    "RAY_gcs_server_request_timeout_seconds": f"{PATIENCE:.0f}",
+    "RAY_raylet_start_wait_time_s": f"{PATIENCE:.0f}",
+    "RAY_agent_register_timeout_ms": f"{1000 * PATIENCE:.0f}",
+    "RAY_worker_register_timeout_seconds": f"{PATIENCE:.0f}",
+    "RAY_DASHBOARD_STARTUP_TIMEOUT_S": f"{PATIENCE:.0f}",
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": f"{PATIENCE:.0f}",
+    "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": f"{PATIENCE:.0f}",
+}
+"""For every Ray that a test starts."""
+
+# Before Ray is imported, which reads them then. A node's death is noticed within a few seconds, where the default is
+# half a minute: a check each second fails at once if there is no process, and three may fail. A node that lives but is
+# slow to answer is not taken for dead.
+os.environ |= SETTINGS | {
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_timeout_ms": "60000",
     "RAY_health_check_failure_threshold": "3",
-    # on a machine that has other things to do: what is slow to start or to answer is not started anew
-    "RAY_raylet_start_wait_time_s": "120",
-    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "300",
-    "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "300",
 }
 
 OBJECT_STORE = 100 << 20  # bytes; the least that Ray takes is 75 MiB
@@ -57,6 +70,16 @@ class TwoNodes:
                     found.append(int(folder.name))
         return sorted(found)
 
+    def remove(self, application: str) -> None:
+        """Wait until an application has ended. (Ray's own wait is given up after a minute.)"""
+        from ray import serve
+
+        serve.delete(application, _blocking=False)
+        until = time.monotonic() + PATIENCE
+        while application in serve.status().applications:
+            assert time.monotonic() < until, f"{application} does not end"
+            time.sleep(0.05)
+
     def kill_replica(self) -> None:
         """As the kernel does when memory runs out."""
         os.kill(self.replicas(self.cluster.head_node)[0], signal.SIGKILL)
@@ -79,13 +102,16 @@ def two_nodes(cpus: int, port: int) -> Iterator[TwoNodes]:
         each |= {"node_ip_address": "127.0.0.2"}
         cluster = Cluster()
         ends.callback(_quietly, cluster.shutdown)
-        cluster.add_node(**each, temp_dir=folder)
-        other = cluster.add_node(**each)
+        cluster.add_node(wait=False, **each, temp_dir=folder)
+        cluster.wait_for_nodes(PATIENCE)
+        other = cluster.add_node(wait=False, **each)
+        cluster.wait_for_nodes(PATIENCE)
         ends.callback(_quietly, ray.shutdown)
         ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
         ends.callback(_quietly, serve.shutdown)
         # a minute otherwise, which no setting changes
-        ends.enter_context(patch("ray.serve._private.api.HTTP_PROXY_TIMEOUT", PATIENCE))
+        for module in ("api", "client"):
+            ends.enter_context(patch(f"ray.serve._private.{module}.HTTP_PROXY_TIMEOUT", PATIENCE))
         serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
         yield TwoNodes(cluster, other, port)
 

@@ -47,9 +47,13 @@ def serve_until_interrupted(
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     try:
         # EveryNode: each node with an ingress or a replica listens, so a load balancer can use any of them
-        serve.start(proxy_location="EveryNode", http_options={"host": host, "port": port})
+        # Ray waits for a minute until its HTTP server listens; `run` waits again
+        with contextlib.suppress(TimeoutError):
+            serve.start(proxy_location="EveryNode", http_options={"host": host, "port": port})
         try:
             serve.run(application(options), route_prefix="/")
+        except TimeoutError:
+            raise InputError(f"Ray does not listen at {host}:{port}. Ray's logs have the details.") from None
         except RuntimeError as error:
             raise InputError(f"the model does not start: {_last_line(error)} Ray's logs have the details.") from None
         for line in warnings(host, options.guard, ray_token=os.environ.get("RAY_AUTH_MODE", "").lower() == "token"):

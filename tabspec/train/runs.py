@@ -30,9 +30,11 @@ from tabspec.train.export import TOKENIZER, export_model, load_model
 from tabspec.train.journal import read_journal
 from tabspec.train.network import Network, Shape
 from tabspec.train.plot import loss_curve
+from tabspec.train.processes import TrainingProcesses
 from tabspec.train.schedule import Budget
 from tabspec.train.trainer import LOG_NAME, RunConfig, Trainer
 from tabspec.train.tune.stopping import collect, fit_row
+from tabspec.train.weights.teacher import Teacher
 from tabspec.train.weights.widen import widened, widened_shape
 
 # Shapes for `--size`: the bundled model's, and two that two CPU cores train in an hour and in minutes.
@@ -68,6 +70,7 @@ class RunPlan:
     share of the run that trains for weights in four bits; then the model is stored so. ``middles_share`` and
     ``middles_weight``, with ``edits``: the share of the rows that fill in the middle, and how much their goals weigh,
     relative to the usual. ``held_out_corpus``: for such rows in the validation loss, if not ``held_out``'s own texts.
+    ``teacher``: the folder of a larger model to learn from, and ``teacher_share`` how much of the loss that is.
     """
 
     corpus: Path | None
@@ -93,6 +96,8 @@ class RunPlan:
     middles_share: float = MIDDLES_SHARE
     middles_weight: float = 1.0
     held_out_corpus: Path | None = None
+    teacher: Path | None = None
+    teacher_share: float = 0.5
 
 
 def pick_device(name: str) -> str:
@@ -107,9 +112,10 @@ def pick_device(name: str) -> str:
 def carry_out(plan: RunPlan, console: Console) -> Path | None:
     """Start or resume a run. Returns the folder of the finished model, or None if the run has paused.
 
+    Of several processes (torchrun), the first one writes the model. ``plan.rows`` are those of a step of all.
     Raises `InputError` for unusable input, and `TrainingDiverged` if the loss is not finite.
     """
-    device = pick_device(plan.device)
+    processes, device = TrainingProcesses.join(pick_device(plan.device))
     weights, shape = None, SIZES[plan.size]
     tokenizer = plan.tokenizer or plan.out / TOKENIZER
     plan.out.mkdir(parents=True, exist_ok=True)
@@ -127,7 +133,7 @@ def carry_out(plan: RunPlan, console: Console) -> Path | None:
     shape = replace(shape, vocabulary=vocabulary, context=plan.context or shape.context)
     gpu = device.startswith("cuda")
     kind = "gpu" if gpu else "cpu"
-    rows = plan.rows or max(1, STEP_TOKENS[kind] // shape.context)
+    rows = max(1, (plan.rows or STEP_TOKENS[kind] // shape.context) // processes.count)
     tuned = SCRATCH_RATE if plan.start is None else TUNING_RATE
     config = RunConfig(
         shape=shape,
@@ -144,7 +150,9 @@ def carry_out(plan: RunPlan, console: Console) -> Path | None:
         pause_after=plan.pause_after,
         four_bits=plan.four_bits,
         middles_weight=plan.middles_weight,
+        teacher_share=plan.teacher_share,
     )
+    teacher = Teacher(plan.teacher, tokenizer, device, config.compile) if plan.teacher else None
     rest = (tokenizer, shape.context)
     data: RowSource
     held_out: RowSource | None = None
@@ -155,11 +163,13 @@ def carry_out(plan: RunPlan, console: Console) -> Path | None:
     else:
         data = DataConfig(_given(plan.corpus), *rest, plan.seed)
         held_out = None if plan.held_out is None else DataConfig(plan.held_out, *rest, seed=7)
-    trainer = Trainer(config, data, plan.out, weights)
+    trainer = Trainer(config, data, plan.out, weights, teacher, processes)
     watched = max(1, VALIDATION_TOKENS[kind] // shape.context)
-    trainer.train(validation_rows(held_out, watched), console)
+    trainer.train(validation_rows(held_out, watched) if processes.first else None, console)
     if not trainer.finished:
         return None
+    if not processes.first:
+        return plan.out / "model"
     bits = 4 if plan.four_bits else 8
     export_model(trainer.network.state_dict(), shape, tokenizer, plan.out / "model", bits)
     draw(plan.out, "Training")

@@ -29,8 +29,10 @@ from tabspec.train.held_out import Judged, figures
 from tabspec.train.journal import Journal, Record
 from tabspec.train.network import Network, Shape
 from tabspec.train.optimizers import Optimizers
+from tabspec.train.processes import TrainingProcesses
 from tabspec.train.schedule import Budget, rate
 from tabspec.train.weights.four_bits import Rounding
+from tabspec.train.weights.teacher import Teacher, divergence
 
 LOG_NAME = "log.jsonl"
 # Goals for which the output layer is computed at once. Their logits need half a gigabyte, and so few are added to a
@@ -46,13 +48,13 @@ class TrainingDiverged(TabspecError):
 class RunConfig:
     """Settings of a run.
 
-    ``rows``: rows in a step, each of ``shape.context`` tokens. ``micro_rows``: rows in one pass. ``learning_rate``: the
-    highest rate. It is reached after ``warmup`` steps, and falls to 0 over the last share ``decay`` of the run.
-    ``device``: torch's name. ``workers``: processes that make rows (0: this process makes them). ``compile``: use
-    torch.compile, which takes a minute. ``log_every`` and ``validate_every``: in steps (0: never validate).
-    ``save_every``: in seconds. ``pause_after``: seconds until this part of the run pauses (None: never). ``four_bits``:
-    the last share of the run in which the weights are rounded to four bits in each pass. ``middles_weight``: see
-    `goals_of`.
+    ``rows``: rows in a step of one process, each of ``shape.context`` tokens. ``micro_rows``: rows in one pass.
+    ``learning_rate``: the highest rate. It is reached after ``warmup`` steps, and falls to 0 over the last share
+    ``decay`` of the run. ``device``: torch's name. ``workers``: processes that make rows (0: this process makes them).
+    ``compile``: use torch.compile, which takes a minute. ``log_every`` and ``validate_every``: in steps (0: never
+    validate). ``save_every``: in seconds. ``pause_after``: seconds until this part of the run pauses (None: never).
+    ``four_bits``: the last share of the run in which the weights are rounded to four bits in each pass.
+    ``middles_weight``: see `goals_of`. ``teacher_share``: the share of the loss that is the teacher's, if there is one.
     """
 
     shape: Shape
@@ -71,6 +73,7 @@ class RunConfig:
     pause_after: float | None = None
     four_bits: float = 0.0
     middles_weight: float = 1.0
+    teacher_share: float = 0.5
 
     def must_agree(self, data: RowSource) -> dict[str, object]:
         """Settings that must be the same in a resumed run."""
@@ -80,18 +83,28 @@ class RunConfig:
 class Trainer:
     """A run in the folder ``out``, with ``log.jsonl`` and ``checkpoint.safetensors``.
 
-    If the folder holds a checkpoint, the run is resumed. ``start``: initial weights, for tuning.
+    If the folder holds a checkpoint, the run is resumed. ``start``: initial weights, for tuning. ``teacher``: a larger
+    model to learn from. ``processes``: those that train together; the first one writes the files.
     """
 
-    def __init__(self, config: RunConfig, data: RowSource, out: Path, start: dict[str, Tensor] | None = None) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        data: RowSource,
+        out: Path,
+        start: dict[str, Tensor] | None = None,
+        teacher: Teacher | None = None,
+        processes: TrainingProcesses | None = None,
+    ) -> None:
         self.config, self.data, self.out = config, data, out
+        self._teacher, self._processes = teacher, processes or TrainingProcesses()
         torch.manual_seed(data.seed)
         self.network = Network(config.shape)
         self.at = RunPosition()
         path = out / checkpoint.NAME
         weights, optimizer = start, None
         if path.is_file():
-            weights, optimizer, self.at = checkpoint.load_checkpoint(path, config.must_agree(data))
+            weights, optimizer, self.at = checkpoint.load_checkpoint(path, self._must_agree())
         if weights is not None:
             self.network.load_state_dict(weights)
         self.network.to(config.device)
@@ -104,14 +117,24 @@ class Trainer:
         self._special = SpecialIds.of(load_tokenizer(data.tokenizer))
         self._piece = PIECE["gpu" if config.device.startswith("cuda") else "cpu"]
 
-        def loss(states: Tensor, targets: Tensor, parts: Tensor, weights: Tensor) -> Tensor:
-            return (self.network.losses(states, targets, parts, self._special) * weights).sum()
+        def loss(states: Tensor, targets: Tensor, parts: Tensor, weights: Tensor, taught: Tensor | None) -> Tensor:
+            logits = self.network.choices(states, parts, self._special)
+            losses = F.cross_entropy(logits, targets, reduction="none")
+            if teacher is not None and taught is not None:
+                other = divergence(logits, teacher.network.choices(taught, parts, self._special))
+                losses = torch.lerp(losses, other, config.teacher_share)
+            return (losses * weights).sum()
 
         self._hidden: Callable[[Tensor], Tensor] = self.network.hidden
-        self._loss: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor] = loss
+        self._loss: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor | None], Tensor] = loss
         if config.compile:
             self._hidden = torch.compile(self._hidden, dynamic=False)
             self._loss = torch.compile(loss, dynamic=False)
+
+    def _must_agree(self) -> dict[str, object]:
+        """Settings that must be the same in a resumed run. A position counts the chunks of one process."""
+        count = self._processes.count
+        return self.config.must_agree(self.data) | ({"processes": count} if count > 1 else {})
 
     @property
     def finished(self) -> bool:
@@ -135,15 +158,14 @@ class Trainer:
         """
         config = self.config
         self.out.mkdir(parents=True, exist_ok=True)
-        with (
-            RowStream(self.data, self.at.chunk, config.workers) as stream,
-            Journal(self.out / LOG_NAME, console or Console(stderr=True)) as journal,
-        ):
+        journal = Journal(self.out / LOG_NAME, console or Console(stderr=True)) if self._processes.first else None
+        rows = self._processes.share_of(self.data)
+        with RowStream(rows, self.at.chunk, config.workers) as stream, journal or nullcontext():
             batches = Batches(iter(stream), config.rows, self.at.chunk, self.at.skip)
             self._loop(batches, journal, validation)
         self.save()
 
-    def _loop(self, batches: Batches, journal: Journal, validation: Rows | None) -> None:
+    def _loop(self, batches: Batches, journal: Journal | None, validation: Rows | None) -> None:
         config, budget = self.config, self.config.budget
         begun = saved = logged = time.monotonic()
         before = self.at.seconds
@@ -157,14 +179,15 @@ class Trainer:
             loss, tokens = self._step(rows, factor)
             total += loss
             counted, steps_counted = counted + tokens, steps_counted + 1
-            now = time.monotonic()
-            chunk, skip = batches.position
-            self.at = RunPosition(self.at.step + 1, self.at.tokens + tokens, before + now - begun, chunk, skip)
+            # All processes must decide alike how far the run is.
+            seconds = self._processes.of_first(before + time.monotonic() - begun)
+            self.at = RunPosition(self.at.step + 1, self.at.tokens + tokens, seconds, *batches.position)
             progress = budget.progress(self.at.step, self.at.seconds)
             if self.at.step % config.log_every and progress < 1:
                 continue
             # This is the only place where the host waits for the accelerator.
-            mean = total.item() / max(steps_counted, 1)
+            mean = self._processes.sums([total.item()])[0] / max(steps_counted, 1)
+            self._processes.take_weights_of_first(self.network.parameters())
             if not math.isfinite(mean):
                 raise TrainingDiverged(
                     f"the loss is not a number at step {self.at.step}: start again with a lower learning rate "
@@ -172,13 +195,14 @@ class Trainer:
                 )
             now = time.monotonic()
             checked: dict[str, float] = {}
-            if validation is not None and config.validate_every:
+            if journal and validation is not None and config.validate_every:
                 due = self.at.step % config.validate_every < config.log_every or progress >= 1
                 checked = self.validate(validation) if due else {}
             took = max(now - logged, 1e-9)
             shares = (factor, counted / took, round(waited / took, 3))
             record = Record(self.at.step, self.at.tokens, round(self.at.seconds, 1), mean, *shares, **checked)
-            journal.write(record, progress)
+            if journal:
+                journal.write(record, progress)
             total.zero_()
             counted, steps_counted, waited, logged = 0, 0, 0.0, time.monotonic()
             if now - saved > config.save_every and progress < 1:
@@ -186,34 +210,40 @@ class Trainer:
                 saved = time.monotonic()
 
     def _step(self, rows: Rows, factor: float) -> tuple[Tensor, int]:
-        """One step on a batch. Returns the weighted mean loss (nats per goal, on the device) and the token count."""
+        """One step on a batch of each process. Returns the weighted mean loss (nats per goal, on the device; this
+        process's part of the sum), and the token count of all processes."""
         passes = [rows[at : at + self.config.micro_rows] for at in range(0, len(rows), self.config.micro_rows)]
         goals = [goals_of(each, self._special, self.config.middles_weight) for each in passes]
-        weight = max(float(sum(each.weights.sum() for each in goals)), 1.0)
+        tokens = float((tokens_of(rows)[:, 1:] != 0).sum())
+        weight, tokens = self._processes.sums([float(sum(each.weights.sum() for each in goals)), tokens])
+        weight = max(weight, 1.0)
         total = torch.zeros((), device=self.config.device)
         with self._as_stored():
             for each, learned in zip(passes, goals, strict=True):
                 with self._autocast():
-                    losses = [self._loss(*piece) for piece in self._pieces(self._hidden, each, learned)]
+                    losses = [self._loss(*piece) for piece in self._pieces(self._hidden, each, learned, self._teacher)]
                     loss = torch.stack(losses).sum() / weight
                 loss.backward()  # type: ignore[no-untyped-call]
                 total += loss.detach()
+        self._processes.add_gradients(self.network.parameters())
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self._optimizers.step(factor)
-        return total, int((tokens_of(rows)[:, 1:] != 0).sum())
+        return total, int(tokens)
 
     def _pieces(
-        self, hidden: Callable[[Tensor], Tensor], rows: Rows, goals: Goals
-    ) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
-        """Last hidden states, targets, parts and weights of the goals, `_piece` at a time."""
+        self, hidden: Callable[[Tensor], Tensor], rows: Rows, goals: Goals, teacher: Teacher | None = None
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]]:
+        """Last hidden states, targets, parts and weights of the goals, and the teacher's states, `_piece` at a time."""
         filled, size = goals.filled(self._piece), self._piece
-        states = hidden(self._on_device(tokens_of(rows)[:, :-1]).long()).flatten(0, 1)
-        chosen = states.index_select(0, self._on_device(filled.places))
+        ids, places = self._on_device(tokens_of(rows)[:, :-1]).long(), self._on_device(filled.places)
+        chosen = hidden(ids).flatten(0, 1).index_select(0, places)
+        taught = teacher.hidden(ids).flatten(0, 1).index_select(0, places) if teacher else None
         targets, parts = self._on_device(filled.targets), self._on_device(filled.parts)
         weights = self._on_device(filled.weights)
         for at in range(0, len(chosen), size):
             piece = slice(at, at + size)
-            yield chosen[piece], targets[piece], parts[piece], weights[piece]
+            other = None if taught is None else taught[piece]
+            yield chosen[piece], targets[piece], parts[piece], weights[piece], other
 
     def _on_device(self, array: NDArray[Any]) -> Tensor:
         tensor = torch.from_numpy(np.ascontiguousarray(array))
@@ -238,7 +268,7 @@ class Trainer:
         losses, chosen = [], []
         with self._autocast():
             # not the compiled network: for a last pass of another size, it would be compiled again
-            for states, targets, parts, _ in self._pieces(self.network.hidden, rows, goals):
+            for states, targets, parts, *_ in self._pieces(self.network.hidden, rows, goals):
                 logits = self.network.choices(states, parts, self._special)
                 losses.append(F.cross_entropy(logits, targets, reduction="none"))
                 chosen.append(logits.argmax(1))
@@ -246,11 +276,13 @@ class Trainer:
         return Judged(goals, *whole)
 
     def save(self) -> None:
-        """Write a checkpoint. It replaces the previous one."""
+        """Write a checkpoint. It replaces the previous one. Only the first process does."""
+        if not self._processes.first:
+            return
         checkpoint.save_checkpoint(
             self.out / checkpoint.NAME,
             self.network.state_dict(),
             self._optimizers.state(),
             self.at,
-            self.config.must_agree(self.data),
+            self._must_agree(),
         )

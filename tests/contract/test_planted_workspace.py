@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import httpx
 import pytest
 
 from tabspec.config import DaemonMode
+from tabspec.lab.baselines.ports import free_port
 from tabspec.models.daemon.client import ask
 from tabspec.models.daemon.place import find
 from tabspec.models.daemon.shared import SharedModel
@@ -30,6 +30,7 @@ from tabspec.system import processes
 from tests import tiny
 from tests.patience import PATIENCE
 from tests.planted import CODE, plant, ran
+from tests.ray_cluster import SETTINGS
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(sys.executable).parent
@@ -144,11 +145,9 @@ def test_processes_started_by_libraries_run_no_planted_code(workspace: Path, mar
 @pytest.mark.slow
 def test_the_cluster_runs_no_planted_code(workspace: Path, marker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (workspace / "script.json").write_text(json.dumps({"any": True}))
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     command = [str(SCRIPTS / "tabspec"), "cluster", "serve", "--model", "scripted:script.json", "--port", str(port)]
-    environment = os.environ | {"PYTHONPATH": "", "RAY_raylet_start_wait_time_s": "120"}
+    environment = os.environ | SETTINGS | {"PYTHONPATH": ""}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         assert process.stdout and "serving" in process.stdout.readline()

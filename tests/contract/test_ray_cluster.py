@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from tabspec.lab.baselines.ports import free_port
 from tabspec.models.http import HttpModel, cluster_client
 from tabspec.models.load import load_model
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, StopRule
 from tests.patience import PATIENCE
-from tests.ports import free_port
 from tests.ray_cluster import TwoNodes, two_nodes
 
 # Ray's own use of pydantic and of processes' resources
@@ -49,7 +49,7 @@ def served(nodes: TwoNodes, name: str | None, route: str, replicas: int, cpus: f
     try:
         yield f"{nodes.url}/{route}"
     finally:  # its processors are for the next one
-        serve.delete(route)
+        nodes.remove(route)
 
 
 async def ask(model: Model, question: GenerationRequest) -> list[Chunk]:

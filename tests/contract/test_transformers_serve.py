@@ -18,13 +18,13 @@ from typing import Any
 import httpx
 import pytest
 
+from tabspec.lab.baselines.ports import free_port
 from tabspec.models.http import HttpModel
 from tabspec.models.load import BUNDLED, load_model
 from tabspec.models.local.model import LocalModel
 from tabspec.models.protocol import GenerationRequest, StopRule
 from tabspec.prompt.window import canonical_cut
 from tests.patience import PATIENCE
-from tests.ports import free_port
 from tests.tiny import CODE
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_hurry")]

@@ -8,8 +8,9 @@
 If the request's document contains ``when``, an edit is offered for each match of the regular expression ``find``:
 matches from the cursor's line on first, then those above it, then those in the open documents that ``others`` names.
 An edit that was refused is not offered again on its line. The script is read anew for each request. ``"late": 1``
-answers `tabspec/nextEdit` for the version before the document's, as a server would that has missed a change. As with
-the real server, there is no edit where there is a completion, unless only edits are requested.
+answers `tabspec/nextEdit` for the version before the document's, as a server would that has missed a change. With
+``"slow": true`` completions are answered just before the next request for edits only, which follows a move of the
+cursor. As with the real server, there is no edit where there is a completion, unless only edits are requested.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Server:
         self.offered: dict[str, tuple[str, ...]] = {}  # the document, the line's text and the replacement, by id
         self.refused: set[tuple[str, ...]] = set()
         self.answers = 0
+        self.kept: list[Message] = []  # completions that are answered later
 
     def serve(self) -> None:
         while (message := _read()) is not None:
@@ -38,9 +40,19 @@ class Server:
                 return
             answer = self.answer(method, params)
             if "id" in message and method:
-                _write({"id": message["id"], "result": answer})
+                self.send({"id": message["id"], "result": answer}, method, params)
             if method == "initialized":
                 _write({"method": "tabspec/statusChanged", "params": STATUS})
+
+    def send(self, response: Message, method: str, params: Message) -> None:
+        if method == "textDocument/inlineCompletion" and self.read_script().get("slow"):
+            self.kept.append(response)
+            return
+        if method == "tabspec/nextEdit" and params.get("editsOnly"):
+            for kept in self.kept:
+                _write(kept)
+            self.kept.clear()
+        _write(response)
 
     def answer(self, method: str, params: Message) -> Any:
         if method == "initialize":

@@ -83,7 +83,8 @@ def _lua_list(words: list[str] | None) -> str:
 
 @dataclass
 class Nvim:
-    """A Neovim in a separate tmux server. ``seconds`` is how long anything may take before it counts as not seen."""
+    """A Neovim in a separate tmux server. ``seconds`` is how long what `until` waits for may take before it counts as
+    not seen."""
 
     binary: Path
     folder: Path
@@ -139,7 +140,7 @@ class Nvim:
         """Whether it has started. A question asked in the midst of that may stay without an answer: then it is asked
         again."""
         try:
-            return bool(self.lua("return vim.v.vim_did_enter == 1", patience=3))
+            return bool(self.lua("return vim.v.vim_did_enter == 1", patience=10))
         except NotSeen:
             return False
 
@@ -158,9 +159,7 @@ class Nvim:
 
     def tmux(self, *arguments: str) -> str:
         """Run one tmux command; its output."""
-        done = subprocess.run(
-            [*self._tmux, *arguments], capture_output=True, text=True, check=False, timeout=self.seconds
-        )
+        done = subprocess.run([*self._tmux, *arguments], capture_output=True, text=True, check=False, timeout=PATIENCE)
         if done.returncode:
             raise NotSeen(f"tmux {arguments[0]}: {done.stderr.strip()} (did Neovim end?)")
         return done.stdout
@@ -183,7 +182,7 @@ class Nvim:
     def screen(self) -> Screen:
         return parse_screen(*self.capture())
 
-    def lua(self, code: str, patience: float | None = None) -> Any:
+    def lua(self, code: str, patience: float = PATIENCE) -> Any:
         """Run Lua in Neovim and give its result back, by way of JSON. Raises `NotSeen` if none comes within
         ``patience`` seconds."""
         wrapped = f"(function() {code} end)()"
@@ -191,9 +190,7 @@ class Nvim:
         expression = "luaeval(" + _vim_string(literal) + ")"
         command = [str(self.binary), "--server", str(self.socket), "--remote-expr", expression]
         try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, check=False, timeout=patience or self.seconds
-            )
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=patience)
         except subprocess.TimeoutExpired:  # it waits for a key
             raise NotSeen(f"lua {code!r}: no answer\n--- screen ---\n{self.screen().text}") from None
         if done.returncode:

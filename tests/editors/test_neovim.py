@@ -152,9 +152,9 @@ def test_control_without_suggestions_the_chain_fails(open_nvim: Open) -> None:
 def test_control_text_of_the_buffer_is_not_taken_for_a_suggestion(open_nvim: Open) -> None:
     """The very same characters on the screen, but typed by the user: not taken for a suggestion."""
     nvim = open_nvim("")
-    nvim.seconds = 1
     nvim.keys("i")
     nvim.type("def area(width, height):")
     nvim.until_text("def area(width, height):")
+    nvim.seconds = 1
     with pytest.raises(NotSeen):
         nvim.until_ghost("ea(width, height):")

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from vscode_driver import RUNNING
+from vscode_driver import RUNNING, until
 from vscode_edit_scene import BOX, FAR, FILES, PRICE, RENAME, Scene, opener, rename, told, until_commands, window
 
 pytestmark = [pytest.mark.editors, pytest.mark.slow, pytest.mark.timeout(1500)]
+
+COMPLETION = "textDocument/inlineCompletion"
 
 
 @pytest.fixture(scope="module")
@@ -141,8 +143,6 @@ def test_never_a_completion_and_an_edit(scene: Scene) -> None:
     editor.ghost("_due")
     editor.type("_")
     editor.ghost("due")
-    # VS Code shows the rest before it asks for it; its answer is to come before the cursor moves.
-    editor.until_rested(editor.file.name, 0, len("def price(amount_"))
     editor.press("ArrowDown")  # VS Code takes its ghost text away
     editor.until("painted", BOX, "box")
     pictures = [note for note in editor.look("watched") if "lines" in note]
@@ -151,6 +151,34 @@ def test_never_a_completion_and_an_edit(scene: Scene) -> None:
     ghosts = [picture["ghost"] != "" for picture in pictures if picture["ghost"] or picture["box"]]
     since = ghosts[ghosts.index(True) :]  # before, the name was typed, and the edit may have been shown
     assert since == sorted(since, reverse=True)  # ghost text, then the edit, and not back
+
+
+def test_a_completion_for_where_the_cursor_was(scene: Scene) -> None:
+    """Its answer comes after the cursor has moved on: no edit makes way, and it does not come back with the cursor."""
+    edits = [{"when": "price(amount", "find": r"\btotal\b", "replace": "amount"}]
+    editor = scene({"edits": edits, "completions": {"amount": "_due"}, "slow": True}, PRICE)
+    rename(editor)
+    where = {"line": 0, "character": len("def price(amount")}
+    until(lambda: where in [params["position"] for params in told(editor, COMPLETION)], "no completion was asked for")
+    editor.press("ArrowDown")
+    editor.until("box", BOX)
+    assert told(editor, "textDocument/didShowCompletion") == []
+    editor.press("ArrowUp")
+    editor.until_rested(editor.file.name, 0, 16)
+    assert editor.look("ghost") == ""
+    assert editor.look("box") == BOX
+
+
+def test_a_move_after_a_change_that_moved_nothing(scene: Scene) -> None:
+    """The key Delete leaves the cursor where it is: the next key that moves it is not taken for what was typed."""
+    edits = [{"when": "price(otal", "find": r"\btotal\b", "replace": "amount"}]
+    editor = scene({"edits": edits, "completions": {"def price(": "t"}}, PRICE)
+    editor.press("Control+Home", *["ArrowRight"] * len("def price("))
+    editor.until_rested(editor.file.name, 0, len("def price("))
+    editor.press("Delete")
+    editor.ghost("t")
+    editor.press("ArrowDown")
+    editor.until("box", BOX)
 
 
 def test_an_edit_for_another_version_is_not_shown(scene: Scene) -> None:

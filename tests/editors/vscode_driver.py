@@ -17,9 +17,9 @@ from urllib.parse import quote
 
 from cursor_rests import Rest, rests
 
+from tabspec.lab.baselines.ports import free_port
 from tests import tools
 from tests.patience import PATIENCE
-from tests.ports import free_port
 from tests.tools import REPOSITORY as ROOT
 
 HERE = Path(__file__).resolve().parent

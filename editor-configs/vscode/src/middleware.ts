@@ -22,11 +22,11 @@ export function middleware(offers: Offers, nextEdits: NextEdits): Middleware {
       if (context.triggerKind === Invoke && offers.accepted(document, position)) context = { ...context, triggerKind: Automatic };
       const version = document.version;
       const answer = await next(document, position, context, token);
-      if (!token.isCancellationRequested && document.version === version) {
-        const items = Array.isArray(answer) ? answer : (answer?.items ?? []);
-        offers.offered(document, items);
-        if (items.length) nextEdits.completed(document);
-      }
+      if (token.isCancellationRequested || document.version !== version) return answer;
+      if (leftBehind(document, position)) return null;
+      const items = Array.isArray(answer) ? answer : (answer?.items ?? []);
+      offers.offered(document, items);
+      if (items.length) nextEdits.completed(document);
       return answer;
     },
     // The server's only code action is the next edit.
@@ -38,4 +38,13 @@ export function middleware(offers: Offers, nextEdits: NextEdits): Middleware {
         params.items.every(({ section }) => section === "tabspec") ? params.items.map(engineSettings) : next(params, token),
     },
   };
+}
+
+/**
+ * Whether the cursor has moved on since it was at `position`. VS Code (1.139) cancels no request then, if no suggestion was
+ * on the screen, and would show what it gets when the cursor comes back: beside an edit that is there by then.
+ */
+function leftBehind(document: vscode.TextDocument, position: vscode.Position): boolean {
+  const editor = vscode.window.activeTextEditor;
+  return editor?.document === document && !editor.selection.active.isEqual(position);
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { afterChange, type After, type Offer } from "../src/next-edits/offer";
-import { made, moved, shifted, type Change, type Place, type Step } from "../src/next-edits/step";
+import { made, moved, shifted, stays, type Change, type Place, type Step } from "../src/next-edits/step";
 
 /** A document as a string. */
 function after(text: string): After {
@@ -124,6 +124,30 @@ test("changes of several cursors at once", () => {
   const changes = [0, 2, 20].map((rangeOffset) => ({ rangeOffset, rangeLength: 1, text: "abc" }));
   assert.equal(shifted({ offset: 4, old: "total" }, changes), 8);
   assert.equal(shifted({ offset: 4, old: "total" }, [...changes, { rangeOffset: 5, rangeLength: 1, text: "" }]), undefined);
+});
+
+test("a cursor that stays has the same line and column in the text after the changes", () => {
+  let kept = 0;
+  for (let seed = 1; seed <= 3000; seed++) {
+    const random = numbers(seed * 15485863);
+    const piece = (most: number) => Array.from({ length: random(most + 1) }, () => "ab\n"[random(3)]).join("");
+    const text = piece(20);
+    const cursor = random(text.length + 1);
+    const rangeOffset = random(text.length + 1);
+    const change = { rangeOffset, rangeLength: random(text.length - rangeOffset + 1), text: piece(3) };
+    const end = rangeOffset + change.rangeLength;
+    const range = { start: place(text, rangeOffset), end: place(text, end) };
+    if (!stays(place(text, cursor), [{ range, text: change.text }])) continue;
+    kept++;
+    const now = rangeOffset >= cursor ? cursor : cursor + change.text.length - change.rangeLength;
+    assert.ok(rangeOffset >= cursor || end < cursor, JSON.stringify({ text, cursor, change }));
+    assert.deepEqual(place(apply(text, change), now), place(text, cursor), JSON.stringify({ text, cursor, change }));
+  }
+  assert.ok(kept > 500, `${kept} of the cursors stayed`);
+  const at = { line: 0, character: 2 };
+  const beside = (start: number, end: number, put: string) => stays(at, [{ range: { start: { ...at, character: start }, end: { ...at, character: end } }, text: put }]);
+  assert.ok(beside(2, 3, ""), "Delete");
+  assert.ok(!beside(2, 2, "x") && !beside(1, 2, ""), "a typed letter, and Backspace");
 });
 
 test("a step of several lines is moved as a whole", () => {

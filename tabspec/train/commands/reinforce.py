@@ -11,10 +11,16 @@ _path = click.Path(path_type=Path)
 
 
 @click.command("reinforce")
-@click.option("--corpus", required=True, type=_path, help="Corpus folder (OUT/train of `tabspec train corpus`).")
+@click.option("--corpus", type=_path, help="Corpus folder (OUT/train of `tabspec train corpus`), for completions.")
 @click.option("--additions", type=_path, help="File of `tabspec train additions`: what releases of packages added.")
-@click.option("--held-out", type=_path, help="Corpus folder to measure before and after.")
-@click.option("--start", default="bundled", show_default=True, help="Model to improve: `bundled` or a folder.")
+@click.option("--edits", type=_path, help="Folder of `tabspec train edits`: learn edits instead of completions.")
+@click.option("--held-out", type=_path, help="Corpus folder, or folder of edits, to measure before and after.")
+@click.option(
+    "--start",
+    default="bundled",
+    show_default=True,
+    help="Model to improve: `bundled` (with --edits, the one that writes edits) or a folder.",
+)
 @click.option("--out", required=True, type=_path, help="Folder of the run. If it exists, the run is resumed.")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="How long to learn.")
 @click.option("--steps", type=click.IntRange(1), help="How many steps to learn, instead of --minutes.")
@@ -30,8 +36,9 @@ _path = click.Path(path_type=Path)
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="[default: 0.0012]")
 @click.option("--seed", type=int, default=0, show_default=True)
 def reinforce_command(
-    corpus: Path,
+    corpus: Path | None,
     additions: Path | None,
+    edits: Path | None,
     held_out: Path | None,
     start: str,
     out: Path,
@@ -46,22 +53,28 @@ def reinforce_command(
     """Improve a model by what a simulated user would take of its suggestions.
 
     A suggestion earns 0.75 for each key that it saves if it is taken, and costs 0.25 for each if it is not. The user
-    types code of the corpus. The engine's own rules decide what is shown.
+    types code of the corpus, or makes the edits between two releases. The engine's own rules decide what is shown.
 
     Writes OUT/model, OUT/reward.svg and OUT/log.jsonl. After an interruption, the same command continues from the last
     checkpoint.
     """
 
-    from tabspec.models.load import BUNDLED
-    from tabspec.train.reinforce.run import ReinforcePlan, carry_out
+    from tabspec.models.load import BUNDLED, BUNDLED_EDITS
+    from tabspec.train.reinforce.run import ReinforcePlan
     from tabspec.train.schedule import Budget
 
+    if edits is None:
+        from tabspec.train.reinforce.completions.run import carry_out
+    else:
+        from tabspec.train.reinforce.edits.run import carry_out
+    own = BUNDLED if edits is None else BUNDLED_EDITS
     plan = ReinforcePlan(
-        start=BUNDLED if start == "bundled" else Path(start),
-        corpus=corpus,
+        start=own if start == "bundled" else Path(start),
         out=out,
         budget=Budget(steps=steps, seconds=minutes * 60 if minutes else None),
+        corpus=corpus,
         additions=additions,
+        edits=edits,
         held_out=held_out,
         device=device,
         workers=workers,
@@ -71,10 +84,13 @@ def reinforce_command(
     )
     model, before, after = carry_out(plan, Console(stderr=True))
     if before and after:
-        click.echo(
-            f"held out, a cursor: reward {before.reward:.3f} before, {after.reward:.3f} after; "
-            f"shown {before.shown:.1%}, {after.shown:.1%}; taken {before.taken:.1%}, {after.taken:.1%}"
-        )
+        place = "cursor" if edits is None else "question"
+        for name, each in (("before", before), ("after", after)):
+            taken = f"taken {each.taken:.1%} ({each.taken / max(each.shown, 1e-9):.1%} of shown)"
+            click.echo(
+                f"held out, {name}, a {place}: reward {each.reward:.3f}, shown {each.shown:.1%}, {taken}, "
+                f"saved {each.saved:.2f}, loss {each.truth:.4f}"
+            )
     click.echo(f"the model is in {model}")
 
 
@@ -90,7 +106,7 @@ def additions_command(releases: tuple[Path, ...], out: Path, hold_out: tuple[str
     Packages without a permissive licence are left out. Nothing in them is run.
     """
     from tabspec.train.corpus.fetch import read_list
-    from tabspec.train.reinforce.additions import write_additions
+    from tabspec.train.reinforce.completions.additions import write_additions
 
     counts = write_additions(releases, out, hold_out or read_list().held_out)
     empty = [name for name, count in counts.items() if not count]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -55,6 +56,14 @@ _path = click.Path(path_type=Path)
     type=click.FloatRange(0, min_open=True),
     help="With --edits: how much these tokens weigh in the loss  [default: 1].",
 )
+@click.option("--teacher", type=_path, help="Folder of a larger model, whose probabilities are learned, too.")
+@click.option(
+    "--teacher-share",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Share of the loss that is the teacher's.",
+)
 @click.option("--held-out-corpus", type=_path, help="With --edits: corpus for held-out tokens that fill in the middle.")
 @click.option("--seed", type=int, default=0, show_default=True)
 def run_command(
@@ -81,6 +90,8 @@ def run_command(
     four_bits: float,
     middles_share: float | None,
     middles_weight: float | None,
+    teacher: Path | None,
+    teacher_share: float,
     held_out_corpus: Path | None,
     seed: int,
 ) -> None:
@@ -88,6 +99,9 @@ def run_command(
 
     Writes OUT/model (use it with `--model OUT/model`), OUT/loss.svg, OUT/log.jsonl, and a checkpoint every two
     minutes. After a pause, an interruption or a crash, the same command resumes from the last checkpoint.
+
+    On several GPUs: torchrun --nproc-per-node 4 -m -- tabspec train run ... (with --corpus or --edits, and with
+    --start or --tokenizer).
     """
     from tabspec.models.load import BUNDLED
     from tabspec.train.edits.rows import MIDDLES_SHARE
@@ -102,6 +116,9 @@ def run_command(
         raise click.UsageError("--widen needs a model; give it with --start")
     if (middles_share or middles_weight or held_out_corpus) and not edits:
         raise click.UsageError("--middles-share, --middles-weight and --held-out-corpus need --edits")
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes > 1 and (code or not (start or tokenizer)):
+        raise click.UsageError("several processes need --corpus or --edits, and --start or --tokenizer")
     console = Console(stderr=True)
     budget = Budget(steps=steps, seconds=minutes * 60 if minutes else None)
     plan = RunPlan(
@@ -128,9 +145,12 @@ def run_command(
         middles_share=middles_share or MIDDLES_SHARE,
         middles_weight=middles_weight or 1.0,
         held_out_corpus=held_out_corpus,
+        teacher=teacher,
+        teacher_share=teacher_share,
     )
     model = carry_out(plan, console)
-    click.echo(f"the model is in {model}" if model else "paused; the same command resumes the run")
+    if os.environ.get("RANK", "0") == "0":
+        click.echo(f"the model is in {model}" if model else "paused; the same command resumes the run")
 
 
 def _corpus_of(code: tuple[Path, ...], out: Path) -> Path:

@@ -40,13 +40,15 @@ class PlaceQuestion:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The texts of an example. ``tags`` has one for each of ``lines``."""
+    """The texts of an example. ``tags`` has one for each of ``lines``. ``last``: the lines of the newest edit, as far
+    as they are among these."""
 
     name: str
     history: list[PastLines]
     lines: list[str]
     tags: list[Tag]
     questions: list[PlaceQuestion]
+    last: tuple[int, int] | None = None
 
 
 def tags(lines: Sequence[str], hunks: Sequence[tuple[int, int]]) -> list[Tag]:
@@ -80,7 +82,7 @@ def lay_out(moment: EditMoment, rng: Random) -> Layout | None:
     found = tags(lines, [(hunk.start, hunk.stop) for hunk in due])
     words = _changed_words(moment.history[-1]) if moment.history else frozenset()
     chain = _Chain(list(lines), due, [edited] if edited else [], words)
-    return Layout(moment.name, moment.history, lines, found, list(chain.questions(rng)))
+    return Layout(moment.name, moment.history, lines, found, list(chain.questions(rng)), edited)
 
 
 def _scanned(moment: EditMoment, rng: Random) -> tuple[int, int]:

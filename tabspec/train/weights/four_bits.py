@@ -6,7 +6,7 @@ The rounding is that of the file (`tabspec.models.files.weights`), so that what 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -34,8 +34,8 @@ class Rounding:
         """The network's weights are the rounded ones until the end of the block."""
         kept = [weight.detach().clone() for weight in (*self._four, *self._eight)]
         with torch.no_grad():
-            for weight in self._four:
-                weight.copy_(_rounded(weight))
+            for weight, rounded in zip(self._four, _rounded(self._four), strict=True):
+                weight.copy_(rounded)
             for weight in self._eight:
                 weight.copy_(quantize(weight).dequantized(weight.dtype))
         try:
@@ -46,8 +46,12 @@ class Rounding:
                     weight.copy_(exact)
 
 
-def _rounded(matrix: Tensor) -> Tensor:
-    """As `quantize_groups`, without the integers, and all rows at once."""
-    groups = F.pad(matrix.float(), (0, -matrix.shape[1] % GROUP)).view(len(matrix), -1, GROUP)
-    levels, scale = nearest_levels(groups)
-    return (levels * scale.float()).view(len(matrix), -1)[:, : matrix.shape[1]]
+def _rounded(matrices: Sequence[Tensor]) -> Iterator[Tensor]:
+    """As `quantize_groups`, without the integers, and all matrices at once: a GPU prefers few large operations."""
+    if not matrices:
+        return
+    parts = [F.pad(matrix.float(), (0, -matrix.shape[1] % GROUP)).view(-1, 1, GROUP) for matrix in matrices]
+    levels, scale = nearest_levels(torch.cat(parts))
+    rounded = torch.split(levels * scale.float(), [len(part) for part in parts])
+    for matrix, part in zip(matrices, rounded, strict=True):
+        yield part.view(len(matrix), -1)[:, : matrix.shape[1]]

@@ -13,11 +13,11 @@ from tabspec.models.tokens.vocabulary import Vocabulary
 from tabspec.suggestion import GeneratedText, Suggestion
 from tabspec.train.examples.tokenizer import load_tokenizer
 from tabspec.train.network import Network, Shape
-from tabspec.train.reinforce import decode, shown
-from tabspec.train.reinforce.forward import forward
-from tabspec.train.reinforce.holes import Hole
-from tabspec.train.reinforce.rows import Batch, Words, batch_of
-from tabspec.train.reinforce.shown import CONFIG, Decoded, outcomes, written
+from tabspec.train.reinforce.completions import decode, shown
+from tabspec.train.reinforce.completions.forward import forward
+from tabspec.train.reinforce.completions.holes import Hole
+from tabspec.train.reinforce.completions.rows import Batch, Words, batch_of
+from tabspec.train.reinforce.completions.shown import CONFIG, Decoded, outcomes, written
 from tests.tools import REPOSITORY
 
 TOKENIZER = REPOSITORY / "tabspec" / "models" / "bundled" / "tokenizer.json"

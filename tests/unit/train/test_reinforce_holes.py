@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tabspec.errors import InputError
 from tabspec.prompt.window import WindowSize, window
 from tabspec.train.corpus.build import build_corpus
-from tabspec.train.reinforce.additions import added, write_additions
-from tabspec.train.reinforce.holes import Additions, HoleMaker
+from tabspec.train.reinforce.completions.additions import added, write_additions
+from tabspec.train.reinforce.completions.holes import Additions, HoleMaker
 from tests.tools import REPOSITORY
 
 lines = st.lists(st.sampled_from(["a = 1\n", "b = 22\n", "\n", "def f():\n", "    return b\n", "c"]), max_size=8).map(

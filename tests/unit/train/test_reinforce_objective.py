@@ -9,10 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabspec.train.reinforce import objective
-from tabspec.train.reinforce.decode import Places, Written
-from tabspec.train.reinforce.objective import Parts, advantages, expected, sampled, shown, useful
-from tabspec.train.reinforce.shown import CONFIG, PartOutcome
+from tabspec.train.reinforce.completions import objective
+from tabspec.train.reinforce.completions.decode import Places, Written
+from tabspec.train.reinforce.completions.objective import Parts, advantages, expected, sampled, shown, useful
+from tabspec.train.reinforce.completions.shown import CONFIG, PartOutcome
 from tests.examples import examples
 
 LEAST = math.log(CONFIG.min_probability)

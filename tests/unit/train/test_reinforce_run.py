@@ -12,8 +12,10 @@ from tabspec.cli.train import train_command
 from tabspec.train.corpus.build import build_corpus
 from tabspec.train.export import export_model, load_model
 from tabspec.train.network import Network, Shape
-from tabspec.train.reinforce.pool import Source, Workers
-from tabspec.train.reinforce.trainer import STATE, Reinforcer, Settings
+from tabspec.train.reinforce.completions.source import Source
+from tabspec.train.reinforce.completions.trainer import Reinforcer, Settings
+from tabspec.train.reinforce.learner import STATE
+from tabspec.train.reinforce.pool import Workers
 from tabspec.train.schedule import Budget
 from tests.tools import REPOSITORY
 
@@ -42,7 +44,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def reinforcer(model: Path, source: Source, state: Path | None, samples: int) -> Reinforcer:
     weights, shape, _ = load_model(model)
-    settings = Settings(samples=samples, rank=2, holes=2, micro=1, tokens=4)
+    settings = Settings(samples=samples, rank=2, rows=2, micro=1, tokens=4)
     return Reinforcer(weights, shape, source.words(), settings, "cpu", state)
 
 
@@ -80,7 +82,7 @@ def test_the_command_makes_a_model_and_says_what_it_is_worth(corpus: Path, model
     arguments += ["--out", str(tmp_path / "run"), "--steps", "1", "--device", "cpu", "--workers", "0"]
     result = CliRunner().invoke(train_command, arguments)
     assert result.exit_code == 0, result.output
-    assert "held out, a cursor: reward" in result.output
+    assert "held out, after, a cursor: reward" in result.output
     load_model(tmp_path / "run" / "model")
     assert "<polyline" in (tmp_path / "run" / "reward.svg").read_text("utf-8")
     again = CliRunner().invoke(train_command, [*arguments, "--seed", "2"])

@@ -10,7 +10,7 @@ import { Keys } from "./keys";
 import { anywhere, hasProposedApi } from "./native";
 import { afterChange, type Offer } from "./offer";
 import { direct, isRevealed, Screen } from "./looks/screen";
-import { made, onLines, same, type Chain, type Place, type Step } from "./step";
+import { made, onLines, same, stays, type Chain, type Place, type Step } from "./step";
 import { tabDoes, type Situation } from "./tab";
 import { active, editorOf, hasModes, lineOf, opened, range, run } from "./workbench";
 
@@ -35,7 +35,7 @@ export class NextEdits implements vscode.Disposable {
   private completion: { document: vscode.TextDocument; version: number } | undefined;
   /** The next explicit request of VS Code for completions comes from the extension, and not from the user. */
   private triggered = false;
-  /** The cursor and the version when the cursor last moved. */
+  /** The cursor, and the version from which on it has been there. A move in a later version is part of a change. */
   private seen: { document: vscode.TextDocument; version: number; place: Place } | undefined;
   private readonly asking: Asking;
   private readonly screen: Screen;
@@ -143,6 +143,7 @@ export class NextEdits implements vscode.Disposable {
 
   /** VS Code has got completions: they are on the screen, and no edit is. */
   completed(document: vscode.TextDocument): void {
+    if (document !== active()?.document) return; // the user has just gone to another one
     this.completion = { document, version: document.version };
     this.drop();
   }
@@ -156,13 +157,9 @@ export class NextEdits implements vscode.Disposable {
   }
 
   private ask(cause: "changed" | "moved"): void {
-    const editor = active();
-    if (editor && this.wantedIn(editor.document) && !this.refused) this.asking.soon(cause);
+    const document = active()?.document;
+    if (document && wanted(document) && nextEditsMode(document) !== "off" && !this.refused) this.asking.soon(cause);
     else this.asking.stop();
-  }
-
-  private wantedIn(document: vscode.TextDocument): boolean {
-    return wanted(document) && nextEditsMode(document) !== "off";
   }
 
   private answered(answer: Chain | undefined, document: vscode.TextDocument): void {
@@ -238,6 +235,7 @@ export class NextEdits implements vscode.Disposable {
       } else this.drop();
     } else if (this.versions.has(uri)) this.drop();
     if (document !== active()?.document) return;
+    if (this.seen?.document === document && stays(this.seen.place, contentChanges)) this.seen.version = document.version;
     this.refused = false;
     this.ask("changed");
   }

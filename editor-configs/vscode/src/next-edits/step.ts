@@ -47,6 +47,8 @@ export interface Standing {
 
 export const equal = (a: Place, b: Place) => a.line === b.line && a.character === b.character;
 
+const isAfter = (a: Place, b: Place) => a.line > b.line || (a.line === b.line && a.character > b.character);
+
 export const same = (a: Step, b: Step) =>
   a.textDocument.uri === b.textDocument.uri &&
   a.text === b.text &&
@@ -83,6 +85,17 @@ export function shifted({ offset, old }: Standing, changes: readonly Change[]): 
     else if (rangeOffset < offset + old.length || (rangeOffset === offset + old.length && !blank)) return undefined;
   }
   return to;
+}
+
+/**
+ * Whether a cursor at `place` is still there after `changes`, so that VS Code reports no move of it: they are behind it, as
+ * those of the key Delete, or in lines above that stay as many.
+ */
+export function stays(place: Place, changes: readonly { readonly range: Span; readonly text: string }[]): boolean {
+  return changes.every(({ range: { start, end }, text }) => {
+    if (end.line < place.line) return text.split("\n").length - 1 === end.line - start.line;
+    return isAfter(start, place) || (text === "" && equal(start, place));
+  });
 }
 
 /** The step with its range beginning at `start`. Its text and the size of its range stay. */

@@ -50,6 +50,12 @@ class LineChange:
         tail = common_prefix(old[head:][::-1], self.new[head:][::-1])
         return LineChange(self.start + head, self.stop - tail, self.new[head : len(self.new) - tail])
 
+    def touches(self, start: int, stop: int) -> bool:
+        """Whether it changes any of lines ``start`` to ``stop`` (excluded), or inserts between them."""
+        if self.start == self.stop:
+            return start < self.start < stop
+        return self.start < stop and self.stop > start
+
 
 def replacements(old: str, new: str) -> frozenset[Replacement]:
     """The runs of tokens that are replaced between two texts. White space does not count."""

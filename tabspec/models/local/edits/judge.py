@@ -72,15 +72,10 @@ class Judge:
             return None
         least = change.least(self._lines)
         self._known.add(least)
-        if self._touches_last(least):
+        if least.touches(*self._last):
             return None
         repeats, partly = repeated(least, self._lines, self._past)
         return WrittenChange(change, Evidence(place, logprobs, repeats, partly, self._patterns.get(least, 0.0)))
-
-    def _touches_last(self, change: LineChange) -> bool:
-        start, stop = self._last
-        inserts = change.start == change.stop
-        return start < change.start < stop if inserts else change.start < stop and change.stop > start
 
 
 def _held(changes: Iterable[LineChange], read: Sequence[tuple[Scene, Mapping[int, LineTag]]]) -> tuple[Proposal, ...]:

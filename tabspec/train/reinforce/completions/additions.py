@@ -19,7 +19,7 @@ from tabspec.errors import InputError
 from tabspec.train.corpus.filters import reason_to_drop
 from tabspec.train.corpus.licences import is_permissive
 from tabspec.train.corpus.origins import SourceFile, read_origin
-from tabspec.train.reinforce.holes import FITTED_AFTER, SERVED, Addition
+from tabspec.train.reinforce.completions.holes import FITTED_AFTER, SERVED, Addition
 
 # Characters. Shorter additions are signs; of longer ones, a part is kept.
 SHORTEST, LONGEST = 4, 1_200

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from tabspec.config import EngineConfig
 from tabspec.edits.reward import reward, saved_keys
@@ -17,7 +18,8 @@ from tabspec.fitting.truncation import FitPlace
 from tabspec.models.protocol import StopRule
 from tabspec.suggestion import Finish, GeneratedText, Suggestion
 from tabspec.text import difference
-from tabspec.train.reinforce.holes import Hole
+from tabspec.train.reinforce.completions.holes import Hole
+from tabspec.train.reinforce.pool import TASK, Waiting, Workers
 
 CONFIG = EngineConfig()
 _LEAST = math.log(CONFIG.min_probability)
@@ -71,6 +73,21 @@ def outcomes(hole: Hole, decoded: Sequence[Decoded], follow: bool) -> list[list[
         if shown is not None and shown.taken and shown.logprob >= _LEAST:
             reached = each.cursor + shown.chars
     return found
+
+
+Outcomes = list[list[PartOutcome] | None]
+
+
+def judged(
+    workers: Workers[Any], holes: Sequence[Hole], decoded: Sequence[Sequence[Decoded]], follow: bool
+) -> Waiting[Outcomes]:
+    """The outcomes of what was written in each hole."""
+    tasks = [(holes[at : at + TASK], decoded[at : at + TASK], follow) for at in range(0, len(holes), TASK)]
+    return workers.all(_judged, tasks)
+
+
+def _judged(holes: Sequence[Hole], decoded: Sequence[Sequence[Decoded]], follow: bool) -> list[Outcomes]:
+    return [outcomes(hole, each, follow) for hole, each in zip(holes, decoded, strict=True)]
 
 
 def _parts(hole: Hole, decoded: Decoded) -> list[PartOutcome]:

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 
 from tabspec.models.tokens.vocabulary import Vocabulary
 from tabspec.train.examples.tokenizer import FILE, PAD, PREFIX, SUFFIX, special_id
-from tabspec.train.reinforce.holes import Hole
+from tabspec.train.reinforce.completions.holes import Hole
 
 # Tokens that are a beginning of the typed text and do not hold all of it. They share the probability.
 MOST_SHORTER = 16

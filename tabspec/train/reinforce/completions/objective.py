@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tabspec.train.reinforce.decode import Places, Written
-from tabspec.train.reinforce.shown import CONFIG, PartOutcome
+from tabspec.train.reinforce.completions.decode import Places, Written
+from tabspec.train.reinforce.completions.shown import CONFIG, PartOutcome
 
 _LEAST = math.log(CONFIG.min_probability)
 # Nats. How soft the engine's rules are in the exact objective: a suggestion whose log-probability is so far from the

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tabspec.train.network import Network
-from tabspec.train.reinforce.decode import Places, Words, Written, allowed, embedded, heads, layers_of
+from tabspec.train.reinforce.completions.decode import Places, Words, Written, allowed
+from tabspec.train.reinforce.passes import embedded, heads, layers_of
 
 
 @dataclass(frozen=True, slots=True)

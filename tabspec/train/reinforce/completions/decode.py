@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import torch
@@ -16,11 +15,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tabspec.train.network import Attention, Network, TrainedLayer, rotate
-from tabspec.train.reinforce.rows import Batch
-from tabspec.train.reinforce.shown import CONFIG
+from tabspec.train.network import Network
+from tabspec.train.reinforce.completions.rows import Batch
+from tabspec.train.reinforce.completions.shown import CONFIG
+from tabspec.train.reinforce.passes import Cache, embedded, heads, layers_of, prefill
 
-Cache = list[tuple[Tensor, Tensor]]
 _LEAST, _FIRST = (-math.inf if each is None else each for each in CONFIG.doubt)
 
 
@@ -57,7 +56,7 @@ class Words:
 
     @classmethod
     def of(cls, rank: NDArray[np.int64], bytes_of: Sequence[bytes], device: torch.device | str) -> Words:
-        """Of a vocabulary (`tabspec.train.reinforce.rows.Words`), on ``device``."""
+        """Of a vocabulary (`tabspec.train.reinforce.completions.rows.Words`), on ``device``."""
         return cls(
             torch.as_tensor(rank, device=device),
             torch.tensor([len(data) for data in bytes_of], device=device),
@@ -81,7 +80,7 @@ def decode(
     network: Network, places: Places, words: Words, steps: int, generator: torch.Generator | None = None
 ) -> Written:
     """What the network writes after each cursor, at most ``steps`` tokens. With a ``generator``, tokens are drawn."""
-    hidden, cache = _prefill(network, places.ids)
+    hidden, cache = prefill(network, places.ids)
     rows, width = places.start.shape
     at = hidden.gather(1, (places.start - 1)[..., None].expand(-1, -1, hidden.shape[-1]))
     logits = F.linear(at, network.model.embed_tokens.weight).float()
@@ -127,41 +126,6 @@ def _pick(logits: Tensor, generator: torch.Generator | None) -> Tensor:
         return logits.argmax(-1)
     noise = torch.rand(logits.shape, generator=generator, device=logits.device)
     return (logits - (-noise.clamp(1e-10, 1 - 1e-7).log()).log()).argmax(-1)
-
-
-def _prefill(network: Network, ids: Tensor) -> tuple[Tensor, Cache]:
-    """The last hidden states of the rows, and the keys and values of each layer."""
-    cos, sin = network.cos[: ids.shape[1]], network.sin[: ids.shape[1]]
-    x = embedded(network, ids)
-    cache: Cache = []
-    for layer in layers_of(network):
-        q, k, v = heads(layer.self_attn, layer.input_layernorm(x), cos, sin)
-        cache.append((k, v))
-        groups = q.shape[1] // k.shape[1]
-        out = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=groups > 1)
-        x = x + layer.self_attn.o_proj(out.transpose(1, 2).flatten(2))
-        x = x + layer.mlp(layer.post_attention_layernorm(x))
-    return network.model.norm(x), cache
-
-
-def layers_of(network: Network) -> list[TrainedLayer]:
-    """The layers, by their type."""
-    return [cast(TrainedLayer, layer) for layer in network.model.layers]
-
-
-def heads(attention: Attention, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, keys and values (rows, heads, length, head) of ``x`` (rows, length, hidden), rotated."""
-    size = attention._shape.head
-    q, k, v = (
-        each(x).view(*x.shape[:2], -1, size).transpose(1, 2)
-        for each in (attention.q_proj, attention.k_proj, attention.v_proj)
-    )
-    return rotate(q, cos, sin), rotate(k, cos, sin), v
-
-
-def embedded(network: Network, ids: Tensor) -> Tensor:
-    x: Tensor = network.model.embed_tokens(ids)
-    return x.to(torch.get_autocast_dtype(ids.device.type)) if torch.is_autocast_enabled(ids.device.type) else x
 
 
 def _step(
