@@ -18,12 +18,12 @@ from tabspec.models.files.folder import ModelFolder
 from tabspec.models.files.mine import MINE, data_folder, problem_of_mine
 from tabspec.models.load import BUNDLED
 from tabspec.replay.sessions.session import Session
-from tabspec.train.export import CONFIG, TOKENIZER, load_model
 from tabspec.train.mine.examples import typed
 from tabspec.train.mine.judge import ReplayOutcome, judged
 from tabspec.train.mine.keeping import keep_mine, private_folder, write_record
 from tabspec.train.mine.sessions import split
 from tabspec.train.tune.tuning import Tuner, Tuning, TuningProgress, export_tuned
+from tabspec.train.weights.export import CONFIG, TOKENIZER, load_model
 
 # Shares of the edits: what is judged, and what is watched of the rest, to stop before it is fitted too closely.
 JUDGED, WATCHED = 0.2, 0.15

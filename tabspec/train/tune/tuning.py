@@ -25,10 +25,10 @@ from tabspec.train.examples.fim import Example, ExampleEncoder
 from tabspec.train.examples.parts import Part, Rows, parts_of, tokens_of
 from tabspec.train.examples.rows import pack
 from tabspec.train.examples.tokenizer import PAD, special_id
-from tabspec.train.export import export_model
 from tabspec.train.network import Network, Shape
 from tabspec.train.schedule import rate
 from tabspec.train.tune.low_rank import add_low_rank, merged
+from tabspec.train.weights.export import export_model
 from tabspec.train.weights.saving import save_tensors
 
 # Rows of watched examples: 10,000 tokens, which take as long as four steps.

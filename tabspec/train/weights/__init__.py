@@ -1,1 +1,1 @@
-"""What becomes of weights outside of the optimizer: widened, rounded, saved; and the table of draft tokens."""
+"""What is done with weights outside of the optimizer: widening, rounding, saving, teaching; the table of draft tokens."""

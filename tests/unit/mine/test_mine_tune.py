@@ -26,13 +26,13 @@ from tabspec.models.process.worker import WorkerModel
 from tabspec.replay.sessions.session import EditEvent, Session
 from tabspec.text import Edit
 from tabspec.train.examples.parts import Rows
-from tabspec.train.export import export_model
 from tabspec.train.mine.examples import typed
 from tabspec.train.mine.judge import ReplayOutcome, judged
 from tabspec.train.mine.keeping import write_record
 from tabspec.train.mine.tune import Tuned, better, tune_mine
 from tabspec.train.network import Network, Shape
 from tabspec.train.tune.tuning import Tuner, Tuning, TuningProgress
+from tabspec.train.weights.export import export_model
 from tests.tools import REPOSITORY
 
 TOKENIZER = REPOSITORY / "tabspec" / "models" / "bundled" / "tokenizer.json"

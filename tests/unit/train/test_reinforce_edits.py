@@ -20,7 +20,6 @@ from tabspec.train.corpus.store import CorpusWriter
 from tabspec.train.edits.hunks import hunks_between
 from tabspec.train.edits.pack import HUNKS, RELEASES
 from tabspec.train.examples.tokenizer import load_tokenizer
-from tabspec.train.export import export_model, load_model
 from tabspec.train.goals import SpecialIds
 from tabspec.train.network import Network, Shape
 from tabspec.train.reinforce.edits import objective
@@ -32,6 +31,7 @@ from tabspec.train.reinforce.edits.trainer import EditReinforcer, EditSettings, 
 from tabspec.train.reinforce.learner import STATE
 from tabspec.train.reinforce.pool import Workers
 from tabspec.train.schedule import Budget
+from tabspec.train.weights.export import export_model, load_model
 from tests.tools import REPOSITORY
 
 TOKENIZER = REPOSITORY / "tabspec" / "models" / "bundled" / "tokenizer.json"

@@ -10,13 +10,13 @@ from click.testing import CliRunner
 
 from tabspec.cli.train import train_command
 from tabspec.train.corpus.build import build_corpus
-from tabspec.train.export import export_model, load_model
 from tabspec.train.network import Network, Shape
 from tabspec.train.reinforce.completions.source import Source
 from tabspec.train.reinforce.completions.trainer import Reinforcer, Settings
 from tabspec.train.reinforce.learner import STATE
 from tabspec.train.reinforce.pool import Workers
 from tabspec.train.schedule import Budget
+from tabspec.train.weights.export import export_model, load_model
 from tests.tools import REPOSITORY
 
 TOKENIZER = REPOSITORY / "tabspec" / "models" / "bundled" / "tokenizer.json"

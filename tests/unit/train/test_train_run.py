@@ -24,7 +24,6 @@ from tabspec.train.corpus.store import Corpus
 from tabspec.train.examples.parts import MIDDLE_WEIGHT, Part, parts_of, tokens_of
 from tabspec.train.examples.stream import DataConfig
 from tabspec.train.examples.tokenizer import load_tokenizer
-from tabspec.train.export import export_model, load_model
 from tabspec.train.journal import read_journal
 from tabspec.train.network import Network, Shape
 from tabspec.train.plot import loss_curve
@@ -32,6 +31,7 @@ from tabspec.train.schedule import Budget, rate
 from tabspec.train.trainer import LOG_NAME, RunConfig, Trainer, TrainingDiverged
 from tabspec.train.tune.stopping import collect, fit_row
 from tabspec.train.weights import saving
+from tabspec.train.weights.export import export_model, load_model
 from tabspec.train.weights.saving import save_quantized, save_tensors
 from tests.tools import REPOSITORY
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from rich.console import Console
 
 from tabspec.errors import InputError
-from tabspec.train.export import TOKENIZER, load_model
 from tabspec.train.reinforce.completions.source import Source
 from tabspec.train.reinforce.completions.trainer import Reinforcer, Settings
 from tabspec.train.reinforce.learner import STATE, Measured
 from tabspec.train.reinforce.run import ReinforcePlan, carried, written
 from tabspec.train.runs import pick_device
+from tabspec.train.weights.export import TOKENIZER, load_model
 
 # Cursors of a hole, one after another: about five tokens, and as many as the prompt's computation is worth.
 CURSORS = 16
