@@ -54,8 +54,8 @@ def batch(words: Words) -> Batch:
     return batch_of(words.rows(HOLES, 250), words)
 
 
-def tables(words: Words) -> decode.Words:
-    return decode.Words.of(words.rank, words.bytes_of, "cpu")
+def tables(words: Words) -> decode.TokenTensors:
+    return decode.TokenTensors.of(words.rank, words.bytes_of, "cpu")
 
 
 def test_a_branch_begins_before_the_token_that_holds_the_last_character(words: Words) -> None:
@@ -97,7 +97,7 @@ def alone(network: Network, words: Words, batch: Batch, r: int, b: int, steps: i
 
 
 def test_all_branches_together_write_what_each_writes_alone(network: Network, words: Words, batch: Batch) -> None:
-    places = decode.Places.of(batch, "cpu")
+    places = decode.CursorTensors.of(batch, "cpu")
     found = decode.decode(network, places, tables(words), steps=8)
     lengths = set()
     for r, row in enumerate(batch.rows):
@@ -111,7 +111,7 @@ def test_all_branches_together_write_what_each_writes_alone(network: Network, wo
 
 
 def test_the_pass_with_gradients_finds_the_same_probabilities(network: Network, words: Words, batch: Batch) -> None:
-    places = decode.Places.of(batch, "cpu")
+    places = decode.CursorTensors.of(batch, "cpu")
     for generator in (None, torch.Generator().manual_seed(3)):
         found = decode.decode(network, places, tables(words), 8, generator)
         passed = forward(network, places, tables(words), found, network)
@@ -123,7 +123,7 @@ def test_the_pass_with_gradients_finds_the_same_probabilities(network: Network, 
 def test_drawn_tokens_follow_the_distribution(network: Network, words: Words) -> None:
     rows = words.rows([Hole("a.py", "python", "x = 1\n", "y = 2\n", "", (1,))], 100)
     batch = batch_of(rows, words, copies=400)
-    places = decode.Places.of(batch, "cpu")
+    places = decode.CursorTensors.of(batch, "cpu")
     soft = Network(SHAPE).requires_grad_(False)
     soft.model.embed_tokens.weight.mul_(20)
     found = decode.decode(soft, places, tables(words), 1, torch.Generator().manual_seed(0))

@@ -50,7 +50,7 @@ class Settings:
 @dataclass(frozen=True, slots=True)
 class _Decoded:
     batch: Batch
-    places: decode.Places
+    places: decode.CursorTensors
     written: decode.Written
     waiting: Waiting[Outcomes]
 
@@ -69,7 +69,7 @@ class Reinforcer(Learner[Row]):
         run: Mapping[str, object] | None = None,
     ) -> None:
         self._settings, self._row_words = settings, words
-        self._words = decode.Words.of(words.rank, words.bytes_of, device)
+        self._words = decode.TokenTensors.of(words.rank, words.bytes_of, device)
         super().__init__(weights, shape, settings, device, state, run)
 
     def judge(self, workers: Workers[Row], rows: list[Row]) -> Measured:
@@ -112,7 +112,7 @@ class Reinforcer(Learner[Row]):
     def _decoded(self, workers: Workers[Row], rows: list[Row], number: int, greedy: bool) -> _Decoded:
         settings = self._settings
         batch = batch_of(rows, self._row_words, 1 if greedy else settings.samples)
-        places = decode.Places.of(batch, self._device)
+        places = decode.CursorTensors.of(batch, self._device)
         generator = None
         if not greedy:
             seed = hash((settings.seed, self.at.step, number)) & 0xFFFFFFFF
