@@ -16,8 +16,8 @@ from torch import Tensor
 from tabspec.train.network import Shape
 from tabspec.train.reinforce.completions import decode, objective
 from tabspec.train.reinforce.completions.forward import forward
-from tabspec.train.reinforce.completions.rows import Batch, Row, batch_of
-from tabspec.train.reinforce.completions.rows import Words as RowWords
+from tabspec.train.reinforce.completions.rows import Batch, HoleRow, batch_of
+from tabspec.train.reinforce.completions.rows import SortedTokens as RowWords
 from tabspec.train.reinforce.completions.shown import Decoded, Outcomes, judged
 from tabspec.train.reinforce.learner import Learner, Measured, mean_of
 from tabspec.train.reinforce.pool import Waiting, Workers
@@ -55,7 +55,7 @@ class _Decoded:
     waiting: Waiting[Outcomes]
 
 
-class Reinforcer(Learner[Row]):
+class Reinforcer(Learner[HoleRow]):
     """A run for completions."""
 
     def __init__(
@@ -72,7 +72,7 @@ class Reinforcer(Learner[Row]):
         self._words = decode.TokenTensors.of(words.rank, words.bytes_of, device)
         super().__init__(weights, shape, settings, device, state, run)
 
-    def judge(self, workers: Workers[Row], rows: list[Row]) -> Measured:
+    def judge(self, workers: Workers[HoleRow], rows: list[HoleRow]) -> Measured:
         found = []
         for at in range(0, len(rows), self._settings.micro):
             done = self._decoded(workers, sorted(rows[at : at + self._settings.micro], key=_length), 0, greedy=True)
@@ -83,7 +83,7 @@ class Reinforcer(Learner[Row]):
             found.append(_measured(hard, parts.visited, passed.truth, passed.distance))
         return mean_of(found)
 
-    def learn(self, workers: Workers[Row], rows: list[Row]) -> Measured:
+    def learn(self, workers: Workers[HoleRow], rows: list[HoleRow]) -> Measured:
         settings = self._settings
         rows = sorted(rows, key=_length)
         done = [
@@ -109,7 +109,7 @@ class Reinforcer(Learner[Row]):
             found.append(_measured(hard, visited, passed.truth.detach(), passed.distance.detach()))
         return mean_of(found)
 
-    def _decoded(self, workers: Workers[Row], rows: list[Row], number: int, greedy: bool) -> _Decoded:
+    def _decoded(self, workers: Workers[HoleRow], rows: list[HoleRow], number: int, greedy: bool) -> _Decoded:
         settings = self._settings
         batch = batch_of(rows, self._row_words, 1 if greedy else settings.samples)
         places = decode.CursorTensors.of(batch, self._device)
@@ -149,7 +149,7 @@ class Reinforcer(Learner[Row]):
         return objective.Parts.of(done.waiting.get(), begin)
 
 
-def _length(row: Row) -> int:
+def _length(row: HoleRow) -> int:
     return len(row.tokens)
 
 
