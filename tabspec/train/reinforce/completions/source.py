@@ -13,7 +13,7 @@ from tabspec.train.reinforce.completions.rows import HoleRow, SortedTokens
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class HoleSource:
     """Where holes come from (`HoleMaker`), the tokenizer's file, and the most tokens of a row."""
 
     corpus: Path | None

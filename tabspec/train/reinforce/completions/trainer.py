@@ -48,7 +48,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Decoded:
+class _DecodedBatch:
     batch: Batch
     places: decode.CursorTensors
     written: decode.Written
@@ -109,7 +109,7 @@ class Reinforcer(Learner[HoleRow]):
             found.append(_measured(hard, visited, passed.truth.detach(), passed.distance.detach()))
         return mean_of(found)
 
-    def _decoded(self, workers: Workers[HoleRow], rows: list[HoleRow], number: int, greedy: bool) -> _Decoded:
+    def _decoded(self, workers: Workers[HoleRow], rows: list[HoleRow], number: int, greedy: bool) -> _DecodedBatch:
         settings = self._settings
         batch = batch_of(rows, self._row_words, 1 if greedy else settings.samples)
         places = decode.CursorTensors.of(batch, self._device)
@@ -119,7 +119,7 @@ class Reinforcer(Learner[HoleRow]):
             generator = torch.Generator(self._device).manual_seed(seed)
         with self._autocast():
             written = decode.decode(self._acting, places, self._words, settings.tokens, generator)
-        return _Decoded(
+        return _DecodedBatch(
             batch, places, written, judged(workers, [row.hole for row in rows], self._texts(batch, written), greedy)
         )
 
@@ -143,7 +143,7 @@ class Reinforcer(Learner[HoleRow]):
             )
         return found
 
-    def _parts(self, done: _Decoded) -> objective.Parts:
+    def _parts(self, done: _DecodedBatch) -> objective.Parts:
         first = done.written.tokens[..., 0]
         begin = (self._words.size[first] <= done.places.typed).long()
         return objective.Parts.of(done.waiting.get(), begin)
