@@ -1,1 +1,1 @@
-"""What is done with weights outside of the optimizer: widening, rounding, saving, teaching; the table of draft tokens."""
+"""What is done with weights outside of the optimizer: widening, rounding, saving, teaching; tables of draft tokens."""

@@ -56,7 +56,7 @@ class TokenTensors:
 
     @classmethod
     def of(cls, rank: NDArray[np.int64], bytes_of: Sequence[bytes], device: torch.device | str) -> TokenTensors:
-        """Of a vocabulary (`tabspec.train.reinforce.completions.rows.Words`), on ``device``."""
+        """Of a vocabulary (`tabspec.train.reinforce.completions.rows.SortedTokens`), on ``device``."""
         return cls(
             torch.as_tensor(rank, device=device),
             torch.tensor([len(data) for data in bytes_of], device=device),

@@ -16,8 +16,7 @@ from torch import Tensor
 from tabspec.train.network import Shape
 from tabspec.train.reinforce.completions import decode, objective
 from tabspec.train.reinforce.completions.forward import forward
-from tabspec.train.reinforce.completions.rows import Batch, HoleRow, batch_of
-from tabspec.train.reinforce.completions.rows import SortedTokens as RowWords
+from tabspec.train.reinforce.completions.rows import Batch, HoleRow, SortedTokens, batch_of
 from tabspec.train.reinforce.completions.shown import Decoded, Outcomes, judged
 from tabspec.train.reinforce.learner import Learner, Measured, mean_of
 from tabspec.train.reinforce.pool import Waiting, Workers
@@ -62,7 +61,7 @@ class Reinforcer(Learner[HoleRow]):
         self,
         weights: Mapping[str, Tensor],
         shape: Shape,
-        words: RowWords,
+        words: SortedTokens,
         settings: Settings,
         device: str,
         state: Path | None = None,
