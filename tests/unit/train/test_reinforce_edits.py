@@ -44,11 +44,11 @@ SETTINGS = EditSettings(rank=2, rows=2, micro=1, learning_rate=0.01)
 
 @pytest.fixture(scope="module")
 def edits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two releases of some of this repository's files."""
+    """Two releases of some files of code."""
     folder = tmp_path_factory.mktemp("edits")
     rows = []
     with CorpusWriter(folder / RELEASES) as releases:
-        for path in sorted((REPOSITORY / "tabspec" / "train" / "edits").glob("*.py")):
+        for path in sorted((REPOSITORY / "tests" / "fixtures" / "code" / "train").glob("*.py")):
             new = path.read_text("utf-8").split("\n")
             old = "\n".join(new).replace("self", "this").replace("return", "yield").split("\n")
             found = [[hunk.start, hunk.stop, list(hunk.new)] for hunk in hunks_between(old, new)]
