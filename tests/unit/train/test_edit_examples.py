@@ -37,6 +37,7 @@ from tests.tools import REPOSITORY
 BUNDLED = REPOSITORY / "tabspec" / "models" / "bundled" / "tokenizer.json"
 TOKENIZER = load_tokenizer(BUNDLED)
 PROMPTS = EditPrompts(Vocabulary(BUNDLED.read_text(encoding="utf-8")))
+CODE = REPOSITORY / "tests" / "fixtures" / "code"
 HERE = Path(__file__).read_text(encoding="utf-8").split("\n")
 # without types of parameters and results, which one kind of synthetic edit adds
 PLAIN = [re.sub(r": [\w., \[\]]+(?=[,)])| -> \w+(?=:$)", "", line) for line in HERE]
@@ -202,8 +203,8 @@ def test_each_kind_of_synthetic_edit_repeats_in_this_file(kind) -> None:  # type
 
 @pytest.fixture
 def data(tmp_path: Path) -> EditDataConfig:
-    """Texts and releases made of this repository's files."""
-    files = sorted((REPOSITORY / "tabspec" / "train").rglob("*.py"))
+    """Texts and releases made of files of code."""
+    files = sorted((CODE / "train").rglob("*.py"))
     rows = []
     with CorpusWriter(tmp_path / TEXTS) as texts, CorpusWriter(tmp_path / RELEASES) as releases:
         for path in files:
@@ -256,7 +257,7 @@ def test_rows_have_edits_and_middles_in_the_agreed_shares(data: EditDataConfig) 
 def test_middles_have_the_share_that_was_asked_for(data: EditDataConfig, tmp_path: Path) -> None:
     """How many rows a span fills depends on the corpus. So the ratio to edits is compared between two shares."""
     with CorpusWriter(tmp_path / "middles") as corpus:
-        for path in sorted((REPOSITORY / "tabspec" / "models").rglob("*.py")):
+        for path in sorted(CODE.rglob("*.py")):
             corpus.add("q", path.name, "python", path.read_text(encoding="utf-8"))
 
     def ratio(share: float) -> float:
