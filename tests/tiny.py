@@ -15,7 +15,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from tabspec.models.decoders.native_library import NativeMissing, installed
 from tabspec.models.local.logits import Logits
 from tabspec.models.local.slots import Decoder
-from tabspec.train.saving import save_quantized
+from tabspec.train.weights.saving import save_quantized
 
 # A model of two layers of 32 numbers gains nothing by threads, and loses much where other tests run beside it.
 torch.set_num_threads(1)

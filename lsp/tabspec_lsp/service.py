@@ -22,7 +22,7 @@ from tabspec_lsp.feedback import Feedback
 from tabspec_lsp.models import ModelHost, Open
 from tabspec_lsp.next_edits import NextEditRequests, fits_inline
 from tabspec_lsp.options import NextEditMode, Options
-from tabspec_lsp.state.documents import Changed, ContentChange, Documents, TextRange
+from tabspec_lsp.state.documents import ContentChange, DocumentChange, Documents, TextRange
 from tabspec_lsp.state.edit_log import EditLog
 from tabspec_lsp.state.imports import Imports
 from tabspec_lsp.state.offers import Offer, Offers
@@ -215,7 +215,7 @@ class CompletionService:
         if self._recorder:
             self._recorder.closed(uri)
 
-    def _start_grace(self, changed: Changed) -> None:
+    def _start_grace(self, changed: DocumentChange) -> None:
         """If no request comes in time, take the end of the last edit as the cursor's place."""
         uri, offset = changed.after.uri, changed.edits[-1].end if changed.edits else 0
 

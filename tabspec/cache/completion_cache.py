@@ -43,16 +43,17 @@ class Entry:
     """What the model wrote at a state.
 
     ``kind`` is the kind of its speculation ("" for a request's own generation), ``tokens`` how many tokens were decoded
-    before a request waited for it, ``served`` how many requests it has answered. A ``settled`` text ends where the rest
-    would be cut off at that state; at another state it may be incomplete. ``fitted`` is what post-processing makes of
-    it at its own state, once that was computed. An entry of next edits holds a chain of ``edits`` in place of a text.
+    before a request waited for it, ``served`` how many requests it has answered. A text ``at_cut_point`` ends where the
+    rest would be cut off at that state; at another state it may be incomplete. ``fitted`` is what post-processing makes
+    of it at its own state, once that was computed. An entry of next edits holds a chain of ``edits`` in place of a
+    text.
     """
 
     generated: GeneratedText
     kind: str = ""
     tokens: int = 0
     served: int = 0
-    settled: bool = False
+    at_cut_point: bool = False
     fitted: Suggestion | Reason | None = None
     edits: tuple[ProposedEdit, ...] = ()
 

@@ -18,11 +18,9 @@ from tabspec.text import Document, Edit
 class EditSource(StrEnum):
     """What proposed an edit. Each has a calibration of its own."""
 
-    COMPLETION = "completion"  # an insertion at the cursor, by the model
     RENAME = "rename"  # a leftover of a rename or of another replacement of a token
     SIBLING = "sibling"  # the same change on a line like the one that was changed
     COUNTERPART = "counterpart"  # a place that has to follow a change of a type, of a signature or of a parallel list
-    REMOVED = "removed"  # a use of a name that was removed
     MODEL = "model"  # a next edit by the model
     RECORDED = "recorded"  # by the assistant of a recorded session
 

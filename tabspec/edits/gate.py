@@ -43,7 +43,7 @@ class Experience:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _LineDifference:
     """A change of one line, where it begins to differ."""
 
     offset: int
@@ -61,7 +61,7 @@ class _Refusal:
     """A refused edit, as its parts. Another edit that has one of these parts is refused, too."""
 
     uri: str
-    parts: tuple[_Part, ...]
+    parts: tuple[_LineDifference, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class Refusals:
         return Refusals((*self.kept, refusal)[-_MOST_REFUSALS:])
 
 
-def _parts(step: Step) -> Iterator[_Part]:
+def _parts(step: Step) -> Iterator[_LineDifference]:
     """The changes of a step, each line by itself. Where lines are added or removed, too, these are one more part."""
     old, new = lines_with_ends(step.old), lines_with_ends(step.new)
     starts = list(accumulate(map(len, old), initial=step.offset))
@@ -128,7 +128,7 @@ def _parts(step: Step) -> Iterator[_Part]:
             change = difference(before, after)
             if change is not None:
                 deleted = before[change.offset : change.offset + change.delete]
-                yield _Part(starts[i + at] + change.offset, deleted, change.insert)
+                yield _LineDifference(starts[i + at] + change.offset, deleted, change.insert)
 
 
 def _pairs(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[int, str, str]]:
@@ -144,7 +144,7 @@ def _pairs(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[int, str, s
         yield from zip(range(gone, len(old)), old[gone:], new[come:], strict=True)
 
 
-def _shifted(part: _Part, change: Edit) -> _Part:
+def _shifted(part: _LineDifference, change: Edit) -> _LineDifference:
     if change.offset + change.delete > part.offset:
         return replace(part, offset=min(part.offset, change.offset))
     return replace(part, offset=part.offset + len(change.insert) - change.delete)

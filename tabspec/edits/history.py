@@ -35,7 +35,7 @@ _LONGEST_WORD = 64
 
 
 @dataclass(frozen=True, slots=True)
-class _Open:
+class _GrowingStep:
     """The last step, while it can grow: when and where its last change ended, and on which line."""
 
     time: float
@@ -53,7 +53,7 @@ class History:
     settled: tuple[Step, ...] = ()
     moment: Moment | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
-    growing: _Open | None = None
+    growing: _GrowingStep | None = None
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
@@ -138,7 +138,7 @@ class History:
         return History(steps, None, texts, now.growing if steps[-1:] == now.settled[-1:] else None)
 
     @cached_property
-    def _found(self) -> tuple[tuple[Step, ...], _Open | None]:
+    def _found(self) -> tuple[tuple[Step, ...], _GrowingStep | None]:
         """All steps once the moment is over, and whether the last of them can still grow."""
         return _settle(self.settled, self.growing, self.moment) if self.moment else (self.settled, self.growing)
 
@@ -157,7 +157,9 @@ class History:
 EMPTY = History()
 
 
-def _settle(settled: tuple[Step, ...], growing: _Open | None, moment: Moment) -> tuple[tuple[Step, ...], _Open | None]:
+def _settle(
+    settled: tuple[Step, ...], growing: _GrowingStep | None, moment: Moment
+) -> tuple[tuple[Step, ...], _GrowingStep | None]:
     """The steps once the moment is over, and whether the last of them can still grow."""
     steps = moment.steps()
     if not steps:
@@ -174,7 +176,7 @@ def _settle(settled: tuple[Step, ...], growing: _Open | None, moment: Moment) ->
     return settled, _open_after(moment) if grows else None
 
 
-def _continues(growing: _Open, last: Step, moment: Moment, step: Step) -> bool:
+def _continues(growing: _GrowingStep, last: Step, moment: Moment, step: Step) -> bool:
     """Whether the moment goes on with the last step: on its line, with no pause but one within a word."""
     if step.uri != last.uri or not step.typed or step.accepted:
         return False
@@ -235,7 +237,7 @@ def _moved_on(step: Step, later: Iterable[Step], moment: Moment) -> Step:
     return replace(step, offset=offset)
 
 
-def _open_after(moment: Moment) -> _Open | None:
+def _open_after(moment: Moment) -> _GrowingStep | None:
     """Where the next change has to be in order to grow the step that ends with this moment. None after a line end."""
     hunks = moment.ranges
     if len(hunks) != 1:
@@ -244,7 +246,7 @@ def _open_after(moment: Moment) -> _Open | None:
     parts = moment.before.text[hunk.start : hunk.stop], moment.after.text[hunk.new_start : hunk.new_stop]
     if any("\n" in part or "\r" in part for part in parts):
         return None
-    return _Open(moment.time, moment.after.position(hunk.new_stop).line, hunk.new_stop)
+    return _GrowingStep(moment.time, moment.after.position(hunk.new_stop).line, hunk.new_stop)
 
 
 def _taken_back(settled: tuple[Step, ...], step: Step) -> tuple[Step, ...] | None:

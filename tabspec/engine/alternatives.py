@@ -27,7 +27,7 @@ BEGINNINGS = 16
 # Beginnings with a probability below one in a hundred are noise, and take as long to continue as the others.
 LEAST_LOGPROB = math.log(0.01)
 
-Ask = Callable[[Generation], Awaitable[bool]]
+RunToEnd = Callable[[Generation], Awaitable[bool]]
 """Runs a generation and waits for its end; False if the request was superseded first."""
 
 
@@ -47,7 +47,9 @@ class Alternatives:
         self._stop, self._question, self._known = stop, question, known
         self._beginnings: LRUCache[Key, tuple[Beginning, ...]] = LRUCache(self._PLACES)
 
-    async def texts(self, question: PromptState, known: Iterable[str], ask: Ask) -> AsyncGenerator[GeneratedText, None]:
+    async def texts(
+        self, question: PromptState, known: Iterable[str], ask: RunToEnd
+    ) -> AsyncGenerator[GeneratedText, None]:
         """Texts for a state with other beginnings than the texts in ``known`` and than each other, the likeliest
         beginning first. Ends early if the request is superseded."""
         texts = list(known)
@@ -62,7 +64,7 @@ class Alternatives:
             texts.append(text.text)
             yield text
 
-    async def _begin(self, question: PromptState, ask: Ask) -> tuple[Beginning, ...]:
+    async def _begin(self, question: PromptState, ask: RunToEnd) -> tuple[Beginning, ...]:
         key = CompletionCache.key(question.context, question.scope)
         if key not in self._beginnings:
             generation = Generation(question, foreground=True, wanted=BEGINNINGS)
@@ -71,7 +73,7 @@ class Alternatives:
             self._beginnings[key] = generation.beginnings
         return self._beginnings[key]
 
-    async def _go_on(self, context: EditContext, begun: str, ask: Ask) -> GeneratedText | None:
+    async def _go_on(self, context: EditContext, begun: str, ask: RunToEnd) -> GeneratedText | None:
         """The model's text after ``begun``; None if the request was superseded first."""
         if self._stop.end(begun) is not None:
             return GeneratedText("", Finish.STOP)

@@ -71,7 +71,7 @@ class Offering:
         """What to store of a text that the model wrote at this state. ``tokens`` is how many tokens were decoded before
         a request waited for it."""
         end = question.place.cut_point(written.text)
-        return Entry(written if end is None else written.stopped_at(end), kind, tokens, settled=end is not None)
+        return Entry(written if end is None else written.stopped_at(end), kind, tokens, at_cut_point=end is not None)
 
     def _serve(self, question: PromptState, entry: Entry, left: GeneratedText, source: Source) -> Answer:
         """The answer from what is left of an entry. Counts that the entry was served."""
@@ -94,7 +94,7 @@ class Offering:
         kept at this one. Nor if it is too unlikely to be offered, and a new generation may find it more likely.
         """
         place = question.place
-        if entry.settled and left is not entry.generated and place.cut_point(left.text) is None:
+        if entry.at_cut_point and left is not entry.generated and place.cut_point(left.text) is None:
             return False
         return not left.begun or likely_part(place, place.truncate(left), self._min_probability) is not None
 

@@ -19,7 +19,7 @@ from tabspec.prompt.window import Window, WindowSize, window
 from tabspec.text import with_lf
 from tabspec.uris import uri_path
 
-Related = Callable[[EditContext, Window], tuple[RelatedText, ...]]
+FindRelated = Callable[[EditContext, Window], tuple[RelatedText, ...]]
 """Returns the related code that the model is shown with a window."""
 
 
@@ -47,7 +47,7 @@ class PromptState:
         context: EditContext,
         size: WindowSize,
         fingerprint: str,
-        related: Related | None = None,
+        related: FindRelated | None = None,
         steps: Collection[FitStep] = frozenset(FitStep),
     ) -> PromptState:
         """The prompt state of ``context`` for the model with this fingerprint."""

@@ -1,4 +1,4 @@
-"""From where on a text is settled: what a model emits after it is cut off before the text is offered.
+"""The point of a text after which everything will be cut off before it is offered, whatever the model writes.
 
 Models stop there (`StopRule.around`), and post-processing first drops what comes after it
 (`tabspec.fitting.truncation`). So what is offered does not depend on whether the model has stopped. Both call

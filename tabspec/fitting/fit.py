@@ -8,7 +8,7 @@ from tabspec.context import EditContext
 from tabspec.fitting.brackets import QUOTES, unmatched
 from tabspec.fitting.candidates import Candidate, candidates
 from tabspec.fitting.ends import open_quote
-from tabspec.fitting.judge import LexerReader, Place, Reader, TreeReader, choose, faults
+from tabspec.fitting.judge import LexerReader, Reader, TextPosition, TreeReader, choose, faults
 from tabspec.fitting.truncation import line_before
 from tabspec.syntax.languages import grammar_of, lexer_of
 from tabspec.syntax.trees import tree_of
@@ -45,7 +45,7 @@ def fit(context: EditContext, text: str, ended: bool = True) -> tuple[str, int]:
     doubtful = len(found) > 1 and (unmatched(text)[0] or any(not each.cut for each in found[1:]))
     if not text or not (rest.strip() or doubtful):
         return "" if _closes_too_much(context, text) else text, 0
-    chosen, fits = choose(Place(full, offset, end), _reader(context), found)
+    chosen, fits = choose(TextPosition(full, offset, end), _reader(context), found)
     if not (fits or ended):
         return "", 0
     if not rest.strip():

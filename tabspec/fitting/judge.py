@@ -20,7 +20,7 @@ _NAME = "x"
 _AFTER = "\n\nx"
 
 
-class _Score(NamedTuple):
+class _Misfit(NamedTuple):
     """How badly a candidate fits: the first of these that differs decides, and less is better."""
 
     surely: bool  # it repeats more than is ever meant to stand twice
@@ -34,7 +34,7 @@ class _Score(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TextPosition:
     """A cursor in a text. ``end`` is where the cursor's line ends."""
 
     text: str
@@ -62,7 +62,7 @@ class Reader(Protocol):
         ...
 
 
-def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Candidate, bool]:
+def choose(place: TextPosition, reader: Reader, found: Sequence[Candidate]) -> tuple[Candidate, bool]:
     """The candidate that fits best, and whether it fits (it adds no syntax error and changes nothing after the cursor).
 
     A candidate that is cut short is only chosen if no other candidate fits. Candidates are compared by, in this order:
@@ -83,18 +83,18 @@ def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Ca
     )
     broken = sum(base) > 0 or again or any(each.surely for each in found)
 
-    def scored(candidate: Candidate, errors: int, changed: int, unfinished: bool, syntax: int) -> _Score:
+    def scored(candidate: Candidate, errors: int, changed: int, unfinished: bool, syntax: int) -> _Misfit:
         if not candidate.replaced:
             order = 0
         else:
             order = -candidate.replaced if candidate.ends_alike(rest) else candidate.replaced
         changed = 0 if broken else changed
         length = -len(candidate.text)
-        return _Score(candidate.surely, errors, changed, candidate.repeats, unfinished, order, length, syntax)
+        return _Misfit(candidate.surely, errors, changed, candidate.repeats, unfinished, order, length, syntax)
 
-    def best(of: Iterable[Candidate]) -> tuple[_Score, Candidate] | None:
+    def best(of: Iterable[Candidate]) -> tuple[_Misfit, Candidate] | None:
         """The first of the candidates with the least score. Those that could not have a lesser one are not read."""
-        found: tuple[_Score, Candidate] | None = None
+        found: tuple[_Misfit, Candidate] | None = None
         for candidate in sorted(of, key=lambda each: scored(each, 0, 0, False, 0)):
             if found and found[0] <= scored(candidate, 0, 0, False, 0):
                 break
@@ -102,7 +102,7 @@ def choose(place: Place, reader: Reader, found: Sequence[Candidate]) -> tuple[Ca
             found = found if found and found[0] <= score else (score, candidate)
         return found
 
-    def fits(score: _Score) -> bool:
+    def fits(score: _Misfit) -> bool:
         return score.syntax <= base[0] and not (score.changed and reader.code)
 
     uncut = best(each for each in found if not each.cut)
@@ -121,7 +121,7 @@ def faults(reader: Reader, edit: Edit) -> tuple[int, int]:
     return reader.errors(edit), reader.loose(edit)
 
 
-def _read(place: Place, reader: Reader, candidate: Candidate, meant: list[str]) -> tuple[int, int, bool, int]:
+def _read(place: TextPosition, reader: Reader, candidate: Candidate, meant: list[str]) -> tuple[int, int, bool, int]:
     """The errors of both kinds with a candidate, how many characters after it change their kind, whether it leaves
     brackets open, and the syntax errors alone. The user may close brackets next, so the candidate is also read with
     closers appended. The better reading counts."""

@@ -106,7 +106,7 @@ def _write_edits(model: LocalModel, folder: ModelFolder, device: str) -> None:
     from tabspec.models.machine.memory import trim_heap
 
     def load() -> LocalEdits:
-        edits = load_edits(folder, "bundled edits", model.local.together, device=device)
+        edits = load_edits(folder, "bundled edits", model.local.batcher, device=device)
         trim_heap()
         return edits
 

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tabspec.prompt.fim import Part, Special
+from tabspec.prompt.fim import PromptPart, Special
 
 FILE, RELATED, END = Special("<|file|>"), Special("<|rel|>"), Special("<|eom|>")
 # The tokenizer has names for nine tokens that no format used before.
@@ -51,13 +51,13 @@ class PastLines:
     path: str = ""
 
 
-def past(edit: PastLines) -> tuple[Part, ...]:
+def past(edit: PastLines) -> tuple[PromptPart, ...]:
     """A past edit in the prompt."""
     other = (RELATED, edit.path) if edit.path else ()
     return (EDIT, *other, *_lines(edit.old), TO, *_lines(edit.new))
 
 
-def scan(path: str, edits: Sequence[PastLines], lines: Sequence[str]) -> tuple[Part, ...]:
+def scan(path: str, edits: Sequence[PastLines], lines: Sequence[str]) -> tuple[PromptPart, ...]:
     """The prompt up to the first question. ``path`` is the file's base name, ``lines`` have no line ends."""
     history = tuple(part for edit in edits for part in past(edit))
     return (FILE, *((path,) if path else ()), *history, SCAN, scanned(lines))
@@ -68,13 +68,13 @@ def scanned(lines: Sequence[str]) -> str:
     return "\n" + "\n".join(lines) + "\n"
 
 
-def question(lines: Sequence[str], start: int, stop: int) -> tuple[Part, ...]:
+def question(lines: Sequence[str], start: int, stop: int) -> tuple[PromptPart, ...]:
     """The question for lines ``start`` to ``stop`` (excluded) of the scanned ``lines``, as they are now."""
     above = lines[max(start - BEFORE_WINDOW, 0) : start]
     return (AT, *_lines("\n".join(above) if above else None), OLD, *_lines(_joined(lines[start:stop])), NEW)
 
 
-def answer(old: Sequence[str], new: Sequence[str]) -> tuple[Part, ...]:
+def answer(old: Sequence[str], new: Sequence[str]) -> tuple[PromptPart, ...]:
     """The answer that turns the window ``old`` into ``new``."""
     return (SAME,) if list(old) == list(new) else (*_lines(_joined(new)), END)
 
@@ -101,5 +101,5 @@ def _joined(lines: Sequence[str]) -> str | None:
     return "\n".join(lines) if lines else None
 
 
-def _lines(text: str | None) -> tuple[Part, ...]:
+def _lines(text: str | None) -> tuple[PromptPart, ...]:
     return () if text is None else ("\n" + text,)

@@ -24,7 +24,7 @@ class Special:
     token: str
 
 
-Part = Special | str
+PromptPart = Special | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class FimInput:
     related: tuple[tuple[str, str], ...] = ()
 
 
-Layout = Callable[["FimFormat", FimInput], list[Part]]
+PromptLayout = Callable[["FimFormat", FimInput], list[PromptPart]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +56,15 @@ class FimFormat:
     prefix: str
     suffix: str
     middle: str
-    layout: Layout
+    layout: PromptLayout
     begin: str = ""
     file: str = ""
     needs: tuple[str, ...] = ()
     model_types: tuple[str, ...] = ()
 
-    def render(self, fim: FimInput) -> tuple[Part, ...]:
+    def render(self, fim: FimInput) -> tuple[PromptPart, ...]:
         """The prompt, up to the point where the model continues it. Empty texts are left out."""
-        begin: list[Part] = [Special(self.begin)] if self.begin else []
+        begin: list[PromptPart] = [Special(self.begin)] if self.begin else []
         return tuple(part for part in begin + self.layout(self, fim) if part != "")
 
     @property
@@ -77,25 +77,25 @@ class FimFormat:
         return all(t in vocabulary for t in self.markers) and (not self.model_types or model_type in self.model_types)
 
 
-def _tabspec(form: FimFormat, fim: FimInput) -> list[Part]:
-    parts: list[Part] = [Special(form.file), fim.path]
+def _tabspec(form: FimFormat, fim: FimInput) -> list[PromptPart]:
+    parts: list[PromptPart] = [Special(form.file), fim.path]
     for path, text in fim.related:
         parts += [Special("<|rel|>"), f"{path}\n{text}"]
     return [*parts, Special(form.suffix), fim.suffix, Special(form.prefix), fim.head]
 
 
-def _hole(form: FimFormat, fim: FimInput) -> list[Part]:
+def _hole(form: FimFormat, fim: FimInput) -> list[PromptPart]:
     """Prefix first: the prefix, the suffix and the middle marker. The model continues after the marker."""
     return [Special(form.prefix), fim.head, Special(form.suffix), fim.suffix, Special(form.middle)]
 
 
-def _joint(form: FimFormat, fim: FimInput) -> list[Part]:
+def _joint(form: FimFormat, fim: FimInput) -> list[PromptPart]:
     """Suffix first, the paper's "variant 2": the prefix follows the middle marker, and the middle continues it."""
     return [Special(form.prefix), Special(form.suffix), fim.suffix, Special(form.middle), fim.head]
 
 
-def _qwen(form: FimFormat, fim: FimInput) -> list[Part]:
-    parts: list[Part] = []
+def _qwen(form: FimFormat, fim: FimInput) -> list[PromptPart]:
+    parts: list[PromptPart] = []
     for path, text in fim.related:
         parts += [Special(form.file), f"{path}\n{text}\n"]
     if fim.related:
@@ -103,8 +103,8 @@ def _qwen(form: FimFormat, fim: FimInput) -> list[Part]:
     return parts + _hole(form, fim)
 
 
-def _starcoder2(form: FimFormat, fim: FimInput) -> list[Part]:
-    parts: list[Part] = []
+def _starcoder2(form: FimFormat, fim: FimInput) -> list[PromptPart]:
+    parts: list[PromptPart] = []
     for path, text in fim.related:
         parts += [Special(form.file), f"{path}\n{text}"]
     named = f"{fim.path}\n" if fim.path else ""
@@ -112,38 +112,38 @@ def _starcoder2(form: FimFormat, fim: FimInput) -> list[Part]:
     return [*parts, Special(form.file), marker, named, *hole]
 
 
-def _starcoder(form: FimFormat, fim: FimInput) -> list[Part]:
-    parts: list[Part] = []
+def _starcoder(form: FimFormat, fim: FimInput) -> list[PromptPart]:
+    parts: list[PromptPart] = []
     for path, text in fim.related:
         parts += [Special(form.file), f"{path}\n{text}\n"]
     return parts + _joint(form, fim)
 
 
-def _deepseek(form: FimFormat, fim: FimInput) -> list[Part]:
+def _deepseek(form: FimFormat, fim: FimInput) -> list[PromptPart]:
     return [*(f"#{path}\n{text}\n" for path, text in fim.related), *_hole(form, fim)]
 
 
-def _codegemma(form: FimFormat, fim: FimInput) -> list[Part]:
-    parts: list[Part] = []
+def _codegemma(form: FimFormat, fim: FimInput) -> list[PromptPart]:
+    parts: list[PromptPart] = []
     for path, text in fim.related:
         parts += [f"{path}\n{text}", Special(form.file)]
     return [*parts, *([f"{fim.path}\n"] if fim.related else []), *_hole(form, fim)]
 
 
-def _codellama(form: FimFormat, fim: FimInput) -> list[Part]:
+def _codellama(form: FimFormat, fim: FimInput) -> list[PromptPart]:
     # Code Llama has no marker for files. Each related text follows a comment with its path, before the prefix.
     related = [f"# {path}\n{text}\n" for path, text in fim.related]
     *front, head = _joint(form, fim)
     return [*front, *related, head]
 
 
-def _codestral(form: FimFormat, fim: FimInput) -> list[Part]:
+def _codestral(form: FimFormat, fim: FimInput) -> list[PromptPart]:
     related = [f"+++++ {path}\n{text}\n" for path, text in fim.related]
     return [Special(form.suffix), fim.suffix, Special(form.prefix), *related, fim.head]
 
 
-def _mellum(form: FimFormat, fim: FimInput) -> list[Part]:
-    parts: list[Part] = []
+def _mellum(form: FimFormat, fim: FimInput) -> list[PromptPart]:
+    parts: list[PromptPart] = []
     for path, text in (*fim.related, (fim.path, "")) if fim.related or fim.path else ():
         parts += [Special(form.file), f"{path}\n{text}"]
     return [*parts, Special(form.suffix), fim.suffix, Special(form.prefix), fim.head, Special(form.middle)]

@@ -22,8 +22,8 @@ from tabspec.replay.results.result import (
     Run,
     Tokens,
 )
-from tabspec.replay.sessions.session import EditEvent, Event, Session
-from tabspec.replay.stage import EditorStage, Knows, Recorded
+from tabspec.replay.sessions.session import EditEvent, Session, SessionEvent
+from tabspec.replay.stage import EditorStage, Knows, RecordedEditAt
 from tabspec.replay.users.oracle import OraclePredictor
 from tabspec.replay.users.thinking import QUICK, Thinking
 from tabspec.replay.users.user import Player, User
@@ -65,7 +65,7 @@ async def replay(
     setting: Setting,
     progress: Callable[[float], None] = lambda part: None,
     knows: Knows | None = None,
-    recorded: Recorded | None = None,
+    recorded: RecordedEditAt | None = None,
 ) -> Run:
     """Play ``session`` against an engine on ``model``, on the running loop's clock.
 
@@ -114,7 +114,7 @@ def first_edits(session: Session, limit: int | None) -> Session:
 def _until(part: Session, edits: int, end: float) -> Session:
     """A document with its first ``edits`` edit events, and with its other events before ``end``. At ``end`` itself it
     may be closed."""
-    events: list[Event] = []
+    events: list[SessionEvent] = []
     for event in part.events:
         if isinstance(event, EditEvent):
             if not edits:

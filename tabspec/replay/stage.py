@@ -24,7 +24,7 @@ from tabspec.text import difference
 _CACHE_SAMPLES = 400
 
 Knows = Callable[[EditContext], bool]
-Recorded = Callable[[EditContext], ProposedEdit | None]
+RecordedEditAt = Callable[[EditContext], ProposedEdit | None]
 """The edit that a recorded assistant proposed at a state."""
 
 
@@ -43,7 +43,7 @@ class EditorStage:
         engine: CompletionEngine,
         knows: Knows | None,
         edits: bool | None = None,
-        recorded: Recorded | None = None,
+        recorded: RecordedEditAt | None = None,
     ) -> None:
         self.player, self.engine, self._knows = player, engine, knows
         self._recorded = recorded if edits else None

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from tabspec.errors import InputError
-from tabspec.train.saving import save_tensors
+from tabspec.train.weights.saving import save_tensors
 
 NAME = "checkpoint.safetensors"
 

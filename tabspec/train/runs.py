@@ -26,7 +26,6 @@ from tabspec.train.examples.tokenizer import (
     special_id,
     train_tokenizer,
 )
-from tabspec.train.export import TOKENIZER, export_model, load_model
 from tabspec.train.journal import read_journal
 from tabspec.train.network import Network, Shape
 from tabspec.train.plot import loss_curve
@@ -34,6 +33,7 @@ from tabspec.train.processes import TrainingProcesses
 from tabspec.train.schedule import Budget
 from tabspec.train.trainer import LOG_NAME, RunConfig, Trainer
 from tabspec.train.tune.stopping import collect, fit_row
+from tabspec.train.weights.export import TOKENIZER, export_model, load_model
 from tabspec.train.weights.teacher import Teacher
 from tabspec.train.weights.widen import widened, widened_shape
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from lsp_client import URI
-from tabspec_lsp.state.documents import Changed
+from tabspec_lsp.state.documents import DocumentChange
 from tabspec_lsp.state.offers import Offers
 from tabspec_lsp.state.recorder import Recorder
 from texts import random_change
@@ -32,9 +32,9 @@ def files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*"))
 
 
-def typed(document: Document, text: str) -> Changed:
+def typed(document: Document, text: str) -> DocumentChange:
     edit = Edit(len(document.text), 0, text)
-    return Changed(document, document.edited(edit), (edit,))
+    return DocumentChange(document, document.edited(edit), (edit,))
 
 
 async def test_a_session_replays_to_the_text_of_the_editor(start: Start, tmp_path: Path) -> None:

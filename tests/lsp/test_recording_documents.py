@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tabspec_lsp.state.documents import Changed, Documents
+from tabspec_lsp.state.documents import DocumentChange, Documents
 from tabspec_lsp.state.edit_log import EditLog
 from tabspec_lsp.state.recorder import Recorder
 
@@ -59,7 +59,7 @@ class Editor:
             return
         after = before.edited(edit)
         self.documents.open(after)
-        changed = Changed(before, after, (edit,))
+        changed = DocumentChange(before, after, (edit,))
         self.log.changed(changed, self.now, None)
         self.recorder.changed(changed)
 

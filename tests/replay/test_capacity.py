@@ -18,7 +18,7 @@ from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.errors import InputError
 from tabspec.lab.capacity.answers import Answers
-from tabspec.lab.capacity.batch import Batch, BatchJob
+from tabspec.lab.capacity.batch import BatchJob, ServerBatch
 from tabspec.lab.capacity.play import on_service
 from tabspec.lab.capacity.population import STAGGER_S, excerpt, population
 from tabspec.lab.capacity.profile import FOLDER, PREFILL_CHUNK, ServiceProfile, read_service, shipped
@@ -86,7 +86,7 @@ def test_a_wrong_profile_is_refused_with_one_line(tmp_path: Path, change: dict[s
 # --- the batch --------------------------------------------------------------------------------------------------------
 
 
-def steps(batch: Batch) -> list[list[BatchJob]]:
+def steps(batch: ServerBatch) -> list[list[BatchJob]]:
     """All steps to the end: whom each served."""
     served, now = [], 0.0
     while (took := batch.begin(now)) is not None:
@@ -96,7 +96,7 @@ def steps(batch: Batch) -> list[list[BatchJob]]:
 
 
 def test_foreground_jobs_are_served_first_and_waiting_jobs_keep_their_progress() -> None:
-    batch = Batch(ServiceProfile(((1, 10.0), (2, 10.0)), 0.0, beside=True))
+    batch = ServerBatch(ServiceProfile(((1, 10.0), (2, 10.0)), 0.0, beside=True))
     ahead = [BatchJob(False, 1, 3) for _ in range(2)]
     for job in ahead:
         batch.add(job)
@@ -111,7 +111,7 @@ def test_foreground_jobs_are_served_first_and_waiting_jobs_keep_their_progress()
 
 
 def test_speculation_pauses_while_a_foreground_job_is_open() -> None:
-    batch = Batch(ServiceProfile(((1, 10.0), (2, 10.0)), 0.0))
+    batch = ServerBatch(ServiceProfile(((1, 10.0), (2, 10.0)), 0.0))
     ahead, editor = BatchJob(False, 1, 2), BatchJob(True, 1, 2)
     batch.add(ahead)
     assert batch.begin(0.0) and batch.end() == [ahead]
@@ -120,7 +120,7 @@ def test_speculation_pauses_while_a_foreground_job_is_open() -> None:
 
 
 def test_a_long_prompt_is_computed_in_pieces_between_steps_of_others() -> None:
-    batch = Batch(SLOW)
+    batch = ServerBatch(SLOW)
     long, short = BatchJob(True, 2 * PREFILL_CHUNK + 1, 1), BatchJob(True, 0, 3)
     batch.add(long)
     batch.add(short)
@@ -133,7 +133,7 @@ jobs = st.builds(BatchJob, st.booleans(), st.integers(0, 5000), st.integers(1, 9
 
 @given(st.lists(jobs, max_size=8))
 def test_all_jobs_are_completed_and_busy_time_is_the_sum_of_steps(made: list[BatchJob]) -> None:
-    batch = Batch(SLOW)
+    batch = ServerBatch(SLOW)
     for job in made:
         batch.add(job)
     served = steps(batch)
@@ -145,7 +145,7 @@ def test_all_jobs_are_completed_and_busy_time_is_the_sum_of_steps(made: list[Bat
 
 
 def test_one_job_alone_takes_the_time_of_a_latency_profile() -> None:
-    batch = Batch(SLOW)
+    batch = ServerBatch(SLOW)
     batch.add(BatchJob(True, 100, 8))
     steps(batch)
     assert batch.busy_s * 1000 == pytest.approx(2 + 100 * 0.5 + 8 * 10)

@@ -54,10 +54,10 @@ def write(prefix: str, suffix: str, salt: str, stop: StopRule, end_percent: int)
         stops = char == "\n" and not blank and lines + 1 >= stop.max_lines
         token_ends = (dice >> 16) % 5 < 2 or not char.isascii() or ends or stops
         if pending and token_ends:
-            settled = stop.around and stop.around.cut_point(written + pending, len(written))
+            cut = stop.around and stop.around.cut_point(written + pending, len(written))
             # (Asked by the engine only; the oracle has the whole answer.)
-            if settled is not None and len(tokens) < stop.max_tokens:
-                tokens.append(Token(pending[: settled - len(written)], _logprob(dice)))
+            if cut is not None and len(tokens) < stop.max_tokens:
+                tokens.append(Token(pending[: cut - len(written)], _logprob(dice)))
                 return tuple(tokens), Finish.STOP
             tokens.append(Token(pending, _logprob(dice)))
             written, pending = written + pending, ""

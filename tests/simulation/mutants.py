@@ -44,7 +44,7 @@ MUTANTS = (
     Mutant(
         "an answer that was stopped early, served where it is but a beginning",
         "engine.offering:Offering._is_complete",
-        "entry.settled and",
+        "entry.at_cut_point and",
         "False and",
     ),
     Mutant(

@@ -35,7 +35,7 @@ class ContentChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class DocumentChange:
     """A didChange: the snapshots before and after it, and its edits, each applied to the result of the previous one."""
 
     before: Document
@@ -95,7 +95,7 @@ class Documents:
         if uri in self._open:
             self._open[uri].in_step = False
 
-    def change(self, uri: str, version: int | None, changes: Iterable[ContentChange]) -> Changed | None:
+    def change(self, uri: str, version: int | None, changes: Iterable[ContentChange]) -> DocumentChange | None:
         """Apply the changes of one didChange, each to the result of the previous one.
 
         None if the document is not open, or is out of step afterwards. A version must be higher than the previous one;
@@ -128,7 +128,7 @@ class Documents:
             log.warning("%s: %s", uri, error)
             found.in_step = False
         found.document = after if edits else after.edited(Edit(0, 0, ""), number)
-        return Changed(before, found.document, tuple(edits)) if found.in_step else None
+        return DocumentChange(before, found.document, tuple(edits)) if found.in_step else None
 
     def _edit(self, document: Document, where: TextRange, text: str) -> Edit:
         """A ranged change as an edit. Raises `PositionError` if it starts outside of the document.

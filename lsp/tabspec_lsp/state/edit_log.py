@@ -8,7 +8,7 @@ from tabspec.context import MOST_OTHERS, EditContext
 from tabspec.edits.history import EMPTY, History
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document
-from tabspec_lsp.state.documents import Changed, Documents
+from tabspec_lsp.state.documents import DocumentChange, Documents
 
 # Longer texts get no proposals (tabspec/edits/proposals/propose.py), so there is no use in keeping their changes.
 MOST_CHARS = 120_000
@@ -30,7 +30,7 @@ class EditLog:
         self.history = self.history.opened(document)
         self.used(document.uri)
 
-    def changed(self, changed: Changed, time: float, accepted: Suggestion | None) -> None:
+    def changed(self, changed: DocumentChange, time: float, accepted: Suggestion | None) -> None:
         """A document has changed at ``time`` (seconds). ``accepted``: the suggestion that the user took, if any."""
         uri = changed.after.uri
         if self._ignored(uri) or len(changed.after.text) > MOST_CHARS:

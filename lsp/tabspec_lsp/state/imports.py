@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tabspec.engine.neighbours import Neighbours
 from tabspec.text import Document, Edit
-from tabspec_lsp.aside import in_thread
-from tabspec_lsp.state.documents import Changed, Documents
+from tabspec_lsp.state.documents import DocumentChange, Documents
 from tabspec_lsp.state.timers import Timers
+from tabspec_lsp.threads import in_thread
 
 # Words of import statements in the languages of tabspec.prompt.imports.
 _WORDS = re.compile(r"\b(?:import|from|require|use|mod|include)\b")
@@ -44,7 +44,7 @@ class Imports:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    def changed(self, changed: Changed) -> None:
+    def changed(self, changed: DocumentChange) -> None:
         """Read the imports again after a pause in typing, if an import line was changed."""
         uri = changed.after.uri
         if self._neighbours.chars and any(_imports(changed.after, edit) for edit in changed.edits):

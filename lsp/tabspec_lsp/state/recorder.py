@@ -23,7 +23,7 @@ from tabspec.context import EditContext
 from tabspec.engine.prompt_state import base_name
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document
-from tabspec_lsp.state.documents import Changed
+from tabspec_lsp.state.documents import DocumentChange
 from tabspec_lsp.state.offers import Offer, OfferOutcome
 
 log = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ class Recorder:
         for uri in list(self._open):
             self._leave(uri)
 
-    def changed(self, changed: Changed) -> None:
+    def changed(self, changed: DocumentChange) -> None:
         """Record the edits of a didChange."""
         found = self._open.get(changed.after.uri)
         if found is None or not changed.edits:

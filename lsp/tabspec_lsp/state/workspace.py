@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tabspec_lsp.aside import in_thread
+from tabspec_lsp.threads import in_thread
 
 if TYPE_CHECKING:
     from tabspec.ignore import IgnoreRules

@@ -11,7 +11,7 @@ _QUOTES = "\"'`"
 MOST_CHARS = 1_000
 
 
-class Part(NamedTuple):
+class Element(NamedTuple):
     """One element of a list, without the white space around it, and its offsets in the list's text."""
 
     text: str
@@ -32,7 +32,7 @@ def closing(text: str, at: int) -> int | None:
     return None
 
 
-def elements(text: str, types: bool = False) -> list[Part]:
+def elements(text: str, types: bool = False) -> list[Element]:
     """The elements of a list that commas separate. ``types``: angle brackets are brackets, as in a list of parameters.
     A comma after the last element begins no further one."""
     found = []
@@ -65,10 +65,10 @@ def top(text: str, signs: str) -> int | None:
     return None
 
 
-def _part(text: str, start: int, stop: int) -> Part:
+def _part(text: str, start: int, stop: int) -> Element:
     body = text[start:stop]
     first = start + len(body) - len(body.lstrip())
-    return Part(body.strip(), first, first + len(body.strip()))
+    return Element(body.strip(), first, first + len(body.strip()))
 
 
 def _code(text: str, start: int, stop: int) -> Iterator[tuple[int, str]]:

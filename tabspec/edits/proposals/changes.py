@@ -12,7 +12,7 @@ from tabspec.edits.step import Step
 # A longer step is not a small change that is repeated elsewhere, and comparing it takes milliseconds.
 MOST_CHARS = 1_500
 # From where to where in the old tokens, and in the new ones.
-_Run = tuple[int, int, int, int]
+_TokenRange = tuple[int, int, int, int]
 # How many tokens beside a change are kept as its context: about what stands on a line.
 CONTEXT = 12
 
@@ -69,9 +69,9 @@ def changes(step: Step) -> tuple[Change, ...]:
     return tuple(found)
 
 
-def _runs(names: Sequence[str], renamed: Sequence[str]) -> list[_Run]:
+def _runs(names: Sequence[str], renamed: Sequence[str]) -> list[_TokenRange]:
     """The runs that differ, each within a line; single words where only words took the place of words."""
-    runs: list[_Run] = []
+    runs: list[_TokenRange] = []
     for kind, i, j, k, m in SequenceMatcher(None, names, renamed, autojunk=False).get_opcodes():
         if kind == "equal" or LINE_END in names[i:j] or LINE_END in renamed[k:m]:
             continue
@@ -83,9 +83,9 @@ def _runs(names: Sequence[str], renamed: Sequence[str]) -> list[_Run]:
     return runs
 
 
-def _by_line(runs: Sequence[_Run], names: Sequence[str], renamed: Sequence[str]) -> list[_Run]:
+def _by_line(runs: Sequence[_TokenRange], names: Sequence[str], renamed: Sequence[str]) -> list[_TokenRange]:
     """Joins the changes of each line into one change."""
-    joined: list[_Run] = []
+    joined: list[_TokenRange] = []
     for i, j, k, m in runs:
         if joined and LINE_END not in names[joined[-1][1] : i] and LINE_END not in renamed[joined[-1][3] : k]:
             joined[-1] = (joined[-1][0], j, joined[-1][2], m)

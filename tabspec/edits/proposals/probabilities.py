@@ -34,7 +34,6 @@ RULED: Mapping[str, float] = {
     "counterpart/container": 0.7,
     "counterpart/element": 0.7,
     "counterpart/list": 0.7,
-    "removed/field": 0.7,
 }
 # A case that was seen less often is not known: the share of fewer than ten is uncertain by more than 15 points.
 LEAST_SEEN = 10

@@ -17,7 +17,6 @@ from tabspec.edits.proposals.counterparts.declared import declared
 from tabspec.edits.proposals.counterparts.delegated import delegated
 from tabspec.edits.proposals.counterparts.elements import named_elements
 from tabspec.edits.proposals.counterparts.lists import parallel
-from tabspec.edits.proposals.counterparts.removed import without_fields
 from tabspec.edits.proposals.counterparts.variants import matched
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.order import as_chain
@@ -93,7 +92,7 @@ def found_in(document: Document, steps: Sequence[Step], here: bool = True) -> It
     yield from declared(whole, document, places)
     small = [step for step in steps if step.chars <= STEP_CHARS]
     yield from parallel(small, document)
-    for rule_of_kind in (called, delegated, adapted, named_elements, without_fields):
+    for rule_of_kind in (called, delegated, adapted, named_elements):
         yield from rule_of_kind(small, document, places, done)
 
 

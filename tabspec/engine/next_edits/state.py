@@ -14,7 +14,7 @@ from tabspec.edits.history import History
 from tabspec.edits.lessons import agreeing
 from tabspec.edits.proposals.written import written
 from tabspec.edits.step import Step
-from tabspec.engine.prompt_state import Related, base_name
+from tabspec.engine.prompt_state import FindRelated, base_name
 from tabspec.fitting.unseen import unseen
 from tabspec.models.edit_protocol import EditRequest, PastEdit, RegionSize
 from tabspec.models.protocol import RelatedText, StopRule
@@ -48,7 +48,7 @@ class EditState:
 
     @classmethod
     def of(
-        cls, context: EditContext, region: RegionSize, size: WindowSize, fingerprint: str, related: Related
+        cls, context: EditContext, region: RegionSize, size: WindowSize, fingerprint: str, related: FindRelated
     ) -> EditState | None:
         """The state for the model with this fingerprint. None where the cursor's line is longer than what the model may
         see."""

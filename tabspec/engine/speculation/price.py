@@ -19,7 +19,7 @@ REST, TAKEN_AT_REST = "rest", 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownSuggestion:
     """A suggestion that has been on the screen for ``age`` seconds.
 
     ``taken`` is the probability that it is accepted, ``again`` the same of the suggestion that follows it.
@@ -62,7 +62,7 @@ class Price:
         tenth = sorted(self._busy)[math.ceil(0.9 * len(self._busy)) - 1]
         return math.exp(math.ceil(math.log(max(tenth, 1e-4)) * 7) / 7)
 
-    def start(self, probability: float, shown: Shown, depth: int = 1) -> float | None:
+    def start(self, probability: float, shown: ShownSuggestion, depth: int = 1) -> float | None:
         """When to begin a speculation, in seconds after its suggestion was ``shown``. None: it is not worth its cost. A
         moment that has passed means now. ``probability``: that the user makes the ``depth`` accepts that lead to its
         state.

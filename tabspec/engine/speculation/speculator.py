@@ -15,7 +15,7 @@ from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.generation import Link
 from tabspec.engine.speculation.acceptance import Acceptance, Predictor
-from tabspec.engine.speculation.price import Price, Shown
+from tabspec.engine.speculation.price import Price, ShownSuggestion
 from tabspec.suggestion import Reason, Suggestion
 
 ACCEPT = "accept"
@@ -37,7 +37,7 @@ class Speculation:
 
 
 Known = Callable[[EditContext], Suggestion | Reason | None]
-Ask = Callable[[Speculation], bool]
+StartSpeculation = Callable[[Speculation], bool]
 
 
 class Screen:
@@ -84,7 +84,7 @@ class Speculator:
         price: Price,
         clock: asyncio.AbstractEventLoop,
         known: Known,
-        ask: Ask,
+        ask: StartSpeculation,
         acceptance: Predictor | None = None,
     ) -> None:
         self.config, self.price, self.acceptance = config, price, acceptance or Acceptance()
@@ -142,7 +142,7 @@ class Speculator:
 
     def _plan(self, screen: Screen) -> None:
         """Queue the first accept whose suggestion is not known, if it is due; set a timer if it is due later."""
-        shown = Shown(
+        shown = ShownSuggestion(
             self.acceptance.probability(screen.root, screen.follows_accept),
             self.acceptance.again(),
             screen.follows_accept,
@@ -171,7 +171,7 @@ class Speculator:
                 return
             screen.links.append(Link(state, suggestion))
 
-    def _start(self, probability: float, shown: Shown, depth: int) -> float | None:
+    def _start(self, probability: float, shown: ShownSuggestion, depth: int) -> float | None:
         """As `Price.start`, for the policy in use."""
         if self.config.policy is Policy.ADAPTIVE:
             return self.price.start(probability, shown, depth)

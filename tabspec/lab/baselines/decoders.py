@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from tabspec.errors import InputError, ModelNotUsable
 from tabspec.lab.baselines.llama_cpp import LlamaCppDecoder, is_installed
 from tabspec.lab.converters.gguf import Weights, export_gguf
-from tabspec.lab.measuring.decoding import SHAPES, Measured, random_weights
+from tabspec.lab.measuring.decoding import SHAPES, DecoderSpeed, random_weights
 from tabspec.models.decoders.llama import LlamaConfig
 from tabspec.models.decoders.llama_model import llama_shape, load_weights
 from tabspec.models.decoders.transformers_model import TransformersDecoder
@@ -101,7 +101,7 @@ def llama_cpp(folder: Path, threads: int) -> Iterator[dict[str, LlamaCppDecoder]
             decoder.close()
 
 
-def measure_generate(decoder: Decoder, prompt: Sequence[int], steps: int, rounds: int) -> Measured:
+def measure_generate(decoder: Decoder, prompt: Sequence[int], steps: int, rounds: int) -> DecoderSpeed:
     """Measure transformers' ``generate`` with greedy decoding.
 
     The time of a token is the time for ``steps`` + 1 tokens less the time for one, divided by ``steps``.
@@ -124,6 +124,6 @@ def measure_generate(decoder: Decoder, prompt: Sequence[int], steps: int, rounds
 
     pairs = [(seconds(1), seconds(steps + 1)) for _ in range(rounds + 1)][1:]
     first = median(one for one, _ in pairs)
-    return Measured(
+    return DecoderSpeed(
         "transformers' generate", 1000 * median((more - one) / steps for one, more in pairs), len(prompt) / first, 0
     )

@@ -21,7 +21,7 @@ from tabspec.edits.history import EMPTY
 from tabspec.engine.engine import CompletionEngine
 from tabspec.errors import InputError
 from tabspec.lab.evaluation.next_edit.releases.asked import lines_of_history
-from tabspec.lab.evaluation.next_edit.releases.kinds import Kind
+from tabspec.lab.evaluation.next_edit.releases.kinds import Novelty
 from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep, read_steps
 from tabspec.machine import git_commit, machine
 from tabspec.models.edit_protocol import EditModel
@@ -42,19 +42,19 @@ MOST_TABS = 6
 APART_S = 10.0
 POLICIES = (Policy.ADAPTIVE, Policy.NONE)
 # Steps whose next edit has to do with one before. At others hardly any edit is offered.
-KINDS = (Kind.ECHO, Kind.NAMES, Kind.PARTLY)
+KINDS = (Novelty.ECHO, Novelty.NAMES, Novelty.PARTLY)
 # A Tab waits for the next edit if it takes longer. The server itself takes about one millisecond.
 AT_ONCE_MS = 5.0
 
 Lines = tuple[str, ...]
-Busy = Callable[[], float]
+BusySeconds = Callable[[], float]
 """Returns how many seconds the models have computed so far."""
 
 _COLUMNS = ("", "Tabs", "within 5 ms", "wait p50, ms", "p90", "p99", "most")
 
 
 @dataclass
-class Waits:
+class EditWaits:
     """Milliseconds from each accepted edit until an edit that the model wrote (``ms``), until nothing followed
     (``silent``), or until a pattern or a completion (``other``). ``work_s``: seconds that the models computed from the
     moment at which an edit was shown until the answer after its Tab, for all Tabs together."""
@@ -111,7 +111,7 @@ def edit_waits_command(steps: Path, most: int | None, real: bool, threads: int, 
         out.write_text(json.dumps(figures(measured, len(found), command, real), indent=1) + "\n", encoding="utf-8")
 
 
-async def _in_real_time(steps: Sequence[ReleaseStep], threads: int) -> dict[Policy, Waits]:
+async def _in_real_time(steps: Sequence[ReleaseStep], threads: int) -> dict[Policy, EditWaits]:
     worker = WorkerModel(threads=threads)
     try:
         return await measure(worker, ProcessEdits(worker), steps)
@@ -119,9 +119,9 @@ async def _in_real_time(steps: Sequence[ReleaseStep], threads: int) -> dict[Poli
         await worker.close()
 
 
-def _on_the_virtual_clock(steps: Sequence[ReleaseStep]) -> dict[Policy, Waits]:
+def _on_the_virtual_clock(steps: Sequence[ReleaseStep]) -> dict[Policy, EditWaits]:
+    from tabspec.lab.measuring.timed_decoding import EPYC, Processor, TimedEditRequests, on_processor
     from tabspec.models.local.model import LocalModel
-    from tabspec.replay.models.timed_decoding import EPYC, Processor, TimedEditRequests, on_processor
 
     model, edits, processor = load_model(), load_edits_alone(), Processor(EPYC)
     assert isinstance(model, LocalModel)
@@ -130,11 +130,11 @@ def _on_the_virtual_clock(steps: Sequence[ReleaseStep]) -> dict[Policy, Waits]:
 
 
 async def measure(
-    model: Model, edits: EditModel, steps: Sequence[ReleaseStep], busy: Busy = lambda: 0.0
-) -> dict[Policy, Waits]:
+    model: Model, edits: EditModel, steps: Sequence[ReleaseStep], busy: BusySeconds = lambda: 0.0
+) -> dict[Policy, EditWaits]:
     """The waits of each policy. Raises `TabspecError` if a model does not load."""
     engines = {policy: CompletionEngine(model, EngineConfig(policy=policy), edits=edits) for policy in POLICIES}
-    waits = {policy: Waits() for policy in POLICIES}
+    waits = {policy: EditWaits() for policy in POLICIES}
     await engines[Policy.NONE].complete(start(steps[0], -1))  # loads both models
     for turn in range(len(steps)):
         for place, policy in enumerate(POLICIES):
@@ -145,7 +145,9 @@ async def measure(
     return waits
 
 
-async def _walk(engine: CompletionEngine, context: EditContext, waits: Waits, rng: Random, busy: Busy) -> None:
+async def _walk(
+    engine: CompletionEngine, context: EditContext, waits: EditWaits, rng: Random, busy: BusySeconds
+) -> None:
     """Accept what is offered, edit after edit."""
     now = asyncio.get_running_loop().time
     answer = await engine.complete(context)
@@ -187,7 +189,7 @@ def start(step: ReleaseStep, number: int) -> EditContext:
     return EditContext(document, document.line_starts[min(step.last, document.line_count - 1)], history)
 
 
-def rows_of(policy: Policy, waits: Waits) -> list[list[str]]:
+def rows_of(policy: Policy, waits: EditWaits) -> list[list[str]]:
     """The rows of the table."""
     name = "without speculation" if policy is Policy.NONE else "with speculation"
     rows = []
@@ -202,7 +204,7 @@ def rows_of(policy: Policy, waits: Waits) -> list[list[str]]:
     return rows
 
 
-def _work(waits: Waits) -> str:
+def _work(waits: EditWaits) -> str:
     return f"{waits.work_s * 1e3 / max(len(waits.all), 1):.0f}"
 
 
@@ -217,7 +219,7 @@ def _ms(each: float) -> str:
     return "" if math.isnan(each) else f"{each:.1f}"
 
 
-def figures(measured: dict[Policy, Waits], steps: int, command: str, real: bool) -> dict[str, object]:
+def figures(measured: dict[Policy, EditWaits], steps: int, command: str, real: bool) -> dict[str, object]:
     """In the format of docs/benchmarks/data (scripts/make_results.py)."""
     rows = [row for policy, waits in measured.items() for row in rows_of(policy, waits)]
     title = f"From a Tab that accepts a next edit to the next answer; {steps} steps between releases"

@@ -72,7 +72,7 @@ def gpu_command(
     heads = [int(part) for part in kv_heads.split(",") if part.strip().isdigit()]
     dtype = torch.bfloat16 if at.type == "cuda" else torch.float32
     small = at.type != "cuda"
-    parts = _Parts(out, limit_s)
+    parts = _PartRunner(out, limit_s)
     about: dict[str, Any] = {
         "machine": machine(),
         "commit": git_commit(),
@@ -119,7 +119,7 @@ def gpu_command(
     parts.save()
 
 
-class _Parts:
+class _PartRunner:
     """Runs the parts, prints the outcome of each, and collects the results in ``report``."""
 
     def __init__(self, out: Path | None, limit_s: float) -> None:

@@ -39,7 +39,7 @@ class BatchJob:
         return self.decoded >= self.decode
 
 
-class Batch:
+class ServerBatch:
     """The jobs of one server. A step serves at most ``profile.most_batch`` of them.
 
     Foreground jobs are served first, in the order of arrival. Speculative ones are served while no foreground job is

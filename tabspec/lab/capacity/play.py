@@ -20,12 +20,12 @@ from tabspec.replay.results.shared import Shared
 from tabspec.replay.runner import Setting, replay
 from tabspec.replay.sessions.session import Session
 
-ModelFor = Callable[[SessionPart], Awaitable[Model]]
-Progress = Callable[[float], None]
+ModelForPart = Callable[[SessionPart], Awaitable[Model]]
+PlayProgress = Callable[[float], None]
 
 
 async def play_users(
-    parts: Sequence[SessionPart], model_for: ModelFor, setting: Setting, progress: Progress
+    parts: Sequence[SessionPart], model_for: ModelForPart, setting: Setting, progress: PlayProgress
 ) -> list[Run]:
     """Replay all ``parts`` at the same time, each with its own engine.
 
@@ -72,7 +72,7 @@ async def on_service(
     servers: int,
     setting: Setting,
     bound_ms: float,
-    progress: Progress = lambda part: None,
+    progress: PlayProgress = lambda part: None,
 ) -> Run:
     """Replay ``users`` users for ``seconds`` seconds on ``servers`` simulated servers, on the virtual clock.
 
@@ -127,11 +127,11 @@ async def on_model(
     sessions: Sequence[Session],
     users: int,
     seconds: float,
-    model_for: ModelFor,
+    model_for: ModelForPart,
     service: str,
     setting: Setting,
     bound_ms: float,
-    progress: Progress = lambda part: None,
+    progress: PlayProgress = lambda part: None,
 ) -> Run:
     """Replay ``users`` users for ``seconds`` seconds on a real service, in real time.
 

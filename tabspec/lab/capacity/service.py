@@ -13,7 +13,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from tabspec.lab.capacity.answers import Answers
-from tabspec.lab.capacity.batch import Batch, BatchJob
+from tabspec.lab.capacity.batch import BatchJob, ServerBatch
 from tabspec.lab.capacity.profile import ServiceProfile
 from tabspec.lab.capacity.sample import server_of
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo, Usage, schedules, slots_of
@@ -74,7 +74,7 @@ class SimulatedServer:
     """One server. It runs one step after another while it has jobs."""
 
     def __init__(self, profile: ServiceProfile) -> None:
-        self.batch = Batch(profile)
+        self.batch = ServerBatch(profile)
         self.kv = KvMemory(profile.kv_tokens)
         self._loop = asyncio.get_running_loop()
         self._working = False

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tabspec.lab.capacity.batch import Batch, BatchJob
+from tabspec.lab.capacity.batch import BatchJob, ServerBatch
 from tabspec.lab.capacity.population import drawn
 from tabspec.lab.capacity.profile import ServiceProfile
 from tabspec.lab.capacity.sample import server_of, servers_played
@@ -131,7 +131,7 @@ def serve(asked: Sequence[Served], profile: ServiceProfile) -> list[tuple[float,
 
     A generation that its user closed is closed at the same time as recorded. All others run to their end.
     """
-    batch = Batch(profile)
+    batch = ServerBatch(profile)
     running: dict[int, BatchJob] = {}  # by their number in ``asked``
     numbers: dict[BatchJob, int] = {}
     waits: list[tuple[float, bool]] = []

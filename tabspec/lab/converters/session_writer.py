@@ -16,12 +16,12 @@ from tabspec.replay.sessions.session import (
     FORMAT,
     VERSION,
     ChangeReason,
-    Event,
     Fetch,
     Fetched,
     MarkEvent,
     Selection,
     Session,
+    SessionEvent,
     SideEvent,
 )
 from tabspec.replay.sessions.session_file import side_path
@@ -61,7 +61,7 @@ def _header(session: Session) -> dict[str, Any]:
     return known | dict(session.extra) | {"text": session.text}
 
 
-def _event(event: Event) -> dict[str, Any]:
+def _event(event: SessionEvent) -> dict[str, Any]:
     """An event as it is written."""
     if isinstance(event, MarkEvent):
         return {"t": event.t, "kind": event.kind, **event.data}

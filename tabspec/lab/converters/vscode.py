@@ -88,7 +88,7 @@ def read_documents(path: str | Path, *, licence: str = "") -> list[Session]:
 
 
 @dataclass
-class _Effort:
+class _ReadingWork:
     """The work of reading a recording. It is limited, because a short entry can restore or change a long text."""
 
     inserted: int = 0
@@ -104,7 +104,7 @@ class _Recorded:
     """A document while the log is read."""
 
     path: str
-    effort: _Effort
+    effort: _ReadingWork
     text: str = ""
     initial: str | None = None
     opened: float = 0.0
@@ -192,7 +192,7 @@ def _documents(path: Path, data: bytes) -> list[_Recorded]:
     stamps = [entry["time"] for entry in entries if isinstance(entry.get("time"), int | float)]
     start = min(stamps, default=0)
     documents: dict[int, _Recorded] = {}
-    effort = _Effort()
+    effort = _ReadingWork()
     stored: dict[str, str] = {}
     fetches: dict[int, tuple[_Recorded, float]] = {}
     for number, entry in enumerate(entries):
@@ -214,7 +214,7 @@ def _take(
     documents: dict[int, _Recorded],
     stored: dict[str, str],
     fetches: dict[int, tuple[_Recorded, float]],
-    effort: _Effort,
+    effort: _ReadingWork,
 ) -> None:
     """Apply one log entry, at ``t`` seconds, to the documents."""
     kind = entry["kind"]

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from tabspec.lab.evaluation.bits import Bits
 from tabspec.lab.evaluation.infilling.infill import STOPS, Guesser, Infill
 from tabspec.lab.evaluation.infilling.snippets import Snippet
-from tabspec.lab.evaluation.ngram import NestedNgram, NgramCounts, Written, write
+from tabspec.lab.evaluation.ngram import NestedNgram, NgramCounts, NgramText, write
 from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, Usage
 from tabspec.prompt.window import canonical_cut
 from tabspec.suggestion import Finish
@@ -101,7 +101,7 @@ class Baseline:
 
     def _write(
         self, levels: list[NgramCounts], head: list[int], forced: str, over: Callable[[str], bool], most: int
-    ) -> Written:
+    ) -> NgramText:
         nested = NestedNgram(levels, self._vocabulary)
         return write(nested, head, forced, self._piece, lambda text: self._encode(text)[0], over, most)
 

@@ -26,7 +26,7 @@ from tabspec.models.load import BUNDLED, folder_of, load_model
 from tabspec.train.corpus.store import Corpus
 from tabspec.train.examples.tokenizer import load_tokenizer
 
-Progress = Callable[[str, int, int], None]
+TaskProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Plan:
         return found
 
 
-def evaluate_model(plan: Plan, model: str, progress: Progress) -> Contestant:
+def evaluate_model(plan: Plan, model: str, progress: TaskProgress) -> Contestant:
     """Measure a model: a folder, or "bundled"."""
     corpus = Corpus(plan.corpus)
     result = Contestant(model)
@@ -82,7 +82,7 @@ def evaluate_model(plan: Plan, model: str, progress: Progress) -> Contestant:
     return result
 
 
-def evaluate_baseline(plan: Plan, progress: Progress) -> Contestant:
+def evaluate_baseline(plan: Plan, progress: TaskProgress) -> Contestant:
     """Measure the nested n-gram cache, on the bundled model's tokens."""
     corpus, baseline = Corpus(plan.corpus), baseline_of(plan)
     result = Contestant("nested n-grams")
@@ -94,7 +94,7 @@ def evaluate_baseline(plan: Plan, progress: Progress) -> Contestant:
     return result
 
 
-def ablate_model(plan: Plan, model: str, progress: Progress) -> list[AblationRow]:
+def ablate_model(plan: Plan, model: str, progress: TaskProgress) -> list[AblationRow]:
     """The ablation of a model on the plan's holes."""
     loaded = load_model(model)
     try:
@@ -103,7 +103,7 @@ def ablate_model(plan: Plan, model: str, progress: Progress) -> list[AblationRow
         asyncio.run(loaded.close())
 
 
-def _report(progress: Progress, what: str, total: int, done: int) -> None:
+def _report(progress: TaskProgress, what: str, total: int, done: int) -> None:
     progress(what, done, total)
 
 
@@ -122,7 +122,7 @@ def _snippets(plan: Plan, corpus: Corpus) -> list[Snippet]:
 
 
 def _fill_with(
-    name: str, snippets: Sequence[Snippet], surroundings: Surroundings | None, progress: Progress
+    name: str, snippets: Sequence[Snippet], surroundings: Surroundings | None, progress: TaskProgress
 ) -> list[Mark]:
     async def run() -> list[Mark]:
         model = load_model(name)

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from tabspec.errors import InputError, ModelNotUsable
 from tabspec.train.examples.tokenizer import EOM, special_id
-from tabspec.train.export import load_model
 from tabspec.train.network import Network
+from tabspec.train.weights.export import load_model
 
 # The most tokens in a window, as when serving. It is the same for all models, so that they can be compared.
 CONTEXT = 1024

@@ -1,1 +1,1 @@
-"""The measurements of the benches: the speed of decoders, whole suggestions, and suggestions after an accept."""
+"""The measurements of the benches: decoders, suggestions, suggestions after an accept; models on a virtual clock."""

@@ -12,7 +12,7 @@ from statistics import median
 
 from tabspec.context import EditContext
 from tabspec.fitting.postprocess import postprocess
-from tabspec.lab.measuring.suggestions import Timed, answer, question
+from tabspec.lab.measuring.suggestions import TimedAnswer, answer, question
 from tabspec.models.protocol import Model, StopRule
 from tabspec.suggestion import Suggestion
 
@@ -58,7 +58,7 @@ async def measure_accepts(
     )
 
 
-async def _pair(model: Model, context: EditContext) -> tuple[Timed, Timed] | None:
+async def _pair(model: Model, context: EditContext) -> tuple[TimedAnswer, TimedAnswer] | None:
     """The answers after an accept, with the KV cache kept and with an empty one. None if there is nothing to accept."""
     fingerprint, stop = model.info.fingerprint, StopRule()
     await model.close()

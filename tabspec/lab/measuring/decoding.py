@@ -37,7 +37,7 @@ SHAPES: Mapping[str, LlamaConfig] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class DecoderSpeed:
     """Medians of one decoder: milliseconds for each decoded token, and prefill in tokens a second. ``floor_ms`` is a
     lower bound: the time to read the weights, keys and values that a token needs (0: unknown)."""
 
@@ -113,7 +113,7 @@ def contenders(
 
 def measure_decode(
     decoders: Mapping[str, Decoder], prompt: int, steps: int, rounds: int, floors: Mapping[str, float]
-) -> list[Measured]:
+) -> list[DecoderSpeed]:
     """Prefill ``prompt`` tokens and decode ``steps`` tokens with each decoder, in ``rounds`` turns."""
     prompt_tokens = tokens(prompt)
     step_ms: dict[str, list[float]] = {name: [] for name in decoders}
@@ -127,7 +127,7 @@ def measure_decode(
                 prefill_s[name].append(seconds)
                 step_ms[name].append(1000 * statistics.median(each))
     return [
-        Measured(
+        DecoderSpeed(
             name, statistics.median(step_ms[name]), prompt / statistics.median(prefill_s[name]), floors.get(name, 0)
         )
         for name in decoders
@@ -192,7 +192,7 @@ def floors(decoders: Mapping[str, Decoder], shape: LlamaConfig, prompt: int) -> 
     return found
 
 
-def as_fields(results: Sequence[Measured | KvMeasured]) -> list[dict[str, object]]:
+def as_fields(results: Sequence[DecoderSpeed | KvMeasured]) -> list[dict[str, object]]:
     """For JSON."""
     return [asdict(result) for result in results]
 

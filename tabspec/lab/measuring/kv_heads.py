@@ -23,10 +23,10 @@ from tabspec.models.decoders.llama import LlamaConfig
 from tabspec.models.decoders.llama_model import compiled_decoder
 from tabspec.train.corpus.store import Corpus
 from tabspec.train.examples.tokenizer import EOM, special_id
-from tabspec.train.export import load_model
 from tabspec.train.journal import read_journal
 from tabspec.train.network import Network, Shape
 from tabspec.train.trainer import LOG_NAME
+from tabspec.train.weights.export import load_model
 
 
 def trained(run: Path, held_out: Corpus | None, size: int, device: torch.device) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from tabspec.suggestion import Finish, GeneratedText
 
 
 @dataclass(frozen=True, slots=True)
-class Timed:
+class TimedAnswer:
     """One answer: its time in seconds, the number of decoded tokens, and the text."""
 
     seconds: float
@@ -54,7 +54,7 @@ class Trimmed:
     cut: Counter[Cut]
 
 
-async def answer(model: Model, request: GenerationRequest) -> Timed:
+async def answer(model: Model, request: GenerationRequest) -> TimedAnswer:
     """Send ``request`` once, and read the answer to its end."""
     start = time.perf_counter()
     decoded, text, finish = 0, "", Finish.CANCELLED
@@ -66,7 +66,7 @@ async def answer(model: Model, request: GenerationRequest) -> Timed:
             ends += [len(text)] * len(chunk.tokens)
             logprobs += chunk.logprobs
             finish = chunk.finish or finish
-    return Timed(time.perf_counter() - start, decoded, GeneratedText(text, finish, tuple(ends), tuple(logprobs)))
+    return TimedAnswer(time.perf_counter() - start, decoded, GeneratedText(text, finish, tuple(ends), tuple(logprobs)))
 
 
 def question(context: EditContext, fingerprint: str, stop: StopRule) -> GenerationRequest:
@@ -79,7 +79,7 @@ def measure_suggestions(
 ) -> list[SuggestionsMeasured]:
     """Send all ``requests`` to each of ``models``. For each request, the models take turns. ``rounds`` rounds follow a
     round of warm-up. ``like`` names the reference model for the comparison of texts."""
-    times: dict[str, list[list[Timed]]] = {name: [[] for _ in requests] for name in models}
+    times: dict[str, list[list[TimedAnswer]]] = {name: [[] for _ in requests] for name in models}
 
     async def play() -> None:
         for turn in range(rounds + 1):
@@ -106,7 +106,7 @@ async def measure_trimmed(model: Model, places: Sequence[EditContext], stop: Sto
     return Trimmed(decoded, cut)
 
 
-def _summary(name: str, asked: list[list[Timed]], like: list[list[Timed]]) -> SuggestionsMeasured:
+def _summary(name: str, asked: list[list[TimedAnswer]], like: list[list[TimedAnswer]]) -> SuggestionsMeasured:
     ms = sorted(1000 * median(timed.seconds for timed in each) for each in asked)
     last = [each[-1] for each in asked]
     return SuggestionsMeasured(

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 # busy machine.
 START_S, STEP_S = 5.0, 0.05
 
-Progress = Callable[[WorkerState, str], None]
+StartProgress = Callable[[WorkerState, str], None]
 
 
 class DaemonFinder:
@@ -43,13 +43,13 @@ class DaemonFinder:
         mark = self._place.mark() if self._place else None
         return mark is not None and mark != self._refused
 
-    async def connect(self, on_progress: Progress) -> Connection | None:
+    async def connect(self, on_progress: StartProgress) -> Connection | None:
         """A connection to a daemon that has this model; None if there is none."""
         with contextlib.suppress(OSError):
             return await self._open(on_progress)
         return None
 
-    async def connect_or_start(self, on_progress: Progress) -> Connection | None:
+    async def connect_or_start(self, on_progress: StartProgress) -> Connection | None:
         """The same. Where no daemon runs, and the mode is to start one, it is started."""
         if self._mode is not DaemonMode.START or self._place is None:
             return await self.connect(on_progress)
@@ -67,7 +67,7 @@ class DaemonFinder:
         log.warning("no daemon came up within %g s; see %s", START_S, self._place.log)
         return None
 
-    async def _open(self, on_progress: Progress) -> Connection | None:
+    async def _open(self, on_progress: StartProgress) -> Connection | None:
         """None if the daemon has another model, or does not answer. Raises OSError if there is no daemon."""
         mark = self._place.mark() if self._place else None
         if self._place is None or (mark is not None and mark == self._refused):

@@ -51,7 +51,7 @@ def edits_by(model: LocalModel, folder: ModelFolder) -> LocalEdits:
     """The same model as a writer of edits: ``folder`` is the one that ``model`` was loaded from. Its weights are in
     memory once. The passes of completions come before those of edits."""
     local = model.local
-    return LocalEdits.of(model.info, local.decoder, local.vocabulary, local.together, _edit_calibration(folder))
+    return LocalEdits.of(model.info, local.decoder, local.vocabulary, local.batcher, _edit_calibration(folder))
 
 
 def _edit_calibration(folder: ModelFolder) -> EditCalibration | None:

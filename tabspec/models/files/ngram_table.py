@@ -29,7 +29,7 @@ ORDERS = (3, 2)
 # Fibonacci hashing: 2^32 divided by the golden ratio, made odd (Knuth, The Art of Computer Programming, volume 3, 6.4).
 _FACTOR, _MASK = 0x9E3779B1, 0xFFFFFFFF
 
-Bits = TypeVar("Bits", np.uint16, np.uint32)
+HashWidth = TypeVar("HashWidth", np.uint16, np.uint32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def hashed(context: Sequence[int]) -> int:
     return value
 
 
-def all_hashed(tokens: npt.NDArray[Bits], order: int) -> npt.NDArray[Bits]:
+def all_hashed(tokens: npt.NDArray[HashWidth], order: int) -> npt.NDArray[HashWidth]:
     """The hash of each ``order`` tokens that stand side by side: (n,) to (n - order + 1,). With fewer than 32 bits to a
     token, as many of the hash's lowest bits."""
     kind = tokens.dtype.type

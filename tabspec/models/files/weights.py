@@ -1,4 +1,4 @@
-"""Reads the weights of a safetensors file: in eight bits, in four, or ordinary (written by `tabspec.train.saving`).
+"""Reads the weights of a safetensors file: in eight bits, in four, or ordinary (written by `tabspec.train.weights`).
 
 Both formats of our own have transformers' names; tied output weights are not repeated, and vectors (the gains of the
 norms) are float32. The metadata name the format.

@@ -38,7 +38,7 @@ def continuing(model: Model, prompt: str | Sequence[int]) -> Callable[[Generatio
         local = copy(model.local)  # with the same slots and the same batching
         local.prompter = _WrittenOut(local.prompter, prompt)
         plain = GenerationRequest("", "", "", stop=request.stop, resume=request.resume, foreground=request.foreground)
-        with local.together.generation(plain.foreground):
+        with local.batcher.generation(plain.foreground):
             async with aclosing(generate(local, plain)) as chunks:
                 async for chunk in chunks:
                     yield chunk

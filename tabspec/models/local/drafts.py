@@ -20,7 +20,7 @@ from tabspec.models.files.ngram_table import NgramTable
 from tabspec.models.local.ngram_cache import NgramCache
 from tabspec.models.local.slots import RowCost
 
-Source = tuple[str, int] | tuple[str, int, int]
+GuessSource = tuple[str, int] | tuple[str, int, int]
 """A guess's source, and how sure that source is, in its own measures."""
 
 
@@ -28,7 +28,7 @@ class Guess(NamedTuple):
     """A token that may follow. ``prior``: how often such guesses are right, before any was verified here."""
 
     token: int
-    source: Source
+    source: GuessSource
     prior: float
 
 
@@ -99,7 +99,7 @@ class NgramDrafts:
         self, barred: Collection[int] = (), cost: RowCost | None = None, table: NgramTable | None = None
     ) -> None:
         self._barred, self._cost, self._table = frozenset(barred), cost or RowCost(), table
-        self._right: dict[Source, float] = {}
+        self._right: dict[GuessSource, float] = {}
 
     def propose(self, tokens: Sequence[int], most: int, ngrams: NgramCache | None = None) -> Draft:
         written, guesses, chance = array("I", tokens), list[Guess](), 1.0

@@ -39,13 +39,13 @@ class LocalDecoding:
     chunk: int = CHUNK
     ngram_caches: NgramCaches | None = None
     first: DecodeBatcher | None = None  # of another model in this process, which comes first
-    together: DecodeBatcher = field(init=False)
+    batcher: DecodeBatcher = field(init=False)
 
     def __post_init__(self) -> None:
-        self.together = DecodeBatcher(self.decoder, self.first)
+        self.batcher = DecodeBatcher(self.decoder, self.first)
 
 
-_Tokens = list[tuple[int, Choice | None]]
+_ChosenTokens = list[tuple[int, Choice | None]]
 """Tokens to run, each with how it was chosen (None: it is a part of the prompt, or a guess)."""
 
 
@@ -55,7 +55,7 @@ class _Pass:
     ``known`` text's tokens and a ``draft``. If nothing is pending, the guesses have been run and their logits are
     known."""
 
-    pending: _Tokens
+    pending: _ChosenTokens
     known: list[int] = field(default_factory=list)
     draft: Draft = field(default_factory=Draft)
 
@@ -110,7 +110,7 @@ async def decode(
             if len(slot.tokens) + len(step.pending) + len(step.known) > local.decoder.context:
                 segment.finish = Finish.LENGTH
                 return
-            tokens: _Tokens = [*step.pending, *((token, None) for token in step.ahead)]
+            tokens: _ChosenTokens = [*step.pending, *((token, None) for token in step.ahead)]
             await run(local, slot, tokens, len(step.ahead) + 1, foreground)
         else:
             await asyncio.sleep(0)  # a cancel takes effect here, too
@@ -145,7 +145,7 @@ def _reuse(local: LocalDecoding, segment: Choosing, slot: Slot, prompt: array[in
         if segment.over:
             slot.ahead = min(slot.ahead, len(slot.tokens) - length)
             return _Pass([]), [Chunk(usage=Usage(reused=kept)), *chunks]
-    pending: _Tokens = [(token, None) for token in prompt[kept:]]
+    pending: _ChosenTokens = [(token, None) for token in prompt[kept:]]
     unknown = not pending and slot.logits(length) is None
     if unknown:  # the logits after the last token are lost: run it again
         length -= 1
@@ -156,7 +156,7 @@ def _reuse(local: LocalDecoding, segment: Choosing, slot: Slot, prompt: array[in
     return _Pass(pending, draft=draft), [Chunk(usage=Usage(reused=kept - unknown)), *chunks]
 
 
-def _draft(local: LocalDecoding, segment: Choosing, slot: Slot, pending: _Tokens) -> tuple[list[int], Draft]:
+def _draft(local: LocalDecoding, segment: Choosing, slot: Slot, pending: _ChosenTokens) -> tuple[list[int], Draft]:
     """What to run after ``pending``: the tokenizer's own tokens for the known text, and guesses at what follows."""
     known = segment.known_tokens()
     if known is None:
@@ -190,7 +190,7 @@ async def run(
         slot.rows, slot.ahead = rows if want else None, max(want - 1, 0) if guessed else 0
 
     try:
-        await local.together.forward(slot.kv, [token for token, _ in tokens], want, foreground, took)
+        await local.batcher.forward(slot.kv, [token for token, _ in tokens], want, foreground, took)
     except RuntimeError as error:  # out of memory, a lost device; the slot may hold half of the tokens
         slot.truncate(local.decoder, 0)
         local.decoder.truncate(slot.kv, 0)  # also of a slot that had no tokens, of which `Slot.truncate` drops none

@@ -97,7 +97,7 @@ class LocalModel:
             edits = await self._writer()
             yield chunk_of(await edits.edit(request), request.region)
             return
-        with self.local.together.generation(request.foreground):
+        with self.local.batcher.generation(request.foreground):
             async with aclosing(generate(self.local, request)) as chunks:
                 async for chunk in chunks:
                     yield chunk
@@ -112,7 +112,7 @@ class LocalModel:
             edits = await asyncio.shield(self._edits)
         except TabspecError as error:
             raise ModelError(str(error)) from None
-        edits.local.together.run_low_priority = self.local.together.run_low_priority
+        edits.local.batcher.run_low_priority = self.local.batcher.run_low_priority
         return edits
 
     def use_low_priority(self) -> None:
@@ -120,7 +120,7 @@ class LocalModel:
         Without effect if the model computes on a GPU, or the system has no priorities for threads."""
         at = getattr(self.local.decoder, "device", torch.device("cpu"))
         if at.type == "cpu" and can_use_low_priority():
-            self.local.together.run_low_priority = LowPriorityThread().run
+            self.local.batcher.run_low_priority = LowPriorityThread().run
 
     async def close(self) -> None:
         self.local.slots.clear()

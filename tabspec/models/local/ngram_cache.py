@@ -53,7 +53,7 @@ _MOST = 64
 # fewer tokens.
 _REMEMBERED = 256
 
-Ids = npt.NDArray[np.intp]
+TokenIndices = npt.NDArray[np.intp]
 Chances = npt.NDArray[np.float64]
 
 # The lowest probability, so that there is a logarithm.
@@ -66,7 +66,7 @@ _BORDER = (1 << 32) - 1
 class Recent:
     """The tokens of a file, (n,), ascending, and their shares of it, (n,), which sum to 1."""
 
-    tokens: Ids = field(default_factory=lambda: np.array([], np.intp))
+    tokens: TokenIndices = field(default_factory=lambda: np.array([], np.intp))
     shares: Chances = field(default_factory=lambda: np.array([]))
 
     @classmethod
@@ -86,7 +86,7 @@ class NgramMatch:
 
     length: int
     counts: Mapping[int, int]
-    control: Ids
+    control: TokenIndices
     recent: Recent
 
     @property
@@ -147,7 +147,7 @@ class NgramCache:
     """The tokens of a file around a cursor, to be searched. ``key`` identifies the text; ``control``: ids of control
     tokens; ``cursor``: the index of the first token after the cursor (None: it is at the end)."""
 
-    def __init__(self, tokens: array[int], key: int, control: Ids, cursor: int | None = None) -> None:
+    def __init__(self, tokens: array[int], key: int, control: TokenIndices, cursor: int | None = None) -> None:
         self._tokens, self.key, self._control = np.array(tokens, np.uint32), key, control
         self._cursor = len(tokens) if cursor is None else cursor
         self._recent = Recent.of(self._tokens, self._cursor)

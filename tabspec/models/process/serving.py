@@ -48,7 +48,7 @@ class _ServedStream:
 
 
 @dataclass
-class _Places:
+class _PriorityStreams:
     """The streams of one priority: those that are open (hold a sequence in the model), and those that wait."""
 
     open: set[_ServedStream] = field(default_factory=set)
@@ -73,7 +73,9 @@ class Serving:
         self.at_once = at_once  # may be raised at any time; the next stream that starts or ends applies it
         self._streams: dict[Hashable, _ServedStream] = {}
         # Edits have places of their own: one is written in one turn, and no completion may wait for that.
-        self._all_places = {(edit, foreground): _Places() for edit in (False, True) for foreground in (True, False)}
+        self._all_places = {
+            (edit, foreground): _PriorityStreams() for edit in (False, True) for foreground in (True, False)
+        }
         # A reading thread adds numbers here, so that a cancel takes effect even while a forward pass keeps the event
         # loop busy.
         self.cancelled: set[Hashable] = set()
@@ -135,7 +137,7 @@ class Serving:
             if stream.client == client:
                 self.cancel(stream.number)
 
-    def _places(self, stream: _ServedStream) -> _Places:
+    def _places(self, stream: _ServedStream) -> _PriorityStreams:
         return self._all_places[not isinstance(stream.request, GenerationRequest), stream.request.foreground]
 
     def _wait(self, stream: _ServedStream) -> None:

@@ -15,12 +15,12 @@ from tabspec.replay.sessions.session import (
     VERSION,
     ChangeReason,
     EditEvent,
-    Event,
     Fetch,
     Fetched,
     FetchedItem,
     MarkEvent,
     Selection,
+    SessionEvent,
     SideEvent,
 )
 from tabspec.text import Edit
@@ -51,7 +51,7 @@ def read_header(record: JsonRecord) -> dict[str, Any]:
     return fields
 
 
-def read_event(record: JsonRecord, length: int) -> Event | str:
+def read_event(record: JsonRecord, length: int) -> SessionEvent | str:
     """The event on a line, checked against a document of ``length`` characters; its kind if that is unknown."""
     fields, place = record.fields, record.place
     if "edits" not in fields:

@@ -79,7 +79,7 @@ class MarkEvent:
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-Event = EditEvent | MarkEvent
+SessionEvent = EditEvent | MarkEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class Session:
     """
 
     text: str
-    events: tuple[Event, ...] = ()
+    events: tuple[SessionEvent, ...] = ()
     source: str = ""
     licence: str = ""
     language: str = ""
@@ -230,7 +230,7 @@ class Session:
         return text
 
 
-def whole_seconds(events: Sequence[Event]) -> bool:
+def whole_seconds(events: Sequence[SessionEvent]) -> bool:
     """Whether the timestamps are whole seconds: all of them integral, and at least two equal."""
     stamps = [event.t for event in events]
     return all(t.is_integer() for t in stamps) and len(set(stamps)) < len(stamps)
@@ -246,7 +246,7 @@ def spread_seconds(session: Session) -> Session:
         return session
     total = Counter(event.t for event in session.events)
     seen: Counter[float] = Counter()
-    events: list[Event] = []
+    events: list[SessionEvent] = []
     for event in session.events:
         events.append(replace(event, t=event.t + seen[event.t] / total[event.t]))
         seen[event.t] += 1

@@ -21,9 +21,9 @@ from tabspec.replay.sessions.json_lines import FilePosition, records
 from tabspec.replay.sessions.session import (
     MAX_EVENTS,
     EditEvent,
-    Event,
     MarkEvent,
     Session,
+    SessionEvent,
     Side,
     SideEvent,
     spread_seconds,
@@ -41,7 +41,7 @@ def read_session(path: str | Path, *, spread: bool = True) -> Session:
     place = FilePosition(path)
     skipped: Counter[str] = Counter()
     header: dict[str, Any] | None = None
-    events: list[Event] = []
+    events: list[SessionEvent] = []
     length, last, count, closed = 0, 0.0, 0, False
     for record in records(place):
         if header is None:

@@ -26,8 +26,8 @@ def export_command(run: Path, out: Path, bits: str) -> None:
     it (`tabspec train run --four-bits`).
     """
     from tabspec.train.checkpoint import NAME
-    from tabspec.train.export import CONFIG, TOKENIZER, export_model, load_model
     from tabspec.train.runs import interrupted
+    from tabspec.train.weights.export import CONFIG, TOKENIZER, export_model, load_model
 
     if (run / CONFIG).is_file() or (run / "model" / CONFIG).is_file():
         folder = run if (run / CONFIG).is_file() else run / "model"
@@ -61,8 +61,8 @@ def drafts_command(model: Path, corpus: Path, entries: int, megabytes: int) -> N
     """
     from tabspec.models.files.ngram_table import DRAFTS
     from tabspec.train.corpus.store import Corpus
-    from tabspec.train.draft_table import draft_table, save_table
     from tabspec.train.examples.tokenizer import load_tokenizer
+    from tabspec.train.weights.draft_table import draft_table, save_table
 
     tokenizer, texts = load_tokenizer(model / "tokenizer.json"), Corpus(corpus)
     most = min(megabytes * 1_000_000, texts.size)
@@ -87,8 +87,8 @@ def stop_command(model: Path, corpus: Path, examples: int, out: Path, seed: int)
 
     Takes minutes on a CPU, and changes no other output. Run it last, before `tabspec evaluate`.
     """
-    from tabspec.train.export import TOKENIZER, export_model
     from tabspec.train.runs import with_fitted_stop
+    from tabspec.train.weights.export import TOKENIZER, export_model
 
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("fitting", total=examples)

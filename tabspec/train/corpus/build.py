@@ -63,7 +63,7 @@ class BuildReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
+class _CheckedFile:
     file: SourceFile
     reason: str | None
     fingerprint: Fingerprint | None
@@ -107,7 +107,7 @@ def _is_named(path: Path, names: Sequence[str]) -> bool:
     return any(start == name.lower().replace("@", "").replace("/", "-") for name in names)
 
 
-def _judge_all(origins: Sequence[Path], limits: Limits, processes: int) -> Iterator[list[_Judged]]:
+def _judge_all(origins: Sequence[Path], limits: Limits, processes: int) -> Iterator[list[_CheckedFile]]:
     if processes <= 1:
         for origin in origins:
             yield _judge(origin, limits)
@@ -116,7 +116,7 @@ def _judge_all(origins: Sequence[Path], limits: Limits, processes: int) -> Itera
         yield from pool.map(_judge, origins, [limits] * len(origins))
 
 
-def _judge(origin: Path, limits: Limits) -> list[_Judged]:
+def _judge(origin: Path, limits: Limits) -> list[_CheckedFile]:
     """The results for the files of one origin, as far as they do not depend on other origins."""
     judged = []
     room: defaultdict[Project, int] = defaultdict(lambda: limits.project_chars)
@@ -126,7 +126,7 @@ def _judge(origin: Path, limits: Limits) -> list[_Judged]:
             reason = "project is large"
         if reason is None:
             room[file.project] -= len(file.text)
-        judged.append(_Judged(file, reason, None if reason else fingerprint(file.text)))
+        judged.append(_CheckedFile(file, reason, None if reason else fingerprint(file.text)))
     return judged
 
 
@@ -147,7 +147,7 @@ def _reason(file: SourceFile, limits: Limits) -> str | None:
     return None
 
 
-def _take(item: _Judged, writer: CorpusWriter, report: BuildReport, seen: Deduplicator, limits: Limits) -> None:
+def _take(item: _CheckedFile, writer: CorpusWriter, report: BuildReport, seen: Deduplicator, limits: Limits) -> None:
     file, reason = item.file, item.reason
     if item.fingerprint is not None and not seen.is_new(item.fingerprint):
         reason = "duplicate"

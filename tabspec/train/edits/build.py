@@ -18,7 +18,7 @@ from tabspec.train.corpus.filters import reason_to_drop
 from tabspec.train.corpus.licences import is_permissive
 from tabspec.train.corpus.origins import SourceFile, read_origin
 from tabspec.train.corpus.store import MANIFEST, Corpus, CorpusWriter, DocumentEntry
-from tabspec.train.edits.hunks import Hunk, small_hunks
+from tabspec.train.edits.hunks import LineHunk, small_hunks
 from tabspec.train.edits.pack import HUNKS
 
 _VERSION = re.compile(r"(^|/)_?version[^/]*$")
@@ -56,7 +56,7 @@ class FilePair:
     language: str
     old: str
     new: str
-    hunks: tuple[Hunk, ...]
+    hunks: tuple[LineHunk, ...]
 
 
 def packages_by_project(folder: Path) -> dict[str, list[Path]]:
@@ -116,10 +116,12 @@ def _pair(old: SourceFile, new: SourceFile, limits: PairLimits) -> FilePair | No
     return FilePair(old.project.name, old.path, old.language, "\n".join(base), new.text, tuple(kept))
 
 
-def _without(base: Sequence[str], hunks: Sequence[Hunk], kept: Sequence[Hunk]) -> tuple[list[str], list[Hunk]]:
+def _without(
+    base: Sequence[str], hunks: Sequence[LineHunk], kept: Sequence[LineHunk]
+) -> tuple[list[str], list[LineHunk]]:
     """The base with the hunks applied that are not kept, and the kept ones in it."""
     lines: list[str] = []
-    found: list[Hunk] = []
+    found: list[LineHunk] = []
     at = 0
     left = set(kept)
     for hunk in hunks:

@@ -9,8 +9,8 @@ from tokenizers import Encoding, Tokenizer
 
 from tabspec.prompt import edit_format
 from tabspec.prompt.edit_format import Tag
-from tabspec.prompt.fim import Part as PromptPart
-from tabspec.train.edits.layout import Layout, Question
+from tabspec.prompt.fim import PromptPart
+from tabspec.train.edits.layout import Layout, PlaceQuestion
 from tabspec.train.examples.parts import Part
 from tabspec.train.examples.tokenizer import special_id
 
@@ -74,7 +74,7 @@ class EditEncoder:
             context += tokens
         return context if len(context) <= MOST_TOKENS else []
 
-    def _question(self, question: Question, asked: list[list[int]], answer: list[list[int]]) -> list[int]:
+    def _question(self, question: PlaceQuestion, asked: list[list[int]], answer: list[list[int]]) -> list[int]:
         window = asked[-2] if question.start < question.stop else []
         written = [token for ids in answer for token in ids]
         return Part.CONTEXT.mark([token for ids in asked for token in ids]) + _answer(window, written)

@@ -12,7 +12,7 @@ from tabspec.text import common_prefix
 MOST_LINES = 12
 
 
-class Hunk(NamedTuple):
+class LineHunk(NamedTuple):
     """Lines ``start`` to ``stop`` (excluded) are replaced by ``new``. If ``start == stop``, ``new`` is inserted."""
 
     start: int
@@ -24,21 +24,21 @@ class Hunk(NamedTuple):
         """How many lines the text after the hunk moves down."""
         return len(self.new) - (self.stop - self.start)
 
-    def moved(self, by: int) -> Hunk:
+    def moved(self, by: int) -> LineHunk:
         """The hunk, ``by`` lines further down."""
         return self._replace(start=self.start + by, stop=self.stop + by)
 
 
-def hunks_between(old: Sequence[str], new: Sequence[str]) -> list[Hunk]:
+def hunks_between(old: Sequence[str], new: Sequence[str]) -> list[LineHunk]:
     """The hunks that turn ``old`` into ``new``, from top to bottom. They neither overlap nor touch."""
     head = common_prefix(old, new)
     tail = common_prefix(old[head:][::-1], new[head:][::-1])
     before, after = old[head : len(old) - tail], new[head : len(new) - tail]
     found = SequenceMatcher(None, before, after).get_opcodes()
-    return [Hunk(head + a, head + b, tuple(after[c:d])) for tag, a, b, c, d in found if tag != "equal"]
+    return [LineHunk(head + a, head + b, tuple(after[c:d])) for tag, a, b, c, d in found if tag != "equal"]
 
 
-def applied(lines: Sequence[str], hunks: Iterable[Hunk]) -> list[str]:
+def applied(lines: Sequence[str], hunks: Iterable[LineHunk]) -> list[str]:
     """``lines`` with all ``hunks``, which do not overlap and are in rising order."""
     found: list[str] = []
     at = 0
@@ -48,16 +48,16 @@ def applied(lines: Sequence[str], hunks: Iterable[Hunk]) -> list[str]:
     return found + list(lines[at:])
 
 
-def after(hunk: Hunk, made: Hunk) -> Hunk:
+def after(hunk: LineHunk, made: LineHunk) -> LineHunk:
     """``hunk`` as it is once ``made``, which does not overlap it, was applied. Of two insertions at the same line,
     ``made`` is the first."""
     return hunk.moved(made.growth) if made.stop <= hunk.start else hunk
 
 
-def small_hunks(old: Sequence[str], new: Sequence[str]) -> tuple[list[str], list[Hunk]]:
+def small_hunks(old: Sequence[str], new: Sequence[str]) -> tuple[list[str], list[LineHunk]]:
     """``old`` with its long hunks applied, and the other hunks, which turn this text into ``new``."""
     lines: list[str] = []
-    small: list[Hunk] = []
+    small: list[LineHunk] = []
     at = 0
     for hunk in hunks_between(old, new):
         lines += old[at : hunk.start]
@@ -65,6 +65,6 @@ def small_hunks(old: Sequence[str], new: Sequence[str]) -> tuple[list[str], list
         if max(len(hunk.new), hunk.stop - hunk.start) > MOST_LINES:
             lines += hunk.new
         else:
-            small.append(Hunk(len(lines), len(lines) + hunk.stop - hunk.start, hunk.new))
+            small.append(LineHunk(len(lines), len(lines) + hunk.stop - hunk.start, hunk.new))
             lines += old[hunk.start : hunk.stop]
     return lines + list(old[at:]), small

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from random import Random
 
 from tabspec.prompt.edit_format import PastLines, Tag, window_of
-from tabspec.train.edits.hunks import Hunk, after, applied
-from tabspec.train.edits.scene import Scene
+from tabspec.train.edits.hunks import LineHunk, after, applied
+from tabspec.train.edits.moment import EditMoment
 
 CHARS = 3.5  # of a token of code, on average
 USUAL_TOKENS, FEWEST_TOKENS, MOST_TOKENS = 448, 256, 768  # of the scanned lines
 USUAL_SHARE = 0.6
-LONGEST_LINE = 400  # characters; a scene with a longer line in its scan is left out
+LONGEST_LINE = 400  # characters; a moment with a longer line in its scan is left out
 # The scanned lines lie around the last edit, around a remaining hunk, or anywhere.
 AROUND_LAST, AROUND_DUE = 0.5, 0.42
 FEWEST_QUESTIONS, MOST_QUESTIONS = 3, 10
@@ -29,7 +29,7 @@ _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PlaceQuestion:
     """Lines ``start`` to ``stop`` (excluded) of ``lines``, and what they become."""
 
     lines: list[str]
@@ -47,7 +47,7 @@ class Layout:
     history: list[PastLines]
     lines: list[str]
     tags: list[Tag]
-    questions: list[Question]
+    questions: list[PlaceQuestion]
     last: tuple[int, int] | None = None
 
 
@@ -71,35 +71,35 @@ def tags(lines: Sequence[str], hunks: Sequence[tuple[int, int]]) -> list[Tag]:
     return found
 
 
-def lay_out(scene: Scene, rng: Random) -> Layout | None:
-    """An example of a scene. None if its lines are too long or blank."""
-    begin, end = _scanned(scene, rng)
-    lines = scene.lines[begin:end]
+def lay_out(moment: EditMoment, rng: Random) -> Layout | None:
+    """An example of a moment. None if its lines are too long or blank."""
+    begin, end = _scanned(moment, rng)
+    lines = moment.lines[begin:end]
     if not any(line.strip() for line in lines) or max(map(len, lines)) > LONGEST_LINE:
         return None
-    due = [hunk.moved(-begin) for hunk in scene.due if _inside(hunk, begin, end, len(scene.lines))]
-    edited = _clipped(scene.last, begin, end)
+    due = [hunk.moved(-begin) for hunk in moment.due if _inside(hunk, begin, end, len(moment.lines))]
+    edited = _clipped(moment.last, begin, end)
     found = tags(lines, [(hunk.start, hunk.stop) for hunk in due])
-    words = _changed_words(scene.history[-1]) if scene.history else frozenset()
+    words = _changed_words(moment.history[-1]) if moment.history else frozenset()
     chain = _Chain(list(lines), due, [edited] if edited else [], words)
-    return Layout(scene.name, scene.history, lines, found, list(chain.questions(rng)), edited)
+    return Layout(moment.name, moment.history, lines, found, list(chain.questions(rng)), edited)
 
 
-def _scanned(scene: Scene, rng: Random) -> tuple[int, int]:
+def _scanned(moment: EditMoment, rng: Random) -> tuple[int, int]:
     """The first and last (excluded) scanned line: whole hunks, about as many tokens as when serving."""
     place = rng.random()
-    centre = rng.randrange(len(scene.lines))
-    if scene.due and (place >= 1 - AROUND_DUE or (scene.last is None and place < AROUND_LAST)):
-        centre = rng.choice(scene.due).start
-    elif scene.last is not None and place < AROUND_LAST:
-        centre = rng.randint(scene.last[0], max(scene.last[1] - 1, scene.last[0]))
+    centre = rng.randrange(len(moment.lines))
+    if moment.due and (place >= 1 - AROUND_DUE or (moment.last is None and place < AROUND_LAST)):
+        centre = rng.choice(moment.due).start
+    elif moment.last is not None and place < AROUND_LAST:
+        centre = rng.randint(moment.last[0], max(moment.last[1] - 1, moment.last[0]))
     tokens = USUAL_TOKENS if rng.random() < USUAL_SHARE else rng.randint(FEWEST_TOKENS, MOST_TOKENS)
     room = round(tokens * CHARS)
     share = rng.uniform(0.25, 0.75)
-    begin = _grown(scene.lines, min(centre, len(scene.lines) - 1), -1, room * share)
-    end = _grown(scene.lines, begin, 1, room)
-    begin = min([begin, *(hunk.start for hunk in scene.due if hunk.start < begin < hunk.stop)])
-    end = max([end, *(hunk.stop for hunk in scene.due if hunk.start < end < hunk.stop)])
+    begin = _grown(moment.lines, min(centre, len(moment.lines) - 1), -1, room * share)
+    end = _grown(moment.lines, begin, 1, room)
+    begin = min([begin, *(hunk.start for hunk in moment.due if hunk.start < begin < hunk.stop)])
+    end = max([end, *(hunk.stop for hunk in moment.due if hunk.start < end < hunk.stop)])
     return begin, end
 
 
@@ -111,7 +111,7 @@ def _grown(lines: Sequence[str], at: int, step: int, room: float) -> int:
     return min(max(at, 0), len(lines))
 
 
-def _inside(hunk: Hunk, begin: int, end: int, count: int) -> bool:
+def _inside(hunk: LineHunk, begin: int, end: int, count: int) -> bool:
     """Whether a hunk is tagged at a scanned line: an insertion is at the line before it."""
     if hunk.start == hunk.stop:
         return (begin < hunk.start or begin == 0) and hunk.start <= end
@@ -135,12 +135,12 @@ class _Chain:
     """The scanned lines as they are after each answer."""
 
     lines: list[str]
-    due: list[Hunk]
+    due: list[LineHunk]
     edited: list[tuple[int, int]]
     words: frozenset[str]
 
-    def questions(self, rng: Random) -> list[Question]:
-        found: list[Question] = []
+    def questions(self, rng: Random) -> list[PlaceQuestion]:
+        found: list[PlaceQuestion] = []
         missed = 0
         count = rng.randint(FEWEST_QUESTIONS, MOST_QUESTIONS)
         while len(found) < count and missed < 4:
@@ -154,7 +154,7 @@ class _Chain:
                 found.append(question)
         return found
 
-    def _changing(self, rng: Random) -> Question:
+    def _changing(self, rng: Random) -> PlaceQuestion:
         hunk = self.due[0]
         first, last = hunk.start, hunk.stop
         if not any(line.strip() for line in self.lines[first:last]):  # tagged at the line before
@@ -171,10 +171,10 @@ class _Chain:
         held.sort(key=lambda h: (h.start, h.stop))
         old = self.lines[start:stop]
         new = applied(old, [h.moved(-start) for h in held])
-        question = Question(list(self.lines), start, stop, new)
+        question = PlaceQuestion(list(self.lines), start, stop, new)
         self.lines[start:stop] = new
         gone = {id(h) for h in held}
-        whole = Hunk(start, stop, tuple(new))
+        whole = LineHunk(start, stop, tuple(new))
         self.due = [h if h.start < stop else after(h, whole) for h in self.due if id(h) not in gone]
         grown = len(new) - len(old)
         self.edited = [
@@ -183,7 +183,7 @@ class _Chain:
         self.edited.append((hunk.start, hunk.start + len(hunk.new)) if len(held) == 1 else (start, start + len(new)))
         return question
 
-    def _staying(self, rng: Random) -> Question | None:
+    def _staying(self, rng: Random) -> PlaceQuestion | None:
         if not self.lines:
             return None
         place = rng.random()
@@ -205,7 +205,7 @@ class _Chain:
             return None
         if any(_touches(hunk, start, stop, len(self.lines)) for hunk in self.due):
             return None
-        return Question(list(self.lines), start, stop, self.lines[start:stop])
+        return PlaceQuestion(list(self.lines), start, stop, self.lines[start:stop])
 
     def _window(self, first: int, last: int, rng: Random) -> tuple[int, int]:
         start, stop = window_of(self.lines, first, last)
@@ -215,7 +215,7 @@ class _Chain:
         return max(start, 0), min(stop, len(self.lines))
 
 
-def _touches(hunk: Hunk, start: int, stop: int, count: int) -> bool:
+def _touches(hunk: LineHunk, start: int, stop: int, count: int) -> bool:
     """Whether a hunk changes a window: lines in it, or an insertion between them. One at its end counts at the end of
     the lines only, because otherwise the window does not show where it belongs."""
     if hunk.start == hunk.stop:

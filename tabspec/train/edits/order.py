@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from random import Random
 
-from tabspec.train.edits.hunks import Hunk
+from tabspec.train.edits.hunks import LineHunk
 
 _WORD = re.compile(r"[^\W\d]\w+")
 _DEFINED = re.compile(r"(?:\b(?:def|class|fn|function|const|let|var|struct|enum|type|import|as)\s+|\bself\.|^\s*)(\w+)")
@@ -16,7 +16,7 @@ RANDOM_SHARE = 0.15
 TOP_SHARE = 0.3  # of orders are from top to bottom
 
 
-def order_of(lines: Sequence[str], hunks: Sequence[Hunk], rng: Random) -> list[Hunk]:
+def order_of(lines: Sequence[str], hunks: Sequence[LineHunk], rng: Random) -> list[LineHunk]:
     """The hunks of ``lines`` in an order in which a person might make them."""
     if len(hunks) < 2:
         return list(hunks)
@@ -42,18 +42,18 @@ def order_of(lines: Sequence[str], hunks: Sequence[Hunk], rng: Random) -> list[H
     return [hunks[n] for n in found]
 
 
-def _closeness(hunks: Sequence[Hunk], changed: Sequence[frozenset[str]], last: int, other: int) -> float:
+def _closeness(hunks: Sequence[LineHunk], changed: Sequence[frozenset[str]], last: int, other: int) -> float:
     common = len(changed[last] & changed[other])
     return min(common, 3) - min(abs(hunks[last].start - hunks[other].start) / NEAR_LINES, 6.0) / 2
 
 
-def _changed(lines: Sequence[str], hunk: Hunk) -> frozenset[str]:
+def _changed(lines: Sequence[str], hunk: LineHunk) -> frozenset[str]:
     """The words that a hunk removes or adds."""
     old = set(_WORD.findall("\n".join(lines[hunk.start : hunk.stop])))
     return frozenset(old ^ set(_WORD.findall("\n".join(hunk.new))))
 
 
-def _defined(lines: Sequence[str], hunk: Hunk) -> frozenset[str]:
+def _defined(lines: Sequence[str], hunk: LineHunk) -> frozenset[str]:
     """The names that a hunk newly defines, or no longer."""
     old = {name for line in lines[hunk.start : hunk.stop] for name in _DEFINED.findall(line)}
     return frozenset(old ^ {name for line in hunk.new for name in _DEFINED.findall(line)})

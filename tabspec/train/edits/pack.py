@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tabspec.errors import InputError
 from tabspec.train.corpus.store import Corpus
-from tabspec.train.edits.hunks import Hunk
+from tabspec.train.edits.hunks import LineHunk
 
 TEXTS, RELEASES, HUNKS = "texts", "releases", "hunks.jsonl"
 
@@ -46,13 +46,13 @@ class Releases:
     def __len__(self) -> int:
         return len(self._pairs)
 
-    def document(self, index: int) -> tuple[list[str], list[Hunk]]:
+    def document(self, index: int) -> tuple[list[str], list[LineHunk]]:
         """The old version of a document, and its hunks from top to bottom.
 
         It has no empty line after its last line end, as when serving. A hunk of that line is left out.
         """
         lines = self.corpus.text(index).removesuffix("\n").split("\n")
-        hunks = [Hunk(start, stop, tuple(new)) for start, stop, new in json.loads(self._hunks[index])]
+        hunks = [LineHunk(start, stop, tuple(new)) for start, stop, new in json.loads(self._hunks[index])]
         return lines, [hunk for hunk in hunks if hunk.stop <= len(lines)]
 
     def same_release(self, index: int) -> list[int]:

@@ -19,10 +19,10 @@ from tabspec.prompt.edit_format import PastLines
 from tabspec.train.corpus.store import Corpus
 from tabspec.train.edits.encoder import MOST_TOKENS, EditEncoder
 from tabspec.train.edits.layout import Layout, lay_out
+from tabspec.train.edits.moment import EditMoment
 from tabspec.train.edits.pack import RELEASES, TEXTS, Releases
-from tabspec.train.edits.real import real_scene
-from tabspec.train.edits.scene import Scene
-from tabspec.train.edits.synthetic.make import synthetic_scene
+from tabspec.train.edits.real import real_moment
+from tabspec.train.edits.synthetic.make import synthetic_moment
 from tabspec.train.edits.synthetic.region import Region
 from tabspec.train.examples.parts import Rows
 from tabspec.train.examples.rows import RowMaker, pack
@@ -88,10 +88,10 @@ class EditRowMaker:
         recent: deque[PastLines] = deque(maxlen=12)
         layouts: list[Layout] = []
         for index in self._numbers(number):
-            scene = self._real_scene(index, rng)
-            self._add(layouts, recent, scene, rng)
+            moment = self._real_moment(index, rng)
+            self._add(layouts, recent, moment, rng)
         while len(layouts) < CHUNK_EXAMPLES:
-            self._add(layouts, recent, self._synthetic_scene(list(recent), rng), rng)
+            self._add(layouts, recent, self._synthetic_moment(list(recent), rng), rng)
         edits = pack(self._encoder.encode(layouts), [], self._length, self._pad)
         kind = number % len(self._fim)
         return np.concatenate([edits, self._fim[kind].chunk(number // len(self._fim))])
@@ -105,28 +105,28 @@ class EditRowMaker:
         found = self._order[1][place * self._real : (place + 1) * self._real]
         return [int(self._documents[n]) for n in found]
 
-    def _real_scene(self, index: int, rng: Random) -> Scene | None:
+    def _real_moment(self, index: int, rng: Random) -> EditMoment | None:
         assert self._releases is not None
-        return real_scene(self._releases, index, rng)
+        return real_moment(self._releases, index, rng)
 
-    def _synthetic_scene(self, others: list[PastLines], rng: Random) -> Scene | None:
+    def _synthetic_moment(self, others: list[PastLines], rng: Random) -> EditMoment | None:
         place = rng.randrange(int(self._ends[-1]))  # of all bytes, so that each line is as likely
         corpus, index = self._texts[int(np.searchsorted(self._ends, place, side="right"))]
         entry, lines = corpus[index], corpus.text(index).removesuffix("\n").split("\n")
         first = rng.randrange(max(len(lines) - REGION_LINES[0], 1))
         region = Region(entry.name, entry.language, lines[first : first + rng.randint(*REGION_LINES)])
-        return synthetic_scene(region, others, rng)
+        return synthetic_moment(region, others, rng)
 
-    def _add(self, layouts: list[Layout], recent: deque[PastLines], scene: Scene | None, rng: Random) -> None:
-        if scene is None or not scene.lines or not scene.history:
+    def _add(self, layouts: list[Layout], recent: deque[PastLines], moment: EditMoment | None, rng: Random) -> None:
+        if moment is None or not moment.lines or not moment.history:
             return
         if rng.random() < NAMELESS_SHARE:
-            scene.name = ""
-        layout = lay_out(scene, rng)
+            moment.name = ""
+        layout = lay_out(moment, rng)
         if layout is not None:
             layouts.append(layout)
-            last = scene.history[-1]
-            recent.append(PastLines(last.old, last.new, last.path or scene.name))
+            last = moment.history[-1]
+            recent.append(PastLines(last.old, last.new, last.path or moment.name))
 
 
 def _newest(corpus: Corpus) -> list[int]:

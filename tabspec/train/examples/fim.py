@@ -18,7 +18,7 @@ from tokenizers import Encoding, Tokenizer
 from tabspec.prompt.window import WindowSize
 from tabspec.train.examples.cuts import choose_middle
 from tabspec.train.examples.parts import Part
-from tabspec.train.examples.related import Related
+from tabspec.train.examples.related import RelatedFiles
 from tabspec.train.examples.tokenizer import EOM, FILE, MIDDLE, PREFIX, RELATED, SUFFIX, special_id
 
 SERVED = WindowSize()
@@ -56,13 +56,13 @@ class Example:
     prefix: str
     middle: str
     suffix: str = ""
-    related: Related = ()
+    related: RelatedFiles = ()
     finished: bool = True
     bare: bool = False
 
 
 def make_example(
-    text: str, name: str, start: int, end: int, rng: Random, related: Callable[[str, str], Related]
+    text: str, name: str, start: int, end: int, rng: Random, related: Callable[[str, str], RelatedFiles]
 ) -> Example:
     """An example whose middle begins in or near ``text[start:end]``.
 

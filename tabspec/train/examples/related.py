@@ -14,7 +14,7 @@ from random import Random
 
 from tabspec.train.corpus.store import Corpus
 
-Related = tuple[tuple[str, str], ...]  # (base name, text) of each piece
+RelatedFiles = tuple[tuple[str, str], ...]  # (base name, text) of each piece
 
 PIECE_CHARS = 900  # of the longest piece, as in requests: a definition of 25 lines
 PIECES = 2
@@ -41,7 +41,7 @@ class ProjectFiles:
             self._folders[entry.project, entry.folder, entry.language].append(index)
             self._projects[entry.project, entry.language].append(index)
 
-    def around(self, index: int, before: str, after: str, rng: Random) -> Related:
+    def around(self, index: int, before: str, after: str, rng: Random) -> RelatedFiles:
         """Pieces that share names with the texts ``before`` and ``after`` a hole in document ``index``, the best last.
         Sometimes random pieces. Empty if no other file is drawn."""
         entry = self._corpus[index]

@@ -18,12 +18,12 @@ from tabspec.models.files.folder import ModelFolder
 from tabspec.models.files.mine import MINE, data_folder, problem_of_mine
 from tabspec.models.load import BUNDLED
 from tabspec.replay.sessions.session import Session
-from tabspec.train.export import CONFIG, TOKENIZER, load_model
 from tabspec.train.mine.examples import typed
 from tabspec.train.mine.judge import ReplayOutcome, judged
 from tabspec.train.mine.keeping import keep_mine, private_folder, write_record
 from tabspec.train.mine.sessions import split
-from tabspec.train.tune.tuning import Progress, Tuner, Tuning, export_tuned
+from tabspec.train.tune.tuning import Tuner, Tuning, TuningProgress, export_tuned
+from tabspec.train.weights.export import CONFIG, TOKENIZER, load_model
 
 # Shares of the edits: what is judged, and what is watched of the rest, to stop before it is fitted too closely.
 JUDGED, WATCHED = 0.2, 0.15
@@ -49,7 +49,7 @@ class Tuned:
     after: ReplayOutcome | None
     kept: bool
     learned: int
-    progress: Progress
+    progress: TuningProgress
 
 
 def better(before: ReplayOutcome, after: ReplayOutcome) -> bool:
@@ -83,7 +83,7 @@ def tune_mine(
         used = "bundled" if problem_of_mine(bundled) else MINE
         before = _once(work / "before.json", [used, run], lambda: judge(used, last, _part(show, "judging before")))
 
-        def tuned(part: float, at: Progress) -> None:
+        def tuned(part: float, at: TuningProgress) -> None:
             show("learning", part, f"step {at.step}, held out {at.best:.3f} nats a token, before {at.before:.3f}")
 
         found = tuner.tune(tuned)
@@ -101,7 +101,7 @@ def tune_mine(
     return Tuned(before, after, kept, len(examples), tuner.at)
 
 
-def _complete(made: Path, bundled: Path, at: Progress) -> None:
+def _complete(made: Path, bundled: Path, at: TuningProgress) -> None:
     """Add what the bundled model has and the tuned one may keep: it is near the original, and as fast."""
     if (bundled / "latency.json").is_file():
         shutil.copyfile(bundled / "latency.json", made / "latency.json")

@@ -19,10 +19,10 @@ from torch import Tensor
 from tabspec.errors import InputError
 from tabspec.train.network import Network, Shape
 from tabspec.train.reinforce.pool import Waiting, Workers
-from tabspec.train.saving import save_tensors
 from tabspec.train.schedule import Budget, rate
 from tabspec.train.trainer import TrainingDiverged
 from tabspec.train.tune.low_rank import add_low_rank, merged
+from tabspec.train.weights.saving import save_tensors
 
 STATE = "reinforce.safetensors"
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tabspec.train.export import TOKENIZER
 from tabspec.train.journal import Journal, read_lines
 from tabspec.train.network import Shape
 from tabspec.train.plot import picture
@@ -19,6 +18,7 @@ from tabspec.train.reinforce.pool import HasCutter, Workers
 from tabspec.train.schedule import Budget
 from tabspec.train.trainer import LOG_NAME
 from tabspec.train.tune.tuning import export_tuned
+from tabspec.train.weights.export import TOKENIZER
 
 MODEL = "model"
 _BEFORE = "before.json"

@@ -25,11 +25,11 @@ from tabspec.train.examples.fim import Example, ExampleEncoder
 from tabspec.train.examples.parts import Part, Rows, parts_of, tokens_of
 from tabspec.train.examples.rows import pack
 from tabspec.train.examples.tokenizer import PAD, special_id
-from tabspec.train.export import export_model
 from tabspec.train.network import Network, Shape
-from tabspec.train.saving import save_tensors
 from tabspec.train.schedule import rate
 from tabspec.train.tune.low_rank import add_low_rank, merged
+from tabspec.train.weights.export import export_model
+from tabspec.train.weights.saving import save_tensors
 
 # Rows of watched examples: 10,000 tokens, which take as long as four steps.
 MOST_WATCHED = 20
@@ -56,7 +56,7 @@ class Tuning:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class TuningProgress:
     """How far a tuning is: steps, seconds, the best loss of the watched middles (nats a token), at which step, and that
     loss before the first step."""
 
@@ -99,11 +99,13 @@ class Tuner:
         self._watched = _rows(encoder, watched, tuning.tokens + 1, pad)[:MOST_WATCHED]
         if not all((parts_of(rows) == Part.MIDDLE).any() for rows in (self._learned, self._watched)):
             raise InputError("the sessions hold too little typed text to learn from; record more first")
-        self.at = Progress()
+        self.at = TuningProgress()
         self._best: list[Tensor] = []
         self._load()
 
-    def tune(self, progress: Callable[[float, Progress], None] = lambda part, at: None) -> dict[str, Tensor] | None:
+    def tune(
+        self, progress: Callable[[float, TuningProgress], None] = lambda part, at: None
+    ) -> dict[str, Tensor] | None:
         """Tune until it no longer helps, or until the budget is used up. ``progress`` gets the part that is done (0 to
         1).
 
@@ -115,7 +117,7 @@ class Tuner:
         begun, earlier = time.monotonic(), self.at.seconds
         if not self.at.step:
             loss = self.watched_loss()
-            self.at = Progress(before=loss, best=loss)
+            self.at = TuningProgress(before=loss, best=loss)
         while (part := self._part(each)) < 1:
             epoch, place = divmod(self.at.step, each)
             order = np.random.default_rng((tuning.seed, epoch)).permutation(len(self._learned))
@@ -192,7 +194,7 @@ class Tuner:
                 if metadata.get("run") != self._run:
                     return
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-            self.at = Progress(**json.loads(metadata["progress"]))
+            self.at = TuningProgress(**json.loads(metadata["progress"]))
         except (OSError, SafetensorError, KeyError, ValueError, TypeError):
             return  # a broken file: begin anew
         with torch.no_grad():

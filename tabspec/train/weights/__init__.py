@@ -1,1 +1,1 @@
-"""What is done to weights outside of the optimizer: widening them, and rounding them as a file stores them."""
+"""What is done with weights outside of the optimizer: widening, rounding, saving, teaching; tables of draft tokens."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from tabspec.models.files.int4 import GROUP, nearest_levels
 from tabspec.models.files.quantized import quantize
-from tabspec.train.saving import in_four_bits
+from tabspec.train.weights.saving import in_four_bits
 
 
 class Rounding:

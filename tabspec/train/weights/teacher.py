@@ -14,8 +14,8 @@ from torch import Tensor
 
 from tabspec.errors import InputError
 from tabspec.train.examples.tokenizer import load_tokenizer
-from tabspec.train.export import TOKENIZER, load_model
 from tabspec.train.network import Network
+from tabspec.train.weights.export import TOKENIZER, load_model
 
 # What a token excludes has a logit of -inf. A probability of 0 times that would be no number.
 _LOWEST = -1e4

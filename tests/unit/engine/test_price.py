@@ -11,7 +11,7 @@ from tabspec.context import EditContext
 from tabspec.engine.generation import Link
 from tabspec.engine.speculation.acceptance import Acceptance
 from tabspec.engine.speculation.pace import LATE, SPREAD, STARTS, UserPace, done_before
-from tabspec.engine.speculation.price import Price, Shown
+from tabspec.engine.speculation.price import Price, ShownSuggestion
 from tabspec.suggestion import Suggestion
 from tabspec.text import Document
 
@@ -68,7 +68,7 @@ def test_the_chosen_start_is_worth_most(
 ) -> None:
     price = Price(economy)
     price.pace = paced(taken, again, refused)
-    start = price.start(p, Shown(p, 0.0, age=age))
+    start = price.start(p, ShownSuggestion(p, 0.0, age=age))
     table = price.pace.table(price.service, False, 1)
     worth = {
         at: p * row.saved - economy * (1 - p) * row.wasted_if_refused
@@ -82,16 +82,16 @@ def test_speculation_starts_late_for_slow_users_and_at_once_for_fast_ones() -> N
     slow, quick = Price(0.02), Price(0.02)
     slow.pace = paced([0.6] * 16, [0.6] * 16, [0.2] * 16)
     quick.pace = paced([0.05] * 16, [0.05] * 16, [0.2] * 16)
-    late = slow.start(0.2, Shown(0.2, 0.2))
+    late = slow.start(0.2, ShownSuggestion(0.2, 0.2))
     assert late is not None and 0.2 <= late <= 0.6 / SPREAD[-1] - slow.service + 0.1
-    assert quick.start(0.2, Shown(0.2, 0.2)) == 0.0
+    assert quick.start(0.2, ShownSuggestion(0.2, 0.2)) == 0.0
 
 
 def test_speculation_is_deeper_only_for_tabs_faster_than_suggestions() -> None:
     for again, deep in ((0.05, True), (1.0, False)):
         price = Price(0.02)
         price.pace = paced([0.6] * 16, [again] * 16, [0.2] * 16)
-        assert (price.start(0.3, Shown(0.5, 0.5), depth=2) is not None) == deep
+        assert (price.start(0.3, ShownSuggestion(0.5, 0.5), depth=2) is not None) == deep
 
 
 def test_so_many_accepts_ahead_as_the_model_falls_behind() -> None:
@@ -101,12 +101,14 @@ def test_so_many_accepts_ahead_as_the_model_falls_behind() -> None:
         price.pace = paced([0.6] * 16, [0.12] * 16, [0.2] * 16)
         for _ in range(16):
             price.measured(service, service)
-        assert [depth for depth in (2, 3, 4) if price.start(0.5, Shown(0.5, 0.5), depth) is not None] == depths
+        assert [
+            depth for depth in (2, 3, 4) if price.start(0.5, ShownSuggestion(0.5, 0.5), depth) is not None
+        ] == depths
 
 
 @given(odds, odds)
 def test_a_future_of_probability_zero_is_never_worth_it(p: float, economy: float) -> None:
-    assert Price(economy).start(0.0, Shown(p, 0.5)) is None
+    assert Price(economy).start(0.0, ShownSuggestion(p, 0.5)) is None
 
 
 def test_service_times_are_estimated_conservatively() -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tabspec.config import EditForm
 from tabspec.models.edit_protocol import EditRequest, PastEdit
 from tabspec.models.http.edits import instinct, markers, mercury, sweep, zeta, zeta2
-from tabspec.models.http.edits.diffs import hunk
 from tabspec.models.http.edits.formats import FORMATS, edit_format
+from tabspec.models.http.edits.past_edits import hunk
 from tabspec.models.http.edits.quoting import quoted, quoted_request, unquoted
 from tabspec.models.http.marks import MARKS
 from tabspec.models.protocol import RelatedText

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabspec.models.edit_protocol import EditRequest, PastEdit
-from tabspec.models.http.edits.undoing import undone
+from tabspec.models.http.edits.past_edits import undone
 
 # A form feed, U+2028 and U+0085 end no line of a document, while `str.splitlines` takes them for line ends.
 LINES = st.lists(st.sampled_from(["a\n", "b\n", "\n", "\x0c\n", "a\u2028b\n", "\x85c\n"]), min_size=1, max_size=10)

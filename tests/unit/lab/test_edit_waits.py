@@ -6,7 +6,7 @@ import pytest
 
 from tabspec.config import Policy
 from tabspec.lab.benches.edit_waits import figures, measure, rows_of, start
-from tabspec.lab.evaluation.next_edit.releases.kinds import Kind
+from tabspec.lab.evaluation.next_edit.releases.kinds import Novelty
 from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep
 from tabspec.models.edit_protocol import EditRequest
 from tabspec.models.scripted.model import ScriptedModel
@@ -18,7 +18,7 @@ LINES = ("def f(total):", "    a = 1", "    b = 2", "    c = 3", "")
 
 
 def step(project: str = "p", history: tuple[PastLines, ...] = (PastLines("def f():", "def f(total):"),)) -> ReleaseStep:
-    return ReleaseStep(project, f"{project}/a.py", LINES, history, (), Kind.NOVEL, 0)
+    return ReleaseStep(project, f"{project}/a.py", LINES, history, (), Novelty.NOVEL, 0)
 
 
 def test_a_state_has_the_text_and_the_edits_whose_place_is_known() -> None:

@@ -13,21 +13,21 @@ from tabspec.cli.main import tabspec
 from tabspec.errors import InputError
 from tabspec.lab.evaluation.next_edit.releases.asked import Outcome, Passes, outcomes
 from tabspec.lab.evaluation.next_edit.releases.figures import as_json, calibrate, least_probability, tables
-from tabspec.lab.evaluation.next_edit.releases.kinds import Kind
-from tabspec.lab.evaluation.next_edit.releases.scoring import Prediction, Proposal
+from tabspec.lab.evaluation.next_edit.releases.kinds import Novelty
+from tabspec.lab.evaluation.next_edit.releases.scoring import PredictedChange, Prediction
 from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep, write_steps
 from tabspec.models.local.edits.calibration import UNFITTED, Evidence, load_edit_calibration
 from tabspec.prompt.edit_format import PastLines, Tag
-from tabspec.train.edits.hunks import Hunk
+from tabspec.train.edits.hunks import LineHunk
 from tests import tiny
 from tests.edit_decoder import OURS_PIECES, SPECIAL, ruled
 
 LINES = ("def f(total):", "    a = count", "    step()", "    step()", "    b(count)", "    return 1", "")
-DUE = (Hunk(1, 2, ("    a = total",)), Hunk(4, 5, ("    b(total)",)))
+DUE = (LineHunk(1, 2, ("    a = total",)), LineHunk(4, 5, ("    b(total)",)))
 
 
 def step(
-    project: str, due: tuple[Hunk, ...] = DUE, kind: Kind = Kind.ECHO, lines: tuple[str, ...] = LINES
+    project: str, due: tuple[LineHunk, ...] = DUE, kind: Novelty = Novelty.ECHO, lines: tuple[str, ...] = LINES
 ) -> ReleaseStep:
     return ReleaseStep(project, "src/a.py", lines, (PastLines("def f(count):", "def f(total):"),), due, kind, 0)
 
@@ -37,7 +37,7 @@ def test_a_model_that_is_right_everywhere() -> None:
         lambda text: text.replace("count", "total"), lambda line: Tag.CHANGES if "count" in line else Tag.STAYS
     )
     done = tuple(line.replace("count", "total") for line in LINES)
-    steps = [step(name) for name in "abcd"] + [step(name, (), Kind.END, done) for name in "abcd"]
+    steps = [step(name) for name in "abcd"] + [step(name, (), Novelty.END, done) for name in "abcd"]
     found = asyncio.run(outcomes(model, steps))
     figures = as_json(found)
     assert figures["text_given_place"] == {"all": 1.0, "echo": 1.0}
@@ -57,7 +57,7 @@ COST = Passes(0.1, 10, 2, 5)
 
 def outcome(project: str, place: float, right: bool) -> Outcome:
     new = "    a = total" if right else "    a = 1"
-    proposal = Proposal(1, 2, (new,), Evidence(place, (-0.1,)).numbers()[1:])
+    proposal = PredictedChange(1, 2, (new,), Evidence(place, (-0.1,)).numbers()[1:])
     return Outcome(step(project), Prediction(proposal, (1,)), (proposal,), COST, None)
 
 

@@ -19,7 +19,7 @@ from tabspec.models.local.drafts import Draft, Guess, NgramDrafts, cached_ngram,
 from tabspec.models.local.model import LocalModel
 from tabspec.models.local.ngram_cache import NgramCache
 from tabspec.models.local.slots import RowCost
-from tabspec.train.draft_table import count, save_table
+from tabspec.train.weights.draft_table import count, save_table
 
 TOKENS = st.lists(st.integers(0, 3) | st.sampled_from([256, 65536, 1 << 24]), max_size=40)
 # What repeats itself: so that long matches are met.

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabspec.models.edit_protocol import EditRequest, PastEdit
-from tabspec.models.local.edits.changes import Change, made_again, repeated, replacements
-from tabspec.models.local.edits.judge import Judge, Written
+from tabspec.models.local.edits.changes import LineChange, made_again, repeated, replacements
+from tabspec.models.local.edits.judge import Judge, WrittenChange
 from tabspec.models.local.edits.patterns import LEAST, patterns
 from tabspec.models.local.edits.scene import region_lines
 from tabspec.models.local.edits.writer import LocalEdits
@@ -27,8 +27,8 @@ def asked(text: str, *past: PastEdit) -> EditRequest:
     return EditRequest("a.py", "python", "", text, "", 0, 0, "", past)
 
 
-def written(model: LocalEdits, request: EditRequest) -> list[Written]:
-    async def read() -> list[Written]:
+def written(model: LocalEdits, request: EditRequest) -> list[WrittenChange]:
+    async def read() -> list[WrittenChange]:
         return [each async for each, _ in model.written(request) if each is not None]
 
     return asyncio.run(read())
@@ -93,8 +93,8 @@ def test_the_lines_of_the_last_edit_are_left_to_the_user() -> None:
     (found,) = written(model, asked(text, replace(typed, line=0)))  # it is not there any more
     assert found.change.apply(region_lines(text))[1:3] == ["b = fetch()", "c = fetch(3)"]
     judge = Judge(asked(text, typed))
-    touching = [Change(1, 2, ("x",)), Change(0, 2, ("x",)), Change(1, 3, ("x", "y"))]
-    beside = [Change(0, 1, ("x",)), Change(2, 3, ("x",)), Change(1, 1, ("x",)), Change(2, 2, ("x",))]
+    touching = [LineChange(1, 2, ("x",)), LineChange(0, 2, ("x",)), LineChange(1, 3, ("x", "y"))]
+    beside = [LineChange(0, 1, ("x",)), LineChange(2, 3, ("x",)), LineChange(1, 1, ("x",)), LineChange(2, 2, ("x",))]
     assert [judge.written(each, 0.5, (-0.1,)) for each in touching] == [None, None, None]
     assert all(judge.written(each, 0.5, (-0.1,)) for each in beside)
 
@@ -149,7 +149,7 @@ def test_the_least_change_does_the_same_and_begins_and_ends_with_a_difference(
     lines: list[str], new: list[str], start: int, size: int
 ) -> None:
     start = min(start, len(lines))
-    change = Change(start, min(start + size, len(lines)), tuple(new))
+    change = LineChange(start, min(start + size, len(lines)), tuple(new))
     least = change.least(lines)
     assert least.apply(lines) == change.apply(lines)
     old = lines[least.start : least.stop]
@@ -214,10 +214,10 @@ def test_a_place_without_a_pattern_is_judged_with_what_was_replaced_before() -> 
 )
 def test_what_was_replaced_before_is_repeated(new: str, expected: tuple[bool, bool]) -> None:
     past = (PastLines("x = old(3)", "x = new(3)"), PastLines(None, "y"))
-    assert repeated(Change(0, 1, (new,)), ["old(1)"], past) == expected
+    assert repeated(LineChange(0, 1, (new,)), ["old(1)"], past) == expected
 
 
 @pytest.mark.parametrize(("times", "repeats"), [(1, False), (2, True)])
 def test_a_number_is_repeated_only_if_it_was_replaced_twice(times: int, repeats: bool) -> None:
     past = tuple(PastLines(f"{name} = 300", f"{name} = 250") for name in ("delay", "offset")[:times])
-    assert repeated(Change(0, 1, ("wait(250)",)), ["wait(300)"], past) == (repeats, False)
+    assert repeated(LineChange(0, 1, ("wait(250)",)), ["wait(300)"], past) == (repeats, False)

@@ -15,8 +15,8 @@ from tabspec.models.decoders.native_library import NativeMissing, installed
 from tabspec.models.edit_protocol import EditRequest, PastEdit
 from tabspec.models.files.folder import ModelFolder
 from tabspec.models.local.edits.answer import ROOM, AnswerSegment
-from tabspec.models.local.edits.changes import Change
-from tabspec.models.local.edits.places import Place
+from tabspec.models.local.edits.changes import LineChange
+from tabspec.models.local.edits.places import EditPlace
 from tabspec.models.local.edits.scene import Scene
 from tabspec.models.local.edits.writer import LocalEdits
 from tabspec.models.local.generation import decode
@@ -63,13 +63,13 @@ def some_request(rng: random.Random, accepted: int = 0) -> EditRequest:
     return EditRequest("a.py", "python", "", "\n".join(lines) + "\n", "", 0, 0, "", tuple(history))
 
 
-def place_prompt(model: LocalEdits, scene: Scene, place: Place) -> array[int]:
+def place_prompt(model: LocalEdits, scene: Scene, place: EditPlace) -> array[int]:
     """The prompt that ends with the question about a place."""
     prompts = model.prompts
     return prompts.scan(scene).tokens + prompts.answered(scene) + prompts.question(scene.lines, *place[:2])
 
 
-async def answered(model: LocalEdits, scene: Scene, place: Place, draft: bool = True) -> AnswerSegment:
+async def answered(model: LocalEdits, scene: Scene, place: EditPlace, draft: bool = True) -> AnswerSegment:
     """The answer for a place, decoded with and without the window as the draft."""
     prompts = model.prompts
     old = prompts.copied(scene.lines[place.start : place.stop])
@@ -83,7 +83,7 @@ async def answered(model: LocalEdits, scene: Scene, place: Place, draft: bool = 
     return segment
 
 
-def greedy(model: LocalEdits, scene: Scene, place: Place) -> list[int]:
+def greedy(model: LocalEdits, scene: Scene, place: EditPlace) -> list[int]:
     """The answer token by token, each of them from the beginning."""
     prompts, decoder = model.prompts, model.local.decoder
     written: list[int] = []
@@ -105,7 +105,7 @@ def test_drafts_and_kept_keys_change_no_token(model: LocalEdits, seed: int) -> N
         scene = next(iter(model.prompts.scenes.scenes(some_request(rng, accepted))))
         assert scene is not None
         start = rng.randrange(len(scene.lines))
-        place = Place(start, min(start + 3, len(scene.lines)), 0.5, start)
+        place = EditPlace(start, min(start + 3, len(scene.lines)), 0.5, start)
         expected = greedy(model, scene, place)
         for draft in (True, False):
             found = asyncio.run(answered(model, scene, place, draft))
@@ -124,8 +124,8 @@ def test_a_given_answer_is_as_likely_as_token_by_token(model: LocalEdits, seed: 
     prompts, decoder = model.prompts, model.local.decoder
     scene = model.prompts.scenes.scenes(some_request(rng, seed % 2))[0]
     start = rng.randrange(len(scene.lines) - 3)
-    place = Place(start, start + 3, 0.5, start)
-    change = Change(scene.first + start + 1, scene.first + start + 2, ("    new = 7", "x = {}")[: seed % 3])
+    place = EditPlace(start, start + 3, 0.5, start)
+    change = LineChange(scene.first + start + 1, scene.first + start + 2, ("    new = 7", "x = {}")[: seed % 3])
     given = prompts.copied(change.apply(scene.lines)[start : start + 2 + len(change.new)])
     expected, kv = [], decoder.new_kv()
     row = decoder.forward(kv, list(place_prompt(model, scene, place)), 1)[0]
@@ -144,7 +144,7 @@ def test_tags_do_not_depend_on_what_was_kept(model: LocalEdits) -> None:
     requests = [some_request(rng) for _ in range(4)]
 
     async def read(request: EditRequest) -> list[float]:
-        found = await model.tags_of(model.prompts.scenes.scenes(request)[0])
+        found, _ = await model._read(model.prompts.scan(model.prompts.scenes.scenes(request)[0]), True)
         return [number for _, tag in sorted(found.items()) for number in tag]
 
     kept = [asyncio.run(read(request)) for request in [*requests, *requests]]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tabspec.models.edit_protocol import EditRequest, PastEdit
-from tabspec.models.local.edits.changes import Change
+from tabspec.models.local.edits.changes import LineChange
 from tabspec.models.local.edits.writer import CHUNK, changed
 from tabspec.prompt.edit_format import Tag
 from tests.edit_decoder import ruled
@@ -77,14 +77,14 @@ def test_no_pass_is_longer_than_a_chunk() -> None:
 @pytest.mark.parametrize(
     ("region", "change", "new"),
     [
-        ("a\n\n", Change(0, 1, ()), "\n"),
-        ("\na\n", Change(1, 2, ()), "\n"),
-        ("x\n", Change(0, 1, ("",)), "\n"),
-        ("x\n", Change(0, 1, ()), ""),
-        ("a\nx", Change(1, 2, ()), "a"),
+        ("a\n\n", LineChange(0, 1, ()), "\n"),
+        ("\na\n", LineChange(1, 2, ()), "\n"),
+        ("x\n", LineChange(0, 1, ("",)), "\n"),
+        ("x\n", LineChange(0, 1, ()), ""),
+        ("a\nx", LineChange(1, 2, ()), "a"),
     ],
 )
-def test_an_empty_line_is_a_line(region: str, change: Change, new: str) -> None:
+def test_an_empty_line_is_a_line(region: str, change: LineChange, new: str) -> None:
     found = changed(region, change)
     assert found is not None and found.apply(region) == new
 

@@ -9,9 +9,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from tabspec_lsp.aside import in_thread
 from tabspec_lsp.state import workspace
 from tabspec_lsp.state.workspace import Workspace
+from tabspec_lsp.threads import in_thread
 
 from tabspec.ignore import IgnoreRules
 from tests.patience import PATIENCE
@@ -62,7 +62,7 @@ async def test_an_error_in_a_call_is_raised() -> None:
 def test_a_call_that_never_returns_does_not_keep_the_process() -> None:
     code = (
         "import asyncio, threading\n"
-        "from tabspec_lsp.aside import in_thread\n"
+        "from tabspec_lsp.threads import in_thread\n"
         "async def main():\n"
         "    asyncio.ensure_future(in_thread(threading.Event().wait))\n"
         "    await asyncio.sleep(0)\n"

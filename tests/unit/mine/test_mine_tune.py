@@ -26,13 +26,13 @@ from tabspec.models.process.worker import WorkerModel
 from tabspec.replay.sessions.session import EditEvent, Session
 from tabspec.text import Edit
 from tabspec.train.examples.parts import Rows
-from tabspec.train.export import export_model
 from tabspec.train.mine.examples import typed
 from tabspec.train.mine.judge import ReplayOutcome, judged
 from tabspec.train.mine.keeping import write_record
 from tabspec.train.mine.tune import Tuned, better, tune_mine
 from tabspec.train.network import Network, Shape
-from tabspec.train.tune.tuning import Progress, Tuner, Tuning
+from tabspec.train.tune.tuning import Tuner, Tuning, TuningProgress
+from tabspec.train.weights.export import export_model
 from tests.tools import REPOSITORY
 
 TOKENIZER = REPOSITORY / "tabspec" / "models" / "bundled" / "tokenizer.json"
@@ -267,7 +267,7 @@ def test_the_command_prints_the_outcome(bundled: Path, tmp_path: Path, monkeypat
     write_session(SESSIONS[0], tmp_path / "1.jsonl")
     result = CliRunner().invoke(train_command, ["mine", "--sessions", str(tmp_path)])
     assert isinstance(result.exception, InputError) and "are needed" in str(result.exception)
-    outcome = Tuned(BEFORE, GOOD, True, 12, Progress(8, 60.0, 2.0, 1.5, 8))
+    outcome = Tuned(BEFORE, GOOD, True, 12, TuningProgress(8, 60.0, 2.0, 1.5, 8))
     monkeypatch.setattr("tabspec.train.mine.tune.tune_mine", lambda *given: outcome)
     lowered: list[bool] = []
     monkeypatch.setattr("tabspec.train.commands.mine.lower_process_priority", lambda: lowered.append(True))

@@ -15,7 +15,7 @@ from tabspec.errors import InputError, ModelNotUsable
 from tabspec.models.files.int4 import GROUP, HIGHEST, LOWEST, GroupedMatrix, quantize_groups
 from tabspec.models.files.quantized import QuantizedMatrix, quantize
 from tabspec.models.files.weights import INT4, is_quantized, load_llama_state_dict, load_stored
-from tabspec.train.saving import save_quantized
+from tabspec.train.weights.saving import save_quantized
 from tests.examples import examples
 
 NAME = "model.layers.0.mlp.up_proj.weight"

@@ -27,7 +27,7 @@ from tabspec.replay.report.drawing.timeline import details, fold
 from tabspec.replay.results.result import ReplayResult, Run
 from tabspec.replay.results.result_file import dumps, loads
 from tabspec.replay.runner import Setting, first_edits, replay
-from tabspec.replay.sessions.session import EditEvent, Event, MarkEvent, Session
+from tabspec.replay.sessions.session import EditEvent, MarkEvent, Session, SessionEvent
 from tabspec.replay.sessions.session_file import read_session
 from tabspec.replay.sessions.together import together
 from tabspec.replay.users.actions import Action, actions_of
@@ -42,7 +42,7 @@ LOADS = "def load(path):\n    return path\n"
 USES = "from a import load\n\n" + "x = 1\n" * 4 + "\nprint(load(x))\n"
 
 
-def part(text: str, *events: Event, uri: str = A, opened: float = 0.0, name: str = "") -> Session:
+def part(text: str, *events: SessionEvent, uri: str = A, opened: float = 0.0, name: str = "") -> Session:
     return Session(text, events, uri=uri, language="python", recording="r", opened=opened, name=name or uri[-4:])
 
 
@@ -233,7 +233,7 @@ def recordings(draw: st.DrawFn) -> Session:
     """Two documents that are edited, left and opened again with another text, in any order."""
     uris = [A, B]
     texts = {uri: draw(st.text("ab\n", max_size=6)) for uri in uris}
-    start, events = dict(texts), {uri: list[Event]() for uri in uris}
+    start, events = dict(texts), {uri: list[SessionEvent]() for uri in uris}
     parts: list[Session] = []
     t, opened = 0.0, {uri: 0.0 for uri in uris}
     for _ in range(draw(st.integers(1, 14))):

@@ -10,7 +10,7 @@ import pytest
 from tabspec.cli.main import run
 from tabspec.lab.converters.session_writer import write_session
 from tabspec.replay.results.usage import figures, row, total, usage_of
-from tabspec.replay.sessions.session import EditEvent, Event, MarkEvent, Session
+from tabspec.replay.sessions.session import EditEvent, MarkEvent, Session, SessionEvent
 from tabspec.replay.sessions.session_file import read_session, session_files
 from tabspec.replay.sessions.together import together
 from tabspec.text import Edit
@@ -28,7 +28,7 @@ def mark(t: float, kind: str, **data: object) -> MarkEvent:
     return MarkEvent(t, kind, data)
 
 
-EVENTS: tuple[Event, ...] = (
+EVENTS: tuple[SessionEvent, ...] = (
     typed(0.0, 0, "ab"),
     mark(0.1, "request", cursor=2),
     shown(0.2, "model", 60.0),

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabspec.models.local.edits.prompts import EditPrompts
-from tabspec.models.local.edits.scene import Scene as ServedScene
+from tabspec.models.local.edits.scene import Scene
 from tabspec.models.tokens.vocabulary import Vocabulary
 from tabspec.prompt import edit_format
 from tabspec.prompt.edit_format import Tag, tag_ends, window_of
@@ -22,10 +22,10 @@ from tabspec.train.corpus.store import CorpusWriter
 from tabspec.train.edits.encoder import HISTORY_TOKENS, MOST_TOKENS, EditEncoder
 from tabspec.train.edits.hunks import applied, hunks_between
 from tabspec.train.edits.layout import Layout, lay_out, tags
+from tabspec.train.edits.moment import EditMoment
 from tabspec.train.edits.pack import HUNKS, RELEASES, TEXTS
 from tabspec.train.edits.rows import EditDataConfig
-from tabspec.train.edits.scene import Scene
-from tabspec.train.edits.synthetic.make import KINDS, synthetic_scene
+from tabspec.train.edits.synthetic.make import KINDS, synthetic_moment
 from tabspec.train.edits.synthetic.region import Region
 from tabspec.train.examples.parts import SHIFT, TOKEN, Part, parts_of, tokens_of
 from tabspec.train.examples.stream import RowStream
@@ -37,29 +37,30 @@ from tests.tools import REPOSITORY
 BUNDLED = REPOSITORY / "tabspec" / "models" / "bundled" / "tokenizer.json"
 TOKENIZER = load_tokenizer(BUNDLED)
 PROMPTS = EditPrompts(Vocabulary(BUNDLED.read_text(encoding="utf-8")))
+CODE = REPOSITORY / "tests" / "fixtures" / "code"
 HERE = Path(__file__).read_text(encoding="utf-8").split("\n")
 # without types of parameters and results, which one kind of synthetic edit adds
 PLAIN = [re.sub(r": [\w., \[\]]+(?=[,)])| -> \w+(?=:$)", "", line) for line in HERE]
 LINES = st.lists(st.sampled_from(["", "", "a = b", "def f(a):", "    return a", "x", "\timport os"]), max_size=40)
 
 
-def _scene(seed: int) -> Scene:
-    """A scene in this file."""
+def _moment(seed: int) -> EditMoment:
+    """A moment in this file."""
     rng = Random(seed)
     while True:
         start = rng.randrange(len(HERE) - 40)
         region = Region("a.py", "python", HERE[start : start + rng.randint(30, 120)])
-        scene = synthetic_scene(region, [], rng)
-        if scene is not None and scene.lines and scene.history:
-            return scene
+        moment = synthetic_moment(region, [], rng)
+        if moment is not None and moment.lines and moment.history:
+            return moment
 
 
-def _layout(seed: int) -> tuple[Scene, Layout]:
+def _layout(seed: int) -> tuple[EditMoment, Layout]:
     while True:
-        scene = _scene(seed)
-        layout = lay_out(scene, Random(seed))
+        moment = _moment(seed)
+        layout = lay_out(moment, Random(seed))
         if layout is not None:
-            return scene, layout
+            return moment, layout
         seed += 100_000
 
 
@@ -105,15 +106,15 @@ def test_each_hunk_has_a_tag_at_a_line_with_text(old: list[str], new: list[str])
 @settings(max_examples=examples(300), deadline=None)
 @given(seed=st.integers(0, 100_000))
 def test_answers_follow_each_other_and_make_only_due_hunks(seed: int) -> None:
-    scene, layout = _layout(seed)
-    begin = next(at for at in range(len(scene.lines) + 1) if scene.lines[at : at + len(layout.lines)] == layout.lines)
+    moment, layout = _layout(seed)
+    begin = next(at for at in range(len(moment.lines) + 1) if moment.lines[at : at + len(layout.lines)] == layout.lines)
     lines = layout.lines
     for question in layout.questions:
         assert question.lines == lines
         assert 0 <= question.start <= question.stop <= len(lines)
         lines = [*lines[: question.start], *question.new, *lines[question.stop :]]
     # the lines after all answers are those after some of the due hunks
-    wanted = set(applied(scene.lines, sorted(scene.due)))
+    wanted = set(applied(moment.lines, sorted(moment.due)))
     assert set(lines) <= wanted | set(layout.lines)
     assert begin >= 0
 
@@ -124,7 +125,7 @@ def test_answers_make_whole_hunks(old: list[str], new: list[str], seed: int) -> 
     rng = Random(seed)
     due = hunks_between(old, new)[:8]
     rng.shuffle(due)
-    layout = lay_out(Scene("a.py", list(old), [], list(due)), rng)
+    layout = lay_out(EditMoment("a.py", list(old), [], list(due)), rng)
     if layout is None:
         return
     assert layout.lines == old  # so few lines are scanned whole
@@ -140,7 +141,7 @@ def test_answers_make_whole_hunks(old: list[str], new: list[str], seed: int) -> 
 @settings(max_examples=examples(60), deadline=None)
 @given(seed=st.integers(0, 100_000))
 def test_tokens_are_those_of_the_served_prompt(seed: int) -> None:
-    scene, layout = _layout(seed)
+    moment, layout = _layout(seed)
     (marked,) = EditEncoder(TOKENIZER).encode([layout])
     if not marked:  # too long
         return
@@ -148,10 +149,10 @@ def test_tokens_are_those_of_the_served_prompt(seed: int) -> None:
     served: list[int] = []
     kept = next(
         n
-        for n in range(len(scene.history))
-        if sum(len(_ids(edit_format.past(e))) for e in scene.history[n:]) <= HISTORY_TOKENS
+        for n in range(len(moment.history))
+        if sum(len(_ids(edit_format.past(e))) for e in moment.history[n:]) <= HISTORY_TOKENS
     )
-    served = _ids(edit_format.scan(layout.name, scene.history[kept:], layout.lines))
+    served = _ids(edit_format.scan(layout.name, moment.history[kept:], layout.lines))
     assert len(marked) <= MOST_TOKENS
     assert tokens[: len(served)] == served
     stated = [part for part in parts if part >= Part.TAG_STAYS]
@@ -174,12 +175,12 @@ def test_tokens_are_those_of_the_served_prompt(seed: int) -> None:
 @settings(max_examples=examples(60), deadline=None)
 @given(seed=st.integers(0, 100_000))
 def test_tags_stand_where_serving_reads_them(seed: int) -> None:
-    scene, layout = _layout(seed)
+    moment, layout = _layout(seed)
     (marked,) = EditEncoder(TOKENIZER).encode([layout])
-    served = ServedScene(layout.name, tuple(scene.history), tuple(layout.lines), 0, tuple(layout.lines), ())
+    served = Scene(layout.name, tuple(moment.history), tuple(layout.lines), 0, tuple(layout.lines), ())
     scan = PROMPTS.scan(served)
     if not marked or list(scan.tokens) != [each & TOKEN for each in marked[: len(scan.tokens)]]:
-        assert not marked or sum(len(_ids(edit_format.past(edit))) for edit in scene.history) > HISTORY_TOKENS
+        assert not marked or sum(len(_ids(edit_format.past(edit))) for edit in moment.history) > HISTORY_TOKENS
         return
     stated = {at: Part(each >> SHIFT) for at, each in enumerate(marked) if each >> SHIFT >= Part.TAG_STAYS}
     assert stated == {at: Part["TAG_" + layout.tags[line].name] for line, at in scan.ends}
@@ -202,8 +203,8 @@ def test_each_kind_of_synthetic_edit_repeats_in_this_file(kind) -> None:  # type
 
 @pytest.fixture
 def data(tmp_path: Path) -> EditDataConfig:
-    """Texts and releases made of this repository's files."""
-    files = sorted((REPOSITORY / "tabspec" / "train").rglob("*.py"))
+    """Texts and releases made of files of code."""
+    files = sorted((CODE / "train").rglob("*.py"))
     rows = []
     with CorpusWriter(tmp_path / TEXTS) as texts, CorpusWriter(tmp_path / RELEASES) as releases:
         for path in files:
@@ -256,7 +257,7 @@ def test_rows_have_edits_and_middles_in_the_agreed_shares(data: EditDataConfig) 
 def test_middles_have_the_share_that_was_asked_for(data: EditDataConfig, tmp_path: Path) -> None:
     """How many rows a span fills depends on the corpus. So the ratio to edits is compared between two shares."""
     with CorpusWriter(tmp_path / "middles") as corpus:
-        for path in sorted((REPOSITORY / "tabspec" / "models").rglob("*.py")):
+        for path in sorted(CODE.rglob("*.py")):
             corpus.add("q", path.name, "python", path.read_text(encoding="utf-8"))
 
     def ratio(share: float) -> float:

@@ -8,9 +8,9 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabspec.train.edits.hunks import MOST_LINES, Hunk, after, applied, hunks_between, small_hunks
+from tabspec.train.edits.hunks import MOST_LINES, LineHunk, after, applied, hunks_between, small_hunks
+from tabspec.train.edits.moment import EditMoment, half_typed
 from tabspec.train.edits.order import order_of
-from tabspec.train.edits.scene import Scene, half_typed
 from tabspec.train.edits.synthetic.make import as_hunks, reverse
 from tests.examples import examples
 
@@ -43,30 +43,30 @@ def test_any_order_of_hunks_leads_to_the_new_lines(old: list[str], new: list[str
     hunks = hunks_between(old, new)
     order = order_of(old, hunks, rng)
     assert sorted(order) == hunks
-    scene = Scene("a.py", list(old), [], list(order))
-    made: list[Hunk] = []
+    moment = EditMoment("a.py", list(old), [], list(order))
+    made: list[LineHunk] = []
     for hunk in order:
-        scene.make(scene.due[0])
+        moment.make(moment.due[0])
         made.append(hunk)
-        assert scene.lines == applied(old, sorted(made))  # the oracle: the hunks made so far, applied from the top
-        assert scene.last is not None
-        assert scene.lines[slice(*scene.last)] == list(hunk.new)
-        past = scene.history[-1]
+        assert moment.lines == applied(old, sorted(made))  # the oracle: the hunks made so far, applied from the top
+        assert moment.last is not None
+        assert moment.lines[slice(*moment.last)] == list(hunk.new)
+        past = moment.history[-1]
         assert past.old == ("\n".join(old[hunk.start : hunk.stop]) if hunk.start < hunk.stop else None)
-        assert applied(scene.lines, sorted(scene.due)) == new
-    assert scene.lines == new
-    assert len(scene.history) == len(hunks)
+        assert applied(moment.lines, sorted(moment.due)) == new
+    assert moment.lines == new
+    assert len(moment.history) == len(hunks)
 
 
 @settings(max_examples=examples(300), deadline=None)
 @given(old=LINES, new=LINES, seed=st.integers(0, 10_000))
 def test_a_half_typed_edit_can_be_completed(old: list[str], new: list[str], seed: int) -> None:
     rng = Random(seed)
-    scene = Scene("a.py", list(old), [], hunks_between(old, new))
-    rng.shuffle(scene.due)
-    if scene.due and scene.make_half(scene.due[0], rng):
-        assert applied(scene.lines, sorted(scene.due)) == new
-        assert scene.lines not in (old, new)
+    moment = EditMoment("a.py", list(old), [], hunks_between(old, new))
+    rng.shuffle(moment.due)
+    if moment.due and moment.make_half(moment.due[0], rng):
+        assert applied(moment.lines, sorted(moment.due)) == new
+        assert moment.lines not in (old, new)
 
 
 @settings(max_examples=examples(300), deadline=None)
@@ -102,5 +102,5 @@ def test_reversed_hunks_lead_back(old: list[str], new: dict[int, list[str]], joi
 
 
 def test_of_two_insertions_at_a_line_the_first_one_made_comes_first() -> None:
-    assert after(Hunk(3, 3, ("b",)), Hunk(3, 3, ("a",))) == Hunk(4, 4, ("b",))
-    assert after(Hunk(3, 4, ("b",)), Hunk(5, 6, ("a", "c"))) == Hunk(3, 4, ("b",))
+    assert after(LineHunk(3, 3, ("b",)), LineHunk(3, 3, ("a",))) == LineHunk(4, 4, ("b",))
+    assert after(LineHunk(3, 4, ("b",)), LineHunk(5, 6, ("a", "c"))) == LineHunk(3, 4, ("b",))

@@ -19,12 +19,12 @@ from tabspec.errors import InputError
 from tabspec.train.checkpoint import NAME, checkpoint_weights
 from tabspec.train.examples.parts import Rows, tokens_of
 from tabspec.train.examples.tokenizer import load_tokenizer
-from tabspec.train.export import export_model
 from tabspec.train.journal import read_journal
 from tabspec.train.network import Network, Shape
 from tabspec.train.processes import TrainingProcesses
 from tabspec.train.schedule import Budget
 from tabspec.train.trainer import LOG_NAME, RunConfig, Trainer
+from tabspec.train.weights.export import export_model
 from tabspec.train.weights.teacher import Teacher, divergence
 from tests.tools import REPOSITORY
 

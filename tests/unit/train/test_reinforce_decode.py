@@ -16,7 +16,7 @@ from tabspec.train.network import Network, Shape
 from tabspec.train.reinforce.completions import decode, shown
 from tabspec.train.reinforce.completions.forward import forward
 from tabspec.train.reinforce.completions.holes import Hole
-from tabspec.train.reinforce.completions.rows import Batch, Words, batch_of
+from tabspec.train.reinforce.completions.rows import Batch, SortedTokens, batch_of
 from tabspec.train.reinforce.completions.shown import CONFIG, Decoded, outcomes, written
 from tests.tools import REPOSITORY
 
@@ -37,8 +37,8 @@ STOP = StopRule(CONFIG.max_lines, CONFIG.max_tokens, *CONFIG.doubt)
 
 
 @pytest.fixture(scope="module")
-def words() -> Words:
-    return Words(load_tokenizer(TOKENIZER), Vocabulary(TOKENIZER.read_text("utf-8")))
+def words() -> SortedTokens:
+    return SortedTokens(load_tokenizer(TOKENIZER), Vocabulary(TOKENIZER.read_text("utf-8")))
 
 
 @pytest.fixture(scope="module")
@@ -50,15 +50,15 @@ def network() -> Network:
 
 
 @pytest.fixture(scope="module")
-def batch(words: Words) -> Batch:
+def batch(words: SortedTokens) -> Batch:
     return batch_of(words.rows(HOLES, 250), words)
 
 
-def tables(words: Words) -> decode.Words:
-    return decode.Words.of(words.rank, words.bytes_of, "cpu")
+def tables(words: SortedTokens) -> decode.TokenTensors:
+    return decode.TokenTensors.of(words.rank, words.bytes_of, "cpu")
 
 
-def test_a_branch_begins_before_the_token_that_holds_the_last_character(words: Words) -> None:
+def test_a_branch_begins_before_the_token_that_holds_the_last_character(words: SortedTokens) -> None:
     (row, _) = words.rows(HOLES, 250)
     for branch in row.branches:
         before = b"".join(words.bytes_of[token] for token in row.tokens[: branch.start])
@@ -71,7 +71,9 @@ def test_a_branch_begins_before_the_token_that_holds_the_last_character(words: W
         }
 
 
-def alone(network: Network, words: Words, batch: Batch, r: int, b: int, steps: int) -> tuple[list[int], list[float]]:
+def alone(
+    network: Network, words: SortedTokens, batch: Batch, r: int, b: int, steps: int
+) -> tuple[list[int], list[float]]:
     """The greedy text of one branch, by the whole sequence anew for each token."""
     branch = batch.rows[r].branches[b]
     ids = list(batch.rows[r].tokens[: branch.start])
@@ -96,8 +98,10 @@ def alone(network: Network, words: Words, batch: Batch, r: int, b: int, steps: i
     return tokens, logs
 
 
-def test_all_branches_together_write_what_each_writes_alone(network: Network, words: Words, batch: Batch) -> None:
-    places = decode.Places.of(batch, "cpu")
+def test_all_branches_together_write_what_each_writes_alone(
+    network: Network, words: SortedTokens, batch: Batch
+) -> None:
+    places = decode.CursorTensors.of(batch, "cpu")
     found = decode.decode(network, places, tables(words), steps=8)
     lengths = set()
     for r, row in enumerate(batch.rows):
@@ -110,8 +114,10 @@ def test_all_branches_together_write_what_each_writes_alone(network: Network, wo
     assert len(lengths) > 1  # they do not all end alike
 
 
-def test_the_pass_with_gradients_finds_the_same_probabilities(network: Network, words: Words, batch: Batch) -> None:
-    places = decode.Places.of(batch, "cpu")
+def test_the_pass_with_gradients_finds_the_same_probabilities(
+    network: Network, words: SortedTokens, batch: Batch
+) -> None:
+    places = decode.CursorTensors.of(batch, "cpu")
     for generator in (None, torch.Generator().manual_seed(3)):
         found = decode.decode(network, places, tables(words), 8, generator)
         passed = forward(network, places, tables(words), found, network)
@@ -120,10 +126,10 @@ def test_the_pass_with_gradients_finds_the_same_probabilities(network: Network, 
         assert float(passed.distance) == pytest.approx(0, abs=1e-5)
 
 
-def test_drawn_tokens_follow_the_distribution(network: Network, words: Words) -> None:
+def test_drawn_tokens_follow_the_distribution(network: Network, words: SortedTokens) -> None:
     rows = words.rows([Hole("a.py", "python", "x = 1\n", "y = 2\n", "", (1,))], 100)
     batch = batch_of(rows, words, copies=400)
-    places = decode.Places.of(batch, "cpu")
+    places = decode.CursorTensors.of(batch, "cpu")
     soft = Network(SHAPE).requires_grad_(False)
     soft.model.embed_tokens.weight.mul_(20)
     found = decode.decode(soft, places, tables(words), 1, torch.Generator().manual_seed(0))

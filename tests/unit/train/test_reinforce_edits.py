@@ -20,7 +20,6 @@ from tabspec.train.corpus.store import CorpusWriter
 from tabspec.train.edits.hunks import hunks_between
 from tabspec.train.edits.pack import HUNKS, RELEASES
 from tabspec.train.examples.tokenizer import load_tokenizer
-from tabspec.train.export import export_model, load_model
 from tabspec.train.goals import SpecialIds
 from tabspec.train.network import Network, Shape
 from tabspec.train.reinforce.edits import objective
@@ -32,6 +31,7 @@ from tabspec.train.reinforce.edits.trainer import EditReinforcer, EditSettings, 
 from tabspec.train.reinforce.learner import STATE
 from tabspec.train.reinforce.pool import Workers
 from tabspec.train.schedule import Budget
+from tabspec.train.weights.export import export_model, load_model
 from tests.tools import REPOSITORY
 
 TOKENIZER = REPOSITORY / "tabspec" / "models" / "bundled" / "tokenizer.json"
@@ -44,11 +44,11 @@ SETTINGS = EditSettings(rank=2, rows=2, micro=1, learning_rate=0.01)
 
 @pytest.fixture(scope="module")
 def edits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two releases of some of this repository's files."""
+    """Two releases of some files of code."""
     folder = tmp_path_factory.mktemp("edits")
     rows = []
     with CorpusWriter(folder / RELEASES) as releases:
-        for path in sorted((REPOSITORY / "tabspec" / "train" / "edits").glob("*.py")):
+        for path in sorted((REPOSITORY / "tests" / "fixtures" / "code" / "train").glob("*.py")):
             new = path.read_text("utf-8").split("\n")
             old = "\n".join(new).replace("self", "this").replace("return", "yield").split("\n")
             found = [[hunk.start, hunk.stop, list(hunk.new)] for hunk in hunks_between(old, new)]

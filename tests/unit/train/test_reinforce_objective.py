@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabspec.train.reinforce.completions import objective
-from tabspec.train.reinforce.completions.decode import Places, Written
+from tabspec.train.reinforce.completions.decode import CursorTensors, Written
 from tabspec.train.reinforce.completions.objective import Parts, advantages, expected, sampled, shown, useful
 from tabspec.train.reinforce.completions.shown import CONFIG, PartOutcome
 from tests.examples import examples
@@ -99,7 +99,7 @@ def test_only_branches_with_parts_are_passed_on() -> None:
     logs = -torch.rand((2, 4, 3), generator=generator)
     number = torch.arange(8).view(2, 4)
     wide = number[..., None].expand(-1, -1, 3)
-    places = Places(number, number[:, 0], number[:, 0], number, number > 0, number, number, number, wide)
+    places = CursorTensors(number, number[:, 0], number[:, 0], number, number > 0, number, number, number, wide)
     written = Written(wide, logs, torch.full((2, 4), 3))
     fewer, there, kept = useful(parts, places, written)
     assert there.start.tolist() == [[1, 3], [6, 4]]

@@ -10,13 +10,13 @@ from click.testing import CliRunner
 
 from tabspec.cli.train import train_command
 from tabspec.train.corpus.build import build_corpus
-from tabspec.train.export import export_model, load_model
 from tabspec.train.network import Network, Shape
-from tabspec.train.reinforce.completions.source import Source
+from tabspec.train.reinforce.completions.source import HoleSource
 from tabspec.train.reinforce.completions.trainer import Reinforcer, Settings
 from tabspec.train.reinforce.learner import STATE
 from tabspec.train.reinforce.pool import Workers
 from tabspec.train.schedule import Budget
+from tabspec.train.weights.export import export_model, load_model
 from tests.tools import REPOSITORY
 
 TOKENIZER = REPOSITORY / "tabspec" / "models" / "bundled" / "tokenizer.json"
@@ -42,7 +42,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def reinforcer(model: Path, source: Source, state: Path | None, samples: int) -> Reinforcer:
+def reinforcer(model: Path, source: HoleSource, state: Path | None, samples: int) -> Reinforcer:
     weights, shape, _ = load_model(model)
     settings = Settings(samples=samples, rank=2, rows=2, micro=1, tokens=4)
     return Reinforcer(weights, shape, source.words(), settings, "cpu", state)
@@ -51,7 +51,7 @@ def reinforcer(model: Path, source: Source, state: Path | None, samples: int) ->
 @pytest.mark.slow
 @pytest.mark.parametrize("samples", [0, 2])
 def test_a_resumed_run_ends_with_the_same_bits(corpus: Path, model: Path, tmp_path: Path, samples: int) -> None:
-    source = Source(corpus, None, 0.0, 1, 3, TOKENIZER, 900)
+    source = HoleSource(corpus, None, 0.0, 1, 3, TOKENIZER, 900)
     whole = reinforcer(model, source, None, samples)
     parts = [reinforcer(model, source, tmp_path / STATE, samples)]
     rewards: list[list[float]] = [[], []]

@@ -13,10 +13,10 @@ from tabspec.models.files.ngram_table import DRAFTS, load_table
 from tabspec.models.load import BUNDLED
 from tabspec.train.corpus.build import build_corpus
 from tabspec.train.corpus.store import Corpus
-from tabspec.train.draft_table import batches
 from tabspec.train.examples.tokenizer import load_tokenizer
-from tabspec.train.export import export_model
 from tabspec.train.network import Network, Shape
+from tabspec.train.weights.draft_table import batches
+from tabspec.train.weights.export import export_model
 
 TOKENIZER = BUNDLED / "tokenizer.json"
 

@@ -18,20 +18,21 @@ from tabspec.cli.train import train_command
 from tabspec.errors import ConfigError, InputError, ModelNotUsable
 from tabspec.models.files.quantized import quantize
 from tabspec.models.files.weights import is_quantized, load_llama_state_dict, load_stored
-from tabspec.train import checkpoint, saving
+from tabspec.train import checkpoint
 from tabspec.train.corpus.build import build_corpus
 from tabspec.train.corpus.store import Corpus
 from tabspec.train.examples.parts import MIDDLE_WEIGHT, Part, parts_of, tokens_of
 from tabspec.train.examples.stream import DataConfig
 from tabspec.train.examples.tokenizer import load_tokenizer
-from tabspec.train.export import export_model, load_model
 from tabspec.train.journal import read_journal
 from tabspec.train.network import Network, Shape
 from tabspec.train.plot import loss_curve
-from tabspec.train.saving import save_quantized, save_tensors
 from tabspec.train.schedule import Budget, rate
 from tabspec.train.trainer import LOG_NAME, RunConfig, Trainer, TrainingDiverged
 from tabspec.train.tune.stopping import collect, fit_row
+from tabspec.train.weights import saving
+from tabspec.train.weights.export import export_model, load_model
+from tabspec.train.weights.saving import save_quantized, save_tensors
 from tests.tools import REPOSITORY
 
 TOKENIZER = REPOSITORY / "tabspec" / "models" / "bundled" / "tokenizer.json"

@@ -14,7 +14,7 @@ from tabspec.train.examples.fim import Example, Order
 from tabspec.train.examples.tokenizer import load_tokenizer
 from tabspec.train.network import Network, Shape
 from tabspec.train.tune.low_rank import LowRank, add_low_rank, merged
-from tabspec.train.tune.tuning import Progress, Tuner, Tuning
+from tabspec.train.tune.tuning import Tuner, Tuning, TuningProgress
 from tests.tools import REPOSITORY
 
 TOKENIZER = REPOSITORY / "tabspec" / "models" / "bundled" / "tokenizer.json"
@@ -87,7 +87,7 @@ def test_a_killed_tuning_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> N
     whole = tuner().tune()
     state, parts = tmp_path / "state", list[float]()
 
-    def kill(part: float, at: Progress) -> None:
+    def kill(part: float, at: TuningProgress) -> None:
         parts.append(part)
         if at.step == 8:
             raise KeyboardInterrupt
@@ -107,9 +107,9 @@ def test_another_run_or_a_broken_state_begins_anew(tmp_path: Path) -> None:
     state = tmp_path / "state"
     tuner(state, base="one").tune()
     assert tuner(state, base="one").at.step > 0
-    assert tuner(state, base="two").at == tuner(state, replace(TUNING, rank=2), base="one").at == Progress()
+    assert tuner(state, base="two").at == tuner(state, replace(TUNING, rank=2), base="one").at == TuningProgress()
     state.write_bytes(b"no state")
-    assert tuner(state, base="one").at == Progress()
+    assert tuner(state, base="one").at == TuningProgress()
 
 
 def test_too_little_text() -> None:

@@ -14,13 +14,13 @@ from tabspec.cli.train import train_command
 from tabspec.models.files.weights import is_quantized, load_llama_state_dict, load_stored
 from tabspec.train.corpus.build import build_corpus
 from tabspec.train.examples.stream import DataConfig
-from tabspec.train.export import export_model, load_model
 from tabspec.train.network import Network, Shape
 from tabspec.train.optimizers import Optimizers
-from tabspec.train.saving import save_quantized
 from tabspec.train.schedule import Budget
 from tabspec.train.trainer import RunConfig, Trainer
+from tabspec.train.weights.export import export_model, load_model
 from tabspec.train.weights.four_bits import Rounding
+from tabspec.train.weights.saving import save_quantized
 from tabspec.train.weights.widen import widened, widened_shape
 from tests.tools import REPOSITORY
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tabspec.edits.edit import EditSource
-from tabspec.edits.proposals.brackets import Part, closing, elements
-from tabspec.edits.proposals.counterparts.records import Record, record
+from tabspec.edits.proposals.brackets import Element, closing, elements
+from tabspec.edits.proposals.counterparts.records import RecordType, record
 from tabspec.edits.proposals.counterparts.signatures import Parameter, Signature, is_head, signatures
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.places import Places
@@ -30,7 +30,7 @@ _LONGEST_LINE = 100
 
 
 @dataclass(frozen=True)
-class _Changed:
+class _ChangedSignature:
     """A function before and after. ``call`` is the name in its calls."""
 
     old: Signature
@@ -68,13 +68,13 @@ def called(steps: Sequence[Step], document: Document, places: Places, done: froz
             if places.line(at) in done:
                 continue
             given = document.text[start + 1 : stop]
-            wanted = _rewritten(changed, given, texts, grammar, _Place(document, places, at))
+            wanted = _rewritten(changed, given, texts, grammar, _CallSite(document, places, at))
             if wanted is not None and wanted != given:
                 yield Found(document, Edit(start + 1, len(given), wanted), EditSource.COUNTERPART, "call")
 
 
 @dataclass(frozen=True)
-class _Place:
+class _CallSite:
     """Where a call stands."""
 
     document: Document
@@ -112,7 +112,7 @@ def _arguments(text: str, after: int) -> int | None:
     return match.end() - 1 if match else None
 
 
-def _changed(steps: Sequence[Step], document: Document, grammar: str) -> Iterator[_Changed]:
+def _changed(steps: Sequence[Step], document: Document, grammar: str) -> Iterator[_ChangedSignature]:
     """The functions whose parameters differ from those before the steps."""
     first: dict[str, Signature] = {}
     last: dict[str, Signature] = {}
@@ -131,7 +131,7 @@ def _changed(steps: Sequence[Step], document: Document, grammar: str) -> Iterato
         if name in _CONSTRUCTORS or (grammar == "rust" and name == "new"):
             call = _type_around(document, f"{name}", grammar)
         if call:
-            yield _Changed(first[name], new, call)
+            yield _ChangedSignature(first[name], new, call)
 
 
 def _type_around(document: Document, constructor: str, grammar: str) -> str:
@@ -145,7 +145,9 @@ def _type_around(document: Document, constructor: str, grammar: str) -> str:
     return f"{names[-1]}::new" if names and grammar == "rust" else names[-1] if names else ""
 
 
-def _rewritten(changed: _Changed, given: str, texts: Sequence[str], grammar: str, place: _Place) -> str | None:
+def _rewritten(
+    changed: _ChangedSignature, given: str, texts: Sequence[str], grammar: str, place: _CallSite
+) -> str | None:
     """The arguments for the new parameters; None where they do not fit the old ones, or a value is missing."""
     parts = elements(given)
     values = _values(changed.old, parts, grammar)
@@ -175,7 +177,7 @@ def _rewritten(changed: _Changed, given: str, texts: Sequence[str], grammar: str
     return _joined(wanted, given, parts)
 
 
-def _values(old: Signature, parts: Sequence[Part], grammar: str) -> dict[str, tuple[bool, str]] | None:
+def _values(old: Signature, parts: Sequence[Element], grammar: str) -> dict[str, tuple[bool, str]] | None:
     """The value of each old parameter, and whether it is given by name; None where the call does not fit them."""
     values: dict[str, tuple[bool, str]] = {}
     for number, part in enumerate(parts):
@@ -194,11 +196,11 @@ def _values(old: Signature, parts: Sequence[Part], grammar: str) -> dict[str, tu
 
 def _made(
     parameter: Parameter,
-    changed: _Changed,
+    changed: _ChangedSignature,
     left: dict[str, tuple[bool, str]],
     texts: Sequence[str],
     grammar: str,
-    place: _Place,
+    place: _CallSite,
 ) -> str | None:
     """The argument for a new parameter: an object of those that were removed, or the variable of the same name."""
     gone = [name for name in changed.old.names if name not in changed.new.names and name in left]
@@ -215,7 +217,7 @@ def _made(
 
 
 def _literal(
-    parameter: Parameter, shape: Record | None, given: Mapping[str, str], grammar: str, place: _Place
+    parameter: Parameter, shape: RecordType | None, given: Mapping[str, str], grammar: str, place: _CallSite
 ) -> str | None:
     """An object with these fields, as the language writes it."""
     name = shape.name if shape else ""
@@ -240,7 +242,7 @@ def _literal(
 
 
 def _laid_out(
-    head: str, fields: Sequence[str], tail: str, place: _Place, step: str, aligned: Sequence[str] | None = None
+    head: str, fields: Sequence[str], tail: str, place: _CallSite, step: str, aligned: Sequence[str] | None = None
 ) -> str:
     """The literal on one line, or one field a line where that is too much to read."""
     line = head + ", ".join(fields) + tail
@@ -252,7 +254,7 @@ def _laid_out(
     return f"{head.rstrip()}\n{body}{indent}{tail.strip()}"
 
 
-def _joined(wanted: Sequence[str], given: str, parts: Sequence[Part]) -> str:
+def _joined(wanted: Sequence[str], given: str, parts: Sequence[Element]) -> str:
     """The arguments with the white space that stood around the old ones."""
     if not parts:
         return ", ".join(wanted)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tabspec.edits.edit import EditSource
-from tabspec.edits.proposals.counterparts.records import Record, record
+from tabspec.edits.proposals.counterparts.records import RecordType, record
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.places import Places
 from tabspec.edits.proposals.tokens import subwords
@@ -88,7 +88,7 @@ def _fields(step: Step, grammar: str) -> Iterator[tuple[str, str]]:
 
 
 def _losses(
-    step: Step, steps: Sequence[Step], document: Document, target: Record, grammar: str
+    step: Step, steps: Sequence[Step], document: Document, target: RecordType, grammar: str
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """The classes that have lost members which ``target`` has: a base class is gone, or fields of their own are."""
     head = _CLASS.get(grammar)

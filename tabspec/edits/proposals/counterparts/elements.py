@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from tabspec.edits.edit import EditSource
 from tabspec.edits.proposals.brackets import closing, elements
-from tabspec.edits.proposals.counterparts.containers.kinds import Kind, declarations, declared
-from tabspec.edits.proposals.counterparts.records import Record, record
+from tabspec.edits.proposals.counterparts.containers.kinds import ContainerKind, declarations, declared
+from tabspec.edits.proposals.counterparts.records import RecordType, record
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.places import Places
 from tabspec.edits.step import Step
@@ -28,7 +28,7 @@ class _Named:
     they are in another container."""
 
     name: str
-    shape: Record
+    shape: RecordType
     fields: Mapping[str, str]
     nested: bool
 
@@ -62,7 +62,7 @@ def _named(steps: Sequence[Step], document: Document, grammar: str) -> Iterator[
                 types = [_plain(part.text) for part in elements(parts[1], types=True)]
                 if types == [_plain(each) for _, each in shape.fields]:
                     fields = {str(number): field for number, (field, _) in enumerate(shape.fields)}
-            elif before[name].kind in (Kind.MAP, Kind.RECORD) and grammar != "rust":
+            elif before[name].kind in (ContainerKind.MAP, ContainerKind.RECORD) and grammar != "rust":
                 fields = {field: field for field, _ in shape.fields}
             if fields:
                 yield _Named(name, shape, fields, middle != was)

@@ -29,7 +29,7 @@ _MOST_CHARS = 20_000
 
 
 @dataclass(frozen=True)
-class Record:
+class RecordType:
     """A type: ``fields`` are names and types in their order; ``methods`` the names of its methods."""
 
     name: str
@@ -47,7 +47,7 @@ class Record:
         return next((each for each, _ in self.fields if subwords(each) == subwords(name)), None)
 
 
-def record(name: str, texts: Iterable[str], grammar: str) -> Record | None:
+def record(name: str, texts: Iterable[str], grammar: str) -> RecordType | None:
     """The type ``name`` as the first of ``texts`` defines it."""
     for text in texts:
         head = _heads(text).get(name)
@@ -56,7 +56,7 @@ def record(name: str, texts: Iterable[str], grammar: str) -> Record | None:
             start, stop = body
             fields, methods = _members(text[start:stop], grammar)
             if fields or methods:
-                return Record(name, fields, methods, head[0], stop)
+                return RecordType(name, fields, methods, head[0], stop)
     return None
 
 

@@ -85,7 +85,6 @@ def leftovers(
 ) -> Iterator[Found]:
     """Where the old name is still used in its scope. ``done`` are lines that the user has just written, ``steps`` all
     that patterns are learned from."""
-    text = document.text
     scope, kind, now = _scope(rename, document, places)
     if scope is None or kind.startswith("used"):
         return  # only a use was renamed: one place took another name, which is no reason to rename the others
@@ -94,32 +93,17 @@ def leftovers(
         return
     if kind.startswith("local") and rename.new.strip("_") in ("", old.strip("_")):
         return  # `_` and `_name` are not used: what is left will be removed
-    in_scope = [at for at in occurrences(text, old) if scope[0] <= at < scope[1]][:MOST_PLACES]
-    left = [at for at in in_scope if _to_be_changed(rename, places, at)]
-    if _is_alias(rename.shown[-1]):
-        left = [at for at in left if not places.is_import(at)]  # `from numpy import array` names the module itself
-    if kind == "attribute":
-        left = [at for at in left if places.is_own(at)]
-    method = kind == "defined" and now is not None and places.is_method(now)
-    if kind == "defined" and now is not None and not method:
-        field = places.is_field_of_type(now)
-        if field or not places.is_in_type(now):
-            left = [at for at in left if _is_field(places, at) is field]
+    left = _left(rename, places, scope, kind, now)
     if kind in ("local", "defined") and any(places.is_definition(at) for at in left):
         kind = "shadowed"  # still defined elsewhere in its scope: what is left may mean that other definition
     if kind == "local" and _is_outer(old, document, places, scope):
         return  # also defined around the function: what is left may mean that, now that it is seen
     for at in left:
-        line = places.line(at)
-        if line in done or (method and not places.is_member(at)) or _has_both(rename.new, places, at):
+        if places.line(at) in done or _has_both(rename.new, places, at):
             continue
-        if kind == "local" and (places.is_member(at) or places.is_field(at) or _is_keyword(text, at, old)):
+        bucket = _bucket(kind, rename, places, at, now)
+        if bucket is None:
             continue
-        bucket = _bucket(kind, rename, text, at)
-        if bucket == "called" and now is not None and is_of_type(places, at, places.owner(now)):
-            bucket = "typed"
-        if bucket.startswith("reached") and (method or is_of_module(places, at)):
-            continue  # another object's field
         yield Found(document, aligned(document, Edit(at, len(old), rename.new)), EditSource.RENAME, bucket)
         other = mate(document, at, old, rename.new, places.grammar) if kind == "local" else None
         if other is not None:
@@ -128,6 +112,22 @@ def leftovers(
         for at in members(document, old, rename.new, scope):
             if places.is_code(at):
                 yield Found(document, Edit(at, len(old), rename.new), EditSource.RENAME, "mate")
+
+
+def _left(rename: Rename, places: Places, scope: tuple[int, int], kind: str, now: int | None) -> list[int]:
+    """Where the old name stands in its scope, as code of the sort that was renamed: an attribute, a field or neither.
+    ``now``: where the new name was defined."""
+    found = [at for at in occurrences(places.document.text, rename.old) if scope[0] <= at < scope[1]][:MOST_PLACES]
+    found = [at for at in found if _to_be_changed(rename, places, at)]
+    if _is_alias(rename.shown[-1]):
+        found = [at for at in found if not places.is_import(at)]  # `from numpy import array` names the module itself
+    if kind == "attribute":
+        return [at for at in found if places.is_own(at)]
+    if kind == "defined" and now is not None and not places.is_method(now):
+        field = places.is_field_of_type(now)
+        if field or not places.is_in_type(now):
+            return [at for at in found if _is_field(places, at) is field]
+    return found
 
 
 def _is_field(places: Places, at: int) -> bool:
@@ -150,14 +150,24 @@ def _is_outer(name: str, document: Document, places: Places, scope: tuple[int, i
     return False
 
 
-def _bucket(kind: str, rename: Rename, text: str, at: int) -> str:
-    """The case in the table of probabilities."""
+def _bucket(kind: str, rename: Rename, places: Places, at: int, now: int | None) -> str | None:
+    """The case of a use in the table of probabilities; None if something else is used there."""
+    text, case = places.document.text, kind
+    method = kind == "defined" and now is not None and places.is_method(now)
+    if method and not places.is_member(at):
+        return None
+    if kind == "local" and (places.is_member(at) or places.is_field(at) or _is_keyword(text, at, rename.old)):
+        return None
     if kind == "defined" and _OBJECT.search(text, max(at - _LONGEST_OBJECT, 0), at):
         # A member of an object whose type is not known: other types often have a method of that name, too.
-        kind = "called" if text.startswith("(", at + len(rename.old)) else "reached"
+        case = "called" if text.startswith("(", at + len(rename.old)) else "reached"
     if rename.new.rstrip("0123456789") == rename.old:
-        kind = "numbered"  # one of several: what is left is often given other numbers
-    return f"{kind}-mixed" if rename.mixed and kind != "shadowed" else kind
+        case = "numbered"  # one of several: what is left is often given other numbers
+    if case == "reached" and (method or is_of_module(places, at)):
+        return None  # another object's field
+    if rename.mixed and case != "shadowed":
+        return f"{case}-mixed"
+    return "typed" if case == "called" and now is not None and is_of_type(places, at, places.owner(now)) else case
 
 
 def is_of_definition(rename: Rename, document: Document, places: Places) -> bool:

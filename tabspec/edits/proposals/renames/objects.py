@@ -1,4 +1,4 @@
-"""Of which type an object is: what its declaration in the same document says."""
+"""The type of an object, as its declaration in the same document states it."""
 
 from __future__ import annotations
 

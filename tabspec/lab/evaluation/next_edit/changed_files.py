@@ -53,7 +53,7 @@ class ChangedFile:
 
 
 @dataclass(frozen=True)
-class _Changed:
+class _LoggedFile:
     """A file of the log: the names of its blobs, before and after, and the heads of its hunks."""
 
     path: str
@@ -84,7 +84,7 @@ def changed_files(
             yield files, unchanged
 
 
-def _changed(part: bytes) -> _Changed | None:
+def _changed(part: bytes) -> _LoggedFile | None:
     """A file of the log; None if it is no source file, or was rewritten."""
     name = re.search(rb"(?m)^\+\+\+ b/(.+)$", part)
     blobs = re.search(rb"(?m)^index ([0-9a-f]{40,64})\.\.([0-9a-f]{40,64})", part)
@@ -92,7 +92,7 @@ def _changed(part: bytes) -> _Changed | None:
     if not name or not blobs or not 1 <= len(heads) <= MOST_HUNKS:
         return None
     path = name[1].decode("utf-8", "replace").strip()
-    return _Changed(path, (blobs[1].decode(), blobs[2].decode()), heads) if _language(path) else None
+    return _LoggedFile(path, (blobs[1].decode(), blobs[2].decode()), heads) if _language(path) else None
 
 
 def _language(path: str) -> str | None:
@@ -101,7 +101,7 @@ def _language(path: str) -> str | None:
     return None if grammar in _NOT_CODE or _NOT_WRITTEN.search(path) else grammar
 
 
-def _beside(repository: Path, commit: str, found: Sequence[_Changed], chance: random.Random) -> dict[str, str]:
+def _beside(repository: Path, commit: str, found: Sequence[_LoggedFile], chance: random.Random) -> dict[str, str]:
     """Some files that the commit does not change, and their blobs."""
     changed = {each.path for each in found}
     folders = {str(PurePosixPath(path).parent) for path in changed}
@@ -117,7 +117,7 @@ def _beside(repository: Path, commit: str, found: Sequence[_Changed], chance: ra
     return {path: blobs[path] for path in chance.sample(sorted(blobs), min(UNCHANGED, len(blobs)))}
 
 
-def _file(changed: _Changed, texts: dict[str, str]) -> ChangedFile | None:
+def _file(changed: _LoggedFile, texts: dict[str, str]) -> ChangedFile | None:
     before, after = (texts.get(blob) for blob in changed.blobs)
     if before is None or after is None:
         return None

@@ -41,7 +41,7 @@ class Stage:
 
 
 @dataclass
-class _Open:
+class _OpenFile:
     """A file of a commit while its hunks are made. ``made`` are those that are made already."""
 
     uri: str
@@ -86,7 +86,7 @@ def stages(repository: Path, commits: int, seed: int = 0) -> Iterator[Stage]:
 
 
 def _walk(files: Sequence[ChangedFile], unchanged: Sequence[ChangedFile], chance: random.Random) -> Iterator[Stage]:
-    opened = [_Open(file.uri, lines_with_ends(file.text), file.hunks, []) for file in files]
+    opened = [_OpenFile(file.uri, lines_with_ends(file.text), file.hunks, []) for file in files]
     beside = [Document(file.uri, file.text) for file in unchanged]
     order = [(file, at) for file in opened for at in _order(len(file.hunks), chance)]
     if chance.random() < 0.5:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.models.address import Address
-from tabspec.models.http.answers.reading import CHARS_PER_TOKEN, Pieces, drain, unsure
+from tabspec.models.http.answers.reading import CHARS_PER_TOKEN, TextEvents, drain, unsure
 from tabspec.models.http.apis import Ask, StreamEvent, completions, grammar_for
 from tabspec.models.http.detect import ServerInfo
 from tabspec.models.http.forms import TokenPrompts, text_prompt
@@ -32,7 +32,7 @@ def first_ask(server: ServerInfo, address: Address, prompts: Prompts, request: G
 
 
 async def exact(
-    pieces: Pieces, server: ServerInfo, address: Address, prompts: Prompts, request: GenerationRequest
+    pieces: TextEvents, server: ServerInfo, address: Address, prompts: Prompts, request: GenerationRequest
 ) -> AsyncGenerator[Chunk, None]:
     """Answer ``request``, with at most one HTTP request for each canonical cut."""
     head, forced, resume = writable(request.head), writable(request.forced), writable(request.resume)

@@ -15,7 +15,7 @@ from tabspec.suggestion import Finish
 
 Events = Callable[[Ask], AsyncGenerator[dict[str, Any], None]]
 """Makes a request, and reads the events of its answer."""
-Pieces = Callable[[Ask], AsyncGenerator[StreamEvent, None]]
+TextEvents = Callable[[Ask], AsyncGenerator[StreamEvent, None]]
 """The same, as pieces of text."""
 
 # Characters a token, for models without a tokenizer here: measured on held-out code (tabspec.prompt.window).
@@ -68,7 +68,9 @@ async def drain(answer: AsyncGenerator[StreamEvent, None], counting: Counting | 
     return usage
 
 
-async def read_on(pieces: Pieces, ask: Callable[[], Ask], request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+async def read_on(
+    pieces: TextEvents, ask: Callable[[], Ask], request: GenerationRequest
+) -> AsyncGenerator[Chunk, None]:
     """The answer to a request whose whole answer is the suggestion. Closes the stream when the stop rule holds."""
     text, stop, counting = writable(request.resume), request.stop, Counting()
     left, stops = budget(request)

@@ -21,14 +21,14 @@ LOAD_S = 300.0
 # Ollama unloads a model after five minutes without a request, unless it is set up otherwise.
 IDLE_S = 240.0
 
-Send = Callable[[httpx.Request, float], Awaitable[httpx.Response]]
+SendRequest = Callable[[httpx.Request, float], Awaitable[httpx.Response]]
 """Sends a request, and waits for the head of its answer so many seconds. Raises `ModelError`."""
 
 
 class Loading:
     """Sends requests to a server at ``base`` that loads its model on demand."""
 
-    def __init__(self, base: str, send: Send) -> None:
+    def __init__(self, base: str, send: SendRequest) -> None:
         self._base, self._send = base, send
         self._answered_at = float("-inf")  # when an answer began last
         self._first: asyncio.Task[httpx.Response] | None = None

@@ -3,8 +3,7 @@
 formats   which formats there are, and which one a model's name shows
 sweep, zeta, zeta2, markers, mercury, instinct   the formats: a request to a prompt, an answer to the region's new text
 answers   what the formats have in common in reading an answer
-diffs     past edits as unified diffs
-undoing   the document before the last edits
+past_edits   past edits as unified diffs, and the document before them
 quoting   special tokens as text: in a request, and back in an answer
 asking    the HTTP request, and how its events are read
 model     `HttpEditModel`

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tabspec.models.edit_protocol import EditRequest, RegionSize
 from tabspec.models.http.edits.answers import aligned, without_fence
-from tabspec.models.http.edits.diffs import ended, hunk
+from tabspec.models.http.edits.past_edits import ended, hunk
 
 NAMES = r"mercury-(?:edit|coder)"
 REGION = RegionSize(5, 5)

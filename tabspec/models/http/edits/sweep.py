@@ -17,8 +17,7 @@ from __future__ import annotations
 from tabspec.edits.step import lines_of
 from tabspec.models.edit_protocol import EditRequest, PastEdit, RegionSize
 from tabspec.models.http.edits.answers import aligned, up_to
-from tabspec.models.http.edits.diffs import ended
-from tabspec.models.http.edits.undoing import undone
+from tabspec.models.http.edits.past_edits import ended, undone
 
 NAMES = r"sweep.*next-?edit"
 # Edits that are taken back in the file: more than most chains have, and no more text than two windows of the model.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from tabspec.models.edit_protocol import EditRequest, RegionSize
 from tabspec.models.http.edits.answers import aligned, up_to
-from tabspec.models.http.edits.diffs import ended, hunk
+from tabspec.models.http.edits.past_edits import ended, hunk
 
 NAMES = r"(?:^|[/_-])zeta(?![a-z0-9])"
 REGION = RegionSize(10, 10)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from tabspec.models.edit_protocol import EditRequest, RegionSize
 from tabspec.models.http.edits.answers import aligned, up_to
-from tabspec.models.http.edits.diffs import ended, hunk
+from tabspec.models.http.edits.past_edits import ended, hunk
 
 NAMES = r"zeta-?2"
 REGION = RegionSize(15, 15)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from tabspec.models.http.secrets.spans import Span, compiled
+from tabspec.models.http.secrets.spans import SecretSpan, compiled
 
 _STRONG = (
     r"pass(?:word|wd|phrase|code)|pwd|passwort|secret|api[_.-]?key|apikey|access[_.-]?key|auth[_.-]?key"
@@ -115,18 +115,18 @@ def is_made_of_words(name: str, value: str) -> bool:
     return value.count(" ") >= 2 and "phrase" not in name.lower() and "mnemonic" not in name.lower()
 
 
-def search(text: str, name: str) -> Iterator[Span]:
+def search(text: str, name: str) -> Iterator[SecretSpan]:
     """Places in ``text`` with such a name and its value."""
     for kind, pattern in _FORMS:
         for match in pattern.finditer(text):
             if is_value(match.group("value")):
-                yield Span(kind, match.start(), match.end())
+                yield SecretSpan(kind, match.start(), match.end())
     for match in _QUOTED.finditer(text):
         named, value = match.group(1), match.group(3) or match.group(4) or match.group(5)
         if match.group(2) == "," and not any(map(str.isdigit, value)):  # a list of names
             continue
         if is_value(value, quoted=True) and not about(named) and not is_made_of_words(named, value):
-            yield Span("password", match.start(), match.end())
+            yield SecretSpan("password", match.start(), match.end())
     if is_code(name):
         return
     prose = _PROSE.search(name)
@@ -138,7 +138,7 @@ def search(text: str, name: str) -> Iterator[Span]:
             continue
         if prose and (len(value) < 8 or value.isalpha() or not any(map(str.isdigit, value))):
             continue
-        yield Span("password without quotes", match.start(), match.end())
+        yield SecretSpan("password without quotes", match.start(), match.end())
 
 
 def _spaced(name: str, text: str, at: int) -> bool:

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from tabspec.models.http.secrets import assigned, known, runs, typed
 from tabspec.models.http.secrets.ruleset import gitleaks, ours
-from tabspec.models.http.secrets.spans import Span
+from tabspec.models.http.secrets.spans import SecretSpan
 from tabspec.models.protocol import GenerationRequest
 
 # Characters around the sent text that are searched for the rest of a secret that the window cuts: more than the longest
@@ -91,8 +91,8 @@ def _in_piece(name: str, text: str) -> Finding | None:
     return find_secret(text, name=name)
 
 
-def _spans(text: str, name: str) -> Iterator[Span]:
-    searches: tuple[Callable[[str, str], Iterator[Span]], ...] = (
+def _spans(text: str, name: str) -> Iterator[SecretSpan]:
+    searches: tuple[Callable[[str, str], Iterator[SecretSpan]], ...] = (
         ours().search,
         gitleaks().search,
         known.search,

@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any
 
-from tabspec.models.http.secrets.spans import Span
+from tabspec.models.http.secrets.spans import SecretSpan
 
 # Plugins that match a pattern quickly in any line. Not used: those for npm's tokens and for names like ``password``,
 # which take 0.1 and 3 s for a line of 2,000 characters (`assigned` and ours.toml have these); and those that measure
@@ -37,12 +37,12 @@ _PLUGINS = (
 _PIECE = 2_000
 
 
-def search(text: str, name: str) -> Iterator[Span]:
+def search(text: str, name: str) -> Iterator[SecretSpan]:
     """Lines of ``text`` that hold a secret."""
     start = 0
     for line in text.splitlines(keepends=True):
         if found := _secret_in_line(line):
-            yield Span(found, start, start + len(line))
+            yield SecretSpan(found, start, start + len(line))
         start += len(line)
 
 

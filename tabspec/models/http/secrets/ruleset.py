@@ -13,7 +13,7 @@ from functools import cache, cached_property, lru_cache
 from importlib.resources import files
 from typing import Any
 
-from tabspec.models.http.secrets.spans import Span, compiled, entropy
+from tabspec.models.http.secrets.spans import SecretSpan, compiled, entropy
 
 
 @cache
@@ -42,7 +42,7 @@ class Ruleset:
         # The lines of some windows: while a line is typed, only that line is searched again (a window takes 1 ms).
         self._words_in = lru_cache(maxsize=4_096)(self._find_words)
 
-    def search(self, text: str, name: str) -> Iterator[Span]:
+    def search(self, text: str, name: str) -> Iterator[SecretSpan]:
         """Places in ``text``, from a file called ``name``, that match a rule."""
         words = set[str]().union(*map(self._words_in, text.split("\n")))
         tried = {id(rule): rule for word in words for rule in self._by_word[word]}
@@ -55,7 +55,7 @@ class Ruleset:
                     continue
                 line = _line(text, match.start(), match.end())
                 if not any(allowed.allows(secret, match.group(), line) for allowed in (self._allowed, *rule.allowed)):
-                    yield Span(rule.kind, match.start(), match.end())
+                    yield SecretSpan(rule.kind, match.start(), match.end())
 
     def _find_words(self, line: str) -> tuple[str, ...]:
         lower = line.lower()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tabspec.models.http.secrets.spans import Span, compiled, entropy
+from tabspec.models.http.secrets.spans import SecretSpan, compiled, entropy
 
 # Characters of base64 (both alphabets). 60: the shortest lines of keys in PEM and its relatives have 64 (70 and 76 in
 # others); digests in base64 in ordinary files have 44 (SHA-256), or 88 after their name (SHA-512).
@@ -21,7 +21,7 @@ _FAR = 16_384
 _BEGIN, _END = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"), "-----END "
 
 
-def search(text: str, name: str) -> Iterator[Span]:
+def search(text: str, name: str) -> Iterator[SecretSpan]:
     """Runs of at least 60 characters that look random."""
     for match in _RUN.finditer(text):
         run, at = match.group(), match.start()
@@ -30,9 +30,9 @@ def search(text: str, name: str) -> Iterator[Span]:
             and _mixed(run)
             and not (_DIGEST.match(run) or text.endswith(";base64,", 0, at))
         ):
-            yield Span("part of a long key", at, match.end())
+            yield SecretSpan("part of a long key", at, match.end())
     for match in _HEX.finditer(text):
-        yield Span("part of a long key", match.start(), match.end())
+        yield SecretSpan("part of a long key", match.start(), match.end())
 
 
 def inside(before: str, after: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import re2
 
 
-class Span(NamedTuple):
+class SecretSpan(NamedTuple):
     """A place in a text that looks like a secret of some kind."""
 
     kind: str

@@ -19,21 +19,21 @@ _TELLING = re.compile(r"[^\W\d]\w")
 # Edits whose tokens were compared: those of some ten histories.
 _COMPARED = 1024
 
-Tokens = tuple[str, ...]
-Replacement = tuple[Tokens, Tokens]
+TokenTexts = tuple[str, ...]
+Replacement = tuple[TokenTexts, TokenTexts]
 """The tokens removed and added."""
 
 
-class _Run(NamedTuple):
+class _ReplacedRun(NamedTuple):
     """A run of tokens that is replaced, and the ``text`` of the new ones, with the white space in it."""
 
-    old: Tokens
-    new: Tokens
+    old: TokenTexts
+    new: TokenTexts
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class LineChange:
     """Lines ``start`` to ``stop`` (excluded) become ``new``."""
 
     start: int
@@ -43,12 +43,12 @@ class Change:
     def apply(self, lines: Sequence[str]) -> list[str]:
         return [*lines[: self.start], *self.new, *lines[self.stop :]]
 
-    def least(self, lines: Sequence[str]) -> Change:
+    def least(self, lines: Sequence[str]) -> LineChange:
         """The same change of ``lines`` without the lines at its ends that stay as they are."""
         old = tuple(lines[self.start : self.stop])
         head = common_prefix(old, self.new)
         tail = common_prefix(old[head:][::-1], self.new[head:][::-1])
-        return Change(self.start + head, self.stop - tail, self.new[head : len(self.new) - tail])
+        return LineChange(self.start + head, self.stop - tail, self.new[head : len(self.new) - tail])
 
     def touches(self, start: int, stop: int) -> bool:
         """Whether it changes any of lines ``start`` to ``stop`` (excluded), or inserts between them."""
@@ -62,7 +62,7 @@ def replacements(old: str, new: str) -> frozenset[Replacement]:
     return frozenset((run.old, run.new) for run in _runs(old, new))
 
 
-def repeated(change: Change, lines: Sequence[str], past: Sequence[PastLines]) -> tuple[bool, bool]:
+def repeated(change: LineChange, lines: Sequence[str], past: Sequence[PastLines]) -> tuple[bool, bool]:
     """Whether all replacements of a change of ``lines`` were made before, and whether only some of them were.
 
     A number that was replaced once is no example: another number that is equal seldom means the same.
@@ -79,7 +79,7 @@ def repeated(change: Change, lines: Sequence[str], past: Sequence[PastLines]) ->
 def made_again(text: str, past: Sequence[PastLines]) -> str:
     """``text`` with all replacements of names that past edits have made: from left to right, the longest that fits, and
     of several for the same tokens the last one made."""
-    table: dict[Tokens, str] = {}
+    table: dict[TokenTexts, str] = {}
     for each in reversed(past):
         for run in _runs(each.old or "", each.new or ""):
             if any(_TELLING.match(token) for token in run.old):
@@ -105,12 +105,12 @@ def _is_number(replacement: Replacement) -> bool:
 
 
 @lru_cache(_COMPARED)
-def _runs(old: str, new: str) -> tuple[_Run, ...]:
+def _runs(old: str, new: str) -> tuple[_ReplacedRun, ...]:
     before, after = list(_TOKEN.finditer(old)), list(_TOKEN.finditer(new))
     names, renamed = [token.group() for token in before], [token.group() for token in after]
     found = []
     for kind, i, j, k, m in SequenceMatcher(None, names, renamed, autojunk=False).get_opcodes():
         if kind != "equal":
             text = new[after[k].start() : after[m - 1].end()] if m > k else ""
-            found.append(_Run(tuple(names[i:j]), tuple(renamed[k:m]), text))
+            found.append(_ReplacedRun(tuple(names[i:j]), tuple(renamed[k:m]), text))
     return tuple(found)

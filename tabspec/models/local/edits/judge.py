@@ -8,18 +8,18 @@ from typing import NamedTuple
 
 from tabspec.models.edit_protocol import EditRequest
 from tabspec.models.local.edits.calibration import Evidence
-from tabspec.models.local.edits.changes import Change, made_again, repeated
+from tabspec.models.local.edits.changes import LineChange, made_again, repeated
 from tabspec.models.local.edits.past import lines_of, net
 from tabspec.models.local.edits.patterns import patterns
-from tabspec.models.local.edits.places import LineTag, Place, place_of
+from tabspec.models.local.edits.places import EditPlace, LineTag, place_of
 from tabspec.models.local.edits.scene import Scene, region_lines
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenChange:
     """A change of the region's lines, and what is known of it."""
 
-    change: Change
+    change: LineChange
     evidence: Evidence
 
 
@@ -27,8 +27,8 @@ class Proposal(NamedTuple):
     """A change of the region that the model did not write, and the place in a scene that holds it."""
 
     scene: Scene
-    place: Place
-    change: Change
+    place: EditPlace
+    change: LineChange
 
 
 class Judge:
@@ -41,7 +41,7 @@ class Judge:
         found = patterns(request, self._lines, request.history, cursor)
         self._patterns = {each.change.least(self._lines): each.probability for each in found}
         self._left = tuple(each.change.least(self._lines) for each in found if each.left)
-        self._known: set[Change] = set()
+        self._known: set[LineChange] = set()
         self._last = _last(request, self._lines)
 
     def proposals(self, read: Sequence[tuple[Scene, Mapping[int, LineTag]]]) -> tuple[Proposal, ...]:
@@ -52,20 +52,20 @@ class Judge:
         """The same of those that the engine leaves to the model, in the order in which it would show them."""
         return _held(self._left, read)
 
-    def again(self, scene: Scene, place: Place) -> tuple[Proposal, ...]:
+    def again(self, scene: Scene, place: EditPlace) -> tuple[Proposal, ...]:
         """What was replaced before, replaced again at a place; none where none of it stands."""
         old = "\n".join(scene.lines[place.start : place.stop])
         new = made_again(old, self._past)
         if new == old:
             return ()
-        change = Change(scene.first + place.start, scene.first + place.stop, tuple(new.split("\n")))
+        change = LineChange(scene.first + place.start, scene.first + place.stop, tuple(new.split("\n")))
         return (Proposal(scene, place, change),)
 
-    def knows(self, change: Change) -> bool:
+    def knows(self, change: LineChange) -> bool:
         """Whether something is known of this change: the model has written or judged it."""
         return change.least(self._lines) in self._known
 
-    def written(self, change: Change | None, place: float, logprobs: tuple[float, ...]) -> Written | None:
+    def written(self, change: LineChange | None, place: float, logprobs: tuple[float, ...]) -> WrittenChange | None:
         """A change with what is known of it. ``place`` is the probability of its place. None where it changes lines of
         the last edit: what is written there is a matter of completions, and of the user, who is at work there."""
         if change is None:
@@ -75,10 +75,10 @@ class Judge:
         if least.touches(*self._last):
             return None
         repeats, partly = repeated(least, self._lines, self._past)
-        return Written(change, Evidence(place, logprobs, repeats, partly, self._patterns.get(least, 0.0)))
+        return WrittenChange(change, Evidence(place, logprobs, repeats, partly, self._patterns.get(least, 0.0)))
 
 
-def _held(changes: Iterable[Change], read: Sequence[tuple[Scene, Mapping[int, LineTag]]]) -> tuple[Proposal, ...]:
+def _held(changes: Iterable[LineChange], read: Sequence[tuple[Scene, Mapping[int, LineTag]]]) -> tuple[Proposal, ...]:
     """Each change at the likeliest place that holds it, if there is one."""
     found: list[Proposal] = []
     for change in changes:

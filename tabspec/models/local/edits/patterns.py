@@ -18,7 +18,7 @@ from tabspec.edits.proposals.propose import LEAST as SHOWN
 from tabspec.edits.proposals.propose import propose
 from tabspec.edits.step import Step
 from tabspec.models.edit_protocol import EditRequest, PastEdit
-from tabspec.models.local.edits.changes import Change
+from tabspec.models.local.edits.changes import LineChange
 from tabspec.text import Document
 
 # Of less likely ones, 2 % were right at steps between releases; each would cost a pass.
@@ -33,7 +33,7 @@ class Pattern:
     right, by the table of patterns. ``left``: it would be shown at once, if the engine did not leave it to the model.
     """
 
-    change: Change
+    change: LineChange
     probability: float
     left: bool = False
 
@@ -54,7 +54,7 @@ def patterns(
         step = step_of(document, edit.change)
         if step is not None:
             left = edit.source is EditSource.SIBLING and edit.probability >= SHOWN
-            found.append(Pattern(Change(*step.old_range, step.new_lines), edit.probability, left))
+            found.append(Pattern(LineChange(*step.old_range, step.new_lines), edit.probability, left))
     return tuple(found[:MOST])
 
 

@@ -1,4 +1,4 @@
-"""Where an edit is expected: the probabilities of the scan's tags, and the windows to ask about. Pure functions."""
+"""Where an edit is expected: the probabilities of the scan's tags, and the places to ask about. Pure functions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from heapq import merge
 from typing import NamedTuple
 
-from tabspec.models.local.edits.changes import Change
+from tabspec.models.local.edits.changes import LineChange
 from tabspec.models.local.edits.scene import Scene, run_of
 from tabspec.prompt.edit_format import window_of
 
@@ -23,9 +23,9 @@ class LineTag(NamedTuple):
     inserts: float
 
 
-class Place(NamedTuple):
-    """A window: lines ``start`` to ``stop`` (excluded) of a scene's lines. ``probability``: how likely something is
-    edited there, by the tag of its likeliest ``line``."""
+class EditPlace(NamedTuple):
+    """A place to ask about: lines ``start`` to ``stop`` (excluded) of a scene's lines. ``probability``: how likely
+    something is edited there, by the tag of its likeliest ``line``."""
 
     start: int
     stop: int
@@ -33,10 +33,10 @@ class Place(NamedTuple):
     line: int
 
 
-def best_places(read: Sequence[tuple[Scene, Mapping[int, LineTag]]], most: int) -> list[tuple[Scene, Place]]:
+def best_places(read: Sequence[tuple[Scene, Mapping[int, LineTag]]], most: int) -> list[tuple[Scene, EditPlace]]:
     """The likeliest places of all scenes, the best first. None overlaps another: scenes may share lines. The tags are
     those of a scene's scanned lines with text."""
-    found: list[tuple[Scene, Place]] = []
+    found: list[tuple[Scene, EditPlace]] = []
     for scene, place in merge(*(_places(*each) for each in read), key=lambda each: -each[1].probability):
         if len(found) == most:
             break
@@ -46,7 +46,7 @@ def best_places(read: Sequence[tuple[Scene, Mapping[int, LineTag]]], most: int) 
     return found
 
 
-def place_of(scene: Scene, tags: Mapping[int, LineTag], change: Change) -> Place | None:
+def place_of(scene: Scene, tags: Mapping[int, LineTag], change: LineChange) -> EditPlace | None:
     """The place for a change of the region's lines; None if it is not within the scene."""
     start, stop = change.start - scene.first, change.stop - scene.first
     if not 0 <= start <= stop <= len(scene.lines) or not scene.lines:
@@ -55,16 +55,16 @@ def place_of(scene: Scene, tags: Mapping[int, LineTag], change: Change) -> Place
     current = _current(scene, tags)
     likely = {line: sum(current[line]) for line in range(first, last) if line in current}
     line = max(likely, key=lambda number: (likely[number], -number), default=first)
-    return Place(*window_of(scene.lines, first, last), likely.get(line, 0.0), line)
+    return EditPlace(*window_of(scene.lines, first, last), likely.get(line, 0.0), line)
 
 
-def _places(scene: Scene, tags: Mapping[int, LineTag]) -> Iterator[tuple[Scene, Place]]:
+def _places(scene: Scene, tags: Mapping[int, LineTag]) -> Iterator[tuple[Scene, EditPlace]]:
     """The places of a scene, the likeliest first. Their windows may overlap by the lines around a run."""
     left = _current(scene, tags)
     while left:
         line = max(left, key=lambda number: (sum(left[number]), -number))
         start, stop = window_of(scene.lines, *_run(scene.lines, left, line))
-        yield scene, Place(start, stop, sum(left[line]), line)
+        yield scene, EditPlace(start, stop, sum(left[line]), line)
         for number in range(start, stop):
             left.pop(number, None)
 

@@ -14,7 +14,7 @@ from tabspec.models.tokens.encoding import Encoder
 from tabspec.models.tokens.vocabulary import Vocabulary
 from tabspec.prompt import edit_format
 from tabspec.prompt.edit_format import PastLines
-from tabspec.prompt.fim import Part, Special
+from tabspec.prompt.fim import PromptPart, Special
 
 # Lines whose tokens were counted: those of some ten documents' scans.
 _COUNTED = 4096
@@ -81,7 +81,7 @@ class EditPrompts:
         """Whether the prompt is one as in training."""
         return len(self.scan(scene).tokens) + len(self.answered(scene)) <= MOST_TOKENS
 
-    def _tokens(self, parts: Sequence[Part]) -> array[int]:
+    def _tokens(self, parts: Sequence[PromptPart]) -> array[int]:
         tokens = array("I")
         for part in parts:
             if isinstance(part, Special):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from tabspec.models.edit_protocol import EditRequest, PastEdit
-from tabspec.models.local.edits.changes import Change
+from tabspec.models.local.edits.changes import LineChange
 from tabspec.models.local.edits.past import lines_of, net
 from tabspec.models.local.edits.patterns import Pattern, patterns
 from tabspec.models.tokens.writing import writable
@@ -56,7 +56,7 @@ class Scene:
     answered: tuple[Answered, ...] = ()
     extended: frozenset[int] = frozenset()
 
-    def then(self, change: Change) -> Scene | None:
+    def then(self, change: LineChange) -> Scene | None:
         """The scene after an accepted change of the region; None if nothing is left of it. A change outside is no part
         of the scene. One that reaches beyond its first or last line takes the lines that it touches out of it."""
         start, stop, count = change.start - self.first, change.stop - self.first, len(self.lines)
@@ -107,10 +107,10 @@ class SceneMaker:
         lines = region_lines(request.region)
         cursor = request.region.count("\n", 0, request.cursor)
         history = list(request.history)
-        accepted: list[tuple[PastEdit, Change]] = []
+        accepted: list[tuple[PastEdit, LineChange]] = []
         while history and (change := _accepted(history[-1], lines, request.line)) is not None:
             accepted.append((history.pop(), change))
-            lines = Change(change.start, change.start + len(change.new), lines_of(accepted[-1][0].old)).apply(lines)
+            lines = LineChange(change.start, change.start + len(change.new), lines_of(accepted[-1][0].old)).apply(lines)
         scenes = self._fresh(request, lines, history, cursor)
         for edit, change in reversed(accepted):
             history.append(edit)
@@ -118,7 +118,7 @@ class SceneMaker:
             scenes = self._after(scenes, change) or self._fresh(request, lines, history, cursor)
         return scenes
 
-    def _after(self, scenes: tuple[Scene, ...], change: Change) -> tuple[Scene, ...]:
+    def _after(self, scenes: tuple[Scene, ...], change: LineChange) -> tuple[Scene, ...]:
         """The scenes after an accepted change; none if they have to be read anew, because it is in none of them."""
         after = tuple(longer for scene in scenes if (longer := scene.then(change)) is not None)
         known = any(len(new.answered) > len(old.answered) for old, new in zip(scenes, after, strict=False))
@@ -214,14 +214,14 @@ def use_elsewhere(lines: Sequence[str], edit: PastLines, line: int, seen: tuple[
     return best
 
 
-def _accepted(edit: PastEdit, lines: Sequence[str], first: int) -> Change | None:
+def _accepted(edit: PastEdit, lines: Sequence[str], first: int) -> LineChange | None:
     """An accepted next edit of this document, whose lines are there, as the change that it made. None for others."""
     start, new = edit.line - first, lines_of(edit.new)
     # A deletion has no new lines, which are "there" at any number: it must be within the region.
     there = tuple(lines[start : start + len(new)]) if 0 <= start <= len(lines) else None
     if edit.elsewhere or not edit.proposed or there != new:
         return None
-    return Change(start, start + len(lines_of(edit.old)), new)
+    return LineChange(start, start + len(lines_of(edit.old)), new)
 
 
 def region_lines(region: str) -> list[str]:

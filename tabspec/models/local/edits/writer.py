@@ -18,9 +18,9 @@ from tabspec.models.local.batching import DecodeBatcher
 from tabspec.models.local.drafts import NgramDrafts
 from tabspec.models.local.edits.answer import AnswerSegment, GivenAnswer
 from tabspec.models.local.edits.calibration import UNFITTED, EditCalibration
-from tabspec.models.local.edits.changes import Change
-from tabspec.models.local.edits.judge import Judge, Proposal, Written
-from tabspec.models.local.edits.places import LineTag, Place, best_places
+from tabspec.models.local.edits.changes import LineChange
+from tabspec.models.local.edits.judge import Judge, Proposal, WrittenChange
+from tabspec.models.local.edits.places import EditPlace, LineTag, best_places
 from tabspec.models.local.edits.prompts import EditPrompts, Scan
 from tabspec.models.local.edits.scene import Scene
 from tabspec.models.local.generation import LocalDecoding, decode, run
@@ -55,7 +55,7 @@ SLOTS, SPECULATIVE = 6, 3
 # Scans whose tags are kept: those of several documents, and of what is computed ahead in them.
 _SCANS = 32
 
-Read = list[tuple[Scene, Mapping[int, LineTag]]]
+ReadScenes = list[tuple[Scene, Mapping[int, LineTag]]]
 """The scenes of a request with their tags."""
 
 
@@ -90,7 +90,7 @@ class LocalEdits:
 
     async def edit(self, request: EditRequest) -> EditAnswer:
         best, most = None, 0.0
-        with self.local.together.generation(request.foreground):
+        with self.local.batcher.generation(request.foreground):
             read, usage = await self._scenes(request)
             judge = Judge(request)
             left, surest, cost = await self._left(judge, read, request.foreground)
@@ -112,10 +112,10 @@ class LocalEdits:
         change = changed(request.region, best.change) if most >= self.calibration.least else None
         return EditAnswer(change, best.evidence.logprobs, usage, most)
 
-    async def _left(self, judge: Judge, read: Read, foreground: bool) -> tuple[list[Written], float, Usage]:
+    async def _left(self, judge: Judge, read: ReadScenes, foreground: bool) -> tuple[list[WrittenChange], float, Usage]:
         """Of the patterns that are left to the model, those that it does not reject; the probability of the first of
         these; and what judging them cost."""
-        found: list[Written] = []
+        found: list[WrittenChange] = []
         first, usage = 0.0, Usage()
         for scene, place, change in judge.left(read)[:MOST_LEFT]:
             logprobs, cost = await self.score(scene, place, change, foreground)
@@ -127,7 +127,7 @@ class LocalEdits:
                 found.append(written)
         return found, first, usage
 
-    async def written(self, request: EditRequest) -> AsyncGenerator[tuple[Written | None, Usage], None]:
+    async def written(self, request: EditRequest) -> AsyncGenerator[tuple[WrittenChange | None, Usage], None]:
         """The edits that come into question, and what each cost beside those before it: what the model writes at the
         likeliest place, what a pattern proposes, what was replaced before replaced again at the likeliest place, and
         what the model writes at the other places. None where nothing changes."""
@@ -138,8 +138,8 @@ class LocalEdits:
                 cost = Usage()
 
     async def _written(
-        self, judge: Judge, read: Read, foreground: bool
-    ) -> AsyncGenerator[tuple[Written | None, Usage], None]:
+        self, judge: Judge, read: ReadScenes, foreground: bool
+    ) -> AsyncGenerator[tuple[WrittenChange | None, Usage], None]:
         proposals = judge.proposals(read)
         for rank, (scene, place) in enumerate(best_places(read, MOST_PLACES)):
             if place.probability < LEAST_PLACE:
@@ -154,7 +154,7 @@ class LocalEdits:
 
     async def _judged(
         self, judge: Judge, proposals: Sequence[Proposal], foreground: bool
-    ) -> tuple[Written | None, Usage]:
+    ) -> tuple[WrittenChange | None, Usage]:
         """The first of ``proposals`` that the model has not written itself, and what judging it cost."""
         for scene, place, change in proposals:
             if not judge.knows(change):
@@ -162,14 +162,14 @@ class LocalEdits:
                 return judge.written(change, place.probability, logprobs) if logprobs else None, cost
         return None, Usage()
 
-    async def places(self, request: EditRequest, most: int) -> tuple[list[tuple[Scene, Place]], Usage]:
+    async def places(self, request: EditRequest, most: int) -> tuple[list[tuple[Scene, EditPlace]], Usage]:
         """The likeliest places in all scenes, the best first; and what it cost to find them."""
         read, cost = await self._scenes(request)
         return best_places(read, most), cost
 
-    async def _scenes(self, request: EditRequest) -> tuple[Read, Usage]:
+    async def _scenes(self, request: EditRequest) -> tuple[ReadScenes, Usage]:
         """The scenes of a request with their tags, and what it cost to read them."""
-        read: Read = []
+        read: ReadScenes = []
         cost = Usage()
         for scene in self.prompts.scenes.scenes(request):
             tags, spent = await self._read(self.prompts.scan(scene), request.foreground)
@@ -177,7 +177,9 @@ class LocalEdits:
             read.append((scene, tags))
         return read, cost
 
-    async def ask(self, scene: Scene, place: Place, foreground: bool) -> tuple[Change | None, tuple[float, ...], Usage]:
+    async def ask(
+        self, scene: Scene, place: EditPlace, foreground: bool
+    ) -> tuple[LineChange | None, tuple[float, ...], Usage]:
         """The change that the model writes at one place, with the log-probabilities of its tokens; None: nothing
         changes. And what that cost."""
         old = scene.lines[place.start : place.stop]
@@ -186,23 +188,25 @@ class LocalEdits:
         new = _lines(segment)
         if new is None or new == tuple(old):
             return None, (), usage
-        change = Change(scene.first + place.start, scene.first + place.stop, new)
+        change = LineChange(scene.first + place.start, scene.first + place.stop, new)
         return change, tuple(segment.logprobs), usage
 
     async def score(
-        self, scene: Scene, place: Place, change: Change, foreground: bool
+        self, scene: Scene, place: EditPlace, change: LineChange, foreground: bool
     ) -> tuple[tuple[float, ...], Usage]:
         """The log-probabilities of the tokens with which the model would write ``change`` at a place that holds it; and
         what that cost. None where this is longer than an answer may be."""
         old = scene.lines[place.start : place.stop]
-        moved = Change(change.start - scene.first - place.start, change.stop - scene.first - place.start, change.new)
+        moved = LineChange(
+            change.start - scene.first - place.start, change.stop - scene.first - place.start, change.new
+        )
         prompts = self.prompts
         given = prompts.copied(moved.apply(old))
         segment = GivenAnswer(self.local.vocabulary, prompts.copied(old), prompts.same, prompts.end, given=given)
         usage = await self._answered(segment, scene, place, foreground)
         return tuple(segment.logprobs) if segment.finish is Finish.END else (), usage
 
-    async def _answered(self, segment: AnswerSegment, scene: Scene, place: Place, foreground: bool) -> Usage:
+    async def _answered(self, segment: AnswerSegment, scene: Scene, place: EditPlace, foreground: bool) -> Usage:
         """Decode the answer to the question about a place; what that cost."""
         prompts, usage = self.prompts, Usage()
         prompt = (
@@ -215,10 +219,6 @@ class LocalEdits:
                 async for chunk in chunks:
                     usage += chunk.usage
         return usage
-
-    async def tags_of(self, scene: Scene) -> dict[int, LineTag]:
-        """The tags of a scene's scanned lines; for measuring."""
-        return (await self._read(self.prompts.scan(scene), True))[0]
 
     def forget(self) -> None:
         """Forget what was kept; for measuring."""
@@ -282,7 +282,7 @@ def _lines(segment: AnswerSegment) -> tuple[str, ...] | None:
     return None if text is None else tuple(text[1:].split("\n")) if text else ()
 
 
-def _all_of(region: str, left: Sequence[Written], usage: Usage) -> EditAnswer:
+def _all_of(region: str, left: Sequence[WrittenChange], usage: Usage) -> EditAnswer:
     """The answer with all of these changes, none of which touches another, as likely as the pattern of the first."""
     text = region
     for each in sorted(left, key=lambda each: -each.change.start):
@@ -292,7 +292,7 @@ def _all_of(region: str, left: Sequence[Written], usage: Usage) -> EditAnswer:
     return EditAnswer(difference(region, text), first.logprobs, usage, first.pattern)
 
 
-def changed(region: str, change: Change) -> Edit | None:
+def changed(region: str, change: LineChange) -> Edit | None:
     """A change of lines as a change of the region's text."""
     ended = region.endswith("\n")
     lines = region.removesuffix("\n").split("\n")

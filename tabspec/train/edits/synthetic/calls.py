@@ -6,7 +6,7 @@ from collections import defaultdict
 from random import Random
 
 from tabspec.train.edits.synthetic.naming import new_name
-from tabspec.train.edits.synthetic.region import Changes, Kind, Region, Word, arguments, closing, replaced
+from tabspec.train.edits.synthetic.region import Changes, Region, Word, WordKind, arguments, closing, replaced
 
 _VALUES = [
     "None",
@@ -109,7 +109,7 @@ def replace_run(region: Region, rng: Random) -> Changes | None:
     for _ in range(8):
         at, size = rng.randrange(len(words) - 6), rng.randint(2, 6)
         run = words[at : at + size]
-        if run[0].line != run[-1].line or not any(w.kind is Kind.NAME for w in run):
+        if run[0].line != run[-1].line or not any(w.kind is WordKind.NAME for w in run):
             continue
         text = region.lines[run[0].line][run[0].start : run[-1].end]
         if len(text) < 4 or sum(text in line for line in region.lines) < 2:
@@ -125,10 +125,10 @@ def _other_run(text: str, run: list[Word], rng: Random, names: list[str]) -> str
     word = run[at]
     name = rng.choice(names) if names else "other"
     kind = rng.random()
-    if kind < 0.45 and word.kind is Kind.NAME:
+    if kind < 0.45 and word.kind is WordKind.NAME:
         new = new_name(word.text, rng, names)
     elif kind < 0.6:
-        new = f"{word.text}.{name}" if word.kind is Kind.NAME else f"{word.text}{name}"
+        new = f"{word.text}.{name}" if word.kind is WordKind.NAME else f"{word.text}{name}"
     elif kind < 0.75:
         new = ""
     elif kind < 0.85:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from random import Random
 
-from tabspec.train.edits.synthetic.region import Changes, Kind, Region, arguments, closing
+from tabspec.train.edits.synthetic.region import Changes, Region, WordKind, arguments, closing
 
 _MOST_LINES = 5
 _IMPORT = re.compile(r"^(\s*(?:from [\w.]+ )?import |\s*import (?:type )?\{ ?|use [\w:]+\{)(.*?)( ?\}.*|\};)?$")
@@ -64,7 +64,7 @@ def comment_lines(region: Region, rng: Random) -> Changes | None:
     """A word in comments and long strings changes, where names of the same spelling stay."""
     found: dict[str, set[int]] = {}
     for word in region.words:
-        if word.kind is Kind.COMMENT:
+        if word.kind is WordKind.COMMENT:
             for text in set(re.findall(r"[A-Za-z]{4,}", word.text)):
                 found.setdefault(text, set()).add(word.line)
     often = [text for text, lines in found.items() if 2 <= len(lines) <= 8]
@@ -73,6 +73,6 @@ def comment_lines(region: Region, rng: Random) -> Changes | None:
     text = rng.choice(often)
     new = rng.choice([text.upper(), text.capitalize(), text + "s", *list(region.names)[:8]])
     pattern = re.compile(rf"\b{text}\b")
-    marked = [word.line for word in region.words if word.kind is Kind.COMMENT and word.line in found[text]]
+    marked = [word.line for word in region.words if word.kind is WordKind.COMMENT and word.line in found[text]]
     changes = {n: (pattern.sub(new, region.lines[n]),) for n in marked}
     return {n: lines for n, lines in changes.items() if lines[0] != region.lines[n]}

@@ -1,4 +1,4 @@
-"""Makes scenes of repeated edits: some places are done, the others remain."""
+"""Makes moments between repeated edits: some places are done, the others remain."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from random import Random
 
 from tabspec.prompt.edit_format import PastLines
 from tabspec.text import common_prefix
-from tabspec.train.edits.hunks import MOST_LINES, Hunk, applied
-from tabspec.train.edits.scene import HALF_TYPED, Scene, as_past
+from tabspec.train.edits.hunks import MOST_LINES, LineHunk, applied
+from tabspec.train.edits.moment import HALF_TYPED, EditMoment, as_past
 from tabspec.train.edits.synthetic import calls, introduced, lines, names, rules
 from tabspec.train.edits.synthetic.region import Changes, Region
 
@@ -33,18 +33,18 @@ KINDS: tuple[tuple[_Kind, float], ...] = (
     (introduced.comment_lines, 0.01),
 )
 TWICE_SHARE = 0.15  # of edits change the same lines in two ways
-TYPED_SHARE = 0.10  # of scenes: a real piece of the file is being typed
+TYPED_SHARE = 0.10  # of moments: a real piece of the file is being typed
 REVERSED_SHARE = 0.45  # the edit leads to the real text
 OTHER_SHARE = 0.3  # another edit of the region was made before
 MOST_PLACES = 24  # of an edit; more are mostly matters of format
 DONE = ((1, 0.55), (2, 0.3), (3, 0.1), (4, 0.05))  # how many places are done, and how often; one at least remains
-ENDED_SHARE = 0.1  # of scenes: all places are done
+ENDED_SHARE = 0.1  # of moments: all places are done
 ELSEWHERE_SHARE = 0.1  # the first place is in another file
 _TRIES = 8
 
 
-def synthetic_scene(region: Region, others: Sequence[PastLines], rng: Random) -> Scene | None:
-    """A scene in a region. ``others``: past edits of other files. None if nothing in the region repeats."""
+def synthetic_moment(region: Region, others: Sequence[PastLines], rng: Random) -> EditMoment | None:
+    """A moment in a region. ``others``: past edits of other files. None if nothing in the region repeats."""
     before = _noise(others, rng)
     if rng.random() < TYPED_SHARE:
         return _typed(region, before, rng)
@@ -56,17 +56,17 @@ def synthetic_scene(region: Region, others: Sequence[PastLines], rng: Random) ->
     text = list(region.lines)
     if rng.random() < REVERSED_SHARE:
         text, hunks = reverse(text, hunks)
-    scene = Scene(region.name, text, before, _ordered(hunks, rng))
+    moment = EditMoment(region.name, text, before, _ordered(hunks, rng))
     (done,) = rng.choices([count for count, _ in DONE], [share for _, share in DONE])
     done = len(hunks) if rng.random() < ENDED_SHARE else min(done, len(hunks) - 1)
-    if len(scene.due) > 2 and rng.random() < ELSEWHERE_SHARE:
-        _first_elsewhere(scene, rng)
+    if len(moment.due) > 2 and rng.random() < ELSEWHERE_SHARE:
+        _first_elsewhere(moment, rng)
         done -= 1
     for _ in range(done - 1):
-        scene.make(scene.due[0])
-    if done > 0 and not (rng.random() < HALF_TYPED and scene.make_half(scene.due[0], rng)):
-        scene.make(scene.due[0])
-    return scene
+        moment.make(moment.due[0])
+    if done > 0 and not (rng.random() < HALF_TYPED and moment.make_half(moment.due[0], rng)):
+        moment.make(moment.due[0])
+    return moment
 
 
 def _noise(others: Sequence[PastLines], rng: Random) -> list[PastLines]:
@@ -74,7 +74,7 @@ def _noise(others: Sequence[PastLines], rng: Random) -> list[PastLines]:
     return rng.sample(list(others), min(count, len(others)))
 
 
-def _some_edit(region: Region, rng: Random) -> list[Hunk] | None:
+def _some_edit(region: Region, rng: Random) -> list[LineHunk] | None:
     """The hunks of an edit that changes the region at two places or more."""
     for _ in range(_TRIES):
         (kind,) = rng.choices([k for k, _ in KINDS], [share for _, share in KINDS])
@@ -98,37 +98,37 @@ def _changed_twice(region: Region, changes: Changes, rng: Random) -> Changes:
     return {**changes, **both} if len(both) >= 2 else changes
 
 
-def as_hunks(old: Sequence[str], changes: Changes, joined: bool) -> list[Hunk]:
+def as_hunks(old: Sequence[str], changes: Changes, joined: bool) -> list[LineHunk]:
     """The changes as hunks, from top to bottom. ``joined``: those of adjacent lines are one."""
-    hunks: list[Hunk] = []
+    hunks: list[LineHunk] = []
     for number in sorted(changes):
         new = changes[number]
         if new == (old[number],):
             continue
         same = common_prefix(new, (old[number],))
-        hunk = Hunk(number + same, number + 1, new[same:])
+        hunk = LineHunk(number + same, number + 1, new[same:])
         if not same and new[-1:] == (old[number],):
-            hunk = Hunk(number, number, new[:-1])
+            hunk = LineHunk(number, number, new[:-1])
         last = hunks[-1] if hunks else None
         if joined and last and last.stop == hunk.start and len(last.new) + len(hunk.new) <= MOST_LINES:
-            hunks[-1] = Hunk(last.start, hunk.stop, last.new + hunk.new)
+            hunks[-1] = LineHunk(last.start, hunk.stop, last.new + hunk.new)
         else:
             hunks.append(hunk)
     return hunks
 
 
-def reverse(old: Sequence[str], hunks: Sequence[Hunk]) -> tuple[list[str], list[Hunk]]:
+def reverse(old: Sequence[str], hunks: Sequence[LineHunk]) -> tuple[list[str], list[LineHunk]]:
     """The text after all hunks, and the hunks that lead back."""
-    back: list[Hunk] = []
+    back: list[LineHunk] = []
     grown = 0
     for hunk in hunks:
         start = hunk.start + grown
-        back.append(Hunk(start, start + len(hunk.new), tuple(old[hunk.start : hunk.stop])))
+        back.append(LineHunk(start, start + len(hunk.new), tuple(old[hunk.start : hunk.stop])))
         grown += hunk.growth
     return applied(old, hunks), back
 
 
-def _ordered(hunks: list[Hunk], rng: Random) -> list[Hunk]:
+def _ordered(hunks: list[LineHunk], rng: Random) -> list[LineHunk]:
     """From top to bottom, from some place on, or by nearness."""
     place = rng.random()
     if place < 0.5:
@@ -143,14 +143,14 @@ def _ordered(hunks: list[Hunk], rng: Random) -> list[Hunk]:
     return found
 
 
-def _first_elsewhere(scene: Scene, rng: Random) -> None:
+def _first_elsewhere(moment: EditMoment, rng: Random) -> None:
     """The first due hunk was made in another file: here, its lines and those before them are left out."""
-    first = min(scene.due, key=lambda hunk: (hunk.start, hunk.stop))
-    stem, dot, suffix = scene.name.rpartition(".")
+    first = min(moment.due, key=lambda hunk: (hunk.start, hunk.stop))
+    stem, dot, suffix = moment.name.rpartition(".")
     other = f"{rng.choice(('test_', 'base_', '_', 'old_', ''))}{stem}{rng.choice(('s', '2', '_utils'))}{dot}{suffix}"
-    scene.history.append(as_past(scene.lines, first, other))
-    scene.due = [hunk.moved(-first.stop) for hunk in scene.due if hunk is not first]
-    scene.lines = scene.lines[first.stop :]
+    moment.history.append(as_past(moment.lines, first, other))
+    moment.due = [hunk.moved(-first.stop) for hunk in moment.due if hunk is not first]
+    moment.lines = moment.lines[first.stop :]
 
 
 def _changed_before(region: Region, history: list[PastLines], rng: Random) -> Region:
@@ -163,7 +163,7 @@ def _changed_before(region: Region, history: list[PastLines], rng: Random) -> Re
     return Region(region.name, region.language, applied(region.lines, hunks))
 
 
-def _typed(region: Region, history: list[PastLines], rng: Random) -> Scene | None:
+def _typed(region: Region, history: list[PastLines], rng: Random) -> EditMoment | None:
     """One to six real lines are being typed."""
     filled = [number for number, line in enumerate(region.lines) if len(line.strip()) > 3]
     if len(filled) < 10:
@@ -173,5 +173,5 @@ def _typed(region: Region, history: list[PastLines], rng: Random) -> Scene | Non
     while stop > start + 1 and not region.lines[stop - 1].strip():
         stop -= 1
     text = [*region.lines[:start], *region.lines[stop:]]
-    scene = Scene(region.name, text, history, [Hunk(start, start, tuple(region.lines[start:stop]))])
-    return scene if scene.make_half(scene.due[0], rng) else None
+    moment = EditMoment(region.name, text, history, [LineHunk(start, start, tuple(region.lines[start:stop]))])
+    return moment if moment.make_half(moment.due[0], rng) else None

@@ -6,7 +6,7 @@ import re
 from random import Random
 
 from tabspec.train.edits.synthetic.naming import new_name
-from tabspec.train.edits.synthetic.region import Changes, Kind, Region, Word
+from tabspec.train.edits.synthetic.region import Changes, Region, Word, WordKind
 
 _TYPES = {
     "python": (
@@ -53,7 +53,7 @@ def rename(region: Region, rng: Random) -> Changes | None:
     new = new_name(name, rng, others)
     edits = [(words[place], new) for place in places]
     if rng.random() < 0.25:  # in comments and strings, too
-        edits += [(w, _in_text(w.text, name, new)) for w in words if w.kind in (Kind.STRING, Kind.COMMENT)]
+        edits += [(w, _in_text(w.text, name, new)) for w in words if w.kind in (WordKind.STRING, WordKind.COMMENT)]
     return region.rewritten([(word, text) for word, text in edits if text != word.text])
 
 
@@ -130,13 +130,13 @@ def text_of_strings(region: Region, rng: Random) -> Changes | None:
     """A string or number that stands at several places changes."""
     found: dict[str, list[Word]] = {}
     for word in region.words:
-        if word.kind in (Kind.STRING, Kind.NUMBER) and (len(word.text) > 3 or word.kind is Kind.NUMBER):
+        if word.kind in (WordKind.STRING, WordKind.NUMBER) and (len(word.text) > 3 or word.kind is WordKind.NUMBER):
             found.setdefault(word.text, []).append(word)
     often = [text for text, places in found.items() if len({w.line for w in places}) >= 2]
     if not often:
         return None
     text = rng.choice(often)
-    if found[text][0].kind is Kind.NUMBER:
+    if found[text][0].kind is WordKind.NUMBER:
         new = rng.choice([str(rng.randint(0, 9)), str(rng.randint(10, 5000)), text + "0", "None", "DEFAULT_SIZE"])
     else:
         inner = text.strip("rbfuRBFU").strip("\"'`")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 Changes = dict[int, tuple[str, ...]]
 
 
-class Kind(IntEnum):
+class WordKind(IntEnum):
     """What a word is."""
 
     NAME = 0
@@ -31,7 +31,7 @@ class Word(NamedTuple):
     start: int
     end: int
     text: str
-    kind: Kind
+    kind: WordKind
 
 
 _HASH = re.compile(
@@ -41,7 +41,7 @@ _SLASH = re.compile(
     r"""(?P<s>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`)|(?P<c>//.*|/\*.*?\*/|^\s*\*.*)|"""
     r"""(?P<n>[^\W\d][\w$]*|\$\w+)|(?P<d>\d[\w.]*)|(?P<o>\S)"""
 )
-_KINDS = {"s": Kind.STRING, "c": Kind.COMMENT, "n": Kind.NAME, "d": Kind.NUMBER, "o": Kind.OTHER}
+_KINDS = {"s": WordKind.STRING, "c": WordKind.COMMENT, "n": WordKind.NAME, "d": WordKind.NUMBER, "o": WordKind.OTHER}
 
 _KEYWORDS = """
 False None True and as assert async await break case class const continue crate def default del do elif else
@@ -73,7 +73,7 @@ class Region:
             marks = line.count('"""') + line.count("'''") if self.language == "python" else 0
             if quoted or marks:
                 if line.strip():
-                    found.append(Word(number, 0, len(line), line, Kind.COMMENT))
+                    found.append(Word(number, 0, len(line), line, WordKind.COMMENT))
                 quoted ^= marks % 2 == 1
                 continue
             for match in pattern.finditer(line):
@@ -85,7 +85,7 @@ class Region:
         """The indices in `words` of each name that is no keyword."""
         found: defaultdict[str, list[int]] = defaultdict(list)
         for index, word in enumerate(self.words):
-            if word.kind is Kind.NAME and word.text not in KEYWORDS:
+            if word.kind is WordKind.NAME and word.text not in KEYWORDS:
                 found[word.text].append(index)
         return found
 

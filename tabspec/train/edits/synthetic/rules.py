@@ -28,9 +28,9 @@ def _fstring(match: re.Match[str]) -> str:
     return f"f{match.group(1)}{filled}{pieces[-1]}{match.group(1)}"
 
 
-_Rule = tuple[str, str | Callable[[re.Match[str]], str]]
+_Rewrite = tuple[str, str | Callable[[re.Match[str]], str]]
 
-_PYTHON: tuple[_Rule, ...] = (
+_PYTHON: tuple[_Rewrite, ...] = (
     (rf"\b(?:t\.|typing\.)?Optional{_B}", r"\1 | None"),
     (rf"\b(?:t\.|typing\.)?Optional{_B}", r"\1 | None"),
     (rf"\b(?:t\.|typing\.)?Optional{_B}", r"Union[\1, None]"),
@@ -85,7 +85,7 @@ _PYTHON: tuple[_Rule, ...] = (
     (r"\bself\.(\w+) = (\w+)$", r"self._\1 = \2"),
     (r"\bu(['\"])", r"\1"),
 )
-_SCRIPT: tuple[_Rule, ...] = (
+_SCRIPT: tuple[_Rewrite, ...] = (
     (r"\bvar ", "const "),
     (r"\blet ", "const "),
     (r"\bconst (\w+) =", r"let \1 ="),
@@ -129,7 +129,7 @@ _SCRIPT: tuple[_Rule, ...] = (
     (r"\bimport \{", "import type {"),
     (r"'([^'${}`]*)' \+ (\w+)\b", r"`\1${\2}`"),
 )
-_RUST: tuple[_Rule, ...] = (
+_RUST: tuple[_Rewrite, ...] = (
     (r"\bOption<(\w+)>", r"Result<\1, Error>"),
     (r"\.unwrap\(\)", "?"),
     (r"\.unwrap\(\)", r'.expect("failed")'),

@@ -24,7 +24,7 @@ _LEAST, _FIRST = (-math.inf if each is None else each for each in CONFIG.doubt)
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class CursorTensors:
     """A `Batch` as tensors on the device that computes."""
 
     ids: Tensor
@@ -38,14 +38,14 @@ class Places:
     shorter: Tensor
 
     @classmethod
-    def of(cls, batch: Batch, device: torch.device | str) -> Places:
+    def of(cls, batch: Batch, device: torch.device | str) -> CursorTensors:
         """The batch on ``device``."""
         names = ("ids", "first", "length", "start", "valid", "low", "high", "typed", "shorter")
         return cls(*(torch.from_numpy(getattr(batch, name)).to(device) for name in names))
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class TokenTensors:
     """What decoding knows of the tokens: their rank in the order of their bytes (-1: control tokens), their lengths in
     bytes, and whether they hold a line end, or something that is not blank. (vocabulary,) each."""
 
@@ -55,8 +55,8 @@ class Words:
     visible: Tensor
 
     @classmethod
-    def of(cls, rank: NDArray[np.int64], bytes_of: Sequence[bytes], device: torch.device | str) -> Words:
-        """Of a vocabulary (`tabspec.train.reinforce.completions.rows.Words`), on ``device``."""
+    def of(cls, rank: NDArray[np.int64], bytes_of: Sequence[bytes], device: torch.device | str) -> TokenTensors:
+        """Of a vocabulary (`tabspec.train.reinforce.completions.rows.SortedTokens`), on ``device``."""
         return cls(
             torch.as_tensor(rank, device=device),
             torch.tensor([len(data) for data in bytes_of], device=device),
@@ -77,7 +77,7 @@ class Written:
 
 @torch.no_grad()
 def decode(
-    network: Network, places: Places, words: Words, steps: int, generator: torch.Generator | None = None
+    network: Network, places: CursorTensors, words: TokenTensors, steps: int, generator: torch.Generator | None = None
 ) -> Written:
     """What the network writes after each cursor, at most ``steps`` tokens. With a ``generator``, tokens are drawn."""
     hidden, cache = prefill(network, places.ids)
@@ -113,7 +113,7 @@ def decode(
     return Written(tokens, logprobs, count)
 
 
-def allowed(places: Places, words: Words) -> tuple[Tensor, Tensor]:
+def allowed(places: CursorTensors, words: TokenTensors) -> tuple[Tensor, Tensor]:
     """The first tokens of the branches that agree with the typed text, and those of them that hold all of it:
     (rows, branches, vocabulary)."""
     covering = (words.rank >= places.low[..., None]) & (words.rank < places.high[..., None])

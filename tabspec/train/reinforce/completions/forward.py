@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tabspec.train.network import Network
-from tabspec.train.reinforce.completions.decode import Places, Words, Written, allowed
+from tabspec.train.reinforce.completions.decode import CursorTensors, TokenTensors, Written, allowed
 from tabspec.train.reinforce.passes import embedded, heads, layers_of
 
 
@@ -28,7 +28,9 @@ class Passed:
     distance: Tensor
 
 
-def forward(network: Network, places: Places, words: Words, written: Written, other: Network | None) -> Passed:
+def forward(
+    network: Network, places: CursorTensors, words: TokenTensors, written: Written, other: Network | None
+) -> Passed:
     """The pass. ``other`` is the frozen network that the distance is measured from."""
     steps = max(int(written.count.max().item()), 1)
     tokens, count = written.tokens[..., :steps], written.count
@@ -62,7 +64,7 @@ def forward(network: Network, places: Places, words: Words, written: Written, ot
     return Passed(torch.cat((first[..., None], rest), -1), truth, distance)
 
 
-def _hidden(network: Network, places: Places, tokens: Tensor) -> tuple[Tensor, Tensor]:
+def _hidden(network: Network, places: CursorTensors, tokens: Tensor) -> tuple[Tensor, Tensor]:
     """The last hidden states, normalised: of the rows (rows, length, hidden) and of the branches
     (rows, branches, steps, hidden)."""
     rows, length = places.ids.shape

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tabspec.train.reinforce.completions.decode import Places, Written
+from tabspec.train.reinforce.completions.decode import CursorTensors, Written
 from tabspec.train.reinforce.completions.shown import CONFIG, PartOutcome
 
 _LEAST = math.log(CONFIG.min_probability)
@@ -66,7 +66,7 @@ class Parts:
         return whole, score.masked_fill(~self.there, -math.inf)
 
 
-def useful(parts: Parts, places: Places, written: Written) -> tuple[Parts, Places, Written]:
+def useful(parts: Parts, places: CursorTensors, written: Written) -> tuple[Parts, CursorTensors, Written]:
     """The branches that have parts, side by side, and of their texts what belongs to a part: the others add nothing to
     the expected reward. Rows with fewer of them are filled up with others, which have no parts."""
     some = parts.there.any(-1)

@@ -34,7 +34,7 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class HoleRow:
     """The tokens of a hole. From ``first`` on they reach into its text."""
 
     hole: Hole
@@ -43,7 +43,7 @@ class Row:
     branches: tuple[Branch, ...]
 
 
-class Words:
+class SortedTokens:
     """The tokens of a vocabulary in the order of their bytes: those that begin with a text are neighbours."""
 
     def __init__(self, tokenizer: Tokenizer, vocabulary: Vocabulary) -> None:
@@ -66,7 +66,7 @@ class Words:
         """The tokens that are a beginning of ``rest``, but not all of it."""
         return [token for token in self.vocabulary.agreeing(rest) if len(self.bytes_of[token]) < len(rest)]
 
-    def rows(self, holes: Sequence[Hole], limit: int) -> list[Row]:
+    def rows(self, holes: Sequence[Hole], limit: int) -> list[HoleRow]:
         """The rows of ``holes`` that have at most ``limit`` tokens and at least one branch."""
         texts = [part for hole in holes for part in (hole.name, hole.suffix, hole.before + hole.text)]
         parts = iter(self._tokenizer.encode_batch(texts, add_special_tokens=False))
@@ -88,7 +88,7 @@ class Words:
                     branches.append(Branch(cursor, len(front) + index, rest))
             tokens = (*front, *written.ids)
             if branches and len(tokens) <= limit:
-                found.append(Row(hole, tokens, first, tuple(branches)))
+                found.append(HoleRow(hole, tokens, first, tuple(branches)))
         return found
 
 
@@ -98,7 +98,7 @@ class Batch:
     (rows, branches, ...): ``start`` and ``valid``; the ranks ``low`` to ``high`` of the tokens that begin with the
     typed bytes, of which there are ``typed``; and ``shorter`` tokens (-1: none)."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[HoleRow, ...]
     ids: NDArray[np.int64]
     first: NDArray[np.int64]
     length: NDArray[np.int64]
@@ -110,7 +110,7 @@ class Batch:
     shorter: NDArray[np.int64]
 
 
-def batch_of(rows: Sequence[Row], words: Words, copies: int = 1, multiple: int = 16) -> Batch:
+def batch_of(rows: Sequence[HoleRow], words: SortedTokens, copies: int = 1, multiple: int = 16) -> Batch:
     """The rows as one batch. Each branch occurs ``copies`` times, side by side."""
     length = max(len(row.tokens) for row in rows)
     length = -(-length // multiple) * multiple

@@ -8,12 +8,12 @@ from pathlib import Path
 from rich.console import Console
 
 from tabspec.errors import InputError
-from tabspec.train.export import TOKENIZER, load_model
-from tabspec.train.reinforce.completions.source import Source
+from tabspec.train.reinforce.completions.source import HoleSource
 from tabspec.train.reinforce.completions.trainer import Reinforcer, Settings
 from tabspec.train.reinforce.learner import STATE, Measured
 from tabspec.train.reinforce.run import ReinforcePlan, carried, written
 from tabspec.train.runs import pick_device
+from tabspec.train.weights.export import TOKENIZER, load_model
 
 # Cursors of a hole, one after another: about five tokens, and as many as the prompt's computation is worth.
 CURSORS = 16
@@ -45,8 +45,8 @@ def carry_out(plan: ReinforcePlan, console: Console) -> tuple[Path, Measured | N
     weights, shape, _ = load_model(plan.start)
     tokenizer = plan.start / TOKENIZER
     limit = min(LONGEST_ROW, shape.context - settings.tokens)
-    source = Source(plan.corpus, plan.additions, ADDED, plan.seed, CURSORS, tokenizer, limit)
-    held = Source(plan.held_out, None, 0.0, plan.seed, CURSORS, tokenizer, limit) if plan.held_out else None
+    source = HoleSource(plan.corpus, plan.additions, ADDED, plan.seed, CURSORS, tokenizer, limit)
+    held = HoleSource(plan.held_out, None, 0.0, plan.seed, CURSORS, tokenizer, limit) if plan.held_out else None
     for each in (source, held):
         if each is not None:
             each.maker()  # read before anything is written

@@ -9,11 +9,11 @@ from pathlib import Path
 from tabspec.models.tokens.vocabulary import Vocabulary
 from tabspec.train.examples.tokenizer import load_tokenizer
 from tabspec.train.reinforce.completions.holes import HoleMaker
-from tabspec.train.reinforce.completions.rows import Row, Words
+from tabspec.train.reinforce.completions.rows import HoleRow, SortedTokens
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class HoleSource:
     """Where holes come from (`HoleMaker`), the tokenizer's file, and the most tokens of a row."""
 
     corpus: Path | None
@@ -28,11 +28,11 @@ class Source:
         """The maker of holes. Raises `InputError` if a source cannot be read."""
         return HoleMaker(self.corpus, self.additions, self.share, self.seed, self.cursors)
 
-    def words(self) -> Words:
+    def words(self) -> SortedTokens:
         """The tokens. Raises `InputError` if the tokenizer cannot be read."""
-        return Words(load_tokenizer(self.tokenizer), Vocabulary(self.tokenizer.read_text("utf-8")))
+        return SortedTokens(load_tokenizer(self.tokenizer), Vocabulary(self.tokenizer.read_text("utf-8")))
 
-    def cutter(self) -> Callable[[Sequence[int]], list[Row]]:
+    def cutter(self) -> Callable[[Sequence[int]], list[HoleRow]]:
         """What makes the rows of holes."""
         maker, words = self.maker(), self.words()
         return lambda numbers: words.rows([maker.hole(number) for number in numbers], self.limit)

@@ -16,8 +16,7 @@ from torch import Tensor
 from tabspec.train.network import Shape
 from tabspec.train.reinforce.completions import decode, objective
 from tabspec.train.reinforce.completions.forward import forward
-from tabspec.train.reinforce.completions.rows import Batch, Row, batch_of
-from tabspec.train.reinforce.completions.rows import Words as RowWords
+from tabspec.train.reinforce.completions.rows import Batch, HoleRow, SortedTokens, batch_of
 from tabspec.train.reinforce.completions.shown import Decoded, Outcomes, judged
 from tabspec.train.reinforce.learner import Learner, Measured, mean_of
 from tabspec.train.reinforce.pool import Waiting, Workers
@@ -48,31 +47,31 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Decoded:
+class _DecodedBatch:
     batch: Batch
-    places: decode.Places
+    places: decode.CursorTensors
     written: decode.Written
     waiting: Waiting[Outcomes]
 
 
-class Reinforcer(Learner[Row]):
+class Reinforcer(Learner[HoleRow]):
     """A run for completions."""
 
     def __init__(
         self,
         weights: Mapping[str, Tensor],
         shape: Shape,
-        words: RowWords,
+        words: SortedTokens,
         settings: Settings,
         device: str,
         state: Path | None = None,
         run: Mapping[str, object] | None = None,
     ) -> None:
         self._settings, self._row_words = settings, words
-        self._words = decode.Words.of(words.rank, words.bytes_of, device)
+        self._words = decode.TokenTensors.of(words.rank, words.bytes_of, device)
         super().__init__(weights, shape, settings, device, state, run)
 
-    def judge(self, workers: Workers[Row], rows: list[Row]) -> Measured:
+    def judge(self, workers: Workers[HoleRow], rows: list[HoleRow]) -> Measured:
         found = []
         for at in range(0, len(rows), self._settings.micro):
             done = self._decoded(workers, sorted(rows[at : at + self._settings.micro], key=_length), 0, greedy=True)
@@ -83,7 +82,7 @@ class Reinforcer(Learner[Row]):
             found.append(_measured(hard, parts.visited, passed.truth, passed.distance))
         return mean_of(found)
 
-    def learn(self, workers: Workers[Row], rows: list[Row]) -> Measured:
+    def learn(self, workers: Workers[HoleRow], rows: list[HoleRow]) -> Measured:
         settings = self._settings
         rows = sorted(rows, key=_length)
         done = [
@@ -109,17 +108,17 @@ class Reinforcer(Learner[Row]):
             found.append(_measured(hard, visited, passed.truth.detach(), passed.distance.detach()))
         return mean_of(found)
 
-    def _decoded(self, workers: Workers[Row], rows: list[Row], number: int, greedy: bool) -> _Decoded:
+    def _decoded(self, workers: Workers[HoleRow], rows: list[HoleRow], number: int, greedy: bool) -> _DecodedBatch:
         settings = self._settings
         batch = batch_of(rows, self._row_words, 1 if greedy else settings.samples)
-        places = decode.Places.of(batch, self._device)
+        places = decode.CursorTensors.of(batch, self._device)
         generator = None
         if not greedy:
             seed = hash((settings.seed, self.at.step, number)) & 0xFFFFFFFF
             generator = torch.Generator(self._device).manual_seed(seed)
         with self._autocast():
             written = decode.decode(self._acting, places, self._words, settings.tokens, generator)
-        return _Decoded(
+        return _DecodedBatch(
             batch, places, written, judged(workers, [row.hole for row in rows], self._texts(batch, written), greedy)
         )
 
@@ -143,13 +142,13 @@ class Reinforcer(Learner[Row]):
             )
         return found
 
-    def _parts(self, done: _Decoded) -> objective.Parts:
+    def _parts(self, done: _DecodedBatch) -> objective.Parts:
         first = done.written.tokens[..., 0]
         begin = (self._words.size[first] <= done.places.typed).long()
         return objective.Parts.of(done.waiting.get(), begin)
 
 
-def _length(row: Row) -> int:
+def _length(row: HoleRow) -> int:
     return len(row.tokens)
 
 

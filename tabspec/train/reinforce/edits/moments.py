@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from tabspec.edits.reward import reward, saved_keys
-from tabspec.models.local.edits.changes import Change, repeated
+from tabspec.models.local.edits.changes import LineChange, repeated
 from tabspec.prompt.edit_format import PastLines, tag_ends
 from tabspec.text import difference
 from tabspec.train.edits.encoder import EditEncoder
 from tabspec.train.edits.layout import Layout, lay_out
 from tabspec.train.edits.pack import RELEASES, Releases
-from tabspec.train.edits.real import real_scene
+from tabspec.train.edits.real import real_moment
 from tabspec.train.edits.rows import MOST_EXAMPLES
 from tabspec.train.examples.parts import SHIFT, TOKEN, Part
 from tabspec.train.examples.tokenizer import load_tokenizer
@@ -79,7 +79,7 @@ def earned(asked: Asked, text: str | None) -> Earned:
     new = None if text is None or (text and text[0] != "\n") else tuple(text[1:].split("\n")) if text else ()
     if new is None or new == asked.old:
         return NOTHING
-    change = Change(0, len(asked.old), new)
+    change = LineChange(0, len(asked.old), new)
     if change.least(asked.old).touches(*asked.last):
         return NOTHING
     repeats, partly = repeated(change, asked.old, asked.past)
@@ -115,7 +115,7 @@ def asked_of(layout: Layout, tokens: Sequence[int]) -> Iterator[Asked]:
             truth = earned(asked, "".join(f"\n{line}" for line in new))
             yield Asked(start, stop, tags, old, new, asked.past, place, truth)
         if old != new:
-            made = Change(question.start, question.stop, new).least(question.lines)
+            made = LineChange(question.start, question.stop, new).least(question.lines)
             if made.start == made.stop and made.start:
                 origins[made.start - 1] = None  # an insertion that was made is not expected again
             origins[made.start : made.stop] = [None] * len(made.new)
@@ -154,7 +154,7 @@ class MomentMaker:
         rng = Random(f"reinforce/{self._seed}/{number}")
         while True:
             index = int(self._documents[rng.randrange(len(self._documents))])
-            scene = real_scene(self._releases, index, rng)
+            scene = real_moment(self._releases, index, rng)
             layout = lay_out(scene, rng) if scene else None
             if layout is not None:
                 return layout

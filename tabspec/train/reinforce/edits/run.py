@@ -14,7 +14,6 @@ from tabspec.models.local.edits.calibration import UNFITTED, load_edit_calibrati
 from tabspec.models.tokens.vocabulary import Vocabulary
 from tabspec.train.edits.encoder import MOST_TOKENS
 from tabspec.train.examples.tokenizer import load_tokenizer
-from tabspec.train.export import TOKENIZER, load_model
 from tabspec.train.goals import SpecialIds
 from tabspec.train.reinforce.edits.answers import LONGEST
 from tabspec.train.reinforce.edits.moments import MomentSource
@@ -22,6 +21,7 @@ from tabspec.train.reinforce.edits.trainer import EditReinforcer, EditSettings
 from tabspec.train.reinforce.learner import STATE, Measured
 from tabspec.train.reinforce.run import ReinforcePlan, carried, written
 from tabspec.train.runs import pick_device
+from tabspec.train.weights.export import TOKENIZER, load_model
 
 # Moments in a step, and at once. Each has some 860 tokens and two or three questions. On two CPU cores, a step of a
 # minute.

@@ -50,7 +50,7 @@ class GreedyAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Passed:
+class _EditsPassed:
     gain: Tensor
     truth: Tensor
     distance: Tensor
@@ -154,7 +154,7 @@ class EditReinforcer(Learner[EditRow]):
             return b"".join(self._bytes_of[token] for token in ids).decode("utf-8")
         return None
 
-    def _passed(self, rows: Sequence[EditRow], answers: Sequence[Sequence[GreedyAnswer]]) -> _Passed:
+    def _passed(self, rows: Sequence[EditRow], answers: Sequence[Sequence[GreedyAnswer]]) -> _EditsPassed:
         """A pass over rows and their answers: the mean gain of a question, and the losses."""
         special, network = self._special, self.network
         flat = [each for own in answers for each in own]
@@ -188,7 +188,7 @@ class EditReinforcer(Learner[EditRow]):
         above = self._gate.above(read.place(batch), least, brings.repeats, brings.partly)
         says = begins - read.same(batch, special)
         gain = expected(brings, above, says).mean()
-        return _Passed(gain, truth, distance, _measured(brings, shown(brings, above, says), truth, distance))
+        return _EditsPassed(gain, truth, distance, _measured(brings, shown(brings, above, says), truth, distance))
 
     def _branches(
         self, read: RowsRead, start: RowsRead, row: Tensor, at: Tensor, tokens: Sequence[tuple[int, ...]]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tabspec.edits.proposals.counterparts.containers.kinds import Kind
+from tabspec.edits.proposals.counterparts.containers.kinds import ContainerKind
 
-Idioms = Mapping[tuple[Kind, Kind], tuple[tuple[str, str], ...]]
+Idioms = Mapping[tuple[ContainerKind, ContainerKind], tuple[tuple[str, str], ...]]
 
 _TEXT_TO_LIST_SCRIPT = (
     ("x === v", "x.includes(v)"),
@@ -21,7 +21,7 @@ _TEXT_TO_LIST_SCRIPT = (
     ("x.split(v)", "x"),
 )
 _SCRIPT: Idioms = {
-    (Kind.LIST, Kind.RECORD): (
+    (ContainerKind.LIST, ContainerKind.RECORD): (
         ("x = x.filter((u) => u.f !== k)", "delete x[k]"),
         ("x.find((u) => u.f === k)", "x[k]"),
         ("x.some((u) => u.f === k)", "k in x"),
@@ -31,7 +31,7 @@ _SCRIPT: Idioms = {
         ("x.map(", "Object.values(x).map("),
         ("x.forEach(", "Object.values(x).forEach("),
     ),
-    (Kind.LIST, Kind.MAP): (
+    (ContainerKind.LIST, ContainerKind.MAP): (
         ("x = x.filter((u) => u.f !== k)", "x.delete(k)"),
         ("x.find((u) => u.f === k)", "x.get(k)"),
         ("x.some((u) => u.f === k)", "x.has(k)"),
@@ -41,15 +41,19 @@ _SCRIPT: Idioms = {
         ("x.map(", "[...x.values()].map("),
         ("x.filter(", "[...x.values()].filter("),
     ),
-    (Kind.LIST, Kind.SET): (
+    (ContainerKind.LIST, ContainerKind.SET): (
         ("x.push(v)", "x.add(v)"),
         ("x.includes(v)", "x.has(v)"),
         ("x.length", "x.size"),
         ("x.map(", "[...x].map("),
         ("x.filter(", "[...x].filter("),
     ),
-    (Kind.SET, Kind.LIST): (("x.add(v)", "x.push(v)"), ("x.has(v)", "x.includes(v)"), ("x.size", "x.length")),
-    (Kind.RECORD, Kind.MAP): (
+    (ContainerKind.SET, ContainerKind.LIST): (
+        ("x.add(v)", "x.push(v)"),
+        ("x.has(v)", "x.includes(v)"),
+        ("x.size", "x.length"),
+    ),
+    (ContainerKind.RECORD, ContainerKind.MAP): (
         ("delete x[k]", "x.delete(k)"),
         ("x[k] = v", "x.set(k, v)"),
         ("x[k]", "x.get(k)"),
@@ -59,28 +63,28 @@ _SCRIPT: Idioms = {
         ("Object.values(x)", "[...x.values()]"),
         ("Object.entries(x)", "[...x.entries()]"),
     ),
-    (Kind.MAP, Kind.RECORD): (
+    (ContainerKind.MAP, ContainerKind.RECORD): (
         ("x.set(k, v)", "x[k] = v"),
         ("x.get(k)", "x[k]"),
         ("x.has(k)", "k in x"),
         ("x.delete(k)", "delete x[k]"),
         ("x.size", "Object.keys(x).length"),
     ),
-    (Kind.RECORD, Kind.LISTS): (("x[k] = v", "(x[k] ??= []).push(v)"),),
-    (Kind.MAP, Kind.LISTS): (("x.set(k, v)", "x.set(k, [...(x.get(k) ?? []), v])"),),
-    (Kind.TEXT, Kind.LIST): _TEXT_TO_LIST_SCRIPT,
-    (Kind.OTHER, Kind.LIST): (("x === v", "x.includes(v)"), ("x !== v", "!x.includes(v)")),
+    (ContainerKind.RECORD, ContainerKind.LISTS): (("x[k] = v", "(x[k] ??= []).push(v)"),),
+    (ContainerKind.MAP, ContainerKind.LISTS): (("x.set(k, v)", "x.set(k, [...(x.get(k) ?? []), v])"),),
+    (ContainerKind.TEXT, ContainerKind.LIST): _TEXT_TO_LIST_SCRIPT,
+    (ContainerKind.OTHER, ContainerKind.LIST): (("x === v", "x.includes(v)"), ("x !== v", "!x.includes(v)")),
 }
 _PYTHON: Idioms = {
-    (Kind.LIST, Kind.SET): (("x.append(v)", "x.add(v)"), ("x.extend(v)", "x.update(v)")),
-    (Kind.SET, Kind.LIST): (
+    (ContainerKind.LIST, ContainerKind.SET): (("x.append(v)", "x.add(v)"), ("x.extend(v)", "x.update(v)")),
+    (ContainerKind.SET, ContainerKind.LIST): (
         ("x.add(v)", "x.append(v)"),
         ("x.update(v)", "x.extend(v)"),
         ("x.discard(v)", "x.remove(v)"),
     ),
-    (Kind.LIST, Kind.DEQUE): (("x.pop(0)", "x.popleft()"), ("x.insert(0, v)", "x.appendleft(v)")),
-    (Kind.DEQUE, Kind.LIST): (("x.popleft()", "x.pop(0)"), ("x.appendleft(v)", "x.insert(0, v)")),
-    (Kind.LIST, Kind.MAP): (
+    (ContainerKind.LIST, ContainerKind.DEQUE): (("x.pop(0)", "x.popleft()"), ("x.insert(0, v)", "x.appendleft(v)")),
+    (ContainerKind.DEQUE, ContainerKind.LIST): (("x.popleft()", "x.pop(0)"), ("x.appendleft(v)", "x.insert(0, v)")),
+    (ContainerKind.LIST, ContainerKind.MAP): (
         ("x = [u for u in x if u.f != k]", "x.pop(k, None)"),
         ("next((u for u in x if u.f == k), None)", "x.get(k)"),
         ("next(u for u in x if u.f == k)", "x[k]"),
@@ -88,8 +92,8 @@ _PYTHON: Idioms = {
         ("x.append(v)", "x[K] = v"),
         ("in x:", "in x.values():"),
     ),
-    (Kind.MAP, Kind.LISTS): (("x[k] = v", "x.setdefault(k, []).append(v)"),),
-    (Kind.TEXT, Kind.LIST): (
+    (ContainerKind.MAP, ContainerKind.LISTS): (("x[k] = v", "x.setdefault(k, []).append(v)"),),
+    (ContainerKind.TEXT, ContainerKind.LIST): (
         ("x == v", "v in x"),
         ("x != v", "v not in x"),
         ("{x}", "{', '.join(x)}"),
@@ -97,30 +101,33 @@ _PYTHON: Idioms = {
         ("x.split(v)", "x"),
         ("x.f()", "[E.f() for E in x]"),
     ),
-    (Kind.OTHER, Kind.LIST): (("x == v", "v in x"), ("x != v", "v not in x")),
+    (ContainerKind.OTHER, ContainerKind.LIST): (("x == v", "v in x"), ("x != v", "v not in x")),
 }
 _GO: Idioms = {
-    (Kind.LIST, Kind.MAP): (("x = append(x, v)", "x[K] = v"),),
-    (Kind.LIST, Kind.SET): (("x = append(x, v)", "x[v] = EMPTY"), ("slices.Contains(x, v)", "x[v]")),
-    (Kind.MAP, Kind.LISTS): (("x[k] = v", "x[k] = append(x[k], v)"),),
-    (Kind.TEXT, Kind.LIST): (
+    (ContainerKind.LIST, ContainerKind.MAP): (("x = append(x, v)", "x[K] = v"),),
+    (ContainerKind.LIST, ContainerKind.SET): (("x = append(x, v)", "x[v] = EMPTY"), ("slices.Contains(x, v)", "x[v]")),
+    (ContainerKind.MAP, ContainerKind.LISTS): (("x[k] = v", "x[k] = append(x[k], v)"),),
+    (ContainerKind.TEXT, ContainerKind.LIST): (
         ("x == v", "slices.Contains(x, v)"),
         ("x != v", "!slices.Contains(x, v)"),
         ("strings.Split(x, v)", "x"),
         ("strings.f(x)", 'strings.f(strings.Join(x, ", "))'),
     ),
-    (Kind.OTHER, Kind.LIST): (("x == v", "slices.Contains(x, v)"), ("x != v", "!slices.Contains(x, v)")),
+    (ContainerKind.OTHER, ContainerKind.LIST): (
+        ("x == v", "slices.Contains(x, v)"),
+        ("x != v", "!slices.Contains(x, v)"),
+    ),
 }
 _RUST: Idioms = {
-    (Kind.LIST, Kind.SET): (("x.push(v)", "x.insert(v)"),),
-    (Kind.SET, Kind.LIST): (("x.insert(v)", "x.push(v)"),),
-    (Kind.LIST, Kind.DEQUE): (
+    (ContainerKind.LIST, ContainerKind.SET): (("x.push(v)", "x.insert(v)"),),
+    (ContainerKind.SET, ContainerKind.LIST): (("x.insert(v)", "x.push(v)"),),
+    (ContainerKind.LIST, ContainerKind.DEQUE): (
         ("x.push(v)", "x.push_back(v)"),
         ("x.pop()", "x.pop_back()"),
         ("x.remove(0)", "x.pop_front()"),
         ("x.insert(0, v)", "x.push_front(v)"),
     ),
-    (Kind.LIST, Kind.MAP): (
+    (ContainerKind.LIST, ContainerKind.MAP): (
         ("x.iter().find(|u| u.f == k)", "x.get(&k)"),
         ("x.iter_mut().find(|u| u.f == k)", "x.get_mut(&k)"),
         ("x.iter().any(|u| u.f == k)", "x.contains_key(&k)"),
@@ -128,25 +135,27 @@ _RUST: Idioms = {
         ("x.push(v)", "x.insert(K, v)"),
         ("x.iter()", "x.values()"),
     ),
-    (Kind.MAP, Kind.LISTS): (("x.insert(k, v)", "x.entry(k).or_default().push(v)"),),
-    (Kind.TEXT, Kind.LIST): (("x == v", "x.contains(&v)"), ("x != v", "!x.contains(&v)")),
+    (ContainerKind.MAP, ContainerKind.LISTS): (("x.insert(k, v)", "x.entry(k).or_default().push(v)"),),
+    (ContainerKind.TEXT, ContainerKind.LIST): (("x == v", "x.contains(&v)"), ("x != v", "!x.contains(&v)")),
 }
 _JAVA: Idioms = {
-    (Kind.LIST, Kind.MAP): (
+    (ContainerKind.LIST, ContainerKind.MAP): (
         ("x.stream().filter(u -> u.f.equals(k)).findFirst().orElse(null)", "x.get(k)"),
         ("x.removeIf(u -> u.f.equals(k))", "x.remove(k)"),
         ("x.add(v)", "x.put(K, v)"),
         (": x)", ": x.values())"),
     ),
-    (Kind.LIST, Kind.DEQUE): (("x.remove(0)", "x.removeFirst()"), ("x.get(0)", "x.getFirst()")),
-    (Kind.MAP, Kind.LISTS): (("x.put(k, v)", "x.computeIfAbsent(k, key -> new ArrayList<>()).add(v)"),),
-    (Kind.TEXT, Kind.LIST): (("x.equals(v)", "x.contains(v)"), ("x.split(v)", "x")),
+    (ContainerKind.LIST, ContainerKind.DEQUE): (("x.remove(0)", "x.removeFirst()"), ("x.get(0)", "x.getFirst()")),
+    (ContainerKind.MAP, ContainerKind.LISTS): (
+        ("x.put(k, v)", "x.computeIfAbsent(k, key -> new ArrayList<>()).add(v)"),
+    ),
+    (ContainerKind.TEXT, ContainerKind.LIST): (("x.equals(v)", "x.contains(v)"), ("x.split(v)", "x")),
 }
 _CPP: Idioms = {
-    (Kind.LIST, Kind.SET): (("x.push_back(v)", "x.insert(v)"),),
-    (Kind.SET, Kind.LIST): (("x.insert(v)", "x.push_back(v)"),),
-    (Kind.LIST, Kind.MAP): (("x.push_back(v)", "x[K] = v"),),
-    (Kind.MAP, Kind.LISTS): (("x[k] = v", "x[k].push_back(v)"),),
+    (ContainerKind.LIST, ContainerKind.SET): (("x.push_back(v)", "x.insert(v)"),),
+    (ContainerKind.SET, ContainerKind.LIST): (("x.insert(v)", "x.push_back(v)"),),
+    (ContainerKind.LIST, ContainerKind.MAP): (("x.push_back(v)", "x[K] = v"),),
+    (ContainerKind.MAP, ContainerKind.LISTS): (("x[k] = v", "x[k].push_back(v)"),),
 }
 IDIOMS: Mapping[str, Idioms] = {
     "python": _PYTHON,

@@ -10,7 +10,7 @@ from enum import StrEnum
 from tabspec.edits.proposals.brackets import elements, top
 
 
-class Kind(StrEnum):
+class ContainerKind(StrEnum):
     """The kind of a type. Grammars name the same kind differently."""
 
     LIST = "list"
@@ -28,50 +28,50 @@ class Declared:
     """A name and its type. ``parts`` are the type's own parts: a list's element, a map's key and value."""
 
     name: str
-    kind: Kind
+    kind: ContainerKind
     parts: tuple[str, ...] = ()
 
 
 _SCRIPT = {
-    Kind.LIST: r"(?:Readonly)?Array<|.*\[\]$|\[\]|readonly ",
-    Kind.RECORD: r"Record<|\{\s*\[|\{\}",
-    Kind.MAP: r"(?:new )?(?:Readonly)?Map\b",
-    Kind.SET: r"(?:new )?(?:Readonly)?Set\b",
-    Kind.TEXT: r"string\b",
+    ContainerKind.LIST: r"(?:Readonly)?Array<|.*\[\]$|\[\]|readonly ",
+    ContainerKind.RECORD: r"Record<|\{\s*\[|\{\}",
+    ContainerKind.MAP: r"(?:new )?(?:Readonly)?Map\b",
+    ContainerKind.SET: r"(?:new )?(?:Readonly)?Set\b",
+    ContainerKind.TEXT: r"string\b",
 }
 _KINDS = {
     "python": {
-        Kind.LIST: r"(?:\w+\.)?(?:list|List|Sequence|MutableSequence)\b|\[",
-        Kind.MAP: r"(?:\w+\.)?(?:dict|Dict|Mapping|MutableMapping)\b|\{",
-        Kind.SET: r"(?:\w+\.)?(?:set|Set|MutableSet)\b",
-        Kind.DEQUE: r"(?:\w+\.)?[dD]eque\b",
-        Kind.TEXT: r"str\b",
+        ContainerKind.LIST: r"(?:\w+\.)?(?:list|List|Sequence|MutableSequence)\b|\[",
+        ContainerKind.MAP: r"(?:\w+\.)?(?:dict|Dict|Mapping|MutableMapping)\b|\{",
+        ContainerKind.SET: r"(?:\w+\.)?(?:set|Set|MutableSet)\b",
+        ContainerKind.DEQUE: r"(?:\w+\.)?[dD]eque\b",
+        ContainerKind.TEXT: r"str\b",
     },
     "go": {
-        Kind.LIST: r"\[\]",
-        Kind.SET: r"(?:make\()?map\[[^\]]+\](?:struct\{\}|bool)",
-        Kind.MAP: r"(?:make\()?map\[",
-        Kind.TEXT: r"string\b",
+        ContainerKind.LIST: r"\[\]",
+        ContainerKind.SET: r"(?:make\()?map\[[^\]]+\](?:struct\{\}|bool)",
+        ContainerKind.MAP: r"(?:make\()?map\[",
+        ContainerKind.TEXT: r"string\b",
     },
     "rust": {
-        Kind.LIST: r"(?:std::vec::)?Vec\b|vec!",
-        Kind.MAP: r"(?:\w+::)*(?:Hash|BTree)Map\b",
-        Kind.SET: r"(?:\w+::)*(?:Hash|BTree)Set\b",
-        Kind.DEQUE: r"(?:\w+::)*VecDeque\b",
-        Kind.TEXT: r"String\b|&(?:'\w+ )?str\b",
+        ContainerKind.LIST: r"(?:std::vec::)?Vec\b|vec!",
+        ContainerKind.MAP: r"(?:\w+::)*(?:Hash|BTree)Map\b",
+        ContainerKind.SET: r"(?:\w+::)*(?:Hash|BTree)Set\b",
+        ContainerKind.DEQUE: r"(?:\w+::)*VecDeque\b",
+        ContainerKind.TEXT: r"String\b|&(?:'\w+ )?str\b",
     },
     "java": {
-        Kind.LIST: r"(?:Array|Linked)?List\b|Collection\b",
-        Kind.MAP: r"(?:Hash|Tree|LinkedHash)?Map\b",
-        Kind.SET: r"(?:Hash|Tree|LinkedHash)?Set\b",
-        Kind.DEQUE: r"(?:Array)?Deque\b",
-        Kind.TEXT: r"String\b",
+        ContainerKind.LIST: r"(?:Array|Linked)?List\b|Collection\b",
+        ContainerKind.MAP: r"(?:Hash|Tree|LinkedHash)?Map\b",
+        ContainerKind.SET: r"(?:Hash|Tree|LinkedHash)?Set\b",
+        ContainerKind.DEQUE: r"(?:Array)?Deque\b",
+        ContainerKind.TEXT: r"String\b",
     },
     "cpp": {
-        Kind.LIST: r"(?:std::)?vector\b",
-        Kind.MAP: r"(?:std::)?(?:unordered_)?map\b",
-        Kind.SET: r"(?:std::)?(?:unordered_)?set\b",
-        Kind.TEXT: r"(?:std::)?string\b",
+        ContainerKind.LIST: r"(?:std::)?vector\b",
+        ContainerKind.MAP: r"(?:std::)?(?:unordered_)?map\b",
+        ContainerKind.SET: r"(?:std::)?(?:unordered_)?set\b",
+        ContainerKind.TEXT: r"(?:std::)?string\b",
     },
 } | dict.fromkeys(("javascript", "typescript", "tsx"), _SCRIPT)
 _COMPILED = {
@@ -92,7 +92,7 @@ def declared(text: str, grammar: str) -> dict[str, Declared]:
     for name, kind in declarations(text, grammar):
         each = _declared(name, kind.strip(), grammar)
         known = found.get(name)
-        if known is None or (known.kind is Kind.OTHER and each.kind is not Kind.OTHER):
+        if known is None or (known.kind is ContainerKind.OTHER and each.kind is not ContainerKind.OTHER):
             found[name] = each
     return found
 
@@ -117,15 +117,15 @@ def _declared(name: str, kind: str, grammar: str) -> Declared:
     if "|" in kind and grammar in _UNIONS:
         members = [part for part in _members(kind) if part not in _NOTHING]
         if len(members) != 1:
-            return Declared(name, Kind.OTHER)  # it may be of several kinds
+            return Declared(name, ContainerKind.OTHER)  # it may be of several kinds
         kind = members[0]
     for each, pattern in _COMPILED.get(grammar, {}).items():
         if pattern.match(kind):
             parts = _parts(kind, grammar)
-            of_lists = len(parts) > 1 and _COMPILED[grammar][Kind.LIST].match(parts[1])
-            is_map = each in (Kind.MAP, Kind.RECORD)
-            return Declared(name, Kind.LISTS if is_map and of_lists else each, parts)
-    return Declared(name, Kind.OTHER)
+            of_lists = len(parts) > 1 and _COMPILED[grammar][ContainerKind.LIST].match(parts[1])
+            is_map = each in (ContainerKind.MAP, ContainerKind.RECORD)
+            return Declared(name, ContainerKind.LISTS if is_map and of_lists else each, parts)
+    return Declared(name, ContainerKind.OTHER)
 
 
 def _members(union: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from tabspec.edits.edit import EditSource
 from tabspec.edits.proposals.brackets import elements
 from tabspec.edits.proposals.counterparts.containers.idioms import IDIOMS
-from tabspec.edits.proposals.counterparts.containers.kinds import Declared, Kind, declared
+from tabspec.edits.proposals.counterparts.containers.kinds import ContainerKind, Declared, declared
 from tabspec.edits.proposals.counterparts.records import record
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.places import Places
@@ -31,7 +31,7 @@ _NOT_ASSIGNED = r"(?!\s*(?:[-+*/%|&^]?=(?!=)|\+\+|--))"
 
 
 @dataclass(frozen=True)
-class _Changed:
+class _ChangedContainer:
     """A name whose container changed, where it is known (code points), and how it is reached there."""
 
     old: Declared
@@ -63,7 +63,7 @@ def adapted(steps: Sequence[Step], document: Document, places: Places, done: fro
                 yield Found(document, change, EditSource.COUNTERPART, "container")
 
 
-def _changed(steps: Sequence[Step], document: Document, places: Places, grammar: str) -> Iterator[_Changed]:
+def _changed(steps: Sequence[Step], document: Document, places: Places, grammar: str) -> Iterator[_ChangedContainer]:
     if grammar not in IDIOMS:
         return
     first: dict[str, Declared] = {}
@@ -75,7 +75,7 @@ def _changed(steps: Sequence[Step], document: Document, places: Places, grammar:
                 first.setdefault(name, before[name])
                 last[name] = new, step
     for name, (new, step) in last.items():
-        if first[name].kind is new.kind or new.kind is Kind.OTHER:
+        if first[name].kind is new.kind or new.kind is ContainerKind.OTHER:
             continue
         base = document.text.find(step.new)
         inside = occurrences(step.new, name)
@@ -85,12 +85,12 @@ def _changed(steps: Sequence[Step], document: Document, places: Places, grammar:
         function = places.function(at)
         escaped = re.escape(name)
         if function is not None and not places.is_member(at):
-            yield _Changed(first[name], new, *function, rf"(?<![\w.>]){escaped}\b")
+            yield _ChangedContainer(first[name], new, *function, rf"(?<![\w.>]){escaped}\b")
             continue
         line = places.line(at)
         own = line[:1].isspace() or places.is_member(at)
         chain = _MEMBER if own and grammar not in ("java", "cpp") else _CHAIN
-        yield _Changed(first[name], new, 0, len(document.text), rf"{chain}{escaped}\b")
+        yield _ChangedContainer(first[name], new, 0, len(document.text), rf"{chain}{escaped}\b")
 
 
 @lru_cache(maxsize=256)
@@ -126,7 +126,9 @@ def _pattern(use: str, grammar: str) -> str:
     return found + (_NOT_ASSIGNED if use.endswith("x[k]") else "")
 
 
-def _written(other: str, match: re.Match[str], changed: _Changed, document: Document, grammar: str) -> str | None:
+def _written(
+    other: str, match: re.Match[str], changed: _ChangedContainer, document: Document, grammar: str
+) -> str | None:
     """The use of the new kind; None where the key of a value is not known."""
     values = {name: text.strip() for name, text in match.groupdict().items() if text is not None}
     if re.search(r"\bK\b", other):
@@ -146,7 +148,7 @@ def _written(other: str, match: re.Match[str], changed: _Changed, document: Docu
     return text
 
 
-def _keyed(value: str, changed: _Changed, document: Document, grammar: str) -> tuple[str, str] | None:
+def _keyed(value: str, changed: _ChangedContainer, document: Document, grammar: str) -> tuple[str, str] | None:
     """The key under which a value of the list is put into the map, and what is put there."""
     inner = value.strip()
     if inner[:1] in "([" and inner[-1:] in ")]":
@@ -161,7 +163,7 @@ def _keyed(value: str, changed: _Changed, document: Document, grammar: str) -> t
     return f"{inner}.{field}{clone}", inner
 
 
-def _key_field(changed: _Changed, document: Document, grammar: str) -> str | None:
+def _key_field(changed: _ChangedContainer, document: Document, grammar: str) -> str | None:
     """The field of an element that is its key: the one by which elements are looked up, or one with a key's name."""
     name = re.escape(changed.old.name)
     looked = re.search(rf"\b{name}\b[^\n]*?\b(\w)\w*\.(\w+(?:\(\))?)\s*(?:[!=]==?|\.equals)", document.text)

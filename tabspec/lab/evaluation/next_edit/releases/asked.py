@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from tabspec.lab.evaluation.next_edit.releases.scoring import RANKS, Prediction, Proposal, is_right
+from tabspec.lab.evaluation.next_edit.releases.scoring import RANKS, PredictedChange, Prediction, is_right
 from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep
 from tabspec.models.edit_protocol import EditRequest, PastEdit
-from tabspec.models.local.edits.changes import Change
-from tabspec.models.local.edits.judge import Written
-from tabspec.models.local.edits.places import Place
+from tabspec.models.local.edits.changes import LineChange
+from tabspec.models.local.edits.judge import WrittenChange
+from tabspec.models.local.edits.places import EditPlace
 from tabspec.models.local.edits.scene import run_of
 from tabspec.models.local.edits.writer import LocalEdits
 from tabspec.models.local.logits import Logits
 from tabspec.models.local.slots import Decoder
 from tabspec.models.protocol import Usage
 from tabspec.prompt.edit_format import window_of
-from tabspec.train.edits.hunks import Hunk
+from tabspec.train.edits.hunks import LineHunk
 
 # Lines of edits whose place is not known: no two hunks of a release touch, so that they are far from one another.
 _APART = 1_000_000
@@ -46,7 +46,7 @@ class Outcome:
 
     step: ReleaseStep
     prediction: Prediction
-    written: tuple[Proposal, ...]
+    written: tuple[PredictedChange, ...]
     anew: Passes
     chain: Passes | None
 
@@ -126,15 +126,17 @@ async def _outcome(model: LocalEdits, decoder: Counted, step: ReleaseStep) -> Ou
     return Outcome(step, Prediction(given, lines), tuple(proposals), anew, chain)
 
 
-def _proposal(written: Written) -> Proposal:
+def _proposal(written: WrittenChange) -> PredictedChange:
     change, features = written.change, written.evidence.numbers()[1:]
-    return Proposal(change.start, change.stop, change.new, features)
+    return PredictedChange(change.start, change.stop, change.new, features)
 
 
-async def _written(model: LocalEdits, decoder: Counted, request: EditRequest) -> tuple[list[Written | None], Passes]:
+async def _written(
+    model: LocalEdits, decoder: Counted, request: EditRequest
+) -> tuple[list[WrittenChange | None], Passes]:
     """What the model writes, the best place first, and the cost of all of it."""
     before, began = decoder.passes, time.perf_counter()
-    written: list[Written | None] = []
+    written: list[WrittenChange | None] = []
     cost = Usage()
     async for each, usage in model.written(request):
         cost += usage
@@ -143,7 +145,7 @@ async def _written(model: LocalEdits, decoder: Counted, request: EditRequest) ->
     return written, Passes(seconds, cost.prefill, passes, cost.decoded)
 
 
-def accepted(request: EditRequest, change: Change) -> EditRequest:
+def accepted(request: EditRequest, change: LineChange) -> EditRequest:
     """The request after a change was accepted."""
     lines = request.region.split("\n")
     old = lines[change.start : change.stop]
@@ -175,15 +177,15 @@ def accepted(request: EditRequest, change: Change) -> EditRequest:
     )
 
 
-async def _at_place(model: LocalEdits, hunk: Hunk, request: EditRequest) -> Proposal | None:
+async def _at_place(model: LocalEdits, hunk: LineHunk, request: EditRequest) -> PredictedChange | None:
     """What the model writes at the place of the next edit; None: nothing changes."""
     scene = model.prompts.scenes.around(request, hunk.start)
     if scene is None:
         return None
     start, stop = run_of(scene.lines, max(hunk.start - scene.first, 0), max(hunk.stop - scene.first, 0))
     first, last = window_of(scene.lines, start, stop)
-    change, _, _ = await model.ask(scene, Place(first, last, 1.0, start), True)
-    return None if change is None else Proposal(change.start, change.stop, change.new)
+    change, _, _ = await model.ask(scene, EditPlace(first, last, 1.0, start), True)
+    return None if change is None else PredictedChange(change.start, change.stop, change.new)
 
 
 def _ended(text: str | None) -> str:

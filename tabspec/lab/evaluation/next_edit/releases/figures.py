@@ -9,11 +9,11 @@ from dataclasses import asdict, replace
 from rich.table import Table
 
 from tabspec.lab.evaluation.next_edit.releases.asked import Outcome, Passes
-from tabspec.lab.evaluation.next_edit.releases.kinds import Kind
+from tabspec.lab.evaluation.next_edit.releases.kinds import Novelty
 from tabspec.lab.evaluation.next_edit.releases.scoring import (
     RANKS,
     Prediction,
-    Shown,
+    ShownShares,
     at_precision,
     fit,
     is_right,
@@ -60,9 +60,9 @@ def least_probability(
 def as_json(found: Sequence[Outcome]) -> Figures:
     """All figures: shares from 0 to 1, times in milliseconds."""
     steps, predictions, probability = _offers(found)
-    due = [each for each in found if each.step.kind is not Kind.END]
+    due = [each for each in found if each.step.kind is not Novelty.END]
     text = text_given_place(steps, predictions)
-    counts = {kind: sum(each.step.kind is kind for each in found) for kind in Kind}
+    counts = {kind: sum(each.step.kind is kind for each in found) for kind in Novelty}
     all_text = sum(text[kind] * counts[kind] for kind in text) / len(due) if due else 0.0
     return {
         "steps": len(found),
@@ -134,7 +134,7 @@ def tables(figures: Figures) -> list[Table]:
     return [text, places, offers, cost]
 
 
-def _of(row: Shown | None) -> dict[str, float]:
+def _of(row: ShownShares | None) -> dict[str, float]:
     return {} if row is None else _rounded(asdict(row))
 
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from tabspec.models.local.edits.changes import Replacement, replacements
-from tabspec.train.edits.hunks import Hunk
+from tabspec.train.edits.hunks import LineHunk
 
 _NAME = re.compile(r"[^\W\d]\w*")
 
 
-class Kind(StrEnum):
+class Novelty(StrEnum):
     """Of the next edit, given the edits before it in this file."""
 
     ECHO = "echo"  # all its replacements of tokens were made before
@@ -22,18 +22,18 @@ class Kind(StrEnum):
     END = "end"  # no edit remains
 
 
-def kind_of(next_edit: tuple[Sequence[str], Hunk], made: Sequence[tuple[Sequence[str], Hunk]]) -> Kind:
+def kind_of(next_edit: tuple[Sequence[str], LineHunk], made: Sequence[tuple[Sequence[str], LineHunk]]) -> Novelty:
     """The kind of a hunk, given those made before; each with the lines that it is a hunk of."""
     own = _replacements(*next_edit)
     before = {each for lines, hunk in made for each in _replacements(lines, hunk)}
     if own and own <= before:
-        return Kind.ECHO
+        return Novelty.ECHO
     if own and {_shape(each) for each in own} <= {_shape(each) for each in before}:
-        return Kind.NAMES
-    return Kind.PARTLY if own & before else Kind.NOVEL
+        return Novelty.NAMES
+    return Novelty.PARTLY if own & before else Novelty.NOVEL
 
 
-def _replacements(lines: Sequence[str], hunk: Hunk) -> frozenset[Replacement]:
+def _replacements(lines: Sequence[str], hunk: LineHunk) -> frozenset[Replacement]:
     return replacements("\n".join(lines[hunk.start : hunk.stop]), "\n".join(hunk.new))
 
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from tabspec.lab.evaluation.calibration import logistic
 from tabspec.lab.evaluation.calibration import probabilities as logistic_curve
-from tabspec.lab.evaluation.next_edit.releases.kinds import Kind
+from tabspec.lab.evaluation.next_edit.releases.kinds import Novelty
 from tabspec.lab.evaluation.next_edit.releases.steps import ReleaseStep
-from tabspec.train.edits.hunks import Hunk, applied
+from tabspec.train.edits.hunks import LineHunk, applied
 
 NEAR = 2  # lines; a place is found if it is so near to a hunk
 RANKS = (1, 3, 5)
@@ -29,7 +29,7 @@ _RIDGE = 1.0  # of the logistic fit, of a weight of a standardized feature
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class PredictedChange:
     """Lines ``start`` to ``stop`` (excluded) become ``new``. ``features`` are what its probability is fitted on."""
 
     start: int
@@ -46,13 +46,13 @@ class Prediction:
     first. ``proposal``: the one that it would show first, None if it has none.
     """
 
-    given: Proposal | None = None
+    given: PredictedChange | None = None
     places: tuple[int, ...] = ()
-    proposal: Proposal | None = None
+    proposal: PredictedChange | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownShares:
     """Of all next edits, and of all echoes, the shares that are shown and right; ``precision`` counts ends, too."""
 
     shown: float
@@ -62,19 +62,19 @@ class Shown:
     at_ends: float  # of all ends, those at which something is shown
 
 
-def is_right(step: ReleaseStep, proposal: Proposal) -> bool:
+def is_right(step: ReleaseStep, proposal: PredictedChange) -> bool:
     """Whether a proposal makes one of the remaining hunks, or all that it touches, and nothing else."""
     start, stop = _changed(step.lines, proposal)
     if start == stop and not _new_of(step.lines, proposal, start, stop):
         return False
-    result = applied(step.lines, [Hunk(proposal.start, proposal.stop, proposal.new)])
+    result = applied(step.lines, [LineHunk(proposal.start, proposal.stop, proposal.new)])
     touched = sorted(h for h in step.due if h.start <= proposal.stop and h.stop >= proposal.start)
     inside = [h for h in touched if h.start <= stop and h.stop >= start]
     sets = [[hunk] for hunk in touched] + [inside, touched]
     return any(hunks and applied(step.lines, hunks) == result for hunks in sets)
 
 
-def _changed(lines: Sequence[str], proposal: Proposal) -> tuple[int, int]:
+def _changed(lines: Sequence[str], proposal: PredictedChange) -> tuple[int, int]:
     """The lines that a proposal really changes."""
     start, stop, new = proposal.start, proposal.stop, list(proposal.new)
     while start < stop and new and lines[start] == new[0]:
@@ -84,23 +84,23 @@ def _changed(lines: Sequence[str], proposal: Proposal) -> tuple[int, int]:
     return start, stop
 
 
-def _new_of(lines: Sequence[str], proposal: Proposal, start: int, stop: int) -> tuple[str, ...]:
+def _new_of(lines: Sequence[str], proposal: PredictedChange, start: int, stop: int) -> tuple[str, ...]:
     after = len(proposal.new) - (proposal.stop - stop)
     return proposal.new[start - proposal.start : after]
 
 
-def text_given_place(steps: Sequence[ReleaseStep], predictions: Sequence[Prediction]) -> dict[Kind, float]:
+def text_given_place(steps: Sequence[ReleaseStep], predictions: Sequence[Prediction]) -> dict[Novelty, float]:
     """The share of next edits of each kind whose text is exactly what the model writes at their place."""
-    found: defaultdict[Kind, list[bool]] = defaultdict(list)
+    found: defaultdict[Novelty, list[bool]] = defaultdict(list)
     for step, prediction in zip(steps, predictions, strict=True):
         if step.hunk is not None:
             found[step.kind].append(prediction.given is not None and _makes_next(step, prediction.given))
     return {kind: _share(values) for kind, values in found.items()}
 
 
-def _makes_next(step: ReleaseStep, given: Proposal) -> bool:
+def _makes_next(step: ReleaseStep, given: PredictedChange) -> bool:
     """Whether the text makes the next hunk, alone or with others in the window."""
-    result = applied(step.lines, [Hunk(given.start, given.stop, given.new)])
+    result = applied(step.lines, [LineHunk(given.start, given.stop, given.new)])
     window = sorted(h for h in step.due if h.start >= given.start and h.stop <= given.stop)
     return any(applied(step.lines, hunks) == result for hunks in ([step.due[0]], window))
 
@@ -119,12 +119,12 @@ def place(steps: Sequence[ReleaseStep], predictions: Sequence[Prediction], rank:
         }
         for name, hit in hits.items():
             found[name].append(hit)
-            if step.kind is Kind.ECHO:
+            if step.kind is Novelty.ECHO:
                 found["echo_" + name].append(hit)
     return {name: _share(values) for name, values in found.items()}
 
 
-def _near(line: int, hunk: Hunk) -> bool:
+def _near(line: int, hunk: LineHunk) -> bool:
     return hunk.start - NEAR <= line <= max(hunk.stop - 1, hunk.start) + NEAR
 
 
@@ -177,7 +177,7 @@ def _design(features: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def shown(
     steps: Sequence[ReleaseStep], predictions: Sequence[Prediction], probability: Sequence[float]
-) -> dict[float, Shown]:
+) -> dict[float, ShownShares]:
     """What is shown at each of `THRESHOLDS` of the probability."""
     right = _right(steps, predictions)
     return {least: _shown(steps, predictions, right, probability, least) for least in THRESHOLDS}
@@ -185,7 +185,7 @@ def shown(
 
 def at_precision(
     steps: Sequence[ReleaseStep], predictions: Sequence[Prediction], probability: Sequence[float]
-) -> dict[float, Shown | None]:
+) -> dict[float, ShownShares | None]:
     """The most that can be shown at each of `PRECISIONS`, by the lowest threshold that keeps it. None if none does."""
     right = _right(steps, predictions)
     ordered = sorted((n for n, p in enumerate(predictions) if p.proposal), key=lambda n: -probability[n])
@@ -213,13 +213,13 @@ def _shown(
     right: Sequence[bool],
     probability: Sequence[float],
     least: float,
-) -> Shown:
+) -> ShownShares:
     on = [p.proposal is not None and value >= least for p, value in zip(predictions, probability, strict=True)]
     edits = [n for n, step in enumerate(steps) if step.hunk is not None]
     ends = [n for n, step in enumerate(steps) if step.hunk is None]
-    echoes = [n for n in edits if steps[n].kind is Kind.ECHO]
+    echoes = [n for n in edits if steps[n].kind is Novelty.ECHO]
     good = [a and b for a, b in zip(on, right, strict=True)]
-    return Shown(
+    return ShownShares(
         shown=_share([on[n] for n in edits]),
         right=_share([good[n] for n in edits]),
         echoes=_share([good[n] for n in echoes]),

@@ -15,11 +15,11 @@ from random import Random
 from typing import Any
 
 from tabspec.errors import InputError
-from tabspec.lab.evaluation.next_edit.releases.kinds import Kind, kind_of
+from tabspec.lab.evaluation.next_edit.releases.kinds import Novelty, kind_of
 from tabspec.prompt.edit_format import PastLines
 from tabspec.train.edits.build import FilePair, PairLimits, packages_by_project, release_pairs
-from tabspec.train.edits.hunks import Hunk, after
-from tabspec.train.edits.scene import as_past
+from tabspec.train.edits.hunks import LineHunk, after
+from tabspec.train.edits.moment import as_past
 
 # Of two releases of a project, so that no large release dominates. The ends are as frequent as in the first measurement
 # of such models (389 beside 1,694 steps).
@@ -39,12 +39,12 @@ class ReleaseStep:
     path: str
     lines: tuple[str, ...]
     history: tuple[PastLines, ...]
-    due: tuple[Hunk, ...]
-    kind: Kind
+    due: tuple[LineHunk, ...]
+    kind: Novelty
     last: int = 0
 
     @property
-    def hunk(self) -> Hunk | None:
+    def hunk(self) -> LineHunk | None:
         """The next edit."""
         return self.due[0] if self.due else None
 
@@ -67,12 +67,12 @@ def steps_of(pair: FilePair, rng: Random) -> list[ReleaseStep]:
     if rng.random() < 0.5:
         rng.shuffle(due)
     history: list[PastLines] = []
-    made: list[tuple[list[str], Hunk]] = []
+    made: list[tuple[list[str], LineHunk]] = []
     found: list[ReleaseStep] = []
     last = 0
     while due or made:
         if made:
-            kind = kind_of((lines, due[0]), made) if due else Kind.END
+            kind = kind_of((lines, due[0]), made) if due else Novelty.END
             recent = tuple(history[-MOST_HISTORY:])
             found.append(ReleaseStep(pair.project, pair.path, tuple(lines), recent, tuple(due), kind, last))
         if not due:
@@ -102,7 +102,7 @@ def release_steps(folder: Path, projects: Iterable[str], seed: int = 0) -> Itera
 def _sample(steps: Sequence[ReleaseStep], rng: Random) -> list[ReleaseStep]:
     by_end: defaultdict[bool, list[ReleaseStep]] = defaultdict(list)
     for step in steps:
-        by_end[step.kind is Kind.END].append(step)
+        by_end[step.kind is Novelty.END].append(step)
     inner, ends = by_end[False], by_end[True]
     return rng.sample(inner, min(len(inner), MOST_STEPS)) + rng.sample(ends, min(len(ends), MOST_ENDS))
 
@@ -129,7 +129,7 @@ def _step(data: dict[str, Any]) -> ReleaseStep:
         data["path"],
         tuple(data["text"].split("\n")),
         tuple(PastLines(edit["old"], edit["new"], edit["path"]) for edit in data["history"]),
-        tuple(Hunk(start, stop, tuple(new)) for start, stop, new in data["due"]),
-        Kind(data["kind"]),
+        tuple(LineHunk(start, stop, tuple(new)) for start, stop, new in data["due"]),
+        Novelty(data["kind"]),
         int(data["last"]),
     )

@@ -16,7 +16,7 @@ from tabspec.models.files.ngram_table import DRAFTS
 from tabspec.models.files.weights import load_llama_state_dict
 from tabspec.train.examples.tokenizer import EOM, PAD, load_tokenizer, special_id
 from tabspec.train.network import Network, Shape
-from tabspec.train.saving import save_quantized, save_tensors
+from tabspec.train.weights.saving import save_quantized, save_tensors
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 

@@ -127,6 +127,6 @@ class TimedEditRequests(ProcessEdits):
 
 def on_processor(model: LocalModel, edits: LocalEdits, processor: Processor) -> None:
     """Let ``model`` compute on ``processor``, with ``edits`` as its edit model."""
-    model.local.together = TimedDecodeBatcher(model.local.decoder, processor)
-    edits.local.together = TimedDecodeBatcher(edits.local.decoder, processor, model.local.together)
+    model.local.batcher = TimedDecodeBatcher(model.local.decoder, processor)
+    edits.local.batcher = TimedDecodeBatcher(edits.local.decoder, processor, model.local.batcher)
     model.write_edits(model.info.edits, lambda: edits)

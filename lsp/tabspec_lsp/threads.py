@@ -20,7 +20,7 @@ async def in_thread(function: Callable[..., T], *arguments: object) -> T:
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 
-    def settle(result: T | None, error: BaseException | None) -> None:
+    def finish(result: T | None, error: BaseException | None) -> None:
         if future.done():  # cancelled
             return
         if error is not None:
@@ -35,7 +35,7 @@ async def in_thread(function: Callable[..., T], *arguments: object) -> T:
         except BaseException as raised:
             error = raised
         with contextlib.suppress(RuntimeError):  # the loop is closed by now
-            loop.call_soon_threadsafe(settle, result, error)
+            loop.call_soon_threadsafe(finish, result, error)
 
     threading.Thread(target=run, daemon=True).start()
     return await future

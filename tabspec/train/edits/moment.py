@@ -8,14 +8,14 @@ from random import Random
 
 from tabspec.prompt.edit_format import PastLines
 from tabspec.text import common_prefix
-from tabspec.train.edits.hunks import Hunk, after
+from tabspec.train.edits.hunks import LineHunk, after
 
 # The share of moments at which the last edit is half typed.
 HALF_TYPED = 0.15
 
 
 @dataclass
-class Scene:
+class EditMoment:
     """A file between two edits.
 
     ``history``: past edits, the newest last. ``due``: the remaining hunks in the order in which they are made, each in
@@ -25,10 +25,10 @@ class Scene:
     name: str
     lines: list[str]
     history: list[PastLines] = field(default_factory=list)
-    due: list[Hunk] = field(default_factory=list)
+    due: list[LineHunk] = field(default_factory=list)
     last: tuple[int, int] | None = None
 
-    def make(self, hunk: Hunk) -> None:
+    def make(self, hunk: LineHunk) -> None:
         """Apply one of the due hunks, and append it to the history."""
         at = next(i for i, other in enumerate(self.due) if other is hunk)
         del self.due[at]
@@ -37,25 +37,25 @@ class Scene:
         self.due = [after(other, hunk) for other in self.due]
         self.last = (hunk.start, hunk.start + len(hunk.new))
 
-    def make_half(self, hunk: Hunk, rng: Random) -> bool:
+    def make_half(self, hunk: LineHunk, rng: Random) -> bool:
         """Apply the first part of a due hunk, as if it were being typed. False if there is nothing to cut."""
         half = half_typed(self.lines[hunk.start : hunk.stop], hunk.new, rng)
         if half is None:
             return False
         cut, replaced = half
         at = next(i for i, other in enumerate(self.due) if other is hunk)
-        first = Hunk(hunk.start, hunk.start + replaced, cut)
+        first = LineHunk(hunk.start, hunk.start + replaced, cut)
         self.history.append(as_past(self.lines, first))
         self.lines[first.start : first.stop] = cut
         self.due = [after(other, first) for other in self.due]
-        rest = Hunk(hunk.start, hunk.stop + first.growth, hunk.new)
+        rest = LineHunk(hunk.start, hunk.stop + first.growth, hunk.new)
         self.due.pop(at)
         self.due.insert(0, rest)
         self.last = (hunk.start, hunk.start + len(cut))
         return True
 
 
-def as_past(lines: Sequence[str], hunk: Hunk, path: str = "") -> PastLines:
+def as_past(lines: Sequence[str], hunk: LineHunk, path: str = "") -> PastLines:
     """A hunk of ``lines`` as a past edit. ``path``: the base name of the file, if it is another one."""
     old = lines[hunk.start : hunk.stop]
     return PastLines("\n".join(old) if old else None, "\n".join(hunk.new) if hunk.new else None, path)

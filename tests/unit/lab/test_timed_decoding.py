@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
+from tabspec.lab.measuring.timed_decoding import PassTime, Processor, TimedDecodeBatcher
 from tabspec.models.local.batching import DecodeBatcher
 from tabspec.replay.clock import run_virtual
 from tabspec.replay.models.timed_batcher import NoDecoder
-from tabspec.replay.models.timed_decoding import PassTime, Processor, TimedDecodeBatcher
 
 
 def test_a_pass_takes_its_time_and_two_models_take_turns() -> None:
