@@ -64,7 +64,7 @@ def models_command(sessions: tuple[Path, ...], models: tuple[str, ...], limit: i
     paces = asyncio.run(measure_paces(models, read[0]))
     rows = [row for name in models for row in compare(name, paces[name], read, limit)]
     cells = [_cells(row) for row in rows]
-    print_table(f"{len(read)} sessions", list(_COLUMNS), cells)
+    print_table(f"sessions: {len(read)}", list(_COLUMNS), cells)
     if out:
         names = "".join(f" --model {name}" for name in models) if models != ("bundled", "large") else ""
         found = {
