@@ -62,7 +62,7 @@ nvim: venv  ## open Neovim with the plugin and the bundled model on an example f
 soak: dev  ## ten million events of the simulator (about 70 minutes of one core, divided by the cores)
 	@scripts/soak.sh $(PYTHON)
 
-dist: dev vsix  ## the wheels (tabspec, tabspec-native) and the VS Code extension, into dist/
+dist: dev vsix  ## the wheels (tabspec, tabspec-native, tabspec-large) and the VS Code extension, into dist/
 	@scripts/dist.sh $(PYTHON) dist
 
 # --- programs that the tests drive, in .tools; each script waits while another run of it installs ------------------------

@@ -136,6 +136,7 @@ async def open_model(spec: str, report: Report, daemon: DaemonMode = DaemonMode.
         return await _open_server(spec)
     # Imported here so that `initialize` is answered without them.
     from tabspec.models.daemon.shared import SharedModel
+    from tabspec.models.files.large import AUTO
     from tabspec.models.process.worker import WorkerState
     from tabspec.models.scripted.file import SCHEME, read_script
 
@@ -153,7 +154,7 @@ async def open_model(spec: str, report: Report, daemon: DaemonMode = DaemonMode.
         if state in states:
             report(states[state], detail, None)
 
-    model = SharedModel(spec or None, mode=daemon, on_progress=progress)
+    model = SharedModel(spec or AUTO, mode=daemon, on_progress=progress)
     try:
         await model.start()
     except BaseException:  # also if it is cancelled because the setting has changed

@@ -44,7 +44,11 @@ class ServerOptions:
     """Settings of the language server itself."""
 
     enabled: bool = setting(True, "Whether there are suggestions.")
-    model: str = setting("", "The model, as for `--model`; empty: the bundled one.")
+    model: str = setting(
+        "",
+        "The model, as for `--model`. Empty or `auto`: `large` where tabspec-large is installed and fast enough, else "
+        "`bundled`.",
+    )
     edit_model: str = setting(
         EditModelName.AUTO.value,
         "What writes next edits that no pattern proposes: `bundled` (a second bundled model, on this machine), the "

@@ -18,6 +18,7 @@ _COMMANDS = {
     "kv": (f"{_BENCHES}.decode:kv_command", "Prompts that continue a kept KV cache, and new ones."),
     "kv-heads": (f"{_BENCHES}.kv_heads:kv_heads_command", "Models that differ in their number of key-value heads."),
     "lsp": (f"{_BENCHES}.lsp:lsp_bench_command", "The language server over stdio, and a bare one."),
+    "models": (f"{_BENCHES}.models:models_command", "Models of different size, with and without speculation."),
     "suggestions": (f"{_BENCHES}.suggestions:suggestions_command", "Whole suggestions, compared with llama.cpp."),
 }
 

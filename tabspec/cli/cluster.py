@@ -9,6 +9,7 @@ import click
 from tabspec.errors import InputError, ModelNotUsable
 from tabspec.models.check import check_model
 from tabspec.models.files.hub import absolute
+from tabspec.models.files.large import AUTO
 
 # Ray's store for objects that tasks share. The application shares none; Ray's minimum is 75 MiB.
 OBJECT_STORE = 100 << 20
@@ -67,6 +68,8 @@ def serve_command(
     """
     if find_spec("ray") is None:
         raise InputError("Ray is not installed; run: pip install 'tabspec[cluster]'")
+    if model == AUTO:
+        raise InputError("--model auto: each replica would choose for itself; name large or bundled")
     if address is None:  # A running cluster may have the model on its nodes only.
         try:
             check_model(model, device=device, dtype=dtype, format=form, decoder=decoder)

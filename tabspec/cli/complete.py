@@ -15,6 +15,7 @@ from tabspec.errors import InputError, ModelError
 from tabspec.ignore import IgnoreRules, path_of
 from tabspec.models.address import is_address
 from tabspec.models.daemon.shared import connect_if_running
+from tabspec.models.files.large import AUTO
 from tabspec.models.load import load_model
 from tabspec.models.protocol import Model
 from tabspec.prompt.imported import read_imported
@@ -26,7 +27,7 @@ from tabspec.text import Document, Position, PositionEncoding
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--line", type=click.IntRange(1), required=True, help="Line of the cursor, from 1.")
 @click.option("--column", type=click.IntRange(1), required=True, help="Column of the cursor, from 1 (characters).")
-@click.option("--model", default=None, help="Name, folder or address of a model  [default: bundled].")
+@click.option("--model", default=AUTO, show_default=True, help="Name, folder or address of a model.")
 @click.option(
     "--related-chars",
     type=click.IntRange(0, 100_000),
@@ -35,7 +36,7 @@ from tabspec.text import Document, Position, PositionEncoding
     help="Characters of related code in the prompt, from files that FILE imports.",
 )
 @click.option("--max-lines", type=click.IntRange(1, 64), default=1, show_default=True, help="Largest number of lines.")
-def complete_command(file: Path, line: int, column: int, model: str | None, related_chars: int, max_lines: int) -> None:
+def complete_command(file: Path, line: int, column: int, model: str, related_chars: int, max_lines: int) -> None:
     """Print one suggestion at a cursor in FILE; nothing if the model has none."""
     config = EngineConfig(policy=Policy.NONE, max_lines=max_lines, related_chars=related_chars)
     document = read_document(file, config.max_document_chars)
@@ -65,13 +66,13 @@ def _folder(file: Path) -> Path:
     return here if file.is_relative_to(here) else file.parent
 
 
-async def _shared(name: str | None) -> Model:
+async def _shared(name: str) -> Model:
     """The daemon's model if a daemon runs with this model, else a model in this process."""
     model = await connect_if_running(name)
     return load_model(name) if model is None else model
 
 
-async def _complete(context: EditContext, name: str | None, config: EngineConfig) -> Answer:
+async def _complete(context: EditContext, name: str, config: EngineConfig) -> Answer:
     model = load_model(name) if is_address(name) else await _shared(name)
     engine = CompletionEngine(model, config)
     if config.related_chars:

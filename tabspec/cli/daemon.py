@@ -16,6 +16,7 @@ from tabspec.models.address import is_address
 from tabspec.models.daemon.client import ask
 from tabspec.models.daemon.place import DaemonFolder, find
 from tabspec.models.daemon.server import Daemon
+from tabspec.models.files.large import AUTO
 from tabspec.system.logs import private_log
 
 # Longer than it takes to close one editor and open another. Overnight, the machine gets its memory back.
@@ -23,7 +24,7 @@ _IDLE_S = 600.0
 
 
 @click.command("daemon")
-@click.option("--model", default=None, help="Name or folder of a model  [default: bundled].")
+@click.option("--model", default=AUTO, show_default=True, help="Name or folder of a model.")
 @click.option(
     "--idle",
     type=click.FloatRange(0),
@@ -35,14 +36,14 @@ _IDLE_S = 600.0
 @click.option("--status", "what", flag_value="status", help="Print the state of the running daemon, and exit.")
 @click.option("--stop", "what", flag_value="stop", help="Stop the running daemon, and exit.")
 @click.option("--detached", is_flag=True, hidden=True, help="Started by a client: log to a file.")
-def daemon_command(model: str | None, idle: float, threads: int | None, what: str | None, detached: bool) -> int:
+def daemon_command(model: str, idle: float, threads: int | None, what: str | None, detached: bool) -> int:
     """Keep one model in memory for all editors of this user, until it is stopped or idle.
 
     Language servers use it automatically while it runs, if it has the model that they are set to.
     """
     if what:
         return asyncio.run(_ask(find(), what))
-    if model and is_address(model):
+    if is_address(model):
         raise click.UsageError("--model: a server is shared already; set its address in the editors")
     place = find(make=True)
     with place.owned() as listening:

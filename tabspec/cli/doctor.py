@@ -25,6 +25,7 @@ from tabspec.models.daemon.client import ask
 from tabspec.models.daemon.place import find
 from tabspec.models.decoders.native_library import NativeMissing, installed
 from tabspec.models.edit_protocol import PAST_CHARS
+from tabspec.models.files.large import AUTO, INSTALL, LARGE, large_folder
 from tabspec.models.files.mine import MINE, mine_folder, problem_of_mine, read_record
 from tabspec.models.http import HttpModel
 from tabspec.models.http.connection.route import route_to
@@ -41,7 +42,7 @@ _Row = tuple[str, str | Text]
 
 
 @click.command("doctor")
-@click.option("--model", default=None, help="Name, folder or address of a model  [default: bundled].")
+@click.option("--model", default=AUTO, show_default=True, help="Name, folder or address of a model.")
 @click.option("--edit-model", default="", help="As the setting `edit_model`: what writes next edits  [default: auto].")
 @click.option(
     "--edit-format",
@@ -54,7 +55,7 @@ _Row = tuple[str, str | Text]
 @click.option("--line", type=click.IntRange(1), help="Line of the cursor, from 1.")
 @click.option("--column", type=click.IntRange(1), help="Column of the cursor, from 1 (characters).")
 def doctor_command(
-    model: str | None, edit_model: str, edit_format: str, file: Path | None, line: int | None, column: int | None
+    model: str, edit_model: str, edit_format: str, file: Path | None, line: int | None, column: int | None
 ) -> int:
     """Show what is installed, which model and decoder would run, and what would leave the machine.
 
@@ -73,19 +74,22 @@ def doctor_command(
         return show_sent(file, line, column, model, edit_model, EditForm(edit_format))
     rows: list[_Row] = [*_machine(), *_packages(), _native(), *_editors()]
     fault = False
+    used = "bundled" if model == AUTO else model
     try:
         info = _info(model)
+        used = info.name if model == AUTO else model
         rows.append(
-            ("model", f"{info.name}: {info.detail or info.fingerprint}, {info.context_tokens} tokens of context")
+            ("model", f"{info.name}, {info.context_tokens} tokens of context: {info.detail or info.fingerprint}")
         )
     except TabspecError as error:
         fault = True
         rows.append(("model", _red(error)))
     rows += [
+        ("larger model", _large()),
         ("your own model", _mine()),
         ("daemon", _daemon()),
-        ("leaves the machine", _leaving(model)),
-        ("writes next edits", _edits(edit_model, model or "")),
+        ("leaves the machine", _leaving(used)),
+        ("writes next edits", _edits(edit_model, used)),
     ]
     if edit_model:
         rows.append(("and for next edits", _leaving_for_edits(edit_model)))
@@ -106,7 +110,7 @@ def _red(fault: object) -> Text:
     return Text(str(fault), style="red")
 
 
-def _info(model: str | None) -> ModelInfo:
+def _info(model: str) -> ModelInfo:
     """The model's description. A server is asked for it."""
     found = load_model(model)
 
@@ -119,6 +123,12 @@ def _info(model: str | None) -> ModelInfo:
             await found.close()
 
     return asyncio.run(described())
+
+
+def _large() -> str:
+    """Whether tabspec-large is installed. What `auto` makes of it is in the row of the model."""
+    folder = large_folder()
+    return f"not installed (optional; {INSTALL})" if folder is None else str(folder)
 
 
 def _mine() -> str:
@@ -205,9 +215,9 @@ def _leaving_for_edits(address: str) -> str:
     return where if where.startswith("nothing") else where + past
 
 
-def _leaving(model: str | None) -> str:
-    model = model or "bundled"
-    own = {"bundled": BUNDLED, MINE: BUNDLED if problem_of_mine(BUNDLED) else mine_folder()}
+def _leaving(model: str) -> str:
+    mine = BUNDLED if problem_of_mine(BUNDLED) else mine_folder()
+    own = {"bundled": BUNDLED, MINE: mine, LARGE: large_folder()}
     if model in own or Path(model).exists():
         return f"nothing: the model runs here, from {own.get(model, model)}"
     if is_address(model):

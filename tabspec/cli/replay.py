@@ -86,7 +86,7 @@ from tabspec.system.outputs import OutputFile
     help="Offer next edits, too, and measure the effort that Tab saves; --no-edits measures it without them.",
 )
 @click.option(
-    "--edit-model", default="", help="With --edits: what writes edits, `bundled` or a folder  [default: none]."
+    "--edit-model", default="", help="With --edits: what writes edits, `bundled`, `large` or a folder  [default: none]."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @click.option("--limit", type=click.IntRange(1), default=None, help="Replay the first N recorded edits only.")

@@ -7,6 +7,7 @@ from pathlib import Path
 from tabspec.errors import ModelNotUsable
 from tabspec.models.address import is_address, parse_address
 from tabspec.models.files.hub import OWN, find_folder, is_hub_name
+from tabspec.models.files.large import LARGE, installed_large
 from tabspec.models.scripted.file import SCHEME, read_script
 
 _DECODERS = ("auto", "own", "transformers")
@@ -28,6 +29,8 @@ def check_model(
     check_decoder(decoder)
     if dtype != "auto":
         _check_dtype(dtype, device, own=decoder != "transformers")
+    if name == LARGE:
+        installed_large()
     if name is None or name in OWN:
         return
     if name.startswith(SCHEME):

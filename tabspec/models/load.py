@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +15,8 @@ from tabspec.config import EditForm, EditModelName
 from tabspec.errors import ModelNotUsable
 from tabspec.models.address import is_address, parse_address
 from tabspec.models.check import check_decoder
+from tabspec.models.files.hub import OWN, find_folder
+from tabspec.models.files.large import AUTO, LARGE, installed_large, large_folder
 from tabspec.models.files.mine import MINE, mine_folder, problem_of_mine
 from tabspec.models.protocol import Model
 
@@ -22,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_AUTO = ("", EditModelName.AUTO)
+_AUTO = ("", EditModelName.AUTO)  # of the setting `edit_model`
 
 BUNDLED = Path(__file__).parent / "bundled"
 """The folder of the model that ships in the package."""
@@ -43,8 +49,10 @@ def load_model(
     """The model called ``name``, in this process.
 
     None or "bundled": the bundled one. "mine": the user's own (`tabspec train mine`), or if that cannot be used, the
-    bundled one, with a line in the log. Otherwise a folder, or a name on the Hugging Face Hub. For an address
-    (``http://…``): the model of the server there, without the options below.
+    bundled one, with a line in the log. "large": that of the package tabspec-large. "auto": the large one if it is
+    installed and fast enough now (`tabspec.models.local.speed`), else the bundled one; the ``detail`` of its ``info``
+    tells what was measured. Otherwise a folder, or a name on the Hugging Face Hub. For an address (``http://…``): the
+    model of the server there, without the options below.
 
     ``device`` is "auto" or a name that torch knows. ``dtype`` is "auto", "float32", "bfloat16", "float16", or "int4"
     (weights in four bits, for models that our own decoder runs, on a CPU). ``format`` is the name of the FIM format,
@@ -66,6 +74,9 @@ def load_model(
     if shown == MINE and (problem := problem_of_mine(BUNDLED)):
         log.warning("the bundled model is used: %s", problem)
         shown = "bundled"
+    if shown == AUTO:
+        load = partial(load_model, device=device, dtype=dtype, format=format, decoder=decoder, edits=edits)
+        return load("bundled") if large_folder() is None else _large_if_fast(load)
     from tabspec.models.files.folder import ModelFolder
     from tabspec.models.machine.memory import trim_heap
 
@@ -92,12 +103,37 @@ def load_model(
 
 
 def folder_of(name: str) -> Path:
-    """The folder of a model in this process: that of our own of this name ("bundled", "mine"), the path ``name``, or
-    files of the Hugging Face Hub. Raises `ModelNotUsable` if the Hub does not have them; paths are not checked."""
-    from tabspec.models.files.hub import find_folder
-
+    """The folder of a model in this process: that of our own of this name ("bundled", "mine", "large"), the path
+    ``name``, or files of the Hugging Face Hub. Raises `ModelNotUsable` if the larger model is not installed, or if the
+    Hub does not have them; paths are not checked."""
+    if name == LARGE:
+        return installed_large()
     own = {"bundled": BUNDLED, MINE: mine_folder()}
     return own[name] if name in own else find_folder(name)
+
+
+def _large_if_fast(load: Callable[[str], Model]) -> Model:
+    """The larger model, if a completion takes at most `MOST_MS` with it, else the bundled one. It is measured at each
+    start: what else runs on the machine changes."""
+    from tabspec.models.local.model import LocalModel
+    from tabspec.models.local.speed import MOST_MS, completion_ms
+
+    try:
+        model = load(LARGE)
+    except ModelNotUsable as error:
+        log.warning("the bundled model is used: %s", error)
+        return load("bundled")
+    assert isinstance(model, LocalModel)
+    ms = completion_ms(model.local.decoder)
+    found = f"auto: {ms:.0f} ms for a completion, at most {MOST_MS:.0f} are allowed"
+    if ms > MOST_MS:
+        found = f"auto: the larger model takes more than {MOST_MS:.0f} ms for a completion"
+        del model
+        gc.collect()  # it holds itself; its 120 MiB go before the other one comes
+        model = load("bundled")
+        assert isinstance(model, LocalModel)
+    model.info = replace(model.info, detail=f"{model.info.detail}; {found}")
+    return model
 
 
 def _write_edits(model: LocalModel, folder: ModelFolder, device: str) -> None:
@@ -115,8 +151,8 @@ def _write_edits(model: LocalModel, folder: ModelFolder, device: str) -> None:
 
 
 def load_edits_alone(name: str = "bundled") -> LocalEdits:
-    """The model that writes edits, in this process: the bundled one, or that in the folder ``name``. Raises
-    `ModelNotUsable`."""
+    """The model that writes edits, in this process: the bundled one, the larger one ("large"), or that in the folder
+    ``name``. Raises `ModelNotUsable`."""
     from tabspec.models.decoders.llama_model import load_edits
     from tabspec.models.files.folder import ModelFolder
 
@@ -128,15 +164,16 @@ def edits_here(name: str, model: str = "") -> bool:
     the setting `edit_model`."""
     if name == EditModelName.BUNDLED:
         return True
-    own = BUNDLED_EDITS.is_dir() if model in ("", "bundled", MINE) else writes_edits(model)
+    own = BUNDLED_EDITS.is_dir() if model in ("", *OWN) else writes_edits(model)
     return name in _AUTO and own
 
 
 def writes_edits(model: str) -> bool:
-    """Whether the model in the folder ``model`` writes edits, too."""
+    """Whether the larger model (called "large"), or that in the folder ``model``, writes edits, too."""
     from tabspec.models.files.folder import EDIT_CALIBRATION
 
-    return (Path(model).expanduser() / EDIT_CALIBRATION).is_file()
+    folder = large_folder() if model == LARGE else Path(model).expanduser()
+    return folder is not None and (folder / EDIT_CALIBRATION).is_file()
 
 
 def load_edit_model(name: str, form: EditForm = EditForm.AUTO, model: str = "") -> HttpEditModel | None:

@@ -61,8 +61,8 @@ async def play_wall(jobs: Jobs, name: str | None) -> list[Run]:
 async def play_timed(jobs: Jobs, name: str | None, edit_model: str = "") -> list[Run]:
     """Play the jobs on the virtual clock. Answers are computed once; a latency profile gives their times.
 
-    ``edit_model`` (`bundled` or a folder; "": none) writes next edits that no pattern proposes: at the pace of the job
-    if it is the model at the cursor, too, else at that of the bundled model.
+    ``edit_model`` (`bundled`, `large` or a folder; "": none) writes next edits that no pattern proposes: at the pace of
+    the job if it is the model at the cursor, too, else at that of the bundled model.
     """
     bundled = read_latency(BUNDLED / "latency.json") if name in (None, "bundled", MINE) else None
     given = {job.pace: bundled if job.pace is None else _profile(job.pace) for job in jobs}

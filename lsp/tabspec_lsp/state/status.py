@@ -59,7 +59,7 @@ def status(
         "enabled": options.server.enabled,
         "policy": options.engine.policy.value,
         "model": {
-            "name": models.model.info.name if models.model else models.spec or "bundled",
+            "name": models.model.info.name if models.model else models.spec or "auto",
             "state": models.state.value,
             "detail": host.trouble if host.trouble and models.state is ModelState.READY else models.detail,
             "percent": models.percent,

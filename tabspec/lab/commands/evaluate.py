@@ -46,8 +46,10 @@ _path = click.Path(path_type=Path)
 )
 @click.option("--steps", type=click.IntRange(1), help="With --next-edit-releases: so many steps  [default: all].")
 @click.option("--commits", type=click.IntRange(1), default=500, show_default=True, help="Newest commits of each.")
-@click.option("--model", "models", multiple=True, help="Folder or `bundled`. May be repeated  [default: bundled]")
-@click.option("--edit-model", default="", help="`bundled`, a folder, or with --next-edit a server.")
+@click.option(
+    "--model", "models", multiple=True, help="Folder, `bundled` or `large`. May be repeated  [default: bundled]"
+)
+@click.option("--edit-model", default="", help="`bundled`, `large`, a folder, or with --next-edit a server.")
 @click.option(
     "--edit-format",
     type=click.Choice([form.value for form in EditForm]),

@@ -21,6 +21,7 @@ def evaluate_cases(cases: Path, predictions: Path | None, model: str, edit_model
     """Write what is offered for each case, as its suite's scorer reads it. ``model`` may be `none`: no completions."""
     from tabspec.lab.evaluation.next_edit.cases import offers, read_cases
     from tabspec.models.edit_protocol import EditModel
+    from tabspec.models.files.large import LARGE
     from tabspec.models.http.edits import HttpEditModel
     from tabspec.models.load import load_edit_model, load_edits_alone, load_model
 
@@ -28,7 +29,7 @@ def evaluate_cases(cases: Path, predictions: Path | None, model: str, edit_model
         raise InputError("--next-edit needs --predictions: the file to write")
     read = read_cases(cases)
     edits: EditModel | None
-    if edit_model == EditModelName.BUNDLED or (edit_model and Path(edit_model).is_dir()):
+    if edit_model in (EditModelName.BUNDLED, LARGE) or (edit_model and Path(edit_model).is_dir()):
         edits = load_edits_alone(edit_model)
     else:
         edits = load_edit_model(edit_model, form, model)

@@ -28,7 +28,7 @@ def evaluate_releases(
     from tabspec.models.load import load_edits_alone
 
     if is_address(edit_model):
-        raise InputError("--next-edit-releases measures a model in this process: `bundled` or a folder")
+        raise InputError("--next-edit-releases measures a model in this process: `bundled`, `large` or a folder")
     steps = read_steps(file)
     Random(0).shuffle(steps)
     steps = steps[:most]

@@ -24,7 +24,7 @@ def export_group() -> None:
 )
 @click.option("--name", default="", help="Name of the model in the file.  [default: tabspec-MODEL]")
 def gguf_command(model: str, out: Path, weights: str, name: str) -> None:
-    """Write MODEL (a folder, or `bundled`) as the GGUF file OUT, for llama.cpp, Ollama and the like."""
+    """Write MODEL (a folder, `bundled` or `large`) as the GGUF file OUT, for llama.cpp, Ollama and the like."""
     from tabspec.lab.converters.gguf import Weights, export_gguf
     from tabspec.models.load import folder_of
 

@@ -66,7 +66,7 @@ class Plan:
 
 
 def evaluate_model(plan: Plan, model: str, progress: TaskProgress) -> Contestant:
-    """Measure a model: a folder, or "bundled"."""
+    """Measure a model: a folder, "bundled" or "large"."""
     corpus = Corpus(plan.corpus)
     result = Contestant(model)
     folder = folder_of(model)

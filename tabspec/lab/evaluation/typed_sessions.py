@@ -38,7 +38,7 @@ def session_of(stretch: Stretch, seed: int) -> Session:
 
 
 def type_with_model(name: str, stretches: Sequence[Stretch], seed: int, done: Done) -> list[Typed]:
-    """Type all stretches with one model: a folder, or "bundled"."""
+    """Type all stretches with one model: a folder, "bundled" or "large"."""
 
     async def play() -> list[Typed]:
         model = load_model(name)

@@ -23,6 +23,7 @@ from tabspec import __version__
 from tabspec.errors import InputError
 from tabspec.models.daemon.private import NotOurs, check_peer, found_socket, make_folder, opened_folder
 from tabspec.models.files.hub import OWN, absolute
+from tabspec.models.files.large import AUTO, LARGE, large_folder
 from tabspec.models.files.mine import MINE, mine_folder
 from tabspec.models.load import BUNDLED, BUNDLED_EDITS
 from tabspec.models.messages import LONGEST_LINE
@@ -133,10 +134,14 @@ def identity(model: str | None) -> dict[str, str]:
     ``stamp`` changes when a file in the model's folder does: the fingerprint is known only after loading.
     """
     name = absolute(model) or "bundled"
-    folder = {"bundled": BUNDLED, MINE: mine_folder()}.get(name) or Path(name)
+    large = large_folder()
+    if name == AUTO and large is None:
+        name = "bundled"
+    folder = {"bundled": BUNDLED, MINE: mine_folder(), LARGE: large, AUTO: large}.get(name) or Path(name)
     if not folder.is_dir():
         return {"version": __version__, "model": name, "stamp": ""}
-    folders = [each for each in (folder, BUNDLED_EDITS) if each.is_dir()]
+    # `auto` and `mine` may be the bundled model, and most models leave edits to the bundled edit model.
+    folders = [each for each in (folder, BUNDLED, BUNDLED_EDITS) if each.is_dir()]
     files = [(path.name, path.stat()) for each in folders for path in sorted(each.iterdir()) if path.is_file()]
     stamped = repr([(name, found.st_size, found.st_mtime_ns) for name, found in files])
     shown = name if name in OWN else str(folder.resolve())

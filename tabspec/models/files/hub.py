@@ -9,10 +9,11 @@ from urllib.parse import quote, unquote
 
 from tabspec.errors import ModelNotUsable
 from tabspec.models.address import is_address
+from tabspec.models.files.large import AUTO, LARGE
 from tabspec.models.files.mine import MINE
 from tabspec.models.scripted.file import SCHEME
 
-OWN = ("bundled", MINE)
+OWN = ("bundled", MINE, LARGE, AUTO)
 """Names of our own models. They are no paths."""
 
 # What is needed, and no pickled weights.

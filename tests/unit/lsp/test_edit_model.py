@@ -37,6 +37,8 @@ async def open_scripted(spec: str, report: Report, daemon: DaemonMode) -> Model:
         ({"edit_model": ""}, "here"),
         ({"edit_model": "auto", "model": "bundled"}, "here"),
         ({"model": "mine"}, "here"),
+        ({"model": "auto"}, "here"),
+        ({"model": "large"}, "here"),
         ({"model": "/models/mine"}, None),
         ({"edit_model": "bundled", "model": "/models/mine"}, "here"),
         ({"edit_model": "bundled", "model": "http://127.0.0.1:8"}, "here"),

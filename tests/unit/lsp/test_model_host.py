@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import ClassVar
 
 import pytest
-from tabspec_lsp.models import ModelHost, ModelState, Report
+from tabspec_lsp.models import ModelHost, ModelState, Report, open_model
 
 from tabspec.config import DaemonMode
 from tabspec.models.protocol import Model
@@ -74,3 +74,18 @@ def test_closing_while_models_are_being_replaced_closes_all(wait: float) -> None
 
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         runner.run(main())
+
+
+@pytest.mark.parametrize(("spec", "name"), [("", "auto"), ("bundled", "bundled"), ("large", "large")])
+async def test_no_name_means_auto(spec: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Named(ScriptedModel):
+        def __init__(self, name: str, **_: object) -> None:
+            super().__init__({})
+            self.name = name
+
+        async def start(self) -> None:
+            pass
+
+    monkeypatch.setattr("tabspec.models.daemon.shared.SharedModel", Named)
+    model = await open_model(spec, lambda *_: None)
+    assert isinstance(model, Named) and model.name == name

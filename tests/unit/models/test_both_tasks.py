@@ -11,30 +11,19 @@ from tabspec.models.check import check_model
 from tabspec.models.files.folder import EDIT_CALIBRATION
 from tabspec.models.files.hub import absolute
 from tabspec.models.load import BUNDLED, edits_here, folder_of, load_edits_alone, load_model
-from tabspec.models.local.edits.calibration import UNFITTED
 from tabspec.models.local.model import LocalModel
 from tabspec.models.process.worker import WorkerModel
 from tabspec.models.process_edits import ProcessEdits
 from tabspec.models.protocol import GenerationRequest, Model, StopRule
-from tests import tiny
-from tests.edit_decoder import OURS_PIECES, SPECIAL
 from tests.edit_requests import REQUEST
+from tests.large_package import save_for_both_tasks
 
 FIM = GenerationRequest("return a", "", ")\n", stop=StopRule(1, 8))
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tiny.save_model(
-        tmp_path_factory.mktemp("both"),
-        tiny.byte_level(SPECIAL, OURS_PIECES),
-        max_position_embeddings=2048,
-        hidden_size=128,
-        intermediate_size=192,
-        tie_word_embeddings=True,
-    )
-    UNFITTED.save(folder / EDIT_CALIBRATION)
-    return tiny.in_four_bits(folder)
+    return save_for_both_tasks(tmp_path_factory.mktemp("both"))
 
 
 @pytest.fixture

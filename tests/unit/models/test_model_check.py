@@ -76,6 +76,7 @@ def test_models_that_cannot_be_checked_are_taken_to_exist() -> None:
     [
         (["--model", "/nowhere"], "/nowhere: no such model folder"),
         (["--model", "scripted:/nowhere"], "/nowhere"),
+        (["--model", "auto"], "name large or bundled"),
         (["--model", "http://h?api=smoke"], "api"),
         (["--decoder", "fast"], "own, transformers"),
         (["--dtype", "int7"], "float16, int4"),

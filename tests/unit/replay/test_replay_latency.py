@@ -187,6 +187,12 @@ def test_a_fit_finds_the_profile_again_despite_outliers(seed: int) -> None:
     assert fitted.prefill_fixed_ms == pytest.approx(10, abs=30)
 
 
+def test_drafted_tokens_take_their_share_of_a_pass() -> None:
+    step = Usage(decoded=1)
+    samples = [Sample(Usage(prefill=9), True, 0.02), *(Sample(step, False, each) for each in [0.003, 2e-5, 1e-5] * 9)]
+    assert fit_profile(samples).decode_ms_per_token == pytest.approx(1)
+
+
 def test_nothing_to_fit() -> None:
     with pytest.raises(InputError, match="no generation"):
         fit_profile([])

@@ -1,0 +1,1 @@
+"""The larger model of tabspec, as files: the folder `model` beside this file."""
