@@ -25,6 +25,7 @@ from tabspec.models.daemon.client import ask
 from tabspec.models.daemon.place import find
 from tabspec.models.decoders.native_library import NativeMissing, installed
 from tabspec.models.edit_protocol import PAST_CHARS
+from tabspec.models.files.folder import ModelFolder
 from tabspec.models.files.large import AUTO, INSTALL, LARGE, large_folder
 from tabspec.models.files.mine import MINE, mine_folder, problem_of_mine, read_record
 from tabspec.models.http import HttpModel
@@ -74,10 +75,10 @@ def doctor_command(
         return show_sent(file, line, column, model, edit_model, EditForm(edit_format))
     rows: list[_Row] = [*_machine(), *_packages(), _native(), *_editors()]
     fault = False
-    used = "bundled" if model == AUTO else model
+    used, by_large = "bundled" if model == AUTO else model, False
     try:
         info = _info(model)
-        used = info.name if model == AUTO else model
+        by_large = model == AUTO and _edits_by_large(info)
         rows.append(
             ("model", f"{info.name}, {info.context_tokens} tokens of context: {info.detail or info.fingerprint}")
         )
@@ -89,7 +90,7 @@ def doctor_command(
         ("your own model", _mine()),
         ("daemon", _daemon()),
         ("leaves the machine", _leaving(used)),
-        ("writes next edits", _edits(edit_model, used)),
+        ("writes next edits", _edits(edit_model, used, by_large)),
     ]
     if edit_model:
         rows.append(("and for next edits", _leaving_for_edits(edit_model)))
@@ -193,14 +194,21 @@ def _editors() -> list[_Row]:
     return found or [("editors", "none of " + ", ".join(_EDITORS) + " on PATH")]
 
 
-def _edits(name: str, model: str) -> str:
-    """What writes edits that no pattern proposes."""
+def _edits_by_large(info: ModelInfo) -> bool:
+    """Whether the larger model writes the edits of the model that ``info`` describes."""
+    folder = large_folder()
+    return folder is not None and info.edits == ModelFolder(folder).fingerprint(info.fingerprint)
+
+
+def _edits(name: str, model: str, by_large: bool) -> str:
+    """What writes edits that no pattern proposes. ``by_large``: the larger model does in place of the bundled one."""
     if is_address(name):
         return f"the model of {parse_address(name).base}"
     if edits_here(name, model):
         if writes_edits(model):
             return "the model itself"
-        return f"the bundled edit model, loaded at the first edit, from {BUNDLED_EDITS}"
+        which, folder = ("larger", large_folder()) if by_large else ("bundled edit", BUNDLED_EDITS)
+        return f"the {which} model, loaded at the first edit, from {folder}"
     if is_address(model) and name != EditModelName.OFF:
         return "the model of that server, if it is of a known family"
     return "no model; patterns propose edits"

@@ -1,4 +1,4 @@
-"""The larger model in the worker process: chosen there by `auto`, and one process for completions and edits."""
+"""The larger model in the worker process: chosen there by `auto`, and one process with the bundled model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def text_of(model: Model) -> str:
 
 
 @pytest.mark.slow
-async def test_auto_takes_it_for_completions_and_edits(tmp_path: Path) -> None:
+async def test_auto_takes_it_for_edits(tmp_path: Path) -> None:
     folder = make_package(tmp_path)
     # With the package at hand (a worker takes no path from PYTHONPATH), and on a machine that is always fast enough.
     code = (
@@ -33,9 +33,9 @@ async def test_auto_takes_it_for_completions_and_edits(tmp_path: Path) -> None:
     worker = WorkerModel("auto", threads=1, options={"device": "cpu"}, command=command)
     try:
         info = await worker.start()
-        assert info.name == "large" and "; auto: " in info.detail
+        assert info.name == "bundled" and "; auto: " in info.detail
+        assert await text_of(worker) == await text_of(load_model("bundled", device="cpu"))
         alone = load_model(str(folder), device="cpu")
-        assert await text_of(worker) == await text_of(alone)
         found, expected = [await ProcessEdits(each).edit(REQUEST) for each in (worker, alone)]  # type: ignore[arg-type]
         assert found.change == expected.change
     finally:

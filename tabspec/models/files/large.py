@@ -13,7 +13,7 @@ from tabspec.errors import ModelNotUsable
 LARGE = "large"
 """The model's name, as ``--model`` and the setting ``model`` take it."""
 AUTO = "auto"
-"""The name that stands for the larger model where it is installed and fast enough, else for the bundled one."""
+"""The name of the bundled model whose edits the larger one writes, where that is installed and fast enough."""
 PACKAGE = "tabspec_large"
 INSTALL = "run: pip install tabspec-large (in a checkout: pip install ./large)"
 

@@ -13,9 +13,18 @@ from tabspec.cli.main import run
 from tabspec.errors import ModelNotUsable
 from tabspec.models.check import check_model
 from tabspec.models.daemon.place import identity
+from tabspec.models.files.folder import ModelFolder
 from tabspec.models.files.hub import absolute
 from tabspec.models.files.large import large_folder
-from tabspec.models.load import edits_here, folder_of, load_edits_alone, load_model, writes_edits
+from tabspec.models.load import (
+    BUNDLED,
+    BUNDLED_EDITS,
+    edits_here,
+    folder_of,
+    load_edits_alone,
+    load_model,
+    writes_edits,
+)
 from tabspec.models.local.model import LocalModel
 from tabspec.models.local.speed import MOST_MS, ROUNDS, TYPICAL, completion_ms
 from tests.large_package import make_package
@@ -92,22 +101,31 @@ def test_it_is_loaded_by_name_and_writes_edits_itself(large: Path) -> None:
     assert writes_edits("large") and edits_here("", "large") and not edits_here("off", "large")
 
 
-@pytest.mark.parametrize(("ms", "name"), [(MOST_MS, "large"), (MOST_MS + 0.1, "bundled")])
-def test_auto_takes_it_where_it_is_fast_enough(
-    ms: float, name: str, large: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("ms", [MOST_MS, MOST_MS + 0.1])
+def test_auto_lets_it_write_edits_where_it_is_fast_enough(
+    ms: float, large: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measuring(ms, monkeypatch)
-    model = loaded("auto")
-    assert model.info.name == name
-    assert model.info.detail.startswith(loaded(name).info.detail + "; auto: ")
+    model, bundled = loaded("auto"), loaded("bundled")
+    assert model.info.name == "bundled" and model.info.fingerprint == bundled.info.fingerprint
+    assert model.info.detail.startswith(bundled.info.detail + "; auto: ")
+    assert (model.info.edits == bundled.info.edits) is (ms > MOST_MS)
+    expected = ModelFolder(large if ms <= MOST_MS else BUNDLED_EDITS)
+    assert model.info.edits == expected.fingerprint(model.info.fingerprint)
     assert loaded("large").info.name == "large", "who names it gets it"
+
+
+def test_who_names_a_model_of_edits_gets_it(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measuring(0, monkeypatch)
+    named = load_model("auto", device="cpu", edits=str(BUNDLED_EDITS))
+    assert named.info == loaded("bundled").info
 
 
 def test_a_damaged_package_is_not_used_by_auto(large: Path, caplog: pytest.LogCaptureFixture) -> None:
     (large / "config.json").rename(large / "aside")
     try:
         assert loaded("auto").info.name == "bundled"
-        assert "the bundled model is used: " in caplog.text and "config.json" in caplog.text
+        assert "the bundled models are used: " in caplog.text and "config.json" in caplog.text
         with pytest.raises(ModelNotUsable, match=r"has no config\.json"):
             load_model("large")
     finally:
@@ -131,13 +149,14 @@ def test_doctor_tells_what_auto_does(large: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("COLUMNS", "400")
     measuring(40, monkeypatch)
     told = doctor()
-    assert "auto: 40 ms for a completion, at most 100 are allowed" in told
-    assert f"larger model {large}" in told and "the model itself" in told
-    assert f"nothing: the model runs here, from {large}" in told
+    assert "auto: the larger model writes edits (40 ms for a completion, at most 100 are allowed)" in told
+    assert f"the larger model, loaded at the first edit, from {large}" in told
+    assert f"nothing: the model runs here, from {BUNDLED}" in told
     measuring(400, monkeypatch)
     told = doctor()
     assert "auto: the larger model takes more than 100 ms for a completion" in told
     assert f"larger model {large}" in told and "the bundled edit model" in told
+    assert "the model itself" in doctor("--model", "large")
 
 
 def test_doctor_tells_that_it_is_not_installed(missing: None, monkeypatch: pytest.MonkeyPatch) -> None:
