@@ -133,8 +133,7 @@ class Trainer:
 
     def _must_agree(self) -> dict[str, object]:
         """Settings that must be the same in a resumed run. A position counts the chunks of one process."""
-        count = self._processes.count
-        return self.config.must_agree(self.data) | ({"processes": count} if count > 1 else {})
+        return self.config.must_agree(self.data) | {"processes": self._processes.count}
 
     @property
     def finished(self) -> bool:
