@@ -170,6 +170,13 @@ def test_divergence_is_the_cross_entropy_where_a_token_is_excluded() -> None:
     assert gradient.isfinite().all()
 
 
+def test_a_teacher_of_a_shorter_context_is_refused(tmp_path: Path) -> None:
+    large = Teacher(teacher(tmp_path / "teacher"), TOKENIZER, "cpu", compile=False)
+    longer = replace(config(ROWS), shape=replace(SHAPE, context=128))
+    with pytest.raises(InputError, match="--context 64 or less"):
+        Trainer(longer, RandomRows(), tmp_path, None, large)
+
+
 def test_a_teacher_of_other_tokens_is_refused(tmp_path: Path) -> None:
     folder = teacher(tmp_path / "teacher")
     tokenizer = load_tokenizer(TOKENIZER)
