@@ -226,6 +226,8 @@ def _leaving_for_edits(address: str) -> str:
 def _leaving(model: str) -> str:
     mine = BUNDLED if problem_of_mine(BUNDLED) else mine_folder()
     own = {"bundled": BUNDLED, MINE: mine, LARGE: large_folder()}
+    if model == LARGE and own[LARGE] is None:
+        return "nothing: the model is not installed"
     if model in own or Path(model).exists():
         return f"nothing: the model runs here, from {own.get(model, model)}"
     if is_address(model):

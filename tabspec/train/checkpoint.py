@@ -46,7 +46,7 @@ def load_checkpoint(path: Path, run: Mapping[str, object]) -> tuple[dict[str, Te
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            stored = json.loads(metadata["run"])
+            stored = {"processes": 1, **json.loads(metadata["run"])}  # older ones do not state it
             at = RunPosition(**json.loads(metadata["position"]))
             for key, value in json.loads(json.dumps(dict(run))).items():
                 if stored.get(key) != value:

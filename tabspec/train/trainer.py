@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from torch import Tensor
 
-from tabspec.errors import TabspecError
+from tabspec.errors import InputError, TabspecError
 from tabspec.train import checkpoint
 from tabspec.train.checkpoint import RunPosition
 from tabspec.train.examples.parts import Rows, tokens_of
@@ -98,6 +98,8 @@ class Trainer:
     ) -> None:
         self.config, self.data, self.out = config, data, out
         self._teacher, self._processes = teacher, processes or TrainingProcesses()
+        if teacher and (most := teacher.network.shape.context) < config.shape.context:
+            raise InputError(f"the teacher has a context of {most} tokens: train with --context {most} or less")
         torch.manual_seed(data.seed)
         self.network = Network(config.shape)
         self.at = RunPosition()
@@ -133,8 +135,7 @@ class Trainer:
 
     def _must_agree(self) -> dict[str, object]:
         """Settings that must be the same in a resumed run. A position counts the chunks of one process."""
-        count = self._processes.count
-        return self.config.must_agree(self.data) | ({"processes": count} if count > 1 else {})
+        return self.config.must_agree(self.data) | {"processes": self._processes.count}
 
     @property
     def finished(self) -> bool:

@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Hashable, Iterator
+from importlib.util import find_spec
 from typing import BinaryIO
 
 from tabspec.errors import ModelError, TabspecError
@@ -128,11 +129,11 @@ def _load(asked: Message, write: Write) -> Model | None:
     """Load the model, and report progress or failure to the client."""
     try:
         write(to_line("loading", detail=f"loading {asked['model'] or 'the bundled model'}"))
-        model = load_model(asked["model"], **asked["options"])
-        if asked.get("threads"):
+        if asked.get("threads") and find_spec("torch"):  # before `auto` measures
             import torch
 
             torch.set_num_threads(int(asked["threads"]))
+        model = load_model(asked["model"], **asked["options"])
         if use_low_priority := getattr(model, "use_low_priority", None):  # a model in this process
             use_low_priority()
     except (TabspecError, ImportError, MemoryError, OSError) as error:

@@ -148,11 +148,12 @@ class Learner(Generic[R]):
             rows = coming.get()
             coming = self._coming(workers, self.at.step + 1)
             factor = rate(budget.progress(self.at.step, self.at.seconds), self.at.step, warmup=5, decay=0.4)
-            seen.append(self._step(workers, rows, factor))
+            if rows:  # of a step of few, all may be left out
+                seen.append(self._step(workers, rows, factor))
             tokens = self.at.tokens + sum(len(row.tokens) for row in rows)
             self.at = Progress(self.at.step + 1, earlier + time.monotonic() - begun, tokens)
             part = budget.progress(self.at.step, self.at.seconds)
-            if len(seen) >= log_every or part >= 1:
+            if seen and (len(seen) >= log_every or part >= 1):
                 mean = mean_of(seen)
                 if not math.isfinite(mean.truth):
                     raise TrainingDiverged("the loss is not a number: start again with a lower --learning-rate")

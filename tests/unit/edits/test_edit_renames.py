@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.edit_steps import shown
+from tests.edit_steps import after, chain, shown, walked
 
 GO = "package a\n\ntype Job struct {\n\tlastRun int\n}\n\nfunc use(j *Job) int {\n\treturn j.lastRun\n}\n"
 RUST = "struct Job {\n    last_run: u32,\n}\n\nfn use_it(job: &Job) -> u32 {\n    job.last_run\n}\n"
@@ -96,6 +96,13 @@ def test_the_bare_name_of_a_method_is_something_else() -> None:
         "class A:\n    def run(self):\n        return 1\n\n\n\n\n    def both(self):\n        return run(self.run())\n"
     )
     assert "run(self.start())" in shown(python, ("    def run(self):\n", "    def start(self):\n"), name="a.py")
+
+
+def test_the_bare_name_is_something_else_where_another_class_has_the_method_too() -> None:
+    before = "class A:\n    def total(self):\n        return self.total()\n\n\nclass B:\n    def total(self):\n        return 2\n\n\ndef f(total):\n    return total\n"
+    document, steps = after(before, ("class A:\n    def total(self):\n", "class A:\n    def amount(self):\n"))
+    expected = document.text.replace("self.total()", "self.amount()")
+    assert walked(document, chain(document, steps)) == expected
 
 
 def test_another_import_is_no_rename() -> None:

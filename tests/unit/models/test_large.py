@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 from tabspec.cli.doctor import doctor_command
@@ -27,6 +28,7 @@ from tabspec.models.load import (
 )
 from tabspec.models.local.model import LocalModel
 from tabspec.models.local.speed import MOST_MS, ROUNDS, TYPICAL, completion_ms
+from tabspec.models.process import worker_main
 from tests.large_package import make_package
 
 MISSING = "^the larger model is not installed; run: pip install tabspec-large "
@@ -163,6 +165,25 @@ def test_doctor_tells_that_it_is_not_installed(missing: None, monkeypatch: pytes
     monkeypatch.setenv("COLUMNS", "400")
     told = doctor()
     assert "larger model not installed (optional; run: pip install tabspec-large " in told and "auto: " not in told
+    told = doctor("--model", "large")
+    assert "nothing: the model is not installed" in told and "None" not in told
+
+
+def test_a_bound_on_threads_holds_when_it_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.get_num_threads()
+    bound: list[int] = []
+
+    def load(name: str) -> None:
+        bound.append(torch.get_num_threads())
+        raise ModelNotUsable("enough is known")
+
+    monkeypatch.setattr(worker_main, "load_model", load)
+    try:
+        asked = {"op": "load", "model": "auto", "options": {}, "threads": before + 1}
+        assert worker_main._load(asked, lambda line: None) is None
+    finally:
+        torch.set_num_threads(before)
+    assert bound == [before + 1]
 
 
 class SlowDecoder:

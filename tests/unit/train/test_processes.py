@@ -16,7 +16,7 @@ from rich.console import Console
 
 from tabspec.cli.train import train_command
 from tabspec.errors import InputError
-from tabspec.train.checkpoint import NAME, checkpoint_weights
+from tabspec.train.checkpoint import NAME, RunPosition, checkpoint_weights, save_checkpoint
 from tabspec.train.examples.parts import Rows, tokens_of
 from tabspec.train.examples.tokenizer import load_tokenizer
 from tabspec.train.journal import read_journal
@@ -95,8 +95,17 @@ def test_two_processes_compute_what_one_does(tmp_path: Path) -> None:
 def test_a_run_of_two_processes_is_not_resumed_by_one(tmp_path: Path) -> None:
     two = Trainer(config(ROWS), RandomRows(), tmp_path, processes=TrainingProcesses(0, 2))
     two.save()
-    with pytest.raises(InputError, match="processes"):
-        Trainer(config(ROWS), RandomRows(), tmp_path, processes=TrainingProcesses(0, 3))
+    for count in (1, 3):
+        with pytest.raises(InputError, match=f"processes = 2, this run has {count}"):
+            Trainer(config(ROWS), RandomRows(), tmp_path, processes=TrainingProcesses(0, count))
+
+
+def test_a_checkpoint_of_one_process_need_not_say_so(tmp_path: Path) -> None:
+    run = config(ROWS).must_agree(RandomRows())
+    save_checkpoint(tmp_path / NAME, Network(SHAPE).state_dict(), {}, RunPosition(step=3), run)
+    assert Trainer(config(ROWS), RandomRows(), tmp_path).at.step == 3
+    with pytest.raises(InputError, match="processes = 1, this run has 2"):
+        Trainer(config(ROWS), RandomRows(), tmp_path, processes=TrainingProcesses(0, 2))
 
 
 def test_several_processes_need_what_they_cannot_make_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,6 +168,13 @@ def test_divergence_is_the_cross_entropy_where_a_token_is_excluded() -> None:
     assert torch.allclose(found, expected, atol=1e-6)
     (gradient,) = torch.autograd.grad(found.sum(), logits)
     assert gradient.isfinite().all()
+
+
+def test_a_teacher_of_a_shorter_context_is_refused(tmp_path: Path) -> None:
+    large = Teacher(teacher(tmp_path / "teacher"), TOKENIZER, "cpu", compile=False)
+    longer = replace(config(ROWS), shape=replace(SHAPE, context=128))
+    with pytest.raises(InputError, match="--context 64 or less"):
+        Trainer(longer, RandomRows(), tmp_path, None, large)
 
 
 def test_a_teacher_of_other_tokens_is_refused(tmp_path: Path) -> None:

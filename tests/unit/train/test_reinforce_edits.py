@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -248,6 +248,21 @@ def test_a_resumed_run_ends_with_the_same_bits(model: Path, edits: Path, tmp_pat
     for name, weight in whole.weights().items():
         assert torch.equal(weight, parts[1].weights()[name]), name
     assert any(not torch.equal(weight, before[name]) for name, weight in whole.weights().items())
+
+
+def test_a_step_whose_moments_are_all_left_out_is_passed_over(model: Path, edits: Path) -> None:
+    class FirstLeftOut(MomentSource):
+        def cutter(self) -> Callable[[Sequence[int]], list[EditRow]]:
+            cut = super().cutter()
+            return lambda numbers: [] if 0 in numbers else cut(numbers)
+
+    learner = reinforcer(EditReinforcer, model, SETTINGS, None)
+    steps: list[int] = []
+    with Workers(FirstLeftOut(edits, TOKENIZER, 1), 0) as workers:
+        learner.train(workers, Budget(steps=1), lambda mean, at, part: steps.append(at.step))
+        assert (learner.at.step, steps) == (1, [])
+        learner.train(workers, Budget(steps=2), lambda mean, at, part: steps.append(at.step))
+    assert steps == [2]
 
 
 @pytest.mark.slow

@@ -94,12 +94,13 @@ def leftovers(
     if kind.startswith("local") and rename.new.strip("_") in ("", old.strip("_")):
         return  # `_` and `_name` are not used: what is left will be removed
     left = _left(rename, places, scope, kind, now)
+    method = kind == "defined" and now is not None and places.is_method(now)
     if kind in ("local", "defined") and any(places.is_definition(at) for at in left):
         kind = "shadowed"  # still defined elsewhere in its scope: what is left may mean that other definition
     if kind == "local" and _is_outer(old, document, places, scope):
         return  # also defined around the function: what is left may mean that, now that it is seen
     for at in left:
-        if places.line(at) in done or _has_both(rename.new, places, at):
+        if places.line(at) in done or (method and not places.is_member(at)) or _has_both(rename.new, places, at):
             continue
         bucket = _bucket(kind, rename, places, at, now)
         if bucket is None:
@@ -153,9 +154,6 @@ def _is_outer(name: str, document: Document, places: Places, scope: tuple[int, i
 def _bucket(kind: str, rename: Rename, places: Places, at: int, now: int | None) -> str | None:
     """The case of a use in the table of probabilities; None if something else is used there."""
     text, case = places.document.text, kind
-    method = kind == "defined" and now is not None and places.is_method(now)
-    if method and not places.is_member(at):
-        return None
     if kind == "local" and (places.is_member(at) or places.is_field(at) or _is_keyword(text, at, rename.old)):
         return None
     if kind == "defined" and _OBJECT.search(text, max(at - _LONGEST_OBJECT, 0), at):
@@ -163,7 +161,7 @@ def _bucket(kind: str, rename: Rename, places: Places, at: int, now: int | None)
         case = "called" if text.startswith("(", at + len(rename.old)) else "reached"
     if rename.new.rstrip("0123456789") == rename.old:
         case = "numbered"  # one of several: what is left is often given other numbers
-    if case == "reached" and (method or is_of_module(places, at)):
+    if case == "reached" and ((now is not None and places.is_method(now)) or is_of_module(places, at)):
         return None  # another object's field
     if rename.mixed and case != "shadowed":
         return f"{case}-mixed"
