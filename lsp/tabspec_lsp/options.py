@@ -46,8 +46,8 @@ class ServerOptions:
     enabled: bool = setting(True, "Whether there are suggestions.")
     model: str = setting(
         "",
-        "The model, as for `--model`. Empty or `auto`: `large` where tabspec-large is installed and fast enough, else "
-        "`bundled`.",
+        "The model, as for `--model`. Empty or `auto`: `bundled`, whose edits the larger model writes where "
+        "tabspec-large is installed and fast enough.",
     )
     edit_model: str = setting(
         EditModelName.AUTO.value,
