@@ -247,7 +247,3 @@ class Network(nn.Module):
         no_tag = (tokens != stays) & (tokens != changes) & (tokens != inserts)
         prefix, tag = (parts == _PREFIX)[:, None], (parts >= _FIRST_TAG)[:, None]
         return logits.masked_fill((prefix & (tokens == special.end)) | (tag & no_tag), -torch.inf)
-
-    def losses(self, states: Tensor, targets: Tensor, parts: Tensor, special: SpecialIds) -> Tensor:
-        """Cross entropy in nats of each goal: (goals,). ``states`` are the last hidden states of the goals."""
-        return F.cross_entropy(self.choices(states, parts, special), targets, reduction="none")

@@ -6,6 +6,7 @@ what one process would compute for all rows.
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ class TrainingProcesses:
             torch.cuda.set_device(device)
         # Numbers of the host are added up without the GPU, which would have to be waited for.
         dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo")
+        atexit.register(dist.destroy_process_group)
         return cls(dist.get_rank(), count), device
 
     @property

@@ -133,6 +133,10 @@ def carry_out(plan: RunPlan, console: Console) -> Path | None:
     shape = replace(shape, vocabulary=vocabulary, context=plan.context or shape.context)
     gpu = device.startswith("cuda")
     kind = "gpu" if gpu else "cpu"
+    if plan.rows and plan.rows % processes.count:
+        raise InputError(
+            f"--rows {plan.rows}: the rows of a step must be a multiple of the {processes.count} processes"
+        )
     rows = max(1, (plan.rows or STEP_TOKENS[kind] // shape.context) // processes.count)
     tuned = SCRATCH_RATE if plan.start is None else TUNING_RATE
     config = RunConfig(

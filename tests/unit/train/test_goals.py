@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -71,7 +72,7 @@ def test_a_softmax_over_what_is_possible(seed: int) -> None:
     parts = torch.randint(0, len(Part), (30,))
     states = torch.randn(30, SHAPE.hidden)
     targets = torch.tensor([SPECIAL.tags[i % 3] for i in range(30)])
-    losses = network.losses(states, targets, parts, SPECIAL)
+    losses = F.cross_entropy(network.choices(states, parts, SPECIAL), targets, reduction="none")
     for state, target, part, loss in zip(states, targets.tolist(), parts.tolist(), losses, strict=True):
         logits = [float(value) for value in (network.model.embed_tokens.weight @ state).detach()]
         possible = set(range(24))
@@ -142,8 +143,9 @@ def test_the_loss_of_a_step_is_the_weighted_mean_of_its_goals(data: EditDataConf
     assert {Part.OTHER, Part.PREFIX, Part.COPIED, Part.WRITTEN, Part.TAG_STAYS} <= set(goals.parts.tolist())
     with torch.no_grad(), trainer._autocast():
         states = trainer.network.hidden(torch.from_numpy((rows & 0xFFFF).astype(np.int64))[:, :-1]).flatten(0, 1)
-        arrays = map(torch.from_numpy, (goals.targets, goals.parts))
-        losses = trainer.network.losses(states[torch.from_numpy(goals.places)], *arrays, trainer._special)
+        places, targets, parts = map(torch.from_numpy, (goals.places, goals.targets, goals.parts))
+        logits = trainer.network.choices(states[places], parts, trainer._special)
+        losses = F.cross_entropy(logits, targets, reduction="none")
     expected = float((losses.numpy() * goals.weights).sum() / goals.weights.sum())
     loss, tokens = trainer._step(rows, 0.0)
     assert float(loss) == pytest.approx(expected, rel=1e-2)  # bf16

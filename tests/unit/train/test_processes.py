@@ -22,6 +22,7 @@ from tabspec.train.examples.tokenizer import load_tokenizer
 from tabspec.train.journal import read_journal
 from tabspec.train.network import Network, Shape
 from tabspec.train.processes import TrainingProcesses
+from tabspec.train.runs import RunPlan, carry_out
 from tabspec.train.schedule import Budget
 from tabspec.train.trainer import LOG_NAME, RunConfig, Trainer
 from tabspec.train.weights.export import export_model
@@ -113,6 +114,12 @@ def test_several_processes_need_what_they_cannot_make_together(tmp_path: Path, m
     ended = CliRunner().invoke(train_command, ["run", "--code", str(tmp_path), "--steps", "1", "--out", str(tmp_path)])
     assert ended.exit_code == 2
     assert "several processes need --corpus" in ended.output
+
+
+def test_rows_are_shared_evenly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TrainingProcesses, "join", lambda device: (TrainingProcesses(0, 3), device))
+    with pytest.raises(InputError, match="multiple of the 3 processes"):
+        carry_out(RunPlan(tmp_path, tmp_path, Budget(steps=1), tokenizer=TOKENIZER, device="cpu", rows=4), QUIET)
 
 
 def sure_network(seed: int, hidden: int = SHAPE.hidden) -> Network:
