@@ -2,7 +2,7 @@
 
 In suffix-first order, nothing marks where the prefix ends and the middle begins. When serving, the prefix is given. If
 ``<|eom|>`` competed after each of the prefix's 700 tokens in training, the model would learn that stopping is rare
-(docs/decisions/2026-11-23-bundled-model.md). So a row stores the part of each token, and `Network.losses` excludes
+(docs/decisions/2026-11-23-bundled-model.md). So a row stores the part of each token, and `Network.choices` excludes
 ``<|eom|>`` from the softmax within the prefix.
 """
 
