@@ -83,6 +83,8 @@ class Measured:
 
 def mean_of(found: Sequence[Measured]) -> Measured:
     """The means over all places of some measurements."""
+    if not found:
+        raise InputError("none of the places that were drawn can be shown to the model: use other data")
     total = sum(each.visited for each in found)
     names = ("reward", "shown", "taken", "saved", "truth", "distance")
     means = {name: sum(getattr(each, name) * each.visited for each in found) / max(total, 1) for name in names}

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from tabspec.cli.train import train_command
 from tabspec.edits.reward import reward
+from tabspec.errors import InputError
 from tabspec.models.local.edits.calibration import UNFITTED, EditCalibration, Evidence
 from tabspec.models.tokens.vocabulary import Vocabulary
 from tabspec.train.corpus.store import CorpusWriter
@@ -28,7 +29,7 @@ from tabspec.train.reinforce.edits.batch import MomentBatch
 from tabspec.train.reinforce.edits.moments import NOTHING, Asked, Earned, EditRow, MomentSource, earned, plain
 from tabspec.train.reinforce.edits.objective import SOFT, Gate
 from tabspec.train.reinforce.edits.trainer import EditReinforcer, EditSettings, GreedyAnswer
-from tabspec.train.reinforce.learner import STATE
+from tabspec.train.reinforce.learner import STATE, mean_of
 from tabspec.train.reinforce.pool import Workers
 from tabspec.train.schedule import Budget
 from tabspec.train.weights.export import export_model, load_model
@@ -263,6 +264,14 @@ def test_a_step_whose_moments_are_all_left_out_is_passed_over(model: Path, edits
         assert (learner.at.step, steps) == (1, [])
         learner.train(workers, Budget(steps=2), lambda mean, at, part: steps.append(at.step))
     assert steps == [2]
+
+
+def test_data_without_a_usable_moment_are_refused(edits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tabspec.train.reinforce.edits.moments.lay_out", lambda scene, rng: None)
+    with pytest.raises(InputError, match="none can be shown"):
+        MomentSource(edits, TOKENIZER, 1).cutter()([0])
+    with pytest.raises(InputError, match="use other data"):
+        mean_of([])
 
 
 @pytest.mark.slow

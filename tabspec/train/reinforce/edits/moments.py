@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from tabspec.edits.reward import reward, saved_keys
+from tabspec.errors import InputError
 from tabspec.models.local.edits.changes import LineChange, repeated
 from tabspec.prompt.edit_format import PastLines, tag_ends
 from tabspec.text import difference
@@ -131,6 +132,10 @@ def _runs(parts: NDArray[np.int64]) -> list[tuple[int, int]]:
     return list(zip(np.flatnonzero(edges > 0).tolist(), np.flatnonzero(edges < 0).tolist(), strict=True))
 
 
+MOST_DRAWS = 1_000
+"""Far more than are needed where any moment fits: after so many, the data have only lines that are too long."""
+
+
 class MomentMaker:
     """Draws moments of ``releases``, as often of a file as training does. Moment ``number`` depends on these, ``seed``
     and it alone."""
@@ -152,12 +157,15 @@ class MomentMaker:
 
     def _layout(self, number: int) -> Layout:
         rng = Random(f"reinforce/{self._seed}/{number}")
-        while True:
+        for _ in range(MOST_DRAWS):
             index = int(self._documents[rng.randrange(len(self._documents))])
             scene = real_moment(self._releases, index, rng)
             layout = lay_out(scene, rng) if scene else None
             if layout is not None:
                 return layout
+        raise InputError(
+            f"of {MOST_DRAWS} moments drawn from these releases none can be shown to the model: use others"
+        )
 
 
 @dataclass(frozen=True, slots=True)
