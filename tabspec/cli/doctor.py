@@ -200,7 +200,7 @@ def _edits_by_large(info: ModelInfo) -> bool:
     return folder is not None and info.edits == ModelFolder(folder).fingerprint(info.fingerprint)
 
 
-def _edits(name: str, model: str, by_large: bool) -> str:
+def _edits(name: str, model: str, by_large: bool = False) -> str:
     """What writes edits that no pattern proposes. ``by_large``: the larger model does in place of the bundled one."""
     if is_address(name):
         return f"the model of {parse_address(name).base}"
