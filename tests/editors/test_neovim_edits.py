@@ -166,6 +166,7 @@ def test_the_alt_chord_works_where_tab_is_not_for_edits(open_nvim: Open) -> None
 
     put(nvim, ROWS[2] + 1, len("    print(2)"))
     nvim.lua("vim.snippet.expand(' f(${1:a}, ${2:b})')")
+    until_mode("s")
     nvim.type("x")
     until_edit(nvim, ROWS[3])
     nvim.keys("Tab")
