@@ -49,7 +49,7 @@ def parser(prog: str = "tabspec-lsp") -> argparse.ArgumentParser:
         default="",
         metavar="MODEL",
         help="a folder, a name on the Hugging Face Hub, or a server's http://HOST:PORT; scripted:FILE.json answers "
-        "from a script (default: auto, which is large if installed and fast enough, else bundled)",
+        "from a script (default: auto, which is bundled, with edits by large if that is installed and fast enough)",
     )
     new.add_argument("--record", type=Path, metavar="DIR", help="record editing sessions into this folder")
     new.add_argument("--log-file", type=Path, metavar="FILE", help="log to this file instead of standard error")

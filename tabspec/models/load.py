@@ -116,7 +116,7 @@ def folder_of(name: str) -> Path:
 def _edits_by_large_if_fast(load: Callable[..., Model], large: Path) -> Model:
     """The bundled model, whose edits the one in the folder ``large`` writes, if a completion takes at most `MOST_MS`
     with it. At the cursor the bundled one is better, and three times as fast. It is measured at each start: what else
-    runs on the machine changes."""
+    runs on the machine changes. Its weights are loaded again at the first edit, so that they take no memory before."""
     from tabspec.models.local.model import LocalModel
     from tabspec.models.local.speed import MOST_MS, completion_ms
 

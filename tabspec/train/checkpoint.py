@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from tabspec.errors import InputError
-from tabspec.train.weights.saving import save_tensors
+from tabspec.train.weights.saving import save_tensors, under
 
 NAME = "checkpoint.safetensors"
 
@@ -57,7 +57,7 @@ def load_checkpoint(path: Path, run: Mapping[str, object]) -> tuple[dict[str, Te
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"{path}: not a checkpoint of 'tabspec train run': {error}") from error
-    return _under(tensors, "weights/"), _under(tensors, "optimizer/"), at
+    return under(tensors, "weights/"), under(tensors, "optimizer/"), at
 
 
 def checkpoint_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -68,8 +68,4 @@ def checkpoint_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"{path}: not a checkpoint of 'tabspec train run': {error}") from error
-    return _under(tensors, "weights/"), shape
-
-
-def _under(tensors: Mapping[str, Tensor], start: str) -> dict[str, Tensor]:
-    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+    return under(tensors, "weights/"), shape

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
+
+from tabspec.train.weights.saving import under
 
 # Both use one learning rate: Muon's updates are scaled to the root mean square of AdamW's (Moonlight, arXiv
 # 2502.16982).
@@ -44,19 +48,25 @@ class Optimizers:
 
     def state(self) -> dict[str, Tensor]:
         """The state of both optimizers as named tensors."""
-        found: dict[str, Tensor] = {}
-        for number, part in enumerate(self._parts):
-            for index, values in part.state_dict()["state"].items():
-                for key, value in values.items():
-                    found[f"{number}.{index}.{key}"] = torch.as_tensor(value)
-        return found
+        parts = enumerate(map(state_of, self._parts))
+        return {f"{number}.{name}": tensor for number, part in parts for name, tensor in part.items()}
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Restore what `state` returned."""
         for number, part in enumerate(self._parts):
-            loaded: dict[int, dict[str, Tensor]] = {}
-            for name, tensor in tensors.items():
-                which, index, key = name.split(".", 2)
-                if int(which) == number:
-                    loaded.setdefault(int(index), {})[key] = tensor
-            part.load_state_dict({**part.state_dict(), "state": loaded})
+            restore(part, under(tensors, f"{number}."))
+
+
+def state_of(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimizer's state as named tensors."""
+    states = optimizer.state_dict()["state"].items()
+    return {f"{index}.{key}": torch.as_tensor(value) for index, values in states for key, value in values.items()}
+
+
+def restore(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Restore what `state_of` returned."""
+    loaded: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        index, _, key = name.partition(".")
+        loaded.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": loaded})

@@ -18,11 +18,12 @@ from torch import Tensor
 
 from tabspec.errors import InputError
 from tabspec.train.network import Network, Shape
+from tabspec.train.optimizers import restore, state_of
 from tabspec.train.reinforce.pool import Waiting, Workers
 from tabspec.train.schedule import Budget, rate
 from tabspec.train.trainer import TrainingDiverged
 from tabspec.train.tune.low_rank import add_low_rank, merged
-from tabspec.train.weights.saving import save_tensors
+from tabspec.train.weights.saving import save_tensors, under
 
 STATE = "reinforce.safetensors"
 
@@ -209,8 +210,7 @@ class Learner(Generic[R]):
         if self._state is None:
             return
         tensors: dict[str, Tensor] = {f"now/{number}": each for number, each in enumerate(self._trained)}
-        for number, values in self._optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer/{number}/{name}": torch.as_tensor(value) for name, value in values.items()}
+        tensors |= {f"optimizer/{name}": tensor for name, tensor in state_of(self._optimizer).items()}
         save_tensors(tensors, self._state, {"run": self._run, "progress": json.dumps(asdict(self.at))})
 
     def _load(self) -> None:
@@ -222,16 +222,10 @@ class Learner(Generic[R]):
                 if metadata.get("run") != self._run:
                     raise InputError(f"{self._state} was made with other settings: use the same, or another --out")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            restore(self._optimizer, under(tensors, "optimizer/"))
             self.at = Progress(**json.loads(metadata["progress"]))
             with torch.no_grad():
                 for number, parameter in enumerate(self._trained):
                     parameter.copy_(tensors[f"now/{number}"])
         except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
             raise InputError(f"{self._state}: cannot be resumed: {error}") from error
-        values: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith("optimizer/"):
-                _, number, key = name.split("/")
-                values.setdefault(int(number), {})[key] = tensor
-        if values:
-            self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": values})

@@ -26,10 +26,11 @@ from tabspec.train.examples.parts import Part, Rows, parts_of, tokens_of
 from tabspec.train.examples.rows import pack
 from tabspec.train.examples.tokenizer import PAD, special_id
 from tabspec.train.network import Network, Shape
+from tabspec.train.optimizers import restore, state_of
 from tabspec.train.schedule import rate
 from tabspec.train.tune.low_rank import add_low_rank, merged
 from tabspec.train.weights.export import export_model
-from tabspec.train.weights.saving import save_tensors
+from tabspec.train.weights.saving import save_tensors, under
 
 # Rows of watched examples: 10,000 tokens, which take as long as four steps.
 MOST_WATCHED = 20
@@ -181,8 +182,7 @@ class Tuner:
             return
         tensors: dict[str, Tensor] = {f"now/{number}": each for number, each in enumerate(self._trained)}
         tensors |= {f"best/{number}": each for number, each in enumerate(self._best)}
-        for number, values in self._optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer/{number}/{name}": torch.as_tensor(value) for name, value in values.items()}
+        tensors |= {f"optimizer/{name}": tensor for name, tensor in state_of(self._optimizer).items()}
         save_tensors(tensors, self._state, {"run": self._run, "progress": json.dumps(asdict(self.at))})
 
     def _load(self) -> None:
@@ -194,6 +194,7 @@ class Tuner:
                 if metadata.get("run") != self._run:
                     return
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            restore(self._optimizer, under(tensors, "optimizer/"))
             self.at = TuningProgress(**json.loads(metadata["progress"]))
         except (OSError, SafetensorError, KeyError, ValueError, TypeError):
             return  # a broken file: begin anew
@@ -202,12 +203,6 @@ class Tuner:
                 parameter.copy_(tensors[f"now/{number}"])
         if self.at.best_step:
             self._best = [tensors[f"best/{number}"] for number in range(len(self._trained))]
-        values: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith("optimizer/"):
-                _, number, key = name.split("/")
-                values.setdefault(int(number), {})[key] = tensor
-        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": values})
 
 
 def export_tuned(weights: Mapping[str, Tensor], shape: Shape, tokenizer: Path, out: Path, seed: int) -> None:

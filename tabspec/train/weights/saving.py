@@ -64,3 +64,8 @@ def _packed(values: Tensor) -> Tensor:
     """Two numbers a byte: (rows, columns), -8 to 7, to uint8 (rows, columns / 2)."""
     halves = (values - LOWEST).to(torch.uint8).view(len(values), -1, 2)
     return halves[:, :, 0] | halves[:, :, 1] << 4
+
+
+def under(tensors: Mapping[str, Tensor], start: str) -> dict[str, Tensor]:
+    """Those of the tensors whose names begin with ``start``, by the rest of their names."""
+    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}

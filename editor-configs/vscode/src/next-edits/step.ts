@@ -88,7 +88,7 @@ export function shifted({ offset, old }: Standing, changes: readonly Change[]): 
 }
 
 /**
- * Whether a cursor at `place` is still there after `changes`, so that VS Code reports no move of it: they are behind it, as
+ * Whether a cursor at `place` is still there after `changes`, so that VS Code reports no move of it: they come after it, as
  * those of the key Delete, or in lines above that stay as many.
  */
 export function stays(place: Place, changes: readonly { readonly range: Span; readonly text: string }[]): boolean {

@@ -1,4 +1,4 @@
-"""The gate of edits, as the engine has it and made soft, and what is expected behind it."""
+"""The gate of edits, as the engine has it and made soft, and the reward that is expected of what it shows."""
 
 from __future__ import annotations
 
