@@ -1,6 +1,6 @@
 """Fetches the packages of a source list with the package managers' own clients.
 
-No package is installed, and no code of a package is run. Debian packages are unpacked.
+No package is installed, and no code of a package is run. Debian packages of crates are unpacked.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def fetch(
             failed += [name for name in group if name not in got]
             for name in group:
                 progress(name)
-    for package in sorted((folder / "debian").glob("*.deb")):
+    for package in sorted((folder / "debian").glob("librust-*.deb")):
         _run(["dpkg", "-x", package.name, "unpacked"], folder / "debian")
     return failed
 
@@ -79,6 +79,7 @@ def origins(folder: Path) -> list[Path]:
     found = sorted((folder / "python").glob("*.whl")) + sorted((folder / "npm").glob("*.tgz"))
     crates = folder / "debian" / "unpacked" / "usr" / "share" / "cargo" / "registry"
     found += sorted(crates.iterdir()) if crates.is_dir() else []
+    found += sorted((folder / "debian").glob("golang-*.deb"))
     return [Path(sysconfig.get_paths()["stdlib"]), *found]
 
 

@@ -19,6 +19,7 @@ LANGUAGES: dict[str, str] = {
     ".svelte": "svelte",
     ".vue": "vue",
     ".rs": "rust",
+    ".go": "go",
 }
 
 

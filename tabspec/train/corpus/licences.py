@@ -52,3 +52,13 @@ def from_python_metadata(lines: Iterable[str]) -> str:
             if last != "OSI Approved":
                 classifiers.append(last)
     return expression or " AND ".join(classifiers) or free
+
+
+def from_debian_copyright(text: str) -> str:
+    """The licence of the files that no other paragraph of a Debian copyright file names. "" if it does not say so.
+
+    The format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+    """
+    found = re.search(r"^Files:[ \t]*\*[ \t]*\n(?:[^\n]+\n)*?License:[ \t]*([^\n]+)", text, re.MULTILINE)
+    name = found[1].strip() if found else ""
+    return "BSD-3-Clause" if name == "Go" else name  # Debian's name for the licence of Go's own library

@@ -1,21 +1,25 @@
-"""Reads source files from an origin: a folder, a Python wheel, an npm tarball, or a crate of a Debian package."""
+"""Reads source files from an origin: a folder, a Python wheel, an npm tarball, a Debian package, or a crate of one."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
+import subprocess
 import tarfile
 import tomllib
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from tabspec.errors import InputError
+from tabspec.system import processes
 from tabspec.train.corpus.filters import MAX_CHARS
 from tabspec.train.corpus.languages import language_of
-from tabspec.train.corpus.licences import from_python_metadata
+from tabspec.train.corpus.licences import from_debian_copyright, from_python_metadata
 
 _SKIPPED_FOLDERS = {".git", ".hg", ".venv", "venv", "node_modules", "__pycache__", "build", "dist", ".tox", "target"}
 _MAX_BYTES = 4 * MAX_CHARS  # a character is at most four bytes of UTF-8
@@ -42,7 +46,7 @@ class SourceFile:
 
 
 def read_origin(path: Path, licence: str = "") -> Iterator[SourceFile]:
-    """The source files of an origin: ``*.whl``, ``*.tgz``, a crate's folder (with Cargo.toml), or any other folder.
+    """The source files of an origin: ``*.whl``, ``*.tgz``, ``*.deb``, a crate's folder (with Cargo.toml), or a folder.
 
     ``licence``: the licence of a folder, which has no metadata. Raises `InputError` if the origin cannot be read.
     """
@@ -51,12 +55,14 @@ def read_origin(path: Path, licence: str = "") -> Iterator[SourceFile]:
             yield from _wheel(path)
         elif path.suffix == ".tgz":
             yield from _npm(path)
+        elif path.suffix == ".deb":
+            yield from _debian(path)
         elif (path / "Cargo.toml").is_file():
             yield from _crate(path)
         elif path.is_dir():
             yield from read_folder(path, Project(path.name, "", "folder", licence))
         else:
-            raise InputError(f"{path}: neither a folder nor a package (.whl, .tgz) of source code")
+            raise InputError(f"{path}: neither a folder nor a package (.whl, .tgz, .deb) of source code")
     except (OSError, zipfile.BadZipFile, tarfile.TarError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
 
@@ -109,6 +115,26 @@ def _npm(path: Path) -> Iterator[SourceFile]:
         for member in members:
             if language_of(member.name) and member.size <= _MAX_BYTES:
                 found = _file(project, member.name.split("/", 1)[-1], _read(archive, member))
+                if found:
+                    yield found
+
+
+def _debian(path: Path) -> Iterator[SourceFile]:
+    name, version = unquote(path.name).split("_")[:2]
+    try:
+        data = processes.run(
+            ["dpkg-deb", "--fsys-tarfile", str(path.resolve())], check=True, capture_output=True
+        ).stdout
+    except subprocess.SubprocessError as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        members = [m for m in archive.getmembers() if m.isfile()]
+        about = next((m for m in members if m.name == f"./usr/share/doc/{name}/copyright"), None)
+        text = _read(archive, about).decode("utf-8", "replace") if about else ""
+        project = Project(name, version, "debian", from_debian_copyright(text))
+        for member in members:
+            if language_of(member.name) and member.size <= _MAX_BYTES:
+                found = _file(project, member.name.removeprefix("./usr/share/"), _read(archive, member))
                 if found:
                     yield found
 

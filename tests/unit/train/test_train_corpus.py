@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from tabspec.errors import InputError
 from tabspec.train.corpus.build import Limits, build_corpus
 from tabspec.train.corpus.dedupe import Deduplicator, fingerprint
 from tabspec.train.corpus.filters import reason_to_drop
-from tabspec.train.corpus.licences import from_python_metadata, is_permissive
+from tabspec.train.corpus.licences import from_debian_copyright, from_python_metadata, is_permissive
+from tabspec.train.corpus.origins import Project, read_origin
 from tabspec.train.corpus.store import Corpus
 
 
@@ -118,6 +120,46 @@ def test_nothing_to_train_on(tmp_path: Path) -> None:
 def test_an_origin_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="neither a folder nor a package"):
         build_corpus([tmp_path / "nowhere"], tmp_path / "corpus")
+
+
+def test_a_debian_package_of_go(tmp_path: Path) -> None:
+    """Its own files are read, with the licence that its copyright file names for all files but single ones."""
+    name, root = "golang-example-store-dev", tmp_path / "package"
+    for path, text in {
+        "DEBIAN/control": f"Package: {name}\nVersion: 1\nArchitecture: all\nMaintainer: A <a@b.org>\nDescription: a\n",
+        f"usr/share/doc/{name}/copyright": "Files: debian/*\nLicense: GPL-3\n\nFiles: *\nLicense: Expat\n",
+        "usr/share/gocode/src/example.org/store/store.go": "package store\n",
+        "usr/share/gocode/src/example.org/store/README.md": "no code\n",
+    }.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    package = tmp_path / f"{name}_1%3a2.0-1_all.deb"
+    subprocess.run(["dpkg-deb", "--root-owner-group", "--build", root, package], check=True, capture_output=True)
+    found = list(read_origin(package))
+    assert [(f.path, f.language, f.text) for f in found] == [
+        ("gocode/src/example.org/store/store.go", "go", "package store\n")
+    ]
+    assert found[0].project == Project(name, "1:2.0-1", "debian", "Expat")
+    package.write_bytes(b"!<arch>")
+    with pytest.raises(InputError, match="cannot be read"):
+        list(read_origin(package))
+
+
+@pytest.mark.parametrize(
+    ("text", "licence"),
+    [
+        (
+            "Files: *\nCopyright: 2011 A\n 2012 B\nLicense: Apache-2.0\n Text.\n\nFiles: a/*\nLicense: MIT\n",
+            "Apache-2.0",
+        ),
+        ("Files: a/*\nLicense: MIT\n\nFiles: *\nLicense: GPL-3+\n", "GPL-3+"),
+        ("Files: *\nCopyright: 2009 A\nLicense: Go\n", "BSD-3-Clause"),
+        ("Files: *\nCopyright: 2009 A\n\nLicense: MIT\n", ""),  # the text of a licence, in a paragraph of its own
+        ("This package was made by A. Licence: MIT\n", ""),
+    ],
+)
+def test_licences_of_debian_packages(text: str, licence: str) -> None:
+    assert from_debian_copyright(text) == licence
 
 
 def test_a_broken_wheel(tmp_path: Path) -> None:
