@@ -129,7 +129,12 @@ class Places:
 
     def is_import(self, offset: int) -> bool:
         """Whether the name at ``offset`` is imported there."""
-        return any(_has(node.type, _IMPORT) for node in self._around(offset))
+        return self.import_around(offset) is not None
+
+    def import_around(self, offset: int) -> tuple[int, int] | None:
+        """The range of the import that a place is in; None elsewhere."""
+        around = [node for node in self._around(offset) if _has(node.type, _IMPORT)]
+        return self._range(around[-1]) if around else None
 
     def is_method(self, offset: int) -> bool:
         """Whether the name at ``offset`` is that of a method, which is called by ``a.name`` or ``a::name`` only."""
@@ -154,6 +159,11 @@ class Places:
         if parent is None:
             return False
         return parent.type in _FIELDS or (self.grammar in ("rust", "go") and parent.type == "field_declaration")
+
+    def is_type(self, offset: int) -> bool:
+        """Whether a name stands where only a type can."""
+        node = self.tree.leaf(offset) if self.tree is not None else None
+        return node is not None and node.type in ("type_identifier", "primitive_type")
 
     def is_in_type(self, offset: int) -> bool:
         """Whether a place is in the definition of a type."""

@@ -25,6 +25,8 @@ RULED: Mapping[str, float] = {
     "rename/mate": 0.7,
     "rename/imported": 0.7,
     "rename/method": 0.7,
+    # Measured (docs/decisions/2026-11-30-doubtful-renames.md): too little to be shown without a model.
+    "rename/doubtful": 0.6,
     "counterpart/await": 0.7,
     "counterpart/async": 0.7,
     "counterpart/variant": 0.7,

@@ -21,6 +21,7 @@ from tabspec.edits.proposals.counterparts.variants import matched
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.order import as_chain
 from tabspec.edits.proposals.places import Places
+from tabspec.edits.proposals.renames.doubts import doubted
 from tabspec.edits.proposals.renames.far import far
 from tabspec.edits.proposals.renames.leftovers import Rename, is_of_definition, leftovers, renames
 from tabspec.edits.proposals.rules import applied, rules
@@ -77,8 +78,11 @@ def found_in(document: Document, steps: Sequence[Step], here: bool = True) -> It
     for rename in names:
         if rename.old in document.text:
             written = _written_since(rename, steps)
-            yield from leftovers(rename, document, places, written, steps)
-            yield from far(rename, document, places, written, steps)
+            uses = [
+                *leftovers(rename, document, places, written, steps),
+                *far(rename, document, places, written, steps),
+            ]
+            yield from doubted(uses, rename, steps, places)
     scoped = {rename.old for rename in names if is_of_definition(rename, document, places)}
     words = None
     for rule in rules(shown) if here else ():

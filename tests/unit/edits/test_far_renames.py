@@ -112,3 +112,34 @@ def test_a_use_that_was_written_before_the_rename_is_followed() -> None:
     document, renamed = after(PYTHON + "\n\n\n\n\ny = load(2)\n", ("def load(path):\n", "def read(path):\n"))
     edits = propose(document, 0, [*steps, *renamed], (other,), LEAST)
     assert {edit.uri for edit in edits} == {document.uri, other.uri}
+
+
+@pytest.mark.parametrize(
+    ("names", "before", "pair", "other"),
+    [
+        # one import has both: there are two functions
+        (("a.py", "b.py"), PYTHON, ("def load(path):\n", "def read(path):\n"), "from a import (\n    load,\n    read,\n)\n\nx = load(1)\n"),
+        # the line has the new name already
+        (("a.py", "b.py"), "class A:\n    def load(self):\n        pass\n", ("    def load(self):\n", "    def read(self):\n"), "x = a.load(1) or a.read(1)\n"),
+        # no longer to be seen in other packages
+        (("p/a.go", "q/b.go"), "package p\n\nfunc Load() {}\n", ("func Load() {}\n", "func load() {}\n"), "package q\n\nfunc f() { p.Load() }\n"),
+        # a type and a field: methods are called
+        (("p/a.go", "q/b.go"), "package p\n\nfunc (a *A) Load() {}\n", ("func (a *A) Load() {}\n", "func (a *A) Read() {}\n"), "package q\n\nfunc f(x m.Load) { a.Load = x }\n"),
+        (("a.rs", "b.rs"), "impl A {\n    pub fn load(&self) {}\n}\n", ("    pub fn load(&self) {}\n", "    pub fn read(&self) {}\n"), "fn f(a: A) {\n    a.load = 1;\n}\n"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_the_renamed_name_stays(names, before, pair, other) -> None:
+    assert beside(before, pair, other, names) == other
+
+
+def test_an_uncalled_property_of_python_follows() -> None:
+    before = "class A:\n    @property\n    def load(self):\n        return 1\n"
+    pair = "    def load(self):\n", "    def read(self):\n"
+    assert beside(before, pair, "x = a.load\n") == "x = a.read\n"
+
+
+def test_a_chain_goes_on_to_a_second_import() -> None:
+    other = "from a import load\n\n\ndef f():\n    from a import load\n\n    return load(1)\n"
+    pair = "def load(path):\n", "def read(path):\n"
+    assert beside(PYTHON, pair, other) == other.replace("load", "read")
+    assert beside(PYTHON, pair, other.replace("load", "read", 1)) == other.replace("load", "read")

@@ -13,7 +13,7 @@ from tabspec.edits.edit import EditSource
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.places import Places
 from tabspec.edits.proposals.renames.anew import is_written_again
-from tabspec.edits.proposals.renames.leftovers import MOST_PLACES, Rename
+from tabspec.edits.proposals.renames.leftovers import MOST_PLACES, Rename, has_both
 from tabspec.edits.proposals.tokens import occurrences
 from tabspec.edits.step import Step
 from tabspec.text import Document, Edit
@@ -46,24 +46,38 @@ def far(
         return  # it was written again: it stays in use
     uses = [at for at in occurrences(document.text, rename.old)[:MOST_PLACES] if places.is_code(at)]
     imports = {at for at in uses if places.is_import(at)}
-    new = occurrences(document.text, rename.new)
+    new = [at for at in occurrences(document.text, rename.new)[:MOST_PLACES] if places.is_code(at)]
+    imported = {places.import_around(at) for at in new} - {None}
+    if imported.intersection(map(places.import_around, imports)):
+        return  # one import has both
     if any(places.is_definition(at) and not places.is_import(at) for at in (*uses, *new)):
         return
     package = places.grammar == "go" and not method  # its names are not imported one by one
-    inside = package and any(_folder(change.step.uri) == _folder(document.uri) for change in rename.shown)
+    same = any(_folder(change.step.uri) == _folder(document.uri) for change in rename.shown)
+    if places.grammar == "go" and not same and not rename.new[0].isupper():
+        return  # it is no longer visible in other packages
+    inside = package and same
     member = method or (package and not inside)
     # Once the name is changed where it is imported, what is left of the chain still follows from it.
-    if not member and not inside and not imports and not any(places.is_import(at) for at in new):
+    if not member and not inside and not imports and not imported:
         return
     for at in uses:
         line = document.line(document.position(at).line)
         path = at in imports and document.text.startswith("::", at - 2)  # Rust: `use crate::a::name`
+        if has_both(rename.new, places, at) or (method and _is_value(places, at, rename.old)):
+            continue
         if not member and places.is_field(at):
             continue  # the field of another value: `{metrics: 1}` after the type `metrics`
         if (places.is_member(at) is member or path) and line not in done and not (member and at in imports):
             yield Found(
                 document, Edit(at, len(rename.old), rename.new), EditSource.RENAME, "method" if method else "imported"
             )
+
+
+def _is_value(places: Places, at: int, name: str) -> bool:
+    """Whether a member is a field or a type, because it is not called. Python's methods may be properties."""
+    called = re.compile(r"\s*(?:::<|\()").match(places.document.text, at + len(name))
+    return places.grammar in ("go", "rust") and called is None
 
 
 def _folder(uri: str) -> str:

@@ -69,10 +69,11 @@ def renames(changes: Sequence[Change]) -> tuple[Rename, ...]:
 
 
 def _is_alias(change: Change) -> bool:
-    """Whether an import got another name: ``as np`` was put in after ``import numpy``."""
+    """Whether a module got another name: ``as np`` was put in after ``import numpy``. What is imported from a module
+    gets one where its own name becomes another thing's: 1 of 12 edits after such a change was right."""
     left = change.left
     put_in = not change.old and change.new[:1] == ("as",) and len(change.new) == 2 and left[-2:-1] != (".",)
-    return put_in and any(each in left for each in ("import", "use")) and is_identifier(left[-1])
+    return put_in and "import" in left and not {"from", "{"}.intersection(left) and is_identifier(left[-1])
 
 
 def _is_other(rename: Rename, change: Change) -> bool:
@@ -100,7 +101,7 @@ def leftovers(
     if kind == "local" and _is_outer(old, document, places, scope):
         return  # also defined around the function: what is left may mean that, now that it is seen
     for at in left:
-        if places.line(at) in done or (method and not places.is_member(at)) or _has_both(rename.new, places, at):
+        if places.line(at) in done or (method and not places.is_member(at)) or has_both(rename.new, places, at):
             continue
         bucket = _bucket(kind, rename, places, at, now)
         if bucket is None:
@@ -156,6 +157,8 @@ def _bucket(kind: str, rename: Rename, places: Places, at: int, now: int | None)
     text, case = places.document.text, kind
     if kind == "local" and (places.is_member(at) or places.is_field(at) or _is_keyword(text, at, rename.old)):
         return None
+    if kind == "local" and places.is_type(at) and now is not None and not places.is_type(now):
+        return None  # Go: `bool` in `func f() bool` after `v, bool := f()`
     if kind == "defined" and _OBJECT.search(text, max(at - _LONGEST_OBJECT, 0), at):
         # A member of an object whose type is not known: other types often have a method of that name, too.
         case = "called" if text.startswith("(", at + len(rename.old)) else "reached"
@@ -173,25 +176,38 @@ def is_of_definition(rename: Rename, document: Document, places: Places) -> bool
     return not _scope(rename, document, places)[1].startswith("used")
 
 
+def scope_of(rename: Rename, places: Places) -> tuple[int, int] | None:
+    """The range in which the old name may be left over; None where it is nowhere."""
+    return _scope(rename, places.document, places)[0]
+
+
 def _scope(rename: Rename, document: Document, places: Places) -> tuple[tuple[int, int] | None, str, int | None]:
     """The range in which the old name may be left over (None: nowhere), the case in the table of probabilities, and
-    where the new name stands."""
-    text = document.text
-    whole = (0, len(text))
-    last = rename.shown[-1]
-    at = _now(last, rename, document)
+    where the new name stands: the last definition among the examples, else the last example."""
+    for change in reversed(rename.shown):
+        at = _now(change, rename, document)
+        found = _defined(change, rename, places, at) if at is not None and places.is_code(at) else None
+        if found is not None:
+            return *found, at
+    last = _now(rename.shown[-1], rename, document)
+    if last is not None and not places.is_code(last):
+        return None, "", last
     count = len({change.step.digest for change in rename.shown})
-    if at is not None and not places.is_code(at):
-        return None, "", at
-    own = places.own_class(at) if at is not None else None
+    return (0, len(document.text)), f"used-{min(count, 3)}", last
+
+
+def _defined(change: Change, rename: Rename, places: Places, at: int) -> tuple[tuple[int, int], str] | None:
+    """The range of the definition at ``at``, which ``change`` renamed, and its case; None where it is a use."""
+    whole = (0, len(places.document.text))
+    own = places.own_class(at)
     if own is not None:
-        return own, "attribute", at
-    if at is not None and _is_alias(last) and places.is_import(at):
-        return whole, "defined", at
-    if at is not None and places.is_definition(at) and not (places.is_import(at) and not _alike(rename)):
+        return own, "attribute"
+    if _is_alias(change) and places.is_import(at):
+        return whole, "defined"
+    if places.is_definition(at) and not (places.is_import(at) and not _alike(rename)):
         function = places.function(at)
-        return (function, "local", at) if function else (whole, "defined", at)
-    return whole, f"used-{min(count, 3)}", at
+        return (function, "local") if function else (whole, "defined")
+    return None
 
 
 def _alike(rename: Rename) -> bool:
@@ -229,7 +245,7 @@ def _to_be_changed(rename: Rename, places: Places, at: int) -> bool:
     return places.is_code(at) and not _is_directive(places, at)
 
 
-def _has_both(name: str, places: Places, at: int) -> bool:
+def has_both(name: str, places: Places, at: int) -> bool:
     """Whether the line of a place has ``name``, its new one, already: it would define it by itself, or name it twice.
     The member in `self.speed = velocity` and the key in `{speed: velocity}` are other names."""
     text, start, member = places.document.text, places.line_start(at), places.is_member(at)
