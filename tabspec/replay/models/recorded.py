@@ -77,17 +77,17 @@ def recorded_answers(session: Session) -> Iterator[RecordedAnswer]:
             cursor = min(event.ranges[0][1], len(document.text))
         if isinstance(event, Fetch) and event.after == done:
             answer = session.side.fetched.get(event.id)
-            if answer is not None and (answer.items or answer.error is None):
+            if answer is not None and (answer.result or answer.error is None):
                 yield _answer(EditContext(document, cursor), answer)
 
 
 def _answer(context: EditContext, fetched: Fetched) -> RecordedAnswer:
     ms = None if fetched.ms <= CACHED_MS else fetched.ms
-    if not fetched.items:
+    if not fetched.result:
         return RecordedAnswer(context, AnswerKind.EMPTY, ms=ms)
-    text, *others = dict.fromkeys(text for item in fetched.items if (text := _continuation(context, item))) or [None]
+    text, *others = dict.fromkeys(text for item in fetched.result if (text := _continuation(context, item))) or [None]
     if text is None:
-        edits = (_edit(context, item) for item in fetched.items)
+        edits = (_edit(context, item) for item in fetched.result)
         return RecordedAnswer(context, AnswerKind.ELSEWHERE, ms=ms, edit=next(filter(None, edits), None))
     kind = AnswerKind.SUGGESTED if fetched.error is None else AnswerKind.CANCELLED
     return RecordedAnswer(context, kind, text, ms, tuple(filter(None, others)))
