@@ -286,7 +286,7 @@ def test_axis_steps_are_few_and_round_and_reach_the_maximum(top: float) -> None:
 
 
 def test_stacked_parts_fill_the_bar_and_empty_ones_are_not_drawn() -> None:
-    parts = [charts.BarPart("a", 1, "one"), charts.BarPart("b", 0, "nothing"), charts.BarPart("c", 3, "three")]
+    parts = [charts.BarPart("a", "one", 1), charts.BarPart("b", "nothing", 0), charts.BarPart("c", "three", 3)]
     drawn = str(charts.stacked(parts, 4, "all"))
     assert re.findall(r'x="([\d.]+)%" width="([\d.]+)%"', drawn) == [("0", "25"), ("25", "75")]
 

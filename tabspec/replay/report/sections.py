@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from tabspec.replay.report import words
 from tabspec.replay.report.drawing import charts, timeline, trade, waits
-from tabspec.replay.report.drawing.charts import BarRow
+from tabspec.replay.report.drawing.charts import BarPart, BarRow
 from tabspec.replay.report.edits import edit_view
 from tabspec.replay.report.grouping import Group
 from tabspec.replay.results.figures import ratio
@@ -122,11 +122,8 @@ AFTER_TAB: tuple[tuple[str, str, Callable[[Run], int]], ...] = (
 
 def _after_tab_row(run: Run, most: int) -> BarRow:
     """The run's Tabs, on a scale of ``most`` Tabs."""
-    parts = [
-        charts.BarPart(style, number, f"{name}: {words.count(number)} ({words.percent(ratio(number, run.tabs))})")
-        for style, name, count in AFTER_TAB
-        if (number := count(run))
-    ]
+    counts = [(style, name, count(run)) for style, name, count in AFTER_TAB]
+    parts = [BarPart(*each, f" ({words.percent(ratio(each[-1], run.tabs))})") for each in counts]
     title = f"{run.name}: what followed {words.plural(run.tabs, 'Tab')}"
     value = words.percent(ratio(run.instant_next, run.tabs))
     return BarRow(run.name, charts.stacked(parts, most, title), value, f"{words.count(run.instant_next)} of {run.tabs}")
@@ -147,10 +144,8 @@ def _source_row(run: Run) -> BarRow:
     parts = []
     for source in timeline.ORDER:
         number = run.sources[source]
-        label = f"{words.source(source)}: {words.count(number)} ({words.percent(ratio(number, run.requests))})"
-        if source is Source.NONE:
-            label += _reasons(run)
-        parts.append(charts.BarPart(timeline.style(source), number, label))
+        detail = f" ({words.percent(ratio(number, run.requests))})" + (_reasons(run) if source is Source.NONE else "")
+        parts.append(BarPart(timeline.style(source), words.source(source), number, detail))
     title = f"{run.name}: how {words.plural(run.requests, 'request')} were answered"
     return BarRow(run.name, charts.stacked(parts, run.requests, title), words.count(run.requests), "requests")
 
@@ -193,11 +188,10 @@ def _token_rows(runs: tuple[Run, ...]) -> tuple[BarRow, ...]:
         tokens = run.tokens
         unused = min(tokens.decoded_unused, tokens.decoded)
         ahead = max(tokens.decoded_speculative - unused, 0)
-        waited = tokens.decoded - unused - ahead
         parts = [
-            charts.BarPart("t-foreground", waited, f"for the editor: {words.count(waited)}"),
-            charts.BarPart("t-ahead", ahead, f"ahead, used: {words.count(ahead)}"),
-            charts.BarPart("t-unused", unused, f"unused: {words.count(unused)}"),
+            BarPart("t-foreground", "for the editor", tokens.decoded - unused - ahead),
+            BarPart("t-ahead", "ahead, used", ahead),
+            BarPart("t-unused", "unused", unused),
         ]
         title = f"{run.name}: {words.count(tokens.decoded)} decoded tokens, {words.count(unused)} of them unused"
         rows.append(BarRow(run.name, charts.stacked(parts, whole, title), words.short_count(unused), "unused"))
@@ -211,8 +205,8 @@ def _prompt_rows(runs: tuple[Run, ...]) -> tuple[BarRow, ...]:
     for run in runs:
         computed, reused = run.tokens.prefill, run.tokens.prefill_reused
         parts = [
-            charts.BarPart("t-foreground", computed, f"computed: {words.count(computed)}"),
-            charts.BarPart("t-reused", reused, f"from the KV cache: {words.count(reused)}"),
+            BarPart("t-foreground", "computed", computed),
+            BarPart("t-reused", "from the KV cache", reused),
         ]
         title = f"{run.name}: {words.count(computed)} prompt tokens computed, {words.count(reused)} reused"
         value = words.percent(ratio(reused, computed + reused))
@@ -258,8 +252,8 @@ def _kinds(run: Run, runs: tuple[Run, ...]) -> View:
     for name, result in sorted(asked, key=lambda item: (-item[1].tokens, item[0])):
         unused = max(result.tokens - result.used_tokens, 0)
         parts = [
-            charts.BarPart("t-ahead", result.used_tokens, f"used: {words.count(result.used_tokens)} tokens"),
-            charts.BarPart("t-unused", unused, f"unused: {words.count(unused)} tokens"),
+            BarPart("t-ahead", "used", result.used_tokens, " tokens"),
+            BarPart("t-unused", "unused", unused, " tokens"),
         ]
         title = f"{run.name}, {words.kind(name)}: {words.count(result.used)} of {words.count(result.asked)} used"
         hint = f"of {words.count(result.asked)} used"

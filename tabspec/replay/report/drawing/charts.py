@@ -33,11 +33,16 @@ class BarRow:
 
 @dataclass(frozen=True, slots=True)
 class BarPart:
-    """A part of a stacked bar."""
+    """A part of a stacked bar. A part of 0 is not drawn."""
 
     style: str  # class of page.css
-    value: float
-    label: str
+    name: str
+    number: int
+    detail: str = ""
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}: {words.count(self.number)}{self.detail}"
 
 
 def bar(fraction: float, style: str, title: str) -> Markup:
@@ -48,15 +53,15 @@ def bar(fraction: float, style: str, title: str) -> Markup:
 
 
 def stacked(parts: Sequence[BarPart], whole: float, title: str) -> Markup:
-    """Parts end to end. ``whole`` is the value of the full width."""
-    marks, at = [], 0.0
+    """Parts end to end. ``whole`` is the number of the full width."""
+    marks, at = [], 0
     for part in parts:
-        if part.value > 0:
-            start, width = ratio(at, whole), ratio(part.value, whole)
+        if part.number > 0:
+            start, width = ratio(at, whole), ratio(part.number, whole)
             label = tag("title", part.label)
             place = dict(x=share(start), width=share(width), height=BAR + 6)
             marks.append(tag("rect", label, class_=f"piece {part.style}", **place))
-            at += part.value
+            at += part.number
     return chart("bar", BAR + 6, title, *marks)
 
 
