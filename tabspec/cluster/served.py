@@ -29,10 +29,9 @@ class ServedModel:
     def info(self) -> ModelInfo:
         return self._model.info
 
-    @property
-    def priorities(self) -> tuple[int, int]:
-        """The numbers of open foreground streams and of open speculative streams."""
-        return self._serving.priorities
+    def __len__(self) -> int:
+        """Streams that have not ended."""
+        return len(self._serving)
 
     async def answer(
         self, request: GenerationRequest, prompt: str | Sequence[int] | None = None, editor: str = ""

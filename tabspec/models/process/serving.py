@@ -84,12 +84,6 @@ class Serving:
         """Streams that have not ended."""
         return len(self._streams)
 
-    @property
-    def priorities(self) -> tuple[int, int]:
-        """How many streams have not ended: foreground, speculative."""
-        foreground = sum(stream.request.foreground for stream in self._streams.values())
-        return foreground, len(self._streams) - foreground
-
     def start(self, number: Hashable, request: AnyRequest, stream: Stream | None = None) -> None:
         """Start a stream. ``stream`` answers this request in place of the model's own.
 
