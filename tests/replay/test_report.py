@@ -21,7 +21,7 @@ from tabspec.errors import InputError
 from tabspec.replay.report import print_result, render, words
 from tabspec.replay.report.drawing import charts, timeline, trade, waits
 from tabspec.replay.report.grouping import groups, leading
-from tabspec.replay.results.result import CacheSample, ReplayResult, RequestRecord
+from tabspec.replay.results.result import ReplayResult, RequestRecord
 from tabspec.replay.results.result_file import dumps, save
 
 EVIL = '</script><b onmouseover="x()">\'&<!--\u2028'
@@ -289,16 +289,6 @@ def test_stacked_parts_fill_the_bar_and_empty_ones_are_not_drawn() -> None:
     parts = [charts.BarPart("a", "one", 1), charts.BarPart("b", "nothing", 0), charts.BarPart("c", "three", 3)]
     drawn = str(charts.stacked(parts, 4, "all"))
     assert re.findall(r'x="([\d.]+)%" width="([\d.]+)%"', drawn) == [("0", "25"), ("25", "75")]
-
-
-@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=2000))
-def test_thinning_a_line_keeps_its_peak_and_end(sizes: list[int]) -> None:
-    samples = [CacheSample(float(i), 1, size) for i, size in enumerate(sizes)]
-    kept = charts.thinned(samples)
-    assert max(s.bytes for s in kept) == max(sizes)
-    assert kept[-1] == samples[-1]
-    assert len(kept) <= charts.AREA_POINTS + 1
-    assert [s.t for s in kept] == sorted(s.t for s in kept)
 
 
 @given(st.integers(0, 5000), st.integers(1, 2000))

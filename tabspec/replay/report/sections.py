@@ -49,7 +49,6 @@ def section(group: Group, key: str, columns: int, hover: dict[str, list[list[str
         tokens=_token_rows(runs),
         prompts=_prompt_rows(runs),
         trade=_trade(runs),
-        memory=_memory_rows(runs),
         kinds=tuple(_kinds(run, runs) for run in runs if any(kind.asked for kind in run.kinds.values())),
         misses=tuple(
             _misses(run, group.sessions == 1)
@@ -227,21 +226,6 @@ def _trade(runs: tuple[Run, ...]) -> Markup | None:
         if run.tabs and run.accepted_chars
     ]
     return trade.trade(points) if len(points) > 1 and any(point.cost for point in points) else None
-
-
-def _memory_rows(runs: tuple[Run, ...]) -> tuple[BarRow, ...]:
-    kept = [run for run in runs if any(sample.bytes for sample in run.cache_over_time)]
-    end = max((run.cache_over_time[-1].t for run in kept), default=0.0)
-    top = max((sample.bytes for run in kept for sample in run.cache_over_time), default=0)
-    return tuple(
-        BarRow(
-            run.name,
-            charts.memory(run.cache_over_time, end, top),
-            words.size(max(sample.bytes for sample in run.cache_over_time)),
-            "1 entry" if run.cache.entries == 1 else f"{words.count(run.cache.entries)} entries",
-        )
-        for run in kept
-    )
 
 
 def _kinds(run: Run, runs: tuple[Run, ...]) -> View:
