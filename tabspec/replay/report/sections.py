@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from markupsafe import Markup
-
 from tabspec.replay.report import words
-from tabspec.replay.report.drawing import charts, timeline, trade, waits
+from tabspec.replay.report.drawing import charts, timeline, waits
 from tabspec.replay.report.drawing.charts import BarPart, BarRow
 from tabspec.replay.report.edits import edit_view
 from tabspec.replay.report.grouping import Group
@@ -48,7 +46,6 @@ def section(group: Group, key: str, columns: int, hover: dict[str, list[list[str
         views=_views(group, key, columns, hover) if group.sessions == 1 else (),
         tokens=_token_rows(runs),
         prompts=_prompt_rows(runs),
-        trade=_trade(runs),
         kinds=tuple(_kinds(run, runs) for run in runs if any(kind.asked for kind in run.kinds.values())),
         misses=tuple(
             _misses(run, group.sessions == 1)
@@ -211,21 +208,6 @@ def _prompt_rows(runs: tuple[Run, ...]) -> tuple[BarRow, ...]:
         value = words.percent(ratio(reused, computed + reused))
         rows.append(BarRow(run.name, charts.stacked(parts, whole, title), value, "reused"))
     return tuple(rows)
-
-
-def _trade(runs: tuple[Run, ...]) -> Markup | None:
-    """The chart of gain against cost; None for a single policy."""
-    points = [
-        trade.Point(
-            run.name,
-            ratio(run.tokens.decoded_unused, run.accepted_chars),
-            run.instant_next_rate,
-            curve=run.policy if run.economy is not None else "",
-        )
-        for run in runs
-        if run.tabs and run.accepted_chars
-    ]
-    return trade.trade(points) if len(points) > 1 and any(point.cost for point in points) else None
 
 
 def _kinds(run: Run, runs: tuple[Run, ...]) -> View:
