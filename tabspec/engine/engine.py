@@ -83,8 +83,11 @@ class CompletionEngine:
             self._question,
             self.changed,
         )
-        writer = None if edits is None else WrittenEdits(edits, self._window, self._caching, self)
-        self._edits = NextEdits(self.completion_cache, self._caching, loop.call_later, writer)
+        kept = self.completion_cache if self._caching else None
+        writer = None
+        if edits is not None:
+            writer = WrittenEdits(edits, self._window, kept, self.stats, self.neighbours, self._edit_ended)
+        self._edits = NextEdits(kept, writer)
 
     async def complete(self, context: EditContext, most: int = 1) -> Answer:
         """Answer one request. A newer request for the same document ends this one as superseded.
@@ -249,7 +252,7 @@ class CompletionEngine:
             self._speculation_log.ended(generation)
         if generation.state is not State.DONE or generation.wanted:
             return
-        assert isinstance(generation.question, PromptState)  # edits end in `edit_ended`
+        assert isinstance(generation.question, PromptState)  # edits end in `_edit_ended`
         generation.entry = self._offering.entry(
             generation.question, generation.generated(), generation.kind, generation.speculative_tokens
         )
@@ -264,7 +267,7 @@ class CompletionEngine:
                 self._price.measured(generation.busy, generation.cost)
         self._speculator.look(generation.context.uri)
 
-    def edit_ended(self, generation: Generation) -> None:
+    def _edit_ended(self, generation: Generation) -> None:
         """A model has written an edit, or failed: let the speculator plan again."""
         if generation.state is State.DONE and generation.kind:
             self._price.measured(generation.busy, generation.cost)
