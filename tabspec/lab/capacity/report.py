@@ -55,7 +55,7 @@ def crowds(runs: Sequence[Run]) -> View | None:
                 lambda _, shared: (
                     _log(shared.servers_needed or 0, most),
                     words.count(shared.servers_needed) if shared.servers_needed else "none is enough",
-                    f"{_digits(shared.users_a_server)} users each" if shared.users_a_server else "",
+                    f"{_digits(shared.users / shared.servers_needed)} users each" if shared.servers_needed else "",
                 ),
             ),
         )
