@@ -67,7 +67,7 @@ class Serving:
         model: Model,
         send: Send,
         at_once: int | None = None,
-        whose: Callable[[Hashable], Hashable] = lambda number: None,
+        whose: Callable[[Any], Hashable] = lambda number: None,
     ) -> None:
         self._model, self._send, self._whose = model, send, whose
         self.at_once = at_once  # may be raised at any time; the next stream that starts or ends applies it
