@@ -40,8 +40,9 @@ class CompletionEngine:
     uses: under replay and simulation that clock is virtual.
 
     ``slots`` is how many generations the model runs at a time; ``neighbours`` holds the documents that related code is
-    taken from; ``steps`` are the steps of post-processing; ``edits`` is a model that writes next edits. A replay may
-    replace ``acceptance``, which predicts accepts (else it learns from the user), and ``speculator``, which asks ahead.
+    taken from; ``steps`` are the steps of post-processing; ``edits`` is a model that writes next edits; ``stats``
+    are the counts that it goes on with. A replay may replace ``acceptance``, which predicts accepts (else it learns
+    from the user), and ``speculator``, which asks ahead.
     """
 
     def __init__(
@@ -55,10 +56,11 @@ class CompletionEngine:
         acceptance: Predictor | None = None,
         speculator: type[Speculator] = Speculator,
         edits: EditModel | None = None,
+        stats: EngineStats | None = None,
     ) -> None:
         self.config = config = config or EngineConfig()
         self._caching = config.policy is not Policy.NONE
-        self.stats = EngineStats()
+        self.stats = stats or EngineStats()
         self._model, self._steps = model, steps
         self.neighbours = neighbours or Neighbours(config.related_chars)
         loop = asyncio.get_running_loop()

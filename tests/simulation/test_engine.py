@@ -14,6 +14,7 @@ from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.generation import Generation, Link, State
 from tabspec.engine.offering import Rejections
 from tabspec.engine.prompt_state import PromptState
+from tabspec.engine.stats import EngineStats
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.lab.tree import FUTURES, speculator_for
 from tabspec.models.protocol import Chunk, GenerationRequest
@@ -402,6 +403,19 @@ async def test_policy_adaptive_starts_as_late_as_the_users_pace_allows() -> None
         assert len(model.requests) == asked + 1
         engine.accepted(context, answer.suggestion)
         assert (await engine.complete(context.after_accept(answer.suggestion))).waited == 0
+
+
+@virtual
+async def test_all_counts_go_on_in_the_given_statistics() -> None:
+    """As in the language server, whose statistics outlive its engines."""
+    stats = EngineStats()
+    engine = CompletionEngine(writer(), EngineConfig(policy=Policy.CHAIN), stats=stats)
+    answer = await shown_at(engine, at(10))
+    await asyncio.sleep(1)
+    engine.accepted(at(10), answer.suggestion)
+    assert (await engine.complete(at(10).after_accept(answer.suggestion))).waited == 0
+    assert stats.speculative_tokens >= stats.speculative_used > 0 and stats.requests == 2
+    await engine.close()
 
 
 @virtual
