@@ -20,10 +20,9 @@ from tabspec.errors import InputError
 from tabspec.lab.capacity.answers import Answers
 from tabspec.lab.capacity.batch import BatchJob, ServerBatch
 from tabspec.lab.capacity.play import on_service
-from tabspec.lab.capacity.population import STAGGER_S, excerpt, population
+from tabspec.lab.capacity.population import STAGGER_S, excerpt, population, server_of
 from tabspec.lab.capacity.profile import FOLDER, PREFILL_CHUNK, ServiceProfile, read_service, shipped
 from tabspec.lab.capacity.report import crowds
-from tabspec.lab.capacity.sample import server_of
 from tabspec.lab.capacity.search import sized
 from tabspec.lab.capacity.service import KvMemory, Served, Service, ServiceModel
 from tabspec.lab.capacity.sizing import Demand, foreground_waits, serve, servers_needed, smallest, waits_with
