@@ -27,6 +27,12 @@ def is_word(char: str) -> bool:
     return char.isalnum() or char == "_"
 
 
+def indent_of(line: str) -> str:
+    """The indentation of a line. Two indentations are comparable only if one is a prefix of the other; tabs and spaces
+    are not."""
+    return line[: len(line) - len(line.lstrip(" \t"))]
+
+
 class PositionEncoding(StrEnum):
     """The unit in which ``Position.character`` counts; the values are LSP's names."""
 

@@ -13,7 +13,9 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from tabspec.models.decoders.native_library import NativeMissing, installed
+from tabspec.models.local.drafts import Draft, NgramDrafts
 from tabspec.models.local.logits import Logits
+from tabspec.models.local.ngram_cache import NgramCache
 from tabspec.models.local.slots import Decoder
 from tabspec.train.weights.saving import save_quantized
 
@@ -154,6 +156,13 @@ def steady_dtype() -> str:
     except NativeMissing:
         return "float32"
     return "auto"
+
+
+class NoDrafts(NgramDrafts):
+    """Every token is decoded singly."""
+
+    def propose(self, tokens: Sequence[int], most: int, ngrams: NgramCache | None = None) -> Draft:
+        return Draft()
 
 
 class Counting:

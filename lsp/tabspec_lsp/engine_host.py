@@ -172,9 +172,13 @@ class EngineHost:
 
             self._edits = self._edit_model()
             self.engine = CompletionEngine(
-                model, self._options.engine, slots=slots_of(model), neighbours=self._neighbours, edits=self._edits
+                model,
+                self._options.engine,
+                slots=slots_of(model),
+                neighbours=self._neighbours,
+                edits=self._edits,
+                stats=self.stats,
             )
-            self.engine.stats = self.stats
             rested, self._rested = self._rested, None
             if rested:
                 self.engine.rested(rested)

@@ -7,7 +7,7 @@ since typed its beginning (*type-through*). Similar states never match.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Hashable, Iterator, MutableMapping
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -79,18 +79,18 @@ class Hit(NamedTuple):
     exact: bool
 
 
-class CompletionCache(MutableMapping[Key, Entry]):
-    """A `cachetools.LRUCache` (it evicts the least recently used entry first), bounded in bytes, with an index from
-    scopes to the prefix lengths of their entries. Entries do not age: one is as right as on the day it was made.
+class CompletionCache(LRUCache[Key, Entry]):
+    """A cache that evicts the least recently used entry first, bounded in bytes, with an index from scopes to the
+    prefix lengths of their entries. Entries do not age: one is as right as on the day it was made.
 
     A look-up costs one digest of the prefix and of the suffix, and one step for each entry of this scope that is at
     most as far back as the longest text kept there. It does not depend on the number of all entries.
     """
 
     def __init__(self, max_bytes: int = 16 << 20) -> None:
+        super().__init__(max_bytes, getsizeof=lambda entry: entry.bytes)
         self.evictions = 0
         self._index: dict[CacheScope, _Lengths] = {}
-        self._entries = _Store(max_bytes, self._forget)
 
     @staticmethod
     def key(context: EditContext, scope: Hashable) -> Key:
@@ -110,7 +110,7 @@ class CompletionCache(MutableMapping[Key, Entry]):
         text, offset = context.document.text, context.offset
         lengths = known.within(offset - known.longest, offset)
         for length, prefix in reversed(prefix_digests(text, lengths)):
-            entry = self._entries.get(Key(place, length, prefix))
+            entry = self.get(Key(place, length, prefix))
             if entry is None:
                 continue
             if length == offset:
@@ -122,36 +122,26 @@ class CompletionCache(MutableMapping[Key, Entry]):
 
     def put(self, context: EditContext, scope: Hashable, entry: Entry) -> None:
         """Store what the model wrote for this state. An entry larger than the whole cache is not stored."""
-        self[self.key(context, scope)] = entry
+        if entry.bytes > self.maxsize:
+            return
+        key = self.key(context, scope)
+        self.pop(key, None)  # so that the index counts each key once
+        self[key] = entry
+        self._index.setdefault(key.place, _Lengths()).add(key.length, len(entry.generated.text))
 
     @property
     def bytes(self) -> int:
         """Bytes that the entries take, by `Entry.bytes`."""
-        return int(self._entries.currsize)
+        return int(self.currsize)
 
-    def __getitem__(self, key: Key) -> Entry:
-        return self._entries[key]
-
-    def __setitem__(self, key: Key, entry: Entry) -> None:
-        if entry.bytes > self._entries.maxsize:
-            return
-        if key in self._entries:
-            del self[key]  # so that the index counts each key once
-        self._entries[key] = entry
-        self._index.setdefault(key.place, _Lengths()).add(key.length, len(entry.generated.text))
+    def popitem(self) -> tuple[Key, Entry]:
+        """Evict the entry that was not used for the longest time."""
+        self.evictions += 1
+        return super().popitem()
 
     def __delitem__(self, key: Key) -> None:
-        del self._entries[key]
-        self.evictions -= 1  # taken out on purpose
-
-    def __iter__(self) -> Iterator[Key]:
-        return iter(list(self._entries))
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def _forget(self, key: Key) -> None:
-        self.evictions += 1
+        """Every entry that leaves, for whatever reason, leaves through here."""
+        super().__delitem__(key)
         lengths = self._index[key.place]
         lengths.remove(key.length)
         if not lengths:
@@ -188,15 +178,3 @@ class _Lengths:
 
     def __bool__(self) -> bool:
         return bool(self._counts)
-
-
-class _Store(LRUCache[Key, Entry]):
-    """An LRUCache that calls ``gone`` for each entry that leaves it, whatever the reason."""
-
-    def __init__(self, max_bytes: int, gone: Callable[[Key], None]) -> None:
-        super().__init__(max_bytes, getsizeof=lambda entry: entry.bytes)
-        self._gone = gone
-
-    def __delitem__(self, key: Key) -> None:
-        super().__delitem__(key)
-        self._gone(key)

@@ -12,13 +12,13 @@ from typing import Any
 
 import click
 
+from tabspec.cli.report import show
 from tabspec.config import EngineConfig, Policy
 from tabspec.errors import InputError
 from tabspec.lab.capacity.options import USUAL_POLICIES, check_users, with_users
 from tabspec.machine import git_commit, machine
 from tabspec.replay.clock import run_virtual
 from tabspec.replay.jobs import Job, pace_name, play_recorded, play_timed, play_wall
-from tabspec.replay.report import print_result, write
 from tabspec.replay.results.result import PERFECT, ReplayResult
 from tabspec.replay.results.result_file import save
 from tabspec.replay.runner import Setting
@@ -202,9 +202,6 @@ def _settings(
 
 
 def _report(result: ReplayResult, json_out: Path | None, html_out: Path | None) -> None:
-    print_result(result)
     if json_out:
         save(result, json_out)
-    if html_out:
-        write(result, html_out)
-        click.echo(f"report written to {html_out}")
+    show(result, html_out)

@@ -10,7 +10,9 @@ from pathlib import Path
 import click
 
 from tabspec.errors import InputError
+from tabspec.lab.capacity.report import crowds, print_crowds
 from tabspec.replay.report import print_result, write
+from tabspec.replay.results.result import ReplayResult
 from tabspec.replay.results.result_file import load
 from tabspec.replay.results.usage import COLUMNS, figures, row, total, usage_of
 from tabspec.replay.sessions.session_file import read_session, session_files
@@ -40,10 +42,15 @@ def report_command(results: tuple[Path, ...], html: Path | None) -> None:
     if sessions:
         _real_use(sessions)
         return
-    found = reduce(add, map(load, results))
-    print_result(found)
+    show(reduce(add, map(load, results)), html)
+
+
+def show(result: ReplayResult, html: Path | None) -> None:
+    """Print a result, and write its page to ``html``."""
+    print_result(result)
+    print_crowds(result.runs)
     if html is not None:
-        write(found, html)
+        write(result, html, crowds(result.runs))
         click.echo(f"report written to {html}")
 
 

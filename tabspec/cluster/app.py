@@ -24,9 +24,9 @@ from starlette.responses import Response
 
 from tabspec.cluster.endpoint import Endpoint
 from tabspec.cluster.guard import Guard, digest_from_environment
-from tabspec.cluster.replica import Failed, ModelOptions, Replica
+from tabspec.cluster.replica import ModelOptions, Replica
 from tabspec.cluster.request_body import ClusterRequest
-from tabspec.errors import ConfigError, ModelUnavailable
+from tabspec.errors import ConfigError, ModelError, ModelUnavailable
 from tabspec.models.protocol import Chunk, ModelInfo
 
 log = logging.getLogger(__name__)
@@ -105,8 +105,8 @@ class Cluster:
             stream = handle.remote(replace(asked, request=request))
             try:
                 async for chunk in stream:
-                    if isinstance(chunk, Failed):
-                        raise chunk.error()
+                    if isinstance(chunk, ModelError):
+                        raise chunk
                     emitted += chunk.text
                     yield chunk
                 return

@@ -31,25 +31,6 @@ class ModelOptions:
     sequences: int = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The error that ended a stream. It is sent as a value, so that no traceback leaves the replica."""
-
-    message: str
-    unavailable: bool = False
-    refused: bool = False
-
-    @classmethod
-    def of(cls, error: Exception) -> Failed:
-        message = str(error) if isinstance(error, ModelError) else f"{type(error).__name__}: {error}"
-        return cls(message, isinstance(error, ModelUnavailable), isinstance(error, PromptRefused))
-
-    def error(self) -> ModelError:
-        """The error as an exception."""
-        kind = ModelUnavailable if self.unavailable else PromptRefused if self.refused else ModelError
-        return kind(self.message)
-
-
 class Replica:
     """One copy of the model. Its methods are called from other processes."""
 
@@ -60,18 +41,25 @@ class Replica:
         """The model, and how many requests one client should send at a time."""
         return self._model.info, max(self._model.slots, LEAST_SLOTS)
 
-    async def waiting(self) -> tuple[int, int]:
-        """The numbers of open foreground streams and of open speculative streams."""
-        return self._model.priorities
+    async def waiting(self) -> int:
+        """The number of streams that have not ended."""
+        return len(self._model)
 
-    async def answer(self, asked: ClusterRequest) -> AsyncGenerator[Chunk | Failed, None]:
-        """The model's chunks. Cancelling the task that reads them stops the model before its next step."""
+    async def answer(self, asked: ClusterRequest) -> AsyncGenerator[Chunk | ModelError, None]:
+        """The model's chunks, and the error if one ends them. Cancelling the task that reads them stops the model
+        before its next step."""
         try:
             async with aclosing(self._model.answer(asked.request, asked.prompt, asked.editor)) as chunks:
                 async for chunk in chunks:
                     yield chunk
         except Exception as error:
-            yield Failed.of(error)
+            yield _plain(error)
+
+
+def _plain(error: Exception) -> ModelError:
+    """An error in the form in which it is sent. It is sent as a value, so that no traceback leaves the replica."""
+    message = str(error) if isinstance(error, ModelError) else f"{type(error).__name__}: {error}"
+    return next((kind for kind in (ModelUnavailable, PromptRefused) if isinstance(error, kind)), ModelError)(message)
 
 
 def _load(options: ModelOptions) -> Model:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncGenerator, Hashable, Sequence
+from operator import itemgetter
 
 from tabspec.models.local.batching import MOST_ROWS
 from tabspec.models.process.serving import Serving, Stream
@@ -23,16 +24,15 @@ class ServedModel:
         self.slots = slots_of(model)
         self._numbers = itertools.count(1)
         self._unread: dict[Hashable, asyncio.Queue[Chunk | Exception]] = {}
-        self._serving = Serving(model, self._send, at_once=_places_in(model), whose=_client_of)
+        self._serving = Serving(model, self._send, at_once=_places_in(model), whose=itemgetter(0))
 
     @property
     def info(self) -> ModelInfo:
         return self._model.info
 
-    @property
-    def priorities(self) -> tuple[int, int]:
-        """The numbers of open foreground streams and of open speculative streams."""
-        return self._serving.priorities
+    def __len__(self) -> int:
+        """Streams that have not ended."""
+        return len(self._serving)
 
     async def answer(
         self, request: GenerationRequest, prompt: str | Sequence[int] | None = None, editor: str = ""
@@ -72,12 +72,6 @@ def _places_in(model: Model) -> int:
     a speculation that waited there would wait before a foreground request that comes later.
     """
     return int(getattr(model, "slots", 0)) or MOST_ROWS
-
-
-def _client_of(number: Hashable) -> Hashable:
-    assert isinstance(number, tuple)
-    client: Hashable = number[0]
-    return client
 
 
 def _continuing(model: Model, prompt: str | Sequence[int]) -> Stream:

@@ -40,8 +40,9 @@ class CompletionEngine:
     uses: under replay and simulation that clock is virtual.
 
     ``slots`` is how many generations the model runs at a time; ``neighbours`` holds the documents that related code is
-    taken from; ``steps`` are the steps of post-processing; ``edits`` is a model that writes next edits. A replay may
-    replace ``acceptance``, which predicts accepts (else it learns from the user), and ``speculator``, which asks ahead.
+    taken from; ``steps`` are the steps of post-processing; ``edits`` is a model that writes next edits; ``stats``
+    are the counts that it goes on with. A replay may replace ``acceptance``, which predicts accepts (else it learns
+    from the user), and ``speculator``, which asks ahead.
     """
 
     def __init__(
@@ -55,10 +56,11 @@ class CompletionEngine:
         acceptance: Predictor | None = None,
         speculator: type[Speculator] = Speculator,
         edits: EditModel | None = None,
+        stats: EngineStats | None = None,
     ) -> None:
         self.config = config = config or EngineConfig()
         self._caching = config.policy is not Policy.NONE
-        self.stats = EngineStats()
+        self.stats = stats or EngineStats()
         self._model, self._steps = model, steps
         self.neighbours = neighbours or Neighbours(config.related_chars)
         loop = asyncio.get_running_loop()
@@ -83,8 +85,11 @@ class CompletionEngine:
             self._question,
             self.changed,
         )
-        writer = None if edits is None else WrittenEdits(edits, self._window, self._caching, self)
-        self._edits = NextEdits(self.completion_cache, self._caching, loop.call_later, writer)
+        kept = self.completion_cache if self._caching else None
+        writer = None
+        if edits is not None:
+            writer = WrittenEdits(edits, self._window, kept, self.stats, self.neighbours, self._edit_ended)
+        self._edits = NextEdits(kept, writer)
 
     async def complete(self, context: EditContext, most: int = 1) -> Answer:
         """Answer one request. A newer request for the same document ends this one as superseded.
@@ -249,7 +254,7 @@ class CompletionEngine:
             self._speculation_log.ended(generation)
         if generation.state is not State.DONE or generation.wanted:
             return
-        assert isinstance(generation.question, PromptState)  # edits end in `edit_ended`
+        assert isinstance(generation.question, PromptState)  # edits end in `_edit_ended`
         generation.entry = self._offering.entry(
             generation.question, generation.generated(), generation.kind, generation.speculative_tokens
         )
@@ -264,7 +269,7 @@ class CompletionEngine:
                 self._price.measured(generation.busy, generation.cost)
         self._speculator.look(generation.context.uri)
 
-    def edit_ended(self, generation: Generation) -> None:
+    def _edit_ended(self, generation: Generation) -> None:
         """A model has written an edit, or failed: let the speculator plan again."""
         if generation.state is State.DONE and generation.kind:
             self._price.measured(generation.busy, generation.cost)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from tabspec.fitting.brackets import unmatched
+from tabspec.text import is_word
 
 # Characters that close something, or end a statement, in some language. Editors insert them after the cursor
 # automatically.
@@ -116,11 +117,7 @@ def _overlaps(text: str, rest: str) -> list[int]:
 
 def _in_word(text: str, at: int) -> bool:
     """Whether ``at`` is inside a word."""
-    return 0 < at < len(text) and _word(text[at - 1]) and _word(text[at])
-
-
-def _word(char: str) -> bool:
-    return char.isalnum() or char == "_"
+    return 0 < at < len(text) and is_word(text[at - 1]) and is_word(text[at])
 
 
 def _taken_over(text: str, rest: str) -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from tabspec.text import uses_crlf
+from tabspec.text import indent_of, uses_crlf
 
 _LINE_END = re.compile(r"\r*\n|\r")
 # The replacement character: a server emitted only a part of the bytes of a character.
@@ -92,35 +92,31 @@ def _next_indent(above: str, tabs: bool, unit: int) -> int:
     number of spaces of a level."""
     last = next((each for each in reversed(above.splitlines()) if each.strip()), "")
     opened = last.rstrip().endswith(_OPENED)
-    return len(_indent(last)) + opened * (1 if tabs else _unit(above, unit))
+    return len(indent_of(last)) + opened * (1 if tabs else _unit(above, unit))
 
 
 def with_indentation_of(document: str, line: str, text: str, usual: int = 4) -> str:
     """``text`` with all lines but the first indented like the document: with tabs, or with spaces. ``usual``: the
     spaces of a level where the document has none."""
     first, *others = text.split("\n")
-    widths = [_indent(each) for each in others if each.strip()]
+    widths = [indent_of(each) for each in others if each.strip()]
     if not widths:
         return text
     tabs = _uses_tabs(document, line)
     if tabs is None or not any((" " if tabs else "\t") in width for width in widths):
         return text
     if tabs:
-        unit = _unit_of(widths, len(_indent(line)), (line + first).rstrip().endswith(_OPENED))
+        unit = _unit_of(widths, len(indent_of(line)), (line + first).rstrip().endswith(_OPENED))
         others = [_with_tabs(each, unit) for each in others]
     else:
         blanks = " " * _unit(document, usual)
-        others = [_indent(each).replace("\t", blanks) + each[len(_indent(each)) :] for each in others]
+        others = [indent_of(each).replace("\t", blanks) + each[len(indent_of(each)) :] for each in others]
     return "\n".join([first, *others])
-
-
-def _indent(line: str) -> str:
-    return line[: len(line) - len(line.lstrip(" \t"))]
 
 
 def _uses_tabs(document: str, line: str) -> bool | None:
     """Whether a document is indented with tabs; the cursor's own line decides, if it is indented."""
-    if own := _indent(line):
+    if own := indent_of(line):
         return own[0] == "\t"
     firsts = Counter(each[0] for each in document.split("\n")[:_SAMPLE] if each[:1] in (" ", "\t"))
     return firsts["\t"] > firsts[" "] if firsts else None
@@ -132,7 +128,7 @@ def _unit(document: str, usual: int = 4) -> int:
     before = 0
     for line in document.split("\n")[:_SAMPLE]:
         if line.strip():
-            width = len(_indent(line))
+            width = len(indent_of(line))
             if width > before:
                 steps[width - before] += 1
             before = width
@@ -151,6 +147,6 @@ def _unit_of(indents: list[str], level: int, opened: bool) -> int:
 
 
 def _with_tabs(line: str, unit: int) -> str:
-    indent = _indent(line)
+    indent = indent_of(line)
     width = sum(unit if char == "\t" else 1 for char in indent)
     return "\t" * (width // unit) + " " * (width % unit) + line[len(indent) :]

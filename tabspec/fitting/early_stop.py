@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from tabspec.fitting.repetition import find_loop, repeats_next_line
 from tabspec.fitting.unseen import unseen
+from tabspec.text import indent_of
 
 # Grammars of the languages that end blocks with words; the words; and what follows where these are names.
 WORD_ENDED = frozenset(["bash", "elixir", "julia", "lua", "matlab", "ruby"])
@@ -61,7 +62,7 @@ def leaves_block(line: str, text: str, word_ends: bool = False) -> int | None:
     own: str | None = None
     for number, each in enumerate(text.split("\n")):
         if each.strip():
-            indent = _first_indent(line, each) if number == 0 else _indent(each)
+            indent = _first_indent(line, each) if number == 0 else indent_of(each)
             if own is None:
                 own = indent
             elif own != indent and own.startswith(indent) and (decided := _ends_no_block(each.lstrip(), word_ends)):
@@ -96,10 +97,4 @@ def end_with_block(line: str, text: str, word_ends: bool = False) -> str:
 def _first_indent(line: str, first: str) -> str:
     """The indentation of the cursor's line with ``first`` after ``line``. A model may write the indentation before the
     cursor again."""
-    return line if line and not line.strip() and _indent(first) == line else _indent(line + first)
-
-
-def _indent(line: str) -> str:
-    """The indentation of a line. Two indentations are comparable only if one is a prefix of the other; tabs and spaces
-    are not."""
-    return line[: len(line) - len(line.lstrip(" \t"))]
+    return line if line and not line.strip() and indent_of(first) == line else indent_of(line + first)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from tabspec.text import is_word
+
 # A loop is a piece of 2 to 40 characters that occurs at least four times in a row. It must contain a letter or a digit,
 # because a line of punctuation or indentation is written on purpose.
 _SHORTEST_PIECE, _LONGEST_PIECE = 2, 40
@@ -73,11 +75,7 @@ def _first_boundary(text: str, start: int, size: int) -> int:
     line_end = next((at for at in places if text[at] == "\n"), None)
     if line_end is not None:
         return line_end
-    return next((at for at in places if not (_word(text[at - 1]) and _word(text[at]))), start)
-
-
-def _word(char: str) -> bool:
-    return char.isalnum() or char == "_"
+    return next((at for at in places if not (is_word(text[at - 1]) and is_word(text[at]))), start)
 
 
 def _in_value(text: str, start: int, end: int, line: str) -> bool:

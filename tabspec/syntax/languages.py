@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from tabspec.syntax.language_ids import language_of
 from tabspec.text import Document
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ _GRAMMARS = {
     "html-eex": "heex",
     "javascriptreact": "tsx",
     "jsonc": "json",
-    "latex": "latex",
     "less": "css",
     "lisp": "commonlisp",
     "makefile": "make",
@@ -44,17 +44,6 @@ _GRAMMARS = {
     "typescriptreact": "tsx",
     "zsh": "bash",
 }
-# Grammars by file name suffix, for documents without an identifier (from the command line, from recorded sessions).
-_ENDINGS = {
-    "bash": "bash", "c": "c", "cc": "cpp", "clj": "clojure", "cpp": "cpp", "cs": "csharp", "css": "css", "cxx": "cpp",
-    "dart": "dart", "el": "elisp", "ex": "elixir", "exs": "elixir", "go": "go", "h": "c", "hpp": "cpp", "hs": "haskell",
-    "htm": "html", "html": "html", "java": "java", "jl": "julia", "js": "javascript", "json": "json", "jsx": "tsx",
-    "kt": "kotlin", "kts": "kotlin", "lisp": "commonlisp", "lua": "lua", "m": "matlab", "md": "markdown",
-    "mjs": "javascript", "php": "php", "py": "python", "pyi": "python", "r": "r", "rb": "ruby",
-    "rs": "rust", "scala": "scala", "scss": "scss", "sh": "bash", "sql": "sql", "svelte": "svelte", "swift": "swift",
-    "tf": "hcl", "toml": "toml", "ts": "typescript", "tsx": "tsx", "vue": "vue", "xml": "xml", "yaml": "yaml",
-    "yml": "yaml", "zig": "zig",
-}  # fmt: skip
 
 # The most characters of a document that is parsed. Fitting one suggestion takes about a dozen edits of the tree, each
 # 15 ms in a Python document of this length (measured). At ten million characters, the server was blocked for 40 s.
@@ -65,7 +54,8 @@ def grammar_of(document: Document) -> str | None:
     """The name of the tree-sitter grammar for ``document``. None if there is none, or if the document is too long."""
     if len(document.text) > MOST_PARSED:
         return None
-    name = _GRAMMARS.get(document.language.lower(), document.language.lower()) or _ENDINGS.get(_ending(document), "")
+    language = document.language.lower() or language_of(document.uri)
+    name = _GRAMMARS.get(language, language)
     return name if name in GRAMMARS else None
 
 

@@ -13,6 +13,11 @@ _LARGEST = 2**63  # far above any count; keeps sums and charts finite
 
 
 @cache
+def _shape(kind: Any) -> tuple[Any, tuple[Any, ...]]:
+    return get_origin(kind), get_args(kind)
+
+
+@cache
 def _hints(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind)
 
@@ -34,7 +39,7 @@ class JsonReader:
             raise ValueError(f"{where} is missing")
         if is_dataclass(kind) and isinstance(kind, type):
             return self._record(value, kind, where)
-        origin, inner = get_origin(kind), get_args(kind)
+        origin, inner = _shape(kind)
         if origin in (Union, types.UnionType):  # X | None
             return None if value is None else self.read(value, inner[0], where)
         if origin is tuple:

@@ -95,7 +95,7 @@ def test_a_closed_stream_stops_the_decoding(nodes: TwoNodes, tmp_path: Path) -> 
 async def close_one(url: str, handle: Any) -> None:
     """Open two streams, of a foreground request and of a speculation, and close one after the other."""
 
-    async def until(wanted: tuple[int, int]) -> None:
+    async def until(wanted: int) -> None:
         async with asyncio.timeout(PATIENCE):
             while await handle.waiting.remote() != wanted:  # noqa: ASYNC110 (it is in another process)
                 await asyncio.sleep(0.02)
@@ -106,11 +106,11 @@ async def close_one(url: str, handle: Any) -> None:
     stream = editor.stream(GenerationRequest("x", "", "", stop=stop))
     await anext(ahead)
     await anext(stream)
-    await until((1, 1))
+    await until(2)
     await stream.aclose()
-    await until((0, 1))
+    await until(1)
     await ahead.aclose()
-    await until((0, 0))
+    await until(0)
     await editor.close()
 
 

@@ -20,9 +20,9 @@ from tabspec.errors import InputError
 from tabspec.lab.capacity.answers import Answers
 from tabspec.lab.capacity.batch import BatchJob, ServerBatch
 from tabspec.lab.capacity.play import on_service
-from tabspec.lab.capacity.population import STAGGER_S, excerpt, population
+from tabspec.lab.capacity.population import STAGGER_S, excerpt, population, server_of
 from tabspec.lab.capacity.profile import FOLDER, PREFILL_CHUNK, ServiceProfile, read_service, shipped
-from tabspec.lab.capacity.sample import server_of
+from tabspec.lab.capacity.report import crowds
 from tabspec.lab.capacity.search import sized
 from tabspec.lab.capacity.service import KvMemory, Served, Service, ServiceModel
 from tabspec.lab.capacity.sizing import Demand, foreground_waits, serve, servers_needed, smallest, waits_with
@@ -386,7 +386,7 @@ def test_the_servers_for_a_crowd_are_found_and_the_result_is_saved_and_drawn() -
     assert all(run.shared.ahead > 0 for run in runs if run.shared and run.policy == "adaptive")
     kept = loads(dumps(ReplayResult(tuple(runs))))
     assert [run.shared and run.shared.users for run in kept.runs] == [1, 1, 12, 12]
-    page = render(kept)
+    page = render(kept, crowds(kept.runs))
     assert "Many users on one service" in page and "Servers needed" in page
 
 

@@ -169,15 +169,15 @@ MUTANTS = (
     ),
     Mutant(
         "the index outlives its entries",
-        _CACHE + "CompletionCache._forget",
-        "lengths.remove(key.length)",
+        _CACHE + "_Lengths.remove",
+        "self._counts[length] -= 1",
         "pass",
     ),
     Mutant(
         "the completion cache grows without bound",
-        _CACHE + "_Store.__init__",
+        _CACHE + "CompletionCache.__init__",
         "super().__init__(max_bytes,",
-        "super().__init__(1 << 40,",
+        "LRUCache.__init__(self, 1 << 40,",
     ),
     Mutant(
         "a late notification counts as the latest",

@@ -14,6 +14,7 @@ from tabspec.engine.engine import CompletionEngine
 from tabspec.engine.generation import Generation, Link, State
 from tabspec.engine.offering import Rejections
 from tabspec.engine.prompt_state import PromptState
+from tabspec.engine.stats import EngineStats
 from tabspec.errors import ModelError, ModelUnavailable
 from tabspec.lab.tree import FUTURES, speculator_for
 from tabspec.models.protocol import Chunk, GenerationRequest
@@ -405,6 +406,19 @@ async def test_policy_adaptive_starts_as_late_as_the_users_pace_allows() -> None
 
 
 @virtual
+async def test_all_counts_go_on_in_the_given_statistics() -> None:
+    """As in the language server, whose statistics outlive its engines."""
+    stats = EngineStats()
+    engine = CompletionEngine(writer(), EngineConfig(policy=Policy.CHAIN), stats=stats)
+    answer = await shown_at(engine, at(10))
+    await asyncio.sleep(1)
+    engine.accepted(at(10), answer.suggestion)
+    assert (await engine.complete(at(10).after_accept(answer.suggestion))).waited == 0
+    assert stats.speculative_tokens >= stats.speculative_used > 0 and stats.requests == 2
+    await engine.close()
+
+
+@virtual
 async def test_a_miss_has_a_reason() -> None:
     async with engine_on(writer(), policy="depth1") as engine:
         context = at(10)
@@ -414,10 +428,12 @@ async def test_a_miss_has_a_reason() -> None:
         await asyncio.sleep(0.01)
         after = context.after_accept(first.suggestion)
         assert (await engine.complete(after)).miss is Miss.NO_TIME
-        engine.completion_cache.clear()
+        while engine.completion_cache:
+            engine.completion_cache.popitem()
         await shown_at(engine, context)
         await asyncio.sleep(1)
-        engine.completion_cache.clear()
+        while engine.completion_cache:
+            engine.completion_cache.popitem()
         assert (await engine.complete(after)).miss is Miss.EVICTED
     async with engine_on(writer(), policy="cache") as engine:
         assert (await engine.complete(at(10))).miss is Miss.NOT_SPECULATED

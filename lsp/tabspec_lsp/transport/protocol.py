@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from cattrs import Converter
@@ -27,7 +27,9 @@ from pygls.protocol.language_server import lsp_method
 from tabspec.text import Document, Position
 from tabspec_lsp.state.documents import ContentChange, TextRange
 from tabspec_lsp.transport.frames import Garbage
-from tabspec_lsp.transport.front import Front
+
+if TYPE_CHECKING:
+    from tabspec_lsp.server import TabspecServer
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +50,7 @@ def converter() -> Converter:
 class TabspecProtocol(LanguageServerProtocol):
     """Handles one message at a time, as `FrameParser` yields them."""
 
-    _server: Front
+    _server: TabspecServer
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

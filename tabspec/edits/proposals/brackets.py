@@ -19,10 +19,11 @@ class Element(NamedTuple):
     stop: int
 
 
-def closing(text: str, at: int) -> int | None:
-    """The offset of the bracket that closes the one at ``at``; None if it is not closed. Strings are skipped."""
+def closing(text: str, at: int, most: int = MOST_CHARS) -> int | None:
+    """The offset of the bracket that closes the one at ``at``; None if that is not among the next ``most`` characters.
+    Strings are skipped."""
     depth = 0
-    for offset, char in _code(text, at, min(len(text), at + MOST_CHARS)):
+    for offset, char in _code(text, at, min(len(text), at + most)):
         if char in _CLOSING:
             depth += 1
         elif char in ")]}":

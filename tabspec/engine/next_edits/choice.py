@@ -7,9 +7,9 @@ accept are computed ahead by the same function. So what the cache serves is what
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from tabspec.cache.completion_cache import CompletionCache, Entry
 from tabspec.context import EditContext
@@ -53,26 +53,14 @@ _OVER = (Reason.SUPERSEDED, Reason.CANCELLED, Reason.EXCLUDED)
 _FAILED = (Reason.FAILED, Reason.UNAVAILABLE)
 
 
-class Timer(Protocol):
-    """A call that is due later."""
-
-    def cancel(self) -> object: ...
-
-
 class NextEdits:
-    """Offers next edits where a context carries an edit history. ``later`` calls a function after some seconds.
+    """Offers next edits where a context carries an edit history. They are kept in ``cache``, if there is one.
 
     ``writer`` has a model write one where no pattern proposes any, and there is no completion.
     """
 
-    def __init__(
-        self,
-        cache: CompletionCache,
-        caching: bool,
-        later: Callable[[float, Callable[[], None]], Timer],
-        writer: WrittenEdits | None = None,
-    ) -> None:
-        self._cache, self._caching, self._later, self._writer = cache, caching, later, writer
+    def __init__(self, cache: CompletionCache | None, writer: WrittenEdits | None = None) -> None:
+        self._cache, self._writer = cache, writer
         self.propose: Propose = propose
         self._refusals, self._experience = Refusals(), Experience()
         self._documents: dict[str, Document] = {}  # as the refusals know them
@@ -148,7 +136,7 @@ class NextEdits:
             over.append(True)
             request.wake()
 
-        timer = self._later(TYPING_PAUSE_S, end)
+        timer = asyncio.get_running_loop().call_later(TYPING_PAUSE_S, end)
         try:
             while not (over or request.superseded):
                 await request.change()
@@ -213,7 +201,7 @@ class NextEdits:
     def fill(self, context: EditContext, suggestion: Suggestion) -> None:
         """A suggestion is on the screen. If it is an edit, compute what is offered after accepting it, so that each
         accept finds the next edit in the completion cache, at any depth."""
-        if suggestion.edit is not None and self._caching:
+        if suggestion.edit is not None and self._cache is not None:
             self.first(context.after_accept(suggestion), AHEAD)
 
     def ahead(
@@ -273,11 +261,11 @@ class NextEdits:
         if not steps:
             return Entry(_NOTHING, kind)
         scope = _scope(context, steps)
-        hit = self._cache.lookup(context, scope) if self._caching else None
+        hit = self._cache.lookup(context, scope) if self._cache is not None else None
         if hit is not None:
             return hit.entry
         entry = Entry(_NOTHING, kind, edits=self.propose(context.document, context.offset, steps, context.others))
-        if self._caching:
+        if self._cache is not None:
             self._cache.put(context, scope, entry)
         return entry
 
@@ -286,7 +274,7 @@ class NextEdits:
         takes a few milliseconds."""
         source = Source.SPECULATED if entry.speculated and not entry.served else Source.EXACT
         entry.served += 1
-        return Answer(source, (Suggestion.of(replace(edit, position=0, parent=0)),), cached=self._caching)
+        return Answer(source, (Suggestion.of(replace(edit, position=0, parent=0)),), cached=self._cache is not None)
 
 
 def _scope(context: EditContext, steps: Sequence[Step]) -> tuple[object, ...]:

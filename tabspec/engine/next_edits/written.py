@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from tabspec.cache.completion_cache import CompletionCache, Entry
 from tabspec.context import EditContext
@@ -29,24 +29,21 @@ Choose = Callable[[EditContext, tuple[ProposedEdit, ...]], ProposedEdit | None]
 _NOTHING = GeneratedText("", Finish.END)
 
 
-class Owner(Protocol):
-    """The engine."""
-
-    completion_cache: CompletionCache
-    stats: EngineStats
-    neighbours: Neighbours
-
-    def edit_ended(self, generation: Generation) -> None:
-        """A generation of an edit has ended."""
-        ...
-
-
 class WrittenEdits:
-    """The edits of ``model``, which sees windows of ``size``, for the engine ``owner``. Without ``caching``, each
-    request asks the model."""
+    """The edits of ``model``, which sees windows of ``size``. Answers are kept in ``cache``; without one, each request
+    asks the model. ``ended`` is called when an edit was written, or the model has failed."""
 
-    def __init__(self, model: EditModel, size: WindowSize, caching: bool, owner: Owner) -> None:
-        self._model, self._size, self._caching, self._owner = model, size, caching, owner
+    def __init__(
+        self,
+        model: EditModel,
+        size: WindowSize,
+        cache: CompletionCache | None,
+        stats: EngineStats,
+        neighbours: Neighbours,
+        ended: Callable[[Generation], None],
+    ) -> None:
+        self._model, self._size, self._cache = model, size, cache
+        self._stats, self._neighbours, self._ended_with = stats, neighbours, ended
         streams = _Rewriting(model)
         self._scheduler = Scheduler(streams, StopRule(), lambda _: None, self._ended, slots_of(streams))
         self._current: dict[str, EditContext] = {}  # the latest known state of each document
@@ -74,7 +71,7 @@ class WrittenEdits:
             return otherwise
         entry, generation, source = self._cached(state), None, Source.EXACT
         if entry is None:
-            generation, source = self._running(state) if self._caching else None, Source.JOINED
+            generation, source = self._running(state) if self._cache is not None else None, Source.JOINED
             if generation is None:
                 generation, source = Generation(state, foreground=True), Source.MODEL
                 self._scheduler.submit(generation)
@@ -91,7 +88,7 @@ class WrittenEdits:
         if edit is None:
             return otherwise
         if not entry.served and entry.tokens:
-            kind = self._owner.stats.kinds[WRITTEN]
+            kind = self._stats.kinds[WRITTEN]
             kind.used, kind.used_tokens = kind.used + 1, kind.used_tokens + entry.tokens
         entry.served += 1
         suggestion = Suggestion.of(replace(edit, position=0, parent=0))
@@ -127,7 +124,7 @@ class WrittenEdits:
             generation.busy, generation.cost = after.busy, after.cost
         if not self._reachable(generation):
             return False
-        self._owner.stats.kinds[WRITTEN].asked += 1
+        self._stats.kinds[WRITTEN].asked += 1
         self._scheduler.submit(generation)
         return True
 
@@ -163,10 +160,10 @@ class WrittenEdits:
         region, history = self._model.region, agreed(context)
         if region is None or history is None or not history.steps:
             return None
-        return EditState.of(context, region, self._size, self._model.info.fingerprint, self._owner.neighbours.related)
+        return EditState.of(context, region, self._size, self._model.info.fingerprint, self._neighbours.related)
 
     def _cached(self, state: EditState) -> Entry | None:
-        hit = self._owner.completion_cache.lookup(state.context, state.scope) if self._caching else None
+        hit = self._cache.lookup(state.context, state.scope) if self._cache is not None else None
         return hit.entry if hit else None
 
     def _running(self, state: EditState) -> Generation | None:
@@ -193,7 +190,7 @@ class WrittenEdits:
 
     def _ended(self, generation: Generation) -> None:
         """A generation has ended: count it, and keep its answer."""
-        stats, state = self._owner.stats, generation.question
+        stats, state = self._stats, generation.question
         assert isinstance(state, EditState)
         stats.usage += generation.usage
         if generation.speculative_tokens:
@@ -202,9 +199,9 @@ class WrittenEdits:
             edits = state.edits(generation.text, generation.logprobs, generation.right)
             entry = Entry(_NOTHING, generation.kind, generation.speculative_tokens, edits=edits)
             generation.entry = entry
-            if self._caching:
-                self._owner.completion_cache.put(state.context, state.scope, entry)
-        self._owner.edit_ended(generation)
+            if self._cache is not None:
+                self._cache.put(state.context, state.scope, entry)
+        self._ended_with(generation)
 
 
 class _Rewriting:

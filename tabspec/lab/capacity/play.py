@@ -7,9 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from tabspec.lab.capacity.answers import Answers
-from tabspec.lab.capacity.population import STAGGER_S, SessionPart, population
+from tabspec.lab.capacity.population import STAGGER_S, SessionPart, population, server_of, servers_played
 from tabspec.lab.capacity.profile import ServiceProfile
-from tabspec.lab.capacity.sample import server_of, servers_played
 from tabspec.lab.capacity.service import Served, Service, ServiceModel, Watched
 from tabspec.lab.capacity.sizing import Demand, foreground_queues, foreground_waits, servers_needed
 from tabspec.lab.capacity.waits import percentiles
@@ -76,8 +75,8 @@ async def on_service(
 ) -> Run:
     """Replay ``users`` users for ``seconds`` seconds on ``servers`` simulated servers, on the virtual clock.
 
-    For a large crowd, only some of the servers are simulated (`tabspec.lab.capacity.sample`). The rates are measured
-    after all users have begun. ``bound_ms`` is the limit for the p90 of the foreground's waiting times.
+    For a large crowd, only some of the servers are simulated (`tabspec.lab.capacity.population`). The rates are
+    measured after all users have begun. ``bound_ms`` is the limit for the p90 of the foreground's waiting times.
     """
     sampled = servers_played(users, servers)
     crowd = population(sessions, users, seconds, setting.seed, setting.limit)

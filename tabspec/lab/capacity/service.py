@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 from tabspec.lab.capacity.answers import Answers
 from tabspec.lab.capacity.batch import BatchJob, ServerBatch
+from tabspec.lab.capacity.population import server_of
 from tabspec.lab.capacity.profile import ServiceProfile
-from tabspec.lab.capacity.sample import server_of
 from tabspec.models.protocol import Chunk, GenerationRequest, Model, ModelInfo, Usage, schedules, slots_of
 from tabspec.replay.models.memo import SimulatedKv
 

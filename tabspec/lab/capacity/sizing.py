@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tabspec.lab.capacity.batch import BatchJob, ServerBatch
-from tabspec.lab.capacity.population import drawn
+from tabspec.lab.capacity.population import drawn, server_of, servers_played
 from tabspec.lab.capacity.profile import ServiceProfile
-from tabspec.lab.capacity.sample import server_of, servers_played
 from tabspec.lab.capacity.service import Served
 from tabspec.lab.capacity.waits import percentiles
 from tabspec.replay.results.shared import Waits

@@ -78,7 +78,7 @@ def _side(event: SideEvent) -> dict[str, Any]:
             return {"after": after, "t": t, "kind": "fetch", "id": number}
         case Fetched(t, number, ms, items, error):
             result = [
-                {"range": item.range, "text": item.text, "isInlineEdit": item.inline_edit, "source": item.source}
+                {"range": item.range, "text": item.text, "isInlineEdit": item.isInlineEdit, "source": item.source}
                 for item in items
             ]
             return {"t": t, "kind": "fetched", "id": number, "ms": ms, "result": result, "error": error}

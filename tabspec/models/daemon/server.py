@@ -15,6 +15,7 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Hashable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from tabspec import __version__
@@ -72,7 +73,7 @@ class Daemon:
         self._idler: asyncio.TimerHandle | None = None
         self._began, self._served, self._why = time.monotonic(), 0, ""
         self._handlers: set[asyncio.Task[None]] = set()
-        self._serving = Serving(self._model, self._send, at_once=1, whose=_client_of)
+        self._serving = Serving(self._model, self._send, at_once=1, whose=itemgetter(0))
 
     async def run(self, listening: socket.socket) -> None:
         """Serve. Raises `ModelNotUsable` if the model is not."""
@@ -228,9 +229,3 @@ async def _messages(reader: asyncio.StreamReader, parser: MessageParser) -> _Mes
     while data := await reader.read(READ_BYTES):
         for message in parser.feed(data):
             yield message
-
-
-def _client_of(number: Hashable) -> Hashable:
-    assert isinstance(number, tuple)
-    client: int = number[0]
-    return client

@@ -14,7 +14,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from tabspec.models.files.ngram_table import NgramTable
 from tabspec.models.local.ngram_cache import NgramCache
@@ -37,29 +37,6 @@ class Draft(NamedTuple):
 
     tokens: tuple[int, ...] = ()
     guesses: tuple[Guess, ...] = ()
-
-
-class Drafts(Protocol):
-    """Guesses at the tokens that follow."""
-
-    def propose(self, tokens: Sequence[int], most: int, ngrams: NgramCache | None = None) -> Draft:
-        """At most ``most`` tokens that may follow ``tokens`` (the prompt and the tokens after it). ``ngrams``: the
-        cache that is mixed into the model's distribution."""
-        ...
-
-    def verified(self, draft: Draft, chosen: Sequence[int]) -> None:
-        """Learn from the tokens that were chosen after a draft was run."""
-        ...
-
-
-class NoDrafts:
-    """Every token is decoded singly."""
-
-    def propose(self, tokens: Sequence[int], most: int, ngrams: NgramCache | None = None) -> Draft:
-        return Draft()
-
-    def verified(self, draft: Draft, chosen: Sequence[int]) -> None:
-        return None
 
 
 # How often guesses of prompt lookup are right, by the number of equal tokens and by how many places agree: counted on
@@ -102,6 +79,8 @@ class NgramDrafts:
         self._right: dict[GuessSource, float] = {}
 
     def propose(self, tokens: Sequence[int], most: int, ngrams: NgramCache | None = None) -> Draft:
+        """At most ``most`` tokens that may follow ``tokens`` (the prompt and the tokens after it). ``ngrams``: the
+        cache that is mixed into the model's distribution."""
         written, guesses, chance = array("I", tokens), list[Guess](), 1.0
         while guess := self._guess(written, ngrams):
             guesses.append(guess)
@@ -112,6 +91,7 @@ class NgramDrafts:
         return Draft(tuple(guess.token for guess in guesses), tuple(guesses))
 
     def verified(self, draft: Draft, chosen: Sequence[int]) -> None:
+        """Learn from the tokens that were chosen after a draft was run."""
         for guess, token in zip(draft.guesses, chosen, strict=False):
             known = self.chance(guess)
             self._right[guess.source] = known + _LEARN * ((guess.token == token) - known)

@@ -14,7 +14,7 @@ from itertools import groupby
 
 from tabspec.errors import ModelError
 from tabspec.models.local.batching import CHUNK, DecodeBatcher
-from tabspec.models.local.drafts import Draft, Drafts, NoDrafts
+from tabspec.models.local.drafts import Draft, NgramDrafts
 from tabspec.models.local.logits import Logits
 from tabspec.models.local.ngram_cache import LONGEST, NgramCaches
 from tabspec.models.local.segment import Choosing, Segment
@@ -35,7 +35,7 @@ class LocalDecoding:
     vocabulary: Vocabulary
     prompter: Prompter
     slots: Slots
-    drafts: Drafts = field(default_factory=NoDrafts)
+    drafts: NgramDrafts
     chunk: int = CHUNK
     ngram_caches: NgramCaches | None = None
     first: DecodeBatcher | None = None  # of another model in this process, which comes first

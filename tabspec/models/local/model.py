@@ -14,7 +14,7 @@ from tabspec.models.edit_protocol import EditRequest, chunk_of
 from tabspec.models.files.folder import ModelFolder
 from tabspec.models.files.ngram_table import NgramTable
 from tabspec.models.local.batching import CHUNK
-from tabspec.models.local.drafts import Drafts, NgramDrafts
+from tabspec.models.local.drafts import NgramDrafts
 from tabspec.models.local.edits.writer import LocalEdits
 from tabspec.models.local.generation import LocalDecoding, generate
 from tabspec.models.local.ngram_cache import NGRAM_CACHE, NgramCaches
@@ -51,7 +51,6 @@ class LocalModel:
         *,
         slots: int = 4,
         chunk: int = CHUNK,
-        drafts: Drafts | None = None,
         table: NgramTable | None = None,
         ngram_cache: bool = False,
     ) -> None:
@@ -59,7 +58,7 @@ class LocalModel:
         self._load_edits: Callable[[], LocalEdits] | None = None
         self._edits: asyncio.Task[LocalEdits] | None = None
         self._most_threads = 0  # as many as torch is set to at the first request
-        drafts = drafts or NgramDrafts(vocabulary.control, row_cost_of(decoder), table)
+        drafts = NgramDrafts(vocabulary.control, row_cost_of(decoder), table)
         prompter = Prompter(vocabulary, form, decoder.context)
         ngram_caches = NgramCaches(prompter.encode, vocabulary.control) if ngram_cache else None
         self.local = LocalDecoding(decoder, vocabulary, prompter, Slots(decoder, slots), drafts, chunk, ngram_caches)

@@ -67,7 +67,7 @@ class Serving:
         model: Model,
         send: Send,
         at_once: int | None = None,
-        whose: Callable[[Hashable], Hashable] = lambda number: None,
+        whose: Callable[[Any], Hashable] = lambda number: None,
     ) -> None:
         self._model, self._send, self._whose = model, send, whose
         self.at_once = at_once  # may be raised at any time; the next stream that starts or ends applies it
@@ -83,12 +83,6 @@ class Serving:
     def __len__(self) -> int:
         """Streams that have not ended."""
         return len(self._streams)
-
-    @property
-    def priorities(self) -> tuple[int, int]:
-        """How many streams have not ended: foreground, speculative."""
-        foreground = sum(stream.request.foreground for stream in self._streams.values())
-        return foreground, len(self._streams) - foreground
 
     def start(self, number: Hashable, request: AnyRequest, stream: Stream | None = None) -> None:
         """Start a stream. ``stream`` answers this request in place of the model's own.

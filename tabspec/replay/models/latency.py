@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from statistics import median
@@ -22,6 +22,7 @@ from tabspec.models.protocol import CHUNK_AHEAD, Chunk, GenerationRequest, Model
 from tabspec.replay.bounded import read_json_file
 from tabspec.replay.clock import outside_work
 from tabspec.replay.models.timed_batcher import TimedBatcher
+from tabspec.system.typed_json import JsonReader
 
 FORMAT = "tabspec-latency"
 VERSION = 1
@@ -39,8 +40,8 @@ class LatencyProfile:
     """
 
     prefill_fixed_ms: float
-    prefill_ms_per_token: float = 0.0
-    decode_ms_per_token: float = 0.0
+    prefill_ms_per_token: float
+    decode_ms_per_token: float
     model: str = ""
     machine: str = ""
     together: int = 1
@@ -71,9 +72,6 @@ class LatencyProfile:
         return (ms + (self.prefill_fixed_ms if first else 0.0)) / 1000
 
 
-_TIMES = tuple(item.name for item in fields(LatencyProfile) if item.name.endswith(("_ms", "_per_token")))
-
-
 def parse_latency(value: str) -> LatencyProfile:
     """The profile for ``--latency VALUE``: a number (milliseconds for each suggestion) or a latency file.
 
@@ -86,7 +84,7 @@ def parse_latency(value: str) -> LatencyProfile:
         return read_latency(Path(value))
     if not (math.isfinite(number) and number >= 0):
         raise InputError(f"latency {value}: milliseconds must be a number from 0")
-    return LatencyProfile(number, model=f"{number:g} ms a suggestion")
+    return LatencyProfile(number, 0.0, 0.0, f"{number:g} ms a suggestion")
 
 
 def read_latency(path: Path) -> LatencyProfile:
@@ -98,18 +96,15 @@ def read_latency(path: Path) -> LatencyProfile:
         raise InputError(
             f"latency file {path}: version {item.get('version')!r} is not {VERSION}, which this tabspec reads"
         )
-    for name in _TIMES:
-        value = item.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-            raise InputError(f"latency file {path}: {name!r} must be a number of milliseconds from 0, not {value!r}")
-    fixed, prefill, decode = (float(item[name]) for name in _TIMES)
-    together, beside = item.get("together", 1), item.get("beside", 1.0)
-    if isinstance(together, bool) or not isinstance(together, int) or together < 1:
-        raise InputError(f'latency file {path}: "together" must be a number of generations from 1, not {together!r}')
-    if isinstance(beside, bool) or not isinstance(beside, int | float) or not 0 <= beside <= 1:
-        raise InputError(f'latency file {path}: "beside" must be a share from 0 to 1, not {beside!r}')
-    descriptions = str(item.get("model", "")), str(item.get("machine", ""))
-    return LatencyProfile(fixed, prefill, decode, *descriptions, together, float(beside))
+    try:
+        profile: LatencyProfile = JsonReader(signed=()).read(item, LatencyProfile, f"latency file {path}")
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    if profile.together < 1:
+        raise InputError(f'latency file {path}: "together" must be a number of generations from 1')
+    if profile.beside > 1:
+        raise InputError(f'latency file {path}: "beside" must be a share from 0 to 1')
+    return profile
 
 
 @dataclass(eq=False, slots=True)

@@ -19,7 +19,7 @@ from statistics import median
 from tabspec.context import EditContext
 from tabspec.edits.edit import EditSource, ProposedEdit
 from tabspec.errors import ModelNotUsable, PositionError
-from tabspec.models.protocol import Beginning, Chunk, GenerationRequest, ModelInfo, Usage
+from tabspec.models.protocol import Chunk, GenerationRequest, ModelInfo, Usage
 from tabspec.replay.sessions.session import Fetch, Fetched, FetchedItem, Selection, Session, with_cursors
 from tabspec.suggestion import Finish
 from tabspec.text import Document, Edit, Position, difference, with_lf
@@ -50,14 +50,12 @@ class AnswerKind(IntEnum):
 @dataclass(frozen=True, slots=True)
 class RecordedAnswer:
     """The assistant's answer at ``context``. ``ms`` is its latency, or None if it came from the assistant's cache.
-    ``others`` are the further continuations that it returned. ``edit`` is the change of an answer that is
-    `AnswerKind.ELSEWHERE`."""
+    ``edit`` is the change of an answer that is `AnswerKind.ELSEWHERE`."""
 
     context: EditContext
     kind: AnswerKind
     text: str = ""
     ms: float | None = None
-    others: tuple[str, ...] = ()
     edit: Edit | None = None
 
 
@@ -77,20 +75,20 @@ def recorded_answers(session: Session) -> Iterator[RecordedAnswer]:
             cursor = min(event.ranges[0][1], len(document.text))
         if isinstance(event, Fetch) and event.after == done:
             answer = session.side.fetched.get(event.id)
-            if answer is not None and (answer.items or answer.error is None):
+            if answer is not None and (answer.result or answer.error is None):
                 yield _answer(EditContext(document, cursor), answer)
 
 
 def _answer(context: EditContext, fetched: Fetched) -> RecordedAnswer:
     ms = None if fetched.ms <= CACHED_MS else fetched.ms
-    if not fetched.items:
+    if not fetched.result:
         return RecordedAnswer(context, AnswerKind.EMPTY, ms=ms)
-    text, *others = dict.fromkeys(text for item in fetched.items if (text := _continuation(context, item))) or [None]
+    text = next(filter(None, (_continuation(context, item) for item in fetched.result)), None)
     if text is None:
-        edits = (_edit(context, item) for item in fetched.items)
+        edits = (_edit(context, item) for item in fetched.result)
         return RecordedAnswer(context, AnswerKind.ELSEWHERE, ms=ms, edit=next(filter(None, edits), None))
     kind = AnswerKind.SUGGESTED if fetched.error is None else AnswerKind.CANCELLED
-    return RecordedAnswer(context, kind, text, ms, tuple(filter(None, others)))
+    return RecordedAnswer(context, kind, text, ms)
 
 
 def _continuation(context: EditContext, item: FetchedItem) -> str | None:
@@ -206,11 +204,6 @@ class RecordedModel:
         self.elsewhere += found is not None and found.kind is AnswerKind.ELSEWHERE
         ms = self.median_ms if found is None or found.ms is None else found.ms
         await asyncio.sleep(ms / 1000 if self.latency_s is None else self.latency_s)
-        if request.beginnings:  # whole texts; the recording has no probabilities
-            others = found.others if found is not None else ()
-            yield Chunk(beginnings=tuple(Beginning(with_lf(other), 0.0) for other in others)[: request.beginnings])
-            yield Chunk(finish=Finish.END)
-            return
         text = with_lf(found.text).removeprefix(request.resume) if found is not None else ""
         prompt = (len(request.prefix) + len(request.suffix)) // CHARS_PER_TOKEN
         yield Chunk(text, usage=Usage(prompt, 0, -(-len(text) // CHARS_PER_TOKEN)))

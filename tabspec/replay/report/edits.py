@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tabspec.replay.report import words
 from tabspec.replay.report.drawing import charts
-from tabspec.replay.report.drawing.charts import BarRow
+from tabspec.replay.report.drawing.charts import BarPart, BarRow
 from tabspec.replay.results.edits import DepthResult, EditResult
 from tabspec.replay.results.figures import ratio
 from tabspec.replay.results.result import Run
@@ -64,11 +64,7 @@ def _effort_row(run: Run) -> BarRow:
 
 
 def _fate_row(run: Run, edits: EditResult, most: int) -> BarRow:
-    parts = [
-        charts.BarPart(style, number, f"{name}: {words.count(number)}")
-        for style, name, count in FATES
-        if (number := count(edits)) > 0
-    ]
+    parts = [BarPart(style, name, count(edits)) for style, name, count in FATES]
     title = f"{run.name}: what became of {words.plural(edits.shown, 'next edit')}"
     hint = f"of {words.count(edits.shown + edits.quiet)}"
     hint += f", {words.count(edits.reverted)} undone" if edits.reverted else ""
@@ -85,11 +81,7 @@ def _depth_rows(run: Run) -> tuple[BarRow, ...]:
         named.append((f"Tab {DEEPEST}+", DepthResult(DEEPEST, *counts)))
     rows = []
     for name, depth in named:
-        parts = [
-            charts.BarPart(style, number, f"{label}: {words.count(number)}")
-            for style, label, count in DEPTHS
-            if (number := count(depth)) > 0
-        ]
+        parts = [BarPart(style, label, count(depth)) for style, label, count in DEPTHS]
         title = f"{run.name}, {name}: what followed {words.plural(depth.tabs, 'Tab')}"
         followed = depth.tabs - depth.silent
         value = words.percent(ratio(depth.instant, followed)) if followed else words.DASH

@@ -9,10 +9,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tabspec.errors import InputError
 from tabspec.replay.report import words
-from tabspec.replay.report.crowds import crowds
 from tabspec.replay.report.drawing import timeline
 from tabspec.replay.report.grouping import Group, groups, leading
-from tabspec.replay.report.sections import section
+from tabspec.replay.report.sections import View, section
 from tabspec.replay.results.result import ReplayResult, Run
 
 # Columns of all timelines of a page. Each has a hover text of about 100 bytes, so a page has 2 to 3 MB at most.
@@ -20,15 +19,18 @@ COLUMNS = 24_000
 COLUMNS_EACH = 16 * timeline.COLUMNS  # a screenful of rows
 
 
-def write(result: ReplayResult, path: Path) -> None:
-    """Write the page. Raises `InputError` if it cannot be written."""
+def write(result: ReplayResult, path: Path, crowds: View | None = None) -> None:
+    """Write the page, with the part about many users on one service (`tabspec.lab.capacity.report`) if there is one.
+
+    Raises `InputError` if it cannot be written.
+    """
     try:
-        path.write_text(render(result), encoding="utf-8", errors="replace")
+        path.write_text(render(result, crowds), encoding="utf-8", errors="replace")
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from None
 
 
-def render(result: ReplayResult) -> str:
+def render(result: ReplayResult, crowds: View | None = None) -> str:
     """The page. Equal results give equal bytes."""
     found = groups(result)
     views = sum(len(group.runs) for group in found if group.sessions == 1)
@@ -44,7 +46,7 @@ def render(result: ReplayResult) -> str:
             title=words.headline(first),
             rest=words.other_tabs(first),
             stale=words.stale(result.runs),
-            crowds=crowds(result.runs),
+            crowds=crowds,
             head=_two(words.headline(first)),
             sections=sections,
             runs=result.runs,

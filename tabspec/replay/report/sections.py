@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from markupsafe import Markup
-
 from tabspec.replay.report import words
-from tabspec.replay.report.drawing import charts, timeline, trade, waits
-from tabspec.replay.report.drawing.charts import BarRow
+from tabspec.replay.report.drawing import charts, timeline, waits
+from tabspec.replay.report.drawing.charts import BarPart, BarRow
 from tabspec.replay.report.edits import edit_view
 from tabspec.replay.report.grouping import Group
 from tabspec.replay.results.figures import ratio
@@ -48,8 +46,6 @@ def section(group: Group, key: str, columns: int, hover: dict[str, list[list[str
         views=_views(group, key, columns, hover) if group.sessions == 1 else (),
         tokens=_token_rows(runs),
         prompts=_prompt_rows(runs),
-        trade=_trade(runs),
-        memory=_memory_rows(runs),
         kinds=tuple(_kinds(run, runs) for run in runs if any(kind.asked for kind in run.kinds.values())),
         misses=tuple(
             _misses(run, group.sessions == 1)
@@ -122,11 +118,8 @@ AFTER_TAB: tuple[tuple[str, str, Callable[[Run], int]], ...] = (
 
 def _after_tab_row(run: Run, most: int) -> BarRow:
     """The run's Tabs, on a scale of ``most`` Tabs."""
-    parts = [
-        charts.BarPart(style, number, f"{name}: {words.count(number)} ({words.percent(ratio(number, run.tabs))})")
-        for style, name, count in AFTER_TAB
-        if (number := count(run))
-    ]
+    counts = [(style, name, count(run)) for style, name, count in AFTER_TAB]
+    parts = [BarPart(*each, f" ({words.percent(ratio(each[-1], run.tabs))})") for each in counts]
     title = f"{run.name}: what followed {words.plural(run.tabs, 'Tab')}"
     value = words.percent(ratio(run.instant_next, run.tabs))
     return BarRow(run.name, charts.stacked(parts, most, title), value, f"{words.count(run.instant_next)} of {run.tabs}")
@@ -147,10 +140,8 @@ def _source_row(run: Run) -> BarRow:
     parts = []
     for source in timeline.ORDER:
         number = run.sources[source]
-        label = f"{words.source(source)}: {words.count(number)} ({words.percent(ratio(number, run.requests))})"
-        if source is Source.NONE:
-            label += _reasons(run)
-        parts.append(charts.BarPart(timeline.style(source), number, label))
+        detail = f" ({words.percent(ratio(number, run.requests))})" + (_reasons(run) if source is Source.NONE else "")
+        parts.append(BarPart(timeline.style(source), words.source(source), number, detail))
     title = f"{run.name}: how {words.plural(run.requests, 'request')} were answered"
     return BarRow(run.name, charts.stacked(parts, run.requests, title), words.count(run.requests), "requests")
 
@@ -193,11 +184,10 @@ def _token_rows(runs: tuple[Run, ...]) -> tuple[BarRow, ...]:
         tokens = run.tokens
         unused = min(tokens.decoded_unused, tokens.decoded)
         ahead = max(tokens.decoded_speculative - unused, 0)
-        waited = tokens.decoded - unused - ahead
         parts = [
-            charts.BarPart("t-foreground", waited, f"for the editor: {words.count(waited)}"),
-            charts.BarPart("t-ahead", ahead, f"ahead, used: {words.count(ahead)}"),
-            charts.BarPart("t-unused", unused, f"unused: {words.count(unused)}"),
+            BarPart("t-foreground", "for the editor", tokens.decoded - unused - ahead),
+            BarPart("t-ahead", "ahead, used", ahead),
+            BarPart("t-unused", "unused", unused),
         ]
         title = f"{run.name}: {words.count(tokens.decoded)} decoded tokens, {words.count(unused)} of them unused"
         rows.append(BarRow(run.name, charts.stacked(parts, whole, title), words.short_count(unused), "unused"))
@@ -211,43 +201,13 @@ def _prompt_rows(runs: tuple[Run, ...]) -> tuple[BarRow, ...]:
     for run in runs:
         computed, reused = run.tokens.prefill, run.tokens.prefill_reused
         parts = [
-            charts.BarPart("t-foreground", computed, f"computed: {words.count(computed)}"),
-            charts.BarPart("t-reused", reused, f"from the KV cache: {words.count(reused)}"),
+            BarPart("t-foreground", "computed", computed),
+            BarPart("t-reused", "from the KV cache", reused),
         ]
         title = f"{run.name}: {words.count(computed)} prompt tokens computed, {words.count(reused)} reused"
         value = words.percent(ratio(reused, computed + reused))
         rows.append(BarRow(run.name, charts.stacked(parts, whole, title), value, "reused"))
     return tuple(rows)
-
-
-def _trade(runs: tuple[Run, ...]) -> Markup | None:
-    """The chart of gain against cost; None for a single policy."""
-    points = [
-        trade.Point(
-            run.name,
-            ratio(run.tokens.decoded_unused, run.accepted_chars),
-            run.instant_next_rate,
-            curve=run.policy if run.economy is not None else "",
-        )
-        for run in runs
-        if run.tabs and run.accepted_chars
-    ]
-    return trade.trade(points) if len(points) > 1 and any(point.cost for point in points) else None
-
-
-def _memory_rows(runs: tuple[Run, ...]) -> tuple[BarRow, ...]:
-    kept = [run for run in runs if any(sample.bytes for sample in run.cache_over_time)]
-    end = max((run.cache_over_time[-1].t for run in kept), default=0.0)
-    top = max((sample.bytes for run in kept for sample in run.cache_over_time), default=0)
-    return tuple(
-        BarRow(
-            run.name,
-            charts.memory(run.cache_over_time, end, top),
-            words.size(max(sample.bytes for sample in run.cache_over_time)),
-            "1 entry" if run.cache.entries == 1 else f"{words.count(run.cache.entries)} entries",
-        )
-        for run in kept
-    )
 
 
 def _kinds(run: Run, runs: tuple[Run, ...]) -> View:
@@ -258,8 +218,8 @@ def _kinds(run: Run, runs: tuple[Run, ...]) -> View:
     for name, result in sorted(asked, key=lambda item: (-item[1].tokens, item[0])):
         unused = max(result.tokens - result.used_tokens, 0)
         parts = [
-            charts.BarPart("t-ahead", result.used_tokens, f"used: {words.count(result.used_tokens)} tokens"),
-            charts.BarPart("t-unused", unused, f"unused: {words.count(unused)} tokens"),
+            BarPart("t-ahead", "used", result.used_tokens, " tokens"),
+            BarPart("t-unused", "unused", unused, " tokens"),
         ]
         title = f"{run.name}, {words.kind(name)}: {words.count(result.used)} of {words.count(result.asked)} used"
         hint = f"of {words.count(result.asked)} used"

@@ -28,8 +28,8 @@ def print_result(result: ReplayResult, console: Console | None = None) -> None:
     console = console or Console(highlight=False)
     sections = groups(result)
     for section in sections:
-        title = Text(_plain(section.title), style="bold")
-        console.print(title.append(_plain(f"  {section.subtitle}"), style="not bold dim"))
+        title = Text(plain(section.title), style="bold")
+        console.print(title.append(plain(f"  {section.subtitle}"), style="not bold dim"))
         console.print(_table(section))
         for note in section.notes:
             console.print(Text(f"  {note}", style="dim"))
@@ -37,22 +37,20 @@ def print_result(result: ReplayResult, console: Console | None = None) -> None:
     if sections:
         console.print(Text(_LEGEND, style="dim"))
         console.print()
-    if crowds := [run for run in result.runs if run.shared is not None]:
-        console.print(_crowds(crowds))
-        console.print()
     if warning := words.stale(result.runs):
         console.print(Text(warning, style="bold red"))
     for section in leading(sections):
         if section.latency:
-            console.print(Text(_plain(f"\nPace of the model: {section.latency}")))
-        console.print(Text(_plain(words.headline(section.runs)), style="bold"))
+            console.print(Text(plain(f"\nPace of the model: {section.latency}")))
+        console.print(Text(plain(words.headline(section.runs)), style="bold"))
         if rest := words.other_tabs(section.runs):
-            console.print(Text(_plain(rest)))
+            console.print(Text(plain(rest)))
     if not sections:
         console.print("No runs.")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """``text`` with spaces that all terminals show alike."""
     return text.translate(_PLAIN_SPACES)
 
 
@@ -65,43 +63,13 @@ def _table(section: Group) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     top = words.best(section.runs)
     for run in section.runs:
-        table.add_row(*map(_plain, _row(run)), style="bold green" if run is top and len(section.runs) > 1 else None)
+        table.add_row(*map(plain, _row(run)), style="bold green" if run is top and len(section.runs) > 1 else None)
     return table
 
 
-def _crowds(runs: Sequence[Run]) -> Table:
-    """The table of many users on one service."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("users", "policy"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("at\nonce", "wait\np50", "\np90", "queue\np90", "tokens\n/ s", "busy", "servers", "needed"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for run in runs:
-        shared = run.shared
-        assert shared is not None
-        known = shared.servers > 0
-        table.add_row(
-            *map(
-                _plain,
-                (
-                    words.count(shared.users),
-                    run.name,
-                    _percent(run.instant_next_rate),
-                    words.wait(shared.wait_ms.p50),
-                    words.wait(shared.wait_ms.p90),
-                    words.wait(shared.queue_ms.p90),
-                    words.count(round(shared.tokens_per_s)),
-                    _percent(shared.busy_rate) if known else words.DASH,
-                    words.count(shared.servers) if known else words.DASH,
-                    (words.count(shared.servers_needed) if shared.servers_needed else "none") if known else words.DASH,
-                ),
-            )
-        )
-    return table
-
-
-def _percent(rate: float) -> str:
-    return words.percent(rate).replace("\u202f", "")  # to save width
+def narrow_percent(rate: float) -> str:
+    """A percentage without a space, to save width."""
+    return words.percent(rate).replace("\u202f", "")
 
 
 def _row(run: Run) -> Sequence[str]:
@@ -109,11 +77,11 @@ def _row(run: Run) -> Sequence[str]:
     tabs = (run.tabs, run.instant_next, run.waited_tabs, run.nothing_tabs, run.unanswered_tabs)
     return (
         run.name,
-        _percent(run.hit_rate),
+        narrow_percent(run.hit_rate),
         *map(words.short_count, tabs),
         words.milliseconds(run.next_latency_ms.p50) if followed else words.DASH,
         words.milliseconds(run.next_latency_ms.p99) if followed else words.DASH,
-        _percent(run.keystrokes_saved),
+        narrow_percent(run.keystrokes_saved),
         words.signed(run.reward),
         words.short_count(run.tokens.decoded_used),
         words.short_count(run.tokens.decoded_unused),

@@ -6,45 +6,24 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
-from typing import TypedDict, TypeVar
+from typing import Any, TypeVar
 
 from tabspec.replay.results.edits import DepthResult, EditResult, Effort
-from tabspec.replay.results.figures import Latency, keystrokes_saved, latency, ratio
+from tabspec.replay.results.figures import keystrokes_saved, latency, ratio
 from tabspec.replay.results.result import CacheStats, KindResult, RequestRecord, Run, Tokens
 from tabspec.suggestion import Miss, Source
 
 T = TypeVar("T", KindResult, Tokens, EditResult, Effort)
 
 
-class Aggregates(TypedDict):
-    """The fields of a `Run` that follow from its timeline: `Run(..., **aggregates(timeline))`."""
-
-    requests: int
-    shown: int
-    accepted: int
-    sources: dict[str, int]
-    hit_rate: float
-    tabs: int
-    instant_tabs: int
-    instant_tab_rate: float
-    silent_tabs: int
-    unanswered_tabs: int
-    instant_next: int
-    latency_ms: Latency
-    tab_latency_ms: Latency
-    next_latency_ms: Latency
-    misses: dict[str, int]
-    reward: float | None
-
-
-def aggregates(timeline: Iterable[RequestRecord]) -> Aggregates:
-    """What the requests of a run add up to."""
+def aggregates(timeline: Iterable[RequestRecord]) -> dict[str, Any]:
+    """What the requests of a run add up to: the fields of a `Run` that follow from its timeline."""
     records = list(timeline)
     found = Counter(str(record.source) for record in records)
     tabs = [record for record in records if record.tab]
     instant_tabs = sum(record.instant_tab for record in tabs)
     misses = Counter(str(record.miss or Miss.UNKNOWN) for record in tabs if not record.instant_tab)
-    return Aggregates(
+    return dict(
         requests=len(records),
         shown=sum(record.shown for record in records),
         accepted=sum(record.accepted for record in records),

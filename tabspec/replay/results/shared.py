@@ -52,8 +52,3 @@ class Shared:
     def holds(self) -> bool:
         """Whether the foreground's p90 stayed below the bound."""
         return self.wait_ms.p90 is not None and self.wait_ms.p90 < self.bound_ms
-
-    @property
-    def users_a_server(self) -> float | None:
-        """How many users a server carries."""
-        return self.users / self.servers_needed if self.servers_needed else None

@@ -5,11 +5,10 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import math
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from tabspec.errors import SessionError
 from tabspec.replay.bounded import MAX_FILE_BYTES, MAX_VALUES, values_in
@@ -22,8 +21,6 @@ MAX_BYTES = MAX_FILE_BYTES
 MAX_LINE_BYTES = 6 * MAX_DOCUMENT_CHARS
 _GZIP_MAGIC = b"\x1f\x8b"
 _READ_BYTES = 1 << 16
-
-T = TypeVar("T")
 
 
 class FilePosition:
@@ -42,44 +39,7 @@ class FilePosition:
         raise SessionError(f"{self.path}:{self.line}: {problem}")
 
 
-class JsonRecord:
-    """The object on one line. The methods check a field, and raise `SessionError` with file and line."""
-
-    def __init__(self, fields: dict[str, Any], place: FilePosition) -> None:
-        self.fields, self.place = fields, place
-
-    def number(self, name: str) -> float:
-        """A finite number that is not negative."""
-        value = self.fields.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            self.place.fail(f"{name!r} must be a number, not {kind_of(value)}")
-        if isinstance(value, int):
-            value = min(value, 1 << 62)  # larger integers may have no float
-        if not math.isfinite(value) or value < 0:
-            self.place.fail(f"{name!r} must be a number from 0, not {value}")
-        return float(value)
-
-    def integer(self, name: str) -> int:
-        value = self.fields.get(name)
-        if type(value) is not int:
-            self.place.fail(f"{name!r} must be a whole number, not {kind_of(value)}")
-        return value
-
-    def string(self, name: str) -> str:
-        value = self.fields.get(name)
-        if not isinstance(value, str):
-            self.place.fail(f"{name!r} must be a string, not {kind_of(value)}")
-        return value
-
-    def each(self, name: str, read: Callable[[Any, FilePosition], T]) -> tuple[T, ...]:
-        """The items of a list, each as ``read`` returns it."""
-        values = self.fields.get(name)
-        if not isinstance(values, list):
-            self.place.fail(f"{name!r} must be a list")
-        return tuple(read(value, self.place) for value in values)
-
-
-def records(place: FilePosition) -> Iterator[JsonRecord]:
+def records(place: FilePosition) -> Iterator[dict[str, Any]]:
     """The object on each line, up to the end of the file or to the place where it is cut off."""
     for line, ended in _lines(place):
         place.line += 1
@@ -101,7 +61,7 @@ def records(place: FilePosition) -> Iterator[JsonRecord]:
             place.fail("not a session: JSON nested too deeply")
         if not isinstance(item, dict):
             place.fail(f"not a JSON object but {kind_of(item)}: a session file holds one JSON object on each line")
-        yield JsonRecord(item, place)
+        yield item
 
 
 def kind_of(value: Any) -> str:

@@ -104,12 +104,12 @@ class Fetch:
 class FetchedItem:
     """A suggestion: replace ``range`` ("[line,column -> line,column]", from 1, UTF-16 columns) by ``text``.
 
-    ``inline_edit`` is set for edits that may be away from the cursor.
+    ``isInlineEdit`` (VS Code's name) is set for edits that may be away from the cursor.
     """
 
     range: str
     text: str
-    inline_edit: bool = False
+    isInlineEdit: bool = False
     source: str = ""
 
 
@@ -120,7 +120,7 @@ class Fetched:
     t: float
     id: int
     ms: float
-    items: tuple[FetchedItem, ...] = ()
+    result: tuple[FetchedItem, ...] = ()
     error: str | None = None
 
 

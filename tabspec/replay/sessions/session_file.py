@@ -11,12 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tabspec.ignore import IgnoreRules
-from tabspec.replay.sessions.events import (
-    HEADER_STRINGS,
-    read_event,
-    read_header,
-    read_side_event,
-)
+from tabspec.replay.sessions.events import HEADER_STRINGS, read_event, read_header, read_side_event
 from tabspec.replay.sessions.json_lines import FilePosition, records
 from tabspec.replay.sessions.session import (
     MAX_EVENTS,
@@ -45,11 +40,11 @@ def read_session(path: str | Path, *, spread: bool = True) -> Session:
     length, last, count, closed = 0, 0.0, 0, False
     for record in records(place):
         if header is None:
-            header = read_header(record)
+            header = read_header(record, place)
             IgnoreRules().refuse(header.get("uri", ""), path)
             length, last = len(header["text"]), float(header.get("opened", 0))
             continue
-        event = read_event(record, length)
+        event = read_event(record, length, place)
         if isinstance(event, str):
             skipped[event] += 1
             continue
@@ -113,7 +108,7 @@ def _side_of(path: Path, edits: int) -> tuple[Side, list[str]]:
     events: list[SideEvent] = []
     count = 0
     for record in records(place):
-        event = read_side_event(record)
+        event = read_side_event(record, place)
         if isinstance(event, str):
             skipped[event] += 1
             continue

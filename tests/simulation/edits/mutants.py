@@ -12,7 +12,7 @@ MUTANTS = (
     Mutant("accepted edits teach", _MODULE + "lessons", "if step.teaches", "if step.typed"),
     Mutant("pastes teach", _MODULE + "lessons", "if step.teaches", "if step.source is None"),
     Mutant("proposals are kept whatever the user did", _MODULE + "_scope", "digest(steps)", "0"),
-    Mutant("what follows is not computed ahead", _EDITS + "fill", "self._caching", "False"),
+    Mutant("what follows is not computed ahead", _EDITS + "fill", "self._cache is not None", "False"),
     Mutant("the history wins over the document", _MODULE + "agreed",
            "agreeing(context.history, (*context.others, context.document))", "context.history"),
     Mutant("a refusal is forgotten", _EDITS + "refused", "self._refusals.refused(edit, document)", "self._refusals"),

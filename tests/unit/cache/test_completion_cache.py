@@ -71,16 +71,12 @@ def test_bytes_are_bounded_and_what_is_used_stays() -> None:
     assert len(cache) == 3
 
 
-def test_is_a_mutable_mapping() -> None:
+def test_an_entry_replaces_that_of_the_same_state() -> None:
     cache = CompletionCache()
-    key = CompletionCache.key(at("x"), "m")
-    cache[key] = wrote("a")
-    cache[key] = wrote("b")
-    assert len(cache) == 1 and cache[key].generated.text == "b" and key in cache
-    del cache[key]
-    assert not cache and cache.evictions == 0 and cache.lookup(at("x"), "m") is None
-    with pytest.raises(KeyError):
-        cache[key]
+    cache.put(at("x"), "m", wrote("a"))
+    cache.put(at("x"), "m", wrote("b"))
+    hit = cache.lookup(at("x"), "m")
+    assert len(cache) == 1 and cache.evictions == 0 and hit and hit.generated.text == "b"
 
 
 # --- against an oracle ------------------------------------------------------------------------------------------

@@ -17,7 +17,6 @@ from tabspec.errors import ModelError
 from tabspec.models.decoders.llama import LlamaDecoder
 from tabspec.models.load import load_model
 from tabspec.models.local.batching import DecodeBatcher
-from tabspec.models.local.drafts import NoDrafts
 from tabspec.models.local.logits import Logits
 from tabspec.models.local.model import LocalModel
 from tabspec.models.local.slots import SEQUENCES
@@ -88,7 +87,7 @@ def alone(folder: Path) -> dict[int, str]:
 async def test_several_generations_share_one_pass(folder: Path, alone: dict[int, str]) -> None:
     model, decoder = model_of(folder)
     assert slots_of(model) == SEQUENCES
-    model.local.drafts = NoDrafts()  # guesses that are right end an answer in few passes
+    model.local.drafts = tiny.NoDrafts()  # guesses that are right end an answer in few passes
     places = sorted(PLACES, key=lambda at: len(alone[at]))[-3:]  # of the longest answers, so that they meet
     for at in places:
         await read(model, ask(at))

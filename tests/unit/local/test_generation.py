@@ -20,7 +20,7 @@ from tabspec.errors import ModelError
 from tabspec.models.decoders.native import NativeDecoder
 from tabspec.models.load import load_model
 from tabspec.models.local import generation
-from tabspec.models.local.drafts import Draft, NgramDrafts, NoDrafts
+from tabspec.models.local.drafts import Draft, NgramDrafts
 from tabspec.models.local.generation import LocalDecoding, generate
 from tabspec.models.local.logits import Logits
 from tabspec.models.local.model import LocalModel
@@ -365,10 +365,10 @@ def test_prefill_in_chunks_equals_prefill_at_once(local: LocalDecoding, place: t
 def test_drafts_change_no_answer(local: LocalDecoding, place: tuple[str, int], data: st.DataObject) -> None:
     """Right, wrong and half right drafts."""
     request = ask(*place)
-    text, finish, _ = answer(replace(fresh(local), drafts=NoDrafts()), request)
+    text, finish, _ = answer(replace(fresh(local), drafts=tiny.NoDrafts()), request)
     guess = local.vocabulary.encode(text) + data.draw(st.lists(st.integers(0, local.vocabulary.size - 1), max_size=3))
 
-    class Guesses(NoDrafts):
+    class Guesses(tiny.NoDrafts):
         def propose(self, tokens: Sequence[int], most: int, ngrams: NgramCache | None = None) -> Draft:
             return Draft(tuple(guess[: data.draw(st.integers(0, min(most, len(guess))))]))
 
@@ -377,7 +377,7 @@ def test_drafts_change_no_answer(local: LocalDecoding, place: tuple[str, int], d
     assert answer(replace(fresh(local), drafts=eager), request)[:2] == (text, finish)
 
 
-class OraclePredictor(NoDrafts):
+class OraclePredictor(tiny.NoDrafts):
     """Guesses what was chosen before after the same tokens, also by another request."""
 
     def __init__(self) -> None:
@@ -437,7 +437,7 @@ def test_the_token_that_moved_the_cut_is_not_computed_again(
     bundled: LocalDecoding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the line's own tokens are others than those that were chosen, a pass runs them and the line's end."""
-    undrafted, at = replace(bundled, drafts=NoDrafts()), range(339, 390, 11)  # within words
+    undrafted, at = replace(bundled, drafts=tiny.NoDrafts()), range(339, 390, 11)  # within words
     found = [accepted_lines(undrafted, tiny.CODE, place) for place in at]
     start = generation.Segment.start
     monkeypatch.setattr(generation.Segment, "start", lambda *given: start(*given[:3]))
@@ -456,7 +456,7 @@ def test_guesses_after_the_end_change_no_answer(
     tokens = local.vocabulary.encode(document) or [0]
     guess = st.lists(st.sampled_from(tokens) | st.integers(0, local.vocabulary.size - 1), max_size=5)
 
-    class Guesses(NoDrafts):
+    class Guesses(tiny.NoDrafts):
         def propose(self, tokens: Sequence[int], most: int, ngrams: NgramCache | None = None) -> Draft:
             return Draft(tuple(data.draw(guess)[:most]))
 
@@ -464,7 +464,7 @@ def test_guesses_after_the_end_change_no_answer(
     for _ in range(3):
         request = ask(document, at, StopRule(1, 12))
         text = answer(warm, request)[0]
-        assert text == answer(replace(fresh(local), drafts=NoDrafts()), request)[0]
+        assert text == answer(replace(fresh(local), drafts=tiny.NoDrafts()), request)[0]
         written = data.draw(st.sampled_from([text, text[:-1], "\n", "\n    ", "x"]))
         document, at = document[:at] + written + document[at:], at + len(written)
 
@@ -602,7 +602,7 @@ def test_nan_logits_are_an_error(local: LocalDecoding) -> None:
 def test_no_pass_after_the_stop(local: LocalDecoding) -> None:
     """The token that brings the line end is the last one that is computed, and it is never run itself."""
     for at in range(10, len(tiny.CODE), 31):
-        warm = replace(fresh(local), drafts=NoDrafts())  # a guess that is right stays in the slot
+        warm = replace(fresh(local), drafts=tiny.NoDrafts())  # a guess that is right stays in the slot
         text, finish, usage = answer(warm, ask(tiny.CODE, at, StopRule(1, 30)))
         if finish is Finish.STOP:
             assert "\n" not in text.strip("\r\n")

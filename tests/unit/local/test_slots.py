@@ -19,7 +19,6 @@ from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
 from tabspec.lab.tree import speculator_for
 from tabspec.models.load import load_model
-from tabspec.models.local.drafts import NoDrafts
 from tabspec.models.local.logits import Logits
 from tabspec.models.local.model import LocalModel
 from tabspec.models.local.slots import Choice, Slots
@@ -235,7 +234,7 @@ async def test_a_request_computes_no_more_than_without_speculation(policy: Polic
     assert isinstance(model, LocalModel)
     # What the request waits for is the pass in which it comes; `DecodeBatcher` sees to that, and to what runs beside
     # it.
-    model.local = replace(model.local, decoder=tiny.Counting(model.local.decoder), drafts=NoDrafts())
+    model.local = replace(model.local, decoder=tiny.Counting(model.local.decoder), drafts=tiny.NoDrafts())
     model.local.slots = Slots(model.local.decoder)
     played = plays(places)
     without = await rows_of_requests(model, Policy.CACHE, played)

@@ -184,8 +184,8 @@ def test_files_of_one_recording_are_replayed_together(tmp_path: Path, capsys: py
     ("header", "event", "problem"),
     [
         ({"recording": 1}, "", "1: the header's 'recording' must be a string"),
-        ({"opened": "now"}, "", "1: 'opened' must be a number, not a string"),
-        ({"opened": -1}, "", "1: 'opened' must be a number from 0, not -1"),
+        ({"opened": "now"}, "", "1: opened: expected a number"),
+        ({"opened": -1}, "", "1: opened: is negative"),
         ({"opened": 3}, '{"t": 2, "kind": "request"}', "2: time 2.0 is before its document was opened (3.0)"),
         ({}, '{"t": 2, "kind": "close"}\n{"t": 2, "edits": []}', "3: an event after the document was closed"),
     ],

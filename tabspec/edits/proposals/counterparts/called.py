@@ -21,6 +21,17 @@ _KEYWORD = re.compile(r"(\w+)\s*(?:=(?!=)|:(?!:))\s*(.*)", re.DOTALL)
 _NAMED = {"python": "=", "kotlin": "=", "csharp": ":", "php": ":"}
 # Languages in which the head of a method differs from that of a function.
 _FREE = ("python", "javascript", "typescript", "tsx", "go", "rust")
+# How an object with fields begins, what stands between a field and its value, how it ends, and the indentation.
+_LITERALS = {
+    "rust": ("NAME { ", ": ", " }", "    "),
+    "python": ("NAME(", "=", ")", "    "),
+    "kotlin": ("NAME(", " = ", ")", "    "),
+    "csharp": ("new NAME { ", " = ", " }", "    "),
+    "go": ("NAME{", ": ", "}", "\t"),
+    **dict.fromkeys(("javascript", "typescript", "tsx"), ("{ ", ": ", " }", "  ")),
+}
+# Languages in which `{name}` is `{name: name}`.
+_SHORT_FIELDS = ("rust", "javascript", "typescript", "tsx")
 _CONSTRUCTORS = ("__init__", "constructor")
 # More calls than this are changed by a tool, not one by one.
 MOST_CALLS = 60
@@ -219,38 +230,24 @@ def _made(
 def _literal(
     parameter: Parameter, shape: RecordType | None, given: Mapping[str, str], grammar: str, place: _CallSite
 ) -> str | None:
-    """An object with these fields, as the language writes it."""
-    name = shape.name if shape else ""
-    short = [field if field == value else f"{field}: {value}" for field, value in given.items()]
-    if grammar in ("javascript", "typescript", "tsx"):
-        return _laid_out("{ ", short, " }", place, "  ")
-    if grammar == "rust":
-        return _laid_out(f"{name} {{ ", short, " }", place, "    ")
-    if grammar == "python":
-        return _laid_out(f"{name}(", [f"{field}={value}" for field, value in given.items()], ")", place, "    ")
-    if grammar == "kotlin":
-        return _laid_out(f"{name}(", [f"{field} = {value}" for field, value in given.items()], ")", place, "    ")
-    if grammar == "csharp":
-        head = f"new {name} {{ "
-        return _laid_out(head, [f"{field} = {value}" for field, value in given.items()], " }", place, "    ")
-    if grammar == "go":
-        width = max(map(len, given)) + 2
-        pointer = "&" if parameter.type.startswith("*") else ""
-        aligned = [f"{field}:".ljust(width) + value for field, value in given.items()]
-        return _laid_out(f"{pointer}{name}{{", [f"{a}: {b}" for a, b in given.items()], "}", place, "\t", aligned)
-    return None
-
-
-def _laid_out(
-    head: str, fields: Sequence[str], tail: str, place: _CallSite, step: str, aligned: Sequence[str] | None = None
-) -> str:
-    """The literal on one line, or one field a line where that is too much to read."""
+    """An object with these fields, as the language writes it: on one line, or one field a line where that is too much
+    to read."""
+    if grammar not in _LITERALS:
+        return None
+    start, sign, tail, step = _LITERALS[grammar]
+    pointer = "&" if grammar == "go" and parameter.type.startswith("*") else ""
+    head = pointer + start.replace("NAME", shape.name if shape else "")
+    short = grammar in _SHORT_FIELDS
+    fields = [name if short and name == value else f"{name}{sign}{value}" for name, value in given.items()]
     line = head + ", ".join(fields) + tail
     if len(fields) <= _MOST_ON_LINE and place.column + len(line) < _LONGEST_LINE:
         return line
+    if grammar == "go":  # gofmt has the values in one column
+        width = max(map(len, given)) + 2
+        fields = [f"{name}:".ljust(width) + value for name, value in given.items()]
     indent = place.indent
     step = "\t" if "\t" in indent else step
-    body = "".join(f"{indent}{step}{field},\n" for field in aligned or fields)
+    body = "".join(f"{indent}{step}{field},\n" for field in fields)
     return f"{head.rstrip()}\n{body}{indent}{tail.strip()}"
 
 

@@ -14,7 +14,7 @@ from tabspec.edits.edit import EditSource
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.tokens import is_identifier, occurrences, subwords, tokens
 from tabspec.edits.step import Step
-from tabspec.text import Document, Edit, uses_crlf
+from tabspec.text import Document, Edit, indent_of, uses_crlf
 
 # Longer lines are no element of a list, and shorter names are no names of their own (`x`, `id` of `ids`).
 _MOST_CHARS = 160
@@ -87,7 +87,7 @@ def _element(lines: Sequence[str], text: str, line: int) -> Added | None:
 
 def _names(line: str, other: str) -> tuple[str, str] | None:
     """The names of two elements of one list; None where the lines are not alike."""
-    if not other.strip() or _indent(line) != _indent(other) or max(len(line), len(other)) > _MOST_CHARS:
+    if not other.strip() or indent_of(line) != indent_of(other) or max(len(line), len(other)) > _MOST_CHARS:
         return None
     mine, its = ([word.text for word in tokens(each) if is_identifier(word.text)] for each in (line, other))
     pair = next(((a, b) for a, b in zip(mine, its, strict=False) if a != b), None)
@@ -128,9 +128,9 @@ def _around(lines: Sequence[str], at: int) -> Sequence[str]:
     """The lines around one that have its indentation, without a gap."""
     start = stop = at
     first, end = max(at - _MOST_LINES, 0), min(at + _MOST_LINES, len(lines))
-    while start > first and lines[start - 1].strip() and _indent(lines[start - 1]) == _indent(lines[at]):
+    while start > first and lines[start - 1].strip() and indent_of(lines[start - 1]) == indent_of(lines[at]):
         start -= 1
-    while stop < end and lines[stop].strip() and _indent(lines[stop]) == _indent(lines[at]):
+    while stop < end and lines[stop].strip() and indent_of(lines[stop]) == indent_of(lines[at]):
         stop += 1
     return lines[start:stop]
 
@@ -164,7 +164,3 @@ def _renaming(old: str, new: str, first: int = 1) -> Callable[[str], str]:
 def _end(line: str) -> str:
     """A line without the sign that parts elements, which the last one may lack."""
     return line.rstrip().rstrip(",;")
-
-
-def _indent(line: str) -> str:
-    return line[: len(line) - len(line.lstrip())]

@@ -83,26 +83,13 @@ def _body(text: str, start: int, end: int, grammar: str) -> tuple[int, int] | No
             last += len(each)
         return (first, last) if first else None
     if grammar == "kotlin" and text[end : end + 1] == "(":  # the constructor declares the fields
-        stop = _closing(text, end)
+        stop = closing(text, end, _MOST_CHARS)
         return (end + 1, stop) if stop is not None else None
     at = text.find("{", end)
     if at < 0 or ";" in text[end:at] or len(text) > 10 * _MOST_CHARS:
         return None
-    stop = _closing(text, at)
+    stop = closing(text, at, _MOST_CHARS)
     return (at + 1, stop) if stop is not None else None
-
-
-def _closing(text: str, at: int) -> int | None:
-    """As `closing`, for as long a body as types have."""
-    found = closing(text, at)
-    if found is not None:
-        return found
-    depth = 0
-    for offset in range(at, min(len(text), at + _MOST_CHARS)):
-        depth += (text[offset] in "({") - (text[offset] in ")}")
-        if depth == 0:
-            return offset
-    return None
 
 
 def _members(body: str, grammar: str) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:

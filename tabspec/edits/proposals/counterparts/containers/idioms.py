@@ -48,28 +48,6 @@ _SCRIPT: Idioms = {
         ("x.map(", "[...x].map("),
         ("x.filter(", "[...x].filter("),
     ),
-    (ContainerKind.SET, ContainerKind.LIST): (
-        ("x.add(v)", "x.push(v)"),
-        ("x.has(v)", "x.includes(v)"),
-        ("x.size", "x.length"),
-    ),
-    (ContainerKind.RECORD, ContainerKind.MAP): (
-        ("delete x[k]", "x.delete(k)"),
-        ("x[k] = v", "x.set(k, v)"),
-        ("x[k]", "x.get(k)"),
-        ("k in x", "x.has(k)"),
-        ("Object.keys(x).length", "x.size"),
-        ("Object.keys(x)", "[...x.keys()]"),
-        ("Object.values(x)", "[...x.values()]"),
-        ("Object.entries(x)", "[...x.entries()]"),
-    ),
-    (ContainerKind.MAP, ContainerKind.RECORD): (
-        ("x.set(k, v)", "x[k] = v"),
-        ("x.get(k)", "x[k]"),
-        ("x.has(k)", "k in x"),
-        ("x.delete(k)", "delete x[k]"),
-        ("x.size", "Object.keys(x).length"),
-    ),
     (ContainerKind.RECORD, ContainerKind.LISTS): (("x[k] = v", "(x[k] ??= []).push(v)"),),
     (ContainerKind.MAP, ContainerKind.LISTS): (("x.set(k, v)", "x.set(k, [...(x.get(k) ?? []), v])"),),
     (ContainerKind.TEXT, ContainerKind.LIST): _TEXT_TO_LIST_SCRIPT,
@@ -77,13 +55,6 @@ _SCRIPT: Idioms = {
 }
 _PYTHON: Idioms = {
     (ContainerKind.LIST, ContainerKind.SET): (("x.append(v)", "x.add(v)"), ("x.extend(v)", "x.update(v)")),
-    (ContainerKind.SET, ContainerKind.LIST): (
-        ("x.add(v)", "x.append(v)"),
-        ("x.update(v)", "x.extend(v)"),
-        ("x.discard(v)", "x.remove(v)"),
-    ),
-    (ContainerKind.LIST, ContainerKind.DEQUE): (("x.pop(0)", "x.popleft()"), ("x.insert(0, v)", "x.appendleft(v)")),
-    (ContainerKind.DEQUE, ContainerKind.LIST): (("x.popleft()", "x.pop(0)"), ("x.appendleft(v)", "x.insert(0, v)")),
     (ContainerKind.LIST, ContainerKind.MAP): (
         ("x = [u for u in x if u.f != k]", "x.pop(k, None)"),
         ("next((u for u in x if u.f == k), None)", "x.get(k)"),
@@ -120,13 +91,6 @@ _GO: Idioms = {
 }
 _RUST: Idioms = {
     (ContainerKind.LIST, ContainerKind.SET): (("x.push(v)", "x.insert(v)"),),
-    (ContainerKind.SET, ContainerKind.LIST): (("x.insert(v)", "x.push(v)"),),
-    (ContainerKind.LIST, ContainerKind.DEQUE): (
-        ("x.push(v)", "x.push_back(v)"),
-        ("x.pop()", "x.pop_back()"),
-        ("x.remove(0)", "x.pop_front()"),
-        ("x.insert(0, v)", "x.push_front(v)"),
-    ),
     (ContainerKind.LIST, ContainerKind.MAP): (
         ("x.iter().find(|u| u.f == k)", "x.get(&k)"),
         ("x.iter_mut().find(|u| u.f == k)", "x.get_mut(&k)"),
@@ -145,24 +109,16 @@ _JAVA: Idioms = {
         ("x.add(v)", "x.put(K, v)"),
         (": x)", ": x.values())"),
     ),
-    (ContainerKind.LIST, ContainerKind.DEQUE): (("x.remove(0)", "x.removeFirst()"), ("x.get(0)", "x.getFirst()")),
     (ContainerKind.MAP, ContainerKind.LISTS): (
         ("x.put(k, v)", "x.computeIfAbsent(k, key -> new ArrayList<>()).add(v)"),
     ),
     (ContainerKind.TEXT, ContainerKind.LIST): (("x.equals(v)", "x.contains(v)"), ("x.split(v)", "x")),
-}
-_CPP: Idioms = {
-    (ContainerKind.LIST, ContainerKind.SET): (("x.push_back(v)", "x.insert(v)"),),
-    (ContainerKind.SET, ContainerKind.LIST): (("x.insert(v)", "x.push_back(v)"),),
-    (ContainerKind.LIST, ContainerKind.MAP): (("x.push_back(v)", "x[K] = v"),),
-    (ContainerKind.MAP, ContainerKind.LISTS): (("x[k] = v", "x[k].push_back(v)"),),
 }
 IDIOMS: Mapping[str, Idioms] = {
     "python": _PYTHON,
     "go": _GO,
     "rust": _RUST,
     "java": _JAVA,
-    "cpp": _CPP,
     "javascript": _SCRIPT,
     "typescript": _SCRIPT,
     "tsx": _SCRIPT,

@@ -18,7 +18,6 @@ class ContainerKind(StrEnum):
     MAP = "map"  # with methods or an index
     RECORD = "record"  # an object that is used as a map (JavaScript)
     LISTS = "lists"  # a map whose values are lists
-    DEQUE = "deque"
     TEXT = "text"
     OTHER = "other"
 
@@ -44,7 +43,6 @@ _KINDS = {
         ContainerKind.LIST: r"(?:\w+\.)?(?:list|List|Sequence|MutableSequence)\b|\[",
         ContainerKind.MAP: r"(?:\w+\.)?(?:dict|Dict|Mapping|MutableMapping)\b|\{",
         ContainerKind.SET: r"(?:\w+\.)?(?:set|Set|MutableSet)\b",
-        ContainerKind.DEQUE: r"(?:\w+\.)?[dD]eque\b",
         ContainerKind.TEXT: r"str\b",
     },
     "go": {
@@ -57,21 +55,13 @@ _KINDS = {
         ContainerKind.LIST: r"(?:std::vec::)?Vec\b|vec!",
         ContainerKind.MAP: r"(?:\w+::)*(?:Hash|BTree)Map\b",
         ContainerKind.SET: r"(?:\w+::)*(?:Hash|BTree)Set\b",
-        ContainerKind.DEQUE: r"(?:\w+::)*VecDeque\b",
         ContainerKind.TEXT: r"String\b|&(?:'\w+ )?str\b",
     },
     "java": {
         ContainerKind.LIST: r"(?:Array|Linked)?List\b|Collection\b",
         ContainerKind.MAP: r"(?:Hash|Tree|LinkedHash)?Map\b",
         ContainerKind.SET: r"(?:Hash|Tree|LinkedHash)?Set\b",
-        ContainerKind.DEQUE: r"(?:Array)?Deque\b",
         ContainerKind.TEXT: r"String\b",
-    },
-    "cpp": {
-        ContainerKind.LIST: r"(?:std::)?vector\b",
-        ContainerKind.MAP: r"(?:std::)?(?:unordered_)?map\b",
-        ContainerKind.SET: r"(?:std::)?(?:unordered_)?set\b",
-        ContainerKind.TEXT: r"(?:std::)?string\b",
     },
 } | dict.fromkeys(("javascript", "typescript", "tsx"), _SCRIPT)
 _COMPILED = {
@@ -83,7 +73,7 @@ _NOTHING = ("None", "null", "undefined", "")
 _COLON = re.compile(r"(\w+)\s*\??\s*:(?![:=])\s*(?=\S)")
 _SET = re.compile(r"(?:\b(?:let|const|var|let mut)\s+|(?:self|this)\.|^\s*|[\s,(]#?)(\w+)\s*:?=(?!=|>)\s*(?=\S)", re.M)
 _GO = re.compile(r"(?m)(?:\bvar\s+|^\s*|[(,]\s*)(\w+)\s+(?=\[\]|map\[|string\b|\*?\w+\s*(?:$|`|[,)]))")
-_TYPED = re.compile(r"([\w:]+<[^;={}()]*>|(?:std::)?\w+)\s*&?\s+(\w+)\s*(?=[;=,){])")
+_TYPED = re.compile(r"(\w+<[^;={}()]*>|\w+)\s+(\w+)\s*(?=[;=,){])")
 
 
 def declared(text: str, grammar: str) -> dict[str, Declared]:
@@ -99,7 +89,7 @@ def declared(text: str, grammar: str) -> dict[str, Declared]:
 
 def declarations(text: str, grammar: str) -> Iterator[tuple[str, str]]:
     """The names that a piece of code declares, each with its type or first value as it is written."""
-    if grammar in ("java", "cpp"):
+    if grammar == "java":
         yield from ((match[2], match[1]) for match in _TYPED.finditer(text))
         return
     for pattern in (_GO if grammar == "go" else _COLON, _SET):

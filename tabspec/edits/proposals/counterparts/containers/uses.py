@@ -11,7 +11,6 @@ from tabspec.edits.edit import EditSource
 from tabspec.edits.proposals.brackets import elements
 from tabspec.edits.proposals.counterparts.containers.idioms import IDIOMS
 from tabspec.edits.proposals.counterparts.containers.kinds import ContainerKind, Declared, declared
-from tabspec.edits.proposals.counterparts.records import record
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.places import Places
 from tabspec.edits.proposals.tokens import occurrences
@@ -26,8 +25,6 @@ _REST = r"[^;\n]*[^;\s]"
 _CHAIN = r"(?<![\w.>])(?:\w+(?:\(\))?(?:\.|->))*"
 _MEMBER = r"(?<![\w.>])(?:\w+(?:\(\))?(?:\.|->))+"
 _WORD = re.compile(r"[A-Za-z]+|\s+|.", re.DOTALL)
-_KEYS = ("id", "key", "name")
-_NOT_ASSIGNED = r"(?!\s*(?:[-+*/%|&^]?=(?!=)|\+\+|--))"
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,7 @@ def _changed(steps: Sequence[Step], document: Document, places: Places, grammar:
             continue
         line = places.line(at)
         own = line[:1].isspace() or places.is_member(at)
-        chain = _MEMBER if own and grammar not in ("java", "cpp") else _CHAIN
+        chain = _MEMBER if own and grammar != "java" else _CHAIN
         yield _ChangedContainer(first[name], new, 0, len(document.text), rf"{chain}{escaped}\b")
 
 
@@ -121,9 +118,7 @@ def _pattern(use: str, grammar: str) -> str:
             found += re.escape(word) + (r"(?!=)" if word == "=" and words[number + 1 : number + 2] == [" "] else "")
     if grammar in ("javascript", "typescript", "tsx"):
         found = found.replace(r"\(\(?P<u>", r"\(?\b(?P<u>").replace(r"\((?P<u>\w+)\)", r"\(?\b(?P<u>\w+)\)?")
-    if use[:1].isalpha():
-        found = r"(?<![\w.])(?:(?<!const )(?<!let )(?<!var ))" + found if use.startswith("k in") else found
-    return found + (_NOT_ASSIGNED if use.endswith("x[k]") else "")
+    return found
 
 
 def _written(
@@ -156,24 +151,19 @@ def _keyed(value: str, changed: _ChangedContainer, document: Document, grammar: 
         return (pair[0].text, pair[1].text) if len(pair) == 2 else None
     if not re.fullmatch(r"[\w.]+", inner):
         return None
-    field = _key_field(changed, document, grammar)
+    field = _key_field(changed, document)
     if field is None:
         return None
     clone = ".clone()" if grammar == "rust" and "String" in changed.new.parts[:1] else ""
     return f"{inner}.{field}{clone}", inner
 
 
-def _key_field(changed: _ChangedContainer, document: Document, grammar: str) -> str | None:
-    """The field of an element that is its key: the one by which elements are looked up, or one with a key's name."""
+def _key_field(changed: _ChangedContainer, document: Document) -> str | None:
+    """The field of an element that is its key: the one by which elements are looked up."""
     name = re.escape(changed.old.name)
     looked = re.search(rf"\b{name}\b[^\n]*?\b(\w)\w*\.(\w+(?:\(\))?)\s*(?:[!=]==?|\.equals)", document.text)
     looked = looked or re.search(rf"\b(\w)\w*\.(\w+)\s*[!=]=\s*[\w.]+[^\n]*\bin (?:\w+\.)*{name}\b", document.text)
-    if looked:
-        return looked[2]
-    element = re.sub(r"[&*\s]|\[\]$", "", changed.old.parts[0]) if changed.old.parts else ""
-    shape = record(element, [document.text], grammar) if element.isidentifier() else None
-    fields = dict(shape.fields) if shape is not None else {}
-    return next((field for key in _KEYS for field in fields if field.lower() == key), None)
+    return looked[2] if looked else None
 
 
 def _is_formatted(document: Document, at: int) -> bool:

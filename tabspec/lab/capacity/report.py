@@ -1,20 +1,25 @@
-"""The page's part about many users on one service: servers needed, instant Tabs, waits."""
+"""Many users on one service, in reports: servers needed, instant Tabs, waits."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
 from tabspec.replay.report import words
 from tabspec.replay.report.drawing import charts
 from tabspec.replay.report.drawing.charts import BarRow
 from tabspec.replay.report.sections import View, panel
+from tabspec.replay.report.table import narrow_percent, plain
 from tabspec.replay.results.result import Run
 from tabspec.replay.results.shared import Shared
 
 
 def crowds(runs: Sequence[Run]) -> View | None:
-    """The part for these runs; None if no run has many users."""
+    """The page's part for these runs; None if no run has many users."""
     pairs = [(run, run.shared) for run in runs if run.shared is not None]
     if not pairs:
         return None
@@ -50,12 +55,46 @@ def crowds(runs: Sequence[Run]) -> View | None:
                 lambda _, shared: (
                     _log(shared.servers_needed or 0, most),
                     words.count(shared.servers_needed) if shared.servers_needed else "none is enough",
-                    f"{_digits(shared.users_a_server)} users each" if shared.users_a_server else "",
+                    f"{_digits(shared.users / shared.servers_needed)} users each" if shared.servers_needed else "",
                 ),
             ),
         )
     about = f"Each user has an engine of its own and plays a part of a recording; all share the service: {services}."
     return dict(about=about, panels=panels, runs=[run for run, _ in pairs])
+
+
+def print_crowds(runs: Sequence[Run]) -> None:
+    """Print the table of the runs with many users on one service, if there are such runs."""
+    runs = [run for run in runs if run.shared is not None]
+    if not runs:
+        return
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("users", "policy"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("at\nonce", "wait\np50", "\np90", "queue\np90", "tokens\n/ s", "busy", "servers", "needed"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for run in runs:
+        shared = run.shared
+        assert shared is not None
+        known = shared.servers > 0
+        table.add_row(
+            *map(
+                plain,
+                (
+                    words.count(shared.users),
+                    run.name,
+                    narrow_percent(run.instant_next_rate),
+                    words.wait(shared.wait_ms.p50),
+                    words.wait(shared.wait_ms.p90),
+                    words.wait(shared.queue_ms.p90),
+                    words.count(round(shared.tokens_per_s)),
+                    narrow_percent(shared.busy_rate) if known else words.DASH,
+                    words.count(shared.servers) if known else words.DASH,
+                    (words.count(shared.servers_needed) if shared.servers_needed else "none") if known else words.DASH,
+                ),
+            )
+        )
+    Console(highlight=False).print(table)
 
 
 def _panel(
