@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabspec.config import EngineConfig, Policy
-from tabspec.lab.capacity import sample
+from tabspec.lab.capacity import population
 from tabspec.lab.capacity.answers import Answers
 from tabspec.lab.capacity.play import on_service
 from tabspec.lab.capacity.population import drawn
@@ -123,7 +123,7 @@ def played(users: int, servers: int) -> Shared:
 @pytest.mark.slow
 def test_some_servers_with_their_users_stand_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = played(240, 60)
-    monkeypatch.setattr(sample, "SAMPLE", 60)
+    monkeypatch.setattr(population, "SAMPLE", 60)
     part = played(240, 60)
     assert whole.played == 0 and 40 <= part.played <= 80
     # 60 users of 240: who they are makes a difference of a fifth at most in what they ask in eight seconds
@@ -135,10 +135,10 @@ def test_some_servers_with_their_users_stand_for_all(monkeypatch: pytest.MonkeyP
 
 @given(st.integers(1, 20_000), st.integers(1, 3000))
 def test_a_sample_is_some_of_the_servers(users: int, servers: int) -> None:
-    count = sample.servers_played(users, servers)
+    count = population.servers_played(users, servers)
     assert 1 <= count <= servers
-    assert count == servers or users > sample.SAMPLE
-    assert count * users >= sample.SAMPLE * servers or count == servers
+    assert count == servers or users > population.SAMPLE
+    assert count * users >= population.SAMPLE * servers or count == servers
 
 
 def test_users_that_were_not_replayed_copy_anothers_jobs_shifted_in_time() -> None:
