@@ -22,6 +22,11 @@ def _hints(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
+def _in_message(key: str) -> str:
+    """A key as messages show it: short, and on one line."""
+    return repr(key[:40])[1:-1]
+
+
 @dataclass(frozen=True, slots=True)
 class JsonReader:
     """``strict``: fields that a dataclass does not have are refused; else they are ignored. ``signed``: names of the
@@ -52,7 +57,7 @@ class JsonReader:
         if origin is dict:
             if not isinstance(value, dict):
                 raise ValueError(f"{where}: expected an object")
-            return {key: self.read(entry, inner[1], f"{where}.{key}") for key, entry in value.items()}
+            return {key: self.read(entry, inner[1], f"{where}.{_in_message(key)}") for key, entry in value.items()}
         return self._plain(value, kind, where)
 
     def _record(self, value: Any, kind: Any, where: str) -> Any:
@@ -72,7 +77,7 @@ class JsonReader:
         if kind is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST:
             value = float(value)
         if isinstance(value, int | float) and not abs(value) <= _LARGEST:  # also what is no number
-            raise ValueError(f"{where}: is too large a number")
+            raise ValueError(f"{where}: is {'not' if value != value else 'too large'} a number")
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise ValueError(f"{where}: expected {_KINDS[kind]}")
         signed = self.signed is None or where.rpartition(".")[2] in self.signed
