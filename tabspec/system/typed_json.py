@@ -18,8 +18,13 @@ def _shape(kind: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _fields(kind: Any) -> dict[str, tuple[Any, bool]]:
+    """The type of each field of a dataclass, and whether a value must be given."""
+    hints = get_type_hints(kind)
+    return {
+        item.name: (hints[item.name], item.default is MISSING and item.default_factory is MISSING)
+        for item in fields(kind)
+    }
 
 
 def _in_message(key: str) -> str:
@@ -63,14 +68,12 @@ class JsonReader:
     def _record(self, value: Any, kind: Any, where: str) -> Any:
         if not isinstance(value, dict):
             raise ValueError(f"{where}: expected an object")
-        hints, found = _hints(kind), {}
-        if self.strict and (unknown := value.keys() - hints.keys()):
+        known, found = _fields(kind), {}
+        if self.strict and (unknown := value.keys() - known.keys()):
             raise ValueError(f"{where}: unknown field {min(unknown)[:40]!r}")
-        for item in fields(kind):
-            optional = item.default is not MISSING or item.default_factory is not MISSING
-            if item.name in value or not optional:
-                where_inner = f"{where}.{item.name}"
-                found[item.name] = self.read(value.get(item.name, MISSING), hints[item.name], where_inner)
+        for name, (inner, needed) in known.items():
+            if needed or name in value:
+                found[name] = self.read(value.get(name, MISSING), inner, f"{where}.{name}")
         return kind(**found)
 
     def _plain(self, value: Any, kind: Any, where: str) -> Any:
