@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 from collections.abc import Collection
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -80,7 +81,8 @@ class JsonReader:
         if kind is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST:
             value = float(value)
         if isinstance(value, int | float) and not abs(value) <= _LARGEST:  # also what is no number
-            raise ValueError(f"{where}: is {'not' if value != value else 'too large'} a number")
+            none = isinstance(value, float) and math.isnan(value)
+            raise ValueError(f"{where}: is {'not' if none else 'too large'} a number")
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise ValueError(f"{where}: expected {_KINDS[kind]}")
         signed = self.signed is None or where.rpartition(".")[2] in self.signed
