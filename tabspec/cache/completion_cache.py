@@ -136,11 +136,16 @@ class CompletionCache(LRUCache[Key, Entry]):
 
     def popitem(self) -> tuple[Key, Entry]:
         """Evict the entry that was not used for the longest time."""
+        evicted = super().popitem()
         self.evictions += 1
-        return super().popitem()
+        return evicted
+
+    def clear(self) -> None:
+        """Forget all entries. They do not count as evicted."""
+        super().clear()
+        self._index.clear()
 
     def __delitem__(self, key: Key) -> None:
-        """Every entry that leaves, for whatever reason, leaves through here."""
         super().__delitem__(key)
         lengths = self._index[key.place]
         lengths.remove(key.length)

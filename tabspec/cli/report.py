@@ -47,8 +47,8 @@ def report_command(results: tuple[Path, ...], html: Path | None) -> None:
 
 def show(result: ReplayResult, html: Path | None) -> None:
     """Print a result, and write its page to ``html``."""
-    print_result(result)
     print_crowds(result.runs)
+    print_result(result)
     if html is not None:
         write(result, html, crowds(result.runs))
         click.echo(f"report written to {html}")

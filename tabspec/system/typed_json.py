@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 from collections.abc import Collection
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -18,8 +19,18 @@ def _shape(kind: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _fields(kind: Any) -> dict[str, tuple[Any, bool]]:
+    """The type of each field of a dataclass, and whether a value must be given."""
+    hints = get_type_hints(kind)
+    return {
+        item.name: (hints[item.name], item.default is MISSING and item.default_factory is MISSING)
+        for item in fields(kind)
+    }
+
+
+def _in_message(key: str) -> str:
+    """A key as messages show it: short, and on one line."""
+    return repr(key[:40])[1:-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +63,26 @@ class JsonReader:
         if origin is dict:
             if not isinstance(value, dict):
                 raise ValueError(f"{where}: expected an object")
-            return {key: self.read(entry, inner[1], f"{where}.{key}") for key, entry in value.items()}
+            return {key: self.read(entry, inner[1], f"{where}.{_in_message(key)}") for key, entry in value.items()}
         return self._plain(value, kind, where)
 
     def _record(self, value: Any, kind: Any, where: str) -> Any:
         if not isinstance(value, dict):
             raise ValueError(f"{where}: expected an object")
-        hints, found = _hints(kind), {}
-        if self.strict and (unknown := value.keys() - hints.keys()):
+        known, found = _fields(kind), {}
+        if self.strict and (unknown := value.keys() - known.keys()):
             raise ValueError(f"{where}: unknown field {min(unknown)[:40]!r}")
-        for item in fields(kind):
-            optional = item.default is not MISSING or item.default_factory is not MISSING
-            if item.name in value or not optional:
-                where_inner = f"{where}.{item.name}"
-                found[item.name] = self.read(value.get(item.name, MISSING), hints[item.name], where_inner)
+        for name, (inner, needed) in known.items():
+            if needed or name in value:
+                found[name] = self.read(value.get(name, MISSING), inner, f"{where}.{name}")
         return kind(**found)
 
     def _plain(self, value: Any, kind: Any, where: str) -> Any:
         if kind is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST:
             value = float(value)
         if isinstance(value, int | float) and not abs(value) <= _LARGEST:  # also what is no number
-            raise ValueError(f"{where}: is too large a number")
+            none = isinstance(value, float) and math.isnan(value)
+            raise ValueError(f"{where}: is {'not' if none else 'too large'} a number")
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise ValueError(f"{where}: expected {_KINDS[kind]}")
         signed = self.signed is None or where.rpartition(".")[2] in self.signed

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import re
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 
+import made_results as results
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabspec.cli.main import run as command
+from tabspec.cli.report import show
 from tabspec.config import EngineConfig, Policy
 from tabspec.context import EditContext
 from tabspec.engine.engine import CompletionEngine
@@ -34,7 +38,7 @@ from tabspec.replay.report import render
 from tabspec.replay.results.figures import percentile
 from tabspec.replay.results.result import ReplayResult, Run
 from tabspec.replay.results.result_file import dumps, loads
-from tabspec.replay.results.shared import Waits
+from tabspec.replay.results.shared import Shared, Waits
 from tabspec.replay.runner import Setting
 from tabspec.replay.sessions.session import EditEvent, Session
 from tabspec.suggestion import Answer, Miss, Source
@@ -388,6 +392,16 @@ def test_the_servers_for_a_crowd_are_found_and_the_result_is_saved_and_drawn() -
     assert [run.shared and run.shared.users for run in kept.runs] == [1, 1, 12, 12]
     page = render(kept, crowds(kept.runs))
     assert "Many users on one service" in page and "Servers needed" in page
+
+
+def test_the_table_of_crowds_comes_before_the_summary(capsys: pytest.CaptureFixture[str]) -> None:
+    run = results.run("depth1")
+    show(ReplayResult((run,)), None)
+    alone = capsys.readouterr().out
+    shared = Shared(1234, 2, "gpu", 0.01, 400.0, Waits(100.0, 200.0, 300.0), servers_needed=2)
+    show(ReplayResult((replace(run, shared=shared),)), None)
+    table, line, rest = capsys.readouterr().out.partition("\n\n")
+    assert re.search(r"1,234 +depth1 .* 100 ms +200 ms .* 2 +2 *$", table) and line and rest == alone
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:

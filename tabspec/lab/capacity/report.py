@@ -94,7 +94,9 @@ def print_crowds(runs: Sequence[Run]) -> None:
                 ),
             )
         )
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print()
 
 
 def _panel(

@@ -40,11 +40,13 @@ def read_script(path: Path) -> tuple[ScriptedModel, float]:
     """The model that the JSON object in ``path`` describes, and for how many seconds it is to "load". Raises
     `ModelNotUsable`."""
     try:
-        given: ScriptFile = JsonReader(strict=True, signed=()).read(
-            json.loads(path.read_text(encoding="utf-8")), ScriptFile, "script"
-        )
+        data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelNotUsable(f"scripted model {path}: cannot be read ({error.strerror or error})") from None
+    except (ValueError, RecursionError) as error:
+        raise ModelNotUsable(f"scripted model {path}: not JSON ({error})") from None
+    try:
+        given: ScriptFile = JsonReader(strict=True, signed=()).read(data, ScriptFile, "script")
     except ValueError as error:
         raise ModelNotUsable(f"scripted model {path}: {error}") from None
     if (given.target is not None) + (given.answers is not None) + given.any != 1:

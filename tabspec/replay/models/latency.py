@@ -97,9 +97,9 @@ def read_latency(path: Path) -> LatencyProfile:
             f"latency file {path}: version {item.get('version')!r} is not {VERSION}, which this tabspec reads"
         )
     try:
-        profile: LatencyProfile = JsonReader(signed=()).read(item, LatencyProfile, f"latency file {path}")
+        profile: LatencyProfile = JsonReader(signed=()).read(item, LatencyProfile, "profile")
     except ValueError as error:
-        raise InputError(str(error)) from None
+        raise InputError(f"latency file {path}: {error}") from None
     if profile.together < 1:
         raise InputError(f'latency file {path}: "together" must be a number of generations from 1')
     if profile.beside > 1:

@@ -17,6 +17,8 @@ _RESTRICTIVE = re.compile(
     r"cc-by-sa|artistic|llama)",
     re.IGNORECASE,
 )
+# The paragraph of a Debian copyright file on some of the files: their names, and the licence.
+_PARAGRAPH = re.compile(r"^Files:[ \t]*([^\n]+)\n(?:[^\n]+\n)*?License:[ \t]*([^\n]+)", re.MULTILINE)
 _LONGEST = 200  # characters; a longer field contains the text of the licence, and names it in the first lines
 
 
@@ -55,10 +57,16 @@ def from_python_metadata(lines: Iterable[str]) -> str:
 
 
 def from_debian_copyright(text: str) -> str:
-    """The licence of the files that no other paragraph of a Debian copyright file names. "" if it does not say so.
+    """The licence of a Debian package, from its copyright file: that of the files which no other paragraph names, or a
+    licence that is not permissive, if other files have one. "" if it does not say so. The packaging does not count.
 
     The format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
     """
-    found = re.search(r"^Files:[ \t]*\*[ \t]*\n(?:[^\n]+\n)*?License:[ \t]*([^\n]+)", text, re.MULTILINE)
-    name = found[1].strip() if found else ""
-    return "BSD-3-Clause" if name == "Go" else name  # Debian's name for the licence of Go's own library
+    found = {}
+    for files, licence in _PARAGRAPH.findall(text):
+        if not files.startswith("debian/"):
+            name = licence.strip()
+            found[files.strip()] = "BSD-3-Clause" if name == "Go" else name  # the licence of Go's own library
+    if "*" not in found:
+        return ""
+    return next((each for each in found.values() if not is_permissive(each)), found["*"])

@@ -120,7 +120,7 @@ def _npm(path: Path) -> Iterator[SourceFile]:
 
 
 def _debian(path: Path) -> Iterator[SourceFile]:
-    name, version = unquote(path.name).split("_")[:2]
+    name, version, *_ = [*unquote(path.name).split("_"), ""]
     try:
         data = processes.run(
             ["dpkg-deb", "--fsys-tarfile", str(path.resolve())], check=True, capture_output=True

@@ -79,6 +79,20 @@ def test_an_entry_replaces_that_of_the_same_state() -> None:
     assert len(cache) == 1 and cache.evictions == 0 and hit and hit.generated.text == "b"
 
 
+def test_a_cleared_cache_knows_nothing_and_has_no_evictions() -> None:
+    cache = CompletionCache()
+    cache.put(at("x"), "m", wrote("a"))
+    cache.clear()
+    assert not cache and not cache.bytes and cache.lookup(at("x"), "m") is None
+    assert cache.evictions == 0 and not cache._index
+    cache.put(at("x"), "m", wrote("b"))
+    cache.popitem()
+    assert cache.evictions == 1 and not cache._index
+    with pytest.raises(KeyError):
+        cache.popitem()
+    assert cache.evictions == 1
+
+
 # --- against an oracle ------------------------------------------------------------------------------------------
 
 pieces = st.text(alphabet="ab\n😀é", max_size=3)

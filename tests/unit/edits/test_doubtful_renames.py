@@ -50,6 +50,17 @@ def test_a_second_example_takes_the_doubt_away(others) -> None:
     assert "return task" in shown(LOCAL, RENAMED, *others, SECOND, name="a.py")
 
 
+MEMBER = "class A:\n    def __init__(self):\n        self.job = 1\n    b = 1\n    c = 2\n    d = 3\n    def g(self):\n        return self.job"
+MEMBER_RENAMED = "        self.job = 1\n", "        self.task = 1\n"
+
+
+@pytest.mark.parametrize(("before", "renamed"), [(LOCAL.rstrip(), RENAMED), (MEMBER, MEMBER_RENAMED)])
+def test_the_only_function_or_class_of_a_file_is_no_whole_file(before, renamed) -> None:
+    last = before.splitlines()[-1]
+    assert last not in shown(before, renamed, OTHERS[0], name="a.py")
+    assert last in shown(before, renamed, *OTHERS, name="a.py")
+
+
 def test_a_function_is_followed_however_far_the_user_has_gone_on() -> None:
     others = ("b = 1\n", "b = 5\n"), ("c = 2\n", "c = 6\n")
     assert "job" not in shown(SHARED, SHARED_RENAMED, *others, name="a.py")

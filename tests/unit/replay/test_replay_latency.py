@@ -112,10 +112,19 @@ def test_a_batch_takes_less_time_than_its_generations_in_sequence() -> None:
         ("\x89PNG", "not JSON"),
         ("[]", '"format" must be'),
         (json.dumps(GOOD | {"version": 2}), "version 2 is not 1"),
-        (json.dumps(GOOD | {"decode_ms_per_token": -1}), ".decode_ms_per_token: is negative"),
-        (json.dumps(GOOD | {"prefill_fixed_ms": float("nan")}), ".prefill_fixed_ms: is too large a number"),
-        (json.dumps(GOOD | {"prefill_ms_per_token": "3"}), ".prefill_ms_per_token: expected a number"),
-        (json.dumps({key: GOOD[key] for key in GOOD if key != "prefill_fixed_ms"}), "prefill_fixed_ms is missing"),
+        (json.dumps(GOOD | {"decode_ms_per_token": -1}), "latency.json: profile.decode_ms_per_token: is negative"),
+        (
+            json.dumps(GOOD | {"prefill_fixed_ms": float("nan")}),
+            "latency.json: profile.prefill_fixed_ms: is not a number",
+        ),
+        (
+            json.dumps(GOOD | {"prefill_ms_per_token": "3"}),
+            "latency.json: profile.prefill_ms_per_token: expected a number",
+        ),
+        (
+            json.dumps({key: GOOD[key] for key in GOOD if key != "prefill_fixed_ms"}),
+            "latency.json: profile.prefill_fixed_ms is missing",
+        ),
     ],
 )
 def test_bad_files_are_one_line(tmp_path: Path, content: str, message: str) -> None:

@@ -159,7 +159,7 @@ BAD = {
     "edit": (lines(HEADER, {"t": 0, "edits": [3]}), "event.edits[0]: expected an object"),
     "no t": (lines(HEADER, {"edits": []}), "event.t is missing"),
     "negative t": (lines(HEADER, edit(-1, 0, 0, "")), "event.t: is negative"),
-    "nan": (lines(HEADER, edit(float("nan"), 0, 0, "")), "event.t: is too large a number"),
+    "nan": (lines(HEADER, edit(float("nan"), 0, 0, "")), "event.t: is not a number"),
     "backwards": (lines(HEADER, EVENT, edit(0.4, 0, 0, "")), ":3: time 0.4 is before"),
     "neither": (lines(HEADER, {"t": 1}), "needs 'edits'"),
     "cut header": (lines(HEADER)[:20], ":1: cut off within its header"),

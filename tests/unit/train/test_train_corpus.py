@@ -140,6 +140,8 @@ def test_a_debian_package_of_go(tmp_path: Path) -> None:
         ("gocode/src/example.org/store/store.go", "go", "package store\n")
     ]
     assert found[0].project == Project(name, "1:2.0-1", "debian", "Expat")
+    other = package.rename(tmp_path / "other.deb")  # as a person may have named it
+    assert [f.language for f in read_origin(other)] == ["go"]
     package.write_bytes(b"!<arch>")
     with pytest.raises(InputError, match="cannot be read"):
         list(read_origin(package))
@@ -153,6 +155,8 @@ def test_a_debian_package_of_go(tmp_path: Path) -> None:
             "Apache-2.0",
         ),
         ("Files: a/*\nLicense: MIT\n\nFiles: *\nLicense: GPL-3+\n", "GPL-3+"),
+        ("Files: *\nLicense: MIT\n\nFiles: a/*\n b/*\nCopyright: A\nLicense: GPL-2\n", "GPL-2"),
+        ("Files: *\nLicense: MIT\n\nFiles: a/*\nLicense: ISC\n\nFiles: debian/*\nLicense: GPL-2\n", "MIT"),
         ("Files: *\nCopyright: 2009 A\nLicense: Go\n", "BSD-3-Clause"),
         ("Files: *\nCopyright: 2009 A\n\nLicense: MIT\n", ""),  # the text of a licence, in a paragraph of its own
         ("This package was made by A. Licence: MIT\n", ""),

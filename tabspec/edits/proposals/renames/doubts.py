@@ -12,13 +12,14 @@ from dataclasses import replace
 from tabspec.edits.proposals.found import Found
 from tabspec.edits.proposals.places import Places
 from tabspec.edits.proposals.probabilities import probability
-from tabspec.edits.proposals.renames.leftovers import Rename, scope_of
+from tabspec.edits.proposals.renames.leftovers import Rename, is_inside
 from tabspec.edits.proposals.tokens import occurrences
 from tabspec.edits.step import Step
 
 # The case of a doubtful use in the table of probabilities.
 DOUBTFUL = "doubtful"
-# The uses of a local name are near its definition. After so many other steps, 67 % of these edits were right.
+# The uses of a name that one function or class knows are near its definition. After so many other steps, 67 % of these
+# edits were right.
 GONE_ON = 2
 
 
@@ -38,8 +39,8 @@ def _has_gone(rename: Rename, steps: Sequence[Step]) -> bool:
 
 
 def _is_too_early(rename: Rename, steps: Sequence[Step], places: Places) -> bool:
-    """Whether a second example is needed: the new name was written where the old one was not, or the name is local and
-    the user has gone on with something else."""
+    """Whether a second example is needed: the new name was written where the old one was not, or the name is known in
+    one function or class only and the user has gone on with something else."""
     examples = {change.step.digest for change in rename.shown}
     if len(examples) > 1:
         return False
@@ -47,8 +48,7 @@ def _is_too_early(rename: Rename, steps: Sequence[Step], places: Places) -> bool
     if any(_added(rename.new, step) > 0 and not _added(rename.old, step) for step in others):
         return True
     since = len(steps) - 1 - max(number for number, step in enumerate(steps) if step.digest in examples)
-    scope = scope_of(rename, places)
-    return since >= GONE_ON and scope is not None and scope != (0, len(places.document.text))
+    return since >= GONE_ON and is_inside(rename, places)
 
 
 def _added(name: str, step: Step) -> int:

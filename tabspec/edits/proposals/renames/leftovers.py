@@ -176,9 +176,9 @@ def is_of_definition(rename: Rename, document: Document, places: Places) -> bool
     return not _scope(rename, document, places)[1].startswith("used")
 
 
-def scope_of(rename: Rename, places: Places) -> tuple[int, int] | None:
-    """The range in which the old name may be left over; None where it is nowhere."""
-    return _scope(rename, places.document, places)[0]
+def is_inside(rename: Rename, places: Places) -> bool:
+    """Whether the name is known inside one function or class only: a local name, or a member that is set there."""
+    return _scope(rename, places.document, places)[1] in ("local", "attribute")
 
 
 def _scope(rename: Rename, document: Document, places: Places) -> tuple[tuple[int, int] | None, str, int | None]:
