@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 
 # Licences that require no more than attribution, as they are named in package metadata (SPDX or not).
 _PERMISSIVE = re.compile(
     r"\b(mit|mit-0|bsd|0bsd|\d-clause|apache|isc|psf|python software foundation|python-2\.0|unlicense|zlib|cc0|hpnd|"
-    r"bsl-1\.0|boost|public domain|ncsa|zpl|zope|matplotlib|expat|wtfpl|unicode)",
+    r"bsl-1\.0|boost|x11|freebsd|public domain|ncsa|zpl|zope|matplotlib|expat|wtfpl|unicode)",
     re.IGNORECASE,
 )
 # These words mean a restrictive licence, unless the metadata offers another licence as an alternative.
@@ -17,8 +18,8 @@ _RESTRICTIVE = re.compile(
     r"cc-by-sa|artistic|llama)",
     re.IGNORECASE,
 )
-# The paragraph of a Debian copyright file on some of the files: their names, and the licence.
-_PARAGRAPH = re.compile(r"^Files:[ \t]*([^\n]+)\n(?:[^\n]+\n)*?License:[ \t]*([^\n]+)", re.MULTILINE)
+# A paragraph of a Debian copyright file: the names of files, and their licence.
+_PARAGRAPH = re.compile(r"^Files:((?:.*\n)(?:[ \t]+.*\n)*)(?:(?!License:).+\n)*License:[ \t]*(.+)", re.MULTILINE)
 _LONGEST = 200  # characters; a longer field contains the text of the licence, and names it in the first lines
 
 
@@ -56,17 +57,23 @@ def from_python_metadata(lines: Iterable[str]) -> str:
     return expression or " AND ".join(classifiers) or free
 
 
-def from_debian_copyright(text: str) -> str:
-    """The licence of a Debian package, from its copyright file: that of the files which no other paragraph names, or a
-    licence that is not permissive, if other files have one. "" if it does not say so. The packaging does not count.
+def from_debian_copyright(text: str) -> dict[str, str]:
+    """The licences in a Debian copyright file by the pattern of the files' names, in its order; "*" is all files.
 
     The format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
     """
-    found = {}
-    for files, licence in _PARAGRAPH.findall(text):
-        if not files.startswith("debian/"):
-            name = licence.strip()
-            found[files.strip()] = "BSD-3-Clause" if name == "Go" else name  # the licence of Go's own library
-    if "*" not in found:
-        return ""
-    return next((each for each in found.values() if not is_permissive(each)), found["*"])
+    found: dict[str, str] = {}
+    for names, licence in _PARAGRAPH.findall(text):
+        name = licence.strip()
+        for pattern in names.split():
+            found[pattern] = "BSD-3-Clause" if name == "Go" else name  # the licence of Go's own library
+    return found
+
+
+def licence_of_file(path: str, licences: Mapping[str, str]) -> str:
+    """The licence of a file of a Debian package: that of the last pattern that fits. "" if none does.
+
+    Patterns are of paths in the source, whose folder in the package is not known. So they may fit below any folder.
+    """
+    fitting = [licence for pattern, licence in licences.items() if fnmatchcase("/" + path, f"*/{pattern}")]
+    return fitting[-1] if fitting else ""

@@ -19,7 +19,7 @@ from tabspec.errors import InputError
 from tabspec.system import processes
 from tabspec.train.corpus.filters import MAX_CHARS
 from tabspec.train.corpus.languages import language_of
-from tabspec.train.corpus.licences import from_debian_copyright, from_python_metadata
+from tabspec.train.corpus.licences import from_debian_copyright, from_python_metadata, is_permissive, licence_of_file
 
 _SKIPPED_FOLDERS = {".git", ".hg", ".venv", "venv", "node_modules", "__pycache__", "build", "dist", ".tox", "target"}
 _MAX_BYTES = 4 * MAX_CHARS  # a character is at most four bytes of UTF-8
@@ -131,10 +131,15 @@ def _debian(path: Path) -> Iterator[SourceFile]:
         members = [m for m in archive.getmembers() if m.isfile()]
         about = next((m for m in members if m.name == f"./usr/share/doc/{name}/copyright"), None)
         text = _read(archive, about).decode("utf-8", "replace") if about else ""
-        project = Project(name, version, "debian", from_debian_copyright(text))
+        licences = from_debian_copyright(text)
+        project = Project(name, version, "debian", licences.get("*", ""))
         for member in members:
-            if language_of(member.name) and member.size <= _MAX_BYTES:
-                found = _file(project, member.name.removeprefix("./usr/share/"), _read(archive, member))
+            inside = member.name.removeprefix("./usr/share/")
+            licence = licence_of_file(inside, licences)
+            if licence != project.licence and not is_permissive(licence):
+                continue  # a file of others, which the package may have under another licence
+            if language_of(inside) and member.size <= _MAX_BYTES:
+                found = _file(project, inside, _read(archive, member))
                 if found:
                     yield found
 

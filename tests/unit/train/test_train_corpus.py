@@ -13,7 +13,12 @@ from tabspec.errors import InputError
 from tabspec.train.corpus.build import Limits, build_corpus
 from tabspec.train.corpus.dedupe import Deduplicator, fingerprint
 from tabspec.train.corpus.filters import reason_to_drop
-from tabspec.train.corpus.licences import from_debian_copyright, from_python_metadata, is_permissive
+from tabspec.train.corpus.licences import (
+    from_debian_copyright,
+    from_python_metadata,
+    is_permissive,
+    licence_of_file,
+)
 from tabspec.train.corpus.origins import Project, read_origin
 from tabspec.train.corpus.store import Corpus
 
@@ -123,12 +128,15 @@ def test_an_origin_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_debian_package_of_go(tmp_path: Path) -> None:
-    """Its own files are read, with the licence that its copyright file names for all files but single ones."""
+    """Its files are read, but for those that its copyright file names under a licence that is not permissive."""
     name, root = "golang-example-store-dev", tmp_path / "package"
+    licences = "Files: *\nLicense: Expat\n\nFiles: tree/*\nLicense: MPL-2.0\n\nFiles: a.go\nLicense: ISC\n"
     for path, text in {
         "DEBIAN/control": f"Package: {name}\nVersion: 1\nArchitecture: all\nMaintainer: A <a@b.org>\nDescription: a\n",
-        f"usr/share/doc/{name}/copyright": "Files: debian/*\nLicense: GPL-3\n\nFiles: *\nLicense: Expat\n",
+        f"usr/share/doc/{name}/copyright": licences,
         "usr/share/gocode/src/example.org/store/store.go": "package store\n",
+        "usr/share/gocode/src/example.org/store/a.go": "package a\n",
+        "usr/share/gocode/src/example.org/store/tree/b.go": "package b\n",
         "usr/share/gocode/src/example.org/store/README.md": "no code\n",
     }.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -136,34 +144,44 @@ def test_a_debian_package_of_go(tmp_path: Path) -> None:
     package = tmp_path / f"{name}_1%3a2.0-1_all.deb"
     subprocess.run(["dpkg-deb", "--root-owner-group", "--build", root, package], check=True, capture_output=True)
     found = list(read_origin(package))
-    assert [(f.path, f.language, f.text) for f in found] == [
-        ("gocode/src/example.org/store/store.go", "go", "package store\n")
+    assert sorted((f.path, f.language, f.text) for f in found) == [
+        ("gocode/src/example.org/store/a.go", "go", "package a\n"),
+        ("gocode/src/example.org/store/store.go", "go", "package store\n"),
     ]
     assert found[0].project == Project(name, "1:2.0-1", "debian", "Expat")
     other = package.rename(tmp_path / "other.deb")  # as a person may have named it
-    assert [f.language for f in read_origin(other)] == ["go"]
+    assert len(list(read_origin(other))) == 3  # without its name, the copyright file is not found
     package.write_bytes(b"!<arch>")
     with pytest.raises(InputError, match="cannot be read"):
         list(read_origin(package))
 
 
 @pytest.mark.parametrize(
-    ("text", "licence"),
+    ("text", "licences"),
     [
         (
             "Files: *\nCopyright: 2011 A\n 2012 B\nLicense: Apache-2.0\n Text.\n\nFiles: a/*\nLicense: MIT\n",
-            "Apache-2.0",
+            {"*": "Apache-2.0", "a/*": "MIT"},
         ),
-        ("Files: a/*\nLicense: MIT\n\nFiles: *\nLicense: GPL-3+\n", "GPL-3+"),
-        ("Files: *\nLicense: MIT\n\nFiles: a/*\n b/*\nCopyright: A\nLicense: GPL-2\n", "GPL-2"),
-        ("Files: *\nLicense: MIT\n\nFiles: a/*\nLicense: ISC\n\nFiles: debian/*\nLicense: GPL-2\n", "MIT"),
-        ("Files: *\nCopyright: 2009 A\nLicense: Go\n", "BSD-3-Clause"),
-        ("Files: *\nCopyright: 2009 A\n\nLicense: MIT\n", ""),  # the text of a licence, in a paragraph of its own
-        ("This package was made by A. Licence: MIT\n", ""),
+        (
+            "Files: *\nLicense: MIT\n\nFiles: a/*\n b.go c.go\nCopyright: A\nLicense: GPL-2\n",
+            {"*": "MIT", "a/*": "GPL-2", "b.go": "GPL-2", "c.go": "GPL-2"},
+        ),
+        ("Files:\n a.go\n b.go\nLicense: ISC\n", {"a.go": "ISC", "b.go": "ISC"}),
+        ("Files: *\nCopyright: 2009 A\nLicense: Go\n", {"*": "BSD-3-Clause"}),
+        ("Files: *\nCopyright: 2009 A\n\nLicense: MIT\n", {}),  # the text of a licence, in a paragraph of its own
+        ("This package was made by A. Licence: MIT\n", {}),
     ],
 )
-def test_licences_of_debian_packages(text: str, licence: str) -> None:
-    assert from_debian_copyright(text) == licence
+def test_licences_of_debian_packages(text: str, licences: dict[str, str]) -> None:
+    assert from_debian_copyright(text) == licences
+
+
+def test_the_last_pattern_that_fits_is_the_licence_of_a_file() -> None:
+    licences = {"*": "MIT", "tree/*": "MPL-2.0", "tree/own.go": "ISC"}
+    for path, licence in {"store.go": "MIT", "tree/b.go": "MPL-2.0", "tree/own.go": "ISC", "trees/b.go": "MIT"}.items():
+        assert licence_of_file("gocode/src/example.org/store/" + path, licences) == licence
+    assert licence_of_file("a.go", {"b.go": "MIT"}) == ""
 
 
 def test_a_broken_wheel(tmp_path: Path) -> None:
