@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
-from pygls.lsp.server import LanguageServer
 
 from tabspec import __version__
 from tabspec_lsp.models import ModelHost, ModelState, Open, open_model
@@ -19,6 +18,7 @@ from tabspec_lsp.service import CompletionService
 from tabspec_lsp.state.workspace import Workspace
 from tabspec_lsp.transport import features
 from tabspec_lsp.transport.frames import FIRST_BODY_BYTES, MAX_BODY_BYTES, FrameParser
+from tabspec_lsp.transport.front import Front
 from tabspec_lsp.transport.liveness import ProcessWatch
 from tabspec_lsp.transport.progress import ModelProgress
 from tabspec_lsp.transport.protocol import TabspecProtocol, converter
@@ -36,7 +36,7 @@ STATUS_CHANGED = "tabspec/statusChanged"
 _STATUS_S = 0.25
 
 
-class TabspecServer(LanguageServer):
+class TabspecServer(Front):
     """The server of one client. Must be created inside the running loop. ``options`` come from the command line."""
 
     protocol: TabspecProtocol
@@ -114,7 +114,6 @@ class TabspecServer(LanguageServer):
         self._stopped.set()
 
     def soon(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        """Run this as a task. Its errors are logged."""
         task = asyncio.ensure_future(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -125,13 +124,11 @@ class TabspecServer(LanguageServer):
             log.error("%s", error, exc_info=error)
 
     def after_response(self, callback: Callable[[], None]) -> None:
-        """Call ``callback`` after the response to the current request has been written. Not if the request fails."""
         self.protocol.after_response(callback)
 
     # --- what the client gets to know -----------------------------------------------------------------------------
 
     def say(self, text: str, kind: types.MessageType = types.MessageType.Warning) -> None:
-        """Show a message to the user."""
         log.warning("%s", text)
         self.window_show_message(types.ShowMessageParams(kind, f"tabspec: {text}"))
 
@@ -162,13 +159,11 @@ class TabspecServer(LanguageServer):
         self.protocol.notify(STATUS_CHANGED, self.service.status())
 
     def lost_message(self, uri: str | None, problem: str) -> None:
-        """A message could not be read. It may have been a change of this document (None: of any document)."""
         log.warning("lost a message: %s", problem)
         self.service.distrust(uri)
         self.report_out_of_step()
 
     def report_out_of_step(self) -> None:
-        """Show a message if documents have gone out of step since the last call."""
         lost = set(self.service.documents.out_of_step)
         new, self._out_of_step = lost - self._out_of_step, lost
         if new:
@@ -177,7 +172,6 @@ class TabspecServer(LanguageServer):
     # --- after initialization -------------------------------------------------------------------------------------
 
     async def started(self) -> None:
-        """Handle the client's `initialized`."""
         await asyncio.gather(self._progress.start(), self.settings.started(), self._watch())
 
     async def _watch(self) -> None:

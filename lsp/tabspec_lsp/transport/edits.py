@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcContentModified, JsonRpcInvalidParams
@@ -14,10 +14,8 @@ from tabspec.text import Position
 from tabspec_lsp.next_edits import OutdatedVersion
 from tabspec_lsp.state.offers import Offer
 from tabspec_lsp.transport import items
+from tabspec_lsp.transport.front import Front
 from tabspec_lsp.transport.parameters import fields, offer_id, place_in_document, position_of
-
-if TYPE_CHECKING:
-    from tabspec_lsp.server import TabspecServer
 
 NEXT_EDIT = "tabspec/nextEdit"
 DID_JUMP = "tabspec/didJump"
@@ -26,7 +24,7 @@ DID_SHOW_EDIT = "textDocument/didShowInlineEdit"
 DID_FOCUS = "textDocument/didFocus"
 
 
-def register(server: TabspecServer) -> None:
+def register(server: Front) -> None:
     """Register all handlers with pygls."""
     server.feature(NEXT_EDIT)(next_edit)
     server.feature(COPILOT_EDIT)(copilot_inline_edit)
@@ -35,14 +33,14 @@ def register(server: TabspecServer) -> None:
     server.feature(DID_FOCUS)(did_focus)
 
 
-def register_code_actions(server: TabspecServer) -> None:
+def register_code_actions(server: Front) -> None:
     """Offer next edits as code actions."""
     server.feature(
         types.TEXT_DOCUMENT_CODE_ACTION, types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.Refactor])
     )(code_action)
 
 
-async def next_edit(ls: TabspecServer, params: Any) -> dict[str, Any] | None:
+async def next_edit(ls: Front, params: Any) -> dict[str, Any] | None:
     uri, position, version = place_in_document(params)
     (alone,) = fields(params, "editsOnly")
     with _as_response_errors():
@@ -58,7 +56,7 @@ async def next_edit(ls: TabspecServer, params: Any) -> dict[str, Any] | None:
     return {"id": offers[0].id, "version": document.version, "chain": links}
 
 
-async def copilot_inline_edit(ls: TabspecServer, params: Any) -> dict[str, Any]:
+async def copilot_inline_edit(ls: Front, params: Any) -> dict[str, Any]:
     with _as_response_errors():
         offers = await ls.service.next_edits.alone(*place_in_document(params), pause=True)
     if not offers:
@@ -68,7 +66,7 @@ async def copilot_inline_edit(ls: TabspecServer, params: Any) -> dict[str, Any]:
     return {"edits": [items.copilot_edit(first, _encoding(ls), first.document.version)]}
 
 
-async def code_action(ls: TabspecServer, params: types.CodeActionParams) -> list[types.CodeAction]:
+async def code_action(ls: Front, params: types.CodeActionParams) -> list[types.CodeAction]:
     """The next edit, if the user has asked for code actions. Automatic requests would light a bulb everywhere."""
     start, only = params.range.start, params.context.only
     if params.context.trigger_kind is types.CodeActionTriggerKind.Automatic:
@@ -86,15 +84,15 @@ async def code_action(ls: TabspecServer, params: types.CodeActionParams) -> list
     return [items.code_action(first, _encoding(ls), line)]
 
 
-def did_show_inline_edit(ls: TabspecServer, params: Any) -> None:
+def did_show_inline_edit(ls: Front, params: Any) -> None:
     ls.service.feedback.shown(offer_id(params), edit=True)
 
 
-def did_jump(ls: TabspecServer, params: Any) -> None:
+def did_jump(ls: Front, params: Any) -> None:
     ls.service.feedback.jumped(offer_id(params))
 
 
-def did_focus(ls: TabspecServer, params: Any) -> None:
+def did_focus(ls: Front, params: Any) -> None:
     document, at = fields(params, "textDocument", "position")
     (uri,) = fields(document, "uri")
     place = position_of(at)
@@ -102,11 +100,11 @@ def did_focus(ls: TabspecServer, params: Any) -> None:
         ls.service.rested(uri, place)
 
 
-def _show_later(ls: TabspecServer, offer: Offer) -> None:
+def _show_later(ls: Front, offer: Offer) -> None:
     ls.after_response(lambda: ls.service.feedback.returned(offer))
 
 
-def _encoding(ls: TabspecServer) -> Any:
+def _encoding(ls: Front) -> Any:
     return ls.service.documents.encoding
 
 

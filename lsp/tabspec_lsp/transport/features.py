@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lsprotocol import types
 from pygls.capabilities import ServerCapabilitiesBuilder
@@ -11,11 +11,9 @@ from tabspec.text import Position, PositionEncoding
 from tabspec_lsp.options import CompletionMode, NextEditMode
 from tabspec_lsp.service import Offered
 from tabspec_lsp.transport import edits, items
+from tabspec_lsp.transport.front import Front
 from tabspec_lsp.transport.parameters import fields, offer_id, position_of
 from tabspec_lsp.transport.protocol import text_range
-
-if TYPE_CHECKING:
-    from tabspec_lsp.server import TabspecServer
 
 STATUS = "tabspec/status"
 DOCUMENT = "tabspec/document"
@@ -24,7 +22,7 @@ DID_SHOW = "textDocument/didShowCompletion"
 DID_PARTLY_ACCEPT = "textDocument/didPartiallyAcceptCompletion"
 
 
-def register(server: TabspecServer) -> None:
+def register(server: Front) -> None:
     """Register all handlers with pygls."""
     feature, command = server.feature, server.command
     feature(types.INITIALIZE)(initialize)
@@ -46,7 +44,7 @@ def register(server: TabspecServer) -> None:
 # --- start and settings -----------------------------------------------------------------------------------------------
 
 
-def initialize(ls: TabspecServer, params: types.InitializeParams) -> None:
+def initialize(ls: Front, params: types.InitializeParams) -> None:
     capabilities = params.capabilities
     encoding = ServerCapabilitiesBuilder.choose_position_encoding(capabilities)
     ls.service.documents.encoding = PositionEncoding(str(getattr(encoding, "value", encoding)))
@@ -62,35 +60,35 @@ def initialize(ls: TabspecServer, params: types.InitializeParams) -> None:
     ls.workspace_rules.use(_folders(ls))
 
 
-def initialized(ls: TabspecServer, params: types.InitializedParams) -> None:
+def initialized(ls: Front, params: types.InitializedParams) -> None:
     ls.soon(ls.started())
 
 
-def did_change_configuration(ls: TabspecServer, params: types.DidChangeConfigurationParams) -> None:
+def did_change_configuration(ls: Front, params: types.DidChangeConfigurationParams) -> None:
     if ls.settings.pulled:
         ls.soon(ls.settings.pull())
     else:
         ls.settings.use(params.settings)
 
 
-def did_change_watched_files(ls: TabspecServer, params: types.DidChangeWatchedFilesParams) -> None:
+def did_change_watched_files(ls: Front, params: types.DidChangeWatchedFilesParams) -> None:
     # Some clients report other files, too. (The module with a constant for this name is imported in a thread.)
     if any(".tabspecignore" in change.uri for change in params.changes):
         ls.workspace_rules.use(_folders(ls))
 
 
-def did_change_workspace_folders(ls: TabspecServer, params: types.DidChangeWorkspaceFoldersParams) -> None:
+def did_change_workspace_folders(ls: Front, params: types.DidChangeWorkspaceFoldersParams) -> None:
     ls.workspace_rules.use(_folders(ls))
 
 
-def _folders(ls: TabspecServer) -> list[str]:
+def _folders(ls: Front) -> list[str]:
     return list(ls.workspace.folders) or ([ls.workspace.root_uri] if ls.workspace.root_uri else [])
 
 
 # --- suggestions ------------------------------------------------------------------------------------------------------
 
 
-async def inline_completion(ls: TabspecServer, params: types.InlineCompletionParams) -> types.InlineCompletionList:
+async def inline_completion(ls: Front, params: types.InlineCompletionParams) -> types.InlineCompletionList:
     info = params.context.selected_completion_info
     selected = (text_range(info.range), info.text) if info else None
     explicit = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
@@ -110,7 +108,7 @@ async def inline_completion(ls: TabspecServer, params: types.InlineCompletionPar
     return types.InlineCompletionList(items=made)
 
 
-async def completion(ls: TabspecServer, params: types.CompletionParams) -> types.CompletionList:
+async def completion(ls: Front, params: types.CompletionParams) -> types.CompletionList:
     offered = await _complete(ls, params.text_document.uri, params.position)
     if offered is None:
         return types.CompletionList(is_incomplete=True, items=[])
@@ -120,13 +118,11 @@ async def completion(ls: TabspecServer, params: types.CompletionParams) -> types
     return types.CompletionList(is_incomplete=True, items=[item])
 
 
-async def _complete(
-    ls: TabspecServer, uri: str, position: types.Position, selected: Any = None, **how: bool
-) -> Offered | None:
+async def _complete(ls: Front, uri: str, position: types.Position, selected: Any = None, **how: bool) -> Offered | None:
     return await ls.service.complete(uri, Position(position.line, position.character), selected, **how)
 
 
-def cursor_rested(ls: TabspecServer, params: Any) -> None:
+def cursor_rested(ls: Front, params: Any) -> None:
     uri, at = fields(params, "uri", "position")
     place = position_of(at)
     if isinstance(uri, str) and place is not None:
@@ -136,34 +132,31 @@ def cursor_rested(ls: TabspecServer, params: Any) -> None:
 # --- what becomes of a suggestion -------------------------------------------------------------------------------------
 
 
-def did_show_completion(ls: TabspecServer, params: Any) -> None:
+def did_show_completion(ls: Front, params: Any) -> None:
     ls.service.feedback.shown(offer_id(params), edit=False)
 
 
-def did_partially_accept_completion(ls: TabspecServer, params: Any) -> None:
+def did_partially_accept_completion(ls: Front, params: Any) -> None:
     (length,) = fields(params, "acceptedLength")
     if isinstance(length, int):
         ls.service.feedback.partly_accepted(offer_id(params), length)
 
 
-# pygls evaluates the annotations of commands, so these cannot name the server's type.
-
-
-def accepted(ls: Any, *args: Any) -> None:
+def accepted(ls: Front, *args: Any) -> None:
     ls.service.feedback.accepted(args[-1] if args else None)
 
 
-def rejected(ls: Any, *args: Any) -> None:
+def rejected(ls: Front, *args: Any) -> None:
     ls.service.feedback.rejected(args[-1] if args else None)
 
 
 # --- state ------------------------------------------------------------------------------------------------------------
 
 
-def status(ls: TabspecServer, params: Any) -> dict[str, Any]:
+def status(ls: Front, params: Any) -> dict[str, Any]:
     return ls.service.status()
 
 
-def document(ls: TabspecServer, params: Any) -> dict[str, Any] | None:
+def document(ls: Front, params: Any) -> dict[str, Any] | None:
     (uri,) = fields(params, "uri")
     return ls.service.documents.described(uri) if isinstance(uri, str) else None

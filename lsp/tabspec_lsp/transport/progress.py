@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from tabspec_lsp.models import ModelHost, ModelState
-
-if TYPE_CHECKING:
-    from tabspec_lsp.server import TabspecServer
+from tabspec_lsp.transport.front import Front
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +16,7 @@ log = logging.getLogger(__name__)
 class ModelProgress:
     """Shows the state of a `ModelHost`. It sends nothing before `start`, because the client is not ready."""
 
-    def __init__(self, server: TabspecServer) -> None:
+    def __init__(self, server: Front) -> None:
         self._server = server
         self._host: ModelHost | None = None
         self._started = False

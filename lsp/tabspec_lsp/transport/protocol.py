@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 from cattrs import Converter
@@ -27,9 +27,7 @@ from pygls.protocol.language_server import lsp_method
 from tabspec.text import Document, Position
 from tabspec_lsp.state.documents import ContentChange, TextRange
 from tabspec_lsp.transport.frames import Garbage
-
-if TYPE_CHECKING:
-    from tabspec_lsp.server import TabspecServer
+from tabspec_lsp.transport.front import Front
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +48,7 @@ def converter() -> Converter:
 class TabspecProtocol(LanguageServerProtocol):
     """Handles one message at a time, as `FrameParser` yields them."""
 
-    _server: TabspecServer
+    _server: Front
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
