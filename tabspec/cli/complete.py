@@ -51,7 +51,7 @@ def complete_command(file: Path, line: int, column: int, model: str, related_cha
 def offset_of(document: Document, line: int, column: int) -> int:
     """The offset of ``--line`` and ``--column``. Raises `InputError` if the file has no such place."""
     if line > document.line_count:
-        raise InputError(f"--line {line}: the file has {document.line_count} lines")
+        raise InputError(f"--line {line}: the last line is {document.line_count}")
     length = len(document.line(line - 1))
     if column > length + 1:
         raise InputError(

@@ -158,3 +158,11 @@ def test_control_text_of_the_buffer_is_not_taken_for_a_suggestion(open_nvim: Ope
     nvim.seconds = 1
     with pytest.raises(NotSeen):
         nvim.until_ghost("ea(width, height):")
+
+
+def test_all_languages_of_the_bundled_model_get_suggestions(open_nvim: Open) -> None:
+    nvim = open_nvim()
+    wants = "vim.bo.filetype = %r; return require('tabspec.config').wants(0)"
+    for filetype in ("python", "javascript", "typescriptreact", "svelte", "vue", "rust", "go"):
+        assert nvim.lua(wants % filetype)
+    assert not nvim.lua(wants % "gitcommit")

@@ -25,7 +25,7 @@ FATES: tuple[tuple[str, str, Callable[[EditResult], int]], ...] = (
 DEPTHS: tuple[tuple[str, str, Callable[[DepthResult], int]], ...] = (
     ("s-speculated", "The next suggestion, at once", lambda depth: depth.instant),
     ("s-model", "The next suggestion, after a wait", lambda depth: depth.tabs - depth.instant - depth.silent),
-    ("s-none", "Nothing to suggest", lambda depth: depth.silent),
+    ("s-none", "Nothing, or no answer", lambda depth: depth.silent),
 )
 
 

@@ -103,7 +103,7 @@ def test_invalid_files_and_positions_are_one_line(tmp_path: Path, capsys: pytest
     fails(capsys, ["complete", tmp_path, "--line", 1, "--column", 1], "folder")
     fails(capsys, ["complete", binary, "--line", 1, "--column", 1], "binary")
     fails(capsys, ["complete", large, "--line", 1, "--column", 1], "too many")
-    fails(capsys, ["complete", code, "--line", 7, "--column", 1], "2 lines")
+    fails(capsys, ["complete", code, "--line", 7, "--column", 1], "the last line is 2")
     fails(capsys, ["complete", code, "--line", 1, "--column", 99], "9 characters")
     code.write_bytes(b"caf\xe9")
     fails(capsys, ["complete", code, "--line", 1, "--column", 1], "UTF-8")

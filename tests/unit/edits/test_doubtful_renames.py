@@ -46,6 +46,10 @@ def test_a_second_example_takes_the_doubt_away(others) -> None:
     """Also one that is a use, renamed by hand after the definition."""
     assert "return task" in shown(LOCAL, *OTHERS, RENAMED, name="a.py")  # what was done before is no going on
     assert "return task" in shown(LOCAL, RENAMED, OTHERS[0], name="a.py")
+    indented = OTHERS[0][1], "    " + OTHERS[0][1]
+    assert "return task" in shown(
+        LOCAL, RENAMED, OTHERS[0], indented, name="a.py"
+    )  # white space alone is no other work
     assert "return job" in shown(LOCAL, RENAMED, *others, name="a.py")
     assert "return task" in shown(LOCAL, RENAMED, *others, SECOND, name="a.py")
 

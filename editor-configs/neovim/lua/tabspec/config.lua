@@ -7,8 +7,8 @@ M.defaults = {
   cmd = nil,
   -- What makes requests and draws: "own", or "builtin" for Neovim 0.12's vim.lsp.inline_completion (on 0.11 it is "own").
   backend = 'own',
-  -- File types that get suggestions: a list, or "*" for all. The bundled model was trained on Python only.
-  filetypes = { 'python' },
+  -- File types that get suggestions: a list, or "*" for all. These are what the bundled model was trained on.
+  filetypes = { 'python', 'javascript', 'javascriptreact', 'typescript', 'typescriptreact', 'svelte', 'vue', 'rust', 'go' },
   -- Suggest from the start: a boolean, or a function of the buffer that returns one.
   enabled = true,
   -- Next edits, which change text elsewhere: true, false, or "hint" for a hint only until the key `edit` is pressed.

@@ -47,7 +47,8 @@ def _is_too_early(rename: Rename, steps: Sequence[Step], places: Places) -> bool
     others = [step for step in steps if step.digest not in examples]
     if any(_added(rename.new, step) > 0 and not _added(rename.old, step) for step in others):
         return True
-    since = len(steps) - 1 - max(number for number, step in enumerate(steps) if step.digest in examples)
+    last = max(number for number, step in enumerate(steps) if step.digest in examples)
+    since = sum(step.old.split() != step.new.split() for step in steps[last + 1 :])  # a line indented is no other work
     return since >= GONE_ON and is_inside(rename, places)
 
 
