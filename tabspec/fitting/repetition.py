@@ -21,6 +21,8 @@ _TOKEN = re.compile(r"[\w%\\:#-]+\Z")
 _ELEMENT = re.compile(r"\s*<(\w+)[^<>\n]*>[^<>\n]*</\1>[ \t]*\Z")
 # Characters. Shorter lines (`else:`, `})`, `pass`) are repeated in correct code, too.
 _SHORTEST_LINE = 10
+# Statements after which nothing of the block runs: a second one is never meant, however short.
+_LEAVES = re.compile(r"(?:return|break|continue|raise|throw)\b")
 
 
 def find_loop(text: str, since: int = 0, line: str = "") -> tuple[int, int] | None:
@@ -104,7 +106,7 @@ def repeats_next_line(line: str, text: str, below: str, since: int = 0) -> int |
     ``below`` is the next line after the cursor's that is not blank, stripped. ``line`` is the cursor's line up to the
     cursor. The caller knows that the first ``since`` characters contain no such line.
     """
-    if len(below) < _SHORTEST_LINE:
+    if len(below) < _SHORTEST_LINE and not _LEAVES.match(below):
         return None
     end = text.find("\n", since)
     while end >= 0:

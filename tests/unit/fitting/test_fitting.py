@@ -56,6 +56,10 @@ def after(language: str, marked: str, text: str, finish: Finish = Finish.END) ->
         ("c", "int f() {\n    ¦\n}\n", "return 1;\n}", "int f() {\n    return 1;\n}\n"),
         ("ruby", "def f\n  ¦\nend\n", "1 + 1\nend", "def f\n  1 + 1\nend\n"),
         ("c", "int f() {\n    if (a) {\n        ¦\n}\n", "return 1;\n    }", "int f() {\n    if (a) {\n        return 1;\n    }\n}\n"),  # noqa: E501
+        # a short statement that leaves the block stands below already
+        ("typescript", "if (a) {\n  ¦\n  return;\n}\n", "log();\n  return;", "if (a) {\n  log();\n  return;\n}\n"),
+        ("go", "for {\n\t¦\n\tbreak\n}\n", "break", None),
+        ("go", "for {\n\t¦\n\tnext()\n}\n", "next()", "for {\n\tnext()\n\tnext()\n}\n"),
         # no grammar: a lexer, or brackets
         ("fortran", "call f(¦)", "x)", "call f(x)"),
         ("no-such-language", "call f(¦) now", "x)", "call f(x) now"),
