@@ -14,6 +14,7 @@ from tabspec.context import EditContext
 from tabspec.fitting import cleaning
 from tabspec.fitting.early_stop import end_with_block
 from tabspec.fitting.fit import fit
+from tabspec.fitting.redefinition import cut_redefinition
 from tabspec.fitting.repetition import cut_repetition, unfinished_loop
 from tabspec.fitting.truncation import FitPlace, FitStep, rest_of_line
 from tabspec.fitting.unseen import cut_unseen
@@ -141,7 +142,7 @@ def stages(place: FitPlace, generated: GeneratedText) -> Iterator[tuple[FitStep 
     text = cleaning.with_plain_line_ends(characters)
     yield None, text, 0
     if FitStep.REPETITION in steps:
-        kept = cut_repetition(near.line, text, near.below)
+        kept = cut_redefinition(context, near.line, cut_repetition(near.line, text, near.below))
         if cut_anywhere and (loop := unfinished_loop(kept)) is not None:
             kept = kept[:loop]
         cut_anywhere = cut_anywhere or (len(kept) < len(text) and "\n" not in text[len(kept) :])

@@ -23,7 +23,7 @@ _NEAR = 400
 class FitStep(StrEnum):
     """The steps of post-processing, in order. `tabspec evaluate` can leave out each one to measure its effect."""
 
-    REPETITION = "repetition"  # cuts loops, and a copy of the next line
+    REPETITION = "repetition"  # cuts loops, a copy of the next line, and what is defined already
     INDENTATION = "indentation"  # cuts lines outside the block of the cursor's line
     ENDS = "ends"  # cuts half words, open strings and hanging operators, if the model stopped at an arbitrary place
     OVERLAP = "overlap"  # avoids repeating text after the cursor, such as a closing bracket
