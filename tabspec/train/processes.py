@@ -14,6 +14,11 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+
+# Its functions have the group of processes as a default argument. If it is imported when there is a group (the
+# optimizer imports it), they keep the group after its end, and gloo's threads abort the process at its exit now and
+# then.
+import torch.distributed.nn.functional
 from torch import Tensor
 
 from tabspec.train.examples.parts import Rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import subprocess
 import sys
@@ -60,9 +61,18 @@ def config(rows: int, steps: int = 4) -> RunConfig:
 
 def train_a_share(out: Path) -> None:
     """What a process of the test below does."""
+    atexit.register(fail_with_threads_left)  # called after what is registered later
     torch.set_num_threads(1)
     processes, _ = TrainingProcesses.join("cpu")
     Trainer(config(ROWS), RandomRows(), out, processes=processes).train(None, QUIET)
+
+
+def fail_with_threads_left() -> None:
+    """Fail if gloo's threads outlive the processes' group: they may abort the process."""
+    left = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    if any("gloo" in name for name in left):
+        print(f"threads are left: {left}", file=sys.stderr, flush=True)
+        os._exit(1)
 
 
 def test_two_processes_compute_what_one_does(tmp_path: Path) -> None:
