@@ -75,6 +75,7 @@ def fail_with_threads_left() -> None:
         os._exit(1)
 
 
+@pytest.mark.slow
 def test_two_processes_compute_what_one_does(tmp_path: Path) -> None:
     program = "from tests.unit.train.test_processes import train_a_share as train\nfrom pathlib import Path\n"
     (tmp_path / "share.py").write_text(f"{program}train(Path({str(tmp_path / 'two')!r}))\n")
