@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, chain, islice, takewhile
+from itertools import accumulate, chain, takewhile
 
 from tabspec.context import EditContext
 from tabspec.fitting.truncation import rest_of_line
@@ -58,8 +58,6 @@ _ANY_NUMBER = frozenset({"_", "init"})
 _AGAIN = re.compile(r"\s*(?:@.*\b(?:overload|register|dispatch|given|when|then|step)\b|#!?\[.*\b(?:cfg|rustversion)\b)")
 # Lines that belong to the definition below them: decorators, attributes and comments.
 _ABOVE = re.compile(r"\s*(?:@|#|//|/\*|\*)")
-# Earlier definitions that are examined: a block with more of the same name defines it again on purpose.
-_MOST = 3
 _BRACKETS = re.compile(r"[()\[\]{}]")
 _QUOTED = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])'")
 
@@ -123,8 +121,14 @@ class _Filled:
         """Whether the block of ``new``, in line ``number`` of the text, has another definition like it, above it or
         below the text."""
         at = self.first + number
-        others = chain.from_iterable(islice(self._like(new, at, step), _MOST) for step in (-1, 1))
-        return any(self._counts(new, row) for row in others) and self._counts(new, at)
+        others = (row for step in (-1, 1) for row in self._like(new, at, step))
+        first = next(others, None)
+        # The new one is parsed only if there is another, and the others only if it is code.
+        return (
+            first is not None
+            and self._counts(new, at)
+            and any(self._counts(new, row) for row in chain([first], others))
+        )
 
     def _counts(self, new: re.Match[str], row: int) -> bool:
         """Whether the definition in ``row`` is code, and its name may not be defined more than once."""

@@ -48,11 +48,11 @@ def resident_mib(pid: int) -> float:
 @pytest.mark.nightly
 @pytest.mark.timeout(3600)
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux how much a process has")
-@pytest.mark.parametrize(("torchs", "count", "longest"), [(False, 10_000, 24), (True, 400, 200)])
+@pytest.mark.parametrize(("torch_kernels", "count", "longest"), [(False, 10_000, 24), (True, 400, 200)])
 async def test_the_workers_memory_is_flat(
-    torchs: bool, count: int, longest: int, monkeypatch: pytest.MonkeyPatch
+    torch_kernels: bool, count: int, longest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if torchs:
+    if torch_kernels:
         monkeypatch.setenv("TABSPEC_NATIVE", "off")
     model = WorkerModel(options={"device": "cpu", "dtype": "bfloat16"})
     try:

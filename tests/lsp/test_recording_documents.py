@@ -107,8 +107,7 @@ def test_the_texts_and_the_history_are_those_of_the_editor(data: st.DataObject, 
         last = ""
         for _ in range(data.draw(st.integers(1, 25))):
             uri, what = data.draw(st.sampled_from(URIS)), data.draw(st.sampled_from("wwwwwaorc"))
-            # Changes of one time stamp count as one change. Nobody makes a part of it, then something in another
-            # document, and then the rest.
+            # Changes of one time stamp count as one change, so no event of another document may lie between them.
             editor.now += data.draw(st.sampled_from([0.0 if uri == last else 0.125, 0.125, 0.5, 3.0]))
             last = uri
             match what:
